@@ -1,0 +1,161 @@
+"""What does every transform, generator, recommender, metric and engine promise?
+
+A wish is a plain frozen dataclass; `fit` returns another type, which works. What makes samples is
+given training rows and nothing else. `tests/contracts/` checks every registered class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.data.histories import HeldOut, Histories
+
+Keys = npt.NDArray[np.uint64]
+Strength = npt.NDArray[np.float32]
+Tell = Callable[[int, int, str], None]
+"""Progress: (done, total, a few words)."""
+
+
+class FittedTransform(Protocol):
+    """Changes rows. Same keys, same bytes; strength 0 is the identity; the input stays as it was."""
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """New rows. keys uint64 (rows,), one a row; strength float32 (rows,) in 0..1."""
+        ...
+
+
+class Transform(Protocol):
+    """The wish for a transform. `shortest` is the length below which a row stays as it is."""
+
+    @property
+    def shortest(self) -> int: ...
+
+    def fit(self, train: Histories) -> FittedTransform: ...
+
+
+class FittedGenerator(Protocol):
+    """Makes rows. Same keys, same bytes at any batch size."""
+
+    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+        """One row a key (parents 0), or one continuation of each row of `like` (parents theirs)."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Generator(Protocol):
+    """The wish for a generator. `keep` names the kinds of filters that its rows pass by default."""
+
+    @property
+    def keep(self) -> Sequence[str]: ...
+
+    def fit(self, train: Histories, key: int) -> FittedGenerator: ...
+
+
+class Scored(Protocol):
+    """A fitted generator that knows how likely a row is."""
+
+    def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
+        """float64 (rows,): natural logarithm of each row's probability given its first event."""
+        ...
+
+
+class Strategy(Protocol):
+    """How many copies of each row? None negative; the exact total where one was asked."""
+
+    def __call__(self, train: Histories, key: int) -> npt.NDArray[np.int32]: ...
+
+
+class Schedule(Protocol):
+    """Training progress in 0..1 to strength in 0..1."""
+
+    def __call__(self, progress: float) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """mask bool (rows,): which new rows stay. refused: reason -> how many of the others."""
+
+    mask: npt.NDArray[np.bool_]
+    refused: Mapping[str, int]
+
+
+class FittedFilter(Protocol):
+    """Idempotent: what was kept is kept again."""
+
+    def __call__(self, new: Histories) -> Kept: ...
+
+
+class Filter(Protocol):
+    def fit(self, train: Histories, key: int) -> FittedFilter: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """items int32 (users, k), best first, 0 where there was nothing left; scores float32 (users, k)."""
+
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """How a fit is asked for, beside the rows.
+
+    key      every draw of the training follows from it
+    steps    optimiser steps; None: what the recommender finds right for these rows
+    valid    users for early stopping; never test
+    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
+    folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
+    tell     progress
+    """
+
+    key: int
+    steps: int | None = None
+    valid: HeldOut | None = None
+    refresh: Callable[[int, float], Histories] | None = None
+    folder: Path | None = None
+    tell: Tell = field(default=lambda done, total, words: None)
+
+
+class FittedRecommender(Protocol):
+    """Scores fall along a row; no seen item unless asked; save and load change nothing."""
+
+    @property
+    def curve(self) -> Sequence[Mapping[str, float]]:
+        """How training went: step, seconds, loss, valid_ndcg … ; empty where nothing is trained."""
+        ...
+
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked: ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Recommender(Protocol):
+    """The wish for a recommender. Its class also has `load(folder) -> FittedRecommender`."""
+
+    def fit(self, train: Histories, training: Training) -> FittedRecommender: ...
+
+    def steps(self, train: Histories) -> int | None:
+        """Optimiser steps that it would take on these rows; None where it takes none."""
+        ...
+
+
+class RankingMetric(Protocol):
+    """One value per user; the best value for a perfect list."""
+
+    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
+
+
+class Engine(Protocol):
+    """Runs one task over shards, in order: the same answers as a plain loop."""
+
+    def map(self, task: Callable[[Any, Any], Any], shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+        """task(shared, shard) for each shard; an error names its shard."""
+        ...

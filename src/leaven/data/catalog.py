@@ -1,0 +1,54 @@
+"""What is a set of items?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """The items, in the order of their dense ids: item *i* is row *i - 1*.
+
+    ids        the original ids as text, sorted; a dense id is a place in this list, plus one
+    words      text fields: name -> one string an item ("" where missing)
+    category   int32 (items + 1,): category code of each dense id, 0 where unknown; None: no column
+    categories names of the codes, from code 1
+    price      float64 (items + 1,): NaN where unknown; None: no column
+    born       int64 (items + 1,): first second of sale as stated by the catalogue or by training
+               events, never by later ones; None: not known
+    images     one path an item ("" where missing); None: no column
+
+    >>> Catalog(ids=["a", "b"]).dense(["b", "zzz"]).tolist()
+    [2, 0]
+    """
+
+    ids: Sequence[str]
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    category: npt.NDArray[np.int32] | None = None
+    categories: Sequence[str] = ()
+    price: npt.NDArray[np.float64] | None = None
+    born: npt.NDArray[np.int64] | None = None
+    images: Sequence[str] | None = None
+    folder: Path = Path()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def dense(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
+        """int32 (len(ids),): dense ids of original ids; 0 for unknown ones."""
+        place = {original: index for index, original in enumerate(self.ids, 1)}
+        return np.fromiter((place.get(i, 0) for i in ids), np.int32, len(ids))
+
+    def name(self, item: int) -> str:
+        """What a person would call the item: its first words, else its original id."""
+        if not 1 <= item <= len(self.ids):
+            return "[mask]" if item == len(self.ids) + 1 else f"[{item}]"
+        for column in self.words.values():
+            if column[item - 1]:
+                return column[item - 1]
+        return self.ids[item - 1]

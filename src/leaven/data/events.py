@@ -1,0 +1,40 @@
+"""What is a log of events before it becomes histories?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
+"""Columns of an event that follow it into `Histories.extra`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """A table in DuckDB, one line an event, ids still as the user wrote them.
+
+    The table `table` has the columns
+        line BIGINT     place in the input, from 1: ties in time keep this order
+        user VARCHAR, item VARCHAR     the original ids as text ('007' is not '7'), NULL where missing
+        time BIGINT     seconds since 1970 (UTC), NULL where missing
+    and, where the user named them, kind VARCHAR, value, quantity, price DOUBLE, and any further
+    columns that cleaning rules read (order, description …) under the names in `columns`.
+
+    facts: what reading saw (rows, source files, format guesses, examples), JSON-able.
+    items: name of a table of the items (item VARCHAR first), or None.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    table: str = "events"
+    columns: tuple[str, ...] = ("line", "user", "item", "time")
+    items: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def count(self) -> int:
+        """Number of events."""
+        answer = self.connection.sql(f"SELECT count(*) FROM {self.table}").fetchone()
+        return int(answer[0]) if answer else 0

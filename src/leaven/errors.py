@@ -1,0 +1,87 @@
+"""What went wrong, where, what was wanted, what came, and what to do?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_SPEC = 2
+EXIT_DATA = 3
+EXIT_GATE = 4
+EXIT_INTERRUPTED = 5
+
+
+class LeavenError(Exception):
+    """Every error that leaven raises on purpose; its text is meant to be read by a user.
+
+    `where` names a file and line, a key of the spec, or an argument. `wanted` and `got` say
+    what was expected and what came; `fix` says what to do now.
+    """
+
+    exit_code = 1
+
+    def __init__(self, where: str, wanted: str, got: str, fix: str = "") -> None:
+        self.where, self.wanted, self.got, self.fix = where, wanted, got, fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.where}: wanted {self.wanted}, got {self.got}"
+        return f"{text}\n  → {self.fix}" if self.fix else text
+
+    def __reduce__(self) -> tuple[type[LeavenError], tuple[str, str, str, str]]:
+        return type(self), (self.where, self.wanted, self.got, self.fix)
+
+
+class SpecError(LeavenError):
+    """The wish is wrong: a key, a type, a value, an argument."""
+
+    exit_code = EXIT_SPEC
+
+
+class DataError(LeavenError):
+    """The data is wrong: a file, a line, a column, a value."""
+
+    exit_code = EXIT_DATA
+
+
+class FitError(LeavenError):
+    """Training went wrong: a loss that is no number, no rows to learn from."""
+
+    exit_code = EXIT_DATA
+
+
+class GateError(LeavenError):
+    """A gate that the user declared was not passed."""
+
+    exit_code = EXIT_GATE
+
+
+class Interrupted(LeavenError):
+    """The user stopped the run; what was finished is kept and `--resume` goes on."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+class MissingExtra(LeavenError):
+    """A library of an optional extra is not installed."""
+
+    exit_code = EXIT_SPEC
+
+    def __init__(self, library: str, extra: str) -> None:
+        self.library, self.extra = library, extra
+        super().__init__(library, "this library to be installed", "none", f"pip install 'leaven[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[LeavenError], tuple[str, str]]:  # type: ignore[override]
+        return type(self), (self.library, self.extra)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint that names the known word nearest to a misspelt one.
+
+    >>> nearest("corp", ["crop", "mask"])
+    "did you mean 'crop'? known: crop, mask"
+    """
+    known = sorted(words)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"

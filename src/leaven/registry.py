@@ -1,0 +1,48 @@
+"""Which class belongs to which kind? Names only, so that nothing heavy loads.
+
+A class needs two places: its file, and its line here. Packages add their own kinds through the
+entry-point groups `leaven.transforms`, `leaven.generators` and so on.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from leaven.errors import SpecError, nearest
+
+FAMILIES: dict[str, dict[str, str]] = {
+    "transforms": {},
+    "generators": {},
+    "strategies": {},
+    "schedules": {},
+    "filters": {},
+    "recommenders": {},
+    "metrics": {},
+    "engines": {},
+    "splits": {},
+}
+
+
+def kinds(family: str) -> dict[str, str]:
+    """kind -> "module:Class" of one family, ours first, then those of installed packages.
+
+    >>> "crop" in kinds("transforms")
+    True
+
+    Raises SpecError for an unknown family.
+    """
+    if family not in FAMILIES:
+        raise SpecError(f"family {family!r}", "a known family", "another", nearest(family, FAMILIES))
+    others = {found.name: found.value for found in entry_points(group=f"leaven.{family}")}
+    return FAMILIES[family] | {name: place for name, place in others.items() if name not in FAMILIES[family]}
+
+
+def place(family: str, kind: str, where: str) -> str:
+    """ "module:Class" of a kind; `where` names the key of the spec for the error.
+
+    Raises SpecError that names the nearest known kind.
+    """
+    known = kinds(family)
+    if kind not in known:
+        raise SpecError(where, f"one of the {family}", repr(kind), nearest(kind, known))
+    return known[kind]
