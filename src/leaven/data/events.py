@@ -36,5 +36,5 @@ class Events:
 
     def count(self) -> int:
         """Number of events."""
-        answer = self.connection.sql(f"SELECT count(*) FROM {self.table}").fetchone()
+        answer = self.connection.execute(f"SELECT count(*) FROM {self.table}").fetchone()
         return int(answer[0]) if answer else 0

@@ -141,7 +141,7 @@ class Histories:
     def slice(self, first: int, last: int) -> Histories:
         """Rows first..last - 1; events are views, nothing is copied."""
         low, high = int(self.starts[first]), int(self.starts[last])
-        rows = {name: getattr(self, name)[first:last] for name in _ROW_COLUMNS}
+        rows: dict[str, Any] = {name: getattr(self, name)[first:last] for name in _ROW_COLUMNS}
         extra = {name: column[low:high] for name, column in self.extra.items()}
         return replace(
             self,
@@ -176,7 +176,7 @@ class Histories:
         row came from; None when row i came from row i. `targets` never exceeds the new length less
         one, and stays "all but the first" where it was.
         """
-        columns = {n: getattr(self, n) if rows is None else getattr(self, n)[rows] for n in _ROW_COLUMNS}
+        columns: dict[str, Any] = {n: getattr(self, n) if rows is None else getattr(self, n)[rows] for n in _ROW_COLUMNS}
         old = self.lengths if rows is None else self.lengths[rows]
         room = np.maximum(np.diff(starts) - 1, 0)
         every = columns["targets"] >= old - 1
@@ -208,7 +208,7 @@ class Histories:
         from leaven.data.arrow_rows import columns_of
 
         events, rows, starts, n_items = columns_of(table, list(_ROW_COLUMNS))
-        typed = {name: np.asarray(rows[name], kind) for name, kind in _ROW_COLUMNS.items()}
+        typed: dict[str, Any] = {name: np.asarray(rows[name], kind) for name, kind in _ROW_COLUMNS.items()}
         items, times = events.pop("items"), events.pop("times")
         return cls(
             items=np.asarray(items, np.int32),
@@ -284,7 +284,7 @@ def concat(parts: Sequence[Histories]) -> Histories:
         counts = sorted({part.n_items for part in parts})
         raise DataError("concat", "one catalogue", f"catalogues of {counts} items", "")
     names = ["items", "times", *_ROW_COLUMNS]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
     extra = {n: np.concatenate([p.extra[n] for p in parts]) for n in first.extra if all(n in p.extra for p in parts)}
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
