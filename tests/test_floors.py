@@ -61,11 +61,6 @@ def test_every_import_points_to_a_lower_floor() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_place_in_the_table_exists() -> None:
-    missing = [place for place in places() if not (SOURCE / place).exists()]
-    assert not missing, missing
-
-
 def test_nothing_is_imported_relatively() -> None:
     relative = [
         file.name

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.errors import DataError
+from leaven.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ REAL = 0
 FROM_NOISE = 0
 """The parent key of a row that was made from no real row."""
 
-_ROW_COLUMNS = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
+_ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
 
 
@@ -128,7 +128,8 @@ class Histories:
     @property
     def is_real(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): which rows nobody made."""
-        return self.origin == REAL
+        real: npt.NDArray[np.bool_] = self.origin == REAL
+        return real
 
     def row(self, index: int) -> Items:
         """int32 (length,): the items of one row."""
@@ -176,7 +177,8 @@ class Histories:
         row came from; None when row i came from row i. `targets` never exceeds the new length less
         one, and stays "all but the first" where it was.
         """
-        columns: dict[str, Any] = {n: getattr(self, n) if rows is None else getattr(self, n)[rows] for n in _ROW_COLUMNS}
+        mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
+        columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
         old = self.lengths if rows is None else self.lengths[rows]
         room = np.maximum(np.diff(starts) - 1, 0)
         every = columns["targets"] >= old - 1
@@ -205,9 +207,7 @@ class Histories:
 
         Raises DataError where a column is missing.
         """
-        from leaven.data.arrow_rows import columns_of
-
-        events, rows, starts, n_items = columns_of(table, list(_ROW_COLUMNS))
+        events, rows, starts, n_items = _columns_of(table, list(_ROW_COLUMNS))
         typed: dict[str, Any] = {name: np.asarray(rows[name], kind) for name, kind in _ROW_COLUMNS.items()}
         items, times = events.pop("items"), events.pop("times")
         return cls(
@@ -268,6 +268,30 @@ def _carried(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
     if (source < 0).any():
         taken[source < 0] = np.zeros(1, column.dtype)[0]
     return taken
+
+
+def _columns_of(table: pa.Table, row_names: list[str]) -> tuple[dict[str, Any], dict[str, Any], Ints, int]:
+    """(event columns, row columns, starts int64 (rows + 1,), n_items) of a table of histories.
+
+    Raises DataError where a column or the number of items is missing.
+    """
+    for name in ["items", "times", *row_names]:
+        if name not in table.column_names:
+            raise DataError(f"column {name}", "a table of histories", "none", nearest(name, table.column_names))
+    held = (table.schema.metadata or {}).get(b"leaven.n_items")
+    if held is None:
+        raise DataError("table", "metadata leaven.n_items", "none", "write the table with Histories.to_arrow")
+    rows = {name: _flat(table.column(name)) for name in row_names}
+    lists = {name: table.column(name) for name in table.column_names if name not in row_names}
+    merged = {name: column.combine_chunks() for name, column in lists.items()}
+    items = merged["items"]
+    starts = np.asarray(items.offsets, np.int64) if len(items) else np.zeros(1, np.int64)
+    events = {name: np.asarray(column.flatten()) for name, column in merged.items()}
+    return events, rows, starts - starts[0], int(held)
+
+
+def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    return np.asarray(column.combine_chunks())
 
 
 def concat(parts: Sequence[Histories]) -> Histories:

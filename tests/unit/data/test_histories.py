@@ -1,0 +1,69 @@
+"""Histories keep their promises."""
+
+import numpy as np
+import pytest
+
+from leaven.data.histories import Histories, concat
+from leaven.errors import DataError
+
+
+def three() -> Histories:
+    return Histories.of([[1, 2, 3], [2], [3, 1]], n_items=3)
+
+
+def test_taking_rows_keeps_their_events_in_order() -> None:
+    taken = three().take([2, 0])
+    assert taken.items.tolist() == [3, 1, 1, 2, 3]
+    assert taken.starts.tolist() == [0, 2, 5]
+    assert taken.keys.tolist() == [3, 1]
+    assert taken.targets.tolist() == [1, 2]
+
+
+def test_a_slice_copies_no_event() -> None:
+    whole = three()
+    part = whole.slice(1, 3)
+    assert np.shares_memory(part.items, whole.items)
+    assert part.starts.tolist() == [0, 1, 3]
+
+
+def test_arrow_and_parquet_give_back_what_they_were_given(tmp_path) -> None:
+    rows = three()
+    rows.to_parquet(tmp_path / "rows.parquet")
+    back = Histories.from_parquet(tmp_path / "rows.parquet")
+    for name in ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets"):
+        assert getattr(back, name).tolist() == getattr(rows, name).tolist()
+        assert getattr(back, name).dtype == getattr(rows, name).dtype
+    assert back.n_items == 3
+
+
+def test_concat_is_expansion() -> None:
+    both = concat([three(), three().slice(0, 1)])
+    assert len(both) == 4
+    assert both.row(3).tolist() == [1, 2, 3]
+    assert both.check() is both
+
+
+def test_concat_of_two_catalogues_is_refused() -> None:
+    with pytest.raises(DataError, match="one catalogue"):
+        concat([three(), Histories.of([[1]], n_items=9)])
+
+
+def test_falling_times_are_refused() -> None:
+    with pytest.raises(DataError, match="ascending"):
+        Histories.of([[1, 2]], n_items=2, times=[[5, 4]]).check()
+
+
+def test_an_id_beyond_the_mask_is_refused() -> None:
+    with pytest.raises(DataError, match="ids in 1"):
+        Histories.of([[1, 5]], n_items=3).check()
+
+
+def test_a_rebuilt_row_has_no_more_targets_than_events() -> None:
+    rows = three()
+    shorter = rows.rebuilt(
+        starts=np.array([0, 2, 3, 4]),
+        items=np.array([2, 3, 2, 3], np.int32),
+        times=np.zeros(4, np.int64),
+        source=np.array([1, 2, 3, 4]),
+    )
+    assert shorter.targets.tolist() == [1, 0, 0]
