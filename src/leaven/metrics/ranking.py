@@ -117,7 +117,7 @@ class HitRate:
 
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,), 0 or 1."""
-        return hits(ranked, held_out, self.k).found.any(axis=1).astype(np.float64)
+        return np.asarray(hits(ranked, held_out, self.k).found.any(axis=1), np.float64)
 
 
 @dataclass(frozen=True)

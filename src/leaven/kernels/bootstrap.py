@@ -1,0 +1,74 @@
+"""What would other samples of the same users have shown?
+
+Draw *d* has a stream of its own, so the answers do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+Table = npt.NDArray[np.float64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_LOW_HALF = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, inline="always")
+def _bits(state: np.uint64, draw: np.uint64) -> np.uint64:
+    """Draw number `draw` of a state: `seeds.bits`, compiled."""
+    z = state + _GOLDEN * (draw + np.uint64(1))
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True, parallel=True)
+def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
+    """float64 (draws, columns): sums over as many users as there are, drawn with replacement.
+
+    table float64 (users, columns), users below 2**31; one draw takes all columns of a drawn user.
+    """
+    users, columns = table.shape
+    sums = np.zeros((draws, columns))
+    for draw in prange(draws):
+        state = _bits(key, np.uint64(draw))
+        row = np.zeros(columns)
+        for pair in range((users + 1) // 2):
+            word = _bits(state, np.uint64(pair))
+            # 32 bits times the number of users, high half: an index, uniform to 1 in 2**32 / users
+            first = ((word >> np.uint64(32)) * np.uint64(users)) >> np.uint64(32)
+            second = ((word & _LOW_HALF) * np.uint64(users)) >> np.uint64(32)
+            for column in range(columns):
+                row[column] += table[first, column]
+            if 2 * pair + 1 < users:
+                for column in range(columns):
+                    row[column] += table[second, column]
+        sums[draw] = row
+    return sums
+
+
+@njit(cache=True, parallel=True)
+def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
+    """In how many of `flips` random assignments of signs the sum is as far from 0 as it really is.
+
+    differences float64 (users,).
+    """
+    users = len(differences)
+    total, size = differences.sum(), np.abs(differences).sum()
+    bar = abs(total) - 1e-12 * size  # equal up to rounding counts as equal
+    extreme = 0
+    for flip in prange(flips):
+        state = _bits(key, np.uint64(flip))
+        negative = 0.0
+        for start in range(0, users, 64):
+            word = _bits(state, np.uint64(start))
+            for user in range(start, min(start + 64, users)):
+                negative += differences[user] * np.float64(word & np.uint64(1))
+                word >>= np.uint64(1)
+        if abs(total - 2.0 * negative) >= bar:
+            extreme += 1
+    return extreme
