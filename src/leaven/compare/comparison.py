@@ -120,6 +120,7 @@ class _Group:
         drawn = of_users + statistics.noise_draws(self.noise, n_seeds, draws, seeds.key(key, "training"))
         difference_low, difference_high = statistics.interval(drawn)
         low, high = statistics.interval(statistics.relative(drawn, self.means[:, other]))
+        difference = float(self.table[one].mean() - self.table[other].mean())
         flipped = self.dealt[:, one] - self.dealt[:, other]
         p_permutation = statistics.sign_flip_p(flipped, self.question.flips, seeds.key(key, "flips"))
         return {
@@ -128,7 +129,7 @@ class _Group:
             "low": low,
             "high": high,
             "p_permutation": p_permutation,
-            "p": max(p_permutation, statistics.bootstrap_p(drawn)),
+            "p": max(p_permutation, statistics.chance_p(difference, of_users, self.noise, n_seeds)),
             "p_holm": 1.0,
             "training_noise": _share(self.noise.variance * 2 / n_seeds, float(of_users.var())),
         }

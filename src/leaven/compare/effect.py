@@ -56,8 +56,8 @@ class Effect:
     difference_low, difference_high   95 % interval of the difference
     lift, low, high  the difference relative to `baseline_mean`, and its 95 % interval
     p_permutation    two-sided sign-flip p over the users: as if no other training could have come out
-    p, p_holm        the larger of that and the bootstrap's p, which knows the noise of training; the
-                     same after Holm over all effects of its table
+    p, p_holm        the larger of that and a p that knows the noise of training; the same after Holm
+                     over all effects of its table
     effect_size      Cohen's d_z: mean of the users' differences over their standard deviation
     better, equal, worse   shares of the users
     users, seeds     how many
@@ -139,9 +139,22 @@ def percent(share: float, signed: bool = True) -> str:
     return f"{100 * share:{'+' if signed else ''}.1f} %".replace("-", "−")
 
 
+def shown(metric: str) -> str:
+    """The name of a metric for a reader: its initials as capitals.
+
+    >>> shown("ndcg@10"), shown("recall@10")
+    ('NDCG@10', 'recall@10')
+    """
+    kind, at, length = metric.partition("@")
+    return f"{kind.upper() if kind in _INITIALS else kind}{at}{length}"
+
+
+_INITIALS = ("ndcg", "mrr", "map")
+
+
 def sentence(effect: Effect, smallest_lift: float) -> str:
     """The effect in one or two sentences, with what weakens it."""
-    what = f"{effect.metric} {effect.mean:.4f} against {effect.baseline_mean:.4f} of {effect.against}"
+    what = f"{shown(effect.metric)} {effect.mean:.4f} against {effect.baseline_mean:.4f} of {effect.against}"
     interval = f"95 % interval {percent(effect.low)} to {percent(effect.high)}"
     figures = f"{what}: {percent(effect.lift)}, {interval}, p = {effect.p_holm:.3g} after Holm"
     return " ".join([f"{effect.verdict.capitalize()}: {figures}.", *_weakness(effect, smallest_lift)])

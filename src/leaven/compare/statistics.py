@@ -34,10 +34,11 @@ INTERVAL = (0.025, 0.975)
 @dataclass(frozen=True, eq=False)
 class TrainingNoise:
     """residuals float64 (arms * seeds,) with variance 1; scale: standard deviation of one training,
-    in the metric's unit; widening: the t quantile over the normal one."""
+    in the metric's unit; freedom: degrees of freedom behind it; widening: the t quantile over the normal one."""
 
     residuals: Values
     scale: float
+    freedom: int
     widening: float
 
     @property
@@ -53,14 +54,14 @@ def training_noise(values: Values) -> TrainingNoise:
     arms, n_seeds, users = values.shape
     freedom = (arms - 1) * (n_seeds - 1)
     if freedom < 1 or users < 2:
-        return TrainingNoise(np.zeros(1), 0.0, 1.0)
+        return TrainingNoise(np.zeros(1), 0.0, 0, 1.0)
     means = values.mean(axis=2)  # (arms, seeds)
     left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
     of_means = float((left**2).sum() / freedom)
     variance = max(of_means - _users_part(values), 0.0)
     widening = float(stats.t.ppf(INTERVAL[1], freedom) / stats.norm.ppf(INTERVAL[1]))
     unit = math.sqrt(float((left**2).mean())) or 1.0
-    return TrainingNoise((left / unit).ravel(), math.sqrt(variance), widening)
+    return TrainingNoise((left / unit).ravel(), math.sqrt(variance), freedom, widening)
 
 
 def _users_part(values: Values) -> float:
@@ -129,10 +130,21 @@ def sign_flip_p(differences: Values, flips: int, key: int) -> float:
     return float((1 + flips_as_extreme(moved, flips, np.uint64(key))) / (1 + flips))
 
 
-def bootstrap_p(draws: Values) -> float:
-    """Two-sided p of no difference from draws around the difference that was found."""
-    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    return min(1.0, 2.0 * (1 + beyond) / (1 + len(draws)))
+def chance_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds: int) -> float:
+    """Two-sided p of no difference when users and training both vary.
+
+    of_users float64 (draws,): differences over resampled users. Their variance and that of training add
+    up. The larger of two p, because the few seeds fool each in its own way: Student's t with
+    Satterthwaite's degrees of freedom (1946), too hopeful where the noise of training was estimated
+    too small; and the normal p of the widened noise, too hopeful far out in the tail.
+    """
+    users, training = float(of_users.var()), 2 * noise.variance / n_seeds
+    if users + training == 0.0:
+        return 1.0 if difference == 0.0 else 0.0
+    freedom = noise.freedom * ((users + training) / training) ** 2 if training else np.inf
+    of_t = stats.t.sf(abs(difference) / math.sqrt(users + training), freedom)
+    of_widened = stats.norm.sf(abs(difference) / math.sqrt(users + training * noise.widening**2))
+    return float(2 * max(of_t, of_widened))
 
 
 def holm(p: Values) -> Values:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from leaven.compare.comparison import Comparison
-from leaven.compare.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, percent
+from leaven.compare.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, percent, shown
 
 
 def headline(comparison: Comparison) -> str:
@@ -18,11 +19,11 @@ def headline(comparison: Comparison) -> str:
         return _helped(max(by_verdict[HELPED], key=lambda effect: effect.lift), comparison)
     if by_verdict[HARMED]:
         worst = min(by_verdict[HARMED], key=lambda effect: effect.lift)
-        found = f"Nothing helped, and {_name(worst)} harmed: {worst.metric} {percent(worst.lift)}"
+        found = f"Nothing helped, and {_name(worst)} harmed: {_moved(worst)} below training without it"
         return f"{found} (95 % interval {percent(worst.low)} to {percent(worst.high)})."
     if len(by_verdict[NO_DIFFERENCE]) == len(arms):
         least = percent(comparison.question.smallest_lift, signed=False)
-        return f"Nothing made a difference of {least} or more in {comparison.question.metric}."
+        return f"Nothing made a difference of {least} or more in {shown(comparison.question.metric)}."
     return _too_little(arms, comparison)
 
 
@@ -37,12 +38,18 @@ def _name(effect: Effect) -> str:
     return f"“{effect.arm}”"
 
 
+def _moved(effect: Effect) -> str:
+    if not math.isfinite(effect.lift):
+        return shown(effect.metric)
+    return f"{shown(effect.metric)} is {percent(abs(effect.lift), signed=False)}"
+
+
 def _trials(comparison: Comparison) -> list[Effect]:
     return [effect for effect in comparison.effects if effect.arm != comparison.question.control]
 
 
 def _helped(best: Effect, comparison: Comparison) -> str:
-    gain = f"{_name(best)} helped: {best.metric} {percent(best.lift)} over training without it"
+    gain = f"{_name(best)} helped: {_moved(best)} above training without it"
     against = next((e for e in comparison.against_control if e.arm == best.arm), None)
     if against is not None and against.verdict != HELPED:
         tail = f", but not shown to be more than repeating as many real rows ({percent(against.lift)})."
@@ -58,7 +65,7 @@ def _too_little(arms: Sequence[Effect], comparison: Comparison) -> str:
     many = "the plan" if len(arms) == 1 else f"any of the {len(arms)} plans"
     n_seeds = "1 seed" if one.seeds == 1 else f"{one.seeds} seeds"
     limit = f"{one.users:,} users and {n_seeds} cannot show a lift below about {percent(wide, signed=False)}"
-    return f"Not enough data to tell whether {many} changed {comparison.question.metric}: {limit}."
+    return f"Not enough data to tell whether {many} changed {shown(comparison.question.metric)}: {limit}."
 
 
 def _listed(comparison: Comparison, verdict: str) -> str:

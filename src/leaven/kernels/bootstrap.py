@@ -9,21 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from leaven.kernels.chance import draw_bits
+
 Table = npt.NDArray[np.float64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 _LOW_HALF = np.uint64(0xFFFFFFFF)
-
-
-@njit(cache=True, inline="always")
-def _bits(state: np.uint64, draw: np.uint64) -> np.uint64:
-    """Draw number `draw` of a state: `seeds.bits`, compiled."""
-    z = state + _GOLDEN * (draw + np.uint64(1))
-    z = (z ^ (z >> np.uint64(30))) * _MIX_1
-    z = (z ^ (z >> np.uint64(27))) * _MIX_2
-    return z ^ (z >> np.uint64(31))
 
 
 @njit(cache=True, parallel=True)
@@ -35,10 +25,10 @@ def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
     users, columns = table.shape
     sums = np.zeros((draws, columns))
     for draw in prange(draws):
-        state = _bits(key, np.uint64(draw))
+        state = draw_bits(key, draw)
         row = np.zeros(columns)
         for pair in range((users + 1) // 2):
-            word = _bits(state, np.uint64(pair))
+            word = draw_bits(state, pair)
             # 32 bits times the number of users, high half: an index, uniform to 1 in 2**32 / users
             first = ((word >> np.uint64(32)) * np.uint64(users)) >> np.uint64(32)
             second = ((word & _LOW_HALF) * np.uint64(users)) >> np.uint64(32)
@@ -62,10 +52,10 @@ def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
     bar = abs(total) - 1e-12 * size  # equal up to rounding counts as equal
     extreme = 0
     for flip in prange(flips):
-        state = _bits(key, np.uint64(flip))
+        state = draw_bits(key, flip)
         negative = 0.0
         for start in range(0, users, 64):
-            word = _bits(state, np.uint64(start))
+            word = draw_bits(state, start)
             for user in range(start, min(start + 64, users)):
                 negative += differences[user] * np.float64(word & np.uint64(1))
                 word >>= np.uint64(1)

@@ -13,7 +13,7 @@ QUICK = Question("ndcg@10", key=7, draws=400, flips=400)
 def test_the_best_arm_is_named_with_its_interval() -> None:
     comparison = compare(world(1, {"repeat": 0.0, "crop": 0.4, "mask": 0.2}), QUICK)
     best = comparison.effects[1]
-    assert headline(comparison).startswith("“crop” helped: ndcg@10 +")
+    assert headline(comparison).startswith("“crop” helped: NDCG@10 is ")
     assert f"{100 * best.low:.1f} %" in headline(comparison)
     assert any("“mask”" in sentence for sentence in words(comparison))
 
@@ -36,12 +36,12 @@ def test_harm_is_said_when_nothing_helped() -> None:
 def test_nothing_is_said_to_be_nothing() -> None:
     values = world(1, {}, users=2000)
     values["crop"] = values["baseline"].copy()
-    assert headline(compare(values, QUICK)) == "Nothing made a difference of 1.0 % or more in ndcg@10."
+    assert headline(compare(values, QUICK)) == "Nothing made a difference of 1.0 % or more in NDCG@10."
 
 
 def test_too_little_data_says_what_could_have_been_seen() -> None:
     said = headline(compare(world(1, {"crop": 0.0}, users=100), QUICK))
-    assert said.startswith("Not enough data to tell whether the plan changed ndcg@10: 100 users and 3 seeds")
+    assert said.startswith("Not enough data to tell whether the plan changed NDCG@10: 100 users and 3 seeds")
 
 
 def test_no_plan_is_no_comparison() -> None:

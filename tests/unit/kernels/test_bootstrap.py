@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from leaven import seeds
-from leaven.kernels.bootstrap import _bits, flips_as_extreme, resampled_sums
+from leaven.kernels.bootstrap import flips_as_extreme, resampled_sums
 
 KEY = np.uint64(seeds.key(7, "test"))
 
@@ -49,8 +49,3 @@ def test_users_beyond_a_word_of_bits_are_flipped_on_their_own() -> None:
     differences = np.zeros(130)
     differences[[70, 129]] = 1.0
     assert flips_as_extreme(differences, 40_000, KEY) / 40_000 == pytest.approx(1 / 2, abs=0.01)
-
-
-def test_the_compiled_stream_is_that_of_the_keys() -> None:
-    compiled = [int(_bits(KEY, np.uint64(draw))) for draw in range(5)]
-    assert compiled == [int(seeds.bits(np.array([KEY]), draw)[0]) for draw in range(5)]

@@ -1,0 +1,67 @@
+"""How do the facts of a run become one page?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from leaven.errors import DataError
+from leaven.report.view import SECTIONS
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """One HTML page, whole in itself: no script, no address that a browser would fetch.
+
+    It shows nothing that is not in `facts`; sections without facts are left out.
+
+    >>> "<h1" in render({"name": "beauty"})
+    True
+    """
+    shown = {anchor: view(facts) for anchor, _, view in SECTIONS}
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            name=str(facts.get("name") or "leaven"),
+            version=str(facts.get("leaven") or ""),
+            seed=facts.get("seed"),
+            sections=shown,
+            navigation=[(anchor, title) for anchor, title, _ in SECTIONS if shown[anchor]],
+            style=Markup((files("leaven.report") / "templates" / "style.css").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def write(facts_file: Path, page: Path) -> Path:
+    """Render the facts of a run beside them; the page is whole or it is not there.
+
+    Raises DataError where the facts are missing or are no JSON.
+    """
+    try:
+        facts = json.loads(facts_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(str(facts_file), "the facts of a run", "no such file", "leaven run --resume") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{facts_file}:{error.lineno}", "JSON", error.msg, "run the last stage again") from error
+    part = page.with_name(page.name + ".part")
+    part.write_text(render(facts), encoding="utf-8")
+    part.replace(page)
+    return page
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("leaven.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,322 @@
+"""What does each section of the page show? Facts in, plain texts and drawings out.
+
+A section whose facts are missing is None, and the page leaves it out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leaven.compare.effect import percent, shown
+from leaven.report import charts, intervals, words
+from leaven.report.figures import label, line, named, number, probability, scalars, seconds
+
+Facts = Mapping[str, Any]
+Section = dict[str, Any] | None
+
+MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES = 10, 24, 3
+_PLOTTED = ("length_histogram", "lengths", "popularity", "per_day", "hours", "per_hour")
+
+
+def verdict(facts: Facts) -> Section:
+    """The headline, its sentences, and the table of arms."""
+    found = facts.get("verdict") or {}
+    return {
+        "headline": words.headline(facts),
+        "words": list(found.get("words") or []),
+        "table": _arms_table(facts.get("comparison") or {}),
+        "metrics": _metrics_table(facts.get("comparison") or {}),
+    }
+
+
+def _effect_row(effect: Facts, scale: intervals.Scale) -> dict[str, Any]:
+    low, high = effect.get("low"), effect.get("high")
+    return {
+        "arm": effect.get("arm", ""),
+        "segment": effect.get("segment", ""),
+        "mean": _fixed(effect.get("mean")),
+        "lift": _percent(effect.get("lift")),
+        "interval": f"{_percent(low)} to {_percent(high)}" if low is not None and high is not None else "",
+        "drawing": intervals.drawing(effect, scale),
+        "p": probability(effect.get("p_holm", effect.get("p"))),
+        "shares": _shares(effect),
+        "verdict": effect.get("verdict", ""),
+        "light": words.light(effect.get("verdict")),
+        "sign": words.SIGNS[words.light(effect.get("verdict"))],
+        "words": effect.get("words", ""),
+        "users": number(effect.get("users")),
+    }
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def _fixed(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _shares(effect: Facts) -> str:
+    if effect.get("better") is None:
+        return ""
+    better, worse = (percent(effect.get(name) or 0.0, signed=False) for name in ("better", "worse"))
+    return f"better for {better} of the users, worse for {worse}"
+
+
+def _arms_table(comparison: Facts) -> Section:
+    effects = comparison.get("effects") or []
+    if not effects:
+        return None
+    smallest = float(comparison.get("smallest_lift") or 0.0)
+    against = comparison.get("against_control") or []
+    scale = intervals.Scale.of([*effects, *against], smallest)
+    return {
+        "metric": shown(comparison.get("metric", "")),
+        "smallest": percent(smallest, signed=False),
+        "baseline": effects[0].get("against", "baseline"),
+        "baseline_mean": _fixed(effects[0].get("baseline_mean")),
+        "rows": [_effect_row(effect, scale) for effect in effects],
+        "control": comparison.get("control", "repeat"),
+        "against_control": [_effect_row(effect, scale) for effect in against],
+        "axis": intervals.axis(scale),
+        "users": number(effects[0].get("users")),
+        "seeds": number(effects[0].get("seeds")),
+        "truth": _fixed(comparison["truth"]) if comparison.get("truth") is not None else "",
+        "noise": _noise(effects),
+    }
+
+
+def _noise(effects: Sequence[Facts]) -> str:
+    shares = [e["training_noise"] for e in effects if e.get("training_noise") is not None and e.get("seeds", 1) > 1]
+    return percent(max(shares), signed=False) if shares else ""
+
+
+def _metrics_table(comparison: Facts) -> Section:
+    """Every metric: the mean of each arm and its lift; metrics of the whole catalogue without a test."""
+    tables, catalog = comparison.get("metrics") or {}, comparison.get("catalog") or {}
+    first: dict[str, Facts] = {metric: effects[0] for metric, effects in tables.items() if effects}
+    arms = list(dict.fromkeys(effect.get("arm", "") for effects in tables.values() for effect in effects))
+    if len(first) + len(catalog) < 2:
+        return None
+    found = {(m, e.get("arm")): e for m, effects in tables.items() for e in effects}
+    baseline = str(next(iter(first.values())).get("against", "baseline")) if first else "baseline"
+    rows: list[dict[str, Any]] = [
+        {"arm": baseline, "cells": [_untested(e.get("baseline_mean")) for e in first.values()]}
+    ]
+    rows += [{"arm": arm, "cells": [_cell(found.get((metric, arm)) or {}) for metric in first]} for arm in arms]
+    for row in rows:
+        row["cells"] += [_untested((values or {}).get(row["arm"])) for values in catalog.values()]
+    return {"names": [shown(name) for name in (*first, *catalog)], "rows": rows}
+
+
+def _untested(mean: float | None) -> dict[str, str]:
+    return {"mean": _fixed(mean), "lift": "", "light": "", "verdict": ""}
+
+
+def _cell(effect: Facts) -> dict[str, str]:
+    shown = {"mean": _fixed(effect.get("mean")), "lift": _percent(effect.get("lift"))}
+    return shown | {"light": words.light(effect.get("verdict")), "verdict": str(effect.get("verdict", ""))}
+
+
+def whom(facts: Facts) -> Section:
+    """Segments: for each way of grouping, each group with its arms."""
+    comparison = facts.get("comparison") or {}
+    effects = comparison.get("segments") or []
+    if not effects:
+        return None
+    scale = intervals.Scale.of(effects, float(comparison.get("smallest_lift") or 0.0))
+    tables: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for effect in effects:
+        groups = tables.setdefault(str(effect.get("by", "")), {})
+        groups.setdefault(str(effect.get("segment", "")), []).append(_effect_row(effect, scale))
+    return {"metric": shown(comparison.get("metric", "")), "tables": tables, "axis": intervals.axis(scale)}
+
+
+def made(facts: Facts) -> Section:
+    """What each arm's plan did to the rows."""
+    arms = [_arm(arm) for arm in facts.get("arms") or [] if arm.get("steps") or arm.get("rows_new")]
+    return {"arms": arms} if arms else None
+
+
+def _arm(arm: Facts) -> dict[str, Any]:
+    return {
+        "name": arm.get("name", ""),
+        "combine": arm.get("combine", ""),
+        "rows": [(text, number(arm.get(key))) for key, text in _ROWS if arm.get(key) is not None],
+        "steps": [_step(step) for step in arm.get("steps") or []],
+        "previews": [_preview(one) for one in (arm.get("previews") or [])[:MOST_PREVIEWS]],
+    }
+
+
+_ROWS = (("rows_real", "real rows"), ("rows_new", "new rows"))
+
+
+def _step(step: Facts) -> dict[str, Any]:
+    return {
+        "index": step.get("index", ""),
+        "use": step.get("use", ""),
+        "text": step.get("text") or step.get("use", ""),
+        "how": " · ".join(str(step[name]).replace("_", " ") for name in ("mode", "when") if step.get(name)),
+        "weight": number(step.get("weight")),
+        "made": number(step.get("made")),
+        "unchanged": _reasons(step.get("unchanged")),
+        "refused": _reasons(step.get("refused")),
+    }
+
+
+def _reasons(counts: Any) -> list[tuple[str, str]]:
+    if isinstance(counts, int):
+        return [("", number(counts))]
+    return [(str(reason).replace("_", " "), number(n)) for reason, n in (counts or {}).items() if n]
+
+
+def _preview(preview: Facts) -> dict[str, Any]:
+    before, after = list(preview.get("before") or []), list(preview.get("after") or [])
+    changed = {int(place) for place in preview.get("changed") or []}
+    left = Counter(before) - Counter(after)
+    gone = []
+    for name in before:
+        gone.append(left[name] > 0)
+        left[name] -= 1
+    return {
+        "step": preview.get("step", ""),
+        "before": [{"name": n, "mark": mark} for n, mark in zip(before, gone, strict=True)][-MOST_NAMES:],
+        "after": [{"name": n, "mark": place in changed} for place, n in enumerate(after)][-MOST_NAMES:],
+        "cut": max(len(before), len(after)) > MOST_NAMES,
+    }
+
+
+def health(facts: Facts) -> Section:
+    """The log before training: facts, what cleaning touched, plots, the split."""
+    data = facts.get("data") or {}
+    found = data.get("health") or {}
+    section: dict[str, Any] = {
+        "tiles": scalars(found, skip=_PLOTTED),
+        "reading": scalars(data.get("reading") or {}),
+        "cleaning": [_rule(rule) for rule in data.get("cleaning") or []],
+        "split": scalars(data.get("split") or {}),
+        "plots": [plot for plot in _plots(found) if plot["svg"]],
+    }
+    return section if any(section.values()) else None
+
+
+def _rule(rule: Facts) -> dict[str, Any]:
+    return {
+        "rule": label(str(rule.get("rule", ""))),
+        "touched": number(rule.get("touched")),
+        "dropped": number(rule.get("dropped")),
+        "examples": [line(example) for example in (rule.get("examples") or [])[:MOST_EXAMPLES]],
+        "note": rule.get("note") or "",
+    }
+
+
+def _plots(found: Facts) -> list[dict[str, Any]]:
+    lengths = charts.points(found.get("length_histogram") or found.get("lengths"))
+    popularity = charts.points(found.get("popularity"))
+    days = charts.points(found.get("per_day"))
+    hours = charts.points(found.get("hours") or found.get("per_hour"))
+    return [
+        _plot("How long histories are", lengths, charts.bars, ("events of a history", "histories")),
+        _plot("How popularity is spread", popularity, _by_rank, ("rank of the item", "events")),
+        _plot("When it happened", days, charts.line, ("day", "events")),
+        _plot("Hours of the day", hours, charts.bars, ("hour", "events")),
+    ]
+
+
+def _plot(title: str, found: charts.Points, draw: Any, titles: tuple[str, str]) -> dict[str, Any]:
+    if not found:
+        return {"title": title, "svg": ""}
+    told = f"{title}: {titles[1]} by {titles[0]}, {len(found)} values, largest {number(max(y for _, y in found))}"
+    return {"title": title, "svg": draw(found, *titles, told)}
+
+
+def _by_rank(found: charts.Points, x_title: str, y_title: str, told: str) -> Any:
+    return charts.line(found, x_title, y_title, told, logarithmic=True)
+
+
+def learning(facts: Facts) -> Section:
+    """How training went: curves, and one line a fit."""
+    fits = facts.get("fits") or []
+    if not fits:
+        return None
+    kinds = (("valid_ndcg", "NDCG on validation"), ("loss", "Loss in training"))
+    plots = [{"title": title, "svg": _curves(fits, key, title)} for key, title in kinds]
+    return {"plots": [plot for plot in plots if plot["svg"]], "fits": [_fit(fit) for fit in fits]}
+
+
+def _curves(fits: Sequence[Facts], key: str, title: str) -> Any:
+    series = []
+    for fit in fits:
+        looked = [point for point in fit.get("curve") or [] if _has(point, key) and _has(point, "step")]
+        curve: charts.Points = [(float(point["step"]), float(point[key])) for point in looked]
+        if len(curve) > 1:
+            series.append((str(fit.get("arm", "")), int(fit.get("seed") or 0), curve))
+    if not series:
+        return ""
+    return charts.curves(series, f"{title} by optimiser step, {len(series)} trainings")
+
+
+def _has(point: Facts, key: str) -> bool:
+    return isinstance(point.get(key), int | float)
+
+
+def _fit(fit: Facts) -> dict[str, str]:
+    return {
+        "arm": str(fit.get("arm", "")),
+        "seed": str(fit.get("seed", "")),
+        "seconds": seconds(fit.get("seconds")),
+        "steps": number(fit.get("steps")),
+        "targets": number(fit.get("targets")),
+        "peak": named("peak_mb", fit.get("peak_mb")),
+        "stopped": str(fit.get("stopped") or ""),
+    }
+
+
+def decisions(facts: Facts) -> Section:
+    """What a controller decided while training."""
+    rows = [
+        {key: number(one.get(key)) for key in ("arm", "step", "signal", "decision", "why")}
+        for one in facts.get("decisions") or []
+    ]
+    return {"rows": rows} if rows else None
+
+
+def cost(facts: Facts) -> Section:
+    """Seconds of each stage, rows, memory."""
+    found = facts.get("cost") or {}
+    stages = {stage: s for stage, s in (found.get("seconds") or {}).items() if isinstance(s, int | float)}
+    whole = sum(stages.values()) or 1.0
+    bars = [
+        {"stage": label(stage), "seconds": seconds(s), "share": round(100 * s / whole, 1)}
+        for stage, s in stages.items()
+    ]
+    tiles = scalars(found, skip=("seconds",))
+    return {"bars": bars, "tiles": tiles} if bars or tiles else None
+
+
+def repeat(facts: Facts) -> Section:
+    """How to run it again."""
+    found = facts.get("repeat") or {}
+    section = {
+        "command": found.get("command", ""),
+        "fingerprint": found.get("fingerprint", ""),
+        "versions": [(str(name), number(version)) for name, version in (found.get("versions") or {}).items()],
+        "machine": scalars(found.get("machine") or {}),
+    }
+    return section if any(section.values()) else None
+
+
+SECTIONS = (
+    ("verdict", "Verdict", verdict),
+    ("whom", "Whom", whom),
+    ("made", "What was made", made),
+    ("health", "Data", health),
+    ("learning", "Learning", learning),
+    ("decisions", "Decisions", decisions),
+    ("cost", "Cost", cost),
+    ("repeat", "Repeat", repeat),
+    ("glossary", "Glossary", lambda facts: {"entries": words.glossary(facts)}),
+)
+"""(anchor, title in the navigation, facts -> section), in the order of the page."""

@@ -1,0 +1,172 @@
+"""Facts of a run that never was, with everything that a page can show."""
+
+from typing import Any
+
+import numpy as np
+
+from leaven.compare import Question, as_facts, compare, headline, words
+from unit.compare.worlds import world
+
+EVIL = '<script>alert("x")</script> & "quoted" \'name\''
+NAMES = [
+    "paper chain kit",
+    "red retrospot mug",
+    "jumbo bag pink",
+    "heart of wicker",
+    "lunch box with cutlery",
+    "保湿面霜 50 毫升",
+]
+ARMS = {"repeat": 0.002, "crop and substitute": 0.09, "markov rows": 0.0, "shuffle everything": -0.25}
+
+
+def _comparison() -> tuple[dict[str, Any], dict[str, Any]]:
+    values = world(3, ARMS, users=2400, training=0.7)
+    chance = np.random.default_rng(5)
+    history = chance.choice(["short (3-4)", "middle (5-8)", "long (9-120)"], 2400)
+    next_item = chance.choice(["head item", "tail item", "cold item"], 2400, p=[0.55, 0.4, 0.05])
+    values["markov rows"][:, next_item == "cold item"] += 0.12
+    scaled = {arm: table / 6 for arm, table in values.items()}
+    quick = [Question(name, key=7, draws=400, flips=400) for name in ("ndcg@10", "recall@10", "mrr@10")]
+    main = compare(scaled, quick[0], {"history": history, "next item": next_item})
+    others = [compare({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])]
+    coverage = {"baseline": 0.6132, "repeat": 0.6101, "crop and substitute": 0.6519, "markov rows": 0.6874}
+    verdict = {"headline": headline(main), "words": words(main)}
+    return as_facts(main, others) | {"truth": 0.0907, "catalog": {"coverage@10": coverage}}, verdict
+
+
+def _health() -> dict[str, Any]:
+    chance = np.random.default_rng(1)
+    lengths = {str(length): int(9000 / length**1.4) for length in range(1, 51)}
+    popularity = [int(4200 / rank**0.8) for rank in range(1, 3401)]
+    per_day = [[f"2011-{1 + d // 28:02d}-{1 + d % 28:02d}", int(v)] for d, v in enumerate(chance.poisson(1200, 336))]
+    return {
+        "users": 4338,
+        "items": 3665,
+        "events": 397_884,
+        "density": 0.02503,
+        "median_length": 27,
+        "gini_of_items": 0.7142,
+        "first_day": "2010-12-01",
+        "last_day": "2011-12-09",
+        "tie_share": 0.8724,
+        "length_histogram": lengths,
+        "popularity": popularity,
+        "per_day": per_day,
+        "hours": {str(hour): int(chance.poisson(900 if 8 <= hour <= 18 else 60)) for hour in range(24)},
+    }
+
+
+def _arm(name: str, made: int) -> dict[str, Any]:
+    first = {
+        "index": 1,
+        "use": "crop",
+        "mode": "add",
+        "when": "each_epoch",
+        "text": "keep a window of 60 to 90 per cent",
+        "made": made,
+        "unchanged": {"shorter than 3 events": 212},
+        "refused": {},
+        "weight": 1.0,
+    }
+    second = {
+        "index": 2,
+        "use": "substitute",
+        "mode": "add",
+        "when": "once",
+        "text": "swap items for similar ones",
+        "made": made - 31,
+        "unchanged": {"no similar item": 97},
+        "refused": {"copy of a real row": 31},
+        "weight": 0.5,
+    }
+    previews = [
+        {"step": 1, "before": NAMES, "after": NAMES[1:5], "changed": []},
+        {
+            "step": 2,
+            "before": [*NAMES[:3], "door mat"],
+            "after": [NAMES[0], EVIL, NAMES[2], "door mat"],
+            "changed": [1],
+        },
+        {"step": 2, "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
+    ]
+    arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
+    return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
+
+
+def _fits() -> list[dict[str, Any]]:
+    fits = []
+    for place, arm in enumerate(["baseline", *ARMS]):
+        for seed in (1, 2, 3):
+            fit = {"arm": arm, "seed": seed, "seconds": 208.3 + seed, "steps": 2500, "targets": 1_276_500}
+            stopped = "no better for 5 looks" if seed < 3 else "all steps done"
+            fits.append(fit | {"peak_mb": 702.4, "curve": _curve(place, seed), "stopped": stopped})
+    return fits
+
+
+def _curve(place: int, seed: int) -> list[dict[str, float]]:
+    level = 0.055 + 0.002 * place + 0.0007 * seed
+    return [
+        {
+            "step": step,
+            "loss": float(6 * np.exp(-step / 900) + 2.1 + 0.05 * place),
+            "seconds": step / 12,
+            "valid_ndcg": float(level * (1 - np.exp(-step / 500))),
+        }
+        for step in range(100, 2600, 100)
+    ]
+
+
+def _rule(rule: str, touched: int, dropped: int, examples: list[Any], note: str = "") -> dict[str, Any]:
+    return {"rule": rule, "touched": touched, "dropped": dropped, "note": note, "examples": examples}
+
+
+CANCELLED = [{"invoice": "C536379", "item": "D", "quantity": -1}, {"invoice": "C536383", "item": "35004C"}]
+CLEANING = [
+    _rule("missing_user", 135_080, 135_080, [{"line": 623, "item": "22139", "quantity": 56}], "belongs to no history"),
+    _rule("cancelled", 9_288, 8_905, CANCELLED),
+    _rule("exact_duplicates", 5_268, 5_225, []),
+    _rule("several_descriptions", 1_302, 0, [EVIL], "the most frequent one is kept"),
+]
+
+READING = {"file": "online_retail.csv.gz", "lines": 541_909, "encoding": "utf-8", "times": "%Y-%m-%d %H:%M"}
+SPLIT = {
+    "kind": "time",
+    "train_events": 318_307,
+    "valid_users": 1102,
+    "test_users": 2400,
+    "unseen_items_in_test": 48,
+    "leave_one_out_leak_share": 0.3341,
+    "targets_on_a_tie": 1033,
+}
+DECISION = {
+    "arm": "crop and substitute",
+    "step": 2,
+    "signal": "control NDCG fell twice",
+    "decision": "strength 1 → 0.5",
+    "why": "a weaker change first",
+}
+SECONDS = {"read": 3.1, "clean": 4.62, "split": 0.8, "expand": 1.9, "train": 3142.5, "evaluate": 61.2, "report": 2.2}
+REPEAT = {
+    "command": "leaven run runs/retail/spec.toml --out runs/again",
+    "fingerprint": "9f2c66aa01d8be47",
+    "versions": {"python": "3.11.9", "numpy": "2.4.6", "torch": "2.13.0", "duckdb": "2.0.0"},
+    "machine": {"processor": "x86_64", "cores": 2, "memory_mb": 15_900, "device": "cpu"},
+}
+
+
+def full() -> dict[str, Any]:
+    """Everything."""
+    comparison, verdict = _comparison()
+    return {
+        "leaven": "0.1.0",
+        "name": "retail",
+        "seed": 7,
+        "verdict": verdict,
+        "comparison": comparison,
+        "data": {"reading": READING, "cleaning": CLEANING, "health": _health(), "split": SPLIT},
+        "arms": [_arm("crop and substitute", 4126), _arm("markov rows", 4338)],
+        "fits": _fits(),
+        "decisions": [DECISION],
+        "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3},
+        "repeat": REPEAT,
+    }

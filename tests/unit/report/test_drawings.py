@@ -1,0 +1,122 @@
+"""Charts and intervals show the figures where they are."""
+
+import re
+
+import pytest
+
+from leaven.report import charts, intervals
+from leaven.report.figures import line, named, number, probability, scalars
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"3": 10, "4": 5},
+        {3: 10, 4: 5},
+        [[3, 10], [4, 5]],
+        [{"length": 3, "rows": 10}, {"length": 4, "rows": 5}],
+        {"lengths": [3, 4], "rows": [10, 5]},
+        {"edges": [3, 4, 5], "counts": [10, 5]},
+    ],
+)
+def test_a_histogram_is_read_in_any_of_its_usual_shapes(table) -> None:
+    assert charts.points(table) == [(3.0, 10.0), (4.0, 5.0)]
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, "text", 5, {"a": "b"}])
+def test_what_is_no_histogram_has_no_points(nothing) -> None:
+    assert charts.points(nothing) == []
+
+
+def test_a_plain_list_is_counted_from_one() -> None:
+    assert charts.points([7, 3]) == [(1, 7.0), (2, 3.0)] or charts.points([7, 3]) == [(1.0, 7.0), (2.0, 3.0)]
+
+
+def test_classes_lose_no_event() -> None:
+    found = [(float(x), float(x % 7)) for x in range(1, 5000)]
+    grouped = charts.classes(found)
+    assert len(grouped) <= charts.MOST_BARS
+    assert sum(y for _, y in grouped) == sum(y for _, y in found)
+
+
+def test_long_series_are_averaged_not_sampled() -> None:
+    found = [(float(x), float(x % 2)) for x in range(1000)]
+    kept = charts.averaged(found)
+    assert len(kept) == 200
+    assert {y for _, y in kept} == {2 / 5, 3 / 5}
+
+
+def test_a_learning_curve_keeps_its_last_point() -> None:
+    found = [(float(x), 0.0) for x in range(1001)]
+    assert charts.thinned(found)[-1] == (1000.0, 0.0)
+    assert len(charts.thinned(found)) <= 202
+
+
+def test_a_chart_has_the_page_s_colours_and_says_what_it_is() -> None:
+    svg = str(charts.bars([(1.0, 2.0), (2.0, 1.0)], "x", "y", 'told "so" & so'))
+    assert 'aria-label="told &#34;so&#34; &amp; so"' in svg
+    assert "var(--series-1)" in svg
+    assert "http" not in svg
+    assert svg.startswith("<svg role=")
+
+
+def test_names_of_arms_cannot_break_out_of_a_chart() -> None:
+    svg = str(charts.curves([('</svg><script>"x"', 1, [(1.0, 1.0), (2.0, 2.0)])], "told"))
+    assert "<script" not in svg
+    assert svg.count("</svg>") == 1
+
+
+def effect(lift: float, low: float, high: float, seeds: tuple[float, ...] = ()) -> dict:
+    return {"lift": lift, "low": low, "high": high, "lift_by_seed": list(seeds), "verdict": "helped"}
+
+
+def test_the_dot_lies_inside_its_interval_and_right_of_zero() -> None:
+    one = effect(0.05, 0.02, 0.08, (0.04, 0.06))
+    scale = intervals.Scale.of([one], 0.01)
+    svg = str(intervals.drawing(one, scale))
+    dot = float(re.search(r'class="dot" cx="([\d.]+)"', svg)[1])
+    left, right = (float(x) for x in re.search(r'class="span" x1="([\d.]+)" x2="([\d.]+)"', svg).groups())
+    assert scale.x(0.0) < left < dot < right <= intervals.WIDTH
+    assert dot == pytest.approx((left + right) / 2, abs=0.2)
+    assert svg.count('class="seed"') == 2
+    assert "+5.0 %" in svg
+
+
+def test_one_very_wide_interval_does_not_squeeze_the_others() -> None:
+    narrow, wide = effect(0.02, 0.01, 0.03), effect(0.0, -5.0, 5.0)
+    scale = intervals.Scale.of([narrow] * 3 + [wide], 0.01)
+    assert scale.right < 0.2
+    assert str(intervals.drawing(wide, scale)).count('class="arrow"') == 2
+    assert 'class="arrow"' not in str(intervals.drawing(narrow, scale))
+
+
+def test_an_axis_has_round_lifts_and_zero() -> None:
+    svg = str(intervals.axis(intervals.Scale(-0.27, 0.12, 0.01)))
+    texts = re.findall(r">([^<>]+)</text>", svg)
+    assert texts == ["−20 %", "−10 %", "0", "+10 %"]
+
+
+def test_no_effects_have_a_scale_all_the_same() -> None:
+    assert intervals.Scale.of([], 0.0).right > 0
+    assert str(intervals.drawing({"lift": None}, intervals.Scale.of([], 0.01))) == ""
+
+
+def test_figures_are_written_for_a_reader() -> None:
+    assert number(1234567) == "1,234,567"
+    assert number(-6) == "−6"
+    assert number(0.0) == "0"
+    assert number(12345.6) == "12,346"
+    assert number(float("nan")) == "–"
+    assert number(True) == "yes"
+    assert probability(0.0002) == "< 0.001"
+    assert probability(None) == "–"
+    assert named("density", 0.00073) == "0.073 %"
+    assert named("gini", 0.7142) == "0.7142"
+    assert line(["a", 1200]) == "a · 1,200"
+
+
+def test_plain_values_become_tiles_and_tables_do_not() -> None:
+    found = scalars(
+        {"users": 5, "train": {"rows": 7}, "long": list(range(50)), "kinds": ["a", "b"], "skip": 1}, ["skip"]
+    )
+    assert found == [("Users", "5"), ("Train rows", "7"), ("Kinds", "a, b")]

@@ -1,0 +1,194 @@
+"""The page shows the facts, all that it shows are facts, and it is a good guest in any browser."""
+
+import json
+import re
+from html import unescape
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from leaven.errors import DataError
+from leaven.report.page import render, write
+from unit.report.sample_facts import EVIL, full
+
+
+class Text(HTMLParser):
+    """What a reader sees: texts outside styles and drawings; and every tag with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.hidden = 0
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.hidden += tag in ("style", "svg", "head")
+
+    def handle_endtag(self, tag) -> None:
+        self.hidden -= tag in ("style", "svg", "head")
+
+    def handle_data(self, data) -> None:
+        if not self.hidden:
+            self.seen.append(data)
+
+
+def read(page: str) -> Text:
+    text = Text()
+    text.feed(page)
+    return text
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict:
+    return json.loads(json.dumps(full()))
+
+
+@pytest.fixture(scope="module")
+def page(facts) -> str:
+    return render(facts)
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
+
+
+def writings(value: float) -> set[str]:
+    """All the ways in which a figure of the facts may be written."""
+    plain = {f"{value:.{n}f}" for n in range(7)} | {f"{100 * value:.{n}f}" for n in range(4)}
+    grouped = {f"{value:,.{n}f}" for n in range(2)} | {f"{round(value):,}"}
+    return {one.lstrip("-") for one in plain | grouped}
+
+
+def test_every_figure_that_a_reader_sees_is_in_the_facts(facts, page) -> None:
+    known = {"95", "100", "0.5", "1", "0.001", "10"}  # of the fixed sentences: 95 % interval, 95 of 100, MRR's places
+    words = ""
+    for leaf in leaves(facts):
+        if isinstance(leaf, bool) or leaf is None:
+            continue
+        if isinstance(leaf, int | float):
+            known |= writings(leaf)
+        else:
+            words += f" {leaf}"
+    figure = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+    known |= set(figure.findall(words.replace("_", " ")))
+    unknown = [f for f in figure.findall(" ".join(read(page).seen)) if f not in known]
+    assert not unknown, unknown
+
+
+def test_a_figure_that_is_not_in_the_facts_would_be_found(facts, page) -> None:
+    with pytest.raises(AssertionError, match=r"987\.25"):
+        test_every_figure_that_a_reader_sees_is_in_the_facts(facts, page.replace("</main>", "<p>987.25</p></main>"))
+
+
+def test_nothing_is_fetched_and_no_script_runs(page) -> None:
+    tags = read(page).tags
+    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe", "object", "embed", "img")]
+    addresses = [v for _, attributes in tags for name, v in attributes.items() if name in ("src", "href", "xlink:href")]
+    assert addresses
+    assert all(address.startswith("#") for address in addresses)
+    assert not re.search(r"url\(|@import|https?://", page)
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+
+
+def test_names_of_items_and_arms_are_escaped() -> None:
+    facts = full()
+    facts["name"] = EVIL
+    for fit in facts["fits"]:
+        fit["arm"] = EVIL
+    for effect in (*facts["comparison"]["effects"], *facts["comparison"]["segments"]):
+        effect["arm"] = effect["segment"] = EVIL
+    page = render(facts)
+    assert "<script" not in page
+    assert EVIL not in page
+    assert EVIL in unescape("".join(read(page).seen))
+
+
+def test_the_page_is_small(page) -> None:
+    assert len(page.encode()) < 1_000_000
+
+
+def test_every_link_of_the_navigation_leads_to_a_section_with_a_heading(page) -> None:
+    tags = read(page).tags
+    ids = {attributes.get("id") for _, attributes in tags}
+    links = [str(attributes["href"]).removeprefix("#") for tag, attributes in tags if tag == "a"]
+    assert set(links) <= ids
+    assert len(links) == 10  # skip link and nine sections
+    headings = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
+    assert headings.count(1) == 1
+    assert headings[0] == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(headings))
+
+
+def test_every_drawing_says_what_it_shows_or_is_decoration(page) -> None:
+    drawings = [attributes for tag, attributes in read(page).tags if tag == "svg"]
+    assert len(drawings) > 20
+    assert all(a.get("aria-label") or a.get("aria-hidden") == "true" for a in drawings)
+
+
+def test_drawings_take_their_colours_from_the_page(page) -> None:
+    for svg in re.findall(r"<svg.*?</svg>", page, re.S):
+        assert not re.findall(r'"#[0-9a-fA-F]{3,6}"|"white"|"black"', svg)
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_the_verdict_comes_first_and_says_what_the_facts_say(facts, page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    below = seen[seen.index(facts["verdict"]["headline"]) :]
+    titles = ("Whom did it help?", "What was made", "The data", "How training went", "What it cost", "How to repeat it")
+    places = [below.index(title) for title in titles]
+    assert places == sorted(places)
+
+
+def test_refusals_previews_and_cleaning_are_shown(page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    for text in ("31 copy of a real row", "212 shorter than 3 events", "135,080", "tea towel", "保湿面霜 50 毫升"):
+        assert text in seen
+    assert "<mark>tea towel</mark>" in page
+
+
+@pytest.mark.parametrize(
+    "facts", [{"name": "empty"}, {}, {"name": "x", "comparison": {}, "data": {}, "arms": [], "fits": []}]
+)
+def test_a_page_without_facts_still_opens(facts) -> None:
+    seen = " ".join(read(render(facts)).seen)
+    assert "This run has no comparison yet." in seen
+    assert "What was made" not in seen
+
+
+@pytest.mark.parametrize("part", sorted(full()))
+def test_each_part_of_the_facts_may_be_missing(part, facts) -> None:
+    assert "<h1" in render({key: value for key, value in facts.items() if key != part})
+
+
+def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
+    effect = facts["comparison"]["effects"][0] | {"lift": None, "low": None, "high": None, "p_holm": None}
+    page = render({"comparison": {"metric": "ndcg@10", "effects": [effect]}})
+    assert 'class="interval unsure"' not in page
+    assert "–" in page
+
+
+def test_a_file_of_facts_becomes_a_file_beside_it(tmp_path, facts) -> None:
+    source = tmp_path / "facts.json"
+    source.write_text(json.dumps(facts), encoding="utf-8")
+    assert write(source, tmp_path / "report.html").read_text(encoding="utf-8") == render(facts)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["facts.json", "report.html"]
+
+
+def test_facts_that_are_missing_or_broken_are_one_clear_error(tmp_path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        write(tmp_path / "facts.json", tmp_path / "report.html")
+    (tmp_path / "facts.json").write_text('{\n"name": ')
+    with pytest.raises(DataError, match=r"facts\.json:2"):
+        write(tmp_path / "facts.json", tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()

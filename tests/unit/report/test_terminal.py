@@ -1,0 +1,40 @@
+"""The terminal says what the page says."""
+
+import io
+
+from rich.console import Console
+
+from leaven.report.terminal import verdict_table
+from unit.report.sample_facts import full
+
+
+def printed(facts: dict, width: int = 110) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(verdict_table(facts))
+    return console.file.getvalue()
+
+
+def test_the_table_has_every_arm_with_its_verdict() -> None:
+    facts = full()
+    text = printed(facts)
+    assert facts["verdict"]["headline"][:40] in text
+    for effect in facts["comparison"]["effects"]:
+        row = next(line for line in text.splitlines() if line.startswith(effect["arm"]))
+        assert effect["verdict"] in row
+        assert f"{effect['mean']:.4f}" in row
+
+
+def test_square_brackets_in_the_name_of_an_arm_are_text() -> None:
+    facts = full()
+    facts["comparison"]["effects"][1]["arm"] = "[red]crop[/red]"
+    assert "[red]crop[/red]" in printed(facts)
+
+
+def test_a_narrow_terminal_loses_no_verdict() -> None:
+    text = printed(full(), width=80)
+    assert text.count("helped") >= 2
+    assert "not enough data" in text
+
+
+def test_a_run_without_a_comparison_says_so() -> None:
+    assert printed({}).strip() == "This run has no comparison yet."
