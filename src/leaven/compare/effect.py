@@ -136,7 +136,8 @@ def percent(share: float, signed: bool = True) -> str:
     """
     if not math.isfinite(share):
         return "not defined"
-    return f"{100 * share:{'+' if signed else ''}.1f} %".replace("-", "−")
+    digits = 1 if abs(share) >= 0.0005 or share == 0 else 2  # a bound just below zero is not "−0.0 %"
+    return f"{100 * share:{'+' if signed and share else ''}.{digits}f} %".replace("-", "−")
 
 
 def shown(metric: str) -> str:

@@ -86,7 +86,7 @@ def _control(comparison: Comparison) -> str:
 def _whom(comparison: Comparison) -> str:
     clear = [e for e in comparison.segments if e.verdict in (HELPED, HARMED) and e.arm != comparison.question.control]
     clear.sort(key=lambda effect: -abs(effect.lift))
-    parts = [f"{_name(e)} {e.verdict} users with {e.by} {e.segment} ({percent(e.lift)})" for e in clear[:3]]
+    parts = [f"{_name(e)} {e.verdict} where the {e.by} is {e.segment} ({percent(e.lift)})" for e in clear[:3]]
     return f"By group: {'; '.join(parts)}." if parts else ""
 
 

@@ -43,5 +43,5 @@ def by_popularity(held_out: HeldOut, train: Histories) -> Labels:
     """str (users,): head, tail or cold, for the first item that each user took next."""
     counts = popularity(train)
     next_item = held_out.items[held_out.starts[:-1]]
-    warm = np.where(is_head(counts, HEAD_SHARE)[next_item], "head item", "tail item")
-    return np.where(counts[next_item] == 0, "cold item", warm).astype("U40")
+    warm = np.where(is_head(counts, HEAD_SHARE)[next_item], "head", "tail")
+    return np.where(counts[next_item] == 0, "cold", warm).astype("U40")

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 Points = list[tuple[float | str, float]]
 
 WIDTH, HEIGHT = 400, 170
-MOST_POINTS, MOST_BARS = 200, 40
+MOST_POINTS, MOST_BARS = 200, 60
 _INK, _SOFT, _LINE, _SERIES_1 = "#010101", "#020202", "#030303", "#040401"
 _VARIABLES = {_INK: "ink", _SOFT: "soft", _LINE: "line"}
 SERIES = 6
@@ -113,10 +113,10 @@ def averaged(found: Points) -> Points:
 def classes(found: Points) -> Points:
     """The counts themselves; or, where they reach far, sums over classes that grow, at their first value.
 
-    >>> classes([(1.0, 5), (2.0, 3)])
-    [(1.0, 5), (2.0, 3)]
-    >>> sum(count for _, count in classes([(float(x), 1) for x in range(1, 10_000)]))
-    9999
+    >>> classes([(1.0, 5.0), (2.0, 3.0)])
+    [(1.0, 5.0), (2.0, 3.0)]
+    >>> sum(count for _, count in classes([(float(x), 1.0) for x in range(1, 10_000)]))
+    9999.0
     """
     numbers = [x for x, _ in found if isinstance(x, float)]
     if len(numbers) < len(found) or len(found) <= MOST_BARS:

@@ -59,7 +59,7 @@ def test_whom_it_helped_is_said() -> None:
     values["a"][:, short] += 0.3
     labels = np.where(short, "short (1-4)", "long (5-9)")
     assert any(
-        "“a” helped users with history short (1-4)" in s for s in words(compare(values, QUICK, {"history": labels}))
+        "“a” helped where the history is short (1-4)" in s for s in words(compare(values, QUICK, {"history": labels}))
     )
 
 

@@ -12,7 +12,7 @@ def test_users_are_labelled_by_length_and_by_their_next_item() -> None:
     starts = np.array([0, 1, 3, 4, 5])
     held = HeldOut(known, np.array([1, 4, 1, 2, 3], np.int32), np.zeros(5, np.int64), starts)
     labels = segments(held, train)
-    assert labels["next item"].tolist() == ["head item", "cold item", "tail item", "tail item"]
+    assert labels["next item"].tolist() == ["head", "cold", "tail", "tail"]
     assert labels["history"].tolist() == ["short (1)", "long (4)", "middle (2)", "short (1)"]
 
 

@@ -23,10 +23,10 @@ def _comparison() -> tuple[dict[str, Any], dict[str, Any]]:
     values = world(3, ARMS, users=2400, training=0.7)
     chance = np.random.default_rng(5)
     history = chance.choice(["short (3-4)", "middle (5-8)", "long (9-120)"], 2400)
-    next_item = chance.choice(["head item", "tail item", "cold item"], 2400, p=[0.55, 0.4, 0.05])
-    values["markov rows"][:, next_item == "cold item"] += 0.12
+    next_item = chance.choice(["head", "tail", "cold"], 2400, p=[0.55, 0.4, 0.05])
+    values["markov rows"][:, next_item == "cold"] += 0.12
     scaled = {arm: table / 6 for arm, table in values.items()}
-    quick = [Question(name, key=7, draws=400, flips=400) for name in ("ndcg@10", "recall@10", "mrr@10")]
+    quick = [Question(name, key=7) for name in ("ndcg@10", "recall@10", "mrr@10")]
     main = compare(scaled, quick[0], {"history": history, "next item": next_item})
     others = [compare({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])]
     coverage = {"baseline": 0.6132, "repeat": 0.6101, "crop and substitute": 0.6519, "markov rows": 0.6874}
