@@ -1,0 +1,117 @@
+"""Is the dirt in the log exactly as much as the facts say?"""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leaven.data.shop import Dirt, Shop, World
+from leaven.data.shop.pictures import draw_picture, png
+from leaven.data.shop.words import FLAVOURS
+from leaven.errors import DataError, SpecError
+
+DIRT = Dirt(0.02, 0.01, 0.03, 0.02, 0.04, 0.02, 0.01, 0.1, 0.05)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return Shop(users=300, items=120, days=200, seed=9).open()
+
+
+def test_a_log_without_dirt_is_the_world(world: World) -> None:
+    log = world.log()
+    lines = log.interactions.to_pandas().sort_values("user_id", kind="stable")
+    items = [world.catalog().ids[item - 1] for item in world.histories.items]
+    assert lines["item_id"].tolist() == items
+    assert not lines.duplicated().any()
+    assert all(log.facts[name] == 0 for name in ("missing_user", "duplicates", "bots", "before_birth"))
+
+
+def test_every_kind_of_dirt_is_counted_exactly(world: World) -> None:
+    log, clean = world.log(DIRT), world.log()
+    lines, items, facts = log.interactions.to_pandas(), log.items.to_pandas(), log.facts
+    assert len(lines) == facts["lines"] == facts["lines_before_dirt"] + facts["duplicates_planted"]
+    assert facts["lines_before_dirt"] == world.histories.events + facts["bot_lines"]
+    for name, column in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
+        assert lines[column].isna().sum() == facts[f"missing_{name}"] > 0
+    assert lines.duplicated().sum() == facts["duplicates"] >= facts["duplicates_planted"] > 100
+    assert ((lines["price"] < 0) | (lines["price"] > 10_000)).sum() == facts["absurd_prices"] > 0
+    bots = [f"u{user:06d}" for user in range(300, 300 + facts["bots"])]
+    with_dirt = lines["user_id"].isin(bots).sum()
+    assert facts["bots"] == 3
+    assert 0.9 * facts["bot_lines"] < with_dirt < 1.1 * facts["bot_lines"]
+    known = {category.name for category in FLAVOURS["shop"].categories}
+    assert (~items["category"].isin(known)).sum() == facts["misspelt_categories"] == 12
+    assert (items["description"] == "").sum() == facts["missing_words"] == 6
+    assert (items["category"] != clean.items.to_pandas()["category"]).sum() == facts["misspelt_categories"]
+
+
+def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
+    clean = world.log().interactions.to_pandas()["timestamp"]
+    log = world.log(Dirt(shuffled_times=0.2))
+    times = log.interactions.to_pandas()["timestamp"]
+    assert (times != clean).sum() == log.facts["shuffled_times"] > 100
+    assert sorted(times) == sorted(clean)
+    born = dict(zip(log.items["item_id"].to_pylist(), log.items["born"].to_pylist(), strict=True))
+    early = times < log.interactions.to_pandas()["item_id"].map(born)
+    assert early.sum() == log.facts["before_birth"] > 0
+
+
+def test_a_share_that_is_none_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"dirt\.duplicates"):
+        Dirt(duplicates=1.5)
+    with pytest.raises(SpecError, match="at most 1"):
+        Dirt(missing_user=0.6, missing_item=0.6)
+
+
+def test_the_folder_is_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
+    facts = world.write(tmp_path / "a", DIRT)
+    world.shop.open().write(tmp_path / "b", DIRT)
+    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(names) == 3 + 120
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    truth = json.loads((tmp_path / "a" / "truth.json").read_text())
+    assert truth["facts"] == facts
+    assert Shop(**truth["shop"]) == world.shop
+    assert len(pd.read_csv(tmp_path / "a" / "interactions.csv")) == facts["lines"]
+    items = pd.read_csv(tmp_path / "a" / "items.csv")
+    assert all((tmp_path / "a" / image).exists() for image in items["image"])
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_folder_with_other_files_is_left_alone(world: World, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(DataError, match="name another folder"):
+        world.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_titles_are_in_both_languages_and_name_the_thing(world: World) -> None:
+    item = world.log().items.slice(0, 1).to_pylist()[0]
+    assert item["brand"] in item["title"]
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in item["title_zh"])
+    assert item["category"] in item["description"]
+
+
+def test_worlds_without_prices_have_no_price_column() -> None:
+    log = Shop(users=20, items=40, days=50, kind="video").open().log(Dirt(absurd_prices=0.1))
+    assert "price" not in log.interactions.column_names
+    assert log.facts["absurd_prices"] == 0
+
+
+def test_a_png_holds_the_picture() -> None:
+    picture = draw_picture(3, (200, 30, 30), brand=5, variant=2)
+    data = png(picture)
+    body = data[data.index(b"IDAT") + 4 : data.index(b"IEND") - 8]
+    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(64, 1 + 64 * 3)
+    assert data.startswith(b"\x89PNG")
+    np.testing.assert_array_equal(rows[:, 1:].reshape(64, 64, 3), picture)
+
+
+def test_categories_and_brands_look_different() -> None:
+    shapes = {draw_picture(shape, (200, 30, 30), 0, 0).tobytes() for shape in range(16)}
+    brands = {draw_picture(0, (200, 30, 30), brand, 0).tobytes() for brand in range(16)}
+    assert (len(shapes), len(brands)) == (16, 16)

@@ -1,0 +1,169 @@
+"""Is the law of the simulated shop the one that its users follow?"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven.data.catalog import Catalog
+from leaven.data.histories import HeldOut, Histories
+from leaven.data.shop import Shop, World
+from leaven.data.shop.words import FLAVOURS
+from leaven.errors import DataError, SpecError
+from leaven.kernels.shop import draw_next, simulate
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return Shop(users=600, items=200, days=300, seed=3).open()
+
+
+def last_out(histories: Histories) -> HeldOut:
+    """The last event of every user with three or more."""
+    long = histories.take(histories.lengths >= 3)
+    last = long.starts[1:] - 1
+    source = np.setdiff1d(np.arange(long.events), last)
+    starts = np.concatenate([[0], np.cumsum(long.lengths - 1)])
+    known = long.rebuilt(starts, long.items[source], long.times[source], source)
+    return HeldOut(known, long.items[last], long.times[last], np.arange(len(long) + 1))
+
+
+def popularity_ndcg(held_out: HeldOut) -> float:
+    known = held_out.histories
+    scores = np.tile(np.bincount(known.items, minlength=known.n_items + 1)[1:].astype(float), (len(known), 1))
+    scores[known.row_of_event(), known.items - 1] = -1
+    top = np.argsort(-scores, axis=1)[:, :10] + 1
+    return float(((top == held_out.items[:, None]) / np.log2(np.arange(2, 12))).sum(axis=1).mean())
+
+
+@pytest.mark.parametrize("kind", sorted(FLAVOURS))
+def test_the_law_sums_to_one_and_gives_every_event_a_chance(kind: str) -> None:
+    world = Shop(users=80, items=60, days=200, seed=5, kind=kind).open()
+    law = world.next_law(world.histories, world.last_times())
+    np.testing.assert_allclose(law.sum(axis=1), 1.0, atol=1e-5)
+    assert law.min() >= 0
+    assert np.isfinite(world.log_likelihood(world.histories)).all()
+    world.histories.check()
+
+
+@pytest.mark.parametrize("kind", ["shop", "music"])
+def test_what_users_take_is_as_frequent_as_the_law_says(kind: str) -> None:
+    world = Shop(users=1, items=60, days=200, seed=2, kind=kind).open()
+    tries, past = 20_000, [5, 17, 9, 23]
+    begin = int(world.table.born.max()) - 86_400 * 20  # late enough for most items, not for all
+    when = [begin + 3600 * step for step in range(len(past) + 1)]
+    history = Histories.of([past], 60, [when[:-1]])
+    chances = world.next_law(history, [when[-1]])[0].astype(float)
+    counts = np.bincount(simulated_next(world, past, when, tries), minlength=61)[1:]
+    assert counts[chances == 0].sum() == 0
+    often = tries * chances >= 5
+    squares = (counts - tries * chances)[often] ** 2 / (tries * chances)[often]
+    freedom = often.sum() - 1
+    assert squares.sum() < freedom + 4 * np.sqrt(2 * freedom)  # far in the tail of chi-square
+
+
+def simulated_next(world: World, past: list[int], when: list[int], tries: int) -> np.ndarray:
+    """What the simulator takes after `past`, once a key."""
+    keys = np.arange(1, tries + 1, dtype=np.uint64)
+    return draw_next(world.law, np.array(past, np.int32), np.array(when[:-1]), when[-1], keys)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(world: World) -> None:
+    again = world.shop.open()
+    assert again.histories.items.tobytes() == world.histories.items.tobytes()
+    assert again.histories.times.tobytes() == world.histories.times.tobytes()
+    other = replace(world.shop, seed=4).open()
+    assert other.histories.items.tobytes() != world.histories.items.tobytes()
+
+
+def test_more_users_do_not_change_what_the_first_ones_did(world: World) -> None:
+    more = replace(world.shop, users=700).open().histories
+    assert more.slice(0, 600).items.tobytes() == world.histories.items.tobytes()
+
+
+def test_nothing_is_bought_before_it_is_born(world: World) -> None:
+    assert (world.histories.times >= world.table.born[world.histories.items]).all()
+    assert (world.table.born[1:] > world.histories.times.min()).mean() > 0.2  # and many are born later
+
+
+def test_social_users_never_repeat_and_music_listeners_do() -> None:
+    def repeats(kind: str) -> float:
+        histories = Shop(users=200, items=300, seed=1, kind=kind).open().histories
+        pairs = histories.row_of_event() * 1000 + histories.items
+        return 1 - len(np.unique(pairs)) / len(pairs)
+
+    assert repeats("social") == 0.0
+    assert repeats("music") > 0.3
+
+
+def test_the_truth_ranks_far_better_than_popularity_and_needs_the_last_two_events(world: World) -> None:
+    held_out = last_out(world.histories)
+    best = world.best_ndcg(held_out)
+    assert best.shape == (len(held_out),)
+    assert best.mean() > 2 * popularity_ndcg(held_out)
+    short_sighted = replace(world, law=world.law._replace(after_two=np.zeros_like(world.law.after_two)))
+    assert best.mean() > 1.1 * short_sighted.best_ndcg(held_out).mean()
+
+
+def test_the_expected_gain_of_the_truth_is_the_gain_it_gets(world: World) -> None:
+    held_out = last_out(world.histories)
+    ranked = world.ranked(held_out, k=200, exclude_seen=False)
+    discounts = 1 / np.log2(np.arange(2, 12))
+    expected = (np.maximum(ranked.scores[:, :10], 0) * discounts).sum(axis=1)
+    got = world.best_ndcg(held_out, exclude_seen=False)
+    standard_error = np.std(got - expected) / np.sqrt(len(got))
+    assert abs(got.mean() - expected.mean()) < 4 * standard_error
+
+
+def test_no_seen_item_is_ranked_unless_asked(world: World) -> None:
+    held_out = last_out(world.histories)
+    ranked = world.ranked(held_out, k=10)
+    for user in range(0, len(held_out), 50):
+        assert not set(ranked.items[user]) & set(held_out.histories.row(user))
+    assert (np.diff(ranked.scores, axis=1) <= 0).all()
+
+
+def test_renumbered_items_are_found_by_their_names(world: World) -> None:
+    held_out = last_out(world.histories)
+    kept = [name for place, name in enumerate(world.catalog().ids, 1) if place in held_out.histories.items]
+    place = Catalog(ids=kept).dense(world.catalog().ids)
+    renumber = np.concatenate([[0], place]).astype(np.int32)
+    fewer = np.isin(held_out.items, held_out.histories.items)
+    part = held_out.take(fewer)
+    histories = replace(
+        part.histories, items=renumber[part.histories.items], n_items=len(kept), catalog=Catalog(ids=kept)
+    )
+    renamed = HeldOut(histories, renumber[part.items], part.times, part.starts)
+    assert world.best_ndcg(renamed).mean() == pytest.approx(world.best_ndcg(part).mean(), rel=0.02)
+
+
+def test_histories_over_unknown_items_are_refused(world: World) -> None:
+    with pytest.raises(DataError, match="keep the catalog"):
+        world.next_law(Histories.of([[1]], n_items=3), [world.last_times()[0]])
+
+
+def test_wrong_wishes_say_what_is_right() -> None:
+    with pytest.raises(SpecError, match="did you mean 'music'"):
+        Shop(kind="musik")
+    with pytest.raises(SpecError, match="16 or more"):
+        Shop(items=3)
+
+
+def test_a_shop_smaller_than_its_users_appetite_still_follows_its_law() -> None:
+    world = Shop(users=20, items=16, days=3000, seed=1, mean_events=60).open()
+    assert np.isfinite(world.log_likelihood(world.histories)).all()
+
+
+@pytest.mark.slow
+def test_a_million_events_take_seconds() -> None:
+    simulate(*_tiny_arguments())
+    begun = time.perf_counter()
+    events = Shop(users=70_000, items=20_000).open().histories.events
+    print(f"{events} events in {time.perf_counter() - begun:.1f} s")
+    assert events > 1_000_000
+
+
+def _tiny_arguments() -> tuple:  # type: ignore[type-arg]
+    world = Shop(users=2, items=16, days=10).open()
+    return world.law, world.histories.times, world.histories.starts, world.histories.keys
