@@ -28,17 +28,18 @@ SERIES = 6
 def points(table: Any) -> Points:
     """(x, y) pairs of what facts call a histogram or a series, in any of its usual shapes.
 
-    A mapping x -> y; a list of pairs; a list of records with two values; {"edges": …, "counts": …} or two columns of
-    equal length under any names; a plain list of values, counted from 1. Others give no points.
+    A mapping from numbers or dates to counts; a list of pairs; a list of records with two values;
+    {"edges": …, "counts": …} or two columns of equal length under any names; a plain list of counts, which
+    are numbered from 1. Others give no points.
 
     >>> points({"3": 10, "4": 5}), points([[1, 2.0]]), points({"edges": [0, 5, 9], "counts": [7, 8]})
     ([(3.0, 10.0), (4.0, 5.0)], [(1.0, 2.0)], [(0.0, 7.0), (5.0, 8.0)])
     """
     if isinstance(table, Mapping):
-        columns = list(table.values())
-        if len(columns) >= 2 and all(isinstance(column, list | tuple) for column in columns[:2]):
-            return _pairs(zip(columns[0], columns[1], strict=False))
-        return _pairs(table.items())
+        columns = [column for column in table.values() if isinstance(column, list | tuple)]
+        if columns:
+            return _pairs(zip(columns[0], columns[1], strict=False)) if len(columns) > 1 else points(columns[0])
+        return _pairs(table.items()) if all(_PLACE.fullmatch(str(x)) for x in table) else []
     if not isinstance(table, list | tuple) or not table:
         return []
     if isinstance(table[0], Mapping):
@@ -48,8 +49,12 @@ def points(table: Any) -> Points:
     return _pairs(enumerate(table, 1))
 
 
+_PLACE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}(-\d{2})?.*")
+"""A number, or a date: what a count can stand over."""
+
+
 def _pairs(pairs: Any) -> Points:
-    return [(_x(x), float(y)) for x, y in pairs if isinstance(y, int | float)]
+    return [(_x(x), float(y)) for x, y in pairs if isinstance(y, int | float) and math.isfinite(y)]
 
 
 def _x(value: Any) -> float | str:
@@ -80,7 +85,7 @@ def line(found: Points, x_title: str, y_title: str, told: str, logarithmic: bool
     return _drawn(chart.encode(x=x, y=y), told)
 
 
-def curves(series: Sequence[tuple[str, int, Points]], told: str) -> Markup:
+def curves(series: Sequence[tuple[str, str, Points]], told: str) -> Markup:
     """Learning curves: (arm, seed, points) each; arms differ by colour, seeds of an arm share it."""
     values = [{"x": x, "y": y, "arm": arm, "seed": seed} for arm, seed, one in series for x, y in thinned(one)]
     arms = list(dict.fromkeys(arm for arm, _, _ in series))

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from leaven.compare.effect import percent
 from leaven.report.words import light
 
-WIDTH, HEIGHT, MARGIN = 260, 26, 10
+WIDTH, HEIGHT, MARGIN = 280, 34, 10
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def drawing(effect: Mapping[str, Any], scale: Scale) -> Markup:
         _ground(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',
         *(f'<path class="arrow" d="{_arrow(side, middle)}"/>' for side in _cut(effect, scale)),
-        *(f'<circle class="seed" cx="{scale.x(s)}" cy="{middle + 8}" r="1.6"/>' for s in _seeds(effect)),
+        *(f'<circle class="seed" cx="{scale.x(s)}" cy="{middle + 10}" r="1.8"/>' for s in _seeds(effect)),
         f'<circle class="dot" cx="{scale.x(effect["lift"])}" cy="{middle}" r="4.5"/>',
     ]
     head = f'<svg class="interval {light(effect.get("verdict"))}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '

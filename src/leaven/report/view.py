@@ -5,6 +5,7 @@ A section whose facts are missing is None, and the page leaves it out.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,6 @@ Facts = Mapping[str, Any]
 Section = dict[str, Any] | None
 
 MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES = 10, 24, 3
-_PLOTTED = ("length_histogram", "lengths", "popularity", "per_day", "hours", "per_hour")
 
 
 def verdict(facts: Facts) -> Section:
@@ -89,7 +89,7 @@ def _arms_table(comparison: Facts) -> Section:
 
 
 def _noise(effects: Sequence[Facts]) -> str:
-    shares = [e["training_noise"] for e in effects if e.get("training_noise") is not None and e.get("seeds", 1) > 1]
+    shares = [e["training_noise"] for e in effects if e.get("training_noise") is not None and (e.get("seeds") or 1) > 1]
     return percent(max(shares), signed=False) if shares else ""
 
 
@@ -192,12 +192,13 @@ def health(facts: Facts) -> Section:
     """The log before training: facts, what cleaning touched, plots, the split."""
     data = facts.get("data") or {}
     found = data.get("health") or {}
+    plots = _plots(found)
     section: dict[str, Any] = {
-        "tiles": scalars(found, skip=_PLOTTED),
+        "tiles": scalars(found, skip=[plot["key"] for plot in plots]),
         "reading": scalars(data.get("reading") or {}),
         "cleaning": [_rule(rule) for rule in data.get("cleaning") or []],
         "split": scalars(data.get("split") or {}),
-        "plots": [plot for plot in _plots(found) if plot["svg"]],
+        "plots": plots,
     }
     return section if any(section.values()) else None
 
@@ -212,28 +213,29 @@ def _rule(rule: Facts) -> dict[str, Any]:
     }
 
 
-def _plots(found: Facts) -> list[dict[str, Any]]:
-    lengths = charts.points(found.get("length_histogram") or found.get("lengths"))
-    popularity = charts.points(found.get("popularity"))
-    days = charts.points(found.get("per_day"))
-    hours = charts.points(found.get("hours") or found.get("per_hour"))
-    return [
-        _plot("How long histories are", lengths, charts.bars, ("events of a history", "histories")),
-        _plot("How popularity is spread", popularity, _by_rank, ("rank of the item", "events")),
-        _plot("When it happened", days, charts.line, ("day", "events")),
-        _plot("Hours of the day", hours, charts.bars, ("hour", "events")),
-    ]
-
-
-def _plot(title: str, found: charts.Points, draw: Any, titles: tuple[str, str]) -> dict[str, Any]:
-    if not found:
-        return {"title": title, "svg": ""}
-    told = f"{title}: {titles[1]} by {titles[0]}, {len(found)} values, largest {number(max(y for _, y in found))}"
-    return {"title": title, "svg": draw(found, *titles, told)}
-
-
 def _by_rank(found: charts.Points, x_title: str, y_title: str, told: str) -> Any:
     return charts.line(found, x_title, y_title, told, logarithmic=True)
+
+
+_PLOTS: tuple[tuple[str, tuple[str, ...], Any, tuple[str, str]], ...] = (
+    ("How long histories are", ("length_histogram", "lengths"), charts.bars, ("events of a history", "histories")),
+    ("How popularity is spread", ("popularity",), _by_rank, ("rank of the item", "events")),
+    ("When it happened", ("per_day", "days"), charts.line, ("day", "events")),
+    ("Hours of the day", ("hours", "per_hour"), charts.bars, ("hour", "events")),
+)
+"""(title, names that the facts may use, drawing, titles of the axes)."""
+
+
+def _plots(found: Facts) -> list[dict[str, Any]]:
+    """Those of the plots whose facts are there; `key` is the name that was drawn."""
+    plots = []
+    for title, keys, draw, titles in _PLOTS:
+        drawn = ((key, charts.points(found.get(key))) for key in keys)
+        key, table = next(((key, table) for key, table in drawn if len(table) > 1), ("", []))
+        if key:
+            told = f"{title}: {titles[1]} by {titles[0]}, largest {number(max(y for _, y in table))}"
+            plots.append({"key": key, "title": title, "svg": draw(table, *titles, told)})
+    return plots
 
 
 def learning(facts: Facts) -> Section:
@@ -252,14 +254,15 @@ def _curves(fits: Sequence[Facts], key: str, title: str) -> Any:
         looked = [point for point in fit.get("curve") or [] if _has(point, key) and _has(point, "step")]
         curve: charts.Points = [(float(point["step"]), float(point[key])) for point in looked]
         if len(curve) > 1:
-            series.append((str(fit.get("arm", "")), int(fit.get("seed") or 0), curve))
+            series.append((str(fit.get("arm", "")), str(fit.get("seed", "")), curve))
     if not series:
         return ""
     return charts.curves(series, f"{title} by optimiser step, {len(series)} trainings")
 
 
 def _has(point: Facts, key: str) -> bool:
-    return isinstance(point.get(key), int | float)
+    value = point.get(key)
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _fit(fit: Facts) -> dict[str, str]:

@@ -28,6 +28,29 @@ def test_of_three_useless_arms_one_is_said_to_help_in_at_most_six_of_a_hundred_w
     assert false_claims(seeds, training) <= 0.06
 
 
+def plain_interval(values: dict[str, np.ndarray], trial: int) -> tuple[float, float]:
+    """What the field does: seeds drawn with replacement, then users."""
+    chance = np.random.default_rng(trial)
+    difference = values["a"] - values["baseline"]
+    seeds, users = difference.shape
+    drawn_seeds = chance.integers(0, seeds, (300, seeds))
+    drawn_users = chance.integers(0, users, (300, users))
+    means = [difference[s][:, u].mean() for s, u in zip(drawn_seeds, drawn_users, strict=True)]
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def test_resampling_three_seeds_alone_would_miss_the_truth_far_too_often() -> None:
+    plain, ours = [], []
+    for trial in range(100):
+        values = world(trial, {"a": 0.0}, seeds=3, training=3.0)
+        low, high = plain_interval(values, trial)
+        effect = compare(values, QUICK).effects[0]
+        plain.append(low <= 0 <= high)
+        ours.append(effect.difference_low <= 0 <= effect.difference_high)
+    assert np.mean(plain) < 0.8
+    assert np.mean(ours) > 0.9
+
+
 def test_with_one_seed_the_luck_of_training_is_taken_for_an_effect_and_the_words_say_so() -> None:
     assert false_claims(1, 3.0) > 0.2  # the trap itself: why three seeds are asked for
     effect = compare(world(1, {"a": 0.5}, seeds=1), QUICK).effects[0]

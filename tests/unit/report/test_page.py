@@ -171,6 +171,14 @@ def test_each_part_of_the_facts_may_be_missing(part, facts) -> None:
     assert "<h1" in render({key: value for key, value in facts.items() if key != part})
 
 
+def test_a_fact_that_cannot_be_drawn_is_shown_as_a_figure() -> None:
+    page = render({"data": {"health": {"lengths": {"median": 7, "longest": 5123}, "popularity": [[1, 30], [2, 10]]}}})
+    seen = " ".join(" ".join(read(page).seen).split())
+    assert "Lengths longest 5,123" in seen
+    assert seen.count("How popularity is spread") == 1
+    assert "How long histories are" not in seen
+
+
 def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
     effect = facts["comparison"]["effects"][0] | {"lift": None, "low": None, "high": None, "p_holm": None}
     page = render({"comparison": {"metric": "ndcg@10", "effects": [effect]}})
