@@ -60,8 +60,15 @@ def compare(
     )
 
 
-def as_facts(main: Comparison, others: Sequence[Comparison] = ()) -> dict[str, Any]:
-    """The part `comparison` of a run's facts: the main metric, and the other metrics beside it."""
+def as_facts(
+    main: Comparison,
+    others: Sequence[Comparison] = (),
+    catalog: Mapping[str, Mapping[str, float]] | None = None,
+) -> dict[str, Any]:
+    """The part `comparison` of a run's facts: the main metric, the other metrics beside it.
+
+    catalog: metric -> arm -> one number, for metrics of the whole catalogue, which have no test.
+    """
     return {
         "metric": main.question.metric,
         "smallest_lift": main.question.smallest_lift,
@@ -74,6 +81,7 @@ def as_facts(main: Comparison, others: Sequence[Comparison] = ()) -> dict[str, A
         "against_control": [effect.as_dict() for effect in main.against_control],
         "segments": [effect.as_dict() for effect in main.segments],
         "metrics": {one.question.metric: [effect.as_dict() for effect in one.effects] for one in (main, *others)},
+        "catalog": {metric: dict(by_arm) for metric, by_arm in (catalog or {}).items()},
     }
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from leaven.errors import DataError
-from leaven.report.view import SECTIONS
+from leaven.report.view import SECTIONS, present
 
 
 def render(facts: Mapping[str, Any]) -> str:
@@ -24,6 +24,7 @@ def render(facts: Mapping[str, Any]) -> str:
     >>> "<h1" in render({"name": "beauty"})
     True
     """
+    facts = present(facts)
     shown = {anchor: view(facts) for anchor, _, view in SECTIONS}
     return (
         _environment()

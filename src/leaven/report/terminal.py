@@ -16,7 +16,7 @@ COLOURS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan"
 
 def verdict_table(facts: Mapping[str, Any]) -> Group:
     """The headline, a table of the arms, and the sentences below it; for `rich.print`."""
-    shown = view.verdict(facts) or {}
+    shown = view.verdict(view.present(facts)) or {}
     parts: list[Any] = [Text(shown["headline"], style="bold")]
     if shown["table"]:
         parts += ["", _table(shown["table"])]

@@ -20,6 +20,13 @@ Section = dict[str, Any] | None
 MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES = 10, 24, 3
 
 
+def present(facts: Any) -> Any:
+    """The facts without what is null: a null figure is a missing one."""
+    if isinstance(facts, Mapping):
+        return {name: present(value) for name, value in facts.items() if value is not None}
+    return [present(value) for value in facts] if isinstance(facts, list | tuple) else facts
+
+
 def verdict(facts: Facts) -> Section:
     """The headline, its sentences, and the table of arms."""
     found = facts.get("verdict") or {}

@@ -47,7 +47,7 @@ def test_resampling_three_seeds_alone_would_miss_the_truth_far_too_often() -> No
         effect = compare(values, QUICK).effects[0]
         plain.append(low <= 0 <= high)
         ours.append(effect.difference_low <= 0 <= effect.difference_high)
-    assert np.mean(plain) < 0.8
+    assert np.mean(plain) < 0.85
     assert np.mean(ours) > 0.9
 
 

@@ -31,7 +31,7 @@ def _comparison() -> tuple[dict[str, Any], dict[str, Any]]:
     others = [compare({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])]
     coverage = {"baseline": 0.6132, "repeat": 0.6101, "crop and substitute": 0.6519, "markov rows": 0.6874}
     verdict = {"headline": headline(main), "words": words(main)}
-    return as_facts(main, others) | {"truth": 0.0907, "catalog": {"coverage@10": coverage}}, verdict
+    return as_facts(main, others, {"coverage@10": coverage}) | {"truth": 0.0907}, verdict
 
 
 def _health() -> dict[str, Any]:

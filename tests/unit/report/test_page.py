@@ -171,6 +171,28 @@ def test_each_part_of_the_facts_may_be_missing(part, facts) -> None:
     assert "<h1" in render({key: value for key, value in facts.items() if key != part})
 
 
+def without(value, name: str, instead: list):
+    """The facts with every place called `name` left out, or holding what stands in `instead`."""
+    if isinstance(value, dict):
+        kept = {key: without(one, name, instead) for key, one in value.items() if key != name}
+        return kept | ({name: instead[0]} if instead and name in value else {})
+    return [without(one, name, instead) for one in value] if isinstance(value, list) else value
+
+
+def names(value) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(names, value.values()))
+    return set().union(*map(names, value)) if isinstance(value, list) else set()
+
+
+def test_any_key_anywhere_may_be_missing_or_null(facts) -> None:
+    plotless = {**facts, "data": {**facts["data"], "health": {"users": 5}}}
+    plotless["fits"] = [{**fit, "curve": fit["curve"][:1]} for fit in facts["fits"][:2]]
+    for name in sorted(names(plotless)):
+        for instead in ([], [None]):
+            assert "<h1" in render(without(plotless, name, instead)), (name, instead)
+
+
 def test_a_fact_that_cannot_be_drawn_is_shown_as_a_figure() -> None:
     page = render({"data": {"health": {"lengths": {"median": 7, "longest": 5123}, "popularity": [[1, 30], [2, 10]]}}})
     seen = " ".join(" ".join(read(page).seen).split())
