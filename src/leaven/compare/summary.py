@@ -20,7 +20,7 @@ def headline(comparison: Comparison) -> str:
     if by_verdict[HARMED]:
         worst = min(by_verdict[HARMED], key=lambda effect: effect.lift)
         found = f"Nothing helped, and {_name(worst)} harmed: {_moved(worst)} below training without it"
-        return f"{found} (95 % interval {percent(worst.low)} to {percent(worst.high)})."
+        return f"{found} (95 % interval {percent(worst.low)} to {percent(worst.high)}).{_one_training(worst)}"
     if len(by_verdict[NO_DIFFERENCE]) == len(arms):
         least = percent(comparison.question.smallest_lift, signed=False)
         return f"Nothing made a difference of {least} or more in {shown(comparison.question.metric)}."
@@ -55,7 +55,11 @@ def _helped(best: Effect, comparison: Comparison) -> str:
         tail = f", but not shown to be more than repeating as many real rows ({percent(against.lift)})."
     else:
         tail = "."
-    return f"{gain} (95 % interval {percent(best.low)} to {percent(best.high)}){tail}"
+    return f"{gain} (95 % interval {percent(best.low)} to {percent(best.high)}){tail}{_one_training(best)}"
+
+
+def _one_training(effect: Effect) -> str:
+    return " Each arm was trained once only: another training may say otherwise." if effect.seeds == 1 else ""
 
 
 def _too_little(arms: Sequence[Effect], comparison: Comparison) -> str:

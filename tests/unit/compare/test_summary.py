@@ -53,6 +53,12 @@ def test_few_seeds_are_said_to_be_few() -> None:
     assert any("Two seeds" in s for s in words(compare(world(1, {"a": 0.1}, seeds=2), QUICK)))
 
 
+def test_a_claim_from_one_seed_is_weakened_in_the_headline_itself() -> None:
+    assert "trained once only" in headline(compare(world(1, {"a": 0.5}, seeds=1), QUICK))
+    assert "trained once only" in headline(compare(world(1, {"a": -0.5}, seeds=1), QUICK))
+    assert "trained once only" not in headline(compare(world(1, {"a": 0.5}, seeds=3), QUICK))
+
+
 def test_whom_it_helped_is_said() -> None:
     values = world(1, {"a": 0.0}, users=1200)
     short = np.arange(1200) % 2 == 0
