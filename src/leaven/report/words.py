@@ -29,9 +29,10 @@ _STATISTICS = {
     "Baseline": "The arm that learns from the real rows alone.",
     "Repeat": "The control: as many rows are added as a plan adds, but they are copies of real ones.",
     "Lift": "The difference to the baseline, relative to the baseline's mean.",
-    "Interval": "Where the lift would lie in 95 of 100 repetitions with other users and, with several seeds, "
-    "another training.",
-    "p after Holm": "How often a difference as large would come from chance alone, corrected for the number of arms.",
+    "Interval": "An interval made this way holds the true lift in about 95 of 100 comparisons, over other users and, "
+    "with several seeds, other trainings.",
+    "p after Holm": "How often chance alone would show a difference as large where there is none, corrected for the "
+    "number of arms.",
     "Segment": "A group of users judged on its own, such as those with short histories.",
     "Seed": "The number that all chance of one training follows from; several seeds show how much luck plays.",
     "Fingerprint": "A short text that changes when the data changes.",
