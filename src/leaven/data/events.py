@@ -36,5 +36,4 @@ class Events:
 
     def count(self) -> int:
         """Number of events."""
-        answer = self.connection.execute(f"SELECT count(*) FROM {self.table}").fetchone()
-        return int(answer[0]) if answer else 0
+        return int(self.connection.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0][0])
