@@ -1,0 +1,111 @@
+"""Order: dense ids and rows follow the original ids, never the order of the file."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from leaven import seeds
+from leaven.data.log import order, read
+from leaven.data.log.dialect import to_spark
+from leaven.data.log.order import ITEMS_SQL, ORDER_SQL, USERS_SQL, Ordered
+from leaven.data.log.reading import connect
+from leaven.errors import DataError
+
+
+def world(events: int = 5000) -> pa.Table:
+    """Made by hand-counted draws: 97 users, 53 items, every time once."""
+    draw = seeds.generator(seeds.key(7, "order"))
+    return pa.table(
+        {
+            "user_id": [f"u{n}" for n in draw.integers(0, 97, events)],
+            "item_id": [f"i{n}é" for n in draw.integers(0, 53, events)],
+            "timestamp": draw.permutation(events) + 1318896000,
+            "kind": [["view", "buy", None][n] for n in draw.integers(0, 3, events)],
+            "price": draw.random(events),
+        }
+    )
+
+
+def digest(ordered: Ordered) -> str:
+    histories = ordered.histories
+    parts = [histories.items, histories.times, histories.starts, histories.keys, *histories.extra.values()]
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+
+
+def test_a_small_log_is_ordered_as_by_hand() -> None:
+    log = pa.table({"user": ["b", "a", "b", "b"], "item": ["y", "z", "x", "y"], "time": [5, 3, 1, 5]})
+    done = order(read(log))
+    assert (done.item_ids, done.user_ids) == (["x", "y", "z"], ["a", "b"])
+    assert done.histories.items.tolist() == [3, 1, 2, 2]
+    assert done.histories.times.tolist() == [3, 1, 5, 5]
+    assert done.histories.starts.tolist() == [0, 1, 4]
+    assert done.histories.keys.tolist() == seeds.user_keys(["a", "b"]).tolist()
+    assert (done.facts["tied_events"], done.facts["users_whose_last_two_tie"]) == (1, 1)
+    done.histories.check()
+
+
+def test_ties_keep_the_order_of_the_file() -> None:
+    log = pa.table({"user": ["a"] * 6, "item": list("cabfed"), "time": [9, 9, 9, 1, 1, 1]})
+    assert [order(read(log)).item_ids[i - 1] for i in order(read(log)).histories.items] == list("fedcab")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shuffled_lines_and_other_thread_counts_give_the_same_bytes(threads: int) -> None:
+    log = world()
+    shuffled = log.take(seeds.generator(seeds.key(8, "shuffle")).permutation(len(log)))
+    assert digest(order(read(log))) == digest(order(read(shuffled, connection=connect(threads=threads))))
+
+
+def test_other_columns_follow_their_event() -> None:
+    log = world()
+    done = order(read(log))
+    price = dict(zip(log["timestamp"].to_pylist(), log["price"].to_pylist(), strict=True))
+    kind = dict(zip(log["timestamp"].to_pylist(), log["kind"].to_pylist(), strict=True))
+    assert done.kinds == ["", "buy", "view"]
+    assert done.histories.extra["kind"].dtype == np.int16
+    for place in (0, 17, 4999):
+        time = int(done.histories.times[place])
+        assert done.histories.extra["price"][place] == price[time]
+        assert done.kinds[done.histories.extra["kind"][place]] == (kind[time] or "")
+
+
+def test_a_missing_id_is_named_and_not_dropped() -> None:
+    with pytest.raises(DataError, match="clean the log first"):
+        order(read(pa.table({"user": ["a", None], "item": ["x", "y"], "time": [1, 2]})))
+
+
+def test_a_missing_price_stays_unknown() -> None:
+    log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1, 2], "price": [None, 2.0]})
+    assert np.isnan(order(read(log)).histories.extra["price"][0])
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(shutil.which("java") is None, reason="no Java runtime, which Spark needs")
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_sql_gives_the_same_events_on_spark() -> None:
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed: pip install 'leaven[spark]'")
+    events = read(world(500))
+    table = events.connection.sql("FROM events").to_arrow_table()
+    spark = (
+        sql.SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    try:
+        spark.createDataFrame(table.to_pandas()).createOrReplaceTempView("events")
+        spark.sql(to_spark(ITEMS_SQL.format(events="events"))).createOrReplaceTempView("items")
+        spark.sql(to_spark(USERS_SQL.format(events="events"))).createOrReplaceTempView("users")
+        text = ORDER_SQL.format(events="events", items="items", users="users", more="")
+        theirs = spark.sql(to_spark(text)).collect()
+    finally:
+        spark.stop()
+    ours = order(events).histories
+    assert [row["dense"] for row in theirs] == ours.items.tolist()
+    assert [row["time"] for row in theirs] == ours.times.tolist()
+    assert [row["place"] for row in theirs] == ours.row_of_event().tolist()
