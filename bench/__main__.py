@@ -1,0 +1,23 @@
+"""Run every benchmark, or those that are named: `python -m bench reading`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import bench
+
+
+def main(wanted: list[str]) -> None:
+    """Each module of this package with a `main()` prints its table."""
+    for found in pkgutil.iter_modules(bench.__path__):
+        if found.name.startswith("_") or (wanted and found.name not in wanted):
+            continue
+        module = importlib.import_module(f"bench.{found.name}")
+        if hasattr(module, "main"):
+            print(f"\n== {found.name}", flush=True)
+            module.main()
+
+
+main(sys.argv[1:])

@@ -1,0 +1,135 @@
+"""How long do reading and ordering take, beside pandas and Polars doing the same job?
+
+    python -m bench.reading --events 2000000
+
+Each arm runs in a process of its own on the same Parquet log: text ids in, out come dense ids (by the sorted
+original ids), one row a user in time order, and the bounds of the rows. All arms must give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leaven import seeds
+
+EVENTS = 20_000_000
+ARMS = ("leaven", "polars", "pandas")
+Arrays = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def write_log(path: Path, events: int) -> None:
+    """A shuffled log: users and items with long tails, one of them every 20 and 200 events in the mean."""
+    draw = seeds.generator(seeds.key(7, "bench", "reading"))
+    users, items = max(events // 20, 1), max(events // 200, 1)
+    names = {"user_id": ("u", users), "item_id": ("i", items)}
+    schema = pa.schema([("user_id", pa.string()), ("item_id", pa.string()), ("timestamp", pa.int64())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, events, 1 << 20):
+            count = min(1 << 20, events - first)
+            columns: dict[str, object] = {}
+            for name, (letter, known) in names.items():
+                codes = (known * draw.random(count) ** 2).astype(np.int32)
+                words = pa.array([f"{letter}{code:07d}" for code in range(known)])
+                columns[name] = words.take(pa.array(codes))
+            columns["timestamp"] = 1_300_000_000 + draw.integers(0, 100_000_000, count)
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def by_leaven(path: str) -> Arrays:
+    from leaven.data.log import order, read
+
+    histories = order(read(path)).histories
+    return histories.items, histories.times, histories.starts
+
+
+def by_polars(path: str) -> Arrays:
+    import polars as pl
+
+    log = pl.scan_parquet(path, row_index_name="line")
+    log = log.with_columns(pl.col("user_id", "item_id").rank("dense"))
+    done = log.sort("user_id", "timestamp", "line").select("user_id", "item_id", "timestamp").collect()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(done["user_id"].to_numpy() - 1))])
+    return done["item_id"].to_numpy().astype(np.int32), done["timestamp"].to_numpy(), starts
+
+
+def by_pandas(path: str) -> Arrays:
+    import pandas as pd
+
+    log = pd.read_parquet(path)
+    codes = {name: pd.factorize(log[name], sort=True)[0] for name in ("user_id", "item_id")}
+    table = pd.DataFrame({"user": codes["user_id"], "item": codes["item_id"] + 1, "time": log["timestamp"]})
+    table = table.sort_values(["user", "time"], kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(table["user"]))])
+    return table["item"].to_numpy().astype(np.int32), table["time"].to_numpy(), starts
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process held, from the kernel."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_arm(arm: str, path: str) -> dict[str, object]:
+    """Seconds without the import of the library, peak memory, and the digest of what came out."""
+    job = {"leaven": by_leaven, "polars": by_polars, "pandas": by_pandas}[arm]
+    library = {"leaven": "duckdb", "polars": "polars", "pandas": "pandas"}[arm]
+    __import__(library)
+    began = time.perf_counter()
+    arrays = job(path)
+    seconds = time.perf_counter() - began
+    peak = peak_megabytes()
+    kinds = (np.int32, np.int64, np.int64)
+    parts = [np.ascontiguousarray(array, kind) for array, kind in zip(arrays, kinds, strict=True)]
+    digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
+    return {"arm": arm, "seconds": seconds, "megabytes": peak, "digest": digest}
+
+
+def compare(path: Path, arms: tuple[str, ...]) -> list[dict[str, object]]:
+    """One process an arm, one after the other."""
+    found = []
+    for arm in arms:
+        call = [sys.executable, "-m", "bench.reading", "--arm", arm, "--path", str(path)]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{arm}: exit {done.returncode}\n{done.stderr[-2000:]}")
+        found.append(json.loads(done.stdout))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--arm", choices=ARMS)
+    parser.add_argument("--path")
+    wish = parser.parse_args(arguments)
+    if wish.arm:
+        print(json.dumps(run_arm(wish.arm, wish.path)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.parquet"
+        write_log(path, wish.events)
+        print(f"Reading and ordering {wish.events:,} events from Parquet ({path.stat().st_size / 1e6:.0f} MB)")
+        found = compare(path, tuple(wish.arms))
+    print(f"{'':8} {'seconds':>8} {'x leaven':>9} {'peak MB':>8}  bytes")
+    for row in found:
+        share = float(str(row["seconds"])) / float(str(found[0]["seconds"]))
+        print(f"{row['arm']:8} {row['seconds']:8.1f} {share:9.2f} {row['megabytes']:8.0f}  {row['digest']}")
+
+
+if __name__ == "__main__":
+    main()
