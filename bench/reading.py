@@ -58,10 +58,13 @@ def by_polars(path: str) -> Arrays:
     import polars as pl
 
     log = pl.scan_parquet(path, row_index_name="line")
-    log = log.with_columns(pl.col("user_id", "item_id").rank("dense"))
-    done = log.sort("user_id", "timestamp", "line").select("user_id", "item_id", "timestamp").collect()
-    starts = np.concatenate([[0], np.cumsum(np.bincount(done["user_id"].to_numpy() - 1))])
-    return done["item_id"].to_numpy().astype(np.int32), done["timestamp"].to_numpy(), starts
+    for name in ("user_id", "item_id"):
+        known = log.select(pl.col(name).unique().sort()).collect()[name]
+        codes = pl.LazyFrame({name: known, f"{name}_code": np.arange(len(known), dtype=np.int32)})
+        log = log.join(codes, on=name, how="left").drop(name)
+    done = log.sort("user_id_code", "timestamp", "line").drop("line").collect()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(done["user_id_code"].to_numpy()))])
+    return done["item_id_code"].to_numpy() + 1, done["timestamp"].to_numpy(), starts
 
 
 def by_pandas(path: str) -> Arrays:

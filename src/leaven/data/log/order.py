@@ -63,7 +63,11 @@ def order(events: Events) -> Ordered:
     Raises DataError where a user, item or time is missing, or where there is no event.
     """
     database, table = events.connection, events.table
-    count = _refuse_missing(events)
+    count, timed = database.execute(f"SELECT count(*), count(time) FROM {table}").fetchall()[0]
+    if not count:
+        raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
+    if timed < count:
+        _refuse_missing(events)
     item_ids = _listed(database, "leaven_items", ITEMS_SQL.format(events=table), "item", "dense")
     user_ids = _listed(database, "leaven_users", USERS_SQL.format(events=table), "user", "place")
     kinds = _kinds(events)
@@ -77,16 +81,13 @@ def order(events: Events) -> Ordered:
     return Ordered(histories, item_ids, user_ids, keys, kinds, _facts(histories))
 
 
-def _refuse_missing(events: Events) -> int:
+def _refuse_missing(events: Events) -> None:
     cells = ", ".join(f"count({word})" for word in ("user", "item", "time"))
     row = events.connection.execute(f"SELECT count(*), {cells} FROM {events.table}").fetchall()[0]
-    if not row[0]:
-        raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
     for word, known in zip(("user", "item", "time"), row[1:], strict=True):
         if known < row[0]:
             fix = "clean the log first: the rule for missing ids drops and counts them"
             raise DataError(f"column {word!r}", "a value in each line", f"{row[0] - known:,} lines without", fix)
-    return int(row[0])
 
 
 def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> list[str]:
@@ -129,6 +130,8 @@ def _fetch(events: Events, count: int, kinds: list[str]) -> tuple[npt.NDArray[np
         for word, column in columns.items():
             column[at:end] = batch.column(word).to_numpy(zero_copy_only=False)
         at = end
+    if at < count:  # a line without user or item joins nothing
+        _refuse_missing(events)
     return place, columns
 
 

@@ -176,8 +176,10 @@ def _id(
         return f"CAST({column} AS VARCHAR)"
     text = f"nullif(trim({column}), '')"
     floats = f"regexp_full_match({text}, '{_FLOAT_ID}')"
-    some = _scalar(database, f"SELECT {text} FROM {raw.table} WHERE {text} IS NOT NULL LIMIT 1")
-    if some is None or not _scalar(database, f"SELECT line FROM {raw.table} WHERE {floats} LIMIT 1"):
+    # Ids with letters, the usual case, need no look at every line.
+    head = f"SELECT {text} AS id FROM {raw.table} WHERE {text} IS NOT NULL LIMIT 1000"
+    numeric = _scalar(database, f"SELECT count(*) FROM ({head}) WHERE TRY_CAST(id AS DOUBLE) IS NOT NULL")
+    if not numeric or not _scalar(database, f"SELECT line FROM {raw.table} WHERE {floats} LIMIT 1"):
         return text
     other = _scalar(database, f"SELECT min(line) FROM {raw.table} WHERE regexp_full_match({text}, '{_WHOLE_ID}')")
     first = _scalar(database, f"SELECT min(line) FROM {raw.table} WHERE {floats}")

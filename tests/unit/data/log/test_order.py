@@ -72,9 +72,12 @@ def test_other_columns_follow_their_event() -> None:
         assert done.kinds[done.histories.extra["kind"][place]] == (kind[time] or "")
 
 
-def test_a_missing_id_is_named_and_not_dropped() -> None:
-    with pytest.raises(DataError, match="clean the log first"):
-        order(read(pa.table({"user": ["a", None], "item": ["x", "y"], "time": [1, 2]})))
+@pytest.mark.parametrize("hole", ["user", "item", "time"])
+def test_a_missing_value_is_named_and_its_line_not_dropped(hole: str) -> None:
+    log = {"user": ["a", "b"], "item": ["x", "y"], "time": [1, 2]}
+    log[hole] = [log[hole][0], None]
+    with pytest.raises(DataError, match=rf"column '{hole}'(?s:.*)clean the log first"):
+        order(read(pa.table(log)))
 
 
 def test_a_missing_price_stays_unknown() -> None:
