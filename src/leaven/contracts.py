@@ -23,10 +23,19 @@ Tell = Callable[[int, int, str], None]
 
 
 class FittedTransform(Protocol):
-    """Changes rows. Same keys, same bytes; strength 0 is the identity; the input stays as it was."""
+    """Changes rows. Same keys, same bytes; strength 0 is the identity; the input stays as it was.
+
+    One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
+    windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
+    recording their origin is the plan's work.
+    """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """New rows. keys uint64 (rows,), one a row; strength float32 (rows,) in 0..1."""
+        ...
+
+    def reasons(self, rows: Histories) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a row cannot change, whatever the chance: a few words -> bool (rows,); "shorter than 3 events"."""
         ...
 
 
