@@ -3,7 +3,7 @@
 Whatever takes long is given a `Tell` and calls it with (done, total, words). The words up to the first
 " · " name the phase and stay the same while it lasts; what follows may change with every call (a loss, a
 file). A total of 0 means that nobody knows it. On a terminal a phase is a bar; elsewhere it is a line
-every few seconds. Both go to stderr.
+every few seconds. Both go to stderr, so that results stay alone on stdout.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class Lines:
     def update(self, pace: Pace, detail: str) -> None:
         if self.last is None:
             self.last = pace.began
+            if not pace.total:
+                self._say(f"{pace.phase} …")  # it may be long before the next word
         if pace.now - self.last < self.every or pace.whole:
             return
         self.last = pace.now
@@ -159,12 +161,14 @@ def _bars(console: Console) -> Any:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
+    phase = Column(max_width=56, no_wrap=True, overflow="ellipsis")
+    detail = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     return Progress(
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=3)),
-        BarColumn(bar_width=None, table_column=Column(ratio=2)),
+        TextColumn("{task.description}", markup=False, table_column=phase),
+        BarColumn(bar_width=10),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[detail]}", markup=False, style="dim", table_column=Column(no_wrap=True, ratio=2)),
+        TextColumn("{task.fields[detail]}", markup=False, style="dim", table_column=detail),
         console=console,
         transient=True,
         redirect_stdout=False,

@@ -27,15 +27,25 @@ def run(typed: Sequence[str]) -> int:
     """Runs a command; returns its exit code. Whatever goes wrong is said on stderr."""
     options, debug = _without_debug(typed)
     try:
-        code = _invoked(options)
-        sys.stdout.flush()
-    except (KeyboardInterrupt, SystemExit) as stop:
-        code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _STOPPED_BY_USER
-    except BrokenPipeError:
-        code = failures.quiet_pipe()
+        code = _flushed(_invoked(options))
+    except KeyboardInterrupt:
+        code = _STOPPED_BY_USER
+    except (BrokenPipeError, SystemExit):  # `| head` has seen enough; SystemExit is typer's way to say so
+        failures.silence()
+        code = 0
     except Exception as error:
         code = failures.answer(error, debug)
     return failures.interrupted(options) if code == _STOPPED_BY_USER else code
+
+
+def _flushed(code: int) -> int:
+    """The code, once all results are out; where they cannot be written, Python shall not try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        failures.silence()
+        raise
+    return code
 
 
 def _invoked(options: Sequence[str]) -> int:

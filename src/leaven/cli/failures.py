@@ -129,7 +129,6 @@ def resumed(typed: Sequence[str]) -> str:
     return shlex.join(["leaven", *again, *(["--resume"] if typed[0] == "run" else [])])
 
 
-def quiet_pipe() -> int:
-    """The reader has seen enough (`| head`): nothing more is written, and nothing is wrong."""
+def silence() -> None:
+    """What is still to be written to stdout goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

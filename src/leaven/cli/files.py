@@ -66,12 +66,10 @@ def _profile(source: Any, tell: Any) -> Any:
     from leaven.data.log import read
     from leaven.data.profile import profile  # type: ignore[import-not-found]
 
-    tell(0, 2, "reading the log")
+    tell(0, 0, "reading the log")
     events = read(source)
-    tell(1, 2, "reading the log")
-    found = profile(events)
-    tell(2, 2, "reading the log")
-    return found
+    tell(0, 0, "looking at it")
+    return profile(events)
 
 
 def shop(
@@ -94,11 +92,10 @@ def shop(
     wish = Shop(users, items, days, seed, kind)
     planted = _dirt(dirt or [])
     with shown() as tell:
-        tell(0, 2, f"opening the {kind}")
+        tell(0, 0, f"opening the {kind}")
         world = wish.open()
-        tell(1, 2, f"opening the {kind}")
+        tell(0, 0, f"writing {out}")
         facts = world.write(out, planted, pictures)
-        tell(2, 2, f"opening the {kind}")
     if json:
         printing.as_json({"folder": out, "facts": facts})
         return

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 120  # columns where nobody watches: room for whole cells, and still readable in a log
 
+_WHOLE = 30  # characters of a name that is not broken
+
 
 def console() -> Console:
     """Where results go: stdout, as wide as the terminal."""
@@ -43,12 +45,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", title=title, title_justify="left")
     drawn.title_style, drawn.show_edge = "bold", False
+    lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    short = all(len(line[0]) <= _WHOLE for line in lines)  # names stay whole, where that leaves room for the rest
     for place, column in enumerate(columns):
         figures = column.startswith(">")
-        name = column.removeprefix(">")
-        drawn.add_column(name, justify="right" if figures else "left", no_wrap=figures or not place, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        whole = figures or (place == 0 and short)
+        drawn.add_column(
+            column.removeprefix(">"), justify="right" if figures else "left", no_wrap=whole, overflow="fold"
+        )
+    for line in lines:
+        drawn.add_row(*line)
     return drawn
 
 
