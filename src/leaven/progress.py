@@ -8,10 +8,11 @@ every few seconds. Both go to stderr, so that results stay alone on stdout.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -67,25 +68,35 @@ class Phases:
     shown: _Shown
     clock: Callable[[], float] = time.monotonic
     pace: Pace | None = None
+    detail: str = ""
+    lock: Any = field(default_factory=threading.RLock)
 
     def __call__(self, done: int, total: int, words: str) -> None:
         phase, _, detail = words.partition(_BETWEEN)
-        now = self.clock()
-        if self.pace is None or self.pace.phase != phase or done < self.pace.done:
-            self.close()
-            self.pace = Pace(phase, now, now)
-            self.shown.begin(phase)
-        self.pace.now, self.pace.done, self.pace.total = now, done, total
-        self.shown.update(self.pace, detail)
-        if self.pace.whole:
-            self.close()
+        with self.lock:
+            if self.pace is None or self.pace.phase != phase or done < self.pace.done:
+                self.close()
+                self.pace = Pace(phase, self.clock(), self.clock())
+                self.shown.begin(phase)
+            self.pace.done, self.pace.total, self.detail = done, total, detail
+            self.tick()
+            if self.pace.whole:
+                self.close()
+
+    def tick(self) -> None:
+        """Time went on, whether anything was told or not."""
+        with self.lock:
+            if self.pace is not None:
+                self.pace.now = self.clock()
+                self.shown.update(self.pace, self.detail)
 
     def close(self) -> None:
         """End the phase that is open."""
-        if self.pace is not None:
-            self.pace.now = self.clock()
-            self.shown.end(self.pace)
-            self.pace = None
+        with self.lock:
+            if self.pace is not None:
+                self.pace.now = self.clock()
+                self.shown.end(self.pace)
+                self.pace = None
 
 
 @dataclass
@@ -95,14 +106,15 @@ class Lines:
     out: IO[str]
     every: float = SECONDS_BETWEEN_LINES
     last: float | None = None
+    announced: bool = False
 
     def begin(self, phase: str) -> None:
-        self.last = None
+        self.last, self.announced = None, False
 
     def update(self, pace: Pace, detail: str) -> None:
         if self.last is None:
-            self.last = pace.began
-            if not pace.total:
+            self.last, self.announced = pace.began, not pace.total
+            if self.announced:
                 self._say(f"{pace.phase} …")  # it may be long before the next word
         if pace.now - self.last < self.every or pace.whole:
             return
@@ -111,7 +123,7 @@ class Lines:
         self._say(f"{pace.phase}: " + _BETWEEN.join(part for part in parts if part))
 
     def end(self, pace: Pace) -> None:
-        if pace.seconds >= _SHORTEST:
+        if self.announced or pace.seconds >= _SHORTEST:
             self._say(f"{pace.phase}: {ending(pace)}")
 
     def _say(self, text: str) -> None:
@@ -146,15 +158,30 @@ def shown(console: Console | None = None) -> Iterator[Tell]:
     from rich.console import Console
 
     err = console or Console(stderr=True)
-    if not err.is_terminal or err.is_dumb_terminal:
-        phases = Phases(Lines(err.file))
+    with ExitStack() as stack:
+        bars = err.is_terminal and not err.is_dumb_terminal
+        phases = Phases(Bars(stack.enter_context(_bars(err))) if bars else Lines(err.file))
+        stack.enter_context(_ticking(phases))
         yield phases
         phases.close()
-        return
-    with _bars(err) as bars:
-        phases = Phases(Bars(bars))
-        yield phases
-        phases.close()
+
+
+@contextmanager
+def _ticking(phases: Phases) -> Iterator[None]:
+    """Time is seen to go on while nobody tells anything."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(1.0):
+            phases.tick()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _bars(console: Console) -> Any:
@@ -195,7 +222,7 @@ def share(pace: Pace) -> str:
     """
     if pace.total:
         return f"{100 * pace.done // pace.total} %"
-    return f"{pace.done:,}" if pace.done else span(pace.seconds)
+    return f"{pace.done:,}" if pace.done else f"{span(pace.seconds)} so far"
 
 
 def ending(pace: Pace) -> str:

@@ -242,17 +242,20 @@ smallest_lift = 0.01            # what matters to you, relative: said before loo
 # "repeat", which adds as many copies of real rows.
 
 [[arm]]
-name = "crop and substitute"    # augmentation: changed copies of real histories
-combine = "joint"               # every step reads the real rows; "layered": what the steps before it made
+name = "crop and substitute"    # augmentation: changed views of real histories, fresh ones in every epoch
 [[arm.step]]
 use = "crop"
-keep_range = [0.6, 0.9]
+mode = "replace"                # the row itself is changed; "add": changed copies join the real rows
+when = "each_epoch"             # or "once", before training, kept as files
+p = 0.5
 [[arm.step]]
 use = "substitute"
-share_range = [0.1, 0.3]
+mode = "replace"
+when = "each_epoch"
+p = 0.5
 
 [[arm]]
-name = "markov rows"            # expansion: new histories from a chain learned on training rows
+name = "markov histories"       # expansion: new histories from a chain learned on training rows
 [[arm.step]]
 use = "markov"
 """

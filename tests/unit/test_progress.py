@@ -42,6 +42,17 @@ def test_a_phase_of_unknown_length_is_announced() -> None:
     ]
 
 
+def test_silence_is_no_standstill() -> None:
+    clock, out = Clock(), io.StringIO()
+    phases = Phases(Lines(out), clock)
+    phases(0, 0, "compare")
+    for _ in range(12):
+        clock.now += 1
+        phases.tick()
+    phases.close()
+    assert out.getvalue().splitlines() == ["compare …", "compare: 5.0 s so far", "compare: 10 s so far", "compare: 12 s"]
+
+
 def test_a_phase_too_short_to_see_says_nothing() -> None:
     assert told([(0, 0, 3, "count"), (0.1, 3, 3, "count")]) == []
 
@@ -64,7 +75,7 @@ def test_the_time_left_is_known_only_once_something_is_done() -> None:
 
 
 def test_shares_and_spans_read_as_a_person_says_them() -> None:
-    assert share(Pace("x", 0.0, 3.0)) == "3.0 s"
+    assert share(Pace("x", 0.0, 3.0)) == "3.0 s so far"
     assert share(Pace("x", 0.0, 3.0, done=999, total=1000)) == "99 %"
     assert [span(seconds) for seconds in (9.96, 59.4, 3599, 3661)] == ["10.0 s", "59 s", "59 min 59 s", "1 h 1 min"]
 
@@ -75,7 +86,7 @@ def test_a_pipe_gets_lines_and_a_terminal_gets_bars() -> None:
         with shown(console) as tell:
             tell(0, 0, "reading [the log]")
             tell(1, 4, "training · loss 2.1")
-    assert piped.getvalue() == "reading [the log] …\n"
+    assert piped.getvalue().splitlines()[0] == "reading [the log] …"
     assert "training" in terminal.getvalue()
     assert "━" in terminal.getvalue()
     assert "[the log]" in terminal.getvalue()

@@ -9,7 +9,7 @@ from leaven.cli import printing
 from leaven.report.figures import label, line, number, scalars
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_WIDEST = 60  # blocks of a drawing
+_WIDEST = 40  # blocks of a drawing: it stands beside words on a line of 80
 _PLOTS = {
     "length_histogram": "events of a history",
     "popularity": "items by popularity",
@@ -45,7 +45,8 @@ def _drawings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         table = _points(found.get(key))
         if len(table) > 1:
             heights = [float(height) for _, height in table]
-            yield title, f"{sparkline(heights)}  {table[0][0]} … {table[-1][0]}, most {number(int(max(heights)))}"
+            yield title, sparkline(heights)
+            yield "", f"{table[0][0]} … {table[-1][0]}, at most {number(int(max(heights)))}"
 
 
 def _points(curve: Any) -> list[tuple[Any, float]]:

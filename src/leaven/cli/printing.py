@@ -67,7 +67,7 @@ def pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") 
     drawn.add_column(style="dim", no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in rows.items() if isinstance(rows, Mapping) else rows:
-        drawn.add_row(Text(name), Text(str(value)))
+        drawn.add_row(Text(name), value if isinstance(value, Text) else Text(str(value)))
     return drawn
 
 

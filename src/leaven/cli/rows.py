@@ -13,7 +13,7 @@ _MOST_NAMES = 12  # of a history, from its end
 _LONGEST = 32  # characters of a name
 
 
-def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Text]:
+def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
     """For each arm its previews: what a row was, what it became. New events stand between stars and in colour.
 
     A preview is what the facts hold: step, before, after (names), changed (places in `after`).
@@ -24,8 +24,9 @@ def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[T
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
         for one in previews:
             yield Text(f"  {one['step']}", style="cyan")
-            yield Text.assemble(("    before  ", "dim"), *_names(one["before"], ()))
-            yield Text.assemble(("    after   ", "dim"), *_names(one["after"], one.get("changed") or ()))
+            before = Text.assemble(*_names(one["before"], ()))
+            after = Text.assemble(*_names(one["after"], one.get("changed") or ()))
+            yield printing.pairs([("    before", before), ("    after", after)])
         yield Text("")
 
 

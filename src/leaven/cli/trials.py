@@ -83,16 +83,17 @@ def demo(
     json: Json = False,
 ) -> None:
     """The whole job on a simulated shop, in minutes."""
-    from leaven import specfile
+    from importlib.resources import files
+
     from leaven.data.shop import Dirt, Shop
     from leaven.spec import load  # type: ignore[import-not-found]
 
-    files, file = out / "shop", out / "demo.toml"
-    if not (files / "truth.json").exists():
-        Shop(seed=seed).open().write(files, Dirt.typical())
-    specfile.write(specfile.look([str(files / "interactions.csv"), str(files / "items.csv")]), file, force=True)
-    printing.hint(f"a shop lies in {files}, its spec is {file}; the same as `leaven shop`, `init` and `run`")
-    wish = load(file, ["name=demo", f"seed={seed}"])
+    world, spec = out / "shop", out / "demo.toml"
+    if not (world / "truth.json").exists():
+        Shop(seed=seed).open().write(world, Dirt.typical())
+    spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
+    wish = load(spec, [f"seed={seed}"])
     _finished(_experiment(wish, out / "run", True, _engine("local", None)), json)
 
 
