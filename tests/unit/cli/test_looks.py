@@ -13,8 +13,11 @@ FACTS = full()
 
 def test_new_events_of_a_row_stand_out_without_colour(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"step": "substitute", "before": ["mug", "lamp [red]"], "after": ["mug", "cup"], "changed": [1]}
-    printing.show(*before_after({"crop": [row], "nothing": []}))
+    left, made = row | {"after": row["before"], "changed": []}, row | {"before": [], "changed": [0, 1]}
+    printing.show(*before_after({"crop": [row, left, made], "nothing": []}))
     out = capsys.readouterr().out
+    assert "after   the same" in out
+    assert "made  *mug*, *cup*" in out
     assert "before  mug, lamp [red]" in out
     assert "after   mug, *cup*" in out
     assert "no row can change" in out
