@@ -6,7 +6,10 @@ entry-point groups `leaven.transforms`, `leaven.generators` and so on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
 from leaven.errors import SpecError, nearest
 
@@ -57,3 +60,23 @@ def place(family: str, kind: str, where: str) -> str:
     if kind not in known:
         raise SpecError(where, f"one of the {family}", repr(kind), nearest(kind, known))
     return known[kind]
+
+
+def found(family: str, kind: str, where: str = "") -> Any:
+    """The class of a kind; its module is loaded now.
+
+    Raises SpecError that names the nearest known kind.
+    """
+    module, _, name = place(family, kind, where or f"{family} {kind!r}").partition(":")
+    return getattr(import_module(module), name)
+
+
+def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
+    """A wish of a kind with these fields, the others as they are by default."""
+    return found(family, kind)(**(fields or {}))
+
+
+def kind_of(family: str, wish: Any) -> str:
+    """The kind that a wish is registered under; the name of its class where it is not."""
+    mine = f"{type(wish).__module__}:{type(wish).__name__}"
+    return next((kind for kind, there in kinds(family).items() if there == mine), type(wish).__name__)
