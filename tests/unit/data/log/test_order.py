@@ -9,7 +9,7 @@ import pytest
 
 from leaven import seeds
 from leaven.data.log import order, read
-from leaven.data.log.dialect import to_spark
+from leaven.data.dialect import to_spark
 from leaven.data.log.order import ITEMS_SQL, ORDER_SQL, USERS_SQL, Ordered
 from leaven.data.log.reading import connect
 from leaven.errors import DataError
