@@ -34,7 +34,7 @@ def main_texts(log: Coded, name: str) -> str:
 
 
 def about_items(log: Coded, wish: Clean, rules: Sequence[Any]) -> str:
-    """A FROM clause: the lines as `log`, and, where a rule asks for it, table `about`, one row an item."""
+    """A FROM clause: the lines as `log` and, where a rule asks for them, `about` (one row an item) and `bots`."""
     needed = " ".join(one.when for one in rules)
     cells, joins = ["items.item_code AS item_code"], []
     for column, count in (("price", "prices"), ("quantity", "quantities")):
@@ -50,10 +50,13 @@ def about_items(log: Coded, wish: Clean, rules: Sequence[Any]) -> str:
     if "about.incomplete" in needed:
         cells.append("incomplete.item AS incomplete")
         joins.append(f"LEFT JOIN {log.incomplete} AS incomplete ON items.item = incomplete.item")
-    if not joins and len(cells) == 1:
-        return f"{log.lines} AS log"
+    source = f"{log.lines} AS log"
+    if "bots." in needed:
+        source += " LEFT JOIN clean_bots AS bots ON log.user_code = bots.user_code"
+    if len(cells) == 1:
+        return source
     log.tables.make("clean_about", f"SELECT {', '.join(cells)} FROM {log.items} AS items {' '.join(joins)}")
-    return f"{log.lines} AS log LEFT JOIN clean_about AS about ON log.item_code = about.item_code"
+    return f"{source} LEFT JOIN clean_about AS about ON log.item_code = about.item_code"
 
 
 def _product(log: Coded, wish: Clean, joins: list[str]) -> str:

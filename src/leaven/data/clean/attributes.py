@@ -61,7 +61,7 @@ def _cells(log: Coded, changed: Mapping[str, str]) -> str:
 
 def _lacks(name: str) -> str:
     """Whether an item has no value there, as SQL."""
-    return f"price IS NULL OR NOT price > 0" if name == "price" else f"coalesce({quoted(name)}, '') = ''"
+    return "price IS NULL OR NOT price > 0" if name == "price" else f"coalesce({quoted(name)}, '') = ''"
 
 
 def _complete(log: Coded, wish: Clean, found: Rules) -> tuple[Coded, Rules]:

@@ -12,7 +12,7 @@ from leaven.data.clean.coding import Coded, code, examples, readable, rule
 from leaven.data.clean.lines import line_rules, look, without
 from leaven.data.clean.rare import below, rare
 from leaven.data.clean.tables import DuckTables, Tables
-from leaven.data.clean.users import machines, people, visits
+from leaven.data.clean.users import visits
 from leaven.data.clean.wish import Clean
 from leaven.data.events import Codes, Events
 from leaven.errors import DataError
@@ -20,13 +20,14 @@ from leaven.errors import DataError
 if TYPE_CHECKING:
     import duckdb
 
+
 @dataclass(frozen=True, eq=False)
 class Cleaned:
     """events: what is left. rules: what each rule did, in the order applied:
 
     rule      its name
     touched   lines (or items) that it finds: in the log as read for rules on a line and for duplicates; in what
-              was left by then for bots, visits, texts and rare users and items
+              was left by then for texts, visits and rare users and items
     dropped   lines that it took when its turn came
     examples  at most 5, as a person reads them
     note      what a reader should know, such as why it was skipped
@@ -42,7 +43,8 @@ def clean(events: Events, wish: Clean | None = None) -> Cleaned:
     >>> import pyarrow as pa
     >>> from leaven.data.events import Events
     >>> from leaven.data.log import read
-    >>> log = pa.table({"user": ["a", "a", None], "item": ["x", "x", "y"], "time": [1318896000, 1318896000, 1318896001]})
+    >>> time = [1318896000, 1318896000, 1318896001]
+    >>> log = pa.table({"user": ["a", "a", None], "item": ["x", "x", "y"], "time": time})
     >>> [(found["rule"], found["dropped"]) for found in clean(read(log)).rules if found["dropped"]]
     [('missing_user', 1), ('duplicates', 1)]
 
@@ -60,7 +62,7 @@ def _kept(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str
     """The log under names that no later cleaning takes, and the name of its view; what else was made is dropped."""
     found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'cleaned@_%' ESCAPE '@'")
     name = f"cleaned_{found.fetchall()[0][0] + 1}"
-    names = {part: f"{name}_{part}" for part in ("lines", "users", "items")}
+    names: dict[str, Any] = {part: f"{name}_{part}" for part in ("lines", "users", "items")}
     old = {getattr(log, part): new for part, new in names.items()}
     if log.catalog is not None and log.catalog.startswith("clean_"):
         names["catalog"] = old[log.catalog] = f"{name}_catalog"
@@ -89,7 +91,7 @@ def clean_tables(
         log = without(log, rules, wish)
     log, more = one_of_each(log, wish, whole)
     facts += more
-    for step in (one_text, people, visits, rare):
+    for step in (one_text, visits, rare):
         before = log.lines
         log, more = step(log, wish)
         facts += more
@@ -124,8 +126,7 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
     found = [*facts, *look(log, rules, wish), *skipped]
     if wish.duplicates:
         found.append(_duplicates(log))
-    known = replace(log, lines=f"(SELECT * FROM {log.lines} WHERE user_code IS NOT NULL AND time IS NOT NULL)")
-    found += [*one_text(log, wish)[1], *machines(known, wish), *below(log, wish)]
+    found += [*one_text(log, wish)[1], *below(log, wish)]
     return counted + [one | {"dropped": 0} for one in found]
 
 

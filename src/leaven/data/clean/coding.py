@@ -83,7 +83,9 @@ def examples(log: Coded, lines: str) -> list[dict[str, Any]]:
     first = f"{lines} ORDER BY line LIMIT {EXAMPLES}"
     names = [*FIXED, *log.others]
     found = log.tables.rows(f"SELECT * FROM ({readable(log, first)}) AS shown ORDER BY line")
-    return [{name: shown(name, cell) for name, cell in zip(names, row, strict=True) if cell is not None} for row in found]
+    return [
+        {name: shown(name, cell) for name, cell in zip(names, row, strict=True) if cell is not None} for row in found
+    ]
 
 
 def shown(name: str, cell: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from leaven.data.clean.about import about_items, bound_of, pattern
 from leaven.data.clean.coding import Coded, examples, iso, rule
+from leaven.data.clean.users import machines
 from leaven.data.clean.wish import Clean, moment
 from leaven.data.dialect import literal
 
@@ -24,12 +25,14 @@ class LineRule:
     when   the condition; NULL counts as false
     drops  whether such lines go, or are only counted
     note   what a reader should know
+    shown  examples that say more than the lines themselves; empty: the first lines
     """
 
     name: str
     when: str
     drops: bool = True
     note: str = ""
+    shown: tuple[dict[str, Any], ...] = ()
 
 
 def line_rules(log: Coded, wish: Clean) -> tuple[list[LineRule], list[dict[str, Any]]]:
@@ -54,11 +57,16 @@ def line_rules(log: Coded, wish: Clean) -> tuple[list[LineRule], list[dict[str, 
 
 
 def _known(log: Coded) -> tuple[str, ...]:
-    return (*log.others, *(("the catalogue",) if log.catalog else ()))
+    return (*log.others, *(("catalogue",) if log.catalog else ()))
 
 
 def _lacks(name: str) -> str:
-    return f"there is no {name}" if name.startswith("the ") else f"the log has no column for {name!r}"
+    return f"there is no {name}" if name == "catalogue" else f"the log has no column for {name!r}"
+
+
+def _bots(log: Coded, wish: Clean) -> list[LineRule] | str:
+    note, shown = machines(log, wish)
+    return [LineRule("bots", "bots.user_code IS NOT NULL" if note else "false", note=note, shown=tuple(shown))]
 
 
 def _cancelled(log: Coded, wish: Clean) -> list[LineRule] | str:
@@ -95,7 +103,8 @@ def _absurd_quantity(log: Coded, wish: Clean) -> list[LineRule] | str:
     high, factor = bound_of(log, "quantity"), wish.absurd_quantity_factor
     if high is None:
         return "no line has a quantity above 0"
-    when = f"log.quantity > {factor} * greatest(coalesce(about.quantity, 0), {high})"
+    many = f"greatest(about.quantity, {high})"
+    when = f"log.quantity > {factor} * CASE WHEN about.quantities >= {BOUNDED} THEN {many} ELSE {high} END"
     note = f"more than {factor:g} times the item's median and what 99 % of the lines stay under ({high:g})"
     return [LineRule("absurd_quantity", when, note=note)]
 
@@ -112,7 +121,9 @@ def _impossible_time(log: Coded, wish: Clean) -> list[LineRule] | str:
     first = moment(wish, "first_time")
     last = moment(wish, "last_time") or int(datetime.now(UTC).timestamp())
     late = LineRule("in_the_future", f"log.time > {last}", note=f"after {iso(last)}")
-    return [late] if first is None else [LineRule("too_early", f"log.time < {first}", note=f"before {iso(first)}"), late]
+    return (
+        [late] if first is None else [LineRule("too_early", f"log.time < {first}", note=f"before {iso(first)}"), late]
+    )
 
 
 def _before_born(log: Coded, wish: Clean) -> list[LineRule] | str:
@@ -128,7 +139,9 @@ def _has_births(log: Coded) -> bool:
 def _not_in_catalogue(log: Coded, wish: Clean) -> list[LineRule] | str:
     drops = wish.unknown_items == "drop"
     note = "sold, but not in the catalogue" + ("" if drops else "; kept, with nothing known of them")
-    return [LineRule("not_in_catalogue", "log.item_code IS NOT NULL AND about.listed IS NULL", drops, note)]
+    when = "log.item_code IS NOT NULL AND about.listed IS NULL"
+    when += " AND about.incomplete IS NULL" if log.incomplete else ""
+    return [LineRule("not_in_catalogue", when, drops, note)]
 
 
 def _incomplete_item(log: Coded, wish: Clean) -> list[LineRule] | str:
@@ -142,6 +155,7 @@ def _missing_text(log: Coded, wish: Clean) -> list[LineRule] | str:
 
 
 _WISHES: tuple[tuple[Any, tuple[str, ...], Any], ...] = (
+    (lambda wish: wish.bot_moments_per_hour, (), _bots),
     (lambda wish: wish.cancelled_prefix, ("order",), _cancelled),
     (lambda wish: wish.negative_quantity, ("quantity",), _negative_quantity),
     (lambda wish: wish.zero_price, ("price",), _zero_price),
@@ -150,9 +164,9 @@ _WISHES: tuple[tuple[Any, tuple[str, ...], Any], ...] = (
     (lambda wish: wish.absurd_price_factor, ("price",), _absurd_price),
     (lambda wish: wish.absurd_quantity_factor, ("quantity",), _absurd_quantity),
     (lambda wish: True, (), _impossible_time),
-    (lambda wish: wish.before_born, ("the catalogue",), _before_born),
-    (lambda wish: wish.missing_attributes == "drop", ("the catalogue",), _incomplete_item),
-    (lambda wish: True, ("the catalogue",), _not_in_catalogue),
+    (lambda wish: wish.before_born, ("catalogue",), _before_born),
+    (lambda wish: wish.missing_attributes == "drop", ("catalogue",), _incomplete_item),
+    (lambda wish: True, ("catalogue",), _not_in_catalogue),
     (lambda wish: wish.several_texts, ("text",), _missing_text),
 )
 """(whether the rule is wished for, columns that it needs, what makes it), in the order of the rules."""
@@ -170,7 +184,7 @@ def look(log: Coded, rules: Sequence[LineRule], wish: Clean) -> list[dict[str, A
     for place, one in enumerate(rules):
         touched = sum(int(row[2 + place]) for row in found)
         seen = f"SELECT log.* FROM {source} WHERE {one.when}"
-        shown = examples(log, seen) if touched else []
+        shown = list(one.shown) or (examples(log, seen) if touched else [])
         facts.append(rule(one.name, touched, dropped.get(place, 0), shown, one.note if touched else ""))
     return facts
 

@@ -35,8 +35,10 @@ def rare(log: Coded, wish: Clean) -> tuple[Coded, Rules]:
     gone = {side: {"lines": 0, "ids": 0, "rounds": 0} for side in SIDES}
     shown = {side: _examples(log, side, counts[side], least[side]) for side in SIDES}
     busy = [side for side in SIDES if least[side] > 1]
-    while any([_round(log, side, counts, least[side], gone[side]) for side in busy]):
-        continue
+    changed = True
+    while changed:
+        rounds = [_round(log, side, counts, least[side], gone[side]) for side in busy]
+        changed = any(rounds)
     found = [_facts(side, least[side], gone[side], shown[side]) for side in busy]
     return _listed(log, counts), found
 
@@ -75,13 +77,13 @@ def _quoted(name: str) -> str:
 
 def _facts(side: str, least: int, gone: dict[str, int], shown: list[dict[str, Any]]) -> dict[str, Any]:
     name = side.removesuffix("_code")
-    note = f"{gone['ids']:,} {name}s with fewer than {least} events, in {gone['rounds']} rounds" if gone["ids"] else ""
+    note = f"{gone['ids']:,} {name}s with fewer than {least} events, in rounds: {gone['rounds']}" if gone["ids"] else ""
     return rule(f"rare_{name}s", gone["lines"], gone["lines"], shown, note)
 
 
 def _listed(log: Coded, counts: dict[str, str]) -> Coded:
     """Lists of the ids that have lines: an id that lost its last line is no user and no item any more."""
-    tables = {}
+    tables: dict[str, Any] = {}
     for name, ids in (("user", log.users), ("item", log.items)):
         code = f"{name}_code"
         sql = f"""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from leaven.data.clean.coding import Coded, rule
+from leaven.data.clean.coding import EXAMPLES, Coded, rule
 from leaven.data.clean.tables import scalar
 from leaven.data.clean.wish import Clean
-from leaven.errors import DataError
 
 Rules = list[dict[str, Any]]
 
@@ -34,59 +33,45 @@ SELECT "user", user_code, old_code, visit FROM (
         JOIN {users} AS users ON visits.user_code = users.user_code) AS named) AS ranked"""
 
 
-def machines(log: Coded, wish: Clean) -> Rules:
-    """How many lines users too fast for people have; table clean_bots then names those users.
+def machines(log: Coded, wish: Clean) -> tuple[str, list[dict[str, Any]]]:
+    """(a note, the busiest of the users too fast for people), "" where there are none; table clean_bots names them.
 
     Moments, not lines: a basket bought in one second is one. Hours begin at full and at half hours, so that
-    no burst of half an hour hides between two of them.
+    no burst of half an hour hides between two of them. They are looked for in the log as it was read: other
+    rules take lines of theirs, and with them the haste.
     """
     limit = wish.bot_moments_per_hour
     if not limit:
-        return []
+        return "", []
     parts = [BOTS_SQL.format(lines=log.lines, limit=limit, shift=shift, hour=f"{HOUR}.0") for shift in (0, HOUR // 2)]
     both = " UNION ALL ".join(f"SELECT user_code, moments FROM ({part}) AS busy_{n}" for n, part in enumerate(parts))
-    log.tables.make("clean_bots", f"SELECT user_code, max(moments) AS moments FROM ({both}) AS found GROUP BY 1")
+    sql = f"SELECT user_code, max(moments) AS moments FROM ({both}) AS found GROUP BY user_code"
+    log.tables.make("clean_bots", sql)
+    count = scalar(log.tables, "SELECT count(*) FROM clean_bots")
+    if not count:
+        return "", []
     sql = f"""
-        SELECT users."user", bots.moments, count(*) FROM {log.lines} AS log
-        JOIN clean_bots AS bots ON log.user_code = bots.user_code JOIN {log.users} AS users
-        ON bots.user_code = users.user_code GROUP BY users."user", bots.moments ORDER BY 3 DESC, 1"""
-    found = log.tables.rows(sql)
-    touched = sum(int(row[2]) for row in found)
-    shown = [{"user": user, "moments_in_an_hour": int(most), "lines": int(n)} for user, most, n in found[:5]]
-    note = f"{len(found):,} users act in more than {limit} different seconds of an hour" if found else ""
-    return [rule("bots", touched, touched, shown, note)]
-
-
-def people(log: Coded, wish: Clean) -> tuple[Coded, Rules]:
-    """The log without machines."""
-    found = machines(log, wish)
-    if not found or not found[0]["dropped"]:
-        return log, found
-    sql = f"SELECT log.* FROM {log.lines} AS log ANTI JOIN clean_bots AS bots ON log.user_code = bots.user_code"
-    log.tables.make("clean_people", sql)
-    return replace(log, lines="clean_people"), found
+        SELECT users."user", bots.moments FROM clean_bots AS bots JOIN {log.users} AS users
+        ON bots.user_code = users.user_code ORDER BY bots.moments DESC, users."user" LIMIT {EXAMPLES}"""
+    shown = [{"user": user, "moments_in_an_hour": int(most)} for user, most in log.tables.rows(sql)]
+    return f"{count:,} users act in more than {limit} different seconds of an hour", shown
 
 
 def visits(log: Coded, wish: Clean) -> tuple[Coded, Rules]:
-    """The log with a user of its own for each visit: user#1, user#2 …
-
-    Raises DataError where an id of the log already looks like that and two would become one.
-    """
+    """The log with a user of its own for each visit: user#1, user#2 … (the last # parts them, so no two meet)."""
     if not wish.gap_hours:
         return log, []
     log.tables.make("clean_paused", PAUSES_SQL.format(lines=log.lines, gap=int(wish.gap_hours * HOUR)))
     log.tables.make("clean_visits", NAMES_SQL.format(users=log.users))
-    users, names, whole = log.tables.rows(
-        'SELECT count(DISTINCT old_code), count(DISTINCT "user"), count(*) FROM clean_visits'
-    )[0]
-    if names < whole:
-        raise DataError("clean.gap_hours", "user ids without #1, #2 … at their end", "some with", "rename the users")
+    users, whole = log.tables.rows("SELECT count(DISTINCT old_code), count(*) FROM clean_visits")[0]
     cells = ", ".join(f"log.{name} AS {name}" for name in ["line", *log.cells] if name != "user_code")
     sql = f"""
         SELECT visits.user_code AS user_code, {cells} FROM clean_paused AS log
         JOIN clean_visits AS visits ON log.user_code = visits.old_code AND log.visit = visits.visit"""
     log.tables.make("clean_visited", sql)
     log.tables.drop("clean_paused")
-    touched = scalar(log.tables, "SELECT sum(visit) FROM (SELECT max(visit) AS visit FROM clean_visits GROUP BY old_code)")
+    touched = scalar(
+        log.tables, "SELECT sum(visit) FROM (SELECT max(visit) AS visit FROM clean_visits GROUP BY old_code)"
+    )
     note = f"{users:,} users became {whole:,} histories, parted by pauses over {wish.gap_hours:g} hours"
     return replace(log, lines="clean_visited", users="clean_visits"), [rule("visits", touched, 0, [], note)]

@@ -24,8 +24,8 @@ class Clean:
     negative_quantity   lines that give goods back
     zero_price          lines with price 0: stock corrections, samples
     negative_price      lines with a price below 0
-    absurd_price_factor     a price so many times above or below the item's median (items with fewer than 3 prices: above
-                            the log's 99th percentile); 0: no bound
+    absurd_price_factor     a price so many times above or below the item's median (items with fewer than 3 prices:
+                            above the log's 99th percentile); 0: no bound
     absurd_quantity_factor  a quantity so many times above the item's median and the log's 99th percentile; 0: no bound
     non_product_ids     pattern (regular expression, case ignored) of item ids that are no products
     non_product_texts   the same for an item's most frequent text
@@ -110,6 +110,6 @@ def _compiles(where: str, pattern: str) -> None:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise SpecError(where, "a regular expression", f"{pattern!r} ({error})", "escape . ( [ with a backslash") from error
-
-
+        raise SpecError(
+            where, "a regular expression", f"{pattern!r} ({error})", "escape . ( [ with a backslash"
+        ) from error

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ITEMS_SQL = "SELECT item, row_number() OVER (ORDER BY item) AS dense FROM (SELECT DISTINCT item FROM {events})"
 USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS place FROM (SELECT DISTINCT user FROM {events})"
 CODED_ITEMS_SQL = "SELECT item, item_code, row_number() OVER (ORDER BY item_code) AS dense FROM {items}"
-CODED_USERS_SQL = "SELECT \"user\", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}"
+CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}'
 ORDER_SQL = """
 SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time{more}
 FROM {events} AS events
@@ -130,7 +130,9 @@ def _fetch(events: Events, count: int, kinds: list[str]) -> tuple[npt.NDArray[np
         # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
-    lines, user, item = (events.codes.lines, "user_code", "item_code") if events.codes else (events.table, "user", "item")
+    lines, user, item = (
+        (events.codes.lines, "user_code", "item_code") if events.codes else (events.table, "user", "item")
+    )
     names = {"users": "leaven_users", "items": "leaven_items"}
     sql = ORDER_SQL.format(events=lines, user=user, item=item, more=more, **names)
     types: dict[str, Any] = {"dense": np.int32, "time": np.int64} | dict.fromkeys(carried, np.float64)
