@@ -33,7 +33,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "gini": "leaven.metrics.spread:Gini",
     },
     "engines": {},
-    "splits": {},
+    "splits": {
+        "time": "leaven.data.split:TimeSplit",
+        "leave_one_out": "leaven.data.split:LeaveOneOut",
+    },
 }
 
 
