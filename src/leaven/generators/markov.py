@@ -92,7 +92,7 @@ class Markov:
         clock, shelf = _clock_of(rows, sign), _shelf_of(train, _keep_seen(chain, rows, key))
         drawn = sharpened(chain, self.temperature, self.top_k, self.top_p)
         columns = {name: column.dtype.str for name, column in train.extra.items()}
-        return FittedMarkov(self, drawn, clock, shelf, _first_law(train), columns, train.catalog)
+        return FittedMarkov(self, drawn, clock, shelf, _first_law(rows), columns, train.catalog)
 
     @staticmethod
     def load(folder: Path) -> FittedMarkov:
@@ -119,7 +119,7 @@ class Markov:
 class FittedMarkov:
     """A counted chain, its clock, and what was on sale when.
 
-    first_law  int64 (rows, 2): first time and length of the real rows, ascending in time
+    first_law  int64 (rows, 2): first time and length of the real rows, ascending in time (of the chain's direction)
     columns    other columns of an event: name -> dtype
     """
 
@@ -177,7 +177,6 @@ class FittedMarkov:
         first, following = self.first_law[at, 0], self.first_law[np.minimum(at + 1, len(self.first_law) - 1), 0]
         begun = first + ((place - at) * (following - first)).astype(np.int64)
         lengths = np.clip(self.first_law[at, 1], *self.wish.events_range)
-        begun = -begun if self.clock.sign < 0 else begun
         starts, items, times = self._walked(keys, lengths, np.zeros(len(keys), np.int64), begun)
         extra = {name: np.zeros(len(items), np.dtype(kind)) for name, kind in self.columns.items()}
         rows = Histories.real(items, times, starts, keys, self.chain.n_items)
@@ -190,7 +189,7 @@ class FittedMarkov:
         added = low + (seeds.uniform(seeds.mix(keys), 0) * (high - low + 1)).astype(np.int64)
         added = np.where(like.lengths == 0, np.maximum(added, 1), added)
         known = _mirrored(like) if self.clock.sign < 0 else like
-        begun = np.full(len(keys), int(np.median(self.first_law[:, 0])), np.int64) * self.clock.sign
+        begun = np.full(len(keys), self.first_law[len(self.first_law) // 2, 0], np.int64)
         starts, items, times = self._walked(keys, known.lengths + added, known.lengths, begun, known)
         source = np.full(len(items), -1, np.int64)
         source[_places(starts[:-1], known.lengths)] = np.arange(known.events)

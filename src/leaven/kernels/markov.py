@@ -307,7 +307,7 @@ def gap_buckets(gaps: Ints) -> Ints:
     return found
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")  # a call counts references to every array
 def _gap(clock: Clock, item: int, last_bucket: int, room: int, key: np.uint64, draw: int) -> int:
     """A gap of at most `room` seconds by draws `draw` .. `draw + 4` of the key."""
     law = clock.law[clock.category[item], last_bucket]
@@ -351,7 +351,7 @@ def walk(
             _go_on(chain, contexts, items[at])
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")  # a call counts references to every array
 def _next_item(chain: Chain, contexts: Ints, shelf: Shelf, row: Items, now: int, key: np.uint64, draw: int) -> int:
     """An item on sale now; one that the row holds with the learned chance only."""
     for attempt in range(_TRIES):
