@@ -15,10 +15,28 @@ from leaven.errors import SpecError, nearest
 
 FAMILIES: dict[str, dict[str, str]] = {
     "transforms": {},
-    "generators": {},
-    "strategies": {},
-    "schedules": {},
-    "filters": {},
+    "generators": {
+        "markov": "leaven.generators.markov:Markov",
+    },
+    "strategies": {
+        "uniform": "leaven.expand.strategy:Uniform",
+        "random": "leaven.expand.strategy:Random",
+        "to_total": "leaven.expand.strategy:ToTotal",
+        "balanced": "leaven.expand.strategy:Balanced",
+    },
+    "schedules": {
+        "constant": "leaven.expand.schedule:Constant",
+        "linear": "leaven.expand.schedule:Linear",
+        "cosine": "leaven.expand.schedule:Cosine",
+        "staircase": "leaven.expand.schedule:Staircase",
+        "warm_up": "leaven.expand.schedule:WarmUp",
+        "cool_down": "leaven.expand.schedule:CoolDown",
+        "joined": "leaven.expand.schedule:Joined",
+    },
+    "filters": {
+        "validity": "leaven.expand.filters.validity:Validity",
+        "copies": "leaven.expand.filters.copies:Copies",
+    },
     "recommenders": {},
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
@@ -32,7 +50,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "coverage": "leaven.metrics.spread:Coverage",
         "gini": "leaven.metrics.spread:Gini",
     },
-    "engines": {},
+    "engines": {
+        "local": "leaven.engines.local:Local",
+    },
     "splits": {
         "time": "leaven.data.split:TimeSplit",
         "leave_one_out": "leaven.data.split:LeaveOneOut",
