@@ -11,7 +11,22 @@ from importlib.metadata import entry_points
 from leaven.errors import SpecError, nearest
 
 FAMILIES: dict[str, dict[str, str]] = {
-    "transforms": {},
+    "transforms": {
+        "crop": "leaven.transforms.history:Crop",
+        "truncate": "leaven.transforms.history:Truncate",
+        "mask": "leaven.transforms.removal:Mask",
+        "drop": "leaven.transforms.removal:Drop",
+        "reorder": "leaven.transforms.order:Reorder",
+        "reverse": "leaven.transforms.order:Reverse",
+        "rotate": "leaven.transforms.order:Rotate",
+        "swap": "leaven.transforms.order:Swap",
+        "substitute": "leaven.transforms.substitution:Substitute",
+        "insert": "leaven.transforms.substitution:Insert",
+        "windows": "leaven.transforms.windows:Windows",
+        "repeat": "leaven.transforms.combine:Repeat",
+        "chain": "leaven.transforms.combine:Chain",
+        "one_of": "leaven.transforms.combine:OneOf",
+    },
     "generators": {},
     "strategies": {},
     "schedules": {},
