@@ -17,9 +17,9 @@ from leaven.registry import kinds
 
 N_ITEMS, COLD = 40, (38, 39, 40)
 KINDS = sorted(kinds("transforms"))
-CERTAIN = {"repeat", "reverse", "truncate", "windows"}
+CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
 """Kinds whose defaults leave nothing to chance."""
-HIDING = {"mask", "substitute", "chain", "one_of"}
+HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial"}
 """Kinds that show another item at the place of an event."""
 
 histories = st.lists(

@@ -7,43 +7,20 @@ strength 0, which is the identity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import FittedTransform, Keys, Strength, Transform
-from leaven.data.histories import Histories, Ints, concat
+from leaven.data.histories import Histories
 from leaven.errors import SpecError
 from leaven.transforms.history import Crop
+from leaven.transforms.members import Fitted, check_members, inner_keys, one_after_the_other, shared_reasons
 from leaven.transforms.order import Reorder
+from leaven.transforms.ranges import check_count, check_share
 from leaven.transforms.removal import Mask
-from leaven.transforms.unlearned import Reasons, Unlearned
-
-Shares = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """Leave each row as it is: copies of a step make repeated rows out of it."""
-
-    @property
-    def shortest(self) -> int:
-        """Rows of any length are repeated."""
-        return 0
-
-    def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
-        return Unlearned(_same, self.shortest)
-
-
-def _same(rows: Histories, keys: Keys, strength: Strength) -> Histories:
-    return rows
-
-
-def _usual() -> tuple[Transform, ...]:
-    return (Crop(), Mask(), Reorder())
+from leaven.transforms.unlearned import Reasons
 
 
 @dataclass(frozen=True)
@@ -75,15 +52,11 @@ class Chain:
 class Chained:
     """Fitted transforms in a row."""
 
-    members: tuple[FittedTransform, ...]
+    members: Fitted
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """What the last of them gives; rows that one of them splits go on with keys of their own."""
-        for place, member in enumerate(self.members):
-            new, row = apart(member, rows, inner_keys(keys, place), strength)
-            keys = keys if len(new) == len(rows) else seeds.mix(keys[row] + rank_in_row(row))
-            rows, strength = new, strength[row]
-        return rows
+        return one_after_the_other(self.members, rows, keys, [strength] * len(self.members))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Why no member can change a row, in the words of the first."""
@@ -91,108 +64,80 @@ class Chained:
 
 
 @dataclass(frozen=True)
-class OneOf:
-    """One of several transforms, drawn for each row.
-
-    weights  how often each is drawn; none: all alike
-    """
+class SomeOf:
+    """`count` different ones of several transforms, drawn for each row and applied in the order given."""
 
     of: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
-    weights: tuple[float, ...] = ()
+    count: int = 2
 
     def __post_init__(self) -> None:
-        check_members("one_of.of", self.of)
-        check_weights("one_of.weights", self.weights, len(self.of))
+        check_members("some_of.of", self.of)
+        check_count("some_of.count", self.count, 1)
+        if self.count > len(self.of):
+            raise SpecError("some_of.count", f"at most {len(self.of)}", str(self.count), "name more transforms")
 
     @property
     def shortest(self) -> int:
         """The shortest row that one of them changes."""
         return min(member.shortest for member in self.of)
 
-    def fit(self, train: Histories) -> Choice:
+    def fit(self, train: Histories) -> Some:
         """Each of them on the same training rows."""
-        weights = np.asarray(self.weights or np.ones(len(self.of)), np.float64)
-        return Choice(tuple(member.fit(train) for member in self.of), np.cumsum(weights) / weights.sum())
+        return Some(tuple(member.fit(train) for member in self.of), self.count)
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """One fitted transform a row; bounds float64 (members,): shares of the members, summed up."""
+@dataclass(frozen=True)
+class Some:
+    """Several fitted transforms, of which each row gets some."""
 
-    members: tuple[FittedTransform, ...]
-    bounds: Shares
+    members: Fitted
+    count: int
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows in their order, each changed by the one transform that was drawn for it."""
-        drawn = np.searchsorted(self.bounds, seeds.uniform(keys, 0), side="right")
-        return by_member(self.members, np.minimum(drawn, len(self.members) - 1), rows, keys, strength)
+        """Rows changed by the members drawn for them; the others reach them with strength 0."""
+        lots = np.stack([seeds.uniform(keys, draw) for draw in range(len(self.members))])  # (members, rows)
+        rank = np.argsort(np.argsort(lots, axis=0), axis=0)
+        strengths = [np.where(rank[m] < self.count, strength, np.float32(0)) for m in range(len(self.members))]
+        return one_after_the_other(self.members, rows, keys, strengths)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Why no member can change a row, in the words of the first."""
         return shared_reasons(self.members, rows)
 
 
-def by_member(
-    members: tuple[FittedTransform, ...], chosen: Ints, rows: Histories, keys: Keys, strength: Strength
-) -> Histories:
-    """Each row changed by one member, chosen int64 (rows,); rows stay in their order."""
-    parts, origins = [], []
-    for place, member in enumerate(members):
-        mine = np.flatnonzero(chosen == place)
-        if len(mine):
-            part = rows.take(mine)
-            new, row = apart(member, part, inner_keys(keys[mine], place), strength[mine])
-            parts.append(new)
-            origins.append(mine[row])
-    if len(parts) < 2:
-        return parts[0] if parts else rows
-    return concat(parts).take(np.argsort(np.concatenate(origins), kind="stable"))
+@dataclass(frozen=True)
+class Maybe:
+    """A transform that each row meets with chance p."""
+
+    of: Transform = Crop()  # noqa: RUF009 - frozen
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_members("maybe.of", (self.of,))
+        check_share("maybe.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """That of the transform."""
+        return self.of.shortest
+
+    def fit(self, train: Histories) -> Perhaps:
+        """The transform on the training rows."""
+        return Perhaps(self.of.fit(train), self.p)
 
 
-def apart(member: FittedTransform, rows: Histories, keys: Keys, strength: Strength) -> tuple[Histories, Ints]:
-    """(new rows, int64 (new rows,): which row each came from). Lineage follows a row, so it carries the number."""
-    numbered = replace(rows, parents=np.arange(len(rows), dtype=np.uint64))
-    new = member(numbered, keys, strength)
-    row = new.parents.astype(np.int64)
-    return replace(new, parents=rows.parents[row]), row
+@dataclass(frozen=True)
+class Perhaps:
+    """A fitted transform that meets some rows."""
 
+    member: FittedTransform
+    p: float
 
-def inner_keys(keys: Keys, place: int) -> Keys:
-    """uint64 (rows,): the keys of member number `place` of a combination."""
-    return seeds.row_keys(seeds.key(0, "member", place), keys)
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """Rows changed with chance p; the others are met with strength 0."""
+        met = seeds.uniform(keys, 0) < self.p
+        return self.member(rows, inner_keys(keys, 0), np.where(met, strength, np.float32(0)))
 
-
-def rank_in_row(row: Ints) -> Keys:
-    """uint64 (new rows,): 0, 1, 2 … among new rows from the same row; they stand next to each other.
-
-    >>> rank_in_row(np.array([4, 4, 4, 7])).tolist()
-    [0, 1, 2, 0]
-    """
-    places = np.arange(len(row))
-    begins = np.flatnonzero(np.diff(row, prepend=-1))
-    return (places - np.repeat(begins, np.diff(np.append(begins, len(row))))).astype(np.uint64)
-
-
-def shared_reasons(members: tuple[FittedTransform, ...], rows: Histories) -> Reasons:
-    """The first member's reasons, for rows that none of the members can change."""
-    held = [member.reasons(rows) for member in members]
-    stuck = np.ones(len(rows), bool)
-    for reasons in held:
-        stuck &= np.any(list(reasons.values()), axis=0) if reasons else False
-    return {words: mask & stuck for words, mask in held[0].items()}
-
-
-def check_members(where: str, members: tuple[Transform, ...]) -> None:
-    """SpecError unless there is at least one transform, and nothing else."""
-    wanted = "one or more transforms"
-    if not isinstance(members, tuple | list) or not members:
-        raise SpecError(where, wanted, repr(members), "write a tuple such as (Crop(), Mask())")
-    for member in members:
-        if isinstance(member, type) or not hasattr(member, "fit"):
-            raise SpecError(where, wanted, repr(member), "write Crop() and not Crop")
-
-
-def check_weights(where: str, weights: tuple[float, ...], count: int) -> None:
-    """SpecError unless there are none, or one above 0 a member."""
-    if weights and (len(weights) != count or not all(0 < weight < np.inf for weight in weights)):
-        raise SpecError(where, f"{count} numbers above 0", repr(weights), "one a transform")
+    def reasons(self, rows: Histories) -> Reasons:
+        """Those of the transform."""
+        return self.member.reasons(rows)

@@ -6,7 +6,8 @@ import pytest
 from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.combine import Chain, OneOf
+from leaven.transforms.choice import OneOf
+from leaven.transforms.combine import Chain
 from leaven.transforms.history import Crop
 from leaven.transforms.order import Reverse
 from leaven.transforms.removal import Drop, Mask
