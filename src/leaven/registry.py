@@ -16,7 +16,9 @@ FAMILIES: dict[str, dict[str, str]] = {
     "strategies": {},
     "schedules": {},
     "filters": {},
-    "recommenders": {},
+    "recommenders": {
+        "transformer": "leaven.recommenders.transformer:Transformer",
+    },
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
         "recall": "leaven.metrics.ranking:Recall",
