@@ -65,10 +65,11 @@ class Encoder(nn.Module):
     def __init__(self, shape: Shape, chance: torch.Generator) -> None:
         super().__init__()
         self.shape = shape
-        self.items = nn.Embedding(shape.n_items + 2, shape.width, padding_idx=0)  # the last id is the mask's
-        self.ages = nn.Embedding(shape.length, shape.width)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.last = nn.LayerNorm(shape.width)
+        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
+            self.items = nn.Embedding(shape.n_items + 2, shape.width, padding_idx=0)  # the last id is the mask's
+            self.ages = nn.Embedding(shape.length, shape.width)
+            self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+            self.last = nn.LayerNorm(shape.width)
         self.counts: Tensor
         self.register_buffer("counts", torch.zeros(shape.n_items))  # how often each item was taken
         self._draw(chance)

@@ -169,14 +169,11 @@ def _go(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensor
     """All steps from where `state` stands; the best weights, {} where nobody looked."""
     losses: list[Tensor] = []
     began, before = time.perf_counter(), state.seconds
-    batches: Sequence[Batch] | None = None
+    batches = _batches(run, state)
     while not state.stopped:
-        if batches is None or state.step - state.epoch_began >= len(batches):
-            if batches is not None:
-                state.epoch, state.epoch_began = state.epoch + 1, state.step
-            batches = run.task.epoch(state.epoch, state.epoch_began / run.course.steps)
-            if not len(batches):
-                raise FitError("training", "rows with something to predict", "none", "give longer histories")
+        if state.step - state.epoch_began >= len(batches):
+            state.epoch, state.epoch_began = state.epoch + 1, state.step
+            batches = _batches(run, state)
         loss, targets = _step(run, state.step, batches[state.step - state.epoch_began])
         losses.append(loss)
         state.step, state.targets = state.step + 1, state.targets + targets
@@ -189,6 +186,14 @@ def _go(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensor
             _mean(losses, state.step)
             run.course.tell(state.step, run.course.steps, "training")
     return best
+
+
+def _batches(run: _Run, state: _State) -> Sequence[Batch]:
+    """The batches of the epoch that `state` stands in."""
+    batches = run.task.epoch(state.epoch, state.epoch_began / run.course.steps)
+    if not len(batches):
+        raise FitError("training", "rows with something to predict", "none", "give longer histories")
+    return batches
 
 
 def _step(run: _Run, step: int, batch: Batch) -> tuple[Tensor, int]:
