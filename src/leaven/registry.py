@@ -64,7 +64,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "validity": "leaven.expand.filters.validity:Validity",
         "copies": "leaven.expand.filters.copies:Copies",
     },
-    "recommenders": {},
+    "recommenders": {
+        "transformer": "leaven.recommenders.transformer:Transformer",
+    },
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
         "recall": "leaven.metrics.ranking:Recall",
