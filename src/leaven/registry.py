@@ -16,7 +16,10 @@ FAMILIES: dict[str, dict[str, str]] = {
     "strategies": {},
     "schedules": {},
     "filters": {},
-    "recommenders": {},
+    "recommenders": {
+        "popularity": "leaven.recommenders.popularity:Popularity",
+        "itemknn": "leaven.recommenders.itemknn:ItemKnn",
+    },
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
         "recall": "leaven.metrics.ranking:Recall",
