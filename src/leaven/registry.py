@@ -66,6 +66,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
+        "popularity": "leaven.recommenders.popularity:Popularity",
+        "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
