@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from leaven.data.split import Split
 
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Tell, Training
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.split import Split
 from leaven.metrics.named import parse_all
 from leaven.plan import EpochRows, Plan, epoch_rows
 from leaven.runs import Run, fingerprint, plain
