@@ -32,7 +32,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Train with and without, and say what helped."""
-    from leaven.spec import load  # type: ignore[import-not-found]
+    from leaven.spec import load
 
     wish = load(spec, changes or [])
     if dry_run:
@@ -42,7 +42,7 @@ def run(
 
 
 def _engine(name: str, workers: int | None) -> Engine:
-    from leaven.registry import made  # type: ignore[attr-defined]
+    from leaven.registry import made
 
     engine: Engine = made("engines", name, {} if workers is None else {"workers": workers})
     return engine
@@ -50,14 +50,14 @@ def _engine(name: str, workers: int | None) -> Engine:
 
 def _outlined(wish: Any, json: bool) -> None:
     from leaven.cli.outline import outlined
-    from leaven.experiment import outline  # type: ignore[import-not-found]
+    from leaven.experiment import outline
 
     found = outline(wish)
     printing.as_json(found) if json else printing.show(*outlined(found))
 
 
 def _experiment(wish: Any, out: Path, resume: bool, engine: Engine) -> Path:
-    from leaven.experiment import run  # type: ignore[import-not-found]
+    from leaven.experiment import run
     from leaven.progress import shown
 
     with shown() as tell:
@@ -86,7 +86,7 @@ def demo(
     from importlib.resources import files
 
     from leaven.data.shop import Dirt, Shop
-    from leaven.spec import load  # type: ignore[import-not-found]
+    from leaven.spec import load
 
     world, spec = out / "shop", out / "demo.toml"
     if not (world / "truth.json").exists():
@@ -109,9 +109,9 @@ def expand(
 ) -> None:
     """Only the data: real and new rows, with the lineage of each."""
     from leaven.cli.rows import made_rows
-    from leaven.experiment import expand_arm  # type: ignore[import-not-found]
+    from leaven.experiment import expand_arm
     from leaven.progress import shown
-    from leaven.spec import load  # type: ignore[import-not-found]
+    from leaven.spec import load
 
     wish = load(spec, changes or [])
     with shown() as tell:
@@ -132,9 +132,9 @@ def preview(
     import tempfile
 
     from leaven.cli.rows import before_after
-    from leaven.experiment import preview_arms  # type: ignore[import-not-found]
+    from leaven.experiment import preview_arms
     from leaven.progress import shown
-    from leaven.spec import load  # type: ignore[import-not-found]
+    from leaven.spec import load
 
     wish = load(spec, changes or [])
     with shown() as tell, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
