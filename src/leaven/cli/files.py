@@ -64,7 +64,7 @@ def profile(
 
 def _profile(source: Any, tell: Any) -> Any:
     from leaven.data.log import read
-    from leaven.data.profile import profile  # type: ignore[import-not-found]
+    from leaven.data.profile import profile
 
     tell(0, 0, "reading the log")
     events = read(source)
