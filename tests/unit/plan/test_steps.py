@@ -6,7 +6,7 @@ from leaven.errors import SpecError
 from leaven.expand.schedule import Constant, Linear
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step
-from leaven.transforms.combine import Repeat
+from leaven.transforms.repetition import Repeat
 from leaven.transforms.history import Crop
 
 
