@@ -80,7 +80,7 @@ def _pairs(curve: Any) -> list[tuple[Any, Any]]:
     """(place, height) of a mapping, of pairs, or of plain heights, which are numbered from 1."""
     if isinstance(curve, Mapping):
         return list(curve.items())
-    return [one if isinstance(one, list | tuple) else (place, one) for place, one in enumerate(curve, 1)]
+    return [(one[0], one[1]) if isinstance(one, list | tuple) else (place, one) for place, one in enumerate(curve, 1)]
 
 
 def sparkline(heights: Sequence[float]) -> str:
