@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int, str], None]
 """(done, total, words); `leaven.contracts.Tell`."""
+UNTOLD = "working"
+"""The phase of work that nobody has words for; nothing is said at its end."""
 SECONDS_BETWEEN_LINES = 5.0
 _SHORTEST = 0.5  # seconds; a shorter phase is not worth a line
 _LONG_SILENCE = 2.0  # seconds without a phase, after which one is shown that says so
@@ -102,7 +104,7 @@ class Phases:
         with self.lock:
             now = self.clock()
             if self.pace is None and now - self.quiet_since >= _LONG_SILENCE:
-                self(0, 0, "working")  # on something that has no words
+                self(0, 0, UNTOLD)
             elif self.pace is not None:
                 self.pace.now = now
                 self.shown.update(self.pace, self.detail)
@@ -142,7 +144,7 @@ class Lines:
         self._say(f"{pace.phase}: " + _BETWEEN.join(part for part in parts if part))
 
     def end(self, pace: Pace) -> None:
-        if pace.seconds >= _SHORTEST:
+        if worth_a_line(pace):
             self._say(f"{pace.phase}: {ending(pace)}")
 
     def _say(self, text: str) -> None:
@@ -166,7 +168,7 @@ class Bars:
         from rich.text import Text
 
         self.bars.remove_task(self.task)
-        if pace.seconds >= _SHORTEST:
+        if worth_a_line(pace):
             line = Text.assemble((f"{pace.phase}  ", ""), (ending(pace), "dim"))
             self.bars.console.print(line, soft_wrap=True)
 
@@ -180,6 +182,7 @@ def shown(console: Console | None = None) -> Iterator[Tell]:
     with ExitStack() as stack:
         bars = err.is_terminal and not err.is_dumb_terminal
         phases = Phases(Bars(stack.enter_context(_bars(err))) if bars else Lines(err.file))
+        phases.quiet_since = phases.clock()
         stack.enter_context(_ticking(phases))
         yield phases
         phases.close()
@@ -247,6 +250,11 @@ def share(pace: Pace) -> str:
     if pace.total:
         return f"{100 * pace.done // pace.total} %"
     return f"{pace.done:,}" if pace.done else f"{span(pace.seconds)} so far"
+
+
+def worth_a_line(pace: Pace) -> bool:
+    """Whether the end of a phase is told."""
+    return pace.seconds >= _SHORTEST and pace.phase != UNTOLD
 
 
 def ending(pace: Pace) -> str:
