@@ -1,0 +1,1 @@
+"""Layers, losses, batches, and the one training loop of every net."""

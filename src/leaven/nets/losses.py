@@ -1,0 +1,80 @@
+"""How wrong was the guess of the next item, and what is its gradient, at what cost?
+
+The softmax losses are one function: the positive's logit against a set of others. Its gradient is computed while
+the logits are at hand, a few hundred rows at a time, so that they are never all in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_CELLS = 4_194_304  # logits held at a time: 16 MB
+
+
+class _Against(torch.autograd.Function):
+    """sum of weight * (log(exp(positive) + sum of exp(others)) - positive), gradients ready after the forward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, others: Tensor, positive: Tensor, bias: Tensor | None, weight: Tensor, hits: Tensor
+    ) -> Tensor:
+        rows = max(_CELLS // max(len(others), 1), 1)
+        of_states, of_others = torch.empty_like(states), torch.zeros_like(others)
+        of_positive, total = torch.empty_like(positive), positive.new_zeros(())
+        edges = torch.searchsorted(hits[0].contiguous(), torch.arange(0, len(states) + rows, rows, device=hits.device))
+        for nth, low in enumerate(range(0, len(states), rows)):
+            part = slice(low, low + rows)
+            logits = states[part] @ others.T if bias is None else torch.addmm(bias, states[part], others.T)
+            own = hits[:, edges[nth] : edges[nth + 1]]
+            logits[own[0] - low, own[1]] = -torch.inf
+            top = torch.maximum(logits.amax(1), positive[part])
+            share = logits.sub_(top[:, None]).exp_()
+            of_row = (positive[part] - top).exp()
+            mass = share.sum(1) + of_row
+            total += (weight[part] * (mass.log() + top - positive[part])).sum()
+            scale = weight[part] / mass
+            share.mul_(scale[:, None])
+            of_positive[part] = of_row * scale - weight[part]
+            torch.mm(share, others, out=of_states[part])
+            of_others.addmm_(share.T, states[part])
+        ctx.save_for_backward(of_states, of_others, of_positive)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        of_states, of_others, of_positive = ctx.saved_tensors
+        return above[0] * of_states, above[0] * of_others, above[0] * of_positive, None, None, None
+
+
+def against(
+    states: Tensor, positives: Tensor, others: Tensor, weight: Tensor, hits: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Summed softmax cross-entropy of each state's positive against all `others`.
+
+    states, positives float32 (targets, width), logits are their dot products; others float32 (n, width); weight
+    float32 (targets,); hits int64 (2, pairs), ascending in the first line: pairs (target, other) to leave out, because
+    that other is the target itself; bias float32 (n,) is added to the others' logits.
+    """
+    positive = (states * positives).sum(1)
+    loss: Tensor = _Against.apply(states, others, positive, bias, weight, hits)
+    return loss
+
+
+def collisions(targets: Tensor, others: Tensor) -> Tensor:
+    """int64 (2, pairs): where an other is the target."""
+    return (targets[:, None] == others[None, :]).nonzero().T
+
+
+def binary(states: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor) -> Tensor:
+    """Summed binary cross-entropy of one positive and one negative each (SASRec, ICDM 2018, eq. 8), by dot products."""
+    up, down = (states * positives).sum(1), (states * negatives).sum(1)
+    return (weight * (F.softplus(-up) + F.softplus(down))).sum()
+
+
+def cosine(states: Tensor, temperature: float) -> Tensor:
+    """States on the sphere of radius 1 / temperature: their dot product with unit vectors is a logit."""
+    return F.normalize(states, dim=-1) / temperature

@@ -1,0 +1,160 @@
+"""How does an encoder learn which item comes next?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leaven import seeds
+from leaven.data.histories import HeldOut, Histories
+from leaven.nets import losses, packs, ranking
+from leaven.nets.layers import Encoder
+from leaven.nets.packs import Pack, Stretches
+from leaven.nets.training import Chance
+
+Refresh = Callable[[int, float], Histories]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What is made small.
+
+    kind            "shared_negatives", "full" or "binary"
+    temperature     of cosine logits; None: plain dot products
+    negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
+    """
+
+    kind: str
+    temperature: float | None
+    negatives: int
+    proposal_power: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Epoch(Sequence[Stretches]):
+    """Batches of an epoch, each looked up when it is asked for."""
+
+    stretches: Stretches
+    cuts: list[packs.Ints]
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def __getitem__(self, nth: int) -> Stretches:  # type: ignore[override]
+        return self.stretches.take(self.cuts[nth])
+
+    def __iter__(self) -> Iterator[Stretches]:
+        return (self[nth] for nth in range(len(self)))
+
+
+class NextItem:
+    """The task (`training.Task`) of predicting every target of every row from the events before it.
+
+    net      its `counts` say how often each item is taken in the rows
+    events   inputs of one step
+    refresh  (epoch, progress) -> the rows of that epoch; None: `rows`
+    valid    users to judge by, or None
+    """
+
+    def __init__(
+        self,
+        net: Encoder,
+        aim: Aim,
+        rows: Histories,
+        events: int,
+        key: int,
+        refresh: Refresh | None = None,
+        valid: HeldOut | None = None,
+    ) -> None:
+        self.net: nn.Module = net
+        self.encoder, self.aim, self.rows, self.events, self.key = net, aim, rows, events, key
+        self.refresh, self.valid = refresh, valid
+        share = (net.counts.double() + 1) ** aim.proposal_power
+        self.chances = share / share.sum()  # float64 (items,)
+        self.edges = self.chances.cumsum(0)
+
+    def epoch(self, number: int, progress: float) -> Sequence[Stretches]:
+        """The batches of an epoch, in an order of its own."""
+        rows = self.refresh(number, progress) if self.refresh else self.rows
+        stretches = packs.training_stretches(rows, self.encoder.shape.length)
+        return _Epoch(stretches, packs.batches(stretches, self.events, seeds.key(self.key, "order", number)))
+
+    def loss(self, net: nn.Module, batch: Stretches, chance: Chance) -> tuple[Tensor, int]:
+        """(mean loss of the targets of the whole batch; this process' share of it, how many targets)."""
+        whole = packs.pack(batch)
+        mine = whole if chance.world == 1 else packs.pack(_share(batch, chance))
+        mass = max(float(whole.weight.sum()), 1e-12)
+        device = next(net.parameters()).device
+        total = self._total(net, mine.to(device), chance)
+        return total * (chance.world / mass), len(whole.targets)  # gradients are averaged over processes
+
+    def _total(self, net: nn.Module, pack: Pack, chance: Chance) -> Tensor:
+        """Summed loss of a pack."""
+        if self.aim.kind == "full":
+            return self._full(net, pack)
+        if self.aim.kind == "binary":
+            others = self._own_negatives(pack, chance.generator("negatives"))
+            states, vectors = net(pack, torch.cat([pack.targets, others]))
+            positives, negatives = vectors.split(len(pack.targets))
+            return losses.binary(states, positives, negatives, pack.weight)
+        others, bias = self._negatives(chance.generator("negatives"), pack.targets.device)
+        states, vectors = net(pack, torch.cat([pack.targets, others]))
+        states, vectors = self._logits(states, vectors)
+        positives, negatives = vectors.split([len(pack.targets), len(others)])
+        hits = losses.collisions(pack.targets, others)
+        return losses.against(states, positives, negatives, pack.weight, hits, bias)
+
+    def _full(self, net: nn.Module, pack: Pack) -> Tensor:
+        states, vectors = self._logits(*net(pack))
+        own = pack.targets - 1
+        hits = torch.stack([torch.arange(len(own), device=own.device), own])
+        return losses.against(states, vectors[own], vectors, pack.weight, hits)
+
+    def _logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Both so that their dot product is a logit, in float32."""
+        states, vectors = states.float(), vectors.float()
+        if self.aim.temperature is None:
+            return states, vectors
+        return losses.cosine(states, self.aim.temperature), F.normalize(vectors, dim=-1)
+
+    def _negatives(self, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """(ids int64 (negatives,), -log of how often each is expected among them)."""
+        points = torch.rand(self.aim.negatives, generator=generator, dtype=torch.float64)
+        drawn = torch.searchsorted(self.edges, points).clamp_(max=len(self.edges) - 1)
+        bias = -(self.chances[drawn] * self.aim.negatives).log().float()
+        return (drawn + 1).to(device), bias.to(device)
+
+    def _own_negatives(self, pack: Pack, generator: torch.Generator) -> Tensor:
+        """int64 (targets,): for each target an item, drawn evenly, that its stretch does not hold."""
+        n_items, count = self.encoder.shape.n_items, len(pack.targets)
+        of_target = pack.stretch.flatten()[pack.places] * (n_items + 2)
+        held = (pack.stretch * (n_items + 2) + pack.items).flatten()
+        held = torch.cat([held, of_target + pack.targets]).sort().values
+        drawn = torch.randint(1, n_items + 1, (count,), generator=generator).to(held.device)
+        for _ in range(8):  # who holds half of the catalogue is unlucky once in 256 times
+            place = torch.searchsorted(held, of_target + drawn).clamp_(max=len(held) - 1)
+            again = torch.randint(1, n_items + 1, (count,), generator=generator).to(held.device)
+            drawn = torch.where(held[place] == of_target + drawn, again, drawn)
+        return drawn
+
+    def look(self, net: nn.Module) -> float | None:
+        """Mean NDCG@10 of the validation users; items that they had are not listed again."""
+        if self.valid is None:
+            return None
+        known = self.valid.histories
+        items, _ = ranking.rank(self.encoder, known, 10, known, self.aim.temperature is not None)
+        return ranking.ndcg(items, self.valid)
+
+
+def _share(batch: Stretches, chance: Chance) -> Stretches:
+    """What this of several processes learns from; a stretch of weight 0 where there is nothing left for it."""
+    mine = batch.take(np.arange(chance.rank, len(batch), chance.world))
+    if len(mine):
+        return mine
+    first = batch.take(np.zeros(1, np.int64))
+    return Stretches(first.rows, first.first, first.length, first.targets, np.zeros(1, np.float32))

@@ -1,0 +1,75 @@
+"""Which items score highest, without a score of every user and item in memory?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from leaven.data.histories import HeldOut, Histories
+from leaven.nets import packs
+from leaven.nets.layers import Encoder
+
+_CELLS = 4_194_304  # scores held at a time: 16 MB
+_MOST_USERS = 1024
+
+Items = npt.NDArray[np.int32]
+Scores = npt.NDArray[np.float32]
+
+
+@torch.inference_mode()
+def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> tuple[Items, Scores]:
+    """(items int32 (users, k) best first, scores float32 (users, k)); 0 and minus infinity where nothing is left.
+
+    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products. Who
+    has no event yet gets the items that are taken most often.
+    """
+    items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
+    vectors = net.items.weight[1 : net.shape.n_items + 1]
+    vectors = (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()  # (width, items)
+    rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
+    order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
+    for users in _runs(order, int((histories.lengths == 0).sum()), rows):
+        known = histories.take(users)
+        scored = _scores(net, known, vectors, unit) if known.events else net.counts.repeat(len(users), 1)
+        if seen is not None:
+            _leave_out(scored, seen.take(users))
+        top, place = scored.topk(min(k, scored.shape[1]), dim=1)
+        listed = torch.where(top == -torch.inf, 0, place + 1)
+        items[users, : top.shape[1]], scores[users, : top.shape[1]] = listed.cpu().numpy(), top.cpu().numpy()
+    return items, scores
+
+
+def _runs(order: npt.NDArray[np.int64], first: int, rows: int) -> list[npt.NDArray[np.int64]]:
+    """The first `first` users, then the others, in runs of at most `rows`."""
+    parts = [order[:first], order[first:]]
+    return [part[low : low + rows] for part in parts for low in range(0, len(part), rows)]
+
+
+def _scores(net: Encoder, known: Histories, vectors: Tensor, unit: bool) -> Tensor:
+    """float32 (users, items)."""
+    pack = packs.pack(packs.last_stretches(known, net.shape.length), learn=False)
+    states, _ = net(pack.to(vectors.device), pack.targets.to(vectors.device))
+    return (F.normalize(states, dim=-1) if unit else states).float() @ vectors
+
+
+def _leave_out(scores: Tensor, seen: Histories) -> None:
+    """Minus infinity for the items that each user had."""
+    known = seen.items <= seen.n_items
+    rows = torch.from_numpy(seen.row_of_event()[known])
+    items = torch.from_numpy(seen.items[known].astype(np.int64) - 1)
+    scores[rows.to(scores.device), items.to(scores.device)] = -torch.inf
+
+
+def ndcg(items: Items, held_out: HeldOut) -> float:
+    """Mean NDCG of ranked lists (users, k), as `metrics/ranking.py` has it, to steer training by."""
+    k, counts = items.shape[1], np.diff(held_out.starts)
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    user = np.repeat(np.arange(len(items)), counts)
+    user, taken = np.unique(np.stack([user, held_out.items]), axis=1)
+    where, place = np.nonzero(items[user] == taken[:, None])
+    gained = np.bincount(user[where], discounts[place], minlength=len(items))
+    best = np.cumsum(discounts)[np.minimum(np.bincount(user, minlength=len(items)), k) - 1]
+    return float((gained / best).mean())

@@ -1,0 +1,199 @@
+"""What will a user take next, by the order of what was taken before?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.contracts import Ranked, Training
+from leaven.data.histories import HeldOut, Histories
+from leaven.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from leaven.nets.layers import Encoder
+    from leaven.nets.training import Course
+
+_WEIGHTS, _COURSE = "transformer.safetensors", "course.json"
+_FEWEST_STEPS, _MOST_STEPS = 300, 40_000
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """The wish for a self-attentive next-item recommender (after SASRec, ICDM 2018) with a strong loss.
+
+    width, layers, heads  size; max_length is the most events that it looks back
+    loss            "shared_negatives": a softmax over the target and `negatives` items drawn in each step, corrected
+                    for how often each is drawn (log q; Bengio and Senécal, 2008; the target left as it is), for
+                    catalogues of any size; "full": over the whole catalogue; "binary": SASRec's, one negative, to
+                    compare with papers
+    temperature     of cosine logits (not for "binary", which takes dot products)
+    proposal_power  negatives are drawn in proportion to (count + 1) to this power
+    batch_events    events of one step; None: 1/170 of all targets, 256 to 8,192
+    epochs          passes over the rows; steps are at least 300 and at most 40,000
+    looks           how often validation is looked at, if users are given; patience: looks without a better one before
+                    it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
+    device          "auto", "cpu", "cuda"; precision "auto", "32-true", "bf16-mixed"
+
+    Several processes: start with torchrun; each takes its share of every batch.
+    """
+
+    width: int = 64
+    layers: int = 2
+    heads: int = 2
+    max_length: int = 50
+    dropout: float = 0.5
+    loss: Literal["shared_negatives", "full", "binary"] = "shared_negatives"
+    temperature: float = 0.07
+    negatives: int = 1024
+    proposal_power: float = 0.5
+    batch_events: int | None = None
+    epochs: float = 60
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warm_up_steps: int = 100
+    looks: int = 20
+    patience: int | None = 6
+    most_valid_users: int = 4096
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("shared_negatives", "full", "binary"):
+            wanted = "shared_negatives, full or binary"
+            raise SpecError("transformer.loss", wanted, repr(self.loss), "")
+        if self.width % self.heads:
+            raise SpecError("transformer.width", f"a multiple of heads = {self.heads}", str(self.width), "")
+        for name in ("width", "layers", "heads", "max_length", "negatives", "looks", "temperature", "epochs"):
+            if not getattr(self, name) > 0:
+                raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
+        if not 0 <= self.dropout < 1:
+            raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
+
+    def steps(self, train: Histories) -> int:
+        """Optimiser steps that it takes on these rows, unless it stops early."""
+        targets = _targets(train)
+        return int(np.clip(round(self.epochs * targets / self.events_of(train)), _FEWEST_STEPS, _MOST_STEPS))
+
+    def events_of(self, train: Histories) -> int:
+        """Events of one step."""
+        return self.batch_events or int(np.clip(_targets(train) / 170, 256, 8192))
+
+    def fit(self, train: Histories, training: Training) -> TransformerRecommender:
+        """Learns to predict each target from the events before it.
+
+        Raises FitError where no row has something to predict, or the loss is no finite number.
+        """
+        from leaven.nets.next_item import Aim, NextItem
+        from leaven.nets.training import train as go
+
+        net = self._net(train.n_items, seeds.key(training.key, "begin"))
+        net.counts += net.counts.new_tensor(_counts(train))
+        aim = Aim(self.loss, self._temperature, self.negatives, self.proposal_power)
+        valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
+        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
+        outcome = go(task, self._course(train, training))
+        return TransformerRecommender(self, net, outcome.curve, outcome.facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> TransformerRecommender:
+        """What `save` wrote.
+
+        Raises DataError where the folder holds no such recommender.
+        """
+        from leaven.nets.checkpoint import read
+
+        weights, said = read(folder / _WEIGHTS)
+        net = cls(**said["wish"])._net(said["n_items"], key=0)
+        net.load_state_dict(weights)
+        course = json.loads((folder / _COURSE).read_text())
+        return TransformerRecommender(cls(**said["wish"]), net.eval(), course["curve"], course["facts"])
+
+    def _net(self, n_items: int, key: int) -> Encoder:
+        import torch
+
+        from leaven.nets.layers import Encoder, Shape
+
+        sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, self.dropout)
+        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
+
+    @property
+    def _temperature(self) -> float | None:
+        return None if self.loss == "binary" else self.temperature
+
+    def _course(self, train: Histories, training: Training) -> Course:
+        """How the loop goes: with steps that were asked for, it takes all of them."""
+        from leaven.nets.training import Course
+
+        steps = training.steps or self.steps(train)
+        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items])
+        return Course(
+            key=training.key,
+            steps=steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warm_up_steps=self.warm_up_steps,
+            look_every=max(steps // self.looks, 1),
+            patience=self.patience if training.steps is None else None,
+            device=self.device,
+            precision=self.precision,
+            mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
+            folder=training.folder,
+            tell=training.tell,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TransformerRecommender:
+    """A trained transformer. facts: seconds, steps, targets, peak_mb, stopped."""
+
+    wish: Transformer
+    net: Encoder
+    curve: Sequence[Mapping[str, float]]
+    facts: Mapping[str, Any]
+
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+        """The k best items for each history; scores are cosines, or dot products after the binary loss.
+
+        Raises DataError for histories over another catalogue.
+        """
+        from leaven.nets.machine import device_kind
+        from leaven.nets.ranking import rank
+
+        n_items = self.net.shape.n_items
+        if histories.n_items != n_items:
+            raise DataError("histories", f"ids of a catalogue of {n_items} items", f"{histories.n_items} items", "")
+        net = self.net.to(device_kind(self.wish.device))
+        return Ranked(*rank(net, histories, k, None if allow_repeats else histories, self.wish.loss != "binary"))
+
+    def save(self, folder: Path) -> None:
+        """Weights and wish in one file (the same bytes for the same weights), how training went in another."""
+        from leaven.nets.checkpoint import write
+
+        write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
+        part = folder / f"{_COURSE}.part"
+        part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
+        part.replace(folder / _COURSE)
+
+
+def _targets(train: Histories) -> int:
+    return int(np.minimum(train.targets, np.maximum(train.lengths - 1, 0)).sum())
+
+
+def _counts(train: Histories) -> npt.NDArray[np.int64]:
+    """int64 (items,): how often each item is taken."""
+    return np.bincount(train.items[train.items <= train.n_items] - 1, minlength=train.n_items)
+
+
+def _some(users: HeldOut | None, most: int, key: int) -> HeldOut | None:
+    """At most so many of the users, drawn by the key."""
+    if users is None or len(users) <= most:
+        return users
+    return users.take(np.sort(seeds.generator(key).permutation(len(users))[:most]))

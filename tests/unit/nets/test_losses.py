@@ -1,0 +1,77 @@
+"""Losses and their gradients are those of the formula."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from leaven.nets import losses
+
+
+def made(targets: int = 37, others: int = 23, width: int = 5) -> list[torch.Tensor]:
+    chance = torch.Generator().manual_seed(1)
+    shapes = [(targets, width), (others, width)]
+    return [torch.randn(shape, generator=chance, dtype=torch.float64).requires_grad_() for shape in shapes]
+
+
+def gradients(loss: torch.Tensor, *leaves: torch.Tensor) -> list[torch.Tensor]:
+    return list(torch.autograd.grad(loss, leaves))
+
+
+@pytest.mark.parametrize("cells", [4_194_304, 23 * 5, 1])
+def test_the_full_softmax_in_parts_is_cross_entropy_and_so_is_its_gradient(cells, monkeypatch) -> None:
+    monkeypatch.setattr(losses, "_CELLS", cells)
+    states, table = made()
+    targets = torch.arange(37) % 23
+    weight = torch.linspace(0, 2, 37, dtype=torch.float64)
+    hits = torch.stack([torch.arange(37), targets])
+    ours = losses.against(states, table[targets], table, weight, hits)
+    plain = (weight * F.cross_entropy(states @ table.T, targets, reduction="none")).sum()
+    torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(gradients(3 * ours, states, table), gradients(3 * plain, states, table))
+
+
+@pytest.mark.parametrize("cells", [4_194_304, 9 * 4])
+def test_shared_negatives_are_cross_entropy_with_collisions_left_out(cells, monkeypatch) -> None:
+    monkeypatch.setattr(losses, "_CELLS", cells)
+    states, table = made()
+    targets, others = torch.arange(37) % 23, torch.tensor([3, 3, 7, 22, 0, 11, 5, 9, 1])
+    bias, weight = torch.linspace(-1, 1, 9, dtype=torch.float64), torch.ones(37, dtype=torch.float64)
+    hits = losses.collisions(targets, others)
+    ours = losses.against(states, table[targets], table[others], weight, hits, bias)
+    against = (states @ table[others].T + bias).masked_fill(targets[:, None] == others, -torch.inf)
+    logits = torch.cat([(states * table[targets]).sum(1, keepdim=True), against], dim=1)
+    plain = F.cross_entropy(logits, torch.zeros(37, dtype=torch.int64), reduction="sum")
+    torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(gradients(ours, states, table), gradients(plain, states, table))
+
+
+def test_corrected_by_how_often_they_are_drawn_negatives_estimate_the_full_softmax() -> None:
+    chance = torch.Generator().manual_seed(2)
+    states, table = made(targets=4, others=50)
+    targets = torch.arange(4)
+    share = torch.arange(1, 51, dtype=torch.float64) ** 0.5
+    share = share / share.sum()
+    drawn = torch.multinomial(share, 200_000, replacement=True, generator=chance)
+    bias = -(share[drawn] * len(drawn)).log()
+    weight = torch.ones(4, dtype=torch.float64)
+    hits = losses.collisions(targets, drawn)
+    sampled = losses.against(states, table[targets], table[drawn], weight, hits, bias)
+    full = F.cross_entropy(states @ table.T, targets, reduction="sum")
+    torch.testing.assert_close(sampled, full, rtol=5e-3, atol=0)
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    states, table = (100 * part.detach() for part in made())
+    hits = torch.stack([torch.arange(37), torch.arange(37) % 23])
+    loss = losses.against(states, table[torch.arange(37) % 23], table, torch.ones(37, dtype=torch.float64), hits)
+    assert torch.isfinite(loss)
+
+
+def test_the_binary_loss_is_that_of_sasrec() -> None:
+    states, table = made()
+    up, down = table[torch.arange(37) % 23], table[(torch.arange(37) + 1) % 23]
+    weight = torch.ones(37, dtype=torch.float64)
+    ours = losses.binary(states, up, down, weight)
+    chance = torch.sigmoid
+    plain = -(chance((states * up).sum(1)).log() + (1 - chance((states * down).sum(1))).log()).sum()
+    torch.testing.assert_close(ours, plain)
