@@ -6,18 +6,68 @@ entry-point groups `leaven.transforms`, `leaven.generators` and so on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
 from leaven.errors import SpecError, nearest
 
 FAMILIES: dict[str, dict[str, str]] = {
-    "transforms": {},
-    "generators": {},
-    "strategies": {},
-    "schedules": {},
-    "filters": {},
+    "transforms": {
+        "crop": "leaven.transforms.history:Crop",
+        "truncate": "leaven.transforms.history:Truncate",
+        "mask": "leaven.transforms.removal:Mask",
+        "drop": "leaven.transforms.removal:Drop",
+        "reorder": "leaven.transforms.order:Reorder",
+        "reverse": "leaven.transforms.order:Reverse",
+        "rotate": "leaven.transforms.order:Rotate",
+        "swap": "leaven.transforms.order:Swap",
+        "substitute": "leaven.transforms.substitution:Substitute",
+        "insert": "leaven.transforms.substitution:Insert",
+        "mixup": "leaven.transforms.mixing:Mixup",
+        "splice": "leaven.transforms.mixing:Splice",
+        "scale": "leaven.transforms.times:Scale",
+        "warp": "leaven.transforms.times:Warp",
+        "jitter": "leaven.transforms.times:Jitter",
+        "shift": "leaven.transforms.times:Shift",
+        "resample": "leaven.transforms.repetition:Resample",
+        "repeat": "leaven.transforms.repetition:Repeat",
+        "repeat_pad": "leaven.transforms.repetition:RepeatPad",
+        "windows": "leaven.transforms.windows:Windows",
+        "chain": "leaven.transforms.combine:Chain",
+        "some_of": "leaven.transforms.combine:SomeOf",
+        "maybe": "leaven.transforms.combine:Maybe",
+        "one_of": "leaven.transforms.choice:OneOf",
+        "by_length": "leaven.transforms.choice:ByLength",
+        "trivial": "leaven.transforms.choice:Trivial",
+    },
+    "generators": {
+        "markov": "leaven.generators.markov:Markov",
+    },
+    "strategies": {
+        "uniform": "leaven.expand.strategy:Uniform",
+        "random": "leaven.expand.strategy:Random",
+        "to_total": "leaven.expand.strategy:ToTotal",
+        "balanced": "leaven.expand.strategy:Balanced",
+    },
+    "schedules": {
+        "constant": "leaven.expand.schedule:Constant",
+        "linear": "leaven.expand.schedule:Linear",
+        "cosine": "leaven.expand.schedule:Cosine",
+        "staircase": "leaven.expand.schedule:Staircase",
+        "warm_up": "leaven.expand.schedule:WarmUp",
+        "cool_down": "leaven.expand.schedule:CoolDown",
+        "joined": "leaven.expand.schedule:Joined",
+    },
+    "filters": {
+        "validity": "leaven.expand.filters.validity:Validity",
+        "copies": "leaven.expand.filters.copies:Copies",
+    },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
+        "popularity": "leaven.recommenders.popularity:Popularity",
+        "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },
     "metrics": {
         "ndcg": "leaven.metrics.ranking:Ndcg",
@@ -31,8 +81,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "coverage": "leaven.metrics.spread:Coverage",
         "gini": "leaven.metrics.spread:Gini",
     },
-    "engines": {},
-    "splits": {},
+    "engines": {
+        "local": "leaven.engines.local:Local",
+    },
+    "splits": {
+        "time": "leaven.data.split:TimeSplit",
+        "leave_one_out": "leaven.data.split:LeaveOneOut",
+    },
 }
 
 
@@ -59,3 +114,23 @@ def place(family: str, kind: str, where: str) -> str:
     if kind not in known:
         raise SpecError(where, f"one of the {family}", repr(kind), nearest(kind, known))
     return known[kind]
+
+
+def found(family: str, kind: str, where: str = "") -> Any:
+    """The class of a kind; its module is loaded now.
+
+    Raises SpecError that names the nearest known kind.
+    """
+    module, _, name = place(family, kind, where or f"{family} {kind!r}").partition(":")
+    return getattr(import_module(module), name)
+
+
+def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
+    """A wish of a kind with these fields, the others as they are by default."""
+    return found(family, kind)(**(fields or {}))
+
+
+def kind_of(family: str, wish: Any) -> str:
+    """The kind that a wish is registered under; the name of its class where it is not."""
+    mine = f"{type(wish).__module__}:{type(wish).__name__}"
+    return next((kind for kind, there in kinds(family).items() if there == mine), type(wish).__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leaven.data.log.dialect import literal
+from leaven.data.dialect import literal
 from leaven.data.log.shape import Shape, shape
 from leaven.data.log.staging import LONGEST_LINE, fetched, is_remote, sample, stage
 from leaven.errors import DataError

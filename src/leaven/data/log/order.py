@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 ITEMS_SQL = "SELECT item, row_number() OVER (ORDER BY item) AS dense FROM (SELECT DISTINCT item FROM {events})"
 USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS place FROM (SELECT DISTINCT user FROM {events})"
+CODED_ITEMS_SQL = "SELECT item, item_code, row_number() OVER (ORDER BY item_code) AS dense FROM {items}"
+CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}'
 ORDER_SQL = """
 SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time{more}
 FROM {events} AS events
-JOIN {users} AS users ON events.user = users.user
-JOIN {items} AS items ON events.item = items.item
+JOIN {users} AS users ON events.{user} = users.{user}
+JOIN {items} AS items ON events.{item} = items.{item}
 ORDER BY users.place, events.time, events.line
 """
 _BATCH = 1 << 20
@@ -63,13 +65,13 @@ def order(events: Events) -> Ordered:
     Raises DataError where a user, item or time is missing, or where there is no event.
     """
     database, table = events.connection, events.table
-    count, timed = database.execute(f"SELECT count(*), count(time) FROM {table}").fetchall()[0]
-    if not count:
-        raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
-    if timed < count:
-        _refuse_missing(events)
-    item_ids = _listed(database, "leaven_items", ITEMS_SQL.format(events=table), "item", "dense")
-    user_ids = _listed(database, "leaven_users", USERS_SQL.format(events=table), "user", "place")
+    count = _refuse_missing_times(events)
+    users, items = USERS_SQL.format(events=table), ITEMS_SQL.format(events=table)
+    if events.codes is not None:
+        users = CODED_USERS_SQL.format(users=events.codes.users)
+        items = CODED_ITEMS_SQL.format(items=events.codes.items)
+    item_ids = _listed(database, "leaven_items", items, "item", "dense")
+    user_ids = _listed(database, "leaven_users", users, "user", "place")
     kinds = _kinds(events)
     place, columns = _fetch(events, count, kinds)
     database.execute("DROP TABLE leaven_items")
@@ -79,6 +81,18 @@ def order(events: Events) -> Ordered:
     histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
     histories = Histories(**{**vars(histories), "extra": columns})
     return Ordered(histories, item_ids, user_ids, keys, kinds, _facts(histories))
+
+
+def _refuse_missing_times(events: Events) -> int:
+    """Number of events."""
+    if events.codes is not None:
+        return events.codes.count
+    count, timed = events.connection.execute(f"SELECT count(*), count(time) FROM {events.table}").fetchall()[0]
+    if not count:
+        raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
+    if timed < count:
+        _refuse_missing(events)
+    return int(count)
 
 
 def _refuse_missing(events: Events) -> None:
@@ -101,7 +115,7 @@ def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: s
 def _kinds(events: Events) -> list[str]:
     if "kind" not in events.columns:
         return []
-    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.table} ORDER BY 1"
+    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.codes.lines if events.codes else events.table} ORDER BY 1"
     names = [str(row[0]) for row in events.connection.execute(sql).fetchall()]
     if len(names) > np.iinfo(np.int16).max:
         raise DataError("column 'kind'", "at most 32,767 kinds", f"{len(names):,}", "name the column that holds kinds")
@@ -116,7 +130,11 @@ def _fetch(events: Events, count: int, kinds: list[str]) -> tuple[npt.NDArray[np
         # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
-    sql = ORDER_SQL.format(events=events.table, users="leaven_users", items="leaven_items", more=more)
+    lines, user, item = (
+        (events.codes.lines, "user_code", "item_code") if events.codes else (events.table, "user", "item")
+    )
+    names = {"users": "leaven_users", "items": "leaven_items"}
+    sql = ORDER_SQL.format(events=lines, user=user, item=item, more=more, **names)
     types: dict[str, Any] = {"dense": np.int32, "time": np.int64} | dict.fromkeys(carried, np.float64)
     if "kind" in carried:
         types["kind"] = np.int16

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leaven.data.dialect import quoted
 from leaven.data.events import Events
-from leaven.data.log.dialect import quoted
 from leaven.data.log.files import Raw, load_parquet, load_text, paths_of
 from leaven.data.log.guessing import ITEM_WORDS, WORDS, match
 from leaven.data.log.source import NEEDED, NUMBERS, ItemSource, Source

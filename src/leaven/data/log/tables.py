@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from leaven.data.log.dialect import quoted
+from leaven.data.dialect import quoted
 from leaven.data.log.files import Raw
 from leaven.errors import DataError, MissingExtra, SpecError, nearest
 

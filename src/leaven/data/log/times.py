@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaven.data.log.dialect import literal
+from leaven.data.dialect import literal
 from leaven.errors import DataError
 
 if TYPE_CHECKING:

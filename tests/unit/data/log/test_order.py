@@ -1,7 +1,6 @@
 """Order: dense ids and rows follow the original ids, never the order of the file."""
 
 import hashlib
-import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +8,7 @@ import pytest
 
 from leaven import seeds
 from leaven.data.log import order, read
-from leaven.data.log.dialect import to_spark
-from leaven.data.log.order import ITEMS_SQL, ORDER_SQL, USERS_SQL, Ordered
+from leaven.data.log.order import Ordered
 from leaven.data.log.reading import connect
 from leaven.errors import DataError
 
@@ -83,32 +81,3 @@ def test_a_missing_value_is_named_and_its_line_not_dropped(hole: str) -> None:
 def test_a_missing_price_stays_unknown() -> None:
     log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1, 2], "price": [None, 2.0]})
     assert np.isnan(order(read(log)).histories.extra["price"][0])
-
-
-@pytest.mark.spark
-@pytest.mark.skipif(shutil.which("java") is None, reason="no Java runtime, which Spark needs")
-@pytest.mark.filterwarnings("ignore")
-def test_the_same_sql_gives_the_same_events_on_spark() -> None:
-    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed: pip install 'leaven[spark]'")
-    events = read(world(500))
-    table = events.connection.sql("FROM events").to_arrow_table()
-    spark = (
-        sql.SparkSession.builder.master("local[1]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
-    )
-    try:
-        spark.createDataFrame(table.to_pandas()).createOrReplaceTempView("events")
-        spark.sql(to_spark(ITEMS_SQL.format(events="events"))).createOrReplaceTempView("items")
-        spark.sql(to_spark(USERS_SQL.format(events="events"))).createOrReplaceTempView("users")
-        text = ORDER_SQL.format(events="events", items="items", users="users", more="")
-        theirs = spark.sql(to_spark(text)).collect()
-    finally:
-        spark.stop()
-    ours = order(events).histories
-    assert [row["dense"] for row in theirs] == ours.items.tolist()
-    assert [row["time"] for row in theirs] == ours.times.tolist()
-    assert [row["place"] for row in theirs] == ours.row_of_event().tolist()

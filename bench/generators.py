@@ -1,0 +1,88 @@
+"""How fast are rows made, on one thread, and what does a second worker bring?
+
+    python -m bench.generators --rows 100000
+
+A simulated shop's histories; each generator learns them and makes as many new rows as were asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.contracts import Keys
+from leaven.data.histories import Histories
+from leaven.engines.local import Local
+from leaven.generators.markov import FittedMarkov, Markov
+
+ROWS = 100_000
+
+
+def timed(job: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> tuple[Any, float]:
+    """(what came, seconds of this process: those that others took from a busy machine do not count)."""
+    began = clock()
+    found = job()
+    return found, clock() - began
+
+
+def world(rows: int, n_items: int = 20_000) -> Histories:
+    """Long-tailed items, lengths as in a shop, neighbours that follow each other, times over two years."""
+    draw = seeds.generator(seeds.key(7, "bench", "generators"))
+    lengths = 3 + draw.geometric(0.12, rows)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    popular = (n_items * draw.random(starts[-1]) ** 3).astype(np.int64)
+    near = np.where(draw.random(starts[-1]) < 0.6, np.roll(popular, 1) + draw.integers(1, 4, starts[-1]), popular)
+    begun = 1_600_000_000 + draw.integers(0, 50_000_000, rows)
+    gaps = (10 ** draw.uniform(1, 6, starts[-1])).astype(np.int64)
+    total = np.cumsum(gaps)
+    times = total - np.repeat(total[starts[:-1]], lengths) + np.repeat(begun, lengths)
+    keys = seeds.user_keys([str(row) for row in range(rows)])
+    return Histories.real(near % n_items + 1, times, starts, keys, n_items)
+
+
+def made(shared: FittedMarkov, shard: Keys) -> int:
+    """Events of one shard's new rows."""
+    return shared.sample(shard).events
+
+
+def markov(rows: int) -> None:
+    train = world(rows)
+    keys = seeds.user_keys([f"new{row}" for row in range(rows)])
+    print(f"Markov, order 2: {train.events:,} training events of {rows:,} rows over {train.n_items:,} items")
+    print(f"  {'':8} {'fit s':>6} {'new events':>11} {'seconds':>8} {'million/s':>10}")
+    for where in ("alone", "after", "before"):
+        fitted, learning = timed(lambda where=where: Markov(where=where, new_events_range=(5, 5)).fit(train, 7))
+        fitted.sample(keys[:10], train.slice(0, 10))  # compiled before the clock runs
+        new, seconds = timed(lambda fitted=fitted: fitted.sample(keys, train))
+        count = new.events - (train.events if where != "alone" else 0)
+        print(f"  {where:8} {learning:6.1f} {count:11,} {seconds:8.2f} {count / seconds / 1e6:10.2f}")
+    fitted.log_likelihood(train.slice(0, 10))
+    _, seconds = timed(lambda: fitted.log_likelihood(train))
+    print(f"  likelihood: {train.events / seconds / 1e6:.2f} million events/s")
+
+
+def workers(rows: int) -> None:
+    train = world(rows)
+    fitted = Markov().fit(train, 7)
+    shards = np.array_split(seeds.user_keys([f"new{row}" for row in range(rows * 20)]), 40)
+    alone, pair = (timed(lambda n=n: sum(Local(n).map(made, shards, fitted)), time.perf_counter)[1] for n in (1, 2))
+    print(f"Local engine, {rows * 20:,} rows in 40 shards, start included:")
+    print(f"  1 worker {alone:.1f} s, 2 workers {pair:.1f} s: x {alone / pair:.2f}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    wish = parser.parse_args(arguments)
+    markov(wish.rows)
+    workers(wish.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What is left of a log, and what happened to the rest?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from leaven.data.clean.alike import one_of_each, one_text, repeated
+from leaven.data.clean.attributes import clean_catalog, survey_catalog
+from leaven.data.clean.coding import Coded, code, examples, readable, rule
+from leaven.data.clean.lines import line_rules, look, without
+from leaven.data.clean.rare import below, rare
+from leaven.data.clean.tables import DuckTables, Tables
+from leaven.data.clean.users import visits
+from leaven.data.clean.wish import Clean
+from leaven.data.events import Codes, Events
+from leaven.errors import DataError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """events: what is left. rules: what each rule did, in the order applied:
+
+    rule      its name
+    touched   lines (or items) that it finds: in the log as read for rules on a line and for duplicates; in what
+              was left by then for texts, visits and rare users and items
+    dropped   lines that it took when its turn came
+    examples  at most 5, as a person reads them
+    note      what a reader should know, such as why it was skipped
+    """
+
+    events: Events
+    rules: list[dict[str, Any]]
+
+
+def clean(events: Events, wish: Clean | None = None) -> Cleaned:
+    """The log without what the wish calls dirt, every rule counted.
+
+    >>> import pyarrow as pa
+    >>> from leaven.data.events import Events
+    >>> from leaven.data.log import read
+    >>> time = [1318896000, 1318896000, 1318896001]
+    >>> log = pa.table({"user": ["a", "a", None], "item": ["x", "x", "y"], "time": time})
+    >>> [(found["rule"], found["dropped"]) for found in clean(read(log)).rules if found["dropped"]]
+    [('missing_user', 1), ('duplicates', 1)]
+
+    Raises DataError where nothing is left, naming the rule that took most.
+    """
+    tables = DuckTables(events.connection)
+    log, rules = clean_tables(tables, events.table, events.columns, _catalog(events), wish or Clean())
+    log, name = _kept(events.connection, log)
+    tables.view(name, readable(log, f"SELECT * FROM {log.lines}", "INNER"))
+    codes = Codes(log.lines, log.users, log.items, log.total)
+    return Cleaned(replace(events, table=name, items=log.catalog, codes=codes), rules)
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str]:
+    """The log under names that no later cleaning takes, and the name of its view; what else was made is dropped."""
+    found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'cleaned@_%' ESCAPE '@'")
+    name = f"cleaned_{found.fetchall()[0][0] + 1}"
+    names: dict[str, Any] = {part: f"{name}_{part}" for part in ("lines", "users", "items")}
+    old = {getattr(log, part): new for part, new in names.items()}
+    if log.catalog is not None and log.catalog.startswith("clean_"):
+        names["catalog"] = old[log.catalog] = f"{name}_catalog"
+    for table, new in old.items():
+        connection.execute(f"ALTER TABLE {table} RENAME TO {new}")
+    left = "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'clean@_%' ESCAPE '@'"
+    for (table,) in connection.execute(left).fetchall():
+        connection.execute(f"DROP TABLE {table}")
+    return replace(log, **names), name
+
+
+def clean_tables(
+    tables: Tables, source: str, columns: Sequence[str], catalog: Mapping[str, Sequence[str]], wish: Clean
+) -> tuple[Coded, list[dict[str, Any]]]:
+    """(the coded log that is left, the facts of each rule).
+
+    catalog: the name of the table of items and its columns; empty where there is none.
+    """
+    log = code(tables, source, columns)
+    log, facts = clean_catalog(log, catalog, wish)
+    rules, skipped = line_rules(log, wish)
+    found = look(log, rules, wish)
+    facts += [*found, *skipped]
+    whole = log
+    if any(one["dropped"] for one in found):
+        log = without(log, rules, wish)
+    log, more = one_of_each(log, wish, whole)
+    facts += more
+    for step in (one_text, visits, rare):
+        before = log.lines
+        log, more = step(log, wish)
+        facts += more
+        if log.lines != before and before != whole.lines:
+            tables.drop(before)
+    if not log.total:
+        raise _nothing_left(facts)
+    if whole.lines != log.lines:
+        tables.drop(whole.lines)
+    return log, facts
+
+
+def _nothing_left(facts: list[dict[str, Any]]) -> DataError:
+    worst = max(facts, key=lambda one: int(one["dropped"]))
+    got = f"none; the rule {worst['rule']!r} dropped {worst['dropped']:,} lines"
+    return DataError("clean", "events that are left", got, "loosen that rule in [clean]")
+
+
+def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
+    """What each rule alone would find in the log as it was read; nothing is dropped.
+
+    The first three entries count lines, users and items. `touched` counts lines (items for rules on the catalogue).
+    """
+    wish = wish or Clean()
+    tables = DuckTables(events.connection)
+    log = code(tables, events.table, events.columns)
+    log, facts = survey_catalog(log, _catalog(events), wish)
+    rules, skipped = line_rules(log, wish)
+    sizes = {name: f"SELECT count(*) FROM {table}" for name, table in (("users", log.users), ("items", log.items))}
+    counted = [rule("lines", log.count(), 0, [])]
+    counted += [rule(name, int(tables.rows(sql)[0][0]), 0, []) for name, sql in sizes.items()]
+    found = [*facts, *look(log, rules, wish), *skipped]
+    if wish.duplicates:
+        found.append(_duplicates(log))
+    found += [*one_text(log, wish)[1], *below(log, wish)]
+    return counted + [one | {"dropped": 0} for one in found]
+
+
+def _duplicates(log: Coded) -> dict[str, Any]:
+    cells = ", ".join(log.cells)
+    sql = f"SELECT min(line) AS line, {cells} FROM {log.lines} GROUP BY {cells} HAVING count(*) > 1"
+    touched = repeated(log)
+    return rule("duplicates", touched, 0, examples(log, sql) if touched else [], "lines that equal an earlier one")
+
+
+def _catalog(events: Events) -> dict[str, Sequence[str]]:
+    if not events.items:
+        return {}
+    names = events.connection.execute(f"DESCRIBE {events.items}").fetchall()
+    return {events.items: [str(row[0]) for row in names]}

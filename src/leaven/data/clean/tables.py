@@ -1,0 +1,53 @@
+"""Where does the SQL of cleaning run?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Tables(Protocol):
+    """Something that runs SELECTs and keeps their answers under names. DuckDB here; Spark by `to_spark`."""
+
+    def make(self, name: str, select: str) -> None:
+        """Keep the answer as a table, in place of an older one of that name."""
+        ...
+
+    def view(self, name: str, select: str) -> None:
+        """Keep the question: asked again whenever the name is read."""
+        ...
+
+    def rows(self, select: str) -> list[tuple[Any, ...]]:
+        """The answer."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Forget a table."""
+        ...
+
+
+@dataclass(frozen=True)
+class DuckTables:
+    """Tables of a DuckDB connection: they spill to disk beyond its memory limit."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def make(self, name: str, select: str) -> None:
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+
+    def view(self, name: str, select: str) -> None:
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
+
+    def rows(self, select: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(select).fetchall()
+
+    def drop(self, name: str) -> None:
+        self.connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def scalar(tables: Tables, select: str) -> int:
+    """The one number of an answer; 0 for NULL."""
+    return int(tables.rows(select)[0][0] or 0)

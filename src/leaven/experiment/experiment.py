@@ -1,0 +1,154 @@
+"""What helped, whom, and what harmed? From a spec to a run folder, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from leaven.contracts import Engine, Recommender, Tell
+from leaven.data.histories import Histories
+from leaven.errors import DataError
+from leaven.experiment import summary
+from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
+from leaven.metrics.named import parse_all
+from leaven.plan import Plan, Step, preview, write
+from leaven.registry import made
+from leaven.report.page import write as write_page
+from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, Run, create, fingerprint, write_json, write_text
+from leaven.spec import Arm, Spec, resolved
+from leaven.spec.spec import BASELINE, CONTROL
+
+
+def quiet(done: int, total: int, words: str) -> None:
+    """Tell nobody."""
+
+
+def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet) -> Run:
+    """The whole experiment: every arm with every seed, compared, and the report written.
+
+    The same spec in the same folder with `resume` goes on where it stopped. `engine` makes the rows; any engine
+    and any number of workers give the same bytes.
+
+    Raises LeavenError for a spec or data that cannot be used; what was finished stays.
+    """
+    folder = create(out, resume)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
+    prepared = prepare(spec, folder, tell)
+    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
+    _check_lists(spec, prepared)
+    arms = _expanded(spec, prepared, folder, engine, tell)
+    bench = _bench(spec, prepared, folder)
+    seeds_of_training = range(1, spec.evaluate.seeds + 1)
+    total, trials = len(arms) * spec.evaluate.seeds, list[Trial]()
+    for seed in seeds_of_training:  # all arms of a seed before the next: an early stop leaves whole pairs
+        for arm in arms:
+            told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
+            trials.append(trial(bench, arm.arm, arm.once(), arm.mark, seed, told))
+    tell(0, 0, "comparing")
+    facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
+    summary.write_records(trials, prepared.split.test, folder.folder / RECORDS)
+    write_json(folder.folder / FACTS, facts)
+    write_page(folder.folder / FACTS, folder.folder / REPORT)
+    tell(1, 1, "comparing")
+    return folder
+
+
+@dataclass(frozen=True, eq=False)
+class Expanded:
+    """An arm with its rows. mark: fingerprint of the rows; fact: what the report says of them."""
+
+    arm: Arm
+    once: Any
+    mark: str
+    fact: dict[str, Any]
+
+
+def _expanded(spec: Spec, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> list[Expanded]:
+    """The arms of the spec, between the baseline and the control, whose size follows from theirs."""
+    baseline = Expanded(Arm(BASELINE), lambda: prepared.split.train, prepared.fingerprint, {"name": BASELINE})
+    arms = [_expand(spec, arm, prepared, run, engine, tell) for arm in spec.arms]
+    most = max((int(arm.fact["rows_new"]) for arm in arms), default=0)
+    control = _expand(spec, _control(len(prepared.split.train), most), prepared, run, engine, tell)
+    return [baseline, control, *arms]
+
+
+def _control(real: int, most: int) -> Arm:
+    """As many copies of real rows as the largest plan adds; as many as there are where plans only change rows."""
+    copies = made("strategies", "to_total", {"total": real + (most or real)})
+    return Arm(CONTROL, Plan([Step(made("transforms", "repeat"), copies=copies)]))
+
+
+def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> Expanded:
+    """Write the rows that an arm makes once; they stay in files until they are trained on."""
+    train = prepared.split.train
+    mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
+    folder = run.arm(arm.name) / "expanded"
+    told = _numbered(tell, arm.name)
+    with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
+        expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
+        if not stage.done:
+            stage.facts = {"steps": list(expansion.steps)}
+            stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+    added = sum(int(step["made"]) for step in expansion.steps if step["mode"] == "add")
+    fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
+    fact |= stage.facts | {"seconds": stage.seconds}
+    return Expanded(arm, expansion.rows, mark, fact)
+
+
+def _shards(engine: Engine | None) -> int:
+    return 4 * int(getattr(engine, "workers", 1)) if engine is not None else 1
+
+
+def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:
+    """Every arm takes as many optimiser steps as the recommender would on the real rows."""
+    recommender: Recommender | None = spec.recommender
+    assert recommender is not None
+    steps = spec.evaluate.steps or recommender.steps(prepared.split.train)
+    return Bench(spec, run, prepared.split, steps, fingerprint(prepared.fingerprint, judged_by(spec)))
+
+
+def _check_lists(spec: Spec, prepared: Prepared) -> None:
+    longest, items = parse_all(spec.evaluate.metrics).longest, prepared.split.train.n_items
+    if longest > items:
+        fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
+        raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
+
+
+def _numbered(tell: Tell, where: str) -> Tell:
+    return lambda done, total, words: tell(done, total, f"{where}: {words}")
+
+
+def outline(spec: Spec) -> dict[str, Any]:
+    """What `run` would do, without doing it: the resolved spec, and how many trainings of which arms."""
+    arms = [BASELINE, CONTROL, *(arm.name for arm in spec.arms)]
+    return {"spec": resolved(spec), "arms": arms, "trainings": len(arms) * spec.evaluate.seeds}
+
+
+def expand_arm(
+    spec: Spec, name: str, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet
+) -> Run:
+    """Only the data: the split, and the real and new rows of one arm as Parquet with lineage.
+
+    Raises SpecError for an unknown arm.
+    """
+    arm = spec.arm(name)
+    folder = create(out, resume)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
+    prepared = prepare(spec, folder, tell)
+    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
+    done = _expand(spec, arm, prepared, folder, engine, tell)
+    write_json(folder.folder / FACTS, {"name": spec.name, "data": prepared.facts, "arms": [done.fact]})
+    return folder
+
+
+def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: Tell = quiet) -> Mapping[str, Any]:
+    """arm -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
+    arms = [spec.arm(name)] if name else list(spec.arms)
+    prepared = prepare(spec, Run(scratch), tell)
+    train: Histories = prepared.split.train
+    return {arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)] for arm in arms}

@@ -1,0 +1,168 @@
+"""Which figures does a run leave behind?"""
+
+from __future__ import annotations
+
+import platform
+import resource
+from collections import defaultdict
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.compare import Comparison, Question, as_facts, compare, headline, words
+from leaven.data.histories import HeldOut
+from leaven.experiment.preparation import Prepared, is_simulated
+from leaven.experiment.trial import Trial
+from leaven.metrics.segments import segments
+from leaven.runs import Run, read_json
+from leaven.spec import Spec, resolved
+from leaven.spec.spec import BASELINE, CONTROL
+
+Values = npt.NDArray[np.float64]
+LIBRARIES = ("leaven", "numpy", "numba", "duckdb", "pyarrow", "torch", "lightning-fabric", "scipy")
+
+
+def facts(
+    spec: Spec, prepared: Prepared, run: Run, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]
+) -> dict[str, Any]:
+    """All that the report shows."""
+    main, others = _comparisons(spec, prepared, trials)
+    catalog = _catalog_means(trials)
+    compared = as_facts(main, others, catalog)
+    if (truth := best_reachable(spec, prepared.split.test)) is not None:
+        compared["truth"] = truth
+    return {
+        "leaven": _version("leaven"),
+        "name": spec.name,
+        "seed": spec.seed,
+        "verdict": {"headline": headline(main), "words": words(main)},
+        "comparison": compared,
+        "data": prepared.facts,
+        "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
+        "fits": [one.fact for one in trials],
+        "decisions": [],
+        "cost": cost(prepared, arms, trials),
+        "repeat": repeat(run, prepared.fingerprint),
+    }
+
+
+def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:
+    """The metric that decides, by segment too; then the others."""
+    groups = segments(prepared.split.test, prepared.split.train)
+    names = list(trials[0].values)
+    made = []
+    for name in names:
+        question = Question(
+            name, spec.evaluate.smallest_lift, seeds.key(spec.seed, "compare"), baseline=BASELINE, control=CONTROL
+        )
+        made.append(compare(_stacked(trials, name), question, groups if name == names[0] else None))
+    return made[0], made[1:]
+
+
+def _stacked(trials: Sequence[Trial], metric: str) -> dict[str, Values]:
+    """arm -> float64 (seeds, users)."""
+    by_arm: dict[str, list[Values]] = defaultdict(list)
+    for one in sorted(trials, key=lambda one: one.seed):
+        by_arm[one.arm].append(np.asarray(one.values[metric]))
+    order = list(dict.fromkeys(one.arm for one in trials))
+    return {arm: np.stack(by_arm[arm]) for arm in order}
+
+
+def _catalog_means(trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in trials:
+        for metric, value in one.catalog.items():
+            found[metric][one.arm].append(value)
+    return {metric: {arm: float(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
+
+
+def best_reachable(spec: Spec, test: HeldOut) -> float | None:
+    """NDCG of ranking by the true law, where the log is that of a simulated shop and the first metric is NDCG."""
+    path, name = is_simulated(spec), spec.evaluate.metrics[0]
+    if path is None or not name.startswith("ndcg@"):
+        return None
+    from leaven.data.shop import Shop
+
+    world = Shop(**read_json(path, "write the shop again: leaven shop")["shop"]).open()
+    best = world.best_ndcg(test, int(name.partition("@")[2]), not spec.evaluate.allow_repeats)
+    return float(best.mean())
+
+
+def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
+    """Steps of each epoch with what they do in one, in the place of what they did before training: nothing."""
+    of_arm = next((one.steps for one in trials if one.arm == arm["name"]), [])
+    in_epoch = {step["index"]: step for step in of_arm}
+    return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
+
+
+def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
+    """Seconds of each stage, rows, memory."""
+    seconds = dict(prepared.seconds)
+    seconds["expand"] = round(sum(float(arm.get("seconds", 0.0)) for arm in arms), 2)
+    seconds["train"] = round(sum(float(one.fact["seconds"]) for one in trials), 2)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in arms)
+    return {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
+
+
+def repeat(run: Run, mark: str) -> dict[str, Any]:
+    """How to run it again."""
+    command = f"leaven run {run.folder / 'spec.toml'} --out {run.folder}-again"
+    return {"command": command, "fingerprint": mark, "versions": versions(), "machine": machine()}
+
+
+def lock(spec: Spec, mark: str) -> dict[str, Any]:
+    """What a run depends on, beside its spec."""
+    return {"seed": spec.seed, "data": mark, "versions": versions(), "machine": machine(), "spec": resolved(spec)}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+    return {name: one for name, one in found.items() if one}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def machine() -> dict[str, Any]:
+    """What this machine is, without its name."""
+    import os
+
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return {"processor": platform.machine(), "cores": os.cpu_count(), "memory_mb": pages, "system": platform.system()}
+
+
+def write_records(trials: Sequence[Trial], test: HeldOut, path: Path) -> None:
+    """One line a value: arm, seed, user (the key of the history), metric, value."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    part = path.with_name(path.name + ".part")
+    schema = pa.schema(
+        [
+            ("arm", pa.string()),
+            ("seed", pa.int32()),
+            ("user", pa.uint64()),
+            ("metric", pa.string()),
+            ("value", pa.float64()),
+        ]
+    )
+    users = pa.array(test.histories.keys)
+    with pq.ParquetWriter(part, schema) as writer:
+        for one in trials:
+            for metric, values in one.values.items():
+                n = len(values)
+                columns = [pa.array([one.arm] * n), pa.array([one.seed] * n, pa.int32()), users]
+                columns += [pa.array([metric] * n), pa.array(values)]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    part.replace(path)

@@ -1,0 +1,131 @@
+"""How well does the recommender do that learned from an arm's rows?"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.contracts import FittedRecommender, Tell, Training
+from leaven.data.histories import HeldOut, Histories
+from leaven.data.split import Split
+from leaven.metrics.named import parse_all
+from leaven.plan import HALF, EpochRows, Plan, epoch_rows
+from leaven.runs import Run, fingerprint, plain
+from leaven.spec import Arm, Spec, resolved
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One training of one arm. values: metric -> one value a test user; catalog: metric -> one number;
+    fact: what the report says of it; steps: what the plan's steps do in an epoch."""
+
+    arm: str
+    seed: int
+    values: Mapping[str, Values]
+    catalog: Mapping[str, float]
+    fact: dict[str, Any]
+    steps: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What all trials of a run share. steps: optimiser steps of each; depends: fingerprint of data and judging."""
+
+    spec: Spec
+    run: Run
+    split: Split
+    steps: int | None
+    depends: str
+
+
+def trial(bench: Bench, arm: Arm, once: Histories, rows_mark: str, seed: int, tell: Tell) -> Trial:
+    """Train one arm with one seed and judge it on the test users; taken from the folder where it is done."""
+    folder = bench.run.fit(arm.name, seed)
+    depends = fingerprint(bench.depends, rows_mark, bench.steps, seed)
+    with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
+        if not stage.done:
+            epochs = epoch_rows(bench.split.train, once, arm.plan, bench.spec.seed, seed)
+            steps = epochs.facts()
+            begun = time.perf_counter()
+            fitted = _fit(bench, once, epochs, seed, folder, tell)
+            seconds = time.perf_counter() - begun
+            values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
+            _save_values(values, folder / "values.npz")
+            fact = _fact(fitted, arm.name, seed, seconds)
+            stage.facts = {"fact": fact, "catalog": catalog, "steps": steps}
+    with np.load(folder / "values.npz") as kept:
+        values = {name: kept[name] for name in kept.files}
+    return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"])
+
+
+def _fit(bench: Bench, once: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
+    """The same key for every arm: arms differ by their rows, not by their luck.
+
+    A recommender that takes no steps knows no epochs: it learns from the rows of one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    one_epoch = bench.steps is None
+    training = Training(
+        key=seeds.key(bench.spec.seed, "training", seed),
+        steps=bench.steps,
+        valid=bench.split.valid,
+        refresh=None if epochs.is_still or one_epoch else epochs,
+        folder=folder / "checkpoint",
+        tell=tell,
+    )
+    assert bench.spec.recommender is not None
+    rows = epochs(0, HALF) if one_epoch else once
+    fitted = bench.spec.recommender.fit(rows, training)
+    fitted.save(folder / "model")
+    return fitted
+
+
+def judge(
+    fitted: FittedRecommender, test: HeldOut, train: Histories, spec: Spec
+) -> tuple[dict[str, Values], dict[str, float]]:
+    """(metric -> one value a user, metric of the whole catalogue -> one number) on full rankings."""
+    metrics = parse_all(spec.evaluate.metrics)
+    ranked = fitted.recommend(test.histories, metrics.longest, spec.evaluate.allow_repeats)
+    values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
+    return values, {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
+
+
+def _save_values(values: Mapping[str, Values], path: Path) -> None:
+    part = path.with_name("values.part.npz")
+    np.savez_compressed(part, allow_pickle=False, **dict(values))
+    part.replace(path)
+
+
+def _fact(fitted: FittedRecommender, arm: str, seed: int, seconds: float) -> dict[str, Any]:
+    """What the report reads; a recommender's own `facts` say more than its curve."""
+    curve = [dict(point) for point in fitted.curve]
+    fact = {"arm": arm, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
+    if curve:
+        fact["steps"] = int(curve[-1].get("step", 0))
+    fact |= dict(getattr(fitted, "facts", {}))
+    fact.setdefault("peak_mb", round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1))
+    return fact
+
+
+def trained_on(plan: Plan) -> dict[str, Any]:
+    """The part of a plan that shapes training, for its fingerprint."""
+    from leaven.spec.building import table_of
+
+    return {"combine": plan.combine, "steps": [table_of(step) for step in plan.all]}
+
+
+def judged_by(spec: Spec) -> dict[str, Any]:
+    """The tables of the spec that a trial depends on."""
+    wish = resolved(spec)
+    evaluate = {key: value for key, value in wish["evaluate"].items() if key not in ("seeds", "smallest_lift")}
+    return {"seed": wish["seed"], "recommender": wish["recommender"], "evaluate": evaluate}

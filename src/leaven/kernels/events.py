@@ -1,0 +1,120 @@
+"""Which events of each row are chosen, and what remains without them?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from leaven.kernels.chance import draw_uniform
+from leaven.kernels.rows import Batch, drawn_count, is_changed, within
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+FIRST_PLACE_DRAW = 4
+"""Draw 4 + j belongs to event j of the row; draws from 2**20 on are free for what is done with it."""
+
+
+@njit(cache=True)
+def _mark_evenly(key: np.uint64, items: npt.NDArray[np.int32], able: Mask, ables: int, count: int, out: Mask) -> None:
+    """Marks exactly `count` of the able events, each set as likely as any other (Knuth, 3.4.2, algorithm S)."""
+    left = ables
+    for place in range(len(items)):
+        if count == 0:
+            return
+        if able[items[place]]:
+            if left * draw_uniform(key, FIRST_PLACE_DRAW + place) < count:
+                out[place] = True
+                count -= 1
+            left -= 1
+
+
+@njit(cache=True)
+def _mark_weighted(
+    key: np.uint64, items: npt.NDArray[np.int32], able: Mask, weights: Floats, count: int, out: Mask
+) -> None:
+    """Marks `count` able events without replacement, by weight (Efraimidis and Spirakis, 2006)."""
+    waits = np.full(len(items), np.inf)
+    for place in range(len(items)):
+        if able[items[place]] and weights[place] > 0.0:
+            waits[place] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + place)) / weights[place]
+    bar = np.sort(waits)[count - 1]
+    for place in range(len(items)):
+        if count > 0 and waits[place] <= bar and waits[place] < np.inf:
+            out[place] = True
+            count -= 1
+
+
+@njit(cache=True, nogil=True)
+def mark_events(
+    begin: int,
+    end: int,
+    rows: Batch,
+    share: tuple[float, float],
+    p: float,
+    bounds: tuple[int, int, int],
+    able: Mask,
+    weights: Floats,
+    marked: Mask,
+) -> None:
+    """marked bool (events,): a share of each row's events, chosen evenly or by weight.
+
+    bounds: (shortest row that is changed, events at the end that are never marked, events that must
+    remain unmarked). able bool (n_items + 2,): items that may be marked. weights float32 (events,), or
+    empty for even. The number is share × strength × length, rounded by lot.
+    """
+    shortest, tail, spare = bounds
+    for row in range(begin, end):
+        first, last = rows.starts[row], rows.starts[row + 1]
+        marked[first:last] = False
+        if not is_changed(rows, row, shortest, p):
+            continue
+        n = last - first
+        ables = 0
+        for place in range(first, last - tail):
+            ables += able[rows.items[place]]
+        key = rows.keys[row]
+        wanted = n * rows.strength[row] * within(share, draw_uniform(key, 1))
+        count = drawn_count(key, wanted, min(ables, n - spare))
+        if count <= 0:
+            continue
+        items, out = rows.items[first : last - tail], marked[first : last - tail]
+        if len(weights) > 0:
+            _mark_weighted(key, items, able, weights[first : last - tail], count, out)
+        else:
+            _mark_evenly(key, items, able, ables, count, out)
+
+
+@njit(cache=True, nogil=True)
+def count_unmarked(begin: int, end: int, starts: Ints, marked: Mask, lengths: Ints) -> None:
+    """lengths int64 (rows,): events of each row that are not marked."""
+    for row in range(begin, end):
+        left = 0
+        for place in range(starts[row], starts[row + 1]):
+            left += not marked[place]
+        lengths[row] = left
+
+
+@njit(cache=True, nogil=True)
+def copy_unmarked(
+    begin: int,
+    end: int,
+    rows: Batch,
+    marked: Mask,
+    starts: Ints,
+    new_items: npt.NDArray[np.int32],
+    new_times: Ints,
+    source: Ints,
+) -> None:
+    """The events that are not marked, in order; starts int64 (rows + 1,) of the new rows."""
+    for row in range(begin, end):
+        to = starts[row]
+        for place in range(rows.starts[row], rows.starts[row + 1]):
+            if not marked[place]:
+                new_items[to] = rows.items[place]
+                new_times[to] = rows.times[place]
+                if len(source) > 0:
+                    source[to] = place
+                to += 1

@@ -1,0 +1,31 @@
+"""Which steps make which rows, and how do they combine?
+
+Step, Plan      the wish
+expand          real rows first, then the rows that a plan makes once
+write           the same into a folder, block by block, resumable
+epoch_rows      the rows of every epoch, for steps that make fresh ones
+preview         before and after, on rows of one's own
+"""
+
+from __future__ import annotations
+
+from leaven.plan.epochs import HALF, EpochRows, epoch_rows
+from leaven.plan.expansion import Expansion, expand, write
+from leaven.plan.fitting import FittedStep, fit_step
+from leaven.plan.preview import Preview, preview
+from leaven.plan.steps import Plan, Step
+
+__all__ = [
+    "HALF",
+    "EpochRows",
+    "Expansion",
+    "FittedStep",
+    "Plan",
+    "Preview",
+    "Step",
+    "epoch_rows",
+    "expand",
+    "fit_step",
+    "preview",
+    "write",
+]

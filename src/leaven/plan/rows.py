@@ -1,0 +1,154 @@
+"""Which rows does a fitted step make of these rows?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.data.histories import FROM_NOISE, Histories, concat
+from leaven.errors import GateError
+from leaven.plan.fitting import FittedStep
+
+Mask = npt.NDArray[np.bool_]
+BY_CHANCE = "the draw left it as it was"
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """rows: the new ones. unchanged, refused: reason -> how many. tried: rows before any filter."""
+
+    rows: Histories
+    tried: int = 0
+    unchanged: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+
+def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], epoch: int, strength: float) -> Made:
+    """New rows: `copies[i]` of row i, in the order of the rows, named and with their lineage.
+
+    Row and chance depend on (step, row key, copy, epoch) alone, so any part of the source gives the same
+    rows as the whole.
+    """
+    place = np.repeat(np.arange(len(source)), copies)
+    ordinal = np.arange(len(place)) - np.repeat(np.cumsum(copies) - copies, copies)
+    like = source.take(place)
+    chance = _keys(fitted.key, like.keys, ordinal, epoch)
+    names = _keys(seeds.key(fitted.key, "name"), like.keys, ordinal, epoch)
+    new, unchanged = _changed(fitted, replace(like, keys=names), chance, strength)
+    kept, refused = _kept(fitted, _named(fitted, like, names, new))
+    return Made(kept, len(place), unchanged, refused)
+
+
+def replaced(fitted: FittedStep, rows: Histories, epoch: int, strength: float) -> Made:
+    """All rows, some of them changed in place: each with chance p."""
+    drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < fitted.step.p
+    place = np.flatnonzero(drawn)
+    like = rows.take(place)
+    new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strength)
+    origin = np.full(len(new), fitted.place, np.int16)
+    if len(new) == len(like):
+        origin = np.where(same_rows(like, new), like.origin, origin).astype(np.int16)
+        came_from = place
+    else:
+        source = _sources(like.keys, new.keys)
+        came_from, new = place[source], replace(new, keys=_part_keys(fitted.key, like.keys, source))
+    left = np.flatnonzero(~drawn)
+    both = concat([rows.take(left), replace(new, origin=origin)])
+    order = np.argsort(np.concatenate([left, came_from]), kind="stable")
+    return Made(both.take(order), len(place), unchanged, {})
+
+
+def same_rows(before: Histories, after: Histories) -> Mask:
+    """bool (rows,): where both have the same events. Both have as many rows."""
+    same = before.lengths == after.lengths
+    index = np.flatnonzero(same)
+    one, other = before.take(index), after.take(index)
+    differ = (one.items != other.items) | (one.times != other.times)
+    total = np.concatenate([[0], np.cumsum(differ)])
+    same[index] = total[one.starts[1:]] == total[one.starts[:-1]]
+    return np.asarray(same, bool)
+
+
+def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[str, int]) -> None:
+    """Raises GateError where more rows than the step allows stayed as they were."""
+    share = sum(unchanged.values()) / max(tried, 1)
+    if share > allowed:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in unchanged.items())
+        fix = "choose an operator that suits these rows, or raise fail_if_unchanged_over"
+        raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", f"{share:.0%} ({why})", fix)
+
+
+def _changed(
+    fitted: FittedStep, like: Histories, chance: seeds.Keys, strength: float
+) -> tuple[Histories, dict[str, int]]:
+    if fitted.generator is not None:
+        return fitted.generator.sample(chance, like), {}
+    assert fitted.transform is not None
+    new = fitted.transform(like, chance, np.full(len(like), strength, np.float32))
+    if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
+        return new, {}
+    return new, _why_unchanged(fitted, like, same_rows(like, new))
+
+
+def _why_unchanged(fitted: FittedStep, like: Histories, same: Mask) -> dict[str, int]:
+    """reason -> rows; each row counts once, under the first reason that fits."""
+    assert fitted.transform is not None
+    found: dict[str, int] = {}
+    left = same.copy()
+    for reason, mask in fitted.transform.reasons(like).items():
+        if count := int((left & mask).sum()):
+            found[reason] = count
+        left &= ~mask
+    return found | ({BY_CHANCE: int(left.sum())} if left.any() else {})
+
+
+def _keys(key: int, rows: seeds.Keys, ordinal: npt.NDArray[np.int64] | None, epoch: int) -> seeds.Keys:
+    """uint64 (rows,): the key of each row's draws; `ordinal` tells the copies of a row apart."""
+    if ordinal is None:
+        return seeds.row_keys(key, rows, 0, epoch)
+    keys = np.empty(len(rows), np.uint64)
+    for copy in range(int(ordinal.max()) + 1 if len(ordinal) else 0):
+        of_copy = ordinal == copy
+        keys[of_copy] = seeds.row_keys(key, rows[of_copy], copy, epoch)
+    return keys
+
+
+def _named(fitted: FittedStep, like: Histories, names: seeds.Keys, new: Histories) -> Histories:
+    """New rows with keys of their own, the real row as parent, the step as origin, and its weight."""
+    parents = like.parents
+    if len(new) != len(like):
+        source = _sources(names, new.keys)
+        names, parents = _part_keys(fitted.key, names, source), parents[source]
+    if fitted.generator is not None:
+        parents = np.where(new.parents == FROM_NOISE, np.uint64(FROM_NOISE), parents)
+    weight = np.full(len(new), fitted.step.row_weight, np.float32)
+    return replace(new, keys=names, parents=parents, origin=np.full(len(new), fitted.place, np.int16), weight=weight)
+
+
+def _part_keys(key: int, names: seeds.Keys, source: npt.NDArray[np.int64]) -> seeds.Keys:
+    """uint64 (new rows,): a key for each of several rows that came from one."""
+    first = np.flatnonzero(np.concatenate([[True], source[1:] != source[:-1]])) if len(source) else source
+    ordinal = np.arange(len(source)) - np.repeat(first, np.diff(np.append(first, len(source))))
+    return _keys(seeds.key(key, "part"), names[source], ordinal, 0)
+
+
+def _sources(names: seeds.Keys, new: seeds.Keys) -> npt.NDArray[np.int64]:
+    """int64 (new rows,): which row each new one came from, known by its key; keys are all different."""
+    order = np.argsort(names)
+    return np.asarray(order[np.searchsorted(names[order], new)], np.int64)
+
+
+def _kept(fitted: FittedStep, made: Histories) -> tuple[Histories, dict[str, int]]:
+    refused: dict[str, int] = {}
+    for accepts in fitted.filters.values():
+        if not len(made):
+            break
+        kept = accepts(made)
+        for reason, count in kept.refused.items():
+            refused[reason] = refused.get(reason, 0) + count
+        made = made.take(kept.mask)
+    return made, refused

@@ -1,0 +1,186 @@
+"""What is a step, what is a plan?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
+
+from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
+from leaven.errors import SpecError, nearest
+from leaven.expand.schedule import Constant
+from leaven.expand.strategy import Uniform
+
+GENERATED_WEIGHT = 0.5
+"""Weight in the loss of rows that a generator made, unless a step says otherwise."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transform, repeat or generator: with how many, how strong, when, which filters, what weight.
+
+    use       a wish: `Crop()`, `Markov()` …
+    mode      "add": new rows join the real ones; "replace": the row is changed in place
+    when      "once": before training; "each_epoch": fresh rows in every epoch
+    reads     "real"; "previous": the real rows and all that the steps before made; the name of an earlier
+              step: its rows alone; "": what the plan's `combine` says
+    p         chance that a row is changed, in mode "replace"
+    copies    how many new rows each row gives, in mode "add"
+    strength  a schedule over the progress of training; steps that run once take a constant one
+    keep      filters, in order; None: those that the kind declares
+    weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
+    name      how other steps, lineage and reports call it; "": its kind
+    fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
+
+    Raises SpecError for values out of bounds, or a generator that should replace rows.
+    """
+
+    use: Transform | Generator
+    mode: Literal["add", "replace"] = "add"
+    when: Literal["once", "each_epoch"] = "once"
+    reads: str = ""
+    p: float = 1.0
+    copies: Strategy = field(default_factory=Uniform)
+    strength: Schedule = field(default_factory=Constant)
+    keep: tuple[Filter, ...] | None = None
+    weight: float | None = None
+    name: str = ""
+    fail_if_unchanged_over: float = 1.0
+
+    def __post_init__(self) -> None:
+        where = f"step {self.called!r}"
+        for key, value, known in (("mode", self.mode, MODES), ("when", self.when, WHEN)):
+            if value not in known:
+                raise SpecError(f"{where}, {key}", " or ".join(map(repr, known)), repr(value), nearest(value, known))
+        for key in ("p", "fail_if_unchanged_over"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise SpecError(f"{where}, {key}", "a share in 0..1", str(getattr(self, key)))
+        if self.weight is not None and not self.weight >= 0:
+            raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
+        if self.is_generator and self.mode == "replace":
+            raise SpecError(f"{where}, mode", "'add' for a generator", "'replace'", "generated rows join the real ones")
+        if self.when == "once" and not isinstance(self.strength, Constant):
+            fix = 'write when = "each_epoch", or give one number'
+            raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether it makes rows from what it learned, and does not change given ones."""
+        return hasattr(self.use, "keep")
+
+    @property
+    def called(self) -> str:
+        """The step's name, or its kind's."""
+        return self.name or spoken(type(self.use).__name__)
+
+    @property
+    def row_weight(self) -> float:
+        """Weight of its new rows in the loss."""
+        return self.weight if self.weight is not None else GENERATED_WEIGHT if self.is_generator else 1.0
+
+    @property
+    def text(self) -> str:
+        """What it does, in words: the kind and the fields that differ from their defaults."""
+        return described(self.use)
+
+
+MODES = ("add", "replace")
+WHEN = ("once", "each_epoch")
+COMBINE = ("joint", "layered")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps and how they combine. A bare operator means a step with its defaults.
+
+    combine  "joint": every step reads the real rows, all results are pooled;
+             "layered": step k reads the real rows and what the steps before it made
+
+    Raises SpecError for a step that reads a later or unknown one, or two steps of one name.
+    """
+
+    steps: Sequence[Step | Transform | Generator] = ()
+    combine: Literal["joint", "layered"] = "joint"
+
+    def __post_init__(self) -> None:
+        if self.combine not in COMBINE:
+            known = " or ".join(map(repr, COMBINE))
+            raise SpecError("plan, combine", known, repr(self.combine), nearest(self.combine, COMBINE))
+        given = [self.steps] if not isinstance(self.steps, Iterable) else self.steps
+        steps = _named([step if isinstance(step, Step) else Step(step) for step in given])
+        object.__setattr__(self, "steps", steps)
+        for place, step in enumerate(steps):
+            known_names = ["real", "previous", *(other.called for other in steps[:place])]
+            if step.reads and step.reads not in known_names:
+                fix = nearest(step.reads, known_names)
+                raise SpecError(f"step {step.called!r}, reads", "real, previous or an earlier step", step.reads, fix)
+
+    @property
+    def all(self) -> tuple[Step, ...]:
+        """Its steps, every one a `Step` with a name of its own."""
+        return tuple(step for step in self.steps if isinstance(step, Step))
+
+    def reads(self, step: Step) -> str:
+        """What a step reads: its own wish, else what `combine` says."""
+        return step.reads or ("previous" if self.combine == "layered" else "real")
+
+
+def _named(steps: list[Step]) -> tuple[Step, ...]:
+    """Steps of one kind are counted: "crop", "crop 2"; a name given twice is an error."""
+    from dataclasses import replace
+
+    given = [step.name for step in steps if step.name]
+    if twice := next((name for name in given if given.count(name) > 1), None):
+        raise SpecError("plan, steps", "each name once", f"two steps named {twice!r}", "rename one")
+    seen: dict[str, int] = dict.fromkeys(given, 1)
+    named = []
+    for step in steps:
+        name = step.called
+        if not step.name:
+            seen[name] = seen.get(name, 0) + 1
+            name = name if seen[name] == 1 else f"{name} {seen[name]}"
+        named.append(replace(step, name=name))
+    return tuple(named)
+
+
+def spoken(name: str) -> str:
+    """A class's name as one would say it.
+
+    >>> spoken("RepeatPad")
+    'repeat pad'
+    """
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+
+
+def described(wish: Any) -> str:
+    """A wish in words, as short as its defaults allow.
+
+    >>> from leaven.expand.strategy import Uniform
+    >>> described(Uniform(factor=2))
+    'uniform (factor 2)'
+    """
+    if not is_dataclass(wish):
+        return spoken(type(wish).__name__)
+    told = []
+    for one in fields(wish):
+        value = getattr(wish, one.name)
+        if value != one.default or _holds_wishes(value):
+            told.append(f"{one.name.replace('_', ' ')} {_value(value)}")
+    name = spoken(type(wish).__name__)
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _holds_wishes(value: Any) -> bool:
+    return is_dataclass(value) or (isinstance(value, tuple) and any(map(is_dataclass, value)))
+
+
+def _value(value: Any) -> str:
+    if is_dataclass(value):
+        return described(value)
+    if isinstance(value, tuple):
+        return (
+            " to ".join(map(str, value))
+            if len(value) == 2 and not _holds_wishes(value)
+            else ", ".join(map(_value, value))
+        )
+    return str(value)

@@ -1,0 +1,8 @@
+"""What does a spec file wish for? TOML in, checked and frozen objects out."""
+
+from __future__ import annotations
+
+from leaven.spec.schema import schema
+from leaven.spec.spec import Arm, Evaluate, Spec, load, parse, resolved
+
+__all__ = ["Arm", "Evaluate", "Spec", "load", "parse", "resolved", "schema"]

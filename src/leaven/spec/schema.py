@@ -1,0 +1,96 @@
+"""Which keys and values may a spec have, as editors want to know it?"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+from leaven import registry
+from leaven.data.clean import Clean
+from leaven.data.log.source import Source
+from leaven.plan.steps import Step
+from leaven.spec.building import families_of
+from leaven.spec.spec import Evaluate
+
+
+def schema() -> dict[str, Any]:
+    """A JSON schema (draft 2020-12) of the spec file, from the fields of the wishes themselves."""
+    source = _of(Source)
+    source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
+    arm = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "combine": {"enum": ["joint", "layered"]},
+            "step": {"type": "array", "items": _step()},
+        },
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "leaven spec",
+        "type": "object",
+        "required": ["data"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "default": "run"},
+            "seed": {"type": "integer", "default": 7},
+            "data": source,
+            "clean": _of(Clean),
+            "split": _any_of("splits", "kind", "time"),
+            "recommender": _any_of("recommenders", "kind", "transformer"),
+            "evaluate": _of(Evaluate),
+            "arm": {"type": "array", "items": arm},
+        },
+    }
+
+
+def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
+    """One of the kinds of a family, each with its own fields."""
+    options = []
+    for kind in registry.kinds(family):
+        option = _of(registry.found(family, kind))
+        option["properties"] = {word: {"const": kind}} | option["properties"]
+        option["required"] = [*option.get("required", []), *([] if kind == default else [word])]
+        options.append(option)
+    return {"anyOf": options}
+
+
+def _step() -> dict[str, Any]:
+    """A step: its own fields, and those of its operator; the run checks which operator has which."""
+    step = _of(Step)["properties"]
+    kinds = [*registry.kinds("transforms"), *registry.kinds("generators")]
+    operators: dict[str, Any] = {}
+    for family in ("transforms", "generators"):
+        for kind in registry.kinds(family):
+            operators |= _of(registry.found(family, kind))["properties"]
+    use = {"anyOf": [{"enum": kinds}, {"type": "object"}]}
+    return {"type": "object", "required": ["use"], "properties": {**operators, **step, "use": use}}
+
+
+def _of(cls: Any) -> dict[str, Any]:
+    """The fields of one wish."""
+    hints = get_type_hints(cls)
+    own = [one for one in fields(cls) if one.init]
+    required = [one.name for one in own if one.default is MISSING and one.default_factory is MISSING]
+    properties = {one.name: _field(hints[one.name], one.default) for one in own}
+    said = (cls.__doc__ or "").strip().splitlines()
+    made = {"type": "object", "description": said[0] if said else "", "additionalProperties": False}
+    return made | {"properties": properties} | ({"required": required} if required else {})
+
+
+def _field(hint: Any, default: Any) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+    families = families_of(hint)
+    if families:
+        kinds = [kind for family in families for kind in registry.kinds(family)]
+        return {"anyOf": [{"enum": kinds}, {"type": ["object", "array", "number"]}]}
+    try:
+        made: dict[str, Any] = TypeAdapter(hint).json_schema()
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        made = {}
+    if isinstance(default, str | int | float | bool | tuple):
+        made["default"] = list(default) if isinstance(default, tuple) else default
+    return made

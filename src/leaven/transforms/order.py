@@ -1,0 +1,165 @@
+"""In which other order could a user have taken the same items?
+
+Items move, the clock of each place stays: times keep their order. Other columns follow the item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leaven.contracts import Keys, Strength
+from leaven.data.histories import Histories
+from leaven.transforms.ranges import check_count, check_range, check_share
+from leaven.transforms.unlearned import Unlearned
+
+_SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
+"""As in kernels/order.py, which loads the compiler and is imported late."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What the kernel needs to know of a wish."""
+
+    mode: int
+    share: tuple[float, float]
+    amount: tuple[float, float]
+    keep_last: bool
+    p: float
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """Rows whose window stands in another order."""
+        from leaven.kernels.order import permute_windows
+        from leaven.kernels.rows import batch, over_rows, room
+
+        items, source = np.empty(len(rows.items), np.int32), room(rows, len(rows.items))
+        share, amount = (_floats(pair) for pair in (self.share, self.amount))
+        wish = (self.mode, share, amount, int(self.keep_last), float(self.p))
+        over_rows(permute_windows, len(rows), batch(rows, keys, strength), *wish, items, source)
+        return rows.rebuilt(rows.starts, items, rows.times, source)
+
+    def fitted(self) -> Unlearned:
+        """Rows with fewer than two events that may move stay."""
+        return Unlearned(self, 2 + self.keep_last)
+
+
+def _floats(pair: tuple[float, float]) -> tuple[float, float]:
+    return float(pair[0]), float(pair[1])
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """Shuffle one window of each history (Xie and others, CL4SRec, ICDE 2022, section 3.2.2).
+
+    share_range  share of the events that the window takes, drawn per row (× strength), rounded by lot
+    keep_last    the last event stays where it is: it is the target of training
+    p            chance that a row is changed
+    """
+
+    share_range: tuple[float, float] = (0.2, 0.5)
+    keep_last: bool = True
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("reorder.share_range", self.share_range, 0, 1)
+        check_share("reorder.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """Two events must be free to move."""
+        return 2 + self.keep_last
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned."""
+        return _Window(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p).fitted()
+
+
+@dataclass(frozen=True)
+class Reverse:
+    """Turn one window of each history round; by default all but the last event.
+
+    >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    >>> Reverse().fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    [3, 2, 1, 4]
+    """
+
+    share_range: tuple[float, float] = (1.0, 1.0)
+    keep_last: bool = True
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("reverse.share_range", self.share_range, 0, 1)
+        check_share("reverse.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """Two events must be free to move."""
+        return 2 + self.keep_last
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned."""
+        return _Window(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p).fitted()
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Move the items of a window on in a circle; those at its end come round to its start.
+
+    share_range   share of the events that the window takes; (1, 1): the whole history
+    amount_range  share of the window that comes round, drawn per row (× strength), rounded by lot
+    keep_last     the last event stays where it is
+
+    >>> rows = Histories.of([[1, 2, 3, 4, 5]], n_items=5)
+    >>> Rotate(amount_range=(0.5, 0.5)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    [3, 4, 1, 2, 5]
+    """
+
+    share_range: tuple[float, float] = (1.0, 1.0)
+    amount_range: tuple[float, float] = (0.1, 0.5)
+    keep_last: bool = True
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("rotate.share_range", self.share_range, 0, 1)
+        check_range("rotate.amount_range", self.amount_range, 0, 1)
+        check_share("rotate.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """Two events must be free to move."""
+        return 2 + self.keep_last
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned."""
+        return _Window(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p).fitted()
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Exchange pairs of items that stand near each other.
+
+    share_range  share of the events that take part, drawn per row (× strength): two a swap, rounded by lot
+    reach        how many places apart they stand at most
+    keep_last    the last event stays where it is
+    """
+
+    share_range: tuple[float, float] = (0.1, 0.3)
+    reach: int = 1
+    keep_last: bool = True
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("swap.share_range", self.share_range, 0, 1)
+        check_count("swap.reach", self.reach, 1)
+        check_share("swap.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """Two events must be free to move."""
+        return 2 + self.keep_last
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned."""
+        reach = float(self.reach)
+        return _Window(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p).fitted()

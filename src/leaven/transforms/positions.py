@@ -1,0 +1,99 @@
+"""Which events of a history are chosen: evenly, or popular, recent, long-awaited ones first?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.contracts import Keys, Strength
+from leaven.data.histories import Histories
+from leaven.transforms.ranges import check_range, check_share, check_word
+from leaven.transforms.unlearned import Reasons, too_short
+
+Weights = npt.NDArray[np.float32]
+
+POSITIONS = ("uniform", "popularity", "recency", "gap")
+
+
+def check_marks(kind: str, share_range: tuple[float, float], positions: str, p: float) -> None:
+    """SpecError unless the three fields of every choice of events are right."""
+    check_range(f"{kind}.share_range", share_range, 0, 1)
+    check_word(f"{kind}.positions", positions, POSITIONS)
+    check_share(f"{kind}.p", p)
+
+
+@dataclass(frozen=True, eq=False)
+class Marker:
+    """Chooses a share of each row's events, rounded by lot.
+
+    share, p   range of the share (× strength); chance that a row is changed
+    positions  one of POSITIONS: weights of the events
+    bounds     (shortest row, events at the end that are never chosen, events that must remain)
+    able       bool (n_items + 2,): items that may be chosen
+    counts     float32 (n_items + 2,): how often each item occurs in real training rows
+    """
+
+    share: tuple[float, float]
+    p: float
+    positions: str
+    bounds: tuple[int, int, int]
+    able: npt.NDArray[np.bool_]
+    counts: Weights
+
+    @classmethod
+    def fit(cls, wish: Any, train: Histories, bounds: tuple[int, int, int]) -> Marker:
+        """From a wish with share_range, positions and p; every item but the mask may be chosen."""
+        able = np.ones(train.n_items + 2, bool)
+        able[[0, train.mask_id]] = False
+        share = (float(wish.share_range[0]), float(wish.share_range[1]))
+        counts = item_counts(train).astype(np.float32) if wish.positions == "popularity" else np.zeros(0, np.float32)
+        return cls(share, float(wish.p), wish.positions, bounds, able, counts)
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> npt.NDArray[np.bool_]:
+        """bool (events,): which are chosen."""
+        from leaven.kernels.events import mark_events
+        from leaven.kernels.rows import batch, frozen, over_rows
+
+        marked = np.empty(len(rows.items), bool)
+        read = (batch(rows, keys, strength), self.share, self.p, self.bounds)
+        over_rows(mark_events, len(rows), *read, frozen(self.able), frozen(self._weights(rows)), marked)
+        return marked
+
+    def _weights(self, rows: Histories) -> Weights:
+        """float32 (events,), above 0; empty where all are alike."""
+        if self.positions == "popularity":
+            return self.counts[rows.items] + np.float32(1.0)
+        if self.positions == "recency":
+            place = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
+            return (place + 1).astype(np.float32)
+        if self.positions == "gap":
+            return _waits(rows)
+        return np.zeros(0, np.float32)
+
+    def reasons(self, rows: Histories) -> Reasons:
+        """Which rows are too short, and which hold no item that may be chosen."""
+        last = rows.starts[1:] - self.bounds[1]
+        so_far = np.concatenate([[0], np.cumsum(self.able[rows.items])])
+        ables = so_far[np.maximum(last, rows.starts[:-1])] - so_far[rows.starts[:-1]]
+        short = too_short(rows, self.bounds[0])
+        none = (ables == 0) & (rows.lengths >= self.bounds[0])
+        return {**short, "no event that can be chosen": none}
+
+
+def _waits(rows: Histories) -> Weights:
+    """float32 (events,): seconds since the event before (first ones: 0), plus one."""
+    waits = np.zeros(len(rows.items), np.float32)
+    waits[1:] = np.diff(rows.times)
+    waits[rows.starts[:-1][rows.lengths > 0]] = 0
+    return waits + np.float32(1.0)
+
+
+def item_counts(train: Histories) -> npt.NDArray[np.int64]:
+    """int64 (n_items + 2,): how often each item occurs in real rows; 0 for the mask."""
+    rows = train if train.is_real.all() else train.real_only()
+    counts = np.bincount(rows.items, minlength=train.n_items + 2)[: train.n_items + 2]
+    counts[[0, train.mask_id]] = 0
+    return counts.astype(np.int64)

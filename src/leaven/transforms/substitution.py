@@ -1,0 +1,160 @@
+"""Which items could have stood in a history instead, or besides?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from leaven.contracts import Keys, Strength
+from leaven.data.histories import Histories
+from leaven.transforms.candidates import SOURCES, Candidates
+from leaven.transforms.neighbours import Neighbours
+from leaven.transforms.positions import Marker, check_marks
+from leaven.transforms.ranges import check_count, check_word
+from leaven.transforms.removal import same_events
+from leaven.transforms.unlearned import Reasons, too_short
+
+if TYPE_CHECKING:
+    from leaven.kernels.candidates import Pools
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """Put other items in the place of some, never of the last (Liu and others, CoSeRec, 2021, section 3.2).
+
+    share_range  share of the events, drawn per row (× strength), rounded by lot
+    by           where the others come from: "similar" items (by their confidence), "popular" ones, "random" ones,
+                 the same "category" (by popularity), or the user's own "recent" items
+    positions    which events: "uniform", or more often "popularity", "recency", "gap" (after a long wait)
+    neighbours   how similarity is learned
+    recent       how far back the user's own items are taken from
+    p            chance that a row is changed
+
+    Where we differ: not always the most similar item but one of the `top`, by confidence; events without a
+    candidate are not chosen.
+    """
+
+    share_range: tuple[float, float] = (0.1, 0.3)
+    by: str = "similar"
+    positions: str = "uniform"
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    recent: int = 10
+    p: float = 1.0
+    shortest: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        check_marks("substitute", self.share_range, self.positions, self.p)
+        check_word("substitute.by", self.by, SOURCES)
+        check_count("substitute.recent", self.recent, 1)
+
+    def fit(self, train: Histories) -> Substituting:
+        """Candidates, and popularity where asked, from real training rows."""
+        candidates = Candidates.fit(self.by, self.neighbours, self.recent, train)
+        marker = Marker.fit(self, train, bounds=(2, 1, 1))
+        return Substituting(replace(marker, able=candidates.able), candidates)
+
+
+@dataclass(frozen=True, eq=False)
+class Substituting:
+    """Replaces the events that its marker chooses by candidates."""
+
+    marker: Marker
+    candidates: Candidates
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """Rows of the same lengths; other columns of a replaced event stay.
+
+        Raises DataError for rows over other ids than the fit.
+        """
+        from leaven.kernels.candidates import substitute_marked
+        from leaven.kernels.rows import batch, frozen, over_rows
+
+        self.candidates.check(rows)
+        marked = frozen(self.marker(rows, keys, strength))
+        items = np.empty(len(rows.items), np.int32)
+        pools = _pools(self.candidates)
+        over_rows(substitute_marked, len(rows), batch(rows, keys, strength), marked, pools, items)
+        return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
+
+    def reasons(self, rows: Histories) -> Reasons:
+        """Rows that are too short, or hold no item with a candidate."""
+        return _without_candidate(self.marker, rows)
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Put further items between the events of a history, each before the one that it goes with (CoSeRec, 3.2).
+
+    share_range  how many, as a share of the events, drawn per row (× strength), rounded by lot
+    by, positions, neighbours, recent, p  as in `Substitute`
+
+    A new item stands before the chosen event, half-way in time to the event before it, so that the last event
+    stays the last.
+    """
+
+    share_range: tuple[float, float] = (0.1, 0.3)
+    by: str = "similar"
+    positions: str = "uniform"
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    recent: int = 10
+    p: float = 1.0
+    shortest: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_marks("insert", self.share_range, self.positions, self.p)
+        check_word("insert.by", self.by, SOURCES)
+        check_count("insert.recent", self.recent, 1)
+
+    def fit(self, train: Histories) -> Inserting:
+        """Candidates, and popularity where asked, from real training rows."""
+        candidates = Candidates.fit(self.by, self.neighbours, self.recent, train)
+        marker = Marker.fit(self, train, bounds=(1, 0, 0))
+        return Inserting(replace(marker, able=candidates.able), candidates)
+
+
+@dataclass(frozen=True, eq=False)
+class Inserting:
+    """Puts candidates before the events that its marker chooses."""
+
+    marker: Marker
+    candidates: Candidates
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """Longer rows; other columns of a new event are 0 or empty.
+
+        Raises DataError for rows over other ids than the fit.
+        """
+        from leaven.kernels.candidates import insert_at_marked
+        from leaven.kernels.events import count_unmarked
+        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+
+        self.candidates.check(rows)
+        marked = frozen(self.marker(rows, keys, strength))
+        unmarked = np.empty(len(rows), np.int64)
+        over_rows(count_unmarked, len(rows), frozen(rows.starts), marked, unmarked)
+        starts = offsets(2 * rows.lengths - unmarked)
+        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+        source = room(rows, int(starts[-1]))
+        read = (batch(rows, keys, strength), marked, _pools(self.candidates), frozen(starts))
+        over_rows(insert_at_marked, len(rows), *read, items, times, source)
+        return rows.rebuilt(starts, items, times, source)
+
+    def reasons(self, rows: Histories) -> Reasons:
+        """Rows that are too short, or hold no item with a candidate."""
+        return _without_candidate(self.marker, rows)
+
+
+def _pools(candidates: Candidates) -> Pools:
+    """Candidates as kernels take them."""
+    from leaven.kernels.candidates import Pools
+    from leaven.kernels.rows import frozen
+
+    pool, starts, items = (frozen(array) for array in (candidates.pool, candidates.starts, candidates.items))
+    return Pools(pool, starts, items, frozen(candidates.mass), candidates.recent)
+
+
+def _without_candidate(marker: Marker, rows: Histories) -> Reasons:
+    short, none = too_short(rows, marker.bounds[0]), marker.reasons(rows)["no event that can be chosen"]
+    return {**short, "no item with a candidate": none}

@@ -1,0 +1,32 @@
+"""The class of a registered kind, and arrays that nobody may write into."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from leaven.data.histories import Histories
+from leaven.registry import kinds
+
+
+def wish_of(family: str, kind: str) -> Any:
+    """The class that the registry names."""
+    module, _, name = kinds(family)[kind].partition(":")
+    return getattr(import_module(module), name)
+
+
+def frozen(rows: Histories) -> Histories:
+    """The same rows in arrays that cannot be written to."""
+    columns = {}
+    for name in ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets"):
+        column = getattr(rows, name).copy()
+        column.setflags(write=False)
+        columns[name] = column
+    return replace(rows, **columns)
+
+
+def same(one: Histories, two: Histories) -> bool:
+    """Whether two sets of rows have the same bytes."""
+    names = ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets")
+    return all(np.array_equal(getattr(one, name), getattr(two, name)) for name in names)

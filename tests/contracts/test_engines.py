@@ -1,0 +1,38 @@
+"""Every registered engine keeps the promises of its contract."""
+
+import numpy as np
+import pytest
+
+from contracts import tasks
+from contracts.registered import wish_of
+from leaven.errors import DataError, LeavenError
+from leaven.registry import kinds
+
+KINDS = list(kinds("engines"))
+
+
+def engine(kind: str):
+    return wish_of("engines", kind)()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_come_in_order_and_equal_a_plain_loop(kind) -> None:
+    shards = [np.arange(n, n + 3) for n in range(9)]
+    shared = {"add": np.array([1, 10, 100])}
+    found = list(engine(kind).map(tasks.added, shards, shared))
+    for shard, answer in zip(shards, found, strict=True):
+        assert answer.tolist() == tasks.added(shared, shard).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_shards_give_no_answers(kind) -> None:
+    assert list(engine(kind).map(tasks.added, [], None)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_names_its_shard_and_keeps_its_class(kind) -> None:
+    with pytest.raises(DataError, match=r"shard 3 of 4, row 9") as raised:
+        list(engine(kind).map(tasks.fails_with_ours, [1, 2, 0, 4], None))
+    assert raised.value.exit_code == 3
+    with pytest.raises(LeavenError, match=r"(?s)shard 2 of 3.*ZeroDivisionError"):
+        list(engine(kind).map(tasks.divided, [1, 0, 2], 1))

@@ -1,0 +1,70 @@
+"""Every registered filter keeps the promises of its contract."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contracts.registered import frozen, wish_of
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.shop import first_order
+from leaven.registry import kinds
+
+KINDS = list(kinds("filters"))
+ITEMS = 12
+
+
+def real() -> Histories:
+    return frozen(first_order(ITEMS, rows=300, length=8, seed=1)[0])
+
+
+def mixture() -> Histories:
+    """Rows of the true law, noise, real rows again, unknown items, an empty row."""
+    chance = np.random.default_rng(3)
+    good = first_order(ITEMS, rows=120, length=8, seed=1)[0].take(np.arange(119, -1, -1))
+    shuffled = [chance.permutation(good.row(i)).tolist() for i in range(60)]
+    noise = [chance.integers(1, ITEMS + 1, chance.integers(1, 12)).tolist() for _ in range(60)]
+    again = [real().row(i).tolist() for i in range(20)]
+    rows = [*[good.row(i).tolist() for i in range(60)], *shuffled, *noise, *again, [3, ITEMS + 1, 2], []]
+    made = Histories.of(rows, ITEMS, keys=seeds.user_keys([f"new{i}" for i in range(len(rows))]))
+    none = np.zeros(len(rows), np.uint64)
+    return frozen(replace(made, parents=none, origin=np.ones(len(rows), np.int16)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_kept_is_kept_again(kind) -> None:
+    fitted, new = wish_of("filters", kind)().fit(real(), 7), mixture()
+    stays = fitted(new)
+    again = fitted(new.take(stays.mask))
+    assert again.mask.all()
+    assert sum(again.refused.values()) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_refused_row_is_counted_once(kind) -> None:
+    new = mixture()
+    stays = wish_of("filters", kind)().fit(real(), 7)(new)
+    assert stays.mask.dtype == bool
+    assert stays.mask.shape == (len(new),)
+    assert sum(stays.refused.values()) == int((~stays.mask).sum())
+    assert all(count > 0 for count in stays.refused.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_some_rows_stay_and_some_go(kind) -> None:
+    mask = wish_of("filters", kind)().fit(real(), 7)(mixture()).mask
+    assert 0 < mask.sum() < len(mask)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_key_fits_the_same_filter(kind) -> None:
+    one, two = (wish_of("filters", kind)().fit(real(), 7)(mixture()) for _ in range(2))
+    assert one.mask.tolist() == two.mask.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_rows_give_an_empty_answer(kind) -> None:
+    nothing = wish_of("filters", kind)().fit(real(), 7)(mixture().take(np.zeros(0, np.int64)))
+    assert nothing.mask.shape == (0,)
+    assert not nothing.refused

@@ -1,0 +1,296 @@
+"""Every registered recommender keeps the promises of its contract.
+
+The worlds are tiny, so that a net passes in seconds; a kind that optimises gets at most `STEPS` steps, and one that
+is named in `SMALL` a small size.
+"""
+
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from leaven.contracts import Ranked, Training
+from leaven.data.histories import HeldOut, Histories, concat
+from leaven.data.shop import first_order
+from leaven.errors import DataError, FitError, LeavenError, MissingExtra, SpecError
+from leaven.registry import kinds
+
+KINDS = sorted(kinds("recommenders"))
+BLIND_TO_ORDER = {"popularity"}
+SEQUENTIAL = [kind for kind in KINDS if kind not in BLIND_TO_ORDER]
+STEPS = 120
+SMALL: dict[str, dict] = {"transformer": {"width": 32, "layers": 1, "negatives": 64, "batch_events": 128}}
+N_ITEMS = 12
+
+
+def class_of(kind: str):
+    module, _, name = kinds("recommenders")[kind].partition(":")
+    return getattr(import_module(module), name)
+
+
+def wish_of(kind: str):
+    """The wish in a size for tiny worlds, its own defaults where none is known."""
+    return class_of(kind)(**SMALL.get(kind, {}))
+
+
+def frozen(histories: Histories) -> Histories:
+    """The same rows, every array read-only."""
+    for array in (histories.items, histories.times, histories.starts, histories.keys, histories.parents):
+        array.setflags(write=False)
+    for array in (histories.origin, histories.weight, histories.targets):
+        array.setflags(write=False)
+    return histories
+
+
+def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None):
+    wish = wish_of(kind)
+    wanted = wish.steps(train) if len(train) else None
+    steps = None if wanted is None else min(wanted, STEPS)
+    try:
+        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid))
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
+
+
+def circle(rows: int, length: int, step: int = 1, n_items: int = N_ITEMS, first_key: int = 1) -> Histories:
+    """Item i is followed by i + step, around a circle; rows begin at every place."""
+    paths = [[(row + step * place) % n_items + 1 for place in range(length)] for row in range(rows)]
+    return Histories.of(paths, n_items, keys=list(range(first_key, first_key + rows)))
+
+
+def crowded(rows: int = 150) -> Histories:
+    """No order at all, but item 1 is taken most, then 2, then 3 …; 11 and 12 never."""
+    chance = np.random.default_rng(5)
+    law = 0.6 ** np.arange(N_ITEMS - 2)
+    return Histories.of([(chance.choice(N_ITEMS - 2, 5, p=law / law.sum()) + 1).tolist() for _ in range(rows)], N_ITEMS)
+
+
+@cache
+def on_circle(kind: str):
+    return fit(kind, circle(240, 6))
+
+
+@cache
+def on_crowd(kind: str):
+    return fit(kind, crowded())
+
+
+def known_users() -> Histories:
+    """Histories of every kind: long and short, with repeats, with the mask, and none at all."""
+    mask = N_ITEMS + 1
+    rows = [[1, 2, 3], [5], [], [4, 4, 4], [mask, 7, 8], [9, mask], [mask], list(range(1, 11)), [3, 2, 1, 3, 2, 1]]
+    return frozen(Histories.of(rows, N_ITEMS))
+
+
+def as_bytes(ranked: Ranked) -> tuple[bytes, bytes]:
+    return ranked.items.tobytes(), ranked.scores.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_list_holds_k_different_items_with_falling_scores(kind, repeats) -> None:
+    users = known_users()
+    ranked = on_circle(kind).recommend(users, 4, allow_repeats=repeats)
+    assert ranked.items.shape == ranked.scores.shape == (len(users), 4)
+    assert ranked.items.dtype == np.int32
+    assert ranked.scores.dtype == np.float32
+    assert (ranked.scores[:, 1:] <= ranked.scores[:, :-1]).all()
+    for user, row in enumerate(ranked.items):
+        offered = row[row > 0]
+        left = N_ITEMS if repeats else N_ITEMS - len(set(users.row(user).tolist()) & set(range(1, N_ITEMS + 1)))
+        assert len(set(offered.tolist())) == len(offered) == min(4, left)
+        assert np.isfinite(ranked.scores[user, : len(offered)]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_seen_item_is_listed(kind) -> None:
+    users = known_users()
+    ranked = on_circle(kind).recommend(users, N_ITEMS)
+    for user, row in enumerate(ranked.items):
+        assert not set(row.tolist()) & set(users.row(user).tolist())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seen_item_comes_back_where_repeats_are_allowed(kind) -> None:
+    users = known_users()
+    ranked = on_circle(kind).recommend(users, N_ITEMS, allow_repeats=True)
+    for row in ranked.items:
+        assert sorted(row.tolist()) == list(range(1, N_ITEMS + 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mask_and_padding_are_never_listed_even_when_training_rows_hold_the_mask(kind) -> None:
+    masked = circle(120, 6)
+    items = masked.items.copy()
+    items[::5] = masked.mask_id
+    fitted = fit(kind, replace(masked, items=items))
+    for repeats in (False, True):
+        ranked = fitted.recommend(known_users(), 2, allow_repeats=repeats)
+        assert ((ranked.items >= 1) & (ranked.items <= N_ITEMS)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_list_longer_than_the_catalogue_ends_with_nothing(kind, repeats) -> None:
+    users = known_users()
+    ranked = on_circle(kind).recommend(users, N_ITEMS + 5, allow_repeats=repeats)
+    assert ranked.items.shape == (len(users), N_ITEMS + 5)
+    empty = ranked.items == 0
+    assert (np.diff(empty.astype(int), axis=1) >= 0).all()
+    assert empty[:, -5:].all()
+    assert np.isneginf(ranked.scores[empty]).all()
+    assert np.isfinite(ranked.scores[~empty]).all()
+    assert ranked.items.max() <= N_ITEMS
+
+
+@pytest.mark.parametrize("kind", SEQUENTIAL)
+def test_the_next_item_of_a_circle_comes_first(kind) -> None:
+    users = circle(N_ITEMS, 4)
+    ranked = on_circle(kind).recommend(users, 1)
+    assert ranked.items[:, 0].tolist() == [(start + 4) % N_ITEMS + 1 for start in range(N_ITEMS)]
+
+
+@pytest.mark.parametrize("kind", SEQUENTIAL)
+def test_it_finds_most_of_what_a_first_order_law_lets_one_know(kind) -> None:
+    rows, law = first_order(n_items=10, rows=300, length=8, seed=3)
+    last = rows.items[rows.starts[1:] - 1]
+    first = fit(kind, rows).recommend(rows, 1, allow_repeats=True).items[:, 0]
+    chance = law[last - 1, first - 1].mean()
+    assert chance > 2 / 3 * law[last - 1].max(axis=1).mean()
+    assert chance > 2 * law[last - 1].mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_order_says_nothing_the_popular_items_lead(kind) -> None:
+    ranked = on_crowd(kind).recommend(crowded(), 3, allow_repeats=True)
+    popular = np.isin(ranked.items, [1, 2, 3, 4]).mean()
+    assert popular > 0.8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_user_without_a_history_gets_popular_items(kind) -> None:
+    train = crowded()
+    counts = np.bincount(train.items, minlength=N_ITEMS + 1)
+    ranked = on_crowd(kind).recommend(frozen(Histories.of([[], []], N_ITEMS)), 3)
+    assert ranked.items[0].tolist() == ranked.items[1].tolist()
+    assert (ranked.items > 0).all()
+    assert counts[ranked.items].mean() > 2 * counts[1:].mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saving_and_loading_change_nothing(kind, tmp_path) -> None:
+    fitted, users = on_circle(kind), known_users()
+    fitted.save(tmp_path / "new" / "folder")
+    again = class_of(kind).load(tmp_path / "new" / "folder")
+    for repeats in (False, True):
+        one, two = (model.recommend(users, 6, allow_repeats=repeats) for model in (fitted, again))
+        assert as_bytes(one) == as_bytes(two)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loading_from_a_folder_without_a_model_is_an_error_that_names_the_folder(kind, tmp_path) -> None:
+    with pytest.raises(DataError, match=tmp_path.name):
+        class_of(kind).load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_key_gives_the_same_bytes(kind) -> None:
+    users = known_users()
+    again = fit(kind, circle(240, 6))
+    assert as_bytes(again.recommend(users, 6)) == as_bytes(on_circle(kind).recommend(users, 6))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_the_training_rows_does_not_matter(kind) -> None:
+    train, users = circle(240, 6), known_users()
+    shuffled = train.take(np.random.default_rng(1).permutation(len(train)))
+    one, two = on_circle(kind).recommend(users, 6), fit(kind, shuffled).recommend(users, 6)
+    assert as_bytes(one) == as_bytes(two)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_weight_zero_teach_nothing(kind) -> None:
+    """Many rows tell a lie; with weight 0 they are as good as absent, with weight 1 they win."""
+    truth, lie = circle(120, 4), circle(480, 4, step=N_ITEMS - 1, first_key=1000)
+    if kind in BLIND_TO_ORDER:
+        truth, lie = Histories.of([[1, 2]] * 10, N_ITEMS), Histories.of([[3, 4]] * 40, N_ITEMS, keys=range(100, 140))
+    users = frozen(Histories.of([[7] if kind in SEQUENTIAL else []], N_ITEMS))
+    true_next, false_next = ({8}, {5, 6}) if kind in SEQUENTIAL else ({1, 2}, {3, 4})
+    both = concat([truth, lie])
+    weight = both.weight.copy()
+    weight[len(truth) :] = 0.0
+    quiet = fit(kind, replace(both, weight=weight)).recommend(users, 1).items[0, 0]
+    loud = fit(kind, both).recommend(users, 1).items[0, 0]
+    assert quiet in true_next
+    assert loud in false_next
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_item_that_only_held_out_data_hold_is_not_recommended(kind) -> None:
+    """Every validation user takes the marker next; training rows never hold it."""
+    marker, users = N_ITEMS, crowded()
+    ones = np.arange(len(users) + 1, dtype=np.int64)
+    valid = HeldOut(users, np.full(len(users), marker, np.int32), np.full(len(users), 99, np.int64), ones)
+    ranked = fit(kind, crowded(), valid=valid).recommend(users, 3)
+    assert not (ranked.items == marker).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_does_not_depend_on_who_stands_beside(kind) -> None:
+    users, fitted = known_users(), on_circle(kind)
+    whole = fitted.recommend(users, 3)
+    for user in range(len(users)):
+        alone = fitted.recommend(users.slice(user, user + 1), 3)
+        np.testing.assert_allclose(alone.scores[0], whole.scores[user], rtol=1e-4, atol=1e-5)
+    assert as_bytes(fitted.recommend(users, 3)) == as_bytes(whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_users_get_no_lists(kind) -> None:
+    ranked = on_circle(kind).recommend(frozen(Histories.of([], N_ITEMS)), 3)
+    assert ranked.items.shape == ranked.scores.shape == (0, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_every_length_can_be_learned_from(kind) -> None:
+    train = Histories.of([[], [3], [3, 4], [5, 5, 5, 5], *[[1, 2, 3]] * 20], N_ITEMS)
+    ranked = fit(kind, train).recommend(known_users(), 3)
+    assert (ranked.items[:7] > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_rows_that_weigh_nothing_are_refused(kind) -> None:
+    for train in (Histories.of([], N_ITEMS), replace(circle(5, 4), weight=np.zeros(5, np.float32))):
+        with pytest.raises(FitError):
+            fit(kind, train)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_asking_for_no_items_or_about_another_catalogue_is_refused(kind) -> None:
+    fitted = on_circle(kind)
+    with pytest.raises(SpecError):
+        fitted.recommend(known_users(), 0)
+    with pytest.raises(LeavenError, match="13"):
+        fitted.recommend(Histories.of([[1, 13]], 13), 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_curve_tells_each_step_once_where_there_are_steps(kind) -> None:
+    steps = [point["step"] for point in on_circle(kind).curve]
+    assert steps == sorted(set(steps))
+    assert bool(steps) == (wish_of(kind).steps(circle(240, 6)) is not None)
+
+
+def test_the_wishes_load_without_heavy_libraries() -> None:
+    modules = sorted({place.partition(":")[0] for place in kinds("recommenders").values()})
+    heavy = "{'torch', 'numba', 'duckdb', 'scipy'}"
+    code = (
+        f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -1,0 +1,218 @@
+"""Every registered transform keeps the promises of its contract."""
+
+import pickle
+from dataclasses import fields, replace
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories, concat
+from leaven.registry import kinds
+
+N_ITEMS, COLD = 40, (38, 39, 40)
+KINDS = sorted(kinds("transforms"))
+CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
+"""Kinds whose defaults leave nothing to chance."""
+HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial"}
+"""Kinds that show another item at the place of an event."""
+
+histories = st.lists(
+    st.lists(st.tuples(st.integers(1, N_ITEMS - len(COLD)), st.sampled_from([0, 0, 1, 60, 86_400])), max_size=14),
+    min_size=1,
+    max_size=12,
+)
+
+
+def wish(kind: str):
+    module, _, name = kinds("transforms")[kind].partition(":")
+    return getattr(import_module(module), name)()
+
+
+def frozen(rows: Histories) -> Histories:
+    """The same rows; writing into any of their arrays raises."""
+    for array in [getattr(rows, f.name) for f in fields(rows)] + list(rows.extra.values()):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return rows
+
+
+def catalog() -> Catalog:
+    category = np.concatenate([[0], np.arange(N_ITEMS) % 4 + 1]).astype(np.int32)
+    words = {"title": [f"thing number {i % 7} of kind{i % 4}" for i in range(N_ITEMS)]}
+    return Catalog([f"i{i:03d}" for i in range(N_ITEMS)], words, category, ["a", "b", "c", "d"])
+
+
+def rows_of(lists: list[list[tuple[int, int]]]) -> Histories:
+    """Histories with a clock, a catalogue, and a column that numbers the events from 1."""
+    items = [[item for item, _ in row] for row in lists]
+    times = [(1_600_000_000 + np.cumsum([gap for _, gap in row])).astype(int).tolist() for row in lists]
+    made = Histories.of(items, N_ITEMS, times)
+    names = seeds.row_keys(99, made.keys)
+    made = replace(made, keys=names, parents=names, catalog=catalog())
+    return frozen(replace(made, extra={"value": np.arange(1, made.events + 1, dtype=np.float64)}))
+
+
+@cache
+def train() -> Histories:
+    """200 real rows without the cold items, and generated rows that are full of one of them."""
+    chance = np.random.default_rng(5)
+    lists = [
+        [(int(i), int(g)) for i, g in zip(chance.integers(1, 38, n), chance.integers(0, 90_000, n), strict=True)]
+        for n in chance.integers(1, 15, 200)
+    ]
+    real = rows_of(lists)
+    made = replace(rows_of([[(COLD[0], 1), (item, 1)] for item in range(1, 38)]), origin=np.full(37, 3, np.int16))
+    return frozen(replace(concat([real, made]), catalog=catalog()))
+
+
+@cache
+def fitted(kind: str):
+    return wish(kind).fit(train())
+
+
+def ones(rows: Histories) -> np.ndarray:
+    return np.ones(len(rows), np.float32)
+
+
+def bytes_of(rows: Histories) -> list[bytes]:
+    """Each row's bytes: events, lineage, targets, other columns."""
+    columns = [rows.items, rows.times, *rows.extra.values()]
+    named = [getattr(rows, n) for n in ("keys", "parents", "origin", "weight", "targets")]
+    spans = list(zip(rows.starts, rows.starts[1:], strict=False))
+    return [
+        b"|".join([c[a:z].tobytes() for c in columns] + [n[i : i + 1].tobytes() for n in named])
+        for i, (a, z) in enumerate(spans)
+    ]
+
+
+def by_row(kind: str, rows: Histories, keys: np.ndarray, strength: np.ndarray) -> dict[int, list[bytes]]:
+    """Key of the row -> what it became."""
+    new = fitted(kind)(rows, keys, strength)
+    out: dict[int, list[bytes]] = {int(key): [] for key in rows.keys}
+    for key, text in zip(new.keys, bytes_of(new), strict=True):
+        out[int(key)].append(text)
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=12, deadline=None)
+@given(lists=histories, step=st.integers(0, 5))
+def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
+    rows = rows_of(lists)
+    before = bytes_of(rows)
+    new = fitted(kind)(rows, seeds.row_keys(step, rows.keys), ones(rows)).check()
+    assert bytes_of(rows) == before
+    assert new.n_items == rows.n_items
+    order = {int(key): place for place, key in enumerate(rows.keys)}
+    origins = np.array([order[int(key)] for key in new.keys])
+    assert (np.diff(origins) >= 0).all()
+    assert set(origins.tolist()) == set(range(len(rows)))
+    for name in ("keys", "parents", "origin", "weight"):
+        assert getattr(new, name).tolist() == getattr(rows, name)[origins].tolist()
+    assert ((new.lengths > 0) == (rows.lengths > 0)[origins]).all()
+    assert (new.targets <= np.maximum(new.lengths - 1, 0)).all()
+    assert not np.isin(new.items, COLD).any()
+    if rows.events:
+        assert new.times.max(initial=0) <= max(rows.times.max(), train().times.max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(lists=histories, step=st.integers(0, 5))
+def test_other_columns_follow_their_event(kind, lists, step) -> None:
+    rows = rows_of(lists)
+    new = fitted(kind)(rows, seeds.row_keys(step, rows.keys), ones(rows))
+    carried = new.extra["value"].astype(np.int64)
+    known = carried > 0
+    source = carried[known] - 1
+    assert (rows.keys[rows.row_of_event()[source]] == new.keys[new.row_of_event()[known]]).all()
+    if kind not in HIDING:
+        assert (new.items[known] == rows.items[source]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(lists=histories, step=st.integers(0, 5), cut=st.integers(0, 12))
+def test_a_row_becomes_the_same_in_any_batch_and_any_order(kind, lists, step, cut) -> None:
+    rows = rows_of(lists)
+    keys, strength = seeds.row_keys(step, rows.keys), ones(rows)
+    whole = by_row(kind, rows, keys, strength)
+    shuffled = np.argsort(seeds.mix(keys))
+    assert by_row(kind, rows.take(shuffled), keys[shuffled], strength) == whole
+    cut = min(cut, len(rows))
+    parts = [slice(0, cut), slice(cut, len(rows))]
+    pieces = [by_row(kind, rows.slice(p.start, p.stop), keys[p], strength[p]) for p in parts]
+    assert pieces[0] | pieces[1] == whole
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(lists=histories)
+def test_strength_zero_changes_nothing(kind, lists) -> None:
+    rows = rows_of(lists)
+    keys = seeds.row_keys(1, rows.keys)
+    assert bytes_of(fitted(kind)(rows, keys, np.zeros(len(rows), np.float32))) == bytes_of(rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(lists=histories, step=st.integers(0, 5))
+def test_a_row_with_a_reason_never_changes(kind, lists, step) -> None:
+    rows = rows_of(lists)
+    reasons = fitted(kind).reasons(rows)
+    assert all(words and mask.shape == (len(rows),) and mask.dtype == bool for words, mask in reasons.items())
+    stuck = np.any(list(reasons.values()), axis=0) if reasons else np.zeros(len(rows), bool)
+    new = by_row(kind, rows, seeds.row_keys(step, rows.keys), ones(rows))
+    for row in np.flatnonzero(stuck):
+        assert new[int(rows.keys[row])] == [bytes_of(rows)[row]]
+    shortest = wish(kind).shortest
+    assert stuck[rows.lengths < shortest].all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
+    rows = train()
+    first, second, again = (fitted(kind)(rows, seeds.row_keys(4, rows.keys, epoch=e), ones(rows)) for e in (0, 1, 0))
+    assert bytes_of(first) == bytes_of(again)
+    assert (bytes_of(first) == bytes_of(second)) == (kind in CERTAIN)
+    assert (bytes_of(first) == bytes_of(rows)) == (kind in {"repeat", "truncate"})  # none is longer than 50
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if any(f.name == "p" for f in fields(wish(kind)))])
+def test_p_is_the_chance_that_a_row_is_changed(kind) -> None:
+    rows = train().take(np.flatnonzero(train().lengths > 6))
+    keys, before = seeds.row_keys(2, rows.keys), bytes_of(rows)
+    never = replace(wish(kind), p=0.0).fit(train())(rows, keys, ones(rows))
+    assert bytes_of(never) == before
+    half = replace(wish(kind), p=0.5).fit(train())
+    always = by_row(kind, rows, keys, ones(rows))
+    seldom = half(rows, keys, ones(rows))
+    became = {int(key): [] for key in rows.keys}
+    for key, text in zip(seldom.keys, bytes_of(seldom), strict=True):
+        became[int(key)].append(text)
+    drawn = seeds.uniform(keys, 0) < 0.5
+    for row, key in enumerate(rows.keys.tolist()):
+        assert became[key] == (always[key] if drawn[row] else [before[row]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_wish_and_fitted_survive_a_pickle(kind) -> None:
+    rows, keys = train(), seeds.row_keys(3, train().keys)
+    assert pickle.loads(pickle.dumps(wish(kind))) == wish(kind)
+    back = pickle.loads(pickle.dumps(fitted(kind)))
+    assert bytes_of(back(rows, keys, ones(rows))) == bytes_of(fitted(kind)(rows, keys, ones(rows)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_the_strength_moves_some_rows_less(kind) -> None:
+    rows, keys = train(), seeds.row_keys(3, train().keys)
+    half = np.full(len(rows), 0.5, np.float32)
+    new = fitted(kind)(rows, keys, half).check()
+    assert len(new) <= len(fitted(kind)(rows, keys, ones(rows)))
+    assert (bytes_of(new) == bytes_of(rows)) == (kind in {"repeat", "truncate"})

@@ -1,0 +1,93 @@
+"""Cleaning, held against a log whose dirt was planted and against a real one that many have counted."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaven.data.clean import Clean, clean, survey
+from leaven.data.events import Events
+from leaven.data.log import ItemSource, Source, guess, order, read
+from leaven.data.shop import Dirt, Log, Shop
+
+DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
+RETAIL = DATA / "online_retail.csv.gz"
+COLUMNS = {"user": "user_id", "item": "item_id", "time": "timestamp", "kind": "kind", "quantity": "quantity"}
+ITEM_COLUMNS = {name: name for name in ("category", "price", "brand", "born", "image")} | {"item": "item_id"}
+TEXTS = ("title", "title_zh", "description", "description_zh")
+
+
+@pytest.fixture(scope="module")
+def shop() -> Log:
+    return Shop(users=600, items=200, days=200).open().log(Dirt.typical())
+
+
+def events_of(log: Log) -> Events:
+    items = ItemSource(log.items, columns=ITEM_COLUMNS, text=TEXTS)
+    return read(Source(log.interactions, COLUMNS | {"price": "price"}), items=items)
+
+
+def touched(rules: list[dict[str, Any]]) -> dict[str, int]:
+    return {one["rule"]: one["touched"] for one in rules}
+
+
+def test_the_survey_counts_what_was_planted(shop: Log) -> None:
+    found, known = touched(survey(events_of(shop))), shop.facts
+    for rule in ("missing_user", "missing_item", "missing_time", "duplicates"):
+        assert found[rule] == known[rule] > 0, rule
+    assert found["negative_price"] + found["absurd_price"] == known["absurd_prices"]
+    assert found["before_born"] == known["before_birth"]
+    assert found["misspelt_category"] == known["misspelt_categories"]
+    assert found["missing_description"] == known["missing_words"]
+    assert found["lines"] == known["lines"]
+    # A bot's line without user is nobody's; a bot's duplicate is the bot's too.
+    lost = known["missing_user"] + known["duplicates"]
+    assert abs(found["bots"] - known["bot_lines"]) <= lost * known["bot_lines"] / known["lines"] + 10
+
+
+def test_cleaning_leaves_the_users_there_are_and_the_true_categories(shop: Log) -> None:
+    done = clean(events_of(shop))
+    bots = next(one for one in done.rules if one["rule"] == "bots")
+    assert {one["user"] for one in bots["examples"]} == {"u000600", "u000601"}
+    ordered = order(done.events)
+    assert set(ordered.user_ids) <= {f"u{n:06d}" for n in range(600)}
+    rows = done.events.connection.sql(f"SELECT DISTINCT category FROM {done.events.items}").fetchall()
+    clean_log = Shop(users=600, items=200, days=200).open().log()
+    assert {row[0] for row in rows} == set(clean_log.items["category"].to_pylist())
+
+
+def test_a_clean_shop_loses_nothing() -> None:
+    log = Shop(users=200, items=120, days=200).open().log()
+    assert clean(events_of(log)).events.count() == log.facts["lines"]
+
+
+@pytest.fixture(scope="module")
+def retail() -> Events:
+    if not RETAIL.exists():
+        pytest.skip(f"{RETAIL} is not there; LEAVEN_DATA names the folder of real data")
+    return read(Source(RETAIL, guess(RETAIL).columns))
+
+
+@pytest.mark.data
+def test_the_retail_log_has_the_dirt_that_is_known_of_it(retail: Events) -> None:
+    found = touched(survey(retail))
+    assert found["lines"] == 541_909
+    assert (found["users"], found["items"]) == (4_372, 4_070)
+    assert (found["missing_user"], found["missing_text"]) == (135_080, 1_454)
+    assert (found["cancelled"], found["negative_quantity"]) == (9_288, 10_624)
+    assert (found["zero_price"], found["negative_price"]) == (2_515, 2)
+    assert found["duplicates"] == 5_268
+
+
+@pytest.mark.data
+def test_the_cleaned_retail_log_holds_purchases_of_known_customers_alone(retail: Events) -> None:
+    done = clean(retail, Clean(min_user_events=5, min_item_events=5))
+    view, database = done.events.table, done.events.connection
+    assert sum(one["dropped"] for one in done.rules) == 541_909 - done.events.count()
+    odd = "quantity <= 0 OR price <= 0 OR \"user\" IS NULL OR starts_with(\"order\", 'C') OR text = 'POSTAGE'"
+    assert database.sql(f"SELECT count(*) FROM {view} WHERE {odd}").fetchall() == [(0,)]
+    texts = f"SELECT max(n) FROM (SELECT count(DISTINCT text) AS n FROM {view} GROUP BY item)"
+    assert database.sql(texts).fetchall() == [(1,)]
+    quantities = next(one for one in done.rules if one["rule"] == "absurd_quantity")["examples"]
+    assert {one["quantity"] for one in quantities} >= {74_215, 80_995}

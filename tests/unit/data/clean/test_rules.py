@@ -1,0 +1,266 @@
+"""Cleaning: each rule finds what was planted, and nothing else."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from leaven import seeds
+from leaven.data.clean import Clean, Cleaned, clean, survey
+from leaven.data.events import Events
+from leaven.data.log import ItemSource, Source, order, read, read_catalog
+from leaven.errors import DataError, SpecError
+
+BEGIN = 1_318_896_000
+
+
+def log(items: ItemSource | None = None, **columns: list[Any]) -> Events:
+    """A log of users, items, and further columns; times count seconds from BEGIN unless given."""
+    lines = len(columns["item"])
+    table = {"user": ["a"] * lines, "time": [BEGIN + place for place in range(lines)]} | columns
+    return read(Source(pa.table(table), {name: name for name in table}), items=items)
+
+
+def by_name(rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["rule"]: one for one in rules}
+
+
+def lines(cleaned: Cleaned) -> list[int]:
+    events = cleaned.events
+    return [int(row[0]) for row in events.connection.sql(f"SELECT line FROM {events.table} ORDER BY line").fetchall()]
+
+
+def test_a_line_without_user_item_or_time_goes_and_is_shown() -> None:
+    done = clean(log(user=["a", None, "a", "b"], item=["x", "y", None, "x"], time=[BEGIN, BEGIN, BEGIN, None]))
+    rules = by_name(done.rules)
+    assert [rules[f"missing_{name}"]["dropped"] for name in ("user", "item", "time")] == [1, 1, 1]
+    assert rules["missing_user"]["examples"] == [{"line": 2, "item": "y", "time": "2011-10-18 00:00:00"}]
+    assert lines(done) == [1]
+
+
+def test_a_line_counts_for_the_first_rule_that_takes_it_and_is_touched_by_all() -> None:
+    done = clean(log(item=["x", "x", "x"], order=["1", "C2", "3"], quantity=[1, -1, -2]))
+    rules = by_name(done.rules)
+    assert (rules["cancelled"]["touched"], rules["cancelled"]["dropped"]) == (1, 1)
+    assert (rules["negative_quantity"]["touched"], rules["negative_quantity"]["dropped"]) == (2, 1)
+
+
+def test_orders_that_nearly_all_start_alike_are_no_cancellations() -> None:
+    done = clean(log(item=["x", "y", "z"], order=["C1", "C2", "3"]))
+    assert "more than half" in by_name(done.rules)["cancelled"]["note"]
+    assert lines(done) == [1, 2, 3]
+
+
+def test_a_rule_without_its_column_is_skipped_and_says_so() -> None:
+    rules = by_name(clean(log(item=["x", "y"])).rules)
+    assert rules["zero_price"]["note"] == "skipped: the log has no column for 'price'"
+    assert rules["before_born"]["note"] == "skipped: there is no catalogue"
+
+
+def test_a_price_is_absurd_beside_its_own_item_and_not_beside_dear_ones() -> None:
+    price = [2.0, 2.0, 3.0, 2_000.0, 0.0, -2.0, 900.0, 900.0, 1000.0, 0.01]
+    done = clean(log(item=["mug"] * 6 + ["sofa"] * 3 + ["mug"], price=price))
+    rules = by_name(done.rules)
+    assert [rules[name]["dropped"] for name in ("zero_price", "negative_price", "absurd_price")] == [1, 1, 2]
+    assert lines(done) == [1, 2, 3, 7, 8, 9]
+
+
+def test_a_quantity_beyond_all_others_is_absurd_even_where_its_item_was_sold_once() -> None:
+    done = clean(log(item=[f"i{n}" for n in range(200)] + ["paper craft"], quantity=[2.0] * 200 + [80_995.0]))
+    assert by_name(done.rules)["absurd_quantity"]["examples"][0]["quantity"] == 80_995
+    assert len(lines(done)) == 200
+
+
+def test_lines_that_are_no_products_are_known_by_id_or_by_the_text_of_their_item() -> None:
+    text = ["POSTAGE", "Manual", "Blue mug", "postage stamp pillow", None]
+    done = clean(log(item=["DOT", "M", "85123A", "85124", "POST"], text=text))
+    assert lines(done) == [3, 4]
+    assert lines(clean(log(item=["D", "M", "S", "post office"]))) == [1, 2, 3, 4]
+
+
+def test_future_and_too_early_times_go() -> None:
+    wish = Clean(first_time="2011-10-18", last_time="2011-10-18T00:00:10+00:00")
+    done = clean(log(item=["x", "y", "z"], time=[BEGIN - 1, BEGIN, BEGIN + 11]), wish)
+    assert lines(done) == [2]
+    far = log(item=["x", "y"], time=[BEGIN, 9_000_000_000])
+    assert by_name(clean(far).rules)["in_the_future"]["dropped"] == 1
+
+
+def test_equal_lines_stay_once_and_a_difference_in_any_column_keeps_both() -> None:
+    done = clean(log(item=["x"] * 4, time=[BEGIN] * 4, price=[1.0, 1.0, 1.0, 2.0]))
+    assert lines(done) == [1, 4]
+    assert by_name(done.rules)["duplicates"] | {"examples": 0, "note": 0} == {
+        "rule": "duplicates",
+        "touched": 2,
+        "dropped": 2,
+        "examples": 0,
+        "note": 0,
+    }
+    assert lines(clean(log(item=["x", "x"], time=[BEGIN] * 2), Clean(duplicates=False))) == [1, 2]
+
+
+def test_duplicates_are_touched_in_the_whole_log_and_dropped_from_what_is_left() -> None:
+    done = clean(log(user=[None, None, "a", "a"], item=["x"] * 4, time=[BEGIN] * 4))
+    assert [by_name(done.rules)["duplicates"][name] for name in ("touched", "dropped")] == [2, 1]
+
+
+def test_an_item_under_several_texts_keeps_the_most_frequent_one() -> None:
+    done = clean(log(item=["x"] * 4 + ["y"], text=["Mug", "MUG red", "Mug", None, None]))
+    rules = by_name(done.rules)
+    assert (rules["several_texts"]["touched"], rules["missing_text"]["touched"]) == (1, 2)
+    assert rules["several_texts"]["examples"] == [{"item": "x", "kept": "Mug", "other": "MUG red", "lines": 1}]
+    found = done.events.connection.sql(f"SELECT text FROM {done.events.table} ORDER BY line").fetchall()
+    assert [row[0] for row in found] == ["Mug"] * 4 + [None]
+
+
+def test_bots_are_known_by_moments_and_a_basket_of_one_second_is_none() -> None:
+    times = [*range(BEGIN + 3000, BEGIN + 4000), *[BEGIN] * 1000, BEGIN]
+    users = ["bot"] * 1000 + ["buyer"] * 1000 + ["me"]
+    done = clean(log(user=users, item=[f"i{n}" for n in range(2000)] + ["x"], time=times))
+    assert by_name(done.rules)["bots"]["dropped"] == 1000
+    # 16 minutes across a full hour, all inside the hour that begins at the half
+    assert by_name(done.rules)["bots"]["examples"] == [{"user": "bot", "moments_in_an_hour": 1000}]
+
+
+def test_pauses_part_a_user_into_visits_in_time_order() -> None:
+    hour = 3600
+    events = log(item=list("wxyz"), time=[BEGIN, BEGIN + 9 * hour, BEGIN + 10 * hour, BEGIN + 30 * hour])
+    done = clean(events, Clean(gap_hours=8))
+    ordered = order(done.events)
+    assert ordered.user_ids == ["a#1", "a#2", "a#3"]
+    assert ordered.histories.lengths.tolist() == [1, 2, 1]
+    assert by_name(done.rules)["visits"]["note"] == "1 users became 3 histories, parted by pauses over 8 hours"
+
+
+def test_a_user_who_is_called_like_a_visit_stays_apart() -> None:
+    events = log(user=["a", "a", "a#2"], item=["x", "y", "z"], time=[BEGIN, BEGIN + 10**6, BEGIN])
+    ordered = order(clean(events, Clean(gap_hours=8)).events)
+    assert ordered.user_ids == ["a#1", "a#2", "a#2#1"]
+    assert [ordered.item_ids[item - 1] for item in ordered.histories.items] == ["x", "y", "z"]
+
+
+def k_core(user: Any, item: Any, k_user: int, k_item: int) -> set[int]:
+    """The plain definition: take away until nothing changes."""
+    left = np.arange(len(user))
+    while True:
+        users, items = np.bincount(user[left], minlength=99), np.bincount(item[left], minlength=99)
+        kept = left[(users[user[left]] >= k_user) & (items[item[left]] >= k_item)]
+        if len(kept) == len(left):
+            return set(left.tolist())
+        left = kept
+
+
+@pytest.mark.parametrize(("k_user", "k_item"), [(3, 3), (4, 2), (1, 5), (5, 1)])
+def test_the_k_core_is_that_of_its_definition(k_user: int, k_item: int) -> None:
+    draw = seeds.generator(seeds.key(7, "core", k_user))
+    user, item = (60 * draw.random((2, 220)) ** 1.5).astype(int)
+    events = log(user=[f"u{n}" for n in user], item=[f"i{n}" for n in item])
+    done = clean(events, Clean(min_user_events=k_user, min_item_events=k_item))
+    expected = k_core(user, item, k_user, k_item)
+    assert {line - 1 for line in lines(done)} == expected
+    assert 0 < len(expected) < 220
+    assert done.events.count() == len(expected)
+    assert sum(one["dropped"] for one in done.rules) == 220 - len(expected)
+
+
+def test_a_core_of_nothing_is_an_error_that_names_the_rule() -> None:
+    with pytest.raises(DataError, match="rare_users"):
+        clean(log(item=["x", "y"]), Clean(min_user_events=5))
+
+
+def test_coded_and_plain_events_are_ordered_alike() -> None:
+    draw = seeds.generator(seeds.key(7, "coded"))
+    columns = {
+        "user": [f"u{n}" for n in draw.integers(0, 40, 900)],
+        "item": [f"é{n}" for n in draw.integers(0, 30, 900)],
+    }
+    times = (BEGIN + draw.integers(0, 300, 900)).tolist()
+    kinds = [["view", "buy", None][n] for n in draw.integers(0, 3, 900)]
+    done = clean(log(**columns, time=times, kind=kinds), Clean(min_user_events=20)).events
+    coded, plain = order(done), order(Events(done.connection, done.table, done.columns))
+    assert done.codes is not None
+    assert (coded.item_ids, coded.user_ids, coded.kinds) == (plain.item_ids, plain.user_ids, plain.kinds)
+    for name in ("items", "times", "starts", "keys"):
+        assert np.array_equal(getattr(coded.histories, name), getattr(plain.histories, name)), name
+    assert np.array_equal(coded.histories.extra["kind"], plain.histories.extra["kind"])
+
+
+def test_a_second_cleaning_leaves_the_first_one_alone() -> None:
+    events = log(user=["a", "a", "b"], item=["x", "y", "x"])
+    first = clean(events)
+    second = clean(events, Clean(min_user_events=2))
+    again = clean(first.events, Clean(min_user_events=2))
+    assert (lines(first), lines(second), lines(again)) == ([1, 2, 3], [1, 2], [1, 2])
+
+
+def catalog(**columns: list[Any]) -> ItemSource:
+    table = {"item": ["x", "y", "z"]} | columns
+    words = {name: name for name in table if name not in ("title",)}
+    return ItemSource(pa.table(table), words, text=("title",) if "title" in table else ())
+
+
+def test_what_items_lack_is_flagged_filled_or_dropped() -> None:
+    columns: dict[str, list[Any]] = {
+        "title": ["Mug", "", "Cup"],
+        "price": [2.0, 4.0, None],
+        "category": ["a", "a", "a"],
+    }
+    for way, kept, filled in (("flag", [1, 2, 3], ["", None]), ("fill", [1, 2, 3], ["a", 3.0]), ("drop", [1], [])):
+        events = log(catalog(**columns), item=["x", "y", "z"])
+        done = clean(events, Clean(missing_attributes=way))
+        rules = by_name(done.rules)
+        assert (rules["missing_title"]["touched"], rules["missing_price"]["touched"]) == (1, 1)
+        assert lines(done) == kept
+        sql = f"SELECT title, price FROM {done.events.items} ORDER BY item"
+        rows = done.events.connection.sql(sql).fetchall()
+        assert [rows[1][0], rows[2][1]] == filled if filled else len(rows) == 1
+
+
+def test_a_rare_spelling_becomes_the_frequent_one_in_the_catalogue() -> None:
+    names = [f"i{n}" for n in range(12)]
+    source = ItemSource(
+        pa.table({"item": names, "category": ["lamps"] * 10 + ["lmaps", "mugs"]}),
+        {"item": "item", "category": "category"},
+    )
+    done = clean(log(source, item=names))
+    found = by_name(done.rules)["misspelt_category"]
+    assert found["examples"] == [{"item": "i10", "category": "lmaps", "becomes": "lamps"}]
+    assert read_catalog(source, names, done.events).categories == ["lamps", "mugs"]
+
+
+@pytest.mark.parametrize(("way", "kept"), [("keep", [1, 2]), ("drop", [1])])
+def test_items_without_a_line_in_the_catalogue_are_counted(way: str, kept: list[int]) -> None:
+    done = clean(log(catalog(), item=["x", "unknown"]), Clean(unknown_items=way))
+    assert by_name(done.rules)["not_in_catalogue"]["touched"] == 1
+    assert lines(done) == kept
+
+
+def test_events_before_the_birth_of_their_item_go() -> None:
+    source = catalog(born=["2011-10-18T00:00:01Z", "", ""])
+    assert lines(clean(log(source, item=["x", "x", "y"]))) == [2, 3]
+
+
+def test_the_survey_drops_nothing_and_counts_each_rule_alone() -> None:
+    events = log(user=[None, None, "b"], item=["x"] * 3, time=[BEGIN] * 3, price=[0.0, 0.0, 1.0])
+    found = by_name(survey(events, Clean(min_user_events=2)))
+    touched = {name: found[name]["touched"] for name in ("lines", "users", "items", "missing_user", "zero_price")}
+    assert touched == {"lines": 3, "users": 1, "items": 1, "missing_user": 2, "zero_price": 2}
+    assert (found["duplicates"]["touched"], found["rare_users"]["touched"]) == (1, 1)
+    assert all(one["dropped"] == 0 for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("min_user_events", 0),
+        ("absurd_price_factor", 0.5),
+        ("gap_hours", -1.0),
+        ("missing_attributes", "guess"),
+        ("non_product_ids", "(post"),
+        ("last_time", "tomorrow"),
+    ],
+)
+def test_a_wish_out_of_bounds_names_its_key(field: str, value: object) -> None:
+    with pytest.raises(SpecError, match=f"clean.{field}"):
+        Clean(**{field: value})  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""Do processes give the bytes of a plain loop, and do they end with it?"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts import tasks
+from leaven.engines.local import Local
+from leaven.errors import DataError, LeavenError, SpecError
+from unit.engines import made
+
+SCRIPT = """
+from contracts import tasks
+from leaven.engines.local import Local
+
+if __name__ == "__main__":
+    for found in Local(workers=2).map(tasks.told_and_slept, [0.3, 0.3, 60.0, 60.0], None):
+        print(found, flush=True)
+"""
+
+
+def test_two_processes_give_the_bytes_of_one_loop() -> None:
+    shards = [np.arange(n, n + 5, dtype=np.uint64) for n in range(5)]
+    train = made.world()
+    alone, together = (list(Local(workers).map(made.rows, shards, train)) for workers in (1, 2))
+    assert [one.tobytes() for one in alone] == [two.tobytes() for two in together]
+
+
+def test_each_worker_counts_on_one_thread_and_this_process_keeps_its_own() -> None:
+    before = dict(os.environ)
+    assert set(Local(workers=2).map(tasks.threads, [1, 2, 3], None)) == {"1"}
+    assert dict(os.environ) == before
+
+
+def test_an_error_in_a_process_names_its_shard_and_keeps_its_class() -> None:
+    with pytest.raises(DataError, match="shard 3 of 4, row 9"):
+        list(Local(workers=2).map(tasks.fails_with_ours, [1, 2, 0, 4], None))
+
+
+def test_a_process_that_dies_is_told() -> None:
+    with pytest.raises(LeavenError, match="one that ended"):
+        list(Local(workers=2).map(tasks.dies, [1, 2, 3], None))
+
+
+def test_a_loop_that_stops_early_leaves_no_process_behind() -> None:
+    answers = Local(workers=2).map(tasks.told_and_slept, [0.0, 60.0, 60.0], None)
+    pid = next(answers)
+    began = time.monotonic()
+    answers.close()
+    assert time.monotonic() - began < 30
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_a_parent_that_is_stopped_leaves_no_process_behind(ending, tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    places = os.pathsep.join(map(str, [Path(__file__).parents[2], Path(__file__).parents[3] / "src"]))
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    with process:
+        assert process.stdout is not None
+        workers = {int(process.stdout.readline()), int(process.stdout.readline())}
+        os.kill(process.pid, ending)
+        process.wait(timeout=30)
+        deadline = time.monotonic() + 10
+        while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(alive(pid) for pid in workers)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie that waits for its parent does not)."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_fewer_workers_than_none_are_refused() -> None:
+    with pytest.raises(SpecError):
+        Local(workers=-1)

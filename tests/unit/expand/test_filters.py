@@ -1,0 +1,93 @@
+"""Do filters refuse what they should, for the reason that is true, and nothing else?"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories
+from leaven.errors import FitError, SpecError
+from leaven.expand.filters.copies import Copies
+from leaven.expand.filters.validity import Validity
+
+TRAIN = Histories.of([[1, 2, 3], [4, 2]], n_items=6, times=[[10, 20, 30], [50, 60]])
+
+
+def only(row: list[int], times: list[int]) -> Histories:
+    return Histories.of([row], n_items=6, times=[times])
+
+
+def reasons(filter_, train: Histories, new: Histories) -> dict[str, int]:
+    return dict(filter_.fit(train, 7)(new).refused)
+
+
+@pytest.mark.parametrize(
+    ("row", "times", "reason"),
+    [
+        ([1, 5], [10, 20], "an unknown item"),
+        ([1, 9], [10, 20], "an unknown item"),
+        ([0, 1], [10, 20], "an unknown item"),
+        ([1, 4], [10, 49], "an item before its first day"),
+        ([1, 2], [10, 61], "an event after the last training time"),
+        ([1, 2], [30, 29], "times out of order"),
+        ([], [], "fewer than 1 events"),
+        ([1, 1, 1, 1], [10, 10, 10, 10], "more than 3 events"),
+    ],
+)
+def test_each_broken_row_is_refused_for_its_reason(row, times, reason) -> None:
+    assert reasons(Validity(), TRAIN, only(row, times)) == {reason: 1}
+
+
+def test_a_row_that_could_have_happened_stays_though_another_one_falls() -> None:
+    new = Histories.of([[4, 1], [2, 7, 3], [9]], n_items=6, times=[[50, 60], [20, 20, 30], [1]])
+    kept = Validity().fit(TRAIN, 7)(new)  # 7 is the mask; row 1 begins before row 0 ends
+    assert kept.mask.tolist() == [True, True, False]
+
+
+def test_the_catalogue_may_know_items_that_nobody_took() -> None:
+    born = np.array([0, 99, 99, 99, 99, 40, np.iinfo(np.int64).max])
+    train = replace(TRAIN, catalog=Catalog(ids=list("abcdef"), born=born))
+    assert reasons(Validity(), train, only([5], [39])) == {"an item before its first day": 1}
+    assert reasons(Validity(), train, only([5, 1], [40, 45])) == {}  # 1 was taken before its stated day
+    assert reasons(Validity(), train, only([6], [60])) == {"an unknown item": 1}
+
+
+def test_limits_can_be_told() -> None:
+    assert reasons(Validity(min_events=2, max_events=9), TRAIN, only([1], [10])) == {"fewer than 2 events": 1}
+    with pytest.raises(SpecError):
+        Validity(min_events=3, max_events=2)
+    with pytest.raises(FitError, match="at least one training event"):
+        Validity().fit(TRAIN.slice(0, 0), 7)
+
+
+def users(rows: list[list[int]], name: str = "u", n_items: int = 99) -> Histories:
+    return Histories.of(rows, n_items, keys=seeds.user_keys([f"{name}{i}" for i in range(len(rows))]))
+
+
+REAL = users([[1, 2, 3, 4, 5, 6], [7, 8, 9], [20, 21, 22, 23, 30], [20, 21, 22, 23, 31], []])
+
+
+def test_exact_copies_and_shuffled_copies_are_refused() -> None:
+    new = users([[7, 8, 9], [9, 8, 7], [6, 5, 4, 3, 2, 1], [7, 8], [1, 2, 3, 4, 5, 6, 6]], "new")
+    kept = Copies(most=1.0).fit(REAL, 7)(new)
+    assert kept.mask.tolist() == [False, True, False, True, True]  # three items in another order: alike by chance
+    assert kept.refused == {"an exact copy of a real row": 1, "the items of a real row in another order": 1}
+
+
+def test_runs_of_one_real_user_betray_him_runs_of_many_do_not() -> None:
+    new = users([[9, 1, 2, 3, 4, 5], [9, 20, 21, 22, 23, 9], [50, 51, 52, 53, 54]], "new")
+    kept = Copies(run=4, most=0.5).fit(REAL, 7)(new)  # 2 of 3 runs; 1 of 3, which two users share; none
+    assert kept.mask.tolist() == [False, True, True]
+    assert kept.refused == {"mostly runs of 4 that one real user has": 1}
+
+
+def test_a_continued_row_holds_its_parent_s_runs_by_right() -> None:
+    new = users([[1, 2, 3, 4, 5, 6, 40], [1, 2, 3, 4, 5, 6, 40]], "new")
+    new = replace(new, parents=np.array([REAL.keys[0], REAL.keys[1]]))
+    assert Copies().fit(REAL, 7)(new).mask.tolist() == [True, False]
+
+
+def test_nothing_is_a_copy_of_nothing() -> None:
+    assert Copies().fit(users([]), 7)(users([[1, 2, 3, 4, 5], []])).mask.all()

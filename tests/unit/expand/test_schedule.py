@@ -1,0 +1,57 @@
+"""Do schedules go where they say?"""
+
+import math
+
+import pytest
+
+from leaven.errors import SpecError
+from leaven.expand.schedule import Constant, CoolDown, Cosine, Joined, Linear, Staircase, WarmUp
+
+
+def test_ends_are_exact() -> None:
+    assert (Linear(0.1, 0.7)(0), Linear(0.1, 0.7)(1)) == (0.1, 0.7)
+    assert (Cosine(0.9, 0.3)(0), Cosine(0.9, 0.3)(1)) == (0.9, 0.3)
+    assert (WarmUp(0.2, 0.8)(0), WarmUp(0.2, 0.8)(0.2), WarmUp(0.2, 0.8)(1)) == (0, 0.8, 0.8)
+    assert (CoolDown(0.8, 0.2, 0.3)(0.4), CoolDown(0.8, 0.2, 0.3)(0.7), CoolDown(0.8, 0.2, 0.3)(1)) == (0.8, 0, 0)
+
+
+def test_between_the_ends() -> None:
+    assert Linear(1, 0)(0.25) == 0.75
+    assert math.isclose(Cosine(1, 0)(1 / 3), 0.5 + 0.5 * math.cos(math.pi / 3))
+    assert WarmUp(0.5, 0.6)(0.25) == 0.3
+    assert math.isclose(CoolDown(1, 0.2, 0.2)(0.7), 0.5)
+
+
+def test_no_share_means_at_once() -> None:
+    assert WarmUp(share=0)(0) == 1
+    assert CoolDown(fall_share=0, clean_share=0.1)(0.89) == 1
+    assert CoolDown(fall_share=0, clean_share=0.1)(0.9) == 0
+
+
+def test_stairs_begin_where_they_are_told() -> None:
+    stairs = Staircase((0.1, 0.5, 0.9), at=(0.2, 0.8))
+    assert [stairs(p) for p in (0, 0.19, 0.2, 0.79, 0.8, 1)] == [0.1, 0.1, 0.5, 0.5, 0.9, 0.9]
+    assert [Staircase((0.0, 1.0))(p) for p in (0.49, 0.5)] == [0, 1]
+
+
+def test_joined_parts_run_through_in_their_stage() -> None:
+    joined = Joined((Linear(0, 1), Constant(0.4), Linear(0.4, 0)), at=(0.5, 0.75))
+    assert [joined(p) for p in (0, 0.25, 0.5, 0.75, 0.875, 1)] == [0, 0.5, 0.4, 0.4, 0.2, 0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Constant(1.1),
+        lambda: Linear(first=-0.1),
+        lambda: Cosine(last=float("nan")),
+        lambda: Staircase(()),
+        lambda: Staircase((0.1, 0.2), at=(0.3, 0.4)),
+        lambda: Joined((Constant(), Constant(), Constant()), at=(0.6, 0.5)),
+        lambda: Joined((Constant(), Constant()), at=(1.0,)),
+        lambda: CoolDown(fall_share=0.6, clean_share=0.5),
+    ],
+)
+def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+    with pytest.raises(SpecError):
+        wrong()

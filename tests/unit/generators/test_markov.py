@@ -1,0 +1,231 @@
+"""Does the chain say what a hand count says, and does it find the law that made the rows?"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories
+from leaven.data.shop import first_order, second_order
+from leaven.errors import DataError, FitError, SpecError
+from leaven.generators.markov import Markov
+from leaven.kernels.markov import gap_buckets, learned, log_likelihoods
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.user_keys([f"new{i}" for i in range(count)])
+
+
+def likelihood(chain, row: list[int]) -> float:
+    return float(log_likelihoods(chain, np.array(row, np.int32), np.array([0, len(row)]))[0])
+
+
+def test_probabilities_are_those_of_a_hand_count() -> None:
+    rows = Histories.of([[1, 2, 3], [1, 2, 1], [2, 2]], n_items=4)
+    chain = learned(rows.items, rows.starts, 4, order=2)
+    p0 = {item: (count + 3 * 1 / 4) / (8 + 3) for item, count in {1: 3, 2: 4, 3: 1, 4: 0}.items()}
+    after_2 = {item: (count + 3 * p0[item]) / (3 + 3) for item, count in {1: 1, 2: 1, 3: 1, 4: 0}.items()}
+    after_1 = {2: (2 + 1 * p0[2]) / (2 + 1)}
+    after_12 = {item: (count + 2 * after_2[item]) / (2 + 2) for item, count in {3: 1, 4: 0}.items()}
+    begin_1 = {2: (2 + 1 * after_1[2]) / (2 + 1)}  # a row that began with 1
+    assert math.isclose(likelihood(chain, [1, 2, 3]), math.log(begin_1[2]) + math.log(after_12[3]))
+    assert math.isclose(likelihood(chain, [1, 2, 4]), math.log(begin_1[2]) + math.log(after_12[4]))
+    assert math.isclose(likelihood(chain, [3, 4]), math.log(p0[4]))  # nothing ever followed 3
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_probabilities_of_all_followers_sum_to_one(order) -> None:
+    rows, _ = second_order(6, rows=40, length=9, seed=2)
+    chain = learned(rows.items, rows.starts, 6, order)
+    for begin in ([1], [1, 2], [3, 3, 3, 5, 6, 1]):
+        total = sum(math.exp(likelihood(chain, [*begin, item]) - likelihood(chain, begin)) for item in range(1, 7))
+        assert math.isclose(total, 1.0)
+
+
+def distance_to_second_order(rows: Histories, law: np.ndarray) -> float:
+    """Total variation of the follower after two items, over the pairs that occur often."""
+    items = rows.items.reshape(len(rows), -1) - 1
+    counts = np.zeros_like(law)
+    np.add.at(counts, (items[:, :-2].ravel(), items[:, 1:-1].ravel(), items[:, 2:].ravel()), 1)
+    often = counts.sum(axis=2) > 200
+    share = counts[often] / counts[often].sum(axis=1, keepdims=True)
+    return float(np.abs(share - law[often]).sum(axis=1).mean() / 2)
+
+
+def test_order_two_beats_order_one_where_two_items_count() -> None:
+    rows, law = second_order(8, rows=6000, length=10, seed=3)
+    one, two = (Markov(order=order).fit(rows, 7).sample(keys(6000)) for order in (1, 2))
+    assert distance_to_second_order(two, law) < 0.25 * distance_to_second_order(one, law)
+    assert distance_to_second_order(two, law) < 3 * distance_to_second_order(rows, law)
+    unseen = second_order(8, rows=6500, length=10, seed=3)[0].take(np.arange(6000, 6500))
+    one, two = (Markov(order=order).fit(rows, 7).log_likelihood(unseen).sum() for order in (1, 2))
+    assert two > one
+
+
+def test_its_likelihood_comes_near_the_true_one() -> None:
+    rows, law = first_order(10, rows=4000, length=10, seed=4)
+    unseen = first_order(10, rows=4300, length=10, seed=4)[0].take(np.arange(4000, 4300))
+    items = unseen.items.reshape(300, 10) - 1
+    truth = np.log(law[items[:, :-1], items[:, 1:]]).sum()
+    assert truth * 1.02 < Markov(order=1).fit(rows, 7).log_likelihood(unseen).sum() < truth
+
+
+def test_a_low_temperature_takes_the_likely_follower_more_often() -> None:
+    rows = Histories.of([[1, 2]] * 70 + [[1, 3]] * 30, n_items=3)
+
+    def share(**wish) -> float:
+        made = Markov(order=1, events_range=(2, 2), **wish).fit(rows, 7).sample(keys(20_000))
+        pairs = made.items.reshape(-1, 2)
+        after_1 = pairs[pairs[:, 0] == 1, 1]
+        return float((after_1 == 2).mean() / np.isin(after_1, [2, 3]).mean())
+
+    assert abs(share() - 0.7) < 0.02
+    assert abs(share(temperature=0.5) - 0.49 / (0.49 + 0.09)) < 0.02
+    assert share(top_k=1) > 0.95  # the rest comes from the levels below
+    assert share(top_p=0.5) > 0.95
+    assert abs(share(top_p=0.9) - 0.7) < 0.02
+
+
+def test_no_item_is_taken_before_its_first_day() -> None:
+    early = [[1, 2, 1, 2]] * 50
+    late = [[3, 1, 3, 2]] * 50
+    times = [[0, 10, 20, 30]] * 50 + [[1000, 1010, 1020, 1030]] * 50
+    made = Markov(order=1).fit(Histories.of(early + late, n_items=3, times=times), 7).sample(keys(3000))
+    taken = made.times[made.items == 3]
+    assert len(taken) > 100
+    assert taken.min() >= 1000
+
+
+def test_a_day_that_the_catalogue_states_counts_where_it_is_earlier() -> None:
+    rows = Histories.of([[1, 1]] * 20 + [[2, 2]] * 20, n_items=2, times=[[0, 10]] * 20 + [[1000, 1010]] * 20)
+    catalog = Catalog(ids=["a", "b"], born=np.array([0, 0, 0]))
+    free, bound = (Markov().fit(one, 7).sample(keys(2000)) for one in (replace(rows, catalog=catalog), rows))
+    assert free.times[free.items == 2].min() < 1000 <= bound.times[bound.items == 2].min()
+
+
+def test_gaps_follow_the_law_of_the_category_and_the_last_gap() -> None:
+    chance = np.random.default_rng(1)
+    rows, times = [], []
+    for _ in range(2000):
+        row = chance.integers(1, 3, 6)
+        gaps = np.where(row[:-1] == 1, chance.integers(60, 120, 5), chance.integers(80_000, 90_000, 5))
+        rows.append(row.tolist())
+        times.append((chance.integers(0, 10**8) + np.concatenate([[0], np.cumsum(gaps)])).tolist())
+    catalog = Catalog(ids=["a", "b"], category=np.array([0, 1, 2], np.int32))
+    made = Markov().fit(replace(Histories.of(rows, 2, times=times), catalog=catalog), 7).sample(keys(500))
+    gaps, inner = np.diff(made.times), np.diff(made.row_of_event()) == 0
+    after = made.items[:-1][inner]
+    quick, slow = gaps[inner][after == 1], gaps[inner][after == 2]
+    assert (quick < 120).mean() > 0.98
+    assert (slow >= 80_000).mean() > 0.98
+
+
+def test_gap_buckets_are_powers_of_two() -> None:
+    assert gap_buckets(np.array([0, 1, 2, 3, 4, 7, 8, 2**62])).tolist() == [0, 1, 2, 2, 3, 3, 4, 41]
+
+
+def test_who_never_repeats_in_the_data_never_repeats_in_made_rows() -> None:
+    chance = np.random.default_rng(5)
+    rows = [(chance.permutation(8)[:5] + 1).tolist() for _ in range(400)]
+    made = Markov(order=1).fit(Histories.of(rows, 8), 7).sample(keys(500))
+    assert all(len(set(made.row(i).tolist())) == made.lengths[i] for i in range(500))
+
+
+def test_repeats_are_as_frequent_as_in_the_rows() -> None:
+    chance = np.random.default_rng(6)
+    rows = []
+    for _ in range(3000):
+        row = [int(chance.integers(1, 41))]
+        while len(row) < 8:
+            again = chance.random() < 0.05
+            row.append(int(chance.choice(row)) if again else int(chance.integers(1, 41)))
+            if not again and row[-1] in row[:-1]:
+                row.pop()
+        rows.append(row)
+
+    def share(histories: Histories) -> float:
+        return 1 - np.mean([len(set(histories.row(i).tolist())) for i in range(len(histories))]) / 8
+
+    real = Histories.of(rows, 40)
+    assert abs(share(Markov(order=1).fit(real, 7).sample(keys(3000))) / share(real) - 1) < 0.25
+
+
+def test_lengths_and_first_times_are_those_of_the_rows() -> None:
+    chance = np.random.default_rng(7)
+    lengths = chance.choice([2, 3, 9], 2000, p=[0.5, 0.3, 0.2])
+    begun = chance.integers(0, 10**6, 2000)
+    times = [list(range(b, b + 10 * n, 10)) for b, n in zip(begun, lengths, strict=True)]
+    rows = Histories.of([[1] * n for n in lengths], 1, times=times)
+    made = Markov().fit(rows, 7).sample(keys(4000))
+    assert abs((made.lengths == 9).mean() - 0.2) < 0.03
+    assert abs(np.median(made.times[made.starts[:-1]]) - np.median(begun)) < 30_000
+    assert Markov(events_range=(3, 4)).fit(rows, 7).sample(keys(50)).lengths.tolist().count(3) > 20
+
+
+def test_targets_are_those_that_help() -> None:
+    rows, _ = first_order(6, rows=50, length=5, seed=1)
+    rows = replace(rows, targets=np.full(50, 1, np.int32))  # windows: only the last event is a target
+
+    def targets(where: str, chosen: str) -> list[int]:
+        wish = Markov(where=where, targets=chosen, new_events_range=(2, 2))
+        return np.unique(wish.fit(rows, 7).sample(keys(50), rows).targets).tolist()
+
+    assert targets("after", "fitting") == targets("after", "new") == [2]
+    assert targets("after", "given") == [3]
+    assert targets("after", "all") == targets("before", "all") == [6]
+    assert targets("before", "fitting") == targets("before", "given") == [1]
+
+
+def test_a_reversed_chain_knows_what_comes_before() -> None:
+    rows = Histories.of([[1, 2, 3, 4]] * 30, n_items=4, times=[[0, 100, 200, 300]] * 30)
+    known = Histories.of([[3, 4]], n_items=4, times=[[250, 300]])
+    made = Markov(order=2, where="before", new_events_range=(2, 2)).fit(rows, 7)
+    drawn = [made.sample(key, known).items.tolist() for key in keys(50)[:, None]]
+    assert drawn.count([1, 2, 3, 4]) > 35
+
+
+def test_other_columns_follow_and_are_empty_where_events_are_made() -> None:
+    rows = replace(Histories.of([[1, 2]], 2), extra={"price": np.array([3.0, 4.0])})
+    fitted = Markov(where="after", new_events_range=(1, 1)).fit(rows, 7)
+    assert fitted.sample(keys(1), rows).extra["price"].tolist() == [3.0, 4.0, 0.0]
+    assert fitted.sample(keys(3)).extra["price"].tolist() == [0.0] * fitted.sample(keys(3)).events
+
+
+def test_one_item_alone_is_a_world_too() -> None:
+    made = Markov().fit(Histories.of([[1]], 1), 7).sample(keys(5))
+    assert set(made.items.tolist()) == {1}
+
+
+def test_items_that_training_never_saw_are_context_without_a_follower() -> None:
+    fitted = Markov(where="after", new_events_range=(3, 3)).fit(Histories.of([[1, 2, 1, 2]], n_items=9), 7)
+    made = fitted.sample(keys(2), Histories.of([[8], [10]], n_items=9))  # 10 is the mask
+    assert set(made.items[[1, 2, 3, 5, 6, 7]].tolist()) <= {1, 2}
+    assert np.isfinite(fitted.log_likelihood(Histories.of([[8, 9, 1]], n_items=9))).all()
+
+
+def test_bad_input_is_answered_with_one_clear_error(tmp_path) -> None:
+    with pytest.raises(FitError, match="at least one event"):
+        Markov().fit(Histories.of([[], []], 3), 7)
+    with pytest.raises(DataError, match="2 keys, one a row"):
+        Markov(where="after").fit(Histories.of([[1, 2]], 3), 7).sample(keys(3), Histories.of([[1], [2]], 3))
+    with pytest.raises(DataError, match=r"no markov\.json"):
+        Markov.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"order": 0},
+        {"where": "afer"},
+        {"events_range": (3, 2)},
+        {"temperature": 0},
+        {"top_p": 0},
+        {"where": "before", "targets": "new"},
+    ],
+)
+def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+    with pytest.raises(SpecError):
+        Markov(**wrong)

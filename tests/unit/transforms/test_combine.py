@@ -1,0 +1,72 @@
+"""How do several transforms become one?"""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.errors import SpecError
+from leaven.transforms.choice import OneOf
+from leaven.transforms.combine import Chain
+from leaven.transforms.history import Crop
+from leaven.transforms.order import Reverse
+from leaven.transforms.removal import Drop, Mask
+from leaven.transforms.windows import Windows
+
+
+def changed(wish, rows: Histories, step: int = 3) -> Histories:
+    return wish.fit(rows)(rows, seeds.row_keys(step, rows.keys), np.ones(len(rows), np.float32))
+
+
+def many(rows: int = 3000) -> Histories:
+    return Histories.of([list(range(1, 11))] * rows, n_items=10)
+
+
+def test_a_chain_applies_its_members_in_order() -> None:
+    rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    half, back = Crop(keep_range=(0.5, 0.5), keep_last=True), Reverse(keep_last=False)
+    assert changed(Chain((half, back)), rows).items.tolist() == [4, 3]
+    assert changed(Chain((back, half)), rows).items.tolist() == [2, 1]
+
+
+def test_a_member_draws_alone_whatever_the_other_members_do() -> None:
+    rows = many()
+    one = changed(Chain((Reverse(p=0.0), Mask())), rows)
+    other = changed(Chain((Reverse(share_range=(0.2, 0.9), p=0.0), Mask())), rows)
+    assert one.items.tolist() == other.items.tolist()
+
+
+def test_windows_inside_a_chain_go_on_with_keys_of_their_own() -> None:
+    rows = Histories.of([list(range(1, 41))], n_items=40)
+    new = changed(Chain((Windows(rule="slide", length=20), Mask(share_range=(0.5, 0.5)))), rows)
+    assert len(new) == 21
+    hidden = {tuple(new.row(i) == rows.mask_id) for i in range(len(new))}
+    assert len(hidden) == 21
+    assert (new.parents == rows.keys[0]).all()
+
+
+def test_one_of_draws_by_weight_and_keeps_the_order_of_rows() -> None:
+    rows = many()
+    wish = OneOf((Crop(keep_range=(0.5, 0.5)), Mask(share_range=(0.5, 0.5)), Reverse()), (2.0, 1.0, 1.0))
+    new = changed(wish, rows)
+    assert new.keys.tolist() == rows.keys.tolist()
+    masked = np.add.reduceat(new.items == rows.mask_id, new.starts[:-1]) > 0
+    assert (new.lengths == 5).mean() == pytest.approx(0.5, abs=0.03)
+    assert masked.mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_row_is_stuck_where_every_member_says_so() -> None:
+    rows = Histories.of([[1], [1, 2], [1, 2, 3]], n_items=3)
+    reasons = OneOf((Drop(), Mask())).fit(rows).reasons(rows)
+    assert np.any(list(reasons.values()), axis=0).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("wrong", [(), (Crop,), Crop(), ("crop",)])
+def test_members_must_be_transforms(wrong) -> None:
+    with pytest.raises(SpecError, match=r"chain\.of"):
+        Chain(wrong)
+
+
+def test_weights_are_one_a_member() -> None:
+    with pytest.raises(SpecError, match=r"one_of\.weights"):
+        OneOf((Crop(), Mask()), (1.0,))

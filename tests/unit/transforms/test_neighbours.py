@@ -1,0 +1,126 @@
+"""Which item stands for which? Counted by hand."""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories, concat
+from leaven.errors import DataError, SpecError
+from leaven.kernels.cooccurrence import count_pairs, strongest
+from leaven.transforms.neighbours import Neighbours, NeighbourTable
+from leaven.transforms.substitution import Insert, Substitute
+
+
+def dense(rows: list[list[int]], n_items: int, reach: tuple[int, int, float]) -> np.ndarray:
+    """The table of `count_pairs` as a matrix, rows weighing 1, 2, 3 …"""
+    made = Histories.of(rows, n_items)
+    weight = np.arange(1, len(rows) + 1, dtype=np.float32)
+    table = count_pairs(made.items, made.starts, made.row_of_event().astype(np.int32), weight, n_items, reach)
+    matrix = np.zeros((n_items + 1, n_items + 1))
+    matrix[np.repeat(np.arange(n_items + 1), np.diff(table[0])), table[1]] = table[2]
+    return matrix
+
+
+def test_pairs_are_counted_with_the_weight_of_their_row() -> None:
+    counted = dense([[1, 2, 3], [2, 1], [4]], 4, (100, 100, 1.0))
+    assert counted[1, 2] == counted[2, 1] == 1 + 2
+    assert counted[1, 3] == counted[2, 3] == 1
+    assert counted[4].sum() == 0
+    assert np.trace(counted) == 0
+
+
+def test_reach_and_fade_bound_a_meeting() -> None:
+    counted = dense([[1, 2, 3]], 3, (0, 2, 0.5))
+    assert counted[1, 2] == 1
+    assert counted[1, 3] == 0.5
+    assert counted[3].sum() == 0  # nothing is looked back at
+
+
+def test_the_strongest_come_first_and_ties_go_to_the_lower_id() -> None:
+    starts, others = np.array([0, 4], np.int64), np.array([9, 3, 5, 7], np.int32)
+    scores = np.array([1.0, 2.0, 1.0, 0.0], np.float32)
+    assert strongest(starts, others, scores, 2)[1].tolist() == [3, 5]
+    assert strongest(starts, others, scores, 9)[1].tolist() == [3, 5, 9]
+
+
+def test_cosine_with_inverse_user_frequency() -> None:
+    rows = Histories.of([[1, 2], [1, 2, 3]], n_items=3)
+    table = Neighbours(shrink=0.0).fit(rows)
+    short, long = 1 / np.log(3), 1 / np.log(4)
+    assert table.of(3).tolist() == [1, 2]
+    at = table.starts[3]
+    assert table.confidence[at] == pytest.approx(long / np.sqrt(long * (short + long)), rel=1e-5)
+    assert table.confidence[table.starts[1]] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_a_table_knows_real_rows_only() -> None:
+    real = Histories.of([[1, 2], [2, 3]], n_items=5)
+    made = Histories.of([[1, 4], [4, 5]], n_items=5)
+    made.origin[:] = 1
+    table = Neighbours().fit(concat([real, made]))
+    assert table.items.tolist() == Neighbours().fit(real).items.tolist()
+    assert len(table.of(4)) == 0
+
+
+def test_a_saved_table_comes_back(tmp_path) -> None:
+    table = Neighbours().fit(Histories.of([[1, 2, 3], [2, 3]], n_items=3))
+    table.save(tmp_path / "table.npz")
+    back = NeighbourTable.load(tmp_path / "table.npz")
+    assert back.items.tolist() == table.items.tolist()
+    assert back.confidence.tolist() == table.confidence.tolist()
+    (tmp_path / "broken.npz").write_bytes(b"no table")
+    with pytest.raises(DataError, match="table of neighbours"):
+        NeighbourTable.load(tmp_path / "broken.npz")
+
+
+def test_substitutes_are_neighbours_and_their_share_is_kept() -> None:
+    train = Histories.of([[1, 2], [1, 2], [3, 4], [3, 4], [5]], n_items=5)
+    rows = Histories.of([[1, 5, 3, 1, 3, 5]] * 2000, n_items=5)
+    fitted = Substitute(share_range=(0.5, 0.5)).fit(train)
+    new = fitted(rows, seeds.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
+    pairs = {(int(a), int(b)) for a, b in zip(rows.items, new.items, strict=True) if a != b}
+    assert pairs == {(1, 2), (3, 4)}
+    assert (new.items != rows.items).mean() == 0.5  # 3 of the 4 items that have a neighbour
+    assert fitted.reasons(Histories.of([[5, 5], [1, 5]], 5))["no item with a candidate"].tolist() == [True, False]
+
+
+def test_an_inserted_item_stands_before_its_neighbour_half_way_in_time() -> None:
+    train = Histories.of([[1, 2], [1, 2]], n_items=3)
+    rows = Histories.of([[3, 1]], n_items=3, times=[[100, 200]])
+    fitted = Insert(share_range=(0.5, 0.5)).fit(train)
+    new = fitted(rows, rows.keys, np.ones(1, np.float32))
+    assert new.items.tolist() == [3, 2, 1]
+    assert new.times.tolist() == [100, 150, 200]
+
+
+def test_candidates_from_popular_random_and_recent_items() -> None:
+    train = Histories.of([[1, 1, 1, 2]], n_items=3)
+    rows = Histories.of([[2, 1, 2, 1, 2, 1]] * 3000, n_items=3)
+    made = {}
+    for by in ("popular", "random", "recent"):
+        fitted = Insert(share_range=(0.5, 0.5), by=by).fit(train)
+        made[by] = fitted(rows, seeds.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
+    for new in made.values():
+        assert set(np.unique(new.items)) == {1, 2}  # 3 is in the catalogue, but nobody took it yet
+
+
+def test_a_table_fitted_on_other_ids_is_refused() -> None:
+    train = Histories.of([[1, 2], [1, 2]], n_items=3)
+    other = Histories.of([[1, 2]], n_items=4)
+    with pytest.raises(DataError, match="3 items of the fit"):
+        Substitute().fit(train)(other, other.keys, np.ones(1, np.float32))
+    unknown = Histories.of([[1, 9]], n_items=3)
+    with pytest.raises(DataError, match="ids in 1"):
+        Substitute().fit(train)(unknown, unknown.keys, np.ones(1, np.float32))
+
+
+def test_categories_are_asked_for_where_there_are_none() -> None:
+    with pytest.raises(DataError, match="category"):
+        Substitute(by="category").fit(Histories.of([[1, 2]], n_items=3))
+
+
+def test_a_wrong_source_is_named() -> None:
+    with pytest.raises(SpecError, match="did you mean 'similar'"):
+        Substitute(by="similiar")
+    with pytest.raises(SpecError, match=r"neighbours\.by"):
+        Neighbours(by=("pictures",))

@@ -1,0 +1,60 @@
+"""Into which rows is a history split?"""
+
+import numpy as np
+import pytest
+
+from leaven.data.histories import Histories
+from leaven.errors import SpecError
+from leaven.transforms.windows import Windows
+
+
+def split(wish: Windows, rows: Histories) -> list[list[int]]:
+    new = wish.fit(rows)(rows, rows.keys, np.ones(len(rows), np.float32))
+    return [new.row(i).tolist() for i in range(len(new))]
+
+
+FIVE = [1, 2, 3, 4, 5]
+
+
+def test_prefixes_end_at_every_event_but_the_first() -> None:
+    rows = Histories.of([FIVE[:3], FIVE[:2], FIVE[:1], []], n_items=5)
+    assert split(Windows(), rows) == [[1, 2], [1, 2, 3], [1, 2], [1], []]
+    assert split(Windows(length=2), rows)[:2] == [[1, 2], [2, 3]]
+
+
+def test_suffixes_begin_at_every_event_but_the_last() -> None:
+    rows = Histories.of([FIVE[:4]], n_items=5)
+    assert split(Windows(rule="suffix"), rows) == [[1, 2, 3, 4], [2, 3, 4], [3, 4]]
+
+
+def test_sliding_windows_are_counted_from_the_end_so_that_the_last_is_there() -> None:
+    rows = Histories.of([FIVE, FIVE[:2]], n_items=5)
+    assert split(Windows(rule="slide", length=3), rows) == [[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2]]
+    assert split(Windows(rule="slide", length=2, stride=2), rows) == [[2, 3], [4, 5], [1, 2]]
+    assert split(Windows(rule="slide", length=4, whole=True), rows) == [[1, 2, 3, 4], [2, 3, 4, 5], FIVE, [1, 2]]
+
+
+def test_targets_are_the_last_event_or_all_but_the_first() -> None:
+    rows = Histories.of([FIVE], n_items=5)
+    ones = np.ones(1, np.float32)
+    last = Windows(rule="slide", length=3).fit(rows)(rows, rows.keys, ones)
+    every = Windows(rule="slide", length=3, targets="all").fit(rows)(rows, rows.keys, ones)
+    assert last.targets.tolist() == [1, 1, 1]
+    assert every.targets.tolist() == [2, 2, 2]
+    only = Windows(rule="whole").fit(rows)(rows, rows.keys, ones)
+    assert only.targets.tolist() == [1]
+    assert only.items.tolist() == FIVE
+
+
+def test_an_index_gives_batch_by_batch_what_all_at_once_gives() -> None:
+    rows = Histories.of([FIVE, FIVE[:2], FIVE[1:]], n_items=5)
+    index = Windows().index(rows)
+    parts = list(index.batches(3))
+    assert [len(part) for part in parts] == [3, 3, 2]
+    assert np.concatenate([part.items for part in parts]).tolist() == index.all().items.tolist()
+    assert np.concatenate([part.keys for part in parts]).tolist() == index.all().keys.tolist()
+
+
+def test_an_unknown_rule_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match="did you mean 'prefix'"):
+        Windows(rule="prefixes")
