@@ -12,7 +12,7 @@ from leaven.data.events import Events
 from leaven.data.health import health
 from leaven.data.histories import Histories
 from leaven.data.log import ItemSource, Source, guess, order, read
-from leaven.data.split import TimeSplit, leak
+from leaven.data.split import TimeSplit
 from leaven.errors import DataError
 
 
@@ -47,7 +47,7 @@ def profile(
     histories = order(done.events).histories
     facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
     facts |= {"health": health(histories), "split": _split(histories, split_wish or TimeSplit())}
-    facts["leave_one_out_leak_share"] = leak(histories)
+    facts["leave_one_out_leak_share"] = facts["split"].get("leave_one_out_leak_share")
     return facts | {"advice": advice(facts)}
 
 
@@ -98,8 +98,8 @@ def advice(facts: Mapping[str, Any]) -> list[str]:
         said.append(f"Cleaning takes {lost:.0%} of the lines: {why}.")
     ties, share, single = shape.get("tie_share", 0.0), facts["leave_one_out_leak_share"], raw["users_with_one_event"]
     if ties > 0.2:
-        said.append(f"{ties:.0%} of the events share their second with another of the same user: {_BASKET}.")
-    if share and "clock" not in split:
+        said.append(f"{ties:.1%} of the events share their second with another of the same user: {_BASKET}.")
+    if share:
         said.append(f"Leave-one-out would learn from the future: {share:.0%} {_LEAK}.")
     if shape["repeat_share"] > 0.05:
         said.append(f"{shape['repeat_share']:.0%} of the events repeat an item that the user already had.")
