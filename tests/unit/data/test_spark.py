@@ -24,6 +24,7 @@ from leaven.data.log.order import (
 
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java runtime, which Spark needs"),
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -68,10 +68,15 @@ def _kept(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str
         names["catalog"] = old[log.catalog] = f"{name}_catalog"
     for table, new in old.items():
         connection.execute(f"ALTER TABLE {table} RENAME TO {new}")
+    _sweep(connection)
+    return replace(log, **names), name
+
+
+def _sweep(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what was made on the way."""
     left = "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'clean@_%' ESCAPE '@'"
     for (table,) in connection.execute(left).fetchall():
         connection.execute(f"DROP TABLE {table}")
-    return replace(log, **names), name
 
 
 def clean_tables(
@@ -81,26 +86,23 @@ def clean_tables(
 
     catalog: the name of the table of items and its columns; empty where there is none.
     """
-    log = code(tables, source, columns)
-    log, facts = clean_catalog(log, catalog, wish)
+    log, facts = clean_catalog(code(tables, source, columns), catalog, wish)
     rules, skipped = line_rules(log, wish)
     found = look(log, rules, wish)
-    facts += [*found, *skipped]
-    whole = log
-    if any(one["dropped"] for one in found):
-        log = without(log, rules, wish)
-    log, more = one_of_each(log, wish, whole)
-    facts += more
+    good = without(log, rules, wish) if any(one["dropped"] for one in found) else log
+    once, repeats = one_of_each(good, wish, log)
+    facts += [*found, *skipped, *repeats]
+    for gone in {log.lines, good.lines} - {once.lines}:
+        tables.drop(gone)
+    log = once
     for step in (one_text, visits, rare):
-        before = log.lines
-        log, more = step(log, wish)
+        changed, more = step(log, wish)
         facts += more
-        if log.lines != before and before != whole.lines:
-            tables.drop(before)
+        if changed.lines != log.lines:
+            tables.drop(log.lines)
+        log = changed
     if not log.total:
         raise _nothing_left(facts)
-    if whole.lines != log.lines:
-        tables.drop(whole.lines)
     return log, facts
 
 
@@ -127,6 +129,7 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
     if wish.duplicates:
         found.append(_duplicates(log))
     found += [*one_text(log, wish)[1], *below(log, wish)]
+    _sweep(events.connection)
     return counted + [one | {"dropped": 0} for one in found]
 
 

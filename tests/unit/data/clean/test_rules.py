@@ -1,5 +1,8 @@
 """Cleaning: each rule finds what was planted, and nothing else."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from leaven.data.events import Events
 from leaven.data.log import ItemSource, Source, order, read, read_catalog
 from leaven.errors import DataError, SpecError
 
+ROOT = Path(__file__).parents[4]
 BEGIN = 1_318_896_000
 
 
@@ -264,3 +268,32 @@ def test_the_survey_drops_nothing_and_counts_each_rule_alone() -> None:
 def test_a_wish_out_of_bounds_names_its_key(field: str, value: object) -> None:
     with pytest.raises(SpecError, match=f"clean.{field}"):
         Clean(**{field: value})  # type: ignore[arg-type]
+
+
+def test_a_pattern_that_the_database_does_not_know_is_an_error_of_the_spec() -> None:
+    with pytest.raises(SpecError, match="patterns"):
+        clean(log(item=["x"]), Clean(non_product_ids="^(?!x)y"))
+
+
+def test_nothing_but_what_is_kept_stays_in_the_database() -> None:
+    events = log(item=["x", "x", "y"], price=[1.0, 0.0, 2.0])
+    survey(events)
+    done = clean(events)
+    names = {row[0] for row in events.connection.sql("SHOW TABLES").fetchall()}
+    kept = {"lines", "users", "items"}
+    assert names == {"events", done.events.table} | {f"{done.events.table}_{part}" for part in kept}
+
+
+def test_the_documented_order_is_the_order_applied() -> None:
+    table = (ROOT / "docs/how-it-works.md").read_text().split("## The rules of cleaning, in their order")[1]
+    cells = re.findall(r"^\| (`.+?) \|", table.split("## ")[0], re.M)
+    told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    source = catalog(title=["Mug", "", "Cup"], price=[2.0, 2.0, 2.0], category=["a", "a", "a"], born=["", "", ""])
+    columns: dict[str, list[Any]] = {"order": ["1", "2", "3"], "quantity": [1.0] * 3, "price": [1.0] * 3}
+    events = log(source, item=["x", "x", "y"], text=["Mug"] * 3, **columns)
+    wish = Clean(2, 1, first_time="2000-01-01", gap_hours=1, missing_attributes="drop")
+    done = clean(events, wish)
+    applied = [one["rule"] for one in done.rules]
+    assert applied == [name for name in told if name != "rare_items"]
+    both = [one["rule"] for one in clean(events, replace(wish, min_item_events=2)).rules]
+    assert both == told
