@@ -10,7 +10,7 @@ SOURCE = ROOT / "src" / "leaven"
 
 def places() -> dict[str, int]:
     """place (as a path under src/leaven) -> floor."""
-    rows = re.findall(r"^\| (\d) \| (.+?) \|", (ROOT / "docs/how-it-works.md").read_text(), re.M)
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", (ROOT / "docs/how-it-works.md").read_text(), re.M)
     return {place: int(floor) for floor, cell in rows for place in re.findall(r"`([^`]+)`", cell)}
 
 

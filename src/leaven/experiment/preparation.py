@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leaven.data.clean import clean
-from leaven.data.health import health
-from leaven.data.split import Split
-
 from leaven import seeds
 from leaven.contracts import Tell
 from leaven.data.catalog import Catalog
+from leaven.data.clean import clean
 from leaven.data.events import Events
+from leaven.data.health import health
 from leaven.data.log import order, read, read_catalog
 from leaven.data.log.files import paths_of
 from leaven.data.log.order import Ordered
 from leaven.data.log.tables import is_database
+from leaven.data.split import Split
 from leaven.experiment.storage import load_split, save_split
 from leaven.runs import Run, file_fingerprint, fingerprint
 from leaven.spec import Spec, resolved

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from leaven.data.split import Split
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.split import Split
 from leaven.runs import write_json
 
 PARTS = ("control", "valid", "test")

@@ -309,7 +309,7 @@ def _small_codes(rows: Histories) -> npt.NDArray[np.int32]:
 
 
 def _backed_off(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """float64 (categories, buckets + 1, buckets): next bucket's law, summed up; Witten-Bell as for the items.
+    """float64 (categories, buckets + 1, buckets): next bucket's law, summed up; by Witten and Bell's method C.
 
     From (category, last bucket) down to the last bucket alone, down to all gaps.
     """

@@ -1,11 +1,12 @@
 """What follows what in these rows, how likely is a row, and how does a new one go on?
 
-An interpolated back-off chain after Witten and Bell (IEEE Trans. Inf. Theory 37(4), 1991, method C; in the
-recursive form of Chen and Goodman, 1998, sec. 2.5): after context h, seen c(h) times with T(h) different
-followers,
+An interpolated back-off chain with absolute discounting (Ney, Essen and Kneser, Computer Speech and Language 8(1),
+1994; Chen and Goodman, 1998, sec. 2.6). After context h, seen c(h) times with T(h) different followers,
 
-    P(w | h) = (c(h, w) + T(h) P(w | h')) / (c(h) + T(h)),    h' = h without its oldest item,
+    P(w | h) = (c(h, w) - d) / c(h) + d T(h) / c(h) P(w | h'),    h' = h without its oldest item,
 
+and the discount d of a level is n1 / (n1 + 2 n2), n1 and n2 the edges seen once and twice: where most were seen
+once, little is believed. We keep d within 0.1 .. 0.98, so that nothing is impossible and nothing is ignored. It goes
 down to the frequencies of single items and, below these, a uniform law over the catalogue. The contexts of all
 levels lie in one trie: the edge (h, w) of level k is the context "h, then w" of level k + 1.
 """
@@ -38,20 +39,18 @@ class Chain(NamedTuple):
 
     bounds    int64 (contexts + 1,)  context g owns edges bounds[g]:bounds[g + 1]
     followers int32 (edges,)         ascending inside a context
-    counts    int32 (edges,)         how often the edge was seen
+    share     float64 (edges,)       (c(h, w) - d) / c(h)
     mass      float64 (edges,)       summed up inside each context: weights of the draw
-    back_off  float64 (contexts,)    T / (c + T); 1 where nothing was seen
-    seen      int64 (contexts,)      c
+    back_off  float64 (contexts,)    d T(h) / c(h); 1 where nothing was seen
     shift     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
     n_items                          size of the catalogue
     """
 
     bounds: Ints
     followers: Items
-    counts: Items
+    share: Floats
     mass: Floats
     back_off: Floats
-    seen: Ints
     shift: Ints
     n_items: int
 
@@ -127,22 +126,29 @@ def _edges(contexts: Ints, items: Items, base: int, width: int) -> _Level:
 def _stacked(levels: list[_Level], n_items: int) -> Chain:
     degree = np.concatenate([level.degree for level in levels])
     counts = np.concatenate([level.counts for level in levels])
+    discount = np.concatenate([np.full(len(level.counts), _discount(level.counts)) for level in levels])
     bounds = np.concatenate([[0], np.cumsum(degree)]).astype(np.int64)
-    total = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    seen = (total[bounds[1:]] - total[bounds[:-1]]).astype(np.int64)
+    seen = np.repeat(np.add.reduceat(counts, bounds[:-1][degree > 0]), degree[degree > 0])
+    share = (counts - discount) / seen
+    back_off = np.ones(len(degree))
+    back_off[degree > 0] = np.add.reduceat(discount / seen, bounds[:-1][degree > 0])
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
     shift = np.cumsum([0] + [len(level.degree) for level in levels])[:-1]
     shift[2:] -= edge_at[1 : len(levels) - 1]  # level 1 is told by the item itself
     return Chain(
         bounds=bounds,
         followers=np.concatenate([level.followers for level in levels]),
-        counts=counts,
-        mass=_summed(counts.astype(np.float64), bounds),
-        back_off=np.where(degree > 0, degree / np.maximum(seen + degree, 1), 1.0),
-        seen=seen,
+        share=share,
+        mass=_summed(share, bounds),
+        back_off=back_off,
         shift=shift.astype(np.int64),
         n_items=int(n_items),
     )
+
+
+def _discount(counts: Items) -> float:
+    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    return min(max(once / max(once + 2 * twice, 1), 0.1), 0.98)
 
 
 def _summed(weights: Floats, bounds: Ints) -> Floats:
@@ -153,14 +159,14 @@ def _summed(weights: Floats, bounds: Ints) -> Floats:
 
 
 def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Chain:
-    """The chain with other weights of the draw: count ** (1 / temperature) of the likeliest followers.
+    """The chain with other weights of the draw: share ** (1 / temperature) of the likeliest followers.
 
     top_k: no more than so many followers of a context, 0 for all; top_p: the fewest that hold so much of its
-    mass. Counts, and with them `log_likelihoods`, stay as they are.
+    mass. Shares, and with them `log_likelihoods`, stay as they are.
     """
     if temperature == 1.0 and not top_k and top_p >= 1.0:
         return chain
-    weights = chain.counts.astype(np.float64) ** (1.0 / temperature)
+    weights: Floats = chain.share ** (1.0 / temperature)
     context = np.repeat(np.arange(len(chain.bounds) - 1), np.diff(chain.bounds))
     best_first = np.lexsort((-weights, context))
     mass = _summed(weights[best_first], chain.bounds)
@@ -224,11 +230,10 @@ def _go_on(chain: Chain, contexts: Ints, item: int) -> None:
 def _probability(chain: Chain, contexts: Ints, item: int) -> float:
     p = 1.0 / chain.n_items
     for context in contexts:
-        if context < 0 or chain.seen[context] == 0:
+        if context < 0:
             continue
         edge = _place(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
-        share = chain.counts[edge] / chain.seen[context] if edge >= 0 else 0.0
-        p = (1.0 - chain.back_off[context]) * share + chain.back_off[context] * p
+        p = (chain.share[edge] if edge >= 0 else 0.0) + chain.back_off[context] * p
     return p
 
 
@@ -237,14 +242,14 @@ def _drawn(chain: Chain, contexts: Ints, u: float) -> int:
     """The item that a number u in 0..1 points at; what is left of u after a choice serves the next one."""
     for level in range(len(contexts) - 1, -1, -1):
         context = contexts[level]
-        if context < 0 or chain.seen[context] == 0:
+        if context < 0:
             continue
-        share = chain.back_off[context]
-        if u >= share:
+        down = chain.back_off[context]
+        if u >= down:
             low, high = chain.bounds[context], chain.bounds[context + 1]
-            wanted = (u - share) / (1.0 - share) * chain.mass[high - 1]
+            wanted = (u - down) / (1.0 - down) * chain.mass[high - 1]
             return chain.followers[_above(chain.mass, low, high, wanted)]
-        u /= share
+        u /= down
     known = chain.bounds[1]
     return chain.followers[min(int(u * known), known - 1)]
 

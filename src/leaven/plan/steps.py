@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from leaven.expand.schedule import Constant
-from leaven.expand.strategy import Uniform
-
 from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
 from leaven.errors import SpecError, nearest
+from leaven.expand.schedule import Constant
+from leaven.expand.strategy import Uniform
 
 GENERATED_WEIGHT = 0.5
 """Weight in the loss of rows that a generator made, unless a step says otherwise."""

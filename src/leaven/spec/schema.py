@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
-from leaven.data.clean import Clean
-
 from leaven import registry
+from leaven.data.clean import Clean
 from leaven.data.log.source import Source
 from leaven.plan.steps import Step
 from leaven.spec.building import families_of

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from leaven.data.clean import Clean
-
 from leaven import registry
 from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
 from leaven.plan.steps import Plan, Step

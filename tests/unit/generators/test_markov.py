@@ -26,11 +26,15 @@ def likelihood(chain, row: list[int]) -> float:
 def test_probabilities_are_those_of_a_hand_count() -> None:
     rows = Histories.of([[1, 2, 3], [1, 2, 1], [2, 2]], n_items=4)
     chain = learned(rows.items, rows.starts, 4, order=2)
-    p0 = {item: (count + 3 * 1 / 4) / (8 + 3) for item, count in {1: 3, 2: 4, 3: 1, 4: 0}.items()}
-    after_2 = {item: (count + 3 * p0[item]) / (3 + 3) for item, count in {1: 1, 2: 1, 3: 1, 4: 0}.items()}
-    after_1 = {2: (2 + 1 * p0[2]) / (2 + 1)}
-    after_12 = {item: (count + 2 * after_2[item]) / (2 + 2) for item, count in {3: 1, 4: 0}.items()}
-    begin_1 = {2: (2 + 1 * after_1[2]) / (2 + 1)}  # a row that began with 1
+    d0 = 1 / (1 + 2 * 0)  # item 3 was seen once, none twice
+    d0 = min(d0, 0.98)
+    p0 = {item: max(count - d0, 0) / 8 + d0 * 3 / 8 / 4 for item, count in {1: 3, 2: 4, 3: 1, 4: 0}.items()}
+    d1 = 4 / (4 + 2 * 2)  # once: 2 2, 2 1, 2 3, and a begin with 2; twice: 1 2, and a begin with 1
+    after_2 = {item: max(count - d1, 0) / 3 + d1 * 3 / 3 * p0[item] for item, count in {1: 1, 3: 1, 4: 0}.items()}
+    after_1 = {2: (2 - d1) / 2 + d1 * 1 / 2 * p0[2]}
+    d2 = 3 / (3 + 2 * 1)  # once: 1 2 3, 1 2 1, begin 2 2; twice: begin 1 2
+    after_12 = {item: max(count - d2, 0) / 2 + d2 * 2 / 2 * after_2[item] for item, count in {3: 1, 4: 0}.items()}
+    begin_1 = {2: (2 - d2) / 2 + d2 * 1 / 2 * after_1[2]}  # a row that began with 1
     assert math.isclose(likelihood(chain, [1, 2, 3]), math.log(begin_1[2]) + math.log(after_12[3]))
     assert math.isclose(likelihood(chain, [1, 2, 4]), math.log(begin_1[2]) + math.log(after_12[4]))
     assert math.isclose(likelihood(chain, [3, 4]), math.log(p0[4]))  # nothing ever followed 3

@@ -9,7 +9,7 @@ from leaven.errors import SpecError
 from leaven.expand.schedule import Constant, Linear
 from leaven.expand.strategy import Uniform
 from leaven.spec import load, parse, resolved, schema
-from leaven.transforms.combine import OneOf
+from leaven.transforms.choice import OneOf
 from leaven.transforms.history import Crop
 
 FULL = """
@@ -109,7 +109,12 @@ def test_the_resolved_spec_gives_the_same_spec_again() -> None:
 
 
 def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
-    over = ["evaluate.seeds=5", "arm.crop and mask.step.0.keep_range=[0.3, 0.4]", "name=other", "clean.duplicates=false"]
+    over = [
+        "evaluate.seeds=5",
+        "arm.crop and mask.step.0.keep_range=[0.3, 0.4]",
+        "name=other",
+        "clean.duplicates=false",
+    ]
     spec = parse(GOOD, overrides=over)
     assert (spec.evaluate.seeds, spec.name, spec.clean.duplicates) == (5, "other", False)
     assert spec.arms[0].plan.all[0].use == Crop(keep_range=(0.3, 0.4))

@@ -1,0 +1,63 @@
+"""How does a command end: with which words, and with which exit code?"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from leaven.cli import failures
+
+_STOPPED_BY_USER = 130  # what typer makes of Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line. Ends the process: 0 fine, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 a bug."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is Ctrl-C to us
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "→" shows "?", and goes on
+    sys.exit(run(typed))
+
+
+def run(typed: Sequence[str]) -> int:
+    """Runs a command; returns its exit code. Whatever goes wrong is said on stderr."""
+    options, debug = _without_debug(typed)
+    try:
+        code = _flushed(_invoked(options))
+    except KeyboardInterrupt:
+        code = _STOPPED_BY_USER
+    except (BrokenPipeError, SystemExit):  # `| head` has seen enough; SystemExit is typer's way to say so
+        failures.silence()
+        code = 0
+    except Exception as error:
+        code = failures.answer(error, debug)
+    return failures.interrupted(options) if code == _STOPPED_BY_USER else code
+
+
+def _flushed(code: int) -> int:
+    """The code, once all results are out; where they cannot be written, Python shall not try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        failures.silence()
+        raise
+    return code
+
+
+def _invoked(options: Sequence[str]) -> int:
+    """What typer returns: an exit code, or what the command returned."""
+    from leaven.cli.app import app
+
+    code = app(options, prog_name="leaven", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _without_debug(typed: Sequence[str]) -> tuple[list[str], bool]:
+    """--debug may stand anywhere before a bare --."""
+    end = list(typed).index("--") if "--" in typed else len(typed)
+    kept = [word for place, word in enumerate(typed) if word != "--debug" or place > end]
+    return kept, len(kept) < len(typed) or bool(os.environ.get("LEAVEN_DEBUG"))

@@ -1,0 +1,165 @@
+"""What helps? Runs, what they would do, and what they found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leaven.cli import printing
+from leaven.cli.inquiries import Json
+
+if TYPE_CHECKING:
+    from leaven.contracts import Engine
+
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file; `leaven init` writes one.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: evaluate.seeds=5.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where a stopped one ended.")]
+EngineName = Annotated[str, typer.Option(metavar="NAME", help="Where rows are made: see `leaven list engines`.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that make rows; 0: one a core.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+
+
+def run(
+    spec: SpecFile,
+    changes: Set = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/NAME.")] = None,
+    resume: Resume = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the spec, say what would be done.")] = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Train with and without, and say what helped."""
+    from leaven.spec import load
+
+    wish = load(spec, changes or [])
+    if dry_run:
+        _outlined(wish, json)
+        return
+    _finished(_experiment(wish, out or Path("runs") / wish.name, resume, _engine(engine, workers)), json)
+
+
+def _engine(name: str, workers: int | None) -> Engine:
+    from leaven.registry import made
+
+    engine: Engine = made("engines", name, {} if workers is None else {"workers": workers})
+    return engine
+
+
+def _outlined(wish: Any, json: bool) -> None:
+    from leaven.cli.outline import outlined
+    from leaven.experiment import outline
+
+    found = outline(wish)
+    printing.as_json(found) if json else printing.show(*outlined(found))
+
+
+def _experiment(wish: Any, out: Path, resume: bool, engine: Engine) -> Path:
+    from leaven.experiment import run
+    from leaven.progress import shown
+
+    with shown() as tell:
+        return Path(run(wish, out, resume, engine, tell).folder)
+
+
+def _finished(folder: Path, json: bool) -> None:
+    """What a run found, and where its page lies."""
+    from leaven.report.terminal import verdict_table
+
+    facts = printing.facts_of(folder)
+    page = folder / "report.html"
+    if json:
+        kept = {name: facts.get(name) for name in ("name", "seed", "verdict", "comparison", "cost")}
+        printing.as_json({"run": folder, "report": page, **kept})
+        return
+    printing.show(verdict_table(facts), "", f"report: {page}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the shop, the spec and the run.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Of the shop and of the run.")] = 7,
+    json: Json = False,
+) -> None:
+    """The whole job on a simulated shop, in minutes."""
+    from importlib.resources import files
+
+    from leaven.data.shop import Dirt, Shop
+    from leaven.spec import load
+
+    world, spec = out / "shop", out / "demo.toml"
+    if not (world / "truth.json").exists():
+        Shop(seed=seed).open().write(world, Dirt.typical())
+    spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
+    wish = load(spec, [f"seed={seed}"])
+    _finished(_experiment(wish, out / "run", True, _engine("local", None)), json)
+
+
+def expand(
+    spec: SpecFile,
+    arm: Annotated[str, typer.Option(help="Whose plan makes the rows.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
+    changes: Set = None,
+    resume: Resume = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Only the data: real and new rows, with the lineage of each."""
+    from leaven.cli.rows import made_rows
+    from leaven.experiment import expand_arm
+    from leaven.progress import shown
+    from leaven.spec import load
+
+    wish = load(spec, changes or [])
+    with shown() as tell:
+        done = expand_arm(wish, arm, out, resume, _engine(engine, workers), tell)
+    facts = printing.facts_of(Path(done.folder))["arms"][0]
+    rows = done.arm(arm) / "expanded"
+    printing.as_json({"rows": rows, **facts}) if json else printing.show(*made_rows(facts), "", f"rows: {rows}")
+
+
+def preview(
+    spec: SpecFile,
+    arm: Annotated[str | None, typer.Option(help="One arm; by default all.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows of yours.")] = 10,
+    changes: Set = None,
+    json: Json = False,
+) -> None:
+    """Before and after on rows of yours; nothing is trained or kept."""
+    import tempfile
+
+    from leaven.cli.rows import before_after
+    from leaven.experiment import preview_arms
+    from leaven.progress import shown
+    from leaven.spec import load
+
+    wish = load(spec, changes or [])
+    with shown() as tell, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
+        found = preview_arms(wish, arm, rows, Path(scratch), tell)
+    printing.as_json(found) if json else printing.show(*before_after(found))
+
+
+def report(
+    run: Run, out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None
+) -> None:
+    """Write the page of a run again, from its facts."""
+    from leaven.report.page import write
+
+    printing.facts_of(run)  # says what is wrong with a folder that is no run
+    facts = run / "facts.json" if run.is_dir() else run
+    printing.show(str(write(facts, out or facts.with_name("report.html"))))
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of another.")],
+    json: Json = False,
+) -> None:
+    """Two runs side by side, and reasons for doubt."""
+    from leaven.compare import compare_runs
+
+    found = compare_runs(printing.facts_of(first), printing.facts_of(second))
+    printing.as_json(found) if json else printing.show(*found.lines)

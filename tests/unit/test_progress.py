@@ -1,0 +1,95 @@
+"""Progress: phases, pace, and plain lines."""
+
+import io
+
+from rich.console import Console
+
+from leaven.progress import Lines, Pace, Phases, share, shown, span
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def told(steps: list[tuple[float, int, int, str]]) -> list[str]:
+    """The lines that come of (seconds since the last, done, total, words)."""
+    clock, out = Clock(), io.StringIO()
+    phases = Phases(Lines(out), clock)
+    for wait, done, total, words in steps:
+        clock.now += wait
+        phases(done, total, words)
+    phases.close()
+    return out.getvalue().splitlines()
+
+
+def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
+    lines = told([(0, 0, 100, "train"), *[(1, 10 * n, 100, "train · loss 2.5") for n in range(1, 11)]])
+    assert lines == ["train: 50 % · 5.0 s left · loss 2.5", "train: 10 s"]
+
+
+def test_a_phase_of_unknown_length_is_announced() -> None:
+    assert told([(0, 0, 0, "read"), (2, 0, 0, "read"), (1, 0, 0, "clean"), (0.1, 1, 1, "clean")]) == [
+        "read …",
+        "read: 3.0 s",
+    ]
+
+
+def test_silence_is_no_standstill() -> None:
+    clock, out = Clock(), io.StringIO()
+    phases = Phases(Lines(out), clock)
+    phases(0, 0, "compare")
+    for _ in range(12):
+        clock.now += 1
+        phases.tick()
+    phases.close()
+    assert out.getvalue().splitlines() == [
+        "compare …",
+        "compare: 5.0 s so far",
+        "compare: 10 s so far",
+        "compare: 12 s",
+    ]
+
+
+def test_a_phase_too_short_to_see_says_nothing() -> None:
+    assert told([(0, 0, 3, "count"), (0.1, 3, 3, "count")]) == []
+
+
+def test_a_phase_that_stops_early_says_where() -> None:
+    assert told([(0, 0, 100, "train"), (4, 34, 100, "train"), (0, 0, 9, "rank")]) == [
+        "train: ended at 34 of 100 after 4.0 s"
+    ]
+
+
+def test_the_same_words_begin_a_new_phase_when_they_count_from_the_start() -> None:
+    lines = told([(0, 0, 2, "train"), (9, 2, 2, "train"), (0, 0, 2, "train"), (9, 2, 2, "train")])
+    assert lines == ["train: 9.0 s", "train: 9.0 s"]
+
+
+def test_the_time_left_is_known_only_once_something_is_done() -> None:
+    assert Pace("x", 0.0, 8.0, done=0, total=10).left is None
+    assert Pace("x", 0.0, 8.0, done=8, total=0).left is None
+    assert Pace("x", 0.0, 8.0, done=4, total=10).left == 8.0 / 4 * 6
+
+
+def test_shares_and_spans_read_as_a_person_says_them() -> None:
+    assert share(Pace("x", 0.0, 3.0)) == "3.0 s so far"
+    assert share(Pace("x", 0.0, 3.0, done=999, total=1000)) == "99 %"
+    assert [span(seconds) for seconds in (9.96, 59.4, 3599, 3661)] == ["10.0 s", "59 s", "59 min 59 s", "1 h 1 min"]
+
+
+def test_a_pipe_gets_lines_and_a_terminal_gets_bars() -> None:
+    piped, terminal = io.StringIO(), io.StringIO()
+    for console in (Console(file=piped), Console(file=terminal, force_terminal=True, width=80, _environ={})):
+        with shown(console) as tell:
+            tell(0, 0, "reading [the log]")
+            tell(1, 4, "training · loss 2.1")
+    assert "\x1b" not in piped.getvalue()
+    assert "training" in terminal.getvalue()
+    assert "━" in terminal.getvalue()
+    assert "[the log]" in terminal.getvalue()
