@@ -56,6 +56,15 @@ def test_orders_that_nearly_all_start_alike_are_no_cancellations() -> None:
     assert lines(done) == [1, 2, 3]
 
 
+def test_a_letter_among_letters_is_no_cancellation_but_a_word_may_be() -> None:
+    orders = ["C0FFEE", "A1B2", "F00D", "1234", "5678"]
+    done = clean(log(item=list("vwxyz"), order=orders))
+    assert "other letters too" in by_name(done.rules)["cancelled"]["note"]
+    assert lines(done) == [1, 2, 3, 4, 5]
+    named = log(item=list("vwxyz"), order=["CANCEL-1", "ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4"])
+    assert lines(clean(named, Clean(cancelled_prefix="CANCEL"))) == [2, 3, 4, 5]
+
+
 def test_a_rule_without_its_column_is_skipped_and_says_so() -> None:
     rules = by_name(clean(log(item=["x", "y"])).rules)
     assert rules["zero_price"]["note"] == "skipped: the log has no column for 'price'"
