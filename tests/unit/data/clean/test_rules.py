@@ -306,3 +306,24 @@ def test_the_documented_order_is_the_order_applied() -> None:
     assert applied == [name for name in told if name != "rare_items"]
     both = [one["rule"] for one in clean(events, replace(wish, min_item_events=2)).rules]
     assert both == told
+
+
+def test_shuffled_lines_clean_to_the_same_histories_and_counts() -> None:
+    draw = seeds.generator(seeds.key(7, "shuffle"))
+    size = 400
+    table: dict[str, list[Any]] = {
+        "user": [None if n == 0 else f"u{n}" for n in draw.integers(0, 40, size)],
+        "item": [f"i{n}" for n in draw.integers(0, 30, size)],
+        "time": (BEGIN + draw.permutation(size)).tolist(),
+        "price": [float(n) for n in draw.integers(-1, 9, size)],
+    }
+    table = {name: column + column[:30] for name, column in table.items()}
+    found = []
+    for places in (np.arange(size + 30), draw.permutation(size + 30)):
+        shuffled = {name: [column[place] for place in places] for name, column in table.items()}
+        done = clean(log(**shuffled), Clean(min_user_events=5, min_item_events=5))
+        histories = order(done.events).histories
+        counts = [(one["rule"], one["touched"], one["dropped"]) for one in done.rules]
+        found.append((counts, histories.items.tolist(), histories.times.tolist(), histories.keys.tolist()))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 100
