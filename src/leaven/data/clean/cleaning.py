@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from leaven.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
+
+Items = tuple[str, tuple[str, ...]] | None
+"""The table of items and its columns; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +83,10 @@ def _sweep(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def clean_tables(
-    tables: Tables, source: str, columns: Sequence[str], catalog: Mapping[str, Sequence[str]], wish: Clean
+    tables: Tables, source: str, columns: Sequence[str], catalog: Items, wish: Clean
 ) -> tuple[Coded, list[dict[str, Any]]]:
-    """(the coded log that is left, the facts of each rule).
-
-    catalog: the name of the table of items and its columns; empty where there is none.
-    """
-    log, facts = clean_catalog(code(tables, source, columns), catalog, wish)
+    """(the coded log that is left, the facts of each rule)."""
+    log, facts = clean_catalog(_coded(tables, source, columns, catalog), wish)
     rules, skipped = line_rules(log, wish)
     found = look(log, rules, wish)
     good = without(log, rules, wish) if any(one["dropped"] for one in found) else log
@@ -119,8 +119,8 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
     """
     wish = wish or Clean()
     tables = DuckTables(events.connection)
-    log = code(tables, events.table, events.columns)
-    log, facts = survey_catalog(log, _catalog(events), wish)
+    log = _coded(tables, events.table, events.columns, _catalog(events))
+    facts = survey_catalog(log, wish)
     rules, skipped = line_rules(log, wish)
     sizes = {name: f"SELECT count(*) FROM {table}" for name, table in (("users", log.users), ("items", log.items))}
     counted = [rule("lines", log.count(), 0, [])]
@@ -140,8 +140,13 @@ def _duplicates(log: Coded) -> dict[str, Any]:
     return rule("duplicates", touched, 0, examples(log, sql) if touched else [], "lines that equal an earlier one")
 
 
-def _catalog(events: Events) -> dict[str, Sequence[str]]:
+def _catalog(events: Events) -> Items:
     if not events.items:
-        return {}
+        return None
     names = events.connection.execute(f"DESCRIBE {events.items}").fetchall()
-    return {events.items: [str(row[0]) for row in names]}
+    return events.items, tuple(str(row[0]) for row in names)
+
+
+def _coded(tables: Tables, source: str, columns: Sequence[str], catalog: Items) -> Coded:
+    log = code(tables, source, columns)
+    return replace(log, catalog=catalog[0], catalog_columns=catalog[1]) if catalog else log
