@@ -113,9 +113,10 @@ class Lines:
 
     def update(self, pace: Pace, detail: str) -> None:
         if self.last is None:
-            self.last, self.announced = pace.began, not pace.total
-            if self.announced:
-                self._say(f"{pace.phase} …")  # it may be long before the next word
+            self.last = pace.began
+        if not (pace.total or self.announced) and pace.seconds >= _SHORTEST:
+            self.announced = True
+            self._say(f"{pace.phase} …")  # it may be long before the next word
         if pace.now - self.last < self.every or pace.whole:
             return
         self.last = pace.now
@@ -123,7 +124,7 @@ class Lines:
         self._say(f"{pace.phase}: " + _BETWEEN.join(part for part in parts if part))
 
     def end(self, pace: Pace) -> None:
-        if self.announced or pace.seconds >= _SHORTEST:
+        if pace.seconds >= _SHORTEST:
             self._say(f"{pace.phase}: {ending(pace)}")
 
     def _say(self, text: str) -> None:

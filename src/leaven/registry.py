@@ -35,6 +35,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "repeat": "leaven.transforms.repetition:Repeat",
         "repeat_pad": "leaven.transforms.repetition:RepeatPad",
         "windows": "leaven.transforms.windows:Windows",
+        "target_window": "leaven.transforms.targets:TargetWindow",
         "chain": "leaven.transforms.combine:Chain",
         "some_of": "leaven.transforms.combine:SomeOf",
         "maybe": "leaven.transforms.combine:Maybe",

@@ -161,6 +161,133 @@ def test_a_folder_without_a_run_is_said_to_be_so(capsys: Captured, a_run: Path, 
         assert "the facts of a run" in capsys.readouterr().err
 
 
+SPEC = """
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+[recommender]
+kind = "popularity"
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+[[arm]]
+name = "crop"
+[[arm.step]]
+use = "crop"
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spec beside a small shop."""
+    folder = tmp_path_factory.mktemp("spec")
+    assert run(["shop", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-pictures"]) == 0
+    (folder / "spec.toml").write_text(SPEC)
+    return folder / "spec.toml"
+
+
+def test_a_profile_speaks_to_people_and_programs(capsys: Captured, spec: Path) -> None:
+    files = [str(spec.parent / "shop" / name) for name in ("interactions.csv", "items.csv")]
+    assert run(["profile", *files]) == 0
+    assert "Missing user" not in capsys.readouterr().out.split("nothing of")[0]
+    assert run(["profile", files[0], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["raw"]["users"] == 120
+    assert run(["profile", files[0], "--user", "usr_id"]) == EXIT_SPEC
+    assert "did you mean 'user_id'" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--set", "evaluate.seeds=4"]) == 0
+    assert "train 12 times: baseline, repeat, crop" in capsys.readouterr().out
+    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trainings"] == 3
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "meant"),
+    [
+        ("seeds = 1|seds = 1", "'seeds'"),
+        ("seeds = 1|seeds = '1'", "integer"),
+        ('kind = "popularity"|kind = "popularty"', "'popularity'"),
+        ('use = "crop"|use = "corp"', "'crop'"),
+        ('use = "crop"|use = "crop"\nkeep_rang = [0.1, 0.2]', "'keep_range'"),
+        ('use = "crop"|use = "crop"\nkeep_range = [0.9, 0.2]', "keep_range"),
+        ('metrics = ["ndcg@5"]|metrics = ["ndgc@5"]', "'ndcg'"),
+        ('[[arm]]|[[arm]]\nname = "crop"\n[[arm]]', "a name of its own"),
+        ("[data]|[dat]", "'data'"),
+        ("[evaluate]|[evaluate", "TOML"),
+    ],
+)
+def test_a_spec_that_is_wrong_is_one_error_that_names_file_and_key(
+    capsys: Captured, spec: Path, tmp_path: Path, changed: str, meant: str
+) -> None:
+    wrong = spec.with_name("wrong.toml")
+    wrong.write_text(SPEC.replace(*changed.split("|"), 1))
+    assert run(["run", str(wrong), "--out", str(tmp_path / "run")]) == EXIT_SPEC
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: wrong.toml") or "evaluate.metrics" in err.splitlines()[0]
+    assert meant in err
+    assert err.count("error:") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("typed", [["--set", "evaluate.seds=2"], ["--set", "evaluate"], ["--engine", "locl"]])
+def test_a_change_that_cannot_be_made_names_itself(
+    capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]
+) -> None:
+    assert run(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
+    assert "→" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_made_shown_again_and_not_written_over(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(["run", str(spec), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "ndcg@5" in shown.lower()
+    assert f"report: {out / 'report.html'}" in shown
+    facts = (out / "facts.json").read_bytes()
+    assert run(["run", str(spec), "--out", str(out)]) == EXIT_DATA
+    assert "--resume" in capsys.readouterr().err
+    assert (out / "facts.json").read_bytes() == facts
+    assert run(["run", str(spec), "--out", str(out), "--resume", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["report"] == str(out / "report.html")
+    assert found["verdict"] == json.loads(facts)["verdict"]
+
+
+def test_an_arm_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    assert run(["preview", str(spec), "--rows", "2"]) == 0
+    assert capsys.readouterr().out.count("before") == 2
+    assert run(["expand", str(spec), "--arm", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
+    assert "did you mean 'crop'" in capsys.readouterr().err
+    assert not (tmp_path / "rows").exists()
+    assert run(["expand", str(spec), "--arm", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    files = sorted(Path(facts["rows"]).rglob("*.parquet"))
+    rows = leaven.Histories.from_parquet(*files)
+    assert len(rows) == facts["rows_real"] + facts["rows_new"]
+    assert int((~rows.is_real).sum()) == facts["rows_new"]
+
+
+def test_lists_longer_than_the_catalogue_are_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", 'evaluate.metrics=["ndcg@41"]']
+    assert run(typed) == EXIT_DATA
+    assert "at most 40 items" in capsys.readouterr().err
+
+
+def test_a_split_that_leaves_nobody_to_test_is_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    few = spec.with_name("few.csv")
+    few.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 50},{1318896000 + n}\n" for n in range(99)))
+    typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", "data.interactions=few.csv"]
+    assert run(typed) == EXIT_DATA
+    error = capsys.readouterr().err
+    assert "at least one user" in error
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Every command ends with this error."""
 

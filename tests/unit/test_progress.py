@@ -34,11 +34,9 @@ def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
 
 
 def test_a_phase_of_unknown_length_is_announced() -> None:
-    assert told([(0, 0, 0, "read"), (3, 0, 0, "clean"), (2, 1, 1, "clean")]) == [
+    assert told([(0, 0, 0, "read"), (2, 0, 0, "read"), (1, 0, 0, "clean"), (0.1, 1, 1, "clean")]) == [
         "read …",
         "read: 3.0 s",
-        "clean …",
-        "clean: 2.0 s",
     ]
 
 
@@ -91,7 +89,7 @@ def test_a_pipe_gets_lines_and_a_terminal_gets_bars() -> None:
         with shown(console) as tell:
             tell(0, 0, "reading [the log]")
             tell(1, 4, "training · loss 2.1")
-    assert piped.getvalue().splitlines()[0] == "reading [the log] …"
+    assert "\x1b" not in piped.getvalue()
     assert "training" in terminal.getvalue()
     assert "━" in terminal.getvalue()
     assert "[the log]" in terminal.getvalue()

@@ -303,7 +303,9 @@ def _finished(parts: Split, histories: Histories, left_out: dict[str, dict[str, 
             facts |= {
                 f"{name}_{word}": count for word, count in left_out[name].items() if count or word == "targets_on_a_tie"
             }
-    facts |= _unseen(parts.train, test) | {"leave_one_out_leak_share": leak(histories)}
+    facts |= _unseen(parts.train, test)
+    if int(histories.times.max()) >= NO_CLOCK:
+        facts["leave_one_out_leak_share"] = leak(histories)
     return replace(parts, valid=valid, test=test, control=control, facts=facts)
 
 

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_CELLS = 4_194_304  # logits held at a time: 16 MB
+_CELLS = 1_048_576  # logits held at a time: 4 MB, which stay in the cache
+_SAFE = 40.0  # exp of it, summed over any catalogue, is finite in float32, and 1 / exp of it is not 0
 
 
 class _Against(torch.autograd.Function):
@@ -25,22 +26,22 @@ class _Against(torch.autograd.Function):
         rows = max(_CELLS // max(len(others), 1), 1)
         of_states, of_others = torch.empty_like(states), torch.zeros_like(others)
         of_positive, total = torch.empty_like(positive), positive.new_zeros(())
+        shift = _reach(states, others, bias) > _SAFE
         edges = torch.searchsorted(hits[0].contiguous(), torch.arange(0, len(states) + rows, rows, device=hits.device))
         for nth, low in enumerate(range(0, len(states), rows)):
             part = slice(low, low + rows)
             logits = states[part] @ others.T if bias is None else torch.addmm(bias, states[part], others.T)
             own = hits[:, edges[nth] : edges[nth + 1]]
             logits[own[0] - low, own[1]] = -torch.inf
-            top = torch.maximum(logits.amax(1), positive[part])
-            share = logits.sub_(top[:, None]).exp_()
+            top = torch.maximum(logits.amax(1), positive[part]) if shift else torch.zeros_like(positive[part])
+            share = (logits.sub_(top[:, None]) if shift else logits).exp_()
             of_row = (positive[part] - top).exp()
             mass = share.sum(1) + of_row
             total += (weight[part] * (mass.log() + top - positive[part])).sum()
             scale = weight[part] / mass
-            share.mul_(scale[:, None])
             of_positive[part] = of_row * scale - weight[part]
-            torch.mm(share, others, out=of_states[part])
-            of_others.addmm_(share.T, states[part])
+            torch.mm(share, others, out=of_states[part]).mul_(scale[:, None])
+            of_others.addmm_(share.T, states[part] * scale[:, None])
         ctx.save_for_backward(of_states, of_others, of_positive)
         return total
 
@@ -48,6 +49,12 @@ class _Against(torch.autograd.Function):
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         of_states, of_others, of_positive = ctx.saved_tensors
         return above[0] * of_states, above[0] * of_others, above[0] * of_positive, None, None, None
+
+
+def _reach(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
+    """No logit is larger in size: the product of the longest vectors, and the largest bias."""
+    longest = states.norm(dim=1).amax() * others.norm(dim=1).amax()
+    return float(longest if bias is None else longest + bias.abs().amax())
 
 
 def against(

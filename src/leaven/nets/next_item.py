@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -157,4 +157,4 @@ def _share(batch: Stretches, chance: Chance) -> Stretches:
     if len(mine):
         return mine
     first = batch.take(np.zeros(1, np.int64))
-    return Stretches(first.rows, first.first, first.length, first.targets, np.zeros(1, np.float32))
+    return replace(first, weight=np.zeros(1, np.float32))

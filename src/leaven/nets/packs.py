@@ -31,6 +31,7 @@ class Stretches:
     length  int64 (stretches,)   inputs, 1..max_length; the event after input i is its target
     targets int64 (stretches,)   how many of the last inputs have a target
     weight  float32 (stretches,) weight of each target in the loss
+    keys    uint64 (stretches,)  identity, from the row's own
     """
 
     rows: Histories
@@ -38,6 +39,7 @@ class Stretches:
     length: Ints
     targets: Ints
     weight: npt.NDArray[np.float32]
+    keys: seeds.Keys
 
     def __len__(self) -> int:
         return len(self.first)
@@ -45,7 +47,7 @@ class Stretches:
     def take(self, index: Ints) -> Stretches:
         """These stretches, in that order."""
         first, length, targets = self.first[index], self.length[index], self.targets[index]
-        return Stretches(self.rows, first, length, targets, self.weight[index])
+        return Stretches(self.rows, first, length, targets, self.weight[index], self.keys[index])
 
 
 def training_stretches(rows: Histories, max_length: int) -> Stretches:
@@ -58,21 +60,25 @@ def training_stretches(rows: Histories, max_length: int) -> Stretches:
     last = base[row] + rows.lengths[row] - 1 - nth * max_length  # the last target's event
     length = np.minimum(last - base[row], max_length)
     own = np.minimum(targets[row] - nth * max_length, max_length)
-    return Stretches(rows, last - length, length, own, rows.weight[row])
+    keys = seeds.mix(rows.keys)[row] + nth.astype(np.uint64)
+    return Stretches(rows, last - length, length, own, rows.weight[row], keys)
 
 
 def last_stretches(rows: Histories, max_length: int) -> Stretches:
     """The last events of every row (none may be empty), to say what comes next."""
     length = np.minimum(rows.lengths, max_length)
     first = rows.starts[1:] - rows.starts[0] - length
-    return Stretches(rows, first, length, np.ones_like(length), np.ones(len(rows), np.float32))
+    return Stretches(rows, first, length, np.ones_like(length), np.ones(len(rows), np.float32), rows.keys)
 
 
 def batches(stretches: Stretches, events: int, key: int) -> list[Ints]:
-    """A fresh order of the stretches, cut into batches of about `events` inputs each, none much smaller."""
+    """An order of the stretches, cut into batches of about `events` inputs each, none much smaller.
+
+    The order follows from the key and the stretches' own keys: rows handed over in another order train the same net.
+    """
     if not len(stretches):
         return []
-    order = seeds.generator(key).permutation(len(stretches))
+    order = np.argsort(seeds.row_keys(key, stretches.keys), kind="stable")
     passed = np.cumsum(stretches.length[order])
     count = max(round(float(passed[-1]) / events), 1)
     edges = np.searchsorted(passed, np.arange(1, count) * (passed[-1] / count))

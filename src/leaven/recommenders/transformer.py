@@ -15,7 +15,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Ranked, Training
 from leaven.data.histories import HeldOut, Histories
-from leaven.errors import DataError, SpecError
+from leaven.errors import DataError, FitError, SpecError
 
 if TYPE_CHECKING:
     from leaven.nets.layers import Encoder
@@ -94,6 +94,9 @@ class Transformer:
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
 
+        if not (_targets(train) and train.weight[train.lengths > 1].any()):
+            fix = "give rows of two events or more, with weights above 0"
+            raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"))
         net.counts += net.counts.new_tensor(_counts(train))
         aim = Aim(self.loss, self._temperature, self.negatives, self.proposal_power)
@@ -162,12 +165,14 @@ class TransformerRecommender:
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
         """The k best items for each history; scores are cosines, or dot products after the binary loss.
 
-        Raises DataError for histories over another catalogue.
+        Raises SpecError for k below 1; DataError for histories over another catalogue.
         """
         from leaven.nets.machine import device_kind
         from leaven.nets.ranking import rank
 
         n_items = self.net.shape.n_items
+        if k < 1:
+            raise SpecError("recommend", "a list of 1 item or more", f"k = {k}", "")
         if histories.n_items != n_items:
             raise DataError("histories", f"ids of a catalogue of {n_items} items", f"{histories.n_items} items", "")
         net = self.net.to(device_kind(self.wish.device))
@@ -196,4 +201,5 @@ def _some(users: HeldOut | None, most: int, key: int) -> HeldOut | None:
     """At most so many of the users, drawn by the key."""
     if users is None or len(users) <= most:
         return users
-    return users.take(np.sort(seeds.generator(key).permutation(len(users))[:most]))
+    drawn = np.argsort(seeds.row_keys(key, users.histories.keys), kind="stable")[:most]
+    return users.take(np.sort(drawn))

@@ -18,6 +18,7 @@ class Repeat:
     """Leave each row as it is: copies of a step make repeated rows out of it."""
 
     shortest: ClassVar[int] = 0
+    copies_rows: ClassVar[bool] = True  # rows that stay as they are, are what was asked for
 
     def fit(self, train: Histories) -> Unlearned:
         """Nothing is learned."""

@@ -9,7 +9,7 @@ from leaven.errors import SpecError
 from leaven.expand.schedule import Constant, Linear
 from leaven.expand.strategy import Uniform
 from leaven.spec import load, parse, resolved, schema
-from leaven.transforms.combine import OneOf
+from leaven.transforms.choice import OneOf
 from leaven.transforms.history import Crop
 
 FULL = """
