@@ -64,6 +64,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     "filters": {
         "validity": "leaven.expand.filters.validity:Validity",
         "copies": "leaven.expand.filters.copies:Copies",
+        "surprisal": "leaven.expand.filters.surprisal:Surprisal",
+        "quota": "leaven.expand.filters.quota:Quota",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
