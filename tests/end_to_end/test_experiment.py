@@ -1,4 +1,4 @@
-"""From a log and a spec to a verdict; the same bytes after a kill, in any order of lines, with any number of workers."""
+"""From a log and a spec to a verdict: the same bytes after a kill, in any order of lines, with any workers."""
 
 import hashlib
 import json
