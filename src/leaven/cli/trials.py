@@ -90,7 +90,7 @@ def demo(
 
         if not (world / "truth.json").exists():
             tell(0, 0, "opening a shop")
-            Shop(seed=seed).open().write(world, Dirt.typical())
+            Shop(users=5000, seed=seed).open().write(world, Dirt.typical())
         spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
         printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
         done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, _engine("local", None), tell)

@@ -19,7 +19,6 @@ class Repeat:
 
     copies_rows: ClassVar[bool] = True  # a row that stays as it is has not failed
     shortest: ClassVar[int] = 0
-    copies_rows: ClassVar[bool] = True  # rows that stay as they are, are what was asked for
 
     def fit(self, train: Histories) -> Unlearned:
         """Nothing is learned."""
