@@ -45,7 +45,7 @@ def test_the_strongest_come_first_and_ties_go_to_the_lower_id() -> None:
 
 def test_cosine_with_inverse_user_frequency() -> None:
     rows = Histories.of([[1, 2], [1, 2, 3]], n_items=3)
-    table = Neighbours(shrink=0.0).fit(rows)
+    table = Neighbours(shrink=0.0, fade=1.0).fit(rows)
     short, long = 1 / np.log(3), 1 / np.log(4)
     assert table.of(3).tolist() == [1, 2]
     at = table.starts[3]
