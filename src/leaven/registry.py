@@ -86,6 +86,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "engines": {
         "local": "leaven.engines.local:Local",
+        "spark": "leaven.engines.spark:Spark",
+        "ray": "leaven.engines.ray:Ray",
     },
     "splits": {
         "time": "leaven.data.split:TimeSplit",
