@@ -66,6 +66,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "copies": "leaven.expand.filters.copies:Copies",
         "surprisal": "leaven.expand.filters.surprisal:Surprisal",
         "quota": "leaven.expand.filters.quota:Quota",
+        "rank_fidelity": "leaven.expand.filters.rank_fidelity:RankFidelity",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
