@@ -106,7 +106,7 @@ def kinds(family: str) -> dict[str, str]:
     Raises SpecError for an unknown family.
     """
     if family not in FAMILIES:
-        raise SpecError(f"family {family!r}", "a known family", "another", nearest(family, FAMILIES))
+        raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
     others = {found.name: found.value for found in entry_points(group=f"leaven.{family}")}
     return FAMILIES[family] | {name: place for name, place in others.items() if name not in FAMILIES[family]}
 

@@ -41,8 +41,11 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     """A draft from the first lines of each file; `given` names columns (our word -> column) where guesses fail.
 
     Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a
-    log whose user, item or time is not found; SpecError for a given column that is not there.
+    log whose user, item or time is not found; SpecError for a database, or a given column that is not there.
     """
+    for path in filter(is_database, paths):
+        fix = "leaven profile URL --table NAME shows what it holds; a spec takes it as data.interactions and data.table"
+        raise SpecError(path, "a file to look at", "a database", fix)
     found = [(path, guess(_first(path))) for path in paths]
     logs = [one for one in found if one[1].kind != "items"]
     tables = [one for one in found if one[1].kind == "items"]

@@ -1,8 +1,10 @@
 """The command line as a user meets it: what is said where, and with which exit code."""
 
+import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -122,6 +124,51 @@ def test_a_file_that_is_no_log_is_one_error_and_no_spec(
     assert err.startswith(f"error: {tmp_path / 'log.csv'}")
     assert err.count("error:") == 1
     assert "→" in err
+    assert not target.exists()
+
+
+BAD_LOGS = {
+    "two formats of dates": LOG + "u1,i2,2011-12-09\n",
+    "mixed ids": LOG.replace("u1", "1.0").replace("u2", "1"),
+    "a NUL byte": LOG + "u\x003,i1,1318896002\n",
+    "a line cut off": LOG + "u3,i",
+    "a field without end": LOG + f"{'x' * 10_000_000},i1,1318896002\n",
+    "no lines": LOG.splitlines(keepends=True)[0],
+}
+
+
+@pytest.mark.parametrize("content", BAD_LOGS.values(), ids=BAD_LOGS.keys())
+def test_a_bad_log_is_one_error_with_its_place(capsys: Captured, tmp_path: Path, content: str) -> None:
+    (tmp_path / "log.csv").write_text(content)
+    assert run(["profile", str(tmp_path / "log.csv")]) == EXIT_DATA
+    out, err = capsys.readouterr()
+    said = err[err.index("error:") :]
+    assert out == ""
+    assert said.startswith(f"error: {tmp_path / 'log.csv'}")
+    assert "→" in said
+
+
+def test_a_gz_cut_short_is_said_to_be_so(capsys: Captured, tmp_path: Path) -> None:
+    whole = gzip.compress((LOG + "".join(f"u{n},i{n},{1318896000 + n}\n" for n in range(50_000))).encode())
+    (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
+    assert run(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
+    assert "whole gzip" in capsys.readouterr().err
+
+
+def test_a_database_is_profiled_by_its_url(capsys: Captured, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE bought (user_id TEXT, item_id TEXT, timestamp INTEGER)")
+        rows = [(f"u{n % 9}", f"i{n % 7}", 1318896000 + 90_000 * n) for n in range(200)]
+        database.executemany("INSERT INTO bought VALUES (?, ?, ?)", rows)
+    database.close()
+    assert run(["profile", f"sqlite:///{tmp_path / 'shop.db'}", "--table", "bought", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["raw"]["events"] == 200
+
+
+def test_init_looks_at_files_only(capsys: Captured, tmp_path: Path) -> None:
+    target = tmp_path / "spec.toml"
+    assert run(["init", "postgresql://host/shop?table=bought", "--out", str(target)]) == EXIT_SPEC
+    assert "leaven profile" in capsys.readouterr().err
     assert not target.exists()
 
 
@@ -333,6 +380,13 @@ def test_a_full_disk_is_one_clear_error_whoever_meets_it(capsys: Captured, monke
         failing(monkeypatch, error)
         assert run(["run"]) == EXIT_DATA
         assert "a full disk" in capsys.readouterr().err
+
+
+def test_a_far_place_that_does_not_answer_is_no_bug(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreached = type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})
+    failing(monkeypatch, unreached("Unable to locate credentials"))
+    assert run(["profile"]) == EXIT_DATA
+    assert "credentials" in capsys.readouterr().err
 
 
 def test_a_stopped_run_says_how_it_goes_on(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,23 @@ def test_a_phase_of_unknown_length_is_announced() -> None:
     ]
 
 
+def test_a_count_that_goes_on_is_one_phase_whatever_the_words() -> None:
+    steps = [(0, 0, 100, "a: train"), (3, 30, 100, "a: loss 2.5"), (3, 60, 100, "a: train"), (4, 100, 100, "a: train")]
+    assert told(steps) == ["a: train: 60 % · 4.0 s left · loss 2.5", "a: train: 10 s"]
+    assert told([*steps[:3], (3, 70, 100, "b: train")])[-1] == "a: train: ended at 60 of 100 after 9.0 s"
+
+
+def test_work_without_words_is_shown_as_work() -> None:
+    clock, out = Clock(), io.StringIO()
+    phases = Phases(Lines(out), clock)
+    phases(1, 1, "read")
+    for _ in range(9):
+        clock.now += 1
+        phases.tick()
+    phases(0, 4, "train")
+    assert out.getvalue().splitlines() == ["working …", "working: 5.0 s so far"]
+
+
 def test_silence_is_no_standstill() -> None:
     clock, out = Clock(), io.StringIO()
     phases = Phases(Lines(out), clock)

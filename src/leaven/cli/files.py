@@ -49,12 +49,13 @@ def profile(
     from dataclasses import replace
 
     from leaven.cli.health import profiled
-    from leaven.data.profile import profile
     from leaven.progress import shown
 
-    log, items = _wishes(files, {"user": user, "item": item, "time": time})
-    log = replace(log, time_format=time_format, separator=separator, encoding=encoding, table=table)
     with shown() as tell:
+        from leaven.data.profile import profile
+
+        log, items = _wishes(files, {"user": user, "item": item, "time": time})
+        log = replace(log, time_format=time_format, separator=separator, encoding=encoding, table=table)
         tell(0, 0, "looking at the log")
         found = profile(log, items=items)
     printing.as_json(found) if json else printing.show(*profiled(found))

@@ -1,11 +1,15 @@
 """How rows, specs and the health of a log look."""
 
+import dataclasses
+import inspect
+
 import pytest
 
-from leaven.cli import printing
+from leaven.cli import files, printing
 from leaven.cli.health import profiled, sparkline
 from leaven.cli.outline import outlined
 from leaven.cli.rows import before_after, made_rows
+from leaven.data.shop import Shop
 from unit.report.sample_facts import full
 
 FACTS = full()
@@ -61,6 +65,13 @@ def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys
     assert "█" in out
     assert "unseen  0" not in out
     assert max(len(line) for line in out.splitlines()) <= 120
+
+
+def test_a_shop_at_the_command_line_is_a_shop_in_python() -> None:
+    typed = {name: one.default for name, one in inspect.signature(files.shop).parameters.items()}
+    fields = {one.name: one.default for one in dataclasses.fields(Shop) if one.name in typed}
+    assert set(fields) >= {"users", "items", "days", "seed", "kind"}
+    assert {name: typed[name] for name in fields} == fields
 
 
 def test_a_sparkline_is_as_high_as_its_values_and_never_too_wide() -> None:
