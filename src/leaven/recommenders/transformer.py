@@ -99,7 +99,7 @@ class Transformer:
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"))
         net.counts += net.counts.new_tensor(_counts(train))
-        aim = Aim(self.loss, self._temperature, self.negatives, self.proposal_power)
+        aim = Aim(self._kind(train.n_items), self._temperature, self.negatives, self.proposal_power)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
@@ -126,6 +126,11 @@ class Transformer:
 
         sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, self.dropout)
         return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
+
+    def _kind(self, n_items: int) -> str:
+        """The whole of a small catalogue costs no more than so many negatives, and is exact."""
+        few = self.loss == "shared_negatives" and n_items <= self.negatives
+        return "full" if few else self.loss
 
     @property
     def _temperature(self) -> float | None:
