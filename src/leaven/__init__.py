@@ -9,27 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leaven.data.catalog import Catalog
+    from leaven.data.clean import Clean, clean
     from leaven.data.events import Events
     from leaven.data.histories import HeldOut, Histories
     from leaven.data.log import ItemSource, Source
+    from leaven.data.profile import profile
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.notebook import list_kinds as list
-    from leaven.notebook import read
+    from leaven.notebook import preview, read, run, split
+    from leaven.plan import Plan, Step
 
 _PLACES = {
     "leaven.data.catalog": ("Catalog",),
+    "leaven.data.clean": ("Clean", "clean"),
     "leaven.data.events": ("Events",),
     "leaven.data.histories": ("HeldOut", "Histories"),
     "leaven.data.log": ("ItemSource", "Source"),
+    "leaven.data.profile": ("profile",),
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
-    "leaven.notebook": ("list", "read"),
+    "leaven.notebook": ("list", "preview", "read", "run", "split"),
+    "leaven.plan": ("Plan", "Step"),
 }
 _OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
 
 __all__ = [
     "Catalog",
+    "Clean",
     "DataError",
     "Dirt",
     "Events",
@@ -40,11 +47,18 @@ __all__ = [
     "ItemSource",
     "LeavenError",
     "MissingExtra",
+    "Plan",
     "Shop",
     "Source",
     "SpecError",
+    "Step",
+    "clean",
     "list",
+    "preview",
+    "profile",
     "read",
+    "run",
+    "split",
 ]
 
 

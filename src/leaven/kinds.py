@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,7 @@ from leaven.registry import FAMILIES, kinds
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a kind. kind: its type as written; default: as one would write it in Python, "" where needed."""
+    """One field of a kind. kind: its type as written; default: as a spec would write it, "" where one is needed."""
 
     name: str
     kind: str
@@ -79,7 +80,24 @@ def _default(one: dataclasses.Field[Any]) -> str:
 
 
 def _written(value: Any, missing: Any) -> str:
-    return "" if value is missing else repr(value)
+    return "" if value is missing else written(value)
+
+
+def written(value: Any) -> str:
+    """A value as a spec would write it; a spec leaves out what is none.
+
+    >>> written((0.6, 0.9)), written(True), written("share"), written(None)
+    ('[0.6, 0.9]', 'true', '"share"', 'none')
+    """
+    if dataclasses.is_dataclass(value):
+        value = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {written(one)}" for name, one in value.items()) + " }" if value else "{}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def _type(kind: Any) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.registry import FAMILIES, kinds
 
 if TYPE_CHECKING:
     from leaven.data.events import Events
+    from leaven.data.histories import Histories
     from leaven.data.log import ItemSource
+    from leaven.data.split import LeaveOneOut, Split, TimeSplit
+    from leaven.plan import Plan
+    from leaven.runs import Run
 
 
 def read(
@@ -35,6 +40,53 @@ def read(
 
     named = {"user": user, "item": item, "time": time} | dict(columns or {})
     return log.read(interactions, {word: column for word, column in named.items() if column}, items)
+
+
+def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
+    """A log's histories in parts: train, valid, test, and control users where the kind keeps some apart.
+
+    log: what `read` or `leaven.Histories` gave, or `leaven.clean(…).events`; lines without user, item or time
+    must be gone by then. kind: "time", "leave_one_out", or a wish with other shares. `key` chooses the
+    control users.
+
+    Raises DataError where a part would be empty, and says what to change.
+    """
+    from leaven.data import log as logs
+    from leaven.data.histories import Histories
+    from leaven.data.split import split as parts
+
+    return parts(log if isinstance(log, Histories) else logs.order(log).histories, kind, key)
+
+
+def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list[dict[str, Any]]:
+    """Before and after on some of these rows: step, before and after (names of items), changed places."""
+    from leaven.plan import preview as shown
+
+    return [one.as_dict() for one in shown(plan, train, rows, seed)]
+
+
+def run(
+    spec: str | Path,
+    out: str | Path | None = None,
+    resume: bool = False,
+    changes: Sequence[str] = (),
+    workers: int = 1,
+) -> Run:
+    """The whole experiment of a spec file, as `leaven run`: `.folder` is where all lies, `.facts()` what was found.
+
+    changes: "key=value", as `--set` takes them. out: by default runs/NAME.
+
+    Raises LeavenError for a spec or data that cannot be used; what was finished stays, and `resume` goes on.
+    """
+    from leaven import experiment
+    from leaven.progress import shown
+    from leaven.registry import made
+    from leaven.spec import load
+
+    wish = load(spec, changes)
+    folder = Path(out) if out is not None else Path("runs") / wish.name
+    with shown() as tell:
+        return experiment.run(wish, folder, resume, made("engines", "local", {"workers": workers}), tell)
 
 
 def list_kinds(family: str = "") -> dict[str, list[str]] | list[str]:

@@ -2,12 +2,14 @@
 
 Whatever takes long is given a `Tell` and calls it with (done, total, words). The words up to the first
 " · " name the phase and stay the same while it lasts; what follows may change with every call (a loss, a
-file). A total of 0 means that nobody knows it. On a terminal a phase is a bar; elsewhere it is a line
-every few seconds. Both go to stderr, so that results stay alone on stdout.
+file). A count that goes on to the same total is the same phase, whatever the words. A total of 0 means that
+nobody knows it. On a terminal a phase is a bar; elsewhere it is a line every few seconds. Both go to stderr,
+so that results stay alone on stdout.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int, str], None]
 """(done, total, words); `leaven.contracts.Tell`."""
+UNTOLD = "working"
+"""The phase of work that nobody has words for; nothing is said at its end."""
 SECONDS_BETWEEN_LINES = 5.0
 _SHORTEST = 0.5  # seconds; a shorter phase is not worth a line
+_LONG_SILENCE = 2.0  # seconds without a phase, after which one is shown that says so
 _BETWEEN = " · "
 
 
@@ -69,32 +74,47 @@ class Phases:
     clock: Callable[[], float] = time.monotonic
     pace: Pace | None = None
     detail: str = ""
+    quiet_since: float = math.inf
     lock: Any = field(default_factory=threading.RLock)
 
     def __call__(self, done: int, total: int, words: str) -> None:
         phase, _, detail = words.partition(_BETWEEN)
         with self.lock:
-            if self.pace is None or self.pace.phase != phase or done < self.pace.done:
+            if self.pace is None or not self._goes_on(self.pace, done, total, phase):
                 self.close()
                 self.pace = Pace(phase, self.clock(), self.clock())
                 self.shown.begin(phase)
-            self.pace.done, self.pace.total, self.detail = done, total, detail
+                self.detail = ""
+            if phase != self.pace.phase:  # other words of the same count
+                detail = phase.removeprefix(_place(phase))
+            self.pace.done, self.pace.total, self.detail = done, total, detail or self.detail
             self.tick()
             if self.pace.whole:
                 self.close()
 
+    @staticmethod
+    def _goes_on(pace: Pace, done: int, total: int, phase: str) -> bool:
+        """Whether this is the same phase: the same words, or the same count going on at the same place."""
+        if done < pace.done:
+            return False
+        return phase == pace.phase or (0 < total == pace.total and _place(phase) == _place(pace.phase))
+
     def tick(self) -> None:
         """Time went on, whether anything was told or not."""
         with self.lock:
-            if self.pace is not None:
-                self.pace.now = self.clock()
+            now = self.clock()
+            if self.pace is None and now - self.quiet_since >= _LONG_SILENCE:
+                self(0, 0, UNTOLD)
+            elif self.pace is not None:
+                self.pace.now = now
                 self.shown.update(self.pace, self.detail)
 
     def close(self) -> None:
         """End the phase that is open."""
         with self.lock:
+            self.quiet_since = self.clock()
             if self.pace is not None:
-                self.pace.now = self.clock()
+                self.pace.now = self.quiet_since
                 self.shown.end(self.pace)
                 self.pace = None
 
@@ -113,9 +133,10 @@ class Lines:
 
     def update(self, pace: Pace, detail: str) -> None:
         if self.last is None:
-            self.last, self.announced = pace.began, not pace.total
-            if self.announced:
-                self._say(f"{pace.phase} …")  # it may be long before the next word
+            self.last = pace.began
+        if not (pace.total or self.announced) and pace.seconds >= _SHORTEST:
+            self.announced = True
+            self._say(f"{pace.phase} …")  # it may be long before the next word
         if pace.now - self.last < self.every or pace.whole:
             return
         self.last = pace.now
@@ -123,7 +144,7 @@ class Lines:
         self._say(f"{pace.phase}: " + _BETWEEN.join(part for part in parts if part))
 
     def end(self, pace: Pace) -> None:
-        if self.announced or pace.seconds >= _SHORTEST:
+        if worth_a_line(pace):
             self._say(f"{pace.phase}: {ending(pace)}")
 
     def _say(self, text: str) -> None:
@@ -147,7 +168,7 @@ class Bars:
         from rich.text import Text
 
         self.bars.remove_task(self.task)
-        if pace.seconds >= _SHORTEST:
+        if worth_a_line(pace):
             line = Text.assemble((f"{pace.phase}  ", ""), (ending(pace), "dim"))
             self.bars.console.print(line, soft_wrap=True)
 
@@ -161,6 +182,7 @@ def shown(console: Console | None = None) -> Iterator[Tell]:
     with ExitStack() as stack:
         bars = err.is_terminal and not err.is_dumb_terminal
         phases = Phases(Bars(stack.enter_context(_bars(err))) if bars else Lines(err.file))
+        phases.quiet_since = phases.clock()
         stack.enter_context(_ticking(phases))
         yield phases
         phases.close()
@@ -214,6 +236,11 @@ def within(tell: Tell, where: str) -> Tell:
     return lambda done, total, words: tell(done, total, f"{where}: {words}")
 
 
+def _place(phase: str) -> str:
+    """The part of a phase that `within` put in front."""
+    return phase[: phase.rfind(": ") + 2] if ": " in phase else ""
+
+
 def share(pace: Pace) -> str:
     """How far, as a percentage, or as a count where the end is not known.
 
@@ -223,6 +250,11 @@ def share(pace: Pace) -> str:
     if pace.total:
         return f"{100 * pace.done // pace.total} %"
     return f"{pace.done:,}" if pace.done else f"{span(pace.seconds)} so far"
+
+
+def worth_a_line(pace: Pace) -> bool:
+    """Whether the end of a phase is told."""
+    return pace.seconds >= _SHORTEST and pace.phase != UNTOLD
 
 
 def ending(pace: Pace) -> str:

@@ -35,6 +35,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "repeat": "leaven.transforms.repetition:Repeat",
         "repeat_pad": "leaven.transforms.repetition:RepeatPad",
         "windows": "leaven.transforms.windows:Windows",
+        "target_window": "leaven.transforms.targets:TargetWindow",
         "chain": "leaven.transforms.combine:Chain",
         "some_of": "leaven.transforms.combine:SomeOf",
         "maybe": "leaven.transforms.combine:Maybe",
@@ -63,6 +64,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     "filters": {
         "validity": "leaven.expand.filters.validity:Validity",
         "copies": "leaven.expand.filters.copies:Copies",
+        "surprisal": "leaven.expand.filters.surprisal:Surprisal",
+        "quota": "leaven.expand.filters.quota:Quota",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
@@ -100,7 +103,7 @@ def kinds(family: str) -> dict[str, str]:
     Raises SpecError for an unknown family.
     """
     if family not in FAMILIES:
-        raise SpecError(f"family {family!r}", "a known family", "another", nearest(family, FAMILIES))
+        raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
     others = {found.name: found.value for found in entry_points(group=f"leaven.{family}")}
     return FAMILIES[family] | {name: place for name, place in others.items() if name not in FAMILIES[family]}
 

@@ -101,6 +101,8 @@ def create(folder: Path, resume: bool) -> Run:
             fix = "go on with --resume, or name another folder with --out"
             raise DataError(str(folder), "an empty folder", "a run", fix)
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / LOCK).exists():
+        write_json(folder / LOCK, {})  # ours from the first moment on, so that a kill at any time can be resumed
     return Run(folder, _logger(folder / LOG))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaven.data.log import Guess, guess
+from leaven.data.log import Guess, ItemSource, Source, guess
 from leaven.errors import DataError, SpecError, nearest
 
 NEEDED = ("user", "item", "time")
@@ -41,8 +41,11 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     """A draft from the first lines of each file; `given` names columns (our word -> column) where guesses fail.
 
     Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a
-    log whose user, item or time is not found; SpecError for a given column that is not there.
+    log whose user, item or time is not found; SpecError for a database, or a given column that is not there.
     """
+    for path in filter(is_database, paths):
+        fix = "leaven profile URL --table NAME shows what it holds; a spec takes it as data.interactions and data.table"
+        raise SpecError(path, "a file to look at", "a database", fix)
     found = [(path, guess(_first(path))) for path in paths]
     logs = [one for one in found if one[1].kind != "items"]
     tables = [one for one in found if one[1].kind == "items"]
@@ -58,16 +61,18 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     return Draft(_name(log.path), log, items, tuple(_told(log, items)))
 
 
-def columns_of(path: str, given: Mapping[str, str]) -> dict[str, str]:
-    """our word -> column of a log, guessed from its first lines, with those given in place of guesses.
+def wishes(draft: Draft) -> tuple[Source, ItemSource | None]:
+    """What reading is to be asked for: the log, and the table of items if there is one."""
+    log = Source(draft.log.path, draft.log.columns)
+    if draft.items is None:
+        return log, None
+    columns = {word: column for word, column in draft.items.columns.items() if column}
+    return log, ItemSource(draft.items.path, columns, draft.items.guess.text)
 
-    Empty for a database, and for files whose lines are users: reading knows those by itself.
-    """
-    named = {word: column for word, column in given.items() if column}
-    if _URL.match(path) and not path.startswith("file://"):
-        return named
-    found = guess(_first(path))
-    return {} if found.kind == "sequences" else dict(_agreed(path, found, named))
+
+def is_database(path: str) -> bool:
+    """Whether a name is the URL of a database, of which nobody has seen the first lines."""
+    return path.startswith(("sqlite://", "postgresql://", "postgres://"))
 
 
 def _first(path: str) -> str:

@@ -46,12 +46,12 @@ def frozen(histories: Histories) -> Histories:
     return histories
 
 
-def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None):
+def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None, refresh=None):
     wish = wish_of(kind)
     wanted = wish.steps(train) if len(train) else None
     steps = None if wanted is None else min(wanted, STEPS)
     try:
-        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid))
+        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid, refresh=refresh))
     except MissingExtra as missing:
         pytest.skip(str(missing))
 
@@ -228,6 +228,21 @@ def test_rows_of_weight_zero_teach_nothing(kind) -> None:
     loud = fit(kind, both).recommend(users, 1).items[0, 0]
     assert quiet in true_next
     assert loud in false_next
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_fresh_in_each_epoch_are_what_is_learned_from(kind) -> None:
+    asked = []
+
+    def refresh(epoch: int, progress: float) -> Histories:
+        asked.append((epoch, progress))
+        return circle(120, 4, step=5) if kind in SEQUENTIAL else Histories.of([[3, 4]] * 10, N_ITEMS)
+
+    fitted = fit(kind, circle(120, 4), refresh=refresh)
+    first = fitted.recommend(Histories.of([[4] if kind in SEQUENTIAL else []], N_ITEMS), 1).items[0, 0]
+    assert first in ({9} if kind in SEQUENTIAL else {3, 4})
+    assert [epoch for epoch, _ in asked] == list(range(len(asked)))
+    assert all(0 <= progress <= 1 for _, progress in asked)
 
 
 @pytest.mark.parametrize("kind", KINDS)

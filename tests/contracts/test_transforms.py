@@ -216,3 +216,35 @@ def test_half_the_strength_moves_some_rows_less(kind) -> None:
     new = fitted(kind)(rows, keys, half).check()
     assert len(new) <= len(fitted(kind)(rows, keys, ones(rows)))
     assert (bytes_of(new) == bytes_of(rows)) == (kind in {"repeat", "truncate"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_change_nothing(kind, monkeypatch) -> None:
+    rows, keys = train(), seeds.row_keys(6, train().keys)
+    alone = bytes_of(fitted(kind)(rows, keys, ones(rows)))
+    monkeypatch.setattr("leaven.kernels.rows.ROWS_OF_A_THREAD", 10)
+    monkeypatch.setattr("leaven.kernels.rows.config.NUMBA_NUM_THREADS", 3)
+    assert bytes_of(fitted(kind)(rows, keys, ones(rows))) == alone
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_rows_and_rows_without_events_are_taken(kind) -> None:
+    for rows in (rows_of([]), rows_of([[], []]), rows_of([[(1, 0)]]), rows_of([[(1, 0), (1, 0)], []])):
+        new = fitted(kind)(rows, seeds.row_keys(1, rows.keys), ones(rows)).check()
+        assert len(new) >= len(rows)
+        fitted(kind).reasons(rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_and_equal_items_are_taken(kind) -> None:
+    rows = Histories.of([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
+    new = fitted(kind)(rows, seeds.row_keys(1, rows.keys), ones(rows)).check()
+    made = set(new.items.tolist()) - {5, N_ITEMS + 1}
+    assert not made & set(COLD)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_rows_teach_nothing(kind) -> None:
+    real = frozen(train().real_only())
+    keys = seeds.row_keys(7, real.keys)
+    assert bytes_of(wish(kind).fit(real)(real, keys, ones(real))) == bytes_of(fitted(kind)(real, keys, ones(real)))

@@ -1,8 +1,10 @@
 """The command line as a user meets it: what is said where, and with which exit code."""
 
+import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -125,6 +127,51 @@ def test_a_file_that_is_no_log_is_one_error_and_no_spec(
     assert not target.exists()
 
 
+BAD_LOGS = {
+    "two formats of dates": LOG + "u1,i2,2011-12-09\n",
+    "mixed ids": LOG.replace("u1", "1.0").replace("u2", "1"),
+    "a NUL byte": LOG + "u\x003,i1,1318896002\n",
+    "a line cut off": LOG + "u3,i",
+    "a field without end": LOG + f"{'x' * 10_000_000},i1,1318896002\n",
+    "no lines": LOG.splitlines(keepends=True)[0],
+}
+
+
+@pytest.mark.parametrize("content", BAD_LOGS.values(), ids=BAD_LOGS.keys())
+def test_a_bad_log_is_one_error_with_its_place(capsys: Captured, tmp_path: Path, content: str) -> None:
+    (tmp_path / "log.csv").write_text(content)
+    assert run(["profile", str(tmp_path / "log.csv")]) == EXIT_DATA
+    out, err = capsys.readouterr()
+    said = err[err.index("error:") :]
+    assert out == ""
+    assert said.startswith(f"error: {tmp_path / 'log.csv'}")
+    assert "→" in said
+
+
+def test_a_gz_cut_short_is_said_to_be_so(capsys: Captured, tmp_path: Path) -> None:
+    whole = gzip.compress((LOG + "".join(f"u{n},i{n},{1318896000 + n}\n" for n in range(50_000))).encode())
+    (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
+    assert run(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
+    assert "whole gzip" in capsys.readouterr().err
+
+
+def test_a_database_is_profiled_by_its_url(capsys: Captured, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE bought (user_id TEXT, item_id TEXT, timestamp INTEGER)")
+        rows = [(f"u{n % 9}", f"i{n % 7}", 1318896000 + 90_000 * n) for n in range(200)]
+        database.executemany("INSERT INTO bought VALUES (?, ?, ?)", rows)
+    database.close()
+    assert run(["profile", f"sqlite:///{tmp_path / 'shop.db'}", "--table", "bought", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["raw"]["events"] == 200
+
+
+def test_init_looks_at_files_only(capsys: Captured, tmp_path: Path) -> None:
+    target = tmp_path / "spec.toml"
+    assert run(["init", "postgresql://host/shop?table=bought", "--out", str(target)]) == EXIT_SPEC
+    assert "leaven profile" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_lists_name_kinds_and_their_defaults(capsys: Captured) -> None:
     assert run(["list", "metrics"]) == 0
     assert "head_share = 0.2" in capsys.readouterr().out
@@ -159,6 +206,133 @@ def test_a_folder_without_a_run_is_said_to_be_so(capsys: Captured, a_run: Path, 
     for typed in (["report", str(tmp_path)], ["compare", str(a_run), str(tmp_path / "nowhere")]):
         assert run(typed) == EXIT_DATA
         assert "the facts of a run" in capsys.readouterr().err
+
+
+SPEC = """
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+[recommender]
+kind = "popularity"
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+[[arm]]
+name = "crop"
+[[arm.step]]
+use = "crop"
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spec beside a small shop."""
+    folder = tmp_path_factory.mktemp("spec")
+    assert run(["shop", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-pictures"]) == 0
+    (folder / "spec.toml").write_text(SPEC)
+    return folder / "spec.toml"
+
+
+def test_a_profile_speaks_to_people_and_programs(capsys: Captured, spec: Path) -> None:
+    files = [str(spec.parent / "shop" / name) for name in ("interactions.csv", "items.csv")]
+    assert run(["profile", *files]) == 0
+    assert "Missing user" not in capsys.readouterr().out.split("nothing of")[0]
+    assert run(["profile", files[0], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["raw"]["users"] == 120
+    assert run(["profile", files[0], "--user", "usr_id"]) == EXIT_SPEC
+    assert "did you mean 'user_id'" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--set", "evaluate.seeds=4"]) == 0
+    assert "train 12 times: baseline, repeat, crop" in capsys.readouterr().out
+    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trainings"] == 3
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "meant"),
+    [
+        ("seeds = 1|seds = 1", "'seeds'"),
+        ("seeds = 1|seeds = '1'", "integer"),
+        ('kind = "popularity"|kind = "popularty"', "'popularity'"),
+        ('use = "crop"|use = "corp"', "'crop'"),
+        ('use = "crop"|use = "crop"\nkeep_rang = [0.1, 0.2]', "'keep_range'"),
+        ('use = "crop"|use = "crop"\nkeep_range = [0.9, 0.2]', "keep_range"),
+        ('metrics = ["ndcg@5"]|metrics = ["ndgc@5"]', "'ndcg'"),
+        ('[[arm]]|[[arm]]\nname = "crop"\n[[arm]]', "a name of its own"),
+        ("[data]|[dat]", "'data'"),
+        ("[evaluate]|[evaluate", "TOML"),
+    ],
+)
+def test_a_spec_that_is_wrong_is_one_error_that_names_file_and_key(
+    capsys: Captured, spec: Path, tmp_path: Path, changed: str, meant: str
+) -> None:
+    wrong = spec.with_name("wrong.toml")
+    wrong.write_text(SPEC.replace(*changed.split("|"), 1))
+    assert run(["run", str(wrong), "--out", str(tmp_path / "run")]) == EXIT_SPEC
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: wrong.toml") or "evaluate.metrics" in err.splitlines()[0]
+    assert meant in err
+    assert err.count("error:") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("typed", [["--set", "evaluate.seds=2"], ["--set", "evaluate"], ["--engine", "locl"]])
+def test_a_change_that_cannot_be_made_names_itself(
+    capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]
+) -> None:
+    assert run(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
+    assert "→" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_made_shown_again_and_not_written_over(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(["run", str(spec), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "ndcg@5" in shown.lower()
+    assert f"report: {out / 'report.html'}" in shown
+    facts = (out / "facts.json").read_bytes()
+    assert run(["run", str(spec), "--out", str(out)]) == EXIT_DATA
+    assert "--resume" in capsys.readouterr().err
+    assert (out / "facts.json").read_bytes() == facts
+    assert run(["run", str(spec), "--out", str(out), "--resume", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["report"] == str(out / "report.html")
+    assert found["verdict"] == json.loads(facts)["verdict"]
+
+
+def test_an_arm_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    assert run(["preview", str(spec), "--rows", "2"]) == 0
+    assert capsys.readouterr().out.count("before") == 2
+    assert run(["expand", str(spec), "--arm", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
+    assert "did you mean 'crop'" in capsys.readouterr().err
+    assert not (tmp_path / "rows").exists()
+    assert run(["expand", str(spec), "--arm", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    files = sorted(Path(facts["rows"]).rglob("*.parquet"))
+    rows = leaven.Histories.from_parquet(*files)
+    assert len(rows) == facts["rows_real"] + facts["rows_new"]
+    assert int((~rows.is_real).sum()) == facts["rows_new"]
+
+
+def test_lists_longer_than_the_catalogue_are_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", 'evaluate.metrics=["ndcg@41"]']
+    assert run(typed) == EXIT_DATA
+    assert "at most 40 items" in capsys.readouterr().err
+
+
+def test_a_split_that_leaves_nobody_to_test_is_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+    few = spec.with_name("few.csv")
+    few.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 50},{1318896000 + n}\n" for n in range(99)))
+    typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", "data.interactions=few.csv"]
+    assert run(typed) == EXIT_DATA
+    error = capsys.readouterr().err
+    assert "at least one user" in error
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -206,6 +380,13 @@ def test_a_full_disk_is_one_clear_error_whoever_meets_it(capsys: Captured, monke
         failing(monkeypatch, error)
         assert run(["run"]) == EXIT_DATA
         assert "a full disk" in capsys.readouterr().err
+
+
+def test_a_far_place_that_does_not_answer_is_no_bug(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreached = type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})
+    failing(monkeypatch, unreached("Unable to locate credentials"))
+    assert run(["profile"]) == EXIT_DATA
+    assert "credentials" in capsys.readouterr().err
 
 
 def test_a_stopped_run_says_how_it_goes_on(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,12 +34,27 @@ def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
 
 
 def test_a_phase_of_unknown_length_is_announced() -> None:
-    assert told([(0, 0, 0, "read"), (3, 0, 0, "clean"), (2, 1, 1, "clean")]) == [
+    assert told([(0, 0, 0, "read"), (2, 0, 0, "read"), (1, 0, 0, "clean"), (0.1, 1, 1, "clean")]) == [
         "read …",
         "read: 3.0 s",
-        "clean …",
-        "clean: 2.0 s",
     ]
+
+
+def test_a_count_that_goes_on_is_one_phase_whatever_the_words() -> None:
+    steps = [(0, 0, 100, "a: train"), (3, 30, 100, "a: loss 2.5"), (3, 60, 100, "a: train"), (4, 100, 100, "a: train")]
+    assert told(steps) == ["a: train: 60 % · 4.0 s left · loss 2.5", "a: train: 10 s"]
+    assert told([*steps[:3], (3, 70, 100, "b: train")])[-1] == "a: train: ended at 60 of 100 after 9.0 s"
+
+
+def test_work_without_words_is_shown_as_work() -> None:
+    clock, out = Clock(), io.StringIO()
+    phases = Phases(Lines(out), clock)
+    phases(1, 1, "read")
+    for _ in range(9):
+        clock.now += 1
+        phases.tick()
+    phases(0, 4, "train")
+    assert out.getvalue().splitlines() == ["working …", "working: 5.0 s so far"]
 
 
 def test_silence_is_no_standstill() -> None:
@@ -91,7 +106,7 @@ def test_a_pipe_gets_lines_and_a_terminal_gets_bars() -> None:
         with shown(console) as tell:
             tell(0, 0, "reading [the log]")
             tell(1, 4, "training · loss 2.1")
-    assert piped.getvalue().splitlines()[0] == "reading [the log] …"
+    assert "\x1b" not in piped.getvalue()
     assert "training" in terminal.getvalue()
     assert "━" in terminal.getvalue()
     assert "[the log]" in terminal.getvalue()

@@ -14,6 +14,8 @@ from leaven.errors import EXIT_DATA, EXIT_INTERRUPTED, EXIT_SPEC, LeavenError
 
 EXIT_BUG = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FAR = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs", "gcsfs", "adlfs")
+"""Libraries whose errors tell of another machine."""
 _FULL_WORDS = "No space left on device"
 
 
@@ -35,6 +37,10 @@ def answer(error: Exception, debug: bool = False) -> int:
         return EXIT_DATA
     if isinstance(error, MemoryError):
         say("memory", "more of it", str(error) or "none left", "close other programs, or use fewer --workers")
+        return EXIT_DATA
+    if type(error).__module__.partition(".")[0] in _FAR:
+        fix = "check the address, your credentials and the network"
+        say("a place elsewhere", "an answer", f"{type(error).__name__}: {error}", fix)
         return EXIT_DATA
     return _bug(error, debug)
 

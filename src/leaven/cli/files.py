@@ -35,7 +35,7 @@ def init(
 
 
 def profile(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A log: path, folder, glob or database URL.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="A log (path, folder, glob, URL); its items.")],
     user: Column = "",
     item: Column = "",
     time: Column = "",
@@ -46,30 +46,29 @@ def profile(
     json: Json = False,
 ) -> None:
     """Health of a log: what it holds, and what cleaning would do."""
-    from leaven import specfile
-    from leaven.data.log import Source
+    from dataclasses import replace
+
+    from leaven.cli.health import profiled
     from leaven.progress import shown
 
-    given = {"user": user, "item": item, "time": time}
-    source = Source(file, specfile.columns_of(file, given), separator, encoding, None, time_format, table)
     with shown() as tell:
-        found = _profile(source, tell)
-    if json:
-        printing.as_json(found)
-        return
-    from leaven.cli.health import health
+        from leaven.data.profile import profile
 
-    printing.show(*health(found))
+        log, items = _wishes(files, {"user": user, "item": item, "time": time})
+        log = replace(log, time_format=time_format, separator=separator, encoding=encoding, table=table)
+        tell(0, 0, "looking at the log")
+        found = profile(log, items=items)
+    printing.as_json(found) if json else printing.show(*profiled(found))
 
 
-def _profile(source: Any, tell: Any) -> Any:
-    from leaven.data.log import read
-    from leaven.data.profile import profile  # type: ignore[import-not-found]
+def _wishes(files: list[str], given: dict[str, str]) -> tuple[Any, Any]:
+    """The log and its items; a database is taken as it is named."""
+    from leaven import specfile
+    from leaven.data.log import Source
 
-    tell(0, 0, "reading the log")
-    events = read(source)
-    tell(0, 0, "looking at it")
-    return profile(events)
+    if len(files) == 1 and specfile.is_database(files[0]):
+        return Source(files[0], {word: column for word, column in given.items() if column}), None
+    return specfile.wishes(specfile.look(files, given))
 
 
 def shop(

@@ -6,57 +6,81 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from leaven.cli import printing
-from leaven.report.figures import label, line, number, scalars
+from leaven.report.figures import label, line, named, number, scalars
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDEST = 40  # blocks of a drawing: it stands beside words on a line of 80
+_LONGEST = 76  # characters of an example; `--json` holds it whole, and four more
 _PLOTS = {
     "length_histogram": "events of a history",
     "popularity": "items by popularity",
     "per_day": "events a day",
     "hours": "hours of the day",
 }
+_LEAK = "leave_one_out_leak_share"
 
 
-def health(found: Mapping[str, Any]) -> Iterator[Any]:
-    """What was read, the figures, drawings of the curves, and what each cleaning rule would touch.
-
-    `found` is what the facts of a run hold under `data`: reading, health, cleaning, split; none is needed.
-    """
-    for key, title in (("reading", "Read"), ("health", "Health"), ("split", "Split")):
-        if figures := scalars(found.get(key) or {}, skip=tuple(_PLOTS)):
-            yield printing.pairs(figures, title)
-            yield ""
-    if drawings := list(_drawings(found.get("health") or {})):
-        yield printing.pairs(drawings, "Shape")
+def profiled(found: Mapping[str, Any]) -> Iterator[Any]:
+    """What `leaven.data.profile` found: how it was read, its health before and after cleaning, the rules, advice."""
+    yield printing.pairs(_reading(found["reading"]), "Read")
+    yield ""
+    yield printing.table(["health", ">as read", ">cleaned"], _both(found["raw"], found["health"]))
+    yield ""
+    yield printing.pairs(_drawings(found["health"]))
+    yield ""
+    yield printing.table(["cleaning", ">touches", ">drops", "such as"], _rules(found))
+    yield ""
+    split = {_LEAK: found[_LEAK], **found["split"]}
+    yield printing.pairs(scalars({name: value for name, value in split.items() if value != 0}), "Split by time")
+    if found.get("advice"):
         yield ""
-    if rules := found.get("cleaning"):
-        yield printing.table(["cleaning would", ">touch", ">drop", "such as"], map(_rule, rules))
+        yield from (f"• {sentence}" for sentence in found["advice"])
+
+
+def _reading(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from scalars(facts, skip=("columns", "items", "files"))
+    if columns := facts.get("columns"):
+        yield "Columns", ", ".join(f"{word} = {column}" for word, column in columns.items())
+
+
+def _both(raw: Mapping[str, Any], cleaned: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Figures that are one number, before and after."""
+    for key, value in cleaned.items():
+        if key not in _PLOTS:
+            yield label(key), named(key, raw.get(key)), named(key, value)
+
+
+def _rules(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Rules that found something, those that take most first; then those that found nothing, in one line."""
+    rules = sorted(found["cleaning"], key=lambda one: (-one["dropped"], -one["touched"]))
+    for rule in rules:
+        if rule["touched"]:
+            yield _rule(rule)
+    if idle := [label(str(rule["rule"])).lower() for rule in rules if not rule["touched"]]:
+        yield "nothing of", "", "", ", ".join(idle)
 
 
 def _rule(rule: Mapping[str, Any]) -> Sequence[str]:
     examples = [line(one) for one in (rule.get("examples") or [])[:1]]
     said = examples[0] if examples else str(rule.get("note") or "")
-    return label(str(rule["rule"])), number(rule.get("touched")), number(rule.get("dropped")), said
+    short = said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
+    return label(str(rule["rule"])), number(rule.get("touched")), number(rule.get("dropped")), short
 
 
 def _drawings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, title in _PLOTS.items():
-        table = _points(found.get(key))
-        if len(table) > 1:
-            heights = [float(height) for _, height in table]
+        pairs = _pairs(found.get(key) or [])
+        if len(pairs) > 1:
+            heights = [float(height) for _, height in pairs]
             yield title, sparkline(heights)
-            yield "", f"{table[0][0]} … {table[-1][0]}, at most {number(int(max(heights)))}"
+            yield "", f"{pairs[0][0]} … {pairs[-1][0]}, at most {number(int(max(heights)))}"
 
 
-def _points(curve: Any) -> list[tuple[Any, float]]:
+def _pairs(curve: Any) -> list[tuple[Any, Any]]:
     """(place, height) of a mapping, of pairs, or of plain heights, which are numbered from 1."""
     if isinstance(curve, Mapping):
-        return [(place, float(height)) for place, height in curve.items()]
-    pairs = list(curve or [])
-    if pairs and not isinstance(pairs[0], list | tuple):
-        pairs = list(enumerate(pairs, 1))
-    return [(place, float(height)) for place, height in pairs]
+        return list(curve.items())
+    return [(one[0], one[1]) if isinstance(one, list | tuple) else (place, one) for place, one in enumerate(curve, 1)]
 
 
 def sparkline(heights: Sequence[float]) -> str:

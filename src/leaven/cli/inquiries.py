@@ -42,7 +42,7 @@ def _kind(kind: Any) -> tuple[str, str, str]:
 
 def schema() -> None:
     """JSON schema of the spec file, for editors."""
-    from leaven.spec import schema  # type: ignore[import-not-found]
+    from leaven.spec import schema
 
     printing.as_json(schema())
 

@@ -24,10 +24,18 @@ def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[A
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
         for one in previews:
             yield Text(f"  {one['step']}", style="cyan")
-            before = Text.assemble(*_names(one["before"], ()))
-            after = Text.assemble(*_names(one["after"], one.get("changed") or ()))
-            yield printing.pairs([("    before", before), ("    after", after)])
+            yield printing.pairs(_lines(one))
         yield Text("")
+
+
+def _lines(one: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+    before, after = list(one["before"]), list(one["after"])
+    if before:
+        yield "    before", Text.assemble(*_names(before, ()))
+    if before == after:
+        yield "    after", Text("the same: this step leaves this row as it is", style="dim")
+    else:
+        yield "    after" if before else "    made", Text.assemble(*_names(after, one.get("changed") or ()))
 
 
 def _names(names: Sequence[Any], changed: Sequence[int]) -> Iterator[tuple[str, str]]:

@@ -32,13 +32,18 @@ def run(
     json: Json = False,
 ) -> None:
     """Train with and without, and say what helped."""
-    from leaven.spec import load
+    from leaven.progress import shown
 
-    wish = load(spec, changes or [])
-    if dry_run:
-        _outlined(wish, json)
-        return
-    _finished(_experiment(wish, out or Path("runs") / wish.name, resume, _engine(engine, workers)), json)
+    with shown() as tell:
+        from leaven import experiment
+        from leaven.spec import load
+
+        wish = load(spec, changes or [])
+        outline = experiment.outline(wish)
+        if not dry_run:
+            folder = out or Path("runs") / wish.name
+            done = experiment.run(wish, folder, resume, _engine(engine, workers), tell)
+    _outlined(outline, json) if dry_run else _finished(done.folder, json)
 
 
 def _engine(name: str, workers: int | None) -> Engine:
@@ -48,20 +53,10 @@ def _engine(name: str, workers: int | None) -> Engine:
     return engine
 
 
-def _outlined(wish: Any, json: bool) -> None:
+def _outlined(found: Any, json: bool) -> None:
     from leaven.cli.outline import outlined
-    from leaven.experiment import outline
 
-    found = outline(wish)
     printing.as_json(found) if json else printing.show(*outlined(found))
-
-
-def _experiment(wish: Any, out: Path, resume: bool, engine: Engine) -> Path:
-    from leaven.experiment import run
-    from leaven.progress import shown
-
-    with shown() as tell:
-        return Path(run(wish, out, resume, engine, tell).folder)
 
 
 def _finished(folder: Path, json: bool) -> None:
@@ -85,16 +80,21 @@ def demo(
     """The whole job on a simulated shop, in minutes."""
     from importlib.resources import files
 
-    from leaven.data.shop import Dirt, Shop
-    from leaven.spec import load
+    from leaven.progress import shown
 
     world, spec = out / "shop", out / "demo.toml"
-    if not (world / "truth.json").exists():
-        Shop(seed=seed).open().write(world, Dirt.typical())
-    spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
-    printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
-    wish = load(spec, [f"seed={seed}"])
-    _finished(_experiment(wish, out / "run", True, _engine("local", None)), json)
+    with shown() as tell:
+        from leaven import experiment
+        from leaven.data.shop import Dirt, Shop
+        from leaven.spec import load
+
+        if not (world / "truth.json").exists():
+            tell(0, 0, "opening a shop")
+            Shop(users=5000, seed=seed).open().write(world, Dirt.typical())
+        spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
+        printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
+        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, _engine("local", None), tell)
+    _finished(done.folder, json)
 
 
 def expand(
@@ -109,14 +109,14 @@ def expand(
 ) -> None:
     """Only the data: real and new rows, with the lineage of each."""
     from leaven.cli.rows import made_rows
-    from leaven.experiment import expand_arm
     from leaven.progress import shown
-    from leaven.spec import load
 
-    wish = load(spec, changes or [])
     with shown() as tell:
-        done = expand_arm(wish, arm, out, resume, _engine(engine, workers), tell)
-    facts = printing.facts_of(Path(done.folder))["arms"][0]
+        from leaven.experiment import expand_arm
+        from leaven.spec import load
+
+        done = expand_arm(load(spec, changes or []), arm, out, resume, _engine(engine, workers), tell)
+    facts = printing.facts_of(done.folder)["arms"][0]
     rows = done.arm(arm) / "expanded"
     printing.as_json({"rows": rows, **facts}) if json else printing.show(*made_rows(facts), "", f"rows: {rows}")
 
@@ -132,13 +132,13 @@ def preview(
     import tempfile
 
     from leaven.cli.rows import before_after
-    from leaven.experiment import preview_arms
     from leaven.progress import shown
-    from leaven.spec import load
 
-    wish = load(spec, changes or [])
     with shown() as tell, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
-        found = preview_arms(wish, arm, rows, Path(scratch), tell)
+        from leaven.experiment import preview_arms
+        from leaven.spec import load
+
+        found = preview_arms(load(spec, changes or []), arm, rows, Path(scratch), tell)
     printing.as_json(found) if json else printing.show(*before_after(found))
 
 

@@ -131,8 +131,9 @@ class LeaveOneOut:
         control, control_facts = cutter.control(apart & long, kept - 1, kept)
         facts = {"kind": "leave_one_out", "users_too_short": int((~long & ~apart).sum())}
         parts = Split(_train(histories, ~apart & (kept > 0), kept), control, valid, test, facts)
-        need = "needs users with 3 or more events; clean with min_user_events = 3 or more, or use kind = 'time'"
-        fix = {"train": need, "valid": need, "test": need}
+        need = "it takes users with 3 or more events, the last ones of items that they did not have; else set "
+        need += "repeats = true, or kind = 'time'"
+        fix = {"train": "lower control_share", "valid": need, "test": need}
         return _finished(parts, histories, {"valid": valid_facts, "test": test_facts, "control": control_facts}, fix)
 
 
@@ -303,7 +304,9 @@ def _finished(parts: Split, histories: Histories, left_out: dict[str, dict[str, 
             facts |= {
                 f"{name}_{word}": count for word, count in left_out[name].items() if count or word == "targets_on_a_tie"
             }
-    facts |= _unseen(parts.train, test) | {"leave_one_out_leak_share": leak(histories)}
+    facts |= _unseen(parts.train, test)
+    if int(histories.times.max()) >= NO_CLOCK:
+        facts["leave_one_out_leak_share"] = leak(histories)
     return replace(parts, valid=valid, test=test, control=control, facts=facts)
 
 

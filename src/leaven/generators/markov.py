@@ -6,7 +6,6 @@ The baseline that every deep generator must beat: an interpolated back-off chain
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,14 +23,15 @@ from leaven.kernels.births import first_days
 
 if TYPE_CHECKING:
     from leaven.data.catalog import Catalog
-    from leaven.kernels.markov import Chain, Clock, Shelf
+    from leaven.kernels.fashion import Fashion
+    from leaven.kernels.gaps import Clock
+    from leaven.kernels.markov import Chain
+    from leaven.kernels.walk import Shelf
 
 Ints = npt.NDArray[np.int64]
 MADE = 1
 """The origin of a generated row until the plan records its step."""
 
-_BANK = 512  # real gaps kept per bucket
-_CATEGORIES = 255  # the largest ones have a gap law of their own
 _LOOK = 2_000  # rows that the chance of a repeat is learned from
 
 
@@ -82,17 +82,23 @@ class Markov:
 
         Raises FitError where there is no event to learn from.
         """
+        from leaven.kernels.fashion import fashion_of
+        from leaven.kernels.gaps import clock_of, small_codes
         from leaven.kernels.markov import learned, sharpened
 
         if train.events == 0:
             raise FitError("markov", "at least one event to learn from", "none", "give it training rows")
         sign = -1 if self.where == "before" else 1
         rows = _mirrored(train) if sign < 0 else train
-        chain = learned(rows.items, rows.starts, train.n_items, self.order)
-        clock, shelf = _clock_of(rows, sign), _shelf_of(train, _keep_seen(chain, rows, key))
+        fashion = fashion_of(rows.items, rows.times, train.n_items)
+        chain = learned(rows.items, rows.times, rows.starts, fashion, train.n_items, self.order)
+        category = train.catalog.category if train.catalog is not None else None
+        codes = small_codes(category, train.items, train.n_items)
+        clock = clock_of(rows.items, rows.times, rows.starts, codes, sign)
+        shelf = _shelf_of(train, _keep_seen(chain, fashion, rows, key))
         drawn = sharpened(chain, self.temperature, self.top_k, self.top_p)
         columns = {name: column.dtype.str for name, column in train.extra.items()}
-        return FittedMarkov(self, drawn, clock, shelf, _first_law(rows), columns, train.catalog)
+        return FittedMarkov(self, drawn, fashion, clock, shelf, _first_law(rows), columns, train.catalog)
 
     @staticmethod
     def load(folder: Path) -> FittedMarkov:
@@ -100,7 +106,10 @@ class Markov:
 
         Raises DataError where the folder holds no chain.
         """
-        from leaven.kernels.markov import Chain, Clock, Shelf
+        from leaven.kernels.fashion import Fashion
+        from leaven.kernels.gaps import Clock
+        from leaven.kernels.markov import Chain
+        from leaven.kernels.walk import Shelf
 
         if not (folder / "markov.json").exists():
             raise DataError(str(folder), "a saved Markov generator", "no markov.json", "save one there first")
@@ -108,11 +117,14 @@ class Markov:
         fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told["wish"].items()}
         with np.load(folder / "markov.npz") as held:
             parts = {name: held[name] for name in held.files}
-        kinds: list[tuple[str, Any]] = [("chain", Chain), ("clock", Clock), ("shelf", Shelf)]
+        kinds: list[tuple[str, Any]] = [
+            ("chain", Chain),
+            ("fashion", Fashion),
+            ("clock", Clock),
+            ("shelf", Shelf),
+        ]
         made = {n: kind(**_part(parts, n), **told[n]) for n, kind in kinds}
-        return FittedMarkov(
-            Markov(**fields), made["chain"], made["clock"], made["shelf"], parts["first_law"], told["columns"]
-        )
+        return FittedMarkov(Markov(**fields), **made, first_law=parts["first_law"], columns=told["columns"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +137,7 @@ class FittedMarkov:
 
     wish: Markov
     chain: Chain
+    fashion: Fashion
     clock: Clock
     shelf: Shelf
     first_law: Ints
@@ -145,14 +158,15 @@ class FittedMarkov:
         return self._continued(keys, like)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's items given its first one (`before`: its last one).
+        """float64 (rows,): natural logarithm of each row's items given the times and the first item.
 
-        Times, days of sale and temperature do not enter; an item never seen has a small probability, never 0.
+        `before` reads backwards: given the last item. Times set the fashion; days of sale, repeats and temperature
+        do not enter. An item never seen has a small probability, never 0.
         """
         from leaven.kernels.markov import log_likelihoods
 
         read = _mirrored(rows) if self.clock.sign < 0 else rows
-        found: npt.NDArray[np.float64] = log_likelihoods(self.chain, read.items, read.starts)
+        found: npt.NDArray[np.float64] = log_likelihoods(self.chain, self.fashion, read.items, read.times, read.starts)
         return found
 
     def save(self, folder: Path) -> None:
@@ -160,7 +174,7 @@ class FittedMarkov:
         folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"first_law": self.first_law}
         told: dict[str, Any] = {"wish": asdict(self.wish), "columns": dict(self.columns)}
-        for name in ("chain", "clock", "shelf"):
+        for name in ("chain", "fashion", "clock", "shelf"):
             fields = getattr(self, name)._asdict()
             parts |= {f"{name}.{n}": v for n, v in fields.items() if isinstance(v, np.ndarray)}
             told[name] = {n: v for n, v in fields.items() if not isinstance(v, np.ndarray)}
@@ -201,7 +215,7 @@ class FittedMarkov:
     def _walked(
         self, keys: Keys, lengths: Ints, given: Ints, begun: Ints, known: Histories | None = None
     ) -> tuple[Ints, npt.NDArray[np.int32], Ints]:
-        from leaven.kernels.markov import walk
+        from leaven.kernels.walk import walk
 
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         items, times = np.zeros(starts[-1], np.int32), np.zeros(starts[-1], np.int64)
@@ -209,7 +223,7 @@ class FittedMarkov:
         if known is not None:
             places = _places(starts[:-1], known.lengths)
             items[places], times[places] = known.items, known.times
-        walk(self.chain, self.clock, self.shelf, keys, starts, given.astype(np.int64), items, times)
+        walk(self.chain, self.fashion, self.clock, self.shelf, keys, starts, given.astype(np.int64), items, times)
         return starts, items, times
 
     def _targets(self, like: Histories, added: Ints) -> npt.NDArray[np.int32]:
@@ -249,13 +263,13 @@ def _first_law(train: Histories) -> Ints:
     return law[np.lexsort((law[:, 1], law[:, 0]))]
 
 
-def _keep_seen(chain: Chain, rows: Histories, key: int) -> float:
+def _keep_seen(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> float:
     """The chance to keep an item that the row already holds, so that repeats are as frequent as in the rows."""
     from leaven.kernels.markov import repeat_mass
 
     order = np.argsort(seeds.row_keys(seeds.key(key, "markov", "repeats"), rows.keys), kind="stable")
     look = rows.take(np.sort(order[:_LOOK]))
-    real, expected = repeat_mass(chain, look.items, look.starts)
+    real, expected = repeat_mass(chain, fashion, look.items, look.times, look.starts)
     if real >= 0.9 * expected or real >= 1.0:
         return 1.0
     return float(real * (1 - expected) / (expected * (1 - real)))
@@ -263,7 +277,7 @@ def _keep_seen(chain: Chain, rows: Histories, key: int) -> float:
 
 def _shelf_of(train: Histories, keep_seen: float) -> Shelf:
     """Items seen in training by their first day: what the catalogue states, or the first training event."""
-    from leaven.kernels.markov import Shelf
+    from leaven.kernels.walk import Shelf
 
     counts = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1]
     stated = train.catalog.born if train.catalog is not None else None
@@ -272,64 +286,3 @@ def _shelf_of(train: Histories, keep_seen: float) -> Shelf:
     oldest = known[np.argsort(born[known], kind="stable")]
     mass = np.cumsum(counts[oldest - 1], dtype=np.float64)
     return Shelf(born, oldest, born[oldest], mass, float(keep_seen))
-
-
-def _clock_of(rows: Histories, sign: int) -> Clock:
-    """Real gaps by bucket, and which bucket follows which after an item of which category."""
-    from leaven.kernels.markov import GAP_BUCKETS, NO_GAP_YET, Clock, gap_buckets
-
-    category = _small_codes(rows)
-    inner = np.ones(rows.events, np.bool_)  # events with a gap in front of them
-    inner[rows.starts[:-1][rows.lengths > 0]] = False
-    gaps = np.diff(rows.times, prepend=rows.times[:1])
-    buckets = np.where(inner, gap_buckets(np.maximum(gaps, 0)), NO_GAP_YET)
-    before = np.roll(buckets, 1)
-    where = (category[np.roll(rows.items, 1)[inner]], before[inner], buckets[inner])
-    counts = np.zeros((int(category.max()) + 1, GAP_BUCKETS + 1, GAP_BUCKETS))
-    np.add.at(counts, where, 1)
-    bank, bank_at = _bank(gaps[inner], buckets[inner], GAP_BUCKETS)
-    limit = int(rows.times.max())
-    return Clock(category, _backed_off(counts), bank, bank_at, limit, sign)
-
-
-def _small_codes(rows: Histories) -> npt.NDArray[np.int32]:
-    """int32 (items + 2,): codes of the largest categories from 1; 0 for all other items."""
-    codes = np.zeros(rows.n_items + 2, np.int32)
-    stated = rows.catalog.category if rows.catalog is not None else None
-    if stated is None:
-        return codes
-    codes[: rows.n_items + 1] = stated
-    events = np.bincount(codes[rows.items])
-    events[0] = 0
-    largest = np.argsort(-events, kind="stable")[:_CATEGORIES]
-    largest = largest[events[largest] > 0]
-    small = np.zeros(max(len(events), int(codes.max()) + 1), np.int32)
-    small[largest] = np.arange(1, len(largest) + 1)
-    return small[codes]
-
-
-def _backed_off(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """float64 (categories, buckets + 1, buckets): next bucket's law, summed up; Witten-Bell as for the items.
-
-    From (category, last bucket) down to the last bucket alone, down to all gaps.
-    """
-    law = _interpolated(counts.sum(axis=(0, 1)), np.full(counts.shape[2], 1e-12))
-    law = _interpolated(counts.sum(axis=0), law)
-    return np.cumsum(_interpolated(counts, law), axis=-1)
-
-
-def _interpolated(counts: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    kinds = (counts > 0).sum(axis=-1, keepdims=True)
-    law: npt.NDArray[np.float64] = (counts + kinds * below) / np.maximum(counts.sum(axis=-1, keepdims=True) + kinds, 1)
-    return np.where(kinds > 0, law, below)
-
-
-def _bank(gaps: Ints, buckets: Ints, n_buckets: int) -> tuple[Ints, Ints]:
-    """Evenly spaced real gaps of each bucket, ascending, and where each bucket's begin."""
-    bounds = np.searchsorted(np.sort(buckets), np.arange(n_buckets + 1))
-    ordered, kept = np.sort(gaps), []
-    for low, high in itertools.pairwise(bounds):  # buckets ascend as gaps do
-        count = min(int(high - low), _BANK)
-        kept.append(ordered[low + (np.arange(count) * (high - low)) // max(count, 1)])
-    starts = np.concatenate([[0], np.cumsum([len(part) for part in kept])])
-    return np.concatenate(kept).astype(np.int64), starts.astype(np.int64)

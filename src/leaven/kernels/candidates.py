@@ -21,86 +21,112 @@ Mask = npt.NDArray[np.bool_]
 NO_POOL = -1
 _FIRST_DRAW = 1 << 20  # the draws below are those of the choice of events
 _TRIES = 8
+_WHOLE = np.int32(2**31 - 1)
 
 
 class Pools(NamedTuple):
     """Candidates and their chances.
 
-    pool   int32 (n_items + 2,)  pool of each item, -1: none
-    starts int64 (pools + 1,)    pool q holds places starts[q]:starts[q + 1] of
-    items  int32 (candidates,)   the candidates, and
-    mass   float64 (candidates,) their weights, summed up inside each pool
-    recent int                   above 0: take one of the user's own last `recent` items before it instead
+    pool   int32 (n_items + 2,)   pool of each item, -1: none
+    starts int64 (pools + 1,)     pool q holds slots starts[q]:starts[q + 1] of
+    slots  int32 (candidates, 3)  (candidate, another one, chance of the first in 1 / 2**31): Walker's alias table
+    recent int                    above 0: take one of the user's own last `recent` items before it instead
     """
 
     pool: Items
     starts: Ints
-    items: Items
-    mass: npt.NDArray[np.float64]
+    slots: npt.NDArray[np.int32]
     recent: int
 
 
 @njit(cache=True)
-def _one_of_pool(pools: Pools, item: int, u: float) -> int:
-    """A candidate for the item, by weight."""
-    first, last = pools.starts[pools.pool[item]], pools.starts[pools.pool[item] + 1]
-    aim = u * pools.mass[last - 1]
-    if last - first <= 32:
-        while first < last - 1 and pools.mass[first] <= aim:
-            first += 1
-        return pools.items[first]
-    return pools.items[min(first + np.searchsorted(pools.mass[first:last], aim, side="right"), last - 1)]
+def alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    """int32 (candidates, 3): slots of equal chance that give each candidate its weight inside its pool (Vose, 1991).
 
-
-@njit(cache=True)
-def drawn_candidate(pools: Pools, rows: Batch, row: int, place: int) -> int:
-    """An item other than the one at `place`; that one itself where there is none, or eight tries met it."""
-    item, key = rows.items[place], rows.keys[row]
-    for turn in range(_TRIES):
-        u = draw_uniform(key, _FIRST_DRAW + _TRIES * (place - rows.starts[row]) + turn)
-        if pools.recent > 0:
-            before = min(place - rows.starts[row], pools.recent)
-            other = rows.items[place - 1 - int(u * before)] if before > 0 else item
-        elif pools.pool[item] >= 0:
-            other = _one_of_pool(pools, item, u)
-        else:
-            return item
-        if other != item and other < len(pools.pool) - 1:  # never the mask
-            return other
-    return item
+    starts int64 (pools + 1,); items int32, weights float64 (candidates,), above 0.
+    """
+    slots = np.empty((len(items), 3), np.int32)
+    left = np.empty(len(items))
+    waiting = np.empty(len(items), np.int64)
+    for pool in range(len(starts) - 1):
+        first, last = starts[pool], starts[pool + 1]
+        mean = weights[first:last].sum() / max(last - first, 1)
+        small, large = first, last  # slots below one share wait at the front, the others at the back
+        for slot in range(first, last):
+            left[slot] = weights[slot] / mean
+            if left[slot] < 1.0:
+                waiting[small] = slot
+                small += 1
+            else:
+                large -= 1
+                waiting[large] = slot
+        while small > first and large < last:
+            small -= 1
+            little, much = waiting[small], waiting[large]
+            slots[little, 0], slots[little, 1] = items[little], items[much]
+            slots[little, 2] = np.int32(left[little] * _WHOLE)
+            left[much] -= 1.0 - left[little]
+            if left[much] < 1.0:
+                large += 1
+                waiting[small] = much
+                small += 1
+        for place in range(first, small):  # what rounding leaves over is a whole share
+            slots[waiting[place], :2], slots[waiting[place], 2] = items[waiting[place]], _WHOLE
+        for place in range(large, last):
+            slots[waiting[place], :2], slots[waiting[place], 2] = items[waiting[place]], _WHOLE
+    return slots
 
 
 @njit(cache=True, nogil=True)
-def substitute_marked(begin: int, end: int, rows: Batch, marked: Mask, pools: Pools, items: Items) -> None:
-    """items int32 (events,): marked events show a candidate for their item, the others their item."""
+def draw_for_marked(begin: int, end: int, rows: Batch, marked: Mask, pools: Pools, drawn: Items) -> None:
+    """drawn int32 (events,): a candidate for each marked event, the event's own item elsewhere.
+
+    A candidate is another item than the event's; where there is none, or eight tries met it, the own one stays.
+    """
     for row in range(begin, end):
-        for place in range(rows.starts[row], rows.starts[row + 1]):
-            items[place] = drawn_candidate(pools, rows, row, place) if marked[place] else rows.items[place]
+        key, first = rows.keys[row], rows.starts[row]
+        for place in range(first, rows.starts[row + 1]):
+            item = rows.items[place]
+            drawn[place] = item
+            if not marked[place] or pools.pool[item] < 0:
+                continue
+            # written out here: a call would count references to every array of both tuples, at twice the time
+            slots, before, turn, other = pools.starts[pools.pool[item]], place - first, 0, item
+            size = min(before, pools.recent) if pools.recent > 0 else pools.starts[pools.pool[item] + 1] - slots
+            while size > 0 and turn < _TRIES and (other == item or other >= len(pools.pool) - 1):  # never the mask
+                aim = size * draw_uniform(key, _FIRST_DRAW + _TRIES * before + turn)
+                slot = int(aim)
+                if pools.recent > 0:
+                    other = rows.items[place - 1 - slot]
+                else:
+                    is_own = (aim - slot) * _WHOLE < pools.slots[slots + slot, 2]
+                    other = pools.slots[slots + slot, 0 if is_own else 1]
+                turn += 1
+            drawn[place] = item if other >= len(pools.pool) - 1 else other
 
 
 @njit(cache=True, nogil=True)
-def insert_at_marked(
+def insert_before_marked(
     begin: int,
     end: int,
     rows: Batch,
     marked: Mask,
-    pools: Pools,
+    drawn: Items,
     starts: Ints,
     new_items: Items,
     new_times: Ints,
     source: Ints,
 ) -> None:
-    """A candidate for each marked item stands before it, half-way in time to the event before.
+    """The drawn item of each marked event stands before it, half-way in time to the event before.
 
-    starts int64 (rows + 1,) of the new rows. A mark whose item has no candidate but itself repeats it.
+    starts int64 (rows + 1,) of the new rows.
     """
     for row in range(begin, end):
-        to = starts[row]
+        to, before = starts[row], rows.times[rows.starts[row]] if rows.starts[row] < rows.starts[row + 1] else 0
         for place in range(rows.starts[row], rows.starts[row + 1]):
             time = rows.times[place]
             if marked[place]:
-                new_items[to] = drawn_candidate(pools, rows, row, place)
-                before = rows.times[place - 1] if place > rows.starts[row] else time
+                new_items[to] = drawn[place]
                 new_times[to] = before + (time - before) // 2
                 if len(source) > 0:
                     source[to] = -1
@@ -110,3 +136,4 @@ def insert_at_marked(
             if len(source) > 0:
                 source[to] = place
             to += 1
+            before = time

@@ -18,8 +18,16 @@ FIRST_PLACE_DRAW = 4
 
 
 @njit(cache=True)
-def _mark_evenly(key: np.uint64, items: npt.NDArray[np.int32], able: Mask, ables: int, count: int, out: Mask) -> None:
-    """Marks exactly `count` of the able events, each set as likely as any other (Knuth, 3.4.2, algorithm S)."""
+def _mark_evenly(key: np.uint64, count: int, out: Mask) -> None:
+    """Marks exactly `count` places, each set as likely as any other (Floyd; Bentley, CACM 1987)."""
+    for last in range(len(out) - count, len(out)):
+        drawn = int(draw_uniform(key, FIRST_PLACE_DRAW + last) * (last + 1))
+        out[last if out[drawn] else drawn] = True
+
+
+@njit(cache=True)
+def _mark_able(key: np.uint64, items: npt.NDArray[np.int32], able: Mask, ables: int, count: int, out: Mask) -> None:
+    """The same among the able events only (Knuth, 3.4.2, algorithm S)."""
     left = ables
     for place in range(len(items)):
         if count == 0:
@@ -38,7 +46,7 @@ def _mark_weighted(
     """Marks `count` able events without replacement, by weight (Efraimidis and Spirakis, 2006)."""
     waits = np.full(len(items), np.inf)
     for place in range(len(items)):
-        if able[items[place]] and weights[place] > 0.0:
+        if len(able) == 0 or able[items[place]]:
             waits[place] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + place)) / weights[place]
     bar = np.sort(waits)[count - 1]
     for place in range(len(items)):
@@ -58,43 +66,40 @@ def mark_events(
     able: Mask,
     weights: Floats,
     marked: Mask,
+    counts: Ints,
 ) -> None:
-    """marked bool (events,): a share of each row's events, chosen evenly or by weight.
+    """marked bool (events,), counts int64 (rows,): a share of each row's events, chosen evenly or by weight.
 
     bounds: (shortest row that is changed, events at the end that are never marked, events that must
-    remain unmarked). able bool (n_items + 2,): items that may be marked. weights float32 (events,), or
-    empty for even. The number is share × strength × length, rounded by lot.
+    remain unmarked). able bool (n_items + 2,): items that may be marked, or empty for all. weights
+    float32 (events,) above 0, or empty for even. The number is share × strength × length, rounded by lot.
     """
     shortest, tail, spare = bounds
     for row in range(begin, end):
         first, last = rows.starts[row], rows.starts[row + 1]
-        marked[first:last] = False
+        for place in range(first, last):
+            marked[place] = False
+        counts[row] = 0
         if not is_changed(rows, row, shortest, p):
             continue
-        n = last - first
-        ables = 0
-        for place in range(first, last - tail):
-            ables += able[rows.items[place]]
-        key = rows.keys[row]
+        n, key = last - first, rows.keys[row]
+        ables = n - tail
+        if len(able) > 0:
+            ables = 0
+            for place in range(first, last - tail):
+                ables += able[rows.items[place]]
         wanted = n * rows.strength[row] * within(share, draw_uniform(key, 1))
         count = drawn_count(key, wanted, min(ables, n - spare))
         if count <= 0:
             continue
+        counts[row] = count
         items, out = rows.items[first : last - tail], marked[first : last - tail]
         if len(weights) > 0:
             _mark_weighted(key, items, able, weights[first : last - tail], count, out)
+        elif ables == n - tail:
+            _mark_evenly(key, count, out)
         else:
-            _mark_evenly(key, items, able, ables, count, out)
-
-
-@njit(cache=True, nogil=True)
-def count_unmarked(begin: int, end: int, starts: Ints, marked: Mask, lengths: Ints) -> None:
-    """lengths int64 (rows,): events of each row that are not marked."""
-    for row in range(begin, end):
-        left = 0
-        for place in range(starts[row], starts[row + 1]):
-            left += not marked[place]
-        lengths[row] = left
+            _mark_able(key, items, able, ables, count, out)
 
 
 @njit(cache=True, nogil=True)

@@ -1,13 +1,17 @@
-"""What follows what in these rows, how likely is a row, and how does a new one go on?
+"""What follows what in these rows, and how likely is a row?
 
-An interpolated back-off chain after Witten and Bell (IEEE Trans. Inf. Theory 37(4), 1991, method C; in the
-recursive form of Chen and Goodman, 1998, sec. 2.5): after context h, seen c(h) times with T(h) different
-followers,
+A chain with back-off: hierarchical Dirichlet smoothing (MacKay and Bauman Peto, Natural Language Engineering 1(3),
+1995). After context h, seen c(h) times,
 
-    P(w | h) = (c(h, w) + T(h) P(w | h')) / (c(h) + T(h)),    h' = h without its oldest item,
+    P(w | h) = (c(h, w) + m P(w | h')) / (c(h) + m),    h' = h without its oldest item,
 
-down to the frequencies of single items and, below these, a uniform law over the catalogue. The contexts of all
-levels lie in one trie: the edge (h, w) of level k is the context "h, then w" of level k + 1.
+down to what is in fashion (`kernels/fashion.py`), the frequencies of single items and, below these, a uniform law
+over the catalogue. Each level has an m of its own, and so has the begin of a row: the one under which the events,
+each left out of all counts, are likeliest. (Discounting, as is usual for words, fits sparse histories a little
+better, but hands what it takes to popular items, the more so the longer a context's list; here each keeps its
+share.)
+
+The contexts of all levels lie in one trie: the edge (h, w) of level k is the context "h, then w" of level k + 1.
 """
 
 from __future__ import annotations
@@ -18,19 +22,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.chance import draw_uniform
+from leaven.kernels.fashion import Fashion, share_at
+from leaven.kernels.search import holds, place_of
 
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Keys = npt.NDArray[np.uint64]
 
-GAP_BUCKETS = 42
-"""Bucket 0: no gap; bucket b: 2**(b - 1) .. 2**b - 1 seconds; the last one holds whatever is longer."""
-NO_GAP_YET = GAP_BUCKETS
-_TRIES = 12  # then the item is drawn by frequency among those that were on sale
-_GAP_DRAWS = 5
-_DRAWS = _GAP_DRAWS + 2 * _TRIES + 1  # a block of draws of its own for each new event
+_LOOKED_AT = 20_000  # events that the m of a level are chosen by
+_PRIORS: Floats = np.exp2(np.arange(-5, 21))
 
 
 class Chain(NamedTuple):
@@ -38,10 +38,10 @@ class Chain(NamedTuple):
 
     bounds    int64 (contexts + 1,)  context g owns edges bounds[g]:bounds[g + 1]
     followers int32 (edges,)         ascending inside a context
-    counts    int32 (edges,)         how often the edge was seen
+    counts    int32 (edges,)         c(h, w)
     mass      float64 (edges,)       summed up inside each context: weights of the draw
-    back_off  float64 (contexts,)    T / (c + T); 1 where nothing was seen
-    seen      int64 (contexts,)      c
+    seen      int64 (contexts,)      c(h)
+    prior     float64 (order + 2,)   m of each level, and of the begin of a row
     shift     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
     n_items                          size of the catalogue
     """
@@ -50,50 +50,27 @@ class Chain(NamedTuple):
     followers: Items
     counts: Items
     mass: Floats
-    back_off: Floats
     seen: Ints
+    prior: Floats
     shift: Ints
     n_items: int
 
 
-class Clock(NamedTuple):
-    """When things happen, in the direction in which rows are written (backwards: times are negated).
-
-    category  int32 (items + 2,)  a small code of each item
-    law       float64 (categories, buckets + 1, buckets)  next gap's bucket, summed up, after the last one's
-    bank      int64 (values,)     real gaps, ascending, a few hundred a bucket
-    bank_at   int64 (buckets + 1,)
-    limit     no later than this
-    sign      1 forwards, -1 backwards
-    """
-
-    category: Items
-    law: Floats
-    bank: Ints
-    bank_at: Ints
-    limit: int
-    sign: int
-
-
-class Shelf(NamedTuple):
-    """What can be drawn when: items by first day of sale.
-
-    born       int64 (items + 2,)   first second of sale of each item
-    by_birth   int32 (known,)       items seen in training, oldest first
-    births     int64 (known,)       their births
-    mass       float64 (known,)     their frequencies, summed up
-    keep_seen  chance to keep a drawn item that the row already holds
-    """
-
-    born: Ints
-    by_birth: Items
-    births: Ints
-    mass: Floats
-    keep_seen: float
-
-
-def learned(items: Items, starts: Ints, n_items: int, order: int) -> Chain:
+def learned(items: Items, times: Ints, starts: Ints, fashion: Fashion, n_items: int, order: int) -> Chain:
     """The chain of these rows: items int32 (events,) in 1..n_items + 1, starts int64 (rows + 1,) from 0."""
+    chain = counted(items, starts, n_items, order)
+    stride = max(len(items) // _LOOKED_AT, 1)
+    look = np.flatnonzero(np.arange(len(starts) - 1) % stride == 0)
+    for level in range(-1, order + 1):  # from below, as each level leans on the one below; -1 is the row's begin
+        found, seen, below = _evidence(chain, fashion, items, times, starts, look, level)
+        if len(found):
+            fits = [float(np.log((found + m * below) / (seen + m)).mean()) for m in _PRIORS]
+            chain.prior[level] = _PRIORS[int(np.argmax(fits))]
+    return chain
+
+
+def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float = 1.0) -> Chain:
+    """The chain with the same trust in the level below everywhere."""
     first = np.zeros(len(items), np.bool_)
     first[starts[:-1][np.diff(starts) > 0]] = True
     levels = [_edges(np.zeros(len(items), np.int64), items, n_items + 2, 1)]
@@ -103,7 +80,7 @@ def learned(items: Items, starts: Ints, n_items: int, order: int) -> Chain:
         edge_before = np.concatenate([[-1], levels[-1].of_event])[: len(items)]
         contexts = np.where(first, -1, edge_before)
         levels.append(_edges(contexts, items, n_items + 2, len(levels[-1].followers)))
-    return _stacked(levels[: order + 1], n_items)
+    return _stacked(levels, n_items, prior)
 
 
 class _Level(NamedTuple):
@@ -124,12 +101,11 @@ def _edges(contexts: Ints, items: Items, base: int, width: int) -> _Level:
     return _Level(degree, (codes % base).astype(np.int32), counts.astype(np.int32), of_event)
 
 
-def _stacked(levels: list[_Level], n_items: int) -> Chain:
+def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
     degree = np.concatenate([level.degree for level in levels])
     counts = np.concatenate([level.counts for level in levels])
     bounds = np.concatenate([[0], np.cumsum(degree)]).astype(np.int64)
     total = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    seen = (total[bounds[1:]] - total[bounds[:-1]]).astype(np.int64)
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
     shift = np.cumsum([0] + [len(level.degree) for level in levels])[:-1]
     shift[2:] -= edge_at[1 : len(levels) - 1]  # level 1 is told by the item itself
@@ -138,8 +114,8 @@ def _stacked(levels: list[_Level], n_items: int) -> Chain:
         followers=np.concatenate([level.followers for level in levels]),
         counts=counts,
         mass=_summed(counts.astype(np.float64), bounds),
-        back_off=np.where(degree > 0, degree / np.maximum(seen + degree, 1), 1.0),
-        seen=seen,
+        seen=(total[bounds[1:]] - total[bounds[:-1]]).astype(np.int64),
+        prior=np.full(len(levels) + 1, prior),
         shift=shift.astype(np.int64),
         n_items=int(n_items),
     )
@@ -173,33 +149,7 @@ def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Cha
 
 
 @njit(cache=True)
-def _place(values: Items, low: int, high: int, wanted: int) -> int:
-    """Where `wanted` lies in the ascending values[low:high], -1 for nowhere."""
-    end = high
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < end and values[low] == wanted else -1
-
-
-@njit(cache=True)
-def _above(mass: Floats, low: int, high: int, wanted: float) -> int:
-    """First place in the ascending mass[low:high] whose value is above `wanted`; the last one at most."""
-    last = high - 1
-    while low < high:
-        middle = (low + high) // 2
-        if mass[middle] <= wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return min(low, last)
-
-
-@njit(cache=True)
-def _begin(chain: Chain, contexts: Ints) -> None:
+def begin(chain: Chain, contexts: Ints) -> None:
     """The contexts of a row's first event."""
     contexts[:] = -1
     contexts[0] = 0
@@ -208,166 +158,91 @@ def _begin(chain: Chain, contexts: Ints) -> None:
 
 
 @njit(cache=True)
-def _go_on(chain: Chain, contexts: Ints, item: int) -> None:
+def go_on(chain: Chain, contexts: Ints, item: int) -> None:
     """The contexts after `item`."""
     for level in range(len(contexts) - 1, 1, -1):
         above, contexts[level] = contexts[level - 1], -1
         if above >= 0:
-            edge = _place(chain.followers, chain.bounds[above], chain.bounds[above + 1], item)
+            edge = place_of(chain.followers, chain.bounds[above], chain.bounds[above + 1], item)
             if edge >= 0:
                 contexts[level] = chain.shift[level] + edge
     if len(contexts) > 1:
         contexts[1] = chain.shift[1] + item
 
 
+@njit(cache=True, inline="always")
+def prior_of(chain: Chain, level: int, context: int) -> float:
+    """m of a context of this level."""
+    return chain.prior[-1] if level == 1 and context == chain.shift[1] else chain.prior[level]
+
+
 @njit(cache=True)
-def _probability(chain: Chain, contexts: Ints, item: int) -> float:
+def probability(chain: Chain, fashion: Fashion, contexts: Ints, now: int, item: int, own: int) -> float:
+    """Of an item in these contexts at this time; `own` 1 takes the event in question out of all counts."""
     p = 1.0 / chain.n_items
-    for context in contexts:
-        if context < 0 or chain.seen[context] == 0:
-            continue
-        edge = _place(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
-        share = chain.counts[edge] / chain.seen[context] if edge >= 0 else 0.0
-        p = (1.0 - chain.back_off[context]) * share + chain.back_off[context] * p
+    for level, context in enumerate(contexts):
+        if context >= 0:
+            edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
+            m = prior_of(chain, level, context)
+            count = chain.counts[edge] - own if edge >= 0 else 0
+            p = (count + m * p) / (max(chain.seen[context] - own, 0) + m)
+        if level == 0 and fashion.stale < 1.0:
+            p = (1.0 - fashion.stale) * share_at(fashion, now, item, own) + fashion.stale * p
     return p
 
 
 @njit(cache=True)
-def _drawn(chain: Chain, contexts: Ints, u: float) -> int:
-    """The item that a number u in 0..1 points at; what is left of u after a choice serves the next one."""
-    for level in range(len(contexts) - 1, -1, -1):
-        context = contexts[level]
-        if context < 0 or chain.seen[context] == 0:
-            continue
-        share = chain.back_off[context]
-        if u >= share:
-            low, high = chain.bounds[context], chain.bounds[context + 1]
-            wanted = (u - share) / (1.0 - share) * chain.mass[high - 1]
-            return chain.followers[_above(chain.mass, low, high, wanted)]
-        u /= share
-    known = chain.bounds[1]
-    return chain.followers[min(int(u * known), known - 1)]
+def _evidence(
+    chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
+) -> tuple[Floats, Floats, Floats]:
+    """c(h, w) and c(h) without the event itself, and P(w | h'), of the events of these rows at a level.
+
+    Level -1 looks at the first events alone (their level is 1), level 1 at all others.
+    """
+    size = 0
+    for row in rows:
+        size += starts[row + 1] - starts[row]
+    found, seen, below = np.empty(size), np.empty(size), np.empty(size)
+    contexts, known, depth = np.empty(len(chain.shift), np.int64), 0, abs(level)
+    for row in rows:
+        begin(chain, contexts)
+        for at in range(starts[row], starts[row + 1]):
+            context, first = contexts[depth], at == starts[row]
+            if context >= 0 and (depth != 1 or first == (level == -1)):
+                edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], items[at])
+                found[known], seen[known] = chain.counts[edge] - 1, chain.seen[context] - 1
+                below[known] = probability(chain, fashion, contexts[:depth], times[at], items[at], 1)
+                known += 1
+            go_on(chain, contexts, items[at])
+    return found[:known], seen[:known], below[:known]
 
 
 @njit(cache=True)
-def log_likelihoods(chain: Chain, items: Items, starts: Ints) -> Floats:
-    """float64 (rows,): natural logarithm of the probability of each row's items, given the first one."""
+def log_likelihoods(chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints) -> Floats:
+    """float64 (rows,): natural logarithm of each row's probability, given its first item and the times."""
     found = np.zeros(len(starts) - 1)
     contexts = np.empty(len(chain.shift), np.int64)
     for row in range(len(starts) - 1):
-        _begin(chain, contexts)
+        begin(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             if at > starts[row]:
-                found[row] += np.log(_probability(chain, contexts, items[at]))
-            _go_on(chain, contexts, items[at])
+                found[row] += np.log(probability(chain, fashion, contexts, times[at], items[at], 0))
+            go_on(chain, contexts, items[at])
     return found
 
 
 @njit(cache=True)
-def repeat_mass(chain: Chain, items: Items, starts: Ints) -> tuple[float, float]:
+def repeat_mass(chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints) -> tuple[float, float]:
     """(share of the events after a first one that repeat an item of their row, share that the chain expects)."""
     real, expected, events = 0.0, 0.0, 0
     contexts = np.empty(len(chain.shift), np.int64)
     for row in range(len(starts) - 1):
-        _begin(chain, contexts)
+        begin(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             events += at > starts[row]
             for old in range(starts[row], at):
-                if not _holds(items, old + 1, at, items[old]):  # each different item once, at its last place
+                if not holds(items, old + 1, at, items[old]):  # each different item once, at its last place
                     real += items[old] == items[at]
-                    expected += _probability(chain, contexts, items[old])
-            _go_on(chain, contexts, items[at])
+                    expected += probability(chain, fashion, contexts, times[at], items[old], 0)
+            go_on(chain, contexts, items[at])
     return real / max(events, 1), expected / max(events, 1)
-
-
-@njit(cache=True)
-def _holds(items: Items, low: int, high: int, item: int) -> bool:
-    at = low
-    while at < high and items[at] != item:
-        at += 1
-    return at < high
-
-
-@njit(cache=True)
-def gap_bucket(gap: int) -> int:
-    """0 for no gap, else the number of bits of the gap in seconds; never above the last bucket."""
-    bucket = 0
-    while gap > 0 and bucket < GAP_BUCKETS - 1:
-        gap >>= 1
-        bucket += 1
-    return bucket
-
-
-@njit(cache=True)
-def gap_buckets(gaps: Ints) -> Ints:
-    """int64 (gaps,): the bucket of each gap."""
-    found = np.empty(len(gaps), np.int64)
-    for at in range(len(gaps)):
-        found[at] = gap_bucket(gaps[at])
-    return found
-
-
-@njit(cache=True, inline="always")  # a call counts references to every array
-def _gap(clock: Clock, item: int, last_bucket: int, room: int, key: np.uint64, draw: int) -> int:
-    """A gap of at most `room` seconds by draws `draw` .. `draw + 4` of the key."""
-    law = clock.law[clock.category[item], last_bucket]
-    for attempt in range(2):
-        u = draw_uniform(key, draw + 2 * attempt) * law[-1]
-        bucket = _above(law, 0, len(law), u)
-        low, high = clock.bank_at[bucket], clock.bank_at[bucket + 1]
-        if high > low:
-            gap = clock.bank[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
-            if gap <= room:
-                return gap
-    return int(draw_uniform(key, draw + 4) * (room + 1))  # no pile at the end of the world
-
-
-@njit(cache=True)
-def walk(
-    chain: Chain, clock: Clock, shelf: Shelf, keys: Keys, starts: Ints, given: Ints, items: Items, times: Ints
-) -> None:
-    """Write each row's new events behind its first `given` ones, in place.
-
-    items int32 (events,), times int64 (events,) hold the given events, and of a row without any the time of
-    its first event; starts int64 (rows + 1,); given int64 (rows,); keys uint64 (rows,).
-    """
-    contexts = np.empty(len(chain.shift), np.int64)
-    for row in range(len(keys)):
-        _begin(chain, contexts)
-        first, bucket = starts[row], NO_GAP_YET
-        for at in range(first, first + given[row]):
-            _go_on(chain, contexts, items[at])
-            if at > first:
-                bucket = gap_bucket(times[at] - times[at - 1])
-        for at in range(first + given[row], starts[row + 1]):
-            draw = (at - first - given[row]) * _DRAWS
-            if at > first:
-                room = max(clock.limit - times[at - 1], 0)
-                gap = _gap(clock, items[at - 1], bucket, room, keys[row], draw)
-                times[at], bucket = times[at - 1] + gap, gap_bucket(gap)
-            items[at] = _next_item(
-                chain, contexts, shelf, items[first:at], clock.sign * times[at], keys[row], draw + _GAP_DRAWS
-            )
-            _go_on(chain, contexts, items[at])
-
-
-@njit(cache=True, inline="always")  # a call counts references to every array
-def _next_item(chain: Chain, contexts: Ints, shelf: Shelf, row: Items, now: int, key: np.uint64, draw: int) -> int:
-    """An item on sale now; one that the row holds with the learned chance only."""
-    for attempt in range(_TRIES):
-        item = _drawn(chain, contexts, draw_uniform(key, draw + 2 * attempt))
-        if shelf.born[item] > now:
-            continue
-        if shelf.keep_seen >= 1.0 or not _holds(row, 0, len(row), item):
-            return item
-        if draw_uniform(key, draw + 2 * attempt + 1) < shelf.keep_seen:
-            return item
-    found = np.searchsorted(shelf.births, now, side="right")
-    on_sale = found if found > 0 else 1
-    u = draw_uniform(key, draw + 2 * _TRIES) * shelf.mass[on_sale - 1]
-    start = _above(shelf.mass, 0, on_sale, u)
-    for step in range(on_sale):  # the next one on the shelf that is new to the row
-        item = shelf.by_birth[(start + step) % on_sale]
-        if not _holds(row, 0, len(row), item):
-            return item
-    return shelf.by_birth[start]

@@ -42,12 +42,16 @@ def _shuffle(key: np.uint64, items: Items, source: Ints, first: int, last: int) 
 
 
 @njit(cache=True)
-def _rotate(items: Items, source: Ints, first: int, last: int, amount: int) -> None:
-    """Each item moves `amount` places on, those at the end come round to the start."""
-    if 0 < amount < last - first:
-        _reverse(items, source, first, last)
-        _reverse(items, source, first, first + amount)
-        _reverse(items, source, first + amount, last)
+def _rotate(old: Items, items: Items, source: Ints, bounds: tuple[int, int], amount: int) -> None:
+    """Each item of the window moves `amount` places on, those at its end come round to its start."""
+    first, last = bounds
+    if not 0 < amount < last - first:
+        return
+    for place in range(first, last):
+        to = place + amount if place + amount < last else place + amount - last + first
+        items[to] = old[place]
+        if len(source) > 0:
+            source[to] = place
 
 
 @njit(cache=True)
@@ -101,4 +105,5 @@ def permute_windows(
             _reverse(items, source, first, first + window)
         else:
             moved = window * within(amount, draw_uniform(key, 4)) * rows.strength[row]
-            _rotate(items, source, first, first + window, int(moved + draw_uniform(key, 5)))
+            amount_now = int(moved + draw_uniform(key, 5))
+            _rotate(rows.items, items, source, (first, first + window), amount_now)

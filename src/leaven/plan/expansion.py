@@ -110,6 +110,7 @@ class _Place:
         blocks = _blocks(len(work.source))
         shards = _dealt(list(range(len(blocks))), self.shards)
         results: list[_Block] = []
+        self.tell(0, len(blocks), words)
         plain = (_task(work, shard) for shard in shards)
         found: Iterator[list[_Block]] = plain if self.engine is None else self.engine.map(_task, shards, work)
         for done in found:

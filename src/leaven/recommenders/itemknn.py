@@ -20,7 +20,7 @@ from leaven.contracts import Ranked, Training
 from leaven.data.histories import Histories
 from leaven.errors import SpecError
 from leaven.recommenders import storage
-from leaven.recommenders.popularity import by_weight, check_asked, item_weights
+from leaven.recommenders.popularity import by_weight, check_asked, item_weights, learned_from
 
 if TYPE_CHECKING:
     from leaven.kernels.lists import Neighbours
@@ -90,6 +90,7 @@ class ItemKnn:
         """
         from leaven.kernels.neighbourhoods import nearest_items
 
+        train = learned_from(train, training)
         weight = item_weights(train)
         rows, law = _occurrences(train), self._law(weight)
         firsts = range(1, train.n_items + 1, _ITEMS_A_TASK)

@@ -46,7 +46,7 @@ class Popularity:
 
         Raises FitError where no event has any weight.
         """
-        return FittedPopularity(self, item_weights(train, self.half_life_days))
+        return FittedPopularity(self, item_weights(learned_from(train, training), self.half_life_days))
 
     def steps(self, train: Histories) -> None:
         """None: nothing is optimised."""
@@ -81,6 +81,15 @@ class FittedPopularity:
 
     def save(self, folder: Path) -> None:
         storage.write(folder, "popularity", {"weight": self.weight}, asdict(self.wish))
+
+
+def learned_from(train: Histories, training: Training) -> Histories:
+    """The rows that a recommender with a single pass learns from.
+
+    Where rows are fresh in each epoch, those of the first one in the middle of the course: a schedule
+    that climbs from 0, or falls to it, still has a say.
+    """
+    return train if training.refresh is None else training.refresh(0, 0.5)
 
 
 def item_weights(train: Histories, half_life_days: float | None = None) -> Floats:

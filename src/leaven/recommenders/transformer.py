@@ -36,7 +36,7 @@ class Transformer:
                     compare with papers
     temperature     of cosine logits (not for "binary", which takes dot products)
     proposal_power  negatives are drawn in proportion to (count + 1) to this power
-    batch_events    events of one step; None: 1/170 of all targets, 256 to 8,192
+    batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
                     it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
@@ -83,8 +83,11 @@ class Transformer:
         return int(np.clip(round(self.epochs * targets / self.events_of(train)), _FEWEST_STEPS, _MOST_STEPS))
 
     def events_of(self, train: Histories) -> int:
-        """Events of one step."""
-        return self.batch_events or int(np.clip(_targets(train) / 170, 256, 8192))
+        """Events of one step: rows that were made change what a step sees, not how much of it."""
+        if self.batch_events:
+            return self.batch_events
+        real = train.real_only() if train.is_real.any() else train
+        return int(np.clip(_targets(real) / 170, 256, 8192))
 
     def fit(self, train: Histories, training: Training) -> TransformerRecommender:
         """Learns to predict each target from the events before it.
@@ -99,7 +102,7 @@ class Transformer:
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"))
         net.counts += net.counts.new_tensor(_counts(train))
-        aim = Aim(self._kind(train.n_items), self._temperature, self.negatives, self.proposal_power)
+        aim = Aim(self._loss_over(train.n_items), self._temperature, self.negatives, self.proposal_power)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
@@ -127,10 +130,9 @@ class Transformer:
         sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, self.dropout)
         return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
 
-    def _kind(self, n_items: int) -> str:
-        """The whole of a small catalogue costs no more than so many negatives, and is exact."""
-        few = self.loss == "shared_negatives" and n_items <= self.negatives
-        return "full" if few else self.loss
+    def _loss_over(self, n_items: int) -> str:
+        """A catalogue no larger than the negatives is cheaper, and exact, as a whole."""
+        return "full" if self.loss == "shared_negatives" and n_items <= self.negatives else self.loss
 
     @property
     def _temperature(self) -> float | None:

@@ -21,15 +21,15 @@ class Candidates:
 
     pool   int32 (n_items + 2,)  the pool of each item, -1: none
     starts int64 (pools + 1,)    pool q holds places starts[q]:starts[q + 1] of
-    items  int32 (candidates,)   the candidates and
-    mass   float64 (candidates,) their weights summed up inside the pool
+    items  int32 (candidates,)   the candidates
+    slots  int32 (candidates, 3) their weights, as kernels/candidates.py draws by them
     recent int                   above 0: an own earlier item among the last so many instead
     """
 
     pool: Items
     starts: Ints
     items: Items
-    mass: npt.NDArray[np.float64]
+    slots: npt.NDArray[np.int32]
     recent: int = 0
 
     @classmethod
@@ -43,7 +43,7 @@ class Candidates:
         if by == "category":
             return _same_category(train)
         if by == "recent":
-            nothing = np.zeros(0, np.int32), np.zeros(0, np.float64)
+            nothing = np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
             return cls(np.zeros(train.n_items + 2, np.int32), np.zeros(2, np.int64), *nothing, recent)
         counts = item_counts(train)
         weights = counts.astype(np.float64) if by == "popular" else (counts > 0).astype(np.float64)
@@ -79,14 +79,15 @@ def _pooled(pool: Items, weights: npt.NDArray[np.float64]) -> Candidates:
     items: Items = able[np.argsort(pool[able], kind="stable")].astype(np.int32)
     pools = int(pool.max(initial=-1)) + 1
     starts = np.concatenate([[0], np.cumsum(np.bincount(pool[items], minlength=max(pools, 1)))])
-    return Candidates(pool, starts, items, _summed(weights[items], starts))
+    return Candidates(pool, starts, items, _slots(starts, items, weights[items]))
 
 
-def _summed(weights: npt.NDArray[np.float64], starts: Ints) -> npt.NDArray[np.float64]:
-    """Weights summed up, anew in each pool."""
-    total = np.cumsum(weights, dtype=np.float64)
-    before = np.concatenate([[0.0], total])[starts[:-1]]
-    return np.asarray(total - np.repeat(before, np.diff(starts)), np.float64)
+def _slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    from leaven.kernels.candidates import alias_slots
+    from leaven.kernels.rows import frozen
+
+    slots: npt.NDArray[np.int32] = alias_slots(frozen(starts), frozen(items), frozen(weights))
+    return slots
 
 
 def _similar(neighbours: Neighbours, train: Histories) -> Candidates:
@@ -95,7 +96,8 @@ def _similar(neighbours: Neighbours, train: Histories) -> Candidates:
     has = np.diff(table.starts) > 0
     pool = np.where(has, np.arange(train.n_items + 1), -1)
     pool = np.concatenate([pool, [-1]]).astype(np.int32)
-    return Candidates(pool, table.starts, table.items, _summed(table.confidence.astype(np.float64), table.starts))
+    slots = _slots(table.starts, table.items, table.confidence.astype(np.float64))
+    return Candidates(pool, table.starts, table.items, slots)
 
 
 def _same_category(train: Histories) -> Candidates:

@@ -142,9 +142,9 @@ class Mixing:
         from leaven.kernels.mixing import mix_marked
         from leaven.kernels.rows import batch, frozen, over_rows
 
-        marked = frozen(self.marker(rows, keys, strength))
+        marked, _ = self.marker(rows, keys, strength)
         items, borrowed = np.empty(len(rows.items), np.int32), np.empty(len(rows.items), bool)
-        read = (batch(rows, keys, strength), frozen(rows.parents), marked, self.lenders.donors())
+        read = (batch(rows, keys, strength), frozen(rows.parents), frozen(marked), self.lenders.donors())
         over_rows(mix_marked, len(rows), *read, items, borrowed)
         source = np.where(borrowed, -1, np.arange(len(items))) if rows.extra else np.zeros(0, np.int64)
         return rows.rebuilt(rows.starts, items, rows.times, source)

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.data.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
-from leaven.transforms.positions import item_counts
 from leaven.transforms.ranges import check_count, check_range, check_word
 
-SOURCES = ("cooccurrence",)
+SOURCES = ("cooccurrence", "spectral", "linear", "words")
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """The wish for a table of neighbours.
 
-    by      where likeness comes from: one of SOURCES, or several
+    by      where likeness comes from, one or several: "cooccurrence" (users in common), "spectral" (vectors of what
+            meets oftener than by chance), "linear" (regression of items on items), "words" (of the catalogue)
     shares  weight of each of them; none: all alike
     top     neighbours an item, at most
-    window  co-occurrence within so many places; 0: anywhere in a history
+    window  a meeting is within so many places; 0: anywhere in a history
     fade    weight of a meeting for each further place between the two, 0..1
-    shrink  events' worth of doubt that is added to every item, so that a single meeting of two rare items
-            does not count as certain
+    shrink  "cooccurrence": doubt added to every pair, so that one meeting of two rare items is not certain
+    rank    "spectral", "linear": directions that are kept
+    ridge   "linear": how strongly rare items are held back
     """
 
     by: tuple[str, ...] = ("cooccurrence",)
@@ -40,6 +40,8 @@ class Neighbours:
     window: int = 0
     fade: float = 1.0
     shrink: float = 1.0
+    rank: int = 64
+    ridge: float = 20.0
 
     def __post_init__(self) -> None:
         for name in self.by:
@@ -52,12 +54,33 @@ class Neighbours:
         check_count("neighbours.window", self.window, 0)
         check_range("neighbours.fade", (self.fade, 1), 0, 1)
         check_range("neighbours.shrink", (self.shrink, self.shrink), 0)
+        check_count("neighbours.rank", self.rank, 1)
+        check_range("neighbours.ridge", (self.ridge, self.ridge), 1e-6)
 
     def fit(self, train: Histories) -> NeighbourTable:
-        """The table, from real rows alone."""
+        """The table, from real rows alone.
+
+        Raises DataError for words where the catalogue has none, FitError where no two items meet.
+        """
         rows = train if train.is_real.all() else train.real_only()
-        tables = [_BUILDERS[name](self, rows) for name in self.by]
-        return tables[0]
+        tables = [self._table(source, rows) for source in self.by]
+        if len(tables) == 1:
+            return tables[0]
+        return _mixed(tables, self.shares or (1.0,) * len(tables), self.top)
+
+    def _table(self, source: str, rows: Histories) -> NeighbourTable:
+        from leaven.transforms import likeness
+
+        meeting = likeness.Meeting(self.top, self.window, self.fade, self.shrink)
+        if source == "cooccurrence":
+            return NeighbourTable(*likeness.by_cooccurrence(rows, meeting))
+        if source == "spectral":
+            return NeighbourTable(*likeness.by_spectrum(rows, meeting, self.rank))
+        if source == "linear":
+            return NeighbourTable(*likeness.by_regression(rows, self.top, self.rank, self.ridge))
+        from leaven.transforms.wording import by_words
+
+        return NeighbourTable(*by_words(rows, self.top))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,37 +130,17 @@ class NeighbourTable:
             raise DataError(str(path), "a table of neighbours", str(error), "fit it again") from error
 
 
-def _by_cooccurrence(wish: Neighbours, rows: Histories) -> NeighbourTable:
-    """Cosine of the users of two items, busy users counting less (item-CF with inverse user frequency).
+def _mixed(tables: list[NeighbourTable], shares: tuple[float, ...], top: int) -> NeighbourTable:
+    """The weighted mean of the confidences, each table's scaled to a largest of 1; the best `top` of it."""
+    from scipy import sparse
 
-    s(i, j) = sum of w(u) over users of both / (sqrt(W(i) W(j)) + shrink), with w(u) = 1 / log(1 + length)
-    and W(i) the sum of w(u) over the events of i (Breese and others, UAI 1998, for the frequency; the
-    shrinkage is ours to choose).
-    """
-    from leaven.kernels.cooccurrence import count_pairs, strongest
+    from leaven.transforms.likeness import best
 
-    lengths = rows.lengths
-    weight = (1.0 / np.log1p(np.maximum(lengths, 2))).astype(np.float32)
-    row_of_event = rows.row_of_event().astype(np.int32)
-    reach = (wish.window or len(rows.items) + 1, wish.window or len(rows.items) + 1, float(wish.fade))
-    read = [_frozen(array) for array in (rows.items, rows.starts, row_of_event, weight)]
-    starts, others, sums = count_pairs(*read, rows.n_items, reach)
-    mass = np.bincount(rows.items, weight[row_of_event], minlength=rows.n_items + 2)
-    item = np.repeat(np.arange(rows.n_items + 1), np.diff(starts))
-    sums /= (np.sqrt(mass[item] * mass[others]) + wish.shrink).astype(np.float32)
-    np.minimum(sums, 1.0, out=sums)  # an item taken twice by a user meets the other twice
-    return NeighbourTable(*strongest(_frozen(starts), _frozen(others), _frozen(sums), wish.top))
-
-
-def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    from leaven.kernels.rows import frozen
-
-    return frozen(array)
-
-
-_BUILDERS = {"cooccurrence": _by_cooccurrence}
-
-
-def seen_items(train: Histories) -> npt.NDArray[np.bool_]:
-    """bool (n_items + 2,): the items that occur in real training rows."""
-    return item_counts(train) > 0
+    size = tables[0].n_items + 1
+    mixed = sparse.csr_matrix((size, size), dtype=np.float64)
+    for table, share in zip(tables, shares, strict=True):
+        scale = share / sum(shares) / max(float(table.confidence.max(initial=0.0)), 1e-12)
+        shape = (table.confidence.astype(np.float64) * scale, table.items, table.starts)
+        mixed = mixed + sparse.csr_matrix(shape, shape=(size, size))
+    starts, others = mixed.indptr.astype(np.int64), mixed.indices.astype(np.int32)
+    return NeighbourTable(*best(starts, others, mixed.data.astype(np.float32), top))

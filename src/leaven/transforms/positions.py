@@ -52,15 +52,24 @@ class Marker:
         counts = item_counts(train).astype(np.float32) if wish.positions == "popularity" else np.zeros(0, np.float32)
         return cls(share, float(wish.p), wish.positions, bounds, able, counts)
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> npt.NDArray[np.bool_]:
-        """bool (events,): which are chosen."""
+    def __call__(
+        self, rows: Histories, keys: Keys, strength: Strength
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """(bool (events,): which are chosen, int64 (rows,): how many of each row)."""
         from leaven.kernels.events import mark_events
         from leaven.kernels.rows import batch, frozen, over_rows
 
-        marked = np.empty(len(rows.items), bool)
+        marked, counts = np.empty(len(rows.items), bool), np.empty(len(rows), np.int64)
+        # where all may be chosen the kernel need not look at the items: the same events, sooner
+        able = self.able[:0] if self.all_able and rows.items.max(initial=0) <= rows.n_items else self.able
         read = (batch(rows, keys, strength), self.share, self.p, self.bounds)
-        over_rows(mark_events, len(rows), *read, frozen(self.able), frozen(self._weights(rows)), marked)
-        return marked
+        over_rows(mark_events, len(rows), *read, frozen(able), frozen(self._weights(rows)), marked, counts)
+        return marked, counts
+
+    @property
+    def all_able(self) -> bool:
+        """Whether every item but padding and mask may be chosen."""
+        return bool(self.able[1:-1].all())
 
     def _weights(self, rows: Histories) -> Weights:
         """float32 (events,), above 0; empty where all are alike."""

@@ -52,7 +52,7 @@ class Masking:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows of the same lengths; other columns of a hidden event stay."""
-        marked = self.marker(rows, keys, strength)
+        marked, _ = self.marker(rows, keys, strength)
         items = np.where(marked, np.int32(rows.mask_id), rows.items)
         return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
 
@@ -100,16 +100,14 @@ class Dropping:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Shorter rows."""
-        from leaven.kernels.events import copy_unmarked, count_unmarked
+        from leaven.kernels.events import copy_unmarked
         from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
 
-        marked = frozen(self.marker(rows, keys, strength))
-        lengths = np.empty(len(rows), np.int64)
-        over_rows(count_unmarked, len(rows), frozen(rows.starts), marked, lengths)
-        starts = offsets(lengths)
+        marked, counts = self.marker(rows, keys, strength)
+        starts = offsets(rows.lengths - counts)
         items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
-        read = (batch(rows, keys, strength), marked, frozen(starts))
+        read = (batch(rows, keys, strength), frozen(marked), frozen(starts))
         over_rows(copy_unmarked, len(rows), *read, items, times, source)
         return rows.rebuilt(starts, items, times, source)
 

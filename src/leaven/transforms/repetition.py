@@ -17,8 +17,8 @@ from leaven.transforms.unlearned import Reasons, Unlearned, too_short
 class Repeat:
     """Leave each row as it is: copies of a step make repeated rows out of it."""
 
+    copies_rows: ClassVar[bool] = True  # a row that stays as it is has not failed
     shortest: ClassVar[int] = 0
-    copies_rows: ClassVar[bool] = True  # rows that stay as they are, are what was asked for
 
     def fit(self, train: Histories) -> Unlearned:
         """Nothing is learned."""

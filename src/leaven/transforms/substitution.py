@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, Items
 from leaven.transforms.candidates import SOURCES, Candidates
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.ranges import check_count, check_word
 from leaven.transforms.removal import same_events
 from leaven.transforms.unlearned import Reasons, too_short
-
-if TYPE_CHECKING:
-    from leaven.kernels.candidates import Pools
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,9 @@ class Substituting:
 
         Raises DataError for rows over other ids than the fit.
         """
-        from leaven.kernels.candidates import substitute_marked
-        from leaven.kernels.rows import batch, frozen, over_rows
-
         self.candidates.check(rows)
-        marked = frozen(self.marker(rows, keys, strength))
-        items = np.empty(len(rows.items), np.int32)
-        pools = _pools(self.candidates)
-        over_rows(substitute_marked, len(rows), batch(rows, keys, strength), marked, pools, items)
+        marked, _ = self.marker(rows, keys, strength)
+        items = _drawn(self.candidates, rows, keys, marked)
         return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
 
     def reasons(self, rows: Histories) -> Reasons:
@@ -126,19 +119,16 @@ class Inserting:
 
         Raises DataError for rows over other ids than the fit.
         """
-        from leaven.kernels.candidates import insert_at_marked
-        from leaven.kernels.events import count_unmarked
+        from leaven.kernels.candidates import insert_before_marked
         from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
 
         self.candidates.check(rows)
-        marked = frozen(self.marker(rows, keys, strength))
-        unmarked = np.empty(len(rows), np.int64)
-        over_rows(count_unmarked, len(rows), frozen(rows.starts), marked, unmarked)
-        starts = offsets(2 * rows.lengths - unmarked)
+        marked, counts = self.marker(rows, keys, strength)
+        drawn, starts = _drawn(self.candidates, rows, keys, marked), offsets(rows.lengths + counts)
         items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
-        read = (batch(rows, keys, strength), marked, _pools(self.candidates), frozen(starts))
-        over_rows(insert_at_marked, len(rows), *read, items, times, source)
+        read = (batch(rows, keys, strength), frozen(marked), frozen(drawn), frozen(starts))
+        over_rows(insert_before_marked, len(rows), *read, items, times, source)
         return rows.rebuilt(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
@@ -146,13 +136,16 @@ class Inserting:
         return _without_candidate(self.marker, rows)
 
 
-def _pools(candidates: Candidates) -> Pools:
-    """Candidates as kernels take them."""
-    from leaven.kernels.candidates import Pools
-    from leaven.kernels.rows import frozen
+def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: npt.NDArray[np.bool_]) -> Items:
+    """int32 (events,): a candidate for each marked event, the event's own item elsewhere."""
+    from leaven.kernels.candidates import Pools, draw_for_marked
+    from leaven.kernels.rows import batch, frozen, over_rows
 
-    pool, starts, items = (frozen(array) for array in (candidates.pool, candidates.starts, candidates.items))
-    return Pools(pool, starts, items, frozen(candidates.mass), candidates.recent)
+    pool, starts, slots = (frozen(array) for array in (candidates.pool, candidates.starts, candidates.slots))
+    drawn = np.empty(len(rows.items), np.int32)
+    read = batch(rows, keys, np.zeros(0, np.float32))
+    over_rows(draw_for_marked, len(rows), read, frozen(marked), Pools(pool, starts, slots, candidates.recent), drawn)
+    return drawn
 
 
 def _without_candidate(marker: Marker, rows: Histories) -> Reasons:

@@ -1,11 +1,15 @@
 """How rows, specs and the health of a log look."""
 
+import dataclasses
+import inspect
+
 import pytest
 
-from leaven.cli import printing
-from leaven.cli.health import health, sparkline
+from leaven.cli import files, printing
+from leaven.cli.health import profiled, sparkline
 from leaven.cli.outline import outlined
 from leaven.cli.rows import before_after, made_rows
+from leaven.data.shop import Shop
 from unit.report.sample_facts import full
 
 FACTS = full()
@@ -13,8 +17,11 @@ FACTS = full()
 
 def test_new_events_of_a_row_stand_out_without_colour(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"step": "substitute", "before": ["mug", "lamp [red]"], "after": ["mug", "cup"], "changed": [1]}
-    printing.show(*before_after({"crop": [row], "nothing": []}))
+    left, made = row | {"after": row["before"], "changed": []}, row | {"before": [], "changed": [0, 1]}
+    printing.show(*before_after({"crop": [row, left, made], "nothing": []}))
     out = capsys.readouterr().out
+    assert "after   the same" in out
+    assert "made  *mug*, *cup*" in out
     assert "before  mug, lamp [red]" in out
     assert "after   mug, *cup*" in out
     assert "no row can change" in out
@@ -44,17 +51,27 @@ def test_an_outline_shows_every_key_and_how_much_would_be_trained(capsys: pytest
     assert "6 times: baseline, crop" in out
 
 
-def test_health_shows_figures_curves_and_rules(capsys: pytest.CaptureFixture[str]) -> None:
-    printing.show(*health(FACTS["data"]))
+def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    data = FACTS["data"]
+    found = {"reading": data["reading"] | {"columns": {"user": "CustomerID"}}, "raw": {"users": 4372}}
+    found |= {"health": data["health"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}
+    printing.show(*profiled(found | {"leave_one_out_leak_share": 0.3, "advice": ["Take the time split."]}))
     out = capsys.readouterr().out
-    assert "397,884" in out
-    assert "135,080" in out
+    lines = {" ".join(line.split()) for line in out.splitlines()}
+    assert "Users 4,372 4,338" in lines
+    assert "Columns user = CustomerID" in lines
+    assert "Missing user 135,080 135,080 line 623 · item 22139 · quantity 56" in lines
+    assert "• Take the time split." in lines
     assert "█" in out
+    assert "unseen  0" not in out
     assert max(len(line) for line in out.splitlines()) <= 120
 
 
-def test_health_of_nothing_is_nothing() -> None:
-    assert list(health({})) == []
+def test_a_shop_at_the_command_line_is_a_shop_in_python() -> None:
+    typed = {name: one.default for name, one in inspect.signature(files.shop).parameters.items()}
+    fields = {one.name: one.default for one in dataclasses.fields(Shop) if one.name in typed}
+    assert set(fields) >= {"users", "items", "days", "seed", "kind"}
+    assert {name: typed[name] for name in fields} == fields
 
 
 def test_a_sparkline_is_as_high_as_its_values_and_never_too_wide() -> None:

@@ -24,6 +24,7 @@ from leaven.data.log.order import (
 
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java runtime, which Spark needs"),
     pytest.mark.filterwarnings("ignore"),
 ]
@@ -111,8 +112,8 @@ def test_cleaning_and_ordering_give_the_same_events_on_spark(spark: Any) -> None
     for name in ("events", "items"):
         frame = database.sql(f"FROM {name}").to_arrow_table()
         spark.createDataFrame(frame.to_pylist(), schema=_schema(frame)).createOrReplaceTempView(name)
-    catalog = [str(row[0]) for row in database.execute("DESCRIBE items").fetchall()]
-    there, their_rules = clean_tables(tables, "events", events.columns, {"items": catalog}, WISH)
+    catalog = tuple(str(row[0]) for row in database.execute("DESCRIBE items").fetchall())
+    there, their_rules = clean_tables(tables, "events", events.columns, ("items", catalog), WISH)
     here = clean(events, WISH)
     assert their_rules == here.rules
     assert len([one for one in here.rules if one["touched"]]) >= 18

@@ -12,7 +12,9 @@ from leaven.data.histories import Histories
 from leaven.data.shop import first_order, second_order
 from leaven.errors import DataError, FitError, SpecError
 from leaven.generators.markov import Markov
-from leaven.kernels.markov import gap_buckets, learned, log_likelihoods
+from leaven.kernels.fashion import fashion_of
+from leaven.kernels.gaps import gap_buckets
+from leaven.kernels.markov import counted, learned, log_likelihoods
 
 
 def keys(count: int) -> np.ndarray:
@@ -20,17 +22,20 @@ def keys(count: int) -> np.ndarray:
 
 
 def likelihood(chain, row: list[int]) -> float:
-    return float(log_likelihoods(chain, np.array(row, np.int32), np.array([0, len(row)]))[0])
+    """Of a row, by the chain alone: no fashion."""
+    items, times = np.array(row, np.int32), np.zeros(len(row), np.int64)
+    timeless = fashion_of(items, times, chain.n_items)._replace(stale=1.0)
+    return float(log_likelihoods(chain, timeless, items, times, np.array([0, len(row)]))[0])
 
 
 def test_probabilities_are_those_of_a_hand_count() -> None:
     rows = Histories.of([[1, 2, 3], [1, 2, 1], [2, 2]], n_items=4)
-    chain = learned(rows.items, rows.starts, 4, order=2)
-    p0 = {item: (count + 3 * 1 / 4) / (8 + 3) for item, count in {1: 3, 2: 4, 3: 1, 4: 0}.items()}
-    after_2 = {item: (count + 3 * p0[item]) / (3 + 3) for item, count in {1: 1, 2: 1, 3: 1, 4: 0}.items()}
-    after_1 = {2: (2 + 1 * p0[2]) / (2 + 1)}
+    chain = counted(rows.items, rows.starts, 4, order=2, prior=2.0)
+    p0 = {item: (count + 2 / 4) / (8 + 2) for item, count in {1: 3, 2: 4, 3: 1, 4: 0}.items()}
+    after_2 = {item: (count + 2 * p0[item]) / (3 + 2) for item, count in {1: 1, 3: 1, 4: 0}.items()}
+    after_1 = {2: (2 + 2 * p0[2]) / (2 + 2)}
     after_12 = {item: (count + 2 * after_2[item]) / (2 + 2) for item, count in {3: 1, 4: 0}.items()}
-    begin_1 = {2: (2 + 1 * after_1[2]) / (2 + 1)}  # a row that began with 1
+    begin_1 = {2: (2 + 2 * after_1[2]) / (2 + 2)}  # a row that began with 1
     assert math.isclose(likelihood(chain, [1, 2, 3]), math.log(begin_1[2]) + math.log(after_12[3]))
     assert math.isclose(likelihood(chain, [1, 2, 4]), math.log(begin_1[2]) + math.log(after_12[4]))
     assert math.isclose(likelihood(chain, [3, 4]), math.log(p0[4]))  # nothing ever followed 3
@@ -39,7 +44,8 @@ def test_probabilities_are_those_of_a_hand_count() -> None:
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_probabilities_of_all_followers_sum_to_one(order) -> None:
     rows, _ = second_order(6, rows=40, length=9, seed=2)
-    chain = learned(rows.items, rows.starts, 6, order)
+    fashion = fashion_of(rows.items, rows.times, 6)
+    chain = learned(rows.items, rows.times, rows.starts, fashion, 6, order)
     for begin in ([1], [1, 2], [3, 3, 3, 5, 6, 1]):
         total = sum(math.exp(likelihood(chain, [*begin, item]) - likelihood(chain, begin)) for item in range(1, 7))
         assert math.isclose(total, 1.0)

@@ -14,9 +14,9 @@ from leaven.expand.strategy import Uniform
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step, epoch_rows, expand, preview, write
 from leaven.plan import expansion as expansion_module
-from leaven.transforms.repetition import Repeat
 from leaven.transforms.history import Crop
 from leaven.transforms.removal import Mask
+from leaven.transforms.repetition import Repeat
 from leaven.transforms.windows import Windows
 
 PLAN = Plan([Step(Crop(), copies=Uniform(2)), Mask(), Markov()])

@@ -6,8 +6,8 @@ from leaven.errors import SpecError
 from leaven.expand.schedule import Constant, Linear
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step
-from leaven.transforms.repetition import Repeat
 from leaven.transforms.history import Crop
+from leaven.transforms.repetition import Repeat
 
 
 def test_a_bare_operator_means_a_step_with_its_defaults() -> None:

@@ -25,12 +25,12 @@ def one_of_each(log: Coded, wish: Clean, whole: Coded) -> tuple[Coded, Rules]:
     if not wish.duplicates:
         return log, []
     cells = ", ".join(log.cells)
-    sql = f"SELECT min(line) AS line, {cells}, CAST(count(*) AS INTEGER) AS copies FROM {log.lines} GROUP BY {cells}"
+    sql = f"SELECT min(line) AS line, {cells}, CAST(count(*) AS INTEGER) AS equals FROM {log.lines} GROUP BY {cells}"
     log.tables.make("clean_once", sql)
     once = replace(log, lines="clean_once")
-    dropped = scalar(log.tables, "SELECT sum(copies - 1) FROM clean_once WHERE copies > 1")
+    dropped = scalar(log.tables, "SELECT sum(equals - 1) FROM clean_once WHERE equals > 1")
     touched = dropped if whole.lines == log.lines else repeated(whole)
-    shown = examples(once, "SELECT * FROM clean_once WHERE copies > 1") if dropped else []
+    shown = examples(once, "SELECT * FROM clean_once WHERE equals > 1") if dropped else []
     note = "lines that equal an earlier one in every column read; the first stays" if touched else ""
     return once, [rule("duplicates", touched, dropped, shown, note)]
 

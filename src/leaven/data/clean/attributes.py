@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,21 +18,17 @@ NO_TEXT = ("item", "image", "price", "category", "brand", "born", "attributes")
 UNKNOWN = "unknown"
 
 
-def clean_catalog(log: Coded, catalog: Mapping[str, Sequence[str]], wish: Clean) -> tuple[Coded, Rules]:
+def clean_catalog(log: Coded, wish: Clean) -> tuple[Coded, Rules]:
     """The log with a catalogue that is respelt, and filled or shortened where the wish says so."""
-    for table, columns in catalog.items():
-        log = replace(log, catalog=table, catalog_columns=tuple(columns))
-        log, found = _respell(log, wish)
-        return _complete(log, wish, found)
-    return log, []
+    if log.catalog is None:
+        return log, []
+    log, found = _respell(log, wish)
+    return _complete(log, wish, found)
 
 
-def survey_catalog(log: Coded, catalog: Mapping[str, Sequence[str]], wish: Clean) -> tuple[Coded, Rules]:
-    """The log with its catalogue as it was read, and what the rules would find in it."""
-    for table, columns in catalog.items():
-        read = replace(log, catalog=table, catalog_columns=tuple(columns))
-        return read, clean_catalog(log, catalog, replace(wish, missing_attributes="flag"))[1]
-    return log, []
+def survey_catalog(log: Coded, wish: Clean) -> Rules:
+    """What the rules would find in the catalogue as it was read."""
+    return clean_catalog(log, replace(wish, missing_attributes="flag"))[1]
 
 
 def _respell(log: Coded, wish: Clean) -> tuple[Coded, Rules]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from leaven.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
+
+Items = tuple[str, tuple[str, ...]] | None
+"""The table of items and its columns; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,39 +71,38 @@ def _kept(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str
         names["catalog"] = old[log.catalog] = f"{name}_catalog"
     for table, new in old.items():
         connection.execute(f"ALTER TABLE {table} RENAME TO {new}")
-    left = "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'clean@_%' ESCAPE '@'"
-    for (table,) in connection.execute(left).fetchall():
-        connection.execute(f"DROP TABLE {table}")
+    _sweep(connection)
     return replace(log, **names), name
 
 
-def clean_tables(
-    tables: Tables, source: str, columns: Sequence[str], catalog: Mapping[str, Sequence[str]], wish: Clean
-) -> tuple[Coded, list[dict[str, Any]]]:
-    """(the coded log that is left, the facts of each rule).
+def _sweep(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what was made on the way."""
+    left = "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'clean@_%' ESCAPE '@'"
+    for (table,) in connection.execute(left).fetchall():
+        connection.execute(f"DROP TABLE {table}")
 
-    catalog: the name of the table of items and its columns; empty where there is none.
-    """
-    log = code(tables, source, columns)
-    log, facts = clean_catalog(log, catalog, wish)
+
+def clean_tables(
+    tables: Tables, source: str, columns: Sequence[str], catalog: Items, wish: Clean
+) -> tuple[Coded, list[dict[str, Any]]]:
+    """(the coded log that is left, the facts of each rule)."""
+    log, facts = clean_catalog(_coded(tables, source, columns, catalog), wish)
     rules, skipped = line_rules(log, wish)
     found = look(log, rules, wish)
-    facts += [*found, *skipped]
-    whole = log
-    if any(one["dropped"] for one in found):
-        log = without(log, rules, wish)
-    log, more = one_of_each(log, wish, whole)
-    facts += more
+    good = without(log, rules, wish) if any(one["dropped"] for one in found) else log
+    once, repeats = one_of_each(good, wish, log)
+    facts += [*found, *skipped, *repeats]
+    for gone in {log.lines, good.lines} - {once.lines}:
+        tables.drop(gone)
+    log = once
     for step in (one_text, visits, rare):
-        before = log.lines
-        log, more = step(log, wish)
+        changed, more = step(log, wish)
         facts += more
-        if log.lines != before and before != whole.lines:
-            tables.drop(before)
+        if changed.lines != log.lines:
+            tables.drop(log.lines)
+        log = changed
     if not log.total:
         raise _nothing_left(facts)
-    if whole.lines != log.lines:
-        tables.drop(whole.lines)
     return log, facts
 
 
@@ -117,8 +119,8 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
     """
     wish = wish or Clean()
     tables = DuckTables(events.connection)
-    log = code(tables, events.table, events.columns)
-    log, facts = survey_catalog(log, _catalog(events), wish)
+    log = _coded(tables, events.table, events.columns, _catalog(events))
+    facts = survey_catalog(log, wish)
     rules, skipped = line_rules(log, wish)
     sizes = {name: f"SELECT count(*) FROM {table}" for name, table in (("users", log.users), ("items", log.items))}
     counted = [rule("lines", log.count(), 0, [])]
@@ -127,6 +129,7 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
     if wish.duplicates:
         found.append(_duplicates(log))
     found += [*one_text(log, wish)[1], *below(log, wish)]
+    _sweep(events.connection)
     return counted + [one | {"dropped": 0} for one in found]
 
 
@@ -137,8 +140,13 @@ def _duplicates(log: Coded) -> dict[str, Any]:
     return rule("duplicates", touched, 0, examples(log, sql) if touched else [], "lines that equal an earlier one")
 
 
-def _catalog(events: Events) -> dict[str, Sequence[str]]:
+def _catalog(events: Events) -> Items:
     if not events.items:
-        return {}
+        return None
     names = events.connection.execute(f"DESCRIBE {events.items}").fetchall()
-    return {events.items: [str(row[0]) for row in names]}
+    return events.items, tuple(str(row[0]) for row in names)
+
+
+def _coded(tables: Tables, source: str, columns: Sequence[str], catalog: Items) -> Coded:
+    log = code(tables, source, columns)
+    return replace(log, catalog=catalog[0], catalog_columns=catalog[1]) if catalog else log

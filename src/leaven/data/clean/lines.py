@@ -13,6 +13,8 @@ from leaven.data.clean.users import machines
 from leaven.data.clean.wish import Clean, moment
 from leaven.data.dialect import literal
 
+MANY = 0.1
+"""Share of the other lines whose orders start with a letter, above which one letter is no mark."""
 BOUNDED = 3
 """From so many prices on, an item has a median worth comparing with."""
 
@@ -48,11 +50,10 @@ def line_rules(log: Coded, wish: Clean) -> tuple[list[LineRule], list[dict[str, 
             continue
         lacking = [name for name in needs if name not in _known(log)]
         found = _lacks(lacking[0]) if lacking else make(log, wish)
-        for one in [found] if isinstance(found, str) else found:
-            if isinstance(one, str):
-                skipped.append(rule(make.__name__.strip("_"), 0, 0, [], f"skipped: {one}"))
-            else:
-                rules.append(one)
+        if isinstance(found, str):
+            skipped.append(rule(make.__name__.strip("_"), 0, 0, [], f"skipped: {found}"))
+        else:
+            rules += found
     return rules, skipped
 
 
@@ -70,10 +71,15 @@ def _bots(log: Coded, wish: Clean) -> list[LineRule] | str:
 
 
 def _cancelled(log: Coded, wish: Clean) -> list[LineRule] | str:
+    """A letter is a mark only where it stands out: not where most orders have it, nor where any letter may come."""
     when = f'starts_with(log."order", {literal(wish.cancelled_prefix)})'
-    found = log.tables.rows(f"SELECT avg(CASE WHEN {when} THEN 1.0 ELSE 0.0 END) FROM {log.lines} AS log")[0][0]
-    if float(found or 0) > 0.5:
+    letter = "CASE WHEN regexp_matches(log.\"order\", '^[A-Za-z]') THEN 1.0 ELSE 0.0 END"
+    cells = f"avg(CASE WHEN {when} THEN 1.0 ELSE 0.0 END), avg(CASE WHEN NOT {when} THEN {letter} END)"
+    marked, lettered = (float(share or 0.0) for share in log.tables.rows(f"SELECT {cells} FROM {log.lines} AS log")[0])
+    if marked > 0.5:
         return f"more than half of the lines have orders that start with {wish.cancelled_prefix!r}: no mark of a few"
+    if marked and lettered > MANY and len(wish.cancelled_prefix) == 1:
+        return f"orders start with other letters too, so {wish.cancelled_prefix!r} need not mean a cancellation"
     return [LineRule("cancelled", when, note=f"orders that start with {wish.cancelled_prefix!r}")]
 
 
@@ -121,9 +127,9 @@ def _impossible_time(log: Coded, wish: Clean) -> list[LineRule] | str:
     first = moment(wish, "first_time")
     last = moment(wish, "last_time") or int(datetime.now(UTC).timestamp())
     late = LineRule("in_the_future", f"log.time > {last}", note=f"after {iso(last)}")
-    return (
-        [late] if first is None else [LineRule("too_early", f"log.time < {first}", note=f"before {iso(first)}"), late]
-    )
+    if first is None:
+        return [late]
+    return [LineRule("too_early", f"log.time < {first}", note=f"before {iso(first)}"), late]
 
 
 def _before_born(log: Coded, wish: Clean) -> list[LineRule] | str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from leaven.errors import DataError, SpecError
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -36,16 +38,31 @@ class DuckTables:
     connection: duckdb.DuckDBPyConnection
 
     def make(self, name: str, select: str) -> None:
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+        self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
 
     def view(self, name: str, select: str) -> None:
-        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
+        self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
     def rows(self, select: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(select).fetchall()
+        return self._run(select)
 
     def drop(self, name: str) -> None:
-        self.connection.execute(f"DROP TABLE IF EXISTS {name}")
+        self._run(f"DROP TABLE IF EXISTS {name}")
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Raises SpecError for a pattern that is none, DataError where there is no room or a file is broken."""
+        import duckdb
+
+        try:
+            return self.connection.execute(sql).fetchall()
+        except duckdb.InvalidInputException as error:
+            fix = "no lookahead, no back-reference: the patterns are those of RE2"
+            raise SpecError(
+                "clean, patterns", "regular expressions that DuckDB knows", str(error)[:200], fix
+            ) from error
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            fix = "make room in the temporary folder (TMPDIR names it), or mend the file that is named"
+            raise DataError("clean", "room to work and whole files", str(error)[:300], fix) from error
 
 
 def scalar(tables: Tables, select: str) -> int:

@@ -12,12 +12,14 @@ from leaven.data.clean.wish import Clean
 Rules = list[dict[str, Any]]
 
 HOUR = 3600
+BUSY_SQL = """
+SELECT log.user_code AS user_code, log.time AS time FROM {lines} AS log
+SEMI JOIN (SELECT user_code FROM {lines} GROUP BY user_code HAVING count(*) > {limit}) AS busy
+ON log.user_code = busy.user_code"""
 BOTS_SQL = """
 SELECT user_code, max(moments) AS moments FROM (
-    SELECT log.user_code AS user_code, count(DISTINCT log.time) AS moments
-    FROM {lines} AS log JOIN (SELECT user_code FROM {lines} GROUP BY user_code HAVING count(*) > {limit}) AS busy
-    ON log.user_code = busy.user_code
-    GROUP BY log.user_code, floor((log.time + {shift}) / {hour})) AS hours
+    SELECT user_code, count(DISTINCT time) AS moments FROM clean_busy
+    GROUP BY user_code, floor((time + {shift}) / {hour}.0)) AS hours
 WHERE moments > {limit} GROUP BY user_code"""
 PAUSES_SQL = """
 SELECT *, sum(begins) OVER (PARTITION BY user_code ORDER BY time, line ROWS UNBOUNDED PRECEDING) AS visit FROM (
@@ -43,7 +45,8 @@ def machines(log: Coded, wish: Clean) -> tuple[str, list[dict[str, Any]]]:
     limit = wish.bot_moments_per_hour
     if not limit:
         return "", []
-    parts = [BOTS_SQL.format(lines=log.lines, limit=limit, shift=shift, hour=f"{HOUR}.0") for shift in (0, HOUR // 2)]
+    log.tables.make("clean_busy", BUSY_SQL.format(lines=log.lines, limit=limit))
+    parts = [BOTS_SQL.format(limit=limit, shift=shift, hour=HOUR) for shift in (0, HOUR // 2)]
     both = " UNION ALL ".join(f"SELECT user_code, moments FROM ({part}) AS busy_{n}" for n, part in enumerate(parts))
     sql = f"SELECT user_code, max(moments) AS moments FROM ({both}) AS found GROUP BY user_code"
     log.tables.make("clean_bots", sql)

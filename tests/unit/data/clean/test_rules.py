@@ -1,5 +1,8 @@
 """Cleaning: each rule finds what was planted, and nothing else."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from leaven.data.events import Events
 from leaven.data.log import ItemSource, Source, order, read, read_catalog
 from leaven.errors import DataError, SpecError
 
+ROOT = Path(__file__).parents[4]
 BEGIN = 1_318_896_000
 
 
@@ -50,6 +54,15 @@ def test_orders_that_nearly_all_start_alike_are_no_cancellations() -> None:
     done = clean(log(item=["x", "y", "z"], order=["C1", "C2", "3"]))
     assert "more than half" in by_name(done.rules)["cancelled"]["note"]
     assert lines(done) == [1, 2, 3]
+
+
+def test_a_letter_among_letters_is_no_cancellation_but_a_word_may_be() -> None:
+    orders = ["C0FFEE", "A1B2", "F00D", "1234", "5678"]
+    done = clean(log(item=list("vwxyz"), order=orders))
+    assert "other letters too" in by_name(done.rules)["cancelled"]["note"]
+    assert lines(done) == [1, 2, 3, 4, 5]
+    named = log(item=list("vwxyz"), order=["CANCEL-1", "ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4"])
+    assert lines(clean(named, Clean(cancelled_prefix="CANCEL"))) == [2, 3, 4, 5]
 
 
 def test_a_rule_without_its_column_is_skipped_and_says_so() -> None:
@@ -264,3 +277,53 @@ def test_the_survey_drops_nothing_and_counts_each_rule_alone() -> None:
 def test_a_wish_out_of_bounds_names_its_key(field: str, value: object) -> None:
     with pytest.raises(SpecError, match=f"clean.{field}"):
         Clean(**{field: value})  # type: ignore[arg-type]
+
+
+def test_a_pattern_that_the_database_does_not_know_is_an_error_of_the_spec() -> None:
+    with pytest.raises(SpecError, match="patterns"):
+        clean(log(item=["x"]), Clean(non_product_ids="^(?!x)y"))
+
+
+def test_nothing_but_what_is_kept_stays_in_the_database() -> None:
+    events = log(item=["x", "x", "y"], price=[1.0, 0.0, 2.0])
+    survey(events)
+    done = clean(events)
+    names = {row[0] for row in events.connection.sql("SHOW TABLES").fetchall()}
+    kept = {"lines", "users", "items"}
+    assert names == {"events", done.events.table} | {f"{done.events.table}_{part}" for part in kept}
+
+
+def test_the_documented_order_is_the_order_applied() -> None:
+    table = (ROOT / "docs/how-it-works.md").read_text().split("## The rules of cleaning, in their order")[1]
+    cells = re.findall(r"^\| (`.+?) \|", table.split("## ")[0], re.M)
+    told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    source = catalog(title=["Mug", "", "Cup"], price=[2.0, 2.0, 2.0], category=["a", "a", "a"], born=["", "", ""])
+    columns: dict[str, list[Any]] = {"order": ["1", "2", "3"], "quantity": [1.0] * 3, "price": [1.0] * 3}
+    events = log(source, item=["x", "x", "y"], text=["Mug"] * 3, **columns)
+    wish = Clean(2, 1, first_time="2000-01-01", gap_hours=1, missing_attributes="drop")
+    done = clean(events, wish)
+    applied = [one["rule"] for one in done.rules]
+    assert applied == [name for name in told if name != "rare_items"]
+    both = [one["rule"] for one in clean(events, replace(wish, min_item_events=2)).rules]
+    assert both == told
+
+
+def test_shuffled_lines_clean_to_the_same_histories_and_counts() -> None:
+    draw = seeds.generator(seeds.key(7, "shuffle"))
+    size = 400
+    table: dict[str, list[Any]] = {
+        "user": [None if n == 0 else f"u{n}" for n in draw.integers(0, 40, size)],
+        "item": [f"i{n}" for n in draw.integers(0, 30, size)],
+        "time": (BEGIN + draw.permutation(size)).tolist(),
+        "price": [float(n) for n in draw.integers(-1, 9, size)],
+    }
+    table = {name: column + column[:30] for name, column in table.items()}
+    found = []
+    for places in (np.arange(size + 30), draw.permutation(size + 30)):
+        shuffled = {name: [column[place] for place in places] for name, column in table.items()}
+        done = clean(log(**shuffled), Clean(min_user_events=5, min_item_events=5))
+        histories = order(done.events).histories
+        counts = [(one["rule"], one["touched"], one["dropped"]) for one in done.rules]
+        found.append((counts, histories.items.tolist(), histories.times.tolist(), histories.keys.tolist()))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 100

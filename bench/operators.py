@@ -1,0 +1,275 @@
+"""How much faster are compiled batch operators than a clean loop in Python, a line at a time?
+
+    python -m bench operators
+
+Beauty's histories repeated to a million rows; the folder that LEAVEN_DATA names holds them. Each arm is a process
+of its own. The reference works on lists of items and times, draws from one generator, and keeps what it made.
+Seconds are the best of several turns; compiling is measured apart, in a process with an empty cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from leaven import registry
+from leaven.data.histories import Histories
+
+ROWS = 1_000_000
+REFERENCE_ROWS = 100_000
+TURNS = 5
+WANTED = {"crop": 25, "mask": 25, "drop": 25, "reorder": 25, "rotate": 25, "insert": 30, "substitute": 30}
+Pair = tuple[list[int], list[int]]
+Table = dict[int, tuple[list[int], list[float]]]
+
+
+def beauty() -> Histories:
+    """22,363 histories, one a line: the user, then the items in order; times count places."""
+    path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences" / "Beauty.txt"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: name the folder of the data in LEAVEN_DATA")
+    rows = [[int(word) for word in line.split()[1:]] for line in path.read_text().splitlines()]
+    return Histories.of(rows, max(map(max, rows)))
+
+
+def repeated(rows: Histories, count: int) -> Histories:
+    many = rows.take(np.arange(count) % len(rows))
+    return replace(many, keys=np.arange(1, count + 1, dtype=np.uint64))
+
+
+# --- the reference: what one would write for one history, without waste ---
+
+
+def chosen(count: int, share: float, spare: int, draw: random.Random) -> list[int]:
+    number = min(int(count * share + draw.random()), count - spare)
+    return draw.sample(range(count - 1), number)  # the last one stays
+
+
+def crop(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    count = len(items)
+    size = max(int(count * draw.uniform(0.6, 0.9) + draw.random()), 2)
+    first = int(draw.random() * (count - size + 1))
+    return items[first : first + size], times[first : first + size]
+
+
+def mask(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    new = items.copy()
+    for place in chosen(len(items), draw.uniform(0.1, 0.3), 1, draw):
+        new[place] = 0
+    return new, times
+
+
+def drop(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    gone = set(chosen(len(items), draw.uniform(0.1, 0.3), 2, draw))
+    if not gone:
+        return items, times
+    kept = [place for place in range(len(items)) if place not in gone]
+    return [items[place] for place in kept], [times[place] for place in kept]
+
+
+def reorder(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    free = len(items) - 1
+    size = min(int(free * draw.uniform(0.2, 0.5) + draw.random()), free)
+    first = int(draw.random() * (free - size + 1))
+    window = items[first : first + size]
+    draw.shuffle(window)
+    return items[:first] + window + items[first + size :], times
+
+
+def rotate(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    free = len(items) - 1
+    by = free - int(free * draw.uniform(0.1, 0.5) + draw.random())
+    return items[by:free] + items[:by] + items[free:], times
+
+
+def candidate(item: int, draw: random.Random, table: Table) -> int:
+    if item not in table:
+        return item
+    others, mass = table[item]
+    return draw.choices(others, cum_weights=mass)[0]
+
+
+def substitute(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    new = items.copy()
+    for place in chosen(len(items), draw.uniform(0.1, 0.3), 1, draw):
+        new[place] = candidate(items[place], draw, table)
+    return new, times
+
+
+def insert(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
+    count = len(items)
+    places = draw.sample(range(count), int(count * draw.uniform(0.1, 0.3) + draw.random()))
+    new, when = items.copy(), times.copy()
+    for place in sorted(places, reverse=True):
+        new.insert(place, candidate(items[place], draw, table))
+        when.insert(place, (times[max(place - 1, 0)] + times[place]) // 2)
+    return new, when
+
+
+REFERENCE: dict[str, Callable[..., Pair]] = {
+    f.__name__: f for f in (crop, mask, drop, reorder, rotate, substitute, insert)
+}
+
+
+# --- the arms ---
+
+
+def reference_arm() -> dict[str, float]:
+    """Nanoseconds a history of the loop."""
+    from leaven.transforms.neighbours import Neighbours
+
+    rows = beauty()
+    fitted = Neighbours().fit(rows)
+    bounds = list(itertools.pairwise(fitted.starts.tolist()))
+    table = {
+        item: (fitted.items[a:z].tolist(), np.cumsum(fitted.confidence[a:z]).tolist())
+        for item, (a, z) in enumerate(bounds)
+        if z > a
+    }
+    many = repeated(rows, REFERENCE_ROWS)
+    spans = list(itertools.pairwise(many.starts.tolist()))
+    items, times = many.items.tolist(), many.times.tolist()
+    lists = [(items[a:z], times[a:z]) for a, z in spans]
+    found = {}
+    for kind, function in REFERENCE.items():
+        draw = random.Random(7)
+        found[kind] = best_of(lambda f=function, d=draw: [f(i, t, d, table) for i, t in lists], 3) / len(lists)
+    return {kind: seconds * 1e9 for kind, seconds in found.items()}
+
+
+def best_of(job: Callable[[], object], turns: int, clock: Callable[[], float] = time.process_time) -> float:
+    """Seconds of the quickest turn: of this process alone, unless a clock on the wall is asked for."""
+    quickest = float("inf")
+    for _ in range(turns):
+        began = clock()
+        job()
+        quickest = min(quickest, clock() - began)
+    return quickest
+
+
+def fitted_of(kind: str, train: Histories):  # type: ignore[no-untyped-def]
+    from importlib import import_module
+
+    module, _, name = registry.place("transforms", kind, "bench").partition(":")
+    return getattr(import_module(module), name)().fit(train)
+
+
+def leaven_arm(clock: Callable[[], float] = time.process_time) -> dict[str, float]:
+    """Nanoseconds a history of the kernels, on as many threads as NUMBA_NUM_THREADS says."""
+    rows = beauty()
+    many = repeated(rows, ROWS)
+    ones = np.ones(len(many), np.float32)
+    found = {}
+    for kind in WANTED:
+        fitted = fitted_of(kind, rows)
+        fitted(rows, rows.keys, ones[: len(rows)])
+        found[kind] = best_of(lambda f=fitted: f(many, many.keys, ones), TURNS, clock) / len(many) * 1e9
+    return found
+
+
+def wall_arm() -> dict[str, float]:
+    """The same on the wall's clock, which is what a second thread is there for."""
+    return leaven_arm(time.perf_counter)
+
+
+def first_call_arm() -> dict[str, float]:
+    """Seconds until the first ten rows are there, each kind after the others."""
+    rows = Histories.of([[1, 2, 3, 4, 5]] * 10, 5)
+    found = {}
+    for kind in WANTED:
+        began = time.perf_counter()
+        fitted_of(kind, rows)(rows, rows.keys, np.ones(10, np.float32))
+        found[kind] = time.perf_counter() - began
+    return found
+
+
+def neighbours_arm() -> dict[str, float]:
+    """A table of at least 1.5 million pairs: Beauty, and as much of it again with other neighbours."""
+    from leaven.transforms.likeness import Meeting, _pairs, by_cooccurrence
+
+    rows = beauty()
+    by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0))
+    pairs = len(_pairs(rows, np.ones(len(rows), np.float32), 0, 1.0)[1])
+    return {"pairs": pairs, "seconds": best_of(lambda: by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0)), TURNS)}
+
+
+def windows_arm() -> dict[str, float]:
+    """Memory above the input while every prefix of 20 million events passes by in batches."""
+    from leaven.transforms.windows import Windows
+
+    count = 20_000_000
+    starts = np.arange(0, count + 1, 20, dtype=np.int64)
+    items = np.arange(count, dtype=np.int32) % 50_000 + 1
+    rows = Histories.real(items, np.arange(count), starts, np.arange(1, len(starts)), 50_000)
+    Windows().index(rows.slice(0, 10)).all()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    index = Windows().index(rows)
+    indexed = time.perf_counter() - began
+    events = sum(batch.events for batch in index.batches(100_000))
+    above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    passed = time.perf_counter() - began
+    return {"windows": len(index), "events": events, "index": indexed, "passed": passed, "megabytes": above}
+
+
+ARMS = {
+    "reference": reference_arm,
+    "leaven": leaven_arm,
+    "wall": wall_arm,
+    "first": first_call_arm,
+    "neighbours": neighbours_arm,
+    "windows": windows_arm,
+}
+
+
+def run(arm: str, threads: int = 1, **environment: str) -> dict[str, float]:
+    """One arm in a process of its own."""
+    call = [sys.executable, "-m", "bench.operators", "--arm", arm]
+    settings = {**os.environ, "NUMBA_NUM_THREADS": str(threads), "OMP_NUM_THREADS": "1", **environment}
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=settings)
+    if done.returncode:
+        raise SystemExit(f"{arm}: exit {done.returncode}\n{done.stderr[-2000:]}")
+    return dict(json.loads(done.stdout))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--arm", choices=ARMS)
+    wish = parser.parse_args(arguments or [])
+    if wish.arm:
+        print(json.dumps(ARMS[wish.arm]()))
+        return
+    beauty()
+    with tempfile.TemporaryDirectory() as folder:
+        cold, warm = (run("first", NUMBA_CACHE_DIR=folder) for _ in range(2))
+    one, loop = run("leaven"), run("reference")
+    alone, two = run("wall"), run("wall", threads=2)
+    print(f"Beauty's histories, {ROWS:,} rows; the loop in Python on {REFERENCE_ROWS:,} of them")
+    print(f"{'':11} {'loop ns':>8} {'ns':>6} {'x loop':>7} {'wanted':>7} {'2 threads':>10} | first call, seconds")
+    for kind, wanted in WANTED.items():
+        ratio = loop[kind] / one[kind]
+        print(f"{kind:11} {loop[kind]:8.0f} {one[kind]:6.0f} {ratio:7.1f} {wanted:7} ", end="")
+        print(f"{alone[kind] / two[kind]:9.2f}x | {cold[kind]:.2f} compiling, {warm[kind]:.2f} from the cache")
+    table = run("neighbours")
+    print(f"neighbours: {table['pairs']:,.0f} pairs counted, weighed and cut to 20 in {table['seconds']:.2f} s")
+    split = run("windows")
+    print(f"windows: {split['windows']:,.0f} prefixes of 20,000,000 events, {split['events']:,.0f} events ", end="")
+    print(f"in {split['passed']:.1f} s (index {split['index']:.1f} s), {split['megabytes']:,.0f} MB above the input")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,108 @@
+"""What is this file, and what would leaven do with it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from leaven.data.clean import Clean, clean, survey
+from leaven.data.events import Events
+from leaven.data.health import health
+from leaven.data.histories import Histories
+from leaven.data.log import ItemSource, Source, guess, order, read
+from leaven.data.split import TimeSplit
+from leaven.errors import DataError
+
+
+def profile(
+    source: Source | Any,
+    clean_wish: Clean | None = None,
+    split_wish: TimeSplit | None = None,
+    items: ItemSource | None = None,
+) -> dict[str, Any]:
+    """Facts of a log, JSON-able; nothing is written and nothing is changed.
+
+    reading   what was read and how: source, format, columns (guessed where none were given), lines
+    survey    what each rule of cleaning alone finds in the log as it was read
+    raw       health of the log as it was read, less the lines without user, item or time
+    cleaning  what cleaning would do, rule by rule, in its order
+    health    health of what would be left
+    split     what the time split of that would look like; {"error": …} where it would be empty
+    leave_one_out_leak_share  how much of leave-one-out's training would lie in the future of its tests
+    advice    sentences
+
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1318896000, 1318896001]})
+    >>> profile(log)["health"]["events"]
+    2
+
+    Raises DataError for a log that cannot be read, or of which nothing would be left.
+    """
+    events = read(_with_columns(source), items=items)
+    found = survey(events, clean_wish)
+    raw = health(_as_read(events))
+    done = clean(events, clean_wish)
+    histories = order(done.events).histories
+    facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
+    facts |= {"health": health(histories), "split": _split(histories, split_wish or TimeSplit())}
+    facts["leave_one_out_leak_share"] = facts["split"].get("leave_one_out_leak_share")
+    return facts | {"advice": advice(facts)}
+
+
+def _with_columns(source: Source | Any) -> Source:
+    """The source with every column that the guess can name, where the user named none: rules read more than ids."""
+    wish = source if isinstance(source, Source) else Source(source)
+    if wish.columns or not isinstance(wish.interactions, str | Path) or "://" in str(wish.interactions):
+        return wish
+    seen = guess(wish.interactions)
+    if seen.kind == "items":
+        got = f"columns {', '.join(seen.names)}, of items it seems"
+        raise DataError(str(wish.interactions), "a log of events: who, what, when", got, "give columns = { user = … }")
+    known = seen.columns if seen.format != "sequences" and seen.kind == "log" and seen.header else {}
+    return replace(wish, columns=known)
+
+
+def _as_read(events: Events) -> Histories:
+    """The histories of all lines that have user, item and time."""
+    view = "leaven_whole_lines"
+    whole = '"user" IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL'
+    events.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {events.table} WHERE {whole}")
+    return order(replace(events, table=view)).histories
+
+
+def _split(histories: Histories, wish: TimeSplit) -> dict[str, Any]:
+    try:
+        return wish.split(histories).facts
+    except DataError as error:
+        return {"error": str(error)}
+
+
+_BASKET = "order inside a basket is the file's word alone"
+_LEAK = "of its training lies, in the mean, after the event that it tests"
+
+
+def advice(facts: Mapping[str, Any]) -> list[str]:
+    """What a reader of these facts should do or know, most important first."""
+    said = []
+    split, shape, raw = facts["split"], facts["health"], facts["raw"]
+    if "error" in split:
+        said.append(f"The time split does not work here: {split['error']}")
+    if "clock" in split:
+        said.append("The log has no clock: set kind = 'leave_one_out' in [split].")
+    lost = 1.0 - shape["events"] / max(facts["reading"]["lines"], 1)
+    if lost > 0.1:
+        most = sorted(facts["cleaning"], key=lambda one: -int(one["dropped"]))[:3]
+        why = ", ".join(f"{one['rule'].replace('_', ' ')} {one['dropped']:,}" for one in most if one["dropped"])
+        said.append(f"Cleaning takes {lost:.0%} of the lines: {why}.")
+    ties, share, single = shape.get("tie_share", 0.0), facts["leave_one_out_leak_share"], raw["users_with_one_event"]
+    if ties > 0.2:
+        said.append(f"{ties:.1%} of the events share their second with another of the same user: {_BASKET}.")
+    if share:
+        said.append(f"Leave-one-out would learn from the future: {share:.0%} {_LEAK}.")
+    if shape["repeat_share"] > 0.05:
+        said.append(f"{shape['repeat_share']:.0%} of the events repeat an item that the user already had.")
+    if single > 0.2 * raw["users"]:
+        said.append(f"{single:,} of {raw['users']:,} users have one event: no next item to learn from.")
+    return said

@@ -1,0 +1,159 @@
+"""How much time passes between one event and the next?"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from leaven.kernels.chance import draw_uniform
+from leaven.kernels.search import first_above
+
+Items = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+GAP_BUCKETS = 42
+"""Bucket 0: no gap; bucket b: 2**(b - 1) .. 2**b - 1 seconds; the last one holds whatever is longer."""
+NO_GAP_YET = GAP_BUCKETS
+ROOMS = 14
+"""Classes of the time that is left for each event to come: below 9 hours, then each twice as long as the last."""
+GAP_DRAWS = 5
+"""How many draws of a key one gap may take."""
+_BANK = 512  # real gaps kept per bucket
+_CATEGORIES = 31  # the largest ones have a gap law of their own
+
+
+class Clock(NamedTuple):
+    """When things happen, in the direction in which rows are written (backwards: times are negated).
+
+    category  int32 (items + 2,)  a small code of each item
+    law       float64 (categories, rooms, buckets + 1, buckets)  the next gap's bucket, summed up: after an item of
+              this category, with so much time until `limit` for each event to come, after a gap of this bucket
+    bank      int64 (values,)     real gaps, ascending, a few hundred a bucket
+    bank_at   int64 (buckets + 1,)
+    limit     no later than this
+    sign      1 forwards, -1 backwards
+    """
+
+    category: Items
+    law: Floats
+    bank: Ints
+    bank_at: Ints
+    limit: int
+    sign: int
+
+
+def clock_of(items: Items, times: Ints, starts: Ints, category: Items, sign: int) -> Clock:
+    """Real gaps by bucket, and which bucket follows which, after which category, with how much time left."""
+    limit = int(times.max())
+    inner = np.ones(len(items), np.bool_)  # events with a gap in front of them
+    inner[starts[:-1][np.diff(starts) > 0]] = False
+    before = np.flatnonzero(inner) - 1
+    gaps = np.diff(times, prepend=times[:1])
+    buckets = np.where(inner, gap_buckets(np.maximum(gaps, 0)), NO_GAP_YET)
+    to_come = np.repeat(starts[1:], np.diff(starts)) - np.arange(len(items)) - 1
+    rooms = rooms_of(limit - times, to_come)
+    counts = np.zeros((int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS))
+    np.add.at(counts, (category[items[before]], rooms[before], buckets[before], buckets[inner]), 1)
+    bank, bank_at = _bank(gaps[inner], buckets[inner], GAP_BUCKETS)
+    return Clock(category, _backed_off(counts), bank, bank_at, limit, sign)
+
+
+def small_codes(category: Items | None, items: Items, n_items: int) -> Items:
+    """int32 (n_items + 2,): codes of the largest categories from 1; 0 for all other items.
+
+    category int32 (n_items + 1,), items int32 (events,).
+    """
+    codes = np.zeros(n_items + 2, np.int32)
+    if category is None:
+        return codes
+    codes[: n_items + 1] = category
+    events = np.bincount(codes[items], minlength=int(codes.max()) + 1)
+    events[0] = 0
+    largest = np.argsort(-events, kind="stable")[:_CATEGORIES]
+    largest = largest[events[largest] > 0]
+    small = np.zeros(len(events), np.int32)
+    small[largest] = np.arange(1, len(largest) + 1)
+    return small[codes]
+
+
+def _backed_off(counts: Floats) -> Floats:
+    """float64 (categories, rooms, buckets + 1, buckets): the next bucket's law, summed up.
+
+    Backed off by Witten and Bell's method C (IEEE Trans. Inf. Theory 37(4), 1991): from category, time left and
+    last bucket down to the last two, to the time left, to all gaps.
+    """
+    law = _interpolated(counts.sum(axis=(0, 1, 2)), np.full(counts.shape[-1], 1e-12))
+    law = _interpolated(counts.sum(axis=(0, 2)), law)
+    law = _interpolated(counts.sum(axis=0), law[:, None, :])
+    return np.cumsum(_interpolated(counts, law), axis=-1)
+
+
+def _interpolated(counts: Floats, below: Floats) -> Floats:
+    kinds = (counts > 0).sum(axis=-1, keepdims=True)
+    law: Floats = (counts + kinds * below) / np.maximum(counts.sum(axis=-1, keepdims=True) + kinds, 1)
+    return np.where(kinds > 0, law, below)
+
+
+def _bank(gaps: Ints, buckets: Ints, n_buckets: int) -> tuple[Ints, Ints]:
+    """Evenly spaced real gaps of each bucket, ascending, and where each bucket's begin."""
+    bounds = np.searchsorted(np.sort(buckets), np.arange(n_buckets + 1))
+    ordered, kept = np.sort(gaps), []
+    for low, high in itertools.pairwise(bounds):  # buckets ascend as gaps do
+        count = min(int(high - low), _BANK)
+        kept.append(ordered[low + (np.arange(count) * (high - low)) // max(count, 1)])
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in kept])])
+    return np.concatenate(kept).astype(np.int64), starts.astype(np.int64)
+
+
+@njit(cache=True)
+def gap_bucket(gap: int) -> int:
+    """0 for no gap, else the number of bits of the gap in seconds; never above the last bucket."""
+    bucket = 0
+    while gap > 0 and bucket < GAP_BUCKETS - 1:
+        gap >>= 1
+        bucket += 1
+    return bucket
+
+
+@njit(cache=True)
+def room_of(seconds: int, events: int) -> int:
+    """The class of the time that is left for so many events."""
+    return min(max(gap_bucket(seconds // max(events, 1)) - 15, 0), ROOMS - 1)
+
+
+@njit(cache=True)
+def rooms_of(seconds: Ints, events: Ints) -> Ints:
+    """int64: `room_of` each pair."""
+    found = np.empty(len(seconds), np.int64)
+    for at in range(len(seconds)):
+        found[at] = room_of(seconds[at], events[at])
+    return found
+
+
+@njit(cache=True)
+def gap_buckets(gaps: Ints) -> Ints:
+    """int64 (gaps,): the bucket of each gap."""
+    found = np.empty(len(gaps), np.int64)
+    for at in range(len(gaps)):
+        found[at] = gap_bucket(gaps[at])
+    return found
+
+
+@njit(cache=True, inline="always")  # a call counts references to every array
+def next_gap(clock: Clock, item: int, last_bucket: int, room: int, events: int, key: np.uint64, draw: int) -> int:
+    """A gap of at most `room` seconds, which is what the coming `events` have. Draws `draw` .. `draw + 4`."""
+    law = clock.law[clock.category[item], room_of(room, events), last_bucket]
+    for attempt in range(2):
+        u = draw_uniform(key, draw + 2 * attempt) * law[-1]
+        bucket = first_above(law, 0, len(law), u)
+        low, high = clock.bank_at[bucket], clock.bank_at[bucket + 1]
+        if high > low:
+            gap = clock.bank[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
+            if gap <= room:
+                return gap
+    return int(draw_uniform(key, draw + 4) * (room + 1))  # no pile at the end of the world

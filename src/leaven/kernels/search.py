@@ -1,0 +1,44 @@
+"""Where does a value lie in a sorted stretch, or in a row?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Items = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+@njit(cache=True)
+def place_of(values: Items, low: int, high: int, wanted: int) -> int:
+    """Where `wanted` lies in the ascending values[low:high], -1 for nowhere."""
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and values[low] == wanted else -1
+
+
+@njit(cache=True)
+def first_above(mass: Floats, low: int, high: int, wanted: float) -> int:
+    """First place in the ascending mass[low:high] whose value is above `wanted`; the last one at most."""
+    last = high - 1
+    while low < high:
+        middle = (low + high) // 2
+        if mass[middle] <= wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return min(low, last)
+
+
+@njit(cache=True)
+def holds(items: Items, low: int, high: int, item: int) -> bool:
+    at = low
+    while at < high and items[at] != item:
+        at += 1
+    return at < high

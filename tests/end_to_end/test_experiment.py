@@ -1,0 +1,194 @@
+"""From a log and a spec to a verdict: the same bytes after a kill, in any order of lines, with any workers."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from leaven.data.shop import Dirt, Shop
+from leaven.engines.local import Local
+from leaven.errors import DataError, SpecError
+from leaven.experiment import expand_arm, outline, preview_arms, run
+from leaven.report.page import render
+from leaven.spec import Spec, load
+
+SPEC = """
+name = "small"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp", price = "price" }
+items = "shop/items.csv"
+item_columns = { item = "item_id", text = ["title"], category = "category" }
+[recommender]
+kind = "itemknn"
+[evaluate]
+metrics = ["ndcg@5", "coverage@5"]
+seeds = 2
+[[arm]]
+name = "crop, then markov"
+combine = "layered"
+[[arm.step]]
+use = "crop"
+[[arm.step]]
+use = "markov"
+[[arm]]
+name = "masks"
+[[arm.step]]
+use = "mask"
+mode = "replace"
+when = "each_epoch"
+p = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("small")
+    Shop(users=300, items=80, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    (where / "spec.toml").write_text(SPEC)
+    return where
+
+
+@pytest.fixture(scope="module")
+def spec(folder) -> Spec:
+    return load(folder / "spec.toml")
+
+
+@pytest.fixture(scope="module")
+def done(spec, folder):
+    return run(spec, folder / "run")
+
+
+def digest(folder: Path, pattern: str = "**/expanded/*.parquet") -> str:
+    files = sorted(folder.glob(pattern))
+    assert files
+    return hashlib.sha256(
+        b"".join(p.relative_to(folder).as_posix().encode() + p.read_bytes() for p in files)
+    ).hexdigest()
+
+
+def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
+    facts = done.facts()
+    assert [effect["arm"] for effect in facts["comparison"]["effects"]] == ["repeat", "crop, then markov", "masks"]
+    assert len(facts["fits"]) == 4 * 2
+    assert facts["verdict"]["headline"]
+    assert 0 < facts["comparison"]["means"]["baseline"] < facts["comparison"]["truth"] < 1
+    assert (done.folder / "report.html").read_text() == render(facts)
+
+
+def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done) -> None:
+    rows = {arm["name"]: arm["rows_new"] for arm in done.facts()["arms"]}
+    assert rows["repeat"] == rows["crop, then markov"] > 0
+    assert rows["masks"] == 0
+
+
+def test_records_hold_one_value_a_user_seed_arm_and_metric(done) -> None:
+    records = pq.read_table(done.folder / "records.parquet")
+    assert records.column_names == ["arm", "seed", "user", "metric", "value"]
+    users = len(set(records["user"].to_pylist()))
+    assert records.num_rows == users * 2 * 4
+    means = records.group_by(["arm"]).aggregate([("value", "mean")])
+    by_arm = dict(zip(means["arm"].to_pylist(), means["value_mean"].to_pylist(), strict=True))
+    assert by_arm["baseline"] == pytest.approx(done.facts()["comparison"]["means"]["baseline"])
+
+
+def test_steps_of_each_epoch_reach_recommenders_that_know_no_epochs(done) -> None:
+    means = done.facts()["comparison"]["means"]
+    assert means["masks"] != means["baseline"]
+
+
+def test_a_run_is_repeated_from_its_own_spec_with_the_same_bytes(done, tmp_path) -> None:
+    again = run(load(done.folder / "spec.toml"), tmp_path / "again")
+    for pattern in ("**/expanded/*.parquet", "records.parquet", "data/*.parquet"):
+        assert digest(again.folder, pattern) == digest(done.folder, pattern)
+
+
+def test_a_finished_run_is_resumed_without_doing_anything_again(spec, done) -> None:
+    before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
+    run(spec, done.folder, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")} == before
+
+
+def test_what_depends_on_a_change_is_done_again_and_nothing_else(folder, done, tmp_path) -> None:
+    whole = tmp_path / "run"
+    subprocess.run(["cp", "-r", "--preserve=all", done.folder, whole], check=True)
+    before = {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")}
+    run(load(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']"]), whole, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")} == before
+    assert json.loads((whole / "facts.json").read_text())["comparison"]["metric"] == "ndcg@3"
+
+
+def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(done, folder, tmp_path) -> None:
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "leaven", "run", str(folder / "spec.toml"), "--out", str(out), "--resume"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for wait in (1.5, 3.0, 4.5):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    for pattern in ("**/expanded/*.parquet", "records.parquet"):
+        assert digest(out, pattern) == digest(done.folder, pattern)
+
+
+def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder, tmp_path) -> None:
+    lines = (folder / "shop" / "interactions.csv").read_text().splitlines()
+    header, rest = lines[0], lines[1:]
+    seen: set[tuple[str, ...]] = set()
+    single = [
+        line for line in rest if (key := tuple(line.split(",")[i] for i in (0, 2))) not in seen and not seen.add(key)
+    ]
+    digests = set()
+    for name, order, workers in (("plain", None, 1), ("shuffled", 3, 1), ("parallel", None, 2)):
+        where = tmp_path / name
+        (where / "shop").mkdir(parents=True)
+        shuffled = single if order is None else np.random.default_rng(order).permutation(single).tolist()
+        (where / "shop" / "interactions.csv").write_text("\n".join([header, *shuffled]) + "\n")
+        (where / "shop" / "items.csv").write_bytes((folder / "shop" / "items.csv").read_bytes())
+        (where / "spec.toml").write_text(SPEC)
+        engine = Local(workers=workers)
+        made = expand_arm(load(where / "spec.toml"), "crop, then markov", where / "run", engine=engine)
+        digests.add(digest(made.folder))
+    assert len(digests) == 1
+
+
+def test_a_preview_and_an_outline_leave_nothing_behind(spec, tmp_path) -> None:
+    shown = preview_arms(spec, None, 4, tmp_path)
+    assert list(shown) == ["crop, then markov", "masks"]
+    assert all(len(one["after"]) for one in shown["crop, then markov"])
+    assert outline(spec)["trainings"] == 8
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match="--out"):
+        run(spec, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(DataError, match="--resume"):
+        run(spec, done.folder)
+
+
+def test_lists_longer_than_the_catalogue_are_refused_before_any_training(folder, tmp_path) -> None:
+    with pytest.raises(DataError, match="as many as there are"):
+        run(load(folder / "spec.toml", ["evaluate.metrics=['ndcg@5000']"]), tmp_path / "run")
+    assert not list((tmp_path / "run").glob("arms/*"))
+
+
+def test_an_unknown_arm_names_the_nearest(spec, tmp_path) -> None:
+    with pytest.raises(SpecError, match="did you mean 'masks'"):
+        expand_arm(spec, "mask", tmp_path / "x")
+
+
+def test_a_transformer_takes_equal_steps_in_every_arm(folder, tmp_path) -> None:
+    small = ["recommender.kind=transformer", "recommender.width=16", "recommender.layers=1", "evaluate.steps=12"]
+    facts = run(load(folder / "spec.toml", [*small, "evaluate.seeds=1"]), tmp_path / "run").facts()
+    assert [fit["steps"] for fit in facts["fits"]] == [12, 12, 12, 12]

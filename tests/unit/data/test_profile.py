@@ -1,0 +1,64 @@
+"""Profile: a file's owner learns what it is and what would happen to it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from leaven.data.clean import Clean
+from leaven.data.profile import profile
+from leaven.data.shop import Dirt, Shop
+from leaven.errors import DataError
+
+DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
+
+
+def needs(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"{path} is not there; LEAVEN_DATA names the folder of real data")
+    return path
+
+
+def test_a_dirty_shop_is_profiled_from_its_file_alone(tmp_path: Path) -> None:
+    Shop(users=300, items=120, days=200).open().write(tmp_path / "shop", Dirt.typical(), pictures=False)
+    truth = json.loads((tmp_path / "shop/truth.json").read_text())["facts"]
+    facts = profile(tmp_path / "shop/interactions.csv")
+    assert facts["reading"]["columns"]["price"] == "price"
+    found = {one["rule"]: one["touched"] for one in facts["survey"]}
+    assert (found["lines"], found["duplicates"]) == (truth["lines"], truth["duplicates"])
+    assert facts["raw"]["events"] > facts["health"]["events"] > 0.8 * truth["events"]
+    assert facts["split"]["test_users"] > 0
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_a_table_of_items_is_no_log(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title,category\nx,Mug,mugs\ny,Lamp,lamps\n")
+    with pytest.raises(DataError, match="of items it seems"):
+        profile(path)
+
+
+def test_a_log_without_a_clock_is_told_to_leave_one_out(tmp_path: Path) -> None:
+    path = tmp_path / "sequences.txt"
+    path.write_text(
+        "".join(f"u{n} " + " ".join(f"i{(n * k) % 17}" for k in range(1, 4 + n % 6)) + "\n" for n in range(1, 40))
+    )
+    facts = profile(path)
+    assert any("leave_one_out" in said for said in facts["advice"])
+
+
+def test_one_event_a_user_makes_advice_and_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 3},{1318896000 + n}\n" for n in range(9)))
+    facts = profile(path, Clean(duplicates=False))
+    assert "error" in facts["split"]
+    assert facts["advice"][0].startswith("The time split does not work here")
+
+
+@pytest.mark.data
+def test_the_beauty_log_shows_its_ties_and_its_leak() -> None:
+    facts = profile(needs(DATA / "beauty/interactions.csv"))
+    assert (facts["health"]["users"], facts["health"]["items"], facts["health"]["events"]) == (22_363, 12_101, 198_502)
+    assert sum(one["dropped"] for one in facts["cleaning"]) == 0
+    assert 0.2 < facts["leave_one_out_leak_share"] < 0.3

@@ -1,0 +1,86 @@
+"""Do the filters that score rows refuse what is odd, what is smooth, and what there is too much of?"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.shop import first_order
+from leaven.errors import FitError, SpecError
+from leaven.expand.filters.quota import Quota
+from leaven.expand.filters.surprisal import Surprisal
+
+ITEMS = 12
+
+
+def made(rows: Histories, name: str) -> Histories:
+    """The same rows as if made from nothing."""
+    keys = seeds.user_keys([f"{name}{i}" for i in range(len(rows))])
+    return replace(rows, keys=keys, parents=np.zeros(len(rows), np.uint64), origin=np.ones(len(rows), np.int16))
+
+
+def world(rows: int, first: int = 0) -> Histories:
+    return first_order(ITEMS, rows=first + rows, length=8, seed=1)[0].take(np.arange(first, first + rows))
+
+
+def test_real_rows_stay_noise_is_too_odd_and_a_groove_too_smooth() -> None:
+    fitted = Surprisal().fit(world(2000), 7)
+    unseen = fitted(made(world(1000, first=2000), "unseen"))
+    assert 0.86 < unseen.mask.mean() < 0.94  # the band holds 90 % of real rows
+    noise = Histories.of(np.random.default_rng(1).integers(1, ITEMS + 1, (500, 8)).tolist(), ITEMS)
+    refused = fitted(made(noise, "noise")).refused
+    assert refused["too odd"] > 350
+    law = first_order(ITEMS, rows=1, length=1, seed=1)[1]
+    groove = [1]
+    while len(groove) < 8:
+        groove.append(int(law[groove[-1] - 1].argmax()) + 1)
+    assert fitted(made(Histories.of([groove], ITEMS), "groove")).refused == {"too smooth": 1}
+
+
+def test_a_real_row_is_never_scored_by_the_chain_that_learned_it() -> None:
+    rows = Histories.of(
+        np.random.default_rng(1).integers(1, 2001, (400, 8)).tolist(),
+        2000,
+        keys=seeds.user_keys(list(map(str, range(400)))),
+    )
+    fitted = Surprisal().fit(rows, 7)
+    scores = fitted.scores(rows)
+    assert scores.min() > np.log(500)  # noise over 2,000 items: who had seen a row would find it easy
+    children = replace(rows, keys=seeds.mix(rows.keys))
+    assert fitted.scores(children).tolist() == scores.tolist()  # by the parent
+
+
+def test_rows_of_one_event_pass_and_too_few_rows_are_told() -> None:
+    assert Surprisal().fit(world(100), 7)(Histories.of([[3], []], ITEMS)).mask.all()
+    with pytest.raises(FitError, match="at least 20 rows"):
+        Surprisal().fit(world(19), 7)
+
+
+def test_a_quota_thins_what_there_is_too_much_of_and_keeps_the_rest() -> None:
+    as_real = [[item] for item in range(1, 11) for _ in range(10 * item)]  # item 10 has 100 of 550 rows
+    fitted = Quota(strata=20, slack=1.5).fit(Histories.of(as_real, 10), 7)
+    assert fitted(made(Histories.of(as_real, 10), "as real")).mask.all()
+    flood = made(Histories.of([[10]] * 900 + as_real, 10), "flood")
+    stays = fitted(flood)
+    popular = flood.items == 10
+    assert stays.mask[~popular].all()
+    assert stays.mask[popular].sum() == np.ceil(1.5 * 100 / 550 * stays.mask.sum())
+    assert stays.refused == {"its stratum of popularity is full": int((~stays.mask).sum())}
+
+
+def test_who_stays_does_not_depend_on_the_order_of_rows() -> None:
+    fitted = Quota(slack=1.0).fit(world(300), 7)
+    new = made(world(200, first=300), "new")
+    order = np.random.default_rng(2).permutation(200)
+    assert fitted(new.take(order)).mask.tolist() == fitted(new).mask[order].tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda: Surprisal(band=(0.9, 0.1)), lambda: Surprisal(order=0), lambda: Quota(0), lambda: Quota(slack=0.5)],
+)
+def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+    with pytest.raises(SpecError):
+        wrong()

@@ -1,0 +1,81 @@
+"""How does a plain function of one history become a transform?"""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.errors import DataError, SpecError
+from leaven.transforms.combine import Chain
+from leaven.transforms.custom import row_transform
+from leaven.transforms.order import Reverse
+
+ROWS = Histories.of([[1, 2, 3], [4], [], [2, 2]], n_items=4)
+
+
+def shuffled(items, times, generator):
+    return generator.permutation(items), times
+
+
+def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
+    return wish.fit(rows)(rows, seeds.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32)).check()
+
+
+def test_the_function_sees_one_history_and_its_answer_is_the_new_one() -> None:
+    new = changed(row_transform(lambda items, times, _: (items[:1], times[:1]), shortest=2), ROWS)
+    assert [new.row(i).tolist() for i in range(4)] == [[1], [4], [], [2]]
+
+
+def test_chance_follows_from_the_row_s_key_alone() -> None:
+    rows = Histories.of([list(range(1, 21))] * 50, n_items=20)
+    wish, keys = row_transform(shuffled), seeds.row_keys(5, rows.keys)
+    whole = changed(wish, rows)
+    last = wish.fit(rows)(rows.slice(49, 50), keys[49:], np.ones(1, np.float32))
+    assert last.items.tolist() == whole.row(49).tolist()
+    assert len(np.unique(whole.items.reshape(50, 20), axis=0)) == 50
+
+
+def test_strength_is_the_chance_that_a_row_is_met() -> None:
+    rows = Histories.of([list(range(1, 21))] * 2000, n_items=20)
+    same = changed(row_transform(shuffled, p=0.5), rows, strength=0.5).items.reshape(2000, 20) == np.arange(1, 21)
+    assert same.all(axis=1).mean() == pytest.approx(0.75, abs=0.03)
+
+
+def test_the_function_cannot_write_into_the_data() -> None:
+    def wiped(items, times, generator):
+        items[:] = 1
+        return items, times
+
+    rows = Histories.of([[1, 2, 3]], n_items=3)
+    assert changed(row_transform(wiped), rows).items.tolist() == [1, 1, 1]
+    assert rows.items.tolist() == [1, 2, 3]
+
+
+def test_it_is_a_transform_like_any_other() -> None:
+    assert changed(Chain((row_transform(shuffled), Reverse())), ROWS).lengths.tolist() == [3, 1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (lambda items, times: items, "as many times|pair"),
+        (lambda items, times: None, "a pair"),
+        (lambda items, times: (items[:0], times[:0]), "one or more"),
+        (lambda items, times: (items, times[:-1]), "as many times"),
+        (lambda items, times: (items * 0, times), "ids in 1..5"),
+        (lambda items, times: (items * 0.5, times), "whole ids"),
+        (lambda items, times: (items, times[::-1]), "ascending"),
+    ],
+)
+def test_an_answer_that_is_no_history_is_refused_by_name(answer, wanted) -> None:
+    def odd(items, times, generator):
+        return answer(items, times)
+
+    with pytest.raises(DataError, match=wanted) as caught:
+        changed(row_transform(odd), Histories.of([[1, 2, 3]], n_items=4))
+    assert caught.value.where == "row_transform odd"
+
+
+def test_only_functions_are_taken() -> None:
+    with pytest.raises(SpecError, match="a function of one history"):
+        row_transform("shuffle")

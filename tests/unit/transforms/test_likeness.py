@@ -1,0 +1,89 @@
+"""How alike are two items? Against closed forms and worlds whose groups are known."""
+
+import numpy as np
+import pytest
+
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories
+from leaven.errors import DataError, FitError
+from leaven.transforms.neighbours import Neighbours
+from leaven.transforms.wording import words_of
+
+GROUPS, EACH = 5, 8
+N_ITEMS = GROUPS * EACH
+
+
+def grouped(seed: int = 3, users: int = 400) -> Histories:
+    """Users who take six items of one group each."""
+    chance = np.random.default_rng(seed)
+    rows = [(chance.permutation(EACH)[:6] + EACH * chance.integers(GROUPS) + 1).tolist() for _ in range(users)]
+    return Histories.of(rows, N_ITEMS)
+
+
+@pytest.mark.parametrize("by", ["cooccurrence", "spectral", "linear"])
+def test_neighbours_are_items_of_the_same_group(by) -> None:
+    table = Neighbours(by=(by,), top=EACH - 1, rank=16).fit(grouped())
+    for item in range(1, N_ITEMS + 1):
+        near = table.of(item)
+        assert item not in near
+        assert len(near) >= 3
+        assert set((near - 1) // EACH) == {(item - 1) // EACH}
+        held = table.confidence[table.starts[item] : table.starts[item + 1]]
+        assert (np.diff(held) <= 0).all()
+        assert held[-1] > 0
+        assert held[0] <= 1 + 1e-6
+
+
+def test_regression_at_full_rank_is_the_closed_form() -> None:
+    train, ridge = grouped(users=60), 3.0
+    taken = np.zeros((len(train), N_ITEMS))
+    taken[train.row_of_event(), train.items - 1] = 1
+    inverse = np.linalg.inv(taken.T @ taken + ridge * np.eye(N_ITEMS))
+    wanted = -inverse / np.diag(inverse)  # column j predicts item j
+    np.fill_diagonal(wanted, 0)
+    table = Neighbours(by=("linear",), top=N_ITEMS, rank=N_ITEMS, ridge=ridge).fit(train)
+    got = np.zeros((N_ITEMS + 1, N_ITEMS + 1))
+    got[np.repeat(np.arange(N_ITEMS + 1), np.diff(table.starts)), table.items] = table.confidence
+    np.testing.assert_allclose(
+        got[1:, 1:], np.maximum(wanted, 0) / wanted.max(), atol=1.1e-3
+    )  # faint ones are left out
+
+
+def test_a_mixture_is_the_weighted_mean() -> None:
+    train = grouped()
+    one, other = (Neighbours(by=(by,), top=N_ITEMS, rank=16).fit(train) for by in ("cooccurrence", "linear"))
+    both = Neighbours(by=("cooccurrence", "linear"), shares=(3.0, 1.0), top=N_ITEMS, rank=16).fit(train)
+
+    def of(table, scale: float) -> dict[int, float]:
+        held = table.confidence[table.starts[1] : table.starts[2]] / scale
+        return dict(zip(table.of(1).tolist(), held.tolist(), strict=True))
+
+    first, second, mixed = of(one, one.confidence.max()), of(other, other.confidence.max()), of(both, 1.0)
+    assert set(mixed) == set(first) | set(second)
+    for item, confidence in mixed.items():
+        wanted = 0.75 * first.get(item, 0.0) + 0.25 * second.get(item, 0.0)
+        assert confidence == pytest.approx(wanted, rel=1e-4)
+
+
+def test_words_in_common_make_items_alike_and_unsold_items_stay_out() -> None:
+    titles = ["red wool hat", "blue wool hat", "steel pan", "iron pan", "red wool hat", "护手霜 滋润", "护手霜 清爽"]
+    catalog = Catalog([f"i{n}" for n in range(7)], {"title": titles})
+    train = Histories.of([[1, 2, 3, 4, 6, 7]], n_items=7)  # item 5, a twin of item 1, was never taken
+    object.__setattr__(train, "catalog", catalog)
+    table = Neighbours(by=("words",)).fit(train)
+    assert table.of(1).tolist() == [2]
+    assert table.of(3).tolist() == [4]
+    assert table.of(6).tolist() == [7]
+    assert table.of(5).tolist() == []
+
+
+def test_words_and_characters() -> None:
+    assert list(words_of("Crème-Brûlée 2x")) == ["crème", "brûlée", "2x"]
+    assert list(words_of("手 リップ")) == ["手", "リッ", "ップ"]
+
+
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(DataError, match="text column"):
+        Neighbours(by=("words",)).fit(grouped())
+    with pytest.raises(FitError, match="items that meet"):
+        Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))

@@ -1,0 +1,68 @@
+"""What does training aim at?"""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import HeldOut, Histories
+from leaven.errors import DataError, SpecError
+from leaven.transforms.targets import USUAL_RULES, TargetWindow, target_counts, target_divergence
+from leaven.transforms.windows import Windows
+
+
+def held(train: Histories, items: list[int]) -> HeldOut:
+    times = np.zeros(len(items), np.int64)
+    return HeldOut(train, np.array(items, np.int32), times, np.arange(len(items) + 1))
+
+
+def test_targets_are_counted_without_making_the_windows() -> None:
+    train = Histories.of([[1, 2, 3, 4], [4, 1], [2]], n_items=4)
+    for wish in [*USUAL_RULES.values(), Windows(rule="slide", length=2, stride=2, targets="all", whole=True)]:
+        made = wish.index(train).all()
+        last = np.concatenate([made.row(i)[len(made.row(i)) - made.targets[i] :] for i in range(len(made))])
+        windows, counts = target_counts(train, wish)
+        assert windows == len(made)
+        assert counts[1:5].tolist() == np.bincount(last, minlength=5)[1:].tolist()
+
+
+def test_divergence_by_hand_and_the_closest_first() -> None:
+    train = Histories.of([[1, 2, 2, 3]], n_items=3)
+    rules = {"all": Windows(rule="whole", targets="all"), "last": Windows(rule="whole", targets="last")}
+    found = target_divergence(train, held(train, [2, 2, 3]), rules)
+    assert [(one.rule, one.best) for one in found] == [("all", True), ("last", False)]
+    wanted = np.array([1 / 3, 2 + 1 / 3, 1 + 1 / 3]) / 4
+    assert found[0].nats == pytest.approx(0.0, abs=1e-12)  # 2, 2, 3 are the targets of "all" as well
+    last = np.array([1 / 3, 1 / 3, 1 + 1 / 3]) / 2
+    assert found[1].nats == pytest.approx(float((wanted * np.log(wanted / last)).sum()))
+
+
+def test_generated_rows_do_not_count() -> None:
+    train = Histories.of([[1, 2], [3, 3]], n_items=3)
+    train.origin[1] = 1
+    assert all(one.targets <= 1 for one in target_divergence(train, held(train, [2])))
+
+
+def test_no_targets_is_an_error() -> None:
+    train = Histories.of([[1, 2]], n_items=2)
+    with pytest.raises(DataError, match="hold out at least one"):
+        target_divergence(train, held(train, []))
+
+
+@pytest.mark.parametrize(("exponent", "shares"), [(0.0, [1 / 2, 1 / 2]), (1.0, [3 / 4, 1 / 4]), (-1.0, [1 / 4, 3 / 4])])
+def test_targets_are_drawn_by_popularity_to_a_power(exponent, shares) -> None:
+    train = Histories.of([[3, 1, 2], [1], [1]], n_items=3)  # item 1 occurs three times, item 2 once
+    rows = train.take(np.zeros(6000, np.int64))
+    new = TargetWindow(popularity_exponent=exponent).fit(train)(
+        rows, seeds.mix(np.arange(6000, dtype=np.uint64)), np.ones(6000, np.float32)
+    )
+    assert set(new.lengths.tolist()) == {2, 3}
+    assert (new.targets == 1).all()
+    assert (new.lengths == 2).mean() == pytest.approx(shares[0], abs=0.02)
+
+
+def test_a_window_has_at_most_its_length() -> None:
+    train = Histories.of([list(range(1, 11))] * 100, n_items=10)
+    new = TargetWindow(length=3).fit(train)(train, seeds.row_keys(1, train.keys), np.ones(100, np.float32))
+    assert new.lengths.max() == 3
+    with pytest.raises(SpecError, match="popularity_exponent"):
+        TargetWindow(popularity_exponent=float("nan"))
