@@ -57,7 +57,9 @@ def _gather(
                 continue
             weight = row_weight[row]
             if fade < 1.0:
-                weight *= fade ** (abs(near - place) - 1)
+                weight = np.float32(weight * fade ** (abs(near - place) - 1))
+            if weight == 0.0:  # faded away: counted as touched, it would be touched again and again
+                continue
             if sums[other] == 0.0:
                 touched[count] = other
                 count += 1
