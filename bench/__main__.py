@@ -11,7 +11,7 @@ import bench
 
 
 def main(wanted: list[str]) -> None:
-    """Each module of this package with a `main()` prints its table, with its defaults; pages are written by `make docs`."""
+    """Each module of this package with a `main()` prints its table; pages are `make docs`."""
     for found in pkgutil.iter_modules(bench.__path__):
         if found.name.startswith("_") or found.name == "pages" or (wanted and found.name not in wanted):
             continue

@@ -44,8 +44,8 @@ def arms(comparison: dict[str, Any]) -> list[str]:
     lines = [f"| arm | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
     lines.append(f"| {comparison['baseline']} | {comparison['means'][comparison['baseline']]:.4f} | | | | |")
     return lines + [
-        f"| {one['arm']} | {one['mean']:.4f} | {_percent(one['lift'])} | {_percent(one['low'])} to {_percent(one['high'])} "
-        f"| {one['p_holm']:.3f} | {one['verdict']} |"
+        f"| {one['arm']} | {one['mean']:.4f} | {_percent(one['lift'])} | {_interval(one)} | {one['p_holm']:.3f} "
+        f"| {one['verdict']} |"
         for one in comparison["effects"]
     ]
 
@@ -55,7 +55,7 @@ def groups(comparison: dict[str, Any]) -> list[str]:
     lines = ["| group | arm | users | baseline | lift | 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
     return lines + [
         f"| {one['by']}: {one['segment']} | {one['arm']} | {one['users']} | {one['baseline_mean']:.4f} "
-        f"| {_percent(one['lift'])} | {_percent(one['low'])} to {_percent(one['high'])} | {one['verdict']} |"
+        f"| {_percent(one['lift'])} | {_interval(one)} | {one['verdict']} |"
         for one in comparison["segments"]
     ]
 
@@ -67,6 +67,10 @@ def costs(facts: dict[str, Any]) -> list[str]:
     return [
         f"{len(fits)} trainings of {fits[0]['steps']} steps, {each:.0f} s each; peak memory {cost['peak_mb']:.0f} MB."
     ]
+
+
+def _interval(effect: dict[str, Any]) -> str:
+    return f"{_percent(effect['low'])} to {_percent(effect['high'])}"
 
 
 def _percent(share: float | None) -> str:
