@@ -35,8 +35,8 @@ PARTS = {
     "beauty": Part(
         "Quality on Beauty, no augmentation",
         ["-m", "bench.quality", "--only", "beauty"],
-        "Published, same file and protocol: binary loss .0605 HR@10 / .0318 NDCG@10, sampled softmax .0921 / .0531, full "
-        "cross-entropy with prefixes .1008 / .0611.",
+        "Published, same file and protocol: binary loss .0605 HR@10 / .0318 NDCG@10, sampled softmax .0921 / .0531, "
+        "full cross-entropy with prefixes .1008 / .0611.",
     ),
     "sports": Part(
         "Quality on Sports, no augmentation",
