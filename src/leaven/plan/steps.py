@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
@@ -164,7 +164,8 @@ def described(wish: Any) -> str:
     told = []
     for one in fields(wish):
         value = getattr(wish, one.name)
-        if value != one.default or _holds_wishes(value):
+        usual = one.default if one.default_factory is MISSING else one.default_factory()
+        if value != usual:
             told.append(f"{one.name.replace('_', ' ')} {_value(value)}")
     name = spoken(type(wish).__name__)
     return f"{name} ({', '.join(told)})" if told else name
