@@ -7,9 +7,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
+from leaven.dosage.schedule import Constant
+from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError, nearest
-from leaven.expand.schedule import Constant
-from leaven.expand.strategy import Uniform
 
 GENERATED_WEIGHT = 0.5
 """Weight in the loss of rows that a generator made, unless a step says otherwise."""
@@ -155,7 +155,7 @@ def spoken(name: str) -> str:
 def described(wish: Any) -> str:
     """A wish in words, as short as its defaults allow.
 
-    >>> from leaven.expand.strategy import Uniform
+    >>> from leaven.dosage.strategy import Uniform
     >>> described(Uniform(factor=2))
     'uniform (factor 2)'
     """
