@@ -27,14 +27,12 @@ class Aim:
     kind            "shared_negatives", "full" or "binary"
     temperature     of cosine logits; None: plain dot products
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
-    lag_power       of the chance that a later event is the target (`packs.Ahead`); None: always the next event
     """
 
     kind: str
     temperature: float | None
     negatives: int
     proposal_power: float
-    lag_power: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +86,8 @@ class NextItem:
 
     def loss(self, net: nn.Module, batch: Stretches, chance: Chance) -> tuple[Tensor, int]:
         """(mean loss of the targets of the whole batch; this process' share of it, how many targets)."""
-        power = self.aim.lag_power
-        ahead = None if power is None else packs.Ahead(power, seeds.key(chance.key, "ahead"))
-        whole = packs.pack(batch, ahead=ahead)
-        mine = whole if chance.world == 1 else packs.pack(_share(batch, chance), ahead=ahead)
+        whole = packs.pack(batch)
+        mine = whole if chance.world == 1 else packs.pack(_share(batch, chance))
         mass = max(float(whole.weight.sum()), 1e-12)
         device = next(net.parameters()).device
         total = self._total(net, mine.to(device), chance)

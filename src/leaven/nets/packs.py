@@ -131,29 +131,10 @@ class Pack:
         return Pack(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """Which later event is the target of an input: `lag` events on with a chance in proportion to lag ** -power.
-
-    The next event tells most, but those after it tell too what the user was after (all-action loss: Pancha et al.,
-    "PinnerFormer", KDD 2022, section 3.4; there over days, evenly). A power of infinity is the next event alone.
-    """
-
-    power: float
-    key: int
-
-    def lags(self, events: seeds.Keys, left: Ints) -> Ints:
-        """int64 (inputs,) in 1..left: how far ahead each input's target lies. events: identity of each input."""
-        chances = np.arange(1, int(left.max()) + 1, dtype=np.float64) ** -self.power
-        mass = np.cumsum(chances)
-        drawn = seeds.uniform(seeds.row_keys(self.key, events), 0) * mass[left - 1]
-        return np.minimum(np.searchsorted(mass, drawn, side="right") + 1, left).astype(np.int64)
-
-
-def pack(stretches: Stretches, learn: bool = True, ahead: Ahead | None = None) -> Pack:
+def pack(stretches: Stretches, learn: bool = True) -> Pack:
     """Lays stretches on lines; with `learn`, finds the targets, else the place of each stretch's last input.
 
-    A masked event is an input as any other, and no target. ahead: which later event is the target; None: the next.
+    A masked event is an input as any other, and no target.
     """
     length = stretches.length
     order = np.argsort(-length, kind="stable")
@@ -172,10 +153,7 @@ def pack(stretches: Stretches, learn: bool = True, ahead: Ahead | None = None) -
         places, nothing = line * width + column + length - 1, np.zeros(0, np.int64)
         return Pack(items, age, stretch, *map(torch.from_numpy, (places, nothing, nothing.astype(np.float32))))
     aim = ages < np.repeat(stretches.targets, length)
-    lag: Ints | int = 1
-    if ahead is not None:
-        lag = ahead.lags((np.repeat(seeds.mix(stretches.keys), length) + nth.astype(np.uint64))[aim], ages[aim] + 1)
-    coming = stretches.rows.items[event[aim] + lag].astype(np.int64)
+    coming = stretches.rows.items[event[aim] + 1].astype(np.int64)
     known = coming <= stretches.rows.n_items
     weight = np.repeat(stretches.weight, length)[aim][known]
     return Pack(items, age, stretch, *map(torch.from_numpy, (flat[aim][known], coming[known], weight)))

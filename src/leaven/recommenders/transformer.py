@@ -36,8 +36,6 @@ class Transformer:
                     compare with papers
     temperature     of cosine logits (not for "binary", which takes dot products)
     proposal_power  negatives are drawn in proportion to (count + 1) to this power
-    lag_power       a target lies `lag` events ahead with a chance in proportion to lag to minus this power; None: it is
-                    always the next event
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
@@ -56,7 +54,6 @@ class Transformer:
     temperature: float = 0.07
     negatives: int = 1024
     proposal_power: float = 0.5
-    lag_power: float | None = None
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -105,9 +102,7 @@ class Transformer:
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"))
         net.counts += net.counts.new_tensor(_counts(train))
-        aim = Aim(
-            self._loss_over(train.n_items), self._temperature, self.negatives, self.proposal_power, self.lag_power
-        )
+        aim = Aim(self._loss_over(train.n_items), self._temperature, self.negatives, self.proposal_power)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
