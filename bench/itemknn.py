@@ -41,7 +41,7 @@ SECOND_HOPS = (0.05, 0.2)
 HEAD = """# How the baselines are tuned
 
 A gain over a weak baseline is no gain. `popularity` has nothing to tune here (the files tell no times). `itemknn` is
-tuned once for all: its defaults are what trying every field found best for the mean of NDCG@10 on the *validation* users
+tuned once for all: its defaults are what trying every field found best for mean NDCG@10 on the *validation* users
 of Beauty and Sports. The long table shows each field moved alone, the default in bold, and the mean of both
 data sets as a share of what the defaults reach. Test was seen three times on the way, and never chosen by.
 

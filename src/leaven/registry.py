@@ -66,6 +66,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "copies": "leaven.expand.filters.copies:Copies",
         "surprisal": "leaven.expand.filters.surprisal:Surprisal",
         "quota": "leaven.expand.filters.quota:Quota",
+        "rank_fidelity": "leaven.expand.filters.rank_fidelity:RankFidelity",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
@@ -86,6 +87,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "engines": {
         "local": "leaven.engines.local:Local",
+        "spark": "leaven.engines.spark:Spark",
+        "ray": "leaven.engines.ray:Ray",
     },
     "splits": {
         "time": "leaven.data.split:TimeSplit",

@@ -1,17 +1,28 @@
 """Every registered engine keeps the promises of its contract."""
 
+import shutil
+import sys
+
 import numpy as np
 import pytest
 
 from contracts import tasks
 from contracts.registered import wish_of
-from leaven.errors import DataError, LeavenError
+from leaven.errors import DataError, LeavenError, MissingExtra
 from leaven.registry import kinds
 
-KINDS = list(kinds("engines"))
+LIBRARIES = {"spark": "pyspark", "ray": "ray"}
+KINDS = [
+    pytest.param(kind, marks=[getattr(pytest.mark, kind)] if kind in LIBRARIES else []) for kind in kinds("engines")
+]
 
 
 def engine(kind: str):
+    """The engine of a kind; skips where its library, or for Spark a Java runtime, is missing."""
+    if kind in LIBRARIES:
+        pytest.importorskip(LIBRARIES[kind], reason=f"needs the extra [{kind}]")
+    if kind == "spark" and shutil.which("java") is None:
+        pytest.skip("needs a Java runtime")
     return wish_of("engines", kind)()
 
 
@@ -36,3 +47,12 @@ def test_an_error_names_its_shard_and_keeps_its_class(kind) -> None:
     assert raised.value.exit_code == 3
     with pytest.raises(LeavenError, match=r"(?s)shard 2 of 3.*ZeroDivisionError"):
         list(engine(kind).map(tasks.divided, [1, 0, 2], 1))
+
+
+@pytest.mark.parametrize(("kind", "library"), LIBRARIES.items())
+def test_a_missing_library_is_answered_with_its_extra(kind, library, monkeypatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=rf"pip install 'leaven\[{kind}\]'"):
+        list(wish_of("engines", kind)().map(tasks.divided, [1], 1))

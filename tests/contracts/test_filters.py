@@ -12,7 +12,7 @@ from leaven.data.shop import first_order
 from leaven.registry import kinds
 
 KINDS = list(kinds("filters"))
-ITEMS = 12
+ITEMS = 60
 
 
 def real() -> Histories:
@@ -20,7 +20,7 @@ def real() -> Histories:
 
 
 def mixture() -> Histories:
-    """Rows of the true law, noise, real rows again, unknown items, an empty row."""
+    """Rows of the true law, noise, real rows again, unknown items, an empty row, and drifted children of real rows."""
     chance = np.random.default_rng(3)
     good = first_order(ITEMS, rows=120, length=8, seed=1)[0].take(np.arange(119, -1, -1))
     shuffled = [chance.permutation(good.row(i)).tolist() for i in range(60)]
@@ -28,8 +28,9 @@ def mixture() -> Histories:
     again = [real().row(i).tolist() for i in range(20)]
     rows = [*[good.row(i).tolist() for i in range(60)], *shuffled, *noise, *again, [3, ITEMS + 1, 2], []]
     made = Histories.of(rows, ITEMS, keys=seeds.user_keys([f"new{i}" for i in range(len(rows))]))
-    none = np.zeros(len(rows), np.uint64)
-    return frozen(replace(made, parents=none, origin=np.ones(len(rows), np.int16)))
+    parents = np.zeros(len(rows), np.uint64)
+    parents[60:120] = real().keys[:60]  # the shuffled rows
+    return frozen(replace(made, parents=parents, origin=np.ones(len(rows), np.int16)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

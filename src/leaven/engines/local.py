@@ -10,15 +10,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from typing import Any
 
-from leaven.engines.shards import Task, run_one
+from leaven.engines.shards import ONE_THREAD, Task, environment, run_one
 from leaven.errors import LeavenError, SpecError
 
-_THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
 _AHEAD = 2  # shards per worker that are on their way: bounds the memory, keeps the workers busy
 
 
@@ -56,7 +54,7 @@ def _by_processes(task: Task, shards: Sequence[Any], shared: Any, workers: int) 
     at = 0
     try:
         for index, shard in enumerate(shards):
-            with _one_thread_each():
+            with environment(ONE_THREAD):
                 waiting.append(pool.submit(_work, shard, index, len(shards)))
             if len(waiting) >= _AHEAD * workers:
                 yield waiting.popleft().result()
@@ -78,21 +76,6 @@ def _end(pool: ProcessPoolExecutor) -> None:
         for process in processes:
             process.terminate()
     pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that start here find these variables; libraries read them when they load."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 _JOB: dict[str, Any] = {}

@@ -33,7 +33,7 @@ def reasons(filter_, train: Histories, new: Histories) -> dict[str, int]:
         ([1, 2], [10, 61], "an event after the last training time"),
         ([1, 2], [30, 29], "times out of order"),
         ([], [], "fewer than 1 events"),
-        ([1, 1, 1, 1], [10, 10, 10, 10], "more than 3 events"),
+        ([1] * 7, [10] * 7, "more than 6 events"),
     ],
 )
 def test_each_broken_row_is_refused_for_its_reason(row, times, reason) -> None:

@@ -21,7 +21,7 @@ class Validity:
     An item is known from training or from a birth that the catalogue states; it is on sale from the earlier of
     these two. The mask is no item and passes.
 
-    min_events, max_events  shortest and longest row; without an upper limit, that of the longest training row
+    min_events, max_events  shortest and longest row; None: twice the longest training row
     """
 
     min_events: int = 1
@@ -37,7 +37,7 @@ class Validity:
             raise FitError("validity", "at least one training event", "none", "give it training rows")
         stated = train.catalog.born if train.catalog is not None else None
         born = first_days(train.items, train.times, train.n_items, stated)
-        longest = int(train.lengths.max()) if self.max_events is None else self.max_events
+        longest = 2 * int(train.lengths.max()) if self.max_events is None else self.max_events
         return FittedValidity(born, int(train.times.max()), self.min_events, longest)
 
 

@@ -1,0 +1,79 @@
+"""How does one task run over many shards on a Ray cluster?"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leaven.engines.shards import ONE_THREAD, Task, caught, environment, paths
+from leaven.errors import LeavenError, MissingExtra, SpecError
+
+_AHEAD = 2  # shards per core that are on their way
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Each shard is a task of Ray on one core; `shared` is put into its store once. Needs the extra `[ray]`.
+
+    Ray that runs in this process already is used as it is; else it is begun, or joined, and left with this process.
+
+    address  of a cluster to join (`auto`, `ray://host:port`); empty: this machine
+    workers  cores of this machine; 0: all
+    """
+
+    address: str = ""
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise SpecError("ray.workers", "0 (all cores) or more", f"{self.workers}", "")
+
+    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+        """task(shared, shard) for each shard, in order, while later ones are already at work.
+
+        Raises LeavenError that names the shard; MissingExtra without ray.
+        """
+        if not len(shards):
+            return
+        ray = self._begun()
+        sent = ray.put((task, shared))
+        remote = ray.remote(num_cpus=1, max_retries=0)(_work)
+        room = _AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        waiting: deque[Any] = deque()
+        try:
+            for index, shard in enumerate(shards):
+                waiting.append(remote.remote(sent, shard, index, len(shards)))
+                if len(waiting) >= room:
+                    yield _checked(ray.get(waiting.popleft()))
+            while waiting:
+                yield _checked(ray.get(waiting.popleft()))
+        finally:
+            for pending in waiting:
+                ray.cancel(pending, force=True)
+
+    def _begun(self) -> Any:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise MissingExtra("ray", "ray") from None
+        if not ray.is_initialized():
+            cores = {} if self.address or not self.workers else {"num_cpus": self.workers}
+            here = {"address": self.address} if self.address else {"include_dashboard": False, **cores}
+            with environment(ONE_THREAD | paths()):
+                ray.init(**here, log_to_driver=False, configure_logging=False)
+        return ray
+
+
+def _work(sent: Any, shard: Any, index: int, shards: int) -> Any:
+    task, shared = sent
+    return caught(task, shared, shard, index, shards)
+
+
+def _checked(answer: Any) -> Any:
+    if isinstance(answer, LeavenError):
+        raise answer
+    return answer

@@ -1,0 +1,69 @@
+"""How does one task run over many shards on a Spark cluster?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leaven.engines.shards import ONE_THREAD, Task, caught, paths
+from leaven.errors import LeavenError, MissingExtra
+
+_WAVE = 4  # shards per core in one job: bounds what the driver holds
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Each shard is a task of Spark; `shared` is broadcast once. Needs the extra `[spark]` and a Java runtime.
+
+    A session that is there already is used as it is (then leaven must be installed on its executors); else one is
+    begun, which ends with this process.
+
+    master  of a session that is begun: `local[2]`, `spark://…`, `yarn`; empty: spark-submit's, else this machine
+    """
+
+    master: str = ""
+
+    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+        """task(shared, shard) for each shard, in order; shards run in waves, a few for each core of the cluster.
+
+        Raises LeavenError that names the shard; MissingExtra without pyspark.
+        """
+        if not len(shards):
+            return
+        context = self._session().sparkContext
+        sent = context.broadcast((task, shared))
+        wave, count = _WAVE * max(context.defaultParallelism, 1), len(shards)
+
+        def work(one: tuple[int, Any]) -> Any:
+            job, common = sent.value
+            return caught(job, common, one[1], one[0], count)
+
+        try:
+            for first in range(0, count, wave):
+                numbered = [(index, shards[index]) for index in range(first, min(first + wave, count))]
+                for answer in context.parallelize(numbered, len(numbered)).map(work).collect():
+                    if isinstance(answer, LeavenError):
+                        raise answer
+                    yield answer
+        finally:
+            sent.unpersist()
+
+    def _session(self) -> Any:
+        try:
+            from pyspark.sql import SparkSession
+        except ModuleNotFoundError:
+            raise MissingExtra("pyspark", "spark") from None
+        there = SparkSession.getActiveSession()
+        if there is not None:
+            return there
+        builder = SparkSession.builder.appName("leaven").config("spark.ui.enabled", "false")
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
+        here = not self.master or self.master.startswith("local")
+        for name, value in (ONE_THREAD | (paths() if here else {})).items():
+            builder = builder.config(f"spark.executorEnv.{name}", value)
+        if here:
+            builder = builder.config("spark.pyspark.python", sys.executable)
+            builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+        return (builder.master(self.master) if self.master else builder).getOrCreate()

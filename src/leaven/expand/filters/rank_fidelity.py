@@ -1,0 +1,83 @@
+"""Would this row still lead to what its user really took?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.contracts import Kept, Ranked, Recommender, Training
+from leaven.data.histories import Histories
+from leaven.errors import SpecError
+from leaven.expand.filters.neighbours import neighbours_of
+from leaven.expand.filters.reasons import kept
+
+Codes = npt.NDArray[np.int64]
+
+
+class Ranks(Protocol):
+    """Whatever lists the best items for a history, without those that it holds."""
+
+    def recommend(self, histories: Histories, k: int) -> Ranked: ...
+
+
+@dataclass(frozen=True)
+class RankFidelity:
+    """A made row stays if one of its user's real items that it does not hold is still among the best `rank`.
+
+    The check of RSIR (arXiv 2602.15659): self-made data without it drifts off. There each made item is checked and the
+    row cut at the first that fails; here the whole row is checked once. What has no real item left to check by (rows
+    from nothing, and rows that hold all of their parent) passes: make continuations from windows, so that something
+    is left.
+
+    rank         how far down the list a real item may stand
+    recommender  who ranks, fitted on the training rows; None: neighbours of the row's last items
+    """
+
+    rank: int = 20
+    recommender: Recommender | None = None
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise SpecError("rank_fidelity.rank", "1 or more", f"{self.rank}", "")
+
+    def fit(self, train: Histories, key: int) -> FittedRankFidelity:
+        """Learn who ranks, and remember what each user took."""
+        ranks: Ranks = neighbours_of(train) if self.recommender is None else self.recommender.fit(train, Training(key))
+        order = np.argsort(train.keys, kind="stable")
+        return FittedRankFidelity(self.rank, ranks, train.take(order))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRankFidelity:
+    """real: the training rows in the order of their keys."""
+
+    rank: int
+    ranks: Ranks
+    real: Histories
+
+    def __call__(self, new: Histories) -> Kept:
+        left = np.setdiff1d(self._taken(new), _codes(new, new.row_of_event(), new.items))
+        checked = np.unique(left // (new.n_items + 2))
+        listed = self.ranks.recommend(new.take(checked), self.rank).items
+        pairs = _codes(new, np.repeat(checked, listed.shape[1]), listed.ravel())
+        hit = np.isin(pairs, left).reshape(listed.shape).any(axis=1)
+        lost = np.zeros(len(new), np.bool_)
+        lost[checked] = ~hit
+        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": lost})
+
+    def _taken(self, new: Histories) -> Codes:
+        """Code of (row, real item of its parent); none for a parent that is no training row."""
+        if not len(self.real):
+            return np.zeros(0, np.int64)
+        place = np.minimum(np.searchsorted(self.real.keys, new.parents), len(self.real) - 1)
+        rows = np.flatnonzero(self.real.keys[place] == new.parents)
+        parents = self.real.take(place[rows])
+        return _codes(new, np.repeat(rows, parents.lengths), parents.items)
+
+
+def _codes(rows: Histories, row: npt.NDArray[np.int64], items: npt.NDArray[np.int32]) -> Codes:
+    codes: Codes = row * (rows.n_items + 2) + items
+    return codes

@@ -1,0 +1,188 @@
+"""What is known of a made row before its events are drawn: when it begins, how long it is, what it continues?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.contracts import Keys
+from leaven.data.histories import FROM_NOISE, Histories
+from leaven.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from leaven.data.catalog import Catalog
+
+Ints = npt.NDArray[np.int64]
+Where = Literal["alone", "after", "before"]
+Targets = Literal["fitting", "new", "given", "all"]
+
+MADE = 1
+"""The origin of a generated row until the plan records its step."""
+
+
+class Layout(Protocol):
+    """The fields that every generator of histories has, and what they mean.
+
+    where             alone: a new user; after: behind a real history; before: in front of one
+    events_range      shortest and longest row of a new user (its length is drawn from the real ones)
+    new_events_range  how many events are added behind or in front of a real history
+    targets           which events of a continued row are training targets: `new`, `given`, or `all` but the
+                      first; `fitting` takes the new ones behind a history, and those that were targets already
+                      in front of one (a made item is then seen, never learned). Rows of new users: all
+    """
+
+    @property
+    def where(self) -> Where: ...
+    @property
+    def events_range(self) -> tuple[int, int]: ...
+    @property
+    def new_events_range(self) -> tuple[int, int]: ...
+    @property
+    def targets(self) -> Targets: ...
+
+
+Check = tuple[str, bool, str]
+
+
+def check(kind: str, wish: Layout, others: Sequence[Check]) -> None:
+    """Raises SpecError for the first field that is wrong; others: (field, whether it is fine, what was wanted)."""
+    shared: list[Check] = [
+        ("where", wish.where in ("alone", "after", "before"), "alone, after or before"),
+        ("events_range", 1 <= wish.events_range[0] <= wish.events_range[1], "two ascending lengths from 1"),
+        ("new_events_range", 0 <= wish.new_events_range[0] <= wish.new_events_range[1], "two ascending counts from 0"),
+        ("targets", wish.targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
+        ("targets", (wish.where, wish.targets) != ("before", "new"), "given or all in front of a history"),
+    ]
+    for name, fine, wanted in [*others, *shared]:
+        if not fine:
+            raise SpecError(f"{kind}.{name}", wanted, repr(getattr(wish, name)), "")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Rows with room for their new events, in the direction in which they are written.
+
+    starts int64 (rows + 1,); given int64 (rows,): how many first events are known; items int32 (events,) and times
+    int64 (events,) hold those, and of a row without any the time of its first event.
+    """
+
+    keys: Keys
+    starts: Ints
+    given: Ints
+    items: npt.NDArray[np.int32]
+    times: Ints
+    like: Histories | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What training rows say about frames, and how a filled one becomes rows.
+
+    backwards  rows are written from their last event to their first, with negated times
+    first_law  int64 (rows, 2): time of the first written event, and length, of each real row, ascending in time
+    columns    other columns of an event: name -> dtype
+    """
+
+    backwards: bool
+    first_law: Ints
+    columns: Mapping[str, str]
+    n_items: int
+    catalog: Catalog | None = None
+
+    @classmethod
+    def of(cls, train: Histories, wish: Layout) -> Frames:
+        """Learned from the training rows."""
+        backwards = wish.where == "before"
+        rows = mirrored(train) if backwards else train
+        full = rows.lengths > 0
+        law = np.stack([rows.times[rows.starts[:-1][full]], rows.lengths[full]], axis=1)
+        columns = {name: column.dtype.str for name, column in train.extra.items()}
+        return cls(backwards, law[np.lexsort((law[:, 1], law[:, 0]))], columns, train.n_items, train.catalog)
+
+    def begin(self, wish: Layout, keys: Keys, like: Histories | None) -> Frame:
+        """A frame a key: of new users, or (`like`, and `where` not alone) of these rows continued.
+
+        Raises DataError where there are not as many keys as rows.
+        """
+        keys = np.asarray(keys, np.uint64)
+        if like is None or wish.where == "alone":
+            return self._alone(wish, keys)
+        if len(like) != len(keys):
+            raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
+        return self._continued(wish, keys, like)
+
+    def _alone(self, wish: Layout, keys: Keys) -> Frame:
+        place = seeds.uniform(seeds.mix(keys), 0) * len(self.first_law)  # draws apart from those of the events
+        at = place.astype(np.int64)
+        first, following = self.first_law[at, 0], self.first_law[np.minimum(at + 1, len(self.first_law) - 1), 0]
+        begun = first + ((place - at) * (following - first)).astype(np.int64)
+        lengths = np.clip(self.first_law[at, 1], *wish.events_range)
+        return _frame(keys, lengths, np.zeros(len(keys), np.int64), begun)
+
+    def _continued(self, wish: Layout, keys: Keys, like: Histories) -> Frame:
+        low, high = wish.new_events_range
+        added = low + (seeds.uniform(seeds.mix(keys), 0) * (high - low + 1)).astype(np.int64)
+        added = np.where(like.lengths == 0, np.maximum(added, 1), added)
+        known = mirrored(like) if self.backwards else like
+        begun = np.full(len(keys), self.first_law[len(self.first_law) // 2, 0], np.int64)
+        frame = _frame(keys, known.lengths + added, known.lengths, begun)
+        places = _places(frame.starts[:-1], known.lengths)
+        frame.items[places], frame.times[places] = known.items, known.times
+        return replace(frame, like=like)
+
+    def finish(self, wish: Layout, frame: Frame) -> Histories:
+        """The rows of a frame whose events are all written."""
+        rows = self._new(frame) if frame.like is None else self._longer(wish, frame, frame.like)
+        return replace(rows, keys=frame.keys, origin=np.full(len(rows), MADE, np.int16))
+
+    def _new(self, frame: Frame) -> Histories:
+        extra = {name: np.zeros(len(frame.items), np.dtype(kind)) for name, kind in self.columns.items()}
+        rows = Histories.real(frame.items, frame.times, frame.starts, frame.keys, self.n_items)
+        rows = replace(rows, parents=np.full(len(rows), FROM_NOISE, np.uint64), extra=extra, catalog=self.catalog)
+        return mirrored(rows) if self.backwards else rows
+
+    def _longer(self, wish: Layout, frame: Frame, like: Histories) -> Histories:
+        known = mirrored(like) if self.backwards else like
+        source = np.full(len(frame.items), -1, np.int64)
+        source[_places(frame.starts[:-1], known.lengths)] = np.arange(known.events)
+        rows = known.rebuilt(frame.starts, frame.items, frame.times, source)
+        rows = mirrored(rows) if self.backwards else rows
+        return replace(rows, targets=_targets(wish, like, np.diff(frame.starts) - frame.given))
+
+
+def mirrored(rows: Histories) -> Histories:
+    """Each row read backwards, its times negated, so that they ascend again."""
+    starts = rows.starts - rows.starts[0]
+    source = np.repeat(starts[:-1] + starts[1:] - 1, rows.lengths) - np.arange(rows.events)
+    extra = {name: column[source] for name, column in rows.extra.items()}
+    return replace(rows, starts=starts, items=rows.items[source], times=-rows.times[source], extra=extra)
+
+
+def _frame(keys: Keys, lengths: Ints, given: Ints, begun: Ints) -> Frame:
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    times = np.zeros(starts[-1], np.int64)
+    times[starts[:-1][lengths > 0]] = begun[lengths > 0]
+    return Frame(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times)
+
+
+def _targets(wish: Layout, like: Histories, added: Ints) -> npt.NDArray[np.int32]:
+    """int32 (rows,): how many of the last events of each continued row are targets."""
+    every = np.maximum(like.lengths + added - 1, 0)
+    ahead = wish.where == "before"
+    chosen = {"fitting": "given" if ahead else "new"}.get(wish.targets, wish.targets)
+    given = like.targets if ahead else like.targets + added  # the last ones, so the new ones are among them
+    wanted: Ints = {"all": every, "new": added, "given": given.astype(np.int64)}[chosen]
+    targets: npt.NDArray[np.int32] = np.minimum(wanted, every).astype(np.int32)
+    return targets
+
+
+def _places(first: Ints, lengths: Ints) -> Ints:
+    """int64 (sum of lengths,): first[0], first[0] + 1, … for each row."""
+    offsets = np.cumsum(lengths) - lengths
+    places: Ints = np.arange(lengths.sum()) + np.repeat(first - offsets, lengths)
+    return places
