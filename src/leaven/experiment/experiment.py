@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from leaven.experiment import summary
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.metrics.named import parse_all
-from leaven.plan import Plan, Step, preview, write
+from leaven.plan import Plan, Step, load, preview, write
 from leaven.registry import made
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, Run, create, fingerprint, write_json, write_text
@@ -48,7 +49,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     for seed in seeds_of_training:  # all arms of a seed before the next: an early stop leaves whole pairs
         for arm in arms:
             told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
-            trials.append(trial(bench, arm.arm, arm.once(), arm.mark, seed, told))
+            trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
     summary.write_records(trials, prepared.split.test, folder.folder / RECORDS)
@@ -60,10 +61,10 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
 
 @dataclass(frozen=True, eq=False)
 class Expanded:
-    """An arm with its rows. mark: fingerprint of the rows; fact: what the report says of them."""
+    """An arm. once: loads its rows; mark: fingerprint of the rows; fact: what the report says of them."""
 
     arm: Arm
-    once: Any
+    once: Callable[[], Histories]
     mark: str
     fact: dict[str, Any]
 
@@ -90,14 +91,14 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     folder = run.arm(arm.name) / "expanded"
     told = _numbered(tell, arm.name)
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
-        expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
         if not stage.done:
+            expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
             stage.facts = {"steps": list(expansion.steps)}
             stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-    added = sum(int(step["made"]) for step in expansion.steps if step["mode"] == "add")
+    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
-    return Expanded(arm, expansion.rows, mark, fact)
+    return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
 
 
 def _shards(engine: Engine | None) -> int:

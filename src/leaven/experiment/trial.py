@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,17 @@ class Bench:
     depends: str
 
 
-def trial(bench: Bench, arm: Arm, once: Histories, rows_mark: str, seed: int, tell: Tell) -> Trial:
+def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str, seed: int, tell: Tell) -> Trial:
     """Train one arm with one seed and judge it on the test users; taken from the folder where it is done."""
     folder = bench.run.fit(arm.name, seed)
     depends = fingerprint(bench.depends, rows_mark, bench.steps, seed)
     with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
         if not stage.done:
-            epochs = epoch_rows(bench.split.train, once, arm.plan, bench.spec.seed, seed)
+            rows = once()
+            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, once, epochs, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, seed, folder, tell)
             seconds = time.perf_counter() - begun
             values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
             _save_values(values, folder / "values.npz")
@@ -68,7 +69,7 @@ def trial(bench: Bench, arm: Arm, once: Histories, rows_mark: str, seed: int, te
     return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"])
 
 
-def _fit(bench: Bench, once: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
+def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
     """The same key for every arm: arms differ by their rows, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
@@ -80,7 +81,7 @@ def _fit(bench: Bench, once: Histories, epochs: EpochRows, seed: int, folder: Pa
         tell=tell,
     )
     assert bench.spec.recommender is not None
-    fitted = bench.spec.recommender.fit(once, training)
+    fitted = bench.spec.recommender.fit(rows, training)
     fitted.save(folder / "model")
     return fitted
 

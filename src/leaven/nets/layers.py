@@ -103,7 +103,7 @@ class Encoder(nn.Module):
 def dropped(x: Tensor, share: float) -> Tensor:
     """Sets a share of the numbers to 0, in steps of 1/256, and the others so much higher that the mean stays.
 
-    One random byte a number from torch's global generator: a tenth of the cost of `F.dropout` on a CPU.
+    One random byte a number from torch's global generator: about a sixth of the cost of `F.dropout` on a CPU.
     """
     bar = round(share * 256)
     if bar == 0:

@@ -2,7 +2,7 @@
 
 Step, Plan      the wish
 expand          real rows first, then the rows that a plan makes once
-write           the same into a folder, block by block, resumable
+write, load     the same into a folder, block by block, resumable; and back
 epoch_rows      the rows of every epoch, for steps that make fresh ones
 preview         before and after, on rows of one's own
 """
@@ -10,7 +10,7 @@ preview         before and after, on rows of one's own
 from __future__ import annotations
 
 from leaven.plan.epochs import HALF, EpochRows, epoch_rows
-from leaven.plan.expansion import Expansion, expand, write
+from leaven.plan.expansion import Expansion, expand, load, write
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.preview import Preview, preview
 from leaven.plan.steps import Plan, Step
@@ -26,6 +26,7 @@ __all__ = [
     "epoch_rows",
     "expand",
     "fit_step",
+    "load",
     "preview",
     "write",
 ]

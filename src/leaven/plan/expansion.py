@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Engine
+from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories, concat
-from leaven.errors import SpecError
+from leaven.errors import DataError, SpecError
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
 from leaven.plan.steps import Plan
@@ -94,6 +95,23 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     return _expansion(train, plan, seed, _Place(folder, engine, shards, tell))
+
+
+def load(folder: Path, plan: Plan, catalog: Catalog | None) -> Histories:
+    """What `write` left in a folder: the real rows, or those of the last step that replaced them, then the new ones.
+
+    Raises DataError where there is nothing.
+    """
+    first, added = "00", []
+    for place, step in enumerate(plan.all, 1):
+        if step.when == "once" and step.mode == "replace":
+            first = f"{place:02d}"
+        elif step.when == "once":
+            added.append(f"{place:02d}")
+    files = [path for number in (first, *added) for path in sorted(folder.glob(f"{number}-*.parquet"))]
+    if not files:
+        raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
+    return replace(Histories.from_parquet(*files), catalog=catalog)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,8 @@ class Transformer:
                     compare with papers
     temperature     of cosine logits (not for "binary", which takes dot products)
     proposal_power  negatives are drawn in proportion to (count + 1) to this power
+    dropout         None: 0.5 where an item is a target 12 times in the mean or less, 0.2 from 80 times on, between them
+                    along the logarithm: what is seen rarely is learned by heart
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
@@ -49,7 +51,7 @@ class Transformer:
     layers: int = 2
     heads: int = 2
     max_length: int = 50
-    dropout: float = 0.5
+    dropout: float | None = None
     loss: Literal["shared_negatives", "full", "binary"] = "shared_negatives"
     temperature: float = 0.07
     negatives: int = 1024
@@ -74,7 +76,7 @@ class Transformer:
         for name in ("width", "layers", "heads", "max_length", "negatives", "looks", "temperature", "epochs"):
             if not getattr(self, name) > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
-        if not 0 <= self.dropout < 1:
+        if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
     def steps(self, train: Histories) -> int:
@@ -86,8 +88,14 @@ class Transformer:
         """Events of one step: rows that were made change what a step sees, not how much of it."""
         if self.batch_events:
             return self.batch_events
-        real = train.real_only() if train.is_real.any() else train
-        return int(np.clip(_targets(real) / 170, 256, 8192))
+        return int(np.clip(_targets(_real(train)) / 170, 256, 8192))
+
+    def dropout_of(self, train: Histories) -> float:
+        """Dropout on these rows; rows that were made change nothing of it."""
+        if self.dropout is not None:
+            return self.dropout
+        often = _targets(_real(train)) / max(train.n_items, 1)
+        return float(np.interp(np.log(max(often, 1.0)), np.log([12, 80]), [0.5, 0.2]))
 
     def fit(self, train: Histories, training: Training) -> TransformerRecommender:
         """Learns to predict each target from the events before it.
@@ -100,7 +108,7 @@ class Transformer:
         if not (_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
-        net = self._net(train.n_items, seeds.key(training.key, "begin"))
+        net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
         net.counts += net.counts.new_tensor(_counts(train))
         aim = Aim(self._loss_over(train.n_items), self._temperature, self.negatives, self.proposal_power)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
@@ -117,17 +125,17 @@ class Transformer:
         from leaven.nets.checkpoint import read
 
         weights, said = read(folder / _WEIGHTS)
-        net = cls(**said["wish"])._net(said["n_items"], key=0)
+        net = cls(**said["wish"])._net(said["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
         course = json.loads((folder / _COURSE).read_text())
         return TransformerRecommender(cls(**said["wish"]), net.eval(), course["curve"], course["facts"])
 
-    def _net(self, n_items: int, key: int) -> Encoder:
+    def _net(self, n_items: int, key: int, dropout: float) -> Encoder:
         import torch
 
         from leaven.nets.layers import Encoder, Shape
 
-        sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, self.dropout)
+        sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, dropout)
         return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
 
     def _loss_over(self, n_items: int) -> str:
@@ -193,6 +201,11 @@ class TransformerRecommender:
         part = folder / f"{_COURSE}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
         part.replace(folder / _COURSE)
+
+
+def _real(train: Histories) -> Histories:
+    """The rows that nobody made; all where there are no others."""
+    return train.real_only() if train.is_real.any() else train
 
 
 def _targets(train: Histories) -> int:

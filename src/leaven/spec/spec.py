@@ -13,6 +13,7 @@ from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
 from leaven.plan.steps import Plan, Step
+from leaven.runs import plain
 from leaven.spec import text as spec_text
 from leaven.spec.building import build, checked, class_of, table_of, value_of
 
@@ -203,6 +204,9 @@ def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
         if name in [BASELINE, CONTROL, *(arm.name for arm in arms)]:
             why = "an arm that always runs" if name in (BASELINE, CONTROL) else "another arm has it"
             raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", f"{name!r} ({why})", "rename it")
+        if alike := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
+            got = f"{name!r}, whose folder would be that of {alike!r}"
+            raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", got, "rename it")
         arms.append(Arm(name, _plan(table, text, f"arm.{name}")))
     return tuple(arms)
 

@@ -12,7 +12,7 @@ from leaven.dosage.strategy import Uniform
 from leaven.engines.local import Local
 from leaven.errors import GateError
 from leaven.generators.markov import Markov
-from leaven.plan import Plan, Step, epoch_rows, expand, preview, write
+from leaven.plan import Plan, Step, epoch_rows, expand, load, preview, write
 from leaven.plan import expansion as expansion_module
 from leaven.transforms.history import Crop
 from leaven.transforms.removal import Mask
@@ -172,3 +172,9 @@ def test_a_preview_shows_each_step_on_rows_of_the_catalogue(train) -> None:
     assert "[mask]" in shown[3].after
     assert all(place < len(one.after) for one in shown for place in one.changed)
     assert all(one.before == [] for one in shown[6:])
+
+
+def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
+    for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="replace", p=0.5), Mask()]))):
+        rows = write(train, plan, tmp_path / name, seed=7).rows()
+        assert same(load(tmp_path / name, plan, train.catalog), rows)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from leaven.contracts import Training
-from leaven.data.histories import HeldOut, Histories
+from leaven.data.histories import HeldOut, Histories, concat
 from leaven.errors import DataError, FitError, SpecError
 from leaven.recommenders.transformer import Transformer
 
@@ -157,3 +157,13 @@ def test_a_catalogue_no_larger_than_the_negatives_is_taken_whole() -> None:
     fitted = [replace(SMALL, loss=loss, negatives=20).fit(cycle(), Training(key=1, steps=20)) for loss in LOSSES[:2]]
     scores = [one.recommend(cycle(), 3).scores.tolist() for one in fitted]
     assert scores[0] == scores[1]
+
+
+def test_dropout_follows_from_how_often_a_real_row_shows_an_item() -> None:
+    rare = Histories.of([[1, 2, 3]], n_items=1000)
+    often = Histories.of([list(range(1, 6)) * 21] * 4, n_items=5)
+    assert Transformer().dropout_of(rare) == 0.5
+    assert Transformer().dropout_of(often) == pytest.approx(0.2)
+    assert Transformer(dropout=0.3).dropout_of(often) == 0.3
+    doubled = concat([often, replace(often, origin=np.ones(4, np.int16))])
+    assert Transformer().dropout_of(doubled) == Transformer().dropout_of(often)
