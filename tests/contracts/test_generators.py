@@ -30,7 +30,7 @@ def real() -> tuple[Histories, np.ndarray]:
 
 @cache
 def fitted(kind: str, where: str = "alone") -> FittedGenerator:
-    short = {"steps": 150} if has(kind, "steps") else {}
+    short = {"steps": 150, "layers": 1} if has(kind, "steps") else {}
     place = {"where": where} if has(kind, "where") else {}
     return wish_of("generators", kind)(**short, **place).fit(real()[0], key=7)
 
