@@ -19,6 +19,7 @@ from leaven.generators.decoder import Decoder
 from leaven.generators.frame import Frame
 from leaven.kernels.chance import uniforms
 from leaven.kernels.gaps import GAP_DRAWS, NO_GAP_YET, Clock, gap_buckets, next_gaps
+from leaven.kernels.picking import picked
 
 Ints = npt.NDArray[np.int64]
 
@@ -113,12 +114,12 @@ def _write_block(net: Decoder, pen: Pen, frame: Frame, rows: Ints) -> None:
         at = at + 1
 
 
-def _held(frame: Frame, rows: Ints, n_items: int) -> Tensor:
-    """bool (rows, items): what each row holds already."""
-    held = torch.zeros(len(rows), n_items + 2, dtype=torch.bool)
+def _held(frame: Frame, rows: Ints, n_items: int) -> npt.NDArray[np.uint8]:
+    """uint8 (rows, items): 1 for what each row holds already."""
+    held = np.zeros((len(rows), n_items + 2), np.uint8)
     row = np.repeat(np.arange(len(rows)), frame.given[rows])
     offset = np.arange(len(row)) - np.repeat(np.cumsum(frame.given[rows]) - frame.given[rows], frame.given[rows])
-    held[row, frame.items[frame.starts[rows][row] + offset].astype(np.int64)] = True
+    held[row, frame.items[frame.starts[rows][row] + offset]] = 1
     return held[:, 1 : n_items + 1]
 
 
@@ -130,7 +131,7 @@ def _draw(
     at: Ints,
     states: Tensor,
     weights: Tensor,
-    held: Tensor | None,
+    held: npt.NDArray[np.uint8] | None,
     place: Ints,
 ) -> None:
     """Time and item of event `at` of each of these rows; `place`: where they stand in `held`."""
@@ -139,18 +140,14 @@ def _draw(
     when = np.interp(frame.times[at], pen.knots, np.arange(len(pen.knots)))
     states = states + net.at(torch.from_numpy(when).to(weights.device))
     logits = (states @ weights[:, :-1].T + weights[:, -1]).cpu() / pen.temperature
-    late = torch.from_numpy(pen.born[1:-1] > (pen.clock.sign * frame.times[at])[:, None])
-    logits = logits.masked_fill(late & ~late.all(dim=1, keepdim=True), -torch.inf)
-    if held is not None:
-        less = logits + torch.where(held[place], float(np.log(max(pen.keep_seen, 1e-300))), 0.0)
-        less = less.masked_fill(held[place], -torch.inf) if pen.keep_seen <= 0.0 else less
-        nothing = torch.isinf(less).all(dim=1, keepdim=True)  # a row that holds everything may repeat itself
-        logits = torch.where(nothing, logits, less)
-    u = torch.from_numpy(uniforms(frame.keys[rows], number + GAP_DRAWS))
-    items = _pointed_at(_cut(logits, pen.top_k, pen.top_p), u).numpy()
+    if pen.top_k or pen.top_p < 1.0:
+        logits = _cut(logits, pen.top_k, pen.top_p)
+    u = uniforms(frame.keys[rows], number + GAP_DRAWS)
+    taken = held[place] if held is not None else np.zeros((len(rows), 0), np.uint8)
+    items = picked(logits.numpy(), pen.born[1:-1], pen.clock.sign * frame.times[at], taken, pen.keep_seen, u)
     frame.items[at] = items + 1
     if held is not None:
-        held[torch.from_numpy(place), torch.from_numpy(items)] = True
+        held[place, items] = 1
 
 
 def _draw_times(pen: Pen, frame: Frame, rows: Ints, at: Ints, number: Ints) -> None:
@@ -167,21 +164,9 @@ def _draw_times(pen: Pen, frame: Frame, rows: Ints, at: Ints, number: Ints) -> N
 
 
 def _cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Probabilities of the likeliest items only: so many (0: all), and the fewest that hold `top_p` of the mass."""
-    shares = torch.softmax(logits, dim=1)
-    if not top_k and top_p >= 1.0:
-        return shares
-    best, order = shares.sort(dim=1, descending=True, stable=True)
-    before = best.cumsum(dim=1) - best
-    best[before >= top_p * best.sum(dim=1, keepdim=True)] = 0.0
-    best[:, top_k or best.shape[1] :] = 0.0
-    return torch.zeros_like(shares).scatter_(1, order, best)
-
-
-def _pointed_at(shares: Tensor, u: Tensor) -> Tensor:
-    """int64 (rows,): the item, from 0, that a number in 0..1 points at."""
-    edges = shares.cumsum(dim=1)
-    wanted = u[:, None] * edges[:, -1:]
-    place = torch.searchsorted(edges, wanted, right=True)[:, 0]
-    last = (shares > 0).to(torch.int8).cumsum(1, dtype=torch.int64).argmax(1)  # rounding must not point behind it
-    return torch.minimum(place, last)
+    """Minus infinity for all but the likeliest items: so many (0: all), the fewest that hold `top_p` of the mass."""
+    best, order = logits.sort(dim=1, descending=True, stable=True)
+    shares = torch.softmax(best, dim=1)
+    best[shares.cumsum(dim=1) - shares >= top_p] = -torch.inf
+    best[:, top_k or best.shape[1] :] = -torch.inf
+    return torch.full_like(logits, -torch.inf).scatter_(1, order, best)

@@ -15,9 +15,10 @@ from leaven.data.shop import second_order
 from leaven.errors import FitError, SpecError
 from leaven.generators.autoregressive import Autoregressive, FittedAutoregressive
 from leaven.generators.decoder import Decoder
-from leaven.generators.decoding import Memory, _cut, _pointed_at
+from leaven.generators.decoding import Memory, _cut
 from leaven.generators.learning import begun
 from leaven.generators.markov import Markov
+from leaven.kernels.picking import picked
 from leaven.nets.layers import Shape
 
 
@@ -106,12 +107,30 @@ def test_a_history_longer_than_the_net_can_read_is_continued_by_its_end() -> Non
 
 def test_cuts_keep_the_likeliest() -> None:
     logits = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64).log()
-    assert _cut(logits, 2, 1.0).tolist()[0] == pytest.approx([0, 0.4, 0.3, 0])
-    assert _cut(logits, 0, 0.6).tolist()[0] == pytest.approx([0, 0.4, 0.3, 0])
-    assert _cut(logits, 0, 0.3).tolist()[0] == pytest.approx([0, 0.4, 0, 0])
-    shares = torch.tensor([[0.0, 0.5, 0.5, 0.0]], dtype=torch.float64)
-    pointed = [int(_pointed_at(shares, torch.tensor([u]))[0]) for u in (0.0, 0.49, 0.51, 1 - 2**-53)]
-    assert pointed == [1, 1, 2, 2]
+
+    def kept(top_k: int, top_p: float) -> list[int]:
+        return torch.isfinite(_cut(logits.clone(), top_k, top_p)).int().tolist()[0]
+
+    assert kept(2, 1.0) == [0, 1, 1, 0]
+    assert kept(0, 0.6) == [0, 1, 1, 0]
+    assert kept(0, 0.3) == [0, 1, 0, 0]
+    assert kept(3, 1.0) == [0, 1, 1, 1]
+
+
+def picks(u: float, now: int = 9, held: tuple[int, ...] = (), keep_seen: float = 1.0) -> int:
+    """Among items of probability .1, .4, .3, .2, born at 0, 0, 5 and 9."""
+    logits, born = np.log([[0.1, 0.4, 0.3, 0.2]]), np.array([0, 0, 5, 9])
+    taken = np.isin(np.arange(4), held).astype(np.uint8)[None]
+    return int(picked(logits, born, np.array([now]), taken, keep_seen, np.array([u]))[0])
+
+
+def test_a_draw_points_at_items_by_their_shares() -> None:
+    assert [picks(u) for u in (0.0, 0.09, 0.11, 0.49, 0.51, 0.79, 0.81, 1 - 2**-53)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [picks(u, now=4) for u in (0.19, 0.21, 0.99)] == [0, 1, 1]  # .1 and .4 of .5
+    assert [picks(u, held=(1,), keep_seen=0.0) for u in (0.16, 0.17, 0.99)] == [0, 2, 3]  # .1, .3 and .2 of .6
+    assert [picks(u, held=(1,), keep_seen=0.5) for u in (0.12, 0.13, 0.37, 0.38)] == [0, 1, 1, 2]  # .2 of .8
+    assert [picks(u, held=(0, 1, 2, 3), keep_seen=0.0) for u in (0.09, 0.11)] == [0, 1]  # it may repeat itself
+    assert picks(0.99, now=-1) == 3  # nothing is on sale yet
 
 
 def test_rows_begin_with_the_id_of_the_mask_and_hold_no_other() -> None:
