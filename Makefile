@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: install demo test test-data check bench results docs clean
+.PHONY: install demo test test-data test-spark check bench results docs clean
 
 install: $(VENV)/.installed
 
@@ -17,10 +17,14 @@ demo: install
 	$(BIN)/leaven demo --out runs/demo
 
 test: install
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not data'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark'
 
 test-data: install
 	$(BIN)/pytest -m 'data'
+
+test-spark: install
+	$(BIN)/pip install -q -c constraints.txt -e '.[spark]'
+	$(BIN)/pytest -m 'spark'
 
 check: install
 	$(BIN)/ruff format --check src tests bench

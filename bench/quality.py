@@ -31,7 +31,7 @@ from leaven.registry import kinds
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences"
 FILES = {"beauty": "Beauty.txt", "sports": "Sports_and_Outdoors.txt"}
 BINARY = Transformer(loss="binary", learning_rate=1e-3)
-LONG = Transformer()
+LONG = Transformer(width=128, epochs=120, patience=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, read, run, split
-    from leaven.plan import Plan, Step
+    from leaven.plan import Plan, Step, expand
 
 _PLACES = {
     "leaven.data.catalog": ("Catalog",),
@@ -30,7 +30,7 @@ _PLACES = {
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
     "leaven.notebook": ("list", "preview", "read", "run", "split"),
-    "leaven.plan": ("Plan", "Step"),
+    "leaven.plan": ("Plan", "Step", "expand"),
 }
 _OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
 
@@ -53,6 +53,7 @@ __all__ = [
     "SpecError",
     "Step",
     "clean",
+    "expand",
     "list",
     "preview",
     "profile",

@@ -120,7 +120,8 @@ class Training:
     key      every draw of the training follows from it
     steps    optimiser steps; None: what the recommender finds right for these rows
     valid    users for early stopping; never test
-    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
+    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`. A recommender
+             that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
     """

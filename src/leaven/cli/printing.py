@@ -28,11 +28,11 @@ def console() -> Console:
 
 
 def show(*parts: Any) -> None:
-    """Texts and tables on stdout. Texts are taken as they are: brackets are no markup."""
+    """Texts and tables on stdout. Texts are taken as they are: brackets are no markup, and a path is never broken."""
     out = console()
     with out.capture() as held:
         for part in parts:
-            out.print(part, markup=False)
+            out.print(part, markup=False, soft_wrap=isinstance(part, str))
     lines = held.get().split("\n")
     sys.stdout.write("\n".join(lines if out.is_terminal else map(str.rstrip, lines)))  # tables pad their lines
 

@@ -17,7 +17,7 @@ from leaven.contracts import FittedRecommender, Tell, Training
 from leaven.data.histories import HeldOut, Histories
 from leaven.data.split import Split
 from leaven.metrics.named import parse_all
-from leaven.plan import HALF, EpochRows, Plan, epoch_rows
+from leaven.plan import EpochRows, Plan, epoch_rows
 from leaven.runs import Run, fingerprint, plain
 from leaven.spec import Arm, Spec, resolved
 
@@ -69,23 +69,18 @@ def trial(bench: Bench, arm: Arm, once: Histories, rows_mark: str, seed: int, te
 
 
 def _fit(bench: Bench, once: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
-    """The same key for every arm: arms differ by their rows, not by their luck.
-
-    A recommender that takes no steps knows no epochs: it learns from the rows of one.
-    """
+    """The same key for every arm: arms differ by their rows, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
-    one_epoch = bench.steps is None
     training = Training(
         key=seeds.key(bench.spec.seed, "training", seed),
         steps=bench.steps,
         valid=bench.split.valid,
-        refresh=None if epochs.is_still or one_epoch else epochs,
+        refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
     )
     assert bench.spec.recommender is not None
-    rows = epochs(0, HALF) if one_epoch else once
-    fitted = bench.spec.recommender.fit(rows, training)
+    fitted = bench.spec.recommender.fit(once, training)
     fitted.save(folder / "model")
     return fitted
 

@@ -57,7 +57,9 @@ def _gather(
                 continue
             weight = row_weight[row]
             if fade < 1.0:
-                weight *= fade ** (abs(near - place) - 1)
+                weight = np.float32(weight * fade ** (abs(near - place) - 1))
+            if weight == 0.0:  # faded away: counted as touched, it would be touched again and again
+                continue
             if sums[other] == 0.0:
                 touched[count] = other
                 count += 1
@@ -149,3 +151,28 @@ def strongest(starts: Ints, others: Items, scores: Floats, k: int) -> tuple[Ints
         total += held
         bounds[row + 1] = total
     return bounds, best[:total].copy(), best_scores[:total].copy()
+
+
+@njit(cache=True, nogil=True)
+def strongest_columns(
+    block: npt.NDArray[np.float32], begin: int, able: npt.NDArray[np.bool_], k: int
+) -> tuple[Items, Floats]:
+    """(items int32, scores float32 (rows, k)): the k best columns of each row of a dense block, best first.
+
+    Row r stands for item begin + r, which is no column of its own row. able bool (columns,): columns that may be
+    named. Places that stay empty, and scores of 0 or less, hold item 0 with score 0.
+    """
+    best, best_scores = np.zeros((len(block), k), np.int32), np.zeros((len(block), k), np.float32)
+    for row in range(len(block)):
+        bar = np.float32(0.0)
+        for column in range(block.shape[1]):
+            score = block[row, column]
+            if score <= bar or not able[column] or column == begin + row:
+                continue
+            at = k - 1
+            while at > 0 and score > best_scores[row, at - 1]:
+                best[row, at], best_scores[row, at] = best[row, at - 1], best_scores[row, at - 1]
+                at -= 1
+            best[row, at], best_scores[row, at] = column, score
+            bar = best_scores[row, k - 1]
+    return best, best_scores

@@ -103,6 +103,15 @@ def mark_events(
 
 
 @njit(cache=True, nogil=True)
+def hide_marked(
+    begin: int, end: int, rows: Batch, marked: Mask, mask_id: int, new_items: npt.NDArray[np.int32]
+) -> None:
+    """new_items int32 (events,): the mask where an event is marked, its item elsewhere."""
+    for place in range(rows.starts[begin], rows.starts[end]):
+        new_items[place] = mask_id if marked[place] else rows.items[place]
+
+
+@njit(cache=True, nogil=True)
 def copy_unmarked(
     begin: int,
     end: int,

@@ -229,7 +229,7 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
     value = run.task.look(run.task.net)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
-    words = f"loss {loss:.3f}"
+    words = f"training · loss {loss:.3f}"
     if value is not None:
         record["valid_ndcg"] = value
         words += f", valid NDCG@10 {value:.4f}"

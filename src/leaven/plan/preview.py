@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from leaven.data.histories import FROM_NOISE, Histories
 from leaven.plan.fitting import fit_step
 from leaven.plan.rows import add, replaced
 from leaven.plan.steps import Plan
+
+SHORTEST, LONGEST = 3, 12
+"""Events of a row that is shown."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,19 @@ class Preview:
 def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list[Preview]:
     """Each step on some rows: `rows` pairs in all, dealt evenly to the steps.
 
-    The rows are chosen by chance among those of two events or more, the same ones for the same seed. Every
-    step is shown on real rows, whatever it reads in the plan.
+    The rows are chosen by chance among those that can be taken in at a glance, the same ones for the same seed.
+    Every step is shown on real rows, whatever it reads in the plan, and changes all of them, whatever its p;
+    steps that only copy rows have nothing to show.
     """
-    if not plan.all or not len(train):
+    shown_steps = [one for one in enumerate(plan.all, 1) if not getattr(one[1].use, "copies_rows", False)]
+    if not shown_steps or not len(train):
         return []
-    long_enough = np.flatnonzero(train.lengths >= min(2, int(train.lengths.max())))
-    drawn = seeds.bits(seeds.row_keys(seeds.key(seed, "preview"), train.keys[long_enough]), 0)
-    each = max(1, -(-rows // len(plan.all)))
-    chosen = train.take(long_enough[np.argsort(drawn)[:each]])
+    each = max(1, -(-rows // len(shown_steps)))
+    chosen = _chosen(train, each, seed)
     shown = []
-    for number, step in enumerate(plan.all, 1):
+    for number, step in shown_steps:
         fitted = fit_step(plan, number, train, seed)
+        fitted = replace(fitted, step=replace(fitted.step, p=1.0))
         for place in range(len(chosen)):
             row = chosen.slice(place, place + 1)
             strength = float(step.strength(1.0))
@@ -59,6 +63,16 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list
                 from_nothing = bool(new.parents[0] == FROM_NOISE)
                 shown.append(_preview(step.called, row.slice(0, 0) if from_nothing else row, new))
     return shown[:rows]
+
+
+def _chosen(train: Histories, rows: int, seed: int) -> Histories:
+    """So many rows, of a length that a person reads where there are enough of them."""
+    lengths = train.lengths
+    candidates = np.flatnonzero((lengths >= SHORTEST) & (lengths <= LONGEST))
+    if len(candidates) < rows:
+        candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
+    drawn = seeds.bits(seeds.row_keys(seeds.key(seed, "preview"), train.keys[candidates]), 0)
+    return train.take(candidates[np.argsort(drawn)[:rows]])
 
 
 def _preview(step: str, before: Histories, after: Histories) -> Preview:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
+from leaven.dosage.schedule import Constant
+from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError, nearest
-from leaven.expand.schedule import Constant
-from leaven.expand.strategy import Uniform
 
 GENERATED_WEIGHT = 0.5
 """Weight in the loss of rows that a generator made, unless a step says otherwise."""
@@ -155,7 +155,7 @@ def spoken(name: str) -> str:
 def described(wish: Any) -> str:
     """A wish in words, as short as its defaults allow.
 
-    >>> from leaven.expand.strategy import Uniform
+    >>> from leaven.dosage.strategy import Uniform
     >>> described(Uniform(factor=2))
     'uniform (factor 2)'
     """
@@ -164,7 +164,8 @@ def described(wish: Any) -> str:
     told = []
     for one in fields(wish):
         value = getattr(wish, one.name)
-        if value != one.default or _holds_wishes(value):
+        usual = one.default if one.default_factory is MISSING else one.default_factory()
+        if value != usual:
             told.append(f"{one.name.replace('_', ' ')} {_value(value)}")
     name = spoken(type(wish).__name__)
     return f"{name} ({', '.join(told)})" if told else name

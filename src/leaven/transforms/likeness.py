@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sparse
-from scipy.sparse.linalg import svds
 
+from leaven import seeds
 from leaven.data.histories import Histories, Ints, Items
 from leaven.errors import FitError
 
@@ -22,6 +22,7 @@ Table = tuple[Ints, Items, Floats]
 """starts int64 (n_items + 2,), others int32 (pairs,), scores float32 (pairs,), best first."""
 
 _FAINT = 1e-3
+_SMALL, _SPARE, _POWERS = 200, 16, 6  # of the search for directions
 _CHUNK = 16_000_000  # cells of a block of the full matrix: 64 MB
 
 
@@ -117,17 +118,17 @@ def best_of_products(left: Floats, right: Floats, top: int, able: npt.NDArray[np
 
     left, right float32 (n_items + 1, width); able bool (n_items + 1,): items that may stand in the table.
     """
+    from leaven.kernels.cooccurrence import strongest_columns
+    from leaven.kernels.rows import frozen
+
     size = max(_CHUNK // max(len(right), 1), 1)
-    top = min(top, max(len(right) - 1, 1))
     others, scores = [], []
     for begin in range(0, len(left), size):
         block = left[begin : begin + size] @ right.T  # (block, n_items + 1)
-        block[:, ~able] = 0.0
         block[~able[begin : begin + size]] = 0.0
-        block[np.arange(len(block)), np.arange(begin, begin + len(block))] = 0.0
-        places = np.argpartition(-block, top - 1, axis=1)[:, :top]
-        others.append(places.astype(np.int32).ravel())
-        scores.append(np.take_along_axis(block, places, axis=1).ravel())
+        named, how = strongest_columns(frozen(block), begin, frozen(able), top)
+        others.append(named.ravel())
+        scores.append(how.ravel())
     starts = np.arange(len(left) + 1, dtype=np.int64) * top
     return best(starts, np.concatenate(others), np.concatenate(scores), top)
 
@@ -141,16 +142,23 @@ def _clear(table: Table, top: int) -> Table:
 def _directions(matrix: sparse.csr_matrix, rank: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(left vectors (rows, rank), singular values (rank,)) of the strongest directions.
 
+    Large matrices are met with random vectors and powers (Halko, Martinsson and Tropp, SIAM Review 2011,
+    algorithm 4.4), always the same ones.
+
     Raises FitError where nothing meets anything.
     """
     if matrix.nnz == 0:
         raise FitError("neighbours", "items that meet in some history", "none", "take by = 'cooccurrence'")
-    if rank >= min(matrix.shape) - 1 or min(matrix.shape) <= 200:
+    width = rank + _SPARE
+    if width >= min(matrix.shape) or min(matrix.shape) <= _SMALL:
         left, strength, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
         return left[:, :rank], strength[:rank]
-    begin = np.full(min(matrix.shape), 1.0 / np.sqrt(min(matrix.shape)))  # the search begins nowhere by chance
-    left, strength, _ = svds(matrix, k=rank, v0=begin)
-    return left, strength
+    draw = seeds.generator(seeds.key(0, "neighbours", "directions"))
+    basis = np.linalg.qr(matrix @ draw.standard_normal((matrix.shape[1], width)))[0]
+    for _ in range(_POWERS):
+        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
+    inner, strength, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return (basis @ inner)[:, :rank], strength[:rank]
 
 
 def _seen(rows: Histories) -> npt.NDArray[np.bool_]:

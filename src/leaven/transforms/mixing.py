@@ -25,6 +25,7 @@ LENDERS = ("all", "long")
 SEAMS = ("meeting", "anywhere")
 LONG_SHARE = 0.2
 """The share of users with the longest histories that counts as long."""
+_ALONE = "no other history to borrow from"
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,13 @@ class Lenders:
 
     def reasons(self, rows: Histories) -> dict[str, npt.NDArray[np.bool_]]:
         """Rows that have nobody to borrow from."""
+        alone = np.full(len(rows), len(self.rows) == 0)
+        if len(self.rows) == 1:
+            alone = rows.parents == self.rows.keys[0]
         if self.longest:
-            return {f"longer than {self.longest} events: lends and does not borrow": rows.lengths > self.longest}
-        return {}
+            long = f"longer than {self.longest} events: lends, does not borrow"
+            return {long: rows.lengths > self.longest, _ALONE: alone}
+        return {_ALONE: alone}
 
 
 @dataclass(frozen=True, eq=False)

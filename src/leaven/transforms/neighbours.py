@@ -38,8 +38,8 @@ class Neighbours:
     shares: tuple[float, ...] = ()
     top: int = 20
     window: int = 0
-    fade: float = 1.0
-    shrink: float = 1.0
+    fade: float = 0.8
+    shrink: float = 2.0
     rank: int = 64
     ridge: float = 20.0
 

@@ -12,15 +12,15 @@ import numpy as np
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
 from leaven.transforms.ranges import check_count, check_range, check_share
-from leaven.transforms.unlearned import Unlearned
+from leaven.transforms.unlearned import Reasons, too_short
 
 _SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
 """As in kernels/order.py, which loads the compiler and is imported late."""
 
 
 @dataclass(frozen=True)
-class _Window:
-    """What the kernel needs to know of a wish."""
+class Permuting:
+    """Puts one window of each row in another order; mode: what is done with it, share and amount: ranges."""
 
     mode: int
     share: tuple[float, float]
@@ -39,9 +39,16 @@ class _Window:
         over_rows(permute_windows, len(rows), batch(rows, keys, strength), *wish, items, source)
         return rows.rebuilt(rows.starts, items, rows.times, source)
 
-    def fitted(self) -> Unlearned:
-        """Rows with fewer than two events that may move stay."""
-        return Unlearned(self, 2 + self.keep_last)
+    def reasons(self, rows: Histories) -> Reasons:
+        """Rows with fewer than two events that may move, and rows whose movable items are all the same."""
+        short = too_short(rows, 2 + self.keep_last)
+        if rows.extra:  # events with the same item still differ
+            return short
+        differ = np.concatenate([[0], np.cumsum(rows.items[1:] != rows.items[:-1]), [0]])  # up to each event
+        some = np.flatnonzero(rows.lengths >= 2 + self.keep_last)
+        alike = np.zeros(len(rows), bool)
+        alike[some] = differ[rows.starts[some]] == differ[rows.starts[some + 1] - 1 - self.keep_last]
+        return {**short, "the same item throughout": alike}
 
 
 def _floats(pair: tuple[float, float]) -> tuple[float, float]:
@@ -70,9 +77,9 @@ class Reorder:
         """Two events must be free to move."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> Permuting:
         """Nothing is learned."""
-        return _Window(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p).fitted()
+        return Permuting(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
@@ -97,9 +104,9 @@ class Reverse:
         """Two events must be free to move."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> Permuting:
         """Nothing is learned."""
-        return _Window(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p).fitted()
+        return Permuting(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
@@ -130,9 +137,9 @@ class Rotate:
         """Two events must be free to move."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> Permuting:
         """Nothing is learned."""
-        return _Window(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p).fitted()
+        return Permuting(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class Swap:
         """Two events must be free to move."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> Permuting:
         """Nothing is learned."""
         reach = float(self.reach)
-        return _Window(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p).fitted()
+        return Permuting(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p)

@@ -52,8 +52,12 @@ class Masking:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows of the same lengths; other columns of a hidden event stay."""
+        from leaven.kernels.events import hide_marked
+        from leaven.kernels.rows import batch, frozen, over_rows
+
         marked, _ = self.marker(rows, keys, strength)
-        items = np.where(marked, np.int32(rows.mask_id), rows.items)
+        items = np.empty(len(rows.items), np.int32)
+        over_rows(hide_marked, len(rows), batch(rows, keys, strength), frozen(marked), rows.mask_id, items)
         return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
 
     def reasons(self, rows: Histories) -> Reasons:

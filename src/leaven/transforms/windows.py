@@ -59,8 +59,8 @@ class Windows:
 
     @property
     def shortest(self) -> int:
-        """A row of two events is its only window."""
-        return 3
+        """A row of two events is its only window; so is one that fits into `length`, if all targets stay."""
+        return self.length + 1 if self.targets == "all" and self.rule in ("slide", "whole") else 3
 
     def fit(self, train: Histories) -> Unlearned:
         """Nothing is learned."""

@@ -9,8 +9,8 @@ import pytest
 from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.data.log import order, read
-from leaven.expand.filters.copies import Copies
-from leaven.expand.filters.validity import Validity
+from leaven.dosage.filters.copies import Copies
+from leaven.dosage.filters.validity import Validity
 from leaven.generators.markov import Markov
 
 FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leaven.data.histories import Histories
@@ -22,6 +22,7 @@ def seen(rows: Histories, max_length: int) -> list[tuple[tuple[int, ...], int]]:
     return sorted(found)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ROWS)
 def test_every_target_is_learned_once_from_all_that_came_before(rows) -> None:
     made = Histories.of(rows, n_items=9)
@@ -30,6 +31,7 @@ def test_every_target_is_learned_once_from_all_that_came_before(rows) -> None:
         assert seen(made, 50) == sorted(wanted)
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(1, 7))
 def test_a_long_row_is_cut_into_stretches_that_lose_no_target(rows, max_length) -> None:
     made = packs.training_stretches(Histories.of(rows, n_items=9), max_length)
@@ -61,6 +63,7 @@ def test_the_weight_of_a_row_goes_to_its_targets() -> None:
     assert dict(zip(made.targets.tolist(), made.weight.tolist(), strict=True)) == {2: 1.0, 3: 1.0, 5: 0.5}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
 def test_stretches_on_a_line_do_not_overlap(lengths) -> None:
     falling = -np.sort(-np.array(lengths, np.int64))

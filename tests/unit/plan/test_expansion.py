@@ -8,9 +8,9 @@ import pytest
 
 from leaven.data.histories import Histories
 from leaven.data.shop import Shop
+from leaven.dosage.strategy import Uniform
 from leaven.engines.local import Local
 from leaven.errors import GateError
-from leaven.expand.strategy import Uniform
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step, epoch_rows, expand, preview, write
 from leaven.plan import expansion as expansion_module

@@ -2,8 +2,8 @@
 
 import pytest
 
+from leaven.dosage.schedule import Constant, Linear
 from leaven.errors import SpecError
-from leaven.expand.schedule import Constant, Linear
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step
 from leaven.transforms.history import Crop

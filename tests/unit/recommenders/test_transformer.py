@@ -12,7 +12,7 @@ from leaven.errors import DataError, FitError, SpecError
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
-SMALL = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=64, device="cpu", looks=4, learning_rate=1e-2)
+SMALL = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=16, device="cpu", looks=4, learning_rate=1e-2)
 LOSSES = ["shared_negatives", "full", "binary"]
 
 
@@ -151,3 +151,9 @@ def test_bad_wishes_and_bad_rows_are_answered() -> None:
     fitted = SMALL.fit(cycle(), Training(key=1, steps=2))
     with pytest.raises(DataError, match="a catalogue of 20 items"):
         fitted.recommend(Histories.of([[1]], 21), 1)
+
+
+def test_a_catalogue_no_larger_than_the_negatives_is_taken_whole() -> None:
+    fitted = [replace(SMALL, loss=loss, negatives=20).fit(cycle(), Training(key=1, steps=20)) for loss in LOSSES[:2]]
+    scores = [one.recommend(cycle(), 3).scores.tolist() for one in fitted]
+    assert scores[0] == scores[1]

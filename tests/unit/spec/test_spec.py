@@ -5,9 +5,9 @@ import tomllib
 import pytest
 import tomli_w
 
+from leaven.dosage.schedule import Constant, Linear
+from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError
-from leaven.expand.schedule import Constant, Linear
-from leaven.expand.strategy import Uniform
 from leaven.spec import load, parse, resolved, schema
 from leaven.transforms.choice import OneOf
 from leaven.transforms.history import Crop

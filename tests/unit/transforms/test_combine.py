@@ -36,6 +36,15 @@ def test_a_member_draws_alone_whatever_the_other_members_do() -> None:
     assert one.items.tolist() == other.items.tolist()
 
 
+def test_a_member_s_fields_leave_the_rows_of_the_other_members_alone() -> None:
+    rows = many()
+    one = changed(OneOf((Crop(keep_range=(0.2, 0.4)), Mask())), rows)
+    other = changed(OneOf((Crop(keep_range=(0.8, 0.9), keep_last=True), Mask())), rows)
+    masked = [i for i in range(len(rows)) if one.lengths[i] == 10]
+    assert len(masked) > 1000
+    assert all(one.row(i).tolist() == other.row(i).tolist() for i in masked)
+
+
 def test_windows_inside_a_chain_go_on_with_keys_of_their_own() -> None:
     rows = Histories.of([list(range(1, 41))], n_items=40)
     new = changed(Chain((Windows(rule="slide", length=20), Mask(share_range=(0.5, 0.5)))), rows)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sparse
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
 from leaven.errors import DataError, FitError
+from leaven.transforms.likeness import _directions
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.wording import words_of
 
@@ -87,3 +89,14 @@ def test_what_is_missing_is_said() -> None:
         Neighbours(by=("words",)).fit(grouped())
     with pytest.raises(FitError, match="items that meet"):
         Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))
+
+
+def test_directions_of_a_large_table_are_those_of_the_full_decomposition() -> None:
+    chance = np.random.default_rng(1)
+    matrix = sparse.random(400, 300, 0.05, random_state=chance, format="csr")
+    matrix = matrix + sparse.csr_matrix(np.outer(chance.random(400), chance.random(300)))  # one strong direction
+    left, strength = _directions(matrix, 5)
+    full, wanted, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    np.testing.assert_allclose(strength, wanted[:5], rtol=2e-2)
+    assert abs(full[:, 0] @ left[:, 0]) == pytest.approx(1.0, abs=1e-6)
+    np.testing.assert_allclose(left.T @ left, np.eye(5), atol=1e-9)

@@ -35,6 +35,7 @@ def test_a_user_alone_has_nobody_to_borrow_from() -> None:
     train = Histories.of([[1, 2, 3, 4]], n_items=4)
     for wish in (Mixup(), Splice(), Splice(seam="anywhere")):
         assert changed(wish, train, train).items.tolist() == [1, 2, 3, 4]
+        assert wish.fit(train).reasons(train)["no other history to borrow from"].tolist() == [True]
 
 
 def test_only_real_rows_lend() -> None:
@@ -70,7 +71,7 @@ def test_short_histories_borrow_from_long_ones_and_long_ones_do_not() -> None:
     new = changed(wish, train, train)
     assert [new.row(i).tolist() for i in range(4)] == [[5, n] for n in (1, 2, 3, 4)]
     assert new.row(4).tolist() == [5] * 8
-    stuck = wish.fit(train).reasons(train)["longer than 2 events: lends and does not borrow"]
+    stuck = wish.fit(train).reasons(train)["longer than 2 events: lends, does not borrow"]
     assert stuck.tolist() == [False] * 4 + [True]
 
 

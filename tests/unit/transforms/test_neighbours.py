@@ -36,6 +36,15 @@ def test_reach_and_fade_bound_a_meeting() -> None:
     assert counted[3].sum() == 0  # nothing is looked back at
 
 
+def test_a_meeting_that_faded_away_is_not_counted_at_all() -> None:
+    """Broke: 0.8 ** 700 is 0 in float32, and each such meeting was listed anew, beyond the end of the list."""
+    made = Histories.of([[1, 2] * 1000 + [3]], n_items=3)
+    row, weight = made.row_of_event().astype(np.int32), np.ones(1, np.float32)
+    starts, others, sums = count_pairs(made.items, made.starts, row, weight, 3, (5000, 5000, 0.8))
+    assert (starts.tolist(), others.tolist()) == ([0, 0, 2, 4, 6], [2, 3, 1, 3, 1, 2])
+    assert (sums > 0).all()
+
+
 def test_the_strongest_come_first_and_ties_go_to_the_lower_id() -> None:
     starts, others = np.array([0, 4], np.int64), np.array([9, 3, 5, 7], np.int32)
     scores = np.array([1.0, 2.0, 1.0, 0.0], np.float32)
@@ -45,7 +54,7 @@ def test_the_strongest_come_first_and_ties_go_to_the_lower_id() -> None:
 
 def test_cosine_with_inverse_user_frequency() -> None:
     rows = Histories.of([[1, 2], [1, 2, 3]], n_items=3)
-    table = Neighbours(shrink=0.0).fit(rows)
+    table = Neighbours(shrink=0.0, fade=1.0).fit(rows)
     short, long = 1 / np.log(3), 1 / np.log(4)
     assert table.of(3).tolist() == [1, 2]
     at = table.starts[3]

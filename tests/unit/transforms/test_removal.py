@@ -115,6 +115,16 @@ def test_rotate_is_a_circular_shift() -> None:
     assert whole.items.tolist() == [4, 1, 2, 3]
 
 
+def test_rows_that_no_order_can_change_say_so() -> None:
+    rows = Histories.of([[1, 1, 1, 2], [1, 2, 1], [3, 3], [], [2, 2, 2]], n_items=3)
+    for wish in (Reorder(), Rotate(), Swap()):
+        reasons = wish.fit(rows).reasons(rows)
+        assert reasons["the same item throughout"].tolist() == [True, False, False, False, True]
+        assert reasons["shorter than 3 events"].tolist() == [False, False, True, True, False]
+        new = changed(wish, rows)
+        assert new.row(0).tolist() == [1, 1, 1, 2]
+
+
 def test_swap_exchanges_neighbours() -> None:
     rows = many()
     new = changed(Swap(share_range=(0.2, 0.2)), rows).items.reshape(ROWS, LENGTH)

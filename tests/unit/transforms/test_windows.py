@@ -46,6 +46,13 @@ def test_targets_are_the_last_event_or_all_but_the_first() -> None:
     assert only.items.tolist() == FIVE
 
 
+def test_a_row_that_is_its_only_window_says_so() -> None:
+    rows = Histories.of([FIVE, FIVE[:3], FIVE[:2]], n_items=5)
+    sliding = Windows(rule="slide", length=3, targets="all").fit(rows).reasons(rows)
+    assert sliding["shorter than 4 events"].tolist() == [False, True, True]
+    assert Windows().fit(rows).reasons(rows)["shorter than 3 events"].tolist() == [False, False, True]
+
+
 def test_an_index_gives_batch_by_batch_what_all_at_once_gives() -> None:
     rows = Histories.of([FIVE, FIVE[:2], FIVE[1:]], n_items=5)
     index = Windows().index(rows)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from leaven.contracts import Kept
 from leaven.data.histories import Histories
+from leaven.dosage.filters.reasons import kept
 from leaven.errors import SpecError
-from leaven.expand.filters.reasons import kept
 from leaven.kernels.runs import multisets, run_hashes
 
 Hashes = npt.NDArray[np.uint64]

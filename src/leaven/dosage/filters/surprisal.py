@@ -11,8 +11,8 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Kept
 from leaven.data.histories import FROM_NOISE, Histories
+from leaven.dosage.filters.reasons import kept
 from leaven.errors import FitError, SpecError
-from leaven.expand.filters.reasons import kept
 
 if TYPE_CHECKING:
     from leaven.kernels.fashion import Fashion

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from leaven.contracts import Kept
 from leaven.data.histories import Histories
+from leaven.dosage.filters.reasons import any_event, kept
 from leaven.errors import FitError, SpecError
-from leaven.expand.filters.reasons import any_event, kept
 from leaven.kernels.births import NEVER, first_days
 
 

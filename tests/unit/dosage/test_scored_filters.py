@@ -8,9 +8,9 @@ import pytest
 from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.data.shop import first_order
+from leaven.dosage.filters.quota import Quota
+from leaven.dosage.filters.surprisal import Surprisal
 from leaven.errors import FitError, SpecError
-from leaven.expand.filters.quota import Quota
-from leaven.expand.filters.surprisal import Surprisal
 
 ITEMS = 12
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Kept
 from leaven.data.histories import Histories
+from leaven.dosage.filters.reasons import kept
 from leaven.errors import FitError, SpecError
-from leaven.expand.filters.reasons import kept
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

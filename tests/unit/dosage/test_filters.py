@@ -8,9 +8,9 @@ import pytest
 from leaven import seeds
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
+from leaven.dosage.filters.copies import Copies
+from leaven.dosage.filters.validity import Validity
 from leaven.errors import FitError, SpecError
-from leaven.expand.filters.copies import Copies
-from leaven.expand.filters.validity import Validity
 
 TRAIN = Histories.of([[1, 2, 3], [4, 2]], n_items=6, times=[[10, 20, 30], [50, 60]])
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from leaven.contracts import Kept, Ranked, Recommender, Training
 from leaven.data.histories import Histories
+from leaven.dosage.filters.neighbours import neighbours_of
+from leaven.dosage.filters.reasons import kept
 from leaven.errors import SpecError
-from leaven.expand.filters.neighbours import neighbours_of
-from leaven.expand.filters.reasons import kept
 
 Codes = npt.NDArray[np.int64]
 

@@ -8,9 +8,9 @@ import pytest
 from leaven import seeds
 from leaven.contracts import Ranked
 from leaven.data.histories import Histories
+from leaven.dosage.filters.neighbours import neighbours_of
+from leaven.dosage.filters.rank_fidelity import RankFidelity
 from leaven.errors import SpecError
-from leaven.expand.filters.neighbours import neighbours_of
-from leaven.expand.filters.rank_fidelity import RankFidelity
 
 ITEMS = 20
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from leaven import seeds
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
+from leaven.dosage.strategy import Balanced, Random, ToTotal, Uniform
 from leaven.errors import DataError, SpecError
-from leaven.expand.strategy import Balanced, Random, ToTotal, Uniform
 from leaven.kernels.allotment import allotted
 
 

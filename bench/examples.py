@@ -1,0 +1,81 @@
+"""Run an example on its public data and print what it found: `python -m bench.examples retail`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from leaven.engines.local import Local
+from leaven.experiment import run
+from leaven.progress import shown
+from leaven.spec import load
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
+WHERE = {
+    "retail": {"data.interactions": "online_retail.csv.gz"},
+    "beauty": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
+}
+"""example -> its keys that name files, and where these lie in the folder of public data"""
+
+
+def show(arguments: list[str] | None = None) -> None:
+    """Run one example, resuming where it was stopped, and print the table of its arms and segments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("example", choices=list(WHERE))
+    parser.add_argument("--set", action="append", default=[], dest="changes")
+    asked = parser.parse_args(arguments)
+    files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[asked.example].items()]
+    spec = load(ROOT / "examples" / f"{asked.example}.toml", [*files, *asked.changes])
+    with shown() as tell:
+        done = run(spec, ROOT / "runs" / "examples" / asked.example, resume=True, engine=Local(), tell=tell)
+    facts = done.facts()
+    print(facts["verdict"]["headline"], end="\n\n")
+    print("\n".join(arms(facts["comparison"])), end="\n\n")
+    print("\n".join(groups(facts["comparison"])), end="\n\n")
+    print("\n".join(costs(facts)))
+
+
+def arms(comparison: dict[str, Any]) -> list[str]:
+    """One line an arm."""
+    metric = comparison["metric"]
+    lines = [f"| arm | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
+    lines.append(f"| {comparison['baseline']} | {comparison['means'][comparison['baseline']]:.4f} | | | | |")
+    return lines + [
+        f"| {one['arm']} | {one['mean']:.4f} | {_percent(one['lift'])} | {_interval(one)} | {one['p_holm']:.3f} "
+        f"| {one['verdict']} |"
+        for one in comparison["effects"]
+    ]
+
+
+def groups(comparison: dict[str, Any]) -> list[str]:
+    """One line a group of users and arm."""
+    lines = ["| group | arm | users | baseline | lift | 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+    return lines + [
+        f"| {one['by']}: {one['segment']} | {one['arm']} | {one['users']} | {one['baseline_mean']:.4f} "
+        f"| {_percent(one['lift'])} | {_interval(one)} | {one['verdict']} |"
+        for one in comparison["segments"]
+    ]
+
+
+def costs(facts: dict[str, Any]) -> list[str]:
+    """What it cost."""
+    cost, fits = facts["cost"], facts["fits"]
+    each = sum(fit["seconds"] for fit in fits) / len(fits)
+    return [
+        f"{len(fits)} trainings of {fits[0]['steps']} steps, {each:.0f} s each; peak memory {cost['peak_mb']:.0f} MB."
+    ]
+
+
+def _interval(effect: dict[str, Any]) -> str:
+    return f"{_percent(effect['low'])} to {_percent(effect['high'])}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:+.1f} %"
+
+
+if __name__ == "__main__":
+    show()

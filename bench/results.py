@@ -1,0 +1,84 @@
+"""Measure everything that docs/results.md says, and write it: `make results`.
+
+Each part is a command that prints Markdown. What it printed is kept in runs/results/, so that parts can be measured one
+by one, on a quiet machine: `python -m bench.results beauty`. Without a name, parts that are not there yet are measured.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+KEPT, PAGE = ROOT / "runs" / "results", ROOT / "docs" / "results.md"
+HEAD = """# Results
+
+Every table is what its command printed, on two CPU cores without a GPU; `make results` measures all of them again.
+Public files are found through the environment variable LEAVEN_DATA. Seconds and memory are those of one machine; ratios
+to peers were measured side by side in one run.
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section. command: arguments of Python; words: what a reader should know before the table."""
+
+    title: str
+    command: Sequence[str]
+    words: str = ""
+
+
+PARTS = {
+    "beauty": Part(
+        "Quality on Beauty, no augmentation",
+        ["-m", "bench.quality", "--only", "beauty"],
+        "Published, same file and protocol: binary loss .0605 HR@10 / .0318 NDCG@10, sampled softmax .0921 / .0531, "
+        "full cross-entropy with prefixes .1008 / .0611.",
+    ),
+    "sports": Part(
+        "Quality on Sports, no augmentation",
+        ["-m", "bench.quality", "--only", "sports"],
+        "Published, same file and protocol: binary loss .0350 HR@10 / .0192 NDCG@10, sampled softmax .0569 / .0314.",
+    ),
+    "training": Part("Cost of training and of ranking all users", ["-m", "bench.training"]),
+    "reading": Part(
+        "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]
+    ),
+    "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
+    "generators": Part("Generated rows", ["-m", "bench.generators"]),
+    "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
+    "beauty-arms": Part("Main job: Beauty", ["-m", "bench.examples", "beauty"]),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the parts that were named, or those that are missing; write the page of all that are there."""
+    asked = sys.argv[1:] if arguments is None else arguments
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for name, part in PARTS.items():
+        if name in asked or not (asked or (KEPT / f"{name}.md").exists()):
+            print(f"measuring {name}: python {' '.join(part.command)}", file=sys.stderr, flush=True)
+            done = subprocess.run(
+                [sys.executable, *part.command], cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE
+            )
+            (KEPT / f"{name}.md").write_text(done.stdout, encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """All parts that were measured, in the order of this file."""
+    sections = [HEAD]
+    for name, part in PARTS.items():
+        if (KEPT / f"{name}.md").exists():
+            table = (KEPT / f"{name}.md").read_text(encoding="utf-8").strip()
+            words = f"{part.words}\n\n" if part.words else ""
+            sections.append(f"## {part.title}\n\n`python {' '.join(part.command)}`\n\n{words}{table}\n")
+    sections.append("How the item neighbours were tuned: [results/itemknn.md](results/itemknn.md).\n")
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    main()

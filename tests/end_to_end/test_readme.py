@@ -1,0 +1,20 @@
+"""What the README shows in Python runs as it stands there."""
+
+import re
+from pathlib import Path
+
+from leaven.data.shop import Shop
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
+    Shop(users=200, items=60, days=200, seed=3).open().write(tmp_path / "shop", pictures=False)
+    (tmp_path / "shop" / "interactions.csv").rename(tmp_path / "interactions.csv")
+    monkeypatch.chdir(tmp_path)
+    found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+    assert len(found) == 1
+    names: dict = {}
+    exec(found[0], names)
+    assert len(names["bigger"]) == 4 * len(names["split"].train)
+    assert capsys.readouterr().out.count("→") == 4

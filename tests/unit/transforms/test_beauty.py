@@ -1,0 +1,61 @@
+"""Operators on the histories of real buyers."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.transforms.choice import Trivial
+from leaven.transforms.neighbours import Neighbours
+from leaven.transforms.substitution import Substitute
+
+FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences" / "Beauty.txt"
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not FILE.exists(), reason=f"{FILE} is missing: name the folder of the data in LEAVEN_DATA"),
+]
+
+
+@pytest.fixture(scope="module")
+def buyers() -> Histories:
+    rows = [[int(word) for word in line.split()[1:]] for line in FILE.read_text().splitlines()]
+    return Histories.of(rows, max(map(max, rows)))
+
+
+def head(buyers: Histories) -> Histories:
+    """The buyers' histories without their last event."""
+    keep = np.ones(buyers.events, bool)
+    keep[buyers.starts[1:] - 1] = False
+    source = np.flatnonzero(keep)
+    starts = np.concatenate([[0], np.cumsum(buyers.lengths - 1)])
+    return buyers.rebuilt(starts, buyers.items[source], buyers.times[source], source)
+
+
+def test_neighbours_of_the_last_item_name_the_next_one_far_oftener_than_popular_items_do(buyers) -> None:
+    train = head(buyers)
+    table = Neighbours().fit(train)
+    last, following = train.items[train.starts[1:] - 1], buyers.items[buyers.starts[1:] - 1]
+    hits = np.mean([b in table.of(a) for a, b in zip(last.tolist(), following.tolist(), strict=True)])
+    popular = np.argsort(-np.bincount(train.items, minlength=train.n_items + 1), kind="stable")[:20]
+    assert hits > 2.5 * np.isin(following, popular).mean()
+    assert (np.diff(table.starts)[1:] > 0).mean() > 0.99
+
+
+def test_substitutes_rarely_meet_the_future_by_chance_and_never_by_knowledge(buyers) -> None:
+    train = head(buyers)
+    following = np.repeat(buyers.items[buyers.starts[1:] - 1], train.lengths)
+    wish = Substitute(share_range=(1.0, 1.0))
+    keys, ones = seeds.row_keys(1, train.keys), np.ones(len(train), np.float32)
+    blind = wish.fit(train)(train, keys, ones)
+    knowing = wish.fit(buyers)(train, keys, ones)
+    assert 0 < (blind.items == following).mean() < (knowing.items == following).mean()
+
+
+def test_the_policy_without_tuning_changes_more_than_every_second_buyer(buyers) -> None:
+    keys, ones = seeds.row_keys(1, buyers.keys), np.ones(len(buyers), np.float32)
+    new = Trivial().fit(buyers)(buyers, keys, ones).check()
+    same = [new.row(i).tobytes() == buyers.row(i).tobytes() for i in range(0, len(buyers), 20)]
+    assert np.mean(same) < 0.5
