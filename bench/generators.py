@@ -8,6 +8,7 @@ A simulated shop's histories; each generator learns them and makes as many new r
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,28 @@ def markov(rows: int) -> None:
     print(f"  likelihood: {train.events / seconds / 1e6:.2f} million events/s")
 
 
+def decoding(rows: int) -> None:
+    """A transformer's rows, written together and one at a time by the same code; its weights do not matter here."""
+    from leaven.generators.autoregressive import Autoregressive
+    from leaven.generators.decoding import write
+
+    train = world(5_000)
+    fitted = Autoregressive(steps=1).fit(train, 7)
+    net = copy.deepcopy(fitted.net).double().eval()
+    keys = seeds.user_keys([f"new{row}" for row in range(rows)])
+
+    def per_event(batches: list[Keys]) -> float:
+        frames = [fitted.frames.begin(fitted.wish, batch, None) for batch in batches]
+        _, seconds = timed(lambda: [write(net, fitted.pen, frame) for frame in frames])
+        return seconds / sum(len(frame.items) for frame in frames)
+
+    per_event([keys[:2]])  # compiled before the clock runs
+    together, alone = per_event([keys]), per_event([keys[at : at + 1] for at in range(min(rows, 20))])
+    print(f"Transformer over {train.n_items:,} items, memory of what was read, double precision:")
+    print(f"  {rows:,} rows together {1e6 * together:.0f} µs an event, one at a time {1e6 * alone:.0f}")
+    print(f"  {alone / together:.1f} times as fast")
+
+
 def workers(rows: int) -> None:
     train = world(rows)
     fitted = Markov().fit(train, 7)
@@ -81,6 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     wish = parser.parse_args(arguments)
     markov(wish.rows)
+    decoding(min(wish.rows, 1_024))
     workers(wish.rows)
 
 

@@ -45,6 +45,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
+        "autoregressive": "leaven.generators.autoregressive:Autoregressive",
     },
     "strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",

@@ -30,8 +30,9 @@ def real() -> tuple[Histories, np.ndarray]:
 
 @cache
 def fitted(kind: str, where: str = "alone") -> FittedGenerator:
-    wish = wish_of("generators", kind)
-    return (wish(where=where) if has(kind, "where") else wish()).fit(real()[0], key=7)
+    short = {"steps": 150, "layers": 1} if has(kind, "steps") else {}
+    place = {"where": where} if has(kind, "where") else {}
+    return wish_of("generators", kind)(**short, **place).fit(real()[0], key=7)
 
 
 def keys(count: int) -> np.ndarray:

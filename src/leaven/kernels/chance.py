@@ -6,6 +6,7 @@ The same functions as `leaven.seeds.bits` and `leaven.seeds.uniform`, bit by bit
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -26,3 +27,12 @@ def draw_bits(key: np.uint64, draw: int) -> np.uint64:
 def draw_uniform(key: np.uint64, draw: int) -> float:
     """float64 in [0, 1): draw number `draw` of a key, 53 bits."""
     return float(draw_bits(key, draw) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True)
+def uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """float64 (keys,) in [0, 1): of each key the draw of that number."""
+    found = np.empty(len(keys))
+    for at in range(len(keys)):
+        found[at] = draw_uniform(keys[at], draws[at])
+    return found

@@ -157,3 +157,14 @@ def next_gap(clock: Clock, item: int, last_bucket: int, room: int, events: int, 
             if gap <= room:
                 return gap
     return int(draw_uniform(key, draw + 4) * (room + 1))  # no pile at the end of the world
+
+
+@njit(cache=True)
+def next_gaps(
+    clock: Clock, items: Items, buckets: Ints, rooms: Ints, events: Ints, keys: npt.NDArray[np.uint64], draws: Ints
+) -> Ints:
+    """int64 (rows,): `next_gap` of each row."""
+    found = np.empty(len(items), np.int64)
+    for at in range(len(items)):
+        found[at] = next_gap(clock, items[at], buckets[at], rooms[at], events[at], keys[at], draws[at])
+    return found

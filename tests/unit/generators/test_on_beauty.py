@@ -1,0 +1,45 @@
+"""Do made rows look like held-out real ones, on data that nobody simulated?"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.log import order, read
+from leaven.dosage.filters.copies import Copies
+from leaven.dosage.filters.validity import Validity
+from leaven.generators.markov import Markov
+
+FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not FILE.exists(), reason=f"needs {FILE}: set LEAVEN_DATA to the folder of the real data"),
+]
+
+
+def shown(rows: Histories) -> dict[str, float]:
+    counts = np.sort(np.bincount(rows.items, minlength=rows.n_items + 1)[1:])
+    places = 2 * np.arange(1, len(counts) + 1) - len(counts) - 1
+    gaps = np.diff(rows.times)[np.diff(rows.row_of_event()) == 0]
+    return {
+        "coverage": float((counts > 0).mean()),
+        "share of the top 100": float(counts[-100:].sum() / counts.sum()),
+        "gini": float(places @ counts / (len(counts) * counts.sum())),
+        "events a row": float(rows.lengths.mean()),
+        "gaps of 0": float((gaps == 0).mean()),
+        "gaps above a month": float((gaps > 30 * 86_400).mean()),
+    }
+
+
+def test_markov_rows_are_within_a_fifth_of_held_out_real_ones() -> None:
+    rows = order(read(str(FILE))).histories
+    held_out = seeds.uniform(rows.keys, 5) < 0.1
+    train, held = rows.take(~held_out), rows.take(held_out)
+    made = Markov().fit(train, 7).sample(seeds.user_keys([f"new{i}" for i in range(len(held))])).check()
+    real, new = shown(held), shown(made)
+    assert {name: new[name] for name in real} == pytest.approx(real, rel=0.2)
+    assert Validity().fit(train, 7)(made).mask.all()
+    assert Copies().fit(train, 7)(made).mask.mean() > 0.99
