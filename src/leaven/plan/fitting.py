@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ class FittedStep:
     place     its number in the plan, from 1: the `origin` of its rows
     key       every draw of its rows follows from it
     transform, generator   one of the two
-    filters   name -> what refuses rows, in order
+    filters   what refuses rows, in order
     """
 
     step: Step
@@ -28,7 +27,7 @@ class FittedStep:
     key: int
     transform: FittedTransform | None
     generator: FittedGenerator | None
-    filters: Mapping[str, FittedFilter]
+    filters: tuple[FittedFilter, ...]
 
 
 def fit_step(plan: Plan, place: int, train: Histories, seed: int, read: Histories | None = None) -> FittedStep:
@@ -52,9 +51,7 @@ def fit_step(plan: Plan, place: int, train: Histories, seed: int, read: Historie
     else:
         transform = use.fit(train)
     wishes = step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
-    filters = {
-        type(wish).__name__: wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes)
-    }
+    filters = tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
     return FittedStep(step, place, key, transform, generator, filters)
 
 

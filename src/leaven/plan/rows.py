@@ -144,7 +144,7 @@ def _sources(names: seeds.Keys, new: seeds.Keys) -> npt.NDArray[np.int64]:
 
 def _kept(fitted: FittedStep, made: Histories) -> tuple[Histories, dict[str, int]]:
     refused: dict[str, int] = {}
-    for accepts in fitted.filters.values():
+    for accepts in fitted.filters:
         if not len(made):
             break
         kept = accepts(made)
