@@ -59,9 +59,9 @@ def held_out(rows: list[list[int]], back: int, n_items: int) -> HeldOut:
     return HeldOut(Histories.of([row[:-back] for row in rows], n_items), items, nothing, np.arange(len(rows) + 1))
 
 
-def measured(wish: Any, task: Task, seed: int) -> dict[str, float]:
+def measured(wish: Any, task: Task, seed: int, steps: int | None = None) -> dict[str, float]:
     """NDCG@10 and HR@10 on validation and on test, steps, and seconds of training."""
-    training = Training(key=seeds.key(seed, "quality"), valid=task.valid, tell=_told)
+    training = Training(key=seeds.key(seed, "quality"), steps=steps, valid=task.valid, tell=_told)
     began = time.perf_counter()
     fitted = wish.fit(task.train, training)
     figures = {"seconds": time.perf_counter() - began, "steps": len(fitted.curve) and fitted.curve[-1]["step"]}

@@ -43,6 +43,7 @@ PARTS = {
         ["-m", "bench.quality", "--only", "sports"],
         "Published, same file and protocol: binary loss .0350 HR@10 / .0192 NDCG@10, sampled softmax .0569 / .0314.",
     ),
+    "tried": Part("Settings of the transformer that were tried on Beauty", ["-m", "bench.tried"]),
     "training": Part("Cost of training and of ranking all users", ["-m", "bench.training"]),
     "reading": Part(
         "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]

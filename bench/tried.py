@@ -1,0 +1,45 @@
+"""Which settings of the transformer were tried on Beauty? `python -m bench.tried [--steps 3000]`.
+
+One seed and few steps each, chosen on validation: differences of .001 may be luck. Compared by steps, not by seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from bench.quality import measured, read
+from leaven.recommenders.transformer import Transformer
+
+DEFAULT = Transformer(looks=3)
+SETTINGS: dict[str, dict[str, float]] = {
+    "default": {},
+    "temperature .05": {"temperature": 0.05},
+    "temperature .1": {"temperature": 0.1},
+    "learning rate 1e-3": {"learning_rate": 1e-3},
+    "dropout .3": {"dropout": 0.3},
+    "dropout .6": {"dropout": 0.6},
+    "width 128": {"width": 128},
+    "3 layers": {"layers": 3},
+    "1 layer": {"layers": 1},
+    "2,048 negatives": {"negatives": 2048},
+    "negatives by count ** .75": {"proposal_power": 0.75},
+}
+
+
+def show(arguments: list[str] | None = None) -> None:
+    """One line a setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--only", choices=list(SETTINGS), action="append")
+    asked = parser.parse_args(arguments)
+    task = read("beauty")
+    print("| setting | N@10 valid | HR@10 valid | N@10 test | HR@10 test | seconds |\n|---|---|---|---|---|---|")
+    for name in asked.only or SETTINGS:
+        figures = measured(replace(DEFAULT, **SETTINGS[name]), task, 1, asked.steps)
+        cells = [figures[f"{part} {metric}"] for part in ("valid", "test") for metric in ("Ndcg", "Recall")]
+        print(f"| {name} | {' | '.join(f'{cell:.4f}' for cell in cells)} | {figures['seconds']:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    show()
