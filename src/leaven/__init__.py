@@ -1,6 +1,7 @@
 """Which words does a Python user say? They load when they are first said, so that `import leaven` is light.
 
-Beside those in `__all__`, every class of the registry can be said by its name: `leaven.Crop(...)`.
+Beside those in `__all__`, every class of the registry can be said by its name: `leaven.Crop(...)`; and the module
+`leaven.torch`, without an import of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, read, run, split
     from leaven.plan import Plan, Step, expand
+    from leaven.transforms.custom import row_transform
 
 _PLACES = {
     "leaven.data.catalog": ("Catalog",),
@@ -31,7 +33,9 @@ _PLACES = {
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
     "leaven.notebook": ("list", "preview", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
+    "leaven.transforms.custom": ("row_transform",),
 }
+_MODULES = ("torch",)
 _OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
 
 __all__ = [
@@ -58,15 +62,18 @@ __all__ = [
     "preview",
     "profile",
     "read",
+    "row_transform",
     "run",
     "split",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """A word of ours, or a class of the registry."""
+    """A word of ours, a class of the registry, or a module that nobody needs to import."""
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"leaven.{name}")
     place = "" if name.startswith("__") else _words().get(name, "")
     if not place:
         raise AttributeError(f"module 'leaven' has no attribute {name!r}")
@@ -75,7 +82,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> Any:
-    return sorted({*globals(), *_words()})
+    return sorted({*globals(), *_words(), *_MODULES})
 
 
 def _words() -> dict[str, str]:

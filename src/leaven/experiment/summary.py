@@ -105,9 +105,12 @@ def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Tr
     seconds = dict(prepared.seconds)
     seconds["expand"] = round(sum(float(arm.get("seconds", 0.0)) for arm in arms), 2)
     seconds["train"] = round(sum(float(one.fact["seconds"]) for one in trials), 2)
+    seconds["judge"] = round(sum(float(one.fact["judge_seconds"]) for one in trials), 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in arms)
-    return {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
+    found = {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
+    views = max(one.fact["views"] for one in trials)
+    return found | ({"views_of_each_test_history": views} if views > 1 else {})
 
 
 def repeat(run: Run, mark: str) -> dict[str, Any]:

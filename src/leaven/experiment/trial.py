@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import FittedRecommender, Tell, Training
+from leaven.contracts import FittedRecommender, Ranked, Tell, Training
 from leaven.data.histories import HeldOut, Histories
 from leaven.data.split import Split
+from leaven.experiment.views import Views, recommend
 from leaven.metrics.named import parse_all
 from leaven.plan import EpochRows, Plan, epoch_rows
 from leaven.runs import Run, fingerprint, plain
@@ -60,9 +61,11 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
             begun = time.perf_counter()
             fitted = _fit(bench, rows, epochs, seed, folder, tell)
             seconds = time.perf_counter() - begun
+            begun = time.perf_counter()
             values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
             _save_values(values, folder / "values.npz")
             fact = _fact(fitted, arm.name, seed, seconds)
+            fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), "views": bench.spec.evaluate.views}
             stage.facts = {"fact": fact, "catalog": catalog, "steps": steps}
     with np.load(folder / "values.npz") as kept:
         values = {name: kept[name] for name in kept.files}
@@ -91,9 +94,18 @@ def judge(
 ) -> tuple[dict[str, Values], dict[str, float]]:
     """(metric -> one value a user, metric of the whole catalogue -> one number) on full rankings."""
     metrics = parse_all(spec.evaluate.metrics)
-    ranked = fitted.recommend(test.histories, metrics.longest, spec.evaluate.allow_repeats)
+    ranked = _ranked(fitted, test.histories, metrics.longest, train, spec)
     values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
     return values, {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
+
+
+def _ranked(fitted: FittedRecommender, known: Histories, k: int, train: Histories, spec: Spec) -> Ranked:
+    """Lists for histories as they are, or over several views of each; the same views for every arm and seed."""
+    asked = spec.evaluate
+    if asked.view is None:
+        return fitted.recommend(known, k, asked.allow_repeats)
+    views = Views(asked.view.fit(train), asked.views, seeds.key(spec.seed, "view"))
+    return recommend(fitted, known, k, views, asked.allow_repeats)
 
 
 def _save_values(values: Mapping[str, Values], path: Path) -> None:

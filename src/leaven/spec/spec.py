@@ -30,6 +30,9 @@ class Evaluate:
     smallest_lift  relative: the smallest lift that matters
     allow_repeats  whether items that a user already had may be recommended, and count
     steps          optimiser steps of every arm; none: what the recommender finds right for the real rows
+    views          test-time augmentation: each test history is ranked as it is and in views - 1 changed forms, and
+                   items are listed by their mean score (experiment/views.py); 1: only as it is
+    view           the transform that gives the changed forms; none: drop
     """
 
     metrics: tuple[str, ...] = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
@@ -37,6 +40,8 @@ class Evaluate:
     smallest_lift: float = 0.01
     allow_repeats: bool = False
     steps: int | None = None
+    views: int = 1
+    view: Transform | None = None
 
     def __post_init__(self) -> None:
         from leaven.metrics.named import is_catalog, parse_all
@@ -50,6 +55,12 @@ class Evaluate:
             raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", str(self.smallest_lift))
         if self.steps is not None and self.steps < 1:
             raise SpecError("evaluate.steps", "1 or more", str(self.steps))
+        if self.views < 1:
+            raise SpecError("evaluate.views", "1 (off) or more", str(self.views))
+        if self.views > 1 and self.view is None:
+            object.__setattr__(self, "view", registry.made("transforms", "drop"))
+        if self.views == 1 and self.view is not None:
+            raise SpecError("evaluate.view", "2 views or more", "views = 1", "add views = 4 to [evaluate]")
 
 
 @dataclass(frozen=True)
