@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.notebook import list_kinds as list
+    from leaven.judging import Judgement, judge
     from leaven.notebook import preview, read, run, split
     from leaven.plan import Plan, Step
 
@@ -29,6 +30,7 @@ _PLACES = {
     "leaven.data.profile": ("profile",),
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
+    "leaven.judging": ("Judgement", "judge"),
     "leaven.notebook": ("list", "preview", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step"),
 }
@@ -45,6 +47,7 @@ __all__ = [
     "HeldOut",
     "Histories",
     "ItemSource",
+    "Judgement",
     "LeavenError",
     "MissingExtra",
     "Plan",
@@ -53,6 +56,7 @@ __all__ = [
     "SpecError",
     "Step",
     "clean",
+    "judge",
     "list",
     "preview",
     "profile",

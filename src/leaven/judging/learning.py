@@ -7,7 +7,7 @@ knows what noise is, and the attacker's idea of ordinary rows. The other two thi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from leaven.metrics import copying, privacy
 from leaven.metrics.encoders import HistoryEncoder, TableEncoder
 from leaven.metrics.noise import Denoiser
 from leaven.metrics.samples import Known, Sample
+from leaven.metrics.samples.attacks import likelihoods
 
 Points = npt.NDArray[np.float64]
 
@@ -56,13 +57,20 @@ def learn(inputs: Inputs, key: int, most: int) -> Sides:
     if isinstance(real, Histories):
         assert isinstance(fold, Histories)
         see, names, encoder = _history_eyes(real, fold, key)
-        known = Known(see(members), see(fold), names, encoder.groups(), encoder.popularity)
-        return Sides(see(chosen), see(pool), known)
-    assert isinstance(fold, Table)
-    view, table = _table_eyes(real, fold, key)
-    nothing = np.zeros(0, np.int64)
-    known = Known(view(members), view(fold), table.names, nothing, nothing)
-    return Sides(view(chosen), view(pool), known, table.constant)
+        groups, popularity, constant = encoder.groups(), encoder.popularity, ()
+    else:
+        assert isinstance(fold, Table)
+        see, table = _table_eyes(real, fold, key)
+        names, constant = table.names, table.constant
+        groups = popularity = np.zeros(0, np.int64)
+    judged = see(chosen)
+    attacked, compared = (_attacked(judged, see(rows)) for rows in (members, pool))
+    return Sides(judged, compared, Known(attacked, see(fold), judged, names, groups, popularity), constant)
+
+
+def _attacked(judged: Sample, rows: Sample) -> Sample:
+    """The same rows, with how likely all new rows make them."""
+    return replace(rows, facts={**rows.facts, "under_new": likelihoods(judged, rows)})
 
 
 def _choice(rows: int, most: int, key: int) -> npt.NDArray[np.int64]:

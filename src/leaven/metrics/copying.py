@@ -106,7 +106,8 @@ def longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.ND
 def near_copies(rows: Histories, training: Histories, share: float = 0.8, shortest: int = 4) -> Mask:
     """bool (rows,): one run of at least `share` of the row stands in a training row, from `shortest` events on."""
     long = rows.lengths >= shortest
-    return long & (longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50))
+    most_of_it = longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50)
+    return np.asarray(long & most_of_it, np.bool_)
 
 
 def novel_share(rows: Histories, training: Histories, size: int) -> Points:

@@ -17,13 +17,17 @@ def suspicions(new: Sample, strangers: Sample, known: Known) -> tuple[Points, Po
     """(of the members, of the strangers), float64: log of how much likelier the new rows make them than others do."""
     found = []
     for rows in (known.members, strangers):
-        if new.rows is None:
-            here = privacy.log_density(new.points, rows.points)
-        else:
-            here = -privacy.surprisals(new.histories, rows.histories)
+        here = rows.facts["under_new"] if new is known.judged else likelihoods(new, rows)
         score = here - rows.facts["reference"]
         found.append(score[np.isfinite(score)])
     return found[0], found[1]
+
+
+def likelihoods(of: Sample, rows: Sample) -> Points:
+    """float64 (rows,): logarithm of how likely rows are under a model of others, up to a constant; NaN: cannot be said."""
+    if of.rows is None:
+        return privacy.log_density(of.points, rows.points)
+    return -privacy.surprisals(of.histories, rows.histories)
 
 
 @dataclass(frozen=True)

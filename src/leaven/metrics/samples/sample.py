@@ -61,12 +61,14 @@ class Known:
 
     members    training rows (a sample of them), for attacks
     reference  the fold: real rows that neither a generator nor a half of the comparison holds
+    judged     all new rows that are looked at
     names      of the features
     groups     int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each
     """
 
     members: Sample
     reference: Sample
+    judged: Sample
     names: Sequence[str]
     groups: npt.NDArray[np.int64]
     popularity: npt.NDArray[np.int64]
