@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from leaven.data.profile import profile
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
-    from leaven.notebook import list_kinds as list
     from leaven.judging import Judgement, judge
+    from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, read, run, split
     from leaven.plan import Plan, Step
 

@@ -24,7 +24,7 @@ def suspicions(new: Sample, strangers: Sample, known: Known) -> tuple[Points, Po
 
 
 def likelihoods(of: Sample, rows: Sample) -> Points:
-    """float64 (rows,): logarithm of how likely rows are under a model of others, up to a constant; NaN: cannot be said."""
+    """float64 (rows,): log of how likely rows are under a model of others, up to a constant; NaN where none is."""
     if of.rows is None:
         return privacy.log_density(of.points, rows.points)
     return -privacy.surprisals(of.histories, rows.histories)
