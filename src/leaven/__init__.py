@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leaven.data.profile import profile
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
+    from leaven.judging import Judgement, judge
     from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, read, run, split
     from leaven.plan import Plan, Step, expand
@@ -31,6 +32,7 @@ _PLACES = {
     "leaven.data.profile": ("profile",),
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
+    "leaven.judging": ("Judgement", "judge"),
     "leaven.notebook": ("list", "preview", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
     "leaven.transforms.custom": ("row_transform",),
@@ -49,6 +51,7 @@ __all__ = [
     "HeldOut",
     "Histories",
     "ItemSource",
+    "Judgement",
     "LeavenError",
     "MissingExtra",
     "Plan",
@@ -58,6 +61,7 @@ __all__ = [
     "Step",
     "clean",
     "expand",
+    "judge",
     "list",
     "preview",
     "profile",

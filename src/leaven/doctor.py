@@ -25,6 +25,7 @@ _FOR: dict[str, str] = {
     "image": "pictures of items",
     "spark": "logs larger than one machine",
     "s3": "files in object stores",
+    "judge": "telling made rows from real ones with a classifier",
 }
 _MB = 1 << 20
 

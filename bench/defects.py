@@ -1,0 +1,172 @@
+"""Which rows are known to be wrong, and in which way? Worlds whose law is known, and generators with one defect each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.judging.tables import Table
+
+GROUPS, PER_GROUP = 6, 50
+FIRST_DAY = 1_600_000_000
+
+
+@dataclass(frozen=True)
+class HistoryLaw:
+    """Each user loves two groups of items, popular ones more, and often takes the next item of a group after one.
+
+    loves  how steeply popularity falls inside a group; follows  chance of the next item; odd  share of items at random
+    groups  how many groups users may love
+    """
+
+    loves: float = 2.0
+    follows: float = 0.35
+    odd: float = 0.05
+    groups: int = GROUPS
+
+    def rows(self, count: int, key: int) -> Histories:
+        """Fresh rows of this law."""
+        chance = seeds.generator(key)
+        lengths = 4 + chance.geometric(0.15, count)
+        tastes = np.stack([chance.permutation(self.groups)[:2] for _ in range(count)])
+        items = np.zeros((count, lengths.max()), np.int64)
+        for place in range(items.shape[1]):
+            group = np.where(chance.random(count) < 0.7, tastes[:, 0], tastes[:, 1])
+            drawn = group * PER_GROUP + (PER_GROUP * chance.random(count) ** self.loves).astype(np.int64)
+            if place:
+                last = items[:, place - 1]
+                following = last // PER_GROUP * PER_GROUP + (last % PER_GROUP + 1) % PER_GROUP
+                drawn = np.where(chance.random(count) < self.follows, following, drawn)
+            anything = chance.integers(0, GROUPS * PER_GROUP, count)
+            items[:, place] = np.where(chance.random(count) < self.odd, anything, drawn)
+        there = np.arange(items.shape[1]) < lengths[:, None]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        gaps = np.exp(chance.normal(9.0, 1.5, items.shape)).astype(np.int64)
+        begun = FIRST_DAY + chance.integers(0, 10_000_000, count)
+        times = begun[:, None] + np.cumsum(gaps, axis=1)
+        keys = chance.integers(1, 1 << 63, count).astype(np.uint64)
+        return Histories.real(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
+
+
+@dataclass(frozen=True)
+class TableLaw:
+    """Five modes in three hidden factors, mixed into columns, with noise whose size differs from row to row.
+
+    noise  its size; normal  whether it is normal instead of Laplace, with the same variance; modes  how many are met
+    """
+
+    noise: float = 1.0
+    normal: bool = False
+    modes: int = 5
+    columns: int = 8
+
+    def rows(self, count: int, key: int) -> Table:
+        """Fresh rows of this law."""
+        law = seeds.generator(seeds.key(3, "law"))
+        centres, mixing = 3.0 * law.standard_normal((5, 3)), law.standard_normal((3, self.columns))
+        chance = seeds.generator(key)
+        mode = chance.integers(0, self.modes, count)
+        structure = (centres[mode] + 0.7 * chance.standard_normal((count, 3))) @ mixing
+        shape = (count, self.columns)
+        drawn = chance.standard_normal(shape) * np.sqrt(2.0) if self.normal else chance.laplace(size=shape)
+        size = self.noise * np.exp(0.4 * chance.standard_normal((count, 1)))
+        found = structure + size * drawn
+        columns: dict[str, Any] = {f"x{place}": found[:, place] for place in range(self.columns)}
+        columns["shop"] = np.array(["north", "south", "east", "west", "web"])[mode]
+        return Table(columns)
+
+
+def shuffled(rows: Histories, key: int) -> Histories:
+    """The items of each row in another order; times stay."""
+    order = np.lexsort((seeds.generator(key).random(rows.events), rows.row_of_event()))
+    return Histories.real(rows.items[order], rows.times, rows.starts, rows.keys, rows.n_items)
+
+
+def slowed(rows: Histories, key: int) -> Histories:
+    """All gaps five times as long."""
+    first = np.repeat(rows.times[rows.starts[:-1]], rows.lengths)
+    return Histories.real(rows.items, first + 5 * (rows.times - first), rows.starts, rows.keys, rows.n_items)
+
+
+def cut(rows: Histories, key: int) -> Histories:
+    """The first half of each row."""
+    kept = np.maximum(rows.lengths // 2, 1)
+    starts = np.concatenate([[0], np.cumsum(kept)])
+    source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], kept)
+    return Histories.real(rows.items[source], rows.times[source], starts, rows.keys, rows.n_items)
+
+
+def stuttering(rows: Histories, key: int) -> Histories:
+    """Every second event has the item of the one before."""
+    place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
+    source = np.arange(rows.events) - place % 2
+    return Histories.real(rows.items[source], rows.times, rows.starts, rows.keys, rows.n_items)
+
+
+def columns_shuffled(rows: Table, key: int) -> Table:
+    """Every column in an order of its own: right one by one, wrong together."""
+    chance = seeds.generator(key)
+    return Table({name: column[chance.permutation(len(rows))] for name, column in rows.columns.items()})
+
+
+def shifted(rows: Table, key: int) -> Table:
+    """Every number half a unit too high."""
+    return Table({n: c + 0.5 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
+
+
+def shrunken(rows: Table, key: int) -> Table:
+    """Every number half as far from its mean."""
+    return Table({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
+
+
+Made = Callable[[Any, int, int], Any]
+"""(training rows, how many, key) -> new rows."""
+
+
+def _of(law: HistoryLaw | TableLaw) -> Made:
+    return lambda train, count, key: law.rows(count, key)
+
+
+def _after(law: HistoryLaw | TableLaw, change: Callable[[Any, int], Any]) -> Made:
+    return lambda train, count, key: change(law.rows(count, key), seeds.key(key, "change"))
+
+
+def _copied(train: Any, count: int, key: int) -> Any:
+    return train.take(np.arange(count) % len(train))
+
+
+HISTORIES: dict[str, Made] = {
+    "none": _of(HistoryLaw()),
+    "too smooth": _of(HistoryLaw(loves=3.5, follows=0.6, odd=0.0)),
+    "too noisy": _of(HistoryLaw(odd=0.4)),
+    "modes missing": _of(HistoryLaw(groups=3)),
+    "copier": _copied,
+    "order shuffled": _after(HistoryLaw(), shuffled),
+    "clock slow": _after(HistoryLaw(), slowed),
+    "cut short": _after(HistoryLaw(), cut),
+    "stuttering": _after(HistoryLaw(), stuttering),
+}
+"""defect -> a generator of histories that has it."""
+
+TABLES: dict[str, Made] = {
+    "none": _of(TableLaw()),
+    "too smooth": _of(TableLaw(noise=0.5)),
+    "too noisy": _of(TableLaw(noise=1.5)),
+    "noise of another shape": _of(TableLaw(normal=True)),
+    "modes missing": _of(TableLaw(modes=3)),
+    "copier": _copied,
+    "columns shuffled": _after(TableLaw(), columns_shuffled),
+    "shifted": _after(TableLaw(), shifted),
+    "shrunken": _after(TableLaw(), shrunken),
+}
+"""defect -> a generator of tables that has it."""
+
+LAWS: dict[str, tuple[HistoryLaw | TableLaw, dict[str, Made]]] = {
+    "histories": (HistoryLaw(), HISTORIES),
+    "table": (TableLaw(), TABLES),
+}

@@ -1,0 +1,97 @@
+"""Which metric sees which defect, and how often is what is real rejected?
+
+python -m bench.judging                  # defects against metrics: p of each, worlds whose law is known
+python -m bench.judging --trials 200     # how often real rows are rejected
+python -m bench.judging --power          # from how many rows on each defect is seen
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bench.defects import LAWS
+from leaven import seeds
+from leaven.judging import Judgement, judge
+from leaven.judging.halves import REJECTED
+from leaven.registry import kinds
+
+SIZES = (100, 200, 400, 800)
+
+
+def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] = (), halves: int = 20) -> Judgement:
+    """One judgement of `rows` new rows with a defect, against as many held-out and training rows."""
+    law, defects = LAWS[kind]
+    key = seeds.key(11, "judging", kind, place)
+    real, held = law.rows(rows, seeds.key(key, "real")), law.rows(rows, seeds.key(key, "held"))
+    new = defects[defect](real, rows, seeds.key(key, "new"))
+    return judge(real, held, new, kind, seed=place, metrics=metrics, halves=halves)
+
+
+def defects(kind: str, rows: int) -> None:
+    """A line a metric: where it sees a defect, with the sign of what it saw."""
+    names = [name for name in LAWS[kind][1] if name != "none"]
+    found = {name: trial(kind, name, rows, 0) for name in ["none", *names]}
+    print(f"\n{kind}, {rows} rows of each side: . as real rows, + or - seen (value above or below that of real rows)")
+    for place, name in enumerate(["none", *names]):
+        print(f"  {place}  {name}")
+    print(f"  {'':20} " + "  ".join(f"{place}" for place in range(len(names) + 1)))
+    for metric in (figure.kind for figure in found["none"].figures):
+        print(f"  {metric:20} " + "  ".join(_seen(one, metric) for one in found.values()))
+
+
+def _seen(found: Judgement, metric: str) -> str:
+    try:
+        figure = found[metric]
+    except KeyError:
+        return " "
+    if figure.p > REJECTED:
+        return "."
+    return "+" if figure.value > figure.reference else "-"
+
+
+def level(kind: str, trials: int, rows: int) -> None:
+    """How often each metric rejects real rows."""
+    rejected: dict[str, int] = {}
+    for place in range(trials):
+        for figure in trial(kind, "none", rows, 1000 + place).figures:
+            rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= REJECTED)
+        print(f"\r{place + 1} of {trials}", end="", file=sys.stderr)
+    print(f"\n{kind}, {rows} rows, {trials} trials: share in which real rows are rejected (promised: 5 % at most)")
+    for metric, count in rejected.items():
+        print(f"  {metric:20} {count / trials:6.1%}")
+
+
+def power(kind: str, metric: str, trials: int = 10) -> None:
+    """Share of trials in which a metric sees each defect, by the number of rows."""
+    print(f"\n{kind}, {metric}: share of {trials} trials in which a defect is seen")
+    print(f"  {'rows':>24} " + " ".join(f"{rows:>6}" for rows in SIZES))
+    for name in LAWS[kind][1]:
+        shares = []
+        for rows in SIZES:
+            seen = [trial(kind, name, rows, place, [metric]).figures for place in range(trials)]
+            shares.append(sum(bool(one) and one[0].p <= REJECTED for one in seen) / trials)
+        print(f"  {name:>24} " + " ".join(f"{share:6.0%}" for share in shares))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--trials", type=int, default=0)
+    parser.add_argument("--power", nargs="*", metavar="METRIC", choices=[*kinds("sample_metrics"), []])
+    parser.add_argument("--kind", choices=list(LAWS))
+    wish = parser.parse_args(arguments)
+    for kind in [wish.kind] if wish.kind else LAWS:
+        if wish.trials:
+            level(kind, wish.trials, wish.rows)
+        elif wish.power is not None:
+            for metric in wish.power or ["indd", "coverage", "classifier_auc", "attack_auc"]:
+                power(kind, metric)
+        else:
+            defects(kind, wish.rows)
+
+
+if __name__ == "__main__":
+    main()

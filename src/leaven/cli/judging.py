@@ -1,0 +1,109 @@
+"""Are made rows alike, varied, not copied, private? On one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from leaven.cli import printing
+from leaven.cli.inquiries import Json
+
+if TYPE_CHECKING:
+    from leaven.judging import Figure, Judgement
+
+_LIGHTS = {
+    "green": ("● as real", "green"),
+    "yellow": ("◐ near", "yellow"),
+    "red": ("○ not", "red"),
+    "none": ("  check only", "dim"),
+}
+_BETTER = {"low": "low", "high": "high", "real": "as real"}
+
+
+def judge(
+    real: Annotated[str, typer.Option(help="The rows that the new ones were learned from.")],
+    held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator has seen.")],
+    new: Annotated[str, typer.Option(help="The rows to judge, whoever made them.")],
+    kind: Annotated[str, typer.Option(help="histories or table; guessed.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json.")] = None,
+    gate: Annotated[
+        list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; may be repeated.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="One of `leaven list sample_metrics`; all by default.")
+    ] = None,
+    most: Annotated[int, typer.Option(help="Rows of each side at most, chosen by the seed.")] = 4000,
+    halves: Annotated[int, typer.Option(min=20, help="How often real rows are dealt into halves.")] = 20,
+    seed: Annotated[int, typer.Option(help="Every choice follows from it.")] = 7,
+    json: Json = False,
+) -> None:
+    """Judge made histories or tables: alike, varied, not copied, private."""
+    from leaven.progress import shown
+
+    with shown() as tell:
+        from leaven.judging import judge
+
+        found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell)
+    where = found.write(out) if out is not None else None
+    printing.as_json(found.as_dict()) if json else printing.show(*judged(found))
+    if where is not None and not json:
+        printing.show(f"judgement: {where}")
+    found.refuse()
+
+
+def judged(found: Judgement) -> Iterator[object]:
+    """One screen: lights of the groups, figures beside those of real rows, what was skipped, gates."""
+    rows, compared = found.facts["rows"], found.facts["compared"]
+    yield f"{found.kind}: {rows['new']:,} new, {rows['real']:,} training, {rows['held_out']:,} held out"
+    halves = min(compared.values()) // 2
+    yield f"each figure beside {found.facts['halves']} halves of {halves:,} real rows that no generator saw"
+    yield ""
+    lines: list[list[object]] = []
+    for group, light in found.lights.items():
+        figures = [figure for figure in found.figures if figure.group == group]
+        if figures:
+            lines.append([Text(group, style="bold"), "", "", "", "", _shown(light) if light != "none" else ""])
+            lines.extend(_line(figure) for figure in figures)
+    columns = ["", ">value", ">95 % interval", ">real rows", "better", "light"]
+    yield printing.table(columns, lines)
+    yield from _said(found)
+
+
+def _line(figure: Figure) -> list[object]:
+    low, high = figure.reference_range
+    interval = f"{_number(figure.interval[0])} – {_number(figure.interval[1])}"
+    real = f"{_number(low)} – {_number(high)}"
+    name = f"  {figure.kind.replace('_', ' ')}"
+    return [name, _number(figure.value), interval, real, _BETTER[figure.better], _shown(figure.light)]
+
+
+def _shown(light: str) -> Text:
+    words, colour = _LIGHTS[light]
+    return Text(words, style=colour)
+
+
+def _number(value: float) -> str:
+    """Three figures, no more than a person takes in."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.3f}"
+
+
+def _said(found: Judgement) -> Iterator[object]:
+    """What metrics say beside their figures; what was skipped and noticed; the gates."""
+    for figure in found.figures:
+        if "gave_away" in figure.more and figure.light != "green":
+            names = ", ".join(f"{name} ({share:.2f})" for name, share in figure.more["gave_away"][:3])
+            yield f"gave it away: {names}"
+        if "shift" in figure.more and figure.light != "green":
+            yield f"noise: {figure.more['means']}, {figure.more['shift']:+.2f} standard deviations"
+    for kind, why in found.skipped.items():
+        yield f"skipped {kind.replace('_', ' ')}: {why}"
+    for name, value in found.facts.items():
+        if name not in ("rows", "compared", "seed", "halves", "fold") and value:
+            yield f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else f'{value:,}'}"
+    for gate in found.gates:
+        value = gate.why or f"{gate.value:.4g}"
+        yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({value})"

@@ -1,0 +1,202 @@
+"""Which rows are to be judged, over which catalogue or columns, and is the held-out part truly held out?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from glob import glob
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import seeds
+from leaven.data.events import Events
+from leaven.data.histories import REAL, Histories, concat
+from leaven.errors import DataError, SpecError
+from leaven.judging.tables import Table, read_table
+
+Kind = Literal["histories", "table"]
+KINDS = ("histories", "table")
+ROLES = ("real", "held-out", "new")
+
+_STRANGE = 0.5  # share of the new events with unknown items above which the catalogues are different ones
+_TOLERATED = 0.01  # share of held-out rows that may equal a training row beyond what training rows do by themselves
+_LOOKED_AT = 20_000  # training rows among which the usual share of equal rows is counted
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The three sets of rows, over one catalogue or the same columns, and what is to be said about them."""
+
+    kind: Kind
+    real: Histories | Table
+    held_out: Histories | Table
+    new: Histories | Table
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0) -> Inputs:
+    """Histories (logs in every form that leaven reads, Parquet of histories) or tables (CSV, Parquet, frames).
+
+    Without a kind, what has columns for user, item and time is read as histories. Of a Parquet file that holds real
+    and made rows, the made ones are the new ones.
+
+    Raises DataError for different catalogues or columns, and where held-out rows are training rows.
+    """
+    given = (real, held_out, new)
+    if kind not in ("", *KINDS):
+        raise SpecError("kind", "histories or table", repr(kind), "leave it out, and it is guessed")
+    found: Kind = "histories" if (kind or _guessed(real)) == "histories" else "table"
+    inputs = _histories(given) if found == "histories" else _tables(given)
+    _refuse_overlap(inputs, key)
+    return inputs
+
+
+def _guessed(source: Any) -> str:
+    if isinstance(source, Histories | Events):
+        return "histories"
+    if isinstance(source, Mapping | Table):
+        return "table"
+    if _stored(source):
+        return "histories"
+    from leaven.data import log
+
+    try:
+        log.read(source)
+    except DataError:
+        return "table"
+    return "histories"
+
+
+def _stored(source: Any) -> list[str]:
+    """Files of histories in Parquet that a path, folder or glob names; none where it is something else."""
+    if not isinstance(source, str | Path):
+        return []
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(source)
+    names = sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else sorted(glob(str(source)))  # noqa: PTH207
+    try:
+        held = [name for name in names if b"leaven.n_items" in (pq.read_schema(name).metadata or {})]
+    except (pa.ArrowInvalid, OSError):
+        return []
+    return held if len(held) == len(names) else []
+
+
+def _histories(given: Sequence[Any]) -> Inputs:
+    facts: dict[str, Any] = {}
+    stored = [source if isinstance(source, Histories) else _loaded(source) for source in given]
+    if all(isinstance(one, Histories) for one in stored):
+        rows = [one for one in stored if isinstance(one, Histories)]
+        _refuse_catalogues(rows)
+    elif not any(isinstance(one, Histories) for one in stored):
+        rows, facts = _ordered(given)
+    else:
+        forms = ", ".join(f"{role} {'histories' if one else 'a log'}" for role, one in zip(ROLES, stored, strict=True))
+        fix = "give all three as logs with original ids, or all three as histories over one catalogue"
+        raise DataError("real, held-out and new", "the same form", forms, fix)
+    made = rows[2]
+    if (made.origin != REAL).any() and (made.origin == REAL).any():
+        facts["real_rows_left_out_of_new"] = int((made.origin == REAL).sum())
+        rows[2] = made.take(made.origin != REAL)
+    for role, one in zip(ROLES, rows, strict=True):
+        empty = int((one.lengths == 0).sum())
+        if empty:
+            facts[f"empty_rows_{role}"] = empty
+    whole = [_whole(one.take(one.lengths > 0)) for one in rows]
+    return Inputs("histories", whole[0], whole[1], whole[2], facts)
+
+
+def _loaded(source: Any) -> Histories | None:
+    names = _stored(source)
+    return concat([Histories.from_parquet(name) for name in names]) if names else None
+
+
+def _whole(rows: Histories) -> Histories:
+    """Without columns that no metric reads, and with offsets from 0."""
+    rows = replace(rows, extra={}, catalog=None)
+    return rows.take(np.arange(len(rows))).check() if len(rows) else rows
+
+
+def _refuse_catalogues(rows: Sequence[Histories]) -> None:
+    if len({one.n_items for one in rows}) > 1:
+        sizes = ", ".join(f"{role} {one.n_items:,}" for role, one in zip(ROLES, rows, strict=True))
+        fix = "the ids must mean the same items; give logs with original ids instead"
+        raise DataError("real, held-out and new", "one catalogue", f"catalogues of {sizes} items", fix)
+
+
+def _ordered(given: Sequence[Any]) -> tuple[list[Histories], dict[str, Any]]:
+    """Logs over the union of their catalogues, by original ids."""
+    from leaven.data import log
+
+    found = [log.order(one if isinstance(one, Events) else log.read(one)) for one in given]
+    union = sorted({item for one in found for item in one.item_ids})
+    place = {item: index for index, item in enumerate(union, 1)}
+    rows = []
+    for one in found:
+        dense = np.fromiter((place[item] for item in ("", *one.item_ids) if item in place), np.int32)
+        dense = np.concatenate([np.zeros(1, np.int32), dense[-len(one.item_ids) :]])
+        rows.append(replace(one.histories, items=dense[one.histories.items], n_items=len(union)))
+    known = np.zeros(len(union) + 2, bool)
+    known[rows[0].items], known[rows[1].items] = True, True
+    strange = ~known[rows[2].items]
+    if strange.mean() > _STRANGE:
+        got = f"{strange.mean():.0%} of the new events name items that neither real nor held-out rows have"
+        raise DataError("new", "items of the same catalogue", got, "write new rows with the original item ids")
+    return rows, {"events_of_unknown_items": int(strange.sum())} if strange.any() else {}
+
+
+def _tables(given: Sequence[Any]) -> Inputs:
+    found = [read_table(source, role) for source, role in zip(given, ROLES, strict=True)]
+    real = found[0]
+    for role, other in zip(ROLES[1:], found[1:], strict=True):
+        if set(other.columns) != set(real.columns):
+            lacks, more = set(real.columns) - set(other.columns), set(other.columns) - set(real.columns)
+            got = "; ".join([*[f"none called {', '.join(sorted(lacks))}"] * bool(lacks),
+                             *[f"also {', '.join(sorted(more))}"] * bool(more)])  # fmt: skip
+            raise DataError(role, "the columns of the real table", got, "give the same columns on all sides")
+    columns = [one.like(real, role) for role, one in zip(ROLES, found, strict=True)]
+    return Inputs("table", columns[0], columns[1], columns[2])
+
+
+def _refuse_overlap(inputs: Inputs, key: int) -> None:
+    """Held-out rows that stand among the training rows, beyond what unseen rows do by chance."""
+    real, held = _identities(inputs.real), _identities(inputs.held_out)
+    for role, rows in (("real", real), ("held-out", held), ("new", _identities(inputs.new))):
+        if not len(rows):
+            raise DataError(role, "at least one row", "none", "")
+    shared = np.isin(held, real)
+    usual = _usual_share(real, key)
+    if shared.mean() > usual + _TOLERATED:
+        got = f"{int(shared.sum()):,} of {len(held):,} held-out rows ({shared.mean():.0%}) that are training rows too"
+        fix = "hold out rows that no generator has seen, and take them out of the training file"
+        raise DataError("held-out", "rows that are not in the real (training) file", got, fix)
+    inputs.facts["held_out_rows_equal_to_a_training_row"] = int(shared.sum())
+
+
+def _identities(rows: Histories | Table) -> npt.NDArray[np.uint64]:
+    """uint64 (rows,): a hash of everything that a row holds; of histories its items, and its times where they are."""
+    if isinstance(rows, Table):
+        return rows.identities()
+    from leaven.kernels.runs import multisets
+
+    place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
+    both = multisets(rows.items, rows.starts, place)
+    return both if not has_clock(rows) else both ^ multisets(rows.times.astype(np.int64), rows.starts, place + 1)
+
+
+def _usual_share(identities: npt.NDArray[np.uint64], key: int) -> float:
+    """Share of training rows that equal another training row."""
+    chosen = seeds.generator(seeds.key(key, "overlap")).permutation(len(identities))[:_LOOKED_AT]
+    _, place, counts = np.unique(identities, return_inverse=True, return_counts=True)
+    return float((counts[place[chosen]] > 1).mean())
+
+
+def has_clock(rows: Histories) -> bool:
+    """Whether times are times, not places in a sequence."""
+    from leaven.data.split import NO_CLOCK
+
+    return bool(rows.events and int(rows.times.max()) >= NO_CLOCK)
