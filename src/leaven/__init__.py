@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.notebook import list_kinds as list
-    from leaven.notebook import preview, read, run, split
+    from leaven.notebook import preview, preview_text, read, run, split
     from leaven.plan import Plan, Step
 
 _PLACES = {
@@ -29,7 +29,7 @@ _PLACES = {
     "leaven.data.profile": ("profile",),
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
-    "leaven.notebook": ("list", "preview", "read", "run", "split"),
+    "leaven.notebook": ("list", "preview", "preview_text", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step"),
 }
 _OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
@@ -55,6 +55,7 @@ __all__ = [
     "clean",
     "list",
     "preview",
+    "preview_text",
     "profile",
     "read",
     "run",
