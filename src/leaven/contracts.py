@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
 
 Keys = npt.NDArray[np.uint64]
@@ -46,6 +47,24 @@ class Transform(Protocol):
     def shortest(self) -> int: ...
 
     def fit(self, train: Histories) -> FittedTransform: ...
+
+
+class FittedTextTransform(Protocol):
+    """Changes texts. Same keys, same bytes in any batch; strength 0 is the identity; protected spans survive."""
+
+    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+        """One new text a text. keys uint64 (texts,); strength float32 (texts,) in 0..1."""
+        ...
+
+    def reasons(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a text cannot change, whatever the chance: a few words -> bool (texts,); "no word has a synonym"."""
+        ...
+
+
+class TextTransform(Protocol):
+    """The wish for a change of items' texts."""
+
+    def fit(self, catalog: Catalog) -> FittedTextTransform: ...
 
 
 class FittedGenerator(Protocol):

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from leaven.registry import FAMILIES, kinds
 
 if TYPE_CHECKING:
+    from leaven.contracts import TextTransform
+    from leaven.data.catalog import Catalog
     from leaven.data.events import Events
     from leaven.data.histories import Histories
     from leaven.data.log import ItemSource
     from leaven.data.split import LeaveOneOut, Split, TimeSplit
     from leaven.plan import Plan
     from leaven.runs import Run
+    from leaven.transforms.text.preview import TextPreview
 
 
 def read(
@@ -63,6 +66,33 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list
     from leaven.plan import preview as shown
 
     return [one.as_dict() for one in shown(plan, train, rows, seed)]
+
+
+def preview_text(
+    text: str,
+    operator: str | TextTransform = "synonyms",
+    seed: int = 7,
+    protect: Sequence[str] = (),
+    catalog: Catalog | None = None,
+    strength: float = 1.0,
+) -> TextPreview:
+    """One text before and after an operator on words; `str` of it marks what is new, `.why` says why nothing is.
+
+    operator: a kind of `leaven.list("text_transforms")`, or a wish with fields of its own. protect: words and phrases
+    that must stay, for a kind. catalog: what operators learn from, where they do.
+
+    >>> preview_text("Nivea soft cream 250ml", "units", seed=1, protect=["Nivea"]).after
+    'Nivea soft cream 250 ml'
+
+    Raises SpecError for an unknown kind, and MissingExtra where Chinese cannot be cut.
+    """
+    from leaven.data.catalog import Catalog
+    from leaven.registry import made
+    from leaven.transforms.text.preview import previewed
+
+    wish = made("text_transforms", operator, {"protect": tuple(protect)}) if isinstance(operator, str) else operator
+    (found,) = previewed([text], wish, catalog or Catalog(ids=[]), seed, strength)
+    return found
 
 
 def run(

@@ -1,0 +1,82 @@
+"""What would an operator on words make of the texts in a table of items?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leaven.cli import printing
+from leaven.cli.inquiries import Json
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def words(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of items, CSV or Parquet.")],
+    column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The texts; by default title, or the first like it.")
+    ] = "",
+    operator: Annotated[str, typer.Option(help="A kind: see `leaven list text_transforms`.")] = "synonyms",
+    rows: Annotated[int, typer.Option(min=1, help="How many changed texts are shown.")] = 10,
+    seed: Annotated[int, typer.Option(help="The same seed, the same words.")] = 7,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="How much, from 0 to 1.")] = 1.0,
+    protect: Annotated[list[str] | None, typer.Option(help="A word or phrase that stays; may be given often.")] = None,
+    brand: Annotated[str, typer.Option(metavar="COLUMN", help="Brands, which stay; by default brand.")] = "",
+    json: Json = False,
+) -> None:
+    """Texts of your items before and after: changed words are marked, and what stayed is counted."""
+    from leaven.cli.tables import catalog_of
+    from leaven.progress import shown
+
+    with shown() as tell:
+        from leaven.registry import made
+        from leaven.transforms.text.views import views
+
+        wish = made("text_transforms", operator, {"protect": tuple(protect or ())})
+        tell(0, 0, f"reading {file}")
+        catalog, named = catalog_of(file, column, brand)
+        tell(0, 0, f"{operator} on {len(catalog):,} texts")
+        found = views(catalog, wish, seed, (named,), strength=strength)
+    if json:
+        printing.as_json(_facts(found, rows))
+        return
+    printing.show(*_shown(found, rows))
+
+
+def _facts(found: Any, rows: int) -> dict[str, Any]:
+    pairs = [{"before": a, "after": b} for a, b in _changed(found)]
+    return {"texts": len(found.after), "changed": len(pairs), "unchanged": found.unchanged, "examples": pairs[:rows]}
+
+
+def _changed(found: Any) -> Iterator[tuple[str, str]]:
+    """Pairs of different texts, each pair once."""
+    seen = set()
+    for pair in zip(found.before, found.after, strict=True):
+        if pair[0] != pair[1] and pair not in seen:
+            seen.add(pair)
+            yield pair
+
+
+def _shown(found: Any, rows: int) -> Iterator[Any]:
+    from itertools import islice
+
+    from leaven.transforms.text.preview import marked
+
+    for before, after in islice(_changed(found), rows):
+        gone, new = marked(before, after)
+        yield printing.pairs([("before", _text(gone, "red", "")), ("after", _text(new, "bold green", "*"))])
+        yield ""
+    changed = len(found.after) - sum(found.unchanged.values())
+    counts = {"texts": len(found.after), "changed": changed, **found.unchanged}
+    yield printing.table(["what", ">texts"], ((name, f"{count:,}") for name, count in counts.items()))
+
+
+def _text(parts: Any, style: str, mark: str) -> Text:
+    """A text with its marked parts in colour, and between stars where colours may be lost."""
+    from rich.text import Text
+
+    return Text.assemble(*((f"{mark}{part}{mark}", style) if new else (part, "") for part, new in parts))

@@ -1,0 +1,33 @@
+"""How does an item's text become another text that says the same, or nearly?
+
+Every operator is a wish (a frozen dataclass) whose `fit(catalog)` gives `(texts, keys, strength) -> list[str]`. Texts
+are cut into pieces once; chance and choice are arrays over all pieces of a batch; Python touches only the words that
+change.
+"""
+
+from leaven.transforms.text.edits import DeleteWords, InsertWords, ReplaceWords, SwapWords
+from leaven.transforms.text.fields import DropFields, ShuffleFields
+from leaven.transforms.text.neighbours import NeighbourWords
+from leaven.transforms.text.spelling import Misspell
+from leaven.transforms.text.synonyms import Synonyms
+from leaven.transforms.text.template import Template
+from leaven.transforms.text.units import Units
+from leaven.transforms.text.views import Views, item_keys, unchanged, views
+
+__all__ = [
+    "DeleteWords",
+    "DropFields",
+    "InsertWords",
+    "Misspell",
+    "NeighbourWords",
+    "ReplaceWords",
+    "ShuffleFields",
+    "SwapWords",
+    "Synonyms",
+    "Template",
+    "Units",
+    "Views",
+    "item_keys",
+    "unchanged",
+    "views",
+]

@@ -1,0 +1,194 @@
+"""Which words mean the same, and which must never stand for each other?
+
+`lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in the title of an item. A kind with "!"
+holds words that are *not* alike, such as colours: attributes. Attributes are guarded: other sources (WordNet,
+neighbour words, a Cilin file) neither replace them nor put them in. Groups of an attribute's own kind, such as
+"colour: grey, gray", name the same thing twice, and those may be exchanged.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from leaven.errors import DataError
+from leaven.transforms.text.pieces import cut, has_han
+
+ATTRIBUTES = ("colour", "shade", "material", "size", "product")
+Synonyms = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicon:
+    """synonyms: word in small letters -> others. guards: word -> its kind of attribute. blocked: words that never come.
+
+    whole: Chinese words that a segmenter must leave in one piece.
+    """
+
+    synonyms: Synonyms
+    guards: Mapping[str, str]
+    blocked: frozenset[str]
+    whole: frozenset[str]
+
+    @classmethod
+    def ours(cls) -> Lexicon:
+        """The lexicon that comes with leaven; read once.
+
+        >>> Lexicon.ours().synonyms["trousers"]
+        ('pants',)
+        """
+        return _ours()
+
+    def guarded(self, word: str) -> bool:
+        """Whether a word in small letters names an attribute: a colour, a material, a size, a product."""
+        return word in self.guards
+
+
+@cache
+def _ours() -> Lexicon:
+    text = files("leaven.transforms.text").joinpath("lexicon.tsv").read_text(encoding="utf-8")
+    synonyms: dict[str, list[str]] = {}
+    guards: dict[str, str] = {}
+    blocked: set[str] = set()
+    for kind, words in _lines(text):
+        name = kind.removesuffix("!")
+        if name == "blocked":
+            blocked |= set(words)
+            continue
+        if name in ATTRIBUTES:
+            guards |= dict.fromkeys(words, name)
+        if not kind.endswith("!"):
+            _join(synonyms, words)
+    known = {*synonyms, *guards}
+    whole = frozenset(word for word in known if has_han(word))
+    return Lexicon({word: tuple(others) for word, others in synonyms.items()}, guards, frozenset(blocked), whole)
+
+
+def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
+    """(kind, words) of each line; nouns of a few kinds in English have a line of plurals as well."""
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            kind, _, cells = line.partition("\t")
+            words = [word.strip() for word in cells.split(",")]
+            yield kind, words
+            if kind.removesuffix("!") in ("product", "noun"):
+                plurals = [plural(word) for word in words]
+                if all(plurals) or kind.endswith("!"):
+                    yield kind, [word for word in plurals if word]
+
+
+def plural(noun: str) -> str:
+    """The regular plural of an English noun; "" where there is none or it is one already.
+
+    >>> plural("brush"), plural("candy"), plural("tray"), plural("jeans"), plural("围巾")
+    ('brushes', 'candies', 'trays', '', '')
+    """
+    if not noun.isascii() or (noun.endswith("s") and not noun.endswith("ss")):
+        return ""
+    if noun.endswith(("ch", "sh", "x", "ss", "z")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    if noun.endswith("fe") or noun in ("scarf", "shelf", "leaf", "loaf"):
+        return f"{noun.removesuffix('fe').removesuffix('f')}ves"
+    return f"{noun}s"
+
+
+def _join(synonyms: dict[str, list[str]], words: Iterable[str]) -> None:
+    """Each word of a group gets the others."""
+    group = list(dict.fromkeys(words))
+    for word in group:
+        held = synonyms.setdefault(word.lower(), [])
+        held += [other for other in group if other.lower() != word.lower() and other not in held]
+
+
+def dictionary(path: str) -> Synonyms:
+    """A user's own synonyms: word in small letters -> others, in the file's order.
+
+    TOML: `cream = ["lotion", "balm"]` (one direction), or `groups = [["sofa", "couch"], …]` (each for the others).
+    CSV or TSV: a word, then what may take its place. Cycles are harmless, since replacing is one step; a word for
+    itself is left out; "Cream" and "cream" are the same word.
+
+    Raises DataError for a file that cannot be read, and for a key that is not one word.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, "a dictionary in UTF-8", str(error), "name a .toml, .csv or .tsv file") from error
+    found: dict[str, list[str]] = {}
+    for word, others in _toml(path, text, found) if file.suffix == ".toml" else _table(text):
+        _one_word(path, word)
+        held = found.setdefault(word.lower(), [])
+        held += [other for other in others if other.lower() != word.lower() and other not in held]
+    return {word: tuple(others) for word, others in found.items() if others}
+
+
+def _table(text: str) -> Iterator[tuple[str, list[str]]]:
+    delimiter = "\t" if "\t" in text else ","
+    for cells in csv.reader(text.splitlines(), delimiter=delimiter):
+        words = [cell.strip() for cell in cells if cell.strip()]
+        if len(words) > 1 and not words[0].startswith("#"):
+            yield words[0], words[1:]
+
+
+def _toml(path: str, text: str, found: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(path, "TOML", str(error), 'write lines such as cream = ["lotion", "balm"]') from error
+    for key, value in table.items():
+        if key == "groups":
+            for group in value:
+                _join(found, map(str, group))
+        else:
+            yield key, [value] if isinstance(value, str) else [str(one) for one in value]
+
+
+def _one_word(path: str, word: str) -> None:
+    if len(cut(word)) != 1 and not has_han(word):
+        raise DataError(f"{path}: {word!r}", "one word to replace", "several", "words are looked up one by one")
+
+
+def cilin(path: str) -> Synonyms:
+    """A file in the format of 同义词词林: `Aa01A01= 人 士 人物`; only lines with "=" name the same thing.
+
+    ("#" marks words of one class, "@" words without others.) No such file comes with leaven: supply one you may use.
+
+    Raises DataError for a file that cannot be read or holds no such line.
+    """
+    raw = _bytes(path)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("gb18030", errors="replace")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        code, *words = line.split() or [""]
+        if code.endswith("=") and len(words) > 1:
+            _join(found, words)
+    if not found:
+        raise DataError(path, "lines such as 'Aa01A01= 人 士 人物'", "none", "name a file in the Cilin format")
+    return {word: tuple(others) for word, others in found.items()}
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(path, "a file in the Cilin format", str(error), "") from error
+
+
+def alike(one: str, two: str) -> bool:
+    """Whether two English words come from one stem: forms of a word are no synonyms.
+
+    >>> alike("nourish", "nourishing"), alike("gentle", "soft")
+    (True, False)
+    """
+    shared = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    return (shared >= max(3, min(len(one), len(two)) - 2) and shared >= 4) or one in two or two in one

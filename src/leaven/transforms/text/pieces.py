@@ -1,0 +1,185 @@
+"""How is a text cut into pieces whose joining gives it back byte for byte?
+
+A piece is a word (Latin and other letters, digits, with apostrophes, points and hyphens inside), a Chinese word as
+`rjieba` cuts it, an HTML tag or entity, blanks, or a run of other signs. What a word *is* gets decided once for each
+different word (`Vocabulary`), not once for each time it stands somewhere: titles repeat their words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.errors import MissingExtra
+
+HAN = "㐀-䶿一-鿿豈-﫿"
+# Signs that belong to the letter before them, and scripts whose vowels are such signs.
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0eff\u1000-\u109f"
+    "\u1780-\u17ff\u200c\u200d"
+)
+_RUN = rf"[^\W_{HAN}](?:[^\W_{HAN}]|[{_MARKS}])*"
+_PIECE = re.compile(
+    rf"[{HAN}]+|{_RUN}(?:(?:['’.\-&]|(?<=\d)[,/:](?=\d)){_RUN})*|<[^<>]{{1,400}}>|&#?\w{{2,8}};"
+    rf"|[ \t\n\r]+|[$€£￥¥+%×*#]|[^\w<&$€£￥¥+%×*# \t\n\r]+|[\s\S]"
+)
+_HAN_RUN = re.compile(rf"[{HAN}]+")
+_MOST = 500_000  # different words, or Chinese runs, that are remembered
+
+
+def has_han(text: str) -> bool:
+    """Whether any Chinese character stands in a text."""
+    return _HAN_RUN.search(text) is not None
+
+
+@cache
+def _cutter() -> Callable[[str], list[str]]:
+    try:
+        import rjieba
+    except ImportError:
+        raise MissingExtra("rjieba", "text") from None
+    return rjieba.cut  # type: ignore[no-any-return]
+
+
+def cut(text: str, cutter: HanCutter | None = None) -> list[str]:
+    """The pieces of one text.
+
+    >>> cut("Nivea soft-cream, 250ml")
+    ['Nivea', ' ', 'soft-cream', ',', ' ', '250ml']
+
+    Raises MissingExtra where Chinese stands in the text and rjieba is not installed.
+    """
+    found: list[str] = _PIECE.findall(text)
+    return (cutter or HanCutter())(found) if has_han(text) else found
+
+
+class HanCutter:
+    """Cuts runs of Chinese into words; the same runs come again and again, and are remembered.
+
+    whole  words that stay whole where the segmenter would cut them
+    held   phrases that are cut out first, whatever stands around them
+    """
+
+    def __init__(self, whole: frozenset[str] = frozenset(), held: Iterable[str] = ()) -> None:
+        self.whole = whole
+        self.longest = max(map(len, whole), default=0)
+        runs = sorted({run for phrase in held for run in _HAN_RUN.findall(phrase)}, key=lambda run: (-len(run), run))
+        self.held = re.compile(f"({'|'.join(runs)})") if runs else None
+        self.runs: dict[str, list[str]] = {}
+
+    def __call__(self, pieces: list[str]) -> list[str]:
+        """The same pieces, with words instead of Chinese runs."""
+        return [part for piece in pieces for part in (self._words(piece) if has_han(piece[:1]) else (piece,))]
+
+    def _words(self, run: str) -> list[str]:
+        words = self.runs.get(run)
+        if words is None:
+            parts = self.held.split(run) if self.held else [run]
+            words = [word for place, part in enumerate(parts) for word in ([part] if place % 2 else self._cut(part))]
+            if len(run) < 200 and len(self.runs) < _MOST:
+                self.runs[run] = words
+        return words
+
+    def _cut(self, run: str) -> list[str]:
+        """Words of a run; neighbours that are one word together are put together."""
+        found: list[str] = []
+        for word in _cutter()(run) if run else ():
+            found.append(word)
+            for back in (3, 2):
+                together = "".join(found[-back:])
+                if len(found) >= back and len(together) <= self.longest and together in self.whole:
+                    found[-back:] = [together]
+        return found
+
+
+class Vocabulary(dict[str, int]):
+    """piece -> number, growing as pieces are met; each is judged once.
+
+    judge says of a piece its kind (one byte) and what may take its place. A cache of what words are, never of what
+    was drawn: it changes speed, not results.
+    """
+
+    def __init__(self, judge: Callable[[str], tuple[int, tuple[str, ...]]], cutter: HanCutter | None = None) -> None:
+        super().__init__()
+        self.judge = judge
+        self.cutter = cutter or HanCutter()
+        self.kinds = bytearray()
+        self.options: list[tuple[str, ...]] = []
+        self.open = bytearray()  # 1 where there are options
+
+    def __missing__(self, piece: str) -> int:
+        kind, options = self.judge(piece)
+        place = len(self.kinds)
+        self.kinds.append(kind)
+        self.options.append(options)
+        self.open.append(bool(options))
+        self[piece] = place
+        return place
+
+    def forget(self) -> None:
+        """Begin anew where a catalogue holds more different words than are worth remembering."""
+        if len(self) > _MOST:
+            self.clear()
+            self.kinds, self.options, self.open = bytearray(), [], bytearray()
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Texts in pieces.
+
+    words   list[str] (pieces,): all pieces of all texts, one after another
+    starts  int64 (texts + 1,): text *i* owns `starts[i]:starts[i + 1]`
+    ids     int32 (pieces,): place of each piece in the vocabulary
+    kinds   uint8 (pieces,): its kind, a letter of `protection`
+    open    bool (pieces,): whether anything may take its place
+    options what may take its place, by place in the vocabulary
+    """
+
+    words: list[str]
+    starts: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.uint8]
+    open: npt.NDArray[np.bool_]
+    options: Sequence[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @cached_property
+    def row(self) -> npt.NDArray[np.int64]:
+        """int64 (pieces,): which text a piece belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def joined(self, words: Sequence[str], texts: Sequence[str], touched: Iterable[int]) -> list[str]:
+        """The texts with those of `touched` rows put together again from `words`."""
+        made, starts = list(texts), self.starts.tolist()
+        for row in touched:
+            after, before = "".join(words[starts[row] : starts[row + 1]]), made[row]
+            # a word that left the beginning leaves its blank behind
+            made[row] = after.lstrip(" ") if after[:1] == " " != before[:1] else after
+        return made
+
+
+def read(texts: Sequence[str], vocabulary: Vocabulary) -> Pieces:
+    """Texts in pieces, each with what the vocabulary says of it.
+
+    Raises MissingExtra where Chinese stands in a text and rjieba is not installed.
+    """
+    vocabulary.forget()
+    find = _PIECE.findall
+    rows: list[list[str]] = [find(text) for text in texts]
+    if any(map(_HAN_RUN.search, texts)):
+        rows = [vocabulary.cutter(row) if has_han(text) else row for row, text in zip(rows, texts, strict=True)]
+    words = list(chain.from_iterable(rows))
+    starts = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=starts[1:])
+    ids = np.fromiter(map(vocabulary.__getitem__, words), np.int32, len(words))
+    kinds = np.frombuffer(bytes(vocabulary.kinds), np.uint8)
+    opened = np.frombuffer(bytes(vocabulary.open), np.bool_)
+    return Pieces(words, starts, ids, kinds[ids], opened[ids], vocabulary.options)
