@@ -11,6 +11,7 @@ from leaven.data.samples import Samples
 
 LEAK_AUC = 0.99
 """A single column that tells the classes apart so well knows the answer."""
+_FEWEST = 20  # rows of a category whose mean label is looked at
 _MOST_ROWS = 200_000  # of one look: evenly spaced rows beyond it
 
 
@@ -63,13 +64,12 @@ def _of_column(
 
 
 def _label_shares(codes: npt.NDArray[np.int32], label: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """float64 (rows,): mean label of the *other* rows of the same code; a category seen once says nothing."""
+    """float64 (rows,): mean label of the row's category; of one with few rows, whose mean is chance, that of all."""
     counts = np.bincount(codes)
-    sums = np.bincount(codes, weights=label)
-    others = counts[codes] - 1
+    shares = np.bincount(codes, weights=label) / np.maximum(counts, 1)
     mean = float(label.mean()) if len(label) else 0.0
-    # the mean of the rest falls when the row itself is positive: a strong prior keeps that from looking like a leak
-    return np.where(others > 0, (sums[codes] - label + mean * 10) / (others + 10), mean)
+    spread: npt.NDArray[np.float64] = np.where(counts >= _FEWEST, shares, mean)[codes]
+    return spread
 
 
 def _auc(values: npt.NDArray[np.float64], label: npt.NDArray[np.float32]) -> float:
