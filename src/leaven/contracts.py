@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.samples import Samples
 
 Keys = npt.NDArray[np.uint64]
 Strength = npt.NDArray[np.float32]
@@ -180,6 +181,82 @@ class RankingMetric(Protocol):
     """One value per user; the best value for a perfect list."""
 
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClickTraining:
+    """How a click model's fit is asked for, beside the rows.
+
+    key      every draw of the training follows from it
+    steps    optimiser steps; None: what the model finds right for these rows
+    valid    rows for early stopping; never test
+    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
+    folder   where checkpoints lie; None: nowhere
+    """
+
+    key: int = 0
+    steps: int | None = None
+    valid: Samples | None = None
+    refresh: Callable[[int, float], Samples] | None = None
+    folder: Path | None = None
+    tell: Tell = field(default=lambda done, total, words: None)
+
+
+class FittedClickModel(Protocol):
+    """Says how likely each row is a positive; save and load change nothing."""
+
+    def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
+        """float64 (rows,) in 0..1. Categories that training had not seen count as unknown."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class ClickModel(Protocol):
+    """The wish for a click model. Its class also has `load(folder) -> FittedClickModel`."""
+
+    def fit(self, train: Samples, training: ClickTraining) -> FittedClickModel: ...
+
+
+class FittedTableTransform(Protocol):
+    """Changes samples. Same keys, same bytes; strength 0 is the identity; the input stays as it was.
+
+    One new row a row, in the same order, with its key, parent, origin and weight.
+    """
+
+    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples: ...
+
+
+class TableTransform(Protocol):
+    def fit(self, train: Samples) -> FittedTableTransform: ...
+
+
+class FittedTableGenerator(Protocol):
+    """Makes samples. Same keys, same bytes at any batch size."""
+
+    def sample(self, keys: Keys) -> Samples:
+        """One row a key (parents 0), over the levels of the training rows."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class TableGenerator(Protocol):
+    """The wish for a generator of samples. Its class also has `load(folder)`."""
+
+    def fit(self, train: Samples, key: int) -> FittedTableGenerator: ...
+
+
+class ClickMetric(Protocol):
+    """One number for a table of predictions; `weight` counts rows, so that a bootstrap over users is a weight."""
+
+    def __call__(
+        self,
+        label: npt.NDArray[np.float64],
+        chance: npt.NDArray[np.float64],
+        weight: npt.NDArray[np.float64] | None = None,
+        users: npt.NDArray[np.uint64] | None = None,
+    ) -> float: ...
 
 
 class Engine(Protocol):

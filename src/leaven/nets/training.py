@@ -63,7 +63,9 @@ class Course:
 
     key            every draw follows from it
     steps          optimiser steps
-    learning_rate  its peak, after `warm_up_steps`; from there it falls in a line to 0 at the end
+    learning_rate  its peak, after `warm_up_steps`; from there it falls in a line to 0 at the end, or stays
+    rate_falls     False: the peak from the first step to the last
+    measure        what `Task.look` measures: its name in the curve, and for a reader
     look_every     steps between looks at validation and between checkpoints
     patience       looks without a better one before it stops; None: never
     mark           says which training this is, for checkpoints
@@ -75,6 +77,8 @@ class Course:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warm_up_steps: int = 100
+    rate_falls: bool = True
+    measure: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
     look_every: int = 250
     patience: int | None = None
     device: str = "auto"
@@ -85,6 +89,8 @@ class Course:
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
+        if not self.rate_falls:
+            return self.learning_rate
         warm = min(self.warm_up_steps, max(self.steps // 10, 1))
         if step < warm:
             return self.learning_rate * (step + 1) / warm
@@ -231,8 +237,9 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     words = f"training · loss {loss:.3f}"
     if value is not None:
-        record["valid_ndcg"] = value
-        words += f", valid NDCG@10 {value:.4f}"
+        name, said = run.course.measure
+        record[name] = value
+        words += f", {said} {value:.4f}"
         state.worse += 1
         if value > state.best:
             state.best, state.best_step, state.worse = value, state.step, 0

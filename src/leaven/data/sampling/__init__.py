@@ -1,0 +1,16 @@
+"""How does a log become a table of labelled rows, and how is a ready one read?
+
+sample        Events -> Samples: positives from events, negatives from what was on sale then, features as of then
+by_time       one log -> samples to learn from, to choose on, and to judge by
+read_samples  a ready labelled CSV, Parquet file or frame -> Samples
+look          what is odd about these samples, before a model learns it
+"""
+
+from __future__ import annotations
+
+from leaven.data.sampling.building import by_time, sample
+from leaven.data.sampling.oddities import Oddity, look
+from leaven.data.sampling.ready import read_samples
+from leaven.data.sampling.wish import Sampling
+
+__all__ = ["Oddity", "Sampling", "by_time", "look", "read_samples", "sample"]

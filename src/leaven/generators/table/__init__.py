@@ -1,0 +1,1 @@
+"""Which labelled rows could also have been?"""

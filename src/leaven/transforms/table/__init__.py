@@ -1,0 +1,1 @@
+"""How are labelled rows changed so that their label stays true?"""

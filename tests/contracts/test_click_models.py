@@ -1,0 +1,127 @@
+"""Laws that every registered click model keeps."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.contracts import ClickTraining
+from leaven.data.samples import Samples
+from leaven.errors import DataError, FitError
+from leaven.metrics.clicks import Auc
+from leaven.registry import kinds
+from tests.contracts.registered import wish_of
+
+KINDS = sorted(kinds("click_models"))
+SMALL = {"hidden": (32, 16), "batch": 64, "epochs": 8, "fewest_rows": 1}
+FIELDS: dict[str, dict[str, Any]] = {"mlp": SMALL, "cross": SMALL, "boosting": {"rounds": 40}}
+
+
+def world(rows: int = 800, seed: int = 0) -> Samples:
+    """Popular items are taken, and more often in the shops "a" than in "b"; one column is noise with gaps."""
+    draw = np.random.default_rng(seed)
+    popular, shop = draw.exponential(size=rows), np.array(["a", "b", "c"], object)[draw.integers(0, 3, rows)]
+    label = draw.random(rows) < 1 / (1 + np.exp(1.5 - 2 * popular - 1.5 * (shop == "a")))
+    noise = draw.normal(size=rows)
+    noise[::5] = np.nan
+    columns = {"item_events_30d": popular, "noise": noise, "shop": shop}
+    keys = seeds.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(5000 * seed))
+    return Samples.real(columns, label.astype(float), keys)
+
+
+@cache
+def fitted(kind: str) -> Any:
+    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    return wish.fit(world(), ClickTraining(key=3, valid=world(300, seed=2)))
+
+
+def auc(model: Any, rows: Samples) -> float:
+    return Auc()(rows.label.astype(float), model.predict(rows))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_what_there_is_to_learn(kind: str) -> None:
+    chance = fitted(kind).predict(world(600, seed=1))
+    assert chance.shape == (600,)
+    assert ((chance >= 0) & (chance <= 1)).all()
+    assert auc(fitted(kind), world(600, seed=1)) > (0.7 if kind == "popularity" else 0.76)
+    assert abs(chance.mean() - world(600, seed=1).label.mean()) < 0.08
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_key_gives_the_same_model(kind: str) -> None:
+    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    again = wish.fit(world(), ClickTraining(key=3, valid=world(300, seed=2)))
+    assert again.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
+    fitted(kind).save(tmp_path / "model")
+    loaded = wish_of("click_models", kind).load(tmp_path / "model")
+    assert loaded.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
+    with pytest.raises(DataError):
+        wish_of("click_models", kind).load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_and_gaps_that_training_had_not_seen_are_no_error(kind: str) -> None:
+    rows = Samples.of({"item_events_30d": [None, 1.0], "noise": [None, None], "shop": ["new", None]}, label=[0, 1])
+    assert np.isfinite(fitted(kind).predict(rows)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codes_mean_names_not_numbers(kind: str) -> None:
+    rows = world(seed=1)
+    other = rows.recoded({"shop": ("c", "b", "a")})
+    np.testing.assert_array_equal(fitted(kind).predict(other), fitted(kind).predict(rows))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_class_only_is_an_error(kind: str) -> None:
+    rows = world(50)
+    with pytest.raises(FitError, match="both classes"):
+        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), ClickTraining(key=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_no_weight_teach_nothing(kind: str) -> None:
+    lies = world(800, seed=4)
+    lies = replace(lies, label=1 - lies.label, weight=np.zeros(800, np.float32))
+    from leaven.data.samples import concat
+
+    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    model = wish.fit(concat([world(), lies]), ClickTraining(key=3))
+    assert auc(model, world(600, seed=1)) > 0.7
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "popularity"])
+def test_a_column_that_is_not_there_is_named(kind: str) -> None:
+    rows = Samples.of({"item_event_30d": [1.0], "noise": [0.0], "shop": ["a"]}, label=[1])
+    with pytest.raises(DataError, match="item_events_30d"):
+        fitted(kind).predict(rows)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "logistic", "boosting"])
+def test_constant_and_empty_columns_are_left_out_and_named(kind: str) -> None:
+    rows = world(300)
+    odd = replace(
+        rows,
+        numeric=(*rows.numeric, "constant", "nothing"),
+        numbers=np.column_stack([rows.numbers, np.ones(300), np.full(300, np.nan)]),
+    )
+    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(odd, ClickTraining(key=3))
+    assert model.encoding.left_out == {"constant": "constant", "nothing": "all missing"}
+    assert np.isfinite(model.predict(odd)).all()
+
+
+@pytest.mark.parametrize("kind", ["mlp", "logistic", "boosting"])
+def test_a_soft_label_is_two_rows_that_share_a_weight(kind: str) -> None:
+    rows = world(400)
+    soft = replace(rows, label=np.where(rows.label > 0.5, 0.9, 0.1).astype(np.float32))
+    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(soft, ClickTraining(key=3))
+    assert auc(model, world(600, seed=1)) > 0.72
+    assert abs(model.predict(world(600, seed=1)).mean() - soft.label.mean()) < 0.08

@@ -1,0 +1,102 @@
+"""Metrics of predicted clicks, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from leaven.metrics.clicks import (
+    F1,
+    Accuracy,
+    Auc,
+    CalibrationError,
+    ClickAveragePrecision,
+    ClickPrecision,
+    ClickRecall,
+    LogLoss,
+    UserAuc,
+    best_threshold,
+    calibration,
+)
+
+LABEL = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
+CHANCE = np.array([0.9, 0.8, 0.6, 0.3, 0.2])
+USERS = np.array([1, 1, 2, 2, 2], np.uint64)
+
+
+def test_a_table_of_five_rows_by_hand() -> None:
+    # at .5: said positive 1, 2, 3; right 1, 3 (found), 4 (left)
+    assert Accuracy()(LABEL, CHANCE) == pytest.approx(3 / 5)
+    assert ClickPrecision()(LABEL, CHANCE) == pytest.approx(2 / 3)
+    assert ClickRecall()(LABEL, CHANCE) == pytest.approx(2 / 3)
+    assert F1()(LABEL, CHANCE) == pytest.approx(2 / 3)
+    # pairs: .9 above both, .6 above one, .2 above none
+    assert Auc()(LABEL, CHANCE) == pytest.approx((2 + 1 + 0) / 6)
+    assert ClickAveragePrecision()(LABEL, CHANCE) == pytest.approx((1 / 1 + 2 / 3 + 3 / 5) / 3)
+    by_hand = -(math.log(0.9) + math.log(0.2) + math.log(0.6) + math.log(0.7) + math.log(0.2)) / 5
+    assert LogLoss()(LABEL, CHANCE) == pytest.approx(by_hand)
+
+
+def test_ties_count_half() -> None:
+    assert Auc()(np.array([1.0, 0.0]), np.array([0.4, 0.4])) == 0.5
+    assert ClickAveragePrecision()(np.array([1.0, 0.0, 0.0]), np.array([0.4, 0.4, 0.4])) == pytest.approx(1 / 3)
+
+
+def test_the_auc_of_each_user_is_among_his_own_rows() -> None:
+    # user 1: 1 of 1 pairs; user 2: .6 above .3, .2 below it: 1 of 2
+    assert UserAuc()(LABEL, CHANCE, users=USERS) == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_users_with_one_class_have_no_auc_of_their_own() -> None:
+    users = np.array([1, 2, 2, 3, 3], np.uint64)
+    assert UserAuc()(LABEL, CHANCE, users=users) == pytest.approx((0 + 0) / 2)  # .8 above .6, .3 above .2
+
+
+def test_what_is_not_defined_is_no_number() -> None:
+    nobody = np.zeros(3)
+    assert math.isnan(Auc()(nobody, np.array([0.1, 0.2, 0.3])))
+    assert math.isnan(ClickPrecision()(nobody, np.array([0.1, 0.2, 0.3])))
+    assert math.isnan(UserAuc()(np.zeros(0), np.zeros(0), users=np.zeros(0, np.uint64)))
+
+
+def test_calibration_error_by_hand() -> None:
+    label, chance = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.2, 0.4, 0.7, 0.9])
+    _, said, happened, size = calibration(label, chance, groups=2)
+    np.testing.assert_allclose(said, [0.3, 0.8])
+    np.testing.assert_allclose(happened, [0.5, 1.0])
+    assert size.tolist() == [2, 2]
+    assert CalibrationError(groups=2)(label, chance) == pytest.approx((0.2 + 0.2) / 2)
+
+
+def test_a_sure_mistake_costs_much_but_not_infinitely() -> None:
+    assert 10 < LogLoss()(np.array([1.0]), np.array([0.0])) < 20
+
+
+def test_the_threshold_has_the_best_f1_of_all() -> None:
+    found = best_threshold(LABEL, CHANCE)
+    every = [F1(threshold=cut)(LABEL, CHANCE) for cut in CHANCE]
+    assert F1(threshold=found)(LABEL, CHANCE) == max(every)
+
+
+@given(some.lists(some.tuples(some.booleans(), some.integers(0, 8), some.integers(0, 3)), min_size=2, max_size=30))
+def test_a_weight_is_so_many_rows(rows: list[tuple[bool, int, int]]) -> None:
+    label = np.array([float(row[0]) for row in rows])
+    chance = np.array([row[1] / 10 + 0.05 for row in rows])
+    weight = np.array([row[2] for row in rows])
+    many = np.repeat(np.arange(len(rows)), weight)
+    for metric in (Accuracy(), ClickPrecision(), ClickRecall(), F1(), Auc(), ClickAveragePrecision(), LogLoss()):
+        weighted = metric(label, chance, weight.astype(float))
+        assert weighted == pytest.approx(metric(label[many], chance[many]), nan_ok=True)
+
+
+@given(some.lists(some.tuples(some.booleans(), some.integers(0, 5), some.integers(1, 3)), min_size=1, max_size=30))
+def test_the_user_auc_is_the_mean_of_one_auc_a_user(rows: list[tuple[bool, int, int]]) -> None:
+    label = np.array([float(row[0]) for row in rows])
+    chance = np.array([row[1] / 10 for row in rows])
+    users = np.array([row[2] for row in rows], np.uint64)
+    own = [Auc()(label[users == user], chance[users == user]) for user in np.unique(users)]
+    known = [value for value in own if not math.isnan(value)]
+    wanted = float(np.mean(known)) if known else float("nan")
+    assert UserAuc()(label, chance, users=users) == pytest.approx(wanted, nan_ok=True)
