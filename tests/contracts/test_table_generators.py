@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.contracts.registered import wish_of
 
 from leaven import seeds
 from leaven.data.samples import Samples
 from leaven.registry import kinds
-from tests.contracts.registered import wish_of
 
 KINDS = sorted(kinds("table_generators"))
 FIELDS: dict[str, dict[str, Any]] = {"any_order": {"bins": 12, "width": 64, "layers": 1, "epochs": 25}}

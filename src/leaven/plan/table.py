@@ -12,8 +12,8 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Strategy, TableGenerator, TableTransform
 from leaven.data.samples import Samples, concat
+from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError
-from leaven.expand.strategy import Uniform
 from leaven.plan.steps import GENERATED_WEIGHT, spoken
 from leaven.transforms.table.rules import Rules
 

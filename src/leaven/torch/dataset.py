@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 
 from leaven import seeds
 from leaven.data.histories import Histories
+from leaven.dosage.schedule import Constant
 from leaven.errors import DataError, SpecError
-from leaven.expand.schedule import Constant
 from leaven.nets.packs import Stretches, training_stretches
 from leaven.plan import Plan, epoch_rows, expand
 from leaven.torch.batch import Sample, sample

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 
 import leaven
 from leaven.data.histories import Histories
+from leaven.dosage.schedule import Linear
 from leaven.errors import DataError, SpecError
-from leaven.expand.schedule import Linear
 from leaven.plan import Plan, Step
 from leaven.torch import HistoriesDataset, HistoriesLoader, HistoriesStream, collate
 from leaven.transforms.history import Crop

@@ -46,7 +46,12 @@ def sample(
     rows = _Rows.of(user, item, time, keys, drawn)
     columns = _described(staged, wish, rows)
     made = Samples.real(columns, rows.label, rows.keys, user_keys[rows.user], rows.time)
-    facts = {"positives": int(drawn.on_sale.sum()), "negatives": len(drawn.item), "thinned_out": found - len(user), **drawn.counts}
+    facts = {
+        "positives": int(drawn.on_sale.sum()),
+        "negatives": len(drawn.item),
+        "thinned_out": found - len(user),
+        **drawn.counts,
+    }
     facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": _missing(made)}
     return replace(made, facts=facts).check()
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import duckdb
 
 _CATEGORY_BITS = 1 << 20
-RUNNING = {"user": "user_code", "item": "item_code", "pair": "user_code, item_code", "taste": "user_code, category_code"}
+RUNNING = {
+    "user": "user_code",
+    "item": "item_code",
+    "pair": "user_code, item_code",
+    "taste": "user_code, category_code",
+}
 """running table -> whose totals it holds"""
 
 

@@ -64,7 +64,9 @@ class AnyOrder:
         binning = Binning.fit(train, self.bins)
         net = self._net(binning, seeds.key(key, "begin"))
         bins = torch.from_numpy(binning.binned(train))
-        apart = seeds.uniform(seeds.row_keys(seeds.key(key, "valid"), train.keys), 0) < (0.1 if len(train) >= 100 else 0)
+        apart = seeds.uniform(seeds.row_keys(seeds.key(key, "valid"), train.keys), 0) < (
+            0.1 if len(train) >= 100 else 0
+        )
         weight = torch.from_numpy(train.weight[~apart].copy())
         task = CellTask(net, bins[~apart], weight, bins[apart], self.batch, key)
         steps = max(round(self.epochs * (~apart).sum() / self.batch), 50)

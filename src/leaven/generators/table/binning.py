@@ -49,7 +49,9 @@ class Column:
         place = low + np.minimum((chance * size).astype(np.int64), np.maximum(size - 1, 0))
         missing = 0.0 if self.bin_of is not None else np.nan
         empty = (bins == MISSING) | (size == 0)
-        cells = self.values[np.minimum(place, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
+        cells = (
+            self.values[np.minimum(place, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
+        )
         return np.where(empty, missing, cells)
 
 

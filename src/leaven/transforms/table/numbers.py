@@ -70,7 +70,9 @@ def _law(cells: Numbers, logged: bool) -> _Law | None:
     if not len(known):
         return None
     sized = np.log1p(np.abs(known)) if logged else known
-    return _Law(logged, float(sized.std()), float(known.min()), float(known.max()), bool((known == known.round()).all()))
+    return _Law(
+        logged, float(sized.std()), float(known.min()), float(known.max()), bool((known == known.round()).all())
+    )
 
 
 @dataclass(frozen=True, eq=False)
