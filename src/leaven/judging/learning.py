@@ -57,7 +57,8 @@ def learn(inputs: Inputs, key: int, most: int) -> Sides:
     if isinstance(real, Histories):
         assert isinstance(fold, Histories)
         see, names, encoder = _history_eyes(real, fold, key)
-        groups, popularity, constant = encoder.groups(), encoder.popularity, ()
+        groups, popularity = encoder.groups(), encoder.popularity
+        constant: tuple[str, ...] = ()
     else:
         assert isinstance(fold, Table)
         see, table = _table_eyes(real, fold, key)
