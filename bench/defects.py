@@ -1,4 +1,4 @@
-"""Which rows are known to be wrong, and in which way? Worlds whose law is known, and generators with one defect each."""
+"""Which rows are known to be wrong, and how? Worlds whose law is known, and generators with one defect each."""
 
 from __future__ import annotations
 
