@@ -25,7 +25,7 @@ class HistoryLaw:
     """
 
     loves: float = 2.0
-    follows: float = 0.35
+    follows: float = 0.5
     odd: float = 0.05
     groups: int = GROUPS
 
@@ -142,7 +142,7 @@ def _copied(train: Any, count: int, key: int) -> Any:
 
 HISTORIES: dict[str, Made] = {
     "none": _of(HistoryLaw()),
-    "too smooth": _of(HistoryLaw(loves=3.5, follows=0.6, odd=0.0)),
+    "too smooth": _of(HistoryLaw(loves=3.5, follows=0.75, odd=0.0)),
     "too noisy": _of(HistoryLaw(odd=0.4)),
     "modes missing": _of(HistoryLaw(groups=3)),
     "copier": _copied,

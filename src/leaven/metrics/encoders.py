@@ -21,6 +21,7 @@ Column = npt.NDArray[Any]
 
 _RECENT = 50  # last items of a history that meet each other
 _MOST_CATEGORIES = 20
+_GROUPED_BY = 6
 _RAREST = 0.01  # share of the training lines below which a category counts among the others
 
 
@@ -57,8 +58,11 @@ class HistoryEncoder:
         return _means(self.vectors[rows.items], rows)
 
     def groups(self) -> npt.NDArray[np.int64]:
-        """int64 (n_items + 2,): one of 2 * width groups, by the component that stands out most, and its sign."""
-        strongest = np.abs(self.vectors).argmax(axis=1)
+        """int64 (n_items + 2,): one of 12 groups, by which of the first six components stands out most, and its sign.
+
+        Few groups, so that some hundred rows fill a table of who follows whom.
+        """
+        strongest = np.abs(self.vectors[:, :_GROUPED_BY]).argmax(axis=1)
         signs = self.vectors[np.arange(len(strongest)), strongest] > 0
         return np.asarray(2 * strongest + signs, np.int64)
 

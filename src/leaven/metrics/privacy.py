@@ -22,11 +22,14 @@ Scores = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Attack:
     """auc: chance that a member is suspected more than a stranger. tpr: share of the members found while 1 % of the
-    strangers are accused. Intervals at 95 %: both sides resampled."""
+    strangers are accused. Intervals at 95 %: both sides resampled. p: chance of as much where nothing tells members
+    from strangers, their labels dealt anew."""
 
     auc: float
     auc_interval: tuple[float, float]
+    auc_p: float
     tpr: float
+    tpr_p: float
     tpr_interval: tuple[float, float]
     members: int
     strangers: int
@@ -72,5 +75,12 @@ def attack(members: Scores, strangers: Scores, key: int, draws: int = 200) -> At
         found[place] = auc(mine, others), tpr_at(mine, others)
     low, high = np.quantile(found, (0.025, 0.975), axis=0)
     pairs = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    counts = len(members), len(strangers)
-    return Attack(auc(members, strangers), pairs[0], tpr_at(members, strangers), pairs[1], *counts)
+    seen = np.array([auc(members, strangers), tpr_at(members, strangers)])
+    both, above = np.concatenate([members, strangers]), np.ones(2)
+    for _ in range(draws):
+        dealt = both[chance.permutation(len(both))]
+        mine, others = dealt[: len(members)], dealt[len(members) :]
+        above += np.array([auc(mine, others), tpr_at(mine, others)]) >= seen
+    (auc_p, tpr_p), counts = above / (1 + draws), (len(members), len(strangers))
+    ranked = (float(seen[0]), pairs[0], float(auc_p))
+    return Attack(*ranked, float(seen[1]), float(tpr_p), pairs[1], *counts)

@@ -42,9 +42,9 @@ class AttackAuc:
         return auc(members, strangers) if len(members) and len(strangers) else float("nan")
 
     def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
-        """interval: at 95 %, members and strangers resampled."""
+        """interval: at 95 %, members and strangers resampled; p: where nothing tells them apart."""
         found = privacy.attack(*suspicions(new, real, known), key)
-        return {"bootstrap_interval": found.auc_interval, "members": found.members, "strangers": found.strangers}
+        return _said(found, found.auc_interval, found.auc_p)
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class AttackTpr:
         return privacy.tpr_at(members, strangers) if len(members) and len(strangers) else float("nan")
 
     def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
-        """interval: at 95 %, members and strangers resampled."""
+        """interval: at 95 %, members and strangers resampled; p: where nothing tells them apart."""
         found = privacy.attack(*suspicions(new, real, known), key)
-        return {"bootstrap_interval": found.tpr_interval, "members": found.members, "strangers": found.strangers}
+        return _said(found, found.tpr_interval, found.tpr_p)
+
+
+def _said(found: privacy.Attack, interval: tuple[float, float], p: float) -> Mapping[str, Any]:
+    """What both say beside their figure; `own_p` must agree before anything is rejected."""
+    return {"bootstrap_interval": interval, "own_p": p, "members": found.members, "strangers": found.strangers}

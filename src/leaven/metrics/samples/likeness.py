@@ -123,17 +123,23 @@ class Transitions:
     trait: ClassVar[Trait] = Trait("alike", "low", of=("histories",), bearable=0.02)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """0 to 1 bit: Jensen-Shannon divergence of the pairs of neighbouring groups, half an event added to each."""
-        return fidelity.jensen_shannon(_steps(new, known) + 0.5, _steps(real, known) + 0.5)
+        """0 to 1 bit: divergence of the next group given the last (Jensen-Shannon), mean over the real last groups.
+
+        Given the last, because how much each group is taken is another question (`popularity_drift`).
+        """
+        mine, theirs = _steps(new, known), _steps(real, known)
+        apart = [fidelity.jensen_shannon(a + 0.5, b + 0.5) for a, b in zip(mine, theirs, strict=True)]
+        return float(np.average(apart, weights=theirs.sum(axis=1))) if theirs.sum() else float("nan")
 
 
 def _steps(sample: Sample, known: Known) -> np.ndarray:  # type: ignore[type-arg]
+    """float64 (groups, groups): how often an event of one group is followed by one of another."""
     rows, many = sample.histories, int(known.groups.max()) + 1
     group = known.groups[rows.items]
     inside = np.ones(max(rows.events - 1, 0), bool)
     inside[rows.starts[1:-1][(rows.starts[1:-1] > 0) & (rows.starts[1:-1] < rows.events)] - 1] = False
     codes = (group[:-1] * many + group[1:])[inside]
-    return np.bincount(codes, minlength=many * many).astype(np.float64)
+    return np.bincount(codes, minlength=many * many).reshape(many, many).astype(np.float64)
 
 
 @dataclass(frozen=True)

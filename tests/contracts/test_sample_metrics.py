@@ -1,0 +1,164 @@
+"""Every registered metric of made rows leaves real rows alone, and sees the defect that it was made for."""
+
+import inspect
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench.defects import LAWS
+from bench.judging import trial
+from scipy.stats import binom
+
+from leaven import seeds
+from leaven.judging.halves import deals, figure
+from leaven.judging.inputs import Inputs
+from leaven.judging.judgement import Figure
+from leaven.judging.learning import Sides, learn
+from leaven.metrics.samples import Explained, Sample
+from leaven.registry import kinds, made
+
+pytest.importorskip("sklearn")
+
+METRICS = {kind: made("sample_metrics", kind) for kind in kinds("sample_metrics")}
+SLOW = ("attack_auc", "attack_tpr", "classifier_auc")
+
+CATCHES = {
+    "frechet": ("histories", "modes missing", 1),
+    "frechet_infinity": ("table", "modes missing", 1),
+    "sliced_wasserstein": ("histories", "modes missing", 1),
+    "mmd": ("histories", "modes missing", 1),
+    "classifier_auc": ("histories", "order shuffled", 1),
+    "density": ("table", "columns shuffled", -1),
+    "alpha_precision": ("histories", "too noisy", -1),
+    "indd": ("histories", "too smooth", 1),
+    "indd_shape": ("table", "too smooth", 1),
+    "marginals": ("table", "shrunken", 1),
+    "pairs": ("table", "columns shuffled", 1),
+    "transitions": ("histories", "order shuffled", 1),
+    "gaps": ("histories", "clock slow", 1),
+    "lengths": ("histories", "cut short", 1),
+    "repeats": ("histories", "stuttering", 1),
+    "coverage": ("histories", "modes missing", -1),
+    "beta_recall": ("histories", "modes missing", -1),
+    "vendi": ("histories", "modes missing", -1),
+    "catalog_share": ("histories", "modes missing", -1),
+    "gini": ("histories", "too smooth", 1),
+    "top_share": ("histories", "too smooth", 1),
+    "popularity_drift": ("histories", "modes missing", 1),
+    "distinct_runs": ("histories", "stuttering", -1),
+    "novel_runs": ("histories", "copier", -1),
+    "copies": ("histories", "copier", 1),
+    "near_copies": ("histories", "copier", 1),
+    "longest_run": ("histories", "copier", 1),
+    "authenticity": ("histories", "copier", -1),
+    "data_copying": ("histories", "copier", -1),
+    "attack_auc": ("histories", "copier", 1),
+    "attack_tpr": ("histories", "copier", 1),
+    "closest_record": ("table", "copier", -1),
+}
+"""metric -> (kind of data, the defect it was made for, sign of value minus reference)."""
+
+
+def sides_of(kind: str, place: int, rows: int) -> Sides:
+    """New rows of the real law: nothing is wrong with them."""
+    law, _ = LAWS[kind]
+    real, held, new = (law.rows(rows, seeds.key(place, kind, part)) for part in ("real", "held", "new"))
+    return learn(Inputs(kind, real, held, new), seeds.key(place, "learn"), 1000)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[tuple[str, str], dict[str, Figure]]:
+    """(kind of data, defect) -> figures of the metrics made for it."""
+    pairs = {(kind, defect) for kind, defect, _ in CATCHES.values()}
+    asked = {pair: [name for name, (*where, _) in CATCHES.items() if tuple(where) == pair] for pair in pairs}
+    return {pair: {one.kind: one for one in trial(*pair, 400, 3, asked[pair]).figures} for pair in sorted(pairs)}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_each_metric_sees_the_defect_it_was_made_for(kind, found) -> None:
+    data, defect, sign = CATCHES[kind]
+    figure = found[data, defect][kind]
+    assert figure.p <= 0.05, f"{kind} did not see: {defect}"
+    assert sign * (figure.value - figure.reference) > 0
+    assert METRICS[kind].trait.sanity or figure.light in ("yellow", "red")
+
+
+def test_every_registered_metric_has_a_defect_that_it_is_for() -> None:
+    assert set(CATCHES) == set(METRICS)
+
+
+@pytest.mark.parametrize("kind", ["histories", "table"])
+def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
+    """The promise is 5 % for each metric; a count that a promise kept would exceed once in ten thousand is refused."""
+    trials, rejected, asked = 10, {}, 0
+    for place in range(trials):
+        sides = sides_of(kind, place, 150)
+        dealt = deals(sides.new, sides.pool, 20, place)
+        for name, metric in METRICS.items():
+            if kind not in metric.trait.of or (name in SLOW and place >= 5):
+                continue
+            one = figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
+            if not isinstance(one, Figure):
+                assert "needs" in one
+                continue
+            rejected[name] = rejected.get(name, 0) + (one.p <= 0.05)
+            asked += 1
+    too_many = {name: count for name, count in rejected.items() if binom.sf(count - 1, trials, 0.05) < 1e-4}
+    assert not too_many
+    assert sum(rejected.values()) / asked < 0.08
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_a_metric_changes_nothing_and_says_the_same_twice(kind) -> None:
+    metric = METRICS[kind]
+    sides = _sides_once(metric.trait.of[0])
+    new, real = sides.new, sides.pool
+    values = [metric(new, real, sides.known, 5) for _ in range(2)]
+    assert isinstance(values[0], float)
+    assert values[0] == values[1]
+    if isinstance(metric, Explained):
+        assert dict(metric.explain(new, real, sides.known, 5))
+
+
+_HELD: dict[str, Sides] = {}
+
+
+def _sides_once(kind: str) -> Sides:
+    """Samples in arrays that nobody may write into."""
+    if kind not in _HELD:
+        sides = sides_of(kind, 99, 120)
+        _HELD[kind] = replace(sides, new=_frozen(sides.new), pool=_frozen(sides.pool))
+    return _HELD[kind]
+
+
+def _frozen(sample: Sample) -> Sample:
+    for values in (sample.points, sample.features, sample.noise, *sample.facts.values()):
+        values.setflags(write=False)
+    return sample
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
+    first = inspect.getdoc(type(METRICS[kind])).split("\n")[0]
+    assert first.endswith(".")
+    assert 20 < len(first) <= 120
+    assert METRICS[kind].trait.group in ("alike", "varied", "not copied", "private")
+
+
+def test_too_few_rows_are_a_reason_and_no_figure() -> None:
+    sides = sides_of("table", 1, 40)
+    said = figure("frechet", METRICS["frechet"], deals(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
+                  sides.known, 1)  # fmt: skip
+    assert isinstance(said, str)
+    assert "needs 40" in said
+
+
+def test_a_value_that_is_no_number_is_a_reason_and_no_figure() -> None:
+    sides = sides_of("table", 1, 120)
+    empty = replace(sides.new, points=np.full_like(sides.new.points, np.nan))
+    metric = METRICS["vendi"]
+    single = replace(empty, points=sides.new.points[:, :1])
+    dealt = deals(single, replace(sides.pool, points=sides.pool.points[:, :1]), 20, 1)
+    said = figure("pairs", METRICS["pairs"], dealt, single, sides.pool, sides.known, 1)
+    assert said == "these rows do not allow a figure"
+    assert isinstance(metric(single, single, sides.known, 1), float)
