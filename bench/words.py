@@ -28,7 +28,7 @@ from leaven.transforms.text.views import changed, unchanged
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 WANTED = {"delete": 100_000, "swap": 100_000, "insert": 100_000, "synonyms": 50_000}
 TURNS = 7
-SEED = 23
+SEED = 31
 ENGLISH = {"beauty": 50, "retail": 30, "grocery": 20}
 CHINESE = 50
 

@@ -80,6 +80,11 @@ def names(catalog: Catalog, lexicon: Lexicon, least: int = 3) -> list[str]:
     return sorted(f"{one} {two}" for one, two in sure if one in known and one not in lexicon.synonyms)
 
 
+def _makers(catalog: Catalog, rows: list[list[str]], lexicon: Lexicon) -> frozenset[str]:
+    """Words that are probably makers' names; none where a column tells brands, which are left out already."""
+    return frozenset() if any(catalog.words.get("brand", ())) else heads(rows) - set(lexicon.synonyms)
+
+
 def _usable(word: str, lexicon: Lexicon) -> bool:
     long_enough = len(word) > 1 if has_han(word) else len(word) > 2
     return long_enough and word not in _STOP and not lexicon.guarded(word) and word not in lexicon.blocked
@@ -100,7 +105,7 @@ def related(catalog: Catalog, lexicon: Lexicon, least: int = 4, top: int = 5) ->
     one, two, both = together.row[apart], together.col[apart], together.data[apart]
     pmi = np.log(both * len(rows) / (counts[one] * counts[two]))
     score = pmi / np.maximum(-np.log(both / len(rows)), 1e-9)
-    names = heads(rows)
+    names = _makers(catalog, rows, lexicon)
     usable = np.array([word not in names and _usable(word, lexicon) for word in words])
     good = (score > 0.15) & usable[two]
     return _best(words, one[good], two[good], score[good], top, lambda a, b: not alike(a, b))
@@ -137,7 +142,7 @@ def neighbours(
     vectors = sparse.csr_matrix((data, (counts.row, counts.col)), shape=table.shape)
     norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(1)).ravel())
     unit = sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ vectors
-    names = heads(rows)
+    names = _makers(catalog, rows, lexicon)
     usable = np.array([word not in names and _usable(word, lexicon) for word in words])
     unit = sparse.diags(usable.astype(float)) @ unit
     alikes = (unit @ unit.T).tocoo()
