@@ -37,7 +37,7 @@ ODD = [
     "cream",
     "护手霜",
     "250ml",
-    "a " * 50_000,
+    "soft b " * 14_000,
     "温暖柔软" * 25_000,
     "🎁 gentle gift 🎁👩‍👩‍👧 cream",
     "كريم ناعم لليدين 250 مل",
@@ -137,7 +137,7 @@ def test_numbers_and_tags_are_never_touched(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_operator_is_a_silent_no_op_on_chinese_or_english(kind: str) -> None:
-    chinese = ["妮维雅温和洁面乳，保湿补水，150毫升", "柔软棉质毯子，时尚，温暖，送礼", "时尚温暖毯子 柔软"]
+    chinese = ["妮维雅温和洁面乳，保湿补水，150毫升", "柔软棉质毯子，送礼", "时尚毯子 礼物"]
     english = ["gentle warm towel, 12 oz, elegant gift", "elegant classic lamp, daily gift, red"]
     for texts in (chinese, english):
         made = [changed(FITTED[kind], texts, keys(len(texts), seed)) for seed in range(30)]

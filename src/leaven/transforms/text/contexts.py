@@ -56,6 +56,35 @@ def pools(catalog: Catalog, lexicon: Lexicon, most: int) -> dict[bool, tuple[str
     return pools
 
 
+def heads(rows: list[list[str]], least: int = 3, share: float = 0.5) -> frozenset[str]:
+    """Words that mostly begin their texts, in `least` of them or more: makers' names, where no column tells brands.
+
+    >>> sorted(heads([["nivea", "soft"], ["nivea", "cream"], ["nivea", "soap"], ["soft", "soap"]]))
+    ['nivea']
+    """
+    first = Counter(row[0] for row in rows if len(row) > 1)
+    whole = Counter(word for row in rows for word in set(row))
+    return frozenset(word for word, count in first.items() if count >= least and count >= share * whole[word])
+
+
+def names(catalog: Catalog, lexicon: Lexicon, least: int = 3) -> list[str]:
+    """Two-word names that begin texts: a maker's word that our lexicon does not know, and what mostly follows it.
+
+    Where no column tells brands, "coastal scents" must not become "coastal fragrances".
+    """
+    rows = sentences(catalog, lexicon)
+    known = heads(rows, least, 0.8)
+    first = Counter(row[0] for row in rows if len(row) > 1)
+    pairs = Counter((row[0], row[1]) for row in rows if len(row) > 1)
+    sure = [(one, two) for (one, two), count in pairs.items() if count >= least and count >= 0.5 * first[one]]
+    return sorted(f"{one} {two}" for one, two in sure if one in known and one not in lexicon.synonyms)
+
+
+def _makers(catalog: Catalog, rows: list[list[str]], lexicon: Lexicon) -> frozenset[str]:
+    """Words that are probably makers' names; none where a column tells brands, which are left out already."""
+    return frozenset() if any(catalog.words.get("brand", ())) else heads(rows) - set(lexicon.synonyms)
+
+
 def _usable(word: str, lexicon: Lexicon) -> bool:
     long_enough = len(word) > 1 if has_han(word) else len(word) > 2
     return long_enough and word not in _STOP and not lexicon.guarded(word) and word not in lexicon.blocked
@@ -76,13 +105,14 @@ def related(catalog: Catalog, lexicon: Lexicon, least: int = 4, top: int = 5) ->
     one, two, both = together.row[apart], together.col[apart], together.data[apart]
     pmi = np.log(both * len(rows) / (counts[one] * counts[two]))
     score = pmi / np.maximum(-np.log(both / len(rows)), 1e-9)
-    usable = np.array([_usable(word, lexicon) for word in words])
+    names = _makers(catalog, rows, lexicon)
+    usable = np.array([word not in names and _usable(word, lexicon) for word in words])
     good = (score > 0.15) & usable[two]
     return _best(words, one[good], two[good], score[good], top, lambda a, b: not alike(a, b))
 
 
 def neighbours(
-    catalog: Catalog, lexicon: Lexicon, least: int = 5, similarity: float = 0.3, top: int = 3, reach: int = 2
+    catalog: Catalog, lexicon: Lexicon, least: int = 5, similarity: float = 0.2, top: int = 3, reach: int = 2
 ) -> Synonyms:
     """word -> up to `top` words with the same surroundings: cosine of positive PMI vectors (Bullinaria and Levy, 2007).
 
@@ -112,7 +142,8 @@ def neighbours(
     vectors = sparse.csr_matrix((data, (counts.row, counts.col)), shape=table.shape)
     norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(1)).ravel())
     unit = sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ vectors
-    usable = np.array([_usable(word, lexicon) for word in words])
+    names = _makers(catalog, rows, lexicon)
+    usable = np.array([word not in names and _usable(word, lexicon) for word in words])
     unit = sparse.diags(usable.astype(float)) @ unit
     alikes = (unit @ unit.T).tocoo()
     good = (alikes.row != alikes.col) & (alikes.data >= similarity)

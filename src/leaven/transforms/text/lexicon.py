@@ -1,9 +1,9 @@
 """Which words mean the same, and which must never stand for each other?
 
-`lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in the title of an item. A kind with "!"
-holds words that are *not* alike, such as colours: attributes. Attributes are guarded: other sources (WordNet,
-neighbour words, a Cilin file) neither replace them nor put them in. Groups of an attribute's own kind, such as
-"colour: grey, gray", name the same thing twice, and those may be exchanged.
+`lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in the title of an item (with ">": the first
+by the others, not the other way). A kind with "!" holds words that are *not* alike, such as colours: attributes. They
+are guarded: other sources (WordNet, neighbour words, a Cilin file) neither replace them nor put them in. Groups of an
+attribute's own kind, such as "colour: grey, gray", name the same thing twice, and those may be exchanged.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ def _ours() -> Lexicon:
     guards: dict[str, str] = {}
     blocked: set[str] = set()
     for kind, words in _lines(text):
-        name = kind.removesuffix("!")
+        name = kind.rstrip("!>")
         if name == "blocked":
             blocked |= set(words)
             continue
         if name in ATTRIBUTES:
             guards |= dict.fromkeys(words, name)
-        if not kind.endswith("!"):
+        if kind.endswith(">"):
+            synonyms.setdefault(words[0], []).extend(words[1:])
+        elif not kind.endswith("!"):
             _join(synonyms, words)
     known = {*synonyms, *guards}
     whole = frozenset(word for word in known if has_han(word))
@@ -76,7 +78,7 @@ def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
             kind, _, cells = line.partition("\t")
             words = [word.strip() for word in cells.split(",")]
             yield kind, words
-            if kind.removesuffix("!") in ("product", "noun"):
+            if kind.rstrip("!>") in ("product", "noun"):
                 plurals = [plural(word) for word in words]
                 if all(plurals) or kind.endswith("!"):
                     yield kind, [word for word in plurals if word]

@@ -80,14 +80,22 @@ class WordEdit:
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
         """One new text a text."""
+        pieces, words, choice = self._edited(texts, keys, strength)
+        return pieces.joined(words, texts, np.unique(choice.row).tolist())
+
+    def changes(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[tuple[int, str, str]]:
+        """What happens to which words: (text, word, what stands there now), in order; for looking at, one by one."""
+        pieces, words, choice = self._edited(texts, keys, strength)
+        places = zip(choice.row.tolist(), choice.places.tolist(), strict=True)
+        return [(row, pieces.words[at], words[at]) for row, at in places if pieces.words[at] != words[at]]
+
+    def _edited(self, texts: Sequence[str], keys: Keys, strength: Strength) -> tuple[Pieces, list[str], Choice]:
         pieces, free = self.reader(texts)
         able = self.able(pieces, free)
-        if not able.any():
-            return list(texts)
         choice = self._chosen(pieces, able, keys, strength)
         words = list(pieces.words)
         self.change(words, pieces, choice)
-        return pieces.joined(words, texts, np.unique(choice.row).tolist())
+        return pieces, words, choice
 
     def _chosen(self, pieces: Pieces, able: Bools, keys: Keys, strength: Strength) -> Choice:
         places, row = np.flatnonzero(able), pieces.row[able]

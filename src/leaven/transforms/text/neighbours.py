@@ -31,7 +31,7 @@ class NeighbourWords:
     share_range: tuple[float, float] = (0.2, 0.5)
     p: float = 1.0
     least_texts: int = 5
-    least_similarity: float = 0.3
+    least_similarity: float = 0.2
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

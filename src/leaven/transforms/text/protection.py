@@ -86,7 +86,7 @@ def _letter(piece: str) -> str:
     if any(map(str.isdigit, piece)):
         return "n" if _NUMBER.fullmatch(piece) else "q"
     if re.match(f"[{HAN}]", first):
-        return "t" if _HAN_DENYING.fullmatch(piece) else "h"
+        return "b" if _HAN_DENYING.fullmatch(piece) else "h"  # the word holds what it denies
     if _DENYING.fullmatch(small):
         return "f"
     return "k" if _INNER_CAPITAL.fullmatch(piece) else "w"

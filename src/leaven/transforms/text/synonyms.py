@@ -32,6 +32,7 @@ class Synonyms:
     least_share  WordNet: share of a word's counted uses that fall on that sense, for both words
     parts        WordNet: parts of speech
     in_catalog   sources whose words must stand in the catalogue, `least_texts` times or more
+    names        where no column tells brands, two-word names that begin titles are learned and stay
     guard        colours, materials, sizes and product nouns are not replaced by WordNet or Cilin
     blocked      words that never come in, beside the lexicon's own list
     protect      words and phrases that are never replaced, beside brands and what patterns find
@@ -43,10 +44,11 @@ class Synonyms:
     dictionary: str = ""
     cilin: str = ""
     max_sense: int = 1
-    least_share: float = 0.7
+    least_share: float = 0.9
     parts: tuple[str, ...] = ("adjective", "adverb")
     in_catalog: tuple[str, ...] = ("wordnet", "cilin")
     least_texts: int = 3
+    names: bool = True
     guard: bool = True
     blocked: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
@@ -71,7 +73,9 @@ class Synonyms:
         """
         known = self.thesaurus(catalog)
         whole = Lexicon.ours().whole | frozenset(word for word in known if len(word) <= _LONGEST_WHOLE)
-        reader = Reader.of(catalog, self.protect, lambda piece: known.get(piece.lower(), ()), whole)
+        learn = self.names and not any(catalog.words.get("brand", ()))
+        kept = [*self.protect, *(contexts.names(catalog, Lexicon.ours()) if learn else ())]
+        reader = Reader.of(catalog, kept, lambda piece: known.get(piece.lower(), ()), whole)
         return WordEdit(reader, self.share_range, self.p, _is_open, put_in_place, "no word has a synonym")
 
     def thesaurus(self, catalog: Catalog) -> dict[str, tuple[str, ...]]:

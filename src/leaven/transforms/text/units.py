@@ -54,7 +54,7 @@ _OTHER_SPELLINGS = {
 _HAN_NAME = re.compile(r"[一-鿿]")
 _NAMES = sorted({name for group in _GROUPS for name in group} | set(_OTHER_SPELLINGS), key=lambda n: (-len(n), n))
 _SIZE = re.compile(
-    r"(?<![\w.])(\d+(?:[.,]\d+)?)[ \-]?(" + "|".join(map(re.escape, _NAMES)) + r")(?![A-Za-z0-9/&])", re.IGNORECASE
+    r"(?<![\w./])(\d+(?:[.,]\d+)?)[ \-]?(" + "|".join(map(re.escape, _NAMES)) + r")(?![A-Za-z0-9/&])", re.IGNORECASE
 )
 _PACK = re.compile(r"\bpacks? of (\d+)\b|\b(\d+)[ -]?packs?\b", re.IGNORECASE)
 

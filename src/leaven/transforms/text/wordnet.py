@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +69,9 @@ def load(place: Path) -> WordNet:
     """The compiled table of the files in a folder; compiled now where the cache has none."""
     file = _cache() / f"wordnet-{_fingerprint(place)}.npz"
     try:
-        with np.load(file, allow_pickle=False) as held:
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as held:
             return _unpacked({name: held[name] for name in held.files})
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, BadZipFile):  # missing, or broken: made anew
         table = compiled(place)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

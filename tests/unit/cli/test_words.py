@@ -1,0 +1,47 @@
+"""`leaven words` shows a user's own texts before and after."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from leaven.cli.entry import run
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> Path:
+    file = tmp_path / "items.csv"
+    file.write_text("id,name,brand\n1,Acme gentle soap 250ml,Acme\n2,Acme stylish lamp,Acme\n3,,Acme\n")
+    return file
+
+
+def test_changed_words_are_marked_and_the_others_counted(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["words", str(items), "--operator", "units", "--rows", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "Acme gentle soap 250ml" in told
+    assert "*" in told
+    assert "no size with a unit" in told
+
+
+def test_json_holds_pairs_and_counts(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["words", str(items), "--operator", "units", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["texts"] == 3
+    assert found["changed"] == 1
+    assert found["examples"][0]["before"] == "Acme gentle soap 250ml"
+    assert found["unchanged"] == {"no size with a unit": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--operator", "unit"], "units"),
+        (["--column", "nam"], "name"),
+        (["--operator", "synonyms", "--brand", "x"], "x"),
+    ],
+)
+def test_misspelt_names_are_answered(
+    items: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["words", str(items), *more]) != 0
+    assert said in capsys.readouterr().err
