@@ -17,7 +17,11 @@ from leaven.registry import kinds
 
 KINDS = sorted(kinds("click_models"))
 SMALL = {"hidden": (32, 16), "batch": 64, "epochs": 8, "fewest_rows": 1}
-FIELDS: dict[str, dict[str, Any]] = {"mlp": SMALL, "cross": SMALL, "boosting": {"rounds": 40}}
+FIELDS: dict[str, dict[str, Any]] = {
+    "mlp": SMALL,
+    "cross": SMALL | {"epochs": 20, "learning_rate": 4e-3, "dropout": 0.0},
+    "boosting": {"rounds": 40},
+}
 
 
 def world(rows: int = 800, seed: int = 0) -> Samples:

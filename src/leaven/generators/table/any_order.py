@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 _CHUNK = 512  # rows of one forward pass, always: the same bytes at any batch size
+_FEWEST_STEPS = 300
 _IN_BIN, _LOT, _ORDER = 4_000, 2_000, 0  # where the draws of a key begin, one a column
 
 
@@ -31,7 +32,7 @@ class AnyOrder:
 
     bins        of a number column (equal sizes, frequent values alone), and most frequent names of a category column
     embedding, width, layers, dropout   size of the net
-    batch, epochs, learning_rate        training; a tenth of the rows chooses the best weights
+    batch, epochs, learning_rate        training, of 300 steps at least; a tenth of the rows chooses the best weights
 
     It has an exact likelihood of binned rows (under an order), fills in missing cells given all the others, and draws
     the label like a column. A number is drawn as one of its bin's training values, so it stays in the column's law.
@@ -69,7 +70,7 @@ class AnyOrder:
         )
         weight = torch.from_numpy(train.weight[~apart].copy())
         task = CellTask(net, bins[~apart], weight, bins[apart], self.batch, key)
-        steps = max(round(self.epochs * (~apart).sum() / self.batch), 50)
+        steps = max(round(self.epochs * (~apart).sum() / self.batch), _FEWEST_STEPS)
         course = Course(
             key=key,
             steps=steps,
