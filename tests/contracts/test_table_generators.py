@@ -13,7 +13,9 @@ from leaven.data.samples import Samples
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("table_generators"))
-FIELDS: dict[str, dict[str, Any]] = {"any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3}}
+FIELDS: dict[str, dict[str, Any]] = {
+    "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3}
+}
 
 
 def world(rows: int, seed: int = 0) -> Samples:

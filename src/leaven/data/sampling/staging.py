@@ -79,7 +79,9 @@ def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, know
     cells = {name: f"nullif(CAST(known.{name} AS VARCHAR), '')" for name in ("category", "brand")}
     cells |= {"price": "known.price", "born": "known.born"}
     kinds = {"category": "VARCHAR", "brand": "VARCHAR", "price": "DOUBLE", "born": "BIGINT"}
-    chosen = ", ".join(f"CAST({sql if name in known else 'NULL'} AS {kinds[name]}) AS {name}" for name, sql in cells.items())
+    chosen = ", ".join(
+        f"CAST({sql if name in known else 'NULL'} AS {kinds[name]}) AS {name}" for name, sql in cells.items()
+    )
     join = f"LEFT JOIN {events.items} AS known ON known.item = ids.id" if events.items else ""
     named = f"SELECT ids.id, ids.code, {chosen} FROM click_item_ids AS ids {join}"
     code = "CAST(dense_rank() OVER (ORDER BY coalesce(CAST(category AS VARCHAR), '')) AS INTEGER) AS category_code"

@@ -28,7 +28,9 @@ def log(lines: list[tuple[str, str, float, float]], categories: dict[str, str] |
     return read(table, words, items=ItemSource(listed, columns={"item": "item_id", "category": "category"}))
 
 
-def random_log(seed: int, last_day: int = 60, items: int = 12, events: int = 400) -> list[tuple[str, str, float, float]]:
+def random_log(
+    seed: int, last_day: int = 60, items: int = 12, events: int = 400
+) -> list[tuple[str, str, float, float]]:
     draw = np.random.default_rng(seed)
     days = np.sort(draw.random(events) * last_day)
     return [
@@ -80,7 +82,9 @@ def test_every_feature_is_what_was_known_just_before_by_hand() -> None:
 
 def test_the_favourite_is_the_category_taken_most_so_far() -> None:
     rows = sample(log(LINES, KINDS), Sampling(ratio=1), key=1)
-    favourite = dict(zip(zip(rows.texts("user"), rows.times.tolist(), strict=True), rows.texts("user_favourite"), strict=True))
+    favourite = dict(
+        zip(zip(rows.texts("user"), rows.times.tolist(), strict=True), rows.texts("user_favourite"), strict=True)
+    )
     assert favourite["ann", NOON + 10 * DAY] == "kitchen"  # two mugs, one bag
     assert favourite["bob", NOON + 2 * DAY] == "outdoor"
 
