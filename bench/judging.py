@@ -8,6 +8,7 @@ python -m bench.judging --power          # from how many rows on each defect is 
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from bench.defects import LAWS
 from leaven import seeds
 from leaven.judging import Judgement, judge
 from leaven.judging.halves import REJECTED
-from leaven.registry import kinds
+from leaven.registry import kinds, made
 
 SIZES = (100, 200, 400, 800)
 
@@ -75,14 +76,29 @@ def power(kind: str, metric: str, trials: int = 10) -> None:
         print(f"  {name:>24} " + " ".join(f"{share:6.0%}" for share in shares))
 
 
+def table() -> str:
+    """The table of docs/judging.md: every metric, its sentence, its better direction."""
+    lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
+    for kind in kinds("sample_metrics"):
+        metric = made("sample_metrics", kind)
+        says = (inspect.getdoc(type(metric)) or "").split("\n")[0]
+        better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
+        lines.append(f"| `{kind}` | {metric.trait.group} | {', '.join(metric.trait.of)} | {better} | {says} |")
+    return "\n".join(lines)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--trials", type=int, default=0)
-    parser.add_argument("--power", nargs="*", metavar="METRIC", choices=[*kinds("sample_metrics"), []])
+    parser.add_argument("--power", nargs="*", metavar="METRIC")
     parser.add_argument("--kind", choices=list(LAWS))
+    parser.add_argument("--table", action="store_true")
     wish = parser.parse_args(arguments)
+    if wish.table:
+        print(table())
+        return
     for kind in [wish.kind] if wish.kind else LAWS:
         if wish.trials:
             level(kind, wish.trials, wish.rows)

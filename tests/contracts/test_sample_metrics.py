@@ -1,6 +1,7 @@
 """Every registered metric of made rows leaves real rows alone, and sees the defect that it was made for."""
 
 import inspect
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -71,7 +72,7 @@ def found() -> dict[tuple[str, str], dict[str, Figure]]:
     """(kind of data, defect) -> figures of the metrics made for it."""
     pairs = {(kind, defect) for kind, defect, _ in CATCHES.values()}
     asked = {pair: [name for name, (*where, _) in CATCHES.items() if tuple(where) == pair] for pair in pairs}
-    return {pair: {one.kind: one for one in trial(*pair, 400, 3, asked[pair]).figures} for pair in sorted(pairs)}
+    return {pair: {one.kind: one for one in trial(*pair, 400, 0, asked[pair]).figures} for pair in sorted(pairs)}
 
 
 @pytest.mark.parametrize("kind", METRICS)
@@ -89,23 +90,26 @@ def test_every_registered_metric_has_a_defect_that_it_is_for() -> None:
 
 @pytest.mark.parametrize("kind", ["histories", "table"])
 def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
-    """The promise is 5 % for each metric; a count that a promise kept would exceed once in ten thousand is refused."""
-    trials, rejected, asked = 10, {}, 0
-    for place in range(trials):
+    """The promise is 5 % for each metric; a count that a kept promise reaches once in a thousand is refused.
+
+    `python -m bench.judging --trials 200` looks longer.
+    """
+    rejected, asked = Counter(), Counter()
+    for place in range(8):
         sides = sides_of(kind, place, 150)
         dealt = deals(sides.new, sides.pool, 20, place)
         for name, metric in METRICS.items():
-            if kind not in metric.trait.of or (name in SLOW and place >= 5):
+            if kind not in metric.trait.of or (name in SLOW and place >= 4):
                 continue
             one = figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
             if not isinstance(one, Figure):
                 assert "needs" in one
                 continue
-            rejected[name] = rejected.get(name, 0) + (one.p <= 0.05)
-            asked += 1
-    too_many = {name: count for name, count in rejected.items() if binom.sf(count - 1, trials, 0.05) < 1e-4}
+            rejected[name] += one.p <= 0.05
+            asked[name] += 1
+    too_many = {name: count for name, count in rejected.items() if binom.sf(count - 1, asked[name], 0.05) < 1e-3}
     assert not too_many
-    assert sum(rejected.values()) / asked < 0.08
+    assert rejected.total() / asked.total() < 0.08
 
 
 @pytest.mark.parametrize("kind", METRICS)

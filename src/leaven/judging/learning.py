@@ -54,11 +54,11 @@ def learn(inputs: Inputs, key: int, most: int) -> Sides:
     fold, pool = held.take(order[:third]), held.take(order[third : third + most])
     chosen = new.take(_choice(len(new), most, seeds.key(key, "new")))
     members = real.take(_choice(len(real), most, seeds.key(key, "members")))
+    constant: tuple[str, ...] = ()
     if isinstance(real, Histories):
         assert isinstance(fold, Histories)
         see, names, encoder = _history_eyes(real, fold, key)
         groups, popularity = encoder.groups(), encoder.popularity
-        constant: tuple[str, ...] = ()
     else:
         assert isinstance(fold, Table)
         see, table = _table_eyes(real, fold, key)
