@@ -59,11 +59,10 @@ def _may_go(pieces: Pieces, free: Bools) -> Bools:
 
 def _leave_out(words: list[str], pieces: Pieces, choice: Choice) -> None:
     """A word takes the blanks and commas before it along; the first word those behind it."""
-    kinds, starts = pieces.kinds, pieces.starts
-    blank = ord("s")
+    kinds, starts, blank = pieces.kinds.tobytes(), pieces.bounds, ord("s")
     for place, row in zip(choice.places.tolist(), choice.row.tolist(), strict=True):
         words[place] = ""
-        first, end = int(starts[row]), int(starts[row + 1])
+        first, end = starts[row], starts[row + 1]
         here = place - 1
         while here >= first and kinds[here] == blank:
             words[here] = ""

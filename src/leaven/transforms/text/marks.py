@@ -152,14 +152,14 @@ def cased(word: str, like: str) -> str:
 def drawn(pieces: Pieces, words: list[str], place: int, row: int, lot: float) -> str:
     """One of the options of a word, `lot` in [0, 1): it suits an article before it, and the text lacks it; else ""."""
     options = pieces.options[pieces.ids[place]]
-    first, end = int(pieces.starts[row]), int(pieces.starts[row + 1])
-    around = {word.lower() for word in words[first:end]} if end - first < _NEAR else set()
-    article = place - 2 >= first and words[place - 2].lower() in _ARTICLES
-    vowel = words[place][:1].lower() in _VOWELS
+    first, end = pieces.bounds[row], pieces.bounds[row + 1]
+    around = "".join((*words[first:place], " ", *words[place + 1 : end])).lower() if end - first < _NEAR else ""
+    article = place - 2 >= first and words[place - 2] in _ARTICLES
+    vowel = words[place][:1] in _VOWELS
     begin = int(lot * len(options))
     for step in range(min(len(options), _TRIES)):
         word = options[(begin + step) % len(options)]
-        if word.lower() not in around and (not article or (word[0].lower() in _VOWELS) == vowel):
+        if word.lower() not in around and (not article or (word[0] in _VOWELS) == vowel):
             return cased(word, words[place])
     return ""
 
@@ -170,7 +170,7 @@ def put_in_place(words: list[str], pieces: Pieces, choice: Choice) -> None:
         words[place] = drawn(pieces, words, place, row, lot) or words[place]
 
 
-_ARTICLES = ("a", "an")
-_VOWELS = frozenset("aeiou")
+_ARTICLES = frozenset(("a", "an", "A", "An", "AN"))
+_VOWELS = frozenset("aeiouAEIOU")
 _TRIES = 8
 _NEAR = 200  # pieces: a text longer than this may hold a word twice

@@ -26,7 +26,9 @@ _MARKS = (
 )
 _RUN = rf"[^\W_{HAN}](?:[^\W_{HAN}]|[{_MARKS}])*"
 _PIECE = re.compile(
-    rf"[{HAN}]+|{_RUN}(?:(?:['’.\-&]|(?<=\d)[,/:](?=\d)){_RUN})*|<[^<>]{{1,400}}>|&#?\w{{2,8}};"
+    # the first two say nothing new: they are the common case, and quick
+    rf"[A-Za-z]+(?=[ \n]|$)| (?=[A-Za-z])|[{HAN}]+"
+    rf"|{_RUN}(?:(?:['’.\-&]|(?<=\d)[,/:](?=\d)){_RUN})*|<[^<>]{{1,400}}>|&#?\w{{2,8}};"
     rf"|[ \t\n\r]+|[$€£￥¥+%×*#]|[^\w<&$€£￥¥+%×*# \t\n\r]+|[\s\S]"
 )
 _HAN_RUN = re.compile(rf"[{HAN}]+")
@@ -156,9 +158,15 @@ class Pieces:
         """int64 (pieces,): which text a piece belongs to."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
+    @cached_property
+    def bounds(self) -> list[int]:
+        """`starts` as a list: single numbers of an array are slow to read in a loop."""
+        bounds: list[int] = self.starts.tolist()
+        return bounds
+
     def joined(self, words: Sequence[str], texts: Sequence[str], touched: Iterable[int]) -> list[str]:
         """The texts with those of `touched` rows put together again from `words`."""
-        made, starts = list(texts), self.starts.tolist()
+        made, starts = list(texts), self.bounds
         for row in touched:
             after, before = "".join(words[starts[row] : starts[row + 1]]), made[row]
             # a word that left the beginning leaves its blank behind
@@ -174,7 +182,7 @@ def read(texts: Sequence[str], vocabulary: Vocabulary) -> Pieces:
     vocabulary.forget()
     find = _PIECE.findall
     rows: list[list[str]] = [find(text) for text in texts]
-    if any(map(_HAN_RUN.search, texts)):
+    if not all(map(str.isascii, texts)):
         rows = [vocabulary.cutter(row) if has_han(text) else row for row, text in zip(rows, texts, strict=True)]
     words = list(chain.from_iterable(rows))
     starts = np.zeros(len(rows) + 1, np.int64)
