@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.registered import wish_of
 from leaven import seeds
 from leaven.contracts import ClickTraining
 from leaven.data.samples import Samples
 from leaven.errors import DataError, FitError
 from leaven.metrics.clicks import Auc
 from leaven.registry import kinds
-from tests.contracts.registered import wish_of
 
 KINDS = sorted(kinds("click_models"))
 SMALL = {"hidden": (32, 16), "batch": 64, "epochs": 8, "fewest_rows": 1}

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.registered import wish_of
 from leaven import seeds
 from leaven.data.samples import Samples
 from leaven.registry import kinds
-from tests.contracts.registered import wish_of
 
 KINDS = sorted(kinds("table_generators"))
-FIELDS: dict[str, dict[str, Any]] = {"any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3}}
+FIELDS: dict[str, dict[str, Any]] = {
+    "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3}
+}
 
 
 def world(rows: int, seed: int = 0) -> Samples:

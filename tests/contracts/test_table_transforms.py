@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts.registered import wish_of
 from leaven import seeds
 from leaven.data.samples import ROW_COLUMNS, Samples
 from leaven.registry import kinds
-from tests.contracts.registered import wish_of
 
 KINDS = sorted(kinds("table_transforms"))
 FIELDS: dict[str, dict[str, Any]] = {

@@ -235,7 +235,9 @@ class Samples:
             odd = self.label[~((self.label >= 0) & (self.label <= 1))][0]
             raise DataError("samples.label", "0, 1 or a share between", f"{odd:g}", "map the label to 0 and 1")
         for place, name in enumerate(self.categorical):
-            if len(self) and not 0 <= self.codes[:, place].min() <= self.codes[:, place].max() <= len(self.levels[name]):
+            if len(self) and not 0 <= self.codes[:, place].min() <= self.codes[:, place].max() <= len(
+                self.levels[name]
+            ):
                 raise DataError(f"samples.codes, {name!r}", f"codes in 0..{len(self.levels[name])}", "others", "")
         return self
 

@@ -42,7 +42,9 @@ def test_rows_that_break_a_rule_are_refused_and_counted() -> None:
     ruled = expand_table(world(), [TableStep(noise, rules=("price > 0", "kind is known"))], key=1)
     below = int((free.rows.number("price") <= 0).sum())
     assert below > 20
-    assert ruled.facts == [{"step": "numeric noise", "tried": 200, "made": 200 - below, "refused": {"price > 0": below}}]
+    assert ruled.facts == [
+        {"step": "numeric noise", "tried": 200, "made": 200 - below, "refused": {"price > 0": below}}
+    ]
     assert (ruled.rows.number("price") > 0).all()
 
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import duckdb
 
 _CATEGORY_BITS = 1 << 20
-RUNNING = {"user": "user_code", "item": "item_code", "pair": "user_code, item_code", "taste": "user_code, category_code"}
+RUNNING = {
+    "user": "user_code",
+    "item": "item_code",
+    "pair": "user_code, item_code",
+    "taste": "user_code, category_code",
+}
 """running table -> whose totals it holds"""
 
 
@@ -74,7 +79,9 @@ def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, know
     cells = {name: f"nullif(CAST(known.{name} AS VARCHAR), '')" for name in ("category", "brand")}
     cells |= {"price": "known.price", "born": "known.born"}
     kinds = {"category": "VARCHAR", "brand": "VARCHAR", "price": "DOUBLE", "born": "BIGINT"}
-    chosen = ", ".join(f"CAST({sql if name in known else 'NULL'} AS {kinds[name]}) AS {name}" for name, sql in cells.items())
+    chosen = ", ".join(
+        f"CAST({sql if name in known else 'NULL'} AS {kinds[name]}) AS {name}" for name, sql in cells.items()
+    )
     join = f"LEFT JOIN {events.items} AS known ON known.item = ids.id" if events.items else ""
     named = f"SELECT ids.id, ids.code, {chosen} FROM click_item_ids AS ids {join}"
     code = "CAST(dense_rank() OVER (ORDER BY coalesce(CAST(category AS VARCHAR), '')) AS INTEGER) AS category_code"
@@ -82,7 +89,7 @@ def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, know
 
 
 def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool) -> None:
-    """click_events: user_code, item_code, category_code, time, kind, price, spent; the price paid before the listed one."""
+    """click_events: codes of user, item and category, time, kind, price, spent; the price paid, else the listed one."""
     paid = "log.price" if "price" in events.columns else "NULL"
     price = f"CAST(coalesce({paid}, {'items.price' if catalog_price else 'NULL'}) AS DOUBLE)"
     quantity = "coalesce(log.quantity, 1)" if "quantity" in events.columns else "1"

@@ -65,7 +65,9 @@ class AnyOrder:
         binning = Binning.fit(train, self.bins)
         net = self._net(binning, seeds.key(key, "begin"))
         bins = torch.from_numpy(binning.binned(train))
-        apart = seeds.uniform(seeds.row_keys(seeds.key(key, "valid"), train.keys), 0) < (0.1 if len(train) >= 100 else 0)
+        apart = seeds.uniform(seeds.row_keys(seeds.key(key, "valid"), train.keys), 0) < (
+            0.1 if len(train) >= 100 else 0
+        )
         weight = torch.from_numpy(train.weight[~apart].copy())
         task = CellTask(net, bins[~apart], weight, bins[apart], self.batch, key)
         steps = max(round(self.epochs * (~apart).sum() / self.batch), _FEWEST_STEPS)
@@ -130,7 +132,8 @@ class AnyOrderTable:
         """float64 (rows,): natural logarithm of the probability of each binned row, in an order that its key gives."""
         own = rows.recoded(self.layout.levels)
         bins = self.binning.binned(own)
-        return _in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
+        said = _in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
+        return np.asarray(said, np.float64).reshape(len(own))
 
     def save(self, folder: Path) -> None:
         """Weights in one file, bins and the rest in two others."""

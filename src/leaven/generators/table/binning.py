@@ -19,7 +19,7 @@ _PARTS = ("cuts", "bin_of", "values", "starts", "seen")
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column in bins. cuts float64: between the bins of a number; bin_of int64 (levels + 1,): of each category code.
+    """One column in bins. cuts float64: between bins of a number; bin_of int64 (levels + 1,): of each category code.
 
     values: the training cells, bin by bin; starts int64 (bins + 1,): where each bin's begin. Bin 0 is for missing.
     seen bool (bins,): which bins some training row is in; no other is ever drawn.
@@ -38,7 +38,7 @@ class Column:
     def binned(self, cells: npt.NDArray[Any]) -> Ints:
         """int64 (rows,): the bin of each cell."""
         if self.bin_of is not None:
-            return self.bin_of[cells]
+            return np.asarray(self.bin_of[cells], np.int64)
         assert self.cuts is not None
         found = 1 + np.searchsorted(self.cuts, np.nan_to_num(cells), side="right")
         return np.where(np.isnan(cells), MISSING, found)
@@ -49,7 +49,9 @@ class Column:
         place = low + np.minimum((chance * size).astype(np.int64), np.maximum(size - 1, 0))
         missing = 0.0 if self.bin_of is not None else np.nan
         empty = (bins == MISSING) | (size == 0)
-        cells = self.values[np.minimum(place, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
+        cells = (
+            self.values[np.minimum(place, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
+        )
         return np.where(empty, missing, cells)
 
 

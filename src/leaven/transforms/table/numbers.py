@@ -18,7 +18,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NumericNoise:
-    """Add noise to numbers: x + α·σ·ε, where σ is the column's own spread and ε is normal (the source's x + α·noise(x)).
+    """Add noise to numbers: x + α·σ·ε, σ being the column's own spread and ε normal (the source's x + α·noise(x)).
 
     alpha    how strong (× strength), in standard deviations of the column
     columns  number columns; (): all
@@ -70,7 +70,9 @@ def _law(cells: Numbers, logged: bool) -> _Law | None:
     if not len(known):
         return None
     sized = np.log1p(np.abs(known)) if logged else known
-    return _Law(logged, float(sized.std()), float(known.min()), float(known.max()), bool((known == known.round()).all()))
+    return _Law(
+        logged, float(sized.std()), float(known.min()), float(known.max()), bool((known == known.round()).all())
+    )
 
 
 @dataclass(frozen=True, eq=False)

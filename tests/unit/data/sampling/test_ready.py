@@ -17,7 +17,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_currency_signs_thousands_and_gaps(tmp_path: Path) -> None:
-    text = "who,price,colour,clicked\nann,\"$1,250.50\",red,1\nbob,£3,,0\ncat,\"2,50 €\",blue,0\ndan,n/a,red,1\n"
+    text = 'who,price,colour,clicked\nann,"$1,250.50",red,1\nbob,£3,,0\ncat,"2,50 €",blue,0\ndan,n/a,red,1\n'
     rows = read_samples(written(tmp_path, text), label="clicked", user="who")
     assert rows.numeric == ("price",)
     np.testing.assert_array_equal(rows.number("price"), [1250.5, 3.0, 2.5, np.nan])
@@ -70,7 +70,13 @@ def world(rows: int = 400) -> Samples:
 
 def test_columns_that_know_the_answer_are_named_and_honest_ones_are_not() -> None:
     found = {(odd.kind, odd.column) for odd in look(world())}
-    assert found == {("leak", "paid"), ("leak", "gap"), ("leak", "verdict"), ("constant", "same"), ("all missing", "nothing")}
+    assert found == {
+        ("leak", "paid"),
+        ("leak", "gap"),
+        ("leak", "verdict"),
+        ("constant", "same"),
+        ("all missing", "nothing"),
+    }
 
 
 def test_one_class_is_odd() -> None:
