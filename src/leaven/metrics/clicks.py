@@ -21,7 +21,7 @@ _EDGE = 1e-7  # chances of exactly 0 and 1 are moved so far, else one sure mista
 
 @dataclass(frozen=True)
 class Counts:
-    """Weights of rows: found (positive, said so), alarms (negative, said positive), missed, left (negative, said so)."""
+    """Weights of rows: found (positive, said so), alarms (said, but negative), missed, left (negative, said so)."""
 
     found: float
     alarms: float

@@ -47,7 +47,7 @@ def sample(
     rows = _Rows.of(user, item, time, keys, drawn)
     columns = _described(staged, wish, rows)
     made = Samples.real(columns, rows.label, rows.keys, user_keys[rows.user], rows.time)
-    facts = {
+    facts: dict[str, Any] = {
         "positives": int(drawn.on_sale.sum()),
         "negatives": len(drawn.item),
         "thinned_out": found - len(user),
