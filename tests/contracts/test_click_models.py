@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.contracts.registered import wish_of
 
+from contracts.registered import wish_of
 from leaven import seeds
 from leaven.contracts import ClickTraining
 from leaven.data.samples import Samples

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.contracts.registered import wish_of
 
+from contracts.registered import wish_of
 from leaven import seeds
 from leaven.data.samples import Samples
 from leaven.registry import kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -45,7 +45,7 @@ class Missing:
             if name not in train.numeric:
                 raise SpecError(f"missing.{name}", "a number column", "none", nearest(name, train.numeric))
         values = {name: _value(train.number(name), self.columns.get(name, self.rule)) for name in train.numeric}
-        gone = np.isnan(train.numbers).any(axis=0)
+        gone = np.isnan(train.numbers).sum(axis=0).tolist()
         marked = tuple(name for name, some in zip(train.numeric, gone, strict=True) if some and self.indicators)
         return Filling(values, marked)
 
@@ -75,5 +75,6 @@ def _value(cells: np.ndarray[tuple[int], np.dtype[np.float64]], rule: Rule) -> f
     known = cells[~np.isnan(cells)]
     if rule == "zero" or not len(known):
         return 0.0
+    made: dict[str, Callable[[np.ndarray[tuple[int], np.dtype[np.float64]]], float]]
     made = {"median": np.median, "mean": np.mean, "smallest": np.min, "largest": np.max}
     return float(made[rule](known))

@@ -21,7 +21,7 @@ _EDGE = 1e-7  # chances of exactly 0 and 1 are moved so far, else one sure mista
 
 @dataclass(frozen=True)
 class Counts:
-    """Weights of rows: found (positive and said so), alarms (negative, said positive), missed, left (negative, said so)."""
+    """Weights of rows: found (positive, said so), alarms (said, but negative), missed, left (negative, said so)."""
 
     found: float
     alarms: float
@@ -110,7 +110,7 @@ class Auc:
 
 @dataclass(frozen=True)
 class ClickAveragePrecision:
-    """Precision at the place of each positive row, averaged: the area under precision over recall, without drawing lines
+    """Precision at the place of each positive row, averaged: the area under precision over recall, no lines drawn
     between points; rows of equal chance share one place."""
 
     higher_is_better: ClassVar[bool] = True
@@ -195,14 +195,14 @@ def per_user_auc(label: Values, chance: Values, users: Users, weight: Values) ->
 def calibration(
     label: Values, chance: Values, weight: Values | None = None, groups: int = 15
 ) -> tuple[Values, Values, Values, Values]:
-    """(largest chance, mean chance, share of positives, weight) of groups of equal weight, ascending: a plot's points."""
+    """(largest chance, mean chance, share of positives, weight) of groups of equal weight, ascending: for a plot."""
     w = _weights(label, weight)
     order = np.argsort(chance, kind="stable")
     total = np.cumsum(w[order])
     if not len(w) or total[-1] <= 0:
         return (np.zeros(0),) * 4
     group = np.minimum(((total - w[order] / 2) / total[-1] * groups).astype(np.int64), groups - 1)
-    size = np.bincount(group, weights=w[order], minlength=groups)
+    size = np.bincount(group, weights=w[order], minlength=groups).astype(np.float64)
     safe = np.where(size > 0, size, 1.0)
     said = np.bincount(group, weights=w[order] * chance[order], minlength=groups) / safe
     happened = np.bincount(group, weights=w[order] * label[order], minlength=groups) / safe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class ClickNet(nn.Module):
         with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
             self.tables = nn.ModuleList(nn.Embedding(count + 1, shape.embedding) for count in shape.levels)
             sizes = [shape.width, *shape.hidden]
-            self.deep = nn.ModuleList(nn.Linear(low, high) for low, high in zip(sizes[:-1], sizes[1:], strict=True))
+            self.deep = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(sizes))
             self.crosses = nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(shape.crosses))
             self.last = nn.Linear(sizes[-1] + (shape.width if shape.crosses else 0), 1)
         self._draw(chance)

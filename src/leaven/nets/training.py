@@ -237,9 +237,9 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     words = f"training · loss {loss:.3f}"
     if value is not None:
-        name, spoken = run.course.measure
+        name, shown = run.course.measure
         record[name] = value
-        words += f", {spoken} {value:.4f}"
+        words += f", {shown} {value:.4f}"
         state.worse += 1
         if value > state.best:
             state.best, state.best_step, state.worse = value, state.step, 0

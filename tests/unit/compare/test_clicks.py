@@ -27,7 +27,8 @@ def test_what_is_better_is_found_better_and_noise_is_not() -> None:
     assert found["truth", "auc"].better
     assert found["truth", "log_loss"].better
     assert found["truth", "log_loss"].difference < 0
-    assert not (found["other", "auc"].better or found["other", "auc"].worse)
+    assert not found["other", "auc"].better
+    assert not found["other", "auc"].worse
     assert found["truth", "auc"].value == pytest.approx(Auc()(rows.label.astype(float), truth))
     assert found["baseline", "auc"].difference == 0
 

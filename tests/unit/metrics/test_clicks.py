@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from leaven.metrics.clicks import (
@@ -80,6 +80,7 @@ def test_the_threshold_has_the_best_f1_of_all() -> None:
     assert F1(threshold=found)(LABEL, CHANCE) == max(every)
 
 
+@settings(deadline=None)
 @given(some.lists(some.tuples(some.booleans(), some.integers(0, 8), some.integers(0, 3)), min_size=2, max_size=30))
 def test_a_weight_is_so_many_rows(rows: list[tuple[bool, int, int]]) -> None:
     label = np.array([float(row[0]) for row in rows])
@@ -91,6 +92,7 @@ def test_a_weight_is_so_many_rows(rows: list[tuple[bool, int, int]]) -> None:
         assert weighted == pytest.approx(metric(label[many], chance[many]), nan_ok=True)
 
 
+@settings(deadline=None)
 @given(some.lists(some.tuples(some.booleans(), some.integers(0, 5), some.integers(1, 3)), min_size=1, max_size=30))
 def test_the_user_auc_is_the_mean_of_one_auc_a_user(rows: list[tuple[bool, int, int]]) -> None:
     label = np.array([float(row[0]) for row in rows])

@@ -26,9 +26,10 @@ def sample(
 ) -> Samples:
     """Positives after second `since` and up to second `until`, and their negatives, described as of their moment.
 
-    A positive that was not on sale by the rule that negatives obey is left out, and counted: else "never sold yet" would
-    give the label away. What happened before `since` shapes the features; what happens after `until` shapes nothing at all. `facts`:
-    positives, negatives, users, items, what was refused, and how many values of each column are missing.
+    A positive that was not on sale by the rule that negatives obey is left out, and counted: else "never sold yet"
+    would give the label away. What happened before `since` shapes the features; what happens after `until` shapes
+    nothing at all. `facts`: positives, negatives, users, items, what was refused, and how many values of each column
+    are missing.
 
     Raises DataError where the period holds no event.
     """
@@ -46,7 +47,7 @@ def sample(
     rows = _Rows.of(user, item, time, keys, drawn)
     columns = _described(staged, wish, rows)
     made = Samples.real(columns, rows.label, rows.keys, user_keys[rows.user], rows.time)
-    facts = {
+    facts: dict[str, Any] = {
         "positives": int(drawn.on_sale.sum()),
         "negatives": len(drawn.item),
         "thinned_out": found - len(user),
@@ -117,7 +118,8 @@ def _deeds(staged: Staged) -> tuple[Deeds, Keys, Keys]:
     category = np.concatenate([[0], items.column("category_code").to_numpy()]).astype(np.int64)
     never = np.iinfo(np.int64).max
     born = np.concatenate([[never], items.column("born").fill_null(never).to_numpy()]).astype(np.int64)
-    deeds = Deeds(*(np.asarray(events[name], np.int64) for name in ("user_code", "item_code", "time")), category, born)
+    user, item, time = (np.asarray(events[name], np.int64) for name in ("user_code", "item_code", "time"))
+    deeds = Deeds(user, item, time, category, born)
     keys = [seeds.user_keys(["", *table.column("id").to_pylist()]) for table in (users, items)]
     return deeds, keys[0], keys[1]
 

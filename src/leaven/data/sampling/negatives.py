@@ -7,6 +7,7 @@ the key of its positive row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def draw(deeds: Deeds, user: Ints, item: Ints, time: Ints, keys: npt.NDArray[np.
     chosen = np.zeros((len(user), wish.ratio), np.int64)
     on_sale = np.zeros(len(user), bool)
     counts = {"taken_by_user": 0, "drawn_twice": 0, "given_up": 0}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         rows = order[low:high]
         shelf.open(int(days[rows[0]]))
         rows = rows[shelf.holds(item[rows])]
@@ -124,8 +125,8 @@ class _Guard:
     def __call__(self, user: Ints, item: Ints, time: Ints) -> npt.NDArray[np.bool_]:
         pair = user * self.width + item
         place = np.minimum(np.searchsorted(self.pairs, pair), len(self.pairs) - 1)
-        known = self.pairs[place] == pair
-        return known & (self.last[place] >= time) if self.repeats else known
+        known: npt.NDArray[np.bool_] = self.pairs[place] == pair
+        return np.asarray(known & (self.last[place] >= time), bool) if self.repeats else known
 
 
 class _Shelf:

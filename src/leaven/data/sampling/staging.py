@@ -89,7 +89,7 @@ def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, know
 
 
 def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool) -> None:
-    """click_events: user_code, item_code, category_code, time, kind, price, spent; the price paid before the listed one."""
+    """click_events: codes of user, item and category, time, kind, price, spent; the price paid, else the listed one."""
     paid = "log.price" if "price" in events.columns else "NULL"
     price = f"CAST(coalesce({paid}, {'items.price' if catalog_price else 'NULL'}) AS DOUBLE)"
     quantity = "coalesce(log.quantity, 1)" if "quantity" in events.columns else "1"

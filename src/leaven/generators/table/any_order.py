@@ -132,7 +132,8 @@ class AnyOrderTable:
         """float64 (rows,): natural logarithm of the probability of each binned row, in an order that its key gives."""
         own = rows.recoded(self.layout.levels)
         bins = self.binning.binned(own)
-        return _in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
+        said = _in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
+        return np.asarray(said, np.float64).reshape(len(own))
 
     def save(self, folder: Path) -> None:
         """Weights in one file, bins and the rest in two others."""

@@ -19,7 +19,7 @@ _PARTS = ("cuts", "bin_of", "values", "starts", "seen")
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column in bins. cuts float64: between the bins of a number; bin_of int64 (levels + 1,): of each category code.
+    """One column in bins. cuts float64: between bins of a number; bin_of int64 (levels + 1,): of each category code.
 
     values: the training cells, bin by bin; starts int64 (bins + 1,): where each bin's begin. Bin 0 is for missing.
     seen bool (bins,): which bins some training row is in; no other is ever drawn.
@@ -38,7 +38,7 @@ class Column:
     def binned(self, cells: npt.NDArray[Any]) -> Ints:
         """int64 (rows,): the bin of each cell."""
         if self.bin_of is not None:
-            return self.bin_of[cells]
+            return np.asarray(self.bin_of[cells], np.int64)
         assert self.cuts is not None
         found = 1 + np.searchsorted(self.cuts, np.nan_to_num(cells), side="right")
         return np.where(np.isnan(cells), MISSING, found)

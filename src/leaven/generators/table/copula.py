@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class Copula:
         spread = np.corrcoef(scores, rowvar=False) if len(train) > 1 else np.eye(columns.shape[1])
         spread = (1 - self.shrink) * np.nan_to_num(np.atleast_2d(spread)) + self.shrink * np.eye(columns.shape[1])
         np.fill_diagonal(spread, 1.0)
-        return CopulaTable(self, layout, columns, np.linalg.cholesky(spread), _by_frequency(train))
+        return CopulaTable(self, layout, columns, np.linalg.cholesky(spread).astype(np.float64), _by_frequency(train))
 
     @classmethod
     def load(cls, folder: Path) -> CopulaTable:
@@ -94,7 +95,7 @@ class CopulaTable:
     def save(self, folder: Path) -> None:
         """Arrays, and the rest as JSON."""
         orders = {f"order_{place}": order for place, order in enumerate(self.orders)}
-        arrays = {"columns": self.columns, "root": self.root, **orders}
+        arrays: dict[str, npt.NDArray[Any]] = {"columns": self.columns, "root": self.root, **orders}
         write(folder, "copula", arrays, {"wish": asdict(self.wish), "layout": self.layout.said()})
 
 

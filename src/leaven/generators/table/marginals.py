@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class MarginalTable:
 
     def save(self, folder: Path) -> None:
         """The columns as arrays, the rest as JSON."""
-        arrays = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
+        arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
         said = {"wish": asdict(self.wish), "layout": self.layout.said(), "negatives": self.negatives}
         write(folder, "marginals", arrays, said)
 

@@ -18,7 +18,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NumericNoise:
-    """Add noise to numbers: x + α·σ·ε, where σ is the column's own spread and ε is normal (the source's x + α·noise(x)).
+    """Add noise to numbers: x + α·σ·ε, σ being the column's own spread and ε normal (the source's x + α·noise(x)).
 
     alpha    how strong (× strength), in standard deviations of the column
     columns  number columns; (): all
