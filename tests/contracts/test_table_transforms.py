@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contracts.registered import wish_of
 
 from contracts.registered import wish_of
 from leaven import seeds

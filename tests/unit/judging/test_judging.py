@@ -141,9 +141,12 @@ def test_a_gate_is_written_as_it_was_read() -> None:
         assert str(Gate.parse(text)) == text
 
 
-def test_the_screen_shows_lights_references_and_what_was_skipped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_screen_shows_lights_references_and_what_was_skipped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from leaven.cli import printing
 
+    monkeypatch.setenv("COLUMNS", "100")
     found = judge(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
     printing.show(*judged(found))
     out = capsys.readouterr().out

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from leaven.expand.strategy import Random, Uniform
 
 from leaven.data.samples import Samples
+from leaven.dosage.strategy import Random, Uniform
 from leaven.errors import SpecError
 from leaven.generators.table.marginals import Marginals
 from leaven.plan.table import TableStep, expand_table
