@@ -29,7 +29,7 @@ class NumericNoise:
 
     Missing cells stay missing.
 
-    >>> rows = Samples.of({"price": [1.0, 3.0]}, label=[0, 1])
+    >>> rows = Samples.of({"price": [1.5, 3.2]}, label=[0, 1])
     >>> moved = NumericNoise(alpha=0.5, bounded=False).fit(rows)(rows, rows.keys, np.ones(2, np.float32))
     >>> bool((moved.numbers != rows.numbers).all())
     True

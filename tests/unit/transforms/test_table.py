@@ -1,0 +1,105 @@
+"""Table transforms by known answers."""
+
+import doctest
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.samples import Samples
+from leaven.errors import DataError, SpecError
+from leaven.transforms.table.cells import FeatureMask, RollUp, SwapNoise
+from leaven.transforms.table.numbers import NumericNoise, QuantileJitter
+from leaven.transforms.table.rows import RowMixup
+from leaven.transforms.table.rules import Rules
+
+ROWS = 4000
+
+
+def world() -> Samples:
+    draw = np.random.default_rng(0)
+    label = draw.integers(0, 2, ROWS)
+    columns = {
+        "price": (draw.lognormal(size=ROWS) + 0.01).tolist(),
+        "count": draw.integers(0, 5, ROWS).tolist(),
+        "kind": draw.choice(["mug", "cup", "bag"], ROWS).tolist(),
+        "sure": label.astype(float).tolist(),
+    }
+    rows = Samples.of(columns, label=label.tolist())
+    return rows
+
+
+def ones() -> np.ndarray:
+    return np.ones(ROWS, np.float32)
+
+
+def test_noise_is_as_strong_as_alpha_says_and_whole_numbers_stay_whole() -> None:
+    rows = world()
+    noise = NumericNoise(alpha=0.5, bounded=False).fit(rows)
+    new = noise(rows, seeds.mix(rows.keys), ones())
+    step = new.number("price") - rows.number("price")
+    assert step.std() == pytest.approx(0.5 * rows.number("price").std(), rel=0.05)
+    assert abs(step.mean()) < 0.05
+    assert (new.number("count") == new.number("count").round()).all()
+    half = noise(rows, seeds.mix(rows.keys), ones() / 2)
+    np.testing.assert_allclose(half.number("price") - rows.number("price"), step / 2, atol=1e-12)
+
+
+def test_noise_on_the_logarithm_never_makes_a_price_negative() -> None:
+    rows = world()
+    new = NumericNoise(alpha=1.0, columns=("price",), logs=("price",), bounded=False).fit(rows)(rows, rows.keys, ones())
+    assert (new.number("price") >= 0).all()
+    assert np.array_equal(new.number("count"), rows.number("count"))
+
+
+def test_jitter_moves_ranks_by_the_width_at_most_and_invents_no_value() -> None:
+    rows = world()
+    new = QuantileJitter(width=0.1, share=1.0, columns=("price",)).fit(rows)(rows, rows.keys, ones())
+    known = np.sort(rows.number("price"))
+    assert np.isin(new.number("price"), known).all()
+    moved = np.searchsorted(known, new.number("price")) - np.searchsorted(known, rows.number("price"))
+    assert np.abs(moved).max() <= 0.1 * ROWS + 1
+
+
+def test_swaps_and_masks_touch_their_share_and_swaps_stay_in_the_class() -> None:
+    rows = world()
+    swapped = SwapNoise(share=0.3).fit(rows)(rows, rows.keys, ones())
+    assert (swapped.number("price") != rows.number("price")).mean() == pytest.approx(0.3, abs=0.03)
+    assert np.array_equal(swapped.number("sure"), rows.label)
+    masked = FeatureMask(share=0.3, columns=("kind", "price")).fit(rows)(rows, rows.keys, ones())
+    assert (masked.codes[:, 0] == 0).mean() == pytest.approx(0.3, abs=0.03)
+    assert np.isnan(masked.number("price")).mean() == pytest.approx(0.3, abs=0.03)
+    assert not np.isnan(masked.number("count")).any()
+
+
+def test_mixup_mixes_the_label_by_the_share_of_the_numbers() -> None:
+    rows = world()
+    new = RowMixup(alpha=1.0).fit(rows)(rows, rows.keys, ones())
+    np.testing.assert_allclose(new.number("sure"), new.label, atol=1e-6)  # this column is the label
+    assert np.abs(new.label - rows.label).max() <= 0.5
+
+
+def test_names_roll_up_to_their_parents_only() -> None:
+    rows = Samples.of({"kind": ["mug", "kitchen", "bag", "mug"]}, label=[1, 0, 1, 0])
+    new = RollUp(parents={"mug": "kitchen", "bag": "luggage"}, share=1.0).fit(rows)(rows, rows.keys, np.ones(4))
+    assert new.texts("kind").tolist() == ["kitchen", "kitchen", "bag", "kitchen"]
+    with pytest.raises(DataError, match="circle"):
+        RollUp(parents={"a": "b", "b": "c", "c": "a"})
+
+
+def test_misspelt_columns_and_rules_are_answered_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match="price"):
+        NumericNoise(columns=("prise",)).fit(world())
+    with pytest.raises(SpecError, match="price"):
+        Rules(("prise > 0",)).fit(world())
+    with pytest.raises(SpecError, match="known"):
+        Rules(("price is nice",))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["data.samples", "data.missing", "data.sampling.ready", "transforms.table.numbers", "transforms.table.rules"],
+)
+def test_examples_in_the_docstrings_run(name: str) -> None:
+    assert doctest.testmod(import_module(f"leaven.{name}")).failed == 0
