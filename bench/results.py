@@ -1,6 +1,6 @@
 """Measure everything that docs/results.md says, and write it: `make results`.
 
-Each part is a command that prints Markdown. What it printed is kept in runs/results/, so that parts can be measured one
+Each part is a command that prints Markdown. What it printed is kept in docs/results/, so that parts can be measured one
 by one, on a quiet machine: `python -m bench.results beauty`. Without a name, parts that are not there yet are measured.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-KEPT, PAGE = ROOT / "runs" / "results", ROOT / "docs" / "results.md"
+KEPT, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
 HEAD = """# Results
 
 Every table is what its command printed, on two CPU cores without a GPU; `make results` measures all of them again.
