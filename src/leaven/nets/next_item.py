@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from leaven import seeds
 from leaven.data.histories import HeldOut, Histories
-from leaven.nets import losses, packs, ranking
+from leaven.nets import contrast, losses, packs, ranking
 from leaven.nets.layers import Encoder
 from leaven.nets.packs import Pack, Stretches
 from leaven.nets.training import Chance
@@ -27,12 +27,15 @@ class Aim:
     kind            "shared_negatives", "full" or "binary"
     temperature     of cosine logits; None: plain dot products
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
+    contrast        weight of the contrast between two views of each history; 0: none, at no cost
     """
 
     kind: str
     temperature: float | None
     negatives: int
     proposal_power: float
+    contrast: float = 0.0
+    contrast_temperature: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +80,36 @@ class NextItem:
         share = (net.counts.double() + 1) ** aim.proposal_power
         self.chances = share / share.sum()  # float64 (items,)
         self.edges = self.chances.cumsum(0)
+        self._pairs: contrast.Pairs | None = None  # views of the histories of the epoch at hand
 
     def epoch(self, number: int, progress: float) -> Sequence[Stretches]:
         """The batches of an epoch, in an order of its own."""
         rows = self.refresh(number, progress) if self.refresh else self.rows
+        if self.aim.contrast:
+            others = self.refresh(number + contrast.OTHER_DRAW, progress) if self.refresh else rows
+            self._pairs = contrast.pairs(rows, others, self.encoder.shape.length)
         stretches = packs.training_stretches(rows, self.encoder.shape.length)
         return _Epoch(stretches, packs.batches(stretches, self.events, seeds.key(self.key, "order", number)))
 
     def loss(self, net: nn.Module, batch: Stretches, chance: Chance) -> tuple[Tensor, int]:
         """(mean loss of the targets of the whole batch; this process' share of it, how many targets)."""
         whole = packs.pack(batch)
-        mine = whole if chance.world == 1 else packs.pack(_share(batch, chance))
+        share = batch if chance.world == 1 else _share(batch, chance)
+        mine = whole if chance.world == 1 else packs.pack(share)
         mass = max(float(whole.weight.sum()), 1e-12)
         device = next(net.parameters()).device
         total = self._total(net, mine.to(device), chance)
-        return total * (chance.world / mass), len(whole.targets)  # gradients are averaged over processes
+        mean = total * (chance.world / mass)  # gradients are averaged over processes
+        if self._pairs is not None:
+            mean = mean + self.aim.contrast * self._contrasted(net, self._pairs.of(share.keys), device)
+        return mean, len(whole.targets)
+
+    def _contrasted(self, net: nn.Module, views: Stretches, device: torch.device) -> Tensor:
+        """How hard it is to tell which views are of one history, among those of this process' share."""
+        if len(views) < 4:  # one history has nothing to be told from
+            return torch.zeros((), device=device)
+        states, _ = net(packs.pack(views, learn=False).to(device))
+        return contrast.info_nce(states, self.aim.contrast_temperature)
 
     def _total(self, net: nn.Module, pack: Pack, chance: Chance) -> Tensor:
         """Summed loss of a pack."""

@@ -38,6 +38,9 @@ class Transformer:
     proposal_power  negatives are drawn in proportion to (count + 1) to this power
     dropout         None: 0.5 where an item is a target 12 times in the mean or less, 0.2 from 80 times on, between them
                     along the logarithm: what is seen rarely is learned by heart
+    contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
+                    each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
+                    (nets/contrast.py); 0: none. contrast_temperature  of its cosines
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
@@ -56,6 +59,8 @@ class Transformer:
     temperature: float = 0.07
     negatives: int = 1024
     proposal_power: float = 0.5
+    contrast: float = 0.0
+    contrast_temperature: float = 0.1
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -73,9 +78,21 @@ class Transformer:
             raise SpecError("transformer.loss", wanted, repr(self.loss), "")
         if self.width % self.heads:
             raise SpecError("transformer.width", f"a multiple of heads = {self.heads}", str(self.width), "")
-        for name in ("width", "layers", "heads", "max_length", "negatives", "looks", "temperature", "epochs"):
+        for name in (
+            "width",
+            "layers",
+            "heads",
+            "max_length",
+            "negatives",
+            "looks",
+            "temperature",
+            "epochs",
+            "contrast_temperature",
+        ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
+        if not self.contrast >= 0:
+            raise SpecError("transformer.contrast", "0 (off) or more", str(self.contrast), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
@@ -110,7 +127,8 @@ class Transformer:
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
         net.counts += net.counts.new_tensor(_counts(train))
-        aim = Aim(self._loss_over(train.n_items), self._temperature, self.negatives, self.proposal_power)
+        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
