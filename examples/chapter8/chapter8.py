@@ -1,6 +1,6 @@
 """Will this customer take this article? From a log to judged click models, with and without a bigger table.
 
-    python examples/chapter8/chapter8.py                                   # a simulated shop, about a minute
+    python examples/chapter8/chapter8.py                                   # a simulated shop
     python examples/chapter8/chapter8.py --retail online_retail.csv.gz     # UCI Online Retail, CC BY 4.0,
                                                                            # archive.ics.uci.edu/dataset/352
 
