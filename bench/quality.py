@@ -13,9 +13,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from leaven.contracts import Training
 from leaven.data.histories import HeldOut, Histories
 from leaven.metrics.ranking import Ndcg, Recall
 from leaven.recommenders.transformer import Transformer
-from leaven.registry import kinds
+from leaven.registry import kinds, made
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences"
 FILES = {"beauty": "Beauty.txt", "sports": "Sports_and_Outdoors.txt"}
@@ -95,15 +94,9 @@ def table(task: Task, wishes: Mapping[str, Any], n_seeds: int) -> None:
 
 def wishes(name: str) -> dict[str, Any]:
     """What is compared on a file: every other recommender of the registry, and the transformer's settings."""
-    others = {kind: _class(place)() for kind, place in kinds("recommenders").items() if kind != "transformer"}
+    others = {kind: made("recommenders", kind) for kind in kinds("recommenders") if kind != "transformer"}
     ours = {"transformer": Transformer(), "transformer, binary loss": BINARY}
     return others | ours | ({"transformer, long": LONG} if name == "beauty" else {})
-
-
-def _class(place: str) -> Callable[[], Any]:
-    module, _, name = place.partition(":")
-    made: Callable[[], Any] = getattr(import_module(module), name)
-    return made
 
 
 def results(arguments: list[str] | None = None) -> None:

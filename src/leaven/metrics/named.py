@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, cast
 
 from leaven.contracts import RankingMetric
 from leaven.errors import SpecError
 from leaven.metrics.spread import CatalogMetric
-from leaven.registry import place
+from leaven.registry import found, place
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def parse_all(names: Iterable[str], where: str = "evaluate.metrics") -> Metrics:
 
 def is_catalog(name: str, where: str = "evaluate.metrics") -> bool:
     """Whether a name means one number for all lists together."""
-    return bool(getattr(_class(_split(name, where)[0], where), "of_catalog", False))
+    return bool(getattr(found("metrics", _split(name, where)[0], where), "of_catalog", False))
 
 
 def meaning(name: str) -> str:
@@ -81,11 +80,6 @@ def _split(name: str, where: str) -> tuple[str, int]:
     return kind, int(length)
 
 
-def _class(kind: str, where: str) -> Any:
-    module, _, name = place("metrics", kind, where).partition(":")
-    return getattr(import_module(module), name)
-
-
 def _made(name: str, where: str) -> Any:
     kind, k = _split(name, where)
-    return _class(kind, where)(k=k)
+    return found("metrics", kind, where)(k=k)

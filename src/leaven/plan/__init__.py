@@ -9,14 +9,13 @@ preview         before and after, on rows of one's own
 
 from __future__ import annotations
 
-from leaven.plan.epochs import HALF, EpochRows, epoch_rows
+from leaven.plan.epochs import EpochRows, epoch_rows
 from leaven.plan.expansion import Expansion, expand, load, write
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.preview import Preview, preview
 from leaven.plan.steps import Plan, Step
 
 __all__ = [
-    "HALF",
     "EpochRows",
     "Expansion",
     "FittedStep",
