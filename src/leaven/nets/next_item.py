@@ -27,6 +27,7 @@ class Aim:
     kind            "shared_negatives", "full" or "binary"
     temperature     of cosine logits; None: plain dot products
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
+    half            whether gradients of the softmax are products of numbers rounded to bfloat16 (losses.against)
     contrast        weight of the contrast between two views of each history; 0: none, at no cost
     """
 
@@ -36,6 +37,7 @@ class Aim:
     proposal_power: float
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    half: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +127,13 @@ class NextItem:
         states, vectors = self._logits(states, vectors)
         positives, negatives = vectors.split([len(pack.targets), len(others)])
         hits = losses.collisions(pack.targets, others)
-        return losses.against(states, positives, negatives, pack.weight, hits, bias)
+        return losses.against(states, positives, negatives, pack.weight, hits, bias, self.aim.half)
 
     def _full(self, net: nn.Module, pack: Pack) -> Tensor:
         states, vectors = self._logits(*net(pack))
         own = pack.targets - 1
         hits = torch.stack([torch.arange(len(own), device=own.device), own])
-        return losses.against(states, vectors[own], vectors, pack.weight, hits)
+        return losses.against(states, vectors[own], vectors, pack.weight, hits, half=self.aim.half)
 
     def _logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Both so that their dot product is a logit, in float32."""

@@ -45,7 +45,9 @@ class Transformer:
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
                     it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
-    device          "auto", "cpu", "cuda"; precision "auto", "32-true", "bf16-mixed"
+    device          "auto", "cpu", "cuda"
+    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" computes in float32, except that gradients of the
+                    softmax are products of bfloat16 numbers where the CPU multiplies them itself
 
     Several processes: start with torchrun; each takes its share of every batch.
     """
@@ -119,6 +121,7 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
+        from leaven.nets.machine import halves_are_quick
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
 
@@ -128,7 +131,8 @@ class Transformer:
         net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
         net.counts += net.counts.new_tensor(_counts(train))
         kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views)
+        half = halves_are_quick(self.device, self.precision)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
