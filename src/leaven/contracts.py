@@ -68,6 +68,32 @@ class TextTransform(Protocol):
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
 
 
+class FittedEncoder(Protocol):
+    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+
+    @property
+    def modality(self) -> str: ...
+
+    def knows(self, catalog: Catalog) -> bool:
+        """Whether the catalogue has anything of what it reads."""
+        ...
+
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
 class FittedGenerator(Protocol):
     """Makes rows. Same keys, same bytes at any batch size."""
 

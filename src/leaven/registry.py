@@ -56,6 +56,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
     },
+    "encoders": {
+        "tfidf": "leaven.encoders.tfidf:TfIdf",
+        "sentences": "leaven.encoders.sentences:Sentences",
+        "attributes": "leaven.encoders.attributes:Attributes",
+    },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
         "autoregressive": "leaven.generators.autoregressive:Autoregressive",

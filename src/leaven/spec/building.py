@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import Encoder, Filter, Generator, Recommender, Schedule, Strategy, Transform
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
@@ -18,6 +18,7 @@ FAMILIES: Mapping[Any, str] = {
     Strategy: "strategies",
     Schedule: "schedules",
     Filter: "filters",
+    Encoder: "encoders",
     Recommender: "recommenders",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
