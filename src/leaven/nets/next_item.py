@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ class Aim:
     temperature     of cosine logits; None: plain dot products
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
     contrast        weight of the contrast between two views of each history; 0: none, at no cost
+    unseen          whether items that no row holds are among what a target is told from: nobody could take them, and
+                    a net that knows them by their words would learn to keep their like out of lists
     """
 
     kind: str
@@ -36,6 +39,19 @@ class Aim:
     proposal_power: float
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    unseen: bool = True
+
+
+class Beside(Protocol):
+    """Something else that is learned in the same steps."""
+
+    def epoch(self, number: int, progress: float) -> None:
+        """An epoch begins."""
+        ...
+
+    def loss(self, targets: Tensor) -> Tensor:
+        """What is added to the mean loss of a batch; targets int64: the items that came next."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +78,7 @@ class NextItem:
     events   inputs of one step
     refresh  (epoch, progress) -> the rows of that epoch; None: `rows`
     valid    users to judge by, or None
+    beside   what else is learned, or None
     """
 
     def __init__(
@@ -73,17 +90,23 @@ class NextItem:
         key: int,
         refresh: Refresh | None = None,
         valid: HeldOut | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.net: nn.Module = net
         self.encoder, self.aim, self.rows, self.events, self.key = net, aim, rows, events, key
-        self.refresh, self.valid = refresh, valid
+        self.refresh, self.valid, self.beside = refresh, valid, beside
         share = (net.counts.double() + 1) ** aim.proposal_power
+        self.absent = None if aim.unseen else net.counts == 0  # bool (items,)
+        if self.absent is not None:
+            share = share.masked_fill(self.absent, 0.0)
         self.chances = share / share.sum()  # float64 (items,)
         self.edges = self.chances.cumsum(0)
         self._pairs: contrast.Pairs | None = None  # views of the histories of the epoch at hand
 
     def epoch(self, number: int, progress: float) -> Sequence[Stretches]:
         """The batches of an epoch, in an order of its own."""
+        if self.beside is not None:
+            self.beside.epoch(number, progress)
         rows = self.refresh(number, progress) if self.refresh else self.rows
         if self.aim.contrast:
             others = self.refresh(number + contrast.OTHER_DRAW, progress) if self.refresh else rows
@@ -98,10 +121,13 @@ class NextItem:
         mine = whole if chance.world == 1 else packs.pack(share)
         mass = max(float(whole.weight.sum()), 1e-12)
         device = next(net.parameters()).device
-        total = self._total(net, mine.to(device), chance)
+        mine = mine.to(device)
+        total = self._total(net, mine, chance)
         mean = total * (chance.world / mass)  # gradients are averaged over processes
         if self._pairs is not None:
             mean = mean + self.aim.contrast * self._contrasted(net, self._pairs.of(share.keys), device)
+        if self.beside is not None:
+            mean = mean + self.beside.loss(mine.targets)
         return mean, len(whole.targets)
 
     def _contrasted(self, net: nn.Module, views: Stretches, device: torch.device) -> Tensor:
@@ -131,7 +157,10 @@ class NextItem:
         states, vectors = self._logits(*net(pack))
         own = pack.targets - 1
         hits = torch.stack([torch.arange(len(own), device=own.device), own])
-        return losses.against(states, vectors[own], vectors, pack.weight, hits)
+        bias = None
+        if self.absent is not None:
+            bias = torch.zeros(len(vectors), device=own.device).masked_fill(self.absent.to(own.device), -torch.inf)
+        return losses.against(states, vectors[own], vectors, pack.weight, hits, bias)
 
     def _logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Both so that their dot product is a logit, in float32."""
