@@ -29,7 +29,8 @@ class FittedTransform(Protocol):
 
     One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
     windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
-    recording their origin is the plan's work.
+    recording their origin is the plan's work. A wish with `weighs_rows = True` may lower the weight of a row to say
+    how sure it is; the step's own weight is multiplied by it.
     """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
@@ -66,6 +67,32 @@ class TextTransform(Protocol):
     """The wish for a change of items' texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
+
+
+class FittedEncoder(Protocol):
+    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+
+    @property
+    def modality(self) -> str: ...
+
+    def knows(self, catalog: Catalog) -> bool:
+        """Whether the catalogue has anything of what it reads."""
+        ...
+
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
 
 
 class FittedGenerator(Protocol):
@@ -144,6 +171,8 @@ class Training:
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
+    views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
+             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
     """
 
     key: int
@@ -152,6 +181,7 @@ class Training:
     refresh: Callable[[int, float], Histories] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
+    views: Callable[[int, float], Catalog] | None = None
 
 
 class FittedRecommender(Protocol):

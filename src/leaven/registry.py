@@ -7,6 +7,7 @@ entry-point groups `leaven.transforms`, `leaven.generators` and so on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -36,6 +37,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "repeat_pad": "leaven.transforms.repetition:RepeatPad",
         "windows": "leaven.transforms.windows:Windows",
         "target_window": "leaven.transforms.targets:TargetWindow",
+        "cold_items": "leaven.transforms.cold:ColdItems",
         "chain": "leaven.transforms.combine:Chain",
         "some_of": "leaven.transforms.combine:SomeOf",
         "maybe": "leaven.transforms.combine:Maybe",
@@ -55,6 +57,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shuffle_fields": "leaven.transforms.text.fields:ShuffleFields",
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
+    },
+    "encoders": {
+        "tfidf": "leaven.encoders.tfidf:TfIdf",
+        "sentences": "leaven.encoders.sentences:Sentences",
+        "attributes": "leaven.encoders.attributes:Attributes",
     },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
@@ -84,6 +91,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
+        "multimodal": "leaven.recommenders.multimodal:Multimodal",
         "popularity": "leaven.recommenders.popularity:Popularity",
         "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },
@@ -221,6 +229,13 @@ def found(family: str, kind: str, where: str = "") -> Any:
 def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
     """A wish of a kind with these fields, the others as they are by default."""
     return found(family, kind)(**(fields or {}))
+
+
+@cache
+def family_of(cls: type) -> str:
+    """The family that a class is registered in; "" where it is in none."""
+    mine = f"{cls.__module__}:{cls.__name__}"
+    return next((family for family in FAMILIES if mine in kinds(family).values()), "")
 
 
 def kind_of(family: str, wish: Any) -> str:

@@ -18,7 +18,7 @@ from leaven.data.histories import HeldOut, Histories
 from leaven.data.split import Split
 from leaven.experiment.views import Views, recommend
 from leaven.metrics.named import parse_all
-from leaven.plan import EpochRows, Plan, epoch_rows
+from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
 from leaven.runs import Run, fingerprint, plain
 from leaven.spec import Arm, Spec, resolved
 
@@ -59,7 +59,7 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
             values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
@@ -72,8 +72,10 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
     return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"])
 
 
-def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
-    """The same key for every arm: arms differ by their rows, not by their luck."""
+def _fit(
+    bench: Bench, rows: Histories, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell
+) -> FittedRecommender:
+    """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
         key=seeds.key(bench.spec.seed, "training", seed),
@@ -82,6 +84,7 @@ def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Pa
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
+        views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
     )
     assert bench.spec.recommender is not None
     fitted = bench.spec.recommender.fit(rows, training)
