@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.pictures import Pictures
 from leaven.data.samples import Samples
 
 Keys = npt.NDArray[np.uint64]
@@ -93,6 +94,40 @@ class Encoder(Protocol):
         ...
 
     def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
+class FittedImageTransform(Protocol):
+    """Changes pictures. Same keys, same bytes in any batch; strength 0 is the identity; the input stays as it was."""
+
+    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+        """One new picture a picture. keys uint64 (pictures,); strength float32 (pictures,) in 0..1."""
+        ...
+
+    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a picture cannot change, whatever the chance: a few words -> bool (pictures,)."""
+        ...
+
+
+class ImageTransform(Protocol):
+    """The wish for a change of items' pictures; the catalogue tells which items must keep what."""
+
+    def fit(self, catalog: Catalog) -> FittedImageTransform: ...
+
+
+class FittedImageGenerator(Protocol):
+    """Makes pictures. Same keys, same bytes at any batch size, whatever else is made beside."""
+
+    def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
+        """One picture a key, of a category code each (0: any). They are views, never new items of the catalogue."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class ImageGenerator(Protocol):
+    """The wish for a generator of pictures. Its class also has `load(folder)`."""
+
+    def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
 class FittedGenerator(Protocol):

@@ -189,6 +189,26 @@ FAMILIES: dict[str, dict[str, str]] = {
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
     },
+    "image_transforms": {
+        "crop": "leaven.transforms.image.geometry:CropPicture",
+        "rotate": "leaven.transforms.image.geometry:RotatePicture",
+        "shift": "leaven.transforms.image.geometry:ShiftPicture",
+        "shear": "leaven.transforms.image.geometry:ShearPicture",
+        "zoom": "leaven.transforms.image.geometry:ZoomPicture",
+        "flip": "leaven.transforms.image.geometry:FlipPicture",
+        "resize": "leaven.transforms.image.pixels:ResizePicture",
+        "brightness": "leaven.transforms.image.colours:Brightness",
+        "contrast": "leaven.transforms.image.colours:Contrast",
+        "saturation": "leaven.transforms.image.colours:Saturation",
+        "hue": "leaven.transforms.image.colours:Hue",
+        "noise": "leaven.transforms.image.pixels:NoisePicture",
+        "blur": "leaven.transforms.image.pixels:BlurPicture",
+        "erase": "leaven.transforms.image.pixels:ErasePatch",
+        "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "chain": "leaven.transforms.image.combine:PictureChain",
+        "one_of": "leaven.transforms.image.combine:SomePictureChanges",
+        "maybe": "leaven.transforms.image.combine:MaybePicture",
+    },
 }
 
 
