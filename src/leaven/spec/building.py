@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import Controller, Filter, Generator, Recommender, Schedule, Strategy, Transform
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
@@ -17,6 +17,7 @@ FAMILIES: Mapping[Any, str] = {
     Generator: "generators",
     Strategy: "strategies",
     Schedule: "schedules",
+    Controller: "controllers",
     Filter: "filters",
     Recommender: "recommenders",
 }
