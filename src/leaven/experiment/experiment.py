@@ -13,7 +13,7 @@ import tomli_w
 from leaven.contracts import Engine, Recommender, Tell
 from leaven.data.histories import Histories
 from leaven.errors import DataError
-from leaven.experiment import summary
+from leaven.experiment import steered, summary
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
@@ -44,6 +44,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     prepared = prepare(spec, folder, tell)
     write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
     _check_lists(spec, prepared)
+    _check_plans(spec, prepared)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -121,6 +122,12 @@ def _check_lists(spec: Spec, prepared: Prepared) -> None:
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
+
+
+def _check_plans(spec: Spec, prepared: Prepared) -> None:
+    assert spec.recommender is not None
+    for arm in spec.arms:
+        steered.check(arm.plan, spec.recommender, prepared.split)
 
 
 def _numbered(tell: Tell, where: str) -> Tell:

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Encoder, Filter, Generator, Recommender, Schedule, Strategy, TextTransform, Transform
+from leaven.contracts import (
+    Controller,
+    Encoder,
+    Filter,
+    Generator,
+    Recommender,
+    Schedule,
+    Strategy,
+    TextTransform,
+    Transform,
+)
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
@@ -18,6 +28,7 @@ FAMILIES: Mapping[Any, str] = {
     TextTransform: "text_transforms",
     Strategy: "strategies",
     Schedule: "schedules",
+    Controller: "controllers",
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",
