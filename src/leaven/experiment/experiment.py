@@ -98,7 +98,7 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
-    return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
+    return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
 
 
 def _shards(engine: Engine | None) -> int:

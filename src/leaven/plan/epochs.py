@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leaven import seeds
-from leaven.data.histories import Histories, concat
+from leaven.contracts import Rows
 from leaven.plan.expansion import step_facts
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
@@ -31,8 +31,8 @@ class EpochRows:
     rows, or with `reads = "previous"` all rows of this epoch so far.
     """
 
-    train: Histories
-    once: Histories
+    train: Any
+    once: Any
     plan: Plan
     steps: tuple[FittedStep, ...]
 
@@ -41,7 +41,7 @@ class EpochRows:
         """Whether every epoch has the same rows."""
         return not self.steps
 
-    def __call__(self, epoch: int, progress: float) -> Histories:
+    def __call__(self, epoch: int, progress: float) -> Any:
         """The rows of one epoch, real ones first."""
         rows, new = self.once, []
         for fitted, made in self._made(epoch, progress):
@@ -49,7 +49,7 @@ class EpochRows:
                 rows = made.rows
             else:
                 new.append(made.rows)
-        return concat([rows, *new])
+        return rows.joined(new)
 
     def facts(self) -> list[dict[str, Any]]:
         """What each of its steps does in one epoch, half-way through training.
@@ -66,21 +66,21 @@ class EpochRows:
         return told
 
     def _made(self, epoch: int, progress: float) -> Iterator[tuple[FittedStep, Made]]:
-        rows, new = self.once, list[Histories]()
+        rows, new = self.once, list[Any]()
         for fitted in self.steps:
             strength = float(fitted.step.strength(progress))
             if fitted.step.mode == "replace":
                 made = replaced(fitted, rows, epoch, strength)
                 rows = made.rows
             else:
-                read = concat([rows, *new]) if self.plan.reads(fitted.step) == "previous" else self.train
+                read = rows.joined(new) if self.plan.reads(fitted.step) == "previous" else self.train
                 copies = fitted.step.copies(read, seeds.key(fitted.key, "copies", epoch))
                 made = add(fitted, read, copies, epoch, strength)
                 new.append(made.rows)
             yield fitted, made
 
 
-def epoch_rows(train: Histories, once: Histories, plan: Plan, seed: int, draw: int = 0) -> EpochRows:
+def epoch_rows(train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0) -> EpochRows:
     """The rows of every epoch of a plan. seed: what its steps learn follows from it; draw: what they draw, too."""
     numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch"]
     fitted = [fit_step(plan, number, train, seed, once) for number in numbers]

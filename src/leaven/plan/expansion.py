@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import Engine
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories, concat
+from leaven.contracts import Engine, Rows
 from leaven.errors import DataError, SpecError
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
@@ -31,6 +29,7 @@ BLOCK_ROWS = 8192
 """Source rows of one block, which is one file; part of the layout, not of the engine."""
 
 Tell = Callable[[int, int, str], None]
+R = TypeVar("R", bound=Rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class Expansion:
     """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's."""
 
     steps: Sequence[dict[str, Any]]
-    rows: Callable[[], Histories]
+    rows: Callable[[], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class _Work:
     """What every shard of one step shares. folder: where its files go; None: rows come back in memory."""
 
     fitted: FittedStep
-    source: Histories
+    source: Any
     copies: npt.NDArray[np.int32]
     folder: Path | None = None
 
@@ -60,28 +59,29 @@ class _Work:
 class _Block:
     """One block. rows: None where they lie in their file. made, tried: how many rows after and before filters."""
 
-    rows: Histories | None
+    rows: Any
     made: int
     tried: int
     unchanged: Mapping[str, int]
     refused: Mapping[str, int]
 
 
-def expand(train: Histories, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> Histories:
+def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> R:
     """The real rows first, then the rows of every step that runs once.
 
     Steps that run in each epoch make nothing here: see `EpochRows`.
 
+    >>> from leaven.data.histories import Histories
     >>> from leaven.transforms.history import Crop
     >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
     """
-    return _expansion(train, plan, seed, _Place(None, engine, shards)).rows()
+    return cast(R, _expansion(train, plan, seed, _Place(None, engine, shards)).rows())
 
 
 def write(
-    train: Histories,
+    train: Rows,
     plan: Plan,
     folder: Path,
     seed: int = 0,
@@ -97,8 +97,9 @@ def write(
     return _expansion(train, plan, seed, _Place(folder, engine, shards, tell))
 
 
-def load(folder: Path, plan: Plan, catalog: Catalog | None) -> Histories:
-    """What `write` left in a folder: the real rows, or those of the last step that replaced them, then the new ones.
+def load(folder: Path, plan: Plan, train: R) -> R:
+    """What `write` left of `train` in a folder: the real rows, or those of the last step that replaced them, then the
+    new ones.
 
     Raises DataError where there is nothing.
     """
@@ -111,7 +112,7 @@ def load(folder: Path, plan: Plan, catalog: Catalog | None) -> Histories:
     files = [path for number in (first, *added) for path in sorted(folder.glob(f"{number}-*.parquet"))]
     if not files:
         raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
-    return replace(Histories.from_parquet(*files), catalog=catalog)
+    return train.read_back(*files)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +138,11 @@ class _Place:
         return results
 
 
-def _expansion(train: Histories, plan: Plan, seed: int, place: _Place) -> Expansion:
+def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
     if place.folder is not None:
         _write_real(train, place.folder)
-    current: Callable[[], Histories] = partial(_itself, train)
-    made: dict[str, Callable[[], Histories]] = {}
+    current: Callable[[], Any] = partial(_itself, train)
+    made: dict[str, Callable[[], Any]] = {}
     facts = []
     for number, step in enumerate(plan.all, 1):
         if step.when != "once":
@@ -158,43 +159,41 @@ def _expansion(train: Histories, plan: Plan, seed: int, place: _Place) -> Expans
             current = rows
         else:
             made[step.called] = rows
-    return Expansion(facts, lambda: concat([current(), *(rows() for rows in made.values())]))
+    return Expansion(facts, lambda: current().joined([rows() for rows in made.values()]))
 
 
-def _itself(rows: Histories) -> Histories:
+def _itself(rows: Any) -> Any:
     return rows
 
 
-def _all_rows(blocks: Sequence[_Block], work: _Work) -> Histories:
+def _all_rows(blocks: Sequence[_Block], work: _Work) -> Any:
     """The rows of all blocks of a step, from memory or from their files."""
     parts = [one.rows if one.rows is not None else _load(work, block) for block, one in enumerate(blocks)]
-    return concat(parts)
+    return parts[0].joined(parts[1:])
 
 
-def _load(work: _Work, block: int) -> Histories:
-    return replace(Histories.from_parquet(work.path(block)), catalog=work.source.catalog)
+def _load(work: _Work, block: int) -> Any:
+    return work.source.read_back(work.path(block))
 
 
-def _read(
-    plan: Plan, number: int, current: Callable[[], Histories], made: Mapping[str, Callable[[], Histories]]
-) -> Histories:
+def _read(plan: Plan, number: int, current: Callable[[], Any], made: Mapping[str, Callable[[], Any]]) -> Any:
     """The rows that a step reads; what replaces rows reads the current ones, whatever the plan says."""
     step = plan.all[number - 1]
     reads = "real" if step.mode == "replace" else plan.reads(step)
     if reads == "real":
         return current()
     if reads == "previous":
-        return concat([current(), *(rows() for rows in made.values())])
+        return current().joined([rows() for rows in made.values()])
     if reads not in made:
         fix = "let it run once in mode add, or read the real rows"
         raise SpecError(f"step {step.called!r}, reads", "a step that adds rows once", repr(reads), fix)
     return made[reads]()
 
 
-def _copies(fitted: FittedStep, source: Histories, seed: int) -> npt.NDArray[np.int32]:
+def _copies(fitted: FittedStep, source: Any, seed: int) -> npt.NDArray[np.int32]:
     if fitted.step.mode == "replace":
         return np.zeros(0, np.int32)
-    return fitted.step.copies(source, seeds.key(seed, "copies", fitted.step.called))
+    return np.asarray(fitted.step.copies(source, seeds.key(seed, "copies", fitted.step.called)), np.int32)
 
 
 def _blocks(rows: int) -> list[tuple[int, int]]:
@@ -241,7 +240,7 @@ def _make(work: _Work, block: int) -> Made:
     return add(work.fitted, rows, work.copies[first:last], 0, strength)
 
 
-def _write_real(train: Histories, folder: Path) -> None:
+def _write_real(train: Rows, folder: Path) -> None:
     for block, (first, last) in enumerate(_blocks(len(train))):
         path = folder / f"00-real-{block:05d}.parquet"
         if not path.exists():

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from leaven import seeds
+from leaven.contracts import Rows
 from leaven.data.histories import FROM_NOISE, Histories
+from leaven.data.samples import Samples
+from leaven.plan import cells
 from leaven.plan.fitting import fit_step
 from leaven.plan.rows import add, replaced
 from leaven.plan.steps import Plan
@@ -21,8 +24,8 @@ SHORTEST, LONGEST = 3, 12
 
 @dataclass(frozen=True)
 class Preview:
-    """One row before and after one step. before: empty where the row was made from nothing;
-    changed: places in `after` that do not come from `before`."""
+    """One row before and after one step: items of a history, or cells of a sample. before: empty where the row was
+    made from nothing; changed: places in `after` that do not come from `before`."""
 
     step: str
     before: Sequence[str]
@@ -34,7 +37,7 @@ class Preview:
         return asdict(self)
 
 
-def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list[Preview]:
+def preview(plan: Plan, train: Rows, rows: int = 10, seed: int = 0) -> list[Preview]:
     """Each step on some rows: `rows` pairs in all, dealt evenly to the steps.
 
     The rows are chosen by chance among those that can be taken in at a glance, the same ones for the same seed.
@@ -45,7 +48,7 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list
     if not shown_steps or not len(train):
         return []
     each = max(1, -(-rows // len(shown_steps)))
-    chosen = _chosen(train, each, seed)
+    chosen: Any = cells.some_rows(train, each, seed) if isinstance(train, Samples) else _chosen(train, each, seed)
     shown = []
     for number, step in shown_steps:
         fitted = fit_step(plan, number, train, seed)
@@ -65,17 +68,20 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list
     return shown[:rows]
 
 
-def _chosen(train: Histories, rows: int, seed: int) -> Histories:
+def _chosen(train: Any, rows: int, seed: int) -> Histories:
     """So many rows, of a length that a person reads where there are enough of them."""
     lengths = train.lengths
     candidates = np.flatnonzero((lengths >= SHORTEST) & (lengths <= LONGEST))
     if len(candidates) < rows:
         candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
     drawn = seeds.bits(seeds.row_keys(seeds.key(seed, "preview"), train.keys[candidates]), 0)
-    return train.take(candidates[np.argsort(drawn)[:rows]])
+    readable: Histories = train.take(candidates[np.argsort(drawn)[:rows]])
+    return readable
 
 
-def _preview(step: str, before: Histories, after: Histories) -> Preview:
+def _preview(step: str, before: Any, after: Any) -> Preview:
+    if isinstance(before, Samples):
+        return Preview(step, *cells.pair(before, after))
     old, new = before.items.tolist(), after.items.tolist()
     matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     kept = {block.b + offset for block in matched for offset in range(block.size)}

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from inspect import signature
 from typing import Any, Literal
 
-from leaven.contracts import Filter, Generator, Schedule, Strategy, Transform
+from leaven.contracts import (
+    Filter,
+    Generator,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    Transform,
+)
 from leaven.dosage.schedule import Constant
 from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError, nearest
@@ -19,7 +30,7 @@ GENERATED_WEIGHT = 0.5
 class Step:
     """One transform, repeat or generator: with how many, how strong, when, which filters, what weight.
 
-    use       a wish: `Crop()`, `Markov()` …
+    use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
     when      "once": before training; "each_epoch": fresh rows in every epoch
     reads     "real"; "previous": the real rows and all that the steps before made; the name of an earlier
@@ -35,14 +46,14 @@ class Step:
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator
+    use: Transform | Generator | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch"] = "once"
     reads: str = ""
     p: float = 1.0
-    copies: Strategy = field(default_factory=Uniform)
+    copies: Strategy | TableStrategy = field(default_factory=Uniform)
     strength: Schedule = field(default_factory=Constant)
-    keep: tuple[Filter, ...] | None = None
+    keep: tuple[Filter | TableFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
     fail_if_unchanged_over: float = 1.0
@@ -66,7 +77,7 @@ class Step:
     @property
     def is_generator(self) -> bool:
         """Whether it makes rows from what it learned, and does not change given ones."""
-        return hasattr(self.use, "keep")
+        return "key" in signature(type(self.use).fit).parameters
 
     @property
     def called(self) -> str:
@@ -99,7 +110,7 @@ class Plan:
     Raises SpecError for a step that reads a later or unknown one, or two steps of one name.
     """
 
-    steps: Sequence[Step | Transform | Generator] = ()
+    steps: Sequence[Step | Transform | Generator | TableTransform | TableGenerator] = ()
     combine: Literal["joint", "layered"] = "joint"
 
     def __post_init__(self) -> None:
