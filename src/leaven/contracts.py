@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -169,6 +169,15 @@ class FittedFilter(Protocol):
 
 class Filter(Protocol):
     def fit(self, train: Histories, key: int) -> FittedFilter: ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A fitted filter that can say by which figures it judges."""
+
+    def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
+        """A few words -> float64 (rows,); NaN where a row has no such figure."""
+        ...
 
 
 class FittedTableFilter(Protocol):
