@@ -22,7 +22,7 @@ _FOR: dict[str, str] = {
     "torch": "neural recommenders and generators",
     "frames": "pandas and Polars tables in Python",
     "databases": "logs in SQLite and PostgreSQL",
-    "text": "Chinese words of items",
+    "text": "Chinese words of items, Hugging Face models",
     "image": "pictures of items",
     "spark": "logs larger than one machine",
     "s3": "files in object stores",

@@ -19,7 +19,7 @@ PARTS = ("control", "valid", "test")
 
 
 def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
-    """train.parquet and unseen.parquet; for each held-out part its histories and its targets; the catalogue; the facts."""
+    """train and unseen rows; for each held-out part its histories and its targets; the catalogue; the facts."""
     folder.mkdir(parents=True, exist_ok=True)
     save_catalog(catalog, folder / "catalog.parquet")
     split.train.to_parquet(folder / "train.parquet")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from leaven import seeds
 from leaven.data.histories import HeldOut, Histories
-from leaven.nets import contrast, losses, packs, ranking
+from leaven.nets import contrast, losses, mixup, packs, ranking
 from leaven.nets.layers import Encoder
 from leaven.nets.packs import Pack, Stretches
 from leaven.nets.training import Chance
@@ -28,6 +28,8 @@ class Aim:
     temperature     of cosine logits; None: plain dot products
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
     contrast        weight of the contrast between two views of each history; 0: none, at no cost
+    mixup           both parameters of the Beta law by which histories are mixed (nets/mixup.py); 0: none, at no cost
+    half            whether gradients of the softmax are products of numbers rounded to bfloat16 (losses.against)
     """
 
     kind: str
@@ -36,6 +38,8 @@ class Aim:
     proposal_power: float
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    mixup: float = 0.0
+    half: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,25 +117,34 @@ class NextItem:
 
     def _total(self, net: nn.Module, pack: Pack, chance: Chance) -> Tensor:
         """Summed loss of a pack."""
-        if self.aim.kind == "full":
-            return self._full(net, pack)
-        if self.aim.kind == "binary":
-            others = self._own_negatives(pack, chance.generator("negatives"))
-            states, vectors = net(pack, torch.cat([pack.targets, others]))
-            positives, negatives = vectors.split(len(pack.targets))
-            return losses.binary(states, positives, negatives, pack.weight)
-        others, bias = self._negatives(chance.generator("negatives"), pack.targets.device)
-        states, vectors = net(pack, torch.cat([pack.targets, others]))
+        others, bias = self._others(pack, chance)
+        states, vectors = net(pack, None if others is None else torch.cat([pack.targets, others]))
+        states, asked, weight = self._asked(states, pack, chance)
         states, vectors = self._logits(states, vectors)
+        targets = pack.targets[asked]
+        if others is None:
+            hits = torch.stack([torch.arange(len(targets), device=targets.device), targets - 1])
+            return losses.against(states, vectors[targets - 1], vectors, weight, hits, half=self.aim.half)
         positives, negatives = vectors.split([len(pack.targets), len(others)])
-        hits = losses.collisions(pack.targets, others)
-        return losses.against(states, positives, negatives, pack.weight, hits, bias)
+        if self.aim.kind == "binary":
+            return losses.binary(states, positives[asked], negatives[asked], weight)
+        hits = losses.collisions(targets, others)
+        return losses.against(states, positives[asked], negatives, weight, hits, bias, self.aim.half)
 
-    def _full(self, net: nn.Module, pack: Pack) -> Tensor:
-        states, vectors = self._logits(*net(pack))
-        own = pack.targets - 1
-        hits = torch.stack([torch.arange(len(own), device=own.device), own])
-        return losses.against(states, vectors[own], vectors, pack.weight, hits)
+    def _others(self, pack: Pack, chance: Chance) -> tuple[Tensor | None, Tensor | None]:
+        """(items that the targets are told from, what is added to their logits); None: the whole catalogue."""
+        if self.aim.kind == "full":
+            return None, None
+        if self.aim.kind == "binary":
+            return self._own_negatives(pack, chance.generator("negatives")), None
+        return self._negatives(chance.generator("negatives"), pack.targets.device)
+
+    def _asked(self, states: Tensor, pack: Pack, chance: Chance) -> tuple[Tensor, Tensor | slice, Tensor]:
+        """(states, which of the pack's targets each is asked for, weights): as they are, or mixed."""
+        if not self.aim.mixup:
+            return states, slice(None), pack.weight
+        mixed = mixup.mixture(pack, self.aim.mixup, seeds.key(chance.key, "mixup", chance.rank))
+        return mixed.states(states), mixed.asked, mixed.weight(pack.weight)
 
     def _logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Both so that their dot product is a logit, in float32."""

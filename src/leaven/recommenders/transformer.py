@@ -41,11 +41,15 @@ class Transformer:
     contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
                     each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
                     (nets/contrast.py); 0: none. contrast_temperature  of its cosines
+    mixup           above 0: each history is mixed with another of its batch, as vectors, by a share drawn from
+                    Beta(mixup, mixup) (nets/mixup.py), 0.1 to 0.4 as a rule; 0: none
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
                     it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
-    device          "auto", "cpu", "cuda"; precision "auto", "32-true", "bf16-mixed"
+    device          "auto", "cpu", "cuda"
+    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" computes in float32, except that gradients of the
+                    softmax are products of bfloat16 numbers where the CPU multiplies them itself
 
     Several processes: start with torchrun; each takes its share of every batch.
     """
@@ -61,6 +65,7 @@ class Transformer:
     proposal_power: float = 0.5
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    mixup: float = 0.0
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -91,8 +96,9 @@ class Transformer:
         ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
-        if not self.contrast >= 0:
-            raise SpecError("transformer.contrast", "0 (off) or more", str(self.contrast), "")
+        for name in ("contrast", "mixup"):
+            if not getattr(self, name) >= 0:
+                raise SpecError(f"transformer.{name}", "0 (off) or more", str(getattr(self, name)), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
@@ -119,6 +125,7 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
+        from leaven.nets.machine import halves_are_quick
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
 
@@ -127,8 +134,9 @@ class Transformer:
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
         net.counts += net.counts.new_tensor(_counts(train))
-        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views)
+        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
+        half = halves_are_quick(self.device, self.precision)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
         outcome = go(task, self._course(train, training))
