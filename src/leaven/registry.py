@@ -93,6 +93,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "quota": "leaven.dosage.filters.quota:Quota",
         "rank_fidelity": "leaven.dosage.filters.rank_fidelity:RankFidelity",
     },
+    "table_strategies": {
+        "uniform": "leaven.dosage.strategy:Uniform",
+        "random": "leaven.dosage.strategy:Random",
+        "to_total": "leaven.dosage.strategy:ToTotal",
+        "balanced": "leaven.dosage.groups:BalancedRows",
+    },
+    "table_filters": {
+        "rules": "leaven.dosage.filters.rules:Rules",
+    },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
@@ -181,6 +190,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "user_auc": "leaven.metrics.clicks:UserAuc",
     },
     "table_transforms": {
+        "repeat": "leaven.transforms.table.repeat:RepeatRows",
         "noise": "leaven.transforms.table.numbers:NumericNoise",
         "quantile_jitter": "leaven.transforms.table.numbers:QuantileJitter",
         "swap_noise": "leaven.transforms.table.cells:SwapNoise",

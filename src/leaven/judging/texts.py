@@ -13,7 +13,7 @@ import numpy.typing as npt
 from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.judging.tables import read_table
-from leaven.transforms.text.pieces import HanCutter, cut
+from leaven.data.pieces import HanCutter, cut
 
 SIGNS = ("characters", "capitals", "digits", "signs")
 
