@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import (
+    ClickModel,
+    Filter,
+    Generator,
+    Recommender,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    Transform,
+)
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
@@ -19,9 +31,14 @@ FAMILIES: Mapping[Any, str] = {
     Schedule: "schedules",
     Filter: "filters",
     Recommender: "recommenders",
+    TableTransform: "table_transforms",
+    TableGenerator: "table_generators",
+    TableStrategy: "table_strategies",
+    TableFilter: "table_filters",
+    ClickModel: "click_models",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
-OPERATORS = ("transforms", "generators")
+OPERATORS = ("transforms", "generators", "table_transforms", "table_generators")
 """Families whose kind is named by `use`; the others say `kind`."""
 
 Where = Callable[[str], str]
