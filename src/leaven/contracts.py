@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.pictures import Pictures
 from leaven.data.samples import Samples
 
 Keys = npt.NDArray[np.uint64]
@@ -68,7 +69,8 @@ class FittedTransform(Protocol):
 
     One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
     windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
-    recording their origin is the plan's work.
+    recording their origin is the plan's work. A wish with `weighs_rows = True` may lower the weight of a row to say
+    how sure it is; the step's own weight is multiplied by it.
     """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
@@ -105,6 +107,66 @@ class TextTransform(Protocol):
     """The wish for a change of items' texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
+
+
+class FittedEncoder(Protocol):
+    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+
+    @property
+    def modality(self) -> str: ...
+
+    def knows(self, catalog: Catalog) -> bool:
+        """Whether the catalogue has anything of what it reads."""
+        ...
+
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
+class FittedImageTransform(Protocol):
+    """Changes pictures. Same keys, same bytes in any batch; strength 0 is the identity; the input stays as it was."""
+
+    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+        """One new picture a picture. keys uint64 (pictures,); strength float32 (pictures,) in 0..1."""
+        ...
+
+    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a picture cannot change, whatever the chance: a few words -> bool (pictures,)."""
+        ...
+
+
+class ImageTransform(Protocol):
+    """The wish for a change of items' pictures; the catalogue tells which items must keep what."""
+
+    def fit(self, catalog: Catalog) -> FittedImageTransform: ...
+
+
+class FittedImageGenerator(Protocol):
+    """Makes pictures. Same keys, same bytes at any batch size, whatever else is made beside."""
+
+    def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
+        """One picture a key, of a category code each (0: any). They are views, never new items of the catalogue."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class ImageGenerator(Protocol):
+    """The wish for a generator of pictures. Its class also has `load(folder)`."""
+
+    def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
 class FittedGenerator(Protocol):
@@ -200,6 +262,8 @@ class Training:
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
+    views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
+             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
     """
 
     key: int = 0
@@ -208,6 +272,7 @@ class Training:
     refresh: Callable[[int, float], Any] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
+    views: Callable[[int, float], Catalog] | None = None
 
 
 class FittedRecommender(Protocol):

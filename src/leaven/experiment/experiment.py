@@ -13,6 +13,7 @@ import tomli_w
 from leaven.contracts import Engine, Tell
 from leaven.experiment import summary, work
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.registry import made
@@ -34,6 +35,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
 
     Raises LeavenError for a spec or data that cannot be used; what was finished stays.
     """
+    check_words(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
@@ -84,6 +86,7 @@ def _control(spec: Spec, real: int, most: int) -> Arm:
 def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> Expanded:
     """Write the rows that an arm makes once; they stay in files until they are trained on."""
     train = prepared.split.train
+    catalog = getattr(train, "catalog", None)  # labelled rows have none
     mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
     folder = run.arm(arm.name) / "expanded"
     told = _numbered(tell, arm.name)
@@ -92,7 +95,8 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
             stage.facts = {"steps": list(expansion.steps)}
             stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
+            stage.facts |= views_of(arm.plan, catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
     return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
@@ -140,4 +144,8 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     arms = [spec.arm(name)] if name else list(spec.arms)
     prepared = prepare(spec, Run(scratch), tell)
     train = prepared.split.train
-    return {arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)] for arm in arms}
+    return {
+        arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
+        + texts_before_after(arm.plan, getattr(train, "catalog", None), spec.seed, rows)
+        for arm in arms
+    }

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Tell, Training
 from leaven.experiment import judged, work
-from leaven.plan import EpochRows, Plan, epoch_rows
+from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
 from leaven.runs import Run, fingerprint, plain
 from leaven.spec import Arm, Spec, resolved
 
@@ -57,7 +57,7 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed:
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
             found = work.of(bench.spec).judge(fitted, bench.split, bench.spec)
@@ -69,8 +69,8 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed:
     return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"], groups)
 
 
-def _fit(bench: Bench, rows: Any, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> Any:
-    """The same key for every arm: arms differ by their rows, not by their luck."""
+def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell) -> Any:
+    """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
         key=seeds.key(bench.spec.seed, "training", seed),
@@ -79,6 +79,7 @@ def _fit(bench: Bench, rows: Any, epochs: EpochRows, seed: int, folder: Path, te
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
+        views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
     )
     fitted = bench.spec.recommender.fit(rows, training)
     fitted.save(folder / "model")

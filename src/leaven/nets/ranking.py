@@ -27,7 +27,7 @@ def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, uni
     has no event yet gets the items that are taken most often.
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors = net.items.weight[1 : net.shape.n_items + 1]
+    vectors = net.items.every()
     vectors = (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()  # (width, items)
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
     order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well

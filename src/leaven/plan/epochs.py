@@ -82,6 +82,6 @@ class EpochRows:
 
 def epoch_rows(train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0) -> EpochRows:
     """The rows of every epoch of a plan. seed: what its steps learn follows from it; draw: what they draw, too."""
-    numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch"]
+    numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_words]
     fitted = [fit_step(plan, number, train, seed, once) for number in numbers]
     return EpochRows(train, once, plan, tuple(replace(one, key=seeds.key(one.key, "draw", draw)) for one in fitted))

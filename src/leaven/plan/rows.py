@@ -130,6 +130,8 @@ def _named(fitted: FittedStep, like: Any, names: seeds.Keys, new: Any) -> Any:
     if fitted.generator is not None:
         parents = np.where(new.parents == FROM_NOISE, np.uint64(FROM_NOISE), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
+    if getattr(fitted.step.use, "weighs_rows", False):
+        weight *= new.weight
     return replace(new, keys=names, parents=parents, origin=np.full(len(new), fitted.place, np.int16), weight=weight)
 
 

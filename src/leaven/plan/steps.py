@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from inspect import signature
 from typing import Any, Literal
 
+from leaven import registry
 from leaven.contracts import (
     Filter,
     Generator,
@@ -16,6 +17,7 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextTransform,
     Transform,
 )
 from leaven.dosage.schedule import Constant
@@ -28,7 +30,7 @@ GENERATED_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """One transform, repeat or generator: with how many, how strong, when, which filters, what weight.
+    """One transform, repeat or generator, of rows or of items' words: with how many, how strong, when, which filters.
 
     use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
@@ -41,12 +43,16 @@ class Step:
     keep      filters, in order; None: those that the kind declares
     weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
     name      how other steps, lineage and reports call it; "": its kind
+    columns   of a step on words: the text columns that it changes; none: all but the brand
     fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
+
+    A step on words makes views of the items (plan/words.py): in mode "add" `copies` of each beside its text, in mode
+    "replace" a change of its text with chance p. It has no filters and no weight, for views are no rows.
 
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator | TableTransform | TableGenerator
+    use: Transform | Generator | TextTransform | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch"] = "once"
     reads: str = ""
@@ -56,6 +62,7 @@ class Step:
     keep: tuple[Filter | TableFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
+    columns: tuple[str, ...] = ()
     fail_if_unchanged_over: float = 1.0
 
     def __post_init__(self) -> None:
@@ -73,6 +80,28 @@ class Step:
         if self.when == "once" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
+        self._check_words(where)
+
+    def _check_words(self, where: str) -> None:
+        """SpecError for what views of items cannot have, and what steps on rows cannot."""
+        if not self.on_words:
+            if self.columns:
+                raise SpecError(f"{where}, columns", "a step on words", "a step on rows", "leave columns out")
+            return
+        factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
+        if factor is None or factor < 1 or factor != round(factor):
+            fix = 'copies = { kind = "uniform", factor = 2 }'
+            raise SpecError(f"{where}, copies", "as many whole views of every item", described(self.copies), fix)
+        for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
+            if given:
+                raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+        if self.reads not in ("", "real", "previous"):
+            raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
+
+    @property
+    def on_words(self) -> bool:
+        """Whether it changes items' words, and not rows."""
+        return registry.family_of(type(self.use)) in WORDS
 
     @property
     def is_generator(self) -> bool:
@@ -95,6 +124,8 @@ class Step:
         return described(self.use)
 
 
+WORDS = ("text_transforms",)
+"""Families whose wishes change items' words."""
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch")
 COMBINE = ("joint", "layered")
@@ -110,7 +141,7 @@ class Plan:
     Raises SpecError for a step that reads a later or unknown one, or two steps of one name.
     """
 
-    steps: Sequence[Step | Transform | Generator | TableTransform | TableGenerator] = ()
+    steps: Sequence[Step | Transform | Generator | TextTransform | TableTransform | TableGenerator] = ()
     combine: Literal["joint", "layered"] = "joint"
 
     def __post_init__(self) -> None:

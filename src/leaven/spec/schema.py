@@ -10,7 +10,7 @@ from leaven.data.clean import Clean
 from leaven.data.log.source import Source
 from leaven.data.sampling import Labelled, Sampling
 from leaven.plan.steps import Step
-from leaven.spec.building import families_of
+from leaven.spec.building import SURNAMES, families_of
 from leaven.spec.spec import TASKS
 
 
@@ -69,7 +69,10 @@ def _step() -> dict[str, Any]:
     """A step: its own fields, and those of its operator; the run checks which operator has which."""
     step = _of(Step)["properties"]
     families = [family for task in TASKS.values() for family in families_of(task.operator)]
-    kinds = list(dict.fromkeys(kind for family in families for kind in registry.kinds(family)))
+    families.sort(key=lambda family: family not in SURNAMES)  # fields that a later family says too are the later one's
+    kinds = [kind for family in families for kind in registry.kinds(family)]
+    kinds += [f"{word}.{kind}" for family, word in SURNAMES.items() for kind in registry.kinds(family)]
+    kinds = list(dict.fromkeys(kinds))
     operators: dict[str, Any] = {}
     for family in families:
         for kind in registry.kinds(family):

@@ -17,6 +17,7 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextTransform,
     Transform,
 )
 from leaven.data.clean import Clean
@@ -124,7 +125,7 @@ class Spec:
 
 RANKING = Task(
     "ranking",
-    Transform | Generator,
+    Transform | Generator | TextTransform,
     Strategy,
     tuple[Filter, ...],
     ("recommenders", "transformer"),
@@ -193,6 +194,8 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
         else:
             operator.pop("p", None)
             table.pop("copies")
+        if not step.on_words:
+            table.pop("columns")
         written.append(operator | table)
     return written
 
@@ -370,5 +373,6 @@ _PLAIN: Mapping[str, Any] = {
     "p": float,
     "weight": float,
     "name": str,
+    "columns": tuple[str, ...],
     "fail_if_unchanged_over": float,
 }
