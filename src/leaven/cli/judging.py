@@ -29,7 +29,7 @@ def judge(
     held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator has seen.")],
     new: Annotated[str, typer.Option(help="The rows to judge, whoever made them.")],
     kind: Annotated[str, typer.Option(help="histories or table; guessed.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json and report.html.")] = None,
     gate: Annotated[
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; may be repeated.")
     ] = None,
@@ -49,9 +49,13 @@ def judge(
 
         found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell)
     where = found.write(out) if out is not None else None
+    if out is not None:
+        from leaven.report.page import write_judgement
+
+        page = write_judgement(found.as_dict(), out / "report.html")
     printing.as_json(found.as_dict()) if json else printing.show(*judged(found))
     if where is not None and not json:
-        printing.show(f"judgement: {where}")
+        printing.show(f"report: {page}")
     found.refuse()
 
 

@@ -14,6 +14,7 @@ from leaven.contracts import Engine, Recommender, Tell
 from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.experiment import summary
+from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.metrics.named import parse_all
@@ -35,7 +36,8 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     The same spec in the same folder with `resume` goes on where it stopped. `engine` makes the rows; any engine
     and any number of workers give the same bytes.
 
-    Raises LeavenError for a spec or data that cannot be used; what was finished stays.
+    Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
+    where the rows of an arm do not pass a gate of the spec.
     """
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
@@ -50,12 +52,15 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
         for arm in arms:
             told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
             trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
+    judging = judge_arms(spec, prepared, folder, [(arm.arm, arm.once, arm.mark) for arm in arms], tell)
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
+    facts = summary.judged(facts, judging)
     summary.write_records(trials, prepared.split.test, folder.folder / RECORDS)
     write_json(folder.folder / FACTS, facts)
     write_page(folder.folder / FACTS, folder.folder / REPORT)
     tell(1, 1, "comparing")
+    refuse(facts.get("judging", {}))
     return folder
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.compare import Comparison, Question, as_facts, compare, headline, words
 from leaven.data.histories import HeldOut
+from leaven.experiment.judging import with_effects
 from leaven.experiment.preparation import Prepared, is_simulated
 from leaven.experiment.trial import Trial
 from leaven.metrics.segments import segments
@@ -49,6 +50,15 @@ def facts(
         "cost": cost(prepared, arms, trials),
         "repeat": repeat(run, prepared.fingerprint),
     }
+
+
+def judged(facts: dict[str, Any], judging: dict[str, Any]) -> dict[str, Any]:
+    """The facts with what was found about the arms' rows, if they were judged."""
+    if not judging:
+        return facts
+    seconds = facts["cost"]["seconds"] | {"judge_rows": judging.get("seconds", 0.0)}
+    found = with_effects(judging, facts["comparison"]["effects"])
+    return facts | {"judging": found, "cost": facts["cost"] | {"seconds": seconds}}
 
 
 def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from leaven import registry
 from leaven.data.clean import Clean
 from leaven.data.log.source import Source
+from leaven.judging import Judging
 from leaven.plan.steps import Step
 from leaven.spec.building import families_of
 from leaven.spec.spec import Evaluate
@@ -40,6 +41,7 @@ def schema() -> dict[str, Any]:
             "split": _any_of("splits", "kind", "time"),
             "recommender": _any_of("recommenders", "kind", "transformer"),
             "evaluate": _of(Evaluate),
+            "judge": {"anyOf": [{"type": "boolean", "default": True}, _of(Judging)]},
             "arm": {"type": "array", "items": arm},
         },
     }

@@ -12,6 +12,7 @@ from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy,
 from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
+from leaven.judging import Judging
 from leaven.plan.steps import Plan, Step
 from leaven.runs import plain
 from leaven.spec import text as spec_text
@@ -73,7 +74,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole run: where the data lies, what is done with it, which arms, how they are judged."""
+    """A whole run: where the data lies, what is done with it, which arms, how they are judged.
+
+    judge: how the rows of arms that make or change some are judged; None: not at all
+    """
 
     name: str
     data: Source
@@ -84,6 +88,7 @@ class Spec:
     evaluate: Evaluate = field(default_factory=Evaluate)
     arms: tuple[Arm, ...] = ()
     seed: int = 7
+    judge: Judging | None = field(default_factory=Judging)
 
     def __post_init__(self) -> None:
         if self.split is None:
@@ -102,7 +107,7 @@ class Spec:
         raise SpecError("arm", "an arm of the spec", repr(name), nearest(name, [arm.name for arm in self.arms]))
 
 
-TABLES = ("name", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
+TABLES = ("name", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
@@ -130,7 +135,8 @@ def resolved(spec: Spec) -> dict[str, Any]:
     arms = [{"name": arm.name, "combine": arm.plan.combine, "step": _steps(arm.plan)} for arm in spec.arms]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
     whole = {"name": spec.name, "seed": spec.seed, "data": data}
-    return whole | {name: table_of(one) for name, one in tables.items()} | {"arm": arms}
+    judge = table_of(spec.judge) if spec.judge is not None else False
+    return whole | {name: table_of(one) for name, one in tables.items()} | {"judge": judge, "arm": arms}
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:
@@ -165,7 +171,16 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         recommender=_kind(table.get("recommender", {}), "recommenders", "transformer", text, "recommender"),
         evaluate=build(Evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
         arms=_arms(table.get("arm", []), text),
+        judge=_judging(table.get("judge", True), text),
     )
+
+
+def _judging(asked: Any, text: spec_text.Text) -> Judging | None:
+    """`judge = false` turns it off; a table says how."""
+    if isinstance(asked, bool):
+        return Judging() if asked else None
+    wish: Judging = build(Judging, _table({"judge": asked}, "judge", text), lambda key: text.place(f"judge.{key}"))
+    return wish
 
 
 def _table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
