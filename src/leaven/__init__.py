@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.judging import Judgement, judge
     from leaven.notebook import list_kinds as list
-    from leaven.notebook import preview, preview_text, read, run, split
+    from leaven.notebook import preview, preview_pictures, preview_text, read, run, split
     from leaven.plan import Plan, Step, expand
     from leaven.transforms.custom import row_transform
 
@@ -33,7 +33,7 @@ _PLACES = {
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
     "leaven.judging": ("Judgement", "judge"),
-    "leaven.notebook": ("list", "preview", "preview_text", "read", "run", "split"),
+    "leaven.notebook": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
     "leaven.transforms.custom": ("row_transform",),
 }
@@ -64,6 +64,7 @@ __all__ = [
     "judge",
     "list",
     "preview",
+    "preview_pictures",
     "preview_text",
     "profile",
     "read",

@@ -13,9 +13,10 @@ import tomli_w
 from leaven.contracts import Engine, Recommender, Tell
 from leaven.data.histories import Histories
 from leaven.errors import DataError
-from leaven.experiment import summary
+from leaven.experiment import steered, summary
 from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.metrics.named import parse_all
 from leaven.plan import Plan, Step, load, preview, write
@@ -39,11 +40,13 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
     where the rows of an arm do not pass a gate of the spec.
     """
+    check_words(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
     write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
     _check_lists(spec, prepared)
+    _check_plans(spec, prepared)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -100,7 +103,8 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
             stage.facts = {"steps": list(expansion.steps)}
             stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
+            stage.facts |= views_of(arm.plan, train.catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
     return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
@@ -123,6 +127,12 @@ def _check_lists(spec: Spec, prepared: Prepared) -> None:
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
+
+
+def _check_plans(spec: Spec, prepared: Prepared) -> None:
+    assert spec.recommender is not None
+    for arm in spec.arms:
+        steered.check(arm.plan, spec.recommender, prepared.split)
 
 
 def _numbered(tell: Tell, where: str) -> Tell:
@@ -157,4 +167,8 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     arms = [spec.arm(name)] if name else list(spec.arms)
     prepared = prepare(spec, Run(scratch), tell)
     train: Histories = prepared.split.train
-    return {arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)] for arm in arms}
+    return {
+        arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
+        + texts_before_after(arm.plan, train.catalog, spec.seed, rows)
+        for arm in arms
+    }

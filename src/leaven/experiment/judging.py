@@ -23,13 +23,14 @@ from leaven.judging.judgement import plain
 from leaven.judging.learning import Studied, study
 from leaven.judging.prediction import predictions
 from leaven.judging.procedure import judged
-from leaven.plan.epochs import HALF, epoch_rows
+from leaven.plan import epoch_rows
 from leaven.runs import Run, fingerprint
 from leaven.spec import Arm, Spec
 from leaven.spec.building import table_of
 from leaven.spec.spec import BASELINE, CONTROL
 
 JUDGEMENT = "judgement.json"
+_HALF = 0.5  # progress of the epoch whose rows are judged: schedules begin and end at 0 more often than they rest there
 _LISTED = 20  # copies that the facts of the run list; the file of the arm has all
 
 Rows = tuple[Arm, Callable[[], Histories], str]
@@ -113,6 +114,8 @@ class _Judge:
         train, unseen = self.prepared.split.train, self.prepared.split.unseen
         try:
             inputs = read(train, unseen, new, "histories", self.spec.seed, Beside(train.catalog))
+            if arm.plan.controller is not None:
+                inputs.facts["held_out_users_steered_the_plan"] = True
             found = judged(
                 inputs, self._known(inputs), replace(self.wish, gates=()), self.spec.seed, self._told(arm.name)
             )
@@ -126,7 +129,7 @@ class _Judge:
     def _made(self, arm: Arm, once: Histories) -> Histories:
         """Rows that steps made or changed: once, and in one epoch, half-way through."""
         rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
-        whole = rows(0, HALF)
+        whole = rows(0, _HALF)
         return whole.take(np.flatnonzero(whole.origin != REAL))
 
     def _known(self, inputs: Inputs) -> Studied:

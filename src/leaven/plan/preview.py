@@ -41,7 +41,9 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list
     Every step is shown on real rows, whatever it reads in the plan, and changes all of them, whatever its p;
     steps that only copy rows have nothing to show.
     """
-    shown_steps = [one for one in enumerate(plan.all, 1) if not getattr(one[1].use, "copies_rows", False)]
+    shown_steps = [
+        one for one in enumerate(plan.all, 1) if not (one[1].on_words or getattr(one[1].use, "copies_rows", False))
+    ]
     if not shown_steps or not len(train):
         return []
     each = max(1, -(-rows // len(shown_steps)))

@@ -14,6 +14,8 @@ from leaven.errors import GateError
 from leaven.plan.fitting import FittedStep
 
 Mask = npt.NDArray[np.bool_]
+Level = float | npt.NDArray[np.float32]
+"""A number in 0..1 for all rows, or one for each."""
 BY_CHANCE = "the draw left it as it was"
 
 
@@ -27,8 +29,10 @@ class Made:
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
-def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], epoch: int, strength: float) -> Made:
+def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], epoch: int, strength: Level) -> Made:
     """New rows: `copies[i]` of row i, in the order of the rows, named and with their lineage.
+
+    strength  of the change, or of each row of the source.
 
     Row and chance depend on (step, row key, copy, epoch) alone, so any part of the source gives the same
     rows as the whole.
@@ -38,17 +42,19 @@ def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], ep
     like = source.take(place)
     chance = _keys(fitted.key, like.keys, ordinal, epoch)
     names = _keys(seeds.key(fitted.key, "name"), like.keys, ordinal, epoch)
-    new, unchanged = _changed(fitted, replace(like, keys=names), chance, strength)
+    new, unchanged = _changed(fitted, replace(like, keys=names), chance, _of_rows(strength, len(source))[place])
     kept, refused = _kept(fitted, _named(fitted, like, names, new))
     return Made(kept, len(place), unchanged, refused)
 
 
-def replaced(fitted: FittedStep, rows: Histories, epoch: int, strength: float) -> Made:
-    """All rows, some of them changed in place: each with chance p."""
-    drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < fitted.step.p
+def replaced(fitted: FittedStep, rows: Histories, epoch: int, strength: Level, share: Level = 1.0) -> Made:
+    """All rows, some of them changed in place: each with chance p, times `share`."""
+    chance = fitted.step.p * np.asarray(share, np.float64)
+    drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < chance
     place = np.flatnonzero(drawn)
     like = rows.take(place)
-    new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strength)
+    strong = _of_rows(strength, len(rows))[place]
+    new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strong)
     origin = np.full(len(new), fitted.place, np.int16)
     if len(new) == len(like):
         origin = np.where(same_rows(like, new), like.origin, origin).astype(np.int16)
@@ -60,6 +66,10 @@ def replaced(fitted: FittedStep, rows: Histories, epoch: int, strength: float) -
     both = concat([rows.take(left), replace(new, origin=origin)])
     order = np.argsort(np.concatenate([left, came_from]), kind="stable")
     return Made(both.take(order), len(place), unchanged, {})
+
+
+def _of_rows(level: Level, rows: int) -> npt.NDArray[np.float32]:
+    return np.broadcast_to(np.asarray(level, np.float32), rows)
 
 
 def same_rows(before: Histories, after: Histories) -> Mask:
@@ -83,12 +93,12 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
 
 
 def _changed(
-    fitted: FittedStep, like: Histories, chance: seeds.Keys, strength: float
+    fitted: FittedStep, like: Histories, chance: seeds.Keys, strength: npt.NDArray[np.float32]
 ) -> tuple[Histories, dict[str, int]]:
     if fitted.generator is not None:
         return fitted.generator.sample(chance, like), {}
     assert fitted.transform is not None
-    new = fitted.transform(like, chance, np.full(len(like), strength, np.float32))
+    new = fitted.transform(like, chance, strength)
     if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
         return new, {}
     return new, _why_unchanged(fitted, like, same_rows(like, new))
@@ -126,6 +136,8 @@ def _named(fitted: FittedStep, like: Histories, names: seeds.Keys, new: Historie
     if fitted.generator is not None:
         parents = np.where(new.parents == FROM_NOISE, np.uint64(FROM_NOISE), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
+    if getattr(fitted.step.use, "weighs_rows", False):
+        weight *= new.weight
     return replace(new, keys=names, parents=parents, origin=np.full(len(new), fitted.place, np.int16), weight=weight)
 
 

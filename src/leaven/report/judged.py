@@ -93,7 +93,9 @@ def judgement(found: Facts) -> dict[str, Any]:
     figures = list(found.get("figures") or [])
     looks = found.get("looks") or {}
     groups = [(title, [_line(one) for one in figures if one.get("group") == name]) for name, title in GROUPS.items()]
+    steered = (found.get("facts") or {}).get("held_out_users_steered_the_plan")
     return {
+        "note": "This plan steered itself by how well the held-out users were served." if steered else "",
         "groups": [(title, lines) for title, lines in groups if lines],
         "skipped": [
             (str(kind).replace("_", " "), str(why))

@@ -29,7 +29,7 @@ def render(facts: Mapping[str, Any]) -> str:
     facts = present(facts)
     shown = {anchor: view(facts) for anchor, _, view in SECTIONS}
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             name=str(facts.get("name") or "leaven"),
@@ -37,7 +37,7 @@ def render(facts: Mapping[str, Any]) -> str:
             seed=facts.get("seed"),
             sections=shown,
             navigation=[(anchor, title) for anchor, title, _ in SECTIONS if shown[anchor]],
-            style=_style(),
+            style=style(),
         )
     )
 
@@ -53,8 +53,8 @@ def render_judgement(found: Mapping[str, Any], name: str = "judgement") -> str:
         "how": judged.how(found),
         "judgement": judged.judgement(found),
     }
-    template = _environment().get_template("judgement.html.j2")
-    return template.render(name=name, version=str(found.get("leaven") or ""), found=shown, style=_style())
+    template = environment().get_template("judgement.html.j2")
+    return template.render(name=name, version=str(found.get("leaven") or ""), found=shown, style=style())
 
 
 def write_judgement(found: Mapping[str, Any], page: Path) -> Path:
@@ -82,12 +82,14 @@ def write(facts_file: Path, page: Path) -> Path:
     return page
 
 
-def _style() -> Markup:
+def style() -> Markup:
+    """The style sheet of every page."""
     return Markup((files("leaven.report") / "templates" / "style.css").read_text(encoding="utf-8"))
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of every page."""
     return Environment(
         loader=PackageLoader("leaven.report"),
         autoescape=True,
