@@ -76,8 +76,10 @@ def expand(train: Histories, plan: Plan, seed: int = 0, engine: Engine | None = 
     >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
+
+    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order.
     """
-    return _expansion(train, plan, seed, _Place(None, engine, shards)).rows()
+    return _expansion(train.check(), plan, seed, _Place(None, engine, shards)).rows()
 
 
 def write(

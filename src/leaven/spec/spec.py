@@ -104,6 +104,7 @@ class Spec:
 
 TABLES = ("name", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
+_FILES = ("vectors",)  # keys of operators that name a file
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
@@ -164,7 +165,7 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         split=split,
         recommender=_kind(table.get("recommender", {}), "recommenders", "transformer", text, "recommender"),
         evaluate=build(Evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), text),
+        arms=_arms(_rooted(table.get("arm", []), folder), text),
     )
 
 
@@ -204,6 +205,16 @@ def _data(table: Any, text: spec_text.Text, folder: Path) -> tuple[Source, ItemS
 def _path(name: str, folder: Path) -> str:
     """A path of the spec: relative ones start from its folder; URLs stay."""
     return name if "://" in name or Path(name).is_absolute() else str(folder / name)
+
+
+def _rooted(table: Any, folder: Path) -> Any:
+    """The arms with the files that their operators name as paths from the spec's folder."""
+    if isinstance(table, list):
+        return [_rooted(one, folder) for one in table]
+    if not isinstance(table, dict):
+        return table
+    is_file = {key: key in _FILES and isinstance(value, str) and value != "" for key, value in table.items()}
+    return {k: _path(value, folder) if is_file[k] else _rooted(value, folder) for k, value in table.items()}
 
 
 def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
