@@ -50,7 +50,11 @@ PARTS = {
     ),
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
     "generators": Part("Generated rows", ["-m", "bench.generators"]),
+    "tables": Part("Made tables", ["-m", "bench.tables"]),
     "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
+    "operators-evidence": Part(
+        "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
+    ),
     "beauty-arms": Part("Main job: Beauty", ["-m", "bench.examples", "beauty"]),
 }
 

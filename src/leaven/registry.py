@@ -208,6 +208,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+        "smote": "leaven.generators.table.smote:Smote",
+        "vae": "leaven.generators.table.vae:TableVae",
+        "gan": "leaven.generators.table.gan:TableGan",
+        "diffusion": "leaven.generators.table.diffusion:TableDiffusion",
     },
     "image_transforms": {
         "crop": "leaven.transforms.image.geometry:CropPicture",

@@ -149,6 +149,7 @@ CLICKS = Task(
 TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
 TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
+_FILES = ("vectors",)  # keys of operators that name a file
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
@@ -224,7 +225,7 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         split=_kind(table.get("split", {}), *task.split, text, "split"),
         recommender=_kind(table.get("recommender", {}), *task.recommender, text, "recommender"),
         evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), _Words(text, folder, task, rules)),
+        arms=_arms(_rooted(table.get("arm", []), folder), _Words(text, folder, task, rules)),
         task=task.name,
         samples=_samples(table, data, task, text),
         rules=rules,
@@ -316,6 +317,16 @@ class _Words:
     folder: Path
     task: Task
     rules: tuple[str, ...]
+
+
+def _rooted(table: Any, folder: Path) -> Any:
+    """The arms with the files that their operators name as paths from the spec's folder."""
+    if isinstance(table, list):
+        return [_rooted(one, folder) for one in table]
+    if not isinstance(table, dict):
+        return table
+    is_file = {key: key in _FILES and isinstance(value, str) and value != "" for key, value in table.items()}
+    return {k: _path(value, folder) if is_file[k] else _rooted(value, folder) for k, value in table.items()}
 
 
 def _arms(tables: Any, words: _Words) -> tuple[Arm, ...]:
