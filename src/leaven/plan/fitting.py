@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leaven import seeds
@@ -51,8 +51,16 @@ def fit_step(plan: Plan, place: int, train: Histories, seed: int, read: Historie
     else:
         transform = use.fit(train)
     wishes = step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
+    wishes = tuple(_told(wish, generator) for wish in wishes)
     filters = tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
     return FittedStep(step, place, key, transform, generator, filters)
+
+
+def _told(wish: Filter, generator: FittedGenerator | None) -> Filter:
+    """A filter that asks whose rows it judges, and was not told, is told the step's own generator."""
+    asks = generator is not None and getattr(wish, "generator", generator) is None
+    told: Any = wish
+    return replace(told, generator=generator) if asks else wish
 
 
 def _filter(kind: str) -> Filter:
