@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,8 +76,7 @@ class Latent(nn.Module):
         return mean, log_variance.clamp(-12.0, 8.0)
 
 
-@dataclass(frozen=True, eq=False)
-class LatentBatch:
+class LatentBatch(NamedTuple):
     """wholes: int64 (rows, places) of each group, its inputs and the last target; weight float32 (stretches,);
     keys uint64 (stretches,); order int64 (stretches,): which stretch each is; progress of the training in 0..1."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +91,7 @@ class Rivals(nn.Module):
         return torch.stack(drawn, dim=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Real:
+class Real(NamedTuple):
     """items int64 (rows, places), 0 behind a row's end; when float64 (rows, places): times as places between knots;
     judging: whose turn it is to learn."""
 
