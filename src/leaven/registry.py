@@ -66,6 +66,10 @@ FAMILIES: dict[str, dict[str, str]] = {
     "generators": {
         "markov": "leaven.generators.markov:Markov",
         "autoregressive": "leaven.generators.autoregressive:Autoregressive",
+        "vae": "leaven.generators.vae:Vae",
+        "gan": "leaven.generators.gan:Gan",
+        "denoiser": "leaven.generators.denoiser:Denoiser",
+        "self": "leaven.generators.self_generated:SelfGenerated",
     },
     "strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",
@@ -92,6 +96,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "surprisal": "leaven.dosage.filters.surprisal:Surprisal",
         "quota": "leaven.dosage.filters.quota:Quota",
         "rank_fidelity": "leaven.dosage.filters.rank_fidelity:RankFidelity",
+        "density_ratio": "leaven.dosage.filters.density_ratio:DensityRatio",
     },
     "table_strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",
