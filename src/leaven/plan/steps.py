@@ -112,7 +112,7 @@ class Step:
         return described(self.use)
 
 
-WORDS = ("text_transforms",)
+WORDS = ("text_transforms", "text_generators")
 """Families whose wishes change items' words."""
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch")

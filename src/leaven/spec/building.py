@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Encoder, Filter, Generator, Recommender, Schedule, Strategy, TextTransform, Transform
+from leaven.contracts import (
+    Encoder,
+    Filter,
+    Generator,
+    Recommender,
+    Schedule,
+    Strategy,
+    TextGenerator,
+    TextTransform,
+    Transform,
+)
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
     Transform: "transforms",
     Generator: "generators",
     TextTransform: "text_transforms",
+    TextGenerator: "text_generators",
     Strategy: "strategies",
     Schedule: "schedules",
     Filter: "filters",
@@ -23,9 +34,9 @@ FAMILIES: Mapping[Any, str] = {
     Recommender: "recommenders",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
-OPERATORS = ("transforms", "generators", "text_transforms")
+OPERATORS = ("transforms", "generators", "text_transforms", "text_generators")
 """Families whose kind is named by `use`; the others say `kind`."""
-SURNAMES = {"text_transforms": "words"}
+SURNAMES = {"text_transforms": "words", "text_generators": "words"}
 """family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""
 
 Where = Callable[[str], str]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, TextTransform, Transform
+from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, TextGenerator, TextTransform, Transform
 from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
@@ -271,7 +271,7 @@ def _built_step(operator: Any, mine: Mapping[str, Any], where: Any) -> Step:
         raise SpecError(where(error.where.rsplit(" ", 1)[-1]), error.wanted, error.got, error.fix) from error
 
 
-_OPERATOR = Transform | Generator | TextTransform
+_OPERATOR = Transform | Generator | TextTransform | TextGenerator
 _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
