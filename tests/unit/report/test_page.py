@@ -157,6 +157,14 @@ def test_refusals_previews_and_cleaning_are_shown(page) -> None:
     assert "<mark>tea towel</mark>" in page
 
 
+def test_changed_words_of_items_are_marked_and_unchanged_ones_counted(page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    assert "step synonyms , column title: 12.5 % of the texts stayed" in seen
+    assert "<mark>soft</mark> cream" in page
+    assert "<mark>mild</mark> cream" in page
+    assert "x" * 301 not in page
+
+
 @pytest.mark.parametrize(
     "facts", [{"name": "empty"}, {}, {"name": "x", "comparison": {}, "data": {}, "arms": [], "fits": []}]
 )
