@@ -259,6 +259,39 @@ def test_rows_that_are_fresh_in_each_epoch_are_what_is_learned_from(kind) -> Non
     assert all(0 <= progress <= 1 for _, progress in asked)
 
 
+class Onlooker:
+    """Keeps what it is shown; asks for the end once half is done."""
+
+    def __init__(self, users: HeldOut) -> None:
+        self.users, self.seen = users, []
+
+    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+        self.seen.append((step, progress, losses))
+        return "stop" if progress >= 0.5 else "go on"
+
+    def memory(self) -> dict:
+        return {}
+
+    def recall(self, memory: dict) -> None: ...
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_takes_none_shows_nothing(kind) -> None:
+    world, wish = circle(240, 6), wish_of(kind)
+    users = circle(40, 4, first_key=1000)
+    told = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
+    onlooker, steps = Onlooker(told), None if wish.steps(world) is None else STEPS
+    wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
+    if steps is None:
+        assert not onlooker.seen
+        return
+    assert [progress for _, progress, _ in onlooker.seen] == [step / STEPS for step, _, _ in onlooker.seen]
+    assert all(losses.shape == (40,) and np.isfinite(losses).all() for _, _, losses in onlooker.seen)
+    assert 0.5 <= onlooker.seen[-1][1] < 1.0
+    assert onlooker.seen[-1][2].mean() < onlooker.seen[0][2].mean()
+    assert onlooker.seen[-1][2].mean() < np.log(N_ITEMS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_item_that_only_held_out_data_hold_is_not_recommended(kind) -> None:
     """Every validation user takes the marker next; training rows never hold it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ import tomli_w
 from leaven.contracts import Engine, Recommender, Tell
 from leaven.data.histories import Histories
 from leaven.errors import DataError
-from leaven.experiment import summary
+from leaven.experiment import steered, summary
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.metrics.named import parse_all
@@ -44,6 +45,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     prepared = prepare(spec, folder, tell)
     write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
     _check_lists(spec, prepared)
+    _check_plans(spec, prepared)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -95,13 +97,13 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
-            stage.facts = {"steps": list(expansion.steps)}
-            stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            stage.facts |= {"steps": list(expansion.steps), "previews": previews}
             stage.facts |= views_of(arm.plan, train.catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
-    return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
+    return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
 
 
 def _shards(engine: Engine | None) -> int:
@@ -123,6 +125,12 @@ def _check_lists(spec: Spec, prepared: Prepared) -> None:
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
 
 
+def _check_plans(spec: Spec, prepared: Prepared) -> None:
+    assert spec.recommender is not None
+    for arm in spec.arms:
+        steered.check(arm.plan, spec.recommender, prepared.split)
+
+
 def _numbered(tell: Tell, where: str) -> Tell:
     return lambda done, total, words: tell(done, total, f"{where}: {words}")
 
@@ -134,19 +142,31 @@ def outline(spec: Spec) -> dict[str, Any]:
 
 
 def expand_arm(
-    spec: Spec, name: str, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet
+    spec: Spec,
+    name: str,
+    out: Path,
+    resume: bool = False,
+    engine: Engine | None = None,
+    tell: Tell = quiet,
+    without: Sequence[str] = (),
 ) -> Run:
     """Only the data: the split, and the real and new rows of one arm as Parquet with lineage.
 
-    Raises SpecError for an unknown arm.
+    without: steps that the plan shall not have had. Where the folder holds the arm's rows already, only those of
+    steps that read rows of these are made again; the bytes are as if the plan had never had them, with the names that
+    its steps have.
+
+    Raises SpecError for an unknown arm or step.
     """
-    arm = spec.arm(name)
-    folder = create(out, resume)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
-    prepared = prepare(spec, folder, tell)
-    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    done = _expand(spec, arm, prepared, folder, engine, tell)
-    write_json(folder.folder / FACTS, {"name": spec.name, "data": prepared.facts, "arms": [done.fact]})
+    wish = lessened(spec, name, without) if without else spec
+    folder = create(out, resume or bool(without))
+    prepared = prepare(wish, folder, tell)
+    if without:
+        take_over_rows(folder, wish, name, prepared)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
+    write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
+    done = _expand(wish, wish.arm(name), prepared, folder, engine, tell)
+    write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 
 

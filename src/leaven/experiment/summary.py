@@ -40,12 +40,12 @@ def facts(
         "leaven": _version("leaven"),
         "name": spec.name,
         "seed": spec.seed,
-        "verdict": {"headline": headline(main), "words": words(main)},
+        "verdict": {"headline": headline(main), "words": [*words(main), *flags(trials)]},
         "comparison": compared,
         "data": prepared.facts,
         "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
         "fits": [one.fact for one in trials],
-        "decisions": [],
+        "decisions": [{"arm": one.arm, "seed": one.seed, **row} for one in trials for row in one.decisions],
         "cost": cost(prepared, arms, trials),
         "repeat": repeat(run, prepared.fingerprint),
     }
@@ -100,6 +100,12 @@ def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]
     return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
 
 
+def flags(trials: Sequence[Trial]) -> list[str]:
+    """What controllers flagged, once a training."""
+    found = {(one.arm, one.seed, row["decision"]["flag"]): None for one in trials for row in one.decisions}
+    return [f"{arm}, seed {seed}: {flag}" for arm, seed, flag in found if flag]
+
+
 def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
     """Seconds of each stage, rows, memory."""
     seconds = dict(prepared.seconds)
@@ -109,6 +115,10 @@ def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Tr
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in arms)
     found = {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
+    pilots = {one.pilot["pilot"] + str(one.seed): one.pilot for one in trials if one.pilot}
+    if pilots:
+        seconds["pilots"] = round(sum(float(one["seconds"]) for one in pilots.values()), 2)
+        found["pilot_steps"] = sum(int(one["steps"]) for one in pilots.values())
     views = max(one.fact["views"] for one in trials)
     return found | ({"views_of_each_test_history": views} if views > 1 else {})
 

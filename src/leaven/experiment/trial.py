@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from leaven import seeds
 from leaven.contracts import FittedRecommender, Ranked, Tell, Training
 from leaven.data.histories import HeldOut, Histories
 from leaven.data.split import Split
+from leaven.experiment import steered
 from leaven.experiment.views import Views, recommend
 from leaven.metrics.named import parse_all
 from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
-from leaven.runs import Run, fingerprint, plain
+from leaven.plan.steering import Steering
+from leaven.runs import Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
 
 Values = npt.NDArray[np.float64]
@@ -28,7 +30,8 @@ Values = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Trial:
     """One training of one arm. values: metric -> one value a test user; catalog: metric -> one number;
-    fact: what the report says of it; steps: what the plan's steps do in an epoch."""
+    fact: what the report says of it; steps: what the plan's steps do in an epoch; decisions: those of its controller;
+    pilot: what that one's pilot cost."""
 
     arm: str
     seed: int
@@ -36,6 +39,8 @@ class Trial:
     catalog: Mapping[str, float]
     fact: dict[str, Any]
     steps: list[dict[str, Any]]
+    decisions: Sequence[dict[str, Any]] = ()
+    pilot: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +61,39 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
     with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
         if not stage.done:
             rows = once()
-            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
+            steering, pilot = steered.steering(arm.plan, _course(bench, seed), tell)
+            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
             fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
+            decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
             values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
             _save_values(values, folder / "values.npz")
             fact = _fact(fitted, arm.name, seed, seconds)
             fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), "views": bench.spec.evaluate.views}
-            stage.facts = {"fact": fact, "catalog": catalog, "steps": steps}
+            stage.facts = {"fact": fact, "catalog": catalog, "steps": steps, "decisions": decided, "pilot": pilot}
     with np.load(folder / "values.npz") as kept:
         values = {name: kept[name] for name in kept.files}
-    return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"])
+    of = stage.facts
+    return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"])
+
+
+def _course(bench: Bench, seed: int) -> steered.Course:
+    assert bench.spec.recommender is not None
+    return steered.Course(
+        bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
+    )
+
+
+def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) -> list[dict[str, Any]]:
+    """The log of decisions, kept in the folder too, where `replay` finds it."""
+    assert bench.spec.recommender is not None
+    rows = steered.decisions(steering, arm.plan, bench.spec.recommender)
+    if rows:
+        write_json(folder / "decisions.json", rows)
+    return rows
 
 
 def _fit(
@@ -78,13 +102,14 @@ def _fit(
     """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
-        key=seeds.key(bench.spec.seed, "training", seed),
+        key=_course(bench, seed).key,
         steps=bench.steps,
         valid=bench.split.valid,
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
         views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
+        watch=epochs.steering,
     )
     assert bench.spec.recommender is not None
     fitted = bench.spec.recommender.fit(rows, training)
@@ -132,7 +157,9 @@ def trained_on(plan: Plan) -> dict[str, Any]:
     """The part of a plan that shapes training, for its fingerprint."""
     from leaven.spec.building import table_of
 
-    return {"combine": plan.combine, "steps": [table_of(step) for step in plan.all]}
+    whole = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
+    recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
+    return whole | {"controller": table_of(plan.controller), "recorded": recorded}
 
 
 def judged_by(spec: Spec) -> dict[str, Any]:

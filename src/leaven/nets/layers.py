@@ -130,7 +130,8 @@ def dropped(x: Tensor, share: float) -> Tensor:
         return x
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
     drawn = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
-    return x * (drawn >= bar).view(x.shape).to(x.dtype).mul_(256 / (256 - bar))
+    kept = torch.ge(drawn.view(x.shape), bar, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))  # one pass
+    return x * kept.mul_(256 / (256 - bar))
 
 
 def attention_bias(stretch: Tensor, dtype: torch.dtype) -> Tensor:

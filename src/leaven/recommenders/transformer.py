@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import Ranked, Training
+from leaven.contracts import Ranked, Say, Training, Watch
 from leaven.data.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
 
@@ -55,11 +55,15 @@ class Transformer:
     contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
                     each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
                     (nets/contrast.py); 0: none. contrast_temperature  of its cosines
+    mixup           above 0: each history is mixed with another of its batch, as vectors, by a share drawn from
+                    Beta(mixup, mixup) (nets/mixup.py), 0.1 to 0.4 as a rule; 0: none
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
                     it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
-    device          "auto", "cpu", "cuda"; precision "auto", "32-true", "bf16-mixed"
+    device          "auto", "cpu", "cuda"
+    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" computes in float32, except that gradients of the
+                    softmax are products of bfloat16 numbers where the CPU multiplies them itself
 
     Several processes: start with torchrun; each takes its share of every batch.
     """
@@ -75,6 +79,7 @@ class Transformer:
     proposal_power: float = 0.5
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    mixup: float = 0.0
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -105,8 +110,9 @@ class Transformer:
         ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
-        if not self.contrast >= 0:
-            raise SpecError("transformer.contrast", "0 (off) or more", str(self.contrast), "")
+        for name in ("contrast", "mixup"):
+            if not getattr(self, name) >= 0:
+                raise SpecError(f"transformer.{name}", "0 (off) or more", str(getattr(self, name)), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
@@ -140,6 +146,7 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
+        from leaven.nets.machine import halves_are_quick
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
 
@@ -149,12 +156,16 @@ class Transformer:
         table = items.table if items else None
         net = self.net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train), table)
         net.counts += net.counts.new_tensor(_counts(train))
-        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, unseen=items is None)
+        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
+        half = halves_are_quick(self.device, self.precision)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half, items is None)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         beside = items.beside if items else None
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
-        outcome = go(task, self._course(train, training, items.mark if items else ""))
+        course = self._course(train, training, items.mark if items else "")
+        if training.watch is not None:
+            course = replace(course, watch=_Shown(training.watch, course.steps, self._temperature))
+        outcome = go(task, course)
         return TransformerRecommender(self, net, outcome.curve, outcome.facts)
 
     @classmethod
@@ -208,6 +219,26 @@ class Transformer:
             folder=training.folder,
             tell=training.tell,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A net at a look as its users' losses, which is what a watch sees."""
+
+    watch: Watch
+    steps: int
+    temperature: float | None
+
+    def look(self, net: Any, step: int) -> Say:
+        from leaven.nets.ranking import losses
+
+        return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
+
+    def memory(self) -> dict[str, Any]:
+        return self.watch.memory()
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        self.watch.recall(memory)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import Any
 from leaven.compare.effect import percent, shown
 from leaven.report import charts, intervals, words
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
-from leaven.report.gallery import galleries
+from leaven.report.texts import galleries
 
 Facts = Mapping[str, Any]
 Section = dict[str, Any] | None

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from leaven import registry
 from leaven.contracts import (
+    Controller,
     Encoder,
     Filter,
     Generator,
@@ -29,6 +30,7 @@ FAMILIES: Mapping[Any, str] = {
     TextGenerator: "text_generators",
     Strategy: "strategies",
     Schedule: "schedules",
+    Controller: "controllers",
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",

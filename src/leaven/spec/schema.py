@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from leaven import registry
 from leaven.data.clean import Clean
 from leaven.data.log.source import Source
-from leaven.plan.steps import Step
+from leaven.plan.steps import COMBINE, Step
 from leaven.spec.building import families_of
 from leaven.spec.spec import Evaluate
 
@@ -21,7 +21,9 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "combine": {"enum": ["joint", "layered"]},
+            "combine": {"enum": list(COMBINE)},
+            "controller": {"anyOf": [{"type": "string"}, _any_of("controllers", "kind", "gap")]},
+            "rounds": {"type": "integer", "default": 1},
             "step": {"type": "array", "items": _step()},
         },
         "additionalProperties": False,

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, TextGenerator, TextTransform, Transform
+from leaven.contracts import (
+    Controller,
+    Filter,
+    Generator,
+    Recommender,
+    Schedule,
+    Strategy,
+    TextGenerator,
+    TextTransform,
+    Transform,
+)
 from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
@@ -127,10 +137,15 @@ def resolved(spec: Spec) -> dict[str, Any]:
     if spec.items is not None:
         data |= {"items": table_of(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
-    arms = [{"name": arm.name, "combine": arm.plan.combine, "step": _steps(arm.plan)} for arm in spec.arms]
+    arms = [{"name": arm.name, **_combined(arm.plan), "step": _steps(arm.plan)} for arm in spec.arms]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
     whole = {"name": spec.name, "seed": spec.seed, "data": data}
     return whole | {name: table_of(one) for name, one in tables.items()} | {"arm": arms}
+
+
+def _combined(plan: Plan) -> dict[str, Any]:
+    whole = {"combine": plan.combine, "rounds": plan.rounds}
+    return whole if plan.controller is None else whole | {"controller": table_of(plan.controller)}
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:
@@ -166,7 +181,7 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         split=split,
         recommender=_kind(table.get("recommender", {}), "recommenders", "transformer", text, "recommender"),
         evaluate=build(Evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), text),
+        arms=_arms(table.get("arm", []), text, folder),
     )
 
 
@@ -208,7 +223,7 @@ def _path(name: str, folder: Path) -> str:
     return name if "://" in name or Path(name).is_absolute() else str(folder / name)
 
 
-def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
+def _arms(tables: Any, text: spec_text.Text, folder: Path) -> tuple[Arm, ...]:
     if not isinstance(tables, list):
         raise SpecError(text.place("arm"), "a list of arms", repr(tables), "write [[arm]] above each")
     arms: list[Arm] = []
@@ -220,20 +235,34 @@ def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
         if alike := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
             got = f"{name!r}, whose folder would be that of {alike!r}"
             raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", got, "rename it")
-        arms.append(Arm(name, _plan(table, text, f"arm.{name}")))
+        arms.append(Arm(name, _plan(table, text, f"arm.{name}", folder)))
     return tuple(arms)
 
 
-def _plan(table: Mapping[str, Any], text: spec_text.Text, path: str) -> Plan:
+_ARM_KEYS = ("name", "combine", "controller", "rounds", "step")
+
+
+def _plan(table: Mapping[str, Any], text: spec_text.Text, path: str, folder: Path) -> Plan:
     for key in table:
-        if key not in ("name", "combine", "step"):
-            known = ("name", "combine", "step")
-            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, known))
+        if key not in _ARM_KEYS:
+            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, _ARM_KEYS))
     steps = tuple(_step(step, text, f"{path}.step.{place}") for place, step in enumerate(table.get("step", [])))
+    rounds = checked(table.get("rounds", 1), int, text.place(f"{path}.rounds"))
+    controller = _controller(table.get("controller"), text, path, folder)
     try:
-        return Plan(steps, table.get("combine", "joint"))
+        return Plan(steps, table.get("combine", "joint"), controller, rounds)
     except SpecError as error:
         raise SpecError(f"{text.name}: {path}, {error.where}", error.wanted, error.got, error.fix) from error
+
+
+def _controller(table: Any, text: spec_text.Text, path: str, folder: Path) -> Controller | None:
+    """`controller = "gap"` or { kind = "replay", log = "…" }; the log's path is relative to the spec."""
+    if table is None:
+        return None
+    if isinstance(table, Mapping) and isinstance(table.get("log"), str):
+        table = {**table, "log": _path(table["log"], folder)}
+    made: Controller = value_of(table, Controller, lambda key: text.place(f"{path}.{key}"), "controller")
+    return made
 
 
 def _step(table: Mapping[str, Any], text: spec_text.Text, path: str) -> Step:
@@ -275,6 +304,7 @@ _OPERATOR = Transform | Generator | TextTransform | TextGenerator
 _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
+    "during": tuple[float, float],
     "reads": str,
     "p": float,
     "weight": float,
