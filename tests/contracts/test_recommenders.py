@@ -292,9 +292,11 @@ def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_take
     assert onlooker.seen[-1][2].mean() < np.log(N_ITEMS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in READS_ITEMS])
 def test_an_item_that_only_held_out_data_hold_is_not_recommended(kind) -> None:
-    """Every validation user takes the marker next; training rows never hold it."""
+    """Every validation user takes the marker next; training rows never hold it. Kinds that read items list it by what
+    the catalogue says of it, so that what they must not know cannot be told this way.
+    """
     marker, users = N_ITEMS, crowded()
     ones = np.arange(len(users) + 1, dtype=np.int64)
     valid = HeldOut(users, np.full(len(users), marker, np.int32), np.full(len(users), 99, np.int64), ones)
