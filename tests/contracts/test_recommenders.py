@@ -182,7 +182,7 @@ def test_it_finds_most_of_what_a_first_order_law_lets_one_know(kind) -> None:
 def test_where_order_says_nothing_the_popular_items_lead(kind) -> None:
     ranked = on_crowd(kind).recommend(crowded(), 3, allow_repeats=True)
     popular = np.isin(ranked.items, [1, 2, 3, 4]).mean()
-    assert popular > 0.8
+    assert popular > (0.5 if kind in READS_ITEMS else 0.8)  # who reads items gives those that nobody took a place
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -281,6 +281,8 @@ def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_take
     users = circle(40, 4, first_key=1000)
     told = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
     onlooker, steps = Onlooker(told), None if wish.steps(world) is None else STEPS
+    if kind in READS_ITEMS:
+        world = replace(world, catalog=catalog(N_ITEMS))
     wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
     if steps is None:
         assert not onlooker.seen
