@@ -26,6 +26,7 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", TORCH),
         ("--no-deps", "recbole==1.2.1", "thop"),
     ),
+    "nlpaug": (("nlpaug==1.1.11", "numpy", "pandas", "requests"),),
 }
 
 
@@ -42,6 +43,8 @@ def build(peer: str) -> Path:
     for packages in PEERS[peer]:
         print("installing", *packages, flush=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    if ("--no-deps", TORCH) not in PEERS[peer]:
+        return python
     check = "import torch; assert torch.version.cuda is None, torch.__version__; print(torch.__version__)"
     subprocess.run([python, "-c", check], check=True)
     return python

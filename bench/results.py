@@ -51,6 +51,13 @@ PARTS = {
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
     "generators": Part("Generated rows", ["-m", "bench.generators"]),
     "tables": Part("Made tables", ["-m", "bench.tables"]),
+    "cold": Part(
+        "Items that nobody had bought: Beauty, split by time",
+        ["-m", "bench.cold"],
+        "Small nets and few steps, the same for every arm. A transformer of ids cannot know these items; one that "
+        "reads titles and attributes ranks them among themselves; lists over the whole catalogue hardly name them.",
+    ),
+    "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
     "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]

@@ -113,6 +113,13 @@ class TextTransform(Protocol):
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
 
 
+class TextGenerator(TextTransform, Protocol):
+    """The wish for a model that writes items' texts: an operator on words whose answers are kept, not drawn anew."""
+
+    @property
+    def cache(self) -> str: ...
+
+
 class FittedEncoder(Protocol):
     """Items as vectors: the same items, the same bytes, whatever stands beside them."""
 

@@ -58,6 +58,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
     },
+    "text_generators": {
+        "endpoint": "leaven.generators.text.endpoint:Endpoint",
+        "local_model": "leaven.generators.text.local:LocalModel",
+    },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:Sentences",

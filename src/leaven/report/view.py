@@ -13,6 +13,7 @@ from typing import Any
 from leaven.compare.effect import percent, shown
 from leaven.report import charts, clicks, intervals, judged, words
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
+from leaven.report.texts import galleries
 
 Facts = Mapping[str, Any]
 Section = dict[str, Any] | None
@@ -153,6 +154,7 @@ def _arm(arm: Facts) -> dict[str, Any]:
         "combine": arm.get("combine", ""),
         "rows": [(text, number(arm.get(key))) for key, text in _ROWS if arm.get(key) is not None],
         "steps": [_step(step) for step in arm.get("steps") or []],
+        "galleries": galleries(arm),
         "previews": [_preview(one) for one in (arm.get("previews") or [])[:MOST_PREVIEWS]],
     }
 

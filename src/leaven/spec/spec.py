@@ -18,6 +18,7 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextGenerator,
     TextTransform,
     Transform,
 )
@@ -129,7 +130,7 @@ class Spec:
 
 RANKING = Task(
     "ranking",
-    Transform | Generator | TextTransform,
+    Transform | Generator | TextTransform | TextGenerator,
     Strategy,
     tuple[Filter, ...],
     ("recommenders", "transformer"),

@@ -90,6 +90,9 @@ def _arm(name: str, made: int) -> dict[str, Any]:
         {"step": 2, "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
     ]
     arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
+    text = {"item": "B004", "before": [["soft", True], [" cream", False]], "after": [["mild", True], [" cream", False]]}
+    odd = {"item": "B005", "before": [[EVIL, False]], "after": [["x" * 400, True], [" end", False]]}
+    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "texts": [text, odd]}]
     return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
 
 
