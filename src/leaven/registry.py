@@ -193,6 +193,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
     },
+    "image_generators": {
+        "gan": "leaven.generators.image.gan:PictureGan",
+        "vae": "leaven.generators.image.vae:PictureVae",
+    },
 }
 
 
