@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,8 +104,7 @@ class Decoder(nn.Module):
         return bias.masked_fill(back < 0, -math.inf)[None]
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(NamedTuple):
     """groups: (inputs int64 (rows, places), aim bool (rows, places): which states predict); targets int64 (targets,);
     when float64 (targets,): time of each target as a place between knots; weight float32 (targets,)."""
 

@@ -7,7 +7,8 @@ stretch (sequence packing, Krell et al. 2021). A line wastes a few places instea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -107,9 +108,8 @@ def lay(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
     return line, column, lines
 
 
-@dataclass(frozen=True, eq=False)
-class Pack:
-    """One step's events on lines.
+class Pack(NamedTuple):
+    """One step's events on lines. A tuple, because Fabric looks into what a net is given and refuses frozen classes.
 
     items    int64 (lines, width)  ids, 0 where a place is empty
     ages     int64 (lines, width)  how many inputs of the stretch come after this one
@@ -128,7 +128,7 @@ class Pack:
 
     def to(self, device: torch.device) -> Pack:
         """The same on another device."""
-        return Pack(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
+        return Pack(*(part.to(device, non_blocking=True) for part in self))
 
 
 def pack(stretches: Stretches, learn: bool = True) -> Pack:

@@ -40,6 +40,13 @@ def test_it_learns_what_follows_what(loss) -> None:
     assert fitted.curve[-1]["loss"] < fitted.curve[0]["loss"]
 
 
+@pytest.mark.parametrize("contrast", [0.0, 0.1])
+def test_it_learns_in_half_precision(contrast) -> None:
+    fitted = replace(SMALL, precision="bf16-mixed", contrast=contrast).fit(cycle(), Training(key=1, steps=200))
+    assert right(fitted) > 0.95
+    assert {tensor.dtype for tensor in fitted.net.parameters()} == {torch.float32}
+
+
 def test_rows_of_little_weight_teach_little() -> None:
     both = [cycle(200, 1), cycle(200, 2)]
     rows = Histories.of([part.row(i).tolist() for part in both for i in range(200)], N_ITEMS)
