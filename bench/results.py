@@ -49,6 +49,8 @@ PARTS = {
         "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]
     ),
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
+    "pictures": Part("Pictures beside albumentations", ["-m", "bench.pictures"]),
+    "grocery": Part("Photographs of a grocery, with and without augmentation", ["-m", "bench.grocery"]),
     "generators": Part("Generated rows", ["-m", "bench.generators"]),
     "tables": Part("Made tables", ["-m", "bench.tables"]),
     "cold": Part(

@@ -238,9 +238,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "blur": "leaven.transforms.image.pixels:BlurPicture",
         "erase": "leaven.transforms.image.pixels:ErasePatch",
         "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "mixup": "leaven.transforms.image.mixing:PictureMixup",
+        "cutmix": "leaven.transforms.image.mixing:PictureCutmix",
         "chain": "leaven.transforms.image.combine:PictureChain",
         "one_of": "leaven.transforms.image.combine:SomePictureChanges",
         "maybe": "leaven.transforms.image.combine:MaybePicture",
+    },
+    "image_generators": {
+        "gan": "leaven.generators.image.gan:PictureGan",
+        "vae": "leaven.generators.image.vae:PictureVae",
     },
 }
 
