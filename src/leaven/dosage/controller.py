@@ -34,7 +34,8 @@ class Gap:
     dead_band      standard errors within which a signal says nothing
     smoothing      part of the gap that is carried on from the look before
     warm_up_share  of training, at its beginning, without augmentation; clean_share: the same at its end
-    pilot_share    of a training that the un-augmented pilot runs: it sets the target, and costs its steps
+    pilot_share    of a training that the un-augmented pilot runs: it sets the target and costs its steps; the stop-loss
+                   looks no further than it went
     stop_loss      standard errors by which control users may be served worse than by the pilot at equal steps, before
                    augmentation ends for good and the report is flagged; 0: never
     steers         "strength", "counts" (copies, or p where rows are replaced), or "both"
