@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from leaven import seeds
+from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
 from leaven.judging.tables import Table
 
@@ -50,7 +51,34 @@ class HistoryLaw:
         begun = FIRST_DAY + chance.integers(0, 10_000_000, count)
         times = begun[:, None] + np.cumsum(gaps, axis=1)
         keys = chance.integers(1, 1 << 63, count).astype(np.uint64)
-        return Histories.real(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
+        rows = Histories.real(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
+        paid = 10.0 * 2.0 ** (items[there] // PER_GROUP) * np.exp(chance.normal(0.0, 0.2, rows.events))
+        return replace(rows, extra={"price": paid}, catalog=CATALOG)
+
+
+CATALOG = Catalog(
+    ids=[f"i{item}" for item in range(1, GROUPS * PER_GROUP + 1)],
+    category=np.concatenate([[0], 1 + np.arange(GROUPS * PER_GROUP) // PER_GROUP]).astype(np.int32),
+    categories=[f"group {group + 1}" for group in range(GROUPS)],
+    born=np.full(GROUPS * PER_GROUP + 1, FIRST_DAY, np.int64),
+)
+"""Groups are categories, and all is on sale from the first day on."""
+
+
+@dataclass(frozen=True)
+class TextLaw:
+    """Texts whose words follow a law of histories: two topics a text, frequent words, words that follow others."""
+
+    words: HistoryLaw = field(default_factory=HistoryLaw)
+
+    def rows(self, count: int, key: int) -> list[str]:
+        """Fresh texts of this law."""
+        return texts_of(self.words.rows(count, key))
+
+
+def texts_of(rows: Histories) -> list[str]:
+    """One text a history, one word an item."""
+    return [" ".join(f"w{item}" for item in rows.row(row).tolist()) for row in range(len(rows))]
 
 
 @dataclass(frozen=True)
@@ -108,6 +136,24 @@ def stuttering(rows: Histories, key: int) -> Histories:
     return Histories.real(rows.items[source], rows.times, rows.starts, rows.keys, rows.n_items)
 
 
+def mispriced(rows: Histories, key: int) -> Histories:
+    """Every event has the price of another."""
+    price = rows.extra["price"]
+    return replace(rows, extra={"price": price[seeds.generator(key).permutation(len(price))]})
+
+
+def too_early(rows: Histories, key: int) -> Histories:
+    """Every tenth row happens before anything was on sale."""
+    early = np.repeat(np.arange(len(rows)) % 10 == 0, rows.lengths)
+    return replace(rows, times=rows.times - np.where(early, 30_000_000, 0))
+
+
+def words_shuffled(texts: list[str], key: int) -> list[str]:
+    """The words of each text in another order."""
+    chance = seeds.generator(key)
+    return [" ".join(chance.permutation(text.split()).tolist()) for text in texts]
+
+
 def columns_shuffled(rows: Table, key: int) -> Table:
     """Every column in an order of its own: right one by one, wrong together."""
     chance = seeds.generator(key)
@@ -124,19 +170,22 @@ def shrunken(rows: Table, key: int) -> Table:
     return Table({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
+Law = HistoryLaw | TableLaw | TextLaw
 Made = Callable[[Any, int, int], Any]
 """(training rows, how many, key) -> new rows."""
 
 
-def _of(law: HistoryLaw | TableLaw) -> Made:
+def _of(law: Law) -> Made:
     return lambda train, count, key: law.rows(count, key)
 
 
-def _after(law: HistoryLaw | TableLaw, change: Callable[[Any, int], Any]) -> Made:
+def _after(law: Law, change: Callable[[Any, int], Any]) -> Made:
     return lambda train, count, key: change(law.rows(count, key), seeds.key(key, "change"))
 
 
 def _copied(train: Any, count: int, key: int) -> Any:
+    if isinstance(train, list):
+        return [train[place % len(train)] for place in range(count)]
     return train.take(np.arange(count) % len(train))
 
 
@@ -150,6 +199,8 @@ HISTORIES: dict[str, Made] = {
     "clock slow": _after(HistoryLaw(), slowed),
     "cut short": _after(HistoryLaw(), cut),
     "stuttering": _after(HistoryLaw(), stuttering),
+    "prices of others": _after(HistoryLaw(), mispriced),
+    "sold too early": _after(HistoryLaw(), too_early),
 }
 """defect -> a generator of histories that has it."""
 
@@ -166,7 +217,18 @@ TABLES: dict[str, Made] = {
 }
 """defect -> a generator of tables that has it."""
 
-LAWS: dict[str, tuple[HistoryLaw | TableLaw, dict[str, Made]]] = {
+TEXTS: dict[str, Made] = {
+    "none": _of(TextLaw()),
+    "too smooth": _of(TextLaw(HistoryLaw(loves=3.5, follows=0.75, odd=0.0))),
+    "too noisy": _of(TextLaw(HistoryLaw(odd=0.4))),
+    "modes missing": _of(TextLaw(HistoryLaw(groups=3))),
+    "copier": _copied,
+    "order shuffled": _after(TextLaw(), words_shuffled),
+}
+"""defect -> a generator of texts that has it."""
+
+LAWS: dict[str, tuple[Law, dict[str, Made]]] = {
     "histories": (HistoryLaw(), HISTORIES),
     "table": (TableLaw(), TABLES),
+    "text": (TextLaw(), TEXTS),
 }

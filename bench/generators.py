@@ -84,7 +84,7 @@ def decoding(rows: int) -> None:
 
     per_event([keys[:2]])  # compiled before the clock runs
     together, alone = per_event([keys]), per_event([keys[at : at + 1] for at in range(min(rows, 20))])
-    print(f"Transformer over {train.n_items:,} items, memory of what was read, double precision:")
+    print(f"Transformer over {train.n_items:,} items, memory of what was read:")
     print(f"  {rows:,} rows together {1e6 * together:.0f} µs an event, one at a time {1e6 * alone:.0f}")
     print(f"  {alone / together:.1f} times as fast")
 

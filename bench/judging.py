@@ -11,11 +11,15 @@ import argparse
 import inspect
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from bench.defects import LAWS
 from leaven import seeds
+from leaven.contracts import Training
+from leaven.data.histories import Histories
 from leaven.judging import Judgement, judge
 from leaven.judging.halves import REJECTED
+from leaven.judging.inputs import KINDS, Beside
 from leaven.registry import kinds, made
 
 SIZES = (100, 200, 400, 800)
@@ -27,7 +31,14 @@ def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] 
     key = seeds.key(11, "judging", kind, place)
     real, held = law.rows(rows, seeds.key(key, "real")), law.rows(rows, seeds.key(key, "held"))
     new = defects[defect](real, rows, seeds.key(key, "new"))
-    return judge(real, held, new, kind, seed=place, metrics=metrics, halves=halves)
+    return judge(real, held, new, kind, seed=place, metrics=metrics, halves=halves, beside=beside(real, metrics))
+
+
+def beside(real: Any, metrics: Sequence[str] = ()) -> Beside:
+    """Of histories a recommender that learned from the training rows, where a metric asks for one."""
+    if not isinstance(real, Histories) or (metrics and "next_rank" not in metrics):
+        return Beside()
+    return Beside(recommender=made("recommenders", "itemknn").fit(real, Training(key=0)))
 
 
 def defects(kind: str, rows: int) -> None:
@@ -82,8 +93,9 @@ def table() -> str:
     for kind in kinds("sample_metrics"):
         metric = made("sample_metrics", kind)
         says = (inspect.getdoc(type(metric)) or "").split("\n")[0]
+        of = "all" if len(metric.trait.of) == len(KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
-        lines.append(f"| `{kind}` | {metric.trait.group} | {', '.join(metric.trait.of)} | {better} | {says} |")
+        lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")
     return "\n".join(lines)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.pictures import Pictures
 from leaven.data.samples import Samples
 
 Keys = npt.NDArray[np.uint64]
@@ -24,12 +25,52 @@ Tell = Callable[[int, int, str], None]
 """Progress: (done, total, a few words)."""
 
 
+class Rows(Protocol):
+    """What a plan needs to know of the rows that it works on: `Histories` and `Samples` are such."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def parents(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def origin(self) -> npt.NDArray[np.int16]: ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """The rows at these indices (int), or where this mask (bool) is true."""
+        ...
+
+    def slice(self, first: int, last: int) -> Self:
+        """Rows first..last - 1."""
+        ...
+
+    def joined(self, others: Sequence[Any]) -> Self:
+        """These rows, then those of the others."""
+        ...
+
+    def same_as(self, other: Any) -> npt.NDArray[np.bool_]:
+        """bool (rows,): where both say the same; lineage does not count."""
+        ...
+
+    def read_back(self, *paths: str | Path) -> Self:
+        """Rows of files that `to_parquet` wrote, with all that these rows know beside their columns."""
+        ...
+
+    def to_parquet(self, path: str | Path) -> None: ...
+
+
 class FittedTransform(Protocol):
     """Changes rows. Same keys, same bytes; strength 0 is the identity; the input stays as it was.
 
     One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
     windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
-    recording their origin is the plan's work.
+    recording their origin is the plan's work. A wish with `weighs_rows = True` may lower the weight of a row to say
+    how sure it is; the step's own weight is multiplied by it.
     """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
@@ -68,6 +109,66 @@ class TextTransform(Protocol):
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
 
 
+class FittedEncoder(Protocol):
+    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+
+    @property
+    def modality(self) -> str: ...
+
+    def knows(self, catalog: Catalog) -> bool:
+        """Whether the catalogue has anything of what it reads."""
+        ...
+
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
+class FittedImageTransform(Protocol):
+    """Changes pictures. Same keys, same bytes in any batch; strength 0 is the identity; the input stays as it was."""
+
+    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+        """One new picture a picture. keys uint64 (pictures,); strength float32 (pictures,) in 0..1."""
+        ...
+
+    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a picture cannot change, whatever the chance: a few words -> bool (pictures,)."""
+        ...
+
+
+class ImageTransform(Protocol):
+    """The wish for a change of items' pictures; the catalogue tells which items must keep what."""
+
+    def fit(self, catalog: Catalog) -> FittedImageTransform: ...
+
+
+class FittedImageGenerator(Protocol):
+    """Makes pictures. Same keys, same bytes at any batch size, whatever else is made beside."""
+
+    def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
+        """One picture a key, of a category code each (0: any). They are views, never new items of the catalogue."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class ImageGenerator(Protocol):
+    """The wish for a generator of pictures. Its class also has `load(folder)`."""
+
+    def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
+
+
 class FittedGenerator(Protocol):
     """Makes rows. Same keys, same bytes at any batch size."""
 
@@ -98,7 +199,14 @@ class Scored(Protocol):
 class Strategy(Protocol):
     """How many copies of each row? None negative; the exact total where one was asked."""
 
-    def __call__(self, train: Histories, key: int) -> npt.NDArray[np.int32]: ...
+    def __call__(self, train: Any, key: int) -> npt.NDArray[np.int32]: ...
+
+
+class TableStrategy(Protocol):
+    """The same for samples. It may have `groups(train)`: rows -> int64 (rows,), the group that it fills up: a row that
+    a generator makes is then of the group of the row that it stands for."""
+
+    def __call__(self, train: Samples, key: int) -> npt.NDArray[np.int32]: ...
 
 
 class Schedule(Protocol):
@@ -211,6 +319,25 @@ class Filter(Protocol):
     def fit(self, train: Histories, key: int) -> FittedFilter: ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """A fitted filter that can say by which figures it judges."""
+
+    def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
+        """A few words -> float64 (rows,); NaN where a row has no such figure."""
+        ...
+
+
+class FittedTableFilter(Protocol):
+    """Idempotent: what was kept is kept again."""
+
+    def __call__(self, new: Samples) -> Kept: ...
+
+
+class TableFilter(Protocol):
+    def fit(self, train: Samples, key: int) -> FittedTableFilter: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Ranked:
     """items int32 (users, k), best first, 0 where there was nothing left; scores float32 (users, k)."""
@@ -255,6 +382,10 @@ class Training:
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
+    views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
+             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
+
+
     watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
@@ -264,6 +395,8 @@ class Training:
     refresh: Callable[[int, float], Histories] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
+    views: Callable[[int, float], Catalog] | None = None
+
     watch: Watch | None = None
 
 

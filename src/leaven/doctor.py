@@ -23,6 +23,7 @@ _FOR: dict[str, str] = {
     "frames": "pandas and Polars tables in Python",
     "databases": "logs in SQLite and PostgreSQL",
     "text": "Chinese words of items",
+    "llm": "texts by a model, sentence encoders, the Hugging Face Trainer",
     "image": "pictures of items",
     "spark": "logs larger than one machine",
     "s3": "files in object stores",

@@ -7,6 +7,7 @@ entry-point groups `leaven.transforms`, `leaven.generators` and so on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -36,6 +37,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "repeat_pad": "leaven.transforms.repetition:RepeatPad",
         "windows": "leaven.transforms.windows:Windows",
         "target_window": "leaven.transforms.targets:TargetWindow",
+        "cold_items": "leaven.transforms.cold:ColdItems",
         "chain": "leaven.transforms.combine:Chain",
         "some_of": "leaven.transforms.combine:SomeOf",
         "maybe": "leaven.transforms.combine:Maybe",
@@ -55,6 +57,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shuffle_fields": "leaven.transforms.text.fields:ShuffleFields",
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
+    },
+    "encoders": {
+        "tfidf": "leaven.encoders.tfidf:TfIdf",
+        "sentences": "leaven.encoders.sentences:Sentences",
+        "attributes": "leaven.encoders.attributes:Attributes",
     },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
@@ -86,8 +93,18 @@ FAMILIES: dict[str, dict[str, str]] = {
         "quota": "leaven.dosage.filters.quota:Quota",
         "rank_fidelity": "leaven.dosage.filters.rank_fidelity:RankFidelity",
     },
+    "table_strategies": {
+        "uniform": "leaven.dosage.strategy:Uniform",
+        "random": "leaven.dosage.strategy:Random",
+        "to_total": "leaven.dosage.strategy:ToTotal",
+        "balanced": "leaven.dosage.groups:BalancedRows",
+    },
+    "table_filters": {
+        "rules": "leaven.dosage.filters.rules:Rules",
+    },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
+        "multimodal": "leaven.recommenders.multimodal:Multimodal",
         "popularity": "leaven.recommenders.popularity:Popularity",
         "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },
@@ -126,8 +143,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "gini": "leaven.metrics.samples.variety:PopularityGini",
         "top_share": "leaven.metrics.samples.variety:TopShare",
         "popularity_drift": "leaven.metrics.samples.variety:PopularityDrift",
+        "self_similarity": "leaven.metrics.samples.variety:SelfSimilarity",
         "distinct_runs": "leaven.metrics.samples.variety:DistinctRuns",
         "novel_runs": "leaven.metrics.samples.variety:NovelRuns",
+        "category_agreement": "leaven.metrics.samples.consistent:CategoryAgreement",
+        "odd_prices": "leaven.metrics.samples.consistent:OddPrices",
+        "before_sale": "leaven.metrics.samples.consistent:BeforeSale",
+        "next_rank": "leaven.metrics.samples.consistent:NextRank",
         "copies": "leaven.metrics.samples.copied:ExactCopies",
         "near_copies": "leaven.metrics.samples.copied:NearCopies",
         "longest_run": "leaven.metrics.samples.copied:LongestRun",
@@ -135,6 +157,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "data_copying": "leaven.metrics.samples.copied:DataCopying",
         "attack_auc": "leaven.metrics.samples.attacks:AttackAuc",
         "attack_tpr": "leaven.metrics.samples.attacks:AttackTpr",
+        "attack_strict": "leaven.metrics.samples.attacks:AttackStrict",
+        "attack_rare": "leaven.metrics.samples.attacks:AttackRare",
+        "rare_runs": "leaven.metrics.samples.attacks:RareRuns",
         "closest_record": "leaven.metrics.samples.copied:ClosestRecord",
     },
     "engines": {
@@ -165,6 +190,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "user_auc": "leaven.metrics.clicks:UserAuc",
     },
     "table_transforms": {
+        "repeat": "leaven.transforms.table.repeat:RepeatRows",
         "noise": "leaven.transforms.table.numbers:NumericNoise",
         "quantile_jitter": "leaven.transforms.table.numbers:QuantileJitter",
         "swap_noise": "leaven.transforms.table.cells:SwapNoise",
@@ -176,6 +202,26 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+    },
+    "image_transforms": {
+        "crop": "leaven.transforms.image.geometry:CropPicture",
+        "rotate": "leaven.transforms.image.geometry:RotatePicture",
+        "shift": "leaven.transforms.image.geometry:ShiftPicture",
+        "shear": "leaven.transforms.image.geometry:ShearPicture",
+        "zoom": "leaven.transforms.image.geometry:ZoomPicture",
+        "flip": "leaven.transforms.image.geometry:FlipPicture",
+        "resize": "leaven.transforms.image.pixels:ResizePicture",
+        "brightness": "leaven.transforms.image.colours:Brightness",
+        "contrast": "leaven.transforms.image.colours:Contrast",
+        "saturation": "leaven.transforms.image.colours:Saturation",
+        "hue": "leaven.transforms.image.colours:Hue",
+        "noise": "leaven.transforms.image.pixels:NoisePicture",
+        "blur": "leaven.transforms.image.pixels:BlurPicture",
+        "erase": "leaven.transforms.image.pixels:ErasePatch",
+        "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "chain": "leaven.transforms.image.combine:PictureChain",
+        "one_of": "leaven.transforms.image.combine:SomePictureChanges",
+        "maybe": "leaven.transforms.image.combine:MaybePicture",
     },
 }
 
@@ -217,6 +263,13 @@ def found(family: str, kind: str, where: str = "") -> Any:
 def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
     """A wish of a kind with these fields, the others as they are by default."""
     return found(family, kind)(**(fields or {}))
+
+
+@cache
+def family_of(cls: type) -> str:
+    """The family that a class is registered in; "" where it is in none."""
+    mine = f"{cls.__module__}:{cls.__name__}"
+    return next((family for family in FAMILIES if mine in kinds(family).values()), "")
 
 
 def kind_of(family: str, wish: Any) -> str:

@@ -14,17 +14,22 @@ import numpy as np
 import pytest
 
 from leaven.contracts import Ranked, Training
+from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories, concat
 from leaven.data.shop import first_order
 from leaven.errors import DataError, FitError, LeavenError, MissingExtra, SpecError
+from leaven.recommenders.transformer import Transformer
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("recommenders"))
 BLIND_TO_ORDER = {"popularity"}
 SEQUENTIAL = [kind for kind in KINDS if kind not in BLIND_TO_ORDER]
 STEPS = 120
-SMALL: dict[str, dict] = {"transformer": {"width": 32, "layers": 1, "negatives": 64, "batch_events": 128}}
+TINY = {"width": 32, "layers": 1, "negatives": 64, "batch_events": 128}
+SMALL: dict[str, dict] = {"transformer": TINY, "multimodal": {"transformer": Transformer(**TINY)}}
 N_ITEMS = 12
+READS_ITEMS = {"multimodal"}
+"""Kinds that need a catalogue; the worlds of this suite get one."""
 
 
 def class_of(kind: str):
@@ -48,12 +53,21 @@ def frozen(histories: Histories) -> Histories:
 
 def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None, refresh=None):
     wish = wish_of(kind)
+    if kind in READS_ITEMS:
+        train = replace(train, catalog=catalog(train.n_items))
     wanted = wish.steps(train) if len(train) else None
     steps = None if wanted is None else min(wanted, STEPS)
     try:
         return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid, refresh=refresh))
     except MissingExtra as missing:
         pytest.skip(str(missing))
+
+
+def catalog(n_items: int) -> Catalog:
+    """Items of two words each; the last item has none."""
+    looks, things = ["rose", "plain", "steel"], ["soap", "cream", "knife", "lamp", "towel"]
+    titles = [f"{looks[item % 3]} {things[item % 5]}" for item in range(n_items - 1)] + [""]
+    return Catalog([str(item) for item in range(n_items)], {"title": titles})
 
 
 def circle(rows: int, length: int, step: int = 1, n_items: int = N_ITEMS, first_key: int = 1) -> Histories:

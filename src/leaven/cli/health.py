@@ -21,7 +21,9 @@ _LEAK = "leave_one_out_leak_share"
 
 
 def profiled(found: Mapping[str, Any]) -> Iterator[Any]:
-    """What `leaven.data.profile` found: how it was read, its health before and after cleaning, the rules, advice."""
+    """What `leaven.data.profile` found: how it was read, its health before and after cleaning, the rules, what ways of
+    splitting aim at, advice.
+    """
     yield printing.pairs(_reading(found["reading"]), "Read")
     yield ""
     yield printing.table(["health", ">as read", ">cleaned"], _both(found["raw"], found["health"]))
@@ -32,6 +34,9 @@ def profiled(found: Mapping[str, Any]) -> Iterator[Any]:
     yield ""
     split = {_LEAK: found[_LEAK], **found["split"]}
     yield printing.pairs(scalars({name: value for name, value in split.items() if value != 0}), "Split by time")
+    if rules := found.get("targets", {}).get("rules"):
+        yield ""
+        yield printing.table(["targets of", ">rows", ">nats", ">behind", "", "as a step"], map(_aimed, rules))
     if found.get("advice"):
         yield ""
         yield from (f"• {sentence}" for sentence in found["advice"])
@@ -65,6 +70,13 @@ def _rule(rule: Mapping[str, Any]) -> Sequence[str]:
     said = examples[0] if examples else str(rule.get("note") or "")
     short = said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
     return label(str(rule["rule"])), number(rule.get("touched")), number(rule.get("dropped")), short
+
+
+def _aimed(rule: Mapping[str, Any]) -> Sequence[str]:
+    """How far one way of splitting aims from what validation asks for."""
+    behind = "" if rule["best"] else f"{rule['behind']:.3f} ± {2 * rule['error']:.3f}"
+    mark = "recommended" if rule["recommended"] else ""
+    return rule["rule"], number(rule["windows"]), f"{rule['nats']:.3f}", behind, mark, rule["wish"]
 
 
 def _drawings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

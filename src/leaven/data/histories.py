@@ -190,6 +190,24 @@ class Histories:
         """The rows that nobody made."""
         return self.take(self.is_real)
 
+    def joined(self, others: Sequence[Histories]) -> Histories:
+        """These rows, then those of the others."""
+        return concat([self, *others])
+
+    def same_as(self, other: Histories) -> npt.NDArray[np.bool_]:
+        """bool (rows,): where both have the same events. Both have as many rows."""
+        same = self.lengths == other.lengths
+        index = np.flatnonzero(same)
+        mine, theirs = self.take(index), other.take(index)
+        differ = (mine.items != theirs.items) | (mine.times != theirs.times)
+        total = np.concatenate([[0], np.cumsum(differ)])
+        same[index] = total[mine.starts[1:]] == total[mine.starts[:-1]]
+        return np.asarray(same, bool)
+
+    def read_back(self, *paths: str | Path) -> Histories:
+        """Rows of these files, over the same catalogue."""
+        return replace(Histories.from_parquet(*paths), catalog=self.catalog)
+
     def to_arrow(self) -> pa.Table:
         """One line a row: lists of items and times (no copy), and the lineage columns."""
         import pyarrow as pa

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from leaven import registry
 from leaven.data.clean import Clean, clean, survey
 from leaven.data.events import Events
 from leaven.data.health import health
 from leaven.data.histories import Histories
 from leaven.data.log import ItemSource, Source, guess, order, read
-from leaven.data.split import TimeSplit
+from leaven.data.split import LeaveOneOut, Split, TimeSplit
 from leaven.errors import DataError
+from leaven.kinds import written
+from leaven.transforms.targets import USUAL_RULES, target_divergence
+
+_PLAINEST = next(iter(USUAL_RULES))
 
 
 def profile(
@@ -30,6 +35,8 @@ def profile(
     cleaning  what cleaning would do, rule by rule, in its order
     health    health of what would be left
     split     what the time split of that would look like; {"error": …} where it would be empty
+    targets   how far the training targets of each way of splitting histories lie from the validation targets
+              (rules, closest first, and the one that is recommended), by the time split or else leave-one-out
     leave_one_out_leak_share  how much of leave-one-out's training would lie in the future of its tests
     advice    sentences
 
@@ -46,7 +53,9 @@ def profile(
     done = clean(events, clean_wish)
     histories = order(done.events).histories
     facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
-    facts |= {"health": health(histories), "split": _split(histories, split_wish or TimeSplit())}
+    parts = _split(histories, split_wish or TimeSplit())
+    facts |= {"health": health(histories), "split": parts.facts if isinstance(parts, Split) else {"error": str(parts)}}
+    facts["targets"] = _targets(histories, parts)
     facts["leave_one_out_leak_share"] = facts["split"].get("leave_one_out_leak_share")
     return facts | {"advice": advice(facts)}
 
@@ -72,11 +81,35 @@ def _as_read(events: Events) -> Histories:
     return order(replace(events, table=view)).histories
 
 
-def _split(histories: Histories, wish: TimeSplit) -> dict[str, Any]:
+def _split(histories: Histories, wish: TimeSplit | LeaveOneOut) -> Split | DataError:
     try:
-        return wish.split(histories).facts
+        return wish.split(histories)
     except DataError as error:
-        return {"error": str(error)}
+        return error
+
+
+def _targets(histories: Histories, parts: Split | DataError) -> dict[str, Any]:
+    """What each way of splitting would aim at; by leave-one-out where time cannot split."""
+    if isinstance(parts, DataError) or "clock" in parts.facts:
+        parts = _split(histories, LeaveOneOut())
+    if isinstance(parts, DataError):
+        return {"error": str(parts)}
+    told = target_divergence(parts.train, parts.valid)
+    rules = [{**asdict(one), "wish": _said(one.wish)} for one in told]
+    chosen = next(one.rule for one in told if one.recommended)
+    return {
+        "split": parts.facts["kind"],
+        "valid_targets": len(parts.valid.items),
+        "recommended": chosen,
+        "rules": rules,
+    }
+
+
+def _said(wish: Any) -> str:
+    """A transform as a step of a spec says it: its kind, and the fields that are not as they are by default."""
+    held = {one.name: getattr(wish, one.name) for one in fields(wish)}
+    own = {name: value for name, value in held.items() if value != getattr(type(wish)(), name)}
+    return written({"use": registry.kind_of("transforms", wish), **own})
 
 
 _BASKET = "order inside a basket is the file's word alone"
@@ -105,4 +138,16 @@ def advice(facts: Mapping[str, Any]) -> list[str]:
         said.append(f"{shape['repeat_share']:.0%} of the events repeat an item that the user already had.")
     if single > 0.2 * raw["users"]:
         said.append(f"{single:,} of {raw['users']:,} users have one event: no next item to learn from.")
-    return said
+    return said + _aim(facts["targets"])
+
+
+def _aim(targets: Mapping[str, Any]) -> list[str]:
+    """Which way of splitting histories is recommended, and why."""
+    if "error" in targets:
+        return []
+    by_rule = {one["rule"]: one for one in targets["rules"]}
+    chosen, plain = by_rule[targets["recommended"]], by_rule[_PLAINEST]
+    if chosen is plain:
+        return [f"Learn from {_PLAINEST}: no other splitting of histories aims closer at what validation asks for."]
+    gain = f"{chosen['nats']:.2f} nats from what validation asks for, those of {_PLAINEST} {plain['nats']:.2f}"
+    return [f"Try {chosen['rule']}, {chosen['wish']}: its training targets lie {gain} (counted, not trained)."]

@@ -28,6 +28,7 @@ class Split:
     valid    for choosing and for early stopping
     test     for the verdict alone
     facts    sizes, times, what was left out and why; JSON-able
+    unseen   rows of the control users, as whole as those of train: what no generator has seen, to judge made rows by
     """
 
     train: Histories
@@ -35,6 +36,16 @@ class Split:
     valid: HeldOut
     test: HeldOut
     facts: dict[str, Any] = field(default_factory=dict)
+    unseen: Histories | None = None
+
+    def without(self, keys: npt.NDArray[np.uint64]) -> Split:
+        """The same without the rows of these keys, in any part; the facts stay those of the whole."""
+        parts: dict[str, Any] = {"train": self.train, "unseen": self.unseen}
+        parts = {n: None if rows is None else rows.take(~np.isin(rows.keys, keys)) for n, rows in parts.items()}
+        for name in ("control", "valid", "test"):
+            held: HeldOut | None = getattr(self, name)
+            parts[name] = None if held is None else held.take(~np.isin(held.histories.keys, keys))
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,8 @@ class TimeSplit:
         if int(histories.times.max()) < NO_CLOCK:
             facts["clock"] = "none: times are places in a line, so that kind = 'leave_one_out' is the split to take"
         train = _train(histories, ~apart & (known[0] > 0), known[0])
-        parts = Split(train, control, valid, test, facts)
+        unseen = _first_of(histories, apart & (known[0] > 0), known[0]) if apart.any() else None
+        parts = Split(train, control, valid, test, facts, unseen)
         fix = {
             "train": "lower valid_share and test_share: nobody has an event before the validation period",
             "valid": "raise valid_share, or set repeats = true: no known user takes a new item in that period",
@@ -130,7 +142,9 @@ class LeaveOneOut:
         test, test_facts = cutter.held_out(~apart & long, kept + 1, histories.lengths)
         control, control_facts = cutter.control(apart & long, kept - 1, kept)
         facts = {"kind": "leave_one_out", "users_too_short": int((~long & ~apart).sum())}
-        parts = Split(_train(histories, ~apart & (kept > 0), kept), control, valid, test, facts)
+        train = _train(histories, ~apart & (kept > 0), kept)
+        unseen = _first_of(histories, apart & (kept > 0), kept) if apart.any() else None
+        parts = Split(train, control, valid, test, facts, unseen)
         need = "it takes users with 3 or more events, the last ones of items that they did not have; else set "
         need += "repeats = true, or kind = 'time'"
         fix = {"train": "lower control_share", "valid": need, "test": need}
@@ -208,9 +222,13 @@ def _first(histories: Histories, rows: Ints, lengths: Ints) -> Histories:
     return histories.rebuilt(starts, histories.items[source], histories.times[source], source, rows)
 
 
-def _train(histories: Histories, who: Mask, lengths: Ints) -> Histories:
+def _first_of(histories: Histories, who: Mask, lengths: Ints) -> Histories:
     rows = np.flatnonzero(who)
-    return _with_births(_first(histories, rows, lengths[rows]))
+    return _first(histories, rows, lengths[rows])
+
+
+def _train(histories: Histories, who: Mask, lengths: Ints) -> Histories:
+    return _with_births(_first_of(histories, who, lengths))
 
 
 def _with_births(train: Histories) -> Histories:
@@ -307,7 +325,8 @@ def _finished(parts: Split, histories: Histories, left_out: dict[str, dict[str, 
     facts |= _unseen(parts.train, test)
     if int(histories.times.max()) >= NO_CLOCK:
         facts["leave_one_out_leak_share"] = leak(histories)
-    return replace(parts, valid=valid, test=test, control=control, facts=facts)
+    unseen = None if parts.unseen is None else replace(parts.unseen, catalog=parts.train.catalog)
+    return replace(parts, valid=valid, test=test, control=control, facts=facts, unseen=unseen)
 
 
 def _sharing(part: HeldOut, train: Histories) -> HeldOut:

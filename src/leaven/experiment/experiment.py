@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.experiment import steered, summary
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.remaking import lessened, take_over_rows
+from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.metrics.named import parse_all
 from leaven.plan import Plan, Step, load, preview, write
@@ -37,6 +39,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
 
     Raises LeavenError for a spec or data that cannot be used; what was finished stays.
     """
+    check_words(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
@@ -94,12 +97,13 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
-            stage.facts = {"steps": list(expansion.steps)}
-            stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
+            previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            stage.facts |= {"steps": list(expansion.steps), "previews": previews}
+            stage.facts |= views_of(arm.plan, train.catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
-    return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
+    return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
 
 
 def _shards(engine: Engine | None) -> int:
@@ -140,19 +144,31 @@ def outline(spec: Spec) -> dict[str, Any]:
 
 
 def expand_arm(
-    spec: Spec, name: str, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet
+    spec: Spec,
+    name: str,
+    out: Path,
+    resume: bool = False,
+    engine: Engine | None = None,
+    tell: Tell = quiet,
+    without: Sequence[str] = (),
 ) -> Run:
     """Only the data: the split, and the real and new rows of one arm as Parquet with lineage.
 
-    Raises SpecError for an unknown arm.
+    without: steps that the plan shall not have had. Where the folder holds the arm's rows already, only those of
+    steps that read rows of these are made again; the bytes are as if the plan had never had them, with the names that
+    its steps have.
+
+    Raises SpecError for an unknown arm or step.
     """
-    arm = spec.arm(name)
-    folder = create(out, resume)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
-    prepared = prepare(spec, folder, tell)
-    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    done = _expand(spec, arm, prepared, folder, engine, tell)
-    write_json(folder.folder / FACTS, {"name": spec.name, "data": prepared.facts, "arms": [done.fact]})
+    wish = lessened(spec, name, without) if without else spec
+    folder = create(out, resume or bool(without))
+    prepared = prepare(wish, folder, tell)
+    if without:
+        take_over_rows(folder, wish, name, prepared)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
+    write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
+    done = _expand(wish, wish.arm(name), prepared, folder, engine, tell)
+    write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 
 
@@ -161,4 +177,8 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     arms = [spec.arm(name)] if name else list(spec.arms)
     prepared = prepare(spec, Run(scratch), tell)
     train: Histories = prepared.split.train
-    return {arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)] for arm in arms}
+    return {
+        arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
+        + texts_before_after(arm.plan, train.catalog, spec.seed, rows)
+        for arm in arms
+    }

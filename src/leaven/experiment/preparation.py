@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from leaven import seeds
 from leaven.contracts import Tell
 from leaven.data.catalog import Catalog
@@ -41,6 +43,7 @@ def prepare(spec: Spec, run: Run, tell: Tell) -> Prepared:
         if not stage.done:
             timed = _Timed(tell)
             split, catalog, facts = _made(spec, timed)
+            split = split.without(np.array([int(key, 16) for key in run.erased()], np.uint64))
             timed("split · writing", lambda: save_split(split, catalog, run.data))
             stage.facts = {"data": facts, "seconds": timed.seconds}
     return Prepared(load_split(run.data), stage.facts["data"], mark, stage.facts["seconds"])

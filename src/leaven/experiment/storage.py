@@ -19,10 +19,12 @@ PARTS = ("control", "valid", "test")
 
 
 def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
-    """train.parquet; for each held-out part its histories and its targets; the catalogue; the facts."""
+    """train and unseen rows; for each held-out part its histories and its targets; the catalogue; the facts."""
     folder.mkdir(parents=True, exist_ok=True)
     save_catalog(catalog, folder / "catalog.parquet")
     split.train.to_parquet(folder / "train.parquet")
+    if split.unseen is not None:
+        split.unseen.to_parquet(folder / "unseen.parquet")
     for name in PARTS:
         part: HeldOut | None = getattr(split, name)
         if part is not None:
@@ -37,7 +39,9 @@ def load_split(folder: Path) -> Split:
     train = replace(Histories.from_parquet(folder / "train.parquet"), catalog=catalog)
     facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     parts: dict[str, Any] = {name: _held_out(folder, name, catalog) for name in PARTS}
-    return Split(train=train, facts=facts, **parts)
+    apart = folder / "unseen.parquet"
+    unseen = replace(Histories.from_parquet(apart), catalog=catalog) if apart.exists() else None
+    return Split(train=train, facts=facts, unseen=unseen, **parts)
 
 
 def _targets(part: HeldOut) -> Histories:

@@ -19,7 +19,7 @@ from leaven.data.split import Split
 from leaven.experiment import steered
 from leaven.experiment.views import Views, recommend
 from leaven.metrics.named import parse_all
-from leaven.plan import EpochRows, Plan, epoch_rows
+from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
 from leaven.plan.steering import Steering
 from leaven.runs import Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
@@ -65,7 +65,7 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
             decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
@@ -96,8 +96,10 @@ def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) ->
     return rows
 
 
-def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
-    """The same key for every arm: arms differ by their rows, not by their luck."""
+def _fit(
+    bench: Bench, rows: Histories, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell
+) -> FittedRecommender:
+    """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
         key=_course(bench, seed).key,
@@ -106,6 +108,7 @@ def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Pa
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
+        views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
         watch=epochs.steering,
     )
     assert bench.spec.recommender is not None

@@ -21,7 +21,7 @@ from leaven.generators.frame import Frames, Targets, Where, check, mirrored
 
 if TYPE_CHECKING:
     from leaven.generators.decoder import Decoder
-    from leaven.generators.decoding import Pen
+    from leaven.generators.drawing import Pen
 
 _FILE = "autoregressive.safetensors"
 

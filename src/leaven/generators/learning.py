@@ -14,7 +14,7 @@ from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.generators.decoder import Decoder, NextEvent, batch_of
-from leaven.generators.decoding import Pen
+from leaven.generators.drawing import Pen
 from leaven.generators.frame import Frames
 from leaven.kernels.births import NEVER, first_days
 from leaven.kernels.gaps import Clock, clock_of, small_codes

@@ -1,8 +1,10 @@
-"""Are made rows alike, varied, not copied, private? Every figure beside the same figure of unseen real rows."""
+"""Are made rows alike, varied, consistent, not copied, private? Every figure beside that of unseen real rows."""
 
 from __future__ import annotations
 
+from leaven.judging.inputs import Beside
 from leaven.judging.judgement import Figure, Gate, Judgement, Passed
 from leaven.judging.procedure import judge
+from leaven.judging.wish import Judging
 
-__all__ = ["Figure", "Gate", "Judgement", "Passed", "judge"]
+__all__ = ["Beside", "Figure", "Gate", "Judgement", "Judging", "Passed", "judge"]

@@ -12,13 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
+from leaven.contracts import FittedRecommender
+from leaven.data.catalog import Catalog
 from leaven.data.events import Events
 from leaven.data.histories import REAL, Histories, concat
-from leaven.errors import DataError, SpecError
+from leaven.data.log.source import ItemSource
+from leaven.errors import DataError, SpecError, nearest
+from leaven.judging.eyes import Rows
 from leaven.judging.tables import Table, read_table
+from leaven.judging.texts import Texts, read_lines, together
 
-Kind = Literal["histories", "table"]
-KINDS = ("histories", "table")
+Kind = Literal["histories", "table", "text", "image"]
+KINDS = ("histories", "table", "text", "image")
 ROLES = ("real", "held-out", "new")
 
 _STRANGE = 0.5  # share of the new events with unknown items above which the catalogues are different ones
@@ -28,30 +33,68 @@ _LOOKED_AT = 20_000  # training rows among which the usual share of equal rows i
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The three sets of rows, over one catalogue or the same columns, and what is to be said about them."""
+    """The three sets of rows, over one catalogue or the same columns, and what is to be said about them.
+
+    names   who the real and the new rows are, where they have names; else they are counted from 0
+    is_log  whether histories came as logs, with original ids
+    """
 
     kind: Kind
-    real: Histories | Table
-    held_out: Histories | Table
-    new: Histories | Table
+    real: Rows
+    held_out: Rows
+    new: Rows
     facts: dict[str, Any] = field(default_factory=dict)
+    names: tuple[Sequence[str], Sequence[str]] | None = None
+    is_log: bool = False
 
 
-def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0) -> Inputs:
-    """Histories (logs in every form that leaven reads, Parquet of histories) or tables (CSV, Parquet, frames).
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is known beside the rows.
 
-    Without a kind, what has columns for user, item and time is read as histories. Of a Parquet file that holds real
-    and made rows, the made ones are the new ones.
+    items        of histories: the catalogue, or where the table of items lies, for logs; for words and consistency
+    recommender  of histories: one that learned from the real rows alone, over the same dense ids; it stays as it is
+    column       of texts: which column of a table holds them
+    """
 
-    Raises DataError for different catalogues or columns, and where held-out rows are training rows.
+    items: Catalog | ItemSource | None = None
+    recommender: FittedRecommender | None = None
+    column: str = ""
+
+
+NOTHING = Beside()
+
+
+def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, beside: Beside = NOTHING) -> Inputs:
+    """Histories (logs in every form that leaven reads, Parquet of histories), tables (CSV, Parquet, frames) or texts.
+
+    Without a kind, what has columns for user, item and time is read as histories, another file as a table, and a list
+    of words as texts. Of a Parquet file that holds real and made rows, the made ones are the new ones.
+
+    Raises DataError for different catalogues or columns, and where held-out rows are training rows; SpecError for
+    knowledge that the kind has no use for.
     """
     given = (real, held_out, new)
     if kind not in ("", *KINDS):
-        raise SpecError("kind", "histories or table", repr(kind), "leave it out, and it is guessed")
-    found: Kind = "histories" if (kind or _guessed(real)) == "histories" else "table"
-    inputs = _histories(given) if found == "histories" else _tables(given)
+        raise SpecError("kind", f"{', '.join(KINDS[:-1])} or {KINDS[-1]}", repr(kind), nearest(kind, KINDS))
+    found = kind or _guessed(real)
+    _refuse_useless(found, beside)
+    if found == "histories":
+        inputs = _histories(given, beside.items)
+    else:
+        inputs = _tables(given) if found == "table" else _texts(given, beside.column)
     _refuse_overlap(inputs, key)
     return inputs
+
+
+def _refuse_useless(kind: str, beside: Beside) -> None:
+    given: dict[str, Any] = {"items": beside.items, "recommender": beside.recommender}
+    given = given if kind != "histories" else {}
+    given |= {"column": beside.column or None} if kind != "text" else {}
+    for name, one in given.items():
+        if one is not None:
+            of = "texts" if name == "column" else "histories"
+            raise SpecError(name, f"nothing, for kind {kind}: it is of use for {of}", "one", "leave it out")
 
 
 def _guessed(source: Any) -> str:
@@ -59,6 +102,8 @@ def _guessed(source: Any) -> str:
         return "histories"
     if isinstance(source, Mapping | Table):
         return "table"
+    if isinstance(source, Texts) or (isinstance(source, list) and all(isinstance(one, str) for one in source)):
+        return "text"
     if _stored(source):
         return "histories"
     from leaven.data import log
@@ -86,14 +131,16 @@ def _stored(source: Any) -> list[str]:
     return held if len(held) == len(names) else []
 
 
-def _histories(given: Sequence[Any]) -> Inputs:
+def _histories(given: Sequence[Any], items: Catalog | ItemSource | None) -> Inputs:
     facts: dict[str, Any] = {}
+    ids: dict[int, str] = {}
+    catalog = items if isinstance(items, Catalog) else getattr(given[0], "catalog", None)
     stored = [source if isinstance(source, Histories) else _loaded(source) for source in given]
     if all(isinstance(one, Histories) for one in stored):
         rows = [one for one in stored if isinstance(one, Histories)]
         _refuse_catalogues(rows)
     elif not any(isinstance(one, Histories) for one in stored):
-        rows, facts = _ordered(given)
+        rows, facts, ids, catalog = _ordered(given, items)
     else:
         forms = ", ".join(f"{role} {'histories' if one else 'a log'}" for role, one in zip(ROLES, stored, strict=True))
         fix = "give all three as logs with original ids, or all three as histories over one catalogue"
@@ -106,8 +153,12 @@ def _histories(given: Sequence[Any]) -> Inputs:
         empty = int((one.lengths == 0).sum())
         if empty:
             facts[f"empty_rows_{role}"] = empty
-    whole = [_whole(one.take(one.lengths > 0)) for one in rows]
-    return Inputs("histories", whole[0], whole[1], whole[2], facts)
+    if catalog is not None and len(catalog) != rows[0].n_items:
+        got = f"{len(catalog):,} items beside rows over {rows[0].n_items:,}"
+        raise DataError("items", "the catalogue of these rows", got, "give the one whose dense ids the rows hold")
+    whole = [replace(_whole(one.take(one.lengths > 0)), catalog=catalog) for one in rows]
+    names = [[ids.get(key, str(key)) for key in whole[side].keys.tolist()] for side in (0, 2)]
+    return Inputs("histories", whole[0], whole[1], whole[2], facts, (names[0], names[1]), is_log=bool(ids))
 
 
 def _loaded(source: Any) -> Histories | None:
@@ -117,7 +168,7 @@ def _loaded(source: Any) -> Histories | None:
 
 def _whole(rows: Histories) -> Histories:
     """Without columns that no metric reads, and with offsets from 0."""
-    rows = replace(rows, extra={}, catalog=None)
+    rows = replace(rows, extra={name: one for name, one in rows.extra.items() if name == "price"}, catalog=None)
     return rows.take(np.arange(len(rows))).check() if len(rows) else rows
 
 
@@ -128,8 +179,10 @@ def _refuse_catalogues(rows: Sequence[Histories]) -> None:
         raise DataError("real, held-out and new", "one catalogue", f"catalogues of {sizes} items", fix)
 
 
-def _ordered(given: Sequence[Any]) -> tuple[list[Histories], dict[str, Any]]:
-    """Logs over the union of their catalogues, by original ids."""
+def _ordered(
+    given: Sequence[Any], items: Catalog | ItemSource | None
+) -> tuple[list[Histories], dict[str, Any], dict[int, str], Catalog]:
+    """(logs over the union of their catalogues, by original ids; facts; users' ids by their keys; the catalogue)."""
     from leaven.data import log
 
     found = [log.order(one if isinstance(one, Events) else log.read(one)) for one in given]
@@ -146,7 +199,12 @@ def _ordered(given: Sequence[Any]) -> tuple[list[Histories], dict[str, Any]]:
     if strange.mean() > _STRANGE:
         got = f"{strange.mean():.0%} of the new events name items that neither real nor held-out rows have"
         raise DataError("new", "items of the same catalogue", got, "write new rows with the original item ids")
-    return rows, {"events_of_unknown_items": int(strange.sum())} if strange.any() else {}
+    facts = {"events_of_unknown_items": int(strange.sum())} if strange.any() else {}
+    ids = {int(key): name for one in found for key, name in zip(one.keys.tolist(), one.user_ids, strict=True)}
+    if isinstance(items, Catalog):
+        fix = "give where the table of items lies, so that its ids are joined to those of the logs"
+        raise DataError("items", "an ItemSource, beside logs", "a Catalog", fix)
+    return rows, facts, ids, log.read_catalog(items, union)
 
 
 def _tables(given: Sequence[Any]) -> Inputs:
@@ -160,6 +218,14 @@ def _tables(given: Sequence[Any]) -> Inputs:
             raise DataError(role, "the columns of the real table", got, "give the same columns on all sides")
     columns = [one.like(real, role) for role, one in zip(ROLES, found, strict=True)]
     return Inputs("table", columns[0], columns[1], columns[2])
+
+
+def _texts(given: Sequence[Any], column: str) -> Inputs:
+    if all(isinstance(one, Texts) for one in given):
+        real, held, new = given
+    else:
+        real, held, new = together([read_lines(one, role, column) for one, role in zip(given, ROLES, strict=True)])
+    return Inputs("text", real, held, new)
 
 
 def _refuse_overlap(inputs: Inputs, key: int) -> None:
@@ -177,11 +243,14 @@ def _refuse_overlap(inputs: Inputs, key: int) -> None:
     inputs.facts["held_out_rows_equal_to_a_training_row"] = int(shared.sum())
 
 
-def _identities(rows: Histories | Table) -> npt.NDArray[np.uint64]:
+def _identities(rows: Rows) -> npt.NDArray[np.uint64]:
     """uint64 (rows,): a hash of everything that a row holds; of histories its items, and its times where they are."""
     if isinstance(rows, Table):
         return rows.identities()
     from leaven.kernels.runs import multisets
+
+    if isinstance(rows, Texts):
+        rows = rows.words
 
     place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
     both = multisets(rows.items, rows.starts, place)

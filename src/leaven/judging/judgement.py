@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from leaven.errors import GateError, SpecError, nearest
 
+if TYPE_CHECKING:
+    from leaven.judging.inputs import Inputs
+
 Light = Literal["green", "yellow", "red", "none"]
-GROUPS = ("alike", "varied", "not copied", "private")
+GROUPS = ("alike", "varied", "consistent", "not copied", "private")
+SPEAKS: Mapping[str, str] = {
+    "alike": "classifier_auc",
+    "varied": "coverage",
+    "consistent": "next_rank",
+    "not copied": "near_copies",
+    "private": "attack_auc",
+}
+"""group -> the metric that speaks for it where none stands out"""
 _WORST: dict[Light, int] = {"none": 0, "green": 1, "yellow": 2, "red": 3}
 
 
@@ -97,13 +108,23 @@ class Passed:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that was found. skipped: metric -> why it has no figure; facts: rows, seed and what was noticed."""
+    """All that was found.
+
+    skipped  metric -> why it has no figure
+    facts    rows, seed and what was noticed
+    copies   which new rows copy which real ones
+    looks    how properties are spread among training, held-out and new rows; new rows beside their nearest real one
+    rows     what was judged
+    """
 
     kind: str
     figures: tuple[Figure, ...]
     skipped: Mapping[str, str]
     facts: Mapping[str, Any]
     gates: tuple[Passed, ...] = ()
+    copies: Sequence[Mapping[str, Any]] = ()
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    rows: Inputs | None = field(default=None, compare=False, repr=False)
 
     def __getitem__(self, kind: str) -> Figure:
         """The figure of a metric; KeyError where it has none."""
@@ -120,10 +141,23 @@ class Judgement:
             found[figure.group] = max(found[figure.group], figure.light, key=_WORST.__getitem__)
         return found
 
+    @property
+    def deciding(self) -> dict[str, str]:
+        """group -> the metric that its light hangs on: the worst one; where none is, the one that speaks for the group.
+
+        Of several with the worst light it is the one that real halves reach least often, and of these the farthest.
+        """
+        found = {}
+        for group, light in self.lights.items():
+            mine = [one for one in self.figures if one.group == group and one.light == light]
+            if mine:
+                first = next((one for one in mine if light == "green" and one.kind == SPEAKS[group]), None)
+                found[group] = (first or min(mine, key=lambda one: (one.p, -_away(one)))).kind
+        return found
+
     def pass_through(self, gates: Sequence[Gate]) -> Judgement:
         """The same with these gates tried."""
-        tried = tuple(self._tried(gate) for gate in gates)
-        return Judgement(self.kind, self.figures, self.skipped, self.facts, tried)
+        return replace(self, gates=tuple(self._tried(gate) for gate in gates))
 
     def _tried(self, gate: Gate) -> Passed:
         try:
@@ -144,23 +178,47 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; figures that are no numbers are null."""
-        return {**asdict(self), "lights": self.lights, "figures": [asdict(one) for one in self.figures]}
+        return {
+            "kind": self.kind,
+            "lights": self.lights,
+            "deciding": self.deciding,
+            "figures": [asdict(one) for one in self.figures],
+            "skipped": dict(self.skipped),
+            "facts": dict(self.facts),
+            "gates": [asdict(one) for one in self.gates],
+            "copies": list(self.copies),
+            "looks": dict(self.looks),
+        }
+
+    def drop_copies(self, folder: Path) -> Path:
+        """Write the new rows that copy nobody into this folder; the path of the file."""
+        from leaven.judging.copies import write_others
+
+        assert self.rows is not None, "a judgement that was read has no rows"
+        return write_others(self.rows, folder)
 
     def write(self, folder: Path) -> Path:
         """judgement.json in this folder, written beside and renamed."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / "judgement.json"
         part = target.with_suffix(".part")
-        part.write_text(json.dumps(_plain(self.as_dict()), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(plain(self.as_dict()), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(target)
         return target
 
 
-def _plain(value: Any) -> Any:
+def _away(figure: Figure) -> float:
+    """How far from the reference, in widths of its range."""
+    low, high = figure.reference_range
+    return abs(figure.value - figure.reference) / max(high - low, 1e-9)
+
+
+def plain(value: Any) -> Any:
+    """JSON-able: figures that are no numbers are null."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

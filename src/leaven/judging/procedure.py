@@ -8,13 +8,15 @@ from typing import Any
 from leaven import seeds
 from leaven.contracts import Tell
 from leaven.data.histories import Histories
-from leaven.errors import MissingExtra, SpecError
+from leaven.errors import MissingExtra
+from leaven.judging.copies import copies
 from leaven.judging.halves import deals, figure
-from leaven.judging.inputs import Inputs, has_clock, read
+from leaven.judging.inputs import NOTHING, Beside, Inputs, has_clock, read
 from leaven.judging.judgement import Figure, Gate, Judgement
-from leaven.judging.learning import Sides, learn
+from leaven.judging.learning import Sides, Studied, study
+from leaven.judging.looks import looks
+from leaven.judging.wish import Judging
 from leaven.metrics.samples import SampleMetric
-from leaven.registry import kinds, made
 
 
 def _silent(done: int, total: int, words: str) -> None:
@@ -32,44 +34,51 @@ def judge(
     gates: Sequence[str] = (),
     metrics: Sequence[str] = (),
     tell: Tell = _silent,
+    beside: Beside = NOTHING,
 ) -> Judgement:
-    """Are new rows like real ones, varied, not copied, private? Every figure beside that of unseen real rows.
+    """Are new rows like real ones, varied, consistent, not copied, private? Every figure beside unseen real rows.
 
     real      the rows that whoever made the new ones has learned from: `Histories`, a log in any form that
-              `leaven.read` takes, Parquet of histories; or a table: CSV, Parquet, a frame, a mapping of columns
+              `leaven.read` takes, Parquet of histories; or a table: CSV, Parquet, a frame, a mapping of columns; or
+              texts: a list, a file with one a line, a column of a table
     held_out  real rows that no generator has seen; a third of them trains the scorers, the others are compared
     new       the rows to judge, whoever made them
-    kind      "histories" or "table"; guessed where it is left out
+    kind      "histories", "table" or "text"; guessed where it is left out
     most      rows of each side at most, chosen by the seed
     halves    how often real rows are dealt into halves, 20 at least
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the answer says which were passed
     metrics   kinds to compute; all where none is named
+    beside    what else is known: a catalogue, a recommender
 
     Raises DataError for other catalogues or columns, too few rows, and held-out rows that are training rows.
     """
-    if halves < 20:
-        raise SpecError("halves", "20 or more", str(halves), "fewer can reject nothing at 5 %")
-    wishes = chosen(metrics)
-    bounds = [Gate.parse(gate, list(kinds("sample_metrics"))) for gate in gates]
+    wish = Judging(tuple(metrics), tuple(gates), most, halves)
     tell(0, 0, "reading")
-    inputs = read(real, held_out, new, kind, seed)
-    key = seeds.key(seed, "judge")
+    inputs = read(real, held_out, new, kind, seed, beside)
     tell(0, 0, "learning from real rows")
-    sides = learn(inputs, key, most)
-    figures, skipped = _figures(inputs, sides, wishes, halves, key, tell)
-    facts = _facts(inputs, sides, seed, halves)
-    return Judgement(inputs.kind, tuple(figures), skipped, facts).pass_through(bounds)
+    studied = study(inputs.real, inputs.held_out, seeds.key(seed, "judge"), most, beside.recommender)
+    return judged(inputs, studied, wish, seed, tell)
 
 
-def chosen(names: Sequence[str]) -> dict[str, SampleMetric]:
-    """kind -> metric, of these kinds or of all; SpecError names the nearest for an unknown one."""
-    return {kind: made("sample_metrics", kind) for kind in (names or kinds("sample_metrics"))}
+def judged(inputs: Inputs, studied: Studied, wish: Judging, seed: int, tell: Tell = _silent) -> Judgement:
+    """The judgement of new rows, by what was learned from the real ones; `seed` is told, and all follows from it."""
+    sides = studied.beside(inputs.new)
+    figures, skipped = _figures(inputs, sides, wish, studied.key, tell)
+    found = Judgement(
+        kind=inputs.kind,
+        figures=tuple(figures),
+        skipped=skipped,
+        facts=_facts(inputs, studied, sides, seed, wish.halves),
+        copies=copies(inputs),
+        looks=looks(inputs, studied, sides),
+        rows=inputs,
+    )
+    return found.pass_through([Gate.parse(gate) for gate in wish.gates])
 
 
-def _figures(
-    inputs: Inputs, sides: Sides, wishes: dict[str, SampleMetric], halves: int, key: int, tell: Tell
-) -> tuple[list[Figure], dict[str, str]]:
-    dealt = deals(sides.new, sides.pool, halves, key)
+def _figures(inputs: Inputs, sides: Sides, wish: Judging, key: int, tell: Tell) -> tuple[list[Figure], dict[str, str]]:
+    dealt = deals(sides.new, sides.pool, wish.halves, key)
+    wishes = wish.chosen()
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
     for place, (kind, metric) in enumerate(wishes.items()):
@@ -85,26 +94,29 @@ def _figures(
 
 def _one(kind: str, metric: SampleMetric, inputs: Inputs, sides: Sides, dealt: Any, key: int) -> Figure | str:
     """The figure, why there is none, or "" where the metric is of another kind of data."""
-    if inputs.kind not in metric.trait.of:
+    trait = metric.trait
+    if inputs.kind not in trait.of:
         return ""
     timed = all(isinstance(one, Histories) and has_clock(one) for one in (inputs.real, inputs.held_out, inputs.new))
-    if metric.trait.clock and not timed:
+    if trait.clock and not timed:
         return "needs times; these rows have places in a sequence only"
+    if trait.needs and not all(trait.needs[0] in one.facts for one in (sides.new, sides.pool)):
+        return f"needs {trait.needs[1]}"
     try:
         return figure(kind, metric, dealt, sides.new, sides.pool, sides.known, key)
     except MissingExtra as missing:
         return f"needs {missing.library}: {missing.fix}"
 
 
-def _facts(inputs: Inputs, sides: Sides, seed: int, halves: int) -> dict[str, Any]:
+def _facts(inputs: Inputs, studied: Studied, sides: Sides, seed: int, halves: int) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "seed": seed,
         "halves": halves,
         "rows": {"real": len(inputs.real), "held_out": len(inputs.held_out), "new": len(inputs.new)},
         "compared": {"new": len(sides.new), "held_out": len(sides.pool)},
-        "fold": len(sides.known.reference),
+        "fold": len(studied.fold),
         **inputs.facts,
     }
-    if sides.constant:
-        facts["constant_columns"] = list(sides.constant)
+    if studied.eyes.constant:
+        facts["constant_columns"] = list(studied.eyes.constant)
     return facts

@@ -119,6 +119,44 @@ def novel_share(rows: Histories, training: Histories, size: int) -> Points:
     return np.where(count > 0, fresh / np.maximum(count, 1), np.nan)
 
 
+def backed_by_few(rows: Histories, training: Histories, size: int = 3, few: int = 5) -> Points:
+    """float64 (rows,): share of each row's runs of `size` items that some training rows hold, but fewer than `few`.
+
+    NaN for shorter rows. Training rows are users: a run that one of them has twice counts once.
+    """
+    hashes, row = run_hashes(rows.items, rows.starts, size)
+    known, owner = run_hashes(training.items, training.starts, size)
+    order = np.lexsort((owner, known))
+    known, owner = known[order], owner[order]
+    first = np.ones(len(known), bool)
+    first[1:] = (known[1:] != known[:-1]) | (owner[1:] != owner[:-1])
+    runs, users = np.unique(known[first], return_counts=True)
+    rare = np.isin(hashes, runs[users < few])
+    count = np.bincount(row, minlength=len(rows))
+    return np.where(count > 0, np.bincount(row[rare], minlength=len(rows)) / np.maximum(count, 1), np.nan)
+
+
+def copied_from(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
+    """int64 (rows,): a training row that each row copies, wholly or in one run of four fifths; -1 for none."""
+    found = np.full(len(rows), -1, np.int64)
+    exact, near = exact_copies(rows, training), near_copies(rows, training)
+    order = np.argsort(whole(training), kind="stable")
+    held = whole(training)[order]
+    mine = whole(rows)[exact]
+    found[exact] = order[np.searchsorted(held, mine)]
+    left = np.flatnonzero(near & ~exact)
+    sizes = np.minimum(np.ceil(0.8 * rows.lengths[left]), 50).astype(np.int64)
+    for size in np.unique(sizes):
+        part = left[sizes == size]
+        hashes, row = run_hashes(rows.take(part).items, rows.take(part).starts, int(size))
+        known, owner = run_hashes(training.items, training.starts, int(size))
+        place = np.argsort(known, kind="stable")
+        at = np.searchsorted(known[place], hashes)
+        hit = known[place][np.minimum(at, len(known) - 1)] == hashes
+        found[part[row[hit]]] = owner[place][at[hit]]
+    return found
+
+
 def distinct_share(rows: Histories, size: int) -> float:
     """Different runs of `size` items over all runs of that size (Li and others, NAACL 2016, 5.2); NaN for none."""
     hashes, _ = run_hashes(rows.items, rows.starts, size)

@@ -82,3 +82,18 @@ def top_share(counts: npt.NDArray[np.int64], top: int = 100) -> float:
 def popularity_drift(new: npt.NDArray[np.int64], real: npt.NDArray[np.int64]) -> float:
     """Half the sum of |share here - share there| over the items: 0 the same law of items, 1 no item in common."""
     return float(np.abs(new / max(new.sum(), 1) - real / max(real.sum(), 1)).sum() / 2)
+
+
+def self_similarity(points: Points) -> float:
+    """Mean cosine of all pairs of two different rows; rows of zeros are alike to none; NaN for a single row.
+
+    >>> self_similarity(np.array([[1.0, 0.0], [0.0, 2.0]])), self_similarity(np.array([[1.0, 0.0], [3.0, 0.0]]))
+    (0.0, 1.0)
+    """
+    n = len(points)
+    if n < 2:
+        return float("nan")
+    norm = np.linalg.norm(points, axis=1, keepdims=True)
+    unit = points / np.where(norm > 0, norm, 1.0)
+    total = unit.sum(axis=0)
+    return float((total @ total - (unit**2).sum()) / (n * (n - 1)))

@@ -21,9 +21,9 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Attack:
-    """auc: chance that a member is suspected more than a stranger. tpr: share of the members found while 1 % of the
-    strangers are accused. Intervals at 95 %: both sides resampled. p: chance of as much where nothing tells members
-    from strangers, their labels dealt anew."""
+    """auc: chance that a member is suspected more than a stranger. tpr: share of the members found while a given share
+    of the strangers is accused. Intervals at 95 %: both sides resampled. p: chance of as much where nothing tells
+    members from strangers, their labels dealt anew."""
 
     auc: float
     auc_interval: tuple[float, float]
@@ -65,22 +65,22 @@ def tpr_at(members: Scores, strangers: Scores, fpr: float = 0.01) -> float:
     return float((members > bar).mean())
 
 
-def attack(members: Scores, strangers: Scores, key: int, draws: int = 200) -> Attack:
-    """What an attacker reaches with these suspicions, with bootstrap intervals."""
+def attack(members: Scores, strangers: Scores, key: int, draws: int = 200, fpr: float = 0.01) -> Attack:
+    """What an attacker reaches with these suspicions, with bootstrap intervals; `fpr`: accused strangers."""
     chance = seeds.generator(seeds.key(key, "attack"))
     found = np.empty((draws, 2))
     for place in range(draws):
         mine = members[chance.integers(0, len(members), len(members))]
         others = strangers[chance.integers(0, len(strangers), len(strangers))]
-        found[place] = auc(mine, others), tpr_at(mine, others)
+        found[place] = auc(mine, others), tpr_at(mine, others, fpr)
     low, high = np.quantile(found, (0.025, 0.975), axis=0)
     pairs = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    seen = np.array([auc(members, strangers), tpr_at(members, strangers)])
+    seen = np.array([auc(members, strangers), tpr_at(members, strangers, fpr)])
     both, above = np.concatenate([members, strangers]), np.ones(2)
     for _ in range(draws):
         dealt = both[chance.permutation(len(both))]
         mine, others = dealt[: len(members)], dealt[len(members) :]
-        above += np.array([auc(mine, others), tpr_at(mine, others)]) >= seen
+        above += np.array([auc(mine, others), tpr_at(mine, others, fpr)]) >= seen
     (auc_p, tpr_p), counts = above / (1 + draws), (len(members), len(strangers))
     ranked = (float(seen[0]), pairs[0], float(auc_p))
     return Attack(*ranked, float(seen[1]), float(tpr_p), pairs[1], *counts)

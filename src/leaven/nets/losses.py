@@ -21,12 +21,20 @@ class _Against(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, others: Tensor, positive: Tensor, bias: Tensor | None, weight: Tensor, hits: Tensor
+        ctx: Any,
+        states: Tensor,
+        others: Tensor,
+        positive: Tensor,
+        bias: Tensor | None,
+        weight: Tensor,
+        hits: Tensor,
+        half: bool,
     ) -> Tensor:
         rows = max(_CELLS // max(len(others), 1), 1)
         of_states, of_others = torch.empty_like(states), torch.zeros_like(others)
         of_positive, total = torch.empty_like(positive), positive.new_zeros(())
         shift = _reach(states, others, bias) > _SAFE
+        rounded = others.bfloat16() if half else others
         edges = torch.searchsorted(hits[0].contiguous(), torch.arange(0, len(states) + rows, rows, device=hits.device))
         for nth, low in enumerate(range(0, len(states), rows)):
             part = slice(low, low + rows)
@@ -40,15 +48,18 @@ class _Against(torch.autograd.Function):
             total += (weight[part] * (mass.log() + top - positive[part])).sum()
             scale = weight[part] / mass
             of_positive[part] = of_row * scale - weight[part]
-            torch.mm(share, others, out=of_states[part]).mul_(scale[:, None])
-            of_others.addmm_(share.T, states[part] * scale[:, None])
+            scaled = states[part] * scale[:, None]
+            if half:
+                share, scaled = share.bfloat16(), scaled.bfloat16()
+            of_states[part] = (share @ rounded).to(states.dtype) * scale[:, None]
+            of_others += share.T @ scaled
         ctx.save_for_backward(of_states, of_others, of_positive)
         return total
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         of_states, of_others, of_positive = ctx.saved_tensors
-        return above[0] * of_states, above[0] * of_others, above[0] * of_positive, None, None, None
+        return above[0] * of_states, above[0] * of_others, above[0] * of_positive, None, None, None, None
 
 
 def _reach(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
@@ -58,22 +69,34 @@ def _reach(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
 
 
 def against(
-    states: Tensor, positives: Tensor, others: Tensor, weight: Tensor, hits: Tensor, bias: Tensor | None = None
+    states: Tensor,
+    positives: Tensor,
+    others: Tensor,
+    weight: Tensor,
+    hits: Tensor,
+    bias: Tensor | None = None,
+    half: bool = False,
 ) -> Tensor:
     """Summed softmax cross-entropy of each state's positive against all `others`.
 
     states, positives float32 (targets, width), logits are their dot products; others float32 (n, width); weight
     float32 (targets,); hits int64 (2, pairs), ascending in the first line: pairs (target, other) to leave out, because
-    that other is the target itself; bias float32 (n,) is added to the others' logits.
+    that other is the target itself; bias float32 (n,) is added to the others' logits. half: the
+    loss is that of float32; the products of its gradient are of numbers rounded to bfloat16, summed in float32.
     """
     positive = (states * positives).sum(1)
-    loss: Tensor = _Against.apply(states, others, positive, bias, weight, hits)
+    loss: Tensor = _Against.apply(states, others, positive, bias, weight, hits, half)
     return loss
 
 
 def collisions(targets: Tensor, others: Tensor) -> Tensor:
-    """int64 (2, pairs): where an other is the target."""
-    return (targets[:, None] == others[None, :]).nonzero().T
+    """int64 (2, pairs): where an other is the target, by the targets' order."""
+    there, order = others.sort(stable=True)
+    first, last = (torch.searchsorted(there, targets, right=right) for right in (False, True))
+    count = last - first
+    row = torch.repeat_interleave(count)
+    nth = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+    return torch.stack([row, order[first[row] + nth]])
 
 
 def binary(states: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor) -> Tensor:

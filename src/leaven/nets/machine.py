@@ -49,6 +49,15 @@ def device_kind(device: str) -> str:
     return device
 
 
+def halves_are_quick(device: str, precision: str) -> bool:
+    """Whether products of bfloat16 numbers cost much less than those of float32, and "auto" may choose them."""
+    if precision == "32-true":
+        return False
+    if device_kind(device) == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def peak_megabytes(device: torch.device) -> float:
     """Most memory so far: of the GPU, or of this process."""
     if device.type == "cuda":

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from inspect import signature
 from typing import Any, Literal
 
-from leaven.contracts import Controller, Filter, Generator, Schedule, Strategy, Transform
+from leaven import registry
+from leaven.contracts import (
+    Controller,
+    Filter,
+    Generator,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    TextTransform,
+    Transform,
+)
 from leaven.dosage.controller import Gap
 from leaven.dosage.schedule import Constant
 from leaven.dosage.strategy import Uniform
@@ -18,9 +32,9 @@ GENERATED_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """One transform, repeat or generator: with how many, how strong, when, which filters, what weight.
+    """One transform, repeat or generator, of rows or of items' words: with how many, how strong, when, which filters.
 
-    use       a wish: `Crop()`, `Markov()` …
+    use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
     when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the beginning of every
               round of the plan it learns anew from all rows so far and makes rows that stay to the end
@@ -33,22 +47,27 @@ class Step:
     keep      filters, in order; None: those that the kind declares
     weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
     name      how other steps, lineage and reports call it; "": its kind
+    columns   of a step on words: the text columns that it changes; none: all but the brand
     fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
+
+    A step on words makes views of the items (plan/words.py): in mode "add" `copies` of each beside its text, in mode
+    "replace" a change of its text with chance p. It has no filters and no weight, for views are no rows.
 
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator
+    use: Transform | Generator | TextTransform | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
     reads: str = ""
     p: float = 1.0
-    copies: Strategy = field(default_factory=Uniform)
+    copies: Strategy | TableStrategy = field(default_factory=Uniform)
     strength: Schedule = field(default_factory=Constant)
-    keep: tuple[Filter, ...] | None = None
+    keep: tuple[Filter | TableFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
+    columns: tuple[str, ...] = ()
     fail_if_unchanged_over: float = 1.0
 
     def __post_init__(self) -> None:
@@ -70,6 +89,28 @@ class Step:
             fix = 'write mode = "add", or when = "each_epoch"'
             raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
         self._check_during(where)
+        self._check_words(where)
+
+    def _check_words(self, where: str) -> None:
+        """SpecError for what views of items cannot have, and what steps on rows cannot."""
+        if not self.on_words:
+            if self.columns:
+                raise SpecError(f"{where}, columns", "a step on words", "a step on rows", "leave columns out")
+            return
+        factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
+        if factor is None or factor < 1 or factor != round(factor):
+            fix = 'copies = { kind = "uniform", factor = 2 }'
+            raise SpecError(f"{where}, copies", "as many whole views of every item", described(self.copies), fix)
+        for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
+            if given:
+                raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+        if self.reads not in ("", "real", "previous"):
+            raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
+
+    @property
+    def on_words(self) -> bool:
+        """Whether it changes items' words, and not rows."""
+        return registry.family_of(type(self.use)) in WORDS
 
     def _check_during(self, where: str) -> None:
         low, high = self.during
@@ -87,7 +128,7 @@ class Step:
     @property
     def is_generator(self) -> bool:
         """Whether it makes rows from what it learned, and does not change given ones."""
-        return hasattr(self.use, "keep")
+        return "key" in signature(type(self.use).fit).parameters
 
     @property
     def called(self) -> str:
@@ -105,6 +146,8 @@ class Step:
         return described(self.use)
 
 
+WORDS = ("text_transforms",)
+"""Families whose wishes change items' words."""
 ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch", "each_round")
@@ -126,7 +169,7 @@ class Plan:
     a step that they are for.
     """
 
-    steps: Sequence[Step | Transform | Generator] = ()
+    steps: Sequence[Step | Transform | Generator | TextTransform | TableTransform | TableGenerator] = ()
     combine: Literal["joint", "layered", "conditional"] = "joint"
     controller: Controller | None = None
     rounds: int = 1

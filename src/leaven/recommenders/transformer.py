@@ -18,11 +18,25 @@ from leaven.data.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
 
 if TYPE_CHECKING:
+    from leaven.nets.fusion import FusedTable
     from leaven.nets.layers import Encoder
+    from leaven.nets.next_item import Beside
     from leaven.nets.training import Course
 
 _WEIGHTS, _COURSE = "transformer.safetensors", "course.json"
 _FEWEST_STEPS, _MOST_STEPS = 300, 40_000
+
+
+@dataclass(frozen=True, eq=False)
+class ItemSide:
+    """How a net that reads items differs from one that knows their ids alone.
+
+    table   its item vectors; beside  what is learned in the same steps; mark  says which it is, for checkpoints
+    """
+
+    table: FusedTable
+    beside: Beside
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -41,11 +55,15 @@ class Transformer:
     contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
                     each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
                     (nets/contrast.py); 0: none. contrast_temperature  of its cosines
+    mixup           above 0: each history is mixed with another of its batch, as vectors, by a share drawn from
+                    Beta(mixup, mixup) (nets/mixup.py), 0.1 to 0.4 as a rule; 0: none
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
                     it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
-    device          "auto", "cpu", "cuda"; precision "auto", "32-true", "bf16-mixed"
+    device          "auto", "cpu", "cuda"
+    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" computes in float32, except that gradients of the
+                    softmax are products of bfloat16 numbers where the CPU multiplies them itself
 
     Several processes: start with torchrun; each takes its share of every batch.
     """
@@ -61,6 +79,7 @@ class Transformer:
     proposal_power: float = 0.5
     contrast: float = 0.0
     contrast_temperature: float = 0.1
+    mixup: float = 0.0
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -91,8 +110,9 @@ class Transformer:
         ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
-        if not self.contrast >= 0:
-            raise SpecError("transformer.contrast", "0 (off) or more", str(self.contrast), "")
+        for name in ("contrast", "mixup"):
+            if not getattr(self, name) >= 0:
+                raise SpecError(f"transformer.{name}", "0 (off) or more", str(getattr(self, name)), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
@@ -119,19 +139,30 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
+        return self.trained(train, training)
+
+    def trained(self, train: Histories, training: Training, items: ItemSide | None = None) -> TransformerRecommender:
+        """As `fit`, with another table of item vectors.
+
+        Raises FitError where no row has something to predict, or the loss is no finite number.
+        """
+        from leaven.nets.machine import halves_are_quick
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
 
         if not (_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
-        net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
+        table = items.table if items else None
+        net = self.net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train), table)
         net.counts += net.counts.new_tensor(_counts(train))
-        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views)
+        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
+        half = halves_are_quick(self.device, self.precision)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half, items is None)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
-        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
-        course = self._course(train, training)
+        beside = items.beside if items else None
+        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
+        course = self._course(train, training, items.mark if items else "")
         if training.watch is not None:
             course = replace(course, watch=_Shown(training.watch, course.steps, self._temperature))
         outcome = go(task, course)
@@ -146,18 +177,19 @@ class Transformer:
         from leaven.nets.checkpoint import read
 
         weights, said = read(folder / _WEIGHTS)
-        net = cls(**said["wish"])._net(said["n_items"], key=0, dropout=0.0)
+        net = cls(**said["wish"]).net(said["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
         course = json.loads((folder / _COURSE).read_text())
         return TransformerRecommender(cls(**said["wish"]), net.eval(), course["curve"], course["facts"])
 
-    def _net(self, n_items: int, key: int, dropout: float) -> Encoder:
+    def net(self, n_items: int, key: int, dropout: float, items: FusedTable | None = None) -> Encoder:
+        """A net of this wish's size, untrained; `items`: the table of its item vectors, where not its own."""
         import torch
 
         from leaven.nets.layers import Encoder, Shape
 
         sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, dropout)
-        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
+        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key), items)
 
     def _loss_over(self, n_items: int) -> str:
         """A catalogue no larger than the negatives is cheaper, and exact, as a whole."""
@@ -167,12 +199,12 @@ class Transformer:
     def _temperature(self) -> float | None:
         return None if self.loss == "binary" else self.temperature
 
-    def _course(self, train: Histories, training: Training) -> Course:
+    def _course(self, train: Histories, training: Training, mark: str) -> Course:
         """How the loop goes: with steps that were asked for, it takes all of them."""
         from leaven.nets.training import Course
 
         steps = training.steps or self.steps(train)
-        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items])
+        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + mark
         return Course(
             key=training.key,
             steps=steps,
@@ -239,6 +271,10 @@ class TransformerRecommender:
         from leaven.nets.checkpoint import write
 
         write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
+        self.save_course(folder)
+
+    def save_course(self, folder: Path) -> None:
+        """How training went."""
         part = folder / f"{_COURSE}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
         part.replace(folder / _COURSE)

@@ -62,8 +62,9 @@ def _step() -> dict[str, Any]:
     """A step: its own fields, and those of its operator; the run checks which operator has which."""
     step = _of(Step)["properties"]
     kinds = [*registry.kinds("transforms"), *registry.kinds("generators")]
+    kinds += [*registry.kinds("text_transforms"), *(f"words.{kind}" for kind in registry.kinds("text_transforms"))]
     operators: dict[str, Any] = {}
-    for family in ("transforms", "generators"):
+    for family in ("text_transforms", "transforms", "generators"):
         for kind in registry.kinds(family):
             operators |= _of(registry.found(family, kind))["properties"]
     use = {"anyOf": [{"enum": kinds}, {"type": "object"}]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.contracts import Controller, Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import Controller, Filter, Generator, Recommender, Schedule, Strategy, TextTransform, Transform
 from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
 from leaven.errors import SpecError, nearest
@@ -149,6 +149,8 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
         else:
             operator.pop("p", None)
             table.pop("copies")
+        if not step.on_words:
+            table.pop("columns")
         written.append(operator | table)
     return written
 
@@ -288,7 +290,7 @@ def _built_step(operator: Any, mine: Mapping[str, Any], where: Any) -> Step:
         raise SpecError(where(error.where.rsplit(" ", 1)[-1]), error.wanted, error.got, error.fix) from error
 
 
-_OPERATOR = Transform | Generator
+_OPERATOR = Transform | Generator | TextTransform
 _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
@@ -297,5 +299,6 @@ _PLAIN: Mapping[str, Any] = {
     "p": float,
     "weight": float,
     "name": str,
+    "columns": tuple[str, ...],
     "fail_if_unchanged_over": float,
 }

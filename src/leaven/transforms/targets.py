@@ -84,21 +84,29 @@ def _met(rows: Histories, keys: Keys, strength: Strength, p: float) -> npt.NDArr
 class Divergence:
     """How far the training targets of one way of splitting lie from the validation targets.
 
-    rule     its name
-    windows  training rows that it makes
-    targets  training targets
-    nats     KL divergence of the validation targets' items from the training targets' items, in nats; lower is closer
-    best     whether it is the lowest of those compared
+    rule         its name
+    wish         the transform that splits so
+    windows      training rows that it makes
+    targets      training targets
+    nats         KL divergence of the validation targets' items from the training targets' items; lower is closer
+    behind       nats more than the lowest of those compared
+    error        standard error of `behind`, over validation targets
+    best         whether it is the lowest
+    recommended  whether it is the first, as they were given, that cannot be told from the lowest
     """
 
     rule: str
+    wish: Windows | TargetWindow
     windows: int
     targets: int
     nats: float
-    best: bool
+    behind: float = 0.0
+    error: float = 0.0
+    best: bool = False
+    recommended: bool = False
 
 
-USUAL_RULES: Mapping[str, Windows] = {
+USUAL_RULES: Mapping[str, Windows | TargetWindow] = {
     "all positions": Windows(rule="whole", targets="all"),
     "last target": Windows(rule="whole", targets="last"),
     "prefixes, last target": Windows(rule="prefix", targets="last"),
@@ -106,16 +114,19 @@ USUAL_RULES: Mapping[str, Windows] = {
     "suffixes, all targets": Windows(rule="suffix", targets="all"),
     "windows of 5, last target": Windows(rule="slide", length=5, targets="last"),
     "windows of 5, all targets": Windows(rule="slide", length=5, targets="all"),
+    **{f"one target, popularity ^ {power:g}": TargetWindow(power) for power in (0.0, -0.5, 0.5, -1.0, 1.0)},
 }
-"""What the literature uses; `target_divergence` compares these when nothing else is asked."""
+"""What the literature uses, plainest first; `target_divergence` compares these when nothing else is asked."""
 
 
-def target_divergence(train: Histories, valid: HeldOut, rules: Mapping[str, Windows] | None = None) -> list[Divergence]:
+def target_divergence(
+    train: Histories, valid: HeldOut, rules: Mapping[str, Windows | TargetWindow] | None = None
+) -> list[Divergence]:
     """For each way of splitting: how far its training targets lie from the validation targets; closest first.
 
     KL(validation ‖ training) over items, both smoothed by adding 1 / n_items of an event per item, so that an item
-    that was never a target costs much and not everything. A prediction, not a measurement: it
-    looks at no model. Two rules within a few hundredths are alike.
+    that was never a target costs much and not everything. A prediction, not a measurement: it looks at no model.
+    What lies less than two standard errors behind the closest cannot be told from it.
 
     Raises DataError where no validation target is an item of the catalogue.
     """
@@ -124,24 +135,59 @@ def target_divergence(train: Histories, valid: HeldOut, rules: Mapping[str, Wind
         raise DataError("valid.items", "targets", "none", "hold out at least one event")
     wanted = _smoothed(np.bincount(known, minlength=train.n_items + 1)[1:].astype(np.float64))
     rows = train if train.is_real.all() else train.real_only()
-    found = []
+    found, said = [], {}
     for name, wish in (USUAL_RULES if rules is None else rules).items():
         windows, counts = target_counts(rows, wish)
         given = _smoothed(counts[1 : train.n_items + 1])
         nats = float((wanted * np.log(wanted / given)).sum())
-        found.append(Divergence(name, windows, int(counts.sum()), nats, False))
-    found.sort(key=lambda one: one.nats)
-    return [replace(one, best=place == 0) for place, one in enumerate(found)]
+        found.append(Divergence(name, wish, windows, round(float(counts.sum())), nats))
+        said[name] = np.log(given)[known - 1]  # float64 (validation targets,)
+    return _told_apart(found, said)
 
 
-def target_counts(rows: Histories, wish: Windows) -> tuple[int, Counts]:
-    """(windows, float64 (n_items + 2,): how often each item is a training target), no window copied."""
+def _told_apart(found: list[Divergence], said: Mapping[str, Counts]) -> list[Divergence]:
+    """Closest first, each with how far it lies behind; said: logarithm of each validation target's training share."""
+    best = min(found, key=lambda one: one.nats)
+    lag = {one.rule: said[best.rule] - said[one.rule] for one in found}
+    noise = {rule: float(apart.std() / np.sqrt(len(apart))) for rule, apart in lag.items()}
+    behind = {one.rule: one.nats - best.nats for one in found}
+    chosen = next(one.rule for one in found if behind[one.rule] <= 2 * noise[one.rule])
+    told = [
+        replace(
+            one,
+            behind=behind[one.rule],
+            error=noise[one.rule],
+            best=one is best,
+            recommended=one.rule == chosen,
+        )
+        for one in found
+    ]
+    return sorted(told, key=lambda one: one.nats)
+
+
+def target_counts(rows: Histories, wish: Windows | TargetWindow) -> tuple[int, Counts]:
+    """(windows, float64 (n_items + 2,): how often each item is a training target), no window copied.
+
+    Of targets that are drawn, the expected number.
+    """
+    if isinstance(wish, TargetWindow):
+        return int((rows.lengths > 1).sum()), _drawn_counts(rows, wish.popularity_exponent)
     index = wish.index(rows)
     turns = np.zeros(len(rows.items) + 1, np.int64)  # how often each event is a target, as differences
     np.add.at(turns, index.last - index.targets, 1)
     np.add.at(turns, index.last, -1)
     often = np.cumsum(turns)[:-1]
     return len(index), np.asarray(np.bincount(rows.items, often, minlength=rows.n_items + 2), np.float64)
+
+
+def _drawn_counts(rows: Histories, exponent: float) -> Counts:
+    """float64 (n_items + 2,): one target a row, any event but the first, by its item's weight."""
+    weight = np.asarray(np.maximum(item_counts(rows), 1).astype(np.float64) ** exponent)[rows.items]
+    weight[rows.starts[:-1][rows.lengths > 0]] = 0.0
+    row = rows.row_of_event()
+    total = np.bincount(row, weight, minlength=len(rows))
+    share = weight / np.where(total > 0, total, 1.0)[row]
+    return np.asarray(np.bincount(rows.items, share, minlength=rows.n_items + 2), np.float64)
 
 
 def _smoothed(counts: Counts) -> Counts:

@@ -29,6 +29,10 @@ def test_a_dirty_shop_is_profiled_from_its_file_alone(tmp_path: Path) -> None:
     assert (found["lines"], found["duplicates"]) == (truth["lines"], truth["duplicates"])
     assert facts["raw"]["events"] > facts["health"]["events"] > 0.8 * truth["events"]
     assert facts["split"]["test_users"] > 0
+    assert facts["targets"]["split"] == "time"
+    nats = [one["nats"] for one in facts["targets"]["rules"]]
+    assert nats == sorted(nats)
+    assert sum(facts["targets"]["recommended"] in said for said in facts["advice"]) == 1
     assert json.loads(json.dumps(facts)) == facts
 
 
@@ -46,6 +50,7 @@ def test_a_log_without_a_clock_is_told_to_leave_one_out(tmp_path: Path) -> None:
     )
     facts = profile(path)
     assert any("leave_one_out" in said for said in facts["advice"])
+    assert facts["targets"]["split"] == "leave_one_out"
 
 
 def test_one_event_a_user_makes_advice_and_no_crash(tmp_path: Path) -> None:
@@ -53,6 +58,7 @@ def test_one_event_a_user_makes_advice_and_no_crash(tmp_path: Path) -> None:
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 3},{1318896000 + n}\n" for n in range(9)))
     facts = profile(path, Clean(duplicates=False))
     assert "error" in facts["split"]
+    assert "error" in facts["targets"]
     assert facts["advice"][0].startswith("The time split does not work here")
 
 

@@ -1,5 +1,6 @@
 """Splits: what is learned from never knows what is asked for."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,18 @@ def test_the_parts_are_disjoint_and_come_from_the_log(wish: TimeSplit | LeaveOne
         assert len(apart) > 0
         assert not apart & {row[0] for row in train | valid | test}
         assert not targets_of(parts.control) & events_of(parts.control.histories)
+    assert (parts.control is None) == (parts.unseen is None)
+
+
+@pytest.mark.parametrize("wish", [TimeSplit(control_share=0.3), LeaveOneOut(control_share=0.3)])
+def test_unseen_rows_are_cut_as_training_rows_are_and_belong_to_nobody_in_train(wish: TimeSplit | LeaveOneOut) -> None:
+    histories = world()
+    parts, whole = wish.split(histories, key=3), replace(wish, control_share=0.0).split(histories, key=3)
+    assert parts.unseen is not None
+    assert parts.unseen.check().events > 0
+    assert not events_of(parts.unseen) & events_of(parts.train)
+    assert events_of(parts.unseen) | events_of(parts.train) == events_of(whole.train)
+    assert not set(parts.unseen.keys.tolist()) & set(parts.train.keys.tolist())
 
 
 @pytest.mark.parametrize("targets", ["next", "all"])

@@ -15,7 +15,8 @@ from leaven.data.shop import second_order
 from leaven.errors import FitError, SpecError
 from leaven.generators.autoregressive import Autoregressive, FittedAutoregressive
 from leaven.generators.decoder import Decoder
-from leaven.generators.decoding import Memory, _cut
+from leaven.generators.decoding import Memory
+from leaven.generators.drawing import cut
 from leaven.generators.learning import begun
 from leaven.generators.markov import Markov
 from leaven.kernels.picking import picked
@@ -109,7 +110,7 @@ def test_cuts_keep_the_likeliest() -> None:
     logits = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64).log()
 
     def kept(top_k: int, top_p: float) -> list[int]:
-        return torch.isfinite(_cut(logits.clone(), top_k, top_p)).int().tolist()[0]
+        return torch.isfinite(cut(logits.clone(), top_k, top_p)).int().tolist()[0]
 
     assert kept(2, 1.0) == [0, 1, 1, 0]
     assert kept(0, 0.6) == [0, 1, 1, 0]

@@ -32,6 +32,16 @@ def test_the_full_softmax_in_parts_is_cross_entropy_and_so_is_its_gradient(cells
     torch.testing.assert_close(gradients(3 * ours, states, table), gradients(3 * plain, states, table))
 
 
+def test_of_rounded_numbers_the_loss_is_the_same_and_its_gradient_nearly() -> None:
+    states, table = (one.detach().float().requires_grad_() for one in made())
+    targets, weight = torch.arange(37) % 23, torch.linspace(0, 2, 37)
+    hits = torch.stack([torch.arange(37), targets])
+    whole, half = (losses.against(states, table[targets], table, weight, hits, half=half) for half in (False, True))
+    assert whole.equal(half)
+    for exact, rounded in zip(gradients(whole, states, table), gradients(half, states, table), strict=True):
+        assert 0 < (exact - rounded).norm() / exact.norm() < 0.01
+
+
 @pytest.mark.parametrize("cells", [1_048_576, 9 * 4])
 def test_shared_negatives_are_cross_entropy_with_collisions_left_out(cells, monkeypatch) -> None:
     monkeypatch.setattr(losses, "_CELLS", cells)

@@ -178,6 +178,30 @@ def test_the_schema_knows_every_table_and_kind() -> None:
     assert "crop" in step["properties"]["use"]["anyOf"][0]["enum"]
 
 
+def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
+    text = """
+        [data]
+        interactions = "log.csv"
+        [[arm]]
+        name = "words"
+        [[arm.step]]
+        use = "synonyms"
+        columns = ["title"]
+        [[arm.step]]
+        use = "words.swap"
+        mode = "replace"
+        p = 0.5
+        [[arm.step]]
+        use = "swap"
+    """
+    first, second, third = parse(text).arms[0].plan.all
+    assert (type(first.use).__name__, first.columns) == ("Synonyms", ("title",))
+    assert (type(second.use).__name__, second.p) == ("SwapWords", 0.5)
+    assert type(third.use).__name__ == "Swap"
+    again = parse(tomli_w.dumps(resolved(parse(text))))
+    assert again.arms == parse(text).arms
+
+
 STEERED = """
 [data]
 interactions = "a.csv"

@@ -17,7 +17,8 @@ def held(train: Histories, items: list[int]) -> HeldOut:
 
 def test_targets_are_counted_without_making_the_windows() -> None:
     train = Histories.of([[1, 2, 3, 4], [4, 1], [2]], n_items=4)
-    for wish in [*USUAL_RULES.values(), Windows(rule="slide", length=2, stride=2, targets="all", whole=True)]:
+    usual = [wish for wish in USUAL_RULES.values() if isinstance(wish, Windows)]
+    for wish in [*usual, Windows(rule="slide", length=2, stride=2, targets="all", whole=True)]:
         made = wish.index(train).all()
         last = np.concatenate([made.row(i)[len(made.row(i)) - made.targets[i] :] for i in range(len(made))])
         windows, counts = target_counts(train, wish)
@@ -66,3 +67,23 @@ def test_a_window_has_at_most_its_length() -> None:
     assert new.lengths.max() == 3
     with pytest.raises(SpecError, match="popularity_exponent"):
         TargetWindow(popularity_exponent=float("nan"))
+
+
+def test_the_targets_of_a_popularity_exponent_are_counted_as_they_are_drawn() -> None:
+    train = Histories.of([[3, 1, 2], [1], [2, 1]], n_items=3)
+    windows, counts = target_counts(train, TargetWindow(popularity_exponent=1.0))
+    assert windows == 2
+    assert counts[1:4] == pytest.approx([3 / 5 + 1, 2 / 5, 0])
+
+
+def test_the_plainest_rule_that_cannot_be_told_from_the_closest_is_recommended() -> None:
+    train = Histories.of([[1, 2, 2, 3]] * 50, n_items=3)
+    rules = {"all": Windows(rule="whole", targets="all"), "last": Windows(rule="whole", targets="last")}
+    clear = {one.rule: one for one in target_divergence(train, held(train, [3] * 100), rules)}
+    assert clear["last"].best
+    assert clear["last"].recommended
+    few = {
+        one.rule: one for one in target_divergence(train, held(train, [2, 3, 3, 3]), {**rules, "again": rules["all"]})
+    }
+    assert few["all"].recommended
+    assert few["all"].behind == few["again"].behind

@@ -47,7 +47,7 @@ class ExactCopies:
 class NearCopies:
     """The share of rows of which one run, at least four fifths of the row, stands in a training row."""
 
-    trait: ClassVar[Trait] = Trait("not copied", "low", of=("histories",), alone=True, rare=True, bearable=0.02)
+    trait: ClassVar[Trait] = Trait("not copied", "low", of=("histories", "text"), alone=True, rare=True, bearable=0.02)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1; rows from four events on."""
@@ -58,7 +58,7 @@ class NearCopies:
 class LongestRun:
     """How many items in a row the rows have in common with one training row, on average."""
 
-    trait: ClassVar[Trait] = Trait("not copied", "low", of=("histories",), alone=True, ratio=True, bearable=0.25)
+    trait: ClassVar[Trait] = Trait("not copied", "low", of=("histories", "text"), alone=True, ratio=True, bearable=0.25)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 or more events."""

@@ -158,7 +158,7 @@ class Gaps:
 class Lengths:
     """How unlike the lengths of the histories are."""
 
-    trait: ClassVar[Trait] = Trait("alike", "low", of=("histories",), ratio=True, bearable=1.0)
+    trait: ClassVar[Trait] = Trait("alike", "low", of=("histories", "text"), ratio=True, bearable=1.0)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 or more events: Wasserstein-1 distance."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leaven.data.histories import Histories
 
 Points = npt.NDArray[np.float64]
-Group = Literal["alike", "varied", "not copied", "private"]
+Group = Literal["alike", "varied", "consistent", "not copied", "private"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,8 @@ class Sample:
     points    float64 (rows, width)     where the encoder puts them
     features  float64 (rows, features)  what a person could tell them apart by
     noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal an event
-    facts     name -> float64 (rows,)   against all training rows: nearest, cell, authentic, copied …
-    rows      the histories themselves; None for tables
+    facts     name -> float64 (rows,)   against all training rows: nearest, cell, authentic, copied …; of the catalogue
+    rows      the histories themselves, of texts their words; None for tables and pictures
     """
 
     points: Points
@@ -88,11 +88,12 @@ class Trait:
     ratio     whether `bearable` is a share of the reference, or counts as it is
     bearable  how far from the reference a figure may lie and still be yellow
     sanity    shown as a sanity check, with no light
+    needs     a fact of the rows without which it says nothing, and what to give so that it is there
     """
 
     group: Group
     better: Literal["low", "high", "real"]
-    of: tuple[str, ...] = ("histories", "table")
+    of: tuple[str, ...] = ("histories", "table", "text", "image")
     fewest: int = 20
     alone: bool = False
     rare: bool = False
@@ -101,6 +102,7 @@ class Trait:
     ratio: bool = False
     bearable: float = 0.1
     sanity: bool = False
+    needs: tuple[str, str] | None = None
 
 
 class SampleMetric(Protocol):
@@ -121,3 +123,9 @@ class Explained(Protocol):
     """A metric with more to say, once for all rows."""
 
     def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]: ...
+
+
+def mean_where_there(values: Points) -> float:
+    """Mean of the rows that have a figure; NaN where none has."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else float("nan")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.metrics import copying, diversity
-from leaven.metrics.samples.sample import Known, Sample, Trait
+from leaven.metrics.samples.sample import Known, Sample, Trait, mean_where_there
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _counts(sample: Sample) -> np.ndarray:  # type: ignore[type-arg]
 class DistinctRuns:
     """The share of runs of items that differ from all others: low where rows repeat each other."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.1)
+    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories", "text"), alone=True, bearable=0.1)
     size: int = 2
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
@@ -135,10 +135,19 @@ class DistinctRuns:
 class NovelRuns:
     """The share of runs of items that no training row holds: real rows have many, copies none."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.1)
+    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories", "text"), alone=True, bearable=0.1)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1: mean over the rows that are long enough, runs of two; NaN where none is."""
-        found = new.facts["novel"]
-        there = np.isfinite(found)
-        return float(found[there].mean()) if there.any() else float("nan")
+        return mean_where_there(new.facts["novel"])
+
+
+@dataclass(frozen=True)
+class SelfSimilarity:
+    """How alike the texts are to each other: high where the same words come again and again."""
+
+    trait: ClassVar[Trait] = Trait("varied", "real", of=("text",), alone=True, bearable=0.05)
+
+    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+        """-1 to 1: mean cosine over all pairs of two different texts."""
+        return diversity.self_similarity(new.points)
