@@ -51,14 +51,14 @@ def frozen(histories: Histories) -> Histories:
     return histories
 
 
-def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None, refresh=None):
+def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None, refresh=None, watch=None):
     wish = wish_of(kind)
     if kind in READS_ITEMS:
         train = replace(train, catalog=catalog(train.n_items))
     wanted = wish.steps(train) if len(train) else None
     steps = None if wanted is None else min(wanted, STEPS)
     try:
-        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid, refresh=refresh))
+        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid, refresh=refresh, watch=watch))
     except MissingExtra as missing:
         pytest.skip(str(missing))
 
@@ -277,12 +277,12 @@ class Onlooker:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_takes_none_shows_nothing(kind) -> None:
-    world, wish = circle(240, 6), wish_of(kind)
+    world = circle(240, 6)
     users = circle(40, 4, first_key=1000)
     told = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
-    onlooker, steps = Onlooker(told), None if wish.steps(world) is None else STEPS
-    wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
-    if steps is None:
+    onlooker = Onlooker(told)
+    fit(kind, world, watch=onlooker)
+    if wish_of(kind).steps(world) is None:
         assert not onlooker.seen
         return
     assert [progress for _, progress, _ in onlooker.seen] == [step / STEPS for step, _, _ in onlooker.seen]
