@@ -38,7 +38,8 @@ def counted(facts: Facts) -> list[str]:
             continue
         moves = [move for rows in logs for move in moved(rows)]
         how = ", ".join(f"{moves.count(move)} {move}" for move in (UP, DOWN, HELD))
-        told.append(f"{arm}: {number(len(moves))} decisions in {number(len(logs))} trainings: {how}")
+        trained = "1 training" if len(logs) == 1 else f"{number(len(logs))} trainings"
+        told.append(f"{arm}: {number(len(moves))} decisions in {trained}: {how}")
     steps = (facts.get("cost") or {}).get("pilot_steps")
     return [*told, f"pilots took {number(steps)} optimiser steps"] if told and steps else told
 
@@ -127,7 +128,7 @@ def _row(row: Facts) -> dict[str, str]:
         "step": number(row.get("step")),
         "strength": " · ".join(f"{level:.2f}" for level in _strength(row)) or NONE,
         "acts": str((row.get("decision") or {}).get("step") or NONE),
-        "gap": " · ".join(f"{one:.3f}" for one in _signals(row, "gap")) or NONE,
+        "gap": " · ".join(f"{one:.3f}".replace("-", "−") for one in _signals(row, "gap")) or NONE,
         "control": " · ".join(f"{one:.3f}" for one in _signals(row, "control")) or NONE,
         "why": str(row.get("why", "")),
         "at": small_percent(float(row.get("progress") or 0.0)),

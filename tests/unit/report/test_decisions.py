@@ -25,7 +25,7 @@ def test_every_decision_is_a_row_with_its_reason_and_the_page_draws_strength_and
 
 def test_page_and_terminal_count_what_was_done_and_what_pilots_cost() -> None:
     counted = decisions.counted(full())
-    assert counted[0] == "crop and substitute: 3 decisions in 1 trainings: 1 up, 1 down, 1 held"
+    assert counted[0] == "crop and substitute: 3 decisions in 1 training: 1 up, 1 down, 1 held"
     assert counted[1] == "pilots took 1,200 optimiser steps"
     assert "3 decisions" in printed(full())
 
