@@ -88,6 +88,31 @@ def test_rounds_and_stages_are_told_by_step(done) -> None:
     assert crop["made"] > 0
 
 
+def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and_decisions(
+    done, folder, tmp_path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def at(place: str, step: int):
+        def tell(done: int, total: int, words: str) -> None:
+            if words.startswith("conditional, seed 1") and ("pilot" in words) == (place == "pilot") and done >= step:
+                raise Killed
+
+        return tell
+
+    (folder / "alone.toml").write_text(SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')])
+    spec = load(folder / "alone.toml")
+    for place, step in (("pilot", 12), ("arm", 36)):
+        with pytest.raises(Killed):
+            run(spec, tmp_path / "run", resume=True, tell=at(place, step))
+    again = run(spec, tmp_path / "run", resume=True)
+    for name in ("decisions.json", "model/transformer.safetensors"):
+        path = f"arms/conditional/seed-1/{name}"
+        assert (again.folder / path).read_bytes() == (done.folder / path).read_bytes()
+    assert again.facts()["cost"]["pilot_steps"] == 18
+
+
 def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     """Open loop with the recorded schedule: the same rows at the same steps from the same start."""
     log = done.folder / "arms/conditional/seed-1/decisions.json"
