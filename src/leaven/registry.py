@@ -171,6 +171,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "time": "leaven.data.split:TimeSplit",
         "leave_one_out": "leaven.data.split:LeaveOneOut",
     },
+    "sample_splits": {
+        "time": "leaven.data.sampling.parts:ByTime",
+        "users": "leaven.data.sampling.parts:ByUsers",
+        "rows": "leaven.data.sampling.parts:ByRows",
+    },
     "click_models": {
         "mlp": "leaven.clickers.nets:Mlp",
         "cross": "leaven.clickers.nets:CrossNet",
@@ -185,6 +190,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "f1": "leaven.metrics.clicks:F1",
         "auc": "leaven.metrics.clicks:Auc",
         "average_precision": "leaven.metrics.clicks:ClickAveragePrecision",
+        "information_gain": "leaven.metrics.clicks:InformationGain",
         "log_loss": "leaven.metrics.clicks:LogLoss",
         "calibration_error": "leaven.metrics.clicks:CalibrationError",
         "user_auc": "leaven.metrics.clicks:UserAuc",
