@@ -123,9 +123,11 @@ def _numbered(tell: Tell, where: str) -> Tell:
 
 
 def outline(spec: Spec) -> dict[str, Any]:
-    """What `run` would do, without doing it: the resolved spec, and how many trainings of which arms."""
+    """What `run` would do, without doing it: the resolved spec, how many trainings of which arms, how many pilots."""
     arms = [BASELINE, CONTROL, *(arm.name for arm in spec.arms)]
-    return {"spec": resolved(spec), "arms": arms, "trainings": len(arms) * spec.evaluate.seeds}
+    shares = {arm.plan.controller.pilot_share for arm in spec.arms if arm.plan.controller is not None} - {0.0}
+    trained = {"trainings": len(arms) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
+    return {"spec": resolved(spec), "arms": arms, **trained}
 
 
 def expand_arm(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leaven.compare.effect import percent, shown
-from leaven.report import charts, clicks, intervals, judged, words
+from leaven.report import charts, clicks, decisions, intervals, judged, words
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
 from leaven.report.texts import galleries
 
@@ -291,15 +291,6 @@ def _fit(fit: Facts) -> dict[str, str]:
     }
 
 
-def decisions(facts: Facts) -> Section:
-    """What a controller decided while training."""
-    rows = [
-        {key: number(one.get(key)) for key in ("arm", "step", "signal", "decision", "why")}
-        for one in facts.get("decisions") or []
-    ]
-    return {"rows": rows} if rows else None
-
-
 def cost(facts: Facts) -> Section:
     """Seconds of each stage, rows, memory."""
     found = facts.get("cost") or {}
@@ -333,7 +324,7 @@ SECTIONS = (
     ("judging", "How good", judged.judging),
     ("health", "Data", health),
     ("learning", "Learning", learning),
-    ("decisions", "Decisions", decisions),
+    ("decisions", "Decisions", decisions.section),
     ("cost", "Cost", cost),
     ("repeat", "Repeat", repeat),
     ("glossary", "Glossary", lambda facts: {"entries": words.glossary(facts)}),
