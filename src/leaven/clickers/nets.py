@@ -63,8 +63,8 @@ class NetWish(Protocol):
 def _fit(wish: NetWish, train: Samples | SampleFiles, training: Training) -> NetModel:
     """Learns from the rows, stops early on `training.valid` where it is given.
 
-    Rows that stay in their files are read window by window in every epoch; columns are then sized, and names coded, by an
-    even sample of the rows.
+    Rows that stay in their files are read window by window in every epoch; columns are then sized, and names coded,
+    by an even sample of the rows.
 
     Raises FitError for one class only, or a loss that is no finite number.
     """

@@ -1,8 +1,8 @@
 """How do thousands of sparse columns, and columns that hold several names, become a few numbers?
 
-The hashing trick (Weinberger and others, ICML 2009, eq. 2): each feature has a bucket and a sign that follow from its name,
-and a row's buckets are signed sums. Inner products stay right in the mean, so no dictionary of names has to be learned,
-and names that training never saw have their place.
+The hashing trick (Weinberger and others, ICML 2009, eq. 2): each feature has a bucket and a sign that follow from its
+name, and a row's buckets are signed sums. Inner products stay right in the mean, so no dictionary of names has to be
+learned, and names that training never saw have their place.
 """
 
 from __future__ import annotations
