@@ -60,6 +60,11 @@ PARTS = {
         "reads titles and attributes ranks them among themselves; lists over the whole catalogue hardly name them.",
     ),
     "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
+    "small-data": Part(
+        "Few rows: which augmentation of the table helps the MLP",
+        ["-m", "bench.small_data"],
+        "The simulated shop. Verdicts are corrected over the arms of a share; a lift of 0.5 % matters.",
+    ),
     "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
