@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -223,6 +223,92 @@ class Kept:
     refused: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Signals:
+    """What a look says of one stratum of the control users; losses in nats a target, dropout off.
+
+    stratum  its name: how many events a history holds
+    users    control users in it
+    control, probe  mean loss of control users, who are not learned from, and of as many who are
+    gap      control - probe
+    target   the gap where the un-augmented pilot did best on control; None: there was no pilot
+    gap_error  standard error of gap - target, user by user: who is hard to serve is so in both; without a pilot, of gap
+    slope    change of the control loss since the look before, user by user; slope_error its standard error; None:
+             there was none before
+    """
+
+    stratum: str
+    users: int
+    control: float
+    probe: float
+    gap: float
+    gap_error: float
+    target: float | None = None
+    slope: float | None = None
+    slope_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """All that a controller is told at a look: control users and a training probe, nothing of valid or test.
+
+    step, progress  where training stands; until: progress at which it is asked again
+    strata   by the length of histories, short ones first
+    excess   control loss above the un-augmented pilot's at the same step, user by user; excess_error its standard
+             error; None: the pilot did not go so far
+    steps    names of the steps that it steers
+    key      its draws follow from it
+    """
+
+    step: int
+    progress: float
+    until: float
+    strata: tuple[Signals, ...]
+    excess: float | None = None
+    excess_error: float | None = None
+    steps: tuple[str, ...] = ()
+    key: int = 0
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Feedback:
+        """What `dataclasses.asdict` made of one, back from JSON."""
+        return cls(**{**row, "strata": tuple(Signals(**one) for one in row["strata"]), "steps": tuple(row["steps"])})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What holds from here on.
+
+    strength  of each stratum, 0..1: a factor on the step's own strength
+    share     of each stratum, 0..1: a factor on the step's own counts (copies, or p where rows are replaced)
+    why       in words
+    step      the one step that acts; "": all that are steered
+    flag      what a reader of the report must know; "": nothing
+    """
+
+    strength: tuple[float, ...]
+    share: tuple[float, ...]
+    why: str
+    step: str = ""
+    flag: str = ""
+
+
+class Controller(Protocol):
+    """Feedback in, decision out; {} is the first state, and states are JSON-able. Same feedback, same decisions.
+
+    strata       lengths at which a further stratum of histories begins
+    pilot_share  how much of a training an un-augmented pilot runs before; 0: none is needed
+    """
+
+    @property
+    def strata(self) -> tuple[int, ...]: ...
+
+    @property
+    def pilot_share(self) -> float: ...
+
+    def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]: ...
+
+
 class FittedFilter(Protocol):
     """Idempotent: what was kept is kept again."""
 
@@ -231,6 +317,15 @@ class FittedFilter(Protocol):
 
 class Filter(Protocol):
     def fit(self, train: Histories, key: int) -> FittedFilter: ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A fitted filter that can say by which figures it judges."""
+
+    def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
+        """A few words -> float64 (rows,); NaN where a row has no such figure."""
+        ...
 
 
 class FittedTableFilter(Protocol):
@@ -251,6 +346,31 @@ class Ranked:
     scores: npt.NDArray[np.float32]
 
 
+Say = Literal["go on", "fresh rows", "stop"]
+"""What who looks on asks of the loop: nothing, a new epoch with the rows as they are from now on, the end."""
+
+
+class Watch(Protocol):
+    """Looks on while a recommender trains. The loop shows it losses, and knows nothing of what they are for."""
+
+    @property
+    def users(self) -> HeldOut:
+        """Whose loss it wants to see; no history is empty."""
+        ...
+
+    def look(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> Say:
+        """losses float64 (users,): mean over a user's targets of minus log of the softmax over the whole catalogue."""
+        ...
+
+    def memory(self) -> dict[str, Any]:
+        """JSON-able: the loop keeps it in its checkpoint."""
+        ...
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Back to what `memory` said: an interrupted training goes on."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Training:
     """How a fit is asked for, beside the rows.
@@ -264,6 +384,9 @@ class Training:
     tell     progress
     views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
              catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
+
+
+    watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
     key: int = 0
@@ -273,6 +396,8 @@ class Training:
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
     views: Callable[[int, float], Catalog] | None = None
+
+    watch: Watch | None = None
 
 
 class FittedRecommender(Protocol):

@@ -82,6 +82,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "cool_down": "leaven.dosage.schedule:CoolDown",
         "joined": "leaven.dosage.schedule:Joined",
     },
+    "controllers": {
+        "gap": "leaven.dosage.controller:Gap",
+        "replay": "leaven.dosage.replay:Replay",
+    },
     "filters": {
         "validity": "leaven.dosage.filters.validity:Validity",
         "copies": "leaven.dosage.filters.copies:Copies",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ import tomli_w
 
 from leaven.contracts import Engine, Tell
 from leaven.experiment import summary, work
+from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
@@ -33,7 +35,8 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     The same spec in the same folder with `resume` goes on where it stopped. `engine` makes the rows; any engine
     and any number of workers give the same bytes.
 
-    Raises LeavenError for a spec or data that cannot be used; what was finished stays.
+    Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
+    where the rows of an arm do not pass a gate of the spec.
     """
     check_words(spec)
     folder = create(out, resume)
@@ -49,12 +52,15 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
         for arm in arms:
             told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
             trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
+    judging = judge_arms(spec, prepared, folder, [(arm.arm, arm.once, arm.mark) for arm in arms], tell)
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
+    facts = summary.judged(facts, judging)
     summary.write_records(trials, work.of(spec).users(prepared.split), folder.folder / RECORDS)
     write_json(folder.folder / FACTS, facts)
     write_page(folder.folder / FACTS, folder.folder / REPORT)
     tell(1, 1, "comparing")
+    refuse(facts.get("judging", {}))
     return folder
 
 
@@ -93,8 +99,8 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
-            stage.facts = {"steps": list(expansion.steps)}
-            stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            stage.facts |= {"steps": list(expansion.steps), "previews": previews}
             stage.facts |= views_of(arm.plan, catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
@@ -123,19 +129,31 @@ def outline(spec: Spec) -> dict[str, Any]:
 
 
 def expand_arm(
-    spec: Spec, name: str, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet
+    spec: Spec,
+    name: str,
+    out: Path,
+    resume: bool = False,
+    engine: Engine | None = None,
+    tell: Tell = quiet,
+    without: Sequence[str] = (),
 ) -> Run:
     """Only the data: the split, and the real and new rows of one arm as Parquet with lineage.
 
-    Raises SpecError for an unknown arm.
+    without: steps that the plan shall not have had. Where the folder holds the arm's rows already, only those of
+    steps that read rows of these are made again; the bytes are as if the plan had never had them, with the names that
+    its steps have.
+
+    Raises SpecError for an unknown arm or step.
     """
-    arm = spec.arm(name)
-    folder = create(out, resume)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
-    prepared = prepare(spec, folder, tell)
-    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    done = _expand(spec, arm, prepared, folder, engine, tell)
-    write_json(folder.folder / FACTS, {"name": spec.name, "data": prepared.facts, "arms": [done.fact]})
+    wish = lessened(spec, name, without) if without else spec
+    folder = create(out, resume or bool(without))
+    prepared = prepare(wish, folder, tell)
+    if without:
+        take_over_rows(folder, wish, name, prepared)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
+    write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
+    done = _expand(wish, wish.arm(name), prepared, folder, engine, tell)
+    write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 
 

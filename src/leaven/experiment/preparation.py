@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from leaven.contracts import Tell
 from leaven.data.log.files import paths_of
 from leaven.data.log.tables import is_database
@@ -32,6 +34,7 @@ def prepare(spec: Spec, run: Run, tell: Tell) -> Prepared:
         if not stage.done:
             timed = _Timed(tell)
             made, facts = job.made(spec, timed)
+            made = job.without(made, np.array([int(key, 16) for key in run.erased()], np.uint64))
             timed("split · writing", lambda: job.save(made, run.data))
             stage.facts = {"data": facts, "seconds": timed.seconds}
     return Prepared(job.load(run.data), stage.facts["data"], mark, stage.facts["seconds"])

@@ -21,6 +21,7 @@ from leaven.data.log import order, read, read_catalog
 from leaven.data.log.order import Ordered
 from leaven.data.split import Split
 from leaven.errors import DataError
+from leaven.experiment import steered
 from leaven.experiment.judged import Judged
 from leaven.experiment.storage import load_split, save_split
 from leaven.experiment.views import Views, recommend
@@ -72,15 +73,22 @@ def save(made: tuple[Split, Catalog], folder: Path) -> None:
     save_split(*made, folder)
 
 
+def without(made: tuple[Split, Catalog], keys: npt.NDArray[np.uint64]) -> tuple[Split, Catalog]:
+    """The same without the users of these keys."""
+    return made[0].without(keys), made[1]
+
+
 load = load_split
 
 
 def check(spec: Spec, parts: Split) -> None:
-    """Raises DataError for lists longer than the catalogue."""
+    """Raises DataError for lists longer than the catalogue; LeavenError for plans that the recommender cannot serve."""
     longest, items = parse_all(spec.evaluate.metrics).longest, parts.train.n_items
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
+    for arm in spec.arms:
+        steered.check(arm.plan, spec.recommender, parts)
 
 
 def judge(fitted: FittedRecommender, parts: Split, spec: Spec) -> Judged:

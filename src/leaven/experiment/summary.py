@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.compare import Comparison, Question, as_facts, compare, headline, with_groups, words
 from leaven.experiment import work
+from leaven.experiment.judging import with_effects
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.trial import Trial
 from leaven.runs import Run
@@ -37,12 +38,12 @@ def facts(
         "leaven": _version("leaven"),
         "name": spec.name,
         "seed": spec.seed,
-        "verdict": {"headline": headline(main), "words": [*words(main), *careful(prepared)]},
+        "verdict": {"headline": headline(main), "words": [*words(main), *flags(trials), *careful(prepared)]},
         "comparison": compared,
         "data": prepared.facts,
         "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
         "fits": [one.fact for one in trials],
-        "decisions": [],
+        "decisions": [{"arm": one.arm, "seed": one.seed, **row} for one in trials for row in one.decisions],
         "cost": cost(prepared, arms, trials),
         "repeat": repeat(run, prepared.fingerprint),
     }
@@ -51,6 +52,15 @@ def facts(
 def careful(prepared: Prepared) -> list[str]:
     """What is odd about the data, as sentences."""
     return [f"Careful: {odd['words']}" for odd in prepared.facts.get("oddities", ()) if odd["kind"] == "leak"]
+
+
+def judged(facts: dict[str, Any], judging: dict[str, Any]) -> dict[str, Any]:
+    """The facts with what was found about the arms' rows, if they were judged."""
+    if not judging:
+        return facts
+    seconds = facts["cost"]["seconds"] | {"judge_rows": judging.get("seconds", 0.0)}
+    found = with_effects(judging, facts["comparison"]["effects"])
+    return facts | {"judging": found, "cost": facts["cost"] | {"seconds": seconds}}
 
 
 def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:
@@ -108,6 +118,12 @@ def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]
     return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
 
 
+def flags(trials: Sequence[Trial]) -> list[str]:
+    """What controllers flagged, once a training."""
+    found = {(one.arm, one.seed, row["decision"]["flag"]): None for one in trials for row in one.decisions}
+    return [f"{arm}, seed {seed}: {flag}" for arm, seed, flag in found if flag]
+
+
 def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
     """Seconds of each stage, rows, memory."""
     seconds = dict(prepared.seconds)
@@ -117,6 +133,10 @@ def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Tr
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in arms)
     found = {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
+    pilots = {one.pilot["pilot"] + str(one.seed): one.pilot for one in trials if one.pilot}
+    if pilots:
+        seconds["pilots"] = round(sum(float(one["seconds"]) for one in pilots.values()), 2)
+        found["pilot_steps"] = sum(int(one["steps"]) for one in pilots.values())
     views = max(one.fact.get("views", 1) for one in trials)
     return found | ({"views_of_each_test_history": views} if views > 1 else {})
 

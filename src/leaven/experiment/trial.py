@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
 from leaven.contracts import Tell, Training
-from leaven.experiment import judged, work
+from leaven.experiment import judged, steered, work
 from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
-from leaven.runs import Run, fingerprint, plain
+from leaven.plan.steering import Steering
+from leaven.runs import Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
 
 Values = npt.NDArray[np.float64]
@@ -25,7 +25,8 @@ Values = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Trial:
     """One training of one arm. values: metric -> one value a test user; catalog: metric -> one number;
-    fact: what the report says of it; steps: what the plan's steps do in an epoch; groups: see `Judged`."""
+    fact: what the report says of it; steps: what the plan's steps do in an epoch; decisions: those of its controller;
+    pilot: what that one's pilot cost; groups: see `Judged`."""
 
     arm: str
     seed: int
@@ -33,6 +34,8 @@ class Trial:
     catalog: Mapping[str, float]
     fact: dict[str, Any]
     steps: list[dict[str, Any]]
+    decisions: Sequence[dict[str, Any]] = ()
+    pilot: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[tuple[str, str], Values] = field(default_factory=dict)
 
 
@@ -54,10 +57,12 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed:
     with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
         if not stage.done:
             rows = once()
-            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
+            steering, pilot = steered.steering(arm.plan, _course(bench, seed), tell)
+            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
             fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
+            decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
             found = work.of(bench.spec).judge(fitted, bench.split, bench.spec)
@@ -65,21 +70,38 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed:
             fact = _fact(fitted, arm.name, seed, seconds)
             fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), **found.fact}
             stage.facts = {"fact": fact, "catalog": dict(found.pooled), "steps": steps}
+            stage.facts |= {"decisions": decided, "pilot": pilot}
     values, groups = judged.load(folder / "values.npz")
-    return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"], groups)
+    of = stage.facts
+    return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"], groups)
+
+
+def _course(bench: Bench, seed: int) -> steered.Course:
+    return steered.Course(
+        bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
+    )
+
+
+def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) -> list[dict[str, Any]]:
+    """The log of decisions, kept in the folder too, where `replay` finds it."""
+    rows = steered.decisions(steering, arm.plan, bench.spec.recommender)
+    if rows:
+        write_json(folder / "decisions.json", rows)
+    return rows
 
 
 def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell) -> Any:
     """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
-        key=seeds.key(bench.spec.seed, "training", seed),
+        key=_course(bench, seed).key,
         steps=bench.steps,
         valid=bench.split.valid,
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
         views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
+        watch=epochs.steering,
     )
     fitted = bench.spec.recommender.fit(rows, training)
     fitted.save(folder / "model")
@@ -101,7 +123,9 @@ def trained_on(plan: Plan) -> dict[str, Any]:
     """The part of a plan that shapes training, for its fingerprint."""
     from leaven.spec.building import table_of
 
-    return {"combine": plan.combine, "steps": [table_of(step) for step in plan.all]}
+    whole = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
+    recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
+    return whole | {"controller": table_of(plan.controller), "recorded": recorded}
 
 
 def judged_by(spec: Spec) -> dict[str, Any]:

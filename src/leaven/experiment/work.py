@@ -28,6 +28,10 @@ class Work(Protocol):
         """(what `save` keeps, facts of the data)."""
         ...
 
+    def without(self, made: Any, keys: npt.NDArray[np.uint64]) -> Any:
+        """What was made, without the users of these keys."""
+        ...
+
     def save(self, made: Any, folder: Path) -> None: ...
 
     def load(self, folder: Path) -> Any:

@@ -44,16 +44,24 @@ def fit_step(plan: Plan, place: int, train: Rows, seed: int, read: Rows | None =
         raise DataError(f"step {step.called!r}", "training rows", "none", "loosen the cleaning rules or the split")
     key = seeds.key(seed, "step", step.called)
     transform, generator = None, None
-    declared: tuple[str, ...] = ()
     use: Any = step.use
     if step.is_generator:
         generator = Matching.of(use.fit(train if read is None else read, seeds.key(key, "fit")), step, train)
-        declared = tuple(getattr(use, "keep", ()))
     else:
         transform = use.fit(train)
-    wishes: tuple[Any, ...] = step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
-    filters = tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
-    return FittedStep(step, place, key, transform, generator, filters)
+    return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed))
+
+
+def filters_of(step: Step) -> tuple[Any, ...]:
+    """The wishes for the filters that a step's rows pass, in order: its own, else those that its kind declares."""
+    declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
+    return step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
+
+
+def fit_filters(step: Step, train: Rows, seed: int) -> tuple[Any, ...]:
+    """The filters of a step, which have learned from the real rows."""
+    key = seeds.key(seed, "step", step.called)
+    return tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(filters_of(step)))
 
 
 def _filter(kind: str) -> Filter:

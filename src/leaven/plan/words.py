@@ -61,7 +61,7 @@ class CatalogViews:
 
     Steps of mode "replace" change texts in place, each item's with chance p, one after the other; those of mode "add"
     make `copies` views beside the text. Steps that run once make the same views in every epoch, though an item is
-    shown by one view here and by another there. With `reads = "previous"` a step is given a view of the steps before it.
+    shown by one view here and by another there. With `reads = "previous"` a step is given a view of those before it.
 
     draw  what the chance of fresh views and of showing follows from, beside the plan's seed
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import Ranked, Training
+from leaven.contracts import Ranked, Say, Training, Watch
 from leaven.data.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
 
@@ -162,7 +162,10 @@ class Transformer:
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
         beside = items.beside if items else None
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
-        outcome = go(task, self._course(train, training, items.mark if items else ""))
+        course = self._course(train, training, items.mark if items else "")
+        if training.watch is not None:
+            course = replace(course, watch=_Shown(training.watch, course.steps, self._temperature))
+        outcome = go(task, course)
         return TransformerRecommender(self, net, outcome.curve, outcome.facts)
 
     @classmethod
@@ -216,6 +219,26 @@ class Transformer:
             folder=training.folder,
             tell=training.tell,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A net at a look as its users' losses, which is what a watch sees."""
+
+    watch: Watch
+    steps: int
+    temperature: float | None
+
+    def look(self, net: Any, step: int) -> Say:
+        from leaven.nets.ranking import losses
+
+        return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
+
+    def memory(self) -> dict[str, Any]:
+        return self.watch.memory()
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        self.watch.recall(memory)
 
 
 @dataclass(frozen=True, eq=False)

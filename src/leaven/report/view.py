@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leaven.compare.effect import percent, shown
-from leaven.report import charts, clicks, intervals, words
+from leaven.report import charts, clicks, intervals, judged, words
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
 
 Facts = Mapping[str, Any]
@@ -338,6 +338,7 @@ SECTIONS = (
     ("whom", "Whom", whom),
     ("chances", "Chances", clicks.chances),
     ("made", "What was made", made),
+    ("judging", "How good", judged.judging),
     ("health", "Data", health),
     ("learning", "Learning", learning),
     ("decisions", "Decisions", decisions),

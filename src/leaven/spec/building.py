@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 from leaven import registry
 from leaven.contracts import (
     ClickModel,
+    Controller,
     Encoder,
     Filter,
     Generator,
@@ -32,6 +33,7 @@ FAMILIES: Mapping[Any, str] = {
     TextTransform: "text_transforms",
     Strategy: "strategies",
     Schedule: "schedules",
+    Controller: "controllers",
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",

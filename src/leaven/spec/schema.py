@@ -9,7 +9,8 @@ from leaven import registry
 from leaven.data.clean import Clean
 from leaven.data.log.source import Source
 from leaven.data.sampling import Labelled, Sampling
-from leaven.plan.steps import Step
+from leaven.judging import Judging
+from leaven.plan.steps import COMBINE, Step
 from leaven.spec.building import SURNAMES, families_of
 from leaven.spec.spec import TASKS
 
@@ -22,7 +23,9 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "combine": {"enum": ["joint", "layered"]},
+            "combine": {"enum": list(COMBINE)},
+            "controller": {"anyOf": [{"type": "string"}, _any_of("controllers", "kind", "gap")]},
+            "rounds": {"type": "integer", "default": 1},
             "step": {"type": "array", "items": _step()},
         },
         "additionalProperties": False,
@@ -44,6 +47,7 @@ def schema() -> dict[str, Any]:
             "split": {"anyOf": [_any_of(*_kind(task.split)) for task in TASKS.values()]},
             "recommender": {"anyOf": [_any_of(*_kind(task.recommender)) for task in TASKS.values()]},
             "evaluate": {"anyOf": [_of(task.evaluate) for task in TASKS.values()]},
+            "judge": {"anyOf": [{"type": "boolean", "default": True}, _of(Judging)]},
             "arm": {"type": "array", "items": arm},
         },
     }

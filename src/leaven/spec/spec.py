@@ -9,6 +9,7 @@ from typing import Any
 
 from leaven import registry
 from leaven.contracts import (
+    Controller,
     Filter,
     Generator,
     Schedule,
@@ -25,6 +26,7 @@ from leaven.data.log.source import ItemSource, Source
 from leaven.data.sampling import Labelled, Sampling
 from leaven.dosage.filters.rules import Rules
 from leaven.errors import SpecError, nearest
+from leaven.judging import Judging
 from leaven.plan.steps import Plan, Step
 from leaven.runs import plain
 from leaven.spec import rules as shop_rules
@@ -89,6 +91,7 @@ class Spec:
     data     a log (`Source`), or in task "clicks" a ready table (`Labelled`)
     samples  task "clicks" with a log: how it becomes labelled rows
     rules    task "clicks": what every made row must keep, of all steps that name no filters of their own
+    judge    how the rows of arms that make or change some are judged; None: not at all
     """
 
     name: str
@@ -103,6 +106,7 @@ class Spec:
     task: str = "ranking"
     samples: Sampling | None = None
     rules: tuple[str, ...] = ()
+    judge: Judging | None = field(default_factory=Judging)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]
@@ -143,7 +147,7 @@ CLICKS = Task(
     ("samples", "rules"),
 )
 TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
-TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
+TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
@@ -173,14 +177,20 @@ def resolved(spec: Spec) -> dict[str, Any]:
     if spec.items is not None:
         data |= {"items": table_of(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
-    arms = [{"name": arm.name, "combine": arm.plan.combine, "step": _steps(arm.plan)} for arm in spec.arms]
+    arms = [{"name": arm.name, **_combined(arm.plan), "step": _steps(arm.plan)} for arm in spec.arms]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
     if isinstance(spec.data, Labelled):
         del tables["clean"]
     whole = {"name": spec.name, "task": spec.task, "seed": spec.seed}
     whole |= {"rules": list(spec.rules)} if spec.rules else {}
     whole |= {"data": data} | ({"samples": table_of(spec.samples)} if spec.samples is not None else {})
-    return whole | {name: table_of(one) for name, one in tables.items()} | {"arm": arms}
+    judge = table_of(spec.judge) if spec.judge is not None else False
+    return whole | {name: table_of(one) for name, one in tables.items()} | {"judge": judge, "arm": arms}
+
+
+def _combined(plan: Plan) -> dict[str, Any]:
+    whole = {"combine": plan.combine, "rounds": plan.rounds}
+    return whole if plan.controller is None else whole | {"controller": table_of(plan.controller)}
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:
@@ -214,10 +224,11 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         split=_kind(table.get("split", {}), *task.split, text, "split"),
         recommender=_kind(table.get("recommender", {}), *task.recommender, text, "recommender"),
         evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), _Words(text, task, rules)),
+        arms=_arms(table.get("arm", []), _Words(text, folder, task, rules)),
         task=task.name,
         samples=_samples(table, data, task, text),
         rules=rules,
+        judge=_judging(table.get("judge", True), text),
     )
 
 
@@ -245,6 +256,14 @@ def _samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Te
             fix = f"leave [{key}] out, or name a log: data.interactions"
             raise SpecError(text.place(key), "a log", "a ready table (data.labelled)", fix)
     return None
+
+
+def _judging(asked: Any, text: spec_text.Text) -> Judging | None:
+    """`judge = false` turns it off; a table says how."""
+    if isinstance(asked, bool):
+        return Judging() if asked else None
+    wish: Judging = build(Judging, _table({"judge": asked}, "judge", text), lambda key: text.place(f"judge.{key}"))
+    return wish
 
 
 def _table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
@@ -290,9 +309,11 @@ def _path(name: str, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Words:
-    """What the words of arms are read by: the spec's text, its task, and the rules that steps keep by default."""
+    """What the words of arms are read by: the spec's text, the folder of its paths, its task, and the rules that steps
+    keep by default."""
 
     text: spec_text.Text
+    folder: Path
     task: Task
     rules: tuple[str, ...]
 
@@ -314,17 +335,31 @@ def _arms(tables: Any, words: _Words) -> tuple[Arm, ...]:
     return tuple(arms)
 
 
+_ARM_KEYS = ("name", "combine", "controller", "rounds", "step")
+
+
 def _plan(table: Mapping[str, Any], words: _Words, path: str) -> Plan:
     text = words.text
     for key in table:
-        if key not in ("name", "combine", "step"):
-            known = ("name", "combine", "step")
-            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, known))
+        if key not in _ARM_KEYS:
+            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, _ARM_KEYS))
     steps = tuple(_step(step, words, f"{path}.step.{place}") for place, step in enumerate(table.get("step", [])))
+    rounds = checked(table.get("rounds", 1), int, text.place(f"{path}.rounds"))
+    controller = _controller(table.get("controller"), words, path)
     try:
-        return Plan(steps, table.get("combine", "joint"))
+        return Plan(steps, table.get("combine", "joint"), controller, rounds)
     except SpecError as error:
         raise SpecError(f"{text.name}: {path}, {error.where}", error.wanted, error.got, error.fix) from error
+
+
+def _controller(table: Any, words: _Words, path: str) -> Controller | None:
+    """`controller = "gap"` or { kind = "replay", log = "…" }; the log's path is relative to the spec."""
+    if table is None:
+        return None
+    if isinstance(table, Mapping) and isinstance(table.get("log"), str):
+        table = {**table, "log": _path(table["log"], words.folder)}
+    made: Controller = value_of(table, Controller, lambda key: words.text.place(f"{path}.{key}"), "controller")
+    return made
 
 
 def _step(table: Mapping[str, Any], words: _Words, path: str) -> Step:
@@ -369,6 +404,7 @@ def _built_step(operator: Any, mine: Mapping[str, Any], words: _Words, where: An
 _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
+    "during": tuple[float, float],
     "reads": str,
     "p": float,
     "weight": float,

@@ -154,6 +154,69 @@ REPEAT = {
 }
 
 
+def _figure(kind: str, group: str, light: str, value: float, better: str = "low", **more: Any) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "group": group,
+        "says": f"What {kind} says of rows.",
+        "better": better,
+        "value": value,
+        "interval": [value - 0.0625, value + 0.0625],
+        "n": 83,
+        "reference": 0.4375,
+        "reference_range": [0.375, 0.5],
+        "percentile": 0.9,
+        "p": 0.0476,
+        "light": light,
+        "more": more,
+    }
+
+
+def _judgement(better: float) -> dict[str, Any]:
+    figures = [
+        _figure("frechet", "alike", "yellow", 0.75 - better),
+        _figure("indd", "alike", "red", 1.5, shift=-0.375, means="too smooth"),
+        _figure("classifier_auc", "alike", "green", 0.5625, gave_away=[["hour", 0.25], [EVIL, 0.125]]),
+        _figure("coverage", "varied", "green", 0.8125 + better, "high"),
+        _figure("attack_rare", "private", "green", 0.53125, tpr=0.015625),
+        _figure("closest_record", "private", "none", 0.25, "real"),
+    ]
+    shares = {"training": [0.25, 0.75], "held out": [0.375, 0.625], "new": [1.0, 0.0]}
+    line = {"title": "How far", "unit": "distance", "names": ["0", "0.5"], "numbers": [0.0, 0.5], "sides": shares}
+    pair = {"sort": "nearest", "distance": 0.125, "new": [NAMES[0], EVIL], "real": [*NAMES[:2]], "shared": [0]}
+    return {
+        "kind": "histories",
+        "lights": {"alike": "red", "varied": "green", "consistent": "none", "not copied": "none", "private": "green"},
+        "deciding": {"alike": "indd", "varied": "coverage", "private": "attack_rare"},
+        "figures": figures,
+        "skipped_metrics": {"next_rank": "needs a recommender"},
+        "facts": {
+            "seed": 7,
+            "halves": 20,
+            "rows": {"new": 4126, "real": 4338, "held_out": 251},
+            "compared": {"new": 4000, "held_out": 166},
+            "half": 83,
+        },
+        "gates": [{"gate": "max_indd=0.25", "value": 1.5, "passed": False, "why": ""}],
+        "copies": [{"row": "1", "of": EVIL}],
+        "copies_found": 12,
+        "looks": {
+            "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "numbers": None}, line],
+            "neighbours": [pair],
+        },
+        "useful": {"metric": "ndcg@10", "lift": 0.0625, "low": 0.03, "high": 0.09, "verdict": "helped"},
+    }
+
+
+def _judging() -> dict[str, Any]:
+    told = [
+        {"kind": "coverage", "rho": 0.875, "low": 0.25, "high": 0.9375},
+        {"kind": "indd", "rho": -0.5, "low": -0.8125, "high": 0.375},
+    ]
+    arms = {"crop and substitute": _judgement(0.125), "markov rows": _judgement(0.0), "empty": {"skipped": EVIL}}
+    return {"arms": arms, "seconds": 9.5, "prediction": {"arms": 5, "fewest": 4, "figures": told}}
+
+
 def full() -> dict[str, Any]:
     """Everything."""
     comparison, verdict = _comparison()
@@ -169,4 +232,5 @@ def full() -> dict[str, Any]:
         "decisions": [DECISION],
         "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3},
         "repeat": REPEAT,
+        "judging": _judging(),
     }
