@@ -58,6 +58,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
     },
+    "text_generators": {
+        "endpoint": "leaven.generators.text.endpoint:Endpoint",
+        "local_model": "leaven.generators.text.local:LocalModel",
+    },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:Sentences",
@@ -213,6 +217,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+        "smote": "leaven.generators.table.smote:Smote",
+        "vae": "leaven.generators.table.vae:TableVae",
+        "gan": "leaven.generators.table.gan:TableGan",
+        "diffusion": "leaven.generators.table.diffusion:TableDiffusion",
     },
     "image_transforms": {
         "crop": "leaven.transforms.image.geometry:CropPicture",
@@ -230,9 +238,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "blur": "leaven.transforms.image.pixels:BlurPicture",
         "erase": "leaven.transforms.image.pixels:ErasePatch",
         "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "mixup": "leaven.transforms.image.mixing:PictureMixup",
+        "cutmix": "leaven.transforms.image.mixing:PictureCutmix",
         "chain": "leaven.transforms.image.combine:PictureChain",
         "one_of": "leaven.transforms.image.combine:SomePictureChanges",
         "maybe": "leaven.transforms.image.combine:MaybePicture",
+    },
+    "image_generators": {
+        "gan": "leaven.generators.image.gan:PictureGan",
+        "vae": "leaven.generators.image.vae:PictureVae",
     },
 }
 

@@ -76,6 +76,7 @@ class Course:
     key            every draw follows from it
     steps          optimiser steps
     learning_rate  its peak, after `warm_up_steps`; from there it falls in a line to 0 at the end, or stays
+    betas          how slowly AdamW forgets gradients and their squares
     rate_falls     False: the peak from the first step to the last
     measure        what `Task.look` measures: its name in the curve, and for a reader
     look_every     steps between looks at validation and between checkpoints
@@ -89,6 +90,7 @@ class Course:
     steps: int
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
     warm_up_steps: int = 100
     rate_falls: bool = True
     measure: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
@@ -144,7 +146,11 @@ def train(task: Task, course: Course) -> Outcome:
     fabric = machine.fabric(course.device, course.precision)
     task.net.to(fabric.device)
     optimizer = torch.optim.AdamW(
-        task.net.parameters(), lr=course.learning_rate, weight_decay=course.weight_decay, fused=True
+        task.net.parameters(),
+        lr=course.learning_rate,
+        betas=course.betas,
+        weight_decay=course.weight_decay,
+        fused=True,
     )
     state, best = _begin(task.net, optimizer, course)
     net, optimizer = fabric.setup(task.net, optimizer)
