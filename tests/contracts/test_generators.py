@@ -11,6 +11,7 @@ from leaven import seeds
 from leaven.contracts import FittedGenerator
 from leaven.data.histories import Histories, concat
 from leaven.data.shop import first_order
+from leaven.errors import FitError
 from leaven.registry import kinds
 
 KINDS = list(kinds("generators"))
@@ -158,3 +159,17 @@ def test_the_true_law_is_likelier_than_noise(kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_wish_names_filters_that_are_registered(kind) -> None:
     assert set(wish_of("generators", kind)().keep) <= set(kinds("filters"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_rows_of_one_item_are_enough(kind) -> None:
+    short = {name: value for name, value in {"steps": 2, "layers": 1}.items() if has(kind, name)}
+    rows = frozen(Histories.of([[1, 1, 1], [1], []], 1))
+    made = wish_of("generators", kind)(**short).fit(rows, key=7).sample(keys(3)).check()
+    assert set(made.items.tolist()) == {1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_without_an_event_are_refused(kind) -> None:
+    with pytest.raises(FitError, match="at least one event"):
+        wish_of("generators", kind)().fit(Histories.of([[], []], 3), key=7)
