@@ -20,6 +20,7 @@ TORCH_NEEDS = ("filelock", "typing-extensions", "sympy", "networkx", "jinja2", "
 RECBOLE_NEEDS = ("scipy", "pandas<3", "tqdm", "colorlog", "colorama", "scikit-learn", "pyyaml", "tensorboard")
 RECBOLE_NEEDS += ("tabulate", "plotly", "texttable", "psutil")
 PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "albumentations": (("albumentations==2.0.8", "opencv-python-headless==5.0.0.93"),),
     # RecBole pins old versions of harmless libraries: it goes in alone, what it imports beside it
     "recbole": (
         ("setuptools<81", "wheel", *TORCH_NEEDS, *RECBOLE_NEEDS),

@@ -41,6 +41,10 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
+    def check(self) -> Self:
+        """Itself, once every promise of its class is kept; DataError names the first broken one."""
+        ...
+
     def take(self, rows: npt.ArrayLike) -> Self:
         """The rows at these indices (int), or where this mask (bool) is true."""
         ...

@@ -175,10 +175,8 @@ def table_of(wish_object: Any) -> Any:
 
 def named(wish_object: Any) -> dict[str, str]:
     """{"use": kind} or {"kind": kind} of a registered wish; empty for other dataclasses."""
-    mine = f"{type(wish_object).__module__}:{type(wish_object).__name__}"
     for family in registry.FAMILIES:
-        for kind, place in registry.kinds(family).items():
-            if place == mine:
-                surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
-                return {"use" if family in OPERATORS else "kind": surname + kind}
+        if (kind := registry.kind_of(family, wish_object)) in registry.kinds(family):
+            surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
+            return {"use" if family in OPERATORS else "kind": surname + kind}
     return {}
