@@ -34,7 +34,9 @@ class ColdItems:
     place, and the row ends there: it is the only target. Rows without such an event stay, so give the step
     `keep = ["copies"]`. The idea of pseudo-interactions by content is old (Melville and others, AAAI 2002); rows of
     weight cosine × the step's own are ours. Unlike every other transform it names items that training rows may lack:
-    it needs a catalogue that knows them, and knows of them nothing else.
+    it needs a catalogue that knows them, and knows of them nothing else. As many rows as there are users, at the
+    step's full weight, fill lists with cold items at the cost of all others (`python -m bench.cold`): give few, or
+    light ones.
     """
 
     by: Encoder = field(default_factory=TfIdf)
