@@ -146,7 +146,7 @@ def figure(points: list[tuple[str, float, float, float]]) -> None:
         y = alt.Y("lift:Q", title="lift in accuracy", axis=alt.Axis(format="+.2f"))
         zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(strokeDash=[3, 3], color="#857b6c").encode(y="y:Q")
         spans = data.mark_rule(color="#12665a", strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title=""), y2="high:Q")
-        line = data.mark_line(color="#12665a", point=True).encode(x=x, y=y)
+        line = data.mark_line(color="#12665a", point={"color": "#12665a"}).encode(x=x, y=y)
         charts.append((zero + spans + line).properties(title=kind, width=190, height=170))
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     alt.hconcat(*charts).resolve_scale(y="shared").configure_view(stroke=None).save(str(FIGURE))
