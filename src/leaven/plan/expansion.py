@@ -23,7 +23,7 @@ from leaven.contracts import Engine, Rows
 from leaven.errors import DataError, SpecError
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
-from leaven.plan.steps import Plan, Step
+from leaven.plan.steps import ALWAYS, Plan, Step
 from leaven.plan.stored import Stored
 
 BLOCK_ROWS = 8192
@@ -303,6 +303,7 @@ def step_facts(plan: Plan, number: int) -> dict[str, Any]:
         "reads": plan.reads(step),
         "text": step.text,
         **({"on": "words"} if step.on_words else {"weight": step.row_weight}),
+        **({} if step.during == ALWAYS else {"during": list(step.during)}),
     }
 
 

@@ -124,10 +124,11 @@ def _strata(rows: Rows) -> list[str]:
 
 
 def _row(row: Facts) -> dict[str, str]:
+    everybody = "all" if any(_strength(row)) else NONE
     return {
         "step": number(row.get("step")),
         "strength": " · ".join(f"{level:.2f}" for level in _strength(row)) or NONE,
-        "acts": str((row.get("decision") or {}).get("step") or NONE),
+        "acts": str((row.get("decision") or {}).get("step") or everybody),
         "gap": " · ".join(f"{one:.3f}".replace("-", "−") for one in _signals(row, "gap")) or NONE,
         "control": " · ".join(f"{one:.3f}" for one in _signals(row, "control")) or NONE,
         "why": str(row.get("why", "")),

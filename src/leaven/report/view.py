@@ -172,12 +172,21 @@ def _step(step: Facts) -> dict[str, Any]:
         "index": step.get("index", ""),
         "use": step.get("use", ""),
         "text": step.get("text") or step.get("use", ""),
-        "how": " · ".join(str(step[name]).replace("_", " ") for name in ("mode", "when") if step.get(name)),
+        "how": " · ".join(
+            [str(step[name]).replace("_", " ") for name in ("mode", "when") if step.get(name)] + _stage(step)
+        ),
         "weight": number(step.get("weight")),
         "made": number(step.get("made")),
         "unchanged": _reasons(step.get("unchanged")),
         "refused": _reasons(step.get("refused")),
     }
+
+
+def _stage(step: Facts) -> list[str]:
+    """When in training it acts, and how many rows each round made, where it does not act the same all the time."""
+    share, rounds = step.get("during") or [], step.get("rounds") or []
+    told = [f"from {percent(share[0], signed=False)} to {percent(share[1], signed=False)}"] if len(share) == 2 else []
+    return told + ([" + ".join(map(number, rounds)) + " rows"] if rounds else [])
 
 
 def _reasons(counts: Any) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from leaven.report import decisions
 from leaven.report.page import render
-from leaven.report.view import present
+from leaven.report.view import made, present
 from unit.report.sample_facts import FLAG, full
 from unit.report.test_terminal import printed
 
@@ -62,3 +62,18 @@ def test_a_constant_strength_is_said_as_such() -> None:
     facts["decisions"] = [row | {"decision": {"strength": [1.0], "share": [1.0], "why": "constant strength"}}]
     assert decisions.counted(present(facts))[0] == "steered: constant strength"
     assert "constant strength" in render(facts)
+
+
+def test_a_step_says_in_which_share_of_training_it_acts_and_what_each_round_made() -> None:
+    facts = full()
+    step = {
+        "index": 1,
+        "use": "markov",
+        "mode": "add",
+        "when": "each_round",
+        "during": [0.0, 0.66],
+        "rounds": [802, 790],
+    }
+    facts["arms"] = [{"name": "dynamic", "steps": [step]}]
+    (arm,) = made(facts)["arms"]
+    assert arm["steps"][0]["how"] == "add · each round · from 0.0 % to 66.0 % · 802 + 790 rows"
