@@ -18,6 +18,7 @@ from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import FitError, MissingExtra
 from leaven.generators.frame import Frames, Targets, Where, check, mirrored
+from leaven.generators.privacy import Privacy
 
 if TYPE_CHECKING:
     from leaven.generators.decoder import Decoder
@@ -38,6 +39,8 @@ class Autoregressive:
     steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
     batch_events      events read in one step
     keep              filters that its rows pass by default
+    privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; it holds for the items that are
+                      written, given times and lengths, whose laws are counted without noise; None: no bound
     """
 
     cell: Literal["transformer", "gru"] = "transformer"
@@ -58,6 +61,7 @@ class Autoregressive:
     batch_events: int = 2_048
     device: str = "auto"
     keep: Sequence[str] = ("validity", "copies")
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         own = [
@@ -72,6 +76,14 @@ class Autoregressive:
             ("length", self.length >= 1, "1 or more"),
             ("steps", self.steps is None or self.steps >= 1, "1 or more"),
         ]
+        if isinstance(self.privacy, Mapping):  # read back from a file
+            object.__setattr__(self, "privacy", Privacy(**self.privacy))
+        if self.privacy is not None:
+            own.append(("cell", self.cell == "transformer", "transformer, with privacy"))
+            own.append(("where", self.where == "alone", "alone, with privacy: other rows hold real histories"))
+            if tuple(self.keep) == ("validity", "copies"):  # which rows are refused would tell who was there
+                object.__setattr__(self, "keep", ())
+            own.append(("keep", not self.keep, "none, with privacy: filters look at the training rows"))
         check("autoregressive", self, own)
 
     def fit(self, train: Histories, key: int) -> FittedAutoregressive:

@@ -16,6 +16,7 @@ from leaven.errors import DataError
 from leaven.generators.decoder import Decoder, NextEvent, batch_of
 from leaven.generators.drawing import Pen
 from leaven.generators.frame import Frames
+from leaven.generators.privacy import Privacy
 from leaven.kernels.births import NEVER, first_days
 from leaven.kernels.gaps import Clock, clock_of, small_codes
 from leaven.nets import checkpoint, packs, training
@@ -62,6 +63,8 @@ class Wish(Protocol):
     def top_k(self) -> int: ...
     @property
     def top_p(self) -> float: ...
+    @property
+    def privacy(self) -> Privacy | None: ...
 
 
 def learned(wish: Wish, rows: Histories, train: Histories, key: int) -> tuple[Decoder, Pen, Curve]:
@@ -69,6 +72,8 @@ def learned(wish: Wish, rows: Histories, train: Histories, key: int) -> tuple[De
 
     rows: `train`, or `train` mirrored, where the net shall write backwards.
     """
+    if wish.privacy is not None:
+        return _privately(wish, wish.privacy, rows, train, key)
     judging = _judges(rows, key)
     knots = np.unique(np.quantile(rows.times, np.linspace(0, 1, _KNOTS), method="inverted_cdf")).astype(np.int64)
     learning, judge = begun(rows.take(~judging)), begun(rows.take(judging))
@@ -86,13 +91,27 @@ def learned(wish: Wish, rows: Histories, train: Histories, key: int) -> tuple[De
         precision="32-true",
     )
     outcome = training.train(task, course)
+    look = judge if len(judge) else learning.slice(0, min(len(learning), _MOST_JUDGES))
+    kept = _keep_seen(net, look, knots, wish.length)
+    return net, _pen(wish, rows, train, knots, _born(train), kept), [_renamed(record) for record in outcome.curve]
+
+
+def _pen(wish: Wish, rows: Histories, train: Histories, knots: Ints, born: Ints, keep_seen: float) -> Pen:
     category = train.catalog.category if train.catalog is not None else None
     codes = small_codes(category, train.items, train.n_items)
     clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if rows is not train else 1)
-    cuts = (wish.temperature, wish.top_k, wish.top_p)
-    look = judge if len(judge) else learning.slice(0, min(len(learning), _MOST_JUDGES))
-    pen = Pen(clock, _born(train), knots, _keep_seen(net, look, knots, wish.length), *cuts, wish.length)
-    return net, pen, [_renamed(record) for record in outcome.curve]
+    return Pen(clock, born, knots, keep_seen, wish.temperature, wish.top_k, wish.top_p, wish.length)
+
+
+def _privately(wish: Wish, privacy: Privacy, rows: Histories, train: Histories, key: int) -> tuple[Decoder, Pen, Curve]:
+    """Nothing that chooses items is counted: frequencies, judging rows, shares of repeats, first days stay unknown."""
+    from leaven.generators import private
+
+    knots = private.public_knots(rows, _KNOTS)
+    net = _net(wish, replace(rows, items=rows.items[:0]), knots, key)
+    curve = private.learn(net, begun(rows), knots, wish, privacy, seeds.key(key, "private"))
+    born = np.full(train.n_items + 2, int(train.times.min()), np.int64)
+    return net.eval(), _pen(wish, rows, train, knots, born, 1.0), curve
 
 
 def begun(rows: Histories) -> Histories:
