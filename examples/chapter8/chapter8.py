@@ -23,20 +23,22 @@ from leaven.clickers.logistic import Logistic
 from leaven.clickers.nets import CrossNet, Mlp
 from leaven.clickers.popular import PopularItem
 from leaven.compare.clicks import ClickEffect, compare_clicks
-from leaven.contracts import ClickTraining
+from leaven.contracts import Training
 from leaven.data.clean import Clean, clean
 from leaven.data.events import Events
 from leaven.data.log import ItemSource, read
 from leaven.data.samples import Samples
 from leaven.data.sampling import Sampling, by_time, look
 from leaven.data.shop import Shop
+from leaven.dosage.filters.rules import Rules
 from leaven.generators.table.any_order import AnyOrder
 from leaven.generators.table.copula import Copula
 from leaven.generators.table.marginals import Marginals
 from leaven.metrics import clicks as judge
-from leaven.plan.table import TableStep, expand_table
+from leaven.plan import Plan, Step, epoch_rows, expand
 from leaven.transforms.table.cells import FeatureMask, SwapNoise
 from leaven.transforms.table.numbers import NumericNoise
+from leaven.transforms.table.repeat import RepeatRows
 from leaven.transforms.table.rows import RowMixup
 
 PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
@@ -116,7 +118,7 @@ def models(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     chances, cuts = {}, {}
     for name, wish in wishes.items():
         began = time.perf_counter()
-        model = wish.fit(train, ClickTraining(key=seeds.key(asked.seed, name), valid=valid))
+        model = wish.fit(train, Training(key=seeds.key(asked.seed, name), valid=valid))
         chances[name] = [model.predict(test)]
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
         print(f"   {name:11} {time.perf_counter() - began:6.1f} s", flush=True)
@@ -127,33 +129,34 @@ def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     """3. Does a changed or bigger table help the source's MLP, at equal steps?"""
     print("\n3. The MLP with and without table augmentation and expansion, equal steps")
     prices = tuple(name for name in PRICES if name in train.numeric)
-    rules = tuple(rule for rule in RULES if set(rule.split()) & set(train.numeric))
+    rules = (Rules(tuple(rule for rule in RULES if set(rule.split()) & set(train.numeric))),)
     fresh: dict[str, Any] = {"mode": "replace", "when": "each_epoch"}
-    arms: dict[str, list[TableStep]] = {
+    arms: dict[str, list[Step]] = {
         "baseline": [],
-        "repeat": [TableStep()],
-        "noise": [TableStep(NumericNoise(alpha=0.1, logs=prices), rules=rules, **fresh)],
-        "swap noise": [TableStep(SwapNoise(share=0.1), **fresh)],
-        "mask": [TableStep(FeatureMask(share=0.1), **fresh)],
-        "mixup": [TableStep(RowMixup(), **fresh)],
-        "marginals": [TableStep(Marginals(), rules=rules)],
-        "copula": [TableStep(Copula(), rules=rules)],
-        "any order": [TableStep(AnyOrder(epochs=asked.epochs), rules=rules)],
+        "repeat": [Step(RepeatRows())],
+        "noise": [Step(NumericNoise(alpha=0.1, logs=prices), keep=rules, **fresh)],
+        "swap noise": [Step(SwapNoise(share=0.1), **fresh)],
+        "mask": [Step(FeatureMask(share=0.1), **fresh)],
+        "mixup": [Step(RowMixup(), **fresh)],
+        "marginals": [Step(Marginals(), keep=rules)],
+        "copula": [Step(Copula(), keep=rules)],
+        "any order": [Step(AnyOrder(epochs=asked.epochs), keep=rules)],
     }
     steps = round(asked.epochs * len(train) / asked.batch)
     chances: dict[str, list[Any]] = {}
     cuts = {}
-    for name, plan in arms.items():
-        began = time.perf_counter()
-        bigger = expand_table(train, plan, seeds.key(asked.seed, name))
+    for name, asked_steps in arms.items():
+        began, plan = time.perf_counter(), Plan(asked_steps)
+        bigger = expand(train, plan, asked.seed)
+        epochs = epoch_rows(train, bigger, plan, asked.seed)
         chances[name] = []
         for seed in range(asked.seeds):
-            training = ClickTraining(seeds.key(asked.seed, "train", seed), steps, valid, bigger.refresh)
-            model = Mlp(batch=asked.batch).fit(bigger.rows, training)
+            fresh_rows = None if epochs.is_still else epochs
+            training = Training(seeds.key(asked.seed, "train", seed), steps, valid, fresh_rows)
+            model = Mlp(batch=asked.batch).fit(bigger, training)
             chances[name].append(model.predict(test))
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
-        made = "; ".join(f"made {f['made']:,}, refused {sum(f['refused'].values()):,}" for f in bigger.facts)
-        print(f"   {name:11} {time.perf_counter() - began:6.1f} s  {made}", flush=True)
+        print(f"   {name:11} {time.perf_counter() - began:6.1f} s  {len(bigger) - len(train):,} rows made", flush=True)
     few = {name: metric for name, metric in metrics(cuts).items() if name in FEW}
     table(compare_clicks(chances, test, few, "baseline", asked.seed, DRAWS), "baseline")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leaven.data.shop import Dirt, Shop
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.judging import Judgement, judge
+    from leaven.keeping import Erased, Lineage, erase, lineage
     from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, preview_pictures, preview_text, read, run, split
     from leaven.plan import Plan, Step, expand
@@ -33,6 +34,7 @@ _PLACES = {
     "leaven.data.shop": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
     "leaven.judging": ("Judgement", "judge"),
+    "leaven.keeping": ("Erased", "Lineage", "erase", "lineage"),
     "leaven.notebook": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
     "leaven.transforms.custom": ("row_transform",),
@@ -45,6 +47,7 @@ __all__ = [
     "Clean",
     "DataError",
     "Dirt",
+    "Erased",
     "Events",
     "FitError",
     "GateError",
@@ -53,6 +56,7 @@ __all__ = [
     "ItemSource",
     "Judgement",
     "LeavenError",
+    "Lineage",
     "MissingExtra",
     "Plan",
     "Shop",
@@ -60,8 +64,10 @@ __all__ = [
     "SpecError",
     "Step",
     "clean",
+    "erase",
     "expand",
     "judge",
+    "lineage",
     "list",
     "preview",
     "preview_pictures",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,49 @@ Keys = npt.NDArray[np.uint64]
 Strength = npt.NDArray[np.float32]
 Tell = Callable[[int, int, str], None]
 """Progress: (done, total, a few words)."""
+
+
+class Rows(Protocol):
+    """What a plan needs to know of the rows that it works on: `Histories` and `Samples` are such."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def parents(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def origin(self) -> npt.NDArray[np.int16]: ...
+
+    def __len__(self) -> int: ...
+
+    def check(self) -> Self:
+        """Itself, once every promise of its class is kept; DataError names the first broken one."""
+        ...
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """The rows at these indices (int), or where this mask (bool) is true."""
+        ...
+
+    def slice(self, first: int, last: int) -> Self:
+        """Rows first..last - 1."""
+        ...
+
+    def joined(self, others: Sequence[Any]) -> Self:
+        """These rows, then those of the others."""
+        ...
+
+    def same_as(self, other: Any) -> npt.NDArray[np.bool_]:
+        """bool (rows,): where both say the same; lineage does not count."""
+        ...
+
+    def read_back(self, *paths: str | Path) -> Self:
+        """Rows of files that `to_parquet` wrote, with all that these rows know beside their columns."""
+        ...
+
+    def to_parquet(self, path: str | Path) -> None: ...
 
 
 class FittedTransform(Protocol):
@@ -68,6 +111,13 @@ class TextTransform(Protocol):
     """The wish for a change of items' texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
+
+
+class TextGenerator(TextTransform, Protocol):
+    """The wish for a model that writes items' texts: an operator on words whose answers are kept, not drawn anew."""
+
+    @property
+    def cache(self) -> str: ...
 
 
 class FittedEncoder(Protocol):
@@ -160,7 +210,14 @@ class Scored(Protocol):
 class Strategy(Protocol):
     """How many copies of each row? None negative; the exact total where one was asked."""
 
-    def __call__(self, train: Histories, key: int) -> npt.NDArray[np.int32]: ...
+    def __call__(self, train: Any, key: int) -> npt.NDArray[np.int32]: ...
+
+
+class TableStrategy(Protocol):
+    """The same for samples. It may have `groups(train)`: rows -> int64 (rows,), the group that it fills up: a row that
+    a generator makes is then of the group of the row that it stands for."""
+
+    def __call__(self, train: Samples, key: int) -> npt.NDArray[np.int32]: ...
 
 
 class Schedule(Protocol):
@@ -273,6 +330,25 @@ class Filter(Protocol):
     def fit(self, train: Histories, key: int) -> FittedFilter: ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """A fitted filter that can say by which figures it judges."""
+
+    def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
+        """A few words -> float64 (rows,); NaN where a row has no such figure."""
+        ...
+
+
+class FittedTableFilter(Protocol):
+    """Idempotent: what was kept is kept again."""
+
+    def __call__(self, new: Samples) -> Kept: ...
+
+
+class TableFilter(Protocol):
+    def fit(self, train: Samples, key: int) -> FittedTableFilter: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Ranked:
     """items int32 (users, k), best first, 0 where there was nothing left; scores float32 (users, k)."""
@@ -312,7 +388,7 @@ class Training:
 
     key      every draw of the training follows from it
     steps    optimiser steps; None: what the recommender finds right for these rows
-    valid    users for early stopping; never test
+    valid    users for early stopping (of a click model: labelled rows); never test
     refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`. A recommender
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
@@ -324,14 +400,13 @@ class Training:
     watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
-    key: int
+    key: int = 0
     steps: int | None = None
-    valid: HeldOut | None = None
-    refresh: Callable[[int, float], Histories] | None = None
+    valid: Any = None
+    refresh: Callable[[int, float], Any] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
     views: Callable[[int, float], Catalog] | None = None
-
 
     watch: Watch | None = None
 
@@ -365,25 +440,6 @@ class RankingMetric(Protocol):
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class ClickTraining:
-    """How a click model's fit is asked for, beside the rows.
-
-    key      every draw of the training follows from it
-    steps    optimiser steps; None: what the model finds right for these rows
-    valid    rows for early stopping; never test
-    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
-    folder   where checkpoints lie; None: nowhere
-    """
-
-    key: int = 0
-    steps: int | None = None
-    valid: Samples | None = None
-    refresh: Callable[[int, float], Samples] | None = None
-    folder: Path | None = None
-    tell: Tell = field(default=lambda done, total, words: None)
-
-
 class FittedClickModel(Protocol):
     """Says how likely each row is a positive; save and load change nothing."""
 
@@ -397,7 +453,11 @@ class FittedClickModel(Protocol):
 class ClickModel(Protocol):
     """The wish for a click model. Its class also has `load(folder) -> FittedClickModel`."""
 
-    def fit(self, train: Samples, training: ClickTraining) -> FittedClickModel: ...
+    def fit(self, train: Samples, training: Training) -> FittedClickModel: ...
+
+    def steps(self, train: Samples) -> int | None:
+        """Optimiser steps that it would take on these rows; None where it takes none."""
+        ...
 
 
 class FittedTableTransform(Protocol):

@@ -58,6 +58,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
     },
+    "text_generators": {
+        "endpoint": "leaven.generators.text.endpoint:Endpoint",
+        "local_model": "leaven.generators.text.local:LocalModel",
+    },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:Sentences",
@@ -66,6 +70,10 @@ FAMILIES: dict[str, dict[str, str]] = {
     "generators": {
         "markov": "leaven.generators.markov:Markov",
         "autoregressive": "leaven.generators.autoregressive:Autoregressive",
+        "vae": "leaven.generators.vae:Vae",
+        "gan": "leaven.generators.gan:Gan",
+        "denoiser": "leaven.generators.denoiser:Denoiser",
+        "self": "leaven.generators.self_generated:SelfGenerated",
     },
     "strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",
@@ -92,6 +100,16 @@ FAMILIES: dict[str, dict[str, str]] = {
         "surprisal": "leaven.dosage.filters.surprisal:Surprisal",
         "quota": "leaven.dosage.filters.quota:Quota",
         "rank_fidelity": "leaven.dosage.filters.rank_fidelity:RankFidelity",
+        "density_ratio": "leaven.dosage.filters.density_ratio:DensityRatio",
+    },
+    "table_strategies": {
+        "uniform": "leaven.dosage.strategy:Uniform",
+        "random": "leaven.dosage.strategy:Random",
+        "to_total": "leaven.dosage.strategy:ToTotal",
+        "balanced": "leaven.dosage.groups:BalancedRows",
+    },
+    "table_filters": {
+        "rules": "leaven.dosage.filters.rules:Rules",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
@@ -162,6 +180,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "time": "leaven.data.split:TimeSplit",
         "leave_one_out": "leaven.data.split:LeaveOneOut",
     },
+    "sample_splits": {
+        "time": "leaven.data.sampling.parts:ByTime",
+        "users": "leaven.data.sampling.parts:ByUsers",
+        "rows": "leaven.data.sampling.parts:ByRows",
+    },
     "click_models": {
         "mlp": "leaven.clickers.nets:Mlp",
         "cross": "leaven.clickers.nets:CrossNet",
@@ -176,11 +199,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "f1": "leaven.metrics.clicks:F1",
         "auc": "leaven.metrics.clicks:Auc",
         "average_precision": "leaven.metrics.clicks:ClickAveragePrecision",
+        "information_gain": "leaven.metrics.clicks:InformationGain",
         "log_loss": "leaven.metrics.clicks:LogLoss",
         "calibration_error": "leaven.metrics.clicks:CalibrationError",
         "user_auc": "leaven.metrics.clicks:UserAuc",
     },
     "table_transforms": {
+        "repeat": "leaven.transforms.table.repeat:RepeatRows",
         "noise": "leaven.transforms.table.numbers:NumericNoise",
         "quantile_jitter": "leaven.transforms.table.numbers:QuantileJitter",
         "swap_noise": "leaven.transforms.table.cells:SwapNoise",
@@ -192,6 +217,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+        "smote": "leaven.generators.table.smote:Smote",
+        "vae": "leaven.generators.table.vae:TableVae",
+        "gan": "leaven.generators.table.gan:TableGan",
+        "diffusion": "leaven.generators.table.diffusion:TableDiffusion",
     },
     "image_transforms": {
         "crop": "leaven.transforms.image.geometry:CropPicture",
@@ -209,9 +238,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "blur": "leaven.transforms.image.pixels:BlurPicture",
         "erase": "leaven.transforms.image.pixels:ErasePatch",
         "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "mixup": "leaven.transforms.image.mixing:PictureMixup",
+        "cutmix": "leaven.transforms.image.mixing:PictureCutmix",
         "chain": "leaven.transforms.image.combine:PictureChain",
         "one_of": "leaven.transforms.image.combine:SomePictureChanges",
         "maybe": "leaven.transforms.image.combine:MaybePicture",
+    },
+    "image_generators": {
+        "gan": "leaven.generators.image.gan:PictureGan",
+        "vae": "leaven.generators.image.vae:PictureVae",
     },
 }
 

@@ -19,13 +19,14 @@ from typing import Any
 
 from leaven.errors import DataError
 
-LOCK, SPEC, FACTS, REPORT, LOG, RECORDS = (
+LOCK, SPEC, FACTS, REPORT, LOG, RECORDS, ERASED = (
     "lock.json",
     "spec.toml",
     "facts.json",
     "report.html",
     "log.jsonl",
     "records.parquet",
+    "erased.json",
 )
 
 
@@ -48,6 +49,12 @@ class Run:
     def fit(self, arm: str, seed: int) -> Path:
         """Everything of one training."""
         return self.arm(arm) / f"seed-{seed}"
+
+    def erased(self) -> dict[str, bool]:
+        """Key of an erased user, 16 hexadecimal digits -> whether every file is free of them."""
+        note = self.folder / ERASED
+        found: dict[str, bool] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+        return found
 
     def facts(self) -> dict[str, Any]:
         """The facts of a finished run.
@@ -103,7 +110,11 @@ def create(folder: Path, resume: bool) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LOCK).exists():
         write_json(folder / LOCK, {})  # ours from the first moment on, so that a kill at any time can be resumed
-    return Run(folder, _logger(folder / LOG))
+    run = Run(folder, _logger(folder / LOG))
+    if not all(run.erased().values()):
+        fix = "finish it first: leaven erase RUN --user USER, as before"
+        raise DataError(str(folder), "files that agree with each other", "an erasure that was cut off", fix)
+    return run
 
 
 def opened(folder: Path) -> Run:

@@ -24,11 +24,12 @@ def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[A
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
         for one in previews:
             yield Text(f"  {one['step']}", style="cyan")
-            yield printing.pairs(_lines(one))
+            yield printing.pairs(pair_lines(one))
         yield Text("")
 
 
-def _lines(one: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+def pair_lines(one: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+    """The lines of one preview: what stood there, what stands there now."""
     before, after = list(one["before"]), list(one["after"])
     if before:
         yield "    before", Text.assemble(*_names(before, ()))
@@ -59,6 +60,14 @@ def made_rows(arm: Mapping[str, Any]) -> Iterator[Any]:
     if steps := arm.get("steps"):
         yield ""
         yield printing.table(["step", ">made", "unchanged or refused"], map(_step, steps))
+
+
+def kept_rows(kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Which steps of a lessened plan kept their rows, and which had to make theirs again."""
+    if kept.get("kept"):
+        yield f"kept as they were: {', '.join(kept['kept'])}"
+    if kept.get("made"):
+        yield f"made again, as they read what went: {', '.join(kept['made'])}"
 
 
 def _step(step: Mapping[str, Any]) -> tuple[str, str, str]:

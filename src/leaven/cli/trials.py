@@ -103,22 +103,28 @@ def expand(
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
     changes: Set = None,
     resume: Resume = False,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="As if the plan never had it; the other rows stay.")
+    ] = None,
     engine: EngineName = "local",
     workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Only the data: real and new rows, with the lineage of each."""
-    from leaven.cli.rows import made_rows
+    from leaven.cli.rows import kept_rows, made_rows
     from leaven.progress import shown
 
     with shown() as tell:
         from leaven.experiment import expand_arm
         from leaven.spec import load
 
-        done = expand_arm(load(spec, changes or []), arm, out, resume, _engine(engine, workers), tell)
+        done = expand_arm(load(spec, changes or []), arm, out, resume, _engine(engine, workers), tell, without or ())
     facts = printing.facts_of(done.folder)["arms"][0]
     rows = done.arm(arm) / "expanded"
-    printing.as_json({"rows": rows, **facts}) if json else printing.show(*made_rows(facts), "", f"rows: {rows}")
+    if json:
+        printing.as_json({"rows": rows, **facts})
+    else:
+        printing.show(*made_rows(facts), "", *kept_rows(facts.get("without", {})), f"rows: {rows}")
 
 
 def preview(

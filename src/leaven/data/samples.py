@@ -25,6 +25,8 @@ Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 
+GROUP_ROWS = 65_536
+"""Rows of a row group of a file: what is read at once where not all fit into memory."""
 UNKNOWN = 0
 """The code of a category that is missing, or that nobody had seen."""
 ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
@@ -142,9 +144,28 @@ class Samples:
         taken: dict[str, Any] = {name: getattr(self, name)[index] for name in names}
         return replace(self, **taken)
 
+    def slice(self, first: int, last: int) -> Samples:
+        """Rows first..last - 1, as views: nothing is copied."""
+        columns: dict[str, Any] = {name: getattr(self, name)[first:last] for name in ("numbers", "codes", *ROW_COLUMNS)}
+        return replace(self, **columns)
+
     def real_only(self) -> Samples:
         """The rows that nobody made."""
         return self.take(self.is_real)
+
+    def joined(self, others: Sequence[Samples]) -> Samples:
+        """These rows, then those of the others."""
+        return concat([self, *others])
+
+    def same_as(self, other: Samples) -> npt.NDArray[np.bool_]:
+        """bool (rows,): where both have the same cells and label. Both have as many rows, and the same levels."""
+        numbers = (self.numbers == other.numbers) | (np.isnan(self.numbers) & np.isnan(other.numbers))
+        same = numbers.all(axis=1) & (self.codes == other.codes).all(axis=1) & (self.label == other.label)
+        return np.asarray(same, bool)
+
+    def read_back(self, *paths: str | Path) -> Samples:
+        """Rows of these files, over the same levels."""
+        return Samples.from_parquet(*paths).recoded(self.levels)
 
     def recoded(self, levels: Mapping[str, tuple[str, ...]]) -> Samples:
         """The same rows with codes of other levels; a name that those lack becomes unknown (code 0)."""
@@ -205,7 +226,7 @@ class Samples:
 
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd")
+        pq.write_table(self.to_arrow(), part, compression="zstd", row_group_size=GROUP_ROWS)
         part.replace(target)
 
     @classmethod
@@ -250,6 +271,8 @@ def concat(parts: Sequence[Samples]) -> Samples:
     if not parts:
         raise DataError("concat", "at least one set of samples", "none", "")
     first = parts[0]
+    if len(parts) == 1:
+        return first
     for part in parts[1:]:
         if (part.numeric, part.categorical) != (first.numeric, first.categorical):
             odd = sorted({*part.numeric, *part.categorical} ^ {*first.numeric, *first.categorical})

@@ -38,6 +38,15 @@ class Split:
     facts: dict[str, Any] = field(default_factory=dict)
     unseen: Histories | None = None
 
+    def without(self, keys: npt.NDArray[np.uint64]) -> Split:
+        """The same without the rows of these keys, in any part; the facts stay those of the whole."""
+        parts: dict[str, Any] = {"train": self.train, "unseen": self.unseen}
+        parts = {n: None if rows is None else rows.take(~np.isin(rows.keys, keys)) for n, rows in parts.items()}
+        for name in ("control", "valid", "test"):
+            held: HeldOut | None = getattr(self, name)
+            parts[name] = None if held is None else held.take(~np.isin(held.histories.keys, keys))
+        return replace(self, **parts)
+
 
 @dataclass(frozen=True)
 class TimeSplit:

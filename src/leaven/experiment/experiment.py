@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,20 +10,18 @@ from typing import Any
 
 import tomli_w
 
-from leaven.contracts import Engine, Recommender, Tell
-from leaven.data.histories import Histories
-from leaven.errors import DataError
-from leaven.experiment import steered, summary
+from leaven.contracts import Engine, Tell
+from leaven.experiment import summary, work
 from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
+from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
-from leaven.metrics.named import parse_all
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.registry import made
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, Run, create, fingerprint, write_json, write_text
-from leaven.spec import Arm, Spec, resolved
+from leaven.spec import Arm, Spec, repeat_of, resolved
 from leaven.spec.spec import BASELINE, CONTROL
 
 
@@ -45,8 +43,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
     write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    _check_lists(spec, prepared)
-    _check_plans(spec, prepared)
+    work.of(spec).check(spec, prepared.split)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -59,7 +56,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
     facts = summary.judged(facts, judging)
-    summary.write_records(trials, prepared.split.test, folder.folder / RECORDS)
+    summary.write_records(trials, work.of(spec).users(prepared.split), folder.folder / RECORDS)
     write_json(folder.folder / FACTS, facts)
     write_page(folder.folder / FACTS, folder.folder / REPORT)
     tell(1, 1, "comparing")
@@ -72,7 +69,7 @@ class Expanded:
     """An arm. once: loads its rows; mark: fingerprint of the rows; fact: what the report says of them."""
 
     arm: Arm
-    once: Callable[[], Histories]
+    once: Callable[[], Any]
     mark: str
     fact: dict[str, Any]
 
@@ -82,32 +79,33 @@ def _expanded(spec: Spec, prepared: Prepared, run: Run, engine: Engine | None, t
     baseline = Expanded(Arm(BASELINE), lambda: prepared.split.train, prepared.fingerprint, {"name": BASELINE})
     arms = [_expand(spec, arm, prepared, run, engine, tell) for arm in spec.arms]
     most = max((int(arm.fact["rows_new"]) for arm in arms), default=0)
-    control = _expand(spec, _control(len(prepared.split.train), most), prepared, run, engine, tell)
+    control = _expand(spec, _control(spec, len(prepared.split.train), most), prepared, run, engine, tell)
     return [baseline, control, *arms]
 
 
-def _control(real: int, most: int) -> Arm:
+def _control(spec: Spec, real: int, most: int) -> Arm:
     """As many copies of real rows as the largest plan adds; as many as there are where plans only change rows."""
     copies = made("strategies", "to_total", {"total": real + (most or real)})
-    return Arm(CONTROL, Plan([Step(made("transforms", "repeat"), copies=copies)]))
+    return Arm(CONTROL, Plan([Step(repeat_of(spec), copies=copies)]))
 
 
 def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> Expanded:
     """Write the rows that an arm makes once; they stay in files until they are trained on."""
     train = prepared.split.train
+    catalog = getattr(train, "catalog", None)  # labelled rows have none
     mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
     folder = run.arm(arm.name) / "expanded"
     told = _numbered(tell, arm.name)
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
-            stage.facts = {"steps": list(expansion.steps)}
-            stage.facts["previews"] = [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-            stage.facts |= views_of(arm.plan, train.catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+            previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
+            stage.facts |= {"steps": list(expansion.steps), "previews": previews}
+            stage.facts |= views_of(arm.plan, catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
-    return Expanded(arm, partial(load, folder, arm.plan, train.catalog), mark, fact)
+    return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
 
 
 def _shards(engine: Engine | None) -> int:
@@ -116,23 +114,8 @@ def _shards(engine: Engine | None) -> int:
 
 def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:
     """Every arm takes as many optimiser steps as the recommender would on the real rows."""
-    recommender: Recommender | None = spec.recommender
-    assert recommender is not None
-    steps = spec.evaluate.steps or recommender.steps(prepared.split.train)
+    steps = spec.evaluate.steps or spec.recommender.steps(prepared.split.train)
     return Bench(spec, run, prepared.split, steps, fingerprint(prepared.fingerprint, judged_by(spec)))
-
-
-def _check_lists(spec: Spec, prepared: Prepared) -> None:
-    longest, items = parse_all(spec.evaluate.metrics).longest, prepared.split.train.n_items
-    if longest > items:
-        fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
-        raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
-
-
-def _check_plans(spec: Spec, prepared: Prepared) -> None:
-    assert spec.recommender is not None
-    for arm in spec.arms:
-        steered.check(arm.plan, spec.recommender, prepared.split)
 
 
 def _numbered(tell: Tell, where: str) -> Tell:
@@ -140,25 +123,39 @@ def _numbered(tell: Tell, where: str) -> Tell:
 
 
 def outline(spec: Spec) -> dict[str, Any]:
-    """What `run` would do, without doing it: the resolved spec, and how many trainings of which arms."""
+    """What `run` would do, without doing it: the resolved spec, how many trainings of which arms, how many pilots."""
     arms = [BASELINE, CONTROL, *(arm.name for arm in spec.arms)]
-    return {"spec": resolved(spec), "arms": arms, "trainings": len(arms) * spec.evaluate.seeds}
+    shares = {arm.plan.controller.pilot_share for arm in spec.arms if arm.plan.controller is not None} - {0.0}
+    trained = {"trainings": len(arms) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
+    return {"spec": resolved(spec), "arms": arms, **trained}
 
 
 def expand_arm(
-    spec: Spec, name: str, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet
+    spec: Spec,
+    name: str,
+    out: Path,
+    resume: bool = False,
+    engine: Engine | None = None,
+    tell: Tell = quiet,
+    without: Sequence[str] = (),
 ) -> Run:
     """Only the data: the split, and the real and new rows of one arm as Parquet with lineage.
 
-    Raises SpecError for an unknown arm.
+    without: steps that the plan shall not have had. Where the folder holds the arm's rows already, only those of
+    steps that read rows of these are made again; the bytes are as if the plan had never had them, with the names that
+    its steps have.
+
+    Raises SpecError for an unknown arm or step.
     """
-    arm = spec.arm(name)
-    folder = create(out, resume)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
-    prepared = prepare(spec, folder, tell)
-    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    done = _expand(spec, arm, prepared, folder, engine, tell)
-    write_json(folder.folder / FACTS, {"name": spec.name, "data": prepared.facts, "arms": [done.fact]})
+    wish = lessened(spec, name, without) if without else spec
+    folder = create(out, resume or bool(without))
+    prepared = prepare(wish, folder, tell)
+    if without:
+        take_over_rows(folder, wish, name, prepared)
+    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
+    write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
+    done = _expand(wish, wish.arm(name), prepared, folder, engine, tell)
+    write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 
 
@@ -166,9 +163,9 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     """arm -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
     arms = [spec.arm(name)] if name else list(spec.arms)
     prepared = prepare(spec, Run(scratch), tell)
-    train: Histories = prepared.split.train
+    train = prepared.split.train
     return {
         arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
-        + texts_before_after(arm.plan, train.catalog, spec.seed, rows)
+        + texts_before_after(arm.plan, getattr(train, "catalog", None), spec.seed, rows)
         for arm in arms
     }

@@ -44,6 +44,8 @@ def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], t
     """
     if spec.judge is None:
         return {}
+    if spec.task == "clicks":
+        return {"skipped": "labelled rows are judged from files: leaven judge --kind table"}
     if prepared.split.unseen is None or not len(prepared.split.unseen):
         fix = "give the split a control_share: rows are judged by users whom no generator saw"
         return {"skipped": f"no users are held out from what makes rows; {fix}"}
@@ -130,7 +132,8 @@ class _Judge:
         """Rows that steps made or changed: once, and in one epoch, half-way through."""
         rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
         whole = rows(0, _HALF)
-        return whole.take(np.flatnonzero(whole.origin != REAL))
+        made: Histories = whole.take(np.flatnonzero(whole.origin != REAL))
+        return made
 
     def _known(self, inputs: Inputs) -> Studied:
         if self.studied is None:

@@ -26,7 +26,7 @@ def check_words(spec: Spec) -> None:
 
 
 def views_of(plan: Plan, catalog: Catalog | None, seed: int, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the views of an arm's steps on words; the facts of all its steps, and its gallery. {} where it has none."""
+    """Writes the views of an arm's steps on words; facts of all its steps, and its gallery. {} where it has none."""
     if not word_steps(plan):
         return {}
     views = catalog_views(catalog, plan, seed)

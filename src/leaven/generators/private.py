@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +11,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.generators.decoder import Decoder
+from leaven.generators.drawing import Pen
+from leaven.generators.frame import Frames
+from leaven.generators.learning import Curve, Ground, Taste, begun, pen_of, shape_of
+from leaven.generators.learning import Wish as NetWish
 from leaven.generators.privacy import Privacy
 from leaven.nets import private
 
-if TYPE_CHECKING:
-    from leaven.generators.learning import Wish
-
 Ints = npt.NDArray[np.int64]
 
+_KNOTS = 32
 _STEPS = 500
 _LOOKS = 10
+
+
+class Wish(NetWish, Taste, Protocol):
+    """The fields of a wish for a decoder that writes."""
 
 
 class OneUser(nn.Module):
@@ -41,11 +49,20 @@ class OneUser(nn.Module):
         return -(own * there).sum() / there.sum().clamp(min=1.0)
 
 
-def learn(net: Decoder, rows: Histories, knots: Ints, wish: Wish, privacy: Privacy, key: int) -> list[dict[str, float]]:
-    """Train the net in place. rows: begun with the mask's id; each is one example, cut to its last `length` events."""
+def learned_privately(
+    wish: Wish, privacy: Privacy, train: Histories, frames: Frames, key: int
+) -> tuple[Decoder, Pen, Frames, Curve]:
+    """(net, pen, frames, how training went). Each row is one example, cut to its last `length` events.
+
+    Nothing that chooses items is counted: frequencies, judging rows, shares of repeats, first days stay unknown.
+    """
+    rows, knots = begun(train), public_knots(train, _KNOTS)
+    chance = torch.Generator().manual_seed(seeds.key(key, "weights"))
+    counts = torch.zeros(train.n_items)
+    net = Decoder(shape_of(wish, train.n_items), wish.cell, len(knots), counts, chance).eval()  # noise is enough
     steps = wish.steps or _STEPS
     course = private.PrivateCourse(
-        key=key,
+        key=seeds.key(key, "private"),
         steps=steps,
         learning_rate=wish.learning_rate,
         rate=privacy.rate(len(rows)),
@@ -53,11 +70,10 @@ def learn(net: Decoder, rows: Histories, knots: Ints, wish: Wish, privacy: Priva
         noise=privacy.noise(len(rows), steps),
         look_every=max(steps // _LOOKS, 1),
     )
-    net.eval()  # without dropout: the noise is enough
     curve = private.train(OneUser(net), len(rows), lambda chosen: _tensors(rows, chosen, knots, wish.length), course)
-    for record in curve:
-        record["epsilon"] = privacy.epsilon
-    return curve
+    pen = pen_of(wish, train, Ground(train, rows, rows.slice(0, 0), knots), 1.0)
+    pen = replace(pen, born=np.full_like(pen.born, int(train.times.min())))
+    return net, pen, frames, [record | {"epsilon": privacy.epsilon} for record in curve]
 
 
 def _tensors(rows: Histories, chosen: Ints, knots: Ints, length: int) -> tuple[Tensor, ...]:

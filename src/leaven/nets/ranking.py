@@ -27,8 +27,7 @@ def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, uni
     has no event yet gets the items that are taken most often.
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors = net.items.every()
-    vectors = (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()  # (width, items)
+    vectors = _table(net, unit)
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
     order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
     for users in _runs(order, int((histories.lengths == 0).sum()), rows):
@@ -49,8 +48,7 @@ def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArr
     No history may be empty. temperature: of cosines; None: dot products.
     """
     known, unit = users.histories, temperature is not None
-    vectors = net.items.weight[1 : net.shape.n_items + 1]
-    vectors = (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()  # (width, items)
+    vectors = _table(net, unit)
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
     found = np.zeros(len(users), np.float64)
     for some in _runs(np.argsort(known.lengths, kind="stable"), 0, rows):
@@ -61,6 +59,12 @@ def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArr
         wrong = (logits.logsumexp(dim=1)[row] - logits[row, item]).double().cpu().numpy()
         found[some] = np.bincount(row.cpu().numpy(), wrong, minlength=len(some)) / np.diff(part.starts)
     return found
+
+
+def _table(net: Encoder, unit: bool) -> Tensor:
+    """(width, items)."""
+    vectors = net.items.every()
+    return (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()
 
 
 def _runs(order: npt.NDArray[np.int64], first: int, rows: int) -> list[npt.NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.data.histories import Histories, concat
+from leaven.contracts import Rows
 from leaven.plan.expansion import step_facts
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rounds import RoundRows, read_by
@@ -36,8 +36,8 @@ class EpochRows:
     rows, or with `reads = "previous"` all rows of this epoch so far.
     """
 
-    train: Histories
-    once: Histories
+    train: Any
+    once: Any
     plan: Plan
     steps: tuple[FittedStep, ...]
     rounds: RoundRows | None = None
@@ -48,7 +48,7 @@ class EpochRows:
         """Whether every epoch has the same rows."""
         return not self.steps and self.rounds is None
 
-    def __call__(self, epoch: int, progress: float) -> Histories:
+    def __call__(self, epoch: int, progress: float) -> Any:
         """The rows of one epoch, real ones first."""
         rows, new = self._standing(progress), []
         for fitted, made in self._made(epoch, progress, self.steering):
@@ -56,7 +56,7 @@ class EpochRows:
                 rows = made.rows
             else:
                 new.append(made.rows)
-        return concat([rows, *new])
+        return rows.joined(new)
 
     def facts(self) -> list[dict[str, Any]]:
         """What each of its steps does in one epoch, in the middle of its share of training, at full strength.
@@ -77,12 +77,12 @@ class EpochRows:
                 told.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.refused)})
         return sorted(told, key=lambda fact: int(fact["index"]))
 
-    def _standing(self, progress: float) -> Histories:
+    def _standing(self, progress: float) -> Any:
         """Rows that stay from one epoch to the next."""
-        return self.once if self.rounds is None else concat([self.once, *self.rounds.so_far(progress)])
+        return self.once if self.rounds is None else self.once.joined(self.rounds.so_far(progress))
 
     def _made(self, epoch: int, progress: float, steering: Steering | None) -> Iterator[tuple[FittedStep, Made]]:
-        rows, new = self._standing(progress), list[Histories]()
+        rows, new = self._standing(progress), list[Any]()
         for fitted in self.steps:
             step = fitted.step
             if not step.acts(progress):
@@ -119,7 +119,7 @@ def _some(copies: npt.NDArray[np.int32], share: Level, keys: seeds.Keys) -> npt.
 
 
 def epoch_rows(
-    train: Histories, once: Histories, plan: Plan, seed: int, draw: int = 0, steering: Steering | None = None
+    train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0, steering: Steering | None = None
 ) -> EpochRows:
     """The rows of every epoch of a plan. seed: what its steps learn follows from it; draw: what they draw, too."""
     numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_words]

@@ -1,7 +1,8 @@
 """Which rows does a plan make once, before training?
 
 Rows are made in blocks of a fixed number of source rows. An engine runs blocks over shards: how many
-shards and workers there are changes no byte, in memory or on disk.
+shards and workers there are changes no byte, in memory or on disk. On disk a block is read from the files of the step
+that made its source rows and written to a file of its own, so that memory does not grow with the log.
 """
 
 from __future__ import annotations
@@ -10,27 +11,26 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import Engine
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories, concat
+from leaven.contracts import Engine, Rows
 from leaven.errors import DataError, SpecError
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
-from leaven.plan.steps import Plan
+from leaven.plan.steps import Plan, Step
+from leaven.plan.stored import Stored
 
 BLOCK_ROWS = 8192
 """Source rows of one block, which is one file; part of the layout, not of the engine."""
 
 Tell = Callable[[int, int, str], None]
+R = TypeVar("R", bound=Rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,55 +38,73 @@ class Expansion:
     """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's."""
 
     steps: Sequence[dict[str, Any]]
-    rows: Callable[[], Histories]
+    rows: Callable[[], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What every shard of one step shares. folder: where its files go; None: rows come back in memory."""
+    """What every shard of one step shares.
 
-    fitted: FittedStep
-    source: Histories
-    copies: npt.NDArray[np.int32]
+    source  rows, or files of them. folder: where the step's files go; None: rows come back in memory
+    fitted, copies  None, and none, where every block is there already: then nothing is learned again
+    """
+
+    step: Step
+    place: int
+    source: Any
     folder: Path | None = None
+    fitted: FittedStep | None = None
+    copies: npt.NDArray[np.int32] | None = None
 
     def path(self, block: int) -> Path:
         """The file of a block."""
         assert self.folder is not None
-        return self.folder / f"{self.fitted.place:02d}-{_plain(self.fitted.step.called)}-{block:05d}.parquet"
+        return self.folder / f"{file_name(self.place, self.step)}-{block:05d}.parquet"
+
+    def paths(self) -> list[Path]:
+        """The files of all blocks."""
+        return [self.path(block) for block in range(blocks_of(len(self.source)))]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every block lies in its file."""
+        return self.folder is not None and all(path.exists() for path in self.paths())
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
     """One block. rows: None where they lie in their file. made, tried: how many rows after and before filters."""
 
-    rows: Histories | None
+    rows: Any
     made: int
     tried: int
     unchanged: Mapping[str, int]
     refused: Mapping[str, int]
 
 
-def expand(train: Histories, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> Histories:
+def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> R:
     """The real rows first, then the rows of every step that runs once.
 
     Steps that run in each epoch make nothing here: see `EpochRows`.
 
     Raises SpecError for a plan with steps on words, which make views of items and no rows: see `catalog_views`.
 
+    >>> from leaven.data.histories import Histories
     >>> from leaven.transforms.history import Crop
     >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
+
+    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order.
     """
     if spoken_of := next((step.called for step in plan.all if step.on_words), ""):
         fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
         raise SpecError(f"step {spoken_of!r}", "steps on rows", "a step on words", fix)
-    return _expansion(train, plan, seed, _Place(None, engine, shards)).rows()
+    return cast(R, _expansion(train.check(), plan, seed, _Place(None, engine, shards)).rows())
 
 
 def write(
-    train: Histories,
+    train: Rows,
     plan: Plan,
     folder: Path,
     seed: int = 0,
@@ -102,8 +120,9 @@ def write(
     return _expansion(train, plan, seed, _Place(folder, engine, shards, tell))
 
 
-def load(folder: Path, plan: Plan, catalog: Catalog | None) -> Histories:
-    """What `write` left in a folder: the real rows, or those of the last step that replaced them, then the new ones.
+def load(folder: Path, plan: Plan, train: R) -> R:
+    """What `write` left of `train` in a folder: the real rows, or those of the last step that replaced them, then the
+    new ones.
 
     Raises DataError where there is nothing.
     """
@@ -118,7 +137,7 @@ def load(folder: Path, plan: Plan, catalog: Catalog | None) -> Histories:
     files = [path for number in (first, *added) for path in sorted(folder.glob(f"{number}-*.parquet"))]
     if not files:
         raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
-    return replace(Histories.from_parquet(*files), catalog=catalog)
+    return train.read_back(*files)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,81 +151,81 @@ class _Place:
 
     def run(self, work: _Work, words: str) -> list[_Block]:
         """The blocks of one step, in order."""
-        blocks = _blocks(len(work.source))
-        shards = _dealt(list(range(len(blocks))), self.shards)
+        blocks = blocks_of(len(work.source))
+        shards = _dealt(list(range(blocks)), self.shards)
         results: list[_Block] = []
-        self.tell(0, len(blocks), words)
+        self.tell(0, blocks, words)
         plain = (_task(work, shard) for shard in shards)
-        found: Iterator[list[_Block]] = plain if self.engine is None else self.engine.map(_task, shards, work)
+        here = self.engine is None or work.is_done
+        found: Iterator[list[_Block]] = plain if here else cast(Engine, self.engine).map(_task, shards, work)
         for done in found:
             results += done
-            self.tell(len(results), len(blocks), words)
+            self.tell(len(results), blocks, words)
         return results
 
 
-def _expansion(train: Histories, plan: Plan, seed: int, place: _Place) -> Expansion:
-    if place.folder is not None:
-        _write_real(train, place.folder)
-    current: Callable[[], Histories] = partial(_itself, train)
-    made: dict[str, Callable[[], Histories]] = {}
+def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
+    current: Any = train if place.folder is None else Stored.of(train, _written(train, place.folder))
+    made: dict[str, Any] = {}
     facts = []
     for number, step in enumerate(plan.all, 1):
         if step.when != "once" or step.on_words:
             facts.append(_fact(step_facts(plan, number), []))
             continue
-        source = _read(plan, number, current, made)
-        fitted = fit_step(plan, number, train, seed, source)
-        work = _Work(fitted, source, _copies(fitted, source, seed), place.folder)
+        work = _Work(step, number, _read(plan, number, current, made), place.folder)
+        if not work.is_done:
+            work = _learned(work, plan, train, seed)
         blocks = place.run(work, f"rows of {step.called}")
         facts.append(_fact(step_facts(plan, number), blocks))
         check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
-        rows = partial(_all_rows, blocks, work)
+        rows = _all_rows(train, blocks, work)
         if step.mode == "replace":
             current = rows
         else:
             made[step.called] = rows
-    return Expansion(facts, lambda: concat([current(), *(rows() for rows in made.values())]))
+    return Expansion(facts, lambda: whole(current.joined(list(made.values()))))
 
 
-def _itself(rows: Histories) -> Histories:
-    return rows
+def whole(rows: Any) -> Any:
+    """The rows themselves, of files or of memory."""
+    return rows.whole() if isinstance(rows, Stored) else rows
 
 
-def _all_rows(blocks: Sequence[_Block], work: _Work) -> Histories:
-    """The rows of all blocks of a step, from memory or from their files."""
-    parts = [one.rows if one.rows is not None else _load(work, block) for block, one in enumerate(blocks)]
-    return concat(parts)
+def _learned(work: _Work, plan: Plan, train: Rows, seed: int) -> _Work:
+    """A step that can make its rows. Where it reads files, all their rows are in memory only while it learns from them
+    and counts copies, and not at all where these are the training rows."""
+    source: Any = train if isinstance(work.source, Stored) and work.source.real else whole(work.source)
+    fitted = fit_step(plan, work.place, train, seed, source)
+    if work.step.mode == "replace":
+        return replace(work, fitted=fitted)
+    copies = work.step.copies(source, seeds.key(seed, "copies", work.step.called))
+    return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
 
 
-def _load(work: _Work, block: int) -> Histories:
-    return replace(Histories.from_parquet(work.path(block)), catalog=work.source.catalog)
+def _all_rows(train: Any, blocks: Sequence[_Block], work: _Work) -> Any:
+    """The rows of all blocks of a step, in memory or in their files."""
+    if work.folder is not None:
+        return Stored.of(train, work.paths(), real=False)
+    return blocks[0].rows.joined([one.rows for one in blocks[1:]])
 
 
-def _read(
-    plan: Plan, number: int, current: Callable[[], Histories], made: Mapping[str, Callable[[], Histories]]
-) -> Histories:
+def _read(plan: Plan, number: int, current: Any, made: Mapping[str, Any]) -> Any:
     """The rows that a step reads; what replaces rows reads the current ones, whatever the plan says."""
     step = plan.all[number - 1]
     reads = "real" if step.mode == "replace" else plan.reads(step)
     if reads == "real":
-        return current()
+        return current
     if reads == "previous":
-        return concat([current(), *(rows() for rows in made.values())])
+        return current.joined(list(made.values()))
     if reads not in made:
         fix = "let it run once in mode add, or read the real rows"
         raise SpecError(f"step {step.called!r}, reads", "a step that adds rows once", repr(reads), fix)
-    return made[reads]()
+    return made[reads]
 
 
-def _copies(fitted: FittedStep, source: Histories, seed: int) -> npt.NDArray[np.int32]:
-    if fitted.step.mode == "replace":
-        return np.zeros(0, np.int32)
-    return fitted.step.copies(source, seeds.key(seed, "copies", fitted.step.called))
-
-
-def _blocks(rows: int) -> list[tuple[int, int]]:
-    """(first, last) row of each block; one empty block where there are no rows."""
-    return [(first, min(first + BLOCK_ROWS, rows)) for first in range(0, max(rows, 1), BLOCK_ROWS)]
+def blocks_of(rows: int) -> int:
+    """How many blocks so many source rows have; one, without rows, where there are none."""
+    return max(1, -(-rows // BLOCK_ROWS))
 
 
 def _dealt(blocks: list[int], shards: int) -> list[list[int]]:
@@ -240,19 +259,28 @@ def _on_disk(work: _Work, block: int) -> _Block:
 
 
 def _make(work: _Work, block: int) -> Made:
-    first, last = _blocks(len(work.source))[block]
+    assert work.fitted is not None
+    first, last = block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, len(work.source))
     rows = work.source.slice(first, last)
-    strength = float(work.fitted.step.strength(1.0))
-    if work.fitted.step.mode == "replace":
+    strength = float(work.step.strength(1.0))
+    if work.copies is None:
         return replaced(work.fitted, rows, 0, strength)
     return add(work.fitted, rows, work.copies[first:last], 0, strength)
 
 
-def _write_real(train: Histories, folder: Path) -> None:
-    for block, (first, last) in enumerate(_blocks(len(train))):
-        path = folder / f"00-real-{block:05d}.parquet"
+def _written(train: Rows, folder: Path) -> list[Path]:
+    """The files of the real rows, written where they are not there yet."""
+    paths = [folder / f"00-real-{block:05d}.parquet" for block in range(blocks_of(len(train)))]
+    for block, path in enumerate(paths):
         if not path.exists():
-            train.slice(first, last).to_parquet(path)
+            first = block * BLOCK_ROWS
+            train.slice(first, min(first + BLOCK_ROWS, len(train))).to_parquet(path)
+    return paths
+
+
+def file_name(place: int, step: Step) -> str:
+    """How the files of a step begin."""
+    return f"{place:02d}-{_plain(step.called)}"
 
 
 def _plain(name: str) -> str:

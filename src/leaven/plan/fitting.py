@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leaven import seeds
-from leaven.contracts import Filter, FittedFilter, FittedGenerator, FittedTransform
+from leaven.contracts import Filter, Rows
 from leaven.data.histories import Histories
 from leaven.errors import DataError
+from leaven.plan.matching import Matching
 from leaven.plan.steps import Plan, Step
 
 
@@ -25,12 +26,12 @@ class FittedStep:
     step: Step
     place: int
     key: int
-    transform: FittedTransform | None
-    generator: FittedGenerator | None
-    filters: tuple[FittedFilter, ...]
+    transform: Any
+    generator: Any
+    filters: tuple[Any, ...]
 
 
-def fit_step(plan: Plan, place: int, train: Histories, seed: int, read: Histories | None = None) -> FittedStep:
+def fit_step(plan: Plan, place: int, train: Rows, seed: int, read: Rows | None = None) -> FittedStep:
     """Fit step number `place` (from 1) of a plan.
 
     Transforms and filters learn from `train`, the real rows; generators from the rows that they read,
@@ -39,20 +40,35 @@ def fit_step(plan: Plan, place: int, train: Histories, seed: int, read: Historie
     Raises DataError where there is nothing to learn from.
     """
     step = plan.all[place - 1]
-    if not len(train) or not train.events:
+    if not len(train) or (isinstance(train, Histories) and not train.events):
         raise DataError(f"step {step.called!r}", "training rows", "none", "loosen the cleaning rules or the split")
     key = seeds.key(seed, "step", step.called)
     transform, generator = None, None
-    declared: tuple[str, ...] = ()
     use: Any = step.use
     if step.is_generator:
-        generator = use.fit(train if read is None else read, seeds.key(key, "fit"))
-        declared = tuple(use.keep)
+        generator = Matching.of(use.fit(train if read is None else read, seeds.key(key, "fit")), step, train)
     else:
         transform = use.fit(train)
-    wishes = step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
-    filters = tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
-    return FittedStep(step, place, key, transform, generator, filters)
+    return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed, generator))
+
+
+def filters_of(step: Step) -> tuple[Any, ...]:
+    """The wishes for the filters that a step's rows pass, in order: its own, else those that its kind declares."""
+    declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
+    return step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
+
+
+def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
+    """The filters of a step, which have learned from the real rows; generator: its own, once it is fitted."""
+    key = seeds.key(seed, "step", step.called)
+    wishes = [_told(wish, generator) for wish in filters_of(step)]
+    return tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
+
+
+def _told(wish: Any, generator: Any) -> Any:
+    """A filter that asks whose rows it judges, and was not told, is told the step's own generator."""
+    asks = generator is not None and getattr(wish, "generator", generator) is None
+    return replace(wish, generator=generator) if asks else wish
 
 
 def _filter(kind: str) -> Filter:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from leaven import seeds
+from leaven.contracts import Rows
 from leaven.data.histories import FROM_NOISE, Histories
+from leaven.data.samples import Samples
+from leaven.plan import cells
 from leaven.plan.fitting import fit_step
 from leaven.plan.rows import add, replaced
-from leaven.plan.steps import Plan
+from leaven.plan.steps import Plan, Step
 
 SHORTEST, LONGEST = 3, 12
 """Events of a row that is shown."""
@@ -21,8 +24,8 @@ SHORTEST, LONGEST = 3, 12
 
 @dataclass(frozen=True)
 class Preview:
-    """One row before and after one step. before: empty where the row was made from nothing;
-    changed: places in `after` that do not come from `before`."""
+    """One row before and after one step: items of a history, or cells of a sample. before: empty where the row was
+    made from nothing; changed: places in `after` that do not come from `before`."""
 
     step: str
     before: Sequence[str]
@@ -34,20 +37,17 @@ class Preview:
         return asdict(self)
 
 
-def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list[Preview]:
+def preview(plan: Plan, train: Rows, rows: int = 10, seed: int = 0) -> list[Preview]:
     """Each step on some rows: `rows` pairs in all, dealt evenly to the steps.
 
     The rows are chosen by chance among those that can be taken in at a glance, the same ones for the same seed.
     Every step is shown on real rows, whatever it reads in the plan, and changes all of them, whatever its p;
     steps that only copy rows have nothing to show.
     """
-    shown_steps = [
-        one for one in enumerate(plan.all, 1) if not (one[1].on_words or getattr(one[1].use, "copies_rows", False))
-    ]
+    shown_steps = [one for one in enumerate(plan.all, 1) if has_something_to_show(one[1])]
     if not shown_steps or not len(train):
         return []
-    each = max(1, -(-rows // len(shown_steps)))
-    chosen = _chosen(train, each, seed)
+    chosen = rows_shown(len(shown_steps), train, rows, seed)
     shown = []
     for number, step in shown_steps:
         fitted = fit_step(plan, number, train, seed)
@@ -63,29 +63,45 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 0) -> list
             if len(made.rows):
                 new = made.rows.slice(0, 1)
                 from_nothing = bool(new.parents[0] == FROM_NOISE)
-                shown.append(_preview(step.called, row.slice(0, 0) if from_nothing else row, new))
+                shown.append(pair(step.called, row.slice(0, 0) if from_nothing else row, new))
     return shown[:rows]
 
 
-def _chosen(train: Histories, rows: int, seed: int) -> Histories:
+def has_something_to_show(step: Step) -> bool:
+    """Whether it changes or makes rows, beyond copying them."""
+    return not (step.on_words or getattr(step.use, "copies_rows", False))
+
+
+def rows_shown(steps: int, train: Any, rows: int, seed: int) -> Any:
+    """The rows that a preview of so many steps looks at."""
+    each = max(1, -(-rows // steps))
+    return cells.some_rows(train, each, seed) if isinstance(train, Samples) else _chosen(train, each, seed)
+
+
+def _chosen(train: Any, rows: int, seed: int) -> Histories:
     """So many rows, of a length that a person reads where there are enough of them."""
     lengths = train.lengths
     candidates = np.flatnonzero((lengths >= SHORTEST) & (lengths <= LONGEST))
     if len(candidates) < rows:
         candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
     drawn = seeds.bits(seeds.row_keys(seeds.key(seed, "preview"), train.keys[candidates]), 0)
-    return train.take(candidates[np.argsort(drawn)[:rows]])
+    readable: Histories = train.take(candidates[np.argsort(drawn)[:rows]])
+    return readable
 
 
-def _preview(step: str, before: Histories, after: Histories) -> Preview:
+def pair(step: str, before: Any, after: Any) -> Preview:
+    """One row before and after, of histories or of samples; `before` may have no row."""
+    if isinstance(before, Samples):
+        return Preview(step, *cells.pair(before, after))
     old, new = before.items.tolist(), after.items.tolist()
     matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     kept = {block.b + offset for block in matched for offset in range(block.size)}
     changed = [place for place in range(len(new)) if place not in kept]
-    return Preview(step, _names(before), _names(after), changed)
+    return Preview(step, items_named(before), items_named(after), changed)
 
 
-def _names(rows: Histories) -> list[str]:
+def items_named(rows: Histories) -> list[str]:
+    """What a person would call the items of one history."""
     if rows.catalog is None:
         return ["[mask]" if item > rows.n_items else str(item) for item in rows.items.tolist()]
     return [rows.catalog.name(item) for item in rows.items.tolist()]

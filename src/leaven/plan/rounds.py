@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from leaven import seeds
-from leaven.data.histories import Histories, concat
+from leaven.contracts import Rows
 from leaven.plan.expansion import step_facts
 from leaven.plan.fitting import fit_step
 from leaven.plan.rows import Made, add, check_gate
@@ -26,11 +26,11 @@ class RoundRows:
     training makes the same ones again.
     """
 
-    def __init__(self, train: Histories, once: Histories, plan: Plan, seed: int, draw: int) -> None:
+    def __init__(self, train: Rows, once: Rows, plan: Plan, seed: int, draw: int) -> None:
         self.train, self.once, self.plan, self.seed, self.draw = train, once, plan, seed, draw
         self._rounds: list[dict[int, Made]] = []  # of each round: place of a step -> its rows
 
-    def so_far(self, progress: float) -> list[Histories]:
+    def so_far(self, progress: float) -> list[Any]:
         """Rows of all rounds that began by then, the first ones first."""
         now = min(int(progress * self.plan.rounds + 1e-9), self.plan.rounds - 1)
         while len(self._rounds) <= now:
@@ -66,7 +66,9 @@ class RoundRows:
             if step.when != "each_round" or not step.acts(number / self.plan.rounds):
                 continue
             so_far = [*before, *(new.rows for new in made.values())]
-            fitted = fit_step(self.plan, place, self.train, seeds.key(self.seed, "round", number), concat(so_far))
+            fitted = fit_step(
+                self.plan, place, self.train, seeds.key(self.seed, "round", number), so_far[0].joined(so_far[1:])
+            )
             fitted = replace(fitted, key=seeds.key(fitted.key, "draw", self.draw))
             read = read_by(self.plan, step, self.train, so_far)
             copies = step.copies(read, seeds.key(fitted.key, "copies"))
@@ -74,12 +76,12 @@ class RoundRows:
         return made
 
 
-def read_by(plan: Plan, step: Step, train: Histories, so_far: Sequence[Histories]) -> Histories:
+def read_by(plan: Plan, step: Step, train: Any, so_far: Sequence[Any]) -> Any:
     """The rows that a step reads while training: real ones, all so far, or those of one step among them."""
     reads = plan.reads(step)
     if reads == "real":
         return train
-    rows = concat(so_far)
+    rows = so_far[0].joined(so_far[1:])
     if reads == "previous":
         return rows
     place = next(place for place, other in enumerate(plan.all, 1) if other.called == reads)

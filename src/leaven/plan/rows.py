@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.data.histories import FROM_NOISE, Histories, concat
+from leaven.contracts import Rows
+from leaven.data.histories import FROM_NOISE
 from leaven.errors import GateError
 from leaven.plan.fitting import FittedStep
+from leaven.plan.matching import NONE_FOUND
 
 Mask = npt.NDArray[np.bool_]
 Level = float | npt.NDArray[np.float32]
@@ -23,13 +26,13 @@ BY_CHANCE = "the draw left it as it was"
 class Made:
     """rows: the new ones. unchanged, refused: reason -> how many. tried: rows before any filter."""
 
-    rows: Histories
+    rows: Any
     tried: int = 0
     unchanged: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
-def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], epoch: int, strength: Level) -> Made:
+def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: int, strength: Level) -> Made:
     """New rows: `copies[i]` of row i, in the order of the rows, named and with their lineage.
 
     strength  of the change, or of each row of the source.
@@ -43,44 +46,48 @@ def add(fitted: FittedStep, source: Histories, copies: npt.NDArray[np.int32], ep
     chance = _keys(fitted.key, like.keys, ordinal, epoch)
     names = _keys(seeds.key(fitted.key, "name"), like.keys, ordinal, epoch)
     new, unchanged = _changed(fitted, replace(like, keys=names), chance, _of_rows(strength, len(source))[place])
-    kept, refused = _kept(fitted, _named(fitted, like, names, new))
-    return Made(kept, len(place), unchanged, refused)
+    refused = {NONE_FOUND: len(like) - len(new)} if fitted.generator is not None and len(new) < len(like) else {}
+    kept, unkept = _kept(fitted, _named(fitted, like, names, new))
+    return Made(kept, len(place), unchanged, refused | unkept)
 
 
-def replaced(fitted: FittedStep, rows: Histories, epoch: int, strength: Level, share: Level = 1.0) -> Made:
-    """All rows, some of them changed in place: each with chance p, times `share`."""
+def replaced(fitted: FittedStep, rows: Rows, epoch: int, strength: Level, share: Level = 1.0) -> Made:
+    """All rows, some of them changed in place: each with chance p, times `share`. What a filter refuses is undone."""
     chance = fitted.step.p * np.asarray(share, np.float64)
     drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < chance
     place = np.flatnonzero(drawn)
     like = rows.take(place)
     strong = _of_rows(strength, len(rows))[place]
     new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strong)
+    refused: dict[str, int] = {}
     origin = np.full(len(new), fitted.place, np.int16)
     if len(new) == len(like):
-        origin = np.where(same_rows(like, new), like.origin, origin).astype(np.int16)
+        new, refused = _undone(fitted, like, new)
+        origin = np.where(like.same_as(new), like.origin, origin).astype(np.int16)
         came_from = place
     else:
         source = _sources(like.keys, new.keys)
         came_from, new = place[source], replace(new, keys=_part_keys(fitted.key, like.keys, source))
     left = np.flatnonzero(~drawn)
-    both = concat([rows.take(left), replace(new, origin=origin)])
+    both = rows.take(left).joined([replace(new, origin=origin)])
     order = np.argsort(np.concatenate([left, came_from]), kind="stable")
-    return Made(both.take(order), len(place), unchanged, {})
+    return Made(both.take(order), len(place), unchanged, refused)
 
 
 def _of_rows(level: Level, rows: int) -> npt.NDArray[np.float32]:
     return np.broadcast_to(np.asarray(level, np.float32), rows)
 
 
-def same_rows(before: Histories, after: Histories) -> Mask:
-    """bool (rows,): where both have the same events. Both have as many rows."""
-    same = before.lengths == after.lengths
-    index = np.flatnonzero(same)
-    one, other = before.take(index), after.take(index)
-    differ = (one.items != other.items) | (one.times != other.times)
-    total = np.concatenate([[0], np.cumsum(differ)])
-    same[index] = total[one.starts[1:]] == total[one.starts[:-1]]
-    return np.asarray(same, bool)
+def _undone(fitted: FittedStep, like: Any, new: Any) -> tuple[Any, dict[str, int]]:
+    """The changed rows, those that a filter refuses as they were before."""
+    refused: dict[str, int] = {}
+    for accepts in fitted.filters:
+        kept = accepts(new)
+        for reason, count in kept.refused.items():
+            refused[reason] = refused.get(reason, 0) + count
+        order = np.where(kept.mask, np.arange(len(new)), len(new) + np.arange(len(new)))
+        new = new.joined([like]).take(order)
+    return new, refused
 
 
 def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[str, int]) -> None:
@@ -93,23 +100,22 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
 
 
 def _changed(
-    fitted: FittedStep, like: Histories, chance: seeds.Keys, strength: npt.NDArray[np.float32]
-) -> tuple[Histories, dict[str, int]]:
+    fitted: FittedStep, like: Any, chance: seeds.Keys, strength: npt.NDArray[np.float32]
+) -> tuple[Any, dict[str, int]]:
     if fitted.generator is not None:
         return fitted.generator.sample(chance, like), {}
-    assert fitted.transform is not None
     new = fitted.transform(like, chance, strength)
     if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
         return new, {}
-    return new, _why_unchanged(fitted, like, same_rows(like, new))
+    return new, _why_unchanged(fitted, like, like.same_as(new))
 
 
-def _why_unchanged(fitted: FittedStep, like: Histories, same: Mask) -> dict[str, int]:
+def _why_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int]:
     """reason -> rows; each row counts once, under the first reason that fits."""
-    assert fitted.transform is not None
     found: dict[str, int] = {}
     left = same.copy()
-    for reason, mask in fitted.transform.reasons(like).items():
+    reasons = getattr(fitted.transform, "reasons", None)
+    for reason, mask in (reasons(like) if reasons else {}).items():
         if count := int((left & mask).sum()):
             found[reason] = count
         left &= ~mask
@@ -127,7 +133,7 @@ def _keys(key: int, rows: seeds.Keys, ordinal: npt.NDArray[np.int64] | None, epo
     return keys
 
 
-def _named(fitted: FittedStep, like: Histories, names: seeds.Keys, new: Histories) -> Histories:
+def _named(fitted: FittedStep, like: Any, names: seeds.Keys, new: Any) -> Any:
     """New rows with keys of their own, the real row as parent, the step as origin, and its weight."""
     parents = like.parents
     if len(new) != len(like):
@@ -154,7 +160,7 @@ def _sources(names: seeds.Keys, new: seeds.Keys) -> npt.NDArray[np.int64]:
     return np.asarray(order[np.searchsorted(names[order], new)], np.int64)
 
 
-def _kept(fitted: FittedStep, made: Histories) -> tuple[Histories, dict[str, int]]:
+def _kept(fitted: FittedStep, made: Any) -> tuple[Any, dict[str, int]]:
     refused: dict[str, int] = {}
     for accepts in fitted.filters:
         if not len(made):

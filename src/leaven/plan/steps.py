@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from inspect import signature
 from typing import Any, Literal
 
 from leaven import registry
-from leaven.contracts import Controller, Filter, Generator, Schedule, Strategy, TextTransform, Transform
+from leaven.contracts import (
+    Controller,
+    Filter,
+    Generator,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    TextTransform,
+    Transform,
+)
 from leaven.dosage.controller import Gap
 from leaven.dosage.schedule import Constant
 from leaven.dosage.strategy import Uniform
@@ -21,7 +34,7 @@ GENERATED_WEIGHT = 0.5
 class Step:
     """One transform, repeat or generator, of rows or of items' words: with how many, how strong, when, which filters.
 
-    use       a wish: `Crop()`, `Markov()` …
+    use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
     when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the beginning of every
               round of the plan it learns anew from all rows so far and makes rows that stay to the end
@@ -43,15 +56,15 @@ class Step:
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator | TextTransform
+    use: Transform | Generator | TextTransform | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
     reads: str = ""
     p: float = 1.0
-    copies: Strategy = field(default_factory=Uniform)
+    copies: Strategy | TableStrategy = field(default_factory=Uniform)
     strength: Schedule = field(default_factory=Constant)
-    keep: tuple[Filter, ...] | None = None
+    keep: tuple[Filter | TableFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
     columns: tuple[str, ...] = ()
@@ -91,6 +104,9 @@ class Step:
         for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
             if given:
                 raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+        if self.when == "each_round":
+            fix = 'write when = "each_epoch", or leave when out'
+            raise SpecError(f"{where}, when", "once or each_epoch for a step on words", repr(self.when), fix)
         if self.reads not in ("", "real", "previous"):
             raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
 
@@ -115,7 +131,7 @@ class Step:
     @property
     def is_generator(self) -> bool:
         """Whether it makes rows from what it learned, and does not change given ones."""
-        return hasattr(self.use, "keep")
+        return "key" in signature(type(self.use).fit).parameters
 
     @property
     def called(self) -> str:
@@ -133,7 +149,7 @@ class Step:
         return described(self.use)
 
 
-WORDS = ("text_transforms",)
+WORDS = ("text_transforms", "text_generators")
 """Families whose wishes change items' words."""
 ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
@@ -156,7 +172,7 @@ class Plan:
     a step that they are for.
     """
 
-    steps: Sequence[Step | Transform | Generator | TextTransform] = ()
+    steps: Sequence[Step | Transform | Generator | TextTransform | TableTransform | TableGenerator] = ()
     combine: Literal["joint", "layered", "conditional"] = "joint"
     controller: Controller | None = None
     rounds: int = 1
@@ -197,8 +213,10 @@ class Plan:
 
     @property
     def steered(self) -> tuple[str, ...]:
-        """Names of the steps that a controller moves."""
-        return tuple(step.called for step in self.all if self.controller is not None and step.when == "each_epoch")
+        """Names of the steps that a controller moves: those that make rows in each epoch, not those on words."""
+        if self.controller is None:
+            return ()
+        return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_words)
 
     @property
     def all(self) -> tuple[Step, ...]:

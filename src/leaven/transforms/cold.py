@@ -142,4 +142,5 @@ class Pairing:
         passed = np.concatenate([[0.0], np.cumsum(self.sure.astype(np.float64))])
         low, high = passed[self.starts[taken]], passed[self.starts[taken + 1]]
         pair = np.searchsorted(passed, low + lots * (high - low), side="right") - 1
-        return np.clip(pair, self.starts[taken], self.starts[taken + 1] - 1)
+        drawn: Ints = np.clip(pair, self.starts[taken], self.starts[taken + 1] - 1)
+        return drawn

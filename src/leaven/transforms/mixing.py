@@ -45,6 +45,7 @@ class Mixup:
     positions: str = "uniform"
     p: float = 1.0
     shortest: ClassVar[int] = 2
+    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_marks("mixup", self.share_range, self.positions, self.p)
@@ -74,6 +75,7 @@ class Splice:
     lenders: str = "all"
     p: float = 1.0
     shortest: ClassVar[int] = 3
+    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_range("splice.keep_range", self.keep_range, 0, 1)

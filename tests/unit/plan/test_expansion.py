@@ -177,4 +177,4 @@ def test_a_preview_shows_each_step_on_rows_of_the_catalogue(train) -> None:
 def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
     for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="replace", p=0.5), Mask()]))):
         rows = write(train, plan, tmp_path / name, seed=7).rows()
-        assert same(load(tmp_path / name, plan, train.catalog), rows)
+        assert same(load(tmp_path / name, plan, train), rows)

@@ -90,6 +90,9 @@ def _arm(name: str, made: int) -> dict[str, Any]:
         {"step": 2, "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
     ]
     arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
+    text = {"item": "B004", "before": [["soft", True], [" cream", False]], "after": [["mild", True], [" cream", False]]}
+    odd = {"item": "B005", "before": [[EVIL, False]], "after": [["x" * 400, True], [" end", False]]}
+    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "texts": [text, odd]}]
     return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
 
 
@@ -138,13 +141,23 @@ SPLIT = {
     "leave_one_out_leak_share": 0.3341,
     "targets_on_a_tie": 1033,
 }
-DECISION = {
-    "arm": "crop and substitute",
-    "step": 2,
-    "signal": "control NDCG fell twice",
-    "decision": "strength 1 → 0.5",
-    "why": "a weaker change first",
-}
+
+
+def _decision(step: int, strength: float, why: str, flag: str = "") -> dict[str, Any]:
+    stratum = {"stratum": "all", "users": 55, "control": 6.25 + step / 1e4, "probe": 5.75, "gap": 0.5 + step / 1e4}
+    stratum |= {"gap_error": 0.04, "target": 0.4, "slope": 0.01, "slope_error": 0.004}
+    signals = {"step": step, "progress": step / 4000, "until": step / 4000 + 0.05, "strata": [stratum], "excess": None}
+    decided = {"strength": [strength], "share": [strength], "why": why, "step": "crop", "flag": flag}
+    row = {"arm": "crop and substitute", "seed": 1, "step": step, "progress": step / 4000}
+    return row | {"signals": signals, "decision": decided, "why": why}
+
+
+FLAG = "stop-loss at step 600: control loss +0.120 ± 0.041 against the un-augmented pilot"
+DECISIONS = [
+    _decision(200, 0.0, "warm-up"),
+    _decision(400, 0.25, "up: overfits, gap 0.54, target 0.40 ± 0.04"),
+    _decision(600, 0.0, FLAG, FLAG),
+]
 SECONDS = {"read": 3.1, "clean": 4.62, "split": 0.8, "expand": 1.9, "train": 3142.5, "evaluate": 61.2, "report": 2.2}
 REPEAT = {
     "command": "leaven run runs/retail/spec.toml --out runs/again",
@@ -229,8 +242,8 @@ def full() -> dict[str, Any]:
         "data": {"reading": READING, "cleaning": CLEANING, "health": _health(), "split": SPLIT},
         "arms": [_arm("crop and substitute", 4126), _arm("markov rows", 4338)],
         "fits": _fits(),
-        "decisions": [DECISION],
-        "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3},
+        "decisions": DECISIONS,
+        "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3, "pilot_steps": 1200},
         "repeat": REPEAT,
         "judging": _judging(),
     }

@@ -192,6 +192,14 @@ def test_a_judgement_alone_is_a_page_with_its_lights_in_one_sentence(facts) -> N
     assert "<h1" in render_judgement({})
 
 
+def test_changed_words_of_items_are_marked_and_unchanged_ones_counted(page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    assert "step synonyms , column title: 12.5 % of the texts stayed" in seen
+    assert "<mark>soft</mark> cream" in page
+    assert "<mark>mild</mark> cream" in page
+    assert "x" * 301 not in page
+
+
 @pytest.mark.parametrize(
     "facts", [{"name": "empty"}, {}, {"name": "x", "comparison": {}, "data": {}, "arms": [], "fits": []}]
 )

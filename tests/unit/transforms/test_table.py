@@ -8,11 +8,11 @@ import pytest
 
 from leaven import seeds
 from leaven.data.samples import Samples
+from leaven.dosage.filters.rules import Rules
 from leaven.errors import DataError, SpecError
 from leaven.transforms.table.cells import FeatureMask, RollUp, SwapNoise
 from leaven.transforms.table.numbers import NumericNoise, QuantileJitter
 from leaven.transforms.table.rows import RowMixup
-from leaven.transforms.table.rules import Rules
 
 ROWS = 4000
 
@@ -99,7 +99,7 @@ def test_misspelt_columns_and_rules_are_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["data.samples", "data.missing", "data.sampling.ready", "transforms.table.numbers", "transforms.table.rules"],
+    ["data.samples", "data.missing", "data.sampling.ready", "transforms.table.numbers", "dosage.filters.rules"],
 )
 def test_examples_in_the_docstrings_run(name: str) -> None:
     assert doctest.testmod(import_module(f"leaven.{name}")).failed == 0

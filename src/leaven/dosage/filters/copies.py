@@ -64,7 +64,14 @@ class FittedCopies:
         }
         return kept(len(new), refused)
 
+    def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
+        """The share of a row's runs that one other real user has."""
+        return {f"share of runs of {self.wish.run} that one other user has": self._traces(new)}
+
     def _traced(self, new: Histories) -> npt.NDArray[np.bool_]:
+        return self._traces(new) > self.wish.most
+
+    def _traces(self, new: Histories) -> npt.NDArray[np.float64]:
         hashes, row = run_hashes(new.items, new.starts, self.wish.run)
         place = np.minimum(np.searchsorted(self.runs, hashes), max(len(self.runs) - 1, 0))
         owner = (
@@ -72,7 +79,7 @@ class FittedCopies:
         )
         traces = (owner != _NOBODY) & (owner != new.parents[row])
         found = np.bincount(row[traces], minlength=len(new))
-        return found > self.wish.most * np.maximum(np.bincount(row, minlength=len(new)), 1)
+        return found / np.maximum(np.bincount(row, minlength=len(new)), 1)
 
 
 def _owned(hashes: Hashes, rows: Hashes) -> tuple[Hashes, Hashes]:

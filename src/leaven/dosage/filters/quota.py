@@ -67,6 +67,10 @@ class FittedQuota:
         rank[order] = np.arange(len(new)) - first[stratum[order]]
         return kept(len(new), {"its stratum of popularity is full": rank >= room[stratum]})
 
+    def measured(self, new: Histories) -> dict[str, Floats]:
+        """The mean logarithm of the popularity of a row's items."""
+        return {"mean log popularity": _mean(new, self.fame)}
+
     def _room(self, counts: Ints) -> Ints:
         """int64 (strata,): how many of each may stay, so that the shares hold among those that stay."""
         total = int(counts.sum())

@@ -59,14 +59,23 @@ class FittedRankFidelity:
     real: Histories
 
     def __call__(self, new: Histories) -> Kept:
+        lost = self._best(new) > self.rank
+        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": lost})
+
+    def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
+        """The rank of the best real item that is left; infinite below the last one that is listed."""
+        return {"best rank of a real item": self._best(new)}
+
+    def _best(self, new: Histories) -> npt.NDArray[np.float64]:
+        """float64 (rows,): the rank of the best real item of its user; infinite: none is listed; NaN: none is left."""
         left = np.setdiff1d(self._taken(new), _codes(new, new.row_of_event(), new.items))
         checked = np.unique(left // (new.n_items + 2))
         listed = self.ranks.recommend(new.take(checked), self.rank).items
         pairs = _codes(new, np.repeat(checked, listed.shape[1]), listed.ravel())
-        hit = np.isin(pairs, left).reshape(listed.shape).any(axis=1)
-        lost = np.zeros(len(new), np.bool_)
-        lost[checked] = ~hit
-        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": lost})
+        hit = np.isin(pairs, left).reshape(listed.shape)
+        best = np.full(len(new), np.nan)
+        best[checked] = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
+        return best
 
     def _taken(self, new: Histories) -> Codes:
         """Code of (row, real item of its parent); none for a parent that is no training row."""

@@ -79,6 +79,11 @@ class FittedSurprisal:
         refused = {"too odd": scores > band[:, 1], "too smooth": scores < band[:, 0]}
         return kept(len(new), refused)
 
+    def measured(self, new: Histories) -> dict[str, Floats]:
+        """The mean surprisal of an event, and the band that it has to lie in."""
+        low, high = self.bands[_class(new)].T
+        return {"nats an event": self.scores(new), "at least": low, "at most": high}
+
     def scores(self, rows: Histories) -> Floats:
         """float64 (rows,): mean surprisal per event after the first, in nats; NaN where there is none."""
         from leaven.kernels.markov import log_likelihoods

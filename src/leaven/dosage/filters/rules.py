@@ -48,7 +48,7 @@ class Rules:
                 fix = "write for example 'item_price > 0' or 'item_category is known'"
                 raise SpecError("rules", "COLUMN < = > NUMBER or COLUMN, or COLUMN is known", repr(rule), fix)
 
-    def fit(self, train: Samples) -> Ruling:
+    def fit(self, train: Samples, key: int = 0) -> Ruling:
         """Checks that the columns are there; SpecError that names the nearest where one is not."""
         for rule in self.rules:
             for name in _columns(rule):
