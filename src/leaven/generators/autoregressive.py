@@ -6,13 +6,14 @@ of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from leaven.data.histories import Histories
-from leaven.generators.frame import Frames, Targets, Where, check, mirrored
+from leaven.generators.frame import Check, Frames, Targets, Where, check, mirrored
+from leaven.generators.privacy import Privacy
 from leaven.generators.writer import Writer, loaded, of_net, ready
 
 
@@ -28,6 +29,8 @@ class Autoregressive:
     steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
     batch_events      events read in one step
     keep              filters that its rows pass by default
+    privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; it holds for the items that are
+                      written, given times and lengths, whose laws are counted without noise; None: no bound
     """
 
     cell: Literal["transformer", "gru"] = "transformer"
@@ -48,10 +51,25 @@ class Autoregressive:
     batch_events: int = 2_048
     device: str = "auto"
     keep: Sequence[str] = ("validity", "copies")
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
-        check("autoregressive", self, [cell, *of_net(self)])
+        if isinstance(self.privacy, Mapping):  # read back from a file
+            object.__setattr__(self, "privacy", Privacy(**self.privacy))
+        check("autoregressive", self, [cell, *of_net(self), *self._without_leaks()])
+
+    def _without_leaks(self) -> list[Check]:
+        """Nothing but the net may tell of users, where that is bounded."""
+        if self.privacy is None:
+            return []
+        if tuple(self.keep) == ("validity", "copies"):  # which rows are refused would tell who was there
+            object.__setattr__(self, "keep", ())
+        return [
+            ("cell", self.cell == "transformer", "transformer, with privacy"),
+            ("where", self.where == "alone", "alone, with privacy: other rows hold real histories"),
+            ("keep", not self.keep, "none, with privacy: filters look at the training rows"),
+        ]
 
     def fit(self, train: Histories, key: int) -> Writer:
         """Train the net. Every draw of the training follows from `key`.
@@ -62,6 +80,10 @@ class Autoregressive:
         from leaven.generators.learning import ground_of, keep_seen_by, learned, pen_of
 
         frames = Frames.of(train, self)
+        if self.privacy is not None:
+            from leaven.generators.private import learned_privately
+
+            return Writer("autoregressive", self, *learned_privately(self, self.privacy, train, frames, key))
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))

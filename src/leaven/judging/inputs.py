@@ -22,8 +22,8 @@ from leaven.judging.eyes import Rows
 from leaven.judging.tables import Table, read_table
 from leaven.judging.texts import Texts, read_lines, together
 
-Kind = Literal["histories", "table", "text", "image"]
-KINDS = ("histories", "table", "text", "image")
+Kind = Literal["histories", "table", "text"]
+KINDS = ("histories", "table", "text")
 ROLES = ("real", "held-out", "new")
 
 _STRANGE = 0.5  # share of the new events with unknown items above which the catalogues are different ones

@@ -23,7 +23,7 @@ class Sample:
     features  float64 (rows, features)  what a person could tell them apart by
     noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal an event
     facts     name -> float64 (rows,)   against all training rows: nearest, cell, authentic, copied …; of the catalogue
-    rows      the histories themselves, of texts their words; None for tables and pictures
+    rows      the histories themselves, of texts their words; None for tables
     """
 
     points: Points
@@ -93,7 +93,7 @@ class Trait:
 
     group: Group
     better: Literal["low", "high", "real"]
-    of: tuple[str, ...] = ("histories", "table", "text", "image")
+    of: tuple[str, ...] = ("histories", "table", "text")
     fewest: int = 20
     alone: bool = False
     rare: bool = False

@@ -1,0 +1,81 @@
+"""A bound on what training tells of a user: noise by the accountant, gradients of single users, no other way out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bench.defects import HistoryLaw
+from torch import nn
+
+from leaven.errors import SpecError
+from leaven.generators.autoregressive import Autoregressive
+from leaven.generators.privacy import Privacy, spent
+from leaven.nets import private
+
+pytest.importorskip("opacus")
+ROWS = HistoryLaw().rows(60, 1)
+WISH = Autoregressive(width=8, layers=1, length=8, steps=4, privacy=Privacy(epsilon=4.0, users_per_step=20))
+
+
+def test_the_noise_is_the_least_that_keeps_the_bound() -> None:
+    wish = Privacy(epsilon=2.0, users_per_step=64)
+    noise = wish.noise(1000, 50)
+    delta = 1000**-1.1
+    assert 1.9 < spent(noise, 0.064, 50, delta) <= 2.0
+    assert spent(0.8 * noise, 0.064, 50, delta) > 2.0
+    assert Privacy(epsilon=0.5, users_per_step=64).noise(1000, 50) > noise
+
+
+class Line(nn.Module):
+    """Half the squared distance of a weight from an example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2))
+
+    def forward(self, example: torch.Tensor) -> torch.Tensor:
+        return ((self.weight - example) ** 2).sum() / 2
+
+
+def test_no_example_moves_the_sum_by_more_than_the_clip() -> None:
+    examples = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -100.0]])
+    total, losses = private._summed(Line(), np.arange(3), lambda chosen: (examples[chosen],), clip=1.0)
+    torch.testing.assert_close(total["weight"], -torch.tensor([0.6 + 0.3, 0.8 + 0.4 - 1.0]))
+    assert losses == pytest.approx([12.5, 0.125, 5000.0])
+
+
+def test_users_beyond_the_batch_size_of_memory_count_the_same() -> None:
+    examples = torch.randn(70, 2, generator=torch.Generator().manual_seed(1))
+    total, _ = private._summed(Line(), np.arange(70), lambda chosen: (examples[chosen],), clip=1e9)
+    torch.testing.assert_close(total["weight"], -examples.sum(0))
+
+
+def test_a_private_generator_writes_rows_and_comes_back_from_its_file(tmp_path: Path) -> None:
+    fitted = WISH.fit(ROWS, key=1)
+    assert fitted.curve[-1]["epsilon"] == 4.0
+    keys = np.arange(1, 11, dtype=np.uint64)
+    rows = fitted.sample(keys)
+    rows.check()
+    fitted.save(tmp_path)
+    back = Autoregressive.load(tmp_path)
+    assert back.wish == WISH
+    np.testing.assert_array_equal(back.sample(keys).items, rows.items)
+
+
+def test_which_items_the_training_rows_have_does_not_show_before_training() -> None:
+    """Everything but the gradients is the same where other users took other items at the same times."""
+    still = replace(WISH, steps=1, learning_rate=1e-12)
+    other = replace(ROWS, items=ROWS.items[::-1].copy())
+    keys = np.arange(1, 21, dtype=np.uint64)
+    first, second = (still.fit(rows, key=1).sample(keys) for rows in (ROWS, other))
+    np.testing.assert_array_equal(first.items, second.items)
+
+
+@pytest.mark.parametrize("wrong", [{"cell": "gru"}, {"where": "after"}, {"keep": ("copies",)}])
+def test_what_would_tell_of_users_in_another_way_is_refused(wrong) -> None:
+    with pytest.raises(SpecError, match="with privacy"):
+        replace(WISH, **wrong)
+    with pytest.raises(SpecError, match="above 0"):
+        Privacy(epsilon=0)
