@@ -29,7 +29,8 @@ from leaven.registry import kinds, made
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences"
 FILES = {"beauty": "Beauty.txt", "sports": "Sports_and_Outdoors.txt"}
-BINARY = Transformer(loss="binary", learning_rate=1e-3)
+BINARY = Transformer(loss="binary", learning_rate=1e-3, dropout=0.2, layers=1, batch_events=2048, epochs=120)
+"""One negative a target makes a noisy gradient: it wants larger batches than the strong loss, and less dropout."""
 LONG = Transformer(width=128, epochs=120, patience=None)
 
 

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 from bench.quality import measured, read
 from leaven.recommenders.transformer import Transformer
 
 DEFAULT = Transformer(looks=3)
-SETTINGS: dict[str, dict[str, float]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
+    "full softmax": {"loss": "full"},
+    "4,096 negatives": {"negatives": 4096},
+    "weight decay .1": {"weight_decay": 0.1},
+    "weight decay .3, 4,096 negatives": {"weight_decay": 0.3, "negatives": 4096},
+    "weight decay 1, 2,048 negatives": {"weight_decay": 1.0, "negatives": 2048},
     "temperature .05": {"temperature": 0.05},
     "temperature .1": {"temperature": 0.1},
     "learning rate 1e-3": {"learning_rate": 1e-3},
