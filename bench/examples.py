@@ -18,6 +18,7 @@ WHERE = {
     "retail": {"data.interactions": "online_retail.csv.gz"},
     "conditional": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
+    "beauty-expansion": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty-operators": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
 }
 """example -> its keys that name files, and where these lie in the folder of public data"""
