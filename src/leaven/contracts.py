@@ -381,7 +381,7 @@ class Training:
 
     key      every draw of the training follows from it
     steps    optimiser steps; None: what the recommender finds right for these rows
-    valid    users for early stopping; never test
+    valid    users for early stopping (of a click model: labelled rows); never test
     refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`. A recommender
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
@@ -393,10 +393,10 @@ class Training:
     watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
-    key: int
+    key: int = 0
     steps: int | None = None
-    valid: HeldOut | None = None
-    refresh: Callable[[int, float], Histories] | None = None
+    valid: Any = None
+    refresh: Callable[[int, float], Any] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
     views: Callable[[int, float], Catalog] | None = None
@@ -433,25 +433,6 @@ class RankingMetric(Protocol):
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class ClickTraining:
-    """How a click model's fit is asked for, beside the rows.
-
-    key      every draw of the training follows from it
-    steps    optimiser steps; None: what the model finds right for these rows
-    valid    rows for early stopping; never test
-    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
-    folder   where checkpoints lie; None: nowhere
-    """
-
-    key: int = 0
-    steps: int | None = None
-    valid: Samples | None = None
-    refresh: Callable[[int, float], Samples] | None = None
-    folder: Path | None = None
-    tell: Tell = field(default=lambda done, total, words: None)
-
-
 class FittedClickModel(Protocol):
     """Says how likely each row is a positive; save and load change nothing."""
 
@@ -465,7 +446,11 @@ class FittedClickModel(Protocol):
 class ClickModel(Protocol):
     """The wish for a click model. Its class also has `load(folder) -> FittedClickModel`."""
 
-    def fit(self, train: Samples, training: ClickTraining) -> FittedClickModel: ...
+    def fit(self, train: Samples, training: Training) -> FittedClickModel: ...
+
+    def steps(self, train: Samples) -> int | None:
+        """Optimiser steps that it would take on these rows; None where it takes none."""
+        ...
 
 
 class FittedTableTransform(Protocol):

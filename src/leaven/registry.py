@@ -171,6 +171,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "time": "leaven.data.split:TimeSplit",
         "leave_one_out": "leaven.data.split:LeaveOneOut",
     },
+    "sample_splits": {
+        "time": "leaven.data.sampling.parts:ByTime",
+        "users": "leaven.data.sampling.parts:ByUsers",
+        "rows": "leaven.data.sampling.parts:ByRows",
+    },
     "click_models": {
         "mlp": "leaven.clickers.nets:Mlp",
         "cross": "leaven.clickers.nets:CrossNet",
@@ -185,6 +190,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "f1": "leaven.metrics.clicks:F1",
         "auc": "leaven.metrics.clicks:Auc",
         "average_precision": "leaven.metrics.clicks:ClickAveragePrecision",
+        "information_gain": "leaven.metrics.clicks:InformationGain",
         "log_loss": "leaven.metrics.clicks:LogLoss",
         "calibration_error": "leaven.metrics.clicks:CalibrationError",
         "user_auc": "leaven.metrics.clicks:UserAuc",
@@ -240,8 +246,13 @@ def kinds(family: str) -> dict[str, str]:
     """
     if family not in FAMILIES:
         raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
-    others = {found.name: found.value for found in entry_points(group=f"leaven.{family}")}
-    return FAMILIES[family] | {name: place for name, place in others.items() if name not in FAMILIES[family]}
+    return FAMILIES[family] | {name: place for name, place in _packaged(family) if name not in FAMILIES[family]}
+
+
+@cache
+def _packaged(family: str) -> tuple[tuple[str, str], ...]:
+    """(kind, "module:Class") of installed packages; looked up once, as each look reads every package's files."""
+    return tuple((found.name, found.value) for found in entry_points(group=f"leaven.{family}"))
 
 
 def place(family: str, kind: str, where: str) -> str:

@@ -12,13 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import FittedRecommender, Ranked, Tell, Training
-from leaven.data.histories import HeldOut, Histories
-from leaven.data.split import Split
-from leaven.experiment import steered
-from leaven.experiment.views import Views, recommend
-from leaven.metrics.named import parse_all
+from leaven.contracts import Tell, Training
+from leaven.experiment import judged, steered, work
 from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
 from leaven.plan.steering import Steering
 from leaven.runs import Run, fingerprint, plain, write_json
@@ -31,7 +26,7 @@ Values = npt.NDArray[np.float64]
 class Trial:
     """One training of one arm. values: metric -> one value a test user; catalog: metric -> one number;
     fact: what the report says of it; steps: what the plan's steps do in an epoch; decisions: those of its controller;
-    pilot: what that one's pilot cost."""
+    pilot: what that one's pilot cost; groups: see `Judged`."""
 
     arm: str
     seed: int
@@ -41,6 +36,7 @@ class Trial:
     steps: list[dict[str, Any]]
     decisions: Sequence[dict[str, Any]] = ()
     pilot: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[tuple[str, str], Values] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +45,12 @@ class Bench:
 
     spec: Spec
     run: Run
-    split: Split
+    split: Any
     steps: int | None
     depends: str
 
 
-def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str, seed: int, tell: Tell) -> Trial:
+def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed: int, tell: Tell) -> Trial:
     """Train one arm with one seed and judge it on the test users; taken from the folder where it is done."""
     folder = bench.run.fit(arm.name, seed)
     depends = fingerprint(bench.depends, rows_mark, bench.steps, seed)
@@ -69,19 +65,18 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str,
             decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
-            values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
-            _save_values(values, folder / "values.npz")
+            found = work.of(bench.spec).judge(fitted, bench.split, bench.spec)
+            found.save(folder / "values.npz")
             fact = _fact(fitted, arm.name, seed, seconds)
-            fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), "views": bench.spec.evaluate.views}
-            stage.facts = {"fact": fact, "catalog": catalog, "steps": steps, "decisions": decided, "pilot": pilot}
-    with np.load(folder / "values.npz") as kept:
-        values = {name: kept[name] for name in kept.files}
+            fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), **found.fact}
+            stage.facts = {"fact": fact, "catalog": dict(found.pooled), "steps": steps}
+            stage.facts |= {"decisions": decided, "pilot": pilot}
+    values, groups = judged.load(folder / "values.npz")
     of = stage.facts
-    return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"])
+    return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"], groups)
 
 
 def _course(bench: Bench, seed: int) -> steered.Course:
-    assert bench.spec.recommender is not None
     return steered.Course(
         bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
     )
@@ -89,16 +84,13 @@ def _course(bench: Bench, seed: int) -> steered.Course:
 
 def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) -> list[dict[str, Any]]:
     """The log of decisions, kept in the folder too, where `replay` finds it."""
-    assert bench.spec.recommender is not None
     rows = steered.decisions(steering, arm.plan, bench.spec.recommender)
     if rows:
         write_json(folder / "decisions.json", rows)
     return rows
 
 
-def _fit(
-    bench: Bench, rows: Histories, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell
-) -> FittedRecommender:
+def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell) -> Any:
     """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
@@ -111,40 +103,14 @@ def _fit(
         views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
         watch=epochs.steering,
     )
-    assert bench.spec.recommender is not None
     fitted = bench.spec.recommender.fit(rows, training)
     fitted.save(folder / "model")
     return fitted
 
 
-def judge(
-    fitted: FittedRecommender, test: HeldOut, train: Histories, spec: Spec
-) -> tuple[dict[str, Values], dict[str, float]]:
-    """(metric -> one value a user, metric of the whole catalogue -> one number) on full rankings."""
-    metrics = parse_all(spec.evaluate.metrics)
-    ranked = _ranked(fitted, test.histories, metrics.longest, train, spec)
-    values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
-    return values, {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
-
-
-def _ranked(fitted: FittedRecommender, known: Histories, k: int, train: Histories, spec: Spec) -> Ranked:
-    """Lists for histories as they are, or over several views of each; the same views for every arm and seed."""
-    asked = spec.evaluate
-    if asked.view is None:
-        return fitted.recommend(known, k, asked.allow_repeats)
-    views = Views(asked.view.fit(train), asked.views, seeds.key(spec.seed, "view"))
-    return recommend(fitted, known, k, views, asked.allow_repeats)
-
-
-def _save_values(values: Mapping[str, Values], path: Path) -> None:
-    part = path.with_name("values.part.npz")
-    np.savez_compressed(part, allow_pickle=False, **dict(values))
-    part.replace(path)
-
-
-def _fact(fitted: FittedRecommender, arm: str, seed: int, seconds: float) -> dict[str, Any]:
+def _fact(fitted: Any, arm: str, seed: int, seconds: float) -> dict[str, Any]:
     """What the report reads; a recommender's own `facts` say more than its curve."""
-    curve = [dict(point) for point in fitted.curve]
+    curve = [dict(point) for point in getattr(fitted, "curve", ())]
     fact = {"arm": arm, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
     if curve:
         fact["steps"] = int(curve[-1].get("step", 0))

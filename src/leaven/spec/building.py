@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from leaven import registry
 from leaven.contracts import (
+    ClickModel,
     Controller,
     Encoder,
     Filter,
@@ -17,6 +18,10 @@ from leaven.contracts import (
     Recommender,
     Schedule,
     Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
     TextTransform,
     Transform,
 )
@@ -32,9 +37,14 @@ FAMILIES: Mapping[Any, str] = {
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",
+    TableTransform: "table_transforms",
+    TableGenerator: "table_generators",
+    TableStrategy: "table_strategies",
+    TableFilter: "table_filters",
+    ClickModel: "click_models",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
-OPERATORS = ("transforms", "generators", "text_transforms")
+OPERATORS = ("transforms", "generators", "text_transforms", "table_transforms", "table_generators")
 """Families whose kind is named by `use`; the others say `kind`."""
 SURNAMES = {"text_transforms": "words"}
 """family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""

@@ -171,7 +171,19 @@ def test_a_set_of_nothing_is_refused() -> None:
 
 def test_the_schema_knows_every_table_and_kind() -> None:
     found = schema()
-    assert set(found["properties"]) == {"name", "seed", "data", "clean", "split", "recommender", "evaluate", "arm"}
+    assert set(found["properties"]) == {
+        "name",
+        "seed",
+        "data",
+        "clean",
+        "split",
+        "recommender",
+        "evaluate",
+        "arm",
+        "task",
+        "samples",
+        "rules",
+    }
     assert set(tomllib.loads(GOOD)) <= set(found["properties"])
     step = found["properties"]["arm"]["items"]["properties"]["step"]["items"]
     assert {"use", "copies", "keep_range"} <= set(step["properties"])
