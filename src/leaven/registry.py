@@ -261,8 +261,13 @@ def kinds(family: str) -> dict[str, str]:
     """
     if family not in FAMILIES:
         raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
-    others = {found.name: found.value for found in entry_points(group=f"leaven.{family}")}
-    return FAMILIES[family] | {name: place for name, place in others.items() if name not in FAMILIES[family]}
+    return FAMILIES[family] | {name: place for name, place in _packaged(family) if name not in FAMILIES[family]}
+
+
+@cache
+def _packaged(family: str) -> tuple[tuple[str, str], ...]:
+    """(kind, "module:Class") of installed packages; looked up once, as each look reads every package's files."""
+    return tuple((found.name, found.value) for found in entry_points(group=f"leaven.{family}"))
 
 
 def place(family: str, kind: str, where: str) -> str:
