@@ -15,6 +15,7 @@ import numpy as np
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Tell
 from leaven.data.histories import REAL, Histories
+from leaven.data.split import Split
 from leaven.errors import DataError, GateError
 from leaven.experiment.preparation import Prepared
 from leaven.judging import Beside, Figure, Gate, Judgement, Judging
@@ -46,6 +47,8 @@ def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], t
         return {}
     if spec.task == "clicks":
         return {"skipped": "labelled rows are judged from files: leaven judge --kind table"}
+    if not isinstance(prepared.split, Split):
+        return {"skipped": "labelled rows are not judged in a run yet; leaven judge --kind table judges files of them"}
     if prepared.split.unseen is None or not len(prepared.split.unseen):
         fix = "give the split a control_share: rows are judged by users whom no generator saw"
         return {"skipped": f"no users are held out from what makes rows; {fix}"}
