@@ -12,6 +12,7 @@ from typing import Any
 
 from leaven.compare.effect import percent, shown
 from leaven.report import charts, intervals, words
+from leaven.report.curve import study
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
 
 Facts = Mapping[str, Any]
@@ -320,6 +321,7 @@ def repeat(facts: Facts) -> Section:
 
 SECTIONS = (
     ("verdict", "Verdict", verdict),
+    ("study", "Curve", study),
     ("whom", "Whom", whom),
     ("made", "What was made", made),
     ("health", "Data", health),
