@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,30 +67,40 @@ def write_log(path: Path, events: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if path.exists():
+        return
     users, items = max(events // 15, 1), max(events // 100, 100)
-    schema = pa.schema([("user", pa.string()), ("item", pa.string()), ("time", pa.int64())])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    schema = pa.schema([(name, pa.int64()) for name in ("user", "item", "time")])
+    part = path.with_name(path.name + ".part")
+    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for number, first in enumerate(range(0, events, PART)):
             rows, chance = min(PART, events - first), seeds.generator(seeds.key(7, "log", number))
             who = (users * chance.random(rows) ** 1.7).astype(np.int64)
             what = (items * chance.random(rows) ** 3).astype(np.int64)
             when = 1_600_000_000 + chance.integers(0, 100_000_000, rows)
-            names = [pa.array(np.char.add(mark, ids.astype(str))) for mark, ids in (("u", who), ("i", what))]
-            writer.write_table(pa.table([*names, pa.array(when)], schema=schema))
+            writer.write_table(pa.table([who, what, when], schema=schema))
+    part.replace(path)
 
 
 def measure(folder: Path, events: int, workers: int) -> Measured:
-    """Run the command once in a process of its own."""
+    """Run the command in a process of its own; where it was cut off it goes on, and the wall begins anew."""
     out = folder / f"out-{workers}"
     command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", "five", "--json"]
     before, begun = os.times(), time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--out", str(out), "--workers", str(workers)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [*command, "--out", str(out), "--workers", str(workers), "--resume"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     peak = 0.0
-    while process.poll() is None:
-        peak = max(peak, held_mb(process.pid))
-        time.sleep(0.2)
+    try:
+        while process.poll() is None:
+            peak = max(peak, held_mb(process.pid))
+            time.sleep(0.2)
+    finally:
+        process.kill()
+        (folder / "peak").write_text(f"{max(peak, float((folder / 'peak').read_text() or 0)):.1f}")
+    peak = float((folder / "peak").read_text())
     wall, after = time.perf_counter() - begun, os.times()
     if process.returncode or process.stdout is None:
         raise SystemExit(f"leaven expand ended with {process.returncode}")
@@ -96,7 +108,8 @@ def measure(folder: Path, events: int, workers: int) -> Measured:
     made = events_of(out)
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     written = sum(path.stat().st_size for path in out.rglob("*.parquet")) / 2**20
-    subprocess.run(["rm", "-r", str(out)], check=True)
+    shutil.rmtree(out)
+    (folder / "peak").write_text("0")
     return Measured(events, workers, made, *seconds, wall, processor, peak, written)
 
 
@@ -157,13 +170,18 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--events", default="1000000,5000000,20000000", help="sizes of the log, with commas between")
+    parser.add_argument("--folder", help="where log and rows lie, so that a command that was cut off goes on")
     parser.add_argument("--workers", default="1,2", help="numbers of workers, with commas between")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = []
     for events in map(int, asked.events.split(",")):
         with tempfile.TemporaryDirectory(prefix="leaven-expansion-") as scratch:
-            folder = Path(scratch)
+            folder = Path(asked.folder or scratch) / str(events)
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / "spec.toml").write_text(SPEC)
+            if not (folder / "peak").exists():
+                (folder / "peak").write_text("0")
             write_log(folder / "log.parquet", events)
             found += [measure(folder, events, int(workers)) for workers in asked.workers.split(",")]
     print(table(found))

@@ -19,11 +19,15 @@ from leaven.data.health import health
 from leaven.data.log import order, read, read_catalog
 from leaven.data.log.files import paths_of
 from leaven.data.log.order import Ordered
+from leaven.data.log.reading import connect
 from leaven.data.log.tables import is_database
 from leaven.data.split import Split
 from leaven.experiment.storage import load_split, save_split
 from leaven.runs import Run, file_fingerprint, fingerprint
 from leaven.spec import Spec, resolved
+
+READING = "1500MB"
+"""Memory of the database while a log is read, cleaned and ordered; beyond it, it spills into the temporary folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +70,12 @@ def _files(names: list[str]) -> list[str]:
 
 
 def _made(spec: Spec, timed: _Timed) -> tuple[Split, Catalog, dict[str, Any]]:
-    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items))
+    database = connect(READING)
+    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items, connection=database))
     cleaned = timed("cleaning", lambda: clean(events, spec.clean))
     ordered: Ordered = timed("ordering events into histories", lambda: order(cleaned.events))
     catalog = timed("reading the items", lambda: _catalog(spec, ordered, cleaned.events))
+    database.close()  # what it held in memory is not needed beside the split
     histories = replace(ordered.histories, catalog=catalog)
     split: Split = timed("split", lambda: spec.split.split(histories, seeds.key(spec.seed, "split")))
     found = timed("health of the log", lambda: health(histories))
