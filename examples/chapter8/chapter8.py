@@ -23,7 +23,7 @@ from leaven.clickers.logistic import Logistic
 from leaven.clickers.nets import CrossNet, Mlp
 from leaven.clickers.popular import PopularItem
 from leaven.compare.clicks import ClickEffect, compare_clicks
-from leaven.contracts import ClickTraining
+from leaven.contracts import Training
 from leaven.data.clean import Clean, clean
 from leaven.data.events import Events
 from leaven.data.log import ItemSource, read
@@ -118,7 +118,7 @@ def models(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     chances, cuts = {}, {}
     for name, wish in wishes.items():
         began = time.perf_counter()
-        model = wish.fit(train, ClickTraining(key=seeds.key(asked.seed, name), valid=valid))
+        model = wish.fit(train, Training(key=seeds.key(asked.seed, name), valid=valid))
         chances[name] = [model.predict(test)]
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
         print(f"   {name:11} {time.perf_counter() - began:6.1f} s", flush=True)
@@ -152,7 +152,7 @@ def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
         chances[name] = []
         for seed in range(asked.seeds):
             fresh_rows = None if epochs.is_still else epochs
-            training = ClickTraining(seeds.key(asked.seed, "train", seed), steps, valid, fresh_rows)
+            training = Training(seeds.key(asked.seed, "train", seed), steps, valid, fresh_rows)
             model = Mlp(batch=asked.batch).fit(bigger, training)
             chances[name].append(model.predict(test))
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))

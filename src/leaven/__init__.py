@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leaven.judging import Judgement, judge
     from leaven.keeping import Erased, Lineage, erase, lineage
     from leaven.notebook import list_kinds as list
-    from leaven.notebook import preview, preview_text, read, run, split
+    from leaven.notebook import preview, preview_pictures, preview_text, read, run, split
     from leaven.plan import Plan, Step, expand
     from leaven.study import dose, sweep
     from leaven.transforms.custom import row_transform
@@ -36,7 +36,7 @@ _PLACES = {
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
     "leaven.judging": ("Judgement", "judge"),
     "leaven.keeping": ("Erased", "Lineage", "erase", "lineage"),
-    "leaven.notebook": ("list", "preview", "preview_text", "read", "run", "split"),
+    "leaven.notebook": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
     "leaven.study": ("dose", "sweep"),
     "leaven.transforms.custom": ("row_transform",),
@@ -73,6 +73,7 @@ __all__ = [
     "lineage",
     "list",
     "preview",
+    "preview_pictures",
     "preview_text",
     "profile",
     "read",

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.pictures import Pictures
 from leaven.data.samples import Samples
 
 Keys = npt.NDArray[np.uint64]
@@ -68,7 +69,8 @@ class FittedTransform(Protocol):
 
     One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
     windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
-    recording their origin is the plan's work.
+    recording their origin is the plan's work. A wish with `weighs_rows = True` may lower the weight of a row to say
+    how sure it is; the step's own weight is multiplied by it.
     """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
@@ -105,6 +107,66 @@ class TextTransform(Protocol):
     """The wish for a change of items' texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
+
+
+class FittedEncoder(Protocol):
+    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+
+    @property
+    def modality(self) -> str: ...
+
+    def knows(self, catalog: Catalog) -> bool:
+        """Whether the catalogue has anything of what it reads."""
+        ...
+
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
+class FittedImageTransform(Protocol):
+    """Changes pictures. Same keys, same bytes in any batch; strength 0 is the identity; the input stays as it was."""
+
+    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+        """One new picture a picture. keys uint64 (pictures,); strength float32 (pictures,) in 0..1."""
+        ...
+
+    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Why a picture cannot change, whatever the chance: a few words -> bool (pictures,)."""
+        ...
+
+
+class ImageTransform(Protocol):
+    """The wish for a change of items' pictures; the catalogue tells which items must keep what."""
+
+    def fit(self, catalog: Catalog) -> FittedImageTransform: ...
+
+
+class FittedImageGenerator(Protocol):
+    """Makes pictures. Same keys, same bytes at any batch size, whatever else is made beside."""
+
+    def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
+        """One picture a key, of a category code each (0: any). They are views, never new items of the catalogue."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class ImageGenerator(Protocol):
+    """The wish for a generator of pictures. Its class also has `load(folder)`."""
+
+    def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
 class FittedGenerator(Protocol):
@@ -161,6 +223,92 @@ class Kept:
     refused: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Signals:
+    """What a look says of one stratum of the control users; losses in nats a target, dropout off.
+
+    stratum  its name: how many events a history holds
+    users    control users in it
+    control, probe  mean loss of control users, who are not learned from, and of as many who are
+    gap      control - probe
+    target   the gap where the un-augmented pilot did best on control; None: there was no pilot
+    gap_error  standard error of gap - target, user by user: who is hard to serve is so in both; without a pilot, of gap
+    slope    change of the control loss since the look before, user by user; slope_error its standard error; None:
+             there was none before
+    """
+
+    stratum: str
+    users: int
+    control: float
+    probe: float
+    gap: float
+    gap_error: float
+    target: float | None = None
+    slope: float | None = None
+    slope_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """All that a controller is told at a look: control users and a training probe, nothing of valid or test.
+
+    step, progress  where training stands; until: progress at which it is asked again
+    strata   by the length of histories, short ones first
+    excess   control loss above the un-augmented pilot's at the same step, user by user; excess_error its standard
+             error; None: the pilot did not go so far
+    steps    names of the steps that it steers
+    key      its draws follow from it
+    """
+
+    step: int
+    progress: float
+    until: float
+    strata: tuple[Signals, ...]
+    excess: float | None = None
+    excess_error: float | None = None
+    steps: tuple[str, ...] = ()
+    key: int = 0
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Feedback:
+        """What `dataclasses.asdict` made of one, back from JSON."""
+        return cls(**{**row, "strata": tuple(Signals(**one) for one in row["strata"]), "steps": tuple(row["steps"])})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What holds from here on.
+
+    strength  of each stratum, 0..1: a factor on the step's own strength
+    share     of each stratum, 0..1: a factor on the step's own counts (copies, or p where rows are replaced)
+    why       in words
+    step      the one step that acts; "": all that are steered
+    flag      what a reader of the report must know; "": nothing
+    """
+
+    strength: tuple[float, ...]
+    share: tuple[float, ...]
+    why: str
+    step: str = ""
+    flag: str = ""
+
+
+class Controller(Protocol):
+    """Feedback in, decision out; {} is the first state, and states are JSON-able. Same feedback, same decisions.
+
+    strata       lengths at which a further stratum of histories begins
+    pilot_share  how much of a training an un-augmented pilot runs before; 0: none is needed
+    """
+
+    @property
+    def strata(self) -> tuple[int, ...]: ...
+
+    @property
+    def pilot_share(self) -> float: ...
+
+    def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]: ...
+
+
 class FittedFilter(Protocol):
     """Idempotent: what was kept is kept again."""
 
@@ -198,25 +346,58 @@ class Ranked:
     scores: npt.NDArray[np.float32]
 
 
+Say = Literal["go on", "fresh rows", "stop"]
+"""What who looks on asks of the loop: nothing, a new epoch with the rows as they are from now on, the end."""
+
+
+class Watch(Protocol):
+    """Looks on while a recommender trains. The loop shows it losses, and knows nothing of what they are for."""
+
+    @property
+    def users(self) -> HeldOut:
+        """Whose loss it wants to see; no history is empty."""
+        ...
+
+    def look(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> Say:
+        """losses float64 (users,): mean over a user's targets of minus log of the softmax over the whole catalogue."""
+        ...
+
+    def memory(self) -> dict[str, Any]:
+        """JSON-able: the loop keeps it in its checkpoint."""
+        ...
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Back to what `memory` said: an interrupted training goes on."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Training:
     """How a fit is asked for, beside the rows.
 
     key      every draw of the training follows from it
     steps    optimiser steps; None: what the recommender finds right for these rows
-    valid    users for early stopping; never test
+    valid    users for early stopping (of a click model: labelled rows); never test
     refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`. A recommender
              that knows no epochs learns from refresh(0, 0.5)
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
+    views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
+             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
+
+
+    watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
-    key: int
+    key: int = 0
     steps: int | None = None
-    valid: HeldOut | None = None
-    refresh: Callable[[int, float], Histories] | None = None
+    valid: Any = None
+    refresh: Callable[[int, float], Any] | None = None
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
+    views: Callable[[int, float], Catalog] | None = None
+
+    watch: Watch | None = None
 
 
 class FittedRecommender(Protocol):
@@ -248,25 +429,6 @@ class RankingMetric(Protocol):
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class ClickTraining:
-    """How a click model's fit is asked for, beside the rows.
-
-    key      every draw of the training follows from it
-    steps    optimiser steps; None: what the model finds right for these rows
-    valid    rows for early stopping; never test
-    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`
-    folder   where checkpoints lie; None: nowhere
-    """
-
-    key: int = 0
-    steps: int | None = None
-    valid: Samples | None = None
-    refresh: Callable[[int, float], Samples] | None = None
-    folder: Path | None = None
-    tell: Tell = field(default=lambda done, total, words: None)
-
-
 class FittedClickModel(Protocol):
     """Says how likely each row is a positive; save and load change nothing."""
 
@@ -280,7 +442,11 @@ class FittedClickModel(Protocol):
 class ClickModel(Protocol):
     """The wish for a click model. Its class also has `load(folder) -> FittedClickModel`."""
 
-    def fit(self, train: Samples, training: ClickTraining) -> FittedClickModel: ...
+    def fit(self, train: Samples, training: Training) -> FittedClickModel: ...
+
+    def steps(self, train: Samples) -> int | None:
+        """Optimiser steps that it would take on these rows; None where it takes none."""
+        ...
 
 
 class FittedTableTransform(Protocol):

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 from leaven.registry import FAMILIES, kinds
 
 if TYPE_CHECKING:
-    from leaven.contracts import TextTransform
+    import numpy as np
+    import numpy.typing as npt
+
+    from leaven.contracts import ImageTransform, TextTransform
     from leaven.data.catalog import Catalog
     from leaven.data.events import Events
     from leaven.data.histories import Histories
     from leaven.data.log import ItemSource
+    from leaven.data.pictures import Pictures
     from leaven.data.split import LeaveOneOut, Split, TimeSplit
     from leaven.plan import Plan
     from leaven.runs import Run
+    from leaven.transforms.image.preview import PicturePreview
     from leaven.transforms.text.preview import TextPreview
 
 
@@ -93,6 +98,43 @@ def preview_text(
     wish = made("text_transforms", operator, {"protect": tuple(protect)}) if isinstance(operator, str) else operator
     (found,) = previewed([text], wish, catalog or Catalog(ids=[]), seed, strength)
     return found
+
+
+def preview_pictures(
+    pictures: str | Path | npt.NDArray[np.uint8] | Pictures | Catalog,
+    operator: str | ImageTransform = "chain",
+    seed: int = 7,
+    strength: float = 1.0,
+    catalog: Catalog | None = None,
+    rows: int = 8,
+) -> PicturePreview:
+    """Pictures before and after an operator: `.before`, `.after`, `.unchanged`; `.sheet()` is one picture of all.
+
+    pictures: a folder, an array uint8 (pictures, height, width, 3), or a catalogue with images. operator: a kind of
+    `leaven.list("image_transforms")`, or a wish with fields of its own. catalog: whose words and brands guard colours
+    and logos, where `pictures` names its items.
+
+    >>> import numpy as np
+    >>> preview_pictures(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
+    {'the picture is of one colour': 1}
+
+    Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.
+    """
+    from leaven.data.catalog import Catalog
+    from leaven.data.pictures import Pictures, picture_files
+    from leaven.registry import made
+    from leaven.transforms.image.preview import Show, previewed
+
+    wish = made("image_transforms", operator) if isinstance(operator, str) else operator
+    show, names = Show(rows, seed=seed, strength=strength), None
+    if isinstance(pictures, Catalog):
+        catalog, names = pictures, list(pictures.ids)
+        sources: Any = [pictures.folder / path if path else "" for path in pictures.images or ()]
+    elif isinstance(pictures, str | Path):
+        sources = picture_files(Path(pictures))
+    else:
+        sources = pictures if isinstance(pictures, Pictures) else Pictures.of(pictures)
+    return previewed(sources, wish, show, catalog, names)
 
 
 def run(

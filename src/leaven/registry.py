@@ -7,6 +7,7 @@ entry-point groups `leaven.transforms`, `leaven.generators` and so on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -36,6 +37,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "repeat_pad": "leaven.transforms.repetition:RepeatPad",
         "windows": "leaven.transforms.windows:Windows",
         "target_window": "leaven.transforms.targets:TargetWindow",
+        "cold_items": "leaven.transforms.cold:ColdItems",
         "chain": "leaven.transforms.combine:Chain",
         "some_of": "leaven.transforms.combine:SomeOf",
         "maybe": "leaven.transforms.combine:Maybe",
@@ -55,6 +57,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shuffle_fields": "leaven.transforms.text.fields:ShuffleFields",
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
+    },
+    "encoders": {
+        "tfidf": "leaven.encoders.tfidf:TfIdf",
+        "sentences": "leaven.encoders.sentences:Sentences",
+        "attributes": "leaven.encoders.attributes:Attributes",
     },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
@@ -76,6 +83,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "cool_down": "leaven.dosage.schedule:CoolDown",
         "joined": "leaven.dosage.schedule:Joined",
     },
+    "controllers": {
+        "gap": "leaven.dosage.controller:Gap",
+        "replay": "leaven.dosage.replay:Replay",
+    },
     "filters": {
         "validity": "leaven.dosage.filters.validity:Validity",
         "copies": "leaven.dosage.filters.copies:Copies",
@@ -94,6 +105,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
+        "multimodal": "leaven.recommenders.multimodal:Multimodal",
         "popularity": "leaven.recommenders.popularity:Popularity",
         "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },
@@ -160,6 +172,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "time": "leaven.data.split:TimeSplit",
         "leave_one_out": "leaven.data.split:LeaveOneOut",
     },
+    "sample_splits": {
+        "time": "leaven.data.sampling.parts:ByTime",
+        "users": "leaven.data.sampling.parts:ByUsers",
+        "rows": "leaven.data.sampling.parts:ByRows",
+    },
     "click_models": {
         "mlp": "leaven.clickers.nets:Mlp",
         "cross": "leaven.clickers.nets:CrossNet",
@@ -174,6 +191,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "f1": "leaven.metrics.clicks:F1",
         "auc": "leaven.metrics.clicks:Auc",
         "average_precision": "leaven.metrics.clicks:ClickAveragePrecision",
+        "information_gain": "leaven.metrics.clicks:InformationGain",
         "log_loss": "leaven.metrics.clicks:LogLoss",
         "calibration_error": "leaven.metrics.clicks:CalibrationError",
         "user_auc": "leaven.metrics.clicks:UserAuc",
@@ -191,6 +209,26 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+    },
+    "image_transforms": {
+        "crop": "leaven.transforms.image.geometry:CropPicture",
+        "rotate": "leaven.transforms.image.geometry:RotatePicture",
+        "shift": "leaven.transforms.image.geometry:ShiftPicture",
+        "shear": "leaven.transforms.image.geometry:ShearPicture",
+        "zoom": "leaven.transforms.image.geometry:ZoomPicture",
+        "flip": "leaven.transforms.image.geometry:FlipPicture",
+        "resize": "leaven.transforms.image.pixels:ResizePicture",
+        "brightness": "leaven.transforms.image.colours:Brightness",
+        "contrast": "leaven.transforms.image.colours:Contrast",
+        "saturation": "leaven.transforms.image.colours:Saturation",
+        "hue": "leaven.transforms.image.colours:Hue",
+        "noise": "leaven.transforms.image.pixels:NoisePicture",
+        "blur": "leaven.transforms.image.pixels:BlurPicture",
+        "erase": "leaven.transforms.image.pixels:ErasePatch",
+        "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "chain": "leaven.transforms.image.combine:PictureChain",
+        "one_of": "leaven.transforms.image.combine:SomePictureChanges",
+        "maybe": "leaven.transforms.image.combine:MaybePicture",
     },
 }
 
@@ -232,6 +270,13 @@ def found(family: str, kind: str, where: str = "") -> Any:
 def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
     """A wish of a kind with these fields, the others as they are by default."""
     return found(family, kind)(**(fields or {}))
+
+
+@cache
+def family_of(cls: type) -> str:
+    """The family that a class is registered in; "" where it is in none."""
+    mine = f"{cls.__module__}:{cls.__name__}"
+    return next((family for family in FAMILIES if mine in kinds(family).values()), "")
 
 
 def kind_of(family: str, wish: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven import seeds
-from leaven.contracts import ClickTraining
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.errors import DataError, FitError
 from leaven.metrics.clicks import Auc
@@ -39,7 +39,7 @@ def world(rows: int = 800, seed: int = 0) -> Samples:
 @cache
 def fitted(kind: str) -> Any:
     wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
-    return wish.fit(world(), ClickTraining(key=3, valid=world(300, seed=2)))
+    return wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
 
 
 def auc(model: Any, rows: Samples) -> float:
@@ -58,7 +58,7 @@ def test_it_learns_what_there_is_to_learn(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_gives_the_same_model(kind: str) -> None:
     wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
-    again = wish.fit(world(), ClickTraining(key=3, valid=world(300, seed=2)))
+    again = wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
     assert again.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
 
 
@@ -88,7 +88,7 @@ def test_codes_mean_names_not_numbers(kind: str) -> None:
 def test_one_class_only_is_an_error(kind: str) -> None:
     rows = world(50)
     with pytest.raises(FitError, match="both classes"):
-        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), ClickTraining(key=1))
+        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), Training(key=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +98,7 @@ def test_rows_of_no_weight_teach_nothing(kind: str) -> None:
     from leaven.data.samples import concat
 
     wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
-    model = wish.fit(concat([world(), lies]), ClickTraining(key=3))
+    model = wish.fit(concat([world(), lies]), Training(key=3))
     assert auc(model, world(600, seed=1)) > 0.7
 
 
@@ -117,7 +117,7 @@ def test_constant_and_empty_columns_are_left_out_and_named(kind: str) -> None:
         numeric=(*rows.numeric, "constant", "nothing"),
         numbers=np.column_stack([rows.numbers, np.ones(300), np.full(300, np.nan)]),
     )
-    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(odd, ClickTraining(key=3))
+    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(odd, Training(key=3))
     assert model.encoding.left_out == {"constant": "constant", "nothing": "all missing"}
     assert np.isfinite(model.predict(odd)).all()
 
@@ -126,6 +126,6 @@ def test_constant_and_empty_columns_are_left_out_and_named(kind: str) -> None:
 def test_a_soft_label_is_two_rows_that_share_a_weight(kind: str) -> None:
     rows = world(400)
     soft = replace(rows, label=np.where(rows.label > 0.5, 0.9, 0.1).astype(np.float32))
-    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(soft, ClickTraining(key=3))
+    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(soft, Training(key=3))
     assert auc(model, world(600, seed=1)) > 0.72
     assert abs(model.predict(world(600, seed=1)).mean() - soft.label.mean()) < 0.08

@@ -1,4 +1,4 @@
-"""Which column of a table of items holds its texts?"""
+"""Which column of a table of items holds its texts, which one names its pictures?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("title", "name", "item_name", "product_name", "product", "description", "text", "标题", "名称", "商品名称")
 _BRANDS = ("brand", "品牌", "manufacturer", "maker")
+_IMAGES = ("image", "image_path", "picture", "photo", "img", "image_file", "file", "path", "图片", "图像")
 _IDS = ("item_id", "id", "sku", "asin", "parent_asin", "product_id", "stockcode", "商品id")
 
 
@@ -36,6 +37,37 @@ def catalog_of(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, 
         words["brand"] = _cells(table, brands)
     ids = _column(file, names, "", _IDS)
     return Catalog(_cells(table, ids) if ids else [str(line) for line in range(1, table.num_rows + 1)], words), text
+
+
+def pictures_of(source: Path, image: str = "") -> tuple[list[Path | str], Catalog | None, list[str]]:
+    """The files of pictures in a folder or named by a table of items, the items, and a name of each picture.
+
+    Names of files start from the folder of the table; an item that names none has "".
+
+    Raises DataError for what cannot be read, and for a table without such a column.
+    """
+    from leaven.data.catalog import Catalog
+    from leaven.data.pictures import picture_files
+
+    if source.is_dir():
+        files = picture_files(source)
+        return list(files), None, [str(file.relative_to(source)) for file in files]
+    table = _read(source)
+    names = table.column_names
+    column = _column(source, names, image, _IMAGES)
+    if not column:
+        raise DataError(
+            str(source), f"a column of files ({', '.join(_IMAGES[:4])} …)", ", ".join(names), "--image NAME"
+        )
+    words = {name: _cells(table, name) for name in (_column(source, names, "", _TEXTS),) if name}
+    if brands := _column(source, names, "", _BRANDS):
+        words["brand"] = _cells(table, brands)
+    cells, ids = _cells(table, column), _column(source, names, "", _IDS)
+    called = _cells(table, ids) if ids else [str(line) for line in range(1, table.num_rows + 1)]
+    paths: list[Path | str] = [source.parent / cell if cell else "" for cell in cells]
+    shown = next(iter(words.values()), called)
+    lines = [f"{one} · {name}" if name != one else one for one, name in zip(called, shown, strict=True)]
+    return paths, Catalog(called, words, images=cells, folder=source.parent), lines
 
 
 def _read(file: Path) -> pa.Table:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.clickers.encoding import Encoding, hard, two_classes
-from leaven.contracts import ClickTraining
+from leaven.clickers.encoding import Encoding, hard, learned_from, no_steps
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
 
@@ -45,7 +45,7 @@ class Boosting:
         if self.rounds < 1 or not self.learning_rate > 0 or self.leaves < 2:
             raise SpecError("boosting", "1 round, a rate above 0, 2 leaves, or more", str(asdict(self)), "")
 
-    def fit(self, train: Samples, training: ClickTraining) -> BoostingModel:
+    def fit(self, train: Samples, training: Training) -> BoostingModel:
         """Trees on the rows; the number of rounds is chosen on `training.valid` where it is given.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
@@ -54,8 +54,7 @@ class Boosting:
             from sklearn.ensemble import HistGradientBoostingClassifier
         except ModuleNotFoundError:
             raise MissingExtra("scikit-learn", "clicks") from None
-        rows = train if training.refresh is None else training.refresh(0, 0.5)
-        two_classes(rows)
+        rows = learned_from(train, training)
         encoding = Encoding.fit(train, 1, self.most_levels)
         row, kind, weight = hard(rows)
         trees = HistGradientBoostingClassifier(
@@ -70,6 +69,8 @@ class Boosting:
         )
         trees.fit(_matrix(encoding, rows)[row], kind, sample_weight=weight)
         return BoostingModel(self, encoding, trees, _best_rounds(trees, encoding, training.valid, self.rounds))
+
+    steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> BoostingModel:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.clickers.encoding import Encoding, hard, two_classes
-from leaven.contracts import ClickTraining
+from leaven.clickers.encoding import Encoding, hard, learned_from, no_steps
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
 
@@ -35,7 +35,7 @@ class Logistic:
         if not self.strength > 0 or self.fewest_rows < 1 or self.most_levels < 1:
             raise SpecError("logistic", "numbers above 0", str(asdict(self)), "")
 
-    def fit(self, train: Samples, training: ClickTraining) -> LogisticModel:
+    def fit(self, train: Samples, training: Training) -> LogisticModel:
         """Weights of the most likely line.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
@@ -44,13 +44,14 @@ class Logistic:
             from sklearn.linear_model import LogisticRegression
         except ModuleNotFoundError:
             raise MissingExtra("scikit-learn", "clicks") from None
-        rows = train if training.refresh is None else training.refresh(0, 0.5)
-        two_classes(rows)
+        rows = learned_from(train, training)
         encoding = Encoding.fit(train, self.fewest_rows, self.most_levels)
         row, kind, weight = hard(rows)
         line = LogisticRegression(C=self.strength, max_iter=500, tol=1e-4)
         line.fit(_matrix(encoding, rows)[row], kind, sample_weight=weight)
         return LogisticModel(self, encoding, line.coef_[0], float(line.intercept_[0]))
+
+    steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> LogisticModel:

@@ -5,24 +5,128 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
 from leaven.clickers.encoding import Encoding, two_classes
-from leaven.contracts import ClickTraining
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
-    from leaven.nets.clicks import ClickNet, ClickShape, Table
+    from leaven.nets.clicks import ClickNet, Table
 
 _WEIGHTS, _COURSE = "clicks.safetensors", "course.json"
 MEASURE = ("minus_valid_log_loss", "minus valid log loss")
+
+
+class NetWish(Protocol):
+    """What both wishes say; their classes differ by fields and defaults alone."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def hidden(self) -> tuple[int, ...]: ...
+    @property
+    def embedding(self) -> int: ...
+    @property
+    def crosses(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def epochs(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def rate_falls(self) -> bool: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def fewest_rows(self) -> int: ...
+    @property
+    def patience(self) -> int | None: ...
+    @property
+    def device(self) -> str: ...
+
+
+def _fit(wish: NetWish, train: Samples, training: Training) -> NetModel:
+    """Learns from the rows, stops early on `training.valid` where it is given.
+
+    Raises FitError for one class only, or a loss that is no finite number.
+    """
+    from leaven.nets.clicks import Clicks
+    from leaven.nets.training import Course
+    from leaven.nets.training import train as go
+
+    two_classes(train)
+    encoding = Encoding.fit(train, wish.fewest_rows)
+    net = _net(wish, encoding, seeds.key(training.key, "begin"))
+    steps = training.steps or _steps(wish, train)
+    valid = None if training.valid is None else _table(encoding, training.valid)
+    refreshed = training.refresh
+    refresh = None if refreshed is None else lambda epoch, progress: _table(encoding, refreshed(epoch, progress))
+    task = Clicks(net, _table(encoding, train), wish.batch, training.key, valid, refresh)
+    said = json.dumps([type(wish).__name__, asdict(wish), training.key, steps, len(train)])
+    course = Course(
+        key=training.key,
+        steps=steps,
+        learning_rate=wish.learning_rate,
+        weight_decay=wish.weight_decay,
+        warm_up_steps=100 if wish.rate_falls else 0,
+        rate_falls=wish.rate_falls,
+        measure=MEASURE,
+        look_every=max(_an_epoch(wish, train) // 4, 1),
+        patience=wish.patience if training.steps is None else None,
+        device=wish.device,
+        precision="32-true",
+        mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
+        folder=training.folder,
+        tell=training.tell,
+    )
+    outcome = go(task, course)
+    return NetModel(wish, encoding, net, outcome.curve, outcome.facts)
+
+
+def _steps(wish: NetWish, train: Samples) -> int:
+    """Optimiser steps that it would take on these rows, if nothing stops it early."""
+    return max(round(wish.epochs * _an_epoch(wish, train)), 1)
+
+
+def _an_epoch(wish: NetWish, train: Samples) -> int:
+    return -(-len(train) // wish.batch)
+
+
+def _load(cls: Any, folder: Path) -> NetModel:
+    """What `save` wrote; DataError where it is not there."""
+    from leaven.nets.checkpoint import read
+
+    if not (folder / _WEIGHTS).is_file():
+        raise DataError(str(folder), "a fitted click net", "none", "fit it again")
+    weights, said = read(folder / _WEIGHTS)
+    encoding, wish = Encoding.of(said["encoding"]), cls(**{**said["wish"], "hidden": tuple(said["wish"]["hidden"])})
+    net = _net(wish, encoding, 0)
+    net.load_state_dict(weights)
+    course = json.loads((folder / _COURSE).read_text())
+    return NetModel(wish, encoding, net.eval(), course["curve"], course["facts"])
+
+
+def _check(wish: NetWish) -> None:
+    """SpecError for a field out of bounds."""
+    kind = type(wish).__name__.lower()
+    if not wish.hidden or min(wish.hidden) < 1:
+        raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(wish.hidden), "")
+    for name in ("embedding", "batch", "epochs", "learning_rate", "fewest_rows"):
+        if not getattr(wish, name) > 0:
+            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
+    if not 0 <= wish.dropout < 1:
+        raise SpecError(f"{kind}.dropout", "0 or more, less than 1", str(wish.dropout), "")
 
 
 @dataclass(frozen=True)
@@ -47,21 +151,16 @@ class Mlp:
     fewest_rows: int = 5
     patience: int | None = 8
     device: str = "auto"
+    crosses: ClassVar[int] = 0
+    weight_decay: ClassVar[float] = 0.0
+    rate_falls: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check("mlp", self)
+        _check(self)
 
-    def fit(self, train: Samples, training: ClickTraining) -> NetModel:
-        """Learns from the rows, stops early on `training.valid` where it is given.
-
-        Raises FitError for one class only, or a loss that is no finite number.
-        """
-        return _fit(_Recipe("mlp", asdict(self), crosses=0, weight_decay=0.0, rate_falls=False), train, training)
-
-    @classmethod
-    def load(cls, folder: Path) -> NetModel:
-        """What `save` wrote; DataError where it is not there."""
-        return _load(folder)
+    fit = _fit
+    steps = _steps
+    load = classmethod(_load)
 
 
 @dataclass(frozen=True)
@@ -85,51 +184,21 @@ class CrossNet:
     fewest_rows: int = 10
     patience: int | None = 8
     device: str = "auto"
+    rate_falls: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check("cross", self)
+        _check(self)
 
-    def fit(self, train: Samples, training: ClickTraining) -> NetModel:
-        """Learns from the rows, stops early on `training.valid` where it is given.
-
-        Raises FitError for one class only, or a loss that is no finite number.
-        """
-        return _fit(_Recipe("cross", asdict(self), self.crosses, self.weight_decay, rate_falls=True), train, training)
-
-    @classmethod
-    def load(cls, folder: Path) -> NetModel:
-        """What `save` wrote; DataError where it is not there."""
-        return _load(folder)
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """What both nets are made from. wish: the fields of the one that was asked for."""
-
-    kind: str
-    wish: Mapping[str, Any]
-    crosses: int
-    weight_decay: float
-    rate_falls: bool
-
-    def net(self, encoding: Encoding, key: int) -> ClickNet:
-        import torch
-
-        from leaven.nets.clicks import ClickNet, ClickShape
-
-        levels = tuple(len(encoding.levels[name]) for name in encoding.categorical)
-        wish = self.wish
-        shape: ClickShape = ClickShape(
-            encoding.width, levels, wish["embedding"], tuple(wish["hidden"]), self.crosses, wish["dropout"]
-        )
-        return ClickNet(shape, torch.Generator().manual_seed(key))
+    fit = _fit
+    steps = _steps
+    load = classmethod(_load)
 
 
 @dataclass(frozen=True, eq=False)
 class NetModel:
     """A trained net. curve: one record a look; facts: seconds, steps, targets, peak_mb, stopped."""
 
-    recipe: _Recipe
+    wish: NetWish
     encoding: Encoding
     net: ClickNet
     curve: Sequence[Mapping[str, float]]
@@ -147,74 +216,24 @@ class NetModel:
         """Weights, wish and encoding in one file, how training went in another."""
         from leaven.nets.checkpoint import write
 
-        write(folder / _WEIGHTS, self.net.state_dict(), {**asdict(self.recipe), "encoding": self.encoding.said()})
+        said = {"wish": asdict(self.wish), "encoding": self.encoding.said()}
+        write(folder / _WEIGHTS, self.net.state_dict(), said)
         part = folder / f"{_COURSE}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
         part.replace(folder / _COURSE)
 
 
-def _fit(recipe: _Recipe, train: Samples, training: ClickTraining) -> NetModel:
-    from leaven.nets.clicks import Clicks
-    from leaven.nets.training import Course
-    from leaven.nets.training import train as go
+def _net(wish: NetWish, encoding: Encoding, key: int) -> ClickNet:
+    import torch
 
-    two_classes(train)
-    wish = recipe.wish
-    encoding = Encoding.fit(train, wish["fewest_rows"])
-    net = recipe.net(encoding, seeds.key(training.key, "begin"))
-    an_epoch = -(-len(train) // wish["batch"])
-    steps = training.steps or max(round(wish["epochs"] * an_epoch), 1)
-    valid = None if training.valid is None else _table(encoding, training.valid)
-    refreshed = training.refresh
-    refresh = None if refreshed is None else lambda epoch, progress: _table(encoding, refreshed(epoch, progress))
-    task = Clicks(net, _table(encoding, train), wish["batch"], training.key, valid, refresh)
-    said = json.dumps([recipe.kind, dict(wish), training.key, steps, len(train)])
-    course = Course(
-        key=training.key,
-        steps=steps,
-        learning_rate=wish["learning_rate"],
-        weight_decay=recipe.weight_decay,
-        warm_up_steps=100 if recipe.rate_falls else 0,
-        rate_falls=recipe.rate_falls,
-        measure=MEASURE,
-        look_every=max(an_epoch // 4, 1),
-        patience=wish["patience"] if training.steps is None else None,
-        device=wish["device"],
-        precision="32-true",
-        mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
-        folder=training.folder,
-        tell=training.tell,
-    )
-    outcome = go(task, course)
-    return NetModel(recipe, encoding, net, outcome.curve, outcome.facts)
+    from leaven.nets.clicks import ClickNet, ClickShape
+
+    levels = tuple(len(encoding.levels[name]) for name in encoding.categorical)
+    shape = ClickShape(encoding.width, levels, wish.embedding, tuple(wish.hidden), wish.crosses, wish.dropout)
+    return ClickNet(shape, torch.Generator().manual_seed(key))
 
 
 def _table(encoding: Encoding, rows: Samples) -> Table:
     from leaven.nets.clicks import Table
 
     return Table.of(encoding.numbers(rows), encoding.codes(rows), rows.label, rows.weight)
-
-
-def _load(folder: Path) -> NetModel:
-    from leaven.nets.checkpoint import read
-
-    if not (folder / _WEIGHTS).is_file():
-        raise DataError(str(folder), "a fitted click net", "none", "fit it again")
-    weights, said = read(folder / _WEIGHTS)
-    encoding = Encoding.of(said["encoding"])
-    recipe = _Recipe(**{one.name: said[one.name] for one in fields(_Recipe)})
-    net = recipe.net(encoding, 0)
-    net.load_state_dict(weights)
-    course = json.loads((folder / _COURSE).read_text())
-    return NetModel(recipe, encoding, net.eval(), course["curve"], course["facts"])
-
-
-def _check(kind: str, wish: Mlp | CrossNet) -> None:
-    """SpecError for a field out of bounds."""
-    if not wish.hidden or min(wish.hidden) < 1:
-        raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(wish.hidden), "")
-    for name in ("embedding", "batch", "epochs", "learning_rate", "fewest_rows"):
-        if not getattr(wish, name) > 0:
-            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
-    if not 0 <= wish.dropout < 1:
-        raise SpecError(f"{kind}.dropout", "0 or more, less than 1", str(wish.dropout), "")

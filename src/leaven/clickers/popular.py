@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leaven.clickers.encoding import two_classes
-from leaven.contracts import ClickTraining
+from leaven.clickers.encoding import learned_from, no_steps
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.errors import DataError, SpecError
 
@@ -36,21 +36,23 @@ class PopularItem:
         if self.groups < 1 or self.prior < 0:
             raise SpecError("popularity", "1 group or more, a prior of 0 or more", f"{self.groups}, {self.prior}", "")
 
-    def fit(self, train: Samples, training: ClickTraining) -> PopularItemModel:
+    def fit(self, train: Samples, training: Training) -> PopularItemModel:
         """Shares of positives along the column; rows without a value are a group of their own.
 
         Raises FitError for one class only; DataError where the column is not there.
         """
-        two_classes(train)
-        values, weight = train.number(self.column), train.weight.astype(np.float64)
+        rows = learned_from(train, training)
+        values, weight = rows.number(self.column), rows.weight.astype(np.float64)
         known = values[~np.isnan(values)]
         cuts = np.unique(np.quantile(known, np.linspace(0, 1, self.groups + 1)[1:-1])) if len(known) else np.zeros(0)
         group = _group(values, cuts)
-        mean = float((train.label * weight).sum() / weight.sum())
+        mean = float((rows.label * weight).sum() / weight.sum())
         total = np.bincount(group, weights=weight, minlength=len(cuts) + 2)
-        taken = np.bincount(group, weights=weight * train.label, minlength=len(cuts) + 2)
+        taken = np.bincount(group, weights=weight * rows.label, minlength=len(cuts) + 2)
         share = (taken + self.prior * mean) / np.maximum(total + self.prior, 1e-9)
         return PopularItemModel(self, cuts, np.where(total + self.prior > 0, share, mean))
+
+    steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> PopularItemModel:

@@ -1,6 +1,6 @@
 """Did it help? Paired, per user, over seeds."""
 
-from leaven.compare.comparison import Comparison, as_facts, compare
+from leaven.compare.comparison import Comparison, as_facts, compare, with_groups
 from leaven.compare.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, Question
 from leaven.compare.summary import headline, words
 from leaven.compare.two_runs import RunComparison, compare_runs
@@ -18,5 +18,6 @@ __all__ = [
     "compare",
     "compare_runs",
     "headline",
+    "with_groups",
     "words",
 ]

@@ -60,10 +60,26 @@ def compare(
     )
 
 
+def with_groups(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str, Values]]) -> Comparison:
+    """The same comparison with further segments whose values are their own: users may be in several, or in none.
+
+    groups: (what is grouped by, group) -> arm -> float64 (seeds, users of the group). p is corrected by Holm over all
+    segments together.
+    """
+    if not groups:
+        return main
+    added: list[Effect] = []
+    for (by, segment), values in groups.items():
+        arms = [main.question.baseline, *(arm for arm in values if arm != main.question.baseline)]
+        group = _Group(np.stack([values[arm] for arm in arms]), arms, main.question, by, segment)
+        added += [group.effect(arm, main.question.baseline) for arm in arms[1:]]
+    return replace(main, segments=_judged([*main.segments, *added], main.question))
+
+
 def as_facts(
     main: Comparison,
     others: Sequence[Comparison] = (),
-    catalog: Mapping[str, Mapping[str, float]] | None = None,
+    catalog: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> dict[str, Any]:
     """The part `comparison` of a run's facts: the main metric, the other metrics beside it.
 

@@ -141,16 +141,17 @@ def percent(share: float, signed: bool = True) -> str:
 
 
 def shown(metric: str) -> str:
-    """The name of a metric for a reader: its initials as capitals.
+    """The name of a metric for a reader: initials as capitals, words apart.
 
-    >>> shown("ndcg@10"), shown("recall@10")
-    ('NDCG@10', 'recall@10')
+    >>> shown("ndcg@10"), shown("recall@10"), shown("user_auc")
+    ('NDCG@10', 'recall@10', 'user AUC')
     """
     kind, at, length = metric.partition("@")
-    return f"{kind.upper() if kind in _INITIALS else kind}{at}{length}"
+    words = [word.upper() if word in _INITIALS else word for word in kind.split("_")]
+    return f"{' '.join(words)}{at}{length}"
 
 
-_INITIALS = ("ndcg", "mrr", "map")
+_INITIALS = ("ndcg", "mrr", "map", "auc", "f1")
 
 
 def sentence(effect: Effect, smallest_lift: float) -> str:

@@ -10,19 +10,17 @@ from typing import Any
 
 import tomli_w
 
-from leaven.contracts import Engine, Recommender, Tell
-from leaven.data.histories import Histories
-from leaven.errors import DataError
-from leaven.experiment import summary
+from leaven.contracts import Engine, Tell
+from leaven.experiment import summary, work
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
+from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
-from leaven.metrics.named import parse_all
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.registry import made
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, Run, create, fingerprint, write_json, write_text
-from leaven.spec import Arm, Spec, resolved
+from leaven.spec import Arm, Spec, repeat_of, resolved
 from leaven.spec.spec import BASELINE, CONTROL
 
 
@@ -38,11 +36,12 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
 
     Raises LeavenError for a spec or data that cannot be used; what was finished stays.
     """
+    check_words(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
     write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    _check_lists(spec, prepared)
+    work.of(spec).check(spec, prepared.split)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -53,7 +52,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
             trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
-    summary.write_records(trials, prepared.split.test, folder.folder / RECORDS)
+    summary.write_records(trials, work.of(spec).users(prepared.split), folder.folder / RECORDS)
     write_json(folder.folder / FACTS, facts)
     write_page(folder.folder / FACTS, folder.folder / REPORT)
     tell(1, 1, "comparing")
@@ -65,7 +64,7 @@ class Expanded:
     """An arm. once: loads its rows; mark: fingerprint of the rows; fact: what the report says of them."""
 
     arm: Arm
-    once: Callable[[], Histories]
+    once: Callable[[], Any]
     mark: str
     fact: dict[str, Any]
 
@@ -75,19 +74,20 @@ def _expanded(spec: Spec, prepared: Prepared, run: Run, engine: Engine | None, t
     baseline = Expanded(Arm(BASELINE), lambda: prepared.split.train, prepared.fingerprint, {"name": BASELINE})
     arms = [_expand(spec, arm, prepared, run, engine, tell) for arm in spec.arms]
     most = max((int(arm.fact["rows_new"]) for arm in arms), default=0)
-    control = _expand(spec, _control(len(prepared.split.train), most), prepared, run, engine, tell)
+    control = _expand(spec, _control(spec, len(prepared.split.train), most), prepared, run, engine, tell)
     return [baseline, control, *arms]
 
 
-def _control(real: int, most: int) -> Arm:
+def _control(spec: Spec, real: int, most: int) -> Arm:
     """As many copies of real rows as the largest plan adds; as many as there are where plans only change rows."""
     copies = made("strategies", "to_total", {"total": real + (most or real)})
-    return Arm(CONTROL, Plan([Step(made("transforms", "repeat"), copies=copies)]))
+    return Arm(CONTROL, Plan([Step(repeat_of(spec), copies=copies)]))
 
 
 def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> Expanded:
     """Write the rows that an arm makes once; they stay in files until they are trained on."""
     train = prepared.split.train
+    catalog = getattr(train, "catalog", None)  # labelled rows have none
     mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
     folder = run.arm(arm.name) / "expanded"
     told = _numbered(tell, arm.name)
@@ -96,7 +96,8 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
             previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
             stage.facts |= {"steps": list(expansion.steps), "previews": previews}
-    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add")
+            stage.facts |= views_of(arm.plan, catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+    added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
     return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
@@ -108,17 +109,8 @@ def _shards(engine: Engine | None) -> int:
 
 def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:
     """Every arm takes as many optimiser steps as the recommender would on the real rows."""
-    recommender: Recommender | None = spec.recommender
-    assert recommender is not None
-    steps = spec.evaluate.steps or recommender.steps(prepared.split.train)
+    steps = spec.evaluate.steps or spec.recommender.steps(prepared.split.train)
     return Bench(spec, run, prepared.split, steps, fingerprint(prepared.fingerprint, judged_by(spec)))
-
-
-def _check_lists(spec: Spec, prepared: Prepared) -> None:
-    longest, items = parse_all(spec.evaluate.metrics).longest, prepared.split.train.n_items
-    if longest > items:
-        fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
-        raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
 
 
 def _numbered(tell: Tell, where: str) -> Tell:
@@ -164,5 +156,9 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     """arm -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
     arms = [spec.arm(name)] if name else list(spec.arms)
     prepared = prepare(spec, Run(scratch), tell)
-    train: Histories = prepared.split.train
-    return {arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)] for arm in arms}
+    train = prepared.split.train
+    return {
+        arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
+        + texts_before_after(arm.plan, getattr(train, "catalog", None), spec.seed, rows)
+        for arm in arms
+    }

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.compare import Comparison, Question, as_facts, compare, headline, words
-from leaven.data.histories import HeldOut
-from leaven.experiment.preparation import Prepared, is_simulated
+from leaven.compare import Comparison, Question, as_facts, compare, headline, with_groups, words
+from leaven.experiment import work
+from leaven.experiment.preparation import Prepared
 from leaven.experiment.trial import Trial
-from leaven.metrics.segments import segments
-from leaven.runs import Run, read_json
+from leaven.runs import Run
 from leaven.spec import Spec, resolved
 from leaven.spec.spec import BASELINE, CONTROL
 
@@ -32,65 +31,74 @@ def facts(
 ) -> dict[str, Any]:
     """All that the report shows."""
     main, others = _comparisons(spec, prepared, trials)
-    catalog = _catalog_means(trials)
-    compared = as_facts(main, others, catalog)
-    if (truth := best_reachable(spec, prepared.split.test)) is not None:
-        compared["truth"] = truth
-    return {
+    more = work.of(spec).more(spec, prepared.split, [one.fact for one in trials])
+    compared = as_facts(main, others, _catalog_means(trials)) | more.pop("comparison", {})
+    return more | {
         "leaven": _version("leaven"),
         "name": spec.name,
         "seed": spec.seed,
-        "verdict": {"headline": headline(main), "words": words(main)},
+        "verdict": {"headline": headline(main), "words": [*words(main), *flags(trials), *careful(prepared)]},
         "comparison": compared,
         "data": prepared.facts,
         "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
         "fits": [one.fact for one in trials],
-        "decisions": [],
+        "decisions": [{"arm": one.arm, "seed": one.seed, **row} for one in trials for row in one.decisions],
         "cost": cost(prepared, arms, trials),
         "repeat": repeat(run, prepared.fingerprint),
     }
 
 
+def careful(prepared: Prepared) -> list[str]:
+    """What is odd about the data, as sentences."""
+    return [f"Careful: {odd['words']}" for odd in prepared.facts.get("oddities", ()) if odd["kind"] == "leak"]
+
+
 def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:
     """The metric that decides, by segment too; then the others."""
-    groups = segments(prepared.split.test, prepared.split.train)
-    names = list(trials[0].values)
-    made = []
+    labels = work.of(spec).labels(prepared.split)
+    names, made = _defined(trials), []
     for name in names:
         question = Question(
             name, spec.evaluate.smallest_lift, seeds.key(spec.seed, "compare"), baseline=BASELINE, control=CONTROL
         )
-        made.append(compare(_stacked(trials, name), question, groups if name == names[0] else None))
-    return made[0], made[1:]
+        made.append(compare(_stacked(trials, [one.values[name] for one in trials]), question, labels))
+        labels = {}  # groups are judged by the metric that decides
+    shared = [name for name in trials[0].groups if all(name in one.groups for one in trials)]
+    groups = {name: _stacked(trials, [one.groups[name] for one in trials]) for name in shared}
+    return with_groups(made[0], groups), made[1:]
 
 
-def _stacked(trials: Sequence[Trial], metric: str) -> dict[str, Values]:
-    """arm -> float64 (seeds, users)."""
+def _defined(trials: Sequence[Trial]) -> list[str]:
+    """The metrics that are a number in every trial, and the one that decides; the others are not compared."""
+    first = next(iter(trials[0].values))
+    return [
+        name for name in trials[0].values if name == first or all(np.isfinite(one.values[name]).all() for one in trials)
+    ]
+
+
+def _stacked(trials: Sequence[Trial], values: Sequence[Values]) -> dict[str, Values]:
+    """arm -> float64 (seeds, users). values: of each trial."""
     by_arm: dict[str, list[Values]] = defaultdict(list)
-    for one in sorted(trials, key=lambda one: one.seed):
-        by_arm[one.arm].append(np.asarray(one.values[metric]))
+    for one, of_users in sorted(zip(trials, values, strict=True), key=lambda pair: pair[0].seed):
+        by_arm[one.arm].append(np.asarray(of_users))
     order = list(dict.fromkeys(one.arm for one in trials))
     return {arm: np.stack(by_arm[arm]) for arm in order}
 
 
-def _catalog_means(trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
+def _catalog_means(trials: Sequence[Trial]) -> dict[str, dict[str, float | None]]:
+    """Of metrics that are one number a trial, and of those not defined in all; null in an arm that has none."""
+    left = [name for name in trials[0].values if name not in _defined(trials)]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in trials:
         for metric, value in one.catalog.items():
             found[metric][one.arm].append(value)
-    return {metric: {arm: float(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
+        for metric in left:
+            found[metric][one.arm].append(float(one.values[metric].mean()))
+    return {metric: {arm: _number(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
 
 
-def best_reachable(spec: Spec, test: HeldOut) -> float | None:
-    """NDCG of ranking by the true law, where the log is that of a simulated shop and the first metric is NDCG."""
-    path, name = is_simulated(spec), spec.evaluate.metrics[0]
-    if path is None or not name.startswith("ndcg@"):
-        return None
-    from leaven.data.shop import Shop
-
-    world = Shop(**read_json(path, "write the shop again: leaven shop")["shop"]).open()
-    best = world.best_ndcg(test, int(name.partition("@")[2]), not spec.evaluate.allow_repeats)
-    return float(best.mean())
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
@@ -98,6 +106,12 @@ def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]
     of_arm = next((one.steps for one in trials if one.arm == arm["name"]), [])
     in_epoch = {step["index"]: step for step in of_arm}
     return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
+
+
+def flags(trials: Sequence[Trial]) -> list[str]:
+    """What controllers flagged, once a training."""
+    found = {(one.arm, one.seed, row["decision"]["flag"]): None for one in trials for row in one.decisions}
+    return [f"{arm}, seed {seed}: {flag}" for arm, seed, flag in found if flag]
 
 
 def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
@@ -109,7 +123,11 @@ def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Tr
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in arms)
     found = {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
-    views = max(one.fact["views"] for one in trials)
+    pilots = {one.pilot["pilot"] + str(one.seed): one.pilot for one in trials if one.pilot}
+    if pilots:
+        seconds["pilots"] = round(sum(float(one["seconds"]) for one in pilots.values()), 2)
+        found["pilot_steps"] = sum(int(one["steps"]) for one in pilots.values())
+    views = max(one.fact.get("views", 1) for one in trials)
     return found | ({"views_of_each_test_history": views} if views > 1 else {})
 
 
@@ -145,7 +163,7 @@ def machine() -> dict[str, Any]:
     return {"processor": platform.machine(), "cores": os.cpu_count(), "memory_mb": pages, "system": platform.system()}
 
 
-def write_records(trials: Sequence[Trial], test: HeldOut, path: Path) -> None:
+def write_records(trials: Sequence[Trial], users: npt.NDArray[np.uint64], path: Path) -> None:
     """One line a value: arm, seed, user (the key of the history), metric, value."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -160,12 +178,12 @@ def write_records(trials: Sequence[Trial], test: HeldOut, path: Path) -> None:
             ("value", pa.float64()),
         ]
     )
-    users = pa.array(test.histories.keys)
+    of_user = pa.array(users)
     with pq.ParquetWriter(part, schema) as writer:
         for one in trials:
             for metric, values in one.values.items():
                 n = len(values)
-                columns = [pa.array([one.arm] * n), pa.array([one.seed] * n, pa.int32()), users]
+                columns = [pa.array([one.arm] * n), pa.array([one.seed] * n, pa.int32()), of_user]
                 columns += [pa.array([metric] * n), pa.array(values)]
                 writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     part.replace(path)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import FittedRecommender, Ranked, Tell, Training
-from leaven.data.histories import HeldOut, Histories
-from leaven.data.split import Split
-from leaven.experiment.views import Views, recommend
-from leaven.metrics.named import parse_all
-from leaven.plan import EpochRows, Plan, epoch_rows
-from leaven.runs import Run, fingerprint, plain
+from leaven.contracts import Tell, Training
+from leaven.experiment import judged, steered, work
+from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
+from leaven.plan.steering import Steering
+from leaven.runs import Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
 
 Values = npt.NDArray[np.float64]
@@ -28,7 +25,8 @@ Values = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Trial:
     """One training of one arm. values: metric -> one value a test user; catalog: metric -> one number;
-    fact: what the report says of it; steps: what the plan's steps do in an epoch."""
+    fact: what the report says of it; steps: what the plan's steps do in an epoch; decisions: those of its controller;
+    pilot: what that one's pilot cost; groups: see `Judged`."""
 
     arm: str
     seed: int
@@ -36,6 +34,9 @@ class Trial:
     catalog: Mapping[str, float]
     fact: dict[str, Any]
     steps: list[dict[str, Any]]
+    decisions: Sequence[dict[str, Any]] = ()
+    pilot: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[tuple[str, str], Values] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,79 +45,72 @@ class Bench:
 
     spec: Spec
     run: Run
-    split: Split
+    split: Any
     steps: int | None
     depends: str
 
 
-def trial(bench: Bench, arm: Arm, once: Callable[[], Histories], rows_mark: str, seed: int, tell: Tell) -> Trial:
+def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed: int, tell: Tell) -> Trial:
     """Train one arm with one seed and judge it on the test users; taken from the folder where it is done."""
     folder = bench.run.fit(arm.name, seed)
     depends = fingerprint(bench.depends, rows_mark, bench.steps, seed)
     with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
         if not stage.done:
             rows = once()
-            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed)
+            steering, pilot = steered.steering(arm.plan, _course(bench, seed), tell)
+            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
+            decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
-            values, catalog = judge(fitted, bench.split.test, bench.split.train, bench.spec)
-            _save_values(values, folder / "values.npz")
+            found = work.of(bench.spec).judge(fitted, bench.split, bench.spec)
+            found.save(folder / "values.npz")
             fact = _fact(fitted, arm.name, seed, seconds)
-            fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), "views": bench.spec.evaluate.views}
-            stage.facts = {"fact": fact, "catalog": catalog, "steps": steps}
-    with np.load(folder / "values.npz") as kept:
-        values = {name: kept[name] for name in kept.files}
-    return Trial(arm.name, seed, values, stage.facts["catalog"], stage.facts["fact"], stage.facts["steps"])
+            fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), **found.fact}
+            stage.facts = {"fact": fact, "catalog": dict(found.pooled), "steps": steps}
+            stage.facts |= {"decisions": decided, "pilot": pilot}
+    values, groups = judged.load(folder / "values.npz")
+    of = stage.facts
+    return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"], groups)
 
 
-def _fit(bench: Bench, rows: Histories, epochs: EpochRows, seed: int, folder: Path, tell: Tell) -> FittedRecommender:
-    """The same key for every arm: arms differ by their rows, not by their luck."""
+def _course(bench: Bench, seed: int) -> steered.Course:
+    return steered.Course(
+        bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
+    )
+
+
+def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) -> list[dict[str, Any]]:
+    """The log of decisions, kept in the folder too, where `replay` finds it."""
+    rows = steered.decisions(steering, arm.plan, bench.spec.recommender)
+    if rows:
+        write_json(folder / "decisions.json", rows)
+    return rows
+
+
+def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell) -> Any:
+    """The same key for every arm: arms differ by their rows and views, not by their luck."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
-        key=seeds.key(bench.spec.seed, "training", seed),
+        key=_course(bench, seed).key,
         steps=bench.steps,
         valid=bench.split.valid,
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
+        views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
+        watch=epochs.steering,
     )
-    assert bench.spec.recommender is not None
     fitted = bench.spec.recommender.fit(rows, training)
     fitted.save(folder / "model")
     return fitted
 
 
-def judge(
-    fitted: FittedRecommender, test: HeldOut, train: Histories, spec: Spec
-) -> tuple[dict[str, Values], dict[str, float]]:
-    """(metric -> one value a user, metric of the whole catalogue -> one number) on full rankings."""
-    metrics = parse_all(spec.evaluate.metrics)
-    ranked = _ranked(fitted, test.histories, metrics.longest, train, spec)
-    values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
-    return values, {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
-
-
-def _ranked(fitted: FittedRecommender, known: Histories, k: int, train: Histories, spec: Spec) -> Ranked:
-    """Lists for histories as they are, or over several views of each; the same views for every arm and seed."""
-    asked = spec.evaluate
-    if asked.view is None:
-        return fitted.recommend(known, k, asked.allow_repeats)
-    views = Views(asked.view.fit(train), asked.views, seeds.key(spec.seed, "view"))
-    return recommend(fitted, known, k, views, asked.allow_repeats)
-
-
-def _save_values(values: Mapping[str, Values], path: Path) -> None:
-    part = path.with_name("values.part.npz")
-    np.savez_compressed(part, allow_pickle=False, **dict(values))
-    part.replace(path)
-
-
-def _fact(fitted: FittedRecommender, arm: str, seed: int, seconds: float) -> dict[str, Any]:
+def _fact(fitted: Any, arm: str, seed: int, seconds: float) -> dict[str, Any]:
     """What the report reads; a recommender's own `facts` say more than its curve."""
-    curve = [dict(point) for point in fitted.curve]
+    curve = [dict(point) for point in getattr(fitted, "curve", ())]
     fact = {"arm": arm, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
     if curve:
         fact["steps"] = int(curve[-1].get("step", 0))
@@ -129,7 +123,9 @@ def trained_on(plan: Plan) -> dict[str, Any]:
     """The part of a plan that shapes training, for its fingerprint."""
     from leaven.spec.building import table_of
 
-    return {"combine": plan.combine, "steps": [table_of(step) for step in plan.all]}
+    whole = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
+    recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
+    return whole | {"controller": table_of(plan.controller), "recorded": recorded}
 
 
 def judged_by(spec: Spec) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.data.histories import Histories
+from leaven.data.pieces import HanCutter, cut
 from leaven.errors import DataError
 from leaven.judging.tables import read_table
-from leaven.transforms.text.pieces import HanCutter, cut
 
 SIGNS = ("characters", "capitals", "digits", "signs")
 

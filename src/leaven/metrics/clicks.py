@@ -2,12 +2,16 @@
 
 Every metric takes label (0 or 1) and chance, float64 (rows,), and a weight a row, so that a bootstrap over users is a
 weight. Where a figure is not defined (no positive row, one class only) it is NaN, never 0.
+
+Most also say `of_users`: one value a user whose mean is the metric, so that users can be resampled and compared as for
+rankings. A ratio of sums is linearised (its influence function, Efron 1982): exact for the mean, first order for other
+draws of users.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +23,42 @@ Users = npt.NDArray[np.uint64]
 _EDGE = 1e-7  # chances of exactly 0 and 1 are moved so far, else one sure mistake is infinite
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Weights of rows: found (positive, said so), alarms (said, but negative), missed, left (negative, said so)."""
+class Ratio(Protocol):
+    """A metric that is a sum over rows over another: `rows` says what each row gives to both."""
 
-    found: float
-    alarms: float
-    missed: float
-    left: float
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]: ...
 
-    @classmethod
-    def at(cls, threshold: float, label: Values, chance: Values, weight: Values | None) -> Counts:
-        """A row is said to be positive where its chance is `threshold` or more."""
-        w = _weights(label, weight)
-        said = chance >= threshold
-        yes = label > 0.5
-        sums = [w[said & yes], w[said & ~yes], w[~said & yes], w[~said & ~yes]]
-        return cls(*(float(one.sum()) for one in sums))
+
+def _pooled(
+    metric: Ratio, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
+) -> float:
+    """The ratio over all rows."""
+    part, whole = metric.rows(label, chance)
+    w = _weights(label, weight)
+    return _share(float((w * part).sum()), float((w * whole).sum()))
+
+
+def _by_user(metric: Ratio, label: Values, chance: Values, users: Users) -> Values:
+    """float64 (users,), in the order of their keys: values whose mean is the ratio over all rows."""
+    return spread(*metric.rows(label, chance), users)
+
+
+def spread(part: Values, whole: Values, users: Users) -> Values:
+    """float64 (users,): θ + n (a − θ b) / B, where θ = A / B, a and b are a user's sums and n counts the users.
+
+    >>> spread(np.array([1.0, 0.0, 1.0]), np.ones(3), np.array([5, 5, 9], np.uint64)).mean().round(6)
+    np.float64(0.666667)
+    """
+    names, owner = np.unique(users, return_inverse=True)
+    of_user = [np.bincount(owner, weights=one, minlength=len(names)) for one in (part, whole)]
+    total = float(of_user[1].sum())
+    theta = _share(float(of_user[0].sum()), total)
+    return np.asarray(theta + len(names) * (of_user[0] - theta * of_user[1]) / (total or 1.0), np.float64)
+
+
+def _said(chance: Values, threshold: float) -> Values:
+    """1 where a row is said to be positive: its chance is `threshold` or more."""
+    return (chance >= threshold).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -45,11 +68,13 @@ class Accuracy:
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
-    ) -> float:
-        c = Counts.at(self.threshold, label, chance, weight)
-        return _share(c.found + c.left, c.found + c.alarms + c.missed + c.left)
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """(said right, every row)."""
+        right = (_said(chance, self.threshold) > 0.5) == (label > 0.5)
+        return right.astype(np.float64), np.ones(len(label))
+
+    __call__ = _pooled
+    of_users = _by_user
 
 
 @dataclass(frozen=True)
@@ -59,11 +84,13 @@ class ClickPrecision:
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
-    ) -> float:
-        c = Counts.at(self.threshold, label, chance, weight)
-        return _share(c.found, c.found + c.alarms)
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """(said and positive, said)."""
+        said = _said(chance, self.threshold)
+        return said * (label > 0.5), said
+
+    __call__ = _pooled
+    of_users = _by_user
 
 
 @dataclass(frozen=True)
@@ -73,11 +100,13 @@ class ClickRecall:
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
-    ) -> float:
-        c = Counts.at(self.threshold, label, chance, weight)
-        return _share(c.found, c.found + c.missed)
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """(said and positive, positive)."""
+        yes = (label > 0.5).astype(np.float64)
+        return _said(chance, self.threshold) * yes, yes
+
+    __call__ = _pooled
+    of_users = _by_user
 
 
 @dataclass(frozen=True)
@@ -87,11 +116,13 @@ class F1:
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def __call__(
-        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
-    ) -> float:
-        c = Counts.at(self.threshold, label, chance, weight)
-        return _share(2 * c.found, 2 * c.found + c.alarms + c.missed)
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """(twice the found ones, said and positive ones together)."""
+        said, yes = _said(chance, self.threshold), (label > 0.5).astype(np.float64)
+        return 2 * said * yes, said + yes
+
+    __call__ = _pooled
+    of_users = _by_user
 
 
 @dataclass(frozen=True)
@@ -106,6 +137,17 @@ class Auc:
         positive, negative = _by_chance(label, chance, _weights(label, weight))
         below = np.cumsum(negative) - negative / 2
         return _share(float((positive * below).sum()), float(positive.sum() * negative.sum()))
+
+    def of_users(self, label: Values, chance: Values, users: Users) -> Values:
+        """float64 (users,): the projection of the U statistic on users (Obuchowski, Biometrics 53, 1997)."""
+        yes, ones = (label > 0.5).astype(np.float64), np.ones(len(label))
+        value = self(label, chance)
+        below, above = _ranks(chance, (1 - yes), yes)
+        own = yes * (below - value) / max(float(yes.sum()), 1.0)
+        own += (1 - yes) * (above - value) / max(float((1 - yes).sum()), 1.0)
+        names, owner = np.unique(users, return_inverse=True)
+        moved = np.bincount(owner, weights=own * ones, minlength=len(names))
+        return np.asarray(value + len(names) * moved, np.float64)
 
 
 @dataclass(frozen=True)
@@ -130,12 +172,38 @@ class LogLoss:
 
     higher_is_better: ClassVar[bool] = False
 
+    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """(loss, every row)."""
+        p = np.clip(chance, _EDGE, 1 - _EDGE)
+        return -(label * np.log(p) + (1 - label) * np.log1p(-p)), np.ones(len(label))
+
+    __call__ = _pooled
+
+
+@dataclass(frozen=True)
+class InformationGain:
+    """The share of the log loss of knowing only the mean that the model spares: 1 is all, 0 none.
+
+    One less the normalised entropy of He and others, "Practical lessons from predicting clicks on ads", 2014, eq. 1.
+    """
+
+    higher_is_better: ClassVar[bool] = True
+
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
-        w, p = _weights(label, weight), np.clip(chance, _EDGE, 1 - _EDGE)
-        each = -(label * np.log(p) + (1 - label) * np.log1p(-p))
-        return _share(float((w * each).sum()), float(w.sum()))
+        w = _weights(label, weight)
+        mean = np.full(len(label), _share(float((w * label).sum()), float(w.sum())))
+        known = LogLoss()(label, mean, w)
+        return 1 - LogLoss()(label, chance, w) / known if 0 < mean.mean() < 1 else float("nan")
+
+    def of_users(self, label: Values, chance: Values, users: Users) -> Values:
+        """float64 (users,): by the loss of their rows, and by what they add to the mean label."""
+        (loss, ones), mean = LogLoss().rows(label, chance), float(label.mean()) if len(label) else float("nan")
+        known = LogLoss()(label, np.full(len(label), mean))
+        slope = np.log((1 - mean) / mean) if 0 < mean < 1 else float("nan")  # of the entropy, by the mean label
+        of_mean = (float(loss.mean()) / known**2) * slope * (spread(label, ones, users) - mean)
+        return np.asarray(1 - spread(loss, ones, users) / known + of_mean, np.float64)
 
 
 @dataclass(frozen=True)
@@ -168,6 +236,15 @@ class UserAuc:
         owners = np.zeros(len(label), np.uint64) if users is None else users
         auc, w = per_user_auc(label, chance, owners, _weights(label, weight))
         return _share(float((auc * w).sum()), float(w.sum()))
+
+    def of_users(self, label: Values, chance: Values, users: Users) -> Values:
+        """float64 (users,): a user with one class only has the mean of the others."""
+        names, owner = np.unique(users, return_inverse=True)
+        yes = np.bincount(owner, weights=label > 0.5, minlength=len(names))
+        both = (yes > 0) & (yes < np.bincount(owner, minlength=len(names)))
+        own = np.zeros(len(names))
+        own[both] = per_user_auc(label, chance, users, np.ones(len(label)))[0]
+        return spread(own, both.astype(np.float64), names)
 
 
 def per_user_auc(label: Values, chance: Values, users: Users, weight: Values) -> tuple[Values, Values]:
@@ -235,6 +312,18 @@ def _by_chance(label: Values, chance: Values, weight: Values) -> tuple[Values, V
     new = np.flatnonzero(np.diff(chance[order], prepend=-np.inf))
     yes, w = label[order] > 0.5, weight[order]
     return np.add.reduceat(w * yes, new), np.add.reduceat(w * ~yes, new)
+
+
+def _ranks(chance: Values, negative: Values, positive: Values) -> tuple[Values, Values]:
+    """(share of the negatives below each row, share of the positives above it), ties half."""
+    order = np.argsort(chance, kind="stable")
+    new = np.flatnonzero(np.diff(chance[order], prepend=-np.inf))
+    group = np.empty(len(chance), np.int64)
+    group[order] = np.cumsum(np.diff(chance[order], prepend=-np.inf) > 0) - 1
+    low, high = (np.add.reduceat(one[order], new) if len(new) else np.zeros(0) for one in (negative, positive))
+    below = (np.cumsum(low) - low / 2) / max(float(low.sum()), 1.0)
+    above = 1 - (np.cumsum(high) - high / 2) / max(float(high.sum()), 1.0)
+    return below[group], above[group]
 
 
 def _weights(label: Values, weight: Values | None) -> Values:

@@ -10,6 +10,7 @@ from leaven.metrics.spread import is_head, popularity
 
 Labels = npt.NDArray[np.str_]
 HEAD_SHARE = 0.2
+FEW = 3
 
 
 def segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
@@ -17,9 +18,13 @@ def segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
 
     "history": short, middle or long, cut at the terciles of the known lengths; "next item": head (the
     most popular fifth of the items), tail, or cold (in no real training row), for the first item
-    that the user took next.
+    that the user took next; "next item seen": never, 1 to 3 times, or oftener, in real training rows.
     """
-    return {"history": by_length(held_out.histories.lengths), "next item": by_popularity(held_out, train)}
+    return {
+        "history": by_length(held_out.histories.lengths),
+        "next item": by_popularity(held_out, train),
+        "next item seen": by_count(held_out, train),
+    }
 
 
 def by_length(lengths: npt.NDArray[np.int64]) -> Labels:
@@ -45,3 +50,10 @@ def by_popularity(held_out: HeldOut, train: Histories) -> Labels:
     next_item = held_out.items[held_out.starts[:-1]]
     warm = np.where(is_head(counts, HEAD_SHARE)[next_item], "head", "tail")
     return np.where(counts[next_item] == 0, "cold", warm).astype("U40")
+
+
+def by_count(held_out: HeldOut, train: Histories) -> Labels:
+    """str (users,): how often real training rows hold the first item that each user took next."""
+    counts = popularity(train)[held_out.items[held_out.starts[:-1]]]
+    few = np.where(counts <= FEW, f"1-{FEW} times", f"{FEW + 1} times or oftener")
+    return np.where(counts == 0, "never", few).astype("U40")

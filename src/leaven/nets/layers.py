@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leaven.nets.packs import Pack
+
+if TYPE_CHECKING:
+    from leaven.nets.fusion import FusedTable
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,33 @@ class Block(nn.Module):
         return dropped(x, self.dropout if self.training else 0.0)
 
 
+class ItemTable(nn.Embedding):
+    """A vector for each id, learned by taking and being taken: 0 pads, the last is the mask's."""
+
+    def __init__(self, n_items: int, width: int) -> None:
+        super().__init__(n_items + 2, width, padding_idx=0)
+
+    def every(self) -> Tensor:
+        """(items, width): the vectors of all items."""
+        return self.weight[1:-1]
+
+    def settle(self) -> None:
+        """After its numbers were drawn: what pads is nothing."""
+        self.weight[0] = 0.0
+
+
 class Encoder(nn.Module):
     """Pre-norm self-attention over item vectors and ages, whose table also scores the items (SASRec, ICDM 2018).
 
-    Where we differ: layer norm before, GELU, and places counted from the last input.
+    Where we differ: layer norm before, GELU, and places counted from the last input. `items`: another table of item
+    vectors, with the methods of `ItemTable`, whose numbers are drawn with the others.
     """
 
-    def __init__(self, shape: Shape, chance: torch.Generator) -> None:
+    def __init__(self, shape: Shape, chance: torch.Generator, items: ItemTable | FusedTable | None = None) -> None:
         super().__init__()
         self.shape = shape
         with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
-            self.items = nn.Embedding(shape.n_items + 2, shape.width, padding_idx=0)  # the last id is the mask's
+            self.items = items if items is not None else ItemTable(shape.n_items, shape.width)
             self.ages = nn.Embedding(shape.length, shape.width)
             self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
             self.last = nn.LayerNorm(shape.width)
@@ -81,13 +101,13 @@ class Encoder(nn.Module):
                 weights.normal_(0.0, 0.02, generator=chance)
             elif name.endswith("bias"):
                 weights.zero_()
-        self.items.weight[0] = 0.0
+        self.items.settle()
 
     def forward(self, pack: Pack, ids: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(states (targets, width) at the pack's places, vectors of `ids`, or of all items where None)."""
         inputs = pack.items.flatten()
         if ids is None:
-            return self._states(self.items(inputs), pack), self.items.weight[1 : self.shape.n_items + 1]
+            return self._states(self.items(inputs), pack), self.items.every()
         both = self.items(torch.cat([inputs, ids]))  # one look-up: one gradient of the table
         return self._states(both[: len(inputs)], pack), both[len(inputs) :]
 

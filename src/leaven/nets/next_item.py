@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class Aim:
     contrast        weight of the contrast between two views of each history; 0: none, at no cost
     mixup           both parameters of the Beta law by which histories are mixed (nets/mixup.py); 0: none, at no cost
     half            whether gradients of the softmax are products of numbers rounded to bfloat16 (losses.against)
+    unseen          whether items that no row holds are among what a target is told from: nobody could take them, and
+                    a net that knows them by their words would learn to keep their like out of lists
     """
 
     kind: str
@@ -40,6 +43,19 @@ class Aim:
     contrast_temperature: float = 0.1
     mixup: float = 0.0
     half: bool = False
+    unseen: bool = True
+
+
+class Beside(Protocol):
+    """Something else that is learned in the same steps."""
+
+    def epoch(self, number: int, progress: float) -> None:
+        """An epoch begins."""
+        ...
+
+    def loss(self, targets: Tensor) -> Tensor:
+        """What is added to the mean loss of a batch; targets int64: the items that came next."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +82,7 @@ class NextItem:
     events   inputs of one step
     refresh  (epoch, progress) -> the rows of that epoch; None: `rows`
     valid    users to judge by, or None
+    beside   what else is learned, or None
     """
 
     def __init__(
@@ -77,17 +94,23 @@ class NextItem:
         key: int,
         refresh: Refresh | None = None,
         valid: HeldOut | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.net: nn.Module = net
         self.encoder, self.aim, self.rows, self.events, self.key = net, aim, rows, events, key
-        self.refresh, self.valid = refresh, valid
+        self.refresh, self.valid, self.beside = refresh, valid, beside
         share = (net.counts.double() + 1) ** aim.proposal_power
+        self.absent = None if aim.unseen else net.counts == 0  # bool (items,)
+        if self.absent is not None:
+            share = share.masked_fill(self.absent, 0.0)
         self.chances = share / share.sum()  # float64 (items,)
         self.edges = self.chances.cumsum(0)
         self._pairs: contrast.Pairs | None = None  # views of the histories of the epoch at hand
 
     def epoch(self, number: int, progress: float) -> Sequence[Stretches]:
         """The batches of an epoch, in an order of its own."""
+        if self.beside is not None:
+            self.beside.epoch(number, progress)
         rows = self.refresh(number, progress) if self.refresh else self.rows
         if self.aim.contrast:
             others = self.refresh(number + contrast.OTHER_DRAW, progress) if self.refresh else rows
@@ -102,10 +125,13 @@ class NextItem:
         mine = whole if chance.world == 1 else packs.pack(share)
         mass = max(float(whole.weight.sum()), 1e-12)
         device = next(net.parameters()).device
-        total = self._total(net, mine.to(device), chance)
+        mine = mine.to(device)
+        total = self._total(net, mine, chance)
         mean = total * (chance.world / mass)  # gradients are averaged over processes
         if self._pairs is not None:
             mean = mean + self.aim.contrast * self._contrasted(net, self._pairs.of(share.keys), device)
+        if self.beside is not None:
+            mean = mean + self.beside.loss(mine.targets)
         return mean, len(whole.targets)
 
     def _contrasted(self, net: nn.Module, views: Stretches, device: torch.device) -> Tensor:
@@ -124,7 +150,7 @@ class NextItem:
         targets = pack.targets[asked]
         if others is None:
             hits = torch.stack([torch.arange(len(targets), device=targets.device), targets - 1])
-            return losses.against(states, vectors[targets - 1], vectors, weight, hits, half=self.aim.half)
+            return losses.against(states, vectors[targets - 1], vectors, weight, hits, bias, self.aim.half)
         positives, negatives = vectors.split([len(pack.targets), len(others)])
         if self.aim.kind == "binary":
             return losses.binary(states, positives[asked], negatives[asked], weight)
@@ -134,10 +160,16 @@ class NextItem:
     def _others(self, pack: Pack, chance: Chance) -> tuple[Tensor | None, Tensor | None]:
         """(items that the targets are told from, what is added to their logits); None: the whole catalogue."""
         if self.aim.kind == "full":
-            return None, None
+            return None, self._without_absent(pack.targets.device)
         if self.aim.kind == "binary":
             return self._own_negatives(pack, chance.generator("negatives")), None
         return self._negatives(chance.generator("negatives"), pack.targets.device)
+
+    def _without_absent(self, device: torch.device) -> Tensor | None:
+        """float32 (items,): minus infinity for items that nobody could take; None where all are told from."""
+        if self.absent is None:
+            return None
+        return torch.zeros(len(self.absent), device=device).masked_fill(self.absent.to(device), -torch.inf)
 
     def _asked(self, states: Tensor, pack: Pack, chance: Chance) -> tuple[Tensor, Tensor | slice, Tensor]:
         """(states, which of the pack's targets each is asked for, weights): as they are, or mixed."""

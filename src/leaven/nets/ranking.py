@@ -27,8 +27,7 @@ def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, uni
     has no event yet gets the items that are taken most often.
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors = net.items.weight[1 : net.shape.n_items + 1]
-    vectors = (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()  # (width, items)
+    vectors = _table(net, unit)
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
     order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
     for users in _runs(order, int((histories.lengths == 0).sum()), rows):
@@ -40,6 +39,32 @@ def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, uni
         listed = torch.where(top == -torch.inf, 0, place + 1)
         items[users, : top.shape[1]], scores[users, : top.shape[1]] = listed.cpu().numpy(), top.cpu().numpy()
     return items, scores
+
+
+@torch.inference_mode()
+def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArray[np.float64]:
+    """float64 (users,): mean over a user's targets of minus the logarithm of their share in a softmax over all items.
+
+    No history may be empty. temperature: of cosines; None: dot products.
+    """
+    known, unit = users.histories, temperature is not None
+    vectors = _table(net, unit)
+    rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
+    found = np.zeros(len(users), np.float64)
+    for some in _runs(np.argsort(known.lengths, kind="stable"), 0, rows):
+        part = users.take(some)
+        logits = _scores(net, part.histories, vectors, unit) / (temperature or 1.0)
+        row = torch.from_numpy(np.repeat(np.arange(len(some)), np.diff(part.starts))).to(logits.device)
+        item = torch.from_numpy(part.items.astype(np.int64) - 1).to(logits.device)
+        wrong = (logits.logsumexp(dim=1)[row] - logits[row, item]).double().cpu().numpy()
+        found[some] = np.bincount(row.cpu().numpy(), wrong, minlength=len(some)) / np.diff(part.starts)
+    return found
+
+
+def _table(net: Encoder, unit: bool) -> Tensor:
+    """(width, items)."""
+    vectors = net.items.every()
+    return (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()
 
 
 def _runs(order: npt.NDArray[np.int64], first: int, rows: int) -> list[npt.NDArray[np.int64]]:

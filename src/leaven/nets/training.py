@@ -44,6 +44,18 @@ class Task(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Who looks on: shown the net at every look, with a memory that lies in the checkpoint."""
+
+    def look(self, net: nn.Module, step: int) -> str:
+        """ "go on"; "fresh rows": a new epoch begins now; "stop"."""
+        ...
+
+    def memory(self) -> dict[str, Any]: ...
+
+    def recall(self, memory: dict[str, Any]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Chance:
     """Chance of one step, and which of how many processes asks."""
@@ -70,6 +82,7 @@ class Course:
     patience       looks without a better one before it stops; None: never
     mark           says which training this is, for checkpoints
     folder         of checkpoints; None: none
+    watch          looks on; None: nobody
     """
 
     key: int
@@ -86,6 +99,7 @@ class Course:
     mark: str = ""
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
+    watch: Watch | None = None
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -149,6 +163,8 @@ def _begin(net: nn.Module, optimizer: Any, course: Course) -> tuple[_State, chec
     if course.folder is None:
         return _State(), {}
     best, said = checkpoint.restore(course.folder, net, optimizer, course.mark)
+    if said and course.watch is not None:
+        course.watch.recall(said["watch"])
     return (_State(**said["state"]), best) if said else (_State(), {})
 
 
@@ -175,11 +191,12 @@ def _go(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensor
     """All steps from where `state` stands; the best weights, {} where nobody looked."""
     losses: list[Tensor] = []
     began, before = time.perf_counter(), state.seconds
-    batches = _batches(run, state)
+    batches, shown = _batches(run, state), state.epoch
     while not state.stopped:
         if state.step - state.epoch_began >= len(batches):
             state.epoch, state.epoch_began = state.epoch + 1, state.step
-            batches = _batches(run, state)
+        if state.epoch != shown:
+            batches, shown = _batches(run, state), state.epoch
         loss, targets = _step(run, state.step, batches[state.step - state.epoch_began])
         losses.append(loss)
         state.step, state.targets = state.step + 1, state.targets + targets
@@ -233,6 +250,7 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
     """Judges, records, keeps the best weights, decides whether to go on, writes the checkpoint."""
     run.task.net.eval()
     value = run.task.look(run.task.net)
+    asked = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     words = f"training · loss {loss:.3f}"
@@ -249,8 +267,14 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
         state.stopped = "all steps done"
     elif run.course.patience is not None and state.worse >= run.course.patience:
         state.stopped = f"no better for {state.worse} looks"
+    elif asked == "stop":
+        state.stopped = "who looked on had seen enough"
+    elif asked == "fresh rows":
+        state.epoch, state.epoch_began = state.epoch + 1, state.step
     if run.course.folder is not None and run.fabric.is_global_zero:
         said = {"mark": run.course.mark, "state": vars(state)}
+        if run.course.watch is not None:
+            said["watch"] = run.course.watch.memory()
         checkpoint.keep(run.course.folder, run.task.net, run.optimizer, best, said)
     run.course.tell(state.step, run.course.steps, words)
     return best

@@ -27,7 +27,8 @@ def pair(before: Samples, after: Samples) -> tuple[list[str], list[str], list[in
     old = _cells(before) if len(before) else {}
     changed = [name for name in new if old.get(name) != new[name] and name != "label"]
     others = [name for name in new if name not in changed and name != "label"]
-    names = [*changed, *others][: MOST - 1] + ["label"]
+    first = [*changed, *others][: MOST - 1]
+    names = [*first, "label"]
     said = [f"{name} {new[name]}" for name in names]
     return (
         [f"{name} {old[name]}" for name in names if old],

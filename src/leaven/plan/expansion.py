@@ -87,12 +87,17 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
 
     Steps that run in each epoch make nothing here: see `EpochRows`.
 
+    Raises SpecError for a plan with steps on words, which make views of items and no rows: see `catalog_views`.
+
     >>> from leaven.data.histories import Histories
     >>> from leaven.transforms.history import Crop
     >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
     """
+    if spoken_of := next((step.called for step in plan.all if step.on_words), ""):
+        fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
+        raise SpecError(f"step {spoken_of!r}", "steps on rows", "a step on words", fix)
     return cast(R, _expansion(train, plan, seed, _Place(None, engine, shards)).rows())
 
 
@@ -121,6 +126,8 @@ def load(folder: Path, plan: Plan, train: R) -> R:
     """
     first, added = "00", []
     for place, step in enumerate(plan.all, 1):
+        if step.on_words:
+            continue
         if step.when == "once" and step.mode == "replace":
             first = f"{place:02d}"
         elif step.when == "once":
@@ -160,7 +167,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
     made: dict[str, Any] = {}
     facts = []
     for number, step in enumerate(plan.all, 1):
-        if step.when != "once":
+        if step.when != "once" or step.on_words:
             facts.append(_fact(step_facts(plan, number), []))
             continue
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
@@ -293,7 +300,7 @@ def step_facts(plan: Plan, number: int) -> dict[str, Any]:
         "when": step.when,
         "reads": plan.reads(step),
         "text": step.text,
-        "weight": step.row_weight,
+        **({"on": "words"} if step.on_words else {"weight": step.row_weight}),
     }
 
 

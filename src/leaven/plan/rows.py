@@ -17,6 +17,8 @@ from leaven.plan.fitting import FittedStep
 from leaven.plan.matching import NONE_FOUND
 
 Mask = npt.NDArray[np.bool_]
+Level = float | npt.NDArray[np.float32]
+"""A number in 0..1 for all rows, or one for each."""
 BY_CHANCE = "the draw left it as it was"
 
 
@@ -30,8 +32,10 @@ class Made:
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
-def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: int, strength: float) -> Made:
+def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: int, strength: Level) -> Made:
     """New rows: `copies[i]` of row i, in the order of the rows, named and with their lineage.
+
+    strength  of the change, or of each row of the source.
 
     Row and chance depend on (step, row key, copy, epoch) alone, so any part of the source gives the same
     rows as the whole.
@@ -41,18 +45,20 @@ def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: 
     like = source.take(place)
     chance = _keys(fitted.key, like.keys, ordinal, epoch)
     names = _keys(seeds.key(fitted.key, "name"), like.keys, ordinal, epoch)
-    new, unchanged = _changed(fitted, replace(like, keys=names), chance, strength)
+    new, unchanged = _changed(fitted, replace(like, keys=names), chance, _of_rows(strength, len(source))[place])
     refused = {NONE_FOUND: len(like) - len(new)} if fitted.generator is not None and len(new) < len(like) else {}
     kept, unkept = _kept(fitted, _named(fitted, like, names, new))
     return Made(kept, len(place), unchanged, refused | unkept)
 
 
-def replaced(fitted: FittedStep, rows: Rows, epoch: int, strength: float) -> Made:
-    """All rows, some of them changed in place: each with chance p. A change that a filter refuses is undone."""
-    drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < fitted.step.p
+def replaced(fitted: FittedStep, rows: Rows, epoch: int, strength: Level, share: Level = 1.0) -> Made:
+    """All rows, some of them changed in place: each with chance p, times `share`. What a filter refuses is undone."""
+    chance = fitted.step.p * np.asarray(share, np.float64)
+    drawn = seeds.uniform(seeds.row_keys(seeds.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < chance
     place = np.flatnonzero(drawn)
     like = rows.take(place)
-    new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strength)
+    strong = _of_rows(strength, len(rows))[place]
+    new, unchanged = _changed(fitted, like, seeds.row_keys(fitted.key, like.keys, 0, epoch), strong)
     refused: dict[str, int] = {}
     origin = np.full(len(new), fitted.place, np.int16)
     if len(new) == len(like):
@@ -66,6 +72,10 @@ def replaced(fitted: FittedStep, rows: Rows, epoch: int, strength: float) -> Mad
     both = rows.take(left).joined([replace(new, origin=origin)])
     order = np.argsort(np.concatenate([left, came_from]), kind="stable")
     return Made(both.take(order), len(place), unchanged, refused)
+
+
+def _of_rows(level: Level, rows: int) -> npt.NDArray[np.float32]:
+    return np.broadcast_to(np.asarray(level, np.float32), rows)
 
 
 def _undone(fitted: FittedStep, like: Any, new: Any) -> tuple[Any, dict[str, int]]:
@@ -89,10 +99,12 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
         raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", f"{share:.0%} ({why})", fix)
 
 
-def _changed(fitted: FittedStep, like: Any, chance: seeds.Keys, strength: float) -> tuple[Any, dict[str, int]]:
+def _changed(
+    fitted: FittedStep, like: Any, chance: seeds.Keys, strength: npt.NDArray[np.float32]
+) -> tuple[Any, dict[str, int]]:
     if fitted.generator is not None:
         return fitted.generator.sample(chance, like), {}
-    new = fitted.transform(like, chance, np.full(len(like), strength, np.float32))
+    new = fitted.transform(like, chance, strength)
     if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
         return new, {}
     return new, _why_unchanged(fitted, like, like.same_as(new))
@@ -130,6 +142,8 @@ def _named(fitted: FittedStep, like: Any, names: seeds.Keys, new: Any) -> Any:
     if fitted.generator is not None:
         parents = np.where(new.parents == FROM_NOISE, np.uint64(FROM_NOISE), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
+    if getattr(fitted.step.use, "weighs_rows", False):
+        weight *= new.weight
     return replace(new, keys=names, parents=parents, origin=np.full(len(new), fitted.place, np.int16), weight=weight)
 
 

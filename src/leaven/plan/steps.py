@@ -7,7 +7,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from inspect import signature
 from typing import Any, Literal
 
+from leaven import registry
 from leaven.contracts import (
+    Controller,
     Filter,
     Generator,
     Schedule,
@@ -16,8 +18,10 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextTransform,
     Transform,
 )
+from leaven.dosage.controller import Gap
 from leaven.dosage.schedule import Constant
 from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError, nearest
@@ -28,11 +32,13 @@ GENERATED_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """One transform, repeat or generator: with how many, how strong, when, which filters, what weight.
+    """One transform, repeat or generator, of rows or of items' words: with how many, how strong, when, which filters.
 
     use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
-    when      "once": before training; "each_epoch": fresh rows in every epoch
+    when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the beginning of every
+              round of the plan it learns anew from all rows so far and makes rows that stay to the end
+    during    the share of training in which it acts, at the beginning of an epoch: (0, 0.5) is the first half
     reads     "real"; "previous": the real rows and all that the steps before made; the name of an earlier
               step: its rows alone; "": what the plan's `combine` says
     p         chance that a row is changed, in mode "replace"
@@ -41,14 +47,19 @@ class Step:
     keep      filters, in order; None: those that the kind declares
     weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
     name      how other steps, lineage and reports call it; "": its kind
+    columns   of a step on words: the text columns that it changes; none: all but the brand
     fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
+
+    A step on words makes views of the items (plan/words.py): in mode "add" `copies` of each beside its text, in mode
+    "replace" a change of its text with chance p. It has no filters and no weight, for views are no rows.
 
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator | TableTransform | TableGenerator
+    use: Transform | Generator | TextTransform | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
-    when: Literal["once", "each_epoch"] = "once"
+    when: Literal["once", "each_epoch", "each_round"] = "once"
+    during: tuple[float, float] = (0.0, 1.0)
     reads: str = ""
     p: float = 1.0
     copies: Strategy | TableStrategy = field(default_factory=Uniform)
@@ -56,6 +67,7 @@ class Step:
     keep: tuple[Filter | TableFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
+    columns: tuple[str, ...] = ()
     fail_if_unchanged_over: float = 1.0
 
     def __post_init__(self) -> None:
@@ -70,9 +82,48 @@ class Step:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
         if self.is_generator and self.mode == "replace":
             raise SpecError(f"{where}, mode", "'add' for a generator", "'replace'", "generated rows join the real ones")
-        if self.when == "once" and not isinstance(self.strength, Constant):
+        if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
+        if self.when == "each_round" and self.mode == "replace":
+            fix = 'write mode = "add", or when = "each_epoch"'
+            raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
+        self._check_during(where)
+        self._check_words(where)
+
+    def _check_words(self, where: str) -> None:
+        """SpecError for what views of items cannot have, and what steps on rows cannot."""
+        if not self.on_words:
+            if self.columns:
+                raise SpecError(f"{where}, columns", "a step on words", "a step on rows", "leave columns out")
+            return
+        factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
+        if factor is None or factor < 1 or factor != round(factor):
+            fix = 'copies = { kind = "uniform", factor = 2 }'
+            raise SpecError(f"{where}, copies", "as many whole views of every item", described(self.copies), fix)
+        for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
+            if given:
+                raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+        if self.reads not in ("", "real", "previous"):
+            raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
+
+    @property
+    def on_words(self) -> bool:
+        """Whether it changes items' words, and not rows."""
+        return registry.family_of(type(self.use)) in WORDS
+
+    def _check_during(self, where: str) -> None:
+        low, high = self.during
+        if not 0.0 <= low < high <= 1.0:
+            raise SpecError(f"{where}, during", "two shares of training, the first lower", str(list(self.during)), "")
+        if self.when == "once" and self.during != ALWAYS:
+            fix = 'write when = "each_epoch", or leave during out'
+            raise SpecError(f"{where}, during", "a step that acts while training", 'when = "once"', fix)
+
+    def acts(self, progress: float) -> bool:
+        """Whether it acts in an epoch that begins there."""
+        low, high = self.during
+        return low <= progress < high or (high == progress == 1.0)
 
     @property
     def is_generator(self) -> bool:
@@ -95,23 +146,33 @@ class Step:
         return described(self.use)
 
 
+WORDS = ("text_transforms",)
+"""Families whose wishes change items' words."""
+ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
-WHEN = ("once", "each_epoch")
-COMBINE = ("joint", "layered")
+WHEN = ("once", "each_epoch", "each_round")
+COMBINE = ("joint", "layered", "conditional")
 
 
 @dataclass(frozen=True)
 class Plan:
     """Steps and how they combine. A bare operator means a step with its defaults.
 
-    combine  "joint": every step reads the real rows, all results are pooled;
-             "layered": step k reads the real rows and what the steps before it made
+    combine     "joint": every step reads the real rows, all results are pooled;
+                "layered": step k reads the real rows and what the steps before it made;
+                "conditional": joint, and a controller moves strength and counts of the steps of each epoch by how
+                the recommender does while it trains
+    controller  of a conditional plan; None: `Gap()` there, nobody elsewhere
+    rounds      equal stages of training for steps of each round
 
-    Raises SpecError for a step that reads a later or unknown one, or two steps of one name.
+    Raises SpecError for a step that reads a later or unknown one, two steps of one name, a controller or rounds without
+    a step that they are for.
     """
 
-    steps: Sequence[Step | Transform | Generator | TableTransform | TableGenerator] = ()
-    combine: Literal["joint", "layered"] = "joint"
+    steps: Sequence[Step | Transform | Generator | TextTransform | TableTransform | TableGenerator] = ()
+    combine: Literal["joint", "layered", "conditional"] = "joint"
+    controller: Controller | None = None
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         if self.combine not in COMBINE:
@@ -125,6 +186,32 @@ class Plan:
             if step.reads and step.reads not in known_names:
                 fix = nearest(step.reads, known_names)
                 raise SpecError(f"step {step.called!r}, reads", "real, previous or an earlier step", step.reads, fix)
+        self._check_steered()
+        self._check_rounds()
+
+    def _check_steered(self) -> None:
+        if self.combine == "conditional" and self.controller is None:
+            object.__setattr__(self, "controller", Gap())
+        if self.combine != "conditional" and self.controller is not None:
+            got = f"combine = {self.combine!r}"
+            raise SpecError("plan, controller", "a conditional plan", got, 'write combine = "conditional"')
+        if self.controller is not None and not self.steered:
+            fix = 'write when = "each_epoch" in the steps that it shall move'
+            raise SpecError("plan, combine", "a step that makes rows in each epoch", "none", fix)
+
+    def _check_rounds(self) -> None:
+        here = any(step.when == "each_round" for step in self.all)
+        if self.rounds < 1 or (here and self.rounds < 2):
+            fix = "write rounds = 3" if here else ""
+            raise SpecError("plan, rounds", f"{2 if here else 1} or more", str(self.rounds), fix)
+        if self.rounds > 1 and not here:
+            fix = 'write when = "each_round" in a step'
+            raise SpecError("plan, rounds", "a step that runs in each round", "none", fix)
+
+    @property
+    def steered(self) -> tuple[str, ...]:
+        """Names of the steps that a controller moves."""
+        return tuple(step.called for step in self.all if self.controller is not None and step.when == "each_epoch")
 
     @property
     def all(self) -> tuple[Step, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,16 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import Ranked, Training
+from leaven.contracts import Ranked, Say, Training, Watch
 from leaven.data.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
 
 if TYPE_CHECKING:
+    from leaven.nets.fusion import FusedTable
     from leaven.nets.layers import Encoder
+    from leaven.nets.next_item import Beside
     from leaven.nets.training import Course
 
 _WEIGHTS, _COURSE = "transformer.safetensors", "course.json"
 _FEWEST_STEPS, _MOST_STEPS = 300, 40_000
+
+
+@dataclass(frozen=True, eq=False)
+class ItemSide:
+    """How a net that reads items differs from one that knows their ids alone.
+
+    table   its item vectors; beside  what is learned in the same steps; mark  says which it is, for checkpoints
+    """
+
+    table: FusedTable
+    beside: Beside
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,13 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
+        return self.trained(train, training)
+
+    def trained(self, train: Histories, training: Training, items: ItemSide | None = None) -> TransformerRecommender:
+        """As `fit`, with another table of item vectors.
+
+        Raises FitError where no row has something to predict, or the loss is no finite number.
+        """
         from leaven.nets.machine import halves_are_quick
         from leaven.nets.next_item import Aim, NextItem
         from leaven.nets.training import train as go
@@ -132,14 +153,19 @@ class Transformer:
         if not (_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
-        net = self._net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train))
+        table = items.table if items else None
+        net = self.net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train), table)
         net.counts += net.counts.new_tensor(_counts(train))
         kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
         half = halves_are_quick(self.device, self.precision)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half)
+        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half, items is None)
         valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
-        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid)
-        outcome = go(task, self._course(train, training))
+        beside = items.beside if items else None
+        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
+        course = self._course(train, training, items.mark if items else "")
+        if training.watch is not None:
+            course = replace(course, watch=_Shown(training.watch, course.steps, self._temperature))
+        outcome = go(task, course)
         return TransformerRecommender(self, net, outcome.curve, outcome.facts)
 
     @classmethod
@@ -151,18 +177,19 @@ class Transformer:
         from leaven.nets.checkpoint import read
 
         weights, said = read(folder / _WEIGHTS)
-        net = cls(**said["wish"])._net(said["n_items"], key=0, dropout=0.0)
+        net = cls(**said["wish"]).net(said["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
         course = json.loads((folder / _COURSE).read_text())
         return TransformerRecommender(cls(**said["wish"]), net.eval(), course["curve"], course["facts"])
 
-    def _net(self, n_items: int, key: int, dropout: float) -> Encoder:
+    def net(self, n_items: int, key: int, dropout: float, items: FusedTable | None = None) -> Encoder:
+        """A net of this wish's size, untrained; `items`: the table of its item vectors, where not its own."""
         import torch
 
         from leaven.nets.layers import Encoder, Shape
 
         sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, dropout)
-        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key))
+        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key), items)
 
     def _loss_over(self, n_items: int) -> str:
         """A catalogue no larger than the negatives is cheaper, and exact, as a whole."""
@@ -172,12 +199,12 @@ class Transformer:
     def _temperature(self) -> float | None:
         return None if self.loss == "binary" else self.temperature
 
-    def _course(self, train: Histories, training: Training) -> Course:
+    def _course(self, train: Histories, training: Training, mark: str) -> Course:
         """How the loop goes: with steps that were asked for, it takes all of them."""
         from leaven.nets.training import Course
 
         steps = training.steps or self.steps(train)
-        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items])
+        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + mark
         return Course(
             key=training.key,
             steps=steps,
@@ -192,6 +219,26 @@ class Transformer:
             folder=training.folder,
             tell=training.tell,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A net at a look as its users' losses, which is what a watch sees."""
+
+    watch: Watch
+    steps: int
+    temperature: float | None
+
+    def look(self, net: Any, step: int) -> Say:
+        from leaven.nets.ranking import losses
+
+        return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
+
+    def memory(self) -> dict[str, Any]:
+        return self.watch.memory()
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        self.watch.recall(memory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +271,10 @@ class TransformerRecommender:
         from leaven.nets.checkpoint import write
 
         write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
+        self.save_course(folder)
+
+    def save_course(self, folder: Path) -> None:
+        """How training went."""
         part = folder / f"{_COURSE}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
         part.replace(folder / _COURSE)

@@ -134,6 +134,23 @@ def response(found: Response, x_title: str, y_title: str, told: str, share: bool
     return _drawn(alt.layer(*layers), told)
 
 
+def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title: str, told: str) -> Markup:
+    """Curves of arms in the unit square's corner that they fill, with the line where both axes say the same."""
+    values = [{"x": x, "y": y, "arm": arm} for arm, points in series for x, y in points]
+    top = max([0.01, *(max(value["x"], value["y"]) for value in values)])
+    arms = [arm for arm, _ in series]
+    colours = alt.Scale(domain=arms, range=[_series(place) for place in range(len(arms))])
+    legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=150, columnPadding=24, symbolStrokeWidth=2.5)
+    axis = alt.Scale(domain=[0, top])
+    x = alt.X("x:Q", title=x_title, scale=axis, axis=alt.Axis(tickCount=5))
+    y = alt.Y("y:Q", title=y_title, scale=axis, axis=alt.Axis(tickCount=5))
+    curve = alt.Chart(alt.Data(values=values)).mark_line(strokeWidth=1.75, point={"size": 14})
+    curve = curve.encode(x=x, y=y, color=alt.Color("arm:N", scale=colours, legend=legend))
+    same = [{"x": 0.0, "y": 0.0}, {"x": top, "y": top}]
+    line = alt.Chart(alt.Data(values=same)).mark_line(strokeWidth=1, strokeDash=[4, 4], color=_SOFT).encode(x=x, y=y)
+    return _drawn(line + curve, told)
+
+
 def thinned(found: Points) -> Points:
     """At most so many points, evenly taken, the last one kept."""
     step = max(1, -(-len(found) // MOST_POINTS))

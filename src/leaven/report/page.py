@@ -27,7 +27,7 @@ def render(facts: Mapping[str, Any]) -> str:
     facts = present(facts)
     shown = {anchor: view(facts) for anchor, _, view in SECTIONS}
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             name=str(facts.get("name") or "leaven"),
@@ -35,7 +35,7 @@ def render(facts: Mapping[str, Any]) -> str:
             seed=facts.get("seed"),
             sections=shown,
             navigation=[(anchor, title) for anchor, title, _ in SECTIONS if shown[anchor]],
-            style=Markup((files("leaven.report") / "templates" / "style.css").read_text(encoding="utf-8")),
+            style=style(),
         )
     )
 
@@ -57,8 +57,14 @@ def write(facts_file: Path, page: Path) -> Path:
     return page
 
 
+def style() -> Markup:
+    """The style sheet of every page."""
+    return Markup((files("leaven.report") / "templates" / "style.css").read_text(encoding="utf-8"))
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of every page."""
     return Environment(
         loader=PackageLoader("leaven.report"),
         autoescape=True,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leaven.compare.effect import percent, shown
-from leaven.report import charts, intervals, words
+from leaven.report import charts, clicks, intervals, words
 from leaven.report.curve import study
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
 
@@ -206,6 +206,7 @@ def health(facts: Facts) -> Section:
         "reading": scalars(data.get("reading") or {}),
         "cleaning": [_rule(rule) for rule in data.get("cleaning") or []],
         "split": scalars(data.get("split") or {}),
+        "oddities": [str(one.get("words", "")) for one in data.get("oddities") or []],
         "plots": plots,
     }
     return section if any(section.values()) else None
@@ -251,7 +252,11 @@ def learning(facts: Facts) -> Section:
     fits = facts.get("fits") or []
     if not fits:
         return None
-    kinds = (("valid_ndcg", "NDCG on validation"), ("loss", "Loss in training"))
+    kinds = (
+        ("valid_ndcg", "NDCG on validation"),
+        ("minus_valid_log_loss", "Minus log loss on validation"),
+        ("loss", "Loss in training"),
+    )
     plots = [{"title": title, "svg": _curves(fits, key, title)} for key, title in kinds]
     return {"plots": [plot for plot in plots if plot["svg"]], "fits": [_fit(fit) for fit in fits]}
 
@@ -323,6 +328,7 @@ SECTIONS = (
     ("verdict", "Verdict", verdict),
     ("study", "Curve", study),
     ("whom", "Whom", whom),
+    ("chances", "Chances", clicks.chances),
     ("made", "What was made", made),
     ("health", "Data", health),
     ("learning", "Learning", learning),

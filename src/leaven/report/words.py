@@ -8,7 +8,7 @@ from typing import Any
 from leaven.compare import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE
 from leaven.compare.effect import shown
 from leaven.errors import LeavenError
-from leaven.metrics.named import meaning
+from leaven.metrics import clicked, named
 
 LIGHTS: Mapping[str, str] = {HELPED: "helped", HARMED: "harmed", NO_DIFFERENCE: "same", TOO_LITTLE: "unsure"}
 """verdict -> the name of its light: a class of the page's style, a colour of the terminal."""
@@ -67,7 +67,9 @@ def glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _meanings(names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        try:
-            yield shown(name), meaning(name)
-        except LeavenError:  # a metric of a package that is not installed here
-            yield name, ""
+        for meaning in (named.meaning, clicked.meaning):
+            try:
+                yield shown(name), meaning(name)
+            except LeavenError:  # a metric of another task, or of a package that is not installed here
+                continue
+            break

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from leaven.spec.schema import schema
-from leaven.spec.spec import Arm, Evaluate, Spec, load, parse, resolved
+from leaven.spec.spec import Arm, Evaluate, Spec, load, parse, repeat_of, resolved
 
-__all__ = ["Arm", "Evaluate", "Spec", "load", "parse", "resolved", "schema"]
+__all__ = ["Arm", "Evaluate", "Spec", "load", "parse", "repeat_of", "resolved", "schema"]

@@ -9,20 +9,45 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import (
+    ClickModel,
+    Controller,
+    Encoder,
+    Filter,
+    Generator,
+    Recommender,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    TextTransform,
+    Transform,
+)
 from leaven.errors import SpecError, nearest
 
 FAMILIES: Mapping[Any, str] = {
     Transform: "transforms",
     Generator: "generators",
+    TextTransform: "text_transforms",
     Strategy: "strategies",
     Schedule: "schedules",
+    Controller: "controllers",
     Filter: "filters",
+    Encoder: "encoders",
     Recommender: "recommenders",
+    TableTransform: "table_transforms",
+    TableGenerator: "table_generators",
+    TableStrategy: "table_strategies",
+    TableFilter: "table_filters",
+    ClickModel: "click_models",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
-OPERATORS = ("transforms", "generators")
+OPERATORS = ("transforms", "generators", "text_transforms", "table_transforms", "table_generators")
 """Families whose kind is named by `use`; the others say `kind`."""
+SURNAMES = {"text_transforms": "words"}
+"""family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""
 
 Where = Callable[[str], str]
 """A key of the table at hand -> how an error names its place."""
@@ -81,8 +106,9 @@ def class_of(kind: str, families: tuple[str, ...], place: str) -> Any:
     Raises SpecError that names the nearest kind of all these families.
     """
     for family in families:
-        if kind in registry.kinds(family):
-            return registry.found(family, kind, place)
+        own = kind.removeprefix(f"{SURNAMES[family]}.") if family in SURNAMES else kind
+        if own in registry.kinds(family):
+            return registry.found(family, own, place)
     every = [name for family in families for name in registry.kinds(family)]
     raise SpecError(place, f"one of the {' or '.join(families)}", repr(kind), nearest(kind, every))
 
@@ -144,5 +170,6 @@ def named(wish_object: Any) -> dict[str, str]:
     for family in registry.FAMILIES:
         for kind, place in registry.kinds(family).items():
             if place == mine:
-                return {"use" if family in OPERATORS else "kind": kind}
+                surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
+                return {"use" if family in OPERATORS else "kind": surname + kind}
     return {}

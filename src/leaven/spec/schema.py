@@ -8,9 +8,10 @@ from typing import Any, get_type_hints
 from leaven import registry
 from leaven.data.clean import Clean
 from leaven.data.log.source import Source
-from leaven.plan.steps import Step
-from leaven.spec.building import families_of
-from leaven.spec.spec import Evaluate
+from leaven.data.sampling import Labelled, Sampling
+from leaven.plan.steps import COMBINE, Step
+from leaven.spec.building import SURNAMES, families_of
+from leaven.spec.spec import TASKS
 
 
 def schema() -> dict[str, Any]:
@@ -21,7 +22,9 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "combine": {"enum": ["joint", "layered"]},
+            "combine": {"enum": list(COMBINE)},
+            "controller": {"anyOf": [{"type": "string"}, _any_of("controllers", "kind", "gap")]},
+            "rounds": {"type": "integer", "default": 1},
             "step": {"type": "array", "items": _step()},
         },
         "additionalProperties": False,
@@ -34,15 +37,23 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "name": {"type": "string", "default": "run"},
+            "task": {"enum": list(TASKS), "default": "ranking"},
             "seed": {"type": "integer", "default": 7},
-            "data": source,
+            "rules": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+            "data": {"anyOf": [source, _of(Labelled)]},
+            "samples": _of(Sampling),
             "clean": _of(Clean),
-            "split": _any_of("splits", "kind", "time"),
-            "recommender": _any_of("recommenders", "kind", "transformer"),
-            "evaluate": _of(Evaluate),
+            "split": {"anyOf": [_any_of(*_kind(task.split)) for task in TASKS.values()]},
+            "recommender": {"anyOf": [_any_of(*_kind(task.recommender)) for task in TASKS.values()]},
+            "evaluate": {"anyOf": [_of(task.evaluate) for task in TASKS.values()]},
             "arm": {"type": "array", "items": arm},
         },
     }
+
+
+def _kind(one: tuple[str, str]) -> tuple[str, str, str]:
+    family, kind = one
+    return family, "kind", kind
 
 
 def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
@@ -59,9 +70,13 @@ def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
 def _step() -> dict[str, Any]:
     """A step: its own fields, and those of its operator; the run checks which operator has which."""
     step = _of(Step)["properties"]
-    kinds = [*registry.kinds("transforms"), *registry.kinds("generators")]
+    families = [family for task in TASKS.values() for family in families_of(task.operator)]
+    families.sort(key=lambda family: family not in SURNAMES)  # fields that a later family says too are the later one's
+    kinds = [kind for family in families for kind in registry.kinds(family)]
+    kinds += [f"{word}.{kind}" for family, word in SURNAMES.items() for kind in registry.kinds(family)]
+    kinds = list(dict.fromkeys(kinds))
     operators: dict[str, Any] = {}
-    for family in ("transforms", "generators"):
+    for family in families:
         for kind in registry.kinds(family):
             operators |= _of(registry.found(family, kind))["properties"]
     use = {"anyOf": [{"enum": kinds}, {"type": "object"}]}

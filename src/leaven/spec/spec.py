@@ -8,14 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.contracts import Filter, Generator, Recommender, Schedule, Strategy, Transform
+from leaven.contracts import (
+    Controller,
+    Filter,
+    Generator,
+    Schedule,
+    Strategy,
+    TableFilter,
+    TableGenerator,
+    TableStrategy,
+    TableTransform,
+    TextTransform,
+    Transform,
+)
 from leaven.data.clean import Clean
 from leaven.data.log.source import ItemSource, Source
+from leaven.data.sampling import Labelled, Sampling
+from leaven.dosage.filters.rules import Rules
 from leaven.errors import SpecError, nearest
 from leaven.plan.steps import Plan, Step
 from leaven.runs import plain
+from leaven.spec import rules as shop_rules
 from leaven.spec import text as spec_text
-from leaven.spec.building import build, checked, class_of, table_of, value_of
+from leaven.spec.building import build, checked, class_of, families_of, table_of, value_of
+from leaven.spec.evaluate import EvaluateClicks, check
+from leaven.spec.task import Task
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Arms that always run: no plan; as many duplicated real rows as the largest plan adds."""
@@ -49,12 +66,7 @@ class Evaluate:
         if not self.metrics or is_catalog(self.metrics[0]):
             raise SpecError("evaluate.metrics", "a metric with a value per user first", str(self.metrics), "ndcg@10")
         parse_all(self.metrics)
-        if self.seeds < 1:
-            raise SpecError("evaluate.seeds", "1 or more", str(self.seeds))
-        if not 0 <= self.smallest_lift < 1:
-            raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", str(self.smallest_lift))
-        if self.steps is not None and self.steps < 1:
-            raise SpecError("evaluate.steps", "1 or more", str(self.steps))
+        check(self.seeds, self.smallest_lift, self.steps)
         if self.views < 1:
             raise SpecError("evaluate.views", "1 (off) or more", str(self.views))
         if self.views > 1 and self.view is None:
@@ -73,23 +85,33 @@ class Arm:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole run: where the data lies, what is done with it, which arms, how they are judged."""
+    """A whole run: where the data lies, what is done with it, which arms, how they are judged.
+
+    data     a log (`Source`), or in task "clicks" a ready table (`Labelled`)
+    samples  task "clicks" with a log: how it becomes labelled rows
+    rules    task "clicks": what every made row must keep, of all steps that name no filters of their own
+    """
 
     name: str
-    data: Source
+    data: Any
     items: ItemSource | None = None
     clean: Clean = field(default_factory=Clean)
     split: Any = None
-    recommender: Recommender | None = None
-    evaluate: Evaluate = field(default_factory=Evaluate)
+    recommender: Any = None
+    evaluate: Any = None
     arms: tuple[Arm, ...] = ()
     seed: int = 7
+    task: str = "ranking"
+    samples: Sampling | None = None
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.split is None:
-            object.__setattr__(self, "split", registry.made("splits", "time"))
-        if self.recommender is None:
-            object.__setattr__(self, "recommender", registry.made("recommenders", "transformer"))
+        task = TASKS[self.task]
+        for name, (family, kind) in (("split", task.split), ("recommender", task.recommender)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, registry.made(family, kind))
+        if self.evaluate is None:
+            object.__setattr__(self, "evaluate", task.evaluate())
 
     def arm(self, name: str) -> Arm:
         """The arm of a name.
@@ -102,9 +124,34 @@ class Spec:
         raise SpecError("arm", "an arm of the spec", repr(name), nearest(name, [arm.name for arm in self.arms]))
 
 
-TABLES = ("name", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
+RANKING = Task(
+    "ranking",
+    Transform | Generator | TextTransform,
+    Strategy,
+    tuple[Filter, ...],
+    ("recommenders", "transformer"),
+    ("splits", "time"),
+    Evaluate,
+)
+CLICKS = Task(
+    "clicks",
+    TableTransform | TableGenerator,
+    TableStrategy,
+    tuple[TableFilter, ...],
+    ("click_models", "mlp"),
+    ("sample_splits", "time"),
+    EvaluateClicks,
+    ("samples", "rules"),
+)
+TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
+TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FOR_ITEMS = ("separator", "encoding", "time_format")
+
+
+def repeat_of(spec: Spec) -> Any:
+    """The wish for rows that are said again as they are, in the task of a spec."""
+    return registry.made(families_of(TASKS[spec.task].operator)[0], "repeat")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -127,10 +174,19 @@ def resolved(spec: Spec) -> dict[str, Any]:
     if spec.items is not None:
         data |= {"items": table_of(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
-    arms = [{"name": arm.name, "combine": arm.plan.combine, "step": _steps(arm.plan)} for arm in spec.arms]
+    arms = [{"name": arm.name, **_combined(arm.plan), "step": _steps(arm.plan)} for arm in spec.arms]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
-    whole = {"name": spec.name, "seed": spec.seed, "data": data}
+    if isinstance(spec.data, Labelled):
+        del tables["clean"]
+    whole = {"name": spec.name, "task": spec.task, "seed": spec.seed}
+    whole |= {"rules": list(spec.rules)} if spec.rules else {}
+    whole |= {"data": data} | ({"samples": table_of(spec.samples)} if spec.samples is not None else {})
     return whole | {name: table_of(one) for name, one in tables.items()} | {"arm": arms}
+
+
+def _combined(plan: Plan) -> dict[str, Any]:
+    whole = {"combine": plan.combine, "rounds": plan.rounds}
+    return whole if plan.controller is None else whole | {"controller": table_of(plan.controller)}
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:
@@ -146,28 +202,57 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
         else:
             operator.pop("p", None)
             table.pop("copies")
+        if not step.on_words:
+            table.pop("columns")
         written.append(operator | table)
     return written
 
 
 def _spec(text: spec_text.Text, folder: Path) -> Spec:
     table = text.table
-    for key in table:
-        if key not in TABLES:
-            raise SpecError(text.place(key), "a known table or key", repr(key), nearest(key, TABLES))
-    data, items = _data(table.get("data"), text, folder)
-    split = _kind(table.get("split", {}), "splits", "time", text, "split")
+    task = _task(table, text)
+    data, items = _data(table.get("data"), task, text, folder)
+    rules = shop_rules.read(table.get("rules", []), text.place("rules"), folder)
     return Spec(
         name=checked(table.get("name", "run"), str, text.place("name")),
         seed=checked(table.get("seed", 7), int, text.place("seed")),
         data=data,
         items=items,
         clean=build(Clean, _table(table, "clean", text), lambda key: text.place(f"clean.{key}")),
-        split=split,
-        recommender=_kind(table.get("recommender", {}), "recommenders", "transformer", text, "recommender"),
-        evaluate=build(Evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), text),
+        split=_kind(table.get("split", {}), *task.split, text, "split"),
+        recommender=_kind(table.get("recommender", {}), *task.recommender, text, "recommender"),
+        evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
+        arms=_arms(table.get("arm", []), _Words(text, folder, task, rules)),
+        task=task.name,
+        samples=_samples(table, data, task, text),
+        rules=rules,
     )
+
+
+def _task(table: Mapping[str, Any], text: spec_text.Text) -> Task:
+    """The task of a spec, which says what else may stand in it."""
+    name = table.get("task", RANKING.name)
+    if name not in TASKS:
+        raise SpecError(text.place("task"), "a known task", repr(name), nearest(str(name), TASKS))
+    task = TASKS[name]
+    for key in table:
+        if key not in (*TABLES, *task.tables):
+            owner = next((f'it belongs to task = "{other}"' for other in TASKS if key in TASKS[other].tables), "")
+            fix = owner or nearest(key, (*TABLES, *task.tables))
+            raise SpecError(text.place(key), "a known table or key", repr(key), fix)
+    return task
+
+
+def _samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Text) -> Sampling | None:
+    """How a log becomes labelled rows; a ready table has them already."""
+    if not isinstance(data, Labelled):
+        wish: Sampling = build(Sampling, _table(table, "samples", text), lambda key: text.place(f"samples.{key}"))
+        return wish if task is CLICKS else None
+    for key in ("samples", "clean"):
+        if key in table:
+            fix = f"leave [{key}] out, or name a log: data.interactions"
+            raise SpecError(text.place(key), "a log", "a ready table (data.labelled)", fix)
+    return None
 
 
 def _table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
@@ -186,7 +271,10 @@ def _kind(table: Any, family: str, default: str, text: spec_text.Text, key: str)
     return build(class_of(kind, (family,), text.place(f"{key}.kind")), own, lambda name: text.place(f"{key}.{name}"))
 
 
-def _data(table: Any, text: spec_text.Text, folder: Path) -> tuple[Source, ItemSource | None]:
+def _data(table: Any, task: Task, text: spec_text.Text, folder: Path) -> tuple[Any, ItemSource | None]:
+    if task is CLICKS and isinstance(table, dict) and "labelled" in table:
+        wish = {**table, "labelled": _path(checked(table["labelled"], str, text.place("data.labelled")), folder)}
+        return build(Labelled, wish, lambda key: text.place(f"data.{key}")), None
     if not isinstance(table, dict) or "interactions" not in table:
         fix = 'write [data] and interactions = "…"; leaven init FILE does it for you'
         raise SpecError(text.place("data"), "where the log lies", "no data.interactions", fix)
@@ -208,7 +296,19 @@ def _path(name: str, folder: Path) -> str:
     return name if "://" in name or Path(name).is_absolute() else str(folder / name)
 
 
-def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
+@dataclass(frozen=True)
+class _Words:
+    """What the words of arms are read by: the spec's text, the folder of its paths, its task, and the rules that steps
+    keep by default."""
+
+    text: spec_text.Text
+    folder: Path
+    task: Task
+    rules: tuple[str, ...]
+
+
+def _arms(tables: Any, words: _Words) -> tuple[Arm, ...]:
+    text = words.text
     if not isinstance(tables, list):
         raise SpecError(text.place("arm"), "a list of arms", repr(tables), "write [[arm]] above each")
     arms: list[Arm] = []
@@ -220,27 +320,42 @@ def _arms(tables: Any, text: spec_text.Text) -> tuple[Arm, ...]:
         if alike := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
             got = f"{name!r}, whose folder would be that of {alike!r}"
             raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", got, "rename it")
-        arms.append(Arm(name, _plan(table, text, f"arm.{name}")))
+        arms.append(Arm(name, _plan(table, words, f"arm.{name}")))
     return tuple(arms)
 
 
-def _plan(table: Mapping[str, Any], text: spec_text.Text, path: str) -> Plan:
+_ARM_KEYS = ("name", "combine", "controller", "rounds", "step")
+
+
+def _plan(table: Mapping[str, Any], words: _Words, path: str) -> Plan:
+    text = words.text
     for key in table:
-        if key not in ("name", "combine", "step"):
-            known = ("name", "combine", "step")
-            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, known))
-    steps = tuple(_step(step, text, f"{path}.step.{place}") for place, step in enumerate(table.get("step", [])))
+        if key not in _ARM_KEYS:
+            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, _ARM_KEYS))
+    steps = tuple(_step(step, words, f"{path}.step.{place}") for place, step in enumerate(table.get("step", [])))
+    rounds = checked(table.get("rounds", 1), int, text.place(f"{path}.rounds"))
+    controller = _controller(table.get("controller"), words, path)
     try:
-        return Plan(steps, table.get("combine", "joint"))
+        return Plan(steps, table.get("combine", "joint"), controller, rounds)
     except SpecError as error:
         raise SpecError(f"{text.name}: {path}, {error.where}", error.wanted, error.got, error.fix) from error
 
 
-def _step(table: Mapping[str, Any], text: spec_text.Text, path: str) -> Step:
+def _controller(table: Any, words: _Words, path: str) -> Controller | None:
+    """`controller = "gap"` or { kind = "replay", log = "…" }; the log's path is relative to the spec."""
+    if table is None:
+        return None
+    if isinstance(table, Mapping) and isinstance(table.get("log"), str):
+        table = {**table, "log": _path(table["log"], words.folder)}
+    made: Controller = value_of(table, Controller, lambda key: words.text.place(f"{path}.{key}"), "controller")
+    return made
+
+
+def _step(table: Mapping[str, Any], words: _Words, path: str) -> Step:
     """A step and its operator share one table: keys of a step go to the step, the others to the operator."""
 
     def where(key: str) -> str:
-        return text.place(f"{path}.{key}")
+        return words.text.place(f"{path}.{key}")
 
     if "use" not in table:
         raise SpecError(where("use"), "the kind of operator", f"keys {sorted(table)}", 'write use = "crop"')
@@ -249,35 +364,40 @@ def _step(table: Mapping[str, Any], text: spec_text.Text, path: str) -> Step:
     if "p" in table:  # in place, p says how many rows are changed; beside the real rows, the operator draws it
         (mine if table.get("mode") == "replace" else own)["p"] = table["p"]
     use = table["use"]
-    asked = {"use": use, **own} if isinstance(use, str) else {**_combination(use, where), **own}
-    operator = value_of(asked, _OPERATOR, where, "use")
-    return _built_step(operator, mine, where)
+    asked = {"use": use, **own} if isinstance(use, str) else {**_combination(use, words.task, where), **own}
+    operator = value_of(asked, words.task.operator, where, "use")
+    return _built_step(operator, mine, words, where)
 
 
-def _combination(use: Any, where: Any) -> dict[str, Any]:
+def _combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
     """`use = { one_of = ["crop", …], … }` as a kind and its fields."""
     if not isinstance(use, dict) or not use:
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", repr(use), 'write use = "crop"')
-    kind = next((key for key in use if key in registry.kinds("transforms")), next(iter(use)))
+    known = registry.kinds(families_of(task.operator)[0])
+    kind = next((key for key in use if key in known), next(iter(use)))
     return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}
 
 
-def _built_step(operator: Any, mine: Mapping[str, Any], where: Any) -> Step:
-    hints = {"copies": Strategy, "strength": Schedule, "keep": tuple[Filter, ...]}
+def _built_step(operator: Any, mine: Mapping[str, Any], words: _Words, where: Any) -> Step:
+    task = words.task
+    hints = {"copies": task.copies, "strength": Schedule, "keep": task.keep}
     values = {key: value_of(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
+    if words.rules and not getattr(operator, "copies_rows", False):
+        values.setdefault("keep", (Rules(words.rules),))
     try:
         return Step(operator, **values)
     except SpecError as error:
         raise SpecError(where(error.where.rsplit(" ", 1)[-1]), error.wanted, error.got, error.fix) from error
 
 
-_OPERATOR = Transform | Generator
 _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
+    "during": tuple[float, float],
     "reads": str,
     "p": float,
     "weight": float,
     "name": str,
+    "columns": tuple[str, ...],
     "fail_if_unchanged_over": float,
 }

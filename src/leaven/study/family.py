@@ -61,7 +61,7 @@ def _scaled(plan: Plan, by: float) -> Plan:
     """Steps keep their names, and so their chance."""
     steps = [replace(step, name=step.called) for step in plan.all]
     added = [replace(one, copies=Scaled(one.copies, by)) if one.mode == "add" and by != 1 else one for one in steps]
-    return Plan(added, plan.combine)
+    return replace(plan, steps=added)
 
 
 def varied(spec: Spec, wish: str) -> Family:

@@ -55,7 +55,7 @@ class Ruler:
 def ruler(split: Split, seed: int) -> Ruler | str:
     """What made rows are held against, or why there is nothing."""
     key = seeds.key(seed, "likeness")
-    train, unseen = split.train, split.unseen
+    train, unseen = split.train, getattr(split, "unseen", None)
     if not isinstance(train, Histories) or unseen is None or len(unseen) < FEWEST:
         few = 0 if unseen is None else len(unseen)
         return f"likeness needs {FEWEST} real rows of users kept apart, there are {few}: raise split.control_share"

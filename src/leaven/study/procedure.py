@@ -14,10 +14,10 @@ from leaven.compare.effect import percent, shown
 from leaven.contracts import Engine, Tell
 from leaven.data.histories import Histories
 from leaven.data.split import Split
+from leaven.experiment import judged, work
 from leaven.experiment import run as run_arms
-from leaven.experiment.storage import load_split
 from leaven.plan import epoch_rows, load
-from leaven.plan.epochs import HALF
+from leaven.plan.words import HALF
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, REPORT, Run, write_json
 from leaven.spec import Spec
@@ -143,8 +143,7 @@ def _values(run: Run, arm: str, metric: str, trainings: int) -> np.ndarray[Any, 
     """float64 (seeds, users)."""
     found = []
     for seed in range(1, trainings + 1):
-        with np.load(run.fit(arm, seed) / "values.npz") as held:
-            found.append(held[metric])
+        found.append(judged.load(run.fit(arm, seed) / "values.npz")[0][metric])
     return np.stack(found)
 
 
@@ -158,7 +157,7 @@ def _knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
 
 def _likeness(run: Run, family: Family) -> tuple[dict[str, Likeness], dict[str, float] | str]:
     """(arm -> likeness of its made rows, what real rows get or why there is nothing)."""
-    split: Split = load_split(run.data)
+    split: Split = work.of(family.spec).load(run.data)
     held = ruler(split, family.spec.seed)
     if isinstance(held, str):
         return {}, held

@@ -13,7 +13,8 @@ from leaven.data.histories import Histories
 from leaven.dosage.schedule import Constant
 from leaven.errors import DataError, SpecError
 from leaven.nets.packs import Stretches, training_stretches
-from leaven.plan import Plan, epoch_rows, expand
+from leaven.plan import Plan, Step, epoch_rows, expand
+from leaven.plan.steps import ALWAYS
 from leaven.torch.batch import Sample, sample
 
 _EPOCH, _PROGRESS, _DONE = range(3)
@@ -46,6 +47,9 @@ class HistoriesDataset(Dataset[Sample]):
             if value is not None and value < 1:
                 raise SpecError(f"HistoriesDataset.{name}", "1 or more", str(value), "")
         self.train, self.plan, self.seed = train, plan or Plan(), seed
+        if self.plan.controller is not None:
+            fix = "replay its schedule as a strength of its own, or let leaven train"
+            raise SpecError("plan, combine", "a plan that no controller steers", "'conditional'", fix)
         self.max_length, self.epochs = max_length, epochs
         self._rows = epoch_rows(train, expand(train, self.plan, seed), self.plan, seed)
         self._place: torch.Tensor = torch.zeros(3, dtype=torch.float64)
@@ -130,7 +134,7 @@ class HistoriesDataset(Dataset[Sample]):
     def _progress_of(self, epoch: int) -> float:
         if self.epochs is not None:
             return min(epoch / self.epochs, 1.0)
-        scheduled = [one.step.called for one in self._rows.steps if not isinstance(one.step.strength, Constant)]
+        scheduled = [step.called for step in self.plan.all if _follows_progress(step)]
         if scheduled and epoch > 0:
             fix = "HistoriesDataset(…, epochs=10), or set_epoch(epoch, progress)"
             raise SpecError(f"step {scheduled[0]!r}, strength", "a progress to follow", "no number of epochs", fix)
@@ -146,3 +150,8 @@ class HistoriesDataset(Dataset[Sample]):
     def _mark(self) -> str:
         steps = [f"{step.called} {step.mode} {step.when}" for step in self.plan.all]
         return f"{seeds.key(self.seed, len(self.train), self.train.events, self.max_length, *steps):016x}"
+
+
+def _follows_progress(step: Step) -> bool:
+    """Whether what it makes depends on how far training is."""
+    return not isinstance(step.strength, Constant) or step.during != ALWAYS or step.when == "each_round"

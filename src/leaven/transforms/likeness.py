@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sparse
 
-from leaven import seeds
 from leaven.data.histories import Histories, Ints, Items
+from leaven.encoders.directions import directions
 from leaven.errors import FitError
 
 Floats = npt.NDArray[np.float32]
@@ -22,7 +22,6 @@ Table = tuple[Ints, Items, Floats]
 """starts int64 (n_items + 2,), others int32 (pairs,), scores float32 (pairs,), best first."""
 
 _FAINT = 1e-3
-_SMALL, _SPARE, _POWERS = 200, 16, 6  # of the search for directions
 _CHUNK = 16_000_000  # cells of a block of the full matrix: 64 MB
 
 
@@ -66,7 +65,7 @@ def by_spectrum(rows: Histories, meeting: Meeting, rank: int) -> Table:
     ratio = counts.data * margin.sum() / (margin[item] * margin[counts.indices])
     counts.data = np.maximum(np.log(ratio), 0.0)
     counts.eliminate_zeros()
-    left, strength = _directions(counts, rank)
+    left, strength = directions(_met(counts), rank)
     vectors = left * np.sqrt(strength)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
@@ -84,7 +83,7 @@ def by_regression(rows: Histories, top: int, rank: int, ridge: float) -> Table:
     taken = sparse.csr_matrix((np.ones(len(row)), (row, rows.items)), shape=(len(rows), rows.n_items + 2))
     taken.data[:] = 1.0  # twice by one user counts once
     taken = taken[:, : rows.n_items + 1]
-    right, strength = _directions(taken.T.tocsr(), rank)
+    right, strength = directions(_met(taken.T.tocsr()), rank)
     shrunk = strength**2 / (strength**2 + ridge)
     scaled = (right * shrunk).astype(np.float32)
     diagonal = 1.0 - np.einsum("ij,ij->i", scaled, right)  # of ridge * P
@@ -139,26 +138,11 @@ def _clear(table: Table, top: int) -> Table:
     return best(starts, others, np.where(scores < _FAINT, np.float32(0), scores), top)
 
 
-def _directions(matrix: sparse.csr_matrix, rank: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(left vectors (rows, rank), singular values (rank,)) of the strongest directions.
-
-    Large matrices are met with random vectors and powers (Halko, Martinsson and Tropp, SIAM Review 2011,
-    algorithm 4.4), always the same ones.
-
-    Raises FitError where nothing meets anything.
-    """
+def _met(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The matrix; FitError where nothing meets anything."""
     if matrix.nnz == 0:
         raise FitError("neighbours", "items that meet in some history", "none", "take by = 'cooccurrence'")
-    width = rank + _SPARE
-    if width >= min(matrix.shape) or min(matrix.shape) <= _SMALL:
-        left, strength, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
-        return left[:, :rank], strength[:rank]
-    draw = seeds.generator(seeds.key(0, "neighbours", "directions"))
-    basis = np.linalg.qr(matrix @ draw.standard_normal((matrix.shape[1], width)))[0]
-    for _ in range(_POWERS):
-        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
-    inner, strength, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
-    return (basis @ inner)[:, :rank], strength[:rank]
+    return matrix
 
 
 def _seen(rows: Histories) -> npt.NDArray[np.bool_]:

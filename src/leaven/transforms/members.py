@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from leaven import seeds
-from leaven.contracts import FittedTransform, Keys, Strength, Transform
+from leaven.contracts import FittedTransform, Keys, Strength
 from leaven.data.histories import Histories, Ints, concat
 from leaven.errors import SpecError
 from leaven.transforms.unlearned import Reasons
@@ -63,7 +64,7 @@ def keys_of_new(keys: Keys, row: Ints) -> Keys:
     return np.where(rank == 0, keys[row], own)
 
 
-def shared_reasons(members: Fitted, rows: Histories) -> Reasons:
+def shared_reasons(members: Sequence[Any], rows: Any) -> Reasons:
     """The first member's reasons, for rows that none of the members can change."""
     held = [member.reasons(rows) for member in members]
     stuck = np.ones(len(rows), bool)
@@ -72,7 +73,7 @@ def shared_reasons(members: Fitted, rows: Histories) -> Reasons:
     return {words: mask & stuck for words, mask in held[0].items()}
 
 
-def check_members(where: str, members: tuple[Transform, ...]) -> None:
+def check_members(where: str, members: tuple[Any, ...]) -> None:
     """SpecError unless there is at least one transform, and nothing else."""
     wanted = "one or more transforms"
     if not isinstance(members, tuple | list) or not members:

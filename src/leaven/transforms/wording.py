@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,13 +11,12 @@ import scipy.sparse as sparse
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
+from leaven.encoders.weighing import counted, rarity, unit
 from leaven.errors import DataError
 from leaven.transforms.likeness import Table, best
 
 _RUNS = re.compile(r"[぀-ヿ一-鿿]+|[^\W_]+")
 _BLOCK = 2_000
-COMMON = 0.2
-"""A word in more than this share of the items says nothing about any of them."""
 
 
 def words_of(text: str) -> Iterator[str]:
@@ -62,19 +60,9 @@ def by_words(rows: Histories, top: int) -> Table:
 def _vectors(catalog: Catalog, seen: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
     """float64 (n_items + 1, words): unit TF-IDF vectors; empty for items that are not `seen`."""
     columns = list(catalog.words.values())
-    places: dict[str, int] = {}
-    items, words, weights = [], [], []
-    for item in np.flatnonzero(seen):
-        counts = Counter(word for column in columns for word in words_of(column[int(item) - 1]))
-        for word, count in counts.items():
-            items.append(item)
-            words.append(places.setdefault(word, len(places)))
-            weights.append(1.0 + np.log(count))
-    table = sparse.csr_matrix((weights, (items, words)), shape=(len(seen), max(len(places), 1)))
-    having = np.bincount(table.indices, minlength=table.shape[1])
-    share = having / max(int(seen.sum()), 1)
-    rarity = np.where((share > COMMON) & (having > 2), 0.0, -np.log(np.maximum(share, 1e-12)))
-    table = table @ sparse.diags(rarity)
-    table.eliminate_zeros()
-    norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
-    return (sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ table).tocsr()
+    texts = (
+        (word for column in columns for word in words_of(column[item - 1])) if there else iter(())
+        for item, there in enumerate(seen.tolist())
+    )
+    table = counted(texts, {}, grow=True)
+    return unit(table @ sparse.diags(rarity(table, int(seen.sum()))))

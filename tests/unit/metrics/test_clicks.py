@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from leaven.errors import SpecError
+from leaven.metrics.clicked import parse, parse_all
 from leaven.metrics.clicks import (
     F1,
     Accuracy,
@@ -15,6 +17,7 @@ from leaven.metrics.clicks import (
     ClickAveragePrecision,
     ClickPrecision,
     ClickRecall,
+    InformationGain,
     LogLoss,
     UserAuc,
     best_threshold,
@@ -102,3 +105,53 @@ def test_the_user_auc_is_the_mean_of_one_auc_a_user(rows: list[tuple[bool, int, 
     known = [value for value in own if not math.isnan(value)]
     wanted = float(np.mean(known)) if known else float("nan")
     assert UserAuc()(label, chance, users=users) == pytest.approx(wanted, nan_ok=True)
+
+
+PER_USER = [Auc(), UserAuc(), Accuracy(), ClickPrecision(), ClickRecall(), F1(threshold=0.4), InformationGain()]
+
+
+def many(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    users = draw.integers(0, 300, 3000).astype(np.uint64)
+    taste = draw.normal(size=300)[users]
+    label = (draw.random(3000) < 1 / (1 + np.exp(1.5 - taste))).astype(float)
+    chance = np.round(1 / (1 + np.exp(1.2 - 0.8 * taste - 0.6 * label + 0.6 * draw.normal(size=3000))), 2)
+    return label, chance, users
+
+
+@pytest.mark.parametrize("metric", PER_USER, ids=lambda one: type(one).__name__)
+def test_the_mean_of_the_users_values_is_the_metric(metric) -> None:
+    label, chance, users = many()
+    values = metric.of_users(label, chance, users)
+    assert values.shape == (len(np.unique(users)),)
+    assert values.mean() == pytest.approx(metric(label, chance, users=users), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", PER_USER, ids=lambda one: type(one).__name__)
+def test_their_spread_is_what_resampling_the_users_themselves_shows(metric) -> None:
+    label, chance, users = many()
+    values, draw = metric.of_users(label, chance, users), np.random.default_rng(1)
+    names, owner = np.unique(users, return_inverse=True)
+    found = []
+    for _ in range(300):
+        weight = np.bincount(draw.integers(0, len(names), len(names)), minlength=len(names)).astype(float)
+        found.append(metric(label, chance, weight[owner], users))
+    assert values.std() / math.sqrt(len(names)) == pytest.approx(np.std(found), rel=0.15)
+
+
+def test_information_gain_is_0_for_the_mean_and_1_for_the_truth() -> None:
+    label = np.array([1.0, 0.0, 0.0, 0.0])
+    assert InformationGain()(label, np.full(4, 0.25)) == pytest.approx(0)
+    assert InformationGain()(label, label) == pytest.approx(1, abs=1e-5)
+
+
+def test_names_say_their_threshold_or_leave_it_to_validation() -> None:
+    assert parse("f1").metric(0.2) == F1(0.2)
+    assert parse("f1@0.5").metric(0.2) == F1(0.5)
+    assert parse("auc").metric(0.2) == Auc()
+    assert [name for name, one in parse_all(["auc", "log_loss", "average_precision"]).items() if one.per_user] == [
+        "auc"
+    ]
+    for wrong, said in (("auc@0.5", "no threshold"), ("f1@2", "in 0..1"), ("accuracie", "accuracy")):
+        with pytest.raises(SpecError, match=said):
+            parse(wrong)

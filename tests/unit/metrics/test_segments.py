@@ -13,6 +13,7 @@ def test_users_are_labelled_by_length_and_by_their_next_item() -> None:
     held = HeldOut(known, np.array([1, 4, 1, 2, 3], np.int32), np.zeros(5, np.int64), starts)
     labels = segments(held, train)
     assert labels["next item"].tolist() == ["head", "cold", "tail", "tail"]
+    assert labels["next item seen"].tolist() == ["4 times or oftener", "never", "1-3 times", "1-3 times"]
     assert labels["history"].tolist() == ["short (1)", "long (4)", "middle (2)", "short (1)"]
 
 

@@ -59,7 +59,7 @@ def test_partners_stand_as_far_from_their_end_and_one_share_holds_for_a_whole_hi
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> None:
     rows = cycle(30)
-    net = WISH._net(N_ITEMS, 1, 0.0).eval()
+    net = WISH.net(N_ITEMS, 1, 0.0).eval()
     temperature = None if loss == "binary" else 0.5
     aim = Aim(loss, temperature, 8, 0.5, mixup=0.4)
     pack, chance = packed(rows), Chance(5, 0, 1)

@@ -36,7 +36,7 @@ def test_the_lists_are_those_of_a_plain_sort(cells, monkeypatch) -> None:
             continue
         alone = packs.pack(packs.last_stretches(rows.slice(user, user + 1), 5), learn=False)
         with torch.no_grad():
-            score = (made(alone, alone.targets)[0] @ made.items.weight[1 : N_ITEMS + 1].T)[0].numpy().copy()
+            score = (made(alone, alone.targets)[0] @ made.items.every().T)[0].numpy().copy()
         score[[item - 1 for item in rows.row(user) if item <= N_ITEMS]] = -np.inf
         assert items[user].tolist() == (np.argsort(-score)[:4] + 1).tolist()
         np.testing.assert_allclose(scores[user], np.sort(score)[::-1][:4], rtol=1e-4, atol=1e-6)

@@ -1,10 +1,12 @@
 """A spec is read as it was meant, and every mistake in it is one error that shows the way out."""
 
+import json
 import tomllib
 
 import pytest
 import tomli_w
 
+from leaven.dosage.controller import Gap
 from leaven.dosage.schedule import Constant, Linear
 from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError
@@ -169,8 +171,110 @@ def test_a_set_of_nothing_is_refused() -> None:
 
 def test_the_schema_knows_every_table_and_kind() -> None:
     found = schema()
-    assert set(found["properties"]) == {"name", "seed", "data", "clean", "split", "recommender", "evaluate", "arm"}
+    assert set(found["properties"]) == {
+        "name",
+        "seed",
+        "data",
+        "clean",
+        "split",
+        "recommender",
+        "evaluate",
+        "arm",
+        "task",
+        "samples",
+        "rules",
+    }
     assert set(tomllib.loads(GOOD)) <= set(found["properties"])
     step = found["properties"]["arm"]["items"]["properties"]["step"]["items"]
     assert {"use", "copies", "keep_range"} <= set(step["properties"])
     assert "crop" in step["properties"]["use"]["anyOf"][0]["enum"]
+
+
+def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
+    text = """
+        [data]
+        interactions = "log.csv"
+        [[arm]]
+        name = "words"
+        [[arm.step]]
+        use = "synonyms"
+        columns = ["title"]
+        [[arm.step]]
+        use = "words.swap"
+        mode = "replace"
+        p = 0.5
+        [[arm.step]]
+        use = "swap"
+    """
+    first, second, third = parse(text).arms[0].plan.all
+    assert (type(first.use).__name__, first.columns) == ("Synonyms", ("title",))
+    assert (type(second.use).__name__, second.p) == ("SwapWords", 0.5)
+    assert type(third.use).__name__ == "Swap"
+    again = parse(tomli_w.dumps(resolved(parse(text))))
+    assert again.arms == parse(text).arms
+
+
+STEERED = """
+[data]
+interactions = "a.csv"
+[[arm]]
+name = "steered"
+combine = "conditional"
+controller = { kind = "gap", strata = [5, 10], choose = true }
+[[arm.step]]
+use = "crop"
+when = "each_epoch"
+during = [0.0, 0.6]
+[[arm]]
+name = "rounds"
+rounds = 3
+[[arm.step]]
+use = "markov"
+when = "each_round"
+keep = ["validity"]
+"""
+
+
+def test_a_plan_that_steers_itself_and_one_in_rounds_are_read_and_written_again() -> None:
+    spec = parse(STEERED)
+    steered, rounds = (arm.plan for arm in spec.arms)
+    assert steered.controller == Gap(strata=(5, 10), choose=True)
+    assert steered.all[0].during == (0.0, 0.6)
+    assert (rounds.rounds, rounds.controller) == (3, None)
+    assert parse(tomli_w.dumps(resolved(spec))).arms == spec.arms
+    short = parse(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose = true }', ""))
+    assert short.arms[0].plan.controller == Gap()
+
+
+def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
+    row = {"progress": 0.1, "decision": {"strength": [0.5], "share": [0.5], "why": "so"}}
+    (tmp_path / "decisions.json").write_text(json.dumps([row]))
+    text = STEERED.replace(
+        '{ kind = "gap", strata = [5, 10], choose = true }', '{ kind = "replay", log = "decisions.json" }'
+    )
+    spec = parse(text, tmp_path)
+    assert spec.arms[0].plan.controller.recorded[0][1].strength == (0.5,)
+    assert parse(tomli_w.dumps(resolved(spec)), "/elsewhere").arms == spec.arms
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (('kind = "gap"', 'kind = "gab"'), ["controller", "did you mean 'gap'"]),
+        (("strata = [5, 10]", "stratum = [5]"), ["controller.stratum", "did you mean 'strata'"]),
+        (("strata = [5, 10]", "strata = [9, 5]"), ["strata", "ascending"]),
+        (('combine = "conditional"', 'combine = "joint"'), ["controller", "conditional"]),
+        (("during = [0.0, 0.6]", "during = [0.6]"), ["during"]),
+        (("during = [0.0, 0.6]", "during = [0.6, 0.1]"), ["during", "the first lower"]),
+        (('when = "each_epoch"\nduring = [0.0, 0.6]', ""), ["combine", "each_epoch"]),
+        (("rounds = 3", "round = 3"), ["round", "did you mean 'rounds'"]),
+        (("rounds = 3", "rounds = 1"), ["rounds", "2 or more"]),
+        (("rounds = 3", "rounds = 1.5"), ["rounds"]),
+    ],
+)
+def test_a_mistake_in_a_plan_that_steers_itself_names_place_and_way_out(change, parts) -> None:
+    assert change[0] in STEERED
+    with pytest.raises(SpecError) as caught:
+        parse(STEERED.replace(*change))
+    for part in parts:
+        assert part in str(caught.value)

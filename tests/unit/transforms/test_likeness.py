@@ -6,8 +6,8 @@ import scipy.sparse as sparse
 
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
+from leaven.encoders.directions import directions
 from leaven.errors import DataError, FitError
-from leaven.transforms.likeness import _directions
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.wording import words_of
 
@@ -91,11 +91,11 @@ def test_what_is_missing_is_said() -> None:
         Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))
 
 
-def test_directions_of_a_large_table_are_those_of_the_full_decomposition() -> None:
+def testdirections_of_a_large_table_are_those_of_the_full_decomposition() -> None:
     chance = np.random.default_rng(1)
     matrix = sparse.random(400, 300, 0.05, random_state=chance, format="csr")
     matrix = matrix + sparse.csr_matrix(np.outer(chance.random(400), chance.random(300)))  # one strong direction
-    left, strength = _directions(matrix, 5)
+    left, strength = directions(matrix, 5)
     full, wanted, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
     np.testing.assert_allclose(strength, wanted[:5], rtol=2e-2)
     assert abs(full[:, 0] @ left[:, 0]) == pytest.approx(1.0, abs=1e-6)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from leaven.data.sampling.building import by_time, sample
 from leaven.data.sampling.oddities import Oddity, look
+from leaven.data.sampling.parts import SampleParts
 from leaven.data.sampling.ready import read_samples
-from leaven.data.sampling.wish import Sampling
+from leaven.data.sampling.wish import Labelled, Sampling
 
-__all__ = ["Oddity", "Sampling", "by_time", "look", "read_samples", "sample"]
+__all__ = ["Labelled", "Oddity", "SampleParts", "Sampling", "by_time", "look", "read_samples", "sample"]

@@ -1,9 +1,9 @@
-"""Which rows are labelled, and with what are they described?"""
+"""Which rows are labelled, and with what are they described? Or where do ready ones lie?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from leaven.errors import SpecError, nearest
 
@@ -54,3 +54,21 @@ class Sampling:
                 raise SpecError(f"sampling.{name}", "more than 0", str(getattr(self, name)), "")
         if not self.window_days or min(self.window_days) < 1:
             raise SpecError("sampling.window_days", "one span or more, of 1 day or more", str(self.window_days), "")
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The wish for a ready table of labelled rows.
+
+    labelled     a CSV, Parquet file, folder, glob, database or frame
+    label        its column of 0 and 1
+    user, time   its columns, if it has them: whose row it is, and when it was
+    numeric, categorical   what columns hold; of the others, those whose cells are all numbers are numbers
+    """
+
+    labelled: Any
+    label: str
+    user: str = ""
+    time: str = ""
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()

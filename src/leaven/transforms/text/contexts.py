@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import has_han
 from leaven.transforms.text.lexicon import Lexicon, Synonyms, alike
-from leaven.transforms.text.pieces import has_han
 from leaven.transforms.text.protection import Phrases, Reader
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import Pieces, has_han
 from leaven.transforms.ranges import check_word
 from leaven.transforms.text import contexts
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.marks import Bools, Choice, WordEdit, check, drawn, put_in_place
-from leaven.transforms.text.pieces import Pieces, has_han
 from leaven.transforms.text.protection import Reader, is_word
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Keys, Strength
+from leaven.data.pieces import Pieces
 from leaven.transforms.ranges import check_range, check_share
-from leaven.transforms.text.pieces import Pieces
 from leaven.transforms.text.protection import Reader, is_word
 
 Bools = npt.NDArray[np.bool_]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import Pieces
 from leaven.transforms.ranges import check_count, check_share
 from leaven.transforms.text import contexts
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.marks import Bools, WordEdit, check, put_in_place
-from leaven.transforms.text.pieces import Pieces
 from leaven.transforms.text.protection import Reader
 
 

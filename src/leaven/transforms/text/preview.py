@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from leaven import registry, seeds
 from leaven.contracts import TextTransform
 from leaven.data.catalog import Catalog
-from leaven.transforms.text.pieces import cut
+from leaven.data.pieces import cut
 from leaven.transforms.text.views import changed, unchanged
 
 Parts = tuple[tuple[str, bool], ...]

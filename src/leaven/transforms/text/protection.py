@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
-from leaven.transforms.text.pieces import HAN, HanCutter, Pieces, Vocabulary, cut, read
+from leaven.data.pieces import HAN, HanCutter, Pieces, Vocabulary, cut, read
 
 
 def _set(words: str) -> frozenset[str]:

@@ -9,9 +9,9 @@ from functools import cache
 from importlib.resources import files
 
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import Pieces, has_han
 from leaven.transforms.ranges import check_count, check_word
 from leaven.transforms.text.marks import Bools, Choice, WordEdit, check
-from leaven.transforms.text.pieces import Pieces, has_han
 from leaven.transforms.text.protection import Reader
 
 SLIPS = ("neighbour", "order", "left_out", "doubled", "accent", "sound", "shape")

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import Pieces
 from leaven.transforms.ranges import check_count, check_share, check_word
 from leaven.transforms.text import contexts, wordnet
 from leaven.transforms.text import lexicon as lexicons
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.marks import Bools, WordEdit, check, put_in_place
-from leaven.transforms.text.pieces import Pieces
 from leaven.transforms.text.protection import Reader
 
 SOURCES = ("user", "lexicon", "wordnet", "cilin")

@@ -12,10 +12,10 @@ import numpy as np
 from leaven import seeds
 from leaven.contracts import Keys, Strength
 from leaven.data.catalog import Catalog
+from leaven.data.pieces import cut, has_han
 from leaven.errors import SpecError, nearest
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.marks import Reasons, check
-from leaven.transforms.text.pieces import cut, has_han
 from leaven.transforms.text.sites import inside
 from leaven.transforms.text.units import sizes
 

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from leaven import registry, seeds
 from leaven.contracts import FittedTextTransform, Keys, TextTransform
 from leaven.data.catalog import Catalog
-from leaven.errors import DataError, nearest
+from leaven.encoders.texts import joined
 
 BY_CHANCE = "left as it was by chance"
 _BLOCK = 20_000  # texts at once: a batch's pieces stay small, and its bytes do not depend on it
-_SEPARATOR = " | "
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +42,6 @@ class Views:
 def item_keys(catalog: Catalog) -> Keys:
     """uint64 (items,): the identity of each item, from its original id as text alone."""
     return seeds.user_keys(list(catalog.ids))
-
-
-def joined(catalog: Catalog, columns: Sequence[str]) -> list[str]:
-    """One text an item: its columns with bars between, empty ones left out.
-
-    Raises DataError for a column that the catalogue does not have.
-    """
-    for column in columns:
-        if column not in catalog.words:
-            raise DataError("data.items", "a text column", repr(column), nearest(column, catalog.words))
-    rows = zip(*(catalog.words[column] for column in columns), strict=True)
-    return [_SEPARATOR.join(cell for cell in row if cell) for row in rows]
 
 
 def views(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from leaven.data import pieces
+from leaven.data.pieces import HanCutter, cut
 from leaven.errors import MissingExtra
-from leaven.transforms.text import pieces
-from leaven.transforms.text.pieces import HanCutter, cut
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 

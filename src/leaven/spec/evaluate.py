@@ -1,0 +1,59 @@
+"""How are arms judged, declared before looking?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leaven.errors import SpecError
+from leaven.metrics.clicked import parse_all
+
+CLICK_METRICS = (
+    "auc",
+    "user_auc",
+    "information_gain",
+    "f1",
+    "precision",
+    "recall",
+    "accuracy",
+    "f1@0.5",
+    "precision@0.5",
+    "recall@0.5",
+    "accuracy@0.5",
+    "average_precision",
+    "log_loss",
+    "calibration_error",
+)
+
+
+@dataclass(frozen=True)
+class EvaluateClicks:
+    """How arms of a click model are judged.
+
+    metrics        names; the first is the one that decides. f1, precision, recall and accuracy stand at the threshold
+                   of best F1 on validation, "f1@0.5" at the one that is named
+    seeds          trainings of each arm
+    smallest_lift  relative: the smallest lift that matters
+    steps          optimiser steps of every arm; none: what the model finds right for the real rows
+    """
+
+    metrics: tuple[str, ...] = CLICK_METRICS
+    seeds: int = 3
+    smallest_lift: float = 0.005
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        named = parse_all(self.metrics)
+        if not named or not next(iter(named.values())).per_user:
+            got = str(self.metrics[:1] or "none")
+            raise SpecError("evaluate.metrics", "a metric with a value per user first", got, "auc")
+        check(self.seeds, self.smallest_lift, self.steps)
+
+
+def check(seeds: int, smallest_lift: float, steps: int | None) -> None:
+    """SpecError for a value that no task allows."""
+    if seeds < 1:
+        raise SpecError("evaluate.seeds", "1 or more", str(seeds))
+    if not 0 <= smallest_lift < 1:
+        raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", str(smallest_lift))
+    if steps is not None and steps < 1:
+        raise SpecError("evaluate.steps", "1 or more", str(steps))

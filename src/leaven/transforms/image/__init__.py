@@ -1,0 +1,47 @@
+"""How does an item's picture become another picture of the same item?
+
+Every operator is a wish (a frozen dataclass) whose `fit(catalog)` gives `(pictures, keys, strength) -> pictures`.
+Chance is drawn per picture from its key; geometry beside geometry is one warp (`canvas.py`); the pixels are moved by
+OpenCV, or by torch on a graphics card (`device.py`).
+"""
+
+from leaven.transforms.image.colours import Brightness, Contrast, Hue, Saturation
+from leaven.transforms.image.combine import MaybePicture, PictureChain, SomePictureChanges
+from leaven.transforms.image.device import changed_tensor
+from leaven.transforms.image.geometry import (
+    CropPicture,
+    FlipPicture,
+    RotatePicture,
+    ShearPicture,
+    ShiftPicture,
+    ZoomPicture,
+)
+from leaven.transforms.image.keras import like_keras
+from leaven.transforms.image.pixels import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
+from leaven.transforms.image.views import PictureViews, picture_views, read_catalog_pictures
+
+__all__ = [
+    "BlurPicture",
+    "Brightness",
+    "Contrast",
+    "CropPicture",
+    "ErasePatch",
+    "FlipPicture",
+    "Hue",
+    "JpegPicture",
+    "MaybePicture",
+    "NoisePicture",
+    "PictureChain",
+    "PictureViews",
+    "ResizePicture",
+    "RotatePicture",
+    "Saturation",
+    "ShearPicture",
+    "ShiftPicture",
+    "SomePictureChanges",
+    "ZoomPicture",
+    "changed_tensor",
+    "like_keras",
+    "picture_views",
+    "read_catalog_pictures",
+]

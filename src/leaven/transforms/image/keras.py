@@ -1,0 +1,62 @@
+"""How does a configuration written for Keras' ImageDataGenerator run here?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leaven.contracts import ImageTransform
+from leaven.errors import SpecError
+from leaven.transforms.image.colours import Brightness
+from leaven.transforms.image.combine import PictureChain
+from leaven.transforms.image.geometry import FlipPicture, RotatePicture, ShearPicture, ShiftPicture, ZoomPicture
+
+Range = float | Sequence[float]
+
+
+def like_keras(
+    *,
+    rotation_range: float = 0,
+    width_shift_range: float = 0,
+    height_shift_range: float = 0,
+    shear_range: float = 0,
+    zoom_range: Range = 0,
+    brightness_range: Sequence[float] | None = None,
+    horizontal_flip: bool = False,
+    vertical_flip: bool = False,
+    fill_mode: str = "nearest",
+    cval: int = 0,
+) -> PictureChain:
+    """The chain that these arguments of Keras' `ImageDataGenerator` name, as they are written there.
+
+    rotation_range, shear_range in degrees; shifts as shares of a side (1 and above: not taken, pixels are unclear
+    before the size is known); zoom_range a number or (low, high), where above 1 is *smaller*, as in Keras; guards are
+    off, since Keras has none.
+
+    >>> len(like_keras(rotation_range=30, width_shift_range=0.1, horizontal_flip=True).of)
+    3
+
+    Raises SpecError where nothing would change, or a value cannot be.
+    """
+    fill = {"fill": fill_mode, "value": cval}
+    steps: list[ImageTransform] = []
+    if rotation_range:
+        steps.append(RotatePicture((-rotation_range, rotation_range), **fill))  # type: ignore[arg-type]
+    if width_shift_range or height_shift_range:
+        across, down = width_shift_range, height_shift_range
+        steps.append(ShiftPicture((-across, across), (-down, down), **fill))  # type: ignore[arg-type]
+    if shear_range:
+        steps.append(ShearPicture((-shear_range, shear_range), **fill))  # type: ignore[arg-type]
+    low, high = (1 - zoom_range, 1 + zoom_range) if isinstance(zoom_range, int | float) else zoom_range
+    if (low, high) != (1, 1):
+        if low <= 0:
+            raise SpecError("zoom_range", "a number below 1, or (low, high) above 0", repr(zoom_range), "")
+        steps.append(ZoomPicture((1 / high, 1 / low), alike=False, **fill))  # type: ignore[arg-type]
+    if horizontal_flip:
+        steps.append(FlipPicture(guard=False))
+    if vertical_flip:
+        steps.append(FlipPicture(guard=False, down=True))
+    if brightness_range is not None:
+        steps.append(Brightness((brightness_range[0], brightness_range[1]), guard=False))
+    if not steps:
+        raise SpecError("like_keras", "an argument that changes pictures", "none", "rotation_range=30, …")
+    return PictureChain(tuple(steps))

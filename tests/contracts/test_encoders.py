@@ -1,0 +1,82 @@
+"""What every encoder of items promises, checked for all that are registered."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.registered import wish_of
+from leaven.data.catalog import Catalog
+from leaven.registry import kinds
+
+KINDS = tuple(kinds("encoders"))
+NEEDS_A_MODEL = {"sentences"}
+"""Kinds that read weights of a folder; their own tests make one."""
+OPEN = [kind for kind in KINDS if kind not in NEEDS_A_MODEL]
+
+
+def catalog(n: int = 30) -> Catalog:
+    """Titles, brands, categories and prices; the last item has nothing at all."""
+    things, looks = ["soap", "cream", "knife", "lamp"], ["rose", "plain", "steel"]
+    titles = [f"{looks[i % 3]} {things[i % 4]} {i % 7}" for i in range(n - 1)] + [""]
+    brands = [["Nivea", "Dove"][i % 2] for i in range(n - 1)] + [""]
+    category = np.array([0, *[i % 4 + 1 for i in range(n - 1)], 0], np.int32)
+    price = np.array([np.nan, *[1.0 + i for i in range(n - 1)], np.nan])
+    return Catalog([str(i) for i in range(n)], {"title": titles, "brand": brands}, category, things, price)
+
+
+def part(items: Catalog, rows: list[int]) -> Catalog:
+    words = {name: [column[row] for row in rows] for name, column in items.words.items()}
+    places = [0, *[row + 1 for row in rows]]
+    assert items.category is not None
+    assert items.price is not None
+    ids = [items.ids[row] for row in rows]
+    return replace(items, ids=ids, words=words, category=items.category[places], price=items.price[places])
+
+
+def fitted(kind: str) -> Any:
+    return wish_of("encoders", kind)().fit(catalog(), 1)
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_one_finite_row_an_item_and_zeros_where_nothing_is_known(kind: str) -> None:
+    encoder = fitted(kind)
+    vectors = encoder(catalog())
+    assert vectors.shape == (30, encoder.width)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    assert not vectors[-1].any()
+    assert vectors[:-1].any(axis=1).all()
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_an_item_has_the_same_vector_whatever_stands_beside_it(kind: str) -> None:
+    encoder, rows = fitted(kind), [17, 3, 29, 4]
+    np.testing.assert_allclose(encoder(part(catalog(), rows)), encoder(catalog())[rows], atol=1e-6)
+    assert encoder(catalog()).tobytes() == fitted(kind)(catalog()).tobytes()
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_no_items_have_no_vectors(kind: str) -> None:
+    encoder = fitted(kind)
+    assert encoder(part(catalog(), [])).shape == (0, encoder.width)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wish_says_what_it_reads_and_whether_a_catalogue_has_it(kind: str) -> None:
+    wish = wish_of("encoders", kind)()
+    assert wish.modality
+    assert not wish.knows(Catalog(["a", "b"]))
+
+
+def test_the_wishes_load_without_heavy_libraries() -> None:
+    modules = sorted({place.partition(":")[0] for place in kinds("encoders").values()})
+    heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
+    code = (
+        f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

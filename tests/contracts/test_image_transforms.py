@@ -1,0 +1,118 @@
+"""What every operator on pictures promises, checked for all that are registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.registered import wish_of
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.pictures import Pictures
+from leaven.data.shop.pictures import draw_picture
+from leaven.registry import kinds
+from leaven.transforms.image.device import changed_tensor
+from leaven.transforms.image.views import changed, unchanged
+
+pytest.importorskip("cv2", reason="pictures are read and warped by OpenCV: pip install 'leaven[image]'")
+
+KINDS = tuple(kinds("image_transforms"))
+COLOURS = ((200, 40, 40), (40, 90, 200), (230, 190, 60), (60, 60, 60))
+
+
+def pictures(count: int = 24) -> Pictures:
+    """Drawn products, one photograph-like picture without a plain ground, one of a single colour; read-only."""
+    drawn = [draw_picture(n % 8, COLOURS[n % 4], n % 11, n) for n in range(count - 2)]
+    noise = np.random.Generator(np.random.Philox(1)).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    pixels = np.stack([*drawn, noise, np.full((64, 64, 3), 90, np.uint8)])
+    pixels.setflags(write=False)
+    return Pictures.of(pixels, np.arange(count, dtype=np.int32) % 6)
+
+
+def catalog() -> Catalog:
+    """Five items: a colour in words, a brand, print, nothing of either."""
+    titles = ["red dress", "plain towel", "shirt with print", "红色毛巾", "basket"]
+    return Catalog([f"i{n}" for n in range(5)], {"title": titles, "brand": ["", "", "", "", "Acme"]})
+
+
+FITTED = {kind: wish_of("image_transforms", kind)().fit(catalog()) for kind in KINDS}
+
+
+def keys(count: int, seed: int = 1) -> Any:
+    return seeds.row_keys(seeds.key(seed, "picture"), seeds.user_keys([str(n) for n in range(count)]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_keys_give_the_same_bytes_in_any_batch(kind: str) -> None:
+    real = pictures()
+    whole = changed(FITTED[kind], real, keys(24)).pixels
+    again = wish_of("image_transforms", kind)().fit(catalog())
+    single = [changed(again, real.take(np.array([n])), keys(24)[n : n + 1]).pixels[0] for n in range(24)]
+    order = np.random.Generator(np.random.Philox(3)).permutation(24)
+    turned = changed(FITTED[kind], real.take(order), keys(24)[order]).pixels
+    assert np.array_equal(np.stack(single), whole)
+    assert np.array_equal(turned[np.argsort(order)], whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strength_0_is_the_identity(kind: str) -> None:
+    assert np.array_equal(changed(FITTED[kind], pictures(), keys(24), 0.0).pixels, pictures().pixels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_change_more_with_more_strength(kind: str) -> None:
+    real = pictures()
+    free = wish_of("image_transforms", kind)()
+    fitted = free.fit(Catalog(ids=[]))
+    weak, strong = (changed(fitted, real, keys(24), strength).pixels.astype(int) for strength in (0.2, 1.0))
+    far = [np.abs(one - real.pixels).mean() for one in (weak, strong)]
+    assert 0 < far[0] < far[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_size_and_items_stay(kind: str) -> None:
+    made = changed(FITTED[kind], pictures(), keys(24))
+    assert made.pixels.shape == (24, 64, 64, 3)
+    assert made.pixels.dtype == np.uint8
+    assert np.array_equal(made.items, pictures().items)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_differ(kind: str) -> None:
+    fitted = wish_of("image_transforms", kind)().fit(Catalog(ids=[]))
+    many = pictures().take(np.zeros(20, np.int64))
+    assert len({picture.tobytes() for picture in changed(fitted, many, keys(20)).pixels}) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stays_is_counted_with_a_reason_and_reasons_hold(kind: str) -> None:
+    real = pictures()
+    for seed in range(3):
+        made = changed(FITTED[kind], real, keys(24, seed))
+        same = (made.pixels == real.pixels).all(axis=(1, 2, 3))
+        assert sum(unchanged(FITTED[kind], real, made).values()) == same.sum()
+        for reason, holds in FITTED[kind].reasons(real).items():
+            assert same[holds].all(), reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_sizes_and_empty_batches_are_fine(kind: str) -> None:
+    draw = np.random.Generator(np.random.Philox(2))
+    for shape in ((3, 9, 31, 3), (2, 40, 8, 3), (1, 8, 8, 3), (0, 64, 64, 3)):
+        real = Pictures.of(draw.integers(0, 256, shape, dtype=np.uint8))
+        assert changed(FITTED[kind], real, keys(shape[0])).pixels.shape == shape
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tensor_is_changed_by_the_same_draws(kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    real = pictures(12)
+    fitted = wish_of("image_transforms", kind)().fit(Catalog(ids=[]))
+    strength = np.ones(12, np.float32)
+    ours = fitted(real, keys(12), strength).pixels.astype(int)
+    theirs = changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), strength).numpy().astype(int)
+    assert np.abs(ours - theirs).mean() < 1.0  # levels: the two interpolate and round a little differently
+    still = changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), 0 * strength)
+    assert np.array_equal(still.numpy(), real.pixels)

@@ -1,0 +1,83 @@
+"""`leaven pictures` shows a user's own pictures before and after."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leaven
+from leaven.cli.entry import run
+from leaven.data.shop.pictures import draw_picture, png
+
+cv2 = pytest.importorskip("cv2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for place in range(5):
+        (tmp_path / f"{place}.png").write_bytes(png(draw_picture(place, (40, 90, 200), place, place)))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    lines = ["id,title,brand,image", "a,red towel,,0.png", "b,lamp,,1.png", "c,cup,Acme,gone.png", "d,plate,,"]
+    (tmp_path / "items.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_a_folder_becomes_a_page_that_opens_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "seen" / "page.html"
+    asked = ["--operator", "rotate", "--operator", "noise", "--rows", "3", "--copies", "2", "--out", str(out)]
+    assert run(["pictures", str(folder), *asked]) == 0
+    told, page = capsys.readouterr().out, out.read_text()
+    assert "not read: not a picture, or a broken one" in told
+    assert told.rstrip().endswith("page.html")
+    assert page.count("<img") == 2 * 3 * 3
+    assert page.count('src="data:image/png') == page.count("<img")
+    assert "angle_range = [-30.0, 30.0]" in page
+    assert "broken.jpg" in page
+    assert "<script" not in page
+
+
+def test_a_table_of_items_guards_and_names_what_is_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--operator", "hue", "--set", "angle_range=[90, 90]", "--json", "--out", str(folder / "x.html")]
+    assert run(["pictures", str(folder / "items.csv"), *asked]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["pictures"], found["changed"]) == (2, 1)
+    assert found["unchanged"] == {"its words name a colour": 1}
+    assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no file is named": [""]}
+
+
+def test_a_sheet_is_one_picture(folder: Path) -> None:
+    out = folder / "sheet.png"
+    assert run(["pictures", str(folder), "--rows", "2", "--copies", "3", "--size", "40", "--out", str(out)]) == 0
+    assert cv2.imread(str(out)).shape == (2 * 44 + 4, 4 * 44 + 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--operator", "rotat"], "rotate"),
+        (["--operator", "rotate", "--set", "angle=[1, 2]"], "angle_range"),
+        (["--operator", "rotate", "--set", "fill=mirror"], "reflect"),
+        (["--out", "x.pdf"], ".html or .png"),
+    ],
+)
+def test_misspelt_wishes_are_answered(
+    folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["pictures", str(folder), *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_table_without_pictures_says_which_columns_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "items.csv").write_text("id,title\na,cup\n")
+    assert run(["pictures", str(tmp_path / "items.csv")]) == 3
+    assert "id, title" in capsys.readouterr().err
+
+
+def test_the_word_of_python_users(folder: Path) -> None:
+    seen = leaven.preview_pictures(folder, leaven.RotatePicture((90, 90)), rows=2)
+    assert seen.after.shape == (2, 5, 112, 112, 3)
+    assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
+    assert seen.changed == 5
+    items = leaven.Catalog(["a", "b"], {"title": ["red cup", "cup"]}, images=["0.png", "1.png"], folder=folder)
+    assert leaven.preview_pictures(items, "saturation").unchanged == {"its words name a colour": 1}

@@ -1,0 +1,102 @@
+"""Files of pictures, whole, odd and broken."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from leaven.data.catalog import Catalog
+from leaven.data.pictures import Pictures, picture_files, read
+from leaven.data.shop.pictures import draw_picture, png
+from leaven.errors import DataError, SpecError
+from leaven.transforms.image import read_catalog_pictures
+
+cv2 = pytest.importorskip("cv2")
+PICTURE = draw_picture(0, (200, 30, 30), 1, 2)
+
+
+def test_pictures_come_in_the_files_order_and_the_broken_are_named(tmp_path) -> None:
+    (tmp_path / "good.png").write_bytes(png(PICTURE))
+    (tmp_path / "half.jpg").write_bytes(cv2.imencode(".jpg", PICTURE)[1].tobytes()[:40])
+    (tmp_path / "text.jpg").write_text("<html>not found</html>")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "dot.png").write_bytes(png(PICTURE[:1, :1]))
+    names = ["half.jpg", "gone.jpg", "good.png", "text.jpg", "empty.png", "dot.png"]
+    found = read([tmp_path / name for name in names] + [""], (64, 64), items=range(1, 8))
+    assert np.array_equal(found.pictures.pixels[0], PICTURE)
+    assert found.pictures.items.tolist() == [3]
+    assert {why: len(files) for why, files in found.unread.items()} == {
+        "not a picture, or a broken one": 2,
+        "no such file": 1,
+        "an empty file": 1,
+        "smaller than 8 pixels": 1,
+        "no file is named": 1,
+    }
+    assert found.unread["no such file"] == [str(tmp_path / "gone.jpg")]
+
+
+def of(name, held, tmp_path, size=(16, 16)):
+    (tmp_path / name).write_bytes(held)
+    return read([tmp_path / name], size).pictures.pixels[0]
+
+
+def test_grey_16_bits_and_transparent_pictures_become_colours_on_white(tmp_path) -> None:
+    grey = np.full((16, 16), 90, np.uint8)
+    assert (of("grey.png", cv2.imencode(".png", grey)[1].tobytes(), tmp_path) == 90).all()
+    deep = np.full((16, 16, 3), 257 * 40, np.uint16)
+    assert (of("deep.png", cv2.imencode(".png", deep)[1].tobytes(), tmp_path) == 40).all()
+    clear = np.zeros((16, 16, 4), np.uint8)
+    clear[:8, :, 2], clear[:8, :, 3] = 200, 255  # upper half red and solid, lower half black and not there
+    seen = of("clear.png", cv2.imencode(".png", clear)[1].tobytes(), tmp_path)
+    assert seen[0, 0].tolist() == [200, 0, 0]
+    assert seen[15, 0].tolist() == [255, 255, 255]
+
+
+def test_photographs_stand_as_their_camera_says(tmp_path) -> None:
+    upper = np.zeros((16, 16, 3), np.uint8)
+    upper[:8] = 255
+    held = cv2.imencode(".jpg", upper)[1].tobytes()
+    exif = b"Exif\0\0" + b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)  # turned by 180 degrees
+    turned = held[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + held[2:]
+    assert of("plain.jpg", held, tmp_path)[0].mean() > 250
+    assert of("turned.jpg", turned, tmp_path)[0].mean() < 5
+
+
+def test_a_bomb_of_pixels_is_refused(tmp_path) -> None:
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**20, 2**20, 8, 2, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    assert list(read([tmp_path / "bomb.png"]).unread) == ["not a picture, or a broken one"]
+
+
+@pytest.mark.parametrize(("fit", "corner", "middle"), [("cover", 0, 0), ("contain", 255, 0), ("stretch", 0, 0)])
+def test_wide_pictures_fit(tmp_path, fit: str, corner: int, middle: int) -> None:
+    (tmp_path / "wide.png").write_bytes(png(np.zeros((20, 60, 3), np.uint8)))
+    made = read([tmp_path / "wide.png"], (40, 40), fit=fit).pictures.pixels[0]
+    assert made.shape == (40, 40, 3)
+    assert made[0, 0, 0] == corner
+    assert made[20, 20, 0] == middle
+
+
+def test_items_of_a_catalogue_keep_their_words_without_a_picture(tmp_path) -> None:
+    (tmp_path / "a.png").write_bytes(png(PICTURE))
+    items = Catalog(["a", "b", "c"], images=["a.png", "", "x.png"], folder=tmp_path)
+    found = read_catalog_pictures(items, (64, 64))
+    assert found.pictures.items.tolist() == [1]
+    assert set(found.unread) == {"no file is named", "no such file"}
+    with pytest.raises(DataError, match="names pictures"):
+        read_catalog_pictures(Catalog(["a"]))
+
+
+def test_wrong_arrays_folders_and_words_are_answered(tmp_path) -> None:
+    with pytest.raises(DataError, match="channels last"):
+        Pictures.of(np.zeros((1, 3, 8, 8), np.uint8))
+    with pytest.raises(DataError, match="one item a picture"):
+        Pictures.of(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(2, np.int32))
+    with pytest.raises(DataError, match="files of pictures"):
+        picture_files(tmp_path)
+    with pytest.raises(SpecError, match="cover, contain"):
+        read([], fit="crop")

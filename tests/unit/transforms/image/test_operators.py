@@ -1,0 +1,229 @@
+"""Operators on pictures against answers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.pictures import Pictures
+from leaven.data.shop.pictures import draw_picture
+from leaven.errors import SpecError
+from leaven.kernels import pictures as kernels
+from leaven.transforms.image import (
+    BlurPicture,
+    Brightness,
+    Contrast,
+    CropPicture,
+    ErasePatch,
+    FlipPicture,
+    Hue,
+    NoisePicture,
+    PictureChain,
+    ResizePicture,
+    RotatePicture,
+    Saturation,
+    ShearPicture,
+    ShiftPicture,
+    SomePictureChanges,
+    ZoomPicture,
+    like_keras,
+)
+from leaven.transforms.image.canvas import OpenCv
+
+pytest.importorskip("cv2")
+NOTHING = Catalog(ids=[])
+
+
+def some(count=6, side=12):
+    draw = np.random.Generator(np.random.Philox(5))
+    return Pictures.of(draw.integers(0, 256, (count, side, side, 3), dtype=np.uint8))
+
+
+def keys(count):
+    return seeds.user_keys([str(n) for n in range(count)])
+
+
+def made(wish, pictures, catalog=NOTHING, strength=1.0):
+    return wish.fit(catalog)(pictures, keys(len(pictures)), np.full(len(pictures), strength, np.float32)).pixels
+
+
+def test_a_quarter_turn_is_numpys() -> None:
+    assert np.array_equal(made(RotatePicture((90, 90)), some()), np.rot90(some().pixels, 1, axes=(1, 2)))
+
+
+def test_half_the_strength_is_half_the_angle() -> None:
+    assert np.array_equal(made(RotatePicture((180, 180)), some(), strength=0.5), made(RotatePicture((90, 90)), some()))
+
+
+def test_a_shift_by_a_quarter_moves_right_and_down_and_fills() -> None:
+    shifted = made(ShiftPicture((0.25, 0.25), (0.5, 0.5), fill="constant", value=7), some())
+    assert np.array_equal(shifted[:, 6:, 3:], some().pixels[:, :6, :9])
+    assert (shifted[:, :6] == 7).all()
+    assert (shifted[:, :, :3] == 7).all()
+
+
+@pytest.mark.parametrize(("fill", "column"), [("nearest", 0), ("reflect", 2)])
+def test_what_comes_in_at_the_side(fill: str, column: int) -> None:
+    shifted = made(ShiftPicture((0.25, 0.25), (0, 0), fill=fill), some())
+    assert np.array_equal(shifted[:, :, 0], some().pixels[:, :, column])
+
+
+def test_a_flip_mirrors_and_spares_what_may_carry_writing() -> None:
+    catalog = Catalog(
+        list("abcde"),
+        {"title": ["towel", "mug with print", "towel", "左手手套", "towel"], "brand": ["", "", "Acme", "", ""]},
+    )
+    pictures = Pictures.of(some().pixels, np.arange(6, dtype=np.int32))
+    mirrored = pictures.pixels[:, :, ::-1]
+    found = made(FlipPicture(p=1.0), pictures, catalog)
+    spared = np.array([False, False, True, True, True, False])
+    assert np.array_equal(found[spared], pictures.pixels[spared])
+    assert np.array_equal(found[~spared], mirrored[~spared])
+    assert np.array_equal(made(FlipPicture(guard=False, p=1.0), pictures, catalog), mirrored)
+
+
+def test_colours_stay_where_words_name_them() -> None:
+    catalog = Catalog(list("abc"), {"title": ["Red dress", "bored towel", "深红色毛巾"]})
+    pictures = Pictures.of(some(4).pixels, np.arange(4, dtype=np.int32))
+    for wish in (Hue((90, 90)), Saturation((0, 0)), Brightness((0.5, 0.5))):
+        stays = (made(wish, pictures, catalog) == pictures.pixels).all(axis=(1, 2, 3))
+        assert stays.tolist() == [False, True, False, True]
+        assert next(iter(wish.fit(catalog).reasons(pictures).values())).tolist() == [False, True, False, True]
+
+
+def test_a_window_in_pixels_is_a_slice() -> None:
+    pictures = some()
+    cut = made(CropPicture(size=(5, 7), keep_size=False), pictures)
+    assert cut.shape == (6, 5, 7, 3)
+    for whole, window in zip(pictures.pixels, cut, strict=True):
+        places = [(y, x) for y in range(8) for x in range(6) if np.array_equal(whole[y : y + 5, x : x + 7], window)]
+        assert len(places) == 1
+    middle = made(CropPicture(size=(6, 6), keep_size=False), pictures, strength=0.0)
+    assert np.array_equal(middle, pictures.pixels[:, 3:9, 3:9])
+
+
+def test_a_window_holds_the_object_on_a_plain_ground() -> None:
+    pixels = np.full((200, 40, 40, 3), 250, np.uint8)
+    pixels[:, 24:36, 4:16] = (200, 0, 0)
+    assert kernels.object_boxes(pixels[:1], 24).tolist() == [[24, 4, 36, 16]]
+    kept = made(CropPicture((0.2, 0.3), object_share=1.0), Pictures.of(pixels))
+    loose = made(CropPicture((0.2, 0.3), object_share=0.0), Pictures.of(pixels))
+    area = [((one[..., 1] < 100).sum(axis=(1, 2)) / (40 * 40)).min() for one in (kept, loose)]
+    assert area[0] > 0.27  # all 144 pixels in a window of 480 at most
+    assert area[1] == 0
+
+
+def test_zoom_shear_and_resize_do_what_they_say() -> None:
+    pixels = np.full((1, 41, 41, 3), 255, np.uint8)
+    pixels[:, 16:25, 16:25] = 0
+    dark = lambda picture: (picture[..., 0] < 128).sum()  # noqa: E731
+    assert dark(made(ZoomPicture((2, 2)), Pictures.of(pixels))) == pytest.approx(4 * 81, rel=0.15)
+    leaned = made(ShearPicture((45, 45)), Pictures.of(pixels))[0]
+    assert leaned[[16, 24], [24, 16], 0].tolist() == [0, 0]  # the top moves to the right, the bottom to the left
+    assert dark(leaned) == pytest.approx(81, abs=9)
+    coarse = made(ResizePicture((0.25, 0.25)), some(side=16))
+    assert coarse.std() < 0.7 * some(side=16).pixels.std()
+    assert made(ResizePicture((1.0, 1.0), size=(6, 9)), some()).shape == (6, 6, 9, 3)
+
+
+def test_maps_of_colours_by_hand() -> None:
+    pixels = np.array([[[[100, 50, 200]] * 8] * 8], np.uint8)
+    one = lambda wish: made(wish, Pictures.of(pixels))[0, 0, 0].tolist()  # noqa: E731
+    assert one(Brightness((1.5, 1.5))) == [150, 75, 255]
+    assert one(Contrast((2, 2))) == [round(127.5 - 55), 0, 255]
+    grey = round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
+    assert one(Saturation((0, 0))) == [grey] * 3
+    assert one(Hue((120, 120))) == [200, 100, 50]
+
+
+def test_colours_in_a_row_are_not_clipped_between() -> None:
+    pixels = np.full((1, 8, 8, 3), 200, np.uint8)
+    both = PictureChain((Brightness((2, 2)), Brightness((0.5, 0.5))))
+    assert np.array_equal(made(both, Pictures.of(pixels)), pixels)
+
+
+def test_noise_has_the_deviation_that_was_asked_and_no_mean() -> None:
+    grey = Pictures.of(np.full((40, 32, 32, 3), 128, np.uint8))
+    off = made(NoisePicture((10, 10)), grey).astype(float) - 128
+    assert off.mean() == pytest.approx(0, abs=0.15)
+    assert off.std() == pytest.approx(np.sqrt(100 + 1 / 12), rel=0.01)
+    assert abs(np.corrcoef(off[:, :, :-1].ravel(), off[:, :, 1:].ravel())[0, 1]) < 0.01
+    dark = Pictures.of(np.full((40, 32, 32, 3), 32, np.uint8))
+    assert (made(NoisePicture((8, 8), law="shot"), dark).astype(float) - 32).std() == pytest.approx(4, rel=0.02)
+
+
+def test_erasing_paints_the_share_that_was_asked() -> None:
+    white = Pictures.of(np.full((50, 40, 40, 3), 255, np.uint8))
+    share = (made(ErasePatch((0.25, 0.25)), white)[..., 0] == 127).mean(axis=(1, 2))
+    assert share == pytest.approx(0.25, abs=0.03)
+
+
+def test_blur_keeps_the_mean_and_takes_the_edges() -> None:
+    pictures = some(side=32)
+    blurred = made(BlurPicture((2, 2)), pictures)
+    assert blurred.mean() == pytest.approx(pictures.pixels.mean(), abs=2)
+    assert blurred.std() < 0.4 * pictures.pixels.std()
+
+
+def test_geometry_in_a_chain_is_one_warp(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    plain = OpenCv.warp
+    monkeypatch.setattr(OpenCv, "warp", lambda *given: calls.append(1) or plain(*given))
+    wish = PictureChain((RotatePicture(), ShearPicture(), ZoomPicture(), FlipPicture(), CropPicture(), Brightness()))
+    made(wish, some())
+    assert len(calls) == 1
+    made(PictureChain((RotatePicture(), NoisePicture(), ZoomPicture())), some())
+    assert len(calls) == 3
+
+
+def test_one_warp_is_near_to_two_and_sharper() -> None:
+    picture = Pictures.of(draw_picture(4, (200, 40, 40), 3, 0)[None])
+    fused = made(PictureChain((RotatePicture((20, 20)), RotatePicture((-20, -20)))), picture).astype(int)
+    assert np.abs(fused - picture.pixels)[:, 16:48, 16:48].max() <= 1  # back where it was, not blurred twice
+
+
+def test_a_plain_turn_back_and_forth_ends_where_it_began() -> None:
+    chain = PictureChain((ShiftPicture((0.25, 0.25), (0, 0)), ShiftPicture((-0.25, -0.25), (0, 0))))
+    assert np.array_equal(made(chain, some()), some().pixels)
+
+
+def test_one_of_draws_each_by_its_weight() -> None:
+    both = (Brightness((0, 0)), Contrast((0, 0)))
+    grey = Pictures.of(np.full((2000, 8, 8, 3), 200, np.uint8))
+    black = (made(SomePictureChanges(both, weights=(3, 1)), grey)[:, 0, 0, 0] == 0).mean()
+    assert black == pytest.approx(0.75, abs=0.03)
+    two = made(SomePictureChanges((*both, RotatePicture()), count=3), grey)
+    assert (two == 128).all()  # black, then without contrast; 127.5 rounds to the even number
+
+
+def test_arguments_of_keras_run_as_written() -> None:
+    wish = like_keras(
+        rotation_range=30, width_shift_range=0.1, height_shift_range=0.1, shear_range=0.2, zoom_range=0.2,
+        horizontal_flip=True, fill_mode="reflect",
+    )  # fmt: skip
+    names = [type(one).__name__ for one in wish.of]
+    assert names == ["RotatePicture", "ShiftPicture", "ShearPicture", "ZoomPicture", "FlipPicture"]
+    assert wish.of[3].factor_range == (1 / 1.2, 1 / 0.8)
+    assert made(wish, some()).shape == some().pixels.shape
+    with pytest.raises(SpecError, match="nearest, reflect, constant"):
+        like_keras(rotation_range=30, fill_mode="wrap")
+    with pytest.raises(SpecError, match="an argument that changes"):
+        like_keras()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: RotatePicture((30, -30)), "lower bound first"),
+        (lambda: RotatePicture(fill="reflct"), "reflect"),
+        (lambda: CropPicture(size=(5, 0)), "two sides"),
+        (lambda: CropPicture(keep_size=False), "size that windows keep"),
+        (lambda: NoisePicture(law="gauss"), "even, shot"),
+        (lambda: SomePictureChanges((Brightness(),), count=2), "at most 1"),
+        (lambda: PictureChain(()), "one or more"),
+        (lambda: made(CropPicture(size=(50, 50)), some()), "smaller window"),
+    ],
+)
+def test_wrong_wishes_are_answered(wrong, said) -> None:
+    with pytest.raises(SpecError, match=said):
+        wrong()

@@ -1,0 +1,67 @@
+"""Cold items come where their like was taken, with the likeness as weight, and nowhere else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories
+from leaven.encoders import TfIdf
+from leaven.errors import DataError
+from leaven.plan import Plan, Step, expand
+from leaven.transforms.cold import ColdItems
+
+TITLES = ["rose soap", "rose cream", "steel knife", "steel fork", "rose soap bar", "steel knife big", "lamp"]
+ITEMS = Catalog([str(n) for n in range(7)], {"title": TITLES})
+WORDS = TfIdf(characters=(0, 0), least_items=1)
+ROWS = replace(Histories.of([[3, 1, 4, 2], [2, 4], [1, 1], [2, 3, 4, 1], [4]] * 20, 7), catalog=ITEMS)
+WISH = ColdItems(by=WORDS, cold_events=0, top=1)
+
+
+def made(wish: ColdItems = WISH, rows: Histories = ROWS) -> Histories:
+    keys = seeds.row_keys(1, seeds.mix(np.arange(1, len(rows) + 1, dtype=np.uint64)))
+    return wish.fit(rows)(rows, keys, np.ones(len(rows), np.float32))
+
+
+def test_a_cold_item_takes_the_place_of_the_one_that_is_most_like_it_and_ends_the_row() -> None:
+    new = made()
+    assert new.row(0).tolist() == [3, 5]  # item 3 stands first, and is no place for item 6
+    assert new.row(1).tolist() == [2, 4]
+    assert new.row(2).tolist() == [1, 5]
+    assert {tuple(new.row(3 + 5 * n).tolist()) for n in range(20)} == {(2, 6), (2, 3, 4, 5)}
+    assert new.targets[[0, 1, 2]].tolist() == [1, 1, 1]
+    assert 7 not in new.items  # nothing is like the lamp
+
+
+def test_the_weight_is_the_cosine_and_the_steps_own() -> None:
+    table = WORDS.fit(ITEMS).table(ITEMS).toarray()
+    new = made()
+    assert new.weight[0] == pytest.approx(table[4] @ table[0], abs=1e-5)
+    assert new.weight[1] == 1.0
+    grown = expand(ROWS, Plan([Step(WISH, weight=0.5)]), seed=1)
+    named = grown.take(grown.origin == 1)
+    ends = named.items[named.starts[1:] - 1]
+    np.testing.assert_allclose(named.weight[ends == 5], 0.5 * (table[4] @ table[0]), rtol=1e-4)
+
+
+def test_rows_without_a_like_have_a_reason() -> None:
+    reasons = WISH.fit(ROWS).reasons(ROWS)
+    assert reasons["no event that a cold item is like"][:5].tolist() == [False, True, False, False, True]
+    assert reasons["shorter than 2 events"][:5].tolist() == [False, False, False, False, True]
+
+
+def test_the_bound_of_cold_and_of_likeness_are_fields() -> None:
+    assert set(made(replace(WISH, cold_events=40)).items.tolist()) >= {5, 6}
+    with pytest.raises(DataError, match="least"):
+        made(replace(WISH, least=1.0))
+    with pytest.raises(DataError, match="cold_events"):
+        made(replace(WISH, cold_events=1000))
+
+
+def test_it_needs_a_catalogue_with_what_the_encoder_reads() -> None:
+    with pytest.raises(DataError, match="items with words"):
+        made(WISH, replace(ROWS, catalog=None))
+    with pytest.raises(DataError, match="items with words"):
+        made(WISH, replace(ROWS, catalog=Catalog([str(n) for n in range(7)])))
