@@ -16,7 +16,9 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
 WHERE = {
     "retail": {"data.interactions": "online_retail.csv.gz"},
+    "conditional": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
+    "beauty-operators": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
 }
 """example -> its keys that name files, and where these lie in the folder of public data"""
 
@@ -27,15 +29,19 @@ def show(arguments: list[str] | None = None) -> None:
     parser.add_argument("example", choices=list(WHERE))
     parser.add_argument("--set", action="append", default=[], dest="changes")
     asked = parser.parse_args(arguments)
-    files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[asked.example].items()]
-    spec = load(ROOT / "examples" / f"{asked.example}.toml", [*files, *asked.changes])
-    with shown() as tell:
-        done = run(spec, ROOT / "runs" / "examples" / asked.example, resume=True, engine=Local(), tell=tell)
-    facts = done.facts()
+    facts = found(asked.example, asked.changes, ROOT / "runs" / "examples" / asked.example)
     print(facts["verdict"]["headline"], end="\n\n")
     print("\n".join(arms(facts["comparison"])), end="\n\n")
     print("\n".join(groups(facts["comparison"])), end="\n\n")
     print("\n".join(costs(facts)))
+
+
+def found(example: str, changes: list[str], folder: Path) -> dict[str, Any]:
+    """The facts of an example on its public data, run in a folder, from where it was stopped."""
+    files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[example].items()]
+    spec = load(ROOT / "examples" / f"{example}.toml", [*files, *changes])
+    with shown() as tell:
+        return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
 
 
 def arms(comparison: dict[str, Any]) -> list[str]:

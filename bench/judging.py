@@ -63,16 +63,17 @@ def _seen(found: Judgement, metric: str) -> str:
     return "+" if figure.value > figure.reference else "-"
 
 
-def level(kind: str, trials: int, rows: int) -> None:
-    """How often each metric rejects real rows."""
+def level(kind: str, trials: int, rows: int, begin: int = 0) -> None:
+    """How often each metric rejects real rows; `begin` numbers the first trial, so that pieces can be added up."""
     rejected: dict[str, int] = {}
     for place in range(trials):
-        for figure in trial(kind, "none", rows, 1000 + place).figures:
+        for figure in trial(kind, "none", rows, 1000 + begin + place).figures:
             rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= REJECTED)
         print(f"\r{place + 1} of {trials}", end="", file=sys.stderr)
-    print(f"\n{kind}, {rows} rows, {trials} trials: share in which real rows are rejected (promised: 5 % at most)")
+    first = f", from number {begin}" if begin else ""
+    print(f"\n{kind}, {rows} rows, {trials} trials{first}: real rows rejected (promised: 5 % at most)")
     for metric, count in rejected.items():
-        print(f"  {metric:20} {count / trials:6.1%}")
+        print(f"  {metric:20} {count:4} {count / trials:6.1%}")
 
 
 def power(kind: str, metric: str, trials: int = 10) -> None:
@@ -104,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--trials", type=int, default=0)
+    parser.add_argument("--begin", type=int, default=0)
     parser.add_argument("--power", nargs="*", metavar="METRIC")
     parser.add_argument("--kind", choices=list(LAWS))
     parser.add_argument("--table", action="store_true")
@@ -113,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     for kind in [wish.kind] if wish.kind else LAWS:
         if wish.trials:
-            level(kind, wish.trials, wish.rows)
+            level(kind, wish.trials, wish.rows, wish.begin)
         elif wish.power is not None:
             for metric in wish.power or ["indd", "coverage", "classifier_auc", "attack_auc"]:
                 power(kind, metric)

@@ -30,7 +30,8 @@ from leaven.data.histories import Histories
 
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
-TURNS = 5
+TURNS, THREAD_TURNS, EPOCH_TURNS = 5, 12, 3
+EPOCH_OPERATORS = ("reorder", "substitute")
 WANTED = {"crop": 25, "mask": 25, "drop": 25, "reorder": 25, "rotate": 25, "insert": 30, "substitute": 30}
 Pair = tuple[list[int], list[int]]
 Table = dict[int, tuple[list[int], list[float]]]
@@ -160,29 +161,60 @@ def best_of(job: Callable[[], object], turns: int, clock: Callable[[], float] = 
     return quickest
 
 
-def fitted_of(kind: str, train: Histories):  # type: ignore[no-untyped-def]
-    from importlib import import_module
-
-    module, _, name = registry.place("transforms", kind, "bench").partition(":")
-    return getattr(import_module(module), name)().fit(train)
-
-
-def leaven_arm(clock: Callable[[], float] = time.process_time) -> dict[str, float]:
-    """Nanoseconds a history of the kernels, on as many threads as NUMBA_NUM_THREADS says."""
+def leaven_arm() -> dict[str, float]:
+    """Nanoseconds a history of the kernels, on one thread."""
     rows = beauty()
     many = repeated(rows, ROWS)
     ones = np.ones(len(many), np.float32)
     found = {}
     for kind in WANTED:
-        fitted = fitted_of(kind, rows)
+        fitted = registry.made("transforms", kind).fit(rows)
         fitted(rows, rows.keys, ones[: len(rows)])
-        found[kind] = best_of(lambda f=fitted: f(many, many.keys, ones), TURNS, clock) / len(many) * 1e9
+        found[kind] = best_of(lambda f=fitted: f(many, many.keys, ones), TURNS) / len(many) * 1e9
     return found
 
 
-def wall_arm() -> dict[str, float]:
-    """The same on the wall's clock, which is what a second thread is there for."""
-    return leaven_arm(time.perf_counter)
+def threads_arm() -> dict[str, float]:
+    """How many times sooner two threads are done than one, by the wall's clock; they take turns, the best of each."""
+    from numba import config
+
+    rows = beauty()
+    many = repeated(rows, ROWS)
+    ones = np.ones(len(many), np.float32)
+    found = {}
+    for kind in WANTED:
+        fitted, quickest = registry.made("transforms", kind).fit(rows), {1: float("inf"), 2: float("inf")}
+        for turn in range(2 * THREAD_TURNS):
+            config.NUMBA_NUM_THREADS = threads = 1 + turn % 2
+            spent = best_of(lambda f=fitted: f(many, many.keys, ones), 1, time.perf_counter)
+            quickest[threads] = min(quickest[threads], spent)
+        found[kind] = quickest[1] / quickest[2]
+    return found
+
+
+def epoch_arm() -> dict[str, float]:
+    """Seconds of the processor of an epoch of the transformer, without and with two operators in each; they take turns.
+
+    The operators keep every length, so that both epochs learn from the same number of targets in as many steps.
+    """
+    from leaven.contracts import Training
+    from leaven.plan import Plan, Step, epoch_rows
+    from leaven.recommenders.transformer import Transformer
+
+    train, wish = beauty(), Transformer()
+    steps = max(round(int(train.targets.sum()) / wish.events_of(train)), 1)
+    kinds = [registry.made("transforms", kind) for kind in EPOCH_OPERATORS]
+    plan = Plan([Step(kind, mode="replace", when="each_epoch") for kind in kinds])
+    fresh = epoch_rows(train, train, plan, seed=7)
+    arms = {"without": None, "with": fresh}
+    for refresh in arms.values():  # libraries are loaded, kernels compiled
+        wish.fit(train, Training(key=1, steps=2, refresh=refresh))
+    found = {"steps": float(steps), "rows": best_of(lambda: fresh(1, 0.5), 3)}
+    for turn in range(2 * EPOCH_TURNS):
+        name = list(arms)[turn % 2]
+        spent = best_of(lambda r=arms[name]: wish.fit(train, Training(key=1, steps=steps, refresh=r)), 1)
+        found[name] = min(found.get(name, float("inf")), spent)
+    return found
 
 
 def first_call_arm() -> dict[str, float]:
@@ -191,7 +223,7 @@ def first_call_arm() -> dict[str, float]:
     found = {}
     for kind in WANTED:
         began = time.process_time()
-        fitted_of(kind, rows)(rows, rows.keys, np.ones(10, np.float32))
+        registry.made("transforms", kind).fit(rows)(rows, rows.keys, np.ones(10, np.float32))
         found[kind] = time.process_time() - began
     return found
 
@@ -228,7 +260,8 @@ def windows_arm() -> dict[str, float]:
 ARMS = {
     "reference": reference_arm,
     "leaven": leaven_arm,
-    "wall": wall_arm,
+    "threads": threads_arm,
+    "epoch": epoch_arm,
     "first": first_call_arm,
     "neighbours": neighbours_arm,
     "windows": windows_arm,
@@ -257,13 +290,22 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cold, warm = (run("first", NUMBA_CACHE_DIR=folder) for _ in range(2))
     one, loop = run("leaven"), run("reference")
-    alone, two = run("wall"), run("wall", threads=2)
-    print(f"Beauty's histories, {ROWS:,} rows; the loop in Python on {REFERENCE_ROWS:,} of them")
+    two = run("threads", threads=2)
+    load = os.getloadavg()[0]
+    print(f"Beauty's histories, {ROWS:,} rows; the loop in Python on {REFERENCE_ROWS:,} of them; load {load:.1f}")
     print(f"{'':11} {'loop ns':>8} {'ns':>6} {'x loop':>7} {'wanted':>7} {'2 threads':>10} | first call, seconds")
     for kind, wanted in WANTED.items():
         ratio = loop[kind] / one[kind]
         print(f"{kind:11} {loop[kind]:8.0f} {one[kind]:6.0f} {ratio:7.1f} {wanted:7} ", end="")
-        print(f"{alone[kind] / two[kind]:9.2f}x | {cold[kind]:.2f} compiling, {warm[kind]:.2f} from the cache")
+        print(f"{two[kind]:9.2f}x | {cold[kind]:.2f} compiling, {warm[kind]:.2f} from the cache")
+    epoch = run("epoch")
+    ratio = epoch["with"] / epoch["without"]
+    print(
+        f"an epoch of the transformer, {epoch['steps']:.0f} steps: {epoch['without']:.1f} s of the processor; with ",
+        end="",
+    )
+    print(f"{' and '.join(EPOCH_OPERATORS)} in each {epoch['with']:.1f} s, {ratio:.3f} x (wanted 1.05; ", end="")
+    print(f"the rows alone {epoch['rows'] * 1e3:.0f} ms)")
     table = run("neighbours")
     print(f"neighbours: {table['pairs']:,.0f} pairs counted, weighed and cut to 20 in {table['seconds']:.2f} s")
     split = run("windows")

@@ -20,12 +20,14 @@ TORCH_NEEDS = ("filelock", "typing-extensions", "sympy", "networkx", "jinja2", "
 RECBOLE_NEEDS = ("scipy", "pandas<3", "tqdm", "colorlog", "colorama", "scikit-learn", "pyyaml", "tensorboard")
 RECBOLE_NEEDS += ("tabulate", "plotly", "texttable", "psutil")
 PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "albumentations": (("albumentations==2.0.8", "opencv-python-headless==5.0.0.93"),),
     # RecBole pins old versions of harmless libraries: it goes in alone, what it imports beside it
     "recbole": (
         ("setuptools<81", "wheel", *TORCH_NEEDS, *RECBOLE_NEEDS),
         ("--no-deps", TORCH),
         ("--no-deps", "recbole==1.2.1", "thop"),
     ),
+    "nlpaug": (("nlpaug==1.1.11", "numpy", "pandas", "requests"),),
 }
 
 
@@ -42,6 +44,8 @@ def build(peer: str) -> Path:
     for packages in PEERS[peer]:
         print("installing", *packages, flush=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    if ("--no-deps", TORCH) not in PEERS[peer]:
+        return python
     check = "import torch; assert torch.version.cuda is None, torch.__version__; print(torch.__version__)"
     subprocess.run([python, "-c", check], check=True)
     return python

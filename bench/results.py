@@ -49,8 +49,27 @@ PARTS = {
         "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]
     ),
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
+    "pictures": Part("Pictures beside albumentations", ["-m", "bench.pictures"]),
+    "grocery": Part("Photographs of a grocery, with and without augmentation", ["-m", "bench.grocery"]),
+    "expansion": Part("Expanding a log five-fold, at size", ["-m", "bench.expansion"]),
     "generators": Part("Generated rows", ["-m", "bench.generators"]),
+    "tables": Part("Made tables", ["-m", "bench.tables"]),
+    "cold": Part(
+        "Items that nobody had bought: Beauty, split by time",
+        ["-m", "bench.cold"],
+        "Small nets and few steps, the same for every arm. A transformer of ids cannot know these items; one that "
+        "reads titles and attributes ranks them among themselves; lists over the whole catalogue hardly name them.",
+    ),
+    "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
+    "small-data": Part(
+        "Few rows: which augmentation of the table helps the MLP",
+        ["-m", "bench.small_data"],
+        "The simulated shop. Verdicts are corrected over the arms of a share; a lift of 0.5 % matters.",
+    ),
     "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
+    "operators-evidence": Part(
+        "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
+    ),
     "beauty-arms": Part("Main job: Beauty", ["-m", "bench.examples", "beauty"]),
 }
 

@@ -41,6 +41,10 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
+    def check(self) -> Self:
+        """Itself, once every promise of its class is kept; DataError names the first broken one."""
+        ...
+
     def take(self, rows: npt.ArrayLike) -> Self:
         """The rows at these indices (int), or where this mask (bool) is true."""
         ...
@@ -107,6 +111,13 @@ class TextTransform(Protocol):
     """The wish for a change of items' texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
+
+
+class TextGenerator(TextTransform, Protocol):
+    """The wish for a model that writes items' texts: an operator on words whose answers are kept, not drawn anew."""
+
+    @property
+    def cache(self) -> str: ...
 
 
 class FittedEncoder(Protocol):

@@ -6,9 +6,9 @@ import dataclasses
 import inspect
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
+from leaven import registry
 from leaven.registry import FAMILIES, kinds
 
 
@@ -46,13 +46,12 @@ def describe(family: str) -> list[Kind]:
 
     Raises SpecError for an unknown family.
     """
-    return [_kind(name, place) for name, place in kinds(family).items()]
+    return [_kind(family, name, place) for name, place in kinds(family).items()]
 
 
-def _kind(name: str, place: str) -> Kind:
-    module, _, word = place.partition(":")
+def _kind(family: str, name: str, place: str) -> Kind:
     try:
-        found = getattr(import_module(module), word)
+        found = registry.found(family, name)
     except ImportError as error:
         return Kind(name, place, "", missing=error.name or str(error))
     return Kind(name, place, _first_sentence(found), _fields(found))

@@ -58,6 +58,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "drop_fields": "leaven.transforms.text.fields:DropFields",
         "template": "leaven.transforms.text.template:Template",
     },
+    "text_generators": {
+        "endpoint": "leaven.generators.text.endpoint:Endpoint",
+        "local_model": "leaven.generators.text.local:LocalModel",
+    },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:Sentences",
@@ -66,6 +70,10 @@ FAMILIES: dict[str, dict[str, str]] = {
     "generators": {
         "markov": "leaven.generators.markov:Markov",
         "autoregressive": "leaven.generators.autoregressive:Autoregressive",
+        "vae": "leaven.generators.vae:Vae",
+        "gan": "leaven.generators.gan:Gan",
+        "denoiser": "leaven.generators.denoiser:Denoiser",
+        "self": "leaven.generators.self_generated:SelfGenerated",
     },
     "strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",
@@ -93,6 +101,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "surprisal": "leaven.dosage.filters.surprisal:Surprisal",
         "quota": "leaven.dosage.filters.quota:Quota",
         "rank_fidelity": "leaven.dosage.filters.rank_fidelity:RankFidelity",
+        "density_ratio": "leaven.dosage.filters.density_ratio:DensityRatio",
     },
     "table_strategies": {
         "uniform": "leaven.dosage.strategy:Uniform",
@@ -209,6 +218,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "marginals": "leaven.generators.table.marginals:Marginals",
         "copula": "leaven.generators.table.copula:Copula",
         "any_order": "leaven.generators.table.any_order:AnyOrder",
+        "smote": "leaven.generators.table.smote:Smote",
+        "vae": "leaven.generators.table.vae:TableVae",
+        "gan": "leaven.generators.table.gan:TableGan",
+        "diffusion": "leaven.generators.table.diffusion:TableDiffusion",
     },
     "image_transforms": {
         "crop": "leaven.transforms.image.geometry:CropPicture",
@@ -226,9 +239,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "blur": "leaven.transforms.image.pixels:BlurPicture",
         "erase": "leaven.transforms.image.pixels:ErasePatch",
         "jpeg": "leaven.transforms.image.pixels:JpegPicture",
+        "mixup": "leaven.transforms.image.mixing:PictureMixup",
+        "cutmix": "leaven.transforms.image.mixing:PictureCutmix",
         "chain": "leaven.transforms.image.combine:PictureChain",
         "one_of": "leaven.transforms.image.combine:SomePictureChanges",
         "maybe": "leaven.transforms.image.combine:MaybePicture",
+    },
+    "image_generators": {
+        "gan": "leaven.generators.image.gan:PictureGan",
+        "vae": "leaven.generators.image.vae:PictureVae",
     },
 }
 

@@ -29,12 +29,14 @@ class File:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a spec would say of these files. told: what a reader should know of the guesses."""
+    """What a spec would say of these files. told: what a reader should know of the guesses; label: the column of 0 and
+    1 where the file is a ready table of labelled rows."""
 
     name: str
     log: File
     items: File | None = None
     told: tuple[str, ...] = ()
+    label: str = ""
 
 
 def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
@@ -59,6 +61,23 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     log = File(*logs[0], _agreed(*logs[0], given or {}))
     items = File(*tables[0], tables[0][1].columns) if tables else None
     return Draft(_name(log.path), log, items, tuple(_told(log, items)))
+
+
+def look_at_table(paths: Sequence[str], label: str, given: Mapping[str, str] | None = None) -> Draft:
+    """A draft for a ready table of labelled rows; `given` names its user and time, if it has them.
+
+    Raises DataError for more than one file or one that cannot be read; SpecError for a column that is not there.
+    """
+    if len(paths) != 1:
+        raise DataError(", ".join(paths), "one table of labelled rows", f"{len(paths)} files", "give one")
+    found = guess(_first(paths[0]))
+    columns = {word: column for word, column in (given or {}).items() if column and word in ("user", "time")}
+    for word, column in {"label": label, **columns}.items():
+        if column not in found.names:
+            where = f"--{word} {column}"
+            raise SpecError(where, f"a column of {paths[0]}", repr(column), nearest(column, found.names))
+    told = f"{paths[0]}: labelled rows; label = {label}; {len(found.names) - 1 - len(columns)} columns to learn from"
+    return Draft(_name(paths[0]), File(paths[0], found, columns), None, (told,), label)
 
 
 def wishes(draft: Draft) -> tuple[Source, ItemSource | None]:
@@ -120,7 +139,7 @@ def _told(log: File, items: File | None) -> Iterator[str]:
         yield f"{items.path}: a table of the items; {columns}{texts}"
 
 
-def write(draft: Draft, target: Path, force: bool = False) -> Path:
+def write(draft: Draft, target: Path, force: bool = False, task: str = "ranking") -> Path:
     """Writes the spec, whole or not at all; paths in it start from its folder.
 
     Raises SpecError where something lies there already and `force` is not given.
@@ -131,15 +150,23 @@ def write(draft: Draft, target: Path, force: bool = False) -> Path:
         raise SpecError(str(target), "a file", "a folder", f"--out {target / (draft.name + '.toml')}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    part.write_text(text(draft, target.parent), encoding="utf-8")
+    part.write_text(text(draft, target.parent, task), encoding="utf-8")
     part.replace(target)
     return target
 
 
-def text(draft: Draft, folder: Path) -> str:
-    """The spec as commented TOML, for a file in `folder`."""
-    parts = [_HEAD.format(name=_quoted(draft.name)), *_data(draft, folder), _clean(draft)]
-    return "\n".join([*parts, _split(draft), _REST])
+def text(draft: Draft, folder: Path, task: str = "ranking") -> str:
+    """The spec as commented TOML, for a file in `folder`.
+
+    Raises SpecError for an unknown task.
+    """
+    if task not in _TASKS:
+        raise SpecError("--task", "a known task", repr(task), nearest(task, _TASKS))
+    head = _HEAD.format(name=_quoted(draft.name), task=_TASKS[task])
+    if draft.label:
+        return "\n".join([head, *_table(draft, folder), _CLICKS])
+    parts = [head, *_data(draft, folder), _clean(draft)]
+    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "clicks" else [_split(draft), _REST])])
 
 
 _HEAD = """\
@@ -148,8 +175,30 @@ _HEAD = """\
 # Unknown keys are errors; `leaven schema` lists all, `leaven list transforms` the steps there are.
 
 name = {name}
-seed = 7                        # the same seed gives the same bytes, on any number of workers
+{task}seed = 7                        # the same seed gives the same bytes, on any number of workers
 """
+
+
+_TASKS = {
+    "ranking": "",
+    "clicks": """\
+task = "clicks"                 # will this user take this item now?
+rules = []                      # what no made row may say, such as "item_price > 0"; or the path of a file of rules
+""",
+}
+
+
+def _table(draft: Draft, folder: Path) -> Iterator[str]:
+    """[data] of a ready table; without times it is dealt by users, without users row by row."""
+    columns = draft.log.columns
+    yield "[data]"
+    yield f"labelled = {_quoted(_relative(draft.log.path, folder))}"
+    yield _column("label", draft.label, draft.log)
+    yield from (_column(word, column, draft.log) for word, column in columns.items())
+    yield "# numeric, categorical: what columns hold; else those whose cells are all numbers are numbers"
+    yield '# hashed = ["f*"] adds thousands of sparse columns up in a few; several = ["tags"]: cells like "red|sale"\n'
+    kind = "time" if "time" in columns else "users" if "user" in columns else "rows"
+    yield f'[split]\nkind = "{kind}"\n'
 
 
 def _data(draft: Draft, folder: Path) -> Iterator[str]:
@@ -263,6 +312,44 @@ p = 0.5
 name = "markov histories"       # expansion: new histories from a chain learned on training rows
 [[arm.step]]
 use = "markov"
+"""
+
+
+_SAMPLES = """\
+[samples]                       # positives are events, negatives what was on sale then and not taken
+ratio = 4                       # negatives for each positive
+negatives = "mixed"             # or uniform, popularity, category
+most_positives = 20000          # of each part; more are thinned out by lot, and counted
+
+[split]
+kind = "time"                   # or "users": people who are in no other part
+"""
+_CLICKS = """\
+[recommender]
+kind = "mlp"                    # `leaven list click_models`
+batch = 128
+epochs = 4
+
+[evaluate]
+seeds = 3                       # trainings of each arm; more narrow the intervals
+smallest_lift = 0.005           # of the AUC, relative: said before looking
+
+# Each arm is a plan under trial. Two always run beside them: the baseline, without any plan, and
+# "repeat", which adds as many copies of real rows. `leaven list table_transforms` and table_generators: the steps.
+
+[[arm]]
+name = "mixup"                  # augmentation: two rows blended, with a soft label, fresh in every epoch
+[[arm.step]]
+use = "row_mixup"
+mode = "replace"
+when = "each_epoch"
+p = 0.5
+
+[[arm]]
+name = "copula, even classes"   # expansion: made rows, until both classes are as many
+[[arm.step]]
+use = "copula"
+copies = { kind = "balanced", towards = "class" }
 """
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,7 @@ from contracts.registered import wish_of
 from leaven import seeds
 from leaven.data.catalog import Catalog
 from leaven.data.pictures import Pictures
-from leaven.data.shop.pictures import draw_picture
+from leaven.data.shop.pictures import draw_picture, png
 from leaven.registry import kinds
 from leaven.transforms.image.device import changed_tensor
 from leaven.transforms.image.views import changed, unchanged
@@ -31,12 +35,28 @@ def pictures(count: int = 24) -> Pictures:
     return Pictures.of(pixels, np.arange(count, dtype=np.int32) % 6)
 
 
-def catalog() -> Catalog:
-    """Five items: a colour in words, a brand, print, nothing of either."""
+FOLDER = Path(tempfile.mkdtemp(prefix="leaven-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+
+
+def catalog(plain: bool = False) -> Catalog:
+    """Five items with pictures: a colour in words, print, a brand, nothing of either; `plain`: without words."""
     titles = ["red dress", "plain towel", "shirt with print", "红色毛巾", "basket"]
-    return Catalog([f"i{n}" for n in range(5)], {"title": titles, "brand": ["", "", "", "", "Acme"]})
+    for place in range(5):
+        (FOLDER / f"{place}.png").write_bytes(png(draw_picture(place, COLOURS[place % 4], place, place)))
+    words = {} if plain else {"title": titles, "brand": ["", "", "", "", "Acme"]}
+    files = [f"{place}.png" for place in range(5)]
+    return Catalog(
+        [f"i{n}" for n in range(5)],
+        words,
+        np.array([0, 1, 1, 1, 1, 2], np.int32),
+        ["a", "b"],
+        images=files,
+        folder=FOLDER,
+    )
 
 
+FREE = catalog(plain=True)
 FITTED = {kind: wish_of("image_transforms", kind)().fit(catalog()) for kind in KINDS}
 
 
@@ -65,7 +85,7 @@ def test_strength_0_is_the_identity(kind: str) -> None:
 def test_pictures_change_more_with_more_strength(kind: str) -> None:
     real = pictures()
     free = wish_of("image_transforms", kind)()
-    fitted = free.fit(Catalog(ids=[]))
+    fitted = free.fit(FREE)
     weak, strong = (changed(fitted, real, keys(24), strength).pixels.astype(int) for strength in (0.2, 1.0))
     far = [np.abs(one - real.pixels).mean() for one in (weak, strong)]
     assert 0 < far[0] < far[1]
@@ -81,8 +101,8 @@ def test_size_and_items_stay(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_differ(kind: str) -> None:
-    fitted = wish_of("image_transforms", kind)().fit(Catalog(ids=[]))
-    many = pictures().take(np.zeros(20, np.int64))
+    fitted = wish_of("image_transforms", kind)().fit(FREE)
+    many = pictures().take(np.ones(20, np.int64))
     assert len({picture.tobytes() for picture in changed(fitted, many, keys(20)).pixels}) > 1
 
 
@@ -109,10 +129,12 @@ def test_odd_sizes_and_empty_batches_are_fine(kind: str) -> None:
 def test_a_tensor_is_changed_by_the_same_draws(kind: str) -> None:
     torch = pytest.importorskip("torch")
     real = pictures(12)
-    fitted = wish_of("image_transforms", kind)().fit(Catalog(ids=[]))
+    fitted = wish_of("image_transforms", kind)().fit(FREE)
     strength = np.ones(12, np.float32)
     ours = fitted(real, keys(12), strength).pixels.astype(int)
-    theirs = changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), strength).numpy().astype(int)
+    theirs = (
+        changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), strength, real.items).numpy().astype(int)
+    )
     assert np.abs(ours - theirs).mean() < 1.0  # levels: the two interpolate and round a little differently
-    still = changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), 0 * strength)
+    still = changed_tensor(fitted, torch.from_numpy(real.pixels.copy()), keys(12), 0 * strength, real.items)
     assert np.array_equal(still.numpy(), real.pixels)

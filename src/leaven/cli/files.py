@@ -20,14 +20,17 @@ def init(
     user: Column = "",
     item: Column = "",
     time: Column = "",
+    task: Annotated[str, typer.Option(help="ranking, or clicks: which rows are positives?")] = "ranking",
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="Of 0 and 1, where FILE is a labelled table.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over a spec that is there.")] = False,
 ) -> None:
     """Look at your files, guess columns, write a commented spec."""
     from leaven import specfile
 
-    draft = specfile.look(files, {"user": user, "item": item, "time": time})
+    given = {"user": user, "item": item, "time": time}
+    draft = specfile.look_at_table(files, label, given) if label else specfile.look(files, given)
     target = out or Path(f"{draft.name}.toml")
-    specfile.write(draft, target, force)
+    specfile.write(draft, target, force, "clicks" if label else task)
     printing.show(str(target))
     for line in draft.told:
         printing.hint(line)

@@ -1,16 +1,17 @@
-"""Are made rows alike, varied, not copied, private? On one screen."""
+"""Are made rows alike, varied, consistent, not copied, private? On one screen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from leaven.cli import printing
 from leaven.cli.inquiries import Json
+from leaven.errors import SpecError
 
 if TYPE_CHECKING:
     from leaven.judging import Figure, Judgement
@@ -28,8 +29,8 @@ def judge(
     real: Annotated[str, typer.Option(help="The rows that the new ones were learned from.")],
     held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator has seen.")],
     new: Annotated[str, typer.Option(help="The rows to judge, whoever made them.")],
-    kind: Annotated[str, typer.Option(help="histories or table; guessed.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json.")] = None,
+    kind: Annotated[str, typer.Option(help="histories, table or text; guessed.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json and report.html.")] = None,
     gate: Annotated[
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; may be repeated.")
     ] = None,
@@ -39,20 +40,46 @@ def judge(
     most: Annotated[int, typer.Option(help="Rows of each side at most, chosen by the seed.")] = 4000,
     halves: Annotated[int, typer.Option(min=20, help="How often real rows are dealt into halves.")] = 20,
     seed: Annotated[int, typer.Option(help="Every choice follows from it.")] = 7,
+    items: Annotated[
+        str, typer.Option(help="Of logs: the table of items, for their words, categories and prices.")
+    ] = "",
+    column: Annotated[str, typer.Option(help="Of texts in a table: the column that holds them.")] = "",
+    drop_copies: Annotated[
+        bool, typer.Option("--drop-copies", help="Write the new rows that copy no real one into --out.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Judge made histories or tables: alike, varied, not copied, private."""
+    """Judge made histories, tables or texts: alike, varied, consistent, not copied, private."""
     from leaven.progress import shown
 
     with shown() as tell:
-        from leaven.judging import judge
+        from leaven.judging import Beside, judge
 
-        found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell)
+        if drop_copies and out is None:
+            raise SpecError("--drop-copies", "a folder for the rows", "none", "name one with --out")
+        beside = Beside(_items(real, items), column=column)
+        found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell, beside)
     where = found.write(out) if out is not None else None
+    if out is not None:
+        from leaven.report.page import write_judgement
+
+        page = write_judgement(found.as_dict(), out / "report.html")
+    kept = found.drop_copies(out) if drop_copies and out is not None else None
     printing.as_json(found.as_dict()) if json else printing.show(*judged(found))
     if where is not None and not json:
-        printing.show(f"judgement: {where}")
+        printing.show(f"report: {page}")
+    if kept is not None and not json:
+        printing.show(f"{len(found.copies):,} rows copy a real one; the others: {kept}")
     found.refuse()
+
+
+def _items(log: str, items: str) -> Any:
+    """Where the table of items lies and what its columns mean, as `leaven init` would guess it."""
+    if not items:
+        return None
+    from leaven import specfile
+
+    return specfile.wishes(specfile.look([log, items]))[1]
 
 
 def judged(found: Judgement) -> Iterator[object]:

@@ -12,7 +12,8 @@ def outlined(found: Mapping[str, Any]) -> Iterator[Any]:
     """Every key of a resolved spec with its value, those that nobody wrote included; then what would be trained."""
     yield printing.pairs(flat(found["spec"]))
     yield ""
-    yield f"The spec is right. `run` would train {found['trainings']} times: {', '.join(found['arms'])}."
+    pilots = f", and fly {found['pilots']} short pilots" if found["pilots"] else ""
+    yield f"The spec is right. `run` would train {found['trainings']} times{pilots}: {', '.join(found['arms'])}."
 
 
 def flat(table: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -35,6 +35,9 @@ def pictures(
     image: Annotated[
         str, typer.Option(metavar="COLUMN", help="The pictures' files; by default image, or the first like it.")
     ] = "",
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write all views as JPEG, and views.csv with their origin.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Pictures of your items before and after, on a page; what stayed and what could not be read is counted."""
@@ -42,7 +45,9 @@ def pictures(
 
     with shown() as tell:
         from leaven.cli.tables import pictures_of
+        from leaven.registry import kind_of
         from leaven.report import gallery
+        from leaven.transforms.image.folder import save_views
         from leaven.transforms.image.preview import Show, previewed
 
         wishes = [_wish(kind, set_ or []) for kind in _kinds(operator or ["chain"])]
@@ -51,6 +56,8 @@ def pictures(
         show = Show(rows, copies, (size, size), seed, strength)
         found = [previewed(paths, wish, show, catalog, names, tell) for wish in wishes]
         gallery.write(found, out)
+        for wish, target in ((wish, save) for wish in wishes if save):
+            save_views(paths, wish, show, target / kind_of("image_transforms", wish), catalog, names, tell)
     if json:
         printing.as_json([_facts(one) for one in found])
         return
@@ -58,7 +65,7 @@ def pictures(
         counts = {"pictures": one.pictures, "changed": one.changed, **one.unchanged, **_unread(one.unread)}
         lines = ((what, f"{count:,}") for what, count in counts.items())
         printing.show(printing.table([one.operator, ">pictures"], lines), "")
-    printing.show(str(out))
+    printing.show(str(out), *([str(save)] if save else []))
 
 
 def _kinds(asked: list[str]) -> list[str]:

@@ -20,12 +20,22 @@ def words(
     column: Annotated[
         str, typer.Option(metavar="COLUMN", help="The texts; by default title, or the first like it.")
     ] = "",
-    operator: Annotated[str, typer.Option(help="A kind: see `leaven list text_transforms`.")] = "synonyms",
+    operator: Annotated[
+        str, typer.Option(help="A kind: see `leaven list text_transforms` and `leaven list text_generators`.")
+    ] = "synonyms",
     rows: Annotated[int, typer.Option(min=1, help="How many changed texts are shown.")] = 10,
     seed: Annotated[int, typer.Option(help="The same seed, the same words.")] = 7,
     strength: Annotated[float, typer.Option(min=0, max=1, help="How much, from 0 to 1.")] = 1.0,
     protect: Annotated[list[str] | None, typer.Option(help="A word or phrase that stays; may be given often.")] = None,
     brand: Annotated[str, typer.Option(metavar="COLUMN", help="Brands, which stay; by default brand.")] = "",
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A field of the operator; may be given often."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="What a language model would be asked, and how much; nothing is sent.")
+    ] = False,
+    price: Annotated[float, typer.Option(min=0, help="Of a million tokens, for --dry-run.")] = 0.0,
     json: Json = False,
 ) -> None:
     """Texts of your items before and after: changed words are marked, and what stayed is counted."""
@@ -33,18 +43,46 @@ def words(
     from leaven.progress import shown
 
     with shown() as tell:
-        from leaven.registry import made
         from leaven.transforms.text.views import views
 
-        wish = made("text_transforms", operator, {"protect": tuple(protect or ())})
+        wish = _wish(operator, fields or [], protect or [])
         tell(0, 0, f"reading {file}")
         catalog, named = catalog_of(file, column, brand)
+        if dry_run:
+            told = _estimate(wish, operator, catalog, named, price)
+            printing.as_json(told) if json else printing.show(printing.pairs(list(told.items())))
+            return
         tell(0, 0, f"{operator} on {len(catalog):,} texts")
         found = views(catalog, wish, seed, (named,), strength=strength)
     if json:
         printing.as_json(_facts(found, rows))
         return
     printing.show(*_shown(found, rows))
+
+
+def _wish(operator: str, fields: list[str], protect: list[str]) -> Any:
+    """The operator with the fields that were set, checked as those of a spec."""
+    from leaven.spec.building import build, class_of
+    from leaven.spec.text import from_text
+
+    cls = class_of(operator, ("text_transforms", "text_generators"), "--operator")
+    table = from_text("", "--set", fields).table
+    return build(cls, table | ({"protect": protect} if protect else {}), lambda key: f"--set {key}")
+
+
+def _estimate(wish: Any, operator: str, catalog: Any, column: str, price: float) -> dict[str, str]:
+    """What a language model would be asked.
+
+    Raises SpecError for an operator that asks nobody.
+    """
+    from leaven.errors import SpecError
+
+    fitted = wish.fit(catalog)
+    if not hasattr(fitted, "estimate"):
+        raise SpecError("--dry-run", "an operator that asks a language model", operator, "leave --dry-run out")
+    told = fitted.estimate(list(catalog.words[column]), price)
+    facts = {"calls": f"{told.calls:,}", "tokens, about": f"{told.tokens:,}", "answers kept already": f"{told.known:,}"}
+    return facts | ({"price, about": f"{told.price:,.2f}"} if price else {})
 
 
 def _facts(found: Any, rows: int) -> dict[str, Any]:

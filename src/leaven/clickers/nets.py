@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -15,13 +16,16 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.clickers.encoding import Encoding, two_classes
 from leaven.contracts import Training
+from leaven.data.sample_files import SampleFiles
 from leaven.data.samples import Samples
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
-    from leaven.nets.clicks import ClickNet, Table
+    from leaven.nets.clicks import Batches, ClickNet, Table
 
 _WEIGHTS, _COURSE = "clicks.safetensors", "course.json"
+WINDOW_ROWS, SAMPLED_ROWS = 262_144, 500_000
+"""Rows of files that lie in memory at once; rows by which columns are sized and names coded."""
 MEASURE = ("minus_valid_log_loss", "minus valid log loss")
 
 
@@ -56,8 +60,11 @@ class NetWish(Protocol):
     def device(self) -> str: ...
 
 
-def _fit(wish: NetWish, train: Samples, training: Training) -> NetModel:
+def _fit(wish: NetWish, train: Samples | SampleFiles, training: Training) -> NetModel:
     """Learns from the rows, stops early on `training.valid` where it is given.
+
+    Rows that stay in their files are read window by window in every epoch; columns are then sized, and names coded,
+    by an even sample of the rows.
 
     Raises FitError for one class only, or a loss that is no finite number.
     """
@@ -65,14 +72,13 @@ def _fit(wish: NetWish, train: Samples, training: Training) -> NetModel:
     from leaven.nets.training import Course
     from leaven.nets.training import train as go
 
-    two_classes(train)
-    encoding = Encoding.fit(train, wish.fewest_rows)
+    seen = train.sampled(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
+    two_classes(seen)
+    encoding = Encoding.fit(seen, wish.fewest_rows)
     net = _net(wish, encoding, seeds.key(training.key, "begin"))
     steps = training.steps or _steps(wish, train)
     valid = None if training.valid is None else _table(encoding, training.valid)
-    refreshed = training.refresh
-    refresh = None if refreshed is None else lambda epoch, progress: _table(encoding, refreshed(epoch, progress))
-    task = Clicks(net, _table(encoding, train), wish.batch, training.key, valid, refresh)
+    task = Clicks(net, _epochs(encoding, train, wish.batch, training), valid)
     said = json.dumps([type(wish).__name__, asdict(wish), training.key, steps, len(train)])
     course = Course(
         key=training.key,
@@ -94,12 +100,36 @@ def _fit(wish: NetWish, train: Samples, training: Training) -> NetModel:
     return NetModel(wish, encoding, net, outcome.curve, outcome.facts)
 
 
-def _steps(wish: NetWish, train: Samples) -> int:
+def _epochs(
+    encoding: Encoding, train: Samples | SampleFiles, batch: int, training: Training
+) -> Callable[[int, float], Batches]:
+    """(epoch, progress) -> its batches: of the rows in memory, of fresh ones, or of those in files."""
+    from leaven.nets.clicks import Batches
+
+    still = None if isinstance(train, SampleFiles) or training.refresh is not None else _table(encoding, train)
+
+    def batches(epoch: int, progress: float) -> Batches:
+        key = seeds.key(training.key, "epoch", epoch)
+        if training.refresh is None and isinstance(train, SampleFiles):
+            windows = train.windows(WINDOW_ROWS, seeds.key(key, "windows"))
+            return Batches([(len(one), partial(_read, encoding, one)) for one in windows], batch, key)
+        table = still if training.refresh is None else _table(encoding, training.refresh(epoch, progress))
+        assert table is not None
+        return Batches([(len(table), lambda: table)], batch, key)
+
+    return batches
+
+
+def _read(encoding: Encoding, window: SampleFiles) -> Table:
+    return _table(encoding, window.read())
+
+
+def _steps(wish: NetWish, train: Samples | SampleFiles) -> int:
     """Optimiser steps that it would take on these rows, if nothing stops it early."""
     return max(round(wish.epochs * _an_epoch(wish, train)), 1)
 
 
-def _an_epoch(wish: NetWish, train: Samples) -> int:
+def _an_epoch(wish: NetWish, train: Samples | SampleFiles) -> int:
     return -(-len(train) // wish.batch)
 
 

@@ -179,10 +179,9 @@ class Histories:
         """
         mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
-        old = self.lengths if rows is None else self.lengths[rows]
-        room = np.maximum(np.diff(starts) - 1, 0)
-        every = columns["targets"] >= old - 1
-        columns["targets"] = np.where(every, room, np.minimum(columns["targets"], room)).astype(np.int32)
+        if rows is not None or starts is not self.starts:  # else every row is as long as it was
+            old = self.lengths if rows is None else self.lengths[rows]
+            columns["targets"] = _fitting_targets(columns["targets"], old, np.diff(starts))
         extra = {name: _carried(column, source) for name, column in self.extra.items()}
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
@@ -276,6 +275,20 @@ class Histories:
         if len(np.setdiff1d(falls, self.starts)):
             raise DataError("histories.times", "ascending times in a row", "a fall", "sort by time first")
         return self
+
+
+def _fitting_targets(targets: npt.NDArray[np.int32], old: Ints, new: Ints) -> npt.NDArray[np.int32]:
+    """int32 (rows,): no more than the new length less one, and all of that where it was all of the old one.
+
+    `old` and `new` are overwritten: this is the part of an operator that no second thread shares.
+    """
+    for lengths in (old, new):
+        lengths -= 1
+        np.maximum(lengths, 0, out=lengths)
+    room = new.astype(np.int32)
+    fitting = np.minimum(targets, room)
+    np.copyto(fitting, room, where=targets >= old)
+    return fitting
 
 
 def _carried(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:

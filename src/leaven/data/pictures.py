@@ -15,7 +15,7 @@ from leaven.errors import DataError, MissingExtra, SpecError
 Pixels = npt.NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 FITS = ("cover", "contain", "stretch")
-_JPEG = b"\xff\xd8\xff"
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
 _LEAST_SIDE = 8  # pixels: below that there is nothing to see, and 1 × 1 is what broken shops serve
 _WHITE = 255
 
@@ -123,6 +123,8 @@ def of_bytes(held: bytes) -> Pixels | str:
     cv2 = opencv()
     if not held:
         return "an empty file"
+    if _cut_off(held):
+        return "a file that was cut off"
     plain = held.startswith(_JPEG)  # never transparent; the others are read with all that they have
     flags = cv2.IMREAD_COLOR_RGB if plain else cv2.IMREAD_UNCHANGED
     try:
@@ -134,6 +136,13 @@ def of_bytes(held: bytes) -> Pixels | str:
     if min(found.shape[:2]) < _LEAST_SIDE:
         return f"smaller than {_LEAST_SIDE} pixels"
     return found if plain else _as_colours(found)
+
+
+def _cut_off(held: bytes) -> bool:
+    """A file whose end is missing: OpenCV would paint the rest grey, and say nothing."""
+    if held.startswith(_JPEG):
+        return held.rfind(b"\xff\xd9") < held.rfind(b"\xff\xda")  # no end after the last scan
+    return held.startswith(_PNG) and b"IEND" not in held
 
 
 def _as_colours(found: npt.NDArray[Any]) -> Pixels | str:

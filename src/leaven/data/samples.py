@@ -25,6 +25,8 @@ Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 
+GROUP_ROWS = 65_536
+"""Rows of a row group of a file: what is read at once where not all fit into memory."""
 UNKNOWN = 0
 """The code of a category that is missing, or that nobody had seen."""
 ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
@@ -224,7 +226,7 @@ class Samples:
 
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd")
+        pq.write_table(self.to_arrow(), part, compression="zstd", row_group_size=GROUP_ROWS)
         part.replace(target)
 
     @classmethod

@@ -32,9 +32,10 @@ class Gap:
     rate           most that a strength changes from one look to the next
     most           the highest strength
     dead_band      standard errors within which a signal says nothing
-    smoothing      part of the gap that is carried on from the look before
+    smoothing      part of the gap and of its error that is carried on from the look before
     warm_up_share  of training, at its beginning, without augmentation; clean_share: the same at its end
-    pilot_share    of a training that the un-augmented pilot runs: it sets the target, and costs its steps
+    pilot_share    of a training that the un-augmented pilot runs: it sets the target and costs its steps; the stop-loss
+                   looks no further than it went
     stop_loss      standard errors by which control users may be served worse than by the pilot at equal steps, before
                    augmentation ends for good and the report is flagged; 0: never
     steers         "strength", "counts" (copies, or p where rows are replaced), or "both"
@@ -76,18 +77,19 @@ class Gap:
     def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:
         """The decision that holds from this look to the next."""
         was = tuple(state.get("strength", [0.0] * len(feedback.strata)))
-        gaps = self._smoothed(feedback, state.get("gaps"))
+        gaps = self._smoothed([one.gap for one in feedback.strata], state.get("gaps"))
+        errors = self._smoothed([one.gap_error for one in feedback.strata], state.get("errors"))
         choice: Choice = rewarded(state.get("choice", {}), feedback, self.discount)
         flag = str(state.get("flag") or self._flag(feedback))
         rest = self._rest(feedback, flag)
         if rest:
             strength, why, step = (0.0,) * len(was), rest, ""
         else:
-            moves = [self._moved(*one) for one in zip(feedback.strata, was, gaps, strict=True)]
+            moves = [self._moved(*one) for one in zip(feedback.strata, was, gaps, errors, strict=True)]
             strength, why = tuple(level for level, _ in moves), _told(feedback, [words for _, words in moves])
             step = chosen(choice, feedback, self.floor) if self.choose and any(strength) else ""
-        kept = {"strength": list(strength), "gaps": gaps, "flag": flag, "choice": {**choice, "now": step}}
-        return Decision(*self._doses(strength), why, step, flag), kept
+        kept = {"strength": list(strength), "gaps": gaps, "errors": errors, "flag": flag}
+        return Decision(*self._doses(strength), why, step, flag), kept | {"choice": {**choice, "now": step}}
 
     def _rest(self, feedback: Feedback, flag: str) -> str:
         """Why nothing is augmented now; "" where it may be."""
@@ -105,20 +107,20 @@ class Gap:
             return ""
         if not feedback.excess > self.stop_loss * feedback.excess_error:
             return ""
-        told = f"control loss {feedback.excess:+.3f} ± {feedback.excess_error:.3f} against the un-augmented pilot"
+        told = f"control loss +{feedback.excess:.3f} ± {feedback.excess_error:.3f} against the un-augmented pilot"
         return f"stop-loss at step {feedback.step:,}: {told}"
 
-    def _smoothed(self, feedback: Feedback, before: list[float] | None) -> list[float]:
-        now = [one.gap for one in feedback.strata]
+    def _smoothed(self, now: list[float], before: list[float] | None) -> list[float]:
+        """Errors too: where a training is still its pilot at its best, the last one alone would be 0."""
         if before is None:
             return now
         return [self.smoothing * old + (1.0 - self.smoothing) * new for old, new in zip(before, now, strict=True)]
 
-    def _moved(self, seen: Signals, was: float, gap: float) -> tuple[float, str]:
+    def _moved(self, seen: Signals, was: float, gap: float, error: float) -> tuple[float, str]:
         """(strength, why) of one stratum."""
         target = 0.0 if seen.target is None else seen.target
-        band = self.dead_band * seen.gap_error
-        told = f"gap {gap:.2f}, target {target:.2f} ± {band:.2f}"
+        band = self.dead_band * error
+        told = f"gap {_said(gap)}, target {_said(target)} ± {_said(band)}"
         if seen.slope is not None and seen.slope < -self.dead_band * (seen.slope_error or 0.0):
             return was, f"held: control improves by {-seen.slope:.3f}"
         if gap > target + band + _ROUNDING:
@@ -133,6 +135,10 @@ class Gap:
         """(strength, share of the counts); at 0 both are 0, or unchanged rows would be added."""
         whole = tuple(1.0 if level else 0.0 for level in strength)
         return (whole if self.steers == "counts" else strength), (whole if self.steers == "strength" else strength)
+
+
+def _said(figure: float) -> str:
+    return f"{figure:.2f}".replace("-", "−")
 
 
 def _told(feedback: Feedback, words: list[str]) -> str:

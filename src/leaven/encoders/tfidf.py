@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sparse
 
 Vectors = npt.NDArray[np.float32]
+_COMMON = 0.5
+"""A term in more than this share of the items tells none of them from the others."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class TfIdf:
         columns = self.columns or tuple(catalog.words)
         places: dict[str, int] = {}
         table = weighing.counted(self._terms(catalog, columns), places, grow=True)
-        weight = weighing.rarity(table, len(catalog), self.least_items)
+        weight = weighing.rarity(table, len(catalog), _COMMON, self.least_items)
         said = np.flatnonzero(weight > 0)
         if not len(said):
             fix = "name the text columns of the items, or lower least_items"

@@ -9,9 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sparse
 
-COMMON = 0.2
-"""A term in more than this share of the items says nothing about any of them."""
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -32,14 +29,15 @@ def counted(rows: Iterable[Iterable[str]], places: dict[str, int], grow: bool) -
     return sparse.csr_matrix((np.array(weights), np.array(columns, np.int64), np.array(starts)), shape=shape)
 
 
-def rarity(table: sparse.csr_matrix, items: int, least: int = 1) -> Floats:
-    """float64 (terms,): log(items / items with the term); 0 for terms of fewer than `least` items, or too common ones.
+def rarity(table: sparse.csr_matrix, items: int, common: float, least: int = 1) -> Floats:
+    """float64 (terms,): log(items / items with the term); 0 for terms of fewer than `least` items, or of more
+    than the share `common`, which say nothing about any of them.
 
     A term of one or two items is never too common, however few items there are.
     """
     having = np.bincount(table.indices, minlength=table.shape[1])
     share = having / max(items, 1)
-    silent = ((share > COMMON) & (having > 2)) | (having < least)
+    silent = ((share > common) & (having > 2)) | (having < least)
     return np.where(silent, 0.0, -np.log(np.maximum(share, 1e-12)))
 
 

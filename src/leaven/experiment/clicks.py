@@ -17,7 +17,7 @@ from leaven.data.events import Events
 from leaven.data.health import health
 from leaven.data.log import order, read
 from leaven.data.samples import Samples
-from leaven.data.sampling import Labelled, SampleParts, look, read_samples
+from leaven.data.sampling import Labelled, SampleParts, look, read_labelled
 from leaven.data.sampling.parts import NAMES
 from leaven.dosage.filters.rules import Rules
 from leaven.errors import DataError, SpecError
@@ -53,11 +53,7 @@ def made(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
 
 
 def _of_table(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
-    wish: Labelled = spec.data
-    rows: Samples = timed(
-        "reading the table",
-        lambda: read_samples(wish.labelled, wish.label, wish.user, wish.time, wish.numeric, wish.categorical),
-    )
+    rows: Samples = timed("reading the table", lambda: read_labelled(spec.data))
     parts = timed("split", lambda: spec.split.of_table(rows, seeds.key(spec.seed, "split")))
     return parts, {"reading": dict(rows.facts) | {"numbers": len(rows.numeric), "categories": len(rows.categorical)}}
 

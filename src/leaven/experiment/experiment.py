@@ -12,6 +12,7 @@ import tomli_w
 
 from leaven.contracts import Engine, Tell
 from leaven.experiment import summary, work
+from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.texts import check_words, texts_before_after, views_of
@@ -34,7 +35,8 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     The same spec in the same folder with `resume` goes on where it stopped. `engine` makes the rows; any engine
     and any number of workers give the same bytes.
 
-    Raises LeavenError for a spec or data that cannot be used; what was finished stays.
+    Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
+    where the rows of an arm do not pass a gate of the spec.
     """
     check_words(spec)
     folder = create(out, resume)
@@ -50,12 +52,15 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
         for arm in arms:
             told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
             trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
+    judging = judge_arms(spec, prepared, folder, [(arm.arm, arm.once, arm.mark) for arm in arms], tell)
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
+    facts = summary.judged(facts, judging)
     summary.write_records(trials, work.of(spec).users(prepared.split), folder.folder / RECORDS)
     write_json(folder.folder / FACTS, facts)
     write_page(folder.folder / FACTS, folder.folder / REPORT)
     tell(1, 1, "comparing")
+    refuse(facts.get("judging", {}))
     return folder
 
 
@@ -118,9 +123,11 @@ def _numbered(tell: Tell, where: str) -> Tell:
 
 
 def outline(spec: Spec) -> dict[str, Any]:
-    """What `run` would do, without doing it: the resolved spec, and how many trainings of which arms."""
+    """What `run` would do, without doing it: the resolved spec, how many trainings of which arms, how many pilots."""
     arms = [BASELINE, CONTROL, *(arm.name for arm in spec.arms)]
-    return {"spec": resolved(spec), "arms": arms, "trainings": len(arms) * spec.evaluate.seeds}
+    shares = {arm.plan.controller.pilot_share for arm in spec.arms if arm.plan.controller is not None} - {0.0}
+    trained = {"trainings": len(arms) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
+    return {"spec": resolved(spec), "arms": arms, **trained}
 
 
 def expand_arm(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.compare import Comparison, Question, as_facts, compare, headline, with_groups, words
 from leaven.experiment import work
+from leaven.experiment.judging import with_effects
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.trial import Trial
 from leaven.runs import Run
@@ -51,6 +52,15 @@ def facts(
 def careful(prepared: Prepared) -> list[str]:
     """What is odd about the data, as sentences."""
     return [f"Careful: {odd['words']}" for odd in prepared.facts.get("oddities", ()) if odd["kind"] == "leak"]
+
+
+def judged(facts: dict[str, Any], judging: dict[str, Any]) -> dict[str, Any]:
+    """The facts with what was found about the arms' rows, if they were judged."""
+    if not judging:
+        return facts
+    seconds = facts["cost"]["seconds"] | {"judge_rows": judging.get("seconds", 0.0)}
+    found = with_effects(judging, facts["comparison"]["effects"])
+    return facts | {"judging": found, "cost": facts["cost"] | {"seconds": seconds}}
 
 
 def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:

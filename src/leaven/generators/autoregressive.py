@@ -6,24 +6,14 @@ of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from leaven.contracts import Keys
 from leaven.data.histories import Histories
-from leaven.errors import FitError, MissingExtra
 from leaven.generators.frame import Frames, Targets, Where, check, mirrored
-
-if TYPE_CHECKING:
-    from leaven.generators.decoder import Decoder
-    from leaven.generators.drawing import Pen
-
-_FILE = "autoregressive.safetensors"
+from leaven.generators.writer import Writer, loaded, of_net, ready
 
 
 @dataclass(frozen=True)
@@ -60,88 +50,27 @@ class Autoregressive:
     keep: Sequence[str] = ("validity", "copies")
 
     def __post_init__(self) -> None:
-        own = [
-            ("cell", self.cell in ("transformer", "gru"), "transformer or gru"),
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("top_k", self.top_k >= 0, "0 (all) or more"),
-            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
-            ("width", self.width >= 2 and self.width % max(self.heads, 1) == 0, "a multiple of heads"),
-            ("layers", self.layers >= 1, "1 or more"),
-            ("heads", self.heads >= 1, "1 or more"),
-            ("dropout", 0 <= self.dropout < 1, "a share below 1"),
-            ("length", self.length >= 1, "1 or more"),
-            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
-        ]
-        check("autoregressive", self, own)
+        cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
+        check("autoregressive", self, [cell, *of_net(self)])
 
-    def fit(self, train: Histories, key: int) -> FittedAutoregressive:
+    def fit(self, train: Histories, key: int) -> Writer:
         """Train the net. Every draw of the training follows from `key`.
 
         Raises FitError where there is no event, or the loss is no finite number; MissingExtra without torch.
         """
-        if train.events == 0:
-            raise FitError("autoregressive", "at least one event to learn from", "none", "give it training rows")
-        try:
-            import torch  # noqa: F401
-        except ModuleNotFoundError:
-            raise MissingExtra("torch", "torch") from None
-        from leaven.generators.learning import learned
+        ready("autoregressive", train)
+        from leaven.generators.learning import ground_of, keep_seen_by, learned, pen_of
 
         frames = Frames.of(train, self)
-        net, pen, curve = learned(self, mirrored(train) if frames.backwards else train, train, key)
-        return FittedAutoregressive(self, net, pen, frames, curve)
+        ground = ground_of(mirrored(train) if frames.backwards else train, key)
+        net, curve = learned(self, ground, key)
+        pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
+        return Writer("autoregressive", self, net, pen, frames, curve)
 
     @staticmethod
-    def load(folder: Path) -> FittedAutoregressive:
-        """What `FittedAutoregressive.save` wrote, without the catalogue.
+    def load(folder: Path) -> Writer:
+        """What `Writer.save` wrote, without the catalogue.
 
         Raises DataError where the folder holds no such net.
         """
-        from leaven.generators.learning import restored
-
-        wish, net, pen, frames, curve = restored(Autoregressive, folder / _FILE)
-        return FittedAutoregressive(wish, net, pen, frames, curve)
-
-
-@dataclass(frozen=True, eq=False)
-class FittedAutoregressive:
-    """A trained net. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
-
-    wish: Autoregressive
-    net: Decoder
-    pen: Pen
-    frames: Frames
-    curve: Sequence[Mapping[str, float]]
-
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key. With `like`, and `where` not alone: its rows continued, with their parents and weights.
-
-        New items were on sale at their time, and nothing happens after the last training event (in front of a
-        history: before the first). Raises DataError where there are not as many keys as rows.
-        """
-        import copy
-
-        from leaven.generators.decoding import write
-
-        frame = self.frames.begin(self.wish, keys, like)
-        write(copy.deepcopy(self.net).double().eval(), self.pen, frame)
-        return self.frames.finish(self.wish, frame)
-
-    def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's items given the times and the first item.
-
-        `before` reads backwards: given the last item. Days of sale, repeats, temperature and cuts do not enter; a
-        masked event is read, and never guessed.
-        """
-        from leaven.generators.decoder import event_log_likelihoods
-        from leaven.generators.learning import begun
-
-        read = begun(mirrored(rows) if self.frames.backwards else rows)
-        read = replace(read, targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
-        return event_log_likelihoods(self.net, read, self.pen.knots, self.wish.length)
-
-    def save(self, folder: Path) -> None:
-        """Write autoregressive.safetensors, which is whole or not there."""
-        from leaven.generators.learning import keep
-
-        keep(folder / _FILE, asdict(self.wish), self.net, self.pen, self.frames, self.curve)
+        return loaded(Autoregressive, "autoregressive", folder)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,9 +67,13 @@ class Decoder(nn.Module):
             found.append(self.states(inputs)[aim])
         return torch.cat(found) + self.at(batch.when)
 
-    def states(self, inputs: Tensor) -> Tensor:
-        """inputs int64 (rows, places), 0 behind a row's end -> (rows, places, width)."""
+    def states(self, inputs: Tensor, taste: Tensor | None = None) -> Tensor:
+        """inputs int64 (rows, places), 0 behind a row's end -> (rows, places, width).
+
+        taste: (rows, width), added to every event that is read; None: nothing.
+        """
         x = dropped(self.items(inputs), self.shape.dropout if self.training else 0.0)
+        x = x if taste is None else x + taste[:, None]
         if self.gru is not None:
             ended: Tensor = self.last(self.gru(x)[0])
             return ended
@@ -115,11 +119,16 @@ class Batch(NamedTuple):
     rows: Ints
 
 
+def parts_of(stretches: Stretches) -> list[Ints]:
+    """The stretches, by their places, in groups of about equal length."""
+    order = np.argsort(stretches.length, kind="stable")
+    return list(np.array_split(order, min(_GROUPS, len(order))))
+
+
 def batch_of(stretches: Stretches, knots: Ints) -> Batch:
     """Stretches in groups of about equal length; rows int64 (targets,): the stretch of each target."""
-    order = np.argsort(stretches.length, kind="stable")
     groups, events, rows = [], [], []
-    for part in np.array_split(order, min(_GROUPS, len(order))):
+    for part in parts_of(stretches):
         length = stretches.length[part]
         place = np.arange(int(length.max()))
         inside = place < length[:, None]
@@ -137,19 +146,20 @@ def batch_of(stretches: Stretches, knots: Ints) -> Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Epoch(Sequence[Batch]):
-    stretches: Stretches
-    cuts: list[Ints]
-    knots: Ints
+class Epoch(Sequence[Any]):
+    """The batches of one epoch, each made when it is asked for."""
+
+    batches: int
+    made: Callable[[int], Any]
 
     def __len__(self) -> int:
-        return len(self.cuts)
+        return self.batches
 
-    def __getitem__(self, nth: int) -> Batch:  # type: ignore[override]
-        return batch_of(self.stretches.take(self.cuts[nth]), self.knots)
+    def __getitem__(self, nth: Any) -> Any:
+        return self.made(nth)
 
-    def __iter__(self) -> Iterator[Batch]:
-        return (self[nth] for nth in range(len(self)))
+    def __iter__(self) -> Iterator[Any]:
+        return (self.made(nth) for nth in range(self.batches))
 
 
 class NextEvent:
@@ -172,7 +182,7 @@ class NextEvent:
     def epoch(self, number: int, progress: float) -> Sequence[Batch]:
         """The batches of an epoch, in an order of its own."""
         cuts = packs.batches(self.stretches, self.events, seeds.key(self.key, "order", number))
-        return _Epoch(self.stretches, cuts, self.knots)
+        return Epoch(len(cuts), lambda nth: batch_of(self.stretches.take(cuts[nth]), self.knots))
 
     def loss(self, net: nn.Module, batch: Batch, chance: Chance) -> tuple[Tensor, int]:
         """(mean cross-entropy of the targets, how many)."""

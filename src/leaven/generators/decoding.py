@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leaven.generators.decoder import Decoder
-from leaven.generators.drawing import DRAWS, Drawer, Held, Pen, draw_times, points
+from leaven.generators.drawing import Drawer, Held, Pen
 from leaven.generators.frame import Frame
+from leaven.generators.timing import DRAWS, draw_times, points
 
 Ints = npt.NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""Which item, and what time, does a draw choose, given what a net says?
+"""Which item does a draw choose, given what a net says?
 
 States are in double precision, so that a row's differ between batches by less than any draw can tell; what follows
 reads each row by itself. Rows then have the same bytes however they are batched.
@@ -14,16 +14,12 @@ import torch
 from torch import Tensor
 
 from leaven.generators.frame import Frame
-from leaven.kernels.chance import uniforms
-from leaven.kernels.gaps import GAP_DRAWS, NO_GAP_YET, Clock, gap_buckets, next_gaps
+from leaven.kernels.gaps import Clock
 from leaven.kernels.picking import picked
 from leaven.kernels.pointing import hold, pointed, shelves_of
 
 Ints = npt.NDArray[np.int64]
 Held = npt.NDArray[np.int32]
-
-DRAWS = GAP_DRAWS + 1
-"""A block of draws of its own for each new event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,26 +82,6 @@ class Drawer:
         taken[row, held[row, at]] = 1
         found: Ints = picked(logits.numpy(), self.pen.born[1:-1], now, taken, self.pen.keep_seen, u)
         return found
-
-
-def draw_times(clock: Clock, frame: Frame, rows: Ints, at: Ints, number: Ints) -> None:
-    """Writes the time of event `at` of each of these rows, unless it is the row's first; number: of its first draw."""
-    inner = np.flatnonzero(at > frame.starts[rows])
-    if not len(inner):
-        return
-    rows, at, number = rows[inner], at[inner], number[inner]
-    last = frame.times[at - 1]
-    buckets = np.full(len(at), NO_GAP_YET, np.int64)
-    second = at - 1 > frame.starts[rows]
-    buckets[second] = gap_buckets(last[second] - frame.times[at[second] - 2])
-    room, to_come = np.maximum(clock.limit - last, 0), frame.starts[rows + 1] - at
-    frame.times[at] = last + next_gaps(clock, frame.items[at - 1], buckets, room, to_come, frame.keys[rows], number)
-
-
-def points(frame: Frame, rows: Ints, number: Ints) -> npt.NDArray[np.float64]:
-    """float64 (rows,): the draw of an item that belongs to the block of draws that begins at `number`."""
-    found: npt.NDArray[np.float64] = uniforms(frame.keys[rows], number + GAP_DRAWS)
-    return found
 
 
 def cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:

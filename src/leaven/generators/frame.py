@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 Where = Literal["alone", "after", "before"]
+Anywhere = Literal["alone", "after", "before", "between", "instead"]
 Targets = Literal["fitting", "new", "given", "all"]
 
 MADE = 1
@@ -28,16 +29,18 @@ MADE = 1
 class Layout(Protocol):
     """The fields that every generator of histories has, and what they mean.
 
-    where             alone: a new user; after: behind a real history; before: in front of one
+    where             alone: a new user; after: behind a real history; before: in front of one; where a generator
+                      reads both ways also between: among its events; instead: in place of some of them
     events_range      shortest and longest row of a new user (its length is drawn from the real ones)
-    new_events_range  how many events are added behind or in front of a real history
+    new_events_range  how many events are added to a real history
     targets           which events of a continued row are training targets: `new`, `given`, or `all` but the
                       first; `fitting` takes the new ones behind a history, and those that were targets already
-                      in front of one (a made item is then seen, never learned). Rows of new users: all
+                      in front of one (a made item is then seen, never learned); between and instead: `given`, from
+                      the first one that was a target on. Rows of new users: all
     """
 
     @property
-    def where(self) -> Where: ...
+    def where(self) -> Anywhere: ...
     @property
     def events_range(self) -> tuple[int, int]: ...
     @property
@@ -49,14 +52,14 @@ class Layout(Protocol):
 Check = tuple[str, bool, str]
 
 
-def check(kind: str, wish: Layout, others: Sequence[Check]) -> None:
+def check(kind: str, wish: Layout, others: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
     """Raises SpecError for the first field that is wrong; others: (field, whether it is fine, what was wanted)."""
     shared: list[Check] = [
-        ("where", wish.where in ("alone", "after", "before"), "alone, after or before"),
+        ("where", wish.where in where, f"one of {', '.join(where)}"),
         ("events_range", 1 <= wish.events_range[0] <= wish.events_range[1], "two ascending lengths from 1"),
         ("new_events_range", 0 <= wish.new_events_range[0] <= wish.new_events_range[1], "two ascending counts from 0"),
         ("targets", wish.targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
-        ("targets", (wish.where, wish.targets) != ("before", "new"), "given or all in front of a history"),
+        ("targets", wish.targets != "new" or wish.where in ("alone", "after"), f"given or all with {wish.where}"),
     ]
     for name, fine, wanted in [*others, *shared]:
         if not fine:
@@ -68,7 +71,9 @@ class Frame:
     """Rows with room for their new events, in the direction in which they are written.
 
     starts int64 (rows + 1,); given int64 (rows,): how many first events are known; items int32 (events,) and times
-    int64 (events,) hold those, and of a row without any the time of its first event.
+    int64 (events,) hold those, and of a row without any the time of its first event. timed: whether all times are set.
+    like: the rows that these continue; source int64 (events,): which of their events, in the direction of writing, each
+    one is, -1 for the new ones.
     """
 
     keys: Keys
@@ -76,7 +81,9 @@ class Frame:
     given: Ints
     items: npt.NDArray[np.int32]
     times: Ints
+    source: Ints
     like: Histories | None = None
+    timed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +92,7 @@ class Frames:
 
     backwards  rows are written from their last event to their first, with negated times
     first_law  int64 (rows, 2): time of the first written event, and length, of each real row, ascending in time
+    inside_law float64 (257,): quantiles of where an event lies between its neighbours, 0 at the first, 1 at the last
     columns    other columns of an event: name -> dtype
     """
 
@@ -93,6 +101,7 @@ class Frames:
     columns: Mapping[str, str]
     n_items: int
     catalog: Catalog | None = None
+    inside_law: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def of(cls, train: Histories, wish: Layout) -> Frames:
@@ -133,6 +142,7 @@ class Frames:
         frame = _frame(keys, known.lengths + added, known.lengths, begun)
         places = _places(frame.starts[:-1], known.lengths)
         frame.items[places], frame.times[places] = known.items, known.times
+        frame.source[places] = np.arange(known.events)
         return replace(frame, like=like)
 
     def finish(self, wish: Layout, frame: Frame) -> Histories:
@@ -148,11 +158,9 @@ class Frames:
 
     def _longer(self, wish: Layout, frame: Frame, like: Histories) -> Histories:
         known = mirrored(like) if self.backwards else like
-        source = np.full(len(frame.items), -1, np.int64)
-        source[_places(frame.starts[:-1], known.lengths)] = np.arange(known.events)
-        rows = known.rebuilt(frame.starts, frame.items, frame.times, source)
+        rows = known.rebuilt(frame.starts, frame.items, frame.times, frame.source)
         rows = mirrored(rows) if self.backwards else rows
-        return replace(rows, targets=_targets(wish, like, np.diff(frame.starts) - frame.given))
+        return replace(rows, targets=_targets(wish, like, frame))
 
 
 def mirrored(rows: Histories) -> Histories:
@@ -167,18 +175,30 @@ def _frame(keys: Keys, lengths: Ints, given: Ints, begun: Ints) -> Frame:
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     times = np.zeros(starts[-1], np.int64)
     times[starts[:-1][lengths > 0]] = begun[lengths > 0]
-    return Frame(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times)
+    source = np.full(starts[-1], -1, np.int64)
+    return Frame(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times, source)
 
 
-def _targets(wish: Layout, like: Histories, added: Ints) -> npt.NDArray[np.int32]:
+def _targets(wish: Layout, like: Histories, frame: Frame) -> npt.NDArray[np.int32]:
     """int32 (rows,): how many of the last events of each continued row are targets."""
+    added = np.diff(frame.starts) - like.lengths
     every = np.maximum(like.lengths + added - 1, 0)
-    ahead = wish.where == "before"
-    chosen = {"fitting": "given" if ahead else "new"}.get(wish.targets, wish.targets)
-    given = like.targets if ahead else like.targets + added  # the last ones, so the new ones are among them
-    wanted: Ints = {"all": every, "new": added, "given": given.astype(np.int64)}[chosen]
+    chosen = wish.targets if wish.targets != "fitting" else "new" if wish.where == "after" else "given"
+    if wish.where == "between":
+        given = _from_first_target(like, frame)
+    else:  # behind a history the last ones, so the new ones are among them
+        given = like.targets.astype(np.int64) + (added if wish.where == "after" else 0)
+    wanted: Ints = {"all": every, "new": added, "given": given}[chosen]
     targets: npt.NDArray[np.int32] = np.minimum(wanted, every).astype(np.int32)
     return targets
+
+
+def _from_first_target(like: Histories, frame: Frame) -> Ints:
+    """int64 (rows,): events from each row's first target on, the new ones among them."""
+    ends = like.starts[1:] - like.starts[0]
+    place = np.append(np.flatnonzero(frame.source >= 0), 0)[ends - like.targets]  # of each row's first target
+    found: Ints = np.where(like.targets > 0, frame.starts[1:] - place, 0)
+    return found
 
 
 def _places(first: Ints, lengths: Ints) -> Ints:

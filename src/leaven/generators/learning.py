@@ -1,10 +1,10 @@
-"""How does a decoder learn its rows, and how is it kept?"""
+"""How does a net learn rows, and with what does it write afterwards?"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,17 @@ import torch
 
 from leaven import seeds
 from leaven.data.histories import Histories
-from leaven.errors import DataError
-from leaven.generators.decoder import Decoder, NextEvent, batch_of
+from leaven.generators.decoder import Batch, Decoder, NextEvent, batch_of
 from leaven.generators.drawing import Pen
-from leaven.generators.frame import Frames
 from leaven.kernels.births import NEVER, first_days
-from leaven.kernels.gaps import Clock, clock_of, small_codes
-from leaven.nets import checkpoint, packs, training
+from leaven.kernels.gaps import clock_of, small_codes
+from leaven.nets import packs, training
 from leaven.nets.layers import Shape
+from leaven.nets.packs import Stretches
 
 Ints = npt.NDArray[np.int64]
 Curve = list[dict[str, float]]
+States = Callable[[Stretches, Batch], torch.Tensor]
 
 _KNOTS = 32
 _MOST_JUDGES = 2_000
@@ -33,11 +33,9 @@ _LOOKS = 20
 _PATIENCE = 4
 
 
-class Wish(Protocol):
-    """The fields of a wish for a decoder that its training reads."""
+class Size(Protocol):
+    """The fields of a wish that say how large its net is."""
 
-    @property
-    def cell(self) -> str: ...
     @property
     def width(self) -> int: ...
     @property
@@ -48,6 +46,11 @@ class Wish(Protocol):
     def dropout(self) -> float: ...
     @property
     def length(self) -> int: ...
+
+
+class Lesson(Protocol):
+    """The fields of a wish that say how its net is trained."""
+
     @property
     def steps(self) -> int | None: ...
     @property
@@ -56,6 +59,13 @@ class Wish(Protocol):
     def batch_events(self) -> int: ...
     @property
     def device(self) -> str: ...
+
+
+class Taste(Protocol):
+    """The fields of a wish that say how its rows are drawn."""
+
+    @property
+    def length(self) -> int: ...
     @property
     def temperature(self) -> float: ...
     @property
@@ -64,35 +74,90 @@ class Wish(Protocol):
     def top_p(self) -> float: ...
 
 
-def learned(wish: Wish, rows: Histories, train: Histories, key: int) -> tuple[Decoder, Pen, Curve]:
-    """A net, what it writes with, and how its training went.
+class Wish(Size, Lesson, Protocol):
+    """The fields of a wish for a decoder."""
 
-    rows: `train`, or `train` mirrored, where the net shall write backwards.
+    @property
+    def cell(self) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What a net learns from and is judged by: rows without masked events, each behind the id of the mask.
+
+    rows   as they were given, mirrored where the net shall write backwards
+    judge  a few rows that decide when to stop; none where there are few rows
+    knots  int64 (knots,): times between which the net's time vectors lie
     """
+
+    rows: Histories
+    learning: Histories
+    judge: Histories
+    knots: Ints
+
+    @property
+    def looked_at(self) -> Histories:
+        """The judging rows, or some of the others where there are none."""
+        return self.judge if len(self.judge) else self.learning.slice(0, min(len(self.learning), _MOST_JUDGES))
+
+    @property
+    def counts(self) -> torch.Tensor:
+        """float32 (items,): how often each item was taken."""
+        found = np.bincount(self.rows.items, minlength=self.rows.n_items + 2)[1 : self.rows.n_items + 1]
+        return torch.from_numpy(found.astype(np.float32))
+
+
+def ground_of(rows: Histories, key: int) -> Ground:
+    """The rows parted by their keys."""
     judging = _judges(rows, key)
     knots = np.unique(np.quantile(rows.times, np.linspace(0, 1, _KNOTS), method="inverted_cdf")).astype(np.int64)
-    learning, judge = begun(rows.take(~judging)), begun(rows.take(judging))
-    net = _net(wish, rows, knots, key)
-    task = NextEvent(net, learning, judge, knots, wish.length, wish.batch_events, seeds.key(key, "rows"))
-    targets = int(learning.targets.sum())
+    return Ground(rows, begun(rows.take(~judging)), begun(rows.take(judging)), knots)
+
+
+def shape_of(wish: Size, n_items: int) -> Shape:
+    """The sizes of a wish's net."""
+    return Shape(n_items, wish.width, wish.layers, wish.heads, 4 * wish.width, wish.length, wish.dropout)
+
+
+def course_of(wish: Lesson, ground: Ground, key: int) -> training.Course:
+    """How the training of a likelihood goes: some epochs, and less where the judging rows get no likelier."""
+    targets = int(ground.learning.targets.sum())
     steps = wish.steps or int(np.clip(_EPOCHS * targets / wish.batch_events, *_STEPS))
-    course = training.Course(
+    return training.Course(
         key=seeds.key(key, "training"),
         steps=steps,
         learning_rate=wish.learning_rate,
+        measure=("valid_log_likelihood", "valid log likelihood of an event"),
         look_every=max(steps // _LOOKS, 1),
         patience=_PATIENCE,
         device=wish.device,
         precision="32-true",
     )
-    outcome = training.train(task, course)
-    category = train.catalog.category if train.catalog is not None else None
+
+
+def decoder_of(wish: Wish, ground: Ground, key: int) -> Decoder:
+    """A net before its training."""
+    chance = torch.Generator().manual_seed(seeds.key(key, "weights"))
+    shape = shape_of(wish, ground.rows.n_items)
+    return Decoder(shape, wish.cell, len(ground.knots), ground.counts, chance)
+
+
+def learned(wish: Wish, ground: Ground, key: int) -> tuple[Decoder, Curve]:
+    """A net trained on the likelihood of each next item, and how that went."""
+    net = decoder_of(wish, ground, key)
+    rows = (ground.learning, ground.judge, ground.knots)
+    task = NextEvent(net, *rows, wish.length, wish.batch_events, seeds.key(key, "rows"))
+    return net, training.train(task, course_of(wish, ground, key)).curve
+
+
+def pen_of(wish: Taste, train: Histories, ground: Ground, keep_seen: float, by_category: bool = True) -> Pen:
+    """What the net of a wish writes with; ground.rows are `train`, or `train` mirrored."""
+    category = train.catalog.category if train.catalog is not None and by_category else None
     codes = small_codes(category, train.items, train.n_items)
+    rows = ground.rows
     clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if rows is not train else 1)
     cuts = (wish.temperature, wish.top_k, wish.top_p)
-    look = judge if len(judge) else learning.slice(0, min(len(learning), _MOST_JUDGES))
-    pen = Pen(clock, _born(train), knots, _keep_seen(net, look, knots, wish.length), *cuts, wish.length)
-    return net, pen, [_renamed(record) for record in outcome.curve]
+    return Pen(clock, _born(train), ground.knots, keep_seen, *cuts, wish.length)
 
 
 def begun(rows: Histories) -> Histories:
@@ -114,13 +179,6 @@ def _judges(rows: Histories, key: int) -> npt.NDArray[np.bool_]:
     return np.asarray(drawn < share)
 
 
-def _net(wish: Wish, rows: Histories, knots: Ints, key: int) -> Decoder:
-    shape = Shape(rows.n_items, wish.width, wish.layers, wish.heads, 4 * wish.width, wish.length, wish.dropout)
-    counts = np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1].astype(np.float32)
-    chance = torch.Generator().manual_seed(seeds.key(key, "weights"))
-    return Decoder(shape, wish.cell, len(knots), torch.from_numpy(counts), chance)
-
-
 def _born(train: Histories) -> Ints:
     """int64 (items + 2,): first second of sale of each item that training saw; NEVER for others."""
     stated = train.catalog.born if train.catalog is not None else None
@@ -129,24 +187,46 @@ def _born(train: Histories) -> Ints:
 
 
 @torch.inference_mode()
-def _keep_seen(net: Decoder, rows: Histories, knots: Ints, length: int) -> float:
-    """The chance to keep an item that a row already holds, so that repeats are as frequent as in these rows."""
-    real, expected, targets = 0.0, 0.0, 0
-    stretches = packs.training_stretches(rows, length)
-    vectors = net.vectors()
+def keep_seen_by(net: Decoder, ground: Ground, length: int, states: States | None = None) -> float:
+    """The chance to keep an item that a row already holds, so that repeats are as frequent as in real rows.
+
+    states: of a batch's targets, where they need more than the batch.
+    """
+    rows = ground.looked_at
+    stretches, vectors = packs.training_stretches(rows, length), net.vectors()
+    count = Repeats()
     step = max(4_000_000 // (net.shape.n_items * length), 1)
     for first in range(0, min(len(stretches), 20 * step), step):
         part = stretches.take(np.arange(first, min(first + step, len(stretches))))
-        batch = batch_of(part, knots)
-        shares = torch.softmax(net(batch) @ vectors[:, :-1].T + vectors[:, -1], dim=1)
+        batch = batch_of(part, ground.knots)
+        found = net(batch) if states is None else states(part, batch)
+        shares = torch.softmax(found @ vectors[:, :-1].T + vectors[:, -1], dim=1)
         held = torch.cat([_held(inputs, net.shape.n_items)[aim] for inputs, aim in batch.groups])
-        expected += float((shares * held).sum())
-        real += float(held.gather(1, batch.targets[:, None] - 1).sum())
-        targets += len(batch.targets)
-    real, expected = real / max(targets, 1), expected / max(targets, 1)
-    if real >= 0.9 * expected or real >= 1.0:
-        return 1.0
-    return real * (1 - expected) / (expected * (1 - real))
+        count.add(shares, held, batch.targets)
+    return count.factor
+
+
+@dataclass
+class Repeats:
+    """How often an item comes that its row already holds, beside how often a net expects it."""
+
+    real: float = 0.0
+    expected: float = 0.0
+    targets: int = 0
+
+    def add(self, shares: torch.Tensor, held: torch.Tensor, targets: torch.Tensor) -> None:
+        """shares, held float32 (targets, items): what the net expects, 1 for what the row holds; targets from 1."""
+        self.expected += float((shares * held).sum())
+        self.real += float(held.gather(1, targets[:, None] - 1).sum())
+        self.targets += len(targets)
+
+    @property
+    def factor(self) -> float:
+        """By how much a held item's share must change, at most 1."""
+        real, expected = self.real / max(self.targets, 1), self.expected / max(self.targets, 1)
+        if real >= 0.9 * expected or real >= 1.0:
+            return 1.0
+        return real * (1 - expected) / (expected * (1 - real))
 
 
 def _held(inputs: torch.Tensor, n_items: int) -> torch.Tensor:
@@ -154,48 +234,3 @@ def _held(inputs: torch.Tensor, n_items: int) -> torch.Tensor:
     taken = torch.zeros(*inputs.shape, n_items + 2)
     taken.scatter_(2, inputs[:, :, None], 1.0)
     return taken.cumsum(1).clamp_(max=1.0)[:, :, 1 : n_items + 1]
-
-
-def _renamed(record: dict[str, float]) -> dict[str, float]:
-    """The loop calls what a task looks at an NDCG; here it is a likelihood."""
-    return {{"valid_ndcg": "valid_log_likelihood"}.get(name, name): value for name, value in record.items()}
-
-
-def keep(path: Path, wish: dict[str, Any], net: Decoder, pen: Pen, frames: Frames, curve: Any) -> None:
-    """Everything in one file, which is whole or not there."""
-    arrays = {"born": pen.born, "knots": pen.knots, "first_law": frames.first_law}
-    arrays |= {f"clock.{name}": value for name, value in pen.clock._asdict().items() if isinstance(value, np.ndarray)}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    tensors |= {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
-    said = {
-        "wish": wish,
-        "shape": asdict(net.shape),
-        "clock": {"limit": pen.clock.limit, "sign": pen.clock.sign},
-        "keep_seen": pen.keep_seen,
-        "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
-        "curve": [dict(record) for record in curve],
-    }
-    checkpoint.write(path, tensors, said)
-
-
-def restored(kind: Any, path: Path) -> tuple[Any, Decoder, Pen, Frames, Curve]:
-    """(wish, net, pen, frames, curve) as `keep` got them; kind: the wish's class.
-
-    Raises DataError where the file is missing or another.
-    """
-    tensors, said = checkpoint.read(path)
-    if "wish" not in said:
-        raise DataError(str(path), "a saved generator", "another file of weights", "save one there first")
-    wish = kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in said["wish"].items()})
-    parts = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("net.")}
-    arrays: dict[str, Any] = {
-        name.removeprefix("clock."): value for name, value in parts.items() if name.startswith("clock.")
-    }
-    clock = Clock(**arrays, **said["clock"])
-    shape = Shape(**said["shape"])
-    counts = torch.ones(shape.n_items)
-    net = Decoder(shape, wish.cell, len(parts["knots"]), counts, torch.Generator())
-    net.load_state_dict({name.removeprefix("net."): t for name, t in tensors.items() if name.startswith("net.")})
-    cuts = (wish.temperature, wish.top_k, wish.top_p)
-    pen = Pen(clock, parts["born"], parts["knots"], said["keep_seen"], *cuts, wish.length)
-    return wish, net.eval(), pen, Frames(first_law=parts["first_law"], **said["frames"]), said["curve"]

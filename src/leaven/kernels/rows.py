@@ -24,6 +24,9 @@ Ints = npt.NDArray[np.int64]
 ROWS_OF_A_THREAD = 20_000
 """Fewer rows than this are done before a second thread has started."""
 
+STRETCHES_OF_A_THREAD = 8
+"""More would cost more calls than they even out."""
+
 
 class Batch(NamedTuple):
     """Rows and their chance: items int32, times int64 (events,); starts int64 (rows + 1,); keys uint64 (rows,);
@@ -50,12 +53,16 @@ def batch(rows: Histories, keys: npt.NDArray[np.uint64], strength: npt.NDArray[n
 
 
 def over_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
-    """kernel(begin, end, *arguments) over all rows, each thread with its own stretch of them."""
+    """kernel(begin, end, *arguments) over all rows; threads take one stretch of them after the other.
+
+    Several stretches a thread: one that is held up, by long rows or by another program, leaves more to the others.
+    """
     threads = max(1, min(int(config.NUMBA_NUM_THREADS), rows // ROWS_OF_A_THREAD))
     if threads == 1:
         kernel(0, rows, *arguments)
         return
-    bounds = [rows * thread // threads for thread in range(threads + 1)]
+    stretches = min(threads * STRETCHES_OF_A_THREAD, rows // (ROWS_OF_A_THREAD // 2))
+    bounds = [rows * nth // stretches for nth in range(stretches + 1)]
     with ThreadPoolExecutor(threads) as pool:
         jobs = [pool.submit(kernel, begin, end, *arguments) for begin, end in pairwise(bounds)]
         for job in jobs:

@@ -54,19 +54,22 @@ class PriceLaw:
         bounds = np.full((2, int(category.max()) + 1), np.nan)
         for code in np.unique(codes[codes > 0]):
             paid = np.asarray(price, np.float64)[codes == code]
-            paid = paid[np.isfinite(paid)]
+            paid = paid[np.isfinite(paid) & (paid > 0)]
             if len(paid) >= _FEWEST_PRICES:
                 bounds[:, code] = np.quantile(paid, (0.005, 0.995))
         return cls(category, bounds[0], bounds[1])
 
     def odd(self, rows: Histories) -> Values:
-        """Share of each row's priced events whose price lies outside the law of their item's category."""
+        """Share of each row's priced events whose price lies outside the law of their item's category.
+
+        A price of 0 is none: what was made from nothing has no price.
+        """
         price = rows.extra.get("price")
         if price is None:
             return np.full(len(rows), np.nan)
         codes = np.append(self.category, 0)[rows.items]
         paid = np.asarray(price, np.float64)
-        asked = np.isfinite(paid) & np.isfinite(self.low[codes])
+        asked = np.isfinite(paid) & (paid > 0) & np.isfinite(self.low[codes])
         return _share(asked & ((paid < self.low[codes]) | (paid > self.high[codes])), asked, rows)
 
 

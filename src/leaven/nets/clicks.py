@@ -107,40 +107,62 @@ class Table:
     def __len__(self) -> int:
         return len(self.label)
 
+    def take(self, rows: Tensor | slice) -> Table:
+        """These rows."""
+        return Table(self.numbers[rows], self.codes[rows], self.label[rows], self.weight[rows])
+
+
+class Batches(Sequence[Table]):
+    """The batches of an epoch, window by window: rows are mixed inside a window, of which one lies in memory.
+
+    windows  for each, how many rows it has and what gives them
+    key      the order of a window's rows follows from it and the window's place
+    """
+
+    def __init__(self, windows: Sequence[tuple[int, Callable[[], Table]]], batch: int, key: int) -> None:
+        self.windows, self.batch, self.key = windows, batch, key
+        counts = [-(-rows // batch) for rows, _ in windows]
+        self._ends = np.cumsum([0, *counts])
+        self._open: tuple[int, Table, Tensor] | None = None
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, place: int) -> Table:  # type: ignore[override]
+        window = int(np.searchsorted(self._ends, place, side="right")) - 1
+        if self._open is None or self._open[0] != window:
+            table = self.windows[window][1]()
+            # the first window keeps the key itself, so that one window is what a table in memory always was
+            key = self.key if window == 0 else seeds.key(self.key, "window", window)
+            order = torch.from_numpy(seeds.generator(key).permutation(len(table)))
+            self._open = (window, table, order)
+        _, table, order = self._open
+        first = (place - int(self._ends[window])) * self.batch
+        return table.take(order[first : first + self.batch])
+
 
 class Clicks:
     """The task for `training.train`: weighted binary cross-entropy, soft labels allowed.
 
-    refresh: (epoch, progress) -> the rows of that epoch; None: always `train`. `look` is minus the log loss on `valid`.
+    epochs: (epoch, progress) -> its batches. `look` is minus the log loss on `valid`.
     """
 
     def __init__(
-        self,
-        net: ClickNet,
-        train: Table,
-        batch: int,
-        key: int,
-        valid: Table | None = None,
-        refresh: Callable[[int, float], Table] | None = None,
+        self, net: ClickNet, epochs: Callable[[int, float], Sequence[Table]], valid: Table | None = None
     ) -> None:
         self.net: nn.Module = net
-        self.train, self.batch, self.key, self.valid, self.refresh = train, batch, key, valid, refresh
-        self._now = train
+        self.epochs, self.valid = epochs, valid
 
-    def epoch(self, number: int, progress: float) -> Sequence[Tensor]:
-        """Places of the rows of each batch, in an order that the key and the epoch give."""
-        if self.refresh is not None:
-            self._now = self.refresh(number, progress)
-        order = seeds.generator(seeds.key(self.key, "epoch", number)).permutation(len(self._now))
-        return list(torch.from_numpy(order).split(self.batch))
+    def epoch(self, number: int, progress: float) -> Sequence[Table]:
+        """The batches of an epoch."""
+        return self.epochs(number, progress)
 
-    def loss(self, net: nn.Module, batch: Tensor, chance: Chance) -> tuple[Tensor, int]:
+    def loss(self, net: nn.Module, batch: Table, chance: Chance) -> tuple[Tensor, int]:
         """(weighted mean, rows); each process of several takes its share."""
-        mine = batch[chance.rank :: chance.world]
+        mine = batch.take(slice(chance.rank, None, chance.world))
         device = next(net.parameters()).device
-        rows = self._now
-        numbers, codes = rows.numbers[mine].to(device), rows.codes[mine].to(device)
-        label, weight = rows.label[mine].to(device), rows.weight[mine].to(device)
+        numbers, codes = mine.numbers.to(device), mine.codes.to(device)
+        label, weight = mine.label.to(device), mine.weight.to(device)
         each = F.binary_cross_entropy_with_logits(net(numbers, codes), label, reduction="none")
         return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(mine)
 

@@ -76,6 +76,7 @@ class Course:
     key            every draw follows from it
     steps          optimiser steps
     learning_rate  its peak, after `warm_up_steps`; from there it falls in a line to 0 at the end, or stays
+    betas          how slowly AdamW forgets gradients and their squares
     rate_falls     False: the peak from the first step to the last
     measure        what `Task.look` measures: its name in the curve, and for a reader
     look_every     steps between looks at validation and between checkpoints
@@ -89,6 +90,7 @@ class Course:
     steps: int
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
     warm_up_steps: int = 100
     rate_falls: bool = True
     measure: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
@@ -138,18 +140,23 @@ class Outcome:
 def train(task: Task, course: Course) -> Outcome:
     """Trains `task.net` in place, leaves it with its best weights on the CPU, in evaluation mode.
 
-    Raises FitError where the loss is no finite number; the last good state stays in the folder.
+    Raises FitError where the loss or a weight is no finite number; the last good state stays in the folder and in
+    the net.
     """
     fabric = machine.fabric(course.device, course.precision)
     task.net.to(fabric.device)
     optimizer = torch.optim.AdamW(
-        task.net.parameters(), lr=course.learning_rate, weight_decay=course.weight_decay, fused=True
+        task.net.parameters(),
+        lr=course.learning_rate,
+        betas=course.betas,
+        weight_decay=course.weight_decay,
+        fused=True,
     )
     state, best = _begin(task.net, optimizer, course)
     net, optimizer = fabric.setup(task.net, optimizer)
     if not state.stopped:
         with _own_chance(fabric.device):
-            best = _go(_Run(task, course, fabric, net, optimizer), state, best)
+            best = _go(_Run(task, course, fabric, net, optimizer, _copied(task.net)), state, best)
     if best:
         task.net.load_state_dict(best)
     task.net.cpu().eval()
@@ -178,17 +185,26 @@ def _own_chance(device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What does not change while training goes on."""
+    """What does not change while training goes on. good: the last weights that were found finite, at a look."""
 
     task: Task
     course: Course
     fabric: Any
     net: Any
     optimizer: Any
+    good: checkpoint.Tensors
 
 
 def _go(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
     """All steps from where `state` stands; the best weights, {} where nobody looked."""
+    try:
+        return _all_steps(run, state, best)
+    except FitError:
+        run.task.net.load_state_dict(run.good)
+        raise
+
+
+def _all_steps(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
     losses: list[Tensor] = []
     began, before = time.perf_counter(), state.seconds
     batches, shown = _batches(run, state), state.epoch
@@ -246,8 +262,22 @@ def _mean(losses: list[Tensor], step: int) -> float:
     return float(values.mean())
 
 
+def _copied(net: nn.Module) -> checkpoint.Tensors:
+    return {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
+
+
+def _finite(net: nn.Module, step: int) -> checkpoint.Tensors:
+    """The weights, on the CPU; FitError where one is no finite number: the last step broke it, not its loss."""
+    copied = _copied(net)
+    for name, tensor in copied.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise FitError(f"training, step {step}", "finite weights", f"others in {name}", "lower the learning rate")
+    return copied
+
+
 def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> checkpoint.Tensors:
     """Judges, records, keeps the best weights, decides whether to go on, writes the checkpoint."""
+    run.good.update(_finite(run.task.net, state.step))
     run.task.net.eval()
     value = run.task.look(run.task.net)
     asked = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
@@ -261,7 +291,7 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
         state.worse += 1
         if value > state.best:
             state.best, state.best_step, state.worse = value, state.step, 0
-            best = {name: tensor.detach().cpu().clone() for name, tensor in run.task.net.state_dict().items()}
+            best = dict(run.good)
     state.curve.append(record)
     if state.step >= run.course.steps:
         state.stopped = "all steps done"

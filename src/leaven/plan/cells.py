@@ -45,4 +45,4 @@ def _cells(row: Samples) -> dict[str, str]:
 
 
 def _number(value: npt.NDArray[np.float64] | float) -> str:
-    return "–" if np.isnan(value) else f"{float(value):.4g}"
+    return "–" if np.isnan(value) else f"{float(value) + 0.0:.4g}"  # never "-0"

@@ -94,11 +94,13 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
     >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
+
+    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order.
     """
     if spoken_of := next((step.called for step in plan.all if step.on_words), ""):
         fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
         raise SpecError(f"step {spoken_of!r}", "steps on rows", "a step on words", fix)
-    return cast(R, _expansion(train, plan, seed, _Place(None, engine, shards)).rows())
+    return cast(R, _expansion(train.check(), plan, seed, _Place(None, engine, shards)).rows())
 
 
 def write(

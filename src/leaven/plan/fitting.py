@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leaven import seeds
@@ -49,7 +49,7 @@ def fit_step(plan: Plan, place: int, train: Rows, seed: int, read: Rows | None =
         generator = Matching.of(use.fit(train if read is None else read, seeds.key(key, "fit")), step, train)
     else:
         transform = use.fit(train)
-    return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed))
+    return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed, generator))
 
 
 def filters_of(step: Step) -> tuple[Any, ...]:
@@ -58,10 +58,17 @@ def filters_of(step: Step) -> tuple[Any, ...]:
     return step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
 
 
-def fit_filters(step: Step, train: Rows, seed: int) -> tuple[Any, ...]:
-    """The filters of a step, which have learned from the real rows."""
+def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
+    """The filters of a step, which have learned from the real rows; generator: its own, once it is fitted."""
     key = seeds.key(seed, "step", step.called)
-    return tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(filters_of(step)))
+    wishes = [_told(wish, generator) for wish in filters_of(step)]
+    return tuple(wish.fit(train, seeds.key(key, "filter", number)) for number, wish in enumerate(wishes))
+
+
+def _told(wish: Any, generator: Any) -> Any:
+    """A filter that asks whose rows it judges, and was not told, is told the step's own generator."""
+    asks = generator is not None and getattr(wish, "generator", generator) is None
+    return replace(wish, generator=generator) if asks else wish
 
 
 def _filter(kind: str) -> Filter:

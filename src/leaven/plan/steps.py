@@ -104,6 +104,9 @@ class Step:
         for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
             if given:
                 raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+        if self.when == "each_round":
+            fix = 'write when = "each_epoch", or leave when out'
+            raise SpecError(f"{where}, when", "once or each_epoch for a step on words", repr(self.when), fix)
         if self.reads not in ("", "real", "previous"):
             raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
 
@@ -146,7 +149,7 @@ class Step:
         return described(self.use)
 
 
-WORDS = ("text_transforms",)
+WORDS = ("text_transforms", "text_generators")
 """Families whose wishes change items' words."""
 ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
@@ -210,8 +213,10 @@ class Plan:
 
     @property
     def steered(self) -> tuple[str, ...]:
-        """Names of the steps that a controller moves."""
-        return tuple(step.called for step in self.all if self.controller is not None and step.when == "each_epoch")
+        """Names of the steps that a controller moves: those that make rows in each epoch, not those on words."""
+        if self.controller is None:
+            return ()
+        return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_words)
 
     @property
     def all(self) -> tuple[Step, ...]:

@@ -27,7 +27,6 @@ from leaven.transforms.text.views import changed, item_keys, unchanged
 Ints = npt.NDArray[np.int64]
 Texts = dict[str, list[str]]
 """column -> texts"""
-HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,8 @@ class CatalogViews:
 
     Steps of mode "replace" change texts in place, each item's with chance p, one after the other; those of mode "add"
     make `copies` views beside the text. Steps that run once make the same views in every epoch, though an item is
-    shown by one view here and by another there. With `reads = "previous"` a step is given a view of those before it.
+    shown by one view here and by another there. With `reads = "previous"` a step is given a view of
+    those before it. A controller moves steps on rows alone.
 
     draw  what the chance of fresh views and of showing follows from, beside the plan's seed
     """
@@ -92,18 +92,18 @@ class CatalogViews:
     def _shown(self, items: Ints, upto: int, lots: npt.NDArray[np.float64], moment: _Moment) -> Texts:
         """Texts of some items: as they are, or by a view of one of the first `upto` adding steps; lots (all items,)."""
         shown = {column: [texts[item] for item in items.tolist()] for column, texts in moment.base.items()}
-        adding = self.adding[:upto]
-        choice = (lots[items] * (1 + sum(one.copies for one in adding))).astype(np.int64)
+        copies = [one.copies if one.step.acts(moment.progress) else 0 for one in self.adding[:upto]]
+        choice = (lots[items] * (1 + sum(copies))).astype(np.int64)
         first = 1
-        for number, one in enumerate(adding):
-            for copy in range(one.copies):
+        for number, count in enumerate(copies):
+            for copy in range(count):
                 picked = np.flatnonzero(choice == first + copy)
                 if len(picked):
                     _, after = self._made(number, copy, items[picked], moment)
                     for column, texts in after.items():
                         for place, text in zip(picked.tolist(), texts, strict=True):
                             shown[column][place] = text
-            first += one.copies
+            first += count
         return shown
 
     def _made(self, number: int, copy: int, items: Ints, moment: _Moment) -> tuple[Texts, Texts]:
@@ -131,7 +131,7 @@ class CatalogViews:
         base: Texts = {column: list(self.catalog.words[column]) for column in columns}
         moment = _Moment(epoch, progress, base)
         for one in self.steps:
-            if one.step.mode == "replace":
+            if one.step.mode == "replace" and one.step.acts(progress):
                 items = self._replaced(one, epoch)
                 read = {column: [base[column][item] for item in items.tolist()] for column in one.columns}
                 for column, texts in self._changed(one, read, items, 0, moment).items():
@@ -147,14 +147,14 @@ class CatalogViews:
         return np.flatnonzero(drawn < one.step.p)
 
     def made(self, one: WordStep, copy: int) -> Iterator[tuple[str, Ints, list[str], list[str]]]:
-        """(column, items, texts before, texts after) of one copy of a step, half-way through the first epoch."""
-        items = np.arange(len(self.catalog))
+        """(column, items, texts before, texts after) of one copy of a step, in the middle of its share of training."""
+        items, middle = np.arange(len(self.catalog)), sum(one.step.during) / 2
         if one.step.mode == "add":
-            read, after = self._made(self.adding.index(one), copy, items, self._moment(0, HALF))
+            read, after = self._made(self.adding.index(one), copy, items, self._moment(0, middle))
         else:
             items = self._replaced(one, 0)
             read = {column: [self.catalog.words[column][item] for item in items.tolist()] for column in one.columns}
-            after = self._changed(one, read, items, 0, _Moment(0, HALF, {}))
+            after = self._changed(one, read, items, 0, _Moment(0, middle, {}))
         for column in one.columns:
             yield column, items, read[column], after[column]
 

@@ -24,6 +24,8 @@ MOST_POINTS, MOST_BARS = 200, 60
 _INK, _SOFT, _LINE, _SERIES_1 = "#010101", "#020202", "#030303", "#040401"
 _VARIABLES = {_INK: "ink", _SOFT: "soft", _LINE: "line"}
 SERIES = 6
+SIDES: Mapping[str, str] = {"training": _SOFT, "held out": "#040401", "new": "#040402"}
+"""whose shares are overlaid -> its colour"""
 
 
 def points(table: Any) -> Points:
@@ -149,6 +151,36 @@ def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title
     same = [{"x": 0.0, "y": 0.0}, {"x": top, "y": top}]
     line = alt.Chart(alt.Data(values=same)).mark_line(strokeWidth=1, strokeDash=[4, 4], color=_SOFT).encode(x=x, y=y)
     return _drawn(line + curve, told)
+
+
+def overlay(found: Mapping[str, Any], told: str) -> Markup:
+    """Shares of several sides over the same classes: one line a side.
+
+    found: names of the classes (and `numbers` where they are places on a line), sides: name -> one share a class.
+    """
+    places, sides = found.get("numbers"), found["sides"]
+    values = [
+        {"x": x, "share": share, "side": side}
+        for side, shares in sides.items()
+        for x, share in zip(places or found["names"], shares, strict=False)
+    ]
+    domain = [side for side in SIDES if side in sides]
+    legend = alt.Legend(orient="bottom", title=None, symbolStrokeWidth=2.5, symbolType="stroke")
+    chart = alt.Chart(alt.Data(values=values)).mark_line(
+        strokeWidth=1.75, interpolate="step-after" if places else "linear", point=not places
+    )
+    crowded = sum(map(len, found["names"])) > 36
+    turned = alt.Axis(labelAngle=-40 if crowded and not places else 0, labelLimit=110, labelOverlap=True)
+    x = alt.X("x:Q", axis=alt.Axis(tickCount=5)) if places else alt.X("x:O", sort=None, axis=turned)
+    chart = chart.encode(
+        x=x.title(found.get("unit", "")),
+        y=alt.Y("share:Q", title="share", axis=alt.Axis(tickCount=4, format="~%")),
+        color=alt.Color("side:N", scale=alt.Scale(domain=domain, range=[SIDES[one] for one in domain]), legend=legend),
+        strokeDash=alt.StrokeDash(
+            "side:N", scale=alt.Scale(domain=list(SIDES), range=[[2, 2], [1, 0], [1, 0]]), legend=None
+        ),
+    )
+    return _drawn(chart, told)
 
 
 def thinned(found: Points) -> Points:

@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from leaven.errors import DataError
+from leaven.report import judged
+from leaven.report.figures import number
 from leaven.report.view import SECTIONS, present
 
 
@@ -38,6 +40,29 @@ def render(facts: Mapping[str, Any]) -> str:
             style=style(),
         )
     )
+
+
+def render_judgement(found: Mapping[str, Any], name: str = "judgement") -> str:
+    """One HTML page about one set of made rows. found: a judgement, JSON-able."""
+    found = present(found)
+    cells = judged.cells(found)
+    shown = {
+        "headline": judged.headline(found),
+        "groups": list(judged.GROUPS.values()),
+        "rows": [{"arm": f"{number((found.get('facts') or {}).get('rows', {}).get('new'))} new", "cells": cells}],
+        "how": judged.how(found),
+        "judgement": judged.judgement(found),
+    }
+    template = environment().get_template("judgement.html.j2")
+    return template.render(name=name, version=str(found.get("leaven") or ""), found=shown, style=style())
+
+
+def write_judgement(found: Mapping[str, Any], page: Path) -> Path:
+    """Render it; the page is whole or it is not there."""
+    part = page.with_name(page.name + ".part")
+    part.write_text(render_judgement(found), encoding="utf-8")
+    part.replace(page)
+    return page
 
 
 def write(facts_file: Path, page: Path) -> Path:

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from leaven.report import view, words
+from leaven.report import decisions, view, words
 
 COLOURS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
 
@@ -20,7 +20,7 @@ def verdict_table(facts: Mapping[str, Any]) -> Group:
     parts: list[Any] = [Text(shown["headline"], style="bold")]
     if shown["table"]:
         parts += ["", _table(shown["table"])]
-    parts += [Text(f"• {sentence}") for sentence in shown["words"]]
+    parts += [Text(f"• {sentence}") for sentence in (*shown["words"], *decisions.counted(view.present(facts)))]
     return Group(*parts)
 
 

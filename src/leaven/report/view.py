@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leaven.compare.effect import percent, shown
-from leaven.report import charts, clicks, intervals, words
+from leaven.report import charts, clicks, decisions, intervals, judged, words
 from leaven.report.curve import study
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
+from leaven.report.texts import galleries
 
 Facts = Mapping[str, Any]
 Section = dict[str, Any] | None
 
-MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES = 10, 24, 3
+MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES, MOST_COLUMNS = 10, 24, 3, 8
 
 
 def present(facts: Any) -> Any:
@@ -35,7 +36,7 @@ def verdict(facts: Facts) -> Section:
         "headline": words.headline(facts),
         "words": list(found.get("words") or []),
         "table": _arms_table(facts.get("comparison") or {}),
-        "metrics": _metrics_table(facts.get("comparison") or {}),
+        "metrics": _metrics_tables(facts.get("comparison") or {}),
     }
 
 
@@ -63,7 +64,7 @@ def _percent(value: float | None) -> str:
 
 
 def _fixed(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    return "–" if value is None else f"{value:.4f}".replace("-", "−")
 
 
 def _shares(effect: Facts) -> str:
@@ -101,13 +102,13 @@ def _noise(effects: Sequence[Facts]) -> str:
     return percent(max(shares), signed=False) if shares else ""
 
 
-def _metrics_table(comparison: Facts) -> Section:
-    """Every metric: the mean of each arm and its lift; metrics of the whole catalogue without a test."""
+def _metrics_tables(comparison: Facts) -> list[dict[str, Any]]:
+    """Every metric: the mean of each arm and its lift; those of the whole catalogue, or of all rows, without a test."""
     tables, catalog = comparison.get("metrics") or {}, comparison.get("catalog") or {}
     first: dict[str, Facts] = {metric: effects[0] for metric, effects in tables.items() if effects}
     arms = list(dict.fromkeys(effect.get("arm", "") for effects in tables.values() for effect in effects))
     if len(first) + len(catalog) < 2:
-        return None
+        return []
     found = {(m, e.get("arm")): e for m, effects in tables.items() for e in effects}
     baseline = str(next(iter(first.values())).get("against", "baseline")) if first else "baseline"
     rows: list[dict[str, Any]] = [
@@ -116,7 +117,12 @@ def _metrics_table(comparison: Facts) -> Section:
     rows += [{"arm": arm, "cells": [_cell(found.get((metric, arm)) or {}) for metric in first]} for arm in arms]
     for row in rows:
         row["cells"] += [_untested((values or {}).get(row["arm"])) for values in catalog.values()]
-    return {"names": [shown(name) for name in (*first, *catalog)], "rows": rows}
+    names = [shown(name) for name in (*first, *catalog)]
+    wide = -(-len(names) // -(-len(names) // MOST_COLUMNS))  # tables of about the same width
+    return [
+        {"names": names[low : low + wide], "rows": [row | {"cells": row["cells"][low : low + wide]} for row in rows]}
+        for low in range(0, len(names), wide)
+    ]
 
 
 def _untested(mean: float | None) -> dict[str, str]:
@@ -154,6 +160,7 @@ def _arm(arm: Facts) -> dict[str, Any]:
         "combine": arm.get("combine", ""),
         "rows": [(text, number(arm.get(key))) for key, text in _ROWS if arm.get(key) is not None],
         "steps": [_step(step) for step in arm.get("steps") or []],
+        "galleries": galleries(arm),
         "previews": [_preview(one) for one in (arm.get("previews") or [])[:MOST_PREVIEWS]],
     }
 
@@ -177,7 +184,12 @@ def _step(step: Facts) -> dict[str, Any]:
 def _reasons(counts: Any) -> list[tuple[str, str]]:
     if isinstance(counts, int):
         return [("", number(counts))]
-    return [(str(reason).replace("_", " "), number(n)) for reason, n in (counts or {}).items() if n]
+    return [(_reason(str(reason)), number(n)) for reason, n in (counts or {}).items() if n]
+
+
+def _reason(text: str) -> str:
+    """A name as words; a sentence or a rule of the shop stays, with the names of columns in it."""
+    return text if " " in text else text.replace("_", " ")
 
 
 def _preview(preview: Facts) -> dict[str, Any]:
@@ -290,15 +302,6 @@ def _fit(fit: Facts) -> dict[str, str]:
     }
 
 
-def decisions(facts: Facts) -> Section:
-    """What a controller decided while training."""
-    rows = [
-        {key: number(one.get(key)) for key in ("arm", "step", "signal", "decision", "why")}
-        for one in facts.get("decisions") or []
-    ]
-    return {"rows": rows} if rows else None
-
-
 def cost(facts: Facts) -> Section:
     """Seconds of each stage, rows, memory."""
     found = facts.get("cost") or {}
@@ -330,9 +333,10 @@ SECTIONS = (
     ("whom", "Whom", whom),
     ("chances", "Chances", clicks.chances),
     ("made", "What was made", made),
+    ("judging", "How good", judged.judging),
     ("health", "Data", health),
     ("learning", "Learning", learning),
-    ("decisions", "Decisions", decisions),
+    ("decisions", "Decisions", decisions.section),
     ("cost", "Cost", cost),
     ("repeat", "Repeat", repeat),
     ("glossary", "Glossary", lambda facts: {"entries": words.glossary(facts)}),

@@ -22,6 +22,7 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextGenerator,
     TextTransform,
     Transform,
 )
@@ -31,6 +32,7 @@ FAMILIES: Mapping[Any, str] = {
     Transform: "transforms",
     Generator: "generators",
     TextTransform: "text_transforms",
+    TextGenerator: "text_generators",
     Strategy: "strategies",
     Schedule: "schedules",
     Controller: "controllers",
@@ -44,9 +46,16 @@ FAMILIES: Mapping[Any, str] = {
     ClickModel: "click_models",
 }
 """contract -> the family of the registry whose kinds fulfil it"""
-OPERATORS = ("transforms", "generators", "text_transforms", "table_transforms", "table_generators")
+OPERATORS = (
+    "transforms",
+    "generators",
+    "text_transforms",
+    "text_generators",
+    "table_transforms",
+    "table_generators",
+)
 """Families whose kind is named by `use`; the others say `kind`."""
-SURNAMES = {"text_transforms": "words"}
+SURNAMES = {"text_transforms": "words", "text_generators": "words"}
 """family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""
 
 Where = Callable[[str], str]
@@ -166,10 +175,8 @@ def table_of(wish_object: Any) -> Any:
 
 def named(wish_object: Any) -> dict[str, str]:
     """{"use": kind} or {"kind": kind} of a registered wish; empty for other dataclasses."""
-    mine = f"{type(wish_object).__module__}:{type(wish_object).__name__}"
     for family in registry.FAMILIES:
-        for kind, place in registry.kinds(family).items():
-            if place == mine:
-                surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
-                return {"use" if family in OPERATORS else "kind": surname + kind}
+        if (kind := registry.kind_of(family, wish_object)) in registry.kinds(family):
+            surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
+            return {"use" if family in OPERATORS else "kind": surname + kind}
     return {}

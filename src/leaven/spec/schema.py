@@ -9,6 +9,7 @@ from leaven import registry
 from leaven.data.clean import Clean
 from leaven.data.log.source import Source
 from leaven.data.sampling import Labelled, Sampling
+from leaven.judging import Judging
 from leaven.plan.steps import COMBINE, Step
 from leaven.spec.building import SURNAMES, families_of
 from leaven.spec.spec import TASKS
@@ -46,6 +47,7 @@ def schema() -> dict[str, Any]:
             "split": {"anyOf": [_any_of(*_kind(task.split)) for task in TASKS.values()]},
             "recommender": {"anyOf": [_any_of(*_kind(task.recommender)) for task in TASKS.values()]},
             "evaluate": {"anyOf": [_of(task.evaluate) for task in TASKS.values()]},
+            "judge": {"anyOf": [{"type": "boolean", "default": True}, _of(Judging)]},
             "arm": {"type": "array", "items": arm},
         },
     }

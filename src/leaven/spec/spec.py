@@ -18,6 +18,7 @@ from leaven.contracts import (
     TableGenerator,
     TableStrategy,
     TableTransform,
+    TextGenerator,
     TextTransform,
     Transform,
 )
@@ -26,6 +27,7 @@ from leaven.data.log.source import ItemSource, Source
 from leaven.data.sampling import Labelled, Sampling
 from leaven.dosage.filters.rules import Rules
 from leaven.errors import SpecError, nearest
+from leaven.judging import Judging
 from leaven.plan.steps import Plan, Step
 from leaven.runs import plain
 from leaven.spec import rules as shop_rules
@@ -90,6 +92,7 @@ class Spec:
     data     a log (`Source`), or in task "clicks" a ready table (`Labelled`)
     samples  task "clicks" with a log: how it becomes labelled rows
     rules    task "clicks": what every made row must keep, of all steps that name no filters of their own
+    judge    how the rows of arms that make or change some are judged; None: not at all
     """
 
     name: str
@@ -104,6 +107,7 @@ class Spec:
     task: str = "ranking"
     samples: Sampling | None = None
     rules: tuple[str, ...] = ()
+    judge: Judging | None = field(default_factory=Judging)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]
@@ -126,7 +130,7 @@ class Spec:
 
 RANKING = Task(
     "ranking",
-    Transform | Generator | TextTransform,
+    Transform | Generator | TextTransform | TextGenerator,
     Strategy,
     tuple[Filter, ...],
     ("recommenders", "transformer"),
@@ -144,8 +148,9 @@ CLICKS = Task(
     ("samples", "rules"),
 )
 TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
-TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "arm")
+TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
+_FILES = ("vectors",)  # keys of operators that name a file
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
@@ -181,7 +186,8 @@ def resolved(spec: Spec) -> dict[str, Any]:
     whole = {"name": spec.name, "task": spec.task, "seed": spec.seed}
     whole |= {"rules": list(spec.rules)} if spec.rules else {}
     whole |= {"data": data} | ({"samples": table_of(spec.samples)} if spec.samples is not None else {})
-    return whole | {name: table_of(one) for name, one in tables.items()} | {"arm": arms}
+    judge = table_of(spec.judge) if spec.judge is not None else False
+    return whole | {name: table_of(one) for name, one in tables.items()} | {"judge": judge, "arm": arms}
 
 
 def _combined(plan: Plan) -> dict[str, Any]:
@@ -222,10 +228,11 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         split=_kind(table.get("split", {}), *task.split, text, "split"),
         recommender=_kind(table.get("recommender", {}), *task.recommender, text, "recommender"),
         evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(table.get("arm", []), _Words(text, folder, task, rules)),
+        arms=_arms(_rooted(table.get("arm", []), folder), _Words(text, folder, task, rules)),
         task=task.name,
         samples=_samples(table, data, task, text),
         rules=rules,
+        judge=_judging(table.get("judge", True), text),
     )
 
 
@@ -253,6 +260,14 @@ def _samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Te
             fix = f"leave [{key}] out, or name a log: data.interactions"
             raise SpecError(text.place(key), "a log", "a ready table (data.labelled)", fix)
     return None
+
+
+def _judging(asked: Any, text: spec_text.Text) -> Judging | None:
+    """`judge = false` turns it off; a table says how."""
+    if isinstance(asked, bool):
+        return Judging() if asked else None
+    wish: Judging = build(Judging, _table({"judge": asked}, "judge", text), lambda key: text.place(f"judge.{key}"))
+    return wish
 
 
 def _table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
@@ -305,6 +320,16 @@ class _Words:
     folder: Path
     task: Task
     rules: tuple[str, ...]
+
+
+def _rooted(table: Any, folder: Path) -> Any:
+    """The arms with the files that their operators name as paths from the spec's folder."""
+    if isinstance(table, list):
+        return [_rooted(one, folder) for one in table]
+    if not isinstance(table, dict):
+        return table
+    is_file = {key: key in _FILES and isinstance(value, str) and value != "" for key, value in table.items()}
+    return {k: _path(value, folder) if is_file[k] else _rooted(value, folder) for k, value in table.items()}
 
 
 def _arms(tables: Any, words: _Words) -> tuple[Arm, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories, Ints
+from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.unlearned import Unlearned
 
@@ -45,7 +46,9 @@ class Crop:
         check_share("crop.p", self.p)
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
+        """Nothing is learned; DataError where seconds are asked for and the data has no clock."""
+        if self.unit == "seconds":
+            last_second("crop", train)
         return Unlearned(self._crop, self.shortest)
 
     def _crop(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:

@@ -16,7 +16,7 @@ from leaven.data.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
 from leaven.transforms.ranges import check_count, check_range, check_word
 
-SOURCES = ("cooccurrence", "spectral", "linear", "words")
+SOURCES = ("cooccurrence", "spectral", "linear", "words", "vectors")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Neighbours:
     """The wish for a table of neighbours.
 
     by      where likeness comes from, one or several: "cooccurrence" (users in common), "spectral" (vectors of what
-            meets oftener than by chance), "linear" (regression of items on items), "words" (of the catalogue)
+            meets oftener than by chance), "linear" (regression of items on items), "words" (of the catalogue),
+            "vectors" (from a file: what an encoder of words, pictures or anything made of each item)
     shares  weight of each of them; none: all alike
     top     neighbours an item, at most
     window  a meeting is within so many places; 0: anywhere in a history
@@ -32,6 +33,7 @@ class Neighbours:
     shrink  "cooccurrence": doubt added to every pair, so that one meeting of two rare items is not certain
     rank    "spectral", "linear": directions that are kept
     ridge   "linear": how strongly rare items are held back
+    vectors "vectors": their file, .npy or .npz (see `transforms/vectors.py`); in a spec relative to it
     """
 
     by: tuple[str, ...] = ("cooccurrence",)
@@ -42,6 +44,7 @@ class Neighbours:
     shrink: float = 2.0
     rank: int = 64
     ridge: float = 20.0
+    vectors: str = ""
 
     def __post_init__(self) -> None:
         for name in self.by:
@@ -56,11 +59,15 @@ class Neighbours:
         check_range("neighbours.shrink", (self.shrink, self.shrink), 0)
         check_count("neighbours.rank", self.rank, 1)
         check_range("neighbours.ridge", (self.ridge, self.ridge), 1e-6)
+        if bool(self.vectors) != ("vectors" in self.by):
+            got = f"by = {list(self.by)}, vectors = {self.vectors!r}"
+            raise SpecError("neighbours.vectors", 'a file where by names "vectors", else none', got, "give both")
 
     def fit(self, train: Histories) -> NeighbourTable:
         """The table, from real rows alone.
 
-        Raises DataError for words where the catalogue has none, FitError where no two items meet.
+        Raises DataError for words where the catalogue has none and for vectors of other items, FitError where no two
+        items meet.
         """
         rows = train if train.is_real.all() else train.real_only()
         tables = [self._table(source, rows) for source in self.by]
@@ -78,6 +85,10 @@ class Neighbours:
             return NeighbourTable(*likeness.by_spectrum(rows, meeting, self.rank))
         if source == "linear":
             return NeighbourTable(*likeness.by_regression(rows, self.top, self.rank, self.ridge))
+        if source == "vectors":
+            from leaven.transforms.vectors import by_vectors
+
+            return NeighbourTable(*by_vectors(rows, self.vectors, self.top))
         from leaven.transforms.wording import by_words
 
         return NeighbourTable(*by_words(rows, self.top))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
+from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, too_short
 
@@ -45,7 +46,12 @@ class Marker:
 
     @classmethod
     def fit(cls, wish: Any, train: Histories, bounds: tuple[int, int, int]) -> Marker:
-        """From a wish with share_range, positions and p; every item but the mask may be chosen."""
+        """From a wish with share_range, positions and p; every item but the mask may be chosen.
+
+        Raises DataError where the longest waits are asked for and the data has no clock.
+        """
+        if wish.positions == "gap":
+            last_second("positions = 'gap'", train)
         able = np.ones(train.n_items + 2, bool)
         able[[0, train.mask_id]] = False
         share = (float(wish.share_range[0]), float(wish.share_range[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -9,13 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, Items
+from leaven.data.histories import Histories, Ints, Items
 from leaven.transforms.candidates import SOURCES, Candidates
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.ranges import check_count, check_word
 from leaven.transforms.removal import same_events
 from leaven.transforms.unlearned import Reasons, too_short
+
+Marks = npt.NDArray[np.bool_]
+Put = Callable[[Histories, Marks, Ints, Items], Histories]
+"""(rows, marked events, how many of each row, a candidate for each marked event) -> the new rows."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +48,11 @@ class Substitute:
     shortest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        check_marks("substitute", self.share_range, self.positions, self.p)
-        check_word("substitute.by", self.by, SOURCES)
-        check_count("substitute.recent", self.recent, 1)
+        _check("substitute", self)
 
-    def fit(self, train: Histories) -> Substituting:
+    def fit(self, train: Histories) -> Placing:
         """Candidates, and popularity where asked, from real training rows."""
-        candidates = Candidates.fit(self.by, self.neighbours, self.recent, train)
-        marker = Marker.fit(self, train, bounds=(2, 1, 1))
-        return Substituting(replace(marker, able=candidates.able), candidates)
-
-
-@dataclass(frozen=True, eq=False)
-class Substituting:
-    """Replaces the events that its marker chooses by candidates."""
-
-    marker: Marker
-    candidates: Candidates
-
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows of the same lengths; other columns of a replaced event stay.
-
-        Raises DataError for rows over other ids than the fit.
-        """
-        self.candidates.check(rows)
-        marked, _ = self.marker(rows, keys, strength)
-        items = _drawn(self.candidates, rows, keys, marked)
-        return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
-
-    def reasons(self, rows: Histories) -> Reasons:
-        """Rows that are too short, or hold no item with a candidate."""
-        return _without_candidate(self.marker, rows)
+        return _fit(self, train, bounds=(2, 1, 1), put=_in_place)
 
 
 @dataclass(frozen=True)
@@ -96,47 +75,66 @@ class Insert:
     shortest: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_marks("insert", self.share_range, self.positions, self.p)
-        check_word("insert.by", self.by, SOURCES)
-        check_count("insert.recent", self.recent, 1)
+        _check("insert", self)
 
-    def fit(self, train: Histories) -> Inserting:
+    def fit(self, train: Histories) -> Placing:
         """Candidates, and popularity where asked, from real training rows."""
-        candidates = Candidates.fit(self.by, self.neighbours, self.recent, train)
-        marker = Marker.fit(self, train, bounds=(1, 0, 0))
-        return Inserting(replace(marker, able=candidates.able), candidates)
+        return _fit(self, train, bounds=(1, 0, 0), put=_before)
+
+
+def _check(kind: str, wish: Substitute | Insert) -> None:
+    check_marks(kind, wish.share_range, wish.positions, wish.p)
+    check_word(f"{kind}.by", wish.by, SOURCES)
+    check_count(f"{kind}.recent", wish.recent, 1)
+
+
+def _fit(wish: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: Put) -> Placing:
+    candidates = Candidates.fit(wish.by, wish.neighbours, wish.recent, train)
+    return Placing(replace(Marker.fit(wish, train, bounds), able=candidates.able), candidates, put)
 
 
 @dataclass(frozen=True, eq=False)
-class Inserting:
-    """Puts candidates before the events that its marker chooses."""
+class Placing:
+    """Puts candidates in the place of the events that its marker chooses, or before them."""
 
     marker: Marker
     candidates: Candidates
+    put: Put
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Longer rows; other columns of a new event are 0 or empty.
+        """One row a row.
 
         Raises DataError for rows over other ids than the fit.
         """
-        from leaven.kernels.candidates import insert_before_marked
-        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
-
         self.candidates.check(rows)
         marked, counts = self.marker(rows, keys, strength)
-        drawn, starts = _drawn(self.candidates, rows, keys, marked), offsets(rows.lengths + counts)
-        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
-        source = room(rows, int(starts[-1]))
-        read = (batch(rows, keys, strength), frozen(marked), frozen(drawn), frozen(starts))
-        over_rows(insert_before_marked, len(rows), *read, items, times, source)
-        return rows.rebuilt(starts, items, times, source)
+        return self.put(rows, marked, counts, _drawn(self.candidates, rows, keys, marked))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hold no item with a candidate."""
-        return _without_candidate(self.marker, rows)
+        none = self.marker.reasons(rows)["no event that can be chosen"]
+        return {**too_short(rows, self.marker.bounds[0]), "no item with a candidate": none}
 
 
-def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: npt.NDArray[np.bool_]) -> Items:
+def _in_place(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+    """Rows of the same lengths; other columns of a replaced event stay."""
+    return rows.rebuilt(rows.starts, drawn, rows.times, same_events(rows))
+
+
+def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+    """Longer rows; other columns of a new event are 0 or empty."""
+    from leaven.kernels.candidates import insert_before_marked
+    from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+
+    starts = offsets(rows.lengths + counts)
+    items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+    source = room(rows, int(starts[-1]))
+    read = (batch(rows, rows.keys, np.zeros(0, np.float32)), frozen(marked), frozen(drawn), frozen(starts))
+    over_rows(insert_before_marked, len(rows), *read, items, times, source)
+    return rows.rebuilt(starts, items, times, source)
+
+
+def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: Marks) -> Items:
     """int32 (events,): a candidate for each marked event, the event's own item elsewhere."""
     from leaven.kernels.candidates import Pools, draw_for_marked
     from leaven.kernels.rows import batch, frozen, over_rows
@@ -146,8 +144,3 @@ def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: npt.NDAr
     read = batch(rows, keys, np.zeros(0, np.float32))
     over_rows(draw_for_marked, len(rows), read, frozen(marked), Pools(pool, starts, slots, candidates.recent), drawn)
     return drawn
-
-
-def _without_candidate(marker: Marker, rows: Histories) -> Reasons:
-    short, none = too_short(rows, marker.bounds[0]), marker.reasons(rows)["no event that can be chosen"]
-    return {**short, "no item with a candidate": none}

@@ -14,7 +14,7 @@ import numpy as np
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
-from leaven.errors import DataError
+from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.removal import same_events
 from leaven.transforms.unlearned import Reasons, too_short
@@ -159,16 +159,3 @@ class Moving:
 
 def _logarithms(pair: tuple[float, float]) -> tuple[float, float]:
     return math.log(pair[0]), math.log(pair[1])
-
-
-def last_second(kind: str, train: Histories) -> int:
-    """The last second of the real training rows.
-
-    Raises DataError where times are places in a row (0, 1, 2 …) or all alike: there is no clock to move.
-    """
-    rows = train if train.is_real.all() else train.real_only()
-    places = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
-    if len(rows.times) == 0 or rows.times.min() == rows.times.max() or (rows.times == places).all():
-        fix = f"name the time column, or leave {kind} out"
-        raise DataError("data.times", f"a clock for {kind}", "places in a row, or none", fix)
-    return int(rows.times.max())

@@ -17,6 +17,8 @@ from leaven.transforms.likeness import Table, best
 
 _RUNS = re.compile(r"[぀-ヿ一-鿿]+|[^\W_]+")
 _BLOCK = 2_000
+COMMON = 0.2
+"""A word in more than this share of the items says nothing about any of them."""
 
 
 def words_of(text: str) -> Iterator[str]:
@@ -65,4 +67,4 @@ def _vectors(catalog: Catalog, seen: npt.NDArray[np.bool_]) -> sparse.csr_matrix
         for item, there in enumerate(seen.tolist())
     )
     table = counted(texts, {}, grow=True)
-    return unit(table @ sparse.diags(rarity(table, int(seen.sum()))))
+    return unit(table @ sparse.diags(rarity(table, int(seen.sum()), COMMON)))

@@ -1,5 +1,6 @@
 """`leaven pictures` shows a user's own pictures before and after."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def test_a_folder_becomes_a_page_that_opens_anywhere(folder: Path, capsys: pytes
     assert "<script" not in page
 
 
+def test_a_chain_says_what_it_is_made_of(folder: Path) -> None:
+    assert run(["pictures", str(folder), "--rows", "1", "--out", str(folder / "page.html")]) == 0
+    assert "{ use = &#34;rotate&#34;, angle_range = [-15.0, 15.0]" in (folder / "page.html").read_text()
+
+
 def test_a_table_of_items_guards_and_names_what_is_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--operator", "hue", "--set", "angle_range=[90, 90]", "--json", "--out", str(folder / "x.html")]
     assert run(["pictures", str(folder / "items.csv"), *asked]) == 0
@@ -50,6 +56,19 @@ def test_a_sheet_is_one_picture(folder: Path) -> None:
     out = folder / "sheet.png"
     assert run(["pictures", str(folder), "--rows", "2", "--copies", "3", "--size", "40", "--out", str(out)]) == 0
     assert cv2.imread(str(out)).shape == (2 * 44 + 4, 4 * 44 + 8, 3)
+
+
+def test_all_views_are_written_with_their_origin(folder: Path) -> None:
+    asked = ["--operator", "flip", "--copies", "2", "--out", str(folder / "x.html"), "--save", str(folder / "made")]
+    assert run(["pictures", str(folder), *asked]) == 0
+    lines = list(csv.DictReader((folder / "made" / "flip" / "views.csv").read_text().splitlines()))
+    assert len(lines) == 5 * 2
+    assert {Path(line["source"]).name for line in lines} == {f"{place}.png" for place in range(5)}
+    for line in lines:
+        made = cv2.imread(str(folder / "made" / "flip" / line["file"])).astype(float)
+        before = cv2.resize(cv2.imread(line["source"]), (112, 112)).astype(float)
+        assert min(np.abs(made - one).mean() for one in (before, before[:, ::-1])) < 3
+    assert not list((folder / "made").rglob("*.part"))
 
 
 @pytest.mark.parametrize(

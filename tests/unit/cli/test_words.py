@@ -45,3 +45,20 @@ def test_misspelt_names_are_answered(
 ) -> None:
     assert run(["words", str(items), *more]) != 0
     assert said in capsys.readouterr().err
+
+
+def test_fields_of_an_operator_can_be_set(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["words", str(items), "--operator", "units", "--set", "names=false", "--set", "p=0.0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == 0
+    assert run(["words", str(items), "--operator", "units", "--set", "nmaes=false"]) == 2
+    assert "names" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_a_model_would_be_asked(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["words", str(items), "--operator", "endpoint", "--set", "url=http://127.0.0.1:9/v1", "--dry-run"]
+    assert run([*asked, "--price", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["calls"] == "2"
+    assert "price, about" in told
+    assert run(["words", str(items), "--operator", "units", "--dry-run"]) == 2
+    assert "language model" in capsys.readouterr().err

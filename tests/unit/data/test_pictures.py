@@ -36,6 +36,17 @@ def test_pictures_come_in_the_files_order_and_the_broken_are_named(tmp_path) -> 
     assert found.unread["no such file"] == [str(tmp_path / "gone.jpg")]
 
 
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+def test_half_a_file_is_not_taken_for_a_picture(tmp_path, kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole = cv2.imencode(kind, noise)[1].tobytes()
+    (tmp_path / f"half{kind}").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / f"whole{kind}").write_bytes(whole + b"\0\0 what some cameras append")
+    found = read(picture_files(tmp_path), (64, 64))
+    assert found.paths == [str(tmp_path / f"whole{kind}")]
+    assert found.unread == {"a file that was cut off": [str(tmp_path / f"half{kind}")]}
+
+
 def of(name, held, tmp_path, size=(16, 16)):
     (tmp_path / name).write_bytes(held)
     return read([tmp_path / name], size).pictures.pixels[0]

@@ -60,6 +60,14 @@ def test_one_odd_look_does_not_move_a_smoothed_gap() -> None:
     assert strengths(replace(PLAIN, smoothing=0.7), odd)[1] == 0.0
 
 
+def test_a_training_that_is_still_its_pilot_at_its_best_look_is_no_reason_to_move() -> None:
+    """There gap = target with no error at all, and the smoothed gap is not quite there yet."""
+    controller = replace(PLAIN, smoothing=0.7)
+    before, best = look(0.2, 0.55), look(0.25, 0.5)
+    exact = replace(best, strata=(replace(best.strata[0], gap_error=0.0),))
+    assert strengths(controller, [before, exact]) == [0.0, 0.0]
+
+
 def test_stop_loss_ends_augmentation_for_good_and_flags_it_once_and_for_all() -> None:
     worse = look(0.3, 0.9, excess=0.21, excess_error=0.1)
     better = look(0.4, 0.9, excess=-1.0, excess_error=0.1)

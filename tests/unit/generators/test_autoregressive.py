@@ -13,12 +13,13 @@ from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.data.shop import second_order
 from leaven.errors import FitError, SpecError
-from leaven.generators.autoregressive import Autoregressive, FittedAutoregressive
+from leaven.generators.autoregressive import Autoregressive
 from leaven.generators.decoder import Decoder
 from leaven.generators.decoding import Memory
 from leaven.generators.drawing import cut
 from leaven.generators.learning import begun
 from leaven.generators.markov import Markov
+from leaven.generators.writer import Writer
 from leaven.kernels.picking import picked
 from leaven.nets.layers import Shape
 
@@ -27,7 +28,7 @@ def keys(count: int) -> np.ndarray:
     return seeds.user_keys([f"new{i}" for i in range(count)])
 
 
-def quick(rows: Histories, **wish) -> FittedAutoregressive:
+def quick(rows: Histories, **wish) -> Writer:
     small = {"width": 16, "layers": 1, "heads": 2, "steps": 40, "cell": "gru"}
     return Autoregressive(**small | wish).fit(rows, 7)
 

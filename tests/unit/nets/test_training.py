@@ -135,11 +135,26 @@ def test_without_patience_it_goes_to_the_end() -> None:
 
 
 def test_a_loss_that_is_no_number_is_named_by_its_step_and_the_last_good_state_stays(tmp_path) -> None:
+    task = Line(breaks_at=34)
     with pytest.raises(FitError, match="step 34: wanted a finite loss, got nan"):
-        train(Line(breaks_at=34), replace(COURSE, folder=tmp_path))
+        train(task, replace(COURSE, folder=tmp_path))
     tensors, said = checkpoint.read(tmp_path / "training.safetensors")
     assert said["state"]["step"] == 30
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    kept = {name.removeprefix("net."): tensor for name, tensor in tensors.items() if name.startswith("net.")}
+    assert all(torch.equal(kept[name], tensor) for name, tensor in task.net.state_dict().items())
+
+
+def test_a_step_that_breaks_the_weights_and_not_its_loss_is_no_good_state(tmp_path) -> None:
+    task = Line()
+
+    def spoil(grad: torch.Tensor) -> torch.Tensor:
+        return grad * float("nan") if (tmp_path / "training.safetensors").exists() else grad
+
+    next(task.net.parameters()).register_hook(spoil)
+    with pytest.raises(FitError, match="wanted a finite"):
+        train(task, replace(COURSE, folder=tmp_path))
+    assert all(torch.isfinite(tensor).all() for tensor in task.net.state_dict().values())
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path) -> None:

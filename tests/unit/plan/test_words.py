@@ -162,3 +162,14 @@ def test_what_views_cannot_have_is_refused(fields, said) -> None:
 def test_columns_are_refused_for_steps_on_rows() -> None:
     with pytest.raises(SpecError, match="columns"):
         Step(Crop(), columns=("title",))
+
+
+def test_a_step_acts_in_its_share_of_training_alone() -> None:
+    for mode in ("add", "replace"):
+        step = replace(UNITS, when="each_epoch", during=(0.5, 1.0), mode=mode)
+        views = catalog_views(ITEMS, plan(step), seed=1)
+        assert changed_share(titles(views, 3, 0.2)) == 0
+        assert changed_share(titles(views, 3, 0.7)) > 0.3
+        assert views.facts()[0]["made"] == 200
+    with pytest.raises(SpecError, match="each_epoch"):
+        Step(Units(), when="each_round")

@@ -90,6 +90,9 @@ def _arm(name: str, made: int) -> dict[str, Any]:
         {"step": 2, "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
     ]
     arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
+    text = {"item": "B004", "before": [["soft", True], [" cream", False]], "after": [["mild", True], [" cream", False]]}
+    odd = {"item": "B005", "before": [[EVIL, False]], "after": [["x" * 400, True], [" end", False]]}
+    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "texts": [text, odd]}]
     return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
 
 
@@ -138,13 +141,23 @@ SPLIT = {
     "leave_one_out_leak_share": 0.3341,
     "targets_on_a_tie": 1033,
 }
-DECISION = {
-    "arm": "crop and substitute",
-    "step": 2,
-    "signal": "control NDCG fell twice",
-    "decision": "strength 1 → 0.5",
-    "why": "a weaker change first",
-}
+
+
+def _decision(step: int, strength: float, why: str, flag: str = "") -> dict[str, Any]:
+    stratum = {"stratum": "all", "users": 55, "control": 6.25 + step / 1e4, "probe": 5.75, "gap": 0.5 + step / 1e4}
+    stratum |= {"gap_error": 0.04, "target": 0.4, "slope": 0.01, "slope_error": 0.004}
+    signals = {"step": step, "progress": step / 4000, "until": step / 4000 + 0.05, "strata": [stratum], "excess": None}
+    decided = {"strength": [strength], "share": [strength], "why": why, "step": "crop", "flag": flag}
+    row = {"arm": "crop and substitute", "seed": 1, "step": step, "progress": step / 4000}
+    return row | {"signals": signals, "decision": decided, "why": why}
+
+
+FLAG = "stop-loss at step 600: control loss +0.120 ± 0.041 against the un-augmented pilot"
+DECISIONS = [
+    _decision(200, 0.0, "warm-up"),
+    _decision(400, 0.25, "up: overfits, gap 0.54, target 0.40 ± 0.04"),
+    _decision(600, 0.0, FLAG, FLAG),
+]
 SECONDS = {"read": 3.1, "clean": 4.62, "split": 0.8, "expand": 1.9, "train": 3142.5, "evaluate": 61.2, "report": 2.2}
 REPEAT = {
     "command": "leaven run runs/retail/spec.toml --out runs/again",
@@ -152,6 +165,69 @@ REPEAT = {
     "versions": {"python": "3.11.9", "numpy": "2.4.6", "torch": "2.13.0", "duckdb": "2.0.0"},
     "machine": {"processor": "x86_64", "cores": 2, "memory_mb": 15_900, "device": "cpu"},
 }
+
+
+def _figure(kind: str, group: str, light: str, value: float, better: str = "low", **more: Any) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "group": group,
+        "says": f"What {kind} says of rows.",
+        "better": better,
+        "value": value,
+        "interval": [value - 0.0625, value + 0.0625],
+        "n": 83,
+        "reference": 0.4375,
+        "reference_range": [0.375, 0.5],
+        "percentile": 0.9,
+        "p": 0.0476,
+        "light": light,
+        "more": more,
+    }
+
+
+def _judgement(better: float) -> dict[str, Any]:
+    figures = [
+        _figure("frechet", "alike", "yellow", 0.75 - better),
+        _figure("indd", "alike", "red", 1.5, shift=-0.375, means="too smooth"),
+        _figure("classifier_auc", "alike", "green", 0.5625, gave_away=[["hour", 0.25], [EVIL, 0.125]]),
+        _figure("coverage", "varied", "green", 0.8125 + better, "high"),
+        _figure("attack_rare", "private", "green", 0.53125, tpr=0.015625),
+        _figure("closest_record", "private", "none", 0.25, "real"),
+    ]
+    shares = {"training": [0.25, 0.75], "held out": [0.375, 0.625], "new": [1.0, 0.0]}
+    line = {"title": "How far", "unit": "distance", "names": ["0", "0.5"], "numbers": [0.0, 0.5], "sides": shares}
+    pair = {"sort": "nearest", "distance": 0.125, "new": [NAMES[0], EVIL], "real": [*NAMES[:2]], "shared": [0]}
+    return {
+        "kind": "histories",
+        "lights": {"alike": "red", "varied": "green", "consistent": "none", "not copied": "none", "private": "green"},
+        "deciding": {"alike": "indd", "varied": "coverage", "private": "attack_rare"},
+        "figures": figures,
+        "skipped_metrics": {"next_rank": "needs a recommender"},
+        "facts": {
+            "seed": 7,
+            "halves": 20,
+            "rows": {"new": 4126, "real": 4338, "held_out": 251},
+            "compared": {"new": 4000, "held_out": 166},
+            "half": 83,
+        },
+        "gates": [{"gate": "max_indd=0.25", "value": 1.5, "passed": False, "why": ""}],
+        "copies": [{"row": "1", "of": EVIL}],
+        "copies_found": 12,
+        "looks": {
+            "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "numbers": None}, line],
+            "neighbours": [pair],
+        },
+        "useful": {"metric": "ndcg@10", "lift": 0.0625, "low": 0.03, "high": 0.09, "verdict": "helped"},
+    }
+
+
+def _judging() -> dict[str, Any]:
+    told = [
+        {"kind": "coverage", "rho": 0.875, "low": 0.25, "high": 0.9375},
+        {"kind": "indd", "rho": -0.5, "low": -0.8125, "high": 0.375},
+    ]
+    arms = {"crop and substitute": _judgement(0.125), "markov rows": _judgement(0.0), "empty": {"skipped": EVIL}}
+    return {"arms": arms, "seconds": 9.5, "prediction": {"arms": 5, "fewest": 4, "figures": told}}
 
 
 def full() -> dict[str, Any]:
@@ -166,7 +242,8 @@ def full() -> dict[str, Any]:
         "data": {"reading": READING, "cleaning": CLEANING, "health": _health(), "split": SPLIT},
         "arms": [_arm("crop and substitute", 4126), _arm("markov rows", 4338)],
         "fits": _fits(),
-        "decisions": [DECISION],
-        "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3},
+        "decisions": DECISIONS,
+        "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3, "pilot_steps": 1200},
         "repeat": REPEAT,
+        "judging": _judging(),
     }

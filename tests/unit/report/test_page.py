@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from leaven.errors import DataError
-from leaven.report.page import render, write
+from leaven.report.page import render, render_judgement, write
 from unit.report.sample_facts import EVIL, full
 
 
@@ -122,7 +122,7 @@ def test_every_link_of_the_navigation_leads_to_a_section_with_a_heading(page) ->
     ids = {attributes.get("id") for _, attributes in tags}
     links = [str(attributes["href"]).removeprefix("#") for tag, attributes in tags if tag == "a"]
     assert set(links) <= ids
-    assert len(links) == 10  # skip link and nine sections
+    assert len(links) == 11  # skip link and ten sections
     headings = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
     assert headings.count(1) == 1
     assert headings[0] == 1
@@ -145,7 +145,15 @@ def test_drawings_take_their_colours_from_the_page(page) -> None:
 def test_the_verdict_comes_first_and_says_what_the_facts_say(facts, page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
     below = seen[seen.index(facts["verdict"]["headline"]) :]
-    titles = ("Whom did it help?", "What was made", "The data", "How training went", "What it cost", "How to repeat it")
+    titles = (
+        "Whom did it help?",
+        "What was made",
+        "Are the new rows good?",
+        "The data",
+        "How training went",
+        "What it cost",
+        "How to repeat it",
+    )
     places = [below.index(title) for title in titles]
     assert places == sorted(places)
 
@@ -155,6 +163,41 @@ def test_refusals_previews_and_cleaning_are_shown(page) -> None:
     for text in ("31 copy of a real row", "212 shorter than 3 events", "135,080", "tea towel", "保湿面霜 50 毫升"):
         assert text in seen
     assert "<mark>tea towel</mark>" in page
+
+
+def test_lights_figures_and_neighbours_of_made_rows_are_shown(page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    for text in (
+        "indd 1.500, real 0.438",
+        "What coverage says of rows.",
+        "too smooth: the median lies −0.375 standard deviations away",
+        "max_indd=0.25 ○ failed",
+        "among the nearest, distance 0.125",
+        "12 new rows repeat a real one",
+        "next rank needs a recommender",
+        "coverage What coverage says of rows. 0.875 0.250 to 0.938 yes",
+        "indd What indd says of rows. −0.500 −0.812 to 0.375 not clear",
+    ):
+        assert text in seen, text
+    assert "<mark>paper chain kit</mark>" in page
+
+
+def test_a_judgement_alone_is_a_page_with_its_lights_in_one_sentence(facts) -> None:
+    found = facts["judging"]["arms"]["crop and substitute"]
+    page = render_judgement(found)
+    seen = " ".join(" ".join(read(page).seen).split())
+    assert "The new rows are varied and private as real rows are, but not alike." in seen
+    assert "4,126 new" in seen
+    assert EVIL not in page
+    assert "<h1" in render_judgement({})
+
+
+def test_changed_words_of_items_are_marked_and_unchanged_ones_counted(page) -> None:
+    seen = " ".join(" ".join(read(page).seen).split())
+    assert "step synonyms , column title: 12.5 % of the texts stayed" in seen
+    assert "<mark>soft</mark> cream" in page
+    assert "<mark>mild</mark> cream" in page
+    assert "x" * 301 not in page
 
 
 @pytest.mark.parametrize(

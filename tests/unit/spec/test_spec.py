@@ -179,6 +179,7 @@ def test_the_schema_knows_every_table_and_kind() -> None:
         "split",
         "recommender",
         "evaluate",
+        "judge",
         "arm",
         "task",
         "samples",

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,15 @@ def step_of(stream: HistoriesStream, processes: int) -> list:
             gradient /= processes
         found.append((batch.keys.tolist(), batch.items.tolist(), batch.targets.tolist(), gradient.tolist()))
     return found
+
+
+def test_a_plan_that_steers_itself_is_refused_and_one_in_stages_asks_for_progress() -> None:
+    step = Step(Crop(), when="each_epoch")
+    with pytest.raises(SpecError, match="no controller steers"):
+        HistoriesDataset(world(), Plan([step], "conditional"))
+    staged = HistoriesDataset(world(), Plan([replace(step, during=(0.0, 0.5))]))
+    with pytest.raises(SpecError, match="a progress to follow"):
+        staged.set_epoch(3)
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """Which item stands for which? Counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from leaven import seeds
+from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories, concat
 from leaven.errors import DataError, SpecError
 from leaven.kernels.cooccurrence import count_pairs, strongest
@@ -121,6 +124,56 @@ def test_a_table_fitted_on_other_ids_is_refused() -> None:
     unknown = Histories.of([[1, 9]], n_items=3)
     with pytest.raises(DataError, match="ids in 1"):
         Substitute().fit(train)(unknown, unknown.keys, np.ones(1, np.float32))
+
+
+def with_ids(rows: Histories) -> Histories:
+    return replace(rows, catalog=Catalog([f"sku{n}" for n in range(1, rows.n_items + 1)]))
+
+
+def test_items_whose_vectors_point_the_same_way_are_neighbours(tmp_path) -> None:
+    train = with_ids(Histories.of([[1, 2, 3, 4]], n_items=5))  # nobody took 5 yet
+    vectors = np.array([[1, 0], [2, 0.2], [0, 1], [0, 0], [1, 0]])
+    np.save(tmp_path / "all.npy", vectors)
+    table = Neighbours(by=("vectors",), vectors=str(tmp_path / "all.npy")).fit(train)
+    assert [table.of(item).tolist() for item in range(1, 6)] == [[2], [1, 3], [2], [], []]
+    assert table.confidence[0] == pytest.approx(2 / np.hypot(2, 0.2))
+    ids = np.array(["sku3", "elsewhere", "sku1", "sku2"])
+    np.savez(tmp_path / "named.npz", ids=ids, vectors=vectors[[2, 0, 0, 1]])
+    named = Neighbours(by=("vectors",), vectors=str(tmp_path / "named.npz")).fit(train)
+    assert named.items.tolist() == table.items.tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (None, "no such file"),
+        (np.zeros((4, 2)), "vectors of the 5 items"),
+        (np.zeros(5), "one line an item"),
+        (np.full((5, 2), np.nan), "finite numbers"),
+        (np.array([["a"]] * 5), "finite numbers"),
+        ({"vectors": np.ones((1, 2)), "ids": np.array(["other"])}, "ids of the data's items"),
+        ({"vectors": np.ones((1, 2)), "ids": np.array(["sku1", "sku2"])}, "as many ids as vectors"),
+        ({"vectors": np.ones((1, 2))}, "numpy.savez"),
+        (b"no array", "a file of item vectors"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_answered(tmp_path, content, wanted) -> None:
+    path = tmp_path / ("v.npz" if isinstance(content, dict) else "v.npy")
+    if isinstance(content, dict):
+        np.savez(path, **content)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        np.save(path, content)
+    with pytest.raises(DataError, match=wanted):
+        Neighbours(by=("vectors",), vectors=str(path)).fit(with_ids(Histories.of([[1, 2]], n_items=5)))
+
+
+def test_a_file_of_vectors_is_given_where_vectors_are_asked_for_and_nowhere_else() -> None:
+    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+        Neighbours(by=("vectors",))
+    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+        Neighbours(vectors="v.npy")
 
 
 def test_categories_are_asked_for_where_there_are_none() -> None:

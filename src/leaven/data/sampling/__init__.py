@@ -2,7 +2,7 @@
 
 sample        Events -> Samples: positives from events, negatives from what was on sale then, features as of then
 by_time       one log -> samples to learn from, to choose on, and to judge by
-read_samples  a ready labelled CSV, Parquet file or frame -> Samples
+read_samples  a ready labelled CSV, Parquet file or frame -> Samples; read_labelled: the same from a wish
 look          what is odd about these samples, before a model learns it
 """
 
@@ -11,7 +11,17 @@ from __future__ import annotations
 from leaven.data.sampling.building import by_time, sample
 from leaven.data.sampling.oddities import Oddity, look
 from leaven.data.sampling.parts import SampleParts
-from leaven.data.sampling.ready import read_samples
+from leaven.data.sampling.ready import read_labelled, read_samples
 from leaven.data.sampling.wish import Labelled, Sampling
 
-__all__ = ["Labelled", "Oddity", "SampleParts", "Sampling", "by_time", "look", "read_samples", "sample"]
+__all__ = [
+    "Labelled",
+    "Oddity",
+    "SampleParts",
+    "Sampling",
+    "by_time",
+    "look",
+    "read_labelled",
+    "read_samples",
+    "sample",
+]

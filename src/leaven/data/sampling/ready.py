@@ -6,8 +6,9 @@ that is half one and half the other is refused, not guessed.
 
 from __future__ import annotations
 
+import fnmatch
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from leaven.data.log.reading import connect, load, name_of
 from leaven.data.log.source import Source
 from leaven.data.log.times import Times
 from leaven.data.samples import Samples
+from leaven.data.sampling import hashing
+from leaven.data.sampling.wish import Labelled
 from leaven.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ _EMPTY = "('', 'na', 'n/a', 'nan', 'null', 'none', '-', '?')"
 _SIGNS = r"^(USD|EUR|GBP|CNY|RMB|JPY)|(USD|EUR|GBP|CNY|RMB|JPY)$|[$€£¥￥₹\s]"
 _THOUSANDS, _COMMA = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$", r"^[+-]?\d+,\d{1,2}$"
 _YES, _NO = ("1", "1.0", "true", "yes", "y", "click", "clicked"), ("0", "0.0", "false", "no", "n")
+_TOGETHER = 200  # sparse columns that lie in memory at once
 _MIXED = 0.05  # a column with so large a share of both numbers and texts is refused
 
 
@@ -56,23 +60,68 @@ def read_samples(
     Raises DataError for a column that is not there, a label that is not 0 and 1 or has one value only, a number column
     with texts in it, and times that do not parse.
     """
-    database, name = connect(), name_of(source)
+    wish = Labelled(source, label, user, time, tuple(numeric), tuple(categorical))
+    return read_labelled(wish)
+
+
+def read_labelled(wish: Labelled) -> Samples:
+    """The rows of a ready table, as `read_samples`; hashed columns too.
+
+    Raises what `read_samples` raises; DataError for a pattern that no column fits.
+    """
+    database, name = connect(), name_of(wish.labelled)
+    own = {wish.label, wish.user, wish.time}
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-        raw = load(database, "click_raw", source, Source(source), Path(folder))
+        raw = load(database, "click_raw", wish.labelled, Source(wish.labelled), Path(folder))
         table = _Table(database, raw, name)
-        for word in (label, *numeric, *categorical, *([user] if user else []), *([time] if time else [])):
+        for word in (*own - {""}, *wish.numeric, *wish.categorical, *wish.several):
             table.check(word)
-        others = [one for one in raw.names if one not in {label, user, time}]
-        columns = {one: table.column(one, one in numeric, one in categorical) for one in others}
-        labels = table.label(label)
-        users = None if not user else seeds.user_keys([text or "" for text in table.texts(user)])
-        times = None if not time else table.times(time)
+        hashed = _hashed_names(table, wish)
+        apart = {*own, *hashed, *wish.several}
+        columns = {
+            one: table.column(one, one in wish.numeric, one in wish.categorical)
+            for one in raw.names
+            if one not in apart
+        }
+        labels = table.label(wish.label)
+        columns |= _hashed(table, hashed, wish, len(labels))
+        users = None if not wish.user else seeds.user_keys([text or "" for text in table.texts(wish.user)])
+        times = None if not wish.time else table.times(wish.time)
     keys = seeds.mix(np.arange(1, len(labels) + 1, dtype=np.uint64))
     rows = Samples.real(columns, labels, keys, users, times)
     gone = dict(zip(rows.numeric, np.isnan(rows.numbers).sum(axis=0).tolist(), strict=True))
     gone |= dict(zip(rows.categorical, (rows.codes == 0).sum(axis=0).tolist(), strict=True))
     facts: Mapping[str, Any] = {"source": name, "rows": len(rows), "missing": {k: n for k, n in gone.items() if n}}
     return replace(rows, facts=facts).check()
+
+
+def _hashed_names(table: _Table, wish: Labelled) -> list[str]:
+    """The columns that the patterns mean, in the table's order.
+
+    Raises DataError for a pattern that none fits.
+    """
+    free = [one for one in table.raw.names if one not in {wish.label, wish.user, wish.time, *wish.several}]
+    for pattern in wish.hashed:
+        if not fnmatch.filter(free, pattern):
+            fix = nearest(pattern, free)
+            raise DataError(f"{table.name}, hashed {pattern!r}", "a pattern that fits a column", "none", fix)
+    return [one for one in free if any(fnmatch.fnmatchcase(one, pattern) for pattern in wish.hashed)]
+
+
+def _hashed(table: _Table, names: Sequence[str], wish: Labelled, rows: int) -> dict[str, npt.NDArray[Any]]:
+    """name -> float64 (rows,): `hashed_0` … of the sparse columns, `tags_0` … of a column `tags` of several names."""
+    found: dict[str, npt.NDArray[Any]] = {}
+    if names:
+        sums = np.zeros((rows, wish.buckets))
+        for first in range(0, len(names), _TOGETHER):
+            some = names[first : first + _TOGETHER]
+            hashing.add_numbers(sums, some, table.numbers(some))
+        found |= {f"hashed_{bucket}": sums[:, bucket] for bucket in range(wish.buckets)}
+    for name in wish.several:
+        sums = np.zeros((rows, wish.buckets))
+        hashing.add_names(sums, *table.parts(name, wish.separator))
+        found |= {f"{name}_{bucket}": sums[:, bucket] for bucket in range(wish.buckets)}
+    return found
 
 
 class _Table:
@@ -102,6 +151,26 @@ class _Table:
         if is_number or numbers > _MIXED * filled:
             self._refuse(name, text, number, f"{numbers:,} numbers and {filled - numbers:,} texts")
         return self.texts(name)
+
+    def numbers(self, names: Sequence[str]) -> Iterator[npt.NDArray[np.float64]]:
+        """float64 (rows,) of each of these columns; DataError for one that holds texts."""
+        number = {name: _number(name) if self._is_text(name) else f"CAST({quoted(name)} AS DOUBLE)" for name in names}
+        lost = [f"count({_text(name)}) - count({number[name]})" for name in names]
+        counts = self.database.execute(f"SELECT {', '.join(lost)} FROM {self.raw.table}").fetchall()[0]
+        for name, count in zip(names, counts, strict=True):
+            if count:
+                self._refuse(name, _text(name), number[name], f"{count:,} texts in a hashed column")
+        cells = ", ".join(f"{sql} AS c{place}" for place, sql in enumerate(number.values()))
+        table = self.database.sql(f"SELECT {cells} FROM {self.raw.table} ORDER BY line").to_arrow_table()
+        for place in range(len(names)):
+            yield np.asarray(table.column(place).to_numpy(), np.float64)
+
+    def parts(self, name: str, separator: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+        """(row, name) of every name in a column of several."""
+        sql = f"""SELECT place, trim(part) FROM (SELECT row_number() OVER (ORDER BY line) - 1 AS place,
+            unnest(string_split({_text(name)}, ?)) AS part FROM {self.raw.table}) WHERE trim(part) != ''"""
+        found = self.database.execute(sql, [separator]).fetchall()
+        return np.array([place for place, _ in found], np.int64), [f"{name}={part}" for _, part in found]
 
     def texts(self, name: str) -> npt.NDArray[Any]:
         """object (rows,): text or None."""

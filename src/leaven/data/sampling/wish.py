@@ -64,6 +64,9 @@ class Labelled:
     label        its column of 0 and 1
     user, time   its columns, if it has them: whose row it is, and when it was
     numeric, categorical   what columns hold; of the others, those whose cells are all numbers are numbers
+    hashed       patterns of columns ("f*") that are added up in `buckets` numbers: for thousands of sparse ones
+    several      columns whose cells hold several names, parted by `separator`, which are hashed too
+    buckets      numbers that the hashed columns together become, and each column of `several`
     """
 
     labelled: Any
@@ -72,3 +75,12 @@ class Labelled:
     time: str = ""
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    several: tuple[str, ...] = ()
+    separator: str = "|"
+    buckets: int = 64
+
+    def __post_init__(self) -> None:
+        if self.buckets < 1 or not self.separator:
+            got = f"{self.buckets}, {self.separator!r}"
+            raise SpecError("data.buckets, separator", "1 bucket or more, a separator", got, "buckets = 64")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,12 @@ from leaven import seeds
 from leaven.data.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.table.binning import MISSING, Binning
-from leaven.generators.table.layout import Keys, Layout, read, write
+from leaven.generators.table.layout import Keys, Layout, in_chunks, read, write
 
 if TYPE_CHECKING:
     from leaven.nets.any_order import CellNet
 
 Ints = npt.NDArray[np.int64]
-_CHUNK = 512  # rows of one forward pass, always: the same bytes at any batch size
 _FEWEST_STEPS = 300
 _IN_BIN, _LOT, _ORDER = 4_000, 2_000, 0  # where the draws of a key begin, one a column
 
@@ -116,7 +114,7 @@ class AnyOrderTable:
     def sample(self, keys: Keys) -> Samples:
         """One row a key: each cell in the row's own order, given those before it."""
         known = np.zeros((len(keys), len(self.binning.columns)), bool)
-        bins = _in_chunks(self._filled, keys, known.astype(np.int64), known)
+        bins = in_chunks(self._filled, keys, known.astype(np.int64), known)
         return self._rows(keys, bins)
 
     def impute(self, rows: Samples, keys: Keys) -> Samples:
@@ -124,7 +122,7 @@ class AnyOrderTable:
         own = rows.recoded(self.layout.levels)
         bins = self.binning.binned(own)
         known = bins != MISSING
-        filled = self._rows(keys, _in_chunks(partial(self._filled, present=True), keys, bins, known))
+        filled = self._rows(keys, in_chunks(partial(self._filled, present=True), keys, bins, known))
         numbers = np.where(np.isnan(own.numbers), filled.numbers, own.numbers)
         return replace(own, numbers=numbers, codes=np.where(own.codes == 0, filled.codes, own.codes))
 
@@ -132,7 +130,7 @@ class AnyOrderTable:
         """float64 (rows,): natural logarithm of the probability of each binned row, in an order that its key gives."""
         own = rows.recoded(self.layout.levels)
         bins = self.binning.binned(own)
-        said = _in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
+        said = in_chunks(self._said, own.keys, bins, np.zeros(bins.shape, bool))
         return np.asarray(said, np.float64).reshape(len(own))
 
     def save(self, folder: Path) -> None:
@@ -198,13 +196,3 @@ class AnyOrderTable:
 def _order(keys: Keys, columns: int) -> Ints:
     """int64 (rows, columns): the order in which each row's cells are said."""
     return np.argsort(np.column_stack([seeds.uniform(keys, _ORDER + place) for place in range(columns)]), axis=1)
-
-
-def _in_chunks(work: Callable[..., Any], keys: Keys, bins: Ints, known: npt.NDArray[np.bool_]) -> Any:
-    """`work` on chunks of one size, the last filled up with copies of its first row."""
-    parts = []
-    for low in range(0, len(keys), _CHUNK):
-        place = np.minimum(np.arange(low, low + _CHUNK), len(keys) - 1)
-        place[len(keys) - low :] = low
-        parts.append(work(keys[place], bins[place], known[place])[: len(keys) - low])
-    return np.concatenate(parts) if parts else np.zeros((0, *bins.shape[1:]), np.int64)

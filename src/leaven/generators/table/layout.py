@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from leaven.data.samples import Samples
 from leaven.errors import DataError, FitError
 
 Keys = npt.NDArray[np.uint64]
+_CHUNK = 512  # rows of one forward pass, always: the same bytes at any batch size
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,16 @@ class Layout:
         """What `said` says."""
         levels = {name: tuple(names) for name, names in said["levels"].items()}
         return cls(tuple(said["numeric"]), tuple(said["categorical"]), levels)
+
+
+def in_chunks(work: Callable[..., Any], keys: Keys, *arrays: npt.NDArray[Any]) -> Any:
+    """`work` on chunks of one size, the last filled up with copies of its first row."""
+    parts = []
+    for low in range(0, len(keys), _CHUNK):
+        place = np.minimum(np.arange(low, low + _CHUNK), len(keys) - 1)
+        place[len(keys) - low :] = low
+        parts.append(work(keys[place], *(array[place] for array in arrays))[: len(keys) - low])
+    return np.concatenate(parts) if parts else np.zeros((0, *arrays[0].shape[1:]), np.int64)
 
 
 def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], said: Mapping[str, Any]) -> None:

@@ -32,6 +32,7 @@ class OddPrices:
         "low",
         of=("histories",),
         alone=True,
+        rare=True,
         bearable=0.02,
         needs=("odd_price", "a catalogue with categories, and events that carry their price"),
     )

@@ -17,6 +17,7 @@ from leaven.transforms.image.geometry import (
     ZoomPicture,
 )
 from leaven.transforms.image.keras import like_keras
+from leaven.transforms.image.mixing import PictureCutmix, PictureMixup
 from leaven.transforms.image.pixels import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
 from leaven.transforms.image.views import PictureViews, picture_views, read_catalog_pictures
 
@@ -32,6 +33,8 @@ __all__ = [
     "MaybePicture",
     "NoisePicture",
     "PictureChain",
+    "PictureCutmix",
+    "PictureMixup",
     "PictureViews",
     "ResizePicture",
     "RotatePicture",

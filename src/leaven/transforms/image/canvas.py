@@ -46,6 +46,10 @@ class Hands(Protocol):
         """boxes (n, 4): top, left, bottom, right become of one colour, values (n, 3)."""
         ...
 
+    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+        """others (n, h, w, 3) laid over as far as masks (n, h, w) say, 0 … 1."""
+        ...
+
     def coarse(self, pixels: Any, scale: Floats) -> Any:
         """As if taken with that share of the pixels along each side, (n,)."""
         ...
@@ -187,6 +191,11 @@ class OpenCv:
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             made[row, top:bottom, left:right] = values[row]
         return made
+
+    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+        """Rounded."""
+        share = masks[..., None]
+        return np.rint(pixels + share * (others.astype(np.float32) - pixels)).astype(np.uint8)
 
     def coarse(self, pixels: Any, scale: Floats) -> Any:
         """Shrunk by areas, grown back by lines."""

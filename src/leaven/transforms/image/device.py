@@ -111,6 +111,11 @@ class Torch:
             made[row, top:bottom, left:right] = self.torch.from_numpy(values[row]).to(self.device)
         return made
 
+    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+        """The same sum."""
+        share, over = self._floats(masks)[..., None], self._floats(others)
+        return self._bytes(pixels.float() + share * (over - pixels.float()))
+
     def coarse(self, pixels: Any, scale: Floats) -> Any:
         """Each picture by itself, since each has its own size on the way."""
         made = pixels.clone()

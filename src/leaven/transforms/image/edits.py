@@ -52,10 +52,15 @@ class Edit:
 
     def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
         """The change on a canvas."""
-        stays = seeds.uniform(keys, 0) >= self.p
-        for held in self._held(canvas.items).values():
-            stays |= held
-        return self.work(canvas, keys, np.where(stays, np.float32(0), strength).astype(np.float32))
+        left = np.where(self.stays(canvas.items, keys), np.float32(0), strength).astype(np.float32)
+        return self.work(canvas, keys, left)
+
+    def stays(self, items: npt.NDArray[np.int32], keys: Keys) -> Bools:
+        """bool (pictures,): by chance, or held by a guard."""
+        found = np.asarray(seeds.uniform(keys, 0) >= self.p)
+        for held in self._held(items).values():
+            found = found | held
+        return found
 
     def reasons(self, pictures: Pictures) -> Reasons:
         """Guards of their items, and pictures in which there is nothing to see."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +11,10 @@ import numpy.typing as npt
 from leaven import registry, seeds
 from leaven.contracts import ImageTransform
 from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures, Pixels, read
+from leaven.data.pictures import Pixels
 from leaven.errors import DataError
-from leaven.kinds import written
+from leaven.transforms.image.sources import BLOCK, Sources, block, called_by, said
 from leaven.transforms.image.views import changed, unchanged
-
-Source = tuple[Pictures, list[int], Mapping[str, list[str]]]
-_BLOCK = 256  # pictures in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +78,7 @@ class Show:
 
 
 def previewed(
-    sources: Sequence[str | Path] | Pictures,
+    sources: Sources,
     wish: ImageTransform,
     show: Show,
     catalog: Catalog | None = None,
@@ -99,14 +95,14 @@ def previewed(
     fitted = wish.fit(catalog or Catalog(ids=[]))
     kind = registry.kind_of("image_transforms", wish)
     place = seeds.key(show.seed, "picture", kind)
-    called = [str(one) for one in names] if names is not None else _called(sources)
+    called = [str(one) for one in names] if names is not None else called_by(sources)
     wanted = np.linspace(0, len(sources), min(show.rows, len(sources)), endpoint=False).astype(np.int64)
     seen, read_in_all, counts = _Seen(), 0, dict[str, int]()
     unread: dict[str, list[str]] = {}
-    for begin in range(0, len(sources), _BLOCK):
+    for begin in range(0, len(sources), BLOCK):
         tell(begin, len(sources), f"{kind} on pictures")
-        end = min(begin + _BLOCK, len(sources))
-        pictures, places, missed = _block(sources, begin, end, show.size, catalog)
+        end = min(begin + BLOCK, len(sources))
+        pictures, places, missed = block(sources, begin, end, show.size, catalog)
         for why, files in missed.items():
             unread.setdefault(why, []).extend(files)
         keys = seeds.user_keys([called[one] for one in places])
@@ -123,7 +119,7 @@ def previewed(
         raise DataError("pictures", "at least one that can be read", why, "look at the files, and at the column")
     before, after = seen.stacked()
     moved = read_in_all - sum(counts.values())
-    return PicturePreview(kind, written(wish), seen.names, before, after, read_in_all, moved, counts, unread)
+    return PicturePreview(kind, said(wish), seen.names, before, after, read_in_all, moved, counts, unread)
 
 
 def _next(wanted: npt.NDArray[np.int64], places: list[int], taken: int) -> npt.NDArray[np.int64]:
@@ -149,23 +145,3 @@ class _Seen:
 
     def stacked(self) -> tuple[Pixels, Pixels]:
         return np.concatenate(self.before), np.concatenate(self.after)
-
-
-def _called(sources: Sequence[str | Path] | Pictures) -> list[str]:
-    if isinstance(sources, Pictures):
-        return [str(place) for place in range(len(sources))]
-    return [Path(one).name for one in sources]
-
-
-def _block(
-    sources: Sequence[str | Path] | Pictures, begin: int, end: int, size: tuple[int, int], catalog: Catalog | None
-) -> Source:
-    """Pictures of a block, the places they come from, and what could not be read."""
-    if isinstance(sources, Pictures):
-        return sources.take(np.arange(begin, end)), list(range(begin, end)), {}
-    places = range(begin + 1, end + 1)
-    owners = [place if catalog is not None and place <= len(catalog) else 0 for place in places]
-    found = read(sources[begin:end], size, list(places))
-    came = found.pictures.items.tolist()
-    held = np.array([owners[place - begin - 1] for place in came], np.int32)
-    return Pictures(found.pictures.pixels, held), [place - 1 for place in came], found.unread

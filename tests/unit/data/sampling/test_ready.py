@@ -91,3 +91,10 @@ def test_parts_with_other_levels_are_joined_by_name() -> None:
     assert both.texts("kind").tolist() == ["b", "a", "c", "b"]
     with pytest.raises(DataError, match="same columns"):
         concat([one, Samples.of({"sort": ["c"]}, label=[0])])
+
+
+def test_dates_that_do_not_parse_are_an_error_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "ads.csv"
+    path.write_text("clicked,when\n1,2024-01-05\n0,2024-13-77\n1,2024-02-01\n0,2024-02-02\n")
+    with pytest.raises(DataError, match="2024-13-77"):
+        read_samples(path, label="clicked", time="when")

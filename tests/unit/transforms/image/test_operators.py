@@ -6,7 +6,7 @@ import pytest
 from leaven import seeds
 from leaven.data.catalog import Catalog
 from leaven.data.pictures import Pictures
-from leaven.data.shop.pictures import draw_picture
+from leaven.data.shop.pictures import draw_picture, png
 from leaven.errors import SpecError
 from leaven.kernels import pictures as kernels
 from leaven.transforms.image import (
@@ -19,6 +19,8 @@ from leaven.transforms.image import (
     Hue,
     NoisePicture,
     PictureChain,
+    PictureCutmix,
+    PictureMixup,
     ResizePicture,
     RotatePicture,
     Saturation,
@@ -194,6 +196,23 @@ def test_one_of_draws_each_by_its_weight() -> None:
     assert black == pytest.approx(0.75, abs=0.03)
     two = made(SomePictureChanges((*both, RotatePicture()), count=3), grey)
     assert (two == 128).all()  # black, then without contrast; 127.5 rounds to the even number
+
+
+def test_partners_are_others_of_the_same_category(tmp_path) -> None:
+    for place, level in enumerate((40, 80, 120, 160)):
+        (tmp_path / f"{place}.png").write_bytes(png(np.full((12, 12, 3), level, np.uint8)))
+    files, codes = ["0.png", "1.png", "2.png", "3.png", "gone.png"], np.array([0, 1, 1, 1, 2, 2], np.int32)
+    catalog = Catalog(list("abcde"), {"title": ["", "", "red cup", "", ""]}, codes, images=files, folder=tmp_path)
+    pictures = Pictures.of(np.full((60, 12, 12, 3), 200, np.uint8), np.arange(60, dtype=np.int32) % 6)
+    halves = made(PictureMixup((0.5, 0.5)), pictures, catalog)[:, 0, 0, 0].reshape(10, 6)
+    assert [set(column.tolist()) for column in halves.T] == [{200}, {140, 160}, {120, 160}, {200}, {200}, {180}]
+    reasons = PictureMixup().fit(catalog).reasons(pictures)
+    assert {why: held[:6].tolist() for why, held in reasons.items()} == {
+        "its words name a colour": [False, False, False, True, False, False],
+        "its category has no other picture": [True, False, False, False, False, False],
+    }
+    cut = made(PictureCutmix((0.25, 0.25)), pictures, catalog)[1]
+    assert (cut != 200).all(axis=2).sum() == 36
 
 
 def test_arguments_of_keras_run_as_written() -> None:

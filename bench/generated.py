@@ -1,0 +1,135 @@
+"""Where does each generator stand: how likely are unseen users' rows to it, and how alike are its own to theirs?
+
+    python -m bench.generated --steps 1500
+
+Amazon Beauty through LEAVEN_DATA: a fifth of the users is held out; every generator learns the others and makes as many
+rows as were held out. A perplexity is exp of the mean surprisal of a held-out event, given the user's events before it
+and all times; the VAE's is an upper bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.log import order, read
+from leaven.data.shop import second_order
+from leaven.generators.autoregressive import Autoregressive
+from leaven.generators.denoiser import Denoiser
+from leaven.generators.gan import Gan
+from leaven.generators.markov import Markov
+from leaven.generators.self_generated import SelfGenerated
+from leaven.generators.vae import Vae
+from leaven.kernels.runs import run_hashes
+from leaven.metrics import diversity
+
+FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
+SCORED = 1_000  # held-out users whose rows are scored
+
+
+def wishes(steps: int | None, rank_steps: int | None) -> dict[str, Any]:
+    """name -> wish; steps of the nets, None: what each finds right."""
+    given = {"steps": steps}
+    return {
+        "markov, order 1": Markov(order=1),
+        "markov, order 2": Markov(),
+        "autoregressive, gru": Autoregressive(cell="gru", layers=1, **given),
+        "autoregressive, transformer": Autoregressive(**given),
+        "vae, likelihood": Vae(**given),
+        "vae, squared error": Vae(objective="squared_error", beta=0.01, **given),
+        "gan, relativistic": Gan(**given),
+        "gan, source": Gan(loss="source", anchor=0.0, **given),
+        "denoiser": Denoiser(**given),
+        "self": SelfGenerated(steps=rank_steps),
+    }
+
+
+def halves() -> tuple[Histories, Histories]:
+    """(training users, held-out users) of Beauty."""
+    rows = order(read(str(FILE))).histories
+    held_out = seeds.uniform(rows.keys, 5) < 0.2
+    return rows.take(~held_out), rows.take(held_out)
+
+
+def shown(rows: Histories, train: Histories) -> list[str]:
+    """Coverage, Gini, share of the top 100, shares of runs of two and of three items that no training row holds."""
+    counts = np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1]
+    novel = []
+    for size in (2, 3):
+        hashes, _ = run_hashes(rows.items, rows.starts, size)
+        novel.append(1 - np.isin(hashes, run_hashes(train.items, train.starts, size)[0]).mean())
+    values = [(counts > 0).mean(), diversity.gini(counts), diversity.top_share(counts, 100), *novel]
+    return [f"{value:.3f}" for value in values]
+
+
+def perplexity(fitted: Any, rows: Histories) -> str:
+    """Of an event of these rows but the first; nothing where there is no likelihood."""
+    if not hasattr(fitted, "log_likelihood"):
+        return "–"
+    return f"{np.exp(-fitted.log_likelihood(rows).sum() / (rows.lengths - 1).sum()):,.0f}"
+
+
+def beauty(only: Sequence[str], steps: int | None, rank_steps: int | None) -> None:
+    train, held = halves()
+    keys = seeds.user_keys([f"new{i}" for i in range(len(held))])
+    told = "as many steps as each finds right" if steps is None else f"{steps:,} steps"
+    print(f"{len(train):,} users to learn from, {len(held):,} held out, {held.n_items:,} items; nets took {told}.\n")
+    print("| rows | fit, s | perplexity | coverage | Gini | top 100 | novel pairs | novel threes |")
+    print("|---|---|---|---|---|---|---|---|")
+    print(f"| held-out real | | | {' | '.join(shown(held, train))} |", flush=True)
+    for name, wish in wishes(steps, rank_steps).items():
+        if only and name not in only:
+            continue
+        began = time.process_time()
+        fitted = wish.fit(train, 7)
+        seconds = time.process_time() - began
+        words = [name, f"{seconds:.0f}", perplexity(fitted, held.slice(0, min(SCORED, len(held))))]
+        print(f"| {' | '.join([*words, *shown(fitted.sample(keys), train)])} |", flush=True)
+
+
+def divergence(rows: Histories, law: np.ndarray) -> float:  # type: ignore[type-arg]
+    """Total variation between followers of two items in rows and the true ones, weighted by how often each comes."""
+    n = rows.n_items
+    counts, row = np.zeros((n, n, n)), rows.row_of_event()
+    inside = np.flatnonzero(row[2:] == row[:-2])
+    np.add.at(counts, tuple(rows.items[inside + place] - 1 for place in range(3)), 1)
+    seen = counts.sum(axis=2)
+    shares = counts / np.maximum(seen, 1)[..., None]
+    return float((np.abs(shares - law).sum(axis=2) / 2 * seen).sum() / seen.sum())
+
+
+def known_law(steps: int) -> None:
+    """A world of order two: who reads one item back cannot know it."""
+    rows, law = second_order(8, rows=3_000, length=10, seed=3)
+    keys = seeds.user_keys([f"new{i}" for i in range(3_000)])
+    print("\nA world of order two, 8 items, 3,000 rows: how far the followers of two items are from the true law.\n")
+    print("| rows | divergence |\n|---|---|")
+    print(f"| real | {divergence(rows, law):.3f} |")
+    for name, wish in wishes(steps, steps).items():
+        if name != "markov, order 2":
+            print(f"| {name} | {divergence(wish.fit(rows, 7).sample(keys), law):.3f} |", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--steps", type=int, help="of the nets; left out: what each finds right")
+    parser.add_argument("--rank-steps", type=int, help="of the recommender")
+    parser.add_argument("--law-steps", type=int, default=600, help="in the world of a known law; 0: leave it out")
+    parser.add_argument("--only", action="append", default=[], help="names of generators; all where left out")
+    wish = parser.parse_args(arguments)
+    beauty(wish.only, wish.steps, wish.rank_steps)
+    if wish.law_steps:
+        known_law(wish.law_steps)
+
+
+if __name__ == "__main__":
+    main()

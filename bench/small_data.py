@@ -1,0 +1,105 @@
+"""Which augmentation of the table helps the textbook's MLP when rows are few? `python -m bench.small_data`.
+
+With 1, 5, 20 and 100 % of the training rows; test users, steps and the start of a training are the same for all arms of
+a share. On the simulated shop, or with --retail on UCI Online Retail (through LEAVEN_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.clickers.nets import Mlp
+from leaven.compare import Question, compare
+from leaven.contracts import Training
+from leaven.data.samples import Samples
+from leaven.data.sampling import Sampling, by_time
+from leaven.dosage.strategy import Uniform
+from leaven.generators.table.copula import Copula
+from leaven.metrics.clicks import Auc
+from leaven.plan import Plan, Step, epoch_rows, expand
+from leaven.transforms.table.cells import FeatureMask, SwapNoise
+from leaven.transforms.table.numbers import NumericNoise
+from leaven.transforms.table.repeat import RepeatRows
+from leaven.transforms.table.rows import RowMixup
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
+SHARES = (0.01, 0.05, 0.2, 1.0)
+PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
+FRESH: dict[str, Any] = {"mode": "replace", "when": "each_epoch"}
+
+
+def arms(train: Samples) -> dict[str, Plan]:
+    """The plans under trial; copies and made rows are twice the real ones."""
+    prices = tuple(name for name in PRICES if name in train.numeric)
+    return {
+        "baseline": Plan(),
+        "repeat": Plan([Step(RepeatRows(), copies=Uniform(2))]),
+        "noise": Plan([Step(NumericNoise(alpha=0.3, logs=prices), **FRESH)]),
+        "swap noise": Plan([Step(SwapNoise(share=0.2), **FRESH)]),
+        "masks": Plan([Step(FeatureMask(share=0.2), **FRESH)]),
+        "mixup": Plan([Step(RowMixup(), **FRESH)]),
+        "copula": Plan([Step(Copula(), copies=Uniform(2))]),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table, one line a share and arm."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--retail", action="store_true")
+    parser.add_argument("--users", type=int, default=500, help="of the simulated shop")
+    parser.add_argument("--positives", type=int, default=1500, help="of each part at most")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=200, help="of every training; the best weights on validation stay")
+    asked = parser.parse_args(arguments)
+    train, valid, test = by_time(_events(asked), Sampling(most_positives=asked.positives), key=7)
+    print(
+        f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.users)):,} users; AUC, ", end=""
+    )
+    print(f"{asked.seeds} trainings of {asked.steps} steps an arm.\n")
+    print("| rows | arm | AUC | lift | 95 % interval | verdict |\n|---|---|---|---|---|---|")
+    for share in SHARES:
+        lot = seeds.uniform(seeds.row_keys(seeds.key(7, "share"), train.keys), 0)
+        some = train.take(lot <= np.quantile(lot, share))
+        values = {name: _values(some, valid, test, plan, asked) for name, plan in arms(some).items()}
+        found = compare(values, Question("auc", smallest_lift=0.005, key=7))
+        print(f"| {len(some):,} ({share:.0%}) | baseline | {found.means['baseline']:.4f} | | | |", flush=True)
+        for one in found.effects:
+            ends = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"
+            print(f"| | {one.arm} | {one.mean:.4f} | {100 * one.lift:+.1f} % | {ends} | {one.verdict} |", flush=True)
+
+
+def _values(train: Samples, valid: Samples, test: Samples, plan: Plan, asked: argparse.Namespace) -> Any:
+    """float64 (seeds, users): whose mean is the AUC."""
+    rows, found = expand(train, plan, 7), []
+    for seed in range(asked.seeds):
+        epochs = epoch_rows(train, rows, plan, 7, seed)
+        refresh = None if epochs.is_still else epochs
+        model = Mlp(batch=128).fit(rows, Training(seeds.key(7, "train", seed), asked.steps, valid, refresh))
+        found.append(Auc().of_users(test.label.astype(float), model.predict(test), test.users))
+    return np.stack(found)
+
+
+def _events(asked: argparse.Namespace) -> Any:
+    from leaven.data.clean import Clean, clean
+    from leaven.data.log import ItemSource, read
+    from leaven.data.shop import Shop
+
+    if asked.retail:
+        columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
+        columns |= {"price": "UnitPrice", "order": "InvoiceNo", "text": "Description"}
+        return clean(read(DATA / "online_retail.csv.gz", columns), Clean()).events
+    log = Shop(users=asked.users, items=250, days=365, seed=3).open().log()
+    columns = {"user": "user_id", "item": "item_id", "time": "timestamp", "quantity": "quantity", "price": "price"}
+    listed = {"item": "item_id", "category": "category", "brand": "brand", "price": "price", "born": "born"}
+    return read(log.interactions, columns, ItemSource(log.items, columns=listed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""How good are made tables: alike, tied together, and of use to a model that never sees a real row?
+
+    python -m bench.tables [--tables cancer diabetes made retail] [--rows 3000] [--kinds any_order diffusion]
+
+Three public tables that lie inside scikit-learn or are made by it, and samples of the retail log where LEAVEN_DATA has
+it. A third of the rows trains the generators, a third is held out to judge them by, a third tests a model
+that learned from real rows or from as many made ones. Every generator has the same rows, default fields and one seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.contracts import ClickTraining
+from leaven.data.samples import Samples
+from leaven.judging import judge
+from leaven.registry import made
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "marginals": ("marginals", {}),
+    "copula": ("copula", {}),
+    "smote": ("smote", {}),
+    "vae, as written": ("vae", {"learned_variance": False}),
+    "vae, learned variance": ("vae", {}),
+    "gan, as written": ("gan", {"loss": "minimax"}),
+    "gan, wgan-gp": ("gan", {}),
+    "any_order": ("any_order", {}),
+    "diffusion": ("diffusion", {}),
+}
+METRICS = ("classifier_auc", "marginals", "pairs")
+
+
+def cancer() -> Samples:
+    """569 tumours, 30 numbers."""
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    return _samples(found.data, found.target, found.feature_names)
+
+
+def diabetes() -> Samples:
+    """442 patients, 10 numbers, one of them a category; whether the illness got worse than in the median."""
+    from sklearn.datasets import load_diabetes
+
+    found = load_diabetes(scaled=False)
+    return _samples(found.data, found.target > np.median(found.target), found.feature_names, names=(1,))
+
+
+def synthetic() -> Samples:
+    """6,000 rows of scikit-learn's clusters: eight numbers, four more cut into five names each."""
+    from sklearn.datasets import make_classification
+
+    shape = {"n_samples": 6000, "n_features": 12, "n_informative": 8, "n_redundant": 2, "n_clusters_per_class": 3}
+    numbers, label = make_classification(**shape, class_sep=1.2, random_state=7, shuffle=False)
+    for place in (0, 3, 6, 9):
+        edges = np.quantile(numbers[:, place], [0.5, 0.75, 0.9, 0.98])
+        numbers[:, place] = np.digitize(numbers[:, place], edges)
+    return _samples(numbers, label, [f"x{place}" for place in range(12)], names=(0, 3, 6, 9))
+
+
+def retail() -> Samples | None:
+    """Samples of the gift shop's log, as in chapter 8; None where the file is not there."""
+    from leaven.data.clean import Clean, clean
+    from leaven.data.log import read
+    from leaven.data.sampling import Sampling, by_time
+
+    path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "online_retail.csv.gz"
+    if not path.exists():
+        return None
+    columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
+    columns |= {"price": "UnitPrice", "order": "InvoiceNo"}
+    events = clean(read(str(path), columns), Clean(min_user_events=5, min_item_events=5)).events
+    return by_time(events, Sampling(ratio=4, most_positives=2000), key=7)[0]
+
+
+def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()) -> Samples:
+    """Rows of a matrix; columns at `names` are categories."""
+    cells = {
+        str(column): np.array([f"v{int(v)}" for v in numbers[:, place]], object)
+        if place in names
+        else numbers[:, place]
+        for place, column in enumerate(columns)
+    }
+    return Samples.real(cells, np.asarray(label, np.float32), seeds.mix(np.arange(1, len(label) + 1, dtype=np.uint64)))
+
+
+TABLES: dict[str, Callable[[], Samples | None]] = {
+    "cancer": cancer,
+    "diabetes": diabetes,
+    "made": synthetic,
+    "retail": retail,
+}
+
+
+def thirds(rows: Samples, most: int) -> tuple[Samples, Samples, Samples]:
+    """(train, held out, test), by lot, at most `most` rows each."""
+    order = seeds.generator(seeds.key(7, "thirds")).permutation(len(rows))
+    size = min(len(rows) // 3, most)
+    return tuple(rows.take(order[nth * size : (nth + 1) * size]) for nth in range(3))  # type: ignore[return-value]
+
+
+def columns_of(rows: Samples) -> dict[str, Any]:
+    """The cells and the label of rows as plain columns, as a judge reads them."""
+    cells: dict[str, Any] = {name: rows.number(name) for name in rows.numeric}
+    cells |= {name: [text or "" for text in rows.texts(name)] for name in rows.categorical}
+    return {**cells, "label": rows.label.astype(np.float64)}
+
+
+def usefulness(train: Samples, test: Samples) -> float:
+    """AUC on real rows of boosting that learned from these."""
+    from sklearn.metrics import roc_auc_score
+
+    wish = made("click_models", "boosting", {"rounds": 80, "fewest_rows": 10})
+    try:
+        model = wish.fit(train, ClickTraining(key=1))
+    except Exception as error:  # a generator that makes one class alone
+        return float("nan") if "class" in str(error) else _again(error)
+    return float(roc_auc_score(test.label > 0.5, model.predict(test)))
+
+
+def _again(error: Exception) -> float:
+    raise error
+
+
+def table(name: str, rows: Samples, most: int, kinds: list[str]) -> None:
+    """One table: a line a generator, real rows first."""
+    train, held, test = thirds(rows, most)
+    print(f"### {name}: {len(train)} rows each, {len(rows.numeric)} numbers, {len(rows.categorical)} categories\n")
+    print("| rows made by | classifier AUC (real) | marginals (real) | pairs (real) | AUC of a model (real) | s |")
+    print("|---|---|---|---|---|---|")
+    real = usefulness(train, test)
+    for title in kinds:
+        kind, own = KINDS[title]
+        began = time.process_time()
+        fitted = made("table_generators", kind, own).fit(train, key=5)
+        new = fitted.sample(seeds.mix(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
+        spent = time.process_time() - began
+        verdict = judge(columns_of(train), columns_of(held), columns_of(new), "table", metrics=METRICS)
+        cells = [f"{verdict[metric].value:.3f} ({verdict[metric].reference:.3f})" for metric in METRICS]
+        useful = usefulness(new.take(np.arange(len(train))), test)
+        print(f"| {title} | {' | '.join(cells)} | {useful:.3f} ({real:.3f}) | {spent:.0f} |", flush=True)
+    print()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table of generators for each table of rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", nargs="*", default=list(TABLES), choices=list(TABLES))
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--rows", type=int, default=2000)
+    asked = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    for name in asked.tables:
+        rows = TABLES[name]()
+        if rows is None:
+            print(f"{name} is missing: LEAVEN_DATA names the folder of public data", file=sys.stderr)
+        else:
+            table(name, rows, asked.rows, asked.kinds)
+    print("Each figure stands beside the same figure of real rows that nobody made: for the classifier, marginals and")
+    print("pairs those of held-out rows; for the model, one that learned from the real training rows. Seconds are the")
+    print("processor's, to learn and to make twice the rows.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,152 @@
+"""Are the rows of each arm alike, varied, consistent, not copied, private, and did any of that tell what helped?
+
+Held out are the control users' rows, as whole as training rows (`Split.unseen`): no transform, generator, filter,
+encoder or recommender learned from them. (A plan that steers itself saw how well the recommender does on them.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.contracts import FittedRecommender, Tell
+from leaven.data.histories import REAL, Histories
+from leaven.errors import DataError, GateError
+from leaven.experiment.preparation import Prepared
+from leaven.judging import Beside, Figure, Gate, Judgement, Judging
+from leaven.judging.inputs import Inputs, read
+from leaven.judging.judgement import plain
+from leaven.judging.learning import Studied, study
+from leaven.judging.prediction import predictions
+from leaven.judging.procedure import judged
+from leaven.plan import epoch_rows
+from leaven.runs import Run, fingerprint
+from leaven.spec import Arm, Spec
+from leaven.spec.building import table_of
+from leaven.spec.spec import BASELINE, CONTROL
+
+JUDGEMENT = "judgement.json"
+_HALF = 0.5  # progress of the epoch whose rows are judged: schedules begin and end at 0 more often than they rest there
+_LISTED = 20  # copies that the facts of the run list; the file of the arm has all
+
+Rows = tuple[Arm, Callable[[], Histories], str]
+"""An arm, what loads its rows, and their fingerprint."""
+
+
+def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], tell: Tell) -> dict[str, Any]:
+    """The part `judging` of a run's facts, empty where it is turned off; each judgement lies beside the arm's rows.
+
+    arms: name -> its judgement, JSON-able, or why there is none; skipped: why nothing was judged; seconds.
+    """
+    if spec.judge is None:
+        return {}
+    if spec.task == "clicks":
+        return {"skipped": "labelled rows are judged from files: leaven judge --kind table"}
+    if prepared.split.unseen is None or not len(prepared.split.unseen):
+        fix = "give the split a control_share: rows are judged by users whom no generator saw"
+        return {"skipped": f"no users are held out from what makes rows; {fix}"}
+    judge = _Judge(spec, prepared, run, tell)
+    found = {arm.name: judge.arm(arm, once, mark) for arm, once, mark in arms if arm.plan.all}
+    seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
+    return {"arms": {name: one for name, one in found.items() if one}, "seconds": seconds}
+
+
+def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The same with what each arm's rows were good for, and which figures told it."""
+    if "arms" not in judging:
+        return dict(judging)
+    useful = {
+        one["arm"]: {key: one.get(key) for key in ("metric", "lift", "low", "high", "verdict")} for one in effects
+    }
+    arms = {name: one | {"useful": useful.get(name)} for name, one in judging["arms"].items()}
+    lifts = {one["arm"]: float(one["lift"]) for one in effects if one.get("lift") is not None}
+    return {**judging, "arms": arms, "prediction": predictions(arms, lifts)}
+
+
+def refuse(judging: Mapping[str, Any]) -> None:
+    """Raises GateError where an arm of the spec did not pass a gate."""
+    failed = [
+        f"{name}, {gate['gate']}: {gate['why'] or format(gate['value'], '.4g')}"
+        for name, one in judging.get("arms", {}).items()
+        for gate in one.get("gates", ())
+        if not gate["passed"]
+    ]
+    if failed:
+        fix = "the run is whole, and its report shows why; make better rows, or loosen the gate and say so"
+        raise GateError("judge.gates", "all passed", "; ".join(failed), fix)
+
+
+class _Judge:
+    """Learns from real rows once, when the first arm needs it."""
+
+    def __init__(self, spec: Spec, prepared: Prepared, run: Run, tell: Tell) -> None:
+        assert spec.judge is not None
+        self.spec, self.prepared, self.run, self.tell = spec, prepared, run, tell
+        self.wish: Judging = spec.judge
+        self.studied: Studied | None = None
+        self.recommender: FittedRecommender | None = None
+
+    def arm(self, arm: Arm, once: Callable[[], Histories], mark: str) -> dict[str, Any]:
+        """The judgement of one arm, from its file where it is done."""
+        target = self.run.arm(arm.name) / JUDGEMENT
+        wish = table_of(replace(self.wish, gates=()))
+        depends = fingerprint(mark, wish, table_of(self.spec.recommender), self.spec.evaluate.steps)
+        with self.run.stage(f"judge {arm.name}", depends, [target]) as stage:
+            if not stage.done:
+                stage.facts = self._judged(arm, once)
+        return self._gated(arm.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
+
+    def _gated(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """With the gates of the spec tried; the control is made to copy, and passes by."""
+        if name == CONTROL or not self.wish.gates or not found:
+            return dict(found)
+        figures = tuple(Figure(**one) for one in found.get("figures", ()))
+        whole = Judgement("histories", figures, found.get("skipped_metrics", {}), {})
+        tried = whole.pass_through([Gate.parse(gate) for gate in self.wish.gates]).gates
+        return {**found, "gates": [plain(asdict(one)) for one in tried]}
+
+    def _judged(self, arm: Arm, once: Callable[[], Histories]) -> dict[str, Any]:
+        new = self._made(arm, once())
+        if not len(new):
+            return {}
+        train, unseen = self.prepared.split.train, self.prepared.split.unseen
+        try:
+            inputs = read(train, unseen, new, "histories", self.spec.seed, Beside(train.catalog))
+            if arm.plan.controller is not None:
+                inputs.facts["held_out_users_steered_the_plan"] = True
+            found = judged(
+                inputs, self._known(inputs), replace(self.wish, gates=()), self.spec.seed, self._told(arm.name)
+            )
+        except DataError as error:
+            return {"skipped": str(error)}
+        found.write(self.run.arm(arm.name))
+        told: dict[str, Any] = plain(found.as_dict())
+        told["skipped_metrics"] = told.pop("skipped")
+        return told | {"copies": told["copies"][:_LISTED], "copies_found": len(told["copies"])}
+
+    def _made(self, arm: Arm, once: Histories) -> Histories:
+        """Rows that steps made or changed: once, and in one epoch, half-way through."""
+        rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
+        whole = rows(0, _HALF)
+        made: Histories = whole.take(np.flatnonzero(whole.origin != REAL))
+        return made
+
+    def _known(self, inputs: Inputs) -> Studied:
+        if self.studied is None:
+            self.tell(0, 0, "judging rows · learning from real ones")
+            key = seeds.key(self.spec.seed, "judge")
+            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, self._frozen())
+        return self.studied
+
+    def _frozen(self) -> FittedRecommender:
+        """The recommender that learned from the real rows alone, with the first seed."""
+        kind: Any = type(self.spec.recommender)
+        loaded: FittedRecommender = kind.load(self.run.fit(BASELINE, 1) / "model")
+        return loaded
+
+    def _told(self, name: str) -> Tell:
+        return lambda done, total, words: self.tell(done, total, f"{name}: {words}")

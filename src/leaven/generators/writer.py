@@ -1,0 +1,118 @@
+"""What does every generator that writes from left to right promise, once it is trained?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.contracts import Keys
+from leaven.data.histories import Histories
+from leaven.errors import FitError, MissingExtra
+from leaven.generators.frame import Check, Frames, mirrored
+
+if TYPE_CHECKING:
+    from leaven.generators.decoder import Decoder
+    from leaven.generators.drawing import Pen
+
+
+def ready(kind: str, train: Histories) -> None:
+    """Raises FitError where there is no event to learn from; MissingExtra without torch."""
+    if train.events == 0:
+        raise FitError(kind, "at least one event to learn from", "none", "give it training rows")
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtra("torch", "torch") from None
+
+
+def of_net(wish: Any) -> list[Check]:
+    """The checks of the fields that all generators with a net share."""
+    return [
+        ("temperature", wish.temperature > 0, "a number above 0"),
+        ("top_k", wish.top_k >= 0, "0 (all) or more"),
+        ("top_p", 0 < wish.top_p <= 1, "a share above 0, at most 1"),
+        ("width", wish.width >= 2 and wish.width % max(wish.heads, 1) == 0, "a multiple of heads"),
+        ("layers", wish.layers >= 1, "1 or more"),
+        ("heads", wish.heads >= 1, "1 or more"),
+        ("dropout", 0 <= wish.dropout < 1, "a share below 1"),
+        ("length", wish.length >= 1, "1 or more"),
+        ("steps", wish.steps is None or wish.steps >= 1, "1 or more"),
+        ("learning_rate", wish.learning_rate > 0, "a number above 0"),
+        ("batch_events", wish.batch_events >= 1, "1 or more"),
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """A trained decoder. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
+
+    kind: str
+    wish: Any
+    net: Decoder
+    pen: Pen
+    frames: Frames
+    curve: Sequence[Mapping[str, float]]
+
+    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+        """One row a key. With `like`, and `where` not alone: its rows continued, with their parents and weights.
+
+        New items were on sale at their time, and nothing happens after the last training event (in front of a
+        history: before the first). Raises DataError where there are not as many keys as rows.
+        """
+        import copy
+
+        from leaven.generators.decoding import write
+
+        frame = self.frames.begin(self.wish, keys, like)
+        write(copy.deepcopy(self.net).double().eval(), self.pen, frame)
+        return self.frames.finish(self.wish, frame)
+
+    def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
+        """float64 (rows,): natural logarithm of each row's items given the times and the first item.
+
+        `before` reads backwards: given the last item. Days of sale, repeats, temperature and cuts do not enter; a
+        masked event is read, and never guessed.
+        """
+        from leaven.generators.decoder import event_log_likelihoods
+
+        return event_log_likelihoods(self.net, to_score(self.frames, rows), self.pen.knots, self.wish.length)
+
+    def save(self, folder: Path) -> None:
+        """Write one safetensors file, which is whole or not there."""
+        from leaven.generators.keeping import keep
+
+        parts = (self.wish, self.net, self.net.shape, self.pen, self.frames, self.curve)
+        keep(folder / f"{self.kind}.safetensors", *parts)
+
+
+def to_score(frames: Frames, rows: Histories) -> Histories:
+    """Rows as a net reads them, every event a target but the first."""
+    from leaven.generators.learning import begun
+
+    read = begun(mirrored(rows) if frames.backwards else rows)
+    return replace(read, targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
+
+
+def loaded(wish: Any, kind: str, folder: Path) -> Writer:
+    """What `Writer.save` wrote, without the catalogue; wish: its class.
+
+    Raises DataError where the folder holds no such net.
+    """
+    import torch
+
+    from leaven.generators.decoder import Decoder
+    from leaven.generators.keeping import restored
+
+    return Writer(
+        kind,
+        *restored(
+            wish,
+            folder / f"{kind}.safetensors",
+            lambda told, shape, knots: Decoder(shape, told.cell, knots, torch.ones(shape.n_items), torch.Generator()),
+        ),
+    )

@@ -1,0 +1,68 @@
+"""How do views of pictures become a folder of files that any training loop reads?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from leaven import registry, seeds
+from leaven.contracts import ImageTransform
+from leaven.data.catalog import Catalog
+from leaven.data.pictures import Pixels, opencv
+from leaven.transforms.image.preview import Show
+from leaven.transforms.image.sources import BLOCK, Sources, block, called_by
+from leaven.transforms.image.views import changed
+
+TABLE = "views.csv"
+_QUALITY = 95
+
+
+def save_views(
+    sources: Sources,
+    wish: ImageTransform,
+    show: Show,
+    folder: Path,
+    catalog: Catalog | None = None,
+    names: Sequence[str] | None = None,
+    tell: Callable[[int, int, str], None] = lambda done, total, words: None,
+) -> int:
+    """Writes `show.copies` views of every picture as JPEG, and views.csv: file, source, name, copy, key; how many.
+
+    A view is the one of the same copy that a preview shows. Files are whole or not there; the table comes last.
+    """
+    fitted = wish.fit(catalog or Catalog(ids=[]))
+    kind = registry.kind_of("image_transforms", wish)
+    place = seeds.key(show.seed, "picture", kind)
+    called = [str(one) for one in names] if names is not None else called_by(sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: list[tuple[str, str, str, int, int]] = []
+    for begin in range(0, len(sources), BLOCK):
+        tell(begin, len(sources), f"writing views, {kind}")
+        pictures, places, _ = block(sources, begin, min(begin + BLOCK, len(sources)), show.size, catalog)
+        own = seeds.user_keys([called[one] for one in places])
+        for copy in range(show.copies):
+            keys = seeds.row_keys(place, own, copy)
+            for row, view in enumerate(changed(fitted, pictures, keys, show.strength).pixels):
+                file = f"{places[row]:07d}-{kind}-{copy}.jpg"
+                _write(folder / file, view)
+                lines.append((file, _source(sources, places[row]), called[places[row]], copy, int(keys[row])))
+    with (folder / f"{TABLE}.part").open("w", newline="", encoding="utf-8") as held:
+        csv.writer(held).writerows([("file", "source", "name", "copy", "key"), *sorted(lines)])
+    (folder / f"{TABLE}.part").replace(folder / TABLE)
+    return len(lines)
+
+
+def _source(sources: Sources, place: int) -> str:
+    return str(place) if not isinstance(sources, Sequence) else str(sources[place])
+
+
+def _write(file: Path, picture: Pixels) -> None:
+    cv2 = opencv()
+    turned = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+    _, held = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    part = file.with_name(file.name + ".part")
+    part.write_bytes(held.tobytes())
+    part.replace(file)

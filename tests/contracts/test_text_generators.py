@@ -1,0 +1,99 @@
+"""What every writer of texts promises, checked for all that are registered; an honest and a lying author take the part
+of the model.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contracts.registered import wish_of
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.generators.text.answers import Answer, Answers
+from leaven.generators.text.checks import Checks
+from leaven.generators.text.writing import Budget, Writer
+from leaven.registry import kinds
+
+KINDS = tuple(kinds("text_generators"))
+TEXTS = [f"{look} hand {thing} {n} ml" for n, look in enumerate(["soft", "mild"]) for thing in ("cream", "soap")] + [
+    "",
+    " ",
+]
+ITEMS = Catalog([str(n) for n in range(6)], {"title": TEXTS})
+
+
+class Author:
+    """Says the words of a text in another order, or what is not true of it."""
+
+    name = "author"
+
+    def __init__(self, lies: bool) -> None:
+        self.lies, self.asked = lies, 0
+
+    def ask(self, messages, variant: int) -> Answer:
+        self.asked += 1
+        words = json.loads(messages[1]["content"])["text"].split()
+        said = "cream 99 ml" if self.lies else " ".join([*words[2:], *words[:2]])
+        return Answer(json.dumps({"paraphrase": said}), 10)
+
+
+def writer(kind: str, lies: bool = False, **fields) -> Writer:
+    wish = replace(wish_of("text_generators", kind)(), **fields)
+    checks = Checks.of(ITEMS, wish.protect, wish.forbidden, wish.length_range, (-1.0, 1.0))
+    budget = Budget(wish.most_calls, wish.most_tokens)
+    return Writer(Author(lies), checks, Answers(wish.cache), budget, wish.take, wish.p, wish.variants, False, 1)
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.row_keys(3, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+
+
+def ones(count: int) -> np.ndarray:
+    return np.ones(count, np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_keys_give_the_same_texts_in_any_batch(kind: str) -> None:
+    fitted = writer(kind, p=0.5)
+    whole = fitted(TEXTS, keys(6), ones(6))
+    assert whole != TEXTS
+    other = writer(kind, p=0.5)
+    assert [other([text], keys(6)[n : n + 1], ones(1))[0] for n, text in enumerate(TEXTS)] == whole
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strength_0_is_the_identity_and_asks_nobody(kind: str) -> None:
+    fitted = writer(kind)
+    assert fitted(TEXTS, keys(6), 0 * ones(6)) == TEXTS
+    assert fitted.author.asked == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stays_has_a_reason(kind: str) -> None:
+    fitted = writer(kind, lies=True)
+    assert fitted(TEXTS, keys(6), ones(6)) == TEXTS
+    held = fitted.reasons(TEXTS)
+    assert held["facts that the text lacks"].tolist() == [True] * 4 + [False] * 2
+    assert held["no words"].tolist() == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_budget_is_never_passed(kind: str) -> None:
+    fitted = writer(kind, most_calls=2)
+    made = fitted(TEXTS, keys(6), ones(6))
+    assert fitted.author.asked == 2
+    assert sum(a != b for a, b in zip(made, TEXTS, strict=True)) == 2
+
+
+def test_the_wishes_load_without_heavy_libraries() -> None:
+    modules = sorted({place.partition(":")[0] for place in kinds("text_generators").values()})
+    heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
+    code = (
+        f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

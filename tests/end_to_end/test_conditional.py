@@ -1,0 +1,149 @@
+"""A plan that steers itself, on a tiny simulated shop, from a spec to a page; what cannot be steered says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from leaven.data.shop import Dirt, Shop
+from leaven.errors import DataError, SpecError
+from leaven.experiment import run
+from leaven.spec import load
+
+SPEC = """
+name = "steered"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+[split]
+control_share = 0.2
+[recommender]
+kind = "transformer"
+width = 16
+layers = 1
+dropout = 0.0
+batch_events = 128
+looks = 10
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+steps = 60
+[[arm]]
+name = "conditional"
+combine = "conditional"
+controller = { kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }
+[[arm.step]]
+use = "drop"
+mode = "replace"
+when = "each_epoch"
+[[arm]]
+name = "dynamic"
+rounds = 2
+[[arm.step]]
+use = "markov"
+when = "each_round"
+[[arm.step]]
+use = "crop"
+when = "each_epoch"
+during = [0.0, 0.5]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("steered")
+    Shop(users=300, items=60, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    (where / "spec.toml").write_text(SPEC)
+    return where
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    return run(load(folder / "spec.toml"), folder / "run")
+
+
+def test_every_look_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
+    facts = done.facts()
+    kept = json.loads((done.folder / "arms/conditional/seed-1/decisions.json").read_text())
+    assert [row["step"] for row in kept] == [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
+    assert facts["decisions"] == [{"arm": "conditional", "seed": 1, **row} for row in kept]
+    assert all({"step", "signals", "decision", "why"} <= set(row) for row in kept)
+    assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
+    assert kept[-1]["decision"]["strength"] == [0.0]
+    assert any(row["decision"]["strength"][0] > 0 for row in kept)
+    assert "What was decided while training" in (done.folder / "report.html").read_text()
+
+
+def test_the_pilot_costs_its_steps_and_the_cost_says_so(done) -> None:
+    cost = done.facts()["cost"]
+    assert cost["pilot_steps"] == 18
+    assert cost["seconds"]["pilots"] > 0
+
+
+def test_rounds_and_stages_are_told_by_step(done) -> None:
+    (dynamic,) = (arm for arm in done.facts()["arms"] if arm["name"] == "dynamic")
+    markov, crop = dynamic["steps"]
+    assert len(markov["rounds"]) == 2
+    assert markov["made"] == sum(markov["rounds"]) > 0
+    assert crop["made"] > 0
+
+
+def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and_decisions(
+    done, folder, tmp_path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def at(place: str, step: int):
+        def tell(done: int, total: int, words: str) -> None:
+            if words.startswith("conditional, seed 1") and ("pilot" in words) == (place == "pilot") and done >= step:
+                raise Killed
+
+        return tell
+
+    (folder / "alone.toml").write_text(SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')])
+    spec = load(folder / "alone.toml")
+    for place, step in (("pilot", 12), ("arm", 36)):
+        with pytest.raises(Killed):
+            run(spec, tmp_path / "run", resume=True, tell=at(place, step))
+    again = run(spec, tmp_path / "run", resume=True)
+    for name in ("decisions.json", "model/transformer.safetensors"):
+        path = f"arms/conditional/seed-1/{name}"
+        assert (again.folder / path).read_bytes() == (done.folder / path).read_bytes()
+    assert again.facts()["cost"]["pilot_steps"] == 18
+
+
+def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
+    """Open loop with the recorded schedule: the same rows at the same steps from the same start."""
+    log = done.folder / "arms/conditional/seed-1/decisions.json"
+    text = SPEC.replace(
+        '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
+    )
+    text = text[: text.index('[[arm]]\nname = "dynamic"')]
+    (folder / "replay.toml").write_text(text)
+    again = run(load(folder / "replay.toml"), folder / "replayed")
+    weights = "arms/conditional/seed-1/model/transformer.safetensors"
+    assert (again.folder / weights).read_bytes() == (done.folder / weights).read_bytes()
+    assert "pilot_steps" not in again.facts()["cost"]
+
+
+def test_a_recommender_that_knows_no_epochs_gets_constant_strength_and_the_facts_say_so(folder, tmp_path) -> None:
+    text = SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')]
+    start, end = text.index("[recommender]"), text.index("[evaluate]")
+    text = text[:start] + '[recommender]\nkind = "itemknn"\n' + text[end:].replace("steps = 60\n", "")
+    (folder / "knn.toml").write_text(text)
+    facts = run(load(folder / "knn.toml"), tmp_path / "run").facts()
+    assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
+    assert facts["comparison"]["means"]["conditional"] != facts["comparison"]["means"]["baseline"]
+
+
+def test_what_a_split_or_a_recommender_cannot_give_is_refused_before_any_training(folder, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"control_share = 0\.05"):
+        run(load(folder / "spec.toml", ["split.control_share=0.0"]), tmp_path / "one")
+    text = SPEC.replace("during = [0.0, 0.5]", "during = [0.6, 1.0]")
+    start, end = text.index("[recommender]"), text.index("[evaluate]")
+    (folder / "late.toml").write_text(text[:start] + '[recommender]\nkind = "popularity"\n' + text[end:])
+    late = load(folder / "late.toml")
+    with pytest.raises(SpecError, match="during"):
+        run(late, tmp_path / "two")
+    assert not list(tmp_path.glob("*/arms/*/seed-*"))

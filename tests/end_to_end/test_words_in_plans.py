@@ -1,0 +1,82 @@
+"""One plan changes histories and words together, and a recommender that reads items learns from both."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from leaven.data.shop import Dirt, Shop
+from leaven.errors import SpecError
+from leaven.experiment import preview_arms, run
+from leaven.report.page import render
+from leaven.spec import load
+
+SPEC = """
+name = "words"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+items = "shop/items.csv"
+item_columns = { item = "item_id", text = ["title"], category = "category", price = "price" }
+[recommender]
+kind = "multimodal"
+encoders = ["tfidf", { kind = "attributes", price = 0.2 }]
+transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
+consistency = 0.1
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+steps = 12
+[[arm]]
+name = "rows and words"
+[[arm.step]]
+use = "crop"
+[[arm.step]]
+use = "units"
+columns = ["title"]
+[[arm.step]]
+use = "words.delete"
+mode = "replace"
+when = "each_epoch"
+p = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("words")
+    Shop(users=150, items=40, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    (where / "spec.toml").write_text(SPEC)
+    return where
+
+
+def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None:
+    done = run(load(folder / "spec.toml"), folder / "run")
+    facts = done.facts()
+    (arm,) = (one for one in facts["arms"] if one["name"] == "rows and words")
+    assert [step.get("on") for step in arm["steps"]] == [None, "words", "words"]
+    items = len(pq.read_table(folder / "run/data/catalog.parquet"))
+    assert arm["steps"][1]["made"] == items
+    assert arm["rows_new"] == arm["steps"][0]["made"]
+    table = pq.read_table(next((folder / "run").rglob("views/02-units.parquet")))
+    assert table.num_rows == items
+    fit = next(one for one in facts["fits"] if one["arm"] == "rows and words")
+    assert set(fit["items_known_by"]) == {"words", "attributes"}
+    page = render(json.loads(json.dumps(facts)))
+    assert "Words of the items, step <b>delete words</b>" in page
+    assert "multimodal" in (folder / "run/spec.toml").read_text()
+    again = load(folder / "run/spec.toml")
+    assert again.recommender == load(folder / "spec.toml").recommender
+
+
+def test_a_preview_shows_texts_beside_rows(folder, tmp_path) -> None:
+    found = preview_arms(load(folder / "spec.toml"), None, 6, tmp_path)["rows and words"]
+    assert {one["step"] for one in found} == {"crop", "delete words"} | ({"units"} & {one["step"] for one in found})
+
+
+def test_a_recommender_that_knows_no_words_is_refused_before_anything_is_read(folder) -> None:
+    spec = load(folder / "spec.toml", ["recommender={ kind = 'itemknn' }"])
+    with pytest.raises(SpecError, match="multimodal"):
+        run(spec, folder / "refused")
+    assert not (folder / "refused").exists()

@@ -1,0 +1,88 @@
+"""Does rejection by a classifier bring made rows nearer to real ones, row by row?"""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.shop import first_order
+from leaven.dosage.filters.density_ratio import DensityRatio, logistic
+from leaven.errors import FitError, SpecError
+from leaven.generators.markov import Markov
+from leaven.plan import Plan, Step
+from leaven.plan.fitting import fit_step
+
+ITEMS = 30
+
+
+def real() -> Histories:
+    return first_order(ITEMS, rows=800, length=8, seed=1)[0]
+
+
+class HalfNoise:
+    """A generator whose every second row is noise."""
+
+    def sample(self, keys: np.ndarray, like: Histories | None = None) -> Histories:
+        chance = np.random.default_rng(3)
+        good = first_order(ITEMS, rows=2 * len(keys), length=8, seed=1)[0].slice(len(keys), 2 * len(keys))
+        rows = [
+            good.row(i).tolist() if is_good(i) else chance.integers(1, ITEMS + 1, 8).tolist() for i in range(len(keys))
+        ]
+        return Histories.of(rows, ITEMS, times=[list(range(0, 8 * 3600, 3600))] * len(keys), keys=keys.tolist())
+
+    def save(self, folder: object) -> None:
+        """Nothing to keep."""
+
+
+def is_good(row: int) -> bool:
+    return row % 2 == 0
+
+
+def test_noise_goes_and_what_is_like_real_rows_stays() -> None:
+    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(400)]))
+    fitted = DensityRatio(generator=HalfNoise()).fit(real(), 7)
+    mask = fitted(made).mask
+    good = np.array([is_good(row) for row in range(400)])
+    assert mask[good].mean() > 2 * mask[~good].mean()
+    assert mask[good].mean() > 0.6
+    assert fitted.log_ratio(made)[good].mean() > fitted.log_ratio(made)[~good].mean() + 0.5
+
+
+def test_the_ratio_is_calibrated() -> None:
+    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(400)]))
+    fitted = DensityRatio(generator=HalfNoise()).fit(real(), 7)
+    unseen = first_order(ITEMS, rows=1200, length=8, seed=1)[0].slice(800, 1200)
+    said = 1 / (1 + np.exp(-np.concatenate([fitted.log_ratio(unseen), fitted.log_ratio(made)])))
+    assert said.mean() == pytest.approx(0.5, abs=0.06)  # half of them are real
+    sure = said > np.quantile(said, 0.75)
+    assert np.repeat([1, 0], 400)[sure].mean() == pytest.approx(said[sure].mean(), abs=0.12)
+
+
+def test_a_lower_ceiling_keeps_more_and_a_row_is_judged_by_itself() -> None:
+    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(200)]))
+    strict, loose = (DensityRatio(HalfNoise(), ceiling=c).fit(real(), 7) for c in (1.0, 0.3))
+    assert loose(made).mask.sum() > strict(made).mask.sum()
+    assert loose(made.slice(5, 6)).mask[0] == loose(made).mask[5]
+
+
+def test_a_step_tells_the_filter_whose_rows_it_judges() -> None:
+    step = fit_step(Plan([Step(Markov(), keep=(DensityRatio(),))]), 1, real(), seed=7)
+    given = fit_step(Plan([Step(Markov(), keep=(DensityRatio(step.generator),))]), 1, real(), seed=7)
+    other = fit_step(Plan([Step(Markov(), keep=(DensityRatio(HalfNoise()),))]), 1, real(), seed=7)
+    made = Markov().fit(real(), 1).sample(seeds.user_keys([f"n{i}" for i in range(200)]))
+    masks = [one.filters[0](made).mask.tolist() for one in (step, given, other)]
+    assert masks[0] == masks[1] != masks[2]
+
+
+def test_logistic_regression_finds_the_weights_of_a_known_law() -> None:
+    chance = np.random.default_rng(1)
+    points = np.column_stack([np.ones(20_000), chance.normal(size=20_000)])
+    label = (chance.random(20_000) < 1 / (1 + np.exp(-(0.5 - 1.5 * points[:, 1])))).astype(float)
+    assert logistic(points, label) == pytest.approx([0.5, -1.5], abs=0.06)
+
+
+def test_too_few_rows_and_a_wrong_ceiling_are_refused() -> None:
+    with pytest.raises(FitError, match="at least 40"):
+        DensityRatio().fit(real().slice(0, 30), 7)
+    with pytest.raises(SpecError):
+        DensityRatio(ceiling=0.0)

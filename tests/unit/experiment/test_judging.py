@@ -1,0 +1,100 @@
+"""The rows of each arm are judged by users whom nothing saw, once, and what they were good for stands beside."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench.defects import HistoryLaw
+
+from leaven.contracts import Training
+from leaven.data.histories import HeldOut
+from leaven.data.log import Source
+from leaven.data.split import Split
+from leaven.errors import GateError
+from leaven.experiment.judging import judge_arms, refuse, with_effects
+from leaven.experiment.preparation import Prepared
+from leaven.judging import Judging
+from leaven.plan import Plan, Step, expand
+from leaven.registry import made
+from leaven.runs import Run
+from leaven.spec import Arm, Spec
+
+QUICK = ("coverage", "copies", "next_rank", "lengths")
+TRAIN, UNSEEN = HistoryLaw().rows(150, 1), HistoryLaw().rows(120, 2)
+NOBODY = HeldOut(TRAIN.take(np.zeros(0, np.int64)), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(1, np.int64))
+ARMS = {
+    "baseline": Plan(),
+    "repeat": Plan([Step(made("transforms", "repeat"))]),
+    "crop": Plan([Step(made("transforms", "crop"))]),
+    "each epoch": Plan([Step(made("transforms", "reorder"), mode="replace", when="each_epoch", p=1.0)]),
+}
+
+
+def spec_of(**wish) -> Spec:
+    recommender = made("recommenders", "itemknn")
+    return Spec("small", Source("log.csv"), recommender=recommender, judge=Judging(metrics=QUICK, **wish))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("run"))
+    made("recommenders", "itemknn").fit(TRAIN, Training(key=0)).save(run.fit("baseline", 1) / "model")
+    prepared = Prepared(Split(TRAIN, None, NOBODY, NOBODY, {}, UNSEEN), {}, "mark", {})
+    arms = [(Arm(name, plan), lambda plan=plan: expand(TRAIN, plan, 7), name) for name, plan in ARMS.items()]
+    return run, prepared, arms
+
+
+@pytest.fixture(scope="module")
+def found(bench):
+    run, prepared, arms = bench
+    return judge_arms(spec_of(gates=("max_copies=0.5",)), prepared, run, arms, lambda *_: None)
+
+
+def test_arms_with_made_or_changed_rows_are_judged_and_kept(bench, found) -> None:
+    assert list(found["arms"]) == ["repeat", "crop", "each epoch"]
+    figures = {name: {one["kind"]: one for one in arm["figures"]} for name, arm in found["arms"].items()}
+    assert figures["repeat"]["copies"]["value"] == 1.0
+    assert figures["each epoch"]["copies"]["value"] < 0.5
+    assert figures["crop"]["lengths"]["value"] > figures["crop"]["lengths"]["reference"]
+    assert all(set(QUICK) == set(of) for of in figures.values())
+    whole = json.loads((bench[0].arm("repeat") / "judgement.json").read_text())
+    assert len(whole["copies"]) == found["arms"]["repeat"]["copies_found"] == 150
+    assert len(found["arms"]["repeat"]["copies"]) == 20
+    assert whole["facts"]["rows"] == {"real": 150, "held_out": 120, "new": 150}
+
+
+def test_what_was_judged_is_not_judged_again(bench, found) -> None:
+    run, prepared, arms = bench
+
+    def never():
+        raise AssertionError("rows were loaded again")
+
+    again = judge_arms(spec_of(), prepared, run, [(arm, never, mark) for arm, _, mark in arms], lambda *_: None)
+    assert again["arms"]["crop"]["figures"] == found["arms"]["crop"]["figures"]
+
+
+def test_gates_bind_the_arms_of_the_spec_and_not_the_control(bench, found) -> None:
+    assert "gates" not in found["arms"]["repeat"] or not found["arms"]["repeat"]["gates"]
+    assert found["arms"]["each epoch"]["gates"][0]["passed"]
+    refuse(found)
+    strict = judge_arms(spec_of(gates=("min_coverage=2",)), *[bench[1], bench[0]], bench[2], lambda *_: None)
+    with pytest.raises(GateError, match=r"crop, min_coverage=2: 0\.\d+"):
+        refuse(strict)
+
+
+def test_without_users_that_nothing_saw_the_reason_is_told(bench) -> None:
+    run, prepared, arms = bench
+    without = replace(prepared, split=replace(prepared.split, unseen=None))
+    assert "control_share" in judge_arms(spec_of(), without, run, arms, lambda *_: None)["skipped"]
+    assert judge_arms(replace(spec_of(), judge=None), prepared, run, arms, lambda *_: None) == {}
+
+
+def test_the_effect_stands_beside_the_figures(found) -> None:
+    effects = [
+        {"arm": name, "metric": "ndcg@10", "lift": lift, "verdict": "helped"}
+        for name, lift in (("repeat", 0.0), ("crop", 0.2), ("each epoch", -0.1))
+    ]
+    whole = with_effects(found, effects)
+    assert whole["arms"]["crop"]["useful"]["lift"] == 0.2
+    assert whole["prediction"] == {"arms": 3, "fewest": 4, "figures": []}

@@ -1,0 +1,124 @@
+"""Generated pictures learn something, and what goes wrong is said with its step."""
+
+import math
+
+import numpy as np
+import pytest
+
+from contracts.test_image_generators import fitted, keys, real
+from leaven.errors import FitError, SpecError
+from leaven.generators.image.gan import PictureGan
+from leaven.generators.image.vae import PictureVae
+
+torch = pytest.importorskip("torch")
+SMALL = {"noise": 16, "width": 16, "batch": 32}
+
+
+def test_a_vae_draws_the_colour_of_the_category() -> None:
+    for code, channel in ((1, 0), (2, 2)):
+        made = fitted("vae").sample(keys(32), np.full(32, code, np.int32)).pixels[:, 5:11, 5:11].astype(float)
+        colours = made.mean(axis=(0, 1, 2))
+        assert colours[channel] > colours[2 - channel] + 15
+
+
+def test_a_vae_draws_real_pictures_again() -> None:
+    pictures, category = real()
+    again = fitted("vae").again(pictures, category).astype(float)
+    apart = np.abs(again - pictures.pixels).mean()
+    assert apart < 0.7 * np.abs(pictures.pixels - pictures.pixels.mean(axis=0)).mean()
+
+
+def test_a_learned_variance_finds_the_deviation() -> None:
+    pictures, category = real()
+    fit = PictureVae(steps=300, learning_rate=2e-3, **SMALL).fit(pictures, 3, category)
+    left = (fit.again(pictures, category).astype(float) - pictures.pixels) / 127.5
+    assert math.sqrt(fit.net.variance.item()) == pytest.approx(left.std(), rel=0.5)
+
+
+@pytest.mark.parametrize("loss", ["as_written", "non_saturating", "relativistic"])
+def test_a_gan_comes_nearer_to_the_real_colours(loss: str) -> None:
+    pictures, category = real()
+    made = [
+        PictureGan(loss=loss, steps=steps, learning_rate=2e-3, **SMALL).fit(pictures, 3, category).sample(keys(64))
+        for steps in (1, 60)
+    ]
+    wanted = pictures.pixels.mean(axis=0)
+    far = [np.abs(one.pixels.mean(axis=0) - wanted).mean() for one in made]
+    assert far[1] < 0.7 * far[0], far
+
+
+def test_the_penalties_are_those_of_a_linear_critic() -> None:
+    from leaven.nets.picture_gan import Gan, GanShape
+    from leaven.nets.picture_stacks import StackShape
+
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.full((3 * 8 * 8,), 0.5))
+
+        def forward(self, pictures, codes):
+            return pictures.flatten(1) @ self.weight
+
+    losses = []
+    for penalty in (0.0, 2.0):
+        shape = GanShape(StackShape(8, 4, 8, normal=False), "relativistic", penalty, augment=False)
+        net = Gan(shape, torch.Generator().manual_seed(1))
+        net.critic = Linear()
+        real_ones = torch.zeros(5, 3, 8, 8)
+        noise = torch.zeros(5, 4)
+        losses.append(net(real_ones, torch.zeros(5, dtype=torch.long), noise, torch.zeros(2, 5, 8)).item())
+    assert losses[1] - losses[0] == pytest.approx(2.0 / 2 * 2 * (192 * 0.25))  # γ/2 · (R1 + R2), each |w|²
+
+
+def test_the_critic_takes_nothing_from_the_generators_loss() -> None:
+    from leaven.nets.picture_gan import Gan, GanShape
+    from leaven.nets.picture_stacks import StackShape
+
+    shape = GanShape(StackShape(8, 4, 8), "non_saturating", 0.0, augment=False)
+    net = Gan(shape, torch.Generator().manual_seed(1))
+    real_ones, codes = torch.rand(6, 3, 8, 8), torch.zeros(6, dtype=torch.long)
+    noise = torch.randn(6, 4, generator=torch.Generator().manual_seed(2))
+    net(real_ones, codes, noise, torch.zeros(2, 6, 8)).backward()
+    mixed = [weight.grad.clone() for weight in net.critic.parameters()]
+    net.zero_grad()
+    made = net.maker(noise, codes).detach()
+    soft = torch.nn.functional.softplus
+    (soft(-net.critic(real_ones, codes)).mean() + soft(net.critic(made, codes)).mean()).backward()
+    for one, weight in zip(mixed, net.critic.parameters(), strict=True):
+        assert torch.allclose(one, weight.grad, atol=1e-6)
+
+
+def test_augmenting_lets_gradients_through_and_a_lot_of_one_half_moves_nothing_far() -> None:
+    from leaven.nets.picture_gan import augmented
+
+    pictures = torch.rand(3, 3, 16, 16, requires_grad=True)
+    lots = torch.full((3, 8), 0.5)
+    made = augmented(pictures, lots)
+    made.sum().backward()
+    assert (pictures.grad.abs() > 0).float().mean() > 0.6
+    outside = torch.ones(16, 16, dtype=torch.bool)
+    outside[4:12, 4:12] = False
+    assert torch.allclose(made.detach()[:, :, outside], pictures.detach()[:, :, outside], atol=1e-5)
+    assert (made.detach()[:, :, 4:12, 4:12] == 0).all()
+
+
+def test_a_loss_that_is_no_number_stops_with_its_step() -> None:
+    pictures, category = real(32)
+    for wish in (PictureGan(learning_rate=1e30, steps=40, **SMALL), PictureVae(learning_rate=1e30, steps=40, **SMALL)):
+        with pytest.raises(FitError, match="step"):
+            wish.fit(pictures, 1, category)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: PictureGan(loss="relativstic"), "relativistic"),
+        (lambda: PictureGan(width=12), "multiple of 8"),
+        (lambda: PictureGan(penalty=-1.0), "0 or more"),
+        (lambda: PictureVae(loss="mse"), "as_written"),
+        (lambda: PictureVae(steps=0), "more than 0"),
+    ],
+)
+def test_wrong_wishes_are_answered(wrong, said) -> None:
+    with pytest.raises(SpecError, match=said):
+        wrong()

@@ -1,0 +1,82 @@
+"""Does the masked net say what stands between, and write there and nowhere else?"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra [torch]")
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.errors import DataError, SpecError
+from leaven.generators.denoiser import Denoiser, FittedDenoiser
+from leaven.generators.masking import some_hidden
+
+ITEMS = 8
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.user_keys([f"new{i}" for i in range(count)])
+
+
+def circles(rows: int, begin: int = 0) -> Histories:
+    """Item i is followed by i + 1, around a circle."""
+    paths = [[(begin + row + place) % ITEMS + 1 for place in range(6)] for row in range(rows)]
+    return Histories.of(paths, ITEMS, times=[list(range(0, 60, 10))] * rows)
+
+
+@cache
+def fitted(where: str = "between") -> FittedDenoiser:
+    small = {"width": 32, "layers": 1, "steps": 250, "learning_rate": 1e-2, "dropout": 0.0, "batch_events": 256}
+    return Denoiser(where=where, new_events_range=(1, 1), keep=(), **small).fit(circles(160), 7)
+
+
+def test_what_is_forgotten_is_said_again_from_both_sides() -> None:
+    real = circles(40, 3)
+    made = replace(fitted(), wish=replace(fitted().wish, where="instead", share=0.3)).sample(keys(40), real).check()
+    assert made.lengths.tolist() == real.lengths.tolist()
+    assert made.times.tolist() == real.times.tolist()
+    assert made.parents.tolist() == real.parents.tolist()
+    assert made.targets.tolist() == real.targets.tolist()
+    assert (made.items == real.items).mean() > 0.97  # 7 in 10 are the real ones; the others follow from them
+
+
+def test_between_two_events_comes_one_that_fits_and_the_real_ones_stay() -> None:
+    gaps = Histories.of([[1, 3], [4, 6]], ITEMS, times=[[0, 20], [0, 20]])
+    made = fitted().sample(keys(2), gaps).check()
+    assert [made.row(0).tolist(), made.row(1).tolist()] == [[1, 2, 3], [4, 5, 6]]
+    assert made.targets.tolist() == [1, 1] or made.targets.tolist() == [2, 2]
+    assert (np.diff(made.times.reshape(2, 3), axis=1) >= 0).all()
+
+
+def test_added_events_are_targets_from_the_first_real_target_on() -> None:
+    real = circles(30)
+    last = replace(real, targets=np.ones(30, np.int32))
+    made = fitted().sample(keys(30), last)
+    assert (made.targets == 1).all()  # the last event was the only target, nothing lies behind it
+    assert (fitted().sample(keys(30), real).targets >= 5).all()
+
+
+def test_what_fits_in_is_likelier_than_what_does_not() -> None:
+    row, odd = Histories.of([[1, 2, 3, 4]], ITEMS), Histories.of([[1, 2, 7, 4]], ITEMS)
+    assert fitted().pseudo_log_likelihood(row)[0] > fitted().pseudo_log_likelihood(odd)[0] + 2
+    assert fitted().log_likelihood(row)[0] > fitted().log_likelihood(odd)[0] + 2
+    assert fitted().pseudo_log_likelihood(row)[0] > fitted().log_likelihood(row)[0] - 0.5  # it sees more
+    assert fitted().pseudo_log_likelihood(Histories.of([[], [3]], ITEMS)).tolist() == [0.0, 0.0]
+
+
+def test_every_number_of_events_is_hidden_as_often() -> None:
+    items = np.tile([1, 2, 3, 4, 0], (4000, 1))
+    hidden = some_hidden(items, keys(4000))
+    assert not hidden[:, 4].any()
+    assert np.bincount(hidden.sum(axis=1), minlength=5)[1:] / 4000 == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def test_a_wrong_wish_and_keys_that_do_not_fit_are_refused() -> None:
+    for wrong in ({"where": "above"}, {"share": 0.0}, {"looks": 0}, {"where": "between", "targets": "new"}):
+        with pytest.raises(SpecError):
+            Denoiser(**wrong)
+    with pytest.raises(DataError, match="one a row"):
+        fitted().sample(keys(3), circles(2))

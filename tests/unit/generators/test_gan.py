@@ -1,0 +1,97 @@
+"""Do net and judge learn in turns, by the losses that the wish names?"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra [torch]")
+
+import torch
+import torch.nn.functional as F
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.shop import second_order
+from leaven.errors import FitError, SpecError
+from leaven.generators.gan import Gan
+from leaven.generators.learning import decoder_of, ground_of
+from leaven.generators.rivalry import Aim, Judge, Rivalry, Rivals, _judges
+from leaven.nets.training import Chance
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.user_keys([f"new{i}" for i in range(count)])
+
+
+def quick(rows: Histories, **wish):
+    small = {"width": 16, "steps": 120, "adversarial_steps": 20, "learning_rate": 1e-2}
+    return Gan(**small | wish).fit(rows, 7)
+
+
+def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.0) -> Rivalry:
+    rows, _ = second_order(5, rows=60, length=6, seed=3)
+    ground = ground_of(rows, 7)
+    net = decoder_of(Gan(width=8, dropout=0.0), ground, 7)
+    judge = Judge(net.items.weight.detach(), torch.Generator().manual_seed(1))
+    return Rivalry(Rivals(net, judge), Aim(loss, penalty, anchor, 1.0, 16, 12), ground, 7)
+
+
+def judged(penalty: float) -> float:
+    """The judge's loss on the same rows, before any learning."""
+    task = rivalry(penalty=penalty)
+    return float(task.loss(task.net, task.epoch(0, 0.0)[0], Chance(5, 0, 1))[0])
+
+
+def test_the_losses_are_those_of_the_papers() -> None:
+    known, made = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.0])
+    real, false = torch.sigmoid(known), torch.sigmoid(made)
+    torch.testing.assert_close(_judges("source", known, made), -(real.log().mean() + (1 - false).log().mean()))
+    torch.testing.assert_close(_judges("relativistic", known, made), -F.logsigmoid(known - made).mean())
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "source"])
+def test_who_does_not_learn_keeps_its_weights(loss) -> None:
+    task = rivalry(loss)
+    batches = task.epoch(0, 0.0)
+    for batch, learns, rests in ((batches[0], "judge", "decoder"), (batches[1], "decoder", "judge")):
+        task.net.zero_grad(set_to_none=True)
+        task.loss(task.net, batch, Chance(5, 0, 1))[0].backward()
+        assert all(p.grad is None for p in getattr(task.net, rests).parameters())
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in getattr(task.net, learns).parameters())
+
+
+def test_the_penalty_is_the_judge_s_squared_slope_at_real_and_made_rows() -> None:
+    without, gentle, hard = (judged(p) for p in (0.0, 1.0, 3.0))
+    assert hard - without == pytest.approx(3 * (gentle - without), rel=1e-3)
+    assert gentle > without
+
+
+def test_drawn_rows_are_ones_among_zeros_with_a_slope() -> None:
+    task = rivalry()
+    real = task.epoch(0, 0.0)[1]
+    drawn = task.net(real, torch.zeros(*real.items.shape, 5), 1.0)
+    torch.testing.assert_close(drawn.sum(2), torch.ones(real.items.shape))
+    assert drawn.detach().round().unique().tolist() == [0.0, 1.0]
+    (drawn[..., 0].sum()).backward()
+    assert task.rivals.decoder.gru.weight_ih_l0.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "source"])
+def test_rows_after_the_rivalry_still_follow_the_law(loss) -> None:
+    rows, _ = second_order(5, rows=300, length=8, seed=3)
+    fitted = quick(rows, loss=loss)
+    noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
+    assert fitted.log_likelihood(rows.slice(0, 200)).mean() > fitted.log_likelihood(noise).mean() + 1
+    assert fitted.sample(keys(30)).check().items.tolist() == quick(rows, loss=loss).sample(keys(30)).items.tolist()
+    steps = [record["step"] for record in fitted.curve]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 140
+
+
+def test_rows_too_short_for_a_judge_and_a_wrong_wish() -> None:
+    single = Histories.of([[1], [2], [1]], 3)
+    assert (quick(single, steps=2).sample(keys(5)).lengths > 0).all()
+    for wrong in ({"loss": "wgan"}, {"penalty": -1}, {"adversarial_steps": -1}, {"heat": 0}, {"most_events": 1}):
+        with pytest.raises(SpecError):
+            Gan(**wrong)
+    with pytest.raises(FitError, match="20,000"):
+        Gan().fit(Histories.of([[1, 2]], 30_000), 7)

@@ -1,0 +1,81 @@
+"""Does the recommender write what it ranks first, from the part of a history that it is given?"""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.contracts import Ranked
+from leaven.data.histories import Histories
+from leaven.dosage.filters.rank_fidelity import RankFidelity
+from leaven.errors import FitError, SpecError
+from leaven.generators.self_generated import FittedSelf, Law, SelfGenerated
+from leaven.recommenders.itemknn import ItemKnn
+
+ITEMS = 12
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.user_keys([f"new{i}" for i in range(count)])
+
+
+def groups() -> Histories:
+    """Users who take items 1..6 only, and users who take 7..12 only."""
+    chance = np.random.default_rng(1)
+    rows = [(chance.permutation(6)[:4] + (1 if user % 2 else 7)).tolist() for user in range(120)]
+    return Histories.of(rows, ITEMS, keys=seeds.user_keys([f"u{i}" for i in range(120)]))
+
+
+def fitted(**wish) -> FittedSelf:
+    return SelfGenerated(recommender=ItemKnn(), where="after", top=5, **wish).fit(groups(), 7)
+
+
+def test_rows_go_on_with_what_the_recommender_ranks_first() -> None:
+    real = groups()
+    made = fitted(new_events_range=(1, 1)).sample(keys(120), real).check()
+    new = made.items[made.starts[1:] - 1]
+    assert ((new > 6) == (real.items[real.starts[:-1]] > 6)).mean() > 0.95
+    assert not any(new[user] in real.row(user) for user in range(120))  # nobody repeats in these rows
+
+
+def test_a_prefix_leaves_real_items_that_rank_fidelity_can_check_by() -> None:
+    real = groups()
+    made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5)).sample(keys(120), real).check()
+    assert made.lengths.tolist() == [3] * 120
+    assert made.parents.tolist() == real.keys.tolist()
+    assert all(made.row(user)[:2].tolist() == real.row(user)[:2].tolist() for user in range(120))
+    kept = RankFidelity(rank=4).fit(real, 7)(made)
+    assert kept.mask.sum() > 0
+    whole = fitted(new_events_range=(1, 1)).sample(keys(120), real)
+    assert RankFidelity(rank=1).fit(real, 7)(whole).mask.all()  # nothing is left to check by
+
+
+def test_chances_follow_scores_and_the_shelf() -> None:
+    law = Law(1.0, 0.5, np.array([9, 0, 0, 5, 9]), np.zeros(1, np.int64), np.ones(1, np.int32))
+    listed = Ranked(np.array([[1, 2, 3]], np.int32), np.log(np.array([[1, 1, 2]], np.float32)))
+    nothing, first = np.zeros((1, 3), bool), np.array([[True, False, False]])
+
+    def shares(held: np.ndarray, now: int, temperature: float = 1.0) -> list[float]:
+        found = law.shares(listed, held, np.array([now]), temperature)[0]
+        return (found / found.sum()).round(6).tolist()
+
+    assert shares(nothing, 5) == [0.25, 0.25, 0.5]
+    assert shares(nothing, 4) == [0.5, 0.5, 0.0]  # item 3 is not on sale yet
+    assert shares(first, 4) == pytest.approx([1 / 3, 2 / 3, 0.0], abs=1e-6)
+    assert shares(nothing, 5, 0.5) == pytest.approx([1 / 6, 1 / 6, 4 / 6], abs=1e-6)
+    assert shares(nothing, -1) == [0.25, 0.25, 0.5]  # nothing is on sale: anything
+
+
+def test_new_users_begin_as_real_ones_do() -> None:
+    rows = Histories.of([[1, 2]] * 300 + [[7, 8]] * 300, ITEMS, times=[[0, 5]] * 300 + [[1000, 1005]] * 300)
+    new = SelfGenerated(recommender=ItemKnn(), top=3).fit(rows, 7).sample(keys(200)).check()
+    first, when = new.items[new.starts[:-1]], new.times[new.starts[:-1]]
+    assert (first[when < 500] == 1).all()
+    assert (first[when >= 1000] == 7).mean() > 0.9
+
+
+def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
+    for wrong in ({"top": 0}, {"temperature": 0}, {"prefix_range": (0.2, 0.5)}, {"where": "between"}):
+        with pytest.raises(SpecError):
+            SelfGenerated(**wrong)
+    with pytest.raises(FitError, match="at least one event"):
+        SelfGenerated().fit(Histories.of([[]], 3), 7)

@@ -1,0 +1,157 @@
+"""Rows become scores and bins and come back; nets of rows learn what their losses say; neighbours make neighbours."""
+
+import numpy as np
+import pytest
+import torch
+
+from leaven import seeds
+from leaven.data.samples import Samples
+from leaven.errors import FitError, SpecError
+from leaven.generators.table.coding import Coding
+from leaven.generators.table.diffusion import TableDiffusion
+from leaven.generators.table.gan import TableGan
+from leaven.generators.table.smote import Smote
+from leaven.generators.table.vae import TableVae
+from leaven.nets.table_diffusion import CleanNet
+from leaven.nets.table_gan import GanNet, GanTask
+from leaven.nets.tables import Coded, hot, shape_of
+from leaven.nets.training import Chance
+
+
+def rows(count: int = 400) -> Samples:
+    draw = np.random.default_rng(1)
+    x, y = draw.normal(size=count), draw.integers(0, 5, count).astype(float)
+    x[::7] = np.nan
+    kind = np.where(draw.random(count) < 0.05, "rare", "usual").astype(object)
+    label = (draw.random(count) < 0.3).astype(float)
+    return Samples.real({"x": x, "y": y, "kind": kind}, label, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+
+
+def test_rows_come_back_from_scores_and_bins() -> None:
+    train = rows()
+    coding = Coding.fit(train, 10)
+    scores, bins = coding.scored(train, key=3).astype(np.float64), coding.binned(train)
+    numbers, codes, label = coding.cells(scores, bins, train.keys)
+    assert np.array_equal(np.isnan(numbers), np.isnan(train.numbers))
+    assert np.array_equal(numbers[:, 1], train.number("y"))
+    np.testing.assert_allclose(np.nan_to_num(numbers[:, 0]), np.nan_to_num(train.number("x")), atol=0.1)
+    assert np.array_equal(codes, train.codes)
+    assert np.array_equal(label, train.label)
+    assert abs(scores[:, 1].mean()) < 0.05
+    assert scores[:, 1].std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_columns_get_the_law_that_they_should_have_whatever_a_model_makes() -> None:
+    train = rows()
+    coding = Coding.fit(train, 10)
+    draw = np.random.default_rng(2)
+    scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.sizes)))
+    told = coding.scaled(scores, chances)
+    keys = seeds.mix(np.arange(4000, dtype=np.uint64))
+    numbers, codes, label = told.cells(scores, told.drawn(told.settled(chances), keys, 1), keys)
+    assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.number("x")), abs=0.05)
+    assert label.mean() == pytest.approx(train.label.mean(), abs=0.03)
+    assert (codes == 1).mean() == pytest.approx((train.codes == 1).mean(), abs=0.02)
+    assert np.isnan(numbers[:, 0]).mean() == pytest.approx(1 / 7, abs=0.03)
+
+
+def coded(train: Samples) -> tuple[Coding, Coded]:
+    coding = Coding.fit(train, 10)
+    scores = torch.from_numpy(coding.scored(train, key=3))
+    return coding, Coded(scores, torch.from_numpy(coding.rows), torch.ones(len(train)), 100)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_each_loss_of_a_gan_moves_its_own_net_alone(smooth) -> None:
+    coding, learned = coded(rows())
+    net = GanNet(shape_of(coding.numbers, coding.sizes, 16, 1), 4, key=1)
+    task = GanTask(net, learned, smooth, True, 10.0, 2, key=1)
+    (_, both), (others, alone) = task.epoch(0, 0.0)[:2]
+    assert (both, alone) == (True, False)
+    task.loss(net, (others, False), Chance(1, 0, 1))[0].backward()
+    assert all(weights.grad is None for weights in net.generator.parameters())
+    assert any(weights.grad.abs().sum() > 0 for weights in net.critic.parameters())
+    given = net.given(learned.bins, torch.zeros(len(learned), dtype=torch.int64))
+    net.zero_grad(set_to_none=True)
+    scores, logits = net(torch.zeros(len(learned), 4), given)
+    task._generator_loss(torch.cat([scores, logits], dim=1), given).backward()
+    assert all(weights.grad is None for weights in net.critic.parameters())
+    assert any(weights.grad.abs().sum() > 0 for weights in net.generator.parameters())
+
+
+def test_rare_names_are_given_by_the_logarithm_of_how_frequent_they_are() -> None:
+    train = rows(2000)
+    coding, learned = coded(train)
+    task = GanTask(GanNet(shape_of(coding.numbers, coding.sizes, 8, 1), 4, key=1), learned, True, True, 10.0, 1, key=1)
+    kind = len(coding.sizes) - 1
+    places = task._of_bin.rows(torch.full((4000,), kind), torch.Generator().manual_seed(1))
+    counts = np.bincount(coding.rows[:, kind])
+    logs = np.log1p(counts[counts > 0])
+    drawn = np.bincount(coding.rows[places.numpy(), kind])
+    np.testing.assert_allclose(drawn[drawn > 0] / 4000, logs / logs.sum(), atol=0.03)
+
+
+def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
+    coding, _ = coded(rows())
+    net = CleanNet(shape_of(coding.numbers, coding.sizes, 16, 1), coding.seen, 10, key=1)
+    bins = torch.tensor(coding.rows)
+    now = hot(bins, coding.sizes).double()
+    even = net.even.expand(len(bins), -1)
+    sure = net._back_bins(even, now, once=1.0, before=0.5)
+    torch.testing.assert_close(sure, now)
+    told = net._back_bins(now, even, once=0.0, before=1.0)
+    torch.testing.assert_close(told, now)
+    assert float(net.kept[0]) == 1.0
+    assert (net.kept.diff() < 0).all()
+    assert set(net.exchanged(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
+
+
+def test_rows_between_neighbours_keep_what_a_column_can_hold() -> None:
+    train = rows()
+    new = Smote().fit(train, key=4).sample(seeds.mix(np.arange(1000, dtype=np.uint64)))
+    assert set(np.unique(new.number("y"))) <= {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert np.nanmin(new.number("x")) >= np.nanmin(train.number("x"))
+    assert np.nanmax(new.number("x")) <= np.nanmax(train.number("x"))
+    assert not np.isin(new.number("x")[~np.isnan(new.number("x"))], train.number("x")).all()
+    assert new.label.mean() == pytest.approx(train.label.mean(), abs=0.05)
+
+
+def test_one_class_and_few_rows_are_answered() -> None:
+    alone = Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 0])
+    assert set(Smote().fit(alone, key=1).sample(np.arange(9, dtype=np.uint64)).label) == {0.0}
+    with pytest.raises(FitError, match="2 rows of a class"):
+        Smote().fit(Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 1]), key=1)
+    with pytest.raises(FitError, match="one number column"):
+        Smote().fit(Samples.of({"kind": ["a", "b"]}, label=[0, 1]), key=1)
+    for wish in (TableVae, TableGan, TableDiffusion):
+        with pytest.raises(FitError, match="rows to learn from"):
+            wish().fit(alone.take([]), key=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (lambda: TableVae(latent=0), r"vae\.latent"),
+        (lambda: TableGan(loss="hinge"), r"gan\.loss"),
+        (lambda: TableGan(critic_steps=0), r"gan\.critic_steps"),
+        (lambda: TableDiffusion(steps=0), r"diffusion\.steps"),
+        (lambda: Smote(neighbours=0), r"smote\.neighbours"),
+    ],
+)
+def test_a_wrong_field_is_named(make, where) -> None:
+    with pytest.raises(SpecError, match=where):
+        make()
+
+
+@pytest.mark.parametrize("wish", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
+def test_the_losses_as_first_written_make_valid_rows_too(wish) -> None:
+    new = wish.fit(rows(), key=2).sample(seeds.mix(np.arange(50, dtype=np.uint64))).check()
+    assert len(new) == 50
+
+
+def test_numbers_alone_and_names_alone_are_tables_too() -> None:
+    numbers = Samples.of({"x": [float(n) for n in range(40)]}, label=[n % 2 for n in range(40)])
+    names = Samples.of({"kind": ["a", "b"] * 20}, label=[n % 2 for n in range(40)])
+    for train in (numbers, names):
+        for wish in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
+            assert len(wish.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5

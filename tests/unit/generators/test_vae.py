@@ -1,0 +1,119 @@
+"""Is the taste of a history found, used and bounded as the formulas say?"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra [torch]")
+
+import torch
+
+from leaven import seeds
+from leaven.data.histories import Histories
+from leaven.data.shop import second_order
+from leaven.errors import FitError, SpecError
+from leaven.generators.decoder import Decoder
+from leaven.generators.latent import Aim, Latent, _squared_error, latent_batch, normals
+from leaven.generators.learning import begun
+from leaven.generators.vae import FittedVae, Vae
+from leaven.nets import packs
+from leaven.nets.layers import Shape
+
+
+def keys(count: int) -> np.ndarray:
+    return seeds.user_keys([f"new{i}" for i in range(count)])
+
+
+def tastes(rows: int = 300) -> Histories:
+    """Half of the users take items 1 to 4 in any order, with repeats, the others 5 to 8."""
+    chance = np.random.default_rng(2)
+    return Histories.of([(chance.integers(1, 5, 8) + 4 * (user % 2)).tolist() for user in range(rows)], 8)
+
+
+def quick(rows: Histories, **wish) -> FittedVae:
+    small = {"width": 16, "latent": 4, "steps": 250, "learning_rate": 1e-2, "dropout": 0.0, "batch_events": 512}
+    return Vae(**small | wish).fit(rows, 7)
+
+
+def test_users_of_one_taste_are_continued_in_it_and_new_ones_have_one() -> None:
+    real = tastes()
+    fitted = quick(real, where="after", new_events_range=(3, 3))
+    made = fitted.sample(keys(300), real).check()
+    new = made.items.reshape(300, 11)[:, -3:]
+    assert ((new > 4) == (real.items.reshape(300, 8)[:, :1] > 4)).mean() > 0.97
+    alone = fitted.sample(keys(200)).check()
+    groups = [len(set((alone.row(i) > 4).tolist())) == 1 for i in range(200)]
+    assert np.mean(groups) > 0.9
+    assert 0.25 < (alone.items > 4).mean() < 0.75
+
+
+def test_the_source_s_objective_learns_a_law_too() -> None:
+    rows, _ = second_order(5, rows=400, length=8, seed=3)
+    fitted = quick(rows, objective="squared_error", beta=0.01)
+    noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
+    assert fitted.log_likelihood(rows.slice(0, 200)).mean() > fitted.log_likelihood(noise).mean() + 1
+
+
+def test_squared_error_is_that_of_all_probabilities() -> None:
+    net = Decoder(Shape(3, 2, 1, 1, 4, 5, 0.0), "gru", 2, torch.ones(3), torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        net.items.weight.zero_()
+        net.bias.copy_(torch.tensor([0.5, 0.3, 0.2]).log())
+    read = latent_batch(packs.training_stretches(begun(Histories.of([[2]], 3)), 5), np.array([0, 1]))
+    found = float(_squared_error(net, torch.zeros(1, 2), read.batch).detach())
+    assert found == pytest.approx(0.5**2 + (1 - 0.3) ** 2 + 0.2**2)
+
+
+def test_the_divergence_rises_and_free_nats_cost_nothing() -> None:
+    aim = Aim("likelihood", beta=0.5, warm_up=0.2, free_nats=0.1)
+    assert [aim.weight(p) for p in (0.0, 0.1, 0.2, 1.0)] == [0.0, 0.25, 0.5, 0.5]
+    assert Aim("likelihood", 2.0, 0.0, 0.0).weight(0.0) == 2.0
+
+
+def test_the_divergence_is_that_of_two_normal_laws() -> None:
+    net = Latent(
+        Decoder(Shape(3, 4, 1, 1, 8, 5, 0.0), "gru", 2, torch.ones(3), torch.Generator().manual_seed(1)),
+        2,
+        torch.Generator().manual_seed(1),
+    ).eval()
+    with torch.no_grad():
+        net.belief.weight.zero_()
+        net.belief.bias.copy_(torch.tensor([1.0, 0.0, 0.0, np.log(4.0)]))
+    read = latent_batch(packs.training_stretches(begun(Histories.of([[2, 3]], 3)), 5), np.array([0, 1]))
+    _, apart = net(read, torch.zeros(1, 2))
+    law = torch.distributions.Normal(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 2.0]))
+    wanted = torch.distributions.kl_divergence(law, torch.distributions.Normal(0.0, 1.0))
+    torch.testing.assert_close(apart[0], wanted)
+
+
+def test_more_tastes_tighten_the_bound() -> None:
+    rows = tastes(100)
+    fitted = quick(rows, steps=60)
+    few, many = (FittedVae(Vae(samples=n), *vars_of(fitted)).log_likelihood(rows).mean() for n in (1, 64))
+    assert many > few
+
+
+def vars_of(fitted: FittedVae) -> tuple:
+    return fitted.net, fitted.pen, fitted.frames, fitted.curve
+
+
+def test_draws_are_standard_normal_and_each_key_s_own() -> None:
+    drawn = normals(keys(4000), 3)
+    assert drawn.mean() == pytest.approx(0, abs=0.03)
+    assert drawn.std() == pytest.approx(1, abs=0.03)
+    assert np.corrcoef(drawn.T) == pytest.approx(np.eye(3), abs=0.06)
+    assert normals(keys(9)[3:5], 3).tolist() == normals(keys(9), 3)[3:5].tolist()
+
+
+def test_a_wrong_wish_and_a_catalogue_too_large_are_refused() -> None:
+    for wrong in (
+        {"objective": "elbo"},
+        {"beta": -1},
+        {"warm_up": 2},
+        {"latent": 0},
+        {"samples": 0},
+        {"free_nats": -1},
+    ):
+        with pytest.raises(SpecError):
+            Vae(**wrong)
+    with pytest.raises(FitError, match="20,000"):
+        Vae().fit(Histories.of([[1, 2]], 30_000), 7)

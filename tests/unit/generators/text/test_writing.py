@@ -1,0 +1,234 @@
+"""What a model writes is checked, kept, paid for and counted, and no fault of a server loses anything."""
+
+import socket
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.errors import DataError, SpecError
+from leaven.generators.text import Endpoint, LocalModel
+from leaven.generators.text.checks import Checks, Refused
+from leaven.plan import Plan, Step, catalog_views
+from unit.generators.text.server import completion, serving, slowly, text_of, turned
+
+TITLES = ["Nivea soft red hand cream 50 ml", "Dove mild soap bar", "steel kitchen knife 20 cm", "steel bread knife", ""]
+ITEMS = Catalog(
+    [str(n) for n in range(5)],
+    {"title": TITLES, "brand": ["Nivea", "Dove", "", "", ""]},
+    np.array([0, 1, 1, 2, 2, 0], np.int32),
+    ["bath", "kitchen"],
+)
+QUICK = Endpoint(wait_seconds=0.01, timeout_seconds=5, at_once=2, likeness_range=(0.05, 1.0))
+
+
+def keys(count: int, seed: int = 1):
+    return seeds.row_keys(seed, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+
+
+def written(wish: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
+    writer = wish.fit(ITEMS)
+    return writer(texts, keys(len(texts)), np.ones(len(texts), np.float32)), writer
+
+
+def honest(asked: dict, number: int):
+    return 200, completion(turned(text_of(asked)))
+
+
+def test_true_answers_take_the_place_of_the_texts_and_only_the_texts_are_sent(monkeypatch) -> None:
+    monkeypatch.setenv("THE_KEY", "secret")
+    with serving(honest) as (url, asked):
+        made, writer = written(replace(QUICK, url=url, model="m", key_variable="THE_KEY"))
+    assert made == [turned(title)["paraphrase"] if title else "" for title in TITLES]
+    assert len(asked) == 4  # nothing is asked of an empty text
+    assert {one["path"] for one in asked} == {"/v1/chat/completions"}
+    assert {one["key"] for one in asked} == {"Bearer secret"}
+    sent = " ".join(message["content"] for one in asked for message in one["messages"])
+    assert "kitchen" in sent
+    assert "bath" not in sent  # the category was not named
+    assert writer.spent.tokens == 200
+
+
+def test_strength_0_asks_nothing() -> None:
+    with serving(honest) as (url, asked):
+        writer = replace(QUICK, url=url).fit(ITEMS)
+        assert writer(TITLES, keys(5), np.zeros(5, np.float32)) == TITLES
+    assert not asked
+
+
+def test_tags_and_attributes_stand_behind_the_text() -> None:
+    def reply(asked: dict, number: int):
+        shown = {"name": "kind", "value": "hand cream", "evidence": "hand cream"}
+        return 200, completion(turned(text_of(asked)) | {"tags": ["gift"], "attributes": [shown]})
+
+    with serving(reply) as (url, _):
+        assert written(replace(QUICK, url=url, take="tags"), TITLES[:1])[0] == [f"{TITLES[0]} | gift"]
+        assert written(replace(QUICK, url=url, take="attributes"), TITLES[:1])[0] == [f"{TITLES[0]} | kind: hand cream"]
+
+
+LIES = [
+    ("nonsense", "no JSON"),
+    ('{"paraphrase": 3}', "no JSON"),
+    ('{"tags": []}', "no JSON"),
+    ({"paraphrase": "Nivea soft red hand cream 75 ml"}, "facts that the text lacks"),
+    ({"paraphrase": "Dove soft red hand cream 50 ml"}, "facts that the text lacks"),
+    ({"paraphrase": "Nivea soft blue hand cream 50 ml"}, "facts that the text lacks"),
+    ({"paraphrase": "soft red cream for hands 50 ml"}, "facts that were lost"),
+    ({"paraphrase": "Nivea soft red organic hand cream 50 ml"}, "a forbidden claim"),
+    ({"paraphrase": "Nivea red 50 ml"}, "too short or too long"),
+    ({"paraphrase": "妮维雅 Nivea soft red hand cream 50 ml"}, "another language"),
+    ({"paraphrase": TITLES[0].upper()}, "the same text again"),
+    ({"paraphrase": "Nivea red 50 ml for kitchen and bread"}, "says something else"),
+    (
+        turned(TITLES[0]) | {"attributes": [{"name": "a", "value": "b", "evidence": "never said"}]},
+        "an attribute without",
+    ),
+    (turned(TITLES[0]) | {"tags": ["vegan"]}, "a forbidden claim"),
+]
+
+
+@pytest.mark.parametrize(("lie", "why"), LIES)
+def test_what_is_not_true_to_the_text_is_repaired_once_then_refused_and_counted(lie, why) -> None:
+    with serving(lambda asked, number: (200, completion(lie))) as (url, asked):
+        made, writer = written(replace(QUICK, url=url, likeness_range=(0.9, 1.0), length_range=(0.6, 2.5)), TITLES[:1])
+    assert made == TITLES[:1]
+    assert len(asked) == 2
+    assert "refused" in asked[1]["messages"][-1]["content"]
+    assert [reason for reason in writer.refused if reason.startswith(why)]
+    held = [reason for reason, rows in writer.reasons(TITLES[:1]).items() if rows[0]]
+    assert held[0].startswith(why)
+
+
+def test_a_repaired_answer_is_taken() -> None:
+    with serving(lambda asked, number: (200, completion("oh" if number == 0 else turned(TITLES[0])))) as (url, _):
+        made, writer = written(replace(QUICK, url=url), TITLES[:1])
+    assert made == [turned(TITLES[0])["paraphrase"]]
+    assert not writer.refused
+
+
+def test_answers_are_kept_and_nothing_is_asked_twice(tmp_path) -> None:
+    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"))
+    with serving(honest) as (url, asked):
+        first, _ = written(replace(wish, url=url))
+        second, _ = written(replace(wish, url=url))
+        assert replace(wish, url=url).fit(ITEMS).estimate(TITLES).known == 4
+    assert first == second
+    assert len(asked) == 4
+
+
+def test_a_server_that_is_busy_or_breaks_is_asked_again_and_its_pause_is_kept() -> None:
+    def reply(asked: dict, number: int):
+        faults = [(429, b"{}", {"Retry-After": "0.02"}), (503, b""), (200, b"<html>"), (200, b'{"choices": []}')]
+        return faults[number] if number < 4 else honest(asked, number)
+
+    with serving(reply) as (url, asked):
+        made, _ = written(replace(QUICK, url=url, tries=5), TITLES[:1])
+    assert made != TITLES[:1]
+    assert len(asked) == 5
+
+
+def test_a_server_that_knows_no_forms_of_answers_is_asked_without() -> None:
+    def reply(asked: dict, number: int):
+        return (400, b"{}") if "response_format" in asked else honest(asked, number)
+
+    with serving(reply) as (url, asked):
+        made, _ = written(replace(QUICK, url=url), TITLES[:1])
+    assert made != TITLES[:1]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_server_that_says_no_is_not_asked_again(status) -> None:
+    with serving(lambda asked, number: (status, b"")) as (url, asked):
+        with pytest.raises(DataError, match=str(status)):
+            written(replace(QUICK, url=url), TITLES[:1])
+        made, writer = written(replace(QUICK, url=url, on_failure="skip"), TITLES[:1])
+    assert len(asked) == 2
+    assert made == TITLES[:1]
+    assert writer.refused == {f"the server answered {status}": 1}
+
+
+def test_a_server_that_is_slow_or_not_there_stops_the_run_or_is_counted() -> None:
+    hasty = replace(QUICK, tries=1, timeout_seconds=0.1)
+    with serving(slowly(0.5)) as (url, _), pytest.raises(DataError, match="no answer within"):
+        written(replace(hasty, url=url), TITLES[:1])
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+    with pytest.raises(DataError, match="cannot be reached"):
+        written(replace(hasty, url=gone), TITLES[:1])
+    made, writer = written(replace(hasty, url=gone, on_failure="skip"))
+    assert made == TITLES
+    assert writer.refused == {"the server cannot be reached": 4}
+
+
+def test_a_spent_budget_stops_and_the_next_run_goes_on_where_it_was(tmp_path) -> None:
+    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
+    with serving(honest) as (url, asked):
+        with pytest.raises(DataError, match="budget"):
+            written(replace(wish, url=url))
+        assert len(asked) == 2
+        made, _ = written(replace(wish, url=url))
+        assert len(asked) == 4
+        few, writer = written(replace(wish, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
+    assert made != TITLES
+    assert writer.spent.tokens == 100  # the second answer went over it; no third was asked
+    assert sum(a != b for a, b in zip(few, TITLES, strict=True)) == 2
+
+
+def test_an_estimate_asks_nothing() -> None:
+    told = replace(QUICK, variants=2).fit(ITEMS).estimate(TITLES, price_per_million=2.0)
+    assert told.calls == 8
+    assert told.price == pytest.approx(told.tokens * 2e-6)
+
+
+def test_in_a_plan_it_is_a_step_on_words_and_its_refusals_are_the_facts() -> None:
+    def reply(asked: dict, number: int):
+        return honest(asked, number) if "knife" in text_of(asked) else (200, completion("nonsense"))
+
+    with serving(reply) as (url, _):
+        plan = Plan([Step(replace(QUICK, url=url), columns=("title",))])
+        views = catalog_views(ITEMS, plan, seed=1)
+        (fact,) = views.facts()
+    assert fact["use"] == "endpoint"
+    assert fact["unchanged"] == {"no words": 1, "no JSON of the form that was asked": 2}
+
+
+def test_fields_out_of_bounds_are_refused() -> None:
+    for fields in ({"url": "ftp://x"}, {"take": "poem"}, {"on_failure": "shrug"}, {"tries": 0}, {"variants": 0}):
+        with pytest.raises(SpecError):
+            replace(QUICK, **fields)
+
+
+def test_an_unreadable_file_of_answers_is_named(tmp_path) -> None:
+    (tmp_path / "no.sqlite").write_text("this is no database, whatever its name says " * 50)
+    with pytest.raises(DataError, match=r"no\.sqlite"):
+        replace(QUICK, cache=str(tmp_path / "no.sqlite")).fit(ITEMS)
+
+
+def test_an_item_of_another_category_is_refused() -> None:
+    many = ["dear soap", "mild soap", "dear mild soap", "fine knife", "bread knife", "fine bread knife"]
+    items = Catalog([str(n) for n in range(6)], {"title": many}, np.array([0, 1, 1, 1, 2, 2, 2], np.int32), ["a", "b"])
+    checks = Checks.of(items, (), (), (0.1, 5.0), (-1.0, 1.0))
+    with pytest.raises(Refused, match="another category"):
+        checks("dear soap", '{"paraphrase": "bread knife"}')
+    assert checks("dear soap", '{"paraphrase": "soap dear"}').paraphrase == "soap dear"
+
+
+def test_a_model_of_a_folder_is_asked_and_its_nonsense_is_refused(tmp_path) -> None:
+    pytest.importorskip("transformers")
+    from unit.encoders import tiny
+
+    folder = tiny.write(tmp_path / "model", " ".join(TITLES).split(), head=True)
+    wish = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
+    writer = wish.fit(ITEMS)
+    assert writer(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
+    assert writer.refused == {"no JSON of the form that was asked": 4}
+    assert writer.spent.calls == 8
+    again = wish.fit(ITEMS)
+    assert again(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
+    assert again.spent.calls == 0
+    with pytest.raises(DataError, match="folder"):
+        LocalModel().fit(ITEMS)

@@ -1,0 +1,162 @@
+"""Items that nobody bought are found by what they are, missing modalities are no obstacle, views are read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from leaven.contracts import Training
+from leaven.data.catalog import Catalog
+from leaven.data.histories import Histories
+from leaven.encoders import Attributes, TfIdf
+from leaven.errors import DataError, SpecError
+from leaven.nets.fusion import FusedTable, ItemViews
+from leaven.recommenders.itemknn import ItemKnn
+from leaven.recommenders.multimodal import Multimodal
+from leaven.recommenders.transformer import Transformer
+
+LOOKS, EACH = ["rose", "steel", "linen", "glass"], 8
+N_ITEMS = len(LOOKS) * EACH
+COLD = [4, 12, 20, 28]
+"""The fourth item of each look is never bought."""
+CORE = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", looks=2, learning_rate=1e-2)
+WISH = Multimodal(encoders=(TfIdf(characters=(0, 0), width=16),), transformer=CORE)
+
+
+def titles() -> list[str]:
+    return [f"{look} thing{nth}" for look in LOOKS for nth in range(EACH)]
+
+
+def catalog(**more) -> Catalog:
+    return Catalog([str(n) for n in range(N_ITEMS)], {"title": titles()}, **more)
+
+
+def shoppers(users: int = 300, key: int = 1) -> Histories:
+    """Who buys things of one look, never the cold ones."""
+    chance = np.random.default_rng(key)
+    bought = [[n for n in range(look * EACH + 1, (look + 1) * EACH + 1) if n not in COLD] for look in range(len(LOOKS))]
+    rows = [chance.permutation(bought[chance.integers(len(LOOKS))])[:5].tolist() for _ in range(users)]
+    return replace(Histories.of(rows, N_ITEMS), catalog=catalog())
+
+
+def fit(wish: Multimodal = WISH, rows: Histories | None = None, steps: int = 150, **training):
+    return wish.fit(rows if rows is not None else shoppers(), Training(key=1, steps=steps, **training))
+
+
+def own_cold_in_list(fitted, k: int = 4) -> float:
+    """Share of users in whose list stands the never-bought item of their look."""
+    users = shoppers(100, key=9)
+    listed = fitted.recommend(users, k).items
+    look = (users.items[users.starts[:-1]] - 1) // EACH
+    return float((listed == np.array(COLD)[look][:, None]).any(1).mean())
+
+
+def test_items_that_nobody_bought_are_recommended_to_those_who_like_their_look() -> None:
+    fitted = fit()
+    assert own_cold_in_list(fitted) > 0.5  # three of seven bought ones are left, so that the list has room
+    assert own_cold_in_list(CORE.fit(shoppers(), Training(key=1, steps=150))) < 0.2
+    assert fitted.facts["items_never_taken"] == 4
+    assert fitted.facts["items_known_by"] == {"words": 1.0}
+
+
+def test_a_modality_that_the_whole_catalogue_lacks_is_left_out_and_told() -> None:
+    fitted = fit(replace(WISH, encoders=(*WISH.encoders, Attributes())), steps=5)
+    assert fitted.facts["modalities_left_out"] == ["attributes"]
+    with pytest.raises(DataError, match="words or attributes"):
+        fit(Multimodal(), replace(shoppers(), catalog=Catalog([str(n) for n in range(N_ITEMS)])))
+
+
+def test_an_item_may_lack_a_modality() -> None:
+    texts = titles()
+    texts[3] = texts[10] = ""
+    category = np.array([0, *np.repeat([1, 2, 3, 4], EACH)], np.int32)
+    category[1:4] = 0
+    items = Catalog([str(n) for n in range(N_ITEMS)], {"title": texts}, category, LOOKS)
+    wish = replace(WISH, encoders=(*WISH.encoders, Attributes()))
+    fitted = fit(wish, replace(shoppers(), catalog=items))
+    assert fitted.facts["items_known_by"] == {"words": 30 / 32, "attributes": round(29 / 32, 4)}
+    assert own_cold_in_list(fitted) > 0.3
+    assert np.isfinite(fitted.recommend(shoppers(20), N_ITEMS).scores[:, :20]).all()
+
+
+def test_rows_without_a_catalogue_are_refused() -> None:
+    for items in (None, Catalog(["a"], {"title": ["soap"]})):
+        with pytest.raises(DataError, match="catalogue"):
+            fit(rows=replace(shoppers(), catalog=items))
+
+
+def test_the_views_of_an_epoch_are_what_is_read_while_training_and_the_texts_as_they_are_afterwards() -> None:
+    asked = []
+
+    def views(epoch: int, progress: float) -> Catalog:
+        asked.append(epoch)
+        return replace(catalog(), words={"title": [title.split()[0] for title in titles()]})
+
+    fitted = fit(views=views)
+    assert asked == list(range(len(asked)))
+    table = fitted.table
+    plain = WISH.encoders[0].fit(catalog())(catalog())
+    np.testing.assert_array_equal(table.read_0[1:-1].numpy(), plain)
+    assert own_cold_in_list(fitted) > 0.5
+
+
+def test_two_views_of_an_item_are_drawn_where_they_shall_be_alike() -> None:
+    asked = []
+
+    def views(epoch: int, progress: float) -> Catalog:
+        asked.append(epoch)
+        return catalog()
+
+    fit(replace(WISH, consistency=0.5), steps=10, views=views)
+    assert asked[:2] == [0, 2**32]
+
+
+def table_of(dropout: float = 0.0) -> FusedTable:
+    read = torch.eye(4)[:, :3]
+    table = FusedTable(2, [read], torch.tensor([True, True, False, False]), dropout)
+    with torch.no_grad():
+        table.own.weight.copy_(torch.arange(14.0).view(7, 2))
+        table.project[0].weight.copy_(torch.tensor([[100.0, 0, 0], [0, 100.0, 0]]))
+        table.settle()
+    return table.eval()
+
+
+def test_a_vector_is_the_ids_and_what_is_read_and_strangers_share_one() -> None:
+    vectors = table_of()(torch.arange(6))
+    stranger = [12.0, 13.0]
+    assert vectors.tolist() == [[0, 0], [102, 3], [4, 105], stranger, stranger, [10, 11]]
+    assert torch.equal(table_of().every(), vectors[1:5])
+
+
+def test_ids_are_left_out_by_lot_while_training_alone() -> None:
+    table = table_of(dropout=0.5).train()
+    ids = torch.ones(400, dtype=torch.int64)
+    with torch.random.fork_rng():
+        torch.default_generator.manual_seed(1)
+        left_out = (table(ids)[:, 0] == 112).float().mean()
+    assert 0.4 < left_out < 0.6
+    assert (table(torch.zeros(50, dtype=torch.int64)) == 0).all()
+    assert (table.eval()(ids)[:, 0] == 102).all()
+
+
+def test_two_views_that_agree_cost_less_than_two_that_do_not() -> None:
+    table = table_of()
+    with torch.no_grad():
+        table.project[0].weight.copy_(torch.tensor([[1.0, 0, -1], [0, 1.0, -1]]))
+    read, ids = torch.eye(4)[:, :3], torch.tensor([1, 2, 3])
+    alike = ItemViews(table, lambda epoch, progress: [read], 1.0, 0.1)
+    turned = ItemViews(table, lambda epoch, progress: [read if epoch == 0 else read.roll(1, 0)], 1.0, 0.1)
+    for beside in (alike, turned):
+        beside.epoch(0, 0.0)
+    assert alike.loss(ids).item() < 0.1 < turned.loss(ids).item()
+    assert float(ItemViews(table, None, 0.0, 0.1).loss(ids)) == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"encoders": ()}, {"transformer": ItemKnn()}, {"id_dropout": 1.5}, {"consistency": -1.0}],
+)
+def test_fields_out_of_bounds_are_refused(fields) -> None:
+    with pytest.raises(SpecError, match="multimodal"):
+        replace(WISH, **fields)
