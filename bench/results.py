@@ -58,6 +58,8 @@ PARTS = {
         "On Beauty. A published set of generated rows covers 51 % of the items and gives 30 % of its events to 100 of "
         "them.",
     ),
+    "expansion": Part("Expanding a log five-fold, at size", ["-m", "bench.expansion"]),
+    "generators": Part("Generated rows", ["-m", "bench.generators"]),
     "tables": Part("Made tables", ["-m", "bench.tables"]),
     "cold": Part(
         "Items that nobody had bought: Beauty, split by time",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leaven.notebook import list_kinds as list
     from leaven.notebook import preview, preview_pictures, preview_text, read, run, split
     from leaven.plan import Plan, Step, expand
+    from leaven.study import dose, sweep
     from leaven.transforms.custom import row_transform
 
 _PLACES = {
@@ -37,6 +38,7 @@ _PLACES = {
     "leaven.keeping": ("Erased", "Lineage", "erase", "lineage"),
     "leaven.notebook": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
     "leaven.plan": ("Plan", "Step", "expand"),
+    "leaven.study": ("dose", "sweep"),
     "leaven.transforms.custom": ("row_transform",),
 }
 _MODULES = ("torch",)
@@ -64,6 +66,7 @@ __all__ = [
     "SpecError",
     "Step",
     "clean",
+    "dose",
     "erase",
     "expand",
     "judge",
@@ -77,6 +80,7 @@ __all__ = [
     "row_transform",
     "run",
     "split",
+    "sweep",
 ]
 
 

@@ -80,6 +80,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "random": "leaven.dosage.strategy:Random",
         "to_total": "leaven.dosage.strategy:ToTotal",
         "balanced": "leaven.dosage.strategy:Balanced",
+        "scaled": "leaven.dosage.scaled:Scaled",
     },
     "schedules": {
         "constant": "leaven.dosage.schedule:Constant",

@@ -16,7 +16,7 @@ import pytest
 from leaven.data.shop import Dirt, Shop
 from leaven.engines.local import Local
 from leaven.errors import DataError, SpecError
-from leaven.experiment import expand_arm, outline, preview_arms, run
+from leaven.experiment import expand_arm, outline, preview_arms, remaking, run
 from leaven.report.page import render
 from leaven.spec import Spec, load
 
@@ -138,6 +138,69 @@ def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(
     subprocess.run(command, env=environment, check=True, capture_output=True)
     for pattern in ("**/expanded/*.parquet", "records.parquet"):
         assert digest(out, pattern) == digest(done.folder, pattern)
+
+
+def expanding(folder: Path, out: Path, *more: str) -> list[str]:
+    """The command that makes the rows of the layered arm."""
+    asked = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", "crop, then markov"]
+    return [*asked, "--out", str(out), *more]
+
+
+@pytest.mark.parametrize("more", [["--workers", "1"], ["--workers", "2"]])
+def test_an_expansion_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed_one(
+    done, folder, tmp_path, more
+) -> None:
+    command = expanding(folder, tmp_path / "killed", "--resume", *more)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    begun = tmp_path / "killed" / "arms" / "crop-then-markov" / "expanded"
+    for files in (1, 2, 4):  # so many files of rows may be there when it is killed
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(list(begun.glob("*"))) < files:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert digest(begun, "*.parquet") == digest(done.folder / "arms" / "crop-then-markov" / "expanded", "*.parquet")
+    assert not list(begun.glob("*.part"))
+
+
+def test_an_expanded_folder_loses_a_step_as_if_it_had_never_been_there(spec, folder, tmp_path, monkeypatch) -> None:
+    out = tmp_path / "less"
+    expand_arm(spec, "crop, then markov", out)
+    rows = out / "arms" / "crop-then-markov" / "expanded"
+    crops = sorted(rows.glob("01-crop-*"))
+    before = {path: path.stat().st_mtime_ns for path in crops}
+    less = expand_arm(spec, "crop, then markov", out, without=["markov"])
+    assert {path: path.stat().st_mtime_ns for path in crops} == before
+    assert less.facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+    never = expand_arm(load(out / "spec.toml"), "crop, then markov", tmp_path / "never")
+    assert digest(out) == digest(never.folder)
+    again = expand_arm(spec, "crop, then markov", out, without=["markov"])
+    assert again.facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+
+
+def test_what_read_the_lost_step_is_made_again_also_after_a_kill_in_the_middle(spec, tmp_path, monkeypatch) -> None:
+    never = expand_arm(spec, "crop, then markov", tmp_path / "never", without=["crop"])
+    for moment in ("take_over", "write_json", "rmtree"):
+        out = tmp_path / moment
+        expand_arm(spec, "crop, then markov", out)
+
+        def killed(*more: object, **named: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(remaking.shutil if moment == "rmtree" else remaking, moment, killed)
+            with pytest.raises(KeyboardInterrupt):
+                expand_arm(spec, "crop, then markov", out, without=["crop"])
+        less = expand_arm(spec, "crop, then markov", out, without=["crop"])
+        assert digest(out) == digest(never.folder)
+        assert less.facts()["arms"][0]["steps"][0]["use"] == "markov"
+        assert sorted(path.name for path in (out / "arms" / "crop-then-markov").iterdir()) == ["expanded"]
+
+
+def test_a_run_with_trained_arms_keeps_its_steps(spec, done) -> None:
+    with pytest.raises(DataError, match="trained arms"):
+        expand_arm(spec, "crop, then markov", done.folder, without=["crop"])
 
 
 def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder, tmp_path) -> None:

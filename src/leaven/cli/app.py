@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import files, inquiries, judging, keeping, pictures, trials, words
+from leaven.cli import files, inquiries, judging, keeping, pictures, studies, trials, words
 
 app = typer.Typer(
     help="Data augmentation and sample expansion for recommender systems, with proof of what helped.",
@@ -21,7 +21,10 @@ _START, _DATA, _RUNS, _HELP = "Start here", "Your data", "Results", "What there 
 for _panel, _commands in (
     (_START, (trials.demo, files.init, trials.run)),
     (_DATA, (files.profile, files.shop, words.words, pictures.pictures, trials.preview, trials.expand)),
-    (_RUNS, (trials.report, trials.compare, judging.judge, keeping.lineage, keeping.erase)),
+    (
+        _RUNS,
+        (trials.report, trials.compare, studies.dose, studies.sweep, judging.judge, keeping.lineage, keeping.erase),
+    ),
     (_HELP, (inquiries.list_, inquiries.schema, inquiries.doctor)),
 ):
     for _command in _commands:

@@ -42,11 +42,12 @@ def run(
         outline = experiment.outline(wish)
         if not dry_run:
             folder = out or Path("runs") / wish.name
-            done = experiment.run(wish, folder, resume, _engine(engine, workers), tell)
+            done = experiment.run(wish, folder, resume, engine_of(engine, workers), tell)
     _outlined(outline, json) if dry_run else _finished(done.folder, json)
 
 
-def _engine(name: str, workers: int | None) -> Engine:
+def engine_of(name: str, workers: int | None) -> Engine:
+    """The engine that a command asks for."""
     from leaven.registry import made
 
     engine: Engine = made("engines", name, {} if workers is None else {"workers": workers})
@@ -93,7 +94,7 @@ def demo(
             Shop(users=5000, seed=seed).open().write(world, Dirt.typical())
         spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
         printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
-        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, _engine("local", None), tell)
+        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, engine_of("local", None), tell)
     _finished(done.folder, json)
 
 
@@ -118,7 +119,7 @@ def expand(
         from leaven.experiment import expand_arm
         from leaven.spec import load
 
-        done = expand_arm(load(spec, changes or []), arm, out, resume, _engine(engine, workers), tell, without or ())
+        done = expand_arm(load(spec, changes or []), arm, out, resume, engine_of(engine, workers), tell, without or ())
     facts = printing.facts_of(done.folder)["arms"][0]
     rows = done.arm(arm) / "expanded"
     if json:

@@ -19,6 +19,7 @@ from leaven.data.health import health
 from leaven.data.histories import HeldOut, Histories
 from leaven.data.log import order, read, read_catalog
 from leaven.data.log.order import Ordered
+from leaven.data.log.reading import connect
 from leaven.data.split import Split
 from leaven.errors import DataError
 from leaven.experiment import steered
@@ -30,6 +31,9 @@ from leaven.metrics.segments import segments
 from leaven.runs import read_json
 from leaven.spec import Spec
 
+READING = "1500MB"
+"""Memory of the database while a log is read, cleaned and ordered; beyond it, it spills into the temporary folder."""
+
 Timed = Callable[[str, Callable[[], Any]], Any]
 
 
@@ -40,10 +44,12 @@ def files(spec: Spec) -> list[str]:
 
 def made(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
     """Read, cleaned, ordered and split."""
-    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items))
+    database = connect(READING)
+    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items, connection=database))
     cleaned = timed("cleaning", lambda: clean(events, spec.clean))
     ordered: Ordered = timed("ordering events into histories", lambda: order(cleaned.events))
     catalog = timed("reading the items", lambda: _catalog(spec, ordered, cleaned.events))
+    database.close()  # what it held in memory is not needed beside the split
     histories = replace(ordered.histories, catalog=catalog)
     split: Split = timed("split", lambda: spec.split.split(histories, seeds.key(spec.seed, "split")))
     found = timed("health of the log", lambda: health(histories))

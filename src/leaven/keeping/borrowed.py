@@ -63,7 +63,11 @@ def mixed_places(plan: Plan) -> frozenset[int]:
     """Numbers of the steps that mix users, and of those that read rows of such a step."""
     found: set[int] = set()
     for place, step in enumerate(plan.all, 1):
-        if step.when == "once" and (borrows(step.use) or found.intersection(places_read(plan, place))):
+        if (
+            step.when == "once"
+            and not step.on_words
+            and (borrows(step.use) or found.intersection(places_read(plan, place)))
+        ):
             found.add(place)
     return frozenset(found)
 

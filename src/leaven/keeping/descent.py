@@ -19,11 +19,10 @@ from leaven.plan.fitting import filters_of, fit_filters
 from leaven.plan.lineage import Source, places_read, source_of
 from leaven.plan.preview import pair
 from leaven.plan.steps import Plan, Step, described
-from leaven.registry import made
 from leaven.runs import SPEC, Run, opened, plain
 from leaven.spec import load
 from leaven.spec.building import table_of
-from leaven.spec.spec import CONTROL
+from leaven.spec.spec import CONTROL, repeat_of
 
 MOST_KEYS = 20
 """Keys of made rows that are listed of one step."""
@@ -126,7 +125,7 @@ def lineage(folder: str | Path, row: str | int) -> Lineage:
 def _arms(run: Run) -> dict[str, _Arm]:
     """The name of an arm's folder -> the arm, still without rows."""
     wish = load(run.folder / SPEC)
-    plans = {arm.name: arm.plan for arm in wish.arms} | {CONTROL: Plan([Step(made("transforms", "repeat"))])}
+    plans = {arm.name: arm.plan for arm in wish.arms} | {CONTROL: Plan([Step(repeat_of(wish))])}
     return {plain(name): _Arm(run, name, plan, wish.seed) for name, plan in plans.items()}
 
 

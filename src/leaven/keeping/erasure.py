@@ -17,6 +17,7 @@ import numpy as np
 
 from leaven import seeds
 from leaven.errors import DataError
+from leaven.experiment import work
 from leaven.keeping import told
 from leaven.keeping.borrowed import Borrowed
 from leaven.keeping.files import Keys, RowFile, names_of, row_files, rows_of
@@ -137,7 +138,7 @@ def _erased(run: Run, wish: Spec, keys: Keys, users: tuple[str, ...]) -> Erased:
     learned_from = any(f.part in ("train", "valid") and names_of(f.path).of(keys).any() for f in files if not f.of_arm)
     told.scrub(run, wish, keys, users)
     _drop_unfinished(run)
-    records = _without_values(run, keys)
+    records = _without_values(run, wish, keys)
     rows, borrowed = _without_rows(run, wish, keys, [file for file in files if file.of_arm and file.path.exists()])
     parts, _ = _without_rows(run, wish, keys, [file for file in files if not file.of_arm])
     found = Erased(users, parts | rows, borrowed, records)
@@ -158,14 +159,18 @@ def _drop_unfinished(run: Run) -> None:
                 shutil.rmtree(outputs[note.stem], ignore_errors=True)
 
 
-def _without_values(run: Run, keys: Keys) -> int:
-    """Values of test users, known by their place; then records, known by the key. How many records went."""
-    test = run.data / "test.parquet"
-    gone = names_of(test).of(keys) if test.exists() else np.zeros(0, bool)
+def _without_values(run: Run, wish: Spec, keys: Keys) -> int:
+    """Values of test users, known by their place; then records, known by the key. How many records went.
+
+    Values of groups of rows, whose users nobody wrote down, go whole.
+    """
+    job = work.of(wish)
+    gone = np.isin(job.users(job.load(run.data)), keys)
     for path in sorted((run.folder / "arms").glob("*/seed-*/values.npz")):
         with np.load(path) as held:
             values = {name: held[name] for name in held.files}
-        kept = {name: one[~gone] if len(one) == len(gone) else one for name, one in values.items()}
+        kept = {name: one[~gone] for name, one in values.items() if len(one) == len(gone)}
+        kept |= {name: one for name, one in values.items() if gone.any() and len(one) == (~gone).sum()}
         part = path.with_name("values.part.npz")
         np.savez_compressed(part, allow_pickle=False, **kept)
         part.replace(path)

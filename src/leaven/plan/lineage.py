@@ -86,7 +86,9 @@ def places_read(plan: Plan, number: int) -> tuple[int, ...]:
     (0, 1)
     """
     step = plan.all[number - 1]
-    before = [(place, one) for place, one in enumerate(plan.all[: number - 1], 1) if one.when == "once"]
+    before = [
+        (place, one) for place, one in enumerate(plan.all[: number - 1], 1) if one.when == "once" and not one.on_words
+    ]
     current = max((place for place, one in before if one.mode == "replace"), default=0)
     added = [place for place, one in before if one.mode == "add"]
     reads = "real" if step.mode == "replace" else plan.reads(step)

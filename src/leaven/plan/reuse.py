@@ -36,7 +36,7 @@ def without(plan: Plan, names: Sequence[str]) -> Plan:
         if plan.reads(step) in names:
             got = f"{step.called!r}, which reads the rows of {plan.reads(step)!r}"
             raise SpecError("--without", "steps that nothing reads by name", got, f"add --without {step.called!r}")
-    return Plan([replace(step, name=step.called) for step in left], plan.combine)
+    return replace(plan, steps=[replace(step, name=step.called) for step in left])
 
 
 def shared(old: Plan, new: Plan) -> dict[int, int]:
@@ -50,7 +50,7 @@ def _same(old: Plan, mine: int, new: Plan, other: int) -> bool:
     if not mine or not other:
         return mine == other
     one, two = old.all[mine - 1], new.all[other - 1]
-    if replace(one, name=one.called) != replace(two, name=two.called) or one.when != "once":
+    if replace(one, name=one.called) != replace(two, name=two.called) or one.when != "once" or one.on_words:
         return False
     read, theirs = places_read(old, mine), places_read(new, other)
     return len(read) == len(theirs) and all(_same(old, a, new, b) for a, b in zip(read, theirs, strict=True))

@@ -10,6 +10,7 @@ import bisect
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -101,6 +102,38 @@ def curves(series: Sequence[tuple[str, str, Points]], told: str) -> Markup:
         detail="seed:N",
     )
     return _drawn(chart, told)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A curve with intervals. points: (x, y, low, high); level: a line to hold it against; marks: (x, a few words)."""
+
+    points: Sequence[tuple[float, float, float, float]]
+    level: float | None = None
+    marks: Sequence[tuple[float, str]] = ()
+
+
+def response(found: Response, x_title: str, y_title: str, told: str, share: bool = False) -> Markup:
+    """Points joined by a line, their intervals as a band; marks stand above as upright lines. share: y in per cent."""
+    values = [{"x": x, "y": y, "low": low, "high": high} for x, y, low, high in found.points]
+    data = alt.Chart(alt.Data(values=values))
+    axis = alt.Axis(tickCount=5, format="+.1%") if share else alt.Axis(tickCount=5)
+    x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5))
+    y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False), axis=axis)
+    layers: list[Any] = [
+        data.mark_area(color=_series(0), opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q"),
+        data.mark_line(color=_series(0), strokeWidth=1.75).encode(x=x, y=y),
+        data.mark_point(color=_series(0), filled=True, size=34).encode(x=x, y=y),
+    ]
+    if found.level is not None:
+        rule = alt.Chart(alt.Data(values=[{"y": found.level}])).mark_rule(color=_SOFT, strokeDash=[4, 3])
+        layers.append(rule.encode(y="y:Q"))
+    if found.marks:
+        marked = alt.Chart(alt.Data(values=[{"x": place, "words": words} for place, words in found.marks]))
+        layers.append(marked.mark_rule(color=_series(1), strokeDash=[2, 2]).encode(x="x:Q"))
+        text = marked.mark_text(color=_INK, align="left", dx=4, baseline="top", fontSize=11)
+        layers.append(text.encode(x="x:Q", y=alt.value(2), text="words:N"))
+    return _drawn(alt.layer(*layers), told)
 
 
 def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title: str, told: str) -> Markup:

@@ -12,6 +12,7 @@ from typing import Any
 
 from leaven.compare.effect import percent, shown
 from leaven.report import charts, clicks, decisions, intervals, judged, words
+from leaven.report.curve import study
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
 from leaven.report.texts import galleries
 
@@ -337,6 +338,7 @@ def repeat(facts: Facts) -> Section:
 
 SECTIONS = (
     ("verdict", "Verdict", verdict),
+    ("study", "Curve", study),
     ("whom", "Whom", whom),
     ("chances", "Chances", clicks.chances),
     ("made", "What was made", made),

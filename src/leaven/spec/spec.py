@@ -201,6 +201,8 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
     for step in plan.all:
         table = table_of(step)
         operator = table.pop("use")
+        if operator.get("keep") == table_of(getattr(type(step.use), "keep", None)):
+            operator.pop("keep", None)  # read back, it would be the step's own wish
         if step.mode == "add":
             table.pop("p")
         else:
