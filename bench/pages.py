@@ -18,7 +18,11 @@ from leaven.plan import Plan, Step, expand, preview
 PAGE = Path(__file__).parent.parent / "docs" / "operators.md"
 HOUR = 3600
 NAMES = ["tent", "stove", "lamp", "mug", "boots", "map", "rope", "flask", "socks", "knife"]
-EXAMPLES: dict[str, dict[str, Any]] = {"truncate": {"length": 4}, "repeat_pad": {"length": 14}, "cold_items": {"cold_events": 25}}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "truncate": {"length": 4},
+    "repeat_pad": {"length": 14},
+    "cold_items": {"cold_events": 25, "by": registry.made("encoders", "attributes")},
+}
 """fields for the example, of operators whose defaults leave six events alone"""
 HEAD = """# Operators
 

@@ -59,7 +59,6 @@ PARTS = {
         "them.",
     ),
     "expansion": Part("Expanding a log five-fold, at size", ["-m", "bench.expansion"]),
-    "generators": Part("Generated rows", ["-m", "bench.generators"]),
     "tables": Part("Made tables", ["-m", "bench.tables"]),
     "cold": Part(
         "Items that nobody had bought: Beauty, split by time",

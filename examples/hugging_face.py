@@ -21,7 +21,7 @@ try:
     from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
     from transformers.utils import logging
 except ImportError:
-    raise SystemExit("transformers is missing: pip install 'leaven[text]'") from None
+    raise SystemExit("transformers is missing: pip install 'leaven[llm]'") from None
 
 import leaven
 from leaven.contracts import Ranked

@@ -48,4 +48,4 @@ def test_without_transformers_the_example_says_what_to_install() -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
-    assert done.stderr.strip() == "transformers is missing: pip install 'leaven[text]'"
+    assert done.stderr.strip() == "transformers is missing: pip install 'leaven[llm]'"

@@ -7,20 +7,43 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from leaven.cli import failures
 
 _STOPPED_BY_USER = 130  # what typer makes of Ctrl-C
+_NUMBA = f"{os.sep}numba{os.sep}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line. Ends the process: 0 fine, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 a bug."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is Ctrl-C to us
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a scheduler's stop is Ctrl-C to us
+        signal.signal(stop, stopped)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "→" shows "?", and goes on
     sys.exit(run(typed))
+
+
+def stopped(number: int, frame: FrameType | None) -> None:
+    """KeyboardInterrupt, but never in the middle of Numba's own lines: what a kernel gives is wrapped there, and an
+    exception would leave a result of null pointers. Then it comes with the next line of who called the kernel."""
+    outside, seen = frame, frame
+    while seen is not None:
+        if _NUMBA in seen.f_code.co_filename:
+            outside = seen.f_back
+        seen = seen.f_back
+    if outside is None or outside is frame:
+        raise KeyboardInterrupt
+    outside.f_trace = _now
+    sys.settrace(lambda frame, event, what: None)
+
+
+def _now(frame: FrameType, event: str, what: object) -> None:
+    """The first line that is traced is the one to stop at."""
+    sys.settrace(None)
+    raise KeyboardInterrupt
 
 
 def run(typed: Sequence[str]) -> int:

@@ -148,13 +148,14 @@ def expand_arm(
     Raises SpecError for an unknown arm or step.
     """
     wish = lessened(spec, name, without) if without else spec
+    arm = wish.arm(name)
     folder = create(out, resume or bool(without))
     prepared = prepare(wish, folder, tell)
     if without:
         take_over_rows(folder, wish, name, prepared)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
     write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
-    done = _expand(wish, wish.arm(name), prepared, folder, engine, tell)
+    done = _expand(wish, arm, prepared, folder, engine, tell)
     write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import altair as alt
 import vl_convert
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup, escape
 
 Points = list[tuple[float | str, float]]
@@ -249,7 +250,8 @@ def _drawn(chart: Any, told: str) -> Markup:
         .configure_axisX(grid=False)
         .configure_legend(labelColor=_INK, labelFontSize=11)
     )
-    svg = vl_convert.vegalite_to_svg(styled.to_dict())
+    with debug_mode(False):  # the charts are ours: checking them against Vega-Lite's schema would take most of the time
+        svg = vl_convert.vegalite_to_svg(styled.to_dict())
     return Markup(_themed(svg, told))
 
 

@@ -42,7 +42,7 @@ def table(found: Facts) -> tuple[list[str], list[dict[str, Any]]]:
         sign = words.SIGNS[light] if point.get("verdict") else ""
         said = ", ".join(text for where, text in _marks(found, "lift") + _marks(found, "auc") if where == place)
         rows.append({"cells": cells, "verdict": point.get("verdict", ""), "light": light, "sign": sign, "marks": said})
-    return [*titles, *(["told apart (AUC)"] if alike else []), ""], rows
+    return [*titles, *(["AUC"] if alike else []), ""], rows
 
 
 def _marks(found: Facts, name: str) -> list[tuple[int, str]]:

@@ -45,10 +45,10 @@ def test_made_rows_say_what_was_left_alone_and_why(capsys: pytest.CaptureFixture
 
 def test_an_outline_shows_every_key_and_how_much_would_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
     spec = {"seed": 7, "arm": [{"name": "crop", "step": [{"use": "crop", "keep_range": [0.6, 0.9]}]}]}
-    printing.show(*outlined({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6}))
+    printing.show(*outlined({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
     out = capsys.readouterr().out
     assert "arm.1.step.1.keep_range  0.6, 0.9" in out
-    assert "6 times: baseline, crop" in out
+    assert "6 times, and fly 2 short pilots: baseline, crop" in " ".join(out.split())
 
 
 def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
