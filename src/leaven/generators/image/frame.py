@@ -51,6 +51,15 @@ def looked_at(train: Pictures, category: Codes | None, where: str) -> tuple[Lear
     return Learned(tall, np.bincount(codes) / len(codes)), codes
 
 
+def check_sizes(kind: str, wish: Any) -> None:
+    """Raises SpecError for sizes that no net can have; channels are normalised in groups of 8."""
+    for name in ("noise", "width", "steps", "batch", "learning_rate"):
+        if not getattr(wish, name) > 0:
+            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
+    if wish.width % 8:
+        raise SpecError(f"{kind}.width", "a multiple of 8", str(wish.width), "groups of channels are normalised")
+
+
 def check_loss(where: str, loss: str, losses: Sequence[str]) -> None:
     """SpecError, naming the nearest, for a loss that is not known."""
     if loss not in losses:

@@ -49,11 +49,7 @@ class PictureGan:
 
     def __post_init__(self) -> None:
         frame.check_loss("gan.loss", self.loss, LOSSES)
-        for name in ("noise", "width", "steps", "batch", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"gan.{name}", "more than 0", str(getattr(self, name)), "")
-        if self.width % 8:
-            raise SpecError("gan.width", "a multiple of 8", str(self.width), "groups of channels are normalised")
+        frame.check_sizes("gan", self)
         if self.penalty < 0:
             raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
 

@@ -11,7 +11,6 @@ import numpy as np
 from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.pictures import Pictures, Pixels
-from leaven.errors import SpecError
 from leaven.generators.image import frame
 from leaven.generators.image.frame import Codes, Learned
 
@@ -41,11 +40,7 @@ class PictureVae:
 
     def __post_init__(self) -> None:
         frame.check_loss("vae.loss", self.loss, LOSSES)
-        for name in ("noise", "width", "steps", "batch", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"vae.{name}", "more than 0", str(getattr(self, name)), "")
-        if self.width % 8:
-            raise SpecError("vae.width", "a multiple of 8", str(self.width), "groups of channels are normalised")
+        frame.check_sizes("vae", self)
 
     def fit(self, train: Pictures, key: int, category: Codes | None = None) -> VaePictures:
         """Learns from pictures, by category where codes are given.
