@@ -77,7 +77,7 @@ def beauty() -> Split:
 
 def measured(arm: Arm, data: Split, seed: int, steps: int) -> dict[str, Any]:
     """Mean NDCG and recall of each group of test users, and what it took."""
-    histories = Plan([step for step in arm.plan.all if not step.on_words])
+    histories = Plan([step for step in arm.plan.all if not step.on_items])
     rows: Histories = expand(data.train, histories, seed=7) if histories.all else data.train
     views = catalog_views(data.train.catalog, arm.plan, 7, seed) if len(histories.all) < len(arm.plan.all) else None
     begun = time.process_time()

@@ -394,9 +394,8 @@ class Training:
     folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
     tell     progress
     views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
-             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words"
-
-
+             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words" or
+             "pictures", whichever a plan changes
     watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
     """
 
@@ -407,7 +406,6 @@ class Training:
     folder: Path | None = None
     tell: Tell = field(default=lambda done, total, words: None)
     views: Callable[[int, float], Catalog] | None = None
-
     watch: Watch | None = None
 
 

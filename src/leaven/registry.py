@@ -66,6 +66,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:Sentences",
         "attributes": "leaven.encoders.attributes:Attributes",
+        "pictures": "leaven.encoders.pictures:OwnPictures",
+        "picture_model": "leaven.encoders.picture_model:PictureModel",
     },
     "generators": {
         "markov": "leaven.generators.markov:Markov",
@@ -248,6 +250,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "image_generators": {
         "gan": "leaven.generators.image.gan:PictureGan",
         "vae": "leaven.generators.image.vae:PictureVae",
+        "flow": "leaven.generators.image.flow:PictureFlow",
     },
 }
 

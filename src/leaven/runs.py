@@ -28,6 +28,8 @@ LOCK, SPEC, FACTS, REPORT, LOG, RECORDS, ERASED = (
     "records.parquet",
     "erased.json",
 )
+VIEWS = "views"
+"""Folder of an arm: what its steps on items made."""
 
 
 @dataclass(frozen=True, eq=False)

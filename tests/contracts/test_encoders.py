@@ -10,22 +10,27 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven.data.catalog import Catalog
+from leaven.data.shop.pictures import draw_picture
 from leaven.registry import kinds
 
 KINDS = tuple(kinds("encoders"))
-NEEDS_A_MODEL = {"sentences"}
+NEEDS_A_MODEL = {"sentences", "picture_model"}
 """Kinds that read weights of a folder; their own tests make one."""
+SMALL = {"pictures": {"size": 16, "widths": (8,), "steps": 5, "batch": 8}}
 OPEN = [kind for kind in KINDS if kind not in NEEDS_A_MODEL]
 
 
 def catalog(n: int = 30) -> Catalog:
-    """Titles, brands, categories and prices; the last item has nothing at all."""
+    """Titles, brands, categories, prices and pictures; the last item has nothing at all."""
     things, looks = ["soap", "cream", "knife", "lamp"], ["rose", "plain", "steel"]
     titles = [f"{looks[i % 3]} {things[i % 4]} {i % 7}" for i in range(n - 1)] + [""]
     brands = [["Nivea", "Dove"][i % 2] for i in range(n - 1)] + [""]
     category = np.array([0, *[i % 4 + 1 for i in range(n - 1)], 0], np.int32)
     price = np.array([np.nan, *[1.0 + i for i in range(n - 1)], np.nan])
-    return Catalog([str(i) for i in range(n)], {"title": titles, "brand": brands}, category, things, price)
+    pixels = np.stack([draw_picture(i % 4, (200, 30, 40 * (i % 4)), 1, i)[::2, ::2] for i in range(n)])
+    images = [f"{i}.png" for i in range(n - 1)] + [""]
+    words = {"title": titles, "brand": brands}
+    return Catalog([str(i) for i in range(n)], words, category, things, price, images=images, pixels=pixels)
 
 
 def part(items: Catalog, rows: list[int]) -> Catalog:
@@ -33,12 +38,15 @@ def part(items: Catalog, rows: list[int]) -> Catalog:
     places = [0, *[row + 1 for row in rows]]
     assert items.category is not None
     assert items.price is not None
-    ids = [items.ids[row] for row in rows]
-    return replace(items, ids=ids, words=words, category=items.category[places], price=items.price[places])
+    assert items.images is not None
+    assert items.pixels is not None
+    seen = {"images": [items.images[row] for row in rows], "pixels": items.pixels[rows]}
+    known = {"category": items.category[places], "price": items.price[places]}
+    return replace(items, ids=[items.ids[row] for row in rows], words=words, **known, **seen)
 
 
 def fitted(kind: str) -> Any:
-    return wish_of("encoders", kind)().fit(catalog(), 1)
+    return wish_of("encoders", kind)(**SMALL.get(kind, {})).fit(catalog(), 1)
 
 
 @pytest.mark.parametrize("kind", OPEN)

@@ -22,6 +22,9 @@ class Catalog:
     born       int64 (items + 1,): first second of sale as stated by the catalogue or by training
                events, never by later ones; None: not known
     images     one path an item ("" where missing); None: no column
+    folder     where relative paths of images begin
+    pixels     uint8 (items, height, width, 3): what the pictures show in place of their files, where a plan changed
+               them; an item whose image is "" has none. None: the files are read
 
     >>> Catalog(ids=["a", "b"]).dense(["b", "zzz"]).tolist()
     [2, 0]
@@ -35,6 +38,7 @@ class Catalog:
     born: npt.NDArray[np.int64] | None = None
     images: Sequence[str] | None = None
     folder: Path = Path()
+    pixels: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

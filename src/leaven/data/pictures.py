@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven.data.catalog import Catalog
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Pixels = npt.NDArray[np.uint8]
@@ -18,6 +19,7 @@ FITS = ("cover", "contain", "stretch")
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
 _LEAST_SIDE = 8  # pixels: below that there is nothing to see, and 1 × 1 is what broken shops serve
 _WHITE = 255
+_ORIENTATION, _MOST_TAGS = 274, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,8 @@ def read(
     """Files as pictures of one size; a file that is missing or broken is named and counted.
 
     size  height and width in pixels. fit: "cover" cuts what stands over, "contain" fills up with white, "stretch".
-    Photographs stand as their camera says; 16 bits become 8; grey and CMYK become colours; what is transparent
-    becomes white; of a moving picture the first one is taken.
+    Photographs stand as their camera says (JPEG, PNG, WebP); 16 bits become 8; grey and CMYK become colours; what is
+    transparent becomes white; of a moving picture the first one is taken.
 
     Raises SpecError for an unknown `fit`, and MissingExtra without OpenCV.
     """
@@ -105,6 +107,23 @@ def read(
     pixels = np.stack(made) if made else np.zeros((0, *size, 3), np.uint8)
     pictures = Pictures(pixels, np.array([owners[place] for place in kept], np.int32))
     return Gallery(pictures, [str(paths[place]) for place in kept], unread)
+
+
+def of_catalog(catalog: Catalog, size: tuple[int, int] = (112, 112), fit: str = "cover") -> Gallery:
+    """The pictures of a catalogue's items, in their order; an item without a readable one keeps its words.
+
+    Raises DataError for a catalogue that names no pictures.
+    """
+    if catalog.images is None:
+        raise DataError("data.item_columns.image", "the column that names pictures", "none", 'image = "…"')
+    if catalog.pixels is None:
+        paths = [str(catalog.folder / path) if path else "" for path in catalog.images]
+        return read(paths, size, range(1, len(paths) + 1), fit)
+    rows = [row for row, path in enumerate(catalog.images) if path]
+    made = [resized(catalog.pixels[row], size, fit) for row in rows]
+    pixels = np.stack(made) if made else np.zeros((0, *size, 3), np.uint8)
+    pictures = Pictures(pixels, np.array(rows, np.int32) + np.int32(1))
+    return Gallery(pictures, [catalog.images[row] for row in rows])
 
 
 def decoded(path: Path) -> Pixels | str:
@@ -135,7 +154,31 @@ def of_bytes(held: bytes) -> Pixels | str:
         return "not a picture, or a broken one"
     if min(found.shape[:2]) < _LEAST_SIDE:
         return f"smaller than {_LEAST_SIDE} pixels"
-    return found if plain else _as_colours(found)
+    return found if plain else _as_colours(_turned(found, _orientation(held)))
+
+
+def _orientation(held: bytes) -> int:
+    """How the camera was held (Exif 2.3, tag 274: 1..8) by a PNG or WebP; OpenCV turns JPEG alone by itself."""
+    place = max(held.find(b"eXIf"), held.find(b"EXIF"))
+    begin = next((at for mark in (b"MM\0*", b"II*\0") if (at := held.find(mark, place, place + 32)) >= 0), -1)
+    if place < 0 or begin < 0:
+        return 1
+    order: Literal["big", "little"] = "big" if held[begin : begin + 1] == b"M" else "little"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(held[begin + at : begin + at + size], order)
+
+    first = number(4, 4)
+    entries = (first + 2 + 12 * entry for entry in range(min(number(first, 2), _MOST_TAGS)))
+    found = next((number(at + 8, 2) for at in entries if number(at, 2) == _ORIENTATION), 1)
+    return found if 1 <= found <= 8 else 1
+
+
+def _turned(found: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """The picture as it stands."""
+    upright = found.swapaxes(0, 1) if orientation >= 5 else found
+    down, across = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(upright[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def _cut_off(held: bytes) -> bool:
@@ -183,6 +226,14 @@ def _scaled(cv2: Any, picture: Pixels, tall: int, wide: int) -> Pixels:
     shrinks = tall <= picture.shape[0] and wide <= picture.shape[1]
     made: Pixels = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return made
+
+
+def encoded(picture: Pixels, suffix: str, quality: int = 95) -> bytes:
+    """The bytes of a file of this kind, ".png" or ".jpg"; quality: of a JPEG, 1..100."""
+    cv2 = opencv()
+    turned = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+    _, held = cv2.imencode(suffix, turned, [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [])
+    return bytes(held)
 
 
 def opencv() -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.data.catalog import Catalog
+from leaven.encoders.keeping import hash_of, kept
 from leaven.encoders.texts import joined
 from leaven.errors import DataError, MissingExtra, SpecError
 
@@ -54,7 +55,7 @@ class Sentences:
         Raises DataError for a folder without a model; MissingExtra without transformers.
         """
         tokens, model = opened(Path(self.folder))
-        mark = _hash_of(Path(self.folder)) if self.cache else ""
+        mark = hash_of(Path(self.folder)) if self.cache else ""
         return SentenceVectors(self, self.columns or tuple(catalog.words), tokens, model, mark)
 
 
@@ -76,18 +77,6 @@ def opened(folder: Path) -> tuple[Any, Any]:
     except (OSError, ValueError, KeyError) as error:
         raise DataError(str(folder), "a model that can be read", str(error).splitlines()[0], "") from error
     return tokens, model.eval()
-
-
-def _hash_of(folder: Path) -> str:
-    """Of the bytes of the model's files."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model"):
-            digest.update(path.name.encode() + b"\0")
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,24 +103,11 @@ class SentenceVectors:
         )
         for begin in range(0, len(wanted), self.wish.batch):
             part = wanted[begin : begin + self.wish.batch]
-            self.known.update(zip(part, self._kept(part), strict=True))
+            said = [self.mark, self.wish.pooling, str(self.wish.most_tokens), *part]
+            vectors = kept(self.wish.cache, "\x1f".join(said).encode(), partial(self._encoded, part))
+            self.known.update(zip(part, vectors, strict=True))
         nothing = np.zeros(self.width, np.float32)
         return np.stack([self.known.get(text, nothing) for text in texts]) if texts else np.zeros((0, self.width), "f4")
-
-    def _kept(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of a batch, from the cache where it has them."""
-        if not self.wish.cache:
-            return self._encoded(texts)
-        said = "\x1f".join([self.mark, self.wish.pooling, str(self.wish.most_tokens), *texts])
-        path = Path(self.wish.cache) / f"{hashlib.blake2b(said.encode(), digest_size=16).hexdigest()}.npy"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            with part.open("wb") as file:
-                np.save(file, self._encoded(texts), allow_pickle=False)
-            part.replace(path)
-        found: Vectors = np.load(path, allow_pickle=False)
-        return found
 
     def _encoded(self, texts: Sequence[str]) -> Vectors:
         import torch

@@ -12,15 +12,15 @@ import tomli_w
 
 from leaven.contracts import Engine, Tell
 from leaven.experiment import summary, work
+from leaven.experiment.items import before_after, check_readers, written
 from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
-from leaven.experiment.texts import check_words, texts_before_after, views_of
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.registry import made
 from leaven.report.page import write as write_page
-from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, Run, create, fingerprint, write_json, write_text
+from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, VIEWS, Run, create, fingerprint, write_json, write_text
 from leaven.spec import Arm, Spec, repeat_of, resolved
 from leaven.spec.spec import BASELINE, CONTROL
 
@@ -38,7 +38,7 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
     where the rows of an arm do not pass a gate of the spec.
     """
-    check_words(spec)
+    check_readers(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
     prepared = prepare(spec, folder, tell)
@@ -101,7 +101,7 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
             previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
             stage.facts |= {"steps": list(expansion.steps), "previews": previews}
-            stage.facts |= views_of(arm.plan, catalog, spec.seed, run.arm(arm.name) / "views", stage.facts)
+            stage.facts |= written(spec, arm.plan, catalog, run.arm(arm.name) / VIEWS, stage.facts)
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}
     fact |= stage.facts | {"seconds": stage.seconds}
@@ -167,6 +167,6 @@ def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: T
     train = prepared.split.train
     return {
         arm.name: [one.as_dict() for one in preview(arm.plan, train, rows, spec.seed)]
-        + texts_before_after(arm.plan, getattr(train, "catalog", None), spec.seed, rows)
+        + before_after(spec, arm.plan, getattr(train, "catalog", None), rows, scratch / VIEWS)
         for arm in arms
     }

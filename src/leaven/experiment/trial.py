@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.contracts import Tell, Training
-from leaven.experiment import judged, steered, work
-from leaven.plan import EpochRows, Plan, catalog_views, epoch_rows, word_steps
+from leaven.experiment import items, judged, steered, work
+from leaven.plan import EpochRows, Plan, epoch_rows
 from leaven.plan.steering import Steering
-from leaven.runs import Run, fingerprint, plain, write_json
+from leaven.runs import VIEWS, Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
 
 Values = npt.NDArray[np.float64]
@@ -61,7 +61,7 @@ def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed:
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, arm.plan, seed, folder, tell)
+            fitted = _fit(bench, rows, epochs, arm, seed, tell)
             decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
@@ -90,8 +90,9 @@ def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) ->
     return rows
 
 
-def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, folder: Path, tell: Tell) -> Any:
+def _fit(bench: Bench, rows: Any, epochs: EpochRows, arm: Arm, seed: int, tell: Tell) -> Any:
     """The same key for every arm: arms differ by their rows and views, not by their luck."""
+    folder, catalog = bench.run.fit(arm.name, seed), getattr(rows, "catalog", None)
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
         key=_course(bench, seed).key,
@@ -100,7 +101,7 @@ def _fit(bench: Bench, rows: Any, epochs: EpochRows, plan: Plan, seed: int, fold
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
-        views=catalog_views(rows.catalog, plan, bench.spec.seed, seed) if word_steps(plan) else None,
+        views=items.views(bench.spec, arm.plan, catalog, seed, bench.run.arm(arm.name) / VIEWS),
         watch=epochs.steering,
     )
     fitted = bench.spec.recommender.fit(rows, training)

@@ -65,7 +65,7 @@ def mixed_places(plan: Plan) -> frozenset[int]:
     for place, step in enumerate(plan.all, 1):
         if (
             step.when == "once"
-            and not step.on_words
+            and not step.on_items
             and (borrows(step.use) or found.intersection(places_read(plan, place)))
         ):
             found.add(place)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 from torch.nn.functional import softplus
 
-from leaven import seeds
-from leaven.nets.picture_stacks import Down, StackShape, Up, from_bytes, order, start
-from leaven.nets.training import Chance
+from leaven.nets.picture_stacks import Down, Remembered, StackShape, Up, start
 
 LOSSES = ("as_written", "non_saturating", "relativistic")
 
@@ -57,20 +51,33 @@ class Gan(nn.Module):
     weights it takes as given.
     """
 
-    steps: Tensor
-
     def __init__(self, shape: GanShape, generator: torch.Generator) -> None:
         super().__init__()
         self.shape = shape
         self.maker, self.critic = Up(shape.stack), Critic(shape.stack)
         start(self.maker, generator)
         start(self.critic, generator)
-        self.mean = deepcopy(self.maker).requires_grad_(False)
-        self.register_buffer("steps", torch.zeros(()))
+        self.mean = Remembered(self.maker, shape.memory)
+
+    @property
+    def noise(self) -> int:
+        """Numbers of a picture."""
+        return self.shape.stack.noise
+
+    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+        """Noise (n, noise), and what augments both sides (2, n, 8) in 0 … 1."""
+        noise = torch.randn(count, self.noise, generator=chance)
+        return noise, torch.rand(2, count, 8, generator=chance)
+
+    def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
+        """By the generator's running mean."""
+        made: Tensor = self.mean.net(noise, codes)
+        return made
 
     def forward(self, real: Tensor, codes: Tensor, noise: Tensor, lots: Tensor) -> Tensor:
         """Loss of both sides. real (n, 3, s, s), codes (n,), noise (n, noise), lots (2, n, 8) in 0 … 1."""
-        self._remember()
+        if self.training:
+            self.mean.follow(self.maker)
         made = self.maker(noise, codes)
         if self.shape.augment:
             real, made = augmented(real, lots[0]), augmented(made, lots[1])
@@ -94,17 +101,6 @@ class Gan(nn.Module):
         penalty = sum(slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes)
         critic = softplus(of_made - of_real).mean() + self.shape.penalty / 2 * penalty
         return critic + softplus(target - fooled).mean()
-
-    @torch.no_grad()
-    def _remember(self) -> None:
-        """The running mean of what the generator was after the last step."""
-        if not self.training:
-            return
-        done = float(self.steps)
-        keep = min(self.shape.memory, (1 + done) / (10 + done))
-        for old, new in zip(self.mean.parameters(), self.maker.parameters(), strict=True):
-            old.lerp_(new, 1 - keep)
-        self.steps += 1
 
 
 def augmented(pictures: Tensor, lots: Tensor) -> Tensor:
@@ -131,31 +127,3 @@ def augmented(pictures: Tensor, lots: Tensor) -> Tensor:
     begin = (lots[:, 5:7] * (side + 1)).long() - hole // 2
     inside = (steps >= begin[:, :, None]) & (steps < begin[:, :, None] + hole)  # (n, 2, side)
     return pictures * ~(inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]
-
-
-@dataclass(eq=False)
-class GanTask:
-    """Steps over real pictures uint8 (n, s, s, 3) and their class codes (n,)."""
-
-    net: nn.Module
-    pixels: npt.NDArray[np.uint8]
-    codes: Tensor
-    noise: int
-    batch: int
-    key: int
-
-    def epoch(self, number: int, progress: float) -> Sequence[Any]:
-        """All pictures in an order of the epoch's own."""
-        return order(len(self.pixels), self.batch, seeds.key(self.key, "order", number))
-
-    def loss(self, net: nn.Module, batch: Any, chance: Chance) -> tuple[Tensor, int]:
-        """Of both sides."""
-        device, chosen = next(net.parameters()).device, torch.from_numpy(batch)
-        lot = chance.generator("noise")
-        noise = torch.randn(len(batch), self.noise, generator=lot).to(device)
-        lots = torch.rand(2, len(batch), 8, generator=lot).to(device)
-        return net(from_bytes(self.pixels[batch]).to(device), self.codes[chosen].to(device), noise, lots), len(batch)
-
-    def look(self, net: nn.Module) -> float | None:
-        """A GAN's loss says nothing of its pictures: nobody looks."""
-        return None

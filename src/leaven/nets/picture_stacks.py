@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from leaven import seeds
+from leaven.nets.training import Chance
 
 _FIRST = 4  # sides of the smallest map
 _WIDEST = 8  # times the width: channels grow no further
@@ -103,8 +106,67 @@ def to_bytes(pictures: Tensor) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def order(count: int, batch: int, key: int) -> Sequence[npt.NDArray[np.int64]]:
-    """Places of all rows in batches of one size, in an order that the key gives."""
-    shuffled = seeds.generator(key).permutation(count)
-    size = min(batch, count)
-    return [shuffled[low : low + size] for low in range(0, count - size + 1, size)]
+class Drawing(Protocol):
+    """A net that learns to draw pictures, as training and sampling know it."""
+
+    @property
+    def noise(self) -> int:
+        """Numbers of the standard normal law that one picture is drawn from."""
+        ...
+
+    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+        """What a loss draws for that many pictures."""
+        ...
+
+    def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
+        """Pictures in -1 … 1, (n, 3, side, side), of noise (n, noise) and class codes (n,); each by itself."""
+        ...
+
+
+@dataclass(eq=False)
+class PictureTask:
+    """Steps over real pictures uint8 (n, s, s, 3) and their class codes (n,): the loss of net(real, codes, *lots)."""
+
+    net: nn.Module
+    pixels: npt.NDArray[np.uint8]
+    codes: Tensor
+    batch: int
+    key: int
+
+    def epoch(self, number: int, progress: float) -> Sequence[Any]:
+        """All pictures in an order of the epoch's own, in batches of one size."""
+        shuffled = seeds.generator(seeds.key(self.key, "order", number)).permutation(len(self.pixels))
+        size = min(self.batch, len(shuffled))
+        return [shuffled[low : low + size] for low in range(0, len(shuffled) - size + 1, size)]
+
+    def loss(self, net: nn.Module, batch: Any, chance: Chance) -> tuple[Tensor, int]:
+        """Mean over the batch."""
+        device = next(net.parameters()).device
+        drawing: Any = self.net
+        lots = [one.to(device) for one in drawing.lots(len(batch), chance.generator("noise"))]
+        codes = self.codes[torch.from_numpy(batch)].to(device)
+        return net(from_bytes(self.pixels[batch]).to(device), codes, *lots), len(batch)
+
+    def look(self, net: nn.Module) -> float | None:
+        """Nobody looks: these losses say little of the pictures, and the last weights are taken."""
+        return None
+
+
+class Remembered(nn.Module):
+    """A net's running mean over the steps of training, whose pictures are steadier than those of its last weights."""
+
+    steps: Tensor
+
+    def __init__(self, net: nn.Module, memory: float) -> None:
+        super().__init__()
+        self.net, self.memory = deepcopy(net).requires_grad_(False), memory
+        self.register_buffer("steps", torch.zeros(()))
+
+    @torch.no_grad()
+    def follow(self, net: nn.Module) -> None:
+        """One step on: early ones are forgotten faster."""
+        done = float(self.steps)
+        keep = min(self.memory, (1 + done) / (10 + done))
+        for old, new in zip(self.net.parameters(), net.parameters(), strict=True):
+            old.lerp_(new, 1 - keep)
+        self.steps += 1

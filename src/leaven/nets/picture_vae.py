@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from leaven import seeds
-from leaven.nets.picture_stacks import Down, StackShape, Up, from_bytes, order, start
-from leaven.nets.training import Chance
+from leaven.nets.picture_stacks import Down, StackShape, Up, start
 
 _LEAST = 1e-5  # variance: below half a level of 255
 LOSSES = ("as_written", "learned_variance")
@@ -35,6 +28,20 @@ class Vae(nn.Module):
         nn.init.zeros_(self.head.weight)  # every picture begins at the prior
         self.register_buffer("variance", torch.ones(()))  # of a pixel about what is drawn, in the last batch
 
+    @property
+    def noise(self) -> int:
+        """Numbers of a picture."""
+        return self.shape.noise
+
+    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+        """Noise (n, noise)."""
+        return (torch.randn(count, self.noise, generator=chance),)
+
+    def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
+        """By the decoder, from the prior."""
+        made: Tensor = self.maker(noise, codes)
+        return made
+
     def encoded(self, pictures: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(n, noise) twice: mean, and logarithm of the variance."""
         features = self.down(pictures)
@@ -54,29 +61,3 @@ class Vae(nn.Module):
             apart = real[0].numel() / 2 * (2 * math.pi * math.e * variance).log()
         beside = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(dim=1)  # KL to the standard normal law
         return (apart + beside).mean()
-
-
-@dataclass(eq=False)
-class VaeTask:
-    """Steps over real pictures uint8 (n, s, s, 3) and their class codes (n,)."""
-
-    net: nn.Module
-    pixels: npt.NDArray[np.uint8]
-    codes: Tensor
-    noise: int
-    batch: int
-    key: int
-
-    def epoch(self, number: int, progress: float) -> Sequence[Any]:
-        """All pictures in an order of the epoch's own."""
-        return order(len(self.pixels), self.batch, seeds.key(self.key, "order", number))
-
-    def loss(self, net: nn.Module, batch: Any, chance: Chance) -> tuple[Tensor, int]:
-        """Of what is drawn and where it lies."""
-        device, chosen = next(net.parameters()).device, torch.from_numpy(batch)
-        noise = torch.randn(len(batch), self.noise, generator=chance.generator("noise")).to(device)
-        return net(from_bytes(self.pixels[batch]).to(device), self.codes[chosen].to(device), noise), len(batch)
-
-    def look(self, net: nn.Module) -> float | None:
-        """Nobody looks: the last weights are taken."""
-        return None

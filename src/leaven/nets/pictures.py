@@ -54,6 +54,7 @@ class PictureNet(nn.Module):
             if weight.ndim > 1:
                 bound = (6 / weight[0].numel()) ** 0.5
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
+        nn.init.zeros_(self.head.bias)
 
     def vectors(self, pixels: Tensor) -> Tensor:
         """float32 (n, widths[-1]) of uint8 (n, height, width, 3)."""

@@ -5,7 +5,7 @@ expand          real rows first, then the rows that a plan makes once
 write, load     the same into a folder, block by block, resumable; and back
 epoch_rows      the rows of every epoch, for steps that make fresh ones
 preview         before and after, on rows of one's own
-catalog_views   the items of every epoch, for steps on their words
+catalog_views   the items of every epoch, for steps on their words and pictures
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from leaven.plan.expansion import Expansion, expand, load, write
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.preview import Preview, preview
 from leaven.plan.steps import Plan, Step
-from leaven.plan.words import CatalogViews, catalog_views, word_steps
+from leaven.plan.views import CatalogViews, catalog_views, view_steps
 
 __all__ = [
     "CatalogViews",
@@ -31,6 +31,6 @@ __all__ = [
     "fit_step",
     "load",
     "preview",
-    "word_steps",
+    "view_steps",
     "write",
 ]

@@ -122,7 +122,7 @@ def epoch_rows(
     train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0, steering: Steering | None = None
 ) -> EpochRows:
     """The rows of every epoch of a plan. seed: what its steps learn follows from it; draw: what they draw, too."""
-    numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_words]
+    numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_items]
     fitted = [fit_step(plan, number, train, seed, once) for number in numbers]
     steps = tuple(replace(one, key=seeds.key(one.key, "draw", draw)) for one in fitted)
     rounds = RoundRows(train, once, plan, seed, draw) if plan.rounds > 1 else None

@@ -87,7 +87,7 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
 
     Steps that run in each epoch make nothing here: see `EpochRows`.
 
-    Raises SpecError for a plan with steps on words, which make views of items and no rows: see `catalog_views`.
+    Raises SpecError for a plan with steps on words or pictures, which make views of items: see `catalog_views`.
 
     >>> from leaven.data.histories import Histories
     >>> from leaven.transforms.history import Crop
@@ -97,9 +97,9 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
 
     Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order.
     """
-    if spoken_of := next((step.called for step in plan.all if step.on_words), ""):
+    if other := next((step for step in plan.all if step.on_items), None):
         fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
-        raise SpecError(f"step {spoken_of!r}", "steps on rows", "a step on words", fix)
+        raise SpecError(f"step {other.called!r}", "steps on rows", f"a step on {other.on}", fix)
     return cast(R, _expansion(train.check(), plan, seed, _Place(None, engine, shards)).rows())
 
 
@@ -128,7 +128,7 @@ def load(folder: Path, plan: Plan, train: R) -> R:
     """
     first, added = "00", []
     for place, step in enumerate(plan.all, 1):
-        if step.on_words:
+        if step.on_items:
             continue
         if step.when == "once" and step.mode == "replace":
             first = f"{place:02d}"
@@ -169,7 +169,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
     made: dict[str, Any] = {}
     facts = []
     for number, step in enumerate(plan.all, 1):
-        if step.when != "once" or step.on_words:
+        if step.when != "once" or step.on_items:
             facts.append(_fact(step_facts(plan, number), []))
             continue
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
@@ -302,7 +302,7 @@ def step_facts(plan: Plan, number: int) -> dict[str, Any]:
         "when": step.when,
         "reads": plan.reads(step),
         "text": step.text,
-        **({"on": "words"} if step.on_words else {"weight": step.row_weight}),
+        **({"on": step.on} if step.on_items else {"weight": step.row_weight}),
         **({} if step.during == ALWAYS else {"during": list(step.during)}),
     }
 

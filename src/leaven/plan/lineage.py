@@ -87,7 +87,7 @@ def places_read(plan: Plan, number: int) -> tuple[int, ...]:
     """
     step = plan.all[number - 1]
     before = [
-        (place, one) for place, one in enumerate(plan.all[: number - 1], 1) if one.when == "once" and not one.on_words
+        (place, one) for place, one in enumerate(plan.all[: number - 1], 1) if one.when == "once" and not one.on_items
     ]
     current = max((place for place, one in before if one.mode == "replace"), default=0)
     added = [place for place, one in before if one.mode == "add"]

@@ -69,7 +69,7 @@ def preview(plan: Plan, train: Rows, rows: int = 10, seed: int = 0) -> list[Prev
 
 def has_something_to_show(step: Step) -> bool:
     """Whether it changes or makes rows, beyond copying them."""
-    return not (step.on_words or getattr(step.use, "copies_rows", False))
+    return not (step.on_items or getattr(step.use, "copies_rows", False))
 
 
 def rows_shown(steps: int, train: Any, rows: int, seed: int) -> Any:

@@ -50,7 +50,7 @@ def _same(old: Plan, mine: int, new: Plan, other: int) -> bool:
     if not mine or not other:
         return mine == other
     one, two = old.all[mine - 1], new.all[other - 1]
-    if replace(one, name=one.called) != replace(two, name=two.called) or one.when != "once" or one.on_words:
+    if replace(one, name=one.called) != replace(two, name=two.called) or one.when != "once" or one.on_items:
         return False
     read, theirs = places_read(old, mine), places_read(new, other)
     return len(read) == len(theirs) and all(_same(old, a, new, b) for a, b in zip(read, theirs, strict=True))

@@ -12,6 +12,8 @@ from leaven.contracts import (
     Controller,
     Filter,
     Generator,
+    ImageGenerator,
+    ImageTransform,
     Schedule,
     Strategy,
     TableFilter,
@@ -26,13 +28,16 @@ from leaven.dosage.schedule import Constant
 from leaven.dosage.strategy import Uniform
 from leaven.errors import SpecError, nearest
 
+OnItems = TextTransform | ImageTransform | ImageGenerator
+"""What makes views of items."""
 GENERATED_WEIGHT = 0.5
 """Weight in the loss of rows that a generator made, unless a step says otherwise."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transform, repeat or generator, of rows or of items' words: with how many, how strong, when, which filters.
+    """One transform, repeat or generator, of rows, of items' words or of their pictures: with how many, how strong,
+    when, which filters.
 
     use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
     mode      "add": new rows join the real ones; "replace": the row is changed in place
@@ -50,13 +55,13 @@ class Step:
     columns   of a step on words: the text columns that it changes; none: all but the brand
     fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
 
-    A step on words makes views of the items (plan/words.py): in mode "add" `copies` of each beside its text, in mode
-    "replace" a change of its text with chance p. It has no filters and no weight, for views are no rows.
+    A step on words or pictures makes views of the items (plan/views.py): in mode "add" `copies` of each beside what it
+    is, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are no rows.
 
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """
 
-    use: Transform | Generator | TextTransform | TableTransform | TableGenerator
+    use: Transform | Generator | OnItems | TableTransform | TableGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
@@ -89,13 +94,13 @@ class Step:
             fix = 'write mode = "add", or when = "each_epoch"'
             raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
         self._check_during(where)
-        self._check_words(where)
+        self._check_views(where)
 
-    def _check_words(self, where: str) -> None:
+    def _check_views(self, where: str) -> None:
         """SpecError for what views of items cannot have, and what steps on rows cannot."""
-        if not self.on_words:
-            if self.columns:
-                raise SpecError(f"{where}, columns", "a step on words", "a step on rows", "leave columns out")
+        if self.columns and self.on != "words":
+            raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.on}", "leave columns out")
+        if not self.on_items:
             return
         factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
         if factor is None or factor < 1 or factor != round(factor):
@@ -103,17 +108,22 @@ class Step:
             raise SpecError(f"{where}, copies", "as many whole views of every item", described(self.copies), fix)
         for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
             if given:
-                raise SpecError(f"{where}, {key}", "nothing for a step on words", "a value", f"leave {key} out")
+                raise SpecError(f"{where}, {key}", f"nothing for a step on {self.on}", "a value", f"leave {key} out")
         if self.when == "each_round":
             fix = 'write when = "each_epoch", or leave when out'
-            raise SpecError(f"{where}, when", "once or each_epoch for a step on words", repr(self.when), fix)
+            raise SpecError(f"{where}, when", f"once or each_epoch for a step on {self.on}", repr(self.when), fix)
         if self.reads not in ("", "real", "previous"):
-            raise SpecError(f"{where}, reads", "real or previous for a step on words", repr(self.reads), "")
+            raise SpecError(f"{where}, reads", f"real or previous for a step on {self.on}", repr(self.reads), "")
 
     @property
-    def on_words(self) -> bool:
-        """Whether it changes items' words, and not rows."""
-        return registry.family_of(type(self.use)) in WORDS
+    def on(self) -> str:
+        """What it changes: "rows", or of the items "words" or "pictures"."""
+        return VIEWED.get(registry.family_of(type(self.use)), "rows")
+
+    @property
+    def on_items(self) -> bool:
+        """Whether it changes what items look like, and not rows."""
+        return self.on != "rows"
 
     def _check_during(self, where: str) -> None:
         low, high = self.during
@@ -149,8 +159,13 @@ class Step:
         return described(self.use)
 
 
-WORDS = ("text_transforms", "text_generators")
-"""Families whose wishes change items' words."""
+VIEWED = {
+    "text_transforms": "words",
+    "text_generators": "words",
+    "image_transforms": "pictures",
+    "image_generators": "pictures",
+}
+"""Families whose wishes change what items look like -> what of them."""
 ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch", "each_round")
@@ -172,7 +187,7 @@ class Plan:
     a step that they are for.
     """
 
-    steps: Sequence[Step | Transform | Generator | TextTransform | TableTransform | TableGenerator] = ()
+    steps: Sequence[Step | Transform | Generator | OnItems | TableTransform | TableGenerator] = ()
     combine: Literal["joint", "layered", "conditional"] = "joint"
     controller: Controller | None = None
     rounds: int = 1
@@ -213,10 +228,10 @@ class Plan:
 
     @property
     def steered(self) -> tuple[str, ...]:
-        """Names of the steps that a controller moves: those that make rows in each epoch, not those on words."""
+        """Names of the steps that a controller moves: those that make rows in each epoch, not those on items."""
         if self.controller is None:
             return ()
-        return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_words)
+        return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_items)
 
     @property
     def all(self) -> tuple[Step, ...]:

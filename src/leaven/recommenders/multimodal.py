@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from leaven.nets.fusion import FusedTable
 
 _WEIGHTS, _COURSE = "multimodal.safetensors", "course.json"
-_VIEWED = ("words",)
-"""Modalities whose views are read anew in each epoch."""
+_NO_PICTURES = 64
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,13 @@ class Multimodal:
                  the facts tell; an item that lacks a modality adds nothing there
     transformer  the recommender whose net this is
     id_dropout   share of the ids that are left out while training, so that items can be told by what is read of them
-    consistency  weight of a second loss: two views of an item, drawn by the plan's steps on words, or told apart by
+    consistency  weight of a second loss: two views of an item, drawn by the plan's steps on items, or told apart by
                  dropout where there are none, shall be alike among the items of a batch; 0: none
     consistency_temperature  of its cosines
 
     Items that no training row holds have no vector of their id, are told by what is read of them, and are never
     among the negatives, for nobody could have taken them. So items of the catalogue that nobody ever bought are
-    recommended too. Steps of a plan on words give the views that training reads.
+    recommended too. Steps of a plan on words and pictures give the views that training reads.
     """
 
     encoders: tuple[Encoder, ...] = field(default_factory=lambda: (TfIdf(), Attributes()))
@@ -70,6 +69,11 @@ class Multimodal:
         return tuple(dict.fromkeys(encoder.modality for encoder in self.encoders))
 
     @property
+    def picture_size(self) -> int:
+        """Pixels along each side of the largest pictures that it reads; of views, where it reads none."""
+        return max([getattr(encoder, "size", 0) for encoder in self.encoders]) or _NO_PICTURES
+
+    @property
     def core(self) -> Transformer:
         """The transformer, as what it is."""
         assert isinstance(self.transformer, Transformer)
@@ -92,6 +96,7 @@ class Multimodal:
         catalog = _catalog(train)
         fitted = self._fitted(catalog, training.key)
         plain = [encoder(catalog) for encoder in fitted.values()]
+        unread = [dict(getattr(one, "unread", {})) for one in fitted.values()]
         taken = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1] > 0
         read = [torch.from_numpy(one) for one in plain]
         table = FusedTable(self.core.width, read, torch.from_numpy(taken), self.id_dropout)
@@ -104,6 +109,8 @@ class Multimodal:
         left_out = [wish.modality for wish in self.encoders if wish not in fitted]
         if left_out:
             facts["modalities_left_out"] = left_out
+        if any(unread):
+            facts["pictures_unread"] = next(filter(None, unread))
         return MultimodalRecommender(replace(inner, facts=facts), [one.shape[1] for one in plain])
 
     def _fitted(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:
@@ -161,8 +168,9 @@ class _Reading:
 
         assert self.training.views is not None
         seen = self.training.views(epoch, progress)
+        changed = {"words": True, "pictures": seen.pixels is not None}
         return [
-            torch.from_numpy(encoder(seen)) if wish.modality in _VIEWED else plain
+            torch.from_numpy(encoder(seen)) if changed.get(wish.modality) else plain
             for (wish, encoder), plain in zip(self.encoders, self.plain, strict=True)
         ]
 

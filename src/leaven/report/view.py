@@ -14,7 +14,7 @@ from leaven.compare.effect import percent, shown
 from leaven.report import charts, clicks, decisions, intervals, judged, words
 from leaven.report.curve import study
 from leaven.report.figures import label, line, named, number, probability, scalars, seconds
-from leaven.report.texts import galleries
+from leaven.report.items import galleries
 
 Facts = Mapping[str, Any]
 Section = dict[str, Any] | None

@@ -15,6 +15,8 @@ from leaven.contracts import (
     Encoder,
     Filter,
     Generator,
+    ImageGenerator,
+    ImageTransform,
     Recommender,
     Schedule,
     Strategy,
@@ -33,6 +35,8 @@ FAMILIES: Mapping[Any, str] = {
     Generator: "generators",
     TextTransform: "text_transforms",
     TextGenerator: "text_generators",
+    ImageTransform: "image_transforms",
+    ImageGenerator: "image_generators",
     Strategy: "strategies",
     Schedule: "schedules",
     Controller: "controllers",
@@ -51,11 +55,18 @@ OPERATORS = (
     "generators",
     "text_transforms",
     "text_generators",
+    "image_transforms",
+    "image_generators",
     "table_transforms",
     "table_generators",
 )
 """Families whose kind is named by `use`; the others say `kind`."""
-SURNAMES = {"text_transforms": "words", "text_generators": "words"}
+SURNAMES = {
+    "text_transforms": "words",
+    "text_generators": "words",
+    "image_transforms": "pictures",
+    "image_generators": "pictures",
+}
 """family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""
 
 Where = Callable[[str], str]

@@ -12,6 +12,8 @@ from leaven.contracts import (
     Controller,
     Filter,
     Generator,
+    ImageGenerator,
+    ImageTransform,
     Schedule,
     Strategy,
     TableFilter,
@@ -130,7 +132,7 @@ class Spec:
 
 RANKING = Task(
     "ranking",
-    Transform | Generator | TextTransform | TextGenerator,
+    Transform | Generator | TextTransform | TextGenerator | ImageTransform | ImageGenerator,
     Strategy,
     tuple[Filter, ...],
     ("recommenders", "transformer"),
@@ -150,7 +152,7 @@ CLICKS = Task(
 TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
 TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
-_FILES = ("vectors",)  # keys of operators that name a file
+_FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders that name a file or a folder
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
@@ -208,7 +210,7 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
         else:
             operator.pop("p", None)
             table.pop("copies")
-        if not step.on_words:
+        if not step.on_items:
             table.pop("columns")
         written.append(operator | table)
     return written
@@ -226,7 +228,7 @@ def _spec(text: spec_text.Text, folder: Path) -> Spec:
         items=items,
         clean=build(Clean, _table(table, "clean", text), lambda key: text.place(f"clean.{key}")),
         split=_kind(table.get("split", {}), *task.split, text, "split"),
-        recommender=_kind(table.get("recommender", {}), *task.recommender, text, "recommender"),
+        recommender=_kind(_rooted(table.get("recommender", {}), folder), *task.recommender, text, "recommender"),
         evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
         arms=_arms(_rooted(table.get("arm", []), folder), _Words(text, folder, task, rules)),
         task=task.name,

@@ -1,5 +1,6 @@
 """Files of pictures, whole, odd and broken."""
 
+import base64
 import struct
 import zlib
 
@@ -7,12 +8,18 @@ import numpy as np
 import pytest
 
 from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures, picture_files, read
+from leaven.data.pictures import Pictures, of_catalog, picture_files, read
 from leaven.data.shop.pictures import draw_picture, png
 from leaven.errors import DataError, SpecError
-from leaven.transforms.image import read_catalog_pictures
 
 cv2 = pytest.importorskip("cv2")
+RED_IN_CMYK = zlib.decompress(
+    base64.b85decode(
+        "c-s4a<NrGbKF5^&q*R6!1`zmvo57iZmy?T|i-VV&i<^&+mtR;xR9HwzSY1X=TtQFM&_GX9SI5}O%g)%$&0I&<A>7f;$1f;2$jB}#F)ARzD=^6a"
+        "{{aRO4h8`R0TyRL246vjNI?c~L5BZF7(^Ku85vLkJ5X3e09};f|1AbS7H0-uhDZi)1_pbE<!YQwb3o!Z0Taq1Ap"
+    )
+)
+"""A JPEG of 16 × 16 pixels in four inks."""
 PICTURE = draw_picture(0, (200, 30, 30), 1, 2)
 
 
@@ -68,10 +75,58 @@ def test_photographs_stand_as_their_camera_says(tmp_path) -> None:
     upper = np.zeros((16, 16, 3), np.uint8)
     upper[:8] = 255
     held = cv2.imencode(".jpg", upper)[1].tobytes()
-    exif = b"Exif\0\0" + b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)  # turned by 180 degrees
+    exif = b"Exif\0\0" + tags(3)
     turned = held[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + held[2:]
     assert of("plain.jpg", held, tmp_path)[0].mean() > 250
     assert of("turned.jpg", turned, tmp_path)[0].mean() < 5
+
+
+def tags(orientation: int) -> bytes:
+    """What a camera writes of how it was held."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stands"),
+    [
+        (1, [[1, 2], [3, 4]]),
+        (2, [[2, 1], [4, 3]]),
+        (3, [[4, 3], [2, 1]]),
+        (4, [[3, 4], [1, 2]]),
+        (5, [[1, 3], [2, 4]]),
+        (6, [[3, 1], [4, 2]]),
+        (7, [[4, 2], [3, 1]]),
+        (8, [[2, 4], [1, 3]]),
+        (9, [[1, 2], [3, 4]]),
+    ],
+)
+def test_a_png_that_was_turned_stands_too(tmp_path, orientation: int, stands: list) -> None:
+    quarters = np.kron(np.array([[1, 2], [3, 4]]), np.ones((8, 8))).astype(np.uint8) * 50
+    whole = png(np.repeat(quarters[..., None], 3, axis=2))
+    chunk = b"eXIf" + tags(orientation)
+    end = whole.index(b"IDAT") - 4
+    turned = (
+        whole[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[end:]
+    )
+    seen = of("turned.png", turned, tmp_path)[::8, ::8, 0] // 50
+    assert seen.tolist() == stands
+
+
+def test_four_inks_become_three_lights(tmp_path) -> None:
+    seen = of("cmyk.jpg", RED_IN_CMYK, tmp_path)
+    assert seen.shape == (16, 16, 3)
+    assert np.abs(seen[8, 8].astype(int) - [255, 0, 0]).max() < 5
+
+
+def test_of_a_moving_picture_the_first_one_is_taken(tmp_path) -> None:
+    gif = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 0, 0) + bytes([0, 0, 0, 255, 255, 255])
+    for colour in (0, 1):  # frames of one colour: clear, that colour, clear, that colour … end
+        codes = [code for _ in range(64) for code in (4, colour)] + [5]
+        bits = sum(code << 3 * place for place, code in enumerate(codes))
+        data = bits.to_bytes((3 * len(codes) + 7) // 8, "little")
+        gif += b"," + struct.pack("<HHHHB", 0, 0, 8, 8, 0) + b"\x02" + bytes([len(data)]) + data + b"\0"
+    seen = of("moving.gif", gif + b";", tmp_path, (8, 8))
+    assert (seen == 0).all()
 
 
 def test_a_bomb_of_pixels_is_refused(tmp_path) -> None:
@@ -95,11 +150,11 @@ def test_wide_pictures_fit(tmp_path, fit: str, corner: int, middle: int) -> None
 def test_items_of_a_catalogue_keep_their_words_without_a_picture(tmp_path) -> None:
     (tmp_path / "a.png").write_bytes(png(PICTURE))
     items = Catalog(["a", "b", "c"], images=["a.png", "", "x.png"], folder=tmp_path)
-    found = read_catalog_pictures(items, (64, 64))
+    found = of_catalog(items, (64, 64))
     assert found.pictures.items.tolist() == [1]
     assert set(found.unread) == {"no file is named", "no such file"}
     with pytest.raises(DataError, match="names pictures"):
-        read_catalog_pictures(Catalog(["a"]))
+        of_catalog(Catalog(["a"]))
 
 
 def test_wrong_arrays_folders_and_words_are_answered(tmp_path) -> None:

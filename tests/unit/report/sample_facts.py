@@ -92,7 +92,7 @@ def _arm(name: str, made: int) -> dict[str, Any]:
     arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
     text = {"item": "B004", "before": [["soft", True], [" cream", False]], "after": [["mild", True], [" cream", False]]}
     odd = {"item": "B005", "before": [[EVIL, False]], "after": [["x" * 400, True], [" end", False]]}
-    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "texts": [text, odd]}]
+    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "some": [text, odd]}]
     return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
 
 

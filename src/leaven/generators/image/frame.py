@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,6 @@ from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.pictures import Pictures, Pixels
 from leaven.errors import DataError, FitError, SpecError, nearest
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from leaven.nets.picture_stacks import StackShape
 
 Codes = npt.NDArray[np.int32]
 _SIDES = (8, 16, 32, 64, 128, 256)
@@ -51,13 +46,13 @@ def looked_at(train: Pictures, category: Codes | None, where: str) -> tuple[Lear
     return Learned(tall, np.bincount(codes) / len(codes)), codes
 
 
-def check_sizes(kind: str, wish: Any) -> None:
+def check_sizes(wish: Any) -> None:
     """Raises SpecError for sizes that no net can have; channels are normalised in groups of 8."""
     for name in ("noise", "width", "steps", "batch", "learning_rate"):
-        if not getattr(wish, name) > 0:
-            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
+        if not getattr(wish, name, 1) > 0:
+            raise SpecError(f"{wish.kind}.{name}", "more than 0", str(getattr(wish, name)), "")
     if wish.width % 8:
-        raise SpecError(f"{kind}.width", "a multiple of 8", str(wish.width), "groups of channels are normalised")
+        raise SpecError(f"{wish.kind}.width", "a multiple of 8", str(wish.width), "groups of channels are normalised")
 
 
 def check_loss(where: str, loss: str, losses: Sequence[str]) -> None:
@@ -89,34 +84,97 @@ def categories(keys: Keys, asked: Codes | None, learned: Learned, where: str) ->
     return np.asarray(np.where(asked > 0, asked, drawn), np.int32)
 
 
-def drawn(maker: nn.Module, shape: StackShape, keys: Keys, codes: Codes) -> Pixels:
+def drawn(net: Any, side: int, keys: Keys, codes: Codes) -> Pixels:
     """uint8 (keys, side, side, 3): each picture from its key and its category, in chunks of one size."""
     import torch
 
     from leaven.nets.picture_stacks import to_bytes
 
-    made = np.empty((len(keys), shape.side, shape.side, 3), np.uint8)
-    noise = noise_of(keys, shape.noise) if len(keys) else np.zeros((0, shape.noise), np.float32)
+    made = np.empty((len(keys), side, side, 3), np.uint8)
     with torch.no_grad():
         for low in range(0, len(keys), _CHUNK):
-            part, own = np.zeros((_CHUNK, shape.noise), np.float32), np.zeros(_CHUNK, np.int64)
-            part[: len(keys) - low], own[: len(keys) - low] = noise[low : low + _CHUNK], codes[low : low + _CHUNK]
-            pictures = to_bytes(maker(torch.from_numpy(part), torch.from_numpy(own)))
-            made[low : low + _CHUNK] = pictures[: len(keys) - low]
+            some = keys[low : low + _CHUNK]
+            part, own = np.zeros((_CHUNK, net.noise), np.float32), np.zeros(_CHUNK, np.int64)
+            part[: len(some)], own[: len(some)] = noise_of(some, net.noise), codes[low : low + _CHUNK]
+            pictures = to_bytes(net.draw(torch.from_numpy(part), torch.from_numpy(own)))
+            made[low : low + _CHUNK] = pictures[: len(some)]
     return made
 
 
-def write(folder: Path, name: str, net: nn.Module, wish: Any, learned: Learned, facts: dict[str, Any]) -> None:
-    """Weights and what else is known in one file."""
+class Wish(Protocol):
+    """What the wishes share: a kind, sizes of training, and a net."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def net(self, learned: Learned, key: int) -> Any:
+        """An untrained one (`nets.picture_stacks.Drawing`)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPictures:
+    """A trained generator of pictures. facts: seconds, steps, and the curve of the loss."""
+
+    wish: Wish
+    learned: Learned
+    net: Any
+    facts: dict[str, Any]
+
+    def sample(self, keys: Keys, category: Codes | None = None) -> Pictures:
+        """One picture a key; DataError for a category that training did not have."""
+        codes = categories(keys, category, self.learned, self.wish.kind)
+        return Pictures.of(drawn(self.net, self.learned.side, keys, codes))
+
+    def save(self, folder: Path) -> None:
+        """All its nets and what else is known, in one file."""
+        from leaven.nets import checkpoint
+
+        wish: Any = self.wish
+        said = {"wish": asdict(wish), "side": self.learned.side, "shares": self.learned.shares.tolist()}
+        said |= {"facts": self.facts}
+        checkpoint.write(folder / f"{wish.kind}.safetensors", self.net.state_dict(), said)
+
+
+def fit(wish: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
+    """Any of the generators, trained on pictures, by category where codes are given.
+
+    course: what else its training is (`nets.training.Course`).
+
+    Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
+    """
+    import torch
+
+    from leaven.nets.picture_stacks import PictureTask
+    from leaven.nets.training import Course
+    from leaven.nets.training import train as go
+
+    learned, codes = looked_at(train, category, wish.kind)
+    net = wish.net(learned, seeds.key(key, "begin"))
+    task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), wish.batch, key)
+    usual: dict[str, Any] = {"weight_decay": 0.0, "device": wish.device, "precision": "32-true"}
+    outcome = go(task, Course(key=key, steps=wish.steps, learning_rate=wish.learning_rate, **(usual | dict(course))))
+    return DrawnPictures(wish, learned, net, outcome.facts | {"curve": outcome.curve})
+
+
+def load(cls: Any, folder: Path) -> DrawnPictures:
+    """What `save` wrote of a wish of this class; DataError where it is not there."""
     from leaven.nets import checkpoint
 
-    said = {"wish": asdict(wish), "side": learned.side, "shares": learned.shares.tolist(), "facts": facts}
-    checkpoint.write(folder / f"{name}.safetensors", net.state_dict(), said)
-
-
-def read(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any], Learned]:
-    """(weights, what was said, what was learned); DataError where nothing was kept."""
-    from leaven.nets import checkpoint
-
-    tensors, said = checkpoint.read(folder / f"{name}.safetensors")
-    return tensors, said, Learned(said["side"], np.array(said["shares"]))
+    tensors, said = checkpoint.read(folder / f"{cls.kind}.safetensors")
+    wish, learned = cls(**said["wish"]), Learned(said["side"], np.array(said["shares"]))
+    net = wish.net(learned, 0)
+    net.load_state_dict(tensors)
+    return DrawnPictures(wish, learned, net.eval(), said["facts"])

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from leaven import seeds
-from leaven.contracts import Keys
 from leaven.data.pictures import Pictures
 from leaven.errors import SpecError
 from leaven.generators.image import frame
-from leaven.generators.image.frame import Codes, Learned
+from leaven.generators.image.frame import Codes, DrawnPictures, Learned
 
 if TYPE_CHECKING:
     from leaven.nets.picture_gan import Gan
@@ -46,50 +42,29 @@ class PictureGan:
     batch: int = 64
     learning_rate: float = 2e-4
     device: str = "auto"
+    kind: ClassVar[str] = "gan"
 
     def __post_init__(self) -> None:
         frame.check_loss("gan.loss", self.loss, LOSSES)
-        frame.check_sizes("gan", self)
+        frame.check_sizes(self)
         if self.penalty < 0:
             raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> GanPictures:
+    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
         """Learns from pictures, by category where codes are given.
 
         Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
         """
-        import torch
-
-        from leaven.nets.picture_gan import GanTask
-        from leaven.nets.training import Course
-        from leaven.nets.training import train as go
-
-        learned, codes = frame.looked_at(train, category, "gan")
-        net = self._net(learned, seeds.key(key, "begin"))
-        task = GanTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), self.noise, self.batch, key)
-        course = Course(
-            key=key,
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=0.0,
-            betas=(0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999),
-            rate_falls=False,
-            device=self.device,
-            precision="32-true",
-        )
-        outcome = go(task, course)
-        return GanPictures(self, learned, net, outcome.facts | {"curve": outcome.curve})
+        betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
+        return frame.fit(self, train, key, category, {"betas": betas, "rate_falls": False})
 
     @classmethod
-    def load(cls, folder: Path) -> GanPictures:
+    def load(cls, folder: Path) -> DrawnPictures:
         """What `save` wrote; DataError where it is not there."""
-        tensors, said, learned = frame.read(folder, "gan")
-        wish = cls(**said["wish"])
-        net = wish._net(learned, 0)
-        net.load_state_dict(tensors)
-        return GanPictures(wish, learned, net.eval(), said["facts"])
+        return frame.load(cls, folder)
 
-    def _net(self, learned: Learned, key: int) -> Gan:
+    def net(self, learned: Learned, key: int) -> Gan:
+        """Both nets, and the running mean of the one that draws."""
         import torch
 
         from leaven.nets.picture_gan import Gan, GanShape
@@ -99,22 +74,3 @@ class PictureGan:
         stack = StackShape(learned.side, self.noise, self.width, len(learned.shares) - 1, normal)
         shape = GanShape(stack, self.loss, self.penalty, self.augment)
         return Gan(shape, torch.Generator().manual_seed(key))
-
-
-@dataclass(frozen=True, eq=False)
-class GanPictures:
-    """A trained GAN. facts: seconds, steps, and the curve of the loss."""
-
-    wish: PictureGan
-    learned: Learned
-    net: Gan
-    facts: dict[str, Any]
-
-    def sample(self, keys: Keys, category: Codes | None = None) -> Pictures:
-        """One picture a key; DataError for a category that training did not have."""
-        codes = frame.categories(keys, category, self.learned, "gan")
-        return Pictures.of(frame.drawn(self.net.mean, self.net.shape.stack, keys, codes))
-
-    def save(self, folder: Path) -> None:
-        """Both nets, so that training could go on."""
-        frame.write(folder, "gan", self.net, self.wish, self.learned, self.facts)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Keys
 from leaven.data.pictures import Pictures, Pixels
 from leaven.generators.image import frame
-from leaven.generators.image.frame import Codes, Learned
+from leaven.generators.image.frame import Codes, DrawnPictures, Learned
 
 if TYPE_CHECKING:
     from leaven.nets.picture_vae import Vae
@@ -37,46 +35,26 @@ class PictureVae:
     batch: int = 64
     learning_rate: float = 1e-3
     device: str = "auto"
+    kind: ClassVar[str] = "vae"
 
     def __post_init__(self) -> None:
         frame.check_loss("vae.loss", self.loss, LOSSES)
-        frame.check_sizes("vae", self)
+        frame.check_sizes(self)
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> VaePictures:
+    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
         """Learns from pictures, by category where codes are given.
 
         Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
         """
-        import torch
-
-        from leaven.nets.picture_vae import VaeTask
-        from leaven.nets.training import Course
-        from leaven.nets.training import train as go
-
-        learned, codes = frame.looked_at(train, category, "vae")
-        net = self._net(learned, seeds.key(key, "begin"))
-        task = VaeTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), self.noise, self.batch, key)
-        course = Course(
-            key=key,
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=0.0,
-            device=self.device,
-            precision="32-true",
-        )
-        outcome = go(task, course)
-        return VaePictures(self, learned, net, outcome.facts | {"curve": outcome.curve})
+        return frame.fit(self, train, key, category, {})
 
     @classmethod
-    def load(cls, folder: Path) -> VaePictures:
+    def load(cls, folder: Path) -> DrawnPictures:
         """What `save` wrote; DataError where it is not there."""
-        tensors, said, learned = frame.read(folder, "vae")
-        wish = cls(**said["wish"])
-        net = wish._net(learned, 0)
-        net.load_state_dict(tensors)
-        return VaePictures(wish, learned, net.eval(), said["facts"])
+        return frame.load(cls, folder)
 
-    def _net(self, learned: Learned, key: int) -> Vae:
+    def net(self, learned: Learned, key: int) -> Vae:
+        """Encoder and decoder."""
         import torch
 
         from leaven.nets.picture_stacks import StackShape
@@ -86,31 +64,13 @@ class PictureVae:
         return Vae(shape, self.loss, torch.Generator().manual_seed(key))
 
 
-@dataclass(frozen=True, eq=False)
-class VaePictures:
-    """A trained VAE. facts: seconds, steps, and the curve of the loss."""
+def again(fitted: DrawnPictures, pictures: Pictures, category: Codes | None = None) -> Pixels:
+    """uint8, as `pictures.pixels`: each drawn again by a trained VAE from the middle of where it was put."""
+    import torch
 
-    wish: PictureVae
-    learned: Learned
-    net: Vae
-    facts: dict[str, Any]
+    from leaven.nets.picture_stacks import from_bytes, to_bytes
 
-    def sample(self, keys: Keys, category: Codes | None = None) -> Pictures:
-        """One picture a key, from the prior; DataError for a category that training did not have."""
-        codes = frame.categories(keys, category, self.learned, "vae")
-        return Pictures.of(frame.drawn(self.net.maker, self.net.shape, keys, codes))
-
-    def again(self, pictures: Pictures, category: Codes | None = None) -> Pixels:
-        """uint8, as `pictures.pixels`: each drawn again from the middle of where it was put."""
-        import torch
-
-        from leaven.nets.picture_stacks import from_bytes, to_bytes
-
-        codes = np.zeros(len(pictures), np.int32) if category is None else category
-        with torch.no_grad():
-            told = torch.from_numpy(codes.astype(np.int64))
-            return to_bytes(self.net.maker(self.net.encoded(from_bytes(pictures.pixels), told)[0], told))
-
-    def save(self, folder: Path) -> None:
-        """Both nets."""
-        frame.write(folder, "vae", self.net, self.wish, self.learned, self.facts)
+    codes = np.zeros(len(pictures), np.int32) if category is None else category
+    with torch.no_grad():
+        told = torch.from_numpy(codes.astype(np.int64))
+        return to_bytes(fitted.net.draw(fitted.net.encoded(from_bytes(pictures.pixels), told)[0], told))

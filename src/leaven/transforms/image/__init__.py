@@ -19,7 +19,7 @@ from leaven.transforms.image.geometry import (
 from leaven.transforms.image.keras import like_keras
 from leaven.transforms.image.mixing import PictureCutmix, PictureMixup
 from leaven.transforms.image.pixels import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
-from leaven.transforms.image.views import PictureViews, picture_views, read_catalog_pictures
+from leaven.transforms.image.views import PictureViews, picture_views
 
 __all__ = [
     "BlurPicture",
@@ -46,5 +46,4 @@ __all__ = [
     "changed_tensor",
     "like_keras",
     "picture_views",
-    "read_catalog_pictures",
 ]

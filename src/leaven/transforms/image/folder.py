@@ -6,18 +6,15 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from leaven import registry, seeds
 from leaven.contracts import ImageTransform
 from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pixels, opencv
+from leaven.data.pictures import Pixels, encoded
 from leaven.transforms.image.preview import Show
 from leaven.transforms.image.sources import BLOCK, Sources, block, called_by
 from leaven.transforms.image.views import changed
 
 TABLE = "views.csv"
-_QUALITY = 95
 
 
 def save_views(
@@ -60,9 +57,6 @@ def _source(sources: Sources, place: int) -> str:
 
 
 def _write(file: Path, picture: Pixels) -> None:
-    cv2 = opencv()
-    turned = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
-    _, held = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     part = file.with_name(file.name + ".part")
-    part.write_bytes(held.tobytes())
+    part.write_bytes(encoded(picture, ".jpg"))
     part.replace(file)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leaven import registry, seeds
 from leaven.contracts import FittedImageTransform, ImageTransform, Keys
 from leaven.data.catalog import Catalog
-from leaven.data.pictures import Gallery, Pictures, Pixels, read
+from leaven.data.pictures import Pictures, Pixels
 from leaven.errors import DataError
 
 BY_CHANCE = "left as it was by chance"
@@ -96,14 +96,3 @@ def unchanged(fitted: FittedImageTransform, before: Pictures, after: Pictures) -
     if left.any():
         counts[BY_CHANCE] = int(left.sum())
     return counts
-
-
-def read_catalog_pictures(catalog: Catalog, size: tuple[int, int] = (112, 112), fit: str = "cover") -> Gallery:
-    """The pictures of a catalogue's items, in their order; an item without a readable one keeps its words.
-
-    Raises DataError for a catalogue that names no pictures.
-    """
-    if catalog.images is None:
-        raise DataError("data.item_columns.image", "the column that names pictures", "none", 'image = "…"')
-    paths = [str(catalog.folder / path) if path else "" for path in catalog.images]
-    return read(paths, size, range(1, len(paths) + 1), fit)

@@ -1,14 +1,18 @@
 """Generated pictures learn something, and what goes wrong is said with its step."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from contracts.test_image_generators import fitted, keys, real
 from leaven.errors import FitError, SpecError
+from leaven.generators.image import frame
+from leaven.generators.image.flow import PictureFlow
 from leaven.generators.image.gan import PictureGan
 from leaven.generators.image.vae import PictureVae
+from leaven.generators.image.vae import again as again_of
 
 torch = pytest.importorskip("torch")
 SMALL = {"noise": 16, "width": 16, "batch": 32}
@@ -23,7 +27,7 @@ def test_a_vae_draws_the_colour_of_the_category() -> None:
 
 def test_a_vae_draws_real_pictures_again() -> None:
     pictures, category = real()
-    again = fitted("vae").again(pictures, category).astype(float)
+    again = again_of(fitted("vae"), pictures, category).astype(float)
     apart = np.abs(again - pictures.pixels).mean()
     assert apart < 0.7 * np.abs(pictures.pixels - pictures.pixels.mean(axis=0)).mean()
 
@@ -31,7 +35,7 @@ def test_a_vae_draws_real_pictures_again() -> None:
 def test_a_learned_variance_finds_the_deviation() -> None:
     pictures, category = real()
     fit = PictureVae(steps=300, learning_rate=2e-3, **SMALL).fit(pictures, 3, category)
-    left = (fit.again(pictures, category).astype(float) - pictures.pixels) / 127.5
+    left = (again_of(fit, pictures, category).astype(float) - pictures.pixels) / 127.5
     assert math.sqrt(fit.net.variance.item()) == pytest.approx(left.std(), rel=0.5)
 
 
@@ -45,6 +49,38 @@ def test_a_gan_comes_nearer_to_the_real_colours(loss: str) -> None:
     wanted = pictures.pixels.mean(axis=0)
     far = [np.abs(one.pixels.mean(axis=0) - wanted).mean() for one in made]
     assert far[1] < 0.7 * far[0], far
+
+
+def test_a_flow_draws_the_colour_of_the_category_and_follows_it_further_when_asked() -> None:
+    pictures, category = real()
+    fit = PictureFlow(steps=120, width=8, batch=32, learning_rate=4e-3, moves=6).fit(pictures, 3, category)
+
+    def redder(net) -> float:
+        drawn = frame.drawn(net, 16, keys(24), np.full(24, 1, np.int32))[:, 5:11, 5:11].astype(float)
+        return float((drawn[..., 0] - drawn[..., 2]).mean())
+
+    plain = redder(fit.net)
+    assert plain > 10
+    fit.net.shape = replace(fit.net.shape, guidance=3.0)
+    assert redder(fit.net) > plain
+
+
+def test_a_flow_that_knows_the_way_arrives() -> None:
+    from leaven.nets.picture_flow import Flow, FlowShape
+
+    class Straight(torch.nn.Module):
+        """From any x at a moment straight to grey 0.5 at moment 1."""
+
+        def forward(self, x, moment, codes):
+            return (0.5 - x) / (1 - moment[:, None, None, None])
+
+    net = Flow(FlowShape(8, 8, 0, moves=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
+    noise, codes = torch.randn(3, net.noise), torch.zeros(3, dtype=torch.long)
+    real_ones = torch.rand(3, 3, 8, 8)
+    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # it says 0: the error is the way itself
+    assert untrained.item() == pytest.approx((real_ones - noise.view_as(real_ones)).square().mean().item(), rel=1e-5)
+    net.mean.net = Straight()
+    assert torch.allclose(net.draw(noise, codes), torch.full((3, 3, 8, 8), 0.5), atol=1e-5)
 
 
 def test_the_penalties_are_those_of_a_linear_critic() -> None:
@@ -117,6 +153,7 @@ def test_a_loss_that_is_no_number_stops_with_its_step() -> None:
         (lambda: PictureGan(penalty=-1.0), "0 or more"),
         (lambda: PictureVae(loss="mse"), "as_written"),
         (lambda: PictureVae(steps=0), "more than 0"),
+        (lambda: PictureFlow(moves=0), "flow.moves"),
     ],
 )
 def test_wrong_wishes_are_answered(wrong, said) -> None:

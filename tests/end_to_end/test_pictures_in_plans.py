@@ -1,0 +1,125 @@
+"""One plan changes histories, words and pictures, linked by item, and a recommender that reads all three learns."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from leaven.data.pictures import of_bytes
+from leaven.data.shop import Dirt, Shop
+from leaven.errors import SpecError
+from leaven.experiment import preview_arms, run
+from leaven.report.page import render
+from leaven.spec import load
+
+pytest.importorskip("cv2")
+SPEC = """
+name = "pictures"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+items = "shop/items.csv"
+item_columns = { item = "item_id", text = ["title"], category = "category", image = "image" }
+[recommender]
+kind = "multimodal"
+encoders = ["tfidf", { kind = "pictures", size = 32, widths = [8, 16], steps = 20, cache = "kept" }]
+transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
+consistency = 0.1
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+steps = 12
+[[arm]]
+name = "rows, words and pictures"
+[[arm.step]]
+use = "crop"
+[[arm.step]]
+use = "units"
+[[arm.step]]
+use = "brightness"
+guard = false
+[[arm.step]]
+use = "pictures.rotate"
+mode = "replace"
+when = "each_epoch"
+p = 0.5
+[[arm.step]]
+use = "pictures.vae"
+steps = 3
+width = 8
+noise = 4
+batch = 8
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("pictures")
+    Shop(users=150, items=40, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=True)
+    (where / "shop/images/i00007.png").write_bytes(b"no picture")
+    (where / "spec.toml").write_text(SPEC)
+    return where
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    return run(load(folder / "spec.toml"), folder / "run")
+
+
+def arm_of(done) -> dict:
+    return next(one for one in done.facts()["arms"] if one["name"] == "rows, words and pictures")
+
+
+def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folder) -> None:
+    steps = arm_of(done)["steps"]
+    assert [step.get("on") for step in steps] == [None, "words", "pictures", "pictures", "pictures"]
+    items = len(pq.read_table(folder / "run/data/catalog.parquet"))
+    assert steps[1]["made"] == items
+    assert steps[2]["made"] == steps[4]["made"] == items - 1  # the broken file
+    assert sum(count for count, *_ in steps[2]["unread"].values()) == 1
+    assert arm_of(done)["rows_new"] == steps[0]["made"]
+
+
+def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_read(done, folder) -> None:
+    fit = next(one for one in done.facts()["fits"] if one["arm"] == "rows, words and pictures")
+    items = len(pq.read_table(folder / "run/data/catalog.parquet"))
+    assert fit["items_known_by"] == {"words": 1.0, "pictures": round((items - 1) / items, 4)}
+    assert list(fit["pictures_unread"].values()) == [1]
+    assert list((folder / "kept").rglob("*.safetensors"))  # relative to the spec
+
+
+def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighbour(done, folder) -> None:
+    table = pq.read_table(next((folder / "run").rglob("views/03-brightness.parquet")))
+    assert table.column_names == ["item", "column", "copy", "jpeg"]
+    first = of_bytes(table.column("jpeg")[0].as_py())
+    assert first.shape == (32, 32, 3)
+    assert "i00007" not in table.column("item").to_pylist()
+    page = render(json.loads(json.dumps(done.facts())))
+    assert "Pictures of the items, step <b>brightness</b>" in page
+    assert "nearest real picture" in page
+    assert page.count('<img src="data:image/png;base64,') > 10
+    assert "http" not in page.split("<img", 1)[1].split(">", 1)[0]
+
+
+def test_a_generator_is_fitted_once_for_all_trainings_of_an_arm(done, folder) -> None:
+    (kept,) = (folder / "run").rglob("views/learned-*/mark")
+    before = kept.stat().st_mtime_ns
+    run(load(folder / "spec.toml", ["evaluate.seeds=2"]), folder / "run", resume=True)
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_the_resolved_spec_gives_the_same_arms(done, folder) -> None:
+    assert load(folder / "run/spec.toml").arms == load(folder / "spec.toml").arms
+
+
+def test_a_preview_tells_of_pictures_too(folder, tmp_path) -> None:
+    found = preview_arms(load(folder / "spec.toml"), None, 6, tmp_path)["rows, words and pictures"]
+    assert any("levels" in one["after"][0] for one in found if one["step"] == "brightness")
+
+
+def test_a_recommender_that_reads_no_pictures_is_refused_before_anything_is_read(folder) -> None:
+    spec = load(folder / "spec.toml", ['recommender.encoders=["tfidf"]'])
+    with pytest.raises(SpecError, match="encoder of pictures"):
+        run(spec, folder / "refused")
+    assert not (folder / "refused").exists()
