@@ -67,6 +67,12 @@ PARTS = {
         "Small nets and few steps, the same for every arm. A transformer of ids cannot know these items; one that "
         "reads titles and attributes ranks them among themselves; lists over the whole catalogue hardly name them.",
     ),
+    "titles": Part(
+        "Titles written by small nets that read nothing else",
+        ["-m", "bench.titles"],
+        "Beauty. Views go through the checks that answers of large models go through, and may hold no word that the "
+        "catalogue does not know.",
+    ),
     "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
     "small-data": Part(
         "Few rows: which augmentation of the table helps the MLP",

@@ -61,6 +61,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "text_generators": {
         "endpoint": "leaven.generators.text.endpoint:Endpoint",
         "local_model": "leaven.generators.text.local:LocalModel",
+        "titles": "leaven.generators.text.titles:Titles",
     },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,9 +76,11 @@ class Modality(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Text columns of the catalogue."""
+    """Text columns of the catalogue. folder: where what a model learned or answered is kept, if it has no other place,
+    so that no training of an arm asks for it again; None: nowhere."""
 
     catalog: Catalog
+    folder: Path | None = None
 
     def columns(self, step: Step) -> tuple[str, ...]:
         """Those that a step names, else all that hold words but the brand."""
@@ -95,6 +97,8 @@ class Words:
     def fit(self, step: Step, key: int) -> Any:
         """On the whole catalogue; an operator on words draws nothing while it learns."""
         use: Any = step.use
+        if self.folder is not None and getattr(use, "cache", None) == "":
+            use = replace(use, cache=str(self.folder / f"learned-{step.called.replace(' ', '-')}"))
         return use.fit(self.catalog)
 
     def values(self, column: str) -> Values:

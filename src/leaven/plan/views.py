@@ -248,12 +248,12 @@ def catalog_views(
 ) -> CatalogViews:
     """The views that a plan's steps on items give of a catalogue; what they learn follows from `seed` alone.
 
-    size    pixels along each side of the pictures; folder: where generators that a step fits are kept, and found again
+    size    pixels along each side of the pictures; folder: where what models learned or answered is kept
 
     Raises DataError where there is no catalogue, or not what a step changes.
     """
     items = catalog or Catalog(ids=[])
-    of: Mapping[str, Modality] = {"words": Words(items), "pictures": Pictures(items, size, folder)}
+    of: Mapping[str, Modality] = {"words": Words(items, folder), "pictures": Pictures(items, size, folder)}
     found = []
     for place, step in enumerate(plan.all, 1):
         if step.on_items:

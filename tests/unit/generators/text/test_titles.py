@@ -1,0 +1,131 @@
+"""A small net learns titles, goes on as they do, and says nothing of an item that is not so."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.catalog import Catalog
+from leaven.errors import DataError, SpecError
+from leaven.generators.autoregressive import Autoregressive
+from leaven.generators.gan import Gan
+from leaven.generators.markov import Markov
+from leaven.generators.text.spelling import Spelling
+from leaven.generators.text.titles import Titles, learn
+from leaven.generators.vae import Vae
+from leaven.plan import Plan, Step, catalog_views
+
+pytest.importorskip("torch")
+LOOKS, THINGS, ENDS = ("soft", "mild", "rich"), ("hand cream", "body balm"), ("for dry skin", "with shea")
+BATH = [f"{look} {thing} {end} {n} ml" for look in LOOKS for thing in THINGS for end in ENDS for n in (50, 75)]
+KITCHEN = [f"steel {thing} with {end}" for thing in ("bread knife", "fork", "pan") for end in ("lid", "case", "stand")]
+TEXTS = BATH + KITCHEN
+CODES = [1] * len(BATH) + [2] * len(KITCHEN)
+ITEMS = Catalog(
+    [str(n) for n in range(len(TEXTS))], {"title": TEXTS}, np.array([0, *CODES], np.int32), ["bath", "kitchen"]
+)
+NET = Autoregressive(width=32, layers=1, steps=250, dropout=0.0, batch_events=256, device="cpu")
+SMALL = Titles(by=NET, most_new=8)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return SMALL.fit(ITEMS)
+
+
+def keys(count: int, seed: int = 1):
+    return seeds.row_keys(seed, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+
+
+def ones(count: int):
+    return np.ones(count, np.float32)
+
+
+def test_a_text_is_a_row_of_ids_and_a_row_a_text() -> None:
+    spelling = Spelling.of(["soft hand cream 50 ml", "soft hand balm 50 ml", "柔软护手霜", "柔软护手霜"], 3, 2)
+    assert set(spelling.signs[:3]) <= {"soft", " hand", " 50", " ml", "柔软", "护手霜"}
+    for text in ("soft hand 50 ml", "柔软护手霜", "oft hand 50 50 ml"):
+        assert spelling.text(spelling.row(text)) == text
+    assert spelling.text([*spelling.row("soft"), spelling.end, *spelling.row("hand")]) == "soft"
+    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # a sign that nobody knows is left out
+
+
+def test_it_writes_titles_of_the_category_that_is_asked(fitted) -> None:
+    for code, words in ((1, {"soft", "mild", "rich"}), (2, {"steel"})):
+        made = fitted.learned.written([[code + 1]] * 30, keys(30))
+        assert np.mean([text.split()[0] in words for text in made if text]) > 0.9
+
+
+def test_likely_texts_surprise_less_than_the_same_words_in_another_order(fitted) -> None:
+    turned = [" ".join(reversed(text.split())) for text in TEXTS]
+    assert fitted.learned.surprisal(TEXTS, CODES) + 1 < fitted.learned.surprisal(turned, CODES)
+
+
+def test_views_keep_numbers_and_say_nothing_that_is_not_so(fitted) -> None:
+    made = fitted(TEXTS, keys(len(TEXTS)), ones(len(TEXTS)))
+    changed = [(a, b) for a, b in zip(TEXTS, made, strict=True) if a != b]
+    assert len(changed) > 3
+    for before, after in changed:
+        assert fitted.checks.facts(before) == fitted.checks.facts(after)
+        assert after.split()[0] == before.split()[0]
+    held = fitted.reasons(TEXTS)
+    for row, (before, after) in enumerate(zip(TEXTS, made, strict=True)):
+        assert before != after or any(why[row] for why in held.values())
+    assert sum(fitted.refused.values()) > 0
+
+
+def test_short_texts_stay_and_say_why(fitted) -> None:
+    few = ["soap bar", "", "玫瑰护手霜"]
+    assert fitted(few[:2], keys(2), ones(2)) == few[:2]
+    held = fitted.reasons(few)
+    assert held["fewer than 3 words"].tolist()[:2] == [True, True]
+    assert held["no words"].tolist() == [False, True, False]
+
+
+def test_the_net_is_kept_and_found_again(tmp_path, monkeypatch) -> None:
+    wish = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
+    first = learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5))
+    monkeypatch.setattr(Autoregressive, "fit", None)  # nobody learns again
+    assert learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
+    with pytest.raises(TypeError):
+        learn(wish, TEXTS[1:], CODES[1:])
+
+
+OTHERS = [Vae(steps=3, width=16, latent=4), Gan(steps=3, adversarial_steps=2, width=16), Markov()]
+
+
+@pytest.mark.parametrize("by", OTHERS, ids=["vae", "gan", "markov"])
+def test_other_generators_write_too(by) -> None:
+    learned = learn(Titles(by=by, most_new=4), TEXTS, CODES)
+    assert len(learned.written([[2], [3]], keys(2))) == 2
+    assert np.isfinite(learned.surprisal(TEXTS, CODES))
+
+
+def test_in_a_plan_it_is_a_step_on_words_whose_net_lies_beside_the_views(tmp_path) -> None:
+    step = Step(replace(SMALL, by=replace(SMALL.by, steps=3)), columns=("title",))
+    views = catalog_views(ITEMS, Plan([step]), seed=1, folder=tmp_path)
+    (fact,) = views.facts()
+    assert fact["made"] == len(TEXTS)
+    assert list(tmp_path.rglob("spelling.json"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Titles(by=None),
+        lambda: Titles(keep_range=(0.8, 0.4)),
+        lambda: Titles(tries=0),
+        lambda: Titles(p=2.0),
+    ],
+)
+def test_wrong_wishes_are_answered(wrong) -> None:
+    with pytest.raises(SpecError):
+        wrong()
+
+
+def test_a_catalogue_without_texts_or_without_the_column_is_refused() -> None:
+    with pytest.raises(DataError, match="texts"):
+        SMALL.fit(Catalog(["a"], {"title": [""]}))
+    with pytest.raises(DataError, match="titel"):
+        replace(SMALL, learn="titel").fit(ITEMS)
