@@ -8,6 +8,7 @@ different word (`Vocabulary`), not once for each time it stands somewhere: title
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -32,6 +33,7 @@ _PIECE = re.compile(
     rf"|[ \t\n\r]+|[$€£￥¥+%×*#]|[^\w<&$€£￥¥+%×*# \t\n\r]+|[\s\S]"
 )
 _HAN_RUN = re.compile(rf"[{HAN}]+")
+_MOST_LETTERS = 3_000_000  # of texts whose pieces are remembered
 _MOST = 500_000  # different words, or Chinese runs, that are remembered
 
 
@@ -114,6 +116,8 @@ class Vocabulary(dict[str, int]):
         self.kinds = bytearray()
         self.options: list[tuple[str, ...]] = []
         self.open = bytearray()  # 1 where there are options
+        self.rows: dict[str, tuple[list[str], bytes]] = {}  # text -> its pieces and their numbers, int32
+        self.letters = 0  # of these texts
 
     def __missing__(self, piece: str) -> int:
         kind, options = self.judge(piece)
@@ -125,10 +129,22 @@ class Vocabulary(dict[str, int]):
         return place
 
     def forget(self) -> None:
-        """Begin anew where a catalogue holds more different words than are worth remembering."""
+        """Begin anew where a catalogue holds more different words, or more text, than are worth remembering."""
         if len(self) > _MOST:
             self.clear()
             self.kinds, self.options, self.open = bytearray(), [], bytearray()
+        if not self or self.letters > _MOST_LETTERS:
+            self.rows, self.letters = {}, 0
+
+    def meet(self, texts: Iterable[str]) -> None:
+        """Cut texts that were not met yet: views of a catalogue read the same ones in every epoch."""
+        find, cutter, number = _PIECE.findall, self.cutter, self.__getitem__
+        for text in texts:
+            words = _plain(text) or find(text)
+            if not text.isascii() and has_han(text):
+                words = cutter(words)
+            self.rows[text] = words, array("i", map(number, words)).tobytes()
+            self.letters += len(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,20 +190,29 @@ class Pieces:
         return made
 
 
+def _plain(text: str) -> list[str]:
+    """The pieces of a text of Latin letters, digits and single blanks, as most titles are; [] of any other."""
+    words = text.split(" ")
+    if not (text.isascii() and "".join(words).isalnum() and all(words)):
+        return []
+    pieces = [" "] * (2 * len(words) - 1)
+    pieces[::2] = words
+    return pieces
+
+
 def read(texts: Sequence[str], vocabulary: Vocabulary) -> Pieces:
     """Texts in pieces, each with what the vocabulary says of it.
 
     Raises MissingExtra where Chinese stands in a text and rjieba is not installed.
     """
     vocabulary.forget()
-    find = _PIECE.findall
-    rows: list[list[str]] = [find(text) for text in texts]
-    if not all(map(str.isascii, texts)):
-        rows = [vocabulary.cutter(row) if has_han(text) else row for row, text in zip(rows, texts, strict=True)]
-    words = list(chain.from_iterable(rows))
+    known = vocabulary.rows
+    vocabulary.meet(text for text in texts if text not in known)
+    rows = [known[text] for text in texts]
+    words = list(chain.from_iterable(row[0] for row in rows))
     starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=starts[1:])
-    ids = np.fromiter(map(vocabulary.__getitem__, words), np.int32, len(words))
+    np.cumsum(np.fromiter((len(row[0]) for row in rows), np.int64, len(rows)), out=starts[1:])
+    ids = np.frombuffer(b"".join([row[1] for row in rows]), np.int32)
     kinds = np.frombuffer(bytes(vocabulary.kinds), np.uint8)
     opened = np.frombuffer(bytes(vocabulary.open), np.bool_)
     return Pieces(words, starts, ids, kinds[ids], opened[ids], vocabulary.options)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from leaven.data import pieces
-from leaven.data.pieces import HanCutter, cut
+from leaven.data.pieces import HanCutter, Vocabulary, cut, read
 from leaven.errors import MissingExtra
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
@@ -57,3 +57,15 @@ def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> 
         cut("柔软")
     monkeypatch.undo()
     pieces._cutter.cache_clear()
+
+
+def test_texts_that_were_met_are_read_as_for_the_first_time_and_forgotten_where_they_are_too_many(monkeypatch) -> None:
+    texts = ["soft hand cream 50 ml", "Nivea soft-cream", "", "玫瑰护手霜", " two  blanks "]
+    vocabulary = Vocabulary(lambda piece: (len(piece), ()))
+    first, again = read(texts, vocabulary), read(texts[::-1], vocabulary)
+    assert first.words == [piece for text in texts for piece in cut(text)]
+    assert again.words == [piece for text in texts[::-1] for piece in cut(text)]
+    assert again.kinds.tolist() == [len(piece) for piece in again.words]
+    monkeypatch.setattr(pieces, "_MOST_LETTERS", 10)
+    assert read(texts[:1], vocabulary).words == cut(texts[0])
+    assert list(vocabulary.rows) == texts[:1]

@@ -23,6 +23,7 @@ Places = npt.NDArray[np.int64]
 Reasons = Mapping[str, Bools]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_LOT = np.uint64(40)  # bits of a lot beside the number of a text
 _FIRST = 16  # draws of the text itself
 _EACH = 4  # draws of one word
 
@@ -35,9 +36,18 @@ def check(kind: str, share_range: tuple[float, float], p: float) -> None:
 
 def word_draws(keys: Keys, places: Places, channel: int) -> npt.NDArray[np.float64]:
     """float64 (words,) in [0, 1): `keys` of the words' texts, their places there; 0 <= channel < 4."""
+    return (_word_bits(keys, places, channel) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _word_bits(keys: Keys, places: Places, channel: int) -> Keys:
     with np.errstate(over="ignore"):
         draw = (places * _EACH + (_FIRST + channel + 1)).astype(np.uint64)
-        return (seeds.mix(keys + _GOLDEN * draw) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return seeds.mix(keys + _GOLDEN * draw)
+
+
+def _by_lot(keys: Keys, places: Places, row: Places) -> Keys:
+    """What sorts texts in their order, and the words of each by lot: the text's number above a lot's first bits."""
+    return (row.astype(np.uint64) << _LOT) | (_word_bits(keys, places, 0) >> (np.uint64(64) - _LOT))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +113,7 @@ class WordEdit:
         may = wanted[row] > 0
         places, row = places[may], row[may]
         inside = places - pieces.starts[row]
-        order = np.lexsort((word_draws(keys[row], inside, 0), row))
+        order = np.argsort(_by_lot(keys[row], inside, row), kind="stable")
         rank = np.arange(len(row)) - np.searchsorted(row, row)  # texts stay in order, words are sorted within
         taken = np.sort(order[rank < wanted[row]])
         places, row, inside = places[taken], row[taken], inside[taken]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -118,14 +119,22 @@ def _sign(piece: str) -> str:
 
 def held(pieces: Pieces) -> npt.NDArray[np.bool_]:
     """bool (pieces,): which lie in a span that the patterns protect."""
-    line = np.full(len(pieces.ids) + len(pieces), ord("\n"), np.uint8)
-    slots = np.arange(len(pieces.ids)) + pieces.row
-    line[slots] = pieces.kinds
-    found = np.zeros(len(line), np.bool_)
-    for span in _SPANS.finditer(line.tobytes().decode("latin-1")):
-        found[span.start() : span.end()] = True
-    among: npt.NDArray[np.bool_] = found[slots]
-    return among
+    there = np.zeros(len(pieces), np.bool_)
+    there[pieces.row[_SPEAKS[pieces.kinds]]] = True  # texts in which a span can be
+    found, line, bounds = bytearray(len(pieces.ids)), pieces.kinds.tobytes(), pieces.bounds
+    for row in np.flatnonzero(there).tolist():
+        begin, end = bounds[row], bounds[row + 1]
+        found[begin:end] = _spans(line[begin:end])
+    return np.frombuffer(found, np.bool_).copy()
+
+
+@lru_cache(100_000)
+def _spans(kinds: bytes) -> bytes:
+    """1 for each piece in a span, of a text's kinds; titles are built alike, so that few of them are looked at."""
+    found = bytearray(len(kinds))
+    for span in _SPANS.finditer(kinds.decode("latin-1")):
+        found[span.start() : span.end()] = b"\1" * (span.end() - span.start())
+    return bytes(found)
 
 
 def is_word(pieces: Pieces) -> npt.NDArray[np.bool_]:
@@ -141,6 +150,7 @@ def _letters(letters: str) -> npt.NDArray[np.bool_]:
 
 
 _WORDS = _letters("nqukotfwhpxyb")
+_SPEAKS = _letters("nqtfkb")  # every span holds one of these
 # units, labels and suffixes are words like others where no number stands beside them
 _CHANGEABLE = _letters("whupo")
 
