@@ -17,10 +17,10 @@ from bench.defects import LAWS
 from leaven import seeds
 from leaven.contracts import Training
 from leaven.data.histories import Histories
-from leaven.judging import Judgement, judge
+from leaven.judging import Beside, Judgement, judge
 from leaven.judging.halves import REJECTED
-from leaven.judging.inputs import KINDS, Beside
-from leaven.registry import kinds, made
+from leaven.judging.inputs import KINDS
+from leaven.registry import found, kinds, made
 
 SIZES = (100, 200, 400, 800)
 
@@ -93,7 +93,7 @@ def table() -> str:
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
     for kind in kinds("sample_metrics"):
         metric = made("sample_metrics", kind)
-        says = (inspect.getdoc(type(metric)) or "").split("\n")[0]
+        says = (inspect.getdoc(found("sample_metrics", kind)) or "").split("\n")[0]
         of = "all" if len(metric.trait.of) == len(KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,18 @@ def _scaled(cv2: Any, picture: Pixels, tall: int, wide: int) -> Pixels:
     shrinks = tall <= picture.shape[0] and wide <= picture.shape[1]
     made: Pixels = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return made
+
+
+def png_of(picture: Pixels) -> bytes:
+    """The bytes of a PNG file."""
+    cv2 = opencv()
+    _, held = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return bytes(held)
+
+
+def png_address(picture: Pixels) -> str:
+    """The address of a picture that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(png_of(picture)).decode()
 
 
 def opencv() -> Any:

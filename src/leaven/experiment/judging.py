@@ -142,7 +142,7 @@ class _Judge:
         if self.studied is None:
             self.tell(0, 0, "judging rows · learning from real ones")
             key = seeds.key(self.spec.seed, "judge")
-            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, self._frozen())
+            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, Beside(recommender=self._frozen()))
         return self.studied
 
     def _frozen(self) -> FittedRecommender:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from leaven.data.pictures import Pixels, opencv
+from leaven.data.pictures import Pixels, png_address, png_of
 from leaven.errors import SpecError
 from leaven.report.page import environment, style
 from leaven.transforms.image.preview import PicturePreview
@@ -53,14 +52,7 @@ def page(previews: Sequence[PicturePreview]) -> str:
 
 def inline(picture: Pixels) -> Markup:
     """The address of a picture that holds the picture itself, as PNG."""
-    return Markup("data:image/png;base64," + base64.b64encode(png(picture)).decode())
-
-
-def png(picture: Pixels) -> bytes:
-    """The bytes of a PNG file."""
-    cv2 = opencv()
-    _, held = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return bytes(held)
+    return Markup(png_address(picture))
 
 
 def _sheets(previews: Sequence[PicturePreview]) -> bytes:
@@ -68,4 +60,4 @@ def _sheets(previews: Sequence[PicturePreview]) -> bytes:
     sheets = [one.sheet() for one in previews]
     wide = max(sheet.shape[1] for sheet in sheets)
     padded = [np.pad(one, ((0, 0), (0, wide - one.shape[1]), (0, 0)), constant_values=255) for one in sheets]
-    return png(np.concatenate(padded))
+    return png_of(np.concatenate(padded))
