@@ -6,7 +6,7 @@ of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,8 +55,7 @@ class Autoregressive:
 
     def __post_init__(self) -> None:
         cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
-        if isinstance(self.privacy, Mapping):  # read back from a file
-            object.__setattr__(self, "privacy", Privacy(**self.privacy))
+        object.__setattr__(self, "privacy", Privacy.read(self.privacy))
         check("autoregressive", self, [cell, *of_net(self), *self._without_leaks()])
 
     def _without_leaks(self) -> list[Check]:
