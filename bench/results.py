@@ -68,6 +68,12 @@ PARTS = {
         "reads titles and attributes ranks them among themselves; lists over the whole catalogue hardly name them.",
     ),
     "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
+    "privacy": Part(
+        "What made rows tell of users, and what a bound on that costs",
+        ["-m", "bench.privacy"],
+        "On Beauty, kept to minutes: few users, small nets, the 1,000 most frequent items, one seed. Attacked are nets "
+        "that learn by heart where nothing holds them back.",
+    ),
     "small-data": Part(
         "Few rows: which augmentation of the table helps the MLP",
         ["-m", "bench.small_data"],
