@@ -34,6 +34,11 @@ from leaven.spec.spec import BASELINE, CONTROL
 
 JUDGEMENT = "judgement.json"
 _HALF = 0.5  # progress of the epoch whose rows are judged: schedules begin and end at 0 more often than they rest there
+NOBODY_UNSEEN = (
+    "The new rows were not judged: every user of this split trains (with leave-one-out, unless told otherwise), so no "
+    "real rows are left that nothing learned from, and no figure would have its reference. To have them judged, write "
+    "control_share = 0.05 under [split]: a twentieth of the users is then kept from training."
+)
 _LISTED = 20  # copies that the facts of the run list; the file of the arm has all
 
 Rows = tuple[Arm, Callable[[], Histories], str]
@@ -52,8 +57,7 @@ def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], t
     if not isinstance(prepared.split, Split):
         return {"skipped": "labelled rows are not judged in a run yet; leaven judge --kind table judges files of them"}
     if prepared.split.unseen is None or not len(prepared.split.unseen):
-        fix = "give the split a control_share: rows are judged by users whom no generator saw"
-        return {"skipped": f"no users are held out from what makes rows; {fix}"}
+        return {"skipped": NOBODY_UNSEEN}
     judge = _Judge(spec, prepared, run, tell)
     found = {arm.name: judge.arm(arm, once, mark) for arm, once, mark in arms if arm.plan.all}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
