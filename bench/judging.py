@@ -66,7 +66,7 @@ MADE_FOR: dict[str, dict[str, str]] = {
         "modes missing": "coverage",
         "copier": "authenticity",
         "too dark": "frechet",
-        "kinds mixed up": "shown",
+        "kinds mixed up": "misnamed",
         "words of others": "words_match",
     },
 }

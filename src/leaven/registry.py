@@ -160,7 +160,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "odd_prices": "leaven.metrics.samples.facts:odd_prices",
         "before_sale": "leaven.metrics.samples.facts:before_sale",
         "next_rank": "leaven.metrics.samples.facts:next_rank",
-        "shown": "leaven.metrics.samples.facts:shown",
+        "misnamed": "leaven.metrics.samples.facts:misnamed",
         "words_match": "leaven.metrics.samples.facts:words_match",
         "copies": "leaven.metrics.samples.facts:copies",
         "near_copies": "leaven.metrics.samples.facts:near_copies",

@@ -67,7 +67,7 @@ CATCHES = {
     "before_sale": ("histories", "sold too early", 1),
     "next_rank": ("histories", "too noisy", -1),
     "self_similarity": ("text", "modes missing", 1),
-    "shown": ("image", "kinds mixed up", -1),
+    "misnamed": ("image", "kinds mixed up", 1),
     "words_match": ("image", "words of others", -1),
 }
 """metric -> (kind of data, the defect it was made for, sign of value minus reference)."""

@@ -157,7 +157,7 @@ def _for_pictures(real: Photos, fold: Photos, key: int, beside: Beside) -> Eyes:
             "reference": privacy.log_density(ordinary, points),
         }
         if kinds is not None:
-            facts["shown"] = kinds.agree(rows, points)
+            facts["misnamed"] = kinds.misnamed(rows, points)
         if matcher is not None:
             facts["match"] = matcher.fits(rows.words, points, ordinary)
         features = np.column_stack([told, points[:, :LOOKS]])

@@ -106,11 +106,11 @@ class Kinds:
         labels = np.array(training.labels)
         return cls(names, np.stack([points[labels == name].mean(axis=0) for name in names]))
 
-    def agree(self, rows: Photos, points: Points) -> Points:
-        """float64 (pictures,): 1 where a picture lies nearest to the mean of what it is said to show; NaN unknown."""
+    def misnamed(self, rows: Photos, points: Points) -> Points:
+        """float64 (pictures,): 1 where a picture lies nearest to the mean of another kind than its own; NaN unknown."""
         from leaven.metrics.copying import nearest
 
         place = {name: at for at, name in enumerate(self.names)}
         said = np.array([place.get(one, -1) for one in rows.labels], np.int64)
         found = nearest(points, self.means)[1]
-        return np.where(said >= 0, (found == said).astype(np.float64), np.nan)
+        return np.where(said >= 0, (found != said).astype(np.float64), np.nan)

@@ -22,7 +22,7 @@ from leaven.nets.inception import PictureVectors
 pytest.importorskip("torch")
 REAL, HELD, NEW = (PictureLaw().rows(count, key) for count, key in ((60, 1), (90, 2), (60, 3)))
 MEANS = PictureVectors("FID", lambda pictures: np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32))
-QUICK = ["frechet", "copies", "shown"]
+QUICK = ["frechet", "copies", "misnamed"]
 
 
 def written(rows: Photos, folder: Path) -> Path:
@@ -100,7 +100,7 @@ def test_without_labels_the_net_learns_which_side_is_up_and_kinds_are_skipped() 
     bare = [replace(one, labels=[""] * len(one), words=[""] * len(one)) for one in (REAL, HELD, NEW)]
     found = leaven.judge(*bare, metrics=[*QUICK, "words_match"])
     assert "which side" in found.facts["encoder"]
-    assert set(found.skipped) == {"shown", "words_match"}
+    assert set(found.skipped) == {"misnamed", "words_match"}
 
 
 def test_copies_are_known_after_compression_and_shown_beside_their_source(tmp_path: Path) -> None:

@@ -59,13 +59,14 @@ def next_rank() -> MeanOf:
     return MeanOf("next_rank", Trait("consistent", "real", of=_HISTORIES, alone=True, bearable=0.05, needs=needs))
 
 
-def shown() -> MeanOf:
-    """The share of pictures that lie nearest to others of what they are said to show.
+def misnamed() -> MeanOf:
+    """The share of pictures that lie nearest to others than those of what they are said to show.
 
-    By the mean of each kind among the training pictures; real rows have the share that kinds can be told apart.
+    By the mean of each kind among the training pictures; real rows have the share of kinds that are taken for others.
     """
-    needs = ("shown", "labels of the pictures: folders of kinds, or the column that says what each shows")
-    return MeanOf("shown", Trait("consistent", "real", of=_PICTURES, alone=True, bearable=0.1, needs=needs))
+    needs = ("misnamed", "labels of the pictures: folders of kinds, or the column that says what each shows")
+    trait = Trait("consistent", "low", of=_PICTURES, alone=True, rare=True, bearable=0.1, needs=needs)
+    return MeanOf("misnamed", trait)
 
 
 def words_match() -> MeanOf:
