@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from leaven import seeds
 from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
+from leaven.judging.pictures import Photos
 from leaven.judging.tables import Table
 
 GROUPS, PER_GROUP = 6, 50
@@ -109,6 +110,41 @@ class TableLaw:
         return Table(columns)
 
 
+@dataclass(frozen=True)
+class PictureLaw:
+    """Discs, squares, stripes and crosses of their own colours anywhere on a sloping ground, with noise.
+
+    noise  its size, in levels of 255; kinds  how many are met
+    """
+
+    noise: float = 6.0
+    kinds: int = 4
+    side: int = 24
+
+    def rows(self, count: int, key: int) -> Photos:
+        """Fresh pictures of this law, with what they show and words about it."""
+        chance = seeds.generator(key)
+        kind = chance.integers(0, self.kinds, count)
+        down, across = np.mgrid[0 : self.side, 0 : self.side][:, None]  # (1, side, side)
+        x, y = (chance.uniform(0.35, 0.65, (count, 1, 1)) * self.side for _ in range(2))
+        size = chance.uniform(0.15, 0.3, (count, 1, 1)) * self.side
+        dx, dy = np.abs(across - x), np.abs(down - y)
+        forms = [dx**2 + dy**2 < size**2, np.maximum(dx, dy) < size, dy < size / 2, np.minimum(dx, dy) < size / 3]
+        inside = np.choose(kind[:, None, None], forms)[..., None]
+        slope = chance.uniform(-3, 3, (count, 1, 1, 1)) * across[..., None]
+        ground = chance.uniform(120, 220, (count, 1, 1, 3)) + slope
+        colour = COLOURS[kind][:, None, None, :] + chance.normal(0, 15, (count, 1, 1, 3))
+        found = np.where(inside, colour, ground) + self.noise * chance.laplace(size=(count, self.side, self.side, 3))
+        shown = [FORMS[place] for place in kind.tolist()]
+        wide = (size.ravel() > 0.22 * self.side).astype(int).tolist()
+        said = [f"a {SIZES[place]} {form} shape" for form, place in zip(shown, wide, strict=True)]
+        return Photos.of(np.clip(found, 0, 255).astype(np.uint8), shown, said)
+
+
+COLOURS = np.array([[200.0, 40, 40], [40, 160, 60], [40, 60, 190], [200, 170, 30]])
+FORMS, SIZES = ("disc", "square", "stripe", "cross"), ("small", "large")
+
+
 def shuffled(rows: Histories, key: int) -> Histories:
     """The items of each row in another order; times stay."""
     order = np.lexsort((seeds.generator(key).random(rows.events), rows.row_of_event()))
@@ -170,7 +206,27 @@ def shrunken(rows: Table, key: int) -> Table:
     return Table({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
-Law = HistoryLaw | TableLaw | TextLaw
+def darkened(rows: Photos, key: int) -> Photos:
+    """Every picture at four fifths of its light."""
+    return Photos.of((rows.pixels * 0.8).astype(np.uint8), rows.labels, rows.words)
+
+
+def misnamed(rows: Photos, key: int) -> Photos:
+    """Every third picture is said to show what another does."""
+    return replace(rows, labels=_others(rows.labels, key))
+
+
+def misdescribed(rows: Photos, key: int) -> Photos:
+    """Every third picture has the words of another."""
+    return replace(rows, words=_others(rows.words, key))
+
+
+def _others(names: Sequence[str], key: int) -> list[str]:
+    order = seeds.generator(key).permutation(len(names))
+    return [names[order[place]] if place % 3 == 0 else name for place, name in enumerate(names)]
+
+
+Law = HistoryLaw | TableLaw | TextLaw | PictureLaw
 Made = Callable[[Any, int, int], Any]
 """(training rows, how many, key) -> new rows."""
 
@@ -227,8 +283,21 @@ TEXTS: dict[str, Made] = {
 }
 """defect -> a generator of texts that has it."""
 
+PICTURES: dict[str, Made] = {
+    "none": _of(PictureLaw()),
+    "too smooth": _of(PictureLaw(noise=3.0)),
+    "too noisy": _of(PictureLaw(noise=9.0)),
+    "modes missing": _of(PictureLaw(kinds=2)),
+    "copier": _copied,
+    "too dark": _after(PictureLaw(), darkened),
+    "kinds mixed up": _after(PictureLaw(), misnamed),
+    "words of others": _after(PictureLaw(), misdescribed),
+}
+"""defect -> a generator of pictures that has it."""
+
 LAWS: dict[str, tuple[Law, dict[str, Made]]] = {
     "histories": (HistoryLaw(), HISTORIES),
     "table": (TableLaw(), TABLES),
     "text": (TextLaw(), TEXTS),
+    "image": (PictureLaw(), PICTURES),
 }

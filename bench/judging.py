@@ -2,27 +2,75 @@
 
 python -m bench.judging                  # defects against metrics: p of each, worlds whose law is known
 python -m bench.judging --trials 200     # how often real rows are rejected
-python -m bench.judging --power          # from how many rows on each defect is seen
+python -m bench.judging --power          # from how many rows on each defect is seen, by the metric made for it
+python -m bench.judging --power --write  # the same, put into docs/judging.md; so too without --power
+
+The power curves take an hour and more with 10 trials; `--power-trials 5` halves it.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import io
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from bench.defects import LAWS
 from leaven import seeds
 from leaven.contracts import Training
 from leaven.data.histories import Histories
-from leaven.judging import Judgement, judge
+from leaven.judging import Beside, Judgement, judge
 from leaven.judging.halves import REJECTED
-from leaven.judging.inputs import KINDS, Beside
-from leaven.registry import kinds, made
+from leaven.judging.inputs import KINDS
+from leaven.registry import found, kinds, made
 
+PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
 SIZES = (100, 200, 400, 800)
+MADE_FOR: dict[str, dict[str, str]] = {
+    "histories": {
+        "too smooth": "indd",
+        "too noisy": "indd",
+        "modes missing": "coverage",
+        "copier": "attack_auc",
+        "order shuffled": "transitions",
+        "clock slow": "gaps",
+        "cut short": "lengths",
+        "stuttering": "repeats",
+        "prices of others": "odd_prices",
+        "sold too early": "before_sale",
+    },
+    "table": {
+        "too smooth": "indd",
+        "too noisy": "indd",
+        "noise of another shape": "indd_shape",
+        "modes missing": "coverage",
+        "copier": "attack_auc",
+        "columns shuffled": "pairs",
+        "shifted": "indd_shape",
+        "shrunken": "marginals",
+    },
+    "text": {
+        "too smooth": "indd",
+        "too noisy": "indd",
+        "modes missing": "self_similarity",
+        "copier": "near_copies",
+        "order shuffled": "novel_runs",
+    },
+    "image": {
+        "too smooth": "indd",
+        "too noisy": "indd",
+        "modes missing": "coverage",
+        "copier": "authenticity",
+        "too dark": "frechet",
+        "kinds mixed up": "misnamed",
+        "words of others": "words_match",
+    },
+}
+"""kind of data -> defect -> the metric whose power over it is asked for"""
 
 
 def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] = (), halves: int = 20) -> Judgement:
@@ -48,9 +96,9 @@ def defects(kind: str, rows: int) -> None:
     print(f"\n{kind}, {rows} rows of each side: . as real rows, + or - seen (value above or below that of real rows)")
     for place, name in enumerate(["none", *names]):
         print(f"  {place}  {name}")
-    print(f"  {'':20} " + "  ".join(f"{place}" for place in range(len(names) + 1)))
+    print(f"  {'':20} " + " ".join(f"{place:>2}" for place in range(len(names) + 1)))
     for metric in (figure.kind for figure in found["none"].figures):
-        print(f"  {metric:20} " + "  ".join(_seen(one, metric) for one in found.values()))
+        print(f"  {metric:20} " + " ".join(f"{_seen(one, metric):>2}" for one in found.values()))
 
 
 def _seen(found: Judgement, metric: str) -> str:
@@ -76,16 +124,17 @@ def level(kind: str, trials: int, rows: int, begin: int = 0) -> None:
         print(f"  {metric:20} {count:4} {count / trials:6.1%}")
 
 
-def power(kind: str, metric: str, trials: int = 10) -> None:
-    """Share of trials in which a metric sees each defect, by the number of rows."""
-    print(f"\n{kind}, {metric}: share of {trials} trials in which a defect is seen")
-    print(f"  {'rows':>24} " + " ".join(f"{rows:>6}" for rows in SIZES))
-    for name in LAWS[kind][1]:
+def power(kind: str, trials: int) -> None:
+    """Share of trials in which each defect is seen by the metric made for it, by the number of rows."""
+    print(f"\n{kind}: share of {trials} trials in which a defect is seen, by rows of each side")
+    print(f"  {'':24} {'':16} " + " ".join(f"{rows:>6}" for rows in SIZES))
+    for defect, metric in MADE_FOR[kind].items():
         shares = []
         for rows in SIZES:
-            seen = [trial(kind, name, rows, place, [metric]).figures for place in range(trials)]
+            seen = [trial(kind, defect, rows, place, [metric]).figures for place in range(trials)]
             shares.append(sum(bool(one) and one[0].p <= REJECTED for one in seen) / trials)
-        print(f"  {name:>24} " + " ".join(f"{share:6.0%}" for share in shares))
+            print(f"\r{kind}, {defect}, {rows} rows", end="", file=sys.stderr)
+        print(f"  {defect:24} {metric:16} " + " ".join(f"{share:6.0%}" for share in shares), flush=True)
 
 
 def table() -> str:
@@ -93,7 +142,7 @@ def table() -> str:
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
     for kind in kinds("sample_metrics"):
         metric = made("sample_metrics", kind)
-        says = (inspect.getdoc(type(metric)) or "").split("\n")[0]
+        says = (inspect.getdoc(found("sample_metrics", kind)) or "").split("\n")[0]
         of = "all" if len(metric.trait.of) == len(KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")
@@ -106,21 +155,42 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--trials", type=int, default=0)
     parser.add_argument("--begin", type=int, default=0)
-    parser.add_argument("--power", nargs="*", metavar="METRIC")
+    parser.add_argument("--power", action="store_true")
+    parser.add_argument("--power-trials", type=int, default=10)
+    parser.add_argument("--write", action="store_true", help="put the defects or the power curves into docs/judging.md")
     parser.add_argument("--kind", choices=list(LAWS))
     parser.add_argument("--table", action="store_true")
     wish = parser.parse_args(arguments)
     if wish.table:
         print(table())
         return
-    for kind in [wish.kind] if wish.kind else LAWS:
+    chosen = [wish.kind] if wish.kind else list(LAWS)
+    if not wish.write:
+        _asked(wish, chosen)
+        return
+    said = io.StringIO()
+    with redirect_stdout(said):
+        _asked(wish, chosen)
+    put("power" if wish.power else "defects", said.getvalue())
+
+
+def _asked(wish: argparse.Namespace, chosen: Sequence[str]) -> None:
+    for kind in chosen:
         if wish.trials:
             level(kind, wish.trials, wish.rows, wish.begin)
-        elif wish.power is not None:
-            for metric in wish.power or ["indd", "coverage", "classifier_auc", "attack_auc"]:
-                power(kind, metric)
+        elif wish.power:
+            power(kind, wish.power_trials)
         else:
             defects(kind, wish.rows)
+
+
+def put(block: str, text: str) -> None:
+    """The text between the marks of a block of docs/judging.md, as it was printed."""
+    page = PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- {block} -->\n", f"<!-- end of {block} -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}```\n{text.strip()}\n```\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

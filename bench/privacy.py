@@ -1,84 +1,182 @@
 """What does a generator tell of the users it learned from, and what does a bound on that cost?
 
-python -m bench.privacy                    # Beauty: the attack on an over-fitted generator and on private ones
-python -m bench.privacy --users 2000       # more users: what each bound costs
+python -m bench.privacy                    # the attack on over-fitted generators and on bounded ones, then the cost
+python -m bench.privacy --only attack      # or cost
+python -m bench.privacy --epsilons 0 8 4 1 # 0: no bound
 
-LEAVEN_DATA names the folder of the data. Without privacy nothing is held back: as few rows as here judge no early stop.
+LEAVEN_DATA names the folder of the data. Attacked are nets that learn a few users of Beauty by heart: so few rows judge
+no early stop. What a bound costs is asked of more users, and of nets that are not meant to learn by heart.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from bench.tables import columns_of, usefulness
 from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.data.log import order, read
+from leaven.data.samples import Samples
+from leaven.data.sampling import Sampling, by_time
 from leaven.generators.autoregressive import Autoregressive
 from leaven.generators.privacy import Privacy
+from leaven.generators.table.vae import TableVae
 from leaven.judging import judge
 from leaven.metrics.privacy import tpr_at
 
-METRICS = ["attack_auc", "attack_tpr"]
+METRICS = ("attack_auc", "attack_tpr")
+ITEMS = 1_000  # most frequent items: gradients of single users grow with the catalogue
+Line = Callable[[Any, float, bool], str]
+"""(wish, epsilon, whether it is attacked) -> a line of the table."""
 
 
-def users(count: int, held: int) -> tuple[Histories, Histories]:
-    """(training rows, held-out rows) of Beauty, over the items that either has."""
-    path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
-    rows = order(read(str(path))).histories
+def beauty() -> Path:
+    """The log."""
+    return Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
+
+
+def histories(count: int, held: int) -> tuple[Histories, Histories]:
+    """(training rows, held-out rows) of Beauty over its most frequent items; rows of two events and more."""
+    rows = order(read(str(beauty()))).histories
+    counts = np.bincount(rows.items, minlength=rows.n_items + 2)
+    dense = np.zeros(rows.n_items + 2, np.int32)
+    dense[np.sort(np.argsort(-counts, kind="stable")[:ITEMS])] = np.arange(1, ITEMS + 1)
+    kept = dense[rows.items] > 0
+    starts = np.concatenate([[0], np.cumsum(kept)])[rows.starts]
+    rows = Histories.real(dense[rows.items][kept], rows.times[kept], starts, rows.keys, ITEMS)
+    rows = rows.take(np.flatnonzero(rows.lengths >= 2))
     chosen = seeds.generator(seeds.key(5, "privacy")).permutation(len(rows))[: count + held]
-    rows = rows.take(np.sort(chosen))
-    items, dense = np.unique(rows.items, return_inverse=True)
-    rows = replace(rows, items=(dense + 1).astype(np.int32), n_items=len(items))
-    mixed = seeds.generator(seeds.key(6, "privacy")).permutation(len(rows))
-    return rows.take(mixed[:count]), rows.take(mixed[count:])
+    return rows.take(chosen[:count]), rows.take(chosen[count:])
 
 
-def measured(wish: Autoregressive, train: Histories, held: Histories, made: int) -> str:
-    """One line: what an attacker reaches, and how likely the generator finds what unseen users take."""
-    begun = time.perf_counter()
-    fitted = wish.fit(train, 3)
-    seconds = time.perf_counter() - begun
-    new = fitted.sample(seeds.user_keys([f"made {place}" for place in range(made)]))
-    found = judge(train, held, new, metrics=METRICS, most=max(made, 4000))
-    events = held.lengths.sum() - len(held)
-    told = float(fitted.log_likelihood(held).sum() / events)
-    insider = fitted.log_likelihood(train) / np.maximum(train.lengths - 1, 1)
-    outsider = fitted.log_likelihood(held) / np.maximum(held.lengths - 1, 1)
+def samples(count: int, held: int) -> tuple[Samples, Samples, Samples]:
+    """(training, held-out, test rows) of Beauty: would this user take this item now? No user is in two of them."""
+    rows = by_time(read(str(beauty())), Sampling(ratio=1, most_positives=4000, ids=False), key=7)[0]
+    users = seeds.generator(seeds.key(5, "privacy")).permutation(np.unique(rows.users))
+    parts = np.split(users, [count, count + held])
+    return tuple(rows.take(np.isin(rows.users, part)) for part in parts)  # type: ignore[return-value]
+
+
+def one_each(rows: Samples) -> Samples:
+    """The first row of every user, so that no two of those who are attacked hang together."""
+    return rows.take(np.sort(np.unique(rows.users, return_index=True)[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class OfHistories:
+    """Lines of the autoregressive generator: how likely unseen users' events are is what it is good for."""
+
+    train: Histories
+    held: Histories
+    made: int
+
+    def __call__(self, wish: Autoregressive, epsilon: float, attacked: bool) -> str:
+        """A line of the table."""
+        begun = time.process_time()
+        fitted = wish.fit(self.train, 3)
+        seconds = time.process_time() - begun
+        likely = [fitted.log_likelihood(rows) / np.maximum(rows.lengths - 1, 1) for rows in (self.train, self.held)]
+        events = self.held.lengths.sum() - len(self.held)
+        told = float(fitted.log_likelihood(self.held).sum() / events)
+        if not attacked:
+            return f"| {_named(epsilon)} | {told:.3f} | {seconds:.0f} |"
+        new = fitted.sample(_keys(self.made))
+        found = _attack(judge(self.train, self.held, new, metrics=METRICS, most=max(self.made, 4000)))
+        return f"| {_named(epsilon)} | {found} | {tpr_at(*likely):.1%} | {seconds:.0f} |"
+
+
+@dataclass(frozen=True, eq=False)
+class OfTables:
+    """Lines of the table VAE: how well a model of its rows tells real users' choices is what it is good for."""
+
+    train: Samples
+    held: Samples
+    test: Samples
+    made: int
+
+    def __call__(self, wish: TableVae, epsilon: float, attacked: bool) -> str:
+        """A line of the table."""
+        begun = time.process_time()
+        fitted = wish.fit(self.train, 3)
+        seconds = time.process_time() - begun
+        new = fitted.sample(_keys(self.made))
+        if not attacked:
+            return f"| {_named(epsilon)} | {usefulness(new, self.test):.3f} | {seconds:.0f} |"
+        columns = [columns_of(rows) for rows in (self.train, self.held, new)]
+        return f"| {_named(epsilon)} | {_attack(judge(*columns, 'table', metrics=METRICS))} | | {seconds:.0f} |"
+
+
+def _keys(made: int) -> Any:
+    return seeds.user_keys([f"made {place}" for place in range(made)])
+
+
+def _attack(found: Any) -> str:
     auc, tpr = (found[kind] for kind in METRICS)
-    low, high = tpr.interval
-    return (
-        f"{auc.value:8.3f} {tpr.value:8.1%} ({low:.1%} to {high:.1%})"
-        f" {tpr_at(insider, outsider):10.1%} {told:12.3f} {seconds:9.0f}"
-    )
+    return f"{auc.value:.3f} | {tpr.value:.1%} ({tpr.interval[0]:.1%} to {tpr.interval[1]:.1%})"
+
+
+def _named(epsilon: float) -> str:
+    return f"{epsilon:g}" if epsilon else "no bound"
+
+
+def _lines(line: Line, wish: Any, epsilons: Sequence[float], together: int, attacked: bool) -> None:
+    for epsilon in epsilons:
+        bound = Privacy(epsilon=epsilon, users_per_step=together) if epsilon else None
+        print(line(replace(wish, privacy=bound), epsilon, attacked), flush=True)
+    print()
+
+
+def attack(epsilons: Sequence[float]) -> None:
+    """How many training users are found, by nets that would learn them by heart."""
+    head = "| epsilon | AUC | found while 1 % of strangers are accused, 95 % | found by who holds the net | s |"
+    train, held = histories(190, 600)
+    print(f"### Attack: autoregressive, {len(train)} users, {ITEMS:,} items, 80 steps\n\n{head}\n|---|---|---|---|---|")
+    wish = Autoregressive(width=32, layers=1, length=20, dropout=0.0, steps=80, learning_rate=1e-2, keep=())
+    _lines(OfHistories(train, held, 1000), wish, epsilons, 256, True)
+    rows = [one_each(part) for part in samples(90, 1000)]  # from 100 rows on some judge an early stop
+    print(f"### Attack: table VAE, one row of each of {len(rows[0])} users\n\n{head}\n|---|---|---|---|---|")
+    by_heart = TableVae(kl=0.05, epochs=4000, width=256, batch=128)
+    _lines(OfTables(*rows, 2000), by_heart, epsilons, 256, True)
+
+
+def cost(epsilons: Sequence[float]) -> None:
+    """What a bound costs: the same nets with and without it."""
+    train, held = histories(2000, 600)
+    print(f"### Cost: autoregressive, {len(train):,} users, {ITEMS:,} items, 150 steps\n")
+    print("| epsilon | log-likelihood of an unseen user's event | s |\n|---|---|---|")
+    wish = Autoregressive(width=16, layers=1, length=10, dropout=0.0, steps=150, learning_rate=1e-2, keep=())
+    _lines(OfHistories(train, held, 0), wish, epsilons, 128, False)
+    print(f"Where all items are as likely it is {-np.log(ITEMS):.3f}.\n")
+    rows = samples(1500, 300)
+    print(f"### Cost: table VAE, {len(rows[0]):,} rows of 1,500 users\n")
+    print("| epsilon | AUC, on real rows, of a model of made rows | s |\n|---|---|---|")
+    _lines(OfTables(*rows, len(rows[0])), TableVae(epochs=30, width=64, batch=128), epsilons, 128, False)
+    print(f"A model of the real rows themselves has {usefulness(rows[0], rows[2]):.3f}; 0.5 is chance.\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--users", type=int, default=190)
-    parser.add_argument("--held-out", type=int, default=600)
-    parser.add_argument("--made", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--only", choices=["attack", "cost"])
     parser.add_argument("--epsilons", nargs="*", type=float, default=[0.0, 8.0, 1.0], help="0: no bound")
     wish = parser.parse_args(arguments)
-    train, held = users(wish.users, wish.held_out)
-    base = Autoregressive(width=32, layers=1, length=20, dropout=0.0, steps=wish.steps, learning_rate=1e-2, keep=())
-    print(
-        f"Beauty: {len(train):,} training users, {len(held):,} held out, {train.n_items:,} items, "
-        f"{wish.made:,} rows made, {wish.steps} steps"
-    )
-    print(f"{'epsilon':>8} {'AUC':>8} {'TPR at 1 % FPR, 95 %':>25} {'by the net':>10} {'log-lik.':>12} {'seconds':>9}")
-    for epsilon in wish.epsilons:
-        bound = Privacy(epsilon=epsilon) if epsilon else None
-        line = measured(replace(base, privacy=bound), train, held, wish.made)
-        print(f"{f'{epsilon:g}' if epsilon else 'none':>8} {line}", flush=True)
-    print(f"log-likelihood of an event where all items are as likely: {-np.log(train.n_items):.3f}")
+    if not beauty().exists():
+        print(f"skipped: {beauty()} is missing: LEAVEN_DATA names the folder of public data", file=sys.stderr)
+        return
+    if wish.only != "cost":
+        attack(wish.epsilons)
+    if wish.only != "attack":
+        cost(wish.epsilons)
+    print("Seconds are the processor's. Small nets and few users, so that it takes minutes.")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from leaven import seeds
-from leaven.contracts import ClickTraining
+from leaven.contracts import Training
 from leaven.data.samples import Samples
 from leaven.judging import judge
 from leaven.registry import made
@@ -122,7 +122,7 @@ def usefulness(train: Samples, test: Samples) -> float:
 
     wish = made("click_models", "boosting", {"rounds": 80, "fewest_rows": 10})
     try:
-        model = wish.fit(train, ClickTraining(key=1))
+        model = wish.fit(train, Training(key=1))
     except Exception as error:  # a generator that makes one class alone
         return float("nan") if "class" in str(error) else _again(error)
     return float(roc_auc_score(test.label > 0.5, model.predict(test)))

@@ -29,7 +29,7 @@ def judge(
     real: Annotated[str, typer.Option(help="The rows that the new ones were learned from.")],
     held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator has seen.")],
     new: Annotated[str, typer.Option(help="The rows to judge, whoever made them.")],
-    kind: Annotated[str, typer.Option(help="histories, table or text; guessed.")] = "",
+    kind: Annotated[str, typer.Option(help="histories, table, text or image; guessed.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for judgement.json and report.html.")] = None,
     gate: Annotated[
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; may be repeated.")
@@ -43,13 +43,20 @@ def judge(
     items: Annotated[
         str, typer.Option(help="Of logs: the table of items, for their words, categories and prices.")
     ] = "",
-    column: Annotated[str, typer.Option(help="Of texts in a table: the column that holds them.")] = "",
+    column: Annotated[
+        str, typer.Option(help="Of texts or pictures in a table: the column that holds them, or their files.")
+    ] = "",
+    label: Annotated[str, typer.Option(help="Of pictures in a table: the column that says what they show.")] = "",
+    words: Annotated[str, typer.Option(help="Of pictures in a table: the column of words about them.")] = "",
+    encoder: Annotated[
+        str, typer.Option(help="Of pictures: a file of Inception's weights, for FID, or of another network.")
+    ] = "",
     drop_copies: Annotated[
         bool, typer.Option("--drop-copies", help="Write the new rows that copy no real one into --out.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Judge made histories, tables or texts: alike, varied, consistent, not copied, private."""
+    """Judge made histories, tables, texts or pictures: alike, varied, consistent, not copied, private."""
     from leaven.progress import shown
 
     with shown() as tell:
@@ -57,7 +64,7 @@ def judge(
 
         if drop_copies and out is None:
             raise SpecError("--drop-copies", "a folder for the rows", "none", "name one with --out")
-        beside = Beside(_items(real, items), column=column)
+        beside = Beside(_items(real, items), column=column, label=label, words=words, encoder=encoder or None)
         found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell, beside)
     where = found.write(out) if out is not None else None
     if out is not None:
@@ -124,13 +131,21 @@ def _said(found: Judgement) -> Iterator[object]:
         if "gave_away" in figure.more and figure.light != "green":
             names = ", ".join(f"{name} ({share:.2f})" for name, share in figure.more["gave_away"][:3])
             yield f"gave it away: {names}"
+        if "called" in figure.more:
+            yield f"frechet: {figure.more['called']}; of all rows {_number(figure.more['of_all'])}"
         if "shift" in figure.more and figure.light != "green":
             yield f"noise: {figure.more['means']}, {figure.more['shift']:+.2f} standard deviations"
     for kind, why in found.skipped.items():
         yield f"skipped {kind.replace('_', ' ')}: {why}"
     for name, value in found.facts.items():
-        if name not in ("rows", "compared", "seed", "halves", "fold") and value:
-            yield f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else f'{value:,}'}"
+        if name not in ("rows", "compared", "seed", "halves", "fold", "frechet_is") and value:
+            yield f"{name.replace('_', ' ')}: {_told(value)}"
     for gate in found.gates:
         value = gate.why or f"{gate.value:.4g}"
         yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({value})"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else f"{value:,}"

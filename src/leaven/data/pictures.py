@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -234,6 +235,11 @@ def encoded(picture: Pixels, suffix: str, quality: int = 95) -> bytes:
     turned = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
     _, held = cv2.imencode(suffix, turned, [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [])
     return bytes(held)
+
+
+def png_address(picture: Pixels) -> str:
+    """The address of a picture that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(encoded(picture, ".png")).decode()
 
 
 def opencv() -> Any:

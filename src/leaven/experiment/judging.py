@@ -14,9 +14,10 @@ import numpy as np
 
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Tell
+from leaven.data.catalog import Catalog
 from leaven.data.histories import REAL, Histories
 from leaven.data.split import Split
-from leaven.errors import DataError, GateError
+from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
 from leaven.judging import Beside, Figure, Gate, Judgement, Judging
 from leaven.judging.inputs import Inputs, read
@@ -24,7 +25,8 @@ from leaven.judging.judgement import plain
 from leaven.judging.learning import Studied, study
 from leaven.judging.prediction import predictions
 from leaven.judging.procedure import judged
-from leaven.plan import epoch_rows
+from leaven.judging.views import METRIC, PicturedItems
+from leaven.plan import catalog_views, epoch_rows, view_steps
 from leaven.runs import Run, fingerprint
 from leaven.spec import Arm, Spec
 from leaven.spec.building import table_of
@@ -32,6 +34,11 @@ from leaven.spec.spec import BASELINE, CONTROL
 
 JUDGEMENT = "judgement.json"
 _HALF = 0.5  # progress of the epoch whose rows are judged: schedules begin and end at 0 more often than they rest there
+NOBODY_UNSEEN = (
+    "The new rows were not judged: every user of this split trains (with leave-one-out, unless told otherwise), so no "
+    "real rows are left that nothing learned from, and no figure would have its reference. To have them judged, write "
+    "control_share = 0.05 under [split]: a twentieth of the users is then kept from training."
+)
 _LISTED = 20  # copies that the facts of the run list; the file of the arm has all
 
 Rows = tuple[Arm, Callable[[], Histories], str]
@@ -50,8 +57,7 @@ def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], t
     if not isinstance(prepared.split, Split):
         return {"skipped": "labelled rows are not judged in a run yet; leaven judge --kind table judges files of them"}
     if prepared.split.unseen is None or not len(prepared.split.unseen):
-        fix = "give the split a control_share: rows are judged by users whom no generator saw"
-        return {"skipped": f"no users are held out from what makes rows; {fix}"}
+        return {"skipped": NOBODY_UNSEEN}
     judge = _Judge(spec, prepared, run, tell)
     found = {arm.name: judge.arm(arm, once, mark) for arm, once, mark in arms if arm.plan.all}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
@@ -91,7 +97,7 @@ class _Judge:
         self.spec, self.prepared, self.run, self.tell = spec, prepared, run, tell
         self.wish: Judging = spec.judge
         self.studied: Studied | None = None
-        self.recommender: FittedRecommender | None = None
+        self.pictured: PicturedItems | str | None = None
 
     def arm(self, arm: Arm, once: Callable[[], Histories], mark: str) -> dict[str, Any]:
         """The judgement of one arm, from its file where it is done."""
@@ -115,7 +121,7 @@ class _Judge:
     def _judged(self, arm: Arm, once: Callable[[], Histories]) -> dict[str, Any]:
         new = self._made(arm, once())
         if not len(new):
-            return {}
+            return self._told_of(arm, self._of_words(arm))
         train, unseen = self.prepared.split.train, self.prepared.split.unseen
         try:
             inputs = read(train, unseen, new, "histories", self.spec.seed, Beside(train.catalog))
@@ -126,10 +132,39 @@ class _Judge:
             )
         except DataError as error:
             return {"skipped": str(error)}
+        return self._told_of(arm, self._of_words(arm, found))
+
+    def _told_of(self, arm: Arm, found: Judgement | None) -> dict[str, Any]:
+        """The judgement as the facts of the run hold it, written beside the arm's rows; {} where there is none."""
+        if found is None:
+            return {}
         found.write(self.run.arm(arm.name))
         told: dict[str, Any] = plain(found.as_dict())
         told["skipped_metrics"] = told.pop("skipped")
         return told | {"copies": told["copies"][:_LISTED], "copies_found": len(told["copies"])}
+
+    def _of_words(self, arm: Arm, found: Judgement | None = None) -> Judgement | None:
+        """With how well the words that the arm changed still match their items' pictures."""
+        if not view_steps(arm.plan) or METRIC not in (self.wish.metrics or (METRIC,)):
+            return found
+        catalog, seed = self.prepared.split.train.catalog, self.spec.seed
+        told = self._match(catalog_views(catalog, arm.plan, seed)(0, _HALF))
+        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.wish.halves})
+        if isinstance(told, Figure):
+            rows = {"compared": {"held_out": 2 * told.n, "new": 2 * told.n}, "rows": {"new": 2 * told.n}}
+            return replace(whole, figures=(*whole.figures, told), facts={**rows, **whole.facts})
+        return replace(whole, skipped={**whole.skipped, METRIC: told})
+
+    def _match(self, shown: Catalog) -> Figure | str:
+        """The figure of the items as a plan describes them; learned once, when the first arm needs it."""
+        if self.pictured is None:
+            self.tell(0, 0, "judging words · learning what pictures belong to them")
+            try:
+                key = seeds.key(self.spec.seed, "judge", "pictured")
+                self.pictured = PicturedItems.of(self.prepared.split.train.catalog, key)
+            except MissingExtra as missing:
+                self.pictured = f"needs {missing.library}: {missing.fix}"
+        return self.pictured if isinstance(self.pictured, str) else self.pictured.figure(shown, self.wish.halves)
 
     def _made(self, arm: Arm, once: Histories) -> Histories:
         """Rows that steps made or changed: once, and in one epoch, half-way through."""
@@ -142,7 +177,7 @@ class _Judge:
         if self.studied is None:
             self.tell(0, 0, "judging rows · learning from real ones")
             key = seeds.key(self.spec.seed, "judge")
-            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, self._frozen())
+            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, Beside(recommender=self._frozen()))
         return self.studied
 
     def _frozen(self) -> FittedRecommender:

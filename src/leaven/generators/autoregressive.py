@@ -6,7 +6,6 @@ of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,8 +32,7 @@ class Autoregressive(OfNet):
 
     def __post_init__(self) -> None:
         cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
-        if isinstance(self.privacy, Mapping):  # read back from a file
-            object.__setattr__(self, "privacy", Privacy(**self.privacy))
+        object.__setattr__(self, "privacy", Privacy.read(self.privacy))
         self.check("autoregressive", [cell, *of_heads(self.width, self.heads), *self._without_leaks()])
 
     def _without_leaks(self) -> list[Check]:

@@ -7,14 +7,17 @@ become changes by a factor of at most e^epsilon, but for a chance of delta (Dwor
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from leaven.errors import MissingExtra, SpecError
 
 
 @dataclass(frozen=True)
 class Privacy:
-    """A bound on what training may tell of one user; a user is one example, the last events of their history.
+    """A bound on what training may tell of one user. A user is one example: the last events of their history, or some
+    of their rows.
 
     epsilon         the bound: 1 is strict, 10 is loose
     delta           chance that it does not hold; None: 1 / users^1.1
@@ -40,6 +43,16 @@ class Privacy:
             if not fine:
                 raise SpecError(f"privacy.{name}", wanted, str(getattr(self, name)))
 
+    @classmethod
+    def read(cls, given: Any) -> Privacy | None:
+        """A bound as a wish holds it, or as a file kept it."""
+        return cls(**given) if isinstance(given, Mapping) else given
+
+    def parted(self, share: float, users: int) -> tuple[Privacy, Privacy]:
+        """(a share of the bound, the rest): who keeps both keeps this one, half of delta each."""
+        delta = self.delta_of(users) / 2
+        return tuple(replace(self, epsilon=part * self.epsilon, delta=delta) for part in (share, 1 - share))  # type: ignore[return-value]
+
     def delta_of(self, users: int) -> float:
         """The delta for so many users."""
         return self.delta if self.delta is not None else max(users, 2) ** -1.1
@@ -49,7 +62,15 @@ class Privacy:
         return min(self.users_per_step / max(users, 1), 1.0)
 
     def noise(self, users: int, steps: int) -> float:
-        """Standard deviation of the noise in units of `clip`: the least that keeps epsilon over all steps.
+        """Standard deviation of the noise in units of `clip`: the least that keeps epsilon over all steps."""
+        return self._least(self.rate(users), steps, users)
+
+    def noise_once(self, users: int) -> float:
+        """Standard deviation of the noise of one answer that a user can move by 1 at most."""
+        return self._least(1.0, 1, users)
+
+    def _least(self, rate: float, steps: int, users: int) -> float:
+        """The least noise that keeps epsilon.
 
         By the accountant of Opacus (Renyi differential privacy of the sampled Gaussian mechanism, Mironov and others,
         2019). Raises MissingExtra without it.
@@ -63,7 +84,7 @@ class Privacy:
             found = get_noise_multiplier(
                 target_epsilon=self.epsilon,
                 target_delta=self.delta_of(users),
-                sample_rate=self.rate(users),
+                sample_rate=rate,
                 steps=steps,
                 accountant="rdp",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leaven.judging.inputs import Beside
+from leaven.judging.beside import Beside
 from leaven.judging.judgement import Figure, Gate, Judgement, Passed
 from leaven.judging.procedure import judge
 from leaven.judging.wish import Judging

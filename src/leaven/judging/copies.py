@@ -11,15 +11,18 @@ import numpy.typing as npt
 
 from leaven.data.histories import Histories
 from leaven.judging.inputs import Inputs
+from leaven.judging.pictures import Photos
 from leaven.judging.tables import Table
 from leaven.judging.texts import Texts
+from leaven.metrics import pictures
 from leaven.metrics.copying import copied_from
 
 
 def copies(inputs: Inputs) -> list[dict[str, Any]]:
     """{"row": a new row, "of": the real row that it copies}, by their names, or counted from 0; of all new rows.
 
-    A copy repeats a whole training row, or of histories and texts one run of at least four fifths of its own length.
+    A copy repeats a whole training row, or of histories and texts one run of at least four fifths of its own length;
+    of pictures it is one that differs by no more than compression and size.
     """
     source = sources(inputs)
     mine = np.flatnonzero(source >= 0)
@@ -36,6 +39,8 @@ def sources(inputs: Inputs) -> npt.NDArray[np.int64]:
         return copied_from(new, real)
     if isinstance(real, Texts) and isinstance(new, Texts):
         return copied_from(new.words, real.words)
+    if isinstance(real, Photos) and isinstance(new, Photos):
+        return pictures.copied_from(pictures.thumbnails(new.pixels), pictures.thumbnails(real.pixels))
     assert isinstance(real, Table)
     assert isinstance(new, Table)
     known, mine = real.identities(), new.identities()
@@ -45,11 +50,15 @@ def sources(inputs: Inputs) -> npt.NDArray[np.int64]:
 
 
 def write_others(inputs: Inputs, folder: Path) -> Path:
-    """The new rows that copy nobody: Parquet of histories or of a table, `user,item,time` for logs, a text a line."""
+    """The new rows that copy nobody: Parquet of histories or of a table, `user,item,time` for logs, a text a line, the
+    names of pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = inputs.new.take(np.flatnonzero(sources(inputs) < 0))
     if isinstance(kept, Texts):
         return _written(folder / "new-without-copies.txt", "".join(f"{_one_line(text)}\n" for text in kept.lines))
+    if isinstance(kept, Photos):
+        lines = "".join(f"{kept.name(place)}\n" for place in range(len(kept)))
+        return _written(folder / "new-without-copies.txt", lines)
     if isinstance(kept, Histories):
         return _log(kept, inputs, folder) if inputs.is_log else _stored(kept, folder)
     import pyarrow as pa

@@ -15,16 +15,20 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import FittedRecommender
 from leaven.data.histories import Histories
+from leaven.judging.beside import NOTHING, Beside
+from leaven.judging.picture_eyes import LOOKS, Kinds, PictureSpace
+from leaven.judging.pictures import Photos
 from leaven.judging.tables import Table
 from leaven.judging.texts import SIGNS, Texts
-from leaven.metrics import consistency, copying, privacy
+from leaven.metrics import consistency, copying, pictures, privacy
 from leaven.metrics.encoders import HistoryEncoder, TableEncoder
+from leaven.metrics.matching import Matcher
 from leaven.metrics.noise import Denoiser
 from leaven.metrics.samples import Sample
 from leaven.metrics.words import TextEncoder
 
 Points = npt.NDArray[np.float64]
-Rows = Histories | Table | Texts
+Rows = Histories | Table | Texts | Photos
 
 LEARNED_FROM = 20_000  # training rows that encoders see
 
@@ -32,19 +36,24 @@ LEARNED_FROM = 20_000  # training rows that encoders see
 @dataclass(frozen=True, eq=False)
 class Eyes:
     """see: rows -> a sample. names: of the features. groups, popularity: of items, empty where there are none.
-    constant: columns of a table that never vary."""
+    constant: columns of a table that never vary. called, learned: of pictures, what a Fréchet distance is here, and how
+    the space came to be in which it is taken."""
 
     see: Callable[[Any], Sample]
     names: Sequence[str]
     groups: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     popularity: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     constant: tuple[str, ...] = ()
+    called: str = ""
+    learned: str = ""
 
 
-def opened(real: Rows, fold: Any, key: int, recommender: FittedRecommender | None = None) -> Eyes:
+def opened(real: Rows, fold: Any, key: int, beside: Beside = NOTHING) -> Eyes:
     """What training rows and the fold teach, for the kind of these rows."""
     if isinstance(real, Histories):
-        return _for_histories(real, fold, key, recommender)
+        return _for_histories(real, fold, key, beside.recommender)
+    if isinstance(real, Photos):
+        return _for_pictures(real, fold, key, beside)
     return _for_tables(real, fold, key) if isinstance(real, Table) else _for_texts(real, fold, key)
 
 
@@ -129,6 +138,33 @@ def _for_texts(real: Texts, fold: Texts, key: int) -> Eyes:
 
     axes = [f"topic {place + 1}" for place in range(training.shape[1])]
     return Eyes(see, [*encoder.features(fold.words)[1], *SIGNS, *axes])
+
+
+def _for_pictures(real: Photos, fold: Photos, key: int, beside: Beside) -> Eyes:
+    """A network for places, a denoiser of patches for what noise is, thumbnails for copies."""
+    chosen = real.take(choice(len(real), LEARNED_FROM, seeds.key(key, "encoder")))
+    space = PictureSpace.of(chosen, key, beside.encoder)
+    training = space.points(chosen)
+    ordinary, small = space.points(fold), pictures.thumbnails(real.pixels)
+    denoiser = pictures.PatchDenoiser.fit(fold.pixels, seeds.generator(seeds.key(key, "patches")))
+    kinds = Kinds.of(chosen, training)
+    matcher = Matcher.fit(chosen.words, training, key) if any(chosen.words) else None
+
+    def see(rows: Photos) -> Sample:
+        points, told = space.points(rows), pictures.signs(rows.pixels)
+        facts = _place_facts(points, training) | {
+            "copied": (pictures.copied_from(pictures.thumbnails(rows.pixels), small) >= 0).astype(np.float64),
+            "reference": privacy.log_density(ordinary, points),
+        }
+        if kinds is not None:
+            facts["misnamed"] = kinds.misnamed(rows, points)
+        if matcher is not None:
+            facts["match"] = matcher.fits(rows.words, points, ordinary)
+        features = np.column_stack([told, points[:, :LOOKS]])
+        return Sample(points, features, denoiser.residuals(rows.pixels), facts)
+
+    looks = [f"look {place + 1}" for place in range(min(LOOKS, training.shape[1]))]
+    return Eyes(see, [*pictures.SIGNS, *looks], called=space.called, learned=space.learned)
 
 
 def _run_facts(rows: Histories, real: Histories) -> dict[str, Points]:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.judging.judgement import Figure, Light
 from leaven.metrics.samples import Explained, Known, Sample, SampleMetric, Trait
+from leaven.registry import found
 
 Values = npt.NDArray[np.float64]
 
@@ -104,7 +105,7 @@ def _figure(
     return Figure(
         kind=kind,
         group=metric.trait.group,
-        says=(inspect.getdoc(type(metric)) or "").split("\n")[0],
+        says=(inspect.getdoc(found("sample_metrics", kind)) or "").split("\n")[0],
         better=metric.trait.better,
         value=value,
         interval=(float(low), float(high)),

@@ -12,18 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
-from leaven.contracts import FittedRecommender
 from leaven.data.catalog import Catalog
 from leaven.data.events import Events
 from leaven.data.histories import REAL, Histories, concat
 from leaven.data.log.source import ItemSource
+from leaven.data.pictures import SUFFIXES, Pictures
 from leaven.errors import DataError, SpecError, nearest
+from leaven.judging.beside import NOTHING, Beside
 from leaven.judging.eyes import Rows
+from leaven.judging.pictures import Columns, Photos, read_photos
 from leaven.judging.tables import Table, read_table
 from leaven.judging.texts import Texts, read_lines, together
 
-Kind = Literal["histories", "table", "text"]
-KINDS = ("histories", "table", "text")
+Kind = Literal["histories", "table", "text", "image"]
+KINDS = ("histories", "table", "text", "image")
 ROLES = ("real", "held-out", "new")
 
 _STRANGE = 0.5  # share of the new events with unknown items above which the catalogues are different ones
@@ -48,28 +50,13 @@ class Inputs:
     is_log: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """What is known beside the rows.
-
-    items        of histories: the catalogue, or where the table of items lies, for logs; for words and consistency
-    recommender  of histories: one that learned from the real rows alone, over the same dense ids; it stays as it is
-    column       of texts: which column of a table holds them
-    """
-
-    items: Catalog | ItemSource | None = None
-    recommender: FittedRecommender | None = None
-    column: str = ""
-
-
-NOTHING = Beside()
-
-
 def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, beside: Beside = NOTHING) -> Inputs:
-    """Histories (logs in every form that leaven reads, Parquet of histories), tables (CSV, Parquet, frames) or texts.
+    """Histories (logs in every form that leaven reads, Parquet of histories), tables (CSV, Parquet, frames), texts, or
+    pictures (folders, lists and tables of files, arrays).
 
-    Without a kind, what has columns for user, item and time is read as histories, another file as a table, and a list
-    of words as texts. Of a Parquet file that holds real and made rows, the made ones are the new ones.
+    Without a kind, what has columns for user, item and time is read as histories, another file as a table, a list of
+    words as texts, and a folder or an array of pictures as pictures.
+    Of a Parquet file that holds real and made rows, the made ones are the new ones.
 
     Raises DataError for different catalogues or columns, and where held-out rows are training rows; SpecError for
     knowledge that the kind has no use for.
@@ -78,23 +65,15 @@ def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, besid
     if kind not in ("", *KINDS):
         raise SpecError("kind", f"{', '.join(KINDS[:-1])} or {KINDS[-1]}", repr(kind), nearest(kind, KINDS))
     found = kind or _guessed(real)
-    _refuse_useless(found, beside)
+    beside.refuse_useless(found)
     if found == "histories":
         inputs = _histories(given, beside.items)
+    elif found == "image":
+        inputs = _pictures(given, Columns(beside.column, beside.label, beside.words))
     else:
         inputs = _tables(given) if found == "table" else _texts(given, beside.column)
     _refuse_overlap(inputs, key)
     return inputs
-
-
-def _refuse_useless(kind: str, beside: Beside) -> None:
-    given: dict[str, Any] = {"items": beside.items, "recommender": beside.recommender}
-    given = given if kind != "histories" else {}
-    given |= {"column": beside.column or None} if kind != "text" else {}
-    for name, one in given.items():
-        if one is not None:
-            of = "texts" if name == "column" else "histories"
-            raise SpecError(name, f"nothing, for kind {kind}: it is of use for {of}", "one", "leave it out")
 
 
 def _guessed(source: Any) -> str:
@@ -104,6 +83,8 @@ def _guessed(source: Any) -> str:
         return "table"
     if isinstance(source, Texts) or (isinstance(source, list) and all(isinstance(one, str) for one in source)):
         return "text"
+    if isinstance(source, Photos | Pictures | np.ndarray) or _holds_pictures(source):
+        return "image"
     if _stored(source):
         return "histories"
     from leaven.data import log
@@ -113,6 +94,12 @@ def _guessed(source: Any) -> str:
     except DataError:
         return "table"
     return "histories"
+
+
+def _holds_pictures(source: Any) -> bool:
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return False
+    return any(path.suffix.lower() in SUFFIXES for path in Path(source).rglob("*"))
 
 
 def _stored(source: Any) -> list[str]:
@@ -228,6 +215,18 @@ def _texts(given: Sequence[Any], column: str) -> Inputs:
     return Inputs("text", real, held, new)
 
 
+def _pictures(given: Sequence[Any], columns: Columns) -> Inputs:
+    found = read_photos(given, ROLES, columns)
+    facts = {
+        f"unread_{role.replace('-', '_')}_pictures": [f"{count:,} × {why}" for why, count in one.unread.items()]
+        for role, one in zip(ROLES, found, strict=True)
+        if one.unread
+    }
+    real, held, new = found
+    names = [[one.name(place) for place in range(len(one))] for one in (real, new)]
+    return Inputs("image", real, held, new, facts, (names[0], names[1]))
+
+
 def _refuse_overlap(inputs: Inputs, key: int) -> None:
     """Held-out rows that stand among the training rows, beyond what unseen rows do by chance."""
     real, held = _identities(inputs.real), _identities(inputs.held_out)
@@ -245,7 +244,7 @@ def _refuse_overlap(inputs: Inputs, key: int) -> None:
 
 def _identities(rows: Rows) -> npt.NDArray[np.uint64]:
     """uint64 (rows,): a hash of everything that a row holds; of histories its items, and its times where they are."""
-    if isinstance(rows, Table):
+    if isinstance(rows, Table | Photos):
         return rows.identities()
     from leaven.kernels.runs import multisets
 

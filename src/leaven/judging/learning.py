@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from leaven import seeds
-from leaven.contracts import FittedRecommender
 from leaven.errors import DataError
+from leaven.judging.beside import NOTHING, Beside
 from leaven.judging.eyes import Eyes, Rows, choice, opened
 from leaven.metrics.samples import Known, Sample
 from leaven.metrics.samples.attacks import likelihoods
@@ -51,11 +51,11 @@ class Studied:
         judged = self.eyes.see(chosen)
         members, pool = (_attacked(judged, rows) for rows in (self.members, self.pool))
         eyes = self.eyes
-        known = Known(members, self.fold, judged, eyes.names, eyes.groups, eyes.popularity)
+        known = Known(members, self.fold, judged, eyes.names, eyes.groups, eyes.popularity, eyes.called)
         return Sides(judged, pool, known, chosen)
 
 
-def study(real: Rows, held_out: Rows, key: int, most: int, recommender: FittedRecommender | None = None) -> Studied:
+def study(real: Rows, held_out: Rows, key: int, most: int, beside: Beside = NOTHING) -> Studied:
     """Learn what training rows and a third of the held-out ones teach; sees at most `most` rows of a side.
 
     Raises DataError for fewer than 30 held-out rows.
@@ -67,7 +67,7 @@ def study(real: Rows, held_out: Rows, key: int, most: int, recommender: FittedRe
     third = min(len(held_out) // 3, _FOLD)
     fold, pool = held_out.take(order[:third]), held_out.take(order[third : third + most])
     members = real.take(choice(len(real), most, seeds.key(key, "members")))
-    eyes = opened(real, fold, key, recommender)
+    eyes = opened(real, fold, key, beside)
     samples = (eyes.see(members), eyes.see(pool), eyes.see(fold))
     return Studied(eyes, real, (members, pool), *samples, most, key)
 

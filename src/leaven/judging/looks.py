@@ -10,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.data.histories import Histories
+from leaven.data.pictures import png_address, resized
 from leaven.judging.eyes import Rows
 from leaven.judging.inputs import Inputs, has_clock
 from leaven.judging.learning import Sides, Studied
+from leaven.judging.pictures import Photos
 from leaven.judging.tables import Table
 from leaven.judging.texts import Texts
 from leaven.metrics.encoders import gaps
+from leaven.metrics.pictures import SIGNS
+from leaven.metrics.samples import Sample
 
 SIDES = ("training", "held out", "new")
 Values = npt.NDArray[Any]
@@ -25,6 +29,8 @@ _NAMED = 8  # most frequent categories that are shown
 _COLUMNS = 6  # columns of a table that are shown
 _PAIRS = 2  # rows of each sort beside their neighbours
 _LONGEST = 24  # items or words of a row that are shown, the last ones
+_PICTURE = (96, 96)  # pixels of a picture that is shown
+_SHOWN_SIGNS = ("brightness", "contrast", "colourfulness", "sharpness")
 _EVENTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 _WAITS = (("same second", 0), ("minute", 60), ("hour", 3600), ("day", 86_400), ("week", 604_800), ("month", 2_678_400))
 _RANKS = (("top 1 %", 0.01), ("to 5 %", 0.05), ("to 20 %", 0.2), ("to 50 %", 0.5), ("the rest", 1.0))
@@ -37,6 +43,9 @@ def looks(inputs: Inputs, studied: Studied, sides: Sides) -> dict[str, Any]:
         found = _of_histories([one for one in rows if isinstance(one, Histories)], studied)
     elif isinstance(inputs.real, Table):
         found = _of_tables([one for one in rows if isinstance(one, Table)], studied.eyes.constant)
+    elif isinstance(inputs.real, Photos):
+        seen = (studied.members, studied.pool, sides.new)
+        found = _of_pictures([one for one in rows if isinstance(one, Photos)], seen)
     else:
         found = [_counts("Words of a text", "words", [one.words.lengths for one in rows if isinstance(one, Texts)])]
     samples = (studied.members, studied.pool, sides.new)
@@ -91,6 +100,19 @@ def _of_tables(rows: Sequence[Table], constant: Sequence[str]) -> list[dict[str,
     for name in [name for name in rows[0].columns if name not in constant][:_COLUMNS]:
         values = [one.columns[name] for one in rows]
         found.append(_bins(name, name, values) if values[0].dtype.kind == "f" else _frequent(name, name, values))
+    return found
+
+
+def _of_pictures(rows: Sequence[Photos], samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    columns = [SIGNS.index(name) for name in _SHOWN_SIGNS]
+    found = [
+        _bins(name.capitalize(), "levels of 255", [one.features[:, column] for one in samples])
+        for name, column in zip(_SHOWN_SIGNS, columns, strict=True)
+    ]
+    noise = [one.noise[:, one.noise.shape[1] // 2] for one in samples]
+    found.append(_bins("What a denoiser takes away", "1: as much as from other real pictures", noise))
+    if any(rows[0].labels):
+        found.append(_frequent("What they show", "label", [np.array(one.labels) for one in rows]))
     return found
 
 
@@ -151,8 +173,16 @@ def _neighbours(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
                 "new": mine,
                 "real": theirs,
                 "shared": [place for place, name in enumerate(mine) if name in shared],
-            })  # fmt: skip
+            } | _seen(inputs.real, sides.chosen, int(sides.new.facts["place"][row]), row))  # fmt: skip
     return pairs
+
+
+def _seen(real: Rows, new: Rows, place: int, row: int) -> dict[str, Any]:
+    """Of pictures the two themselves."""
+    if not (isinstance(real, Photos) and isinstance(new, Photos)):
+        return {}
+    both = (new.whole(row), real.whole(place))
+    return {"pictures": [png_address(resized(one, _PICTURE, "contain")) for one in both]}
 
 
 def _teller(real: Rows) -> Callable[[Any, int], list[str]]:
@@ -162,10 +192,18 @@ def _teller(real: Rows) -> Callable[[Any, int], list[str]]:
         return lambda rows, row: [f"{name} {_cell(rows.columns[name][row])}" for name in names[:_LONGEST]]
     if isinstance(real, Texts):
         return lambda rows, row: rows.lines[row].split()[:_LONGEST]
+    if isinstance(real, Photos):
+        return _told_of_picture
     catalog = real.catalog
     if catalog is None:
         return lambda rows, row: [f"item {item}" for item in rows.row(row)[-_LONGEST:].tolist()]
     return lambda rows, row: [catalog.name(item) for item in rows.row(row)[-_LONGEST:].tolist()]
+
+
+def _told_of_picture(rows: Photos, row: int) -> list[str]:
+    """What it shows, what is said of it, its file."""
+    told = [rows.labels[row], rows.words[row], rows.name(row).rpartition("/")[2]]
+    return [one for one in told if one]
 
 
 def _cell(value: Any) -> str:

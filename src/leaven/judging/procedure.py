@@ -9,9 +9,10 @@ from leaven import seeds
 from leaven.contracts import Tell
 from leaven.data.histories import Histories
 from leaven.errors import MissingExtra
+from leaven.judging.beside import NOTHING, Beside
 from leaven.judging.copies import copies
 from leaven.judging.halves import deals, figure
-from leaven.judging.inputs import NOTHING, Beside, Inputs, has_clock, read
+from leaven.judging.inputs import Inputs, has_clock, read
 from leaven.judging.judgement import Figure, Gate, Judgement
 from leaven.judging.learning import Sides, Studied, study
 from leaven.judging.looks import looks
@@ -40,15 +41,16 @@ def judge(
 
     real      the rows that whoever made the new ones has learned from: `Histories`, a log in any form that
               `leaven.read` takes, Parquet of histories; or a table: CSV, Parquet, a frame, a mapping of columns; or
-              texts: a list, a file with one a line, a column of a table
+              texts: a list, a file with one a line, a column of a table; or pictures: a folder, a table or a list of
+              files, an array uint8 (pictures, height, width, 3)
     held_out  real rows that no generator has seen; a third of them trains the scorers, the others are compared
     new       the rows to judge, whoever made them
-    kind      "histories", "table" or "text"; guessed where it is left out
+    kind      "histories", "table", "text" or "image"; guessed where it is left out
     most      rows of each side at most, chosen by the seed
     halves    how often real rows are dealt into halves, 20 at least
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the answer says which were passed
     metrics   kinds to compute; all where none is named
-    beside    what else is known: a catalogue, a recommender
+    beside    what else is known: a catalogue, a recommender, Inception's weights
 
     Raises DataError for other catalogues or columns, too few rows, and held-out rows that are training rows.
     """
@@ -56,7 +58,7 @@ def judge(
     tell(0, 0, "reading")
     inputs = read(real, held_out, new, kind, seed, beside)
     tell(0, 0, "learning from real rows")
-    studied = study(inputs.real, inputs.held_out, seeds.key(seed, "judge"), most, beside.recommender)
+    studied = study(inputs.real, inputs.held_out, seeds.key(seed, "judge"), most, beside)
     return judged(inputs, studied, wish, seed, tell)
 
 
@@ -117,6 +119,8 @@ def _facts(inputs: Inputs, studied: Studied, sides: Sides, seed: int, halves: in
         "fold": len(studied.fold),
         **inputs.facts,
     }
+    if studied.eyes.learned:
+        facts |= {"frechet_is": studied.eyes.called, "encoder": studied.eyes.learned}
     if studied.eyes.constant:
         facts["constant_columns"] = list(studied.eyes.constant)
     return facts

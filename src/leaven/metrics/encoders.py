@@ -201,3 +201,27 @@ def _frequent(column: Column) -> tuple[str, ...]:
     names, counts = np.unique(column.astype(str), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]
     return tuple(str(names[place]) for place in order if counts[place] >= _RAREST * len(column))
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Principal axes of training vectors. mean (width,), directions (width, width), strongest first; scale."""
+
+    mean: Points
+    directions: Points
+    scale: float
+
+    @classmethod
+    def fit(cls, vectors: npt.NDArray[Any], scaled: bool) -> Axes:
+        """Turned only, so that all distances stay; scaled: to a variance of 1 in the mean."""
+        vectors = np.asarray(vectors, np.float64)
+        mean = vectors.mean(axis=0)
+        values, directions = np.linalg.eigh((vectors - mean).T @ (vectors - mean) / max(len(vectors) - 1, 1))
+        directions = directions[:, ::-1]
+        directions = directions * np.where(directions.sum(axis=0) < 0, -1.0, 1.0)  # else a sign of chance
+        spread = float(np.sqrt(max(values.mean(), 0.0)))
+        return cls(mean, directions, spread if scaled and spread > 0 else 1.0)
+
+    def points(self, vectors: npt.NDArray[Any]) -> Points:
+        """float64 (rows, width)."""
+        return np.asarray((np.asarray(vectors, np.float64) - self.mean) @ self.directions / self.scale, np.float64)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leaven import seeds
-from leaven.nets.tables import Coded, RowShape, chances, draw_weights, hot, layers, surprise, weighed
+from leaven.nets.tables import Coded, RowShape, chances, draw_weights, hot, layers, surprise_of, weighed
 from leaven.nets.training import Chance
 
 Floats = npt.NDArray[np.float64]
@@ -36,19 +36,18 @@ class VaeNet(nn.Module):
         mean, spread = self.encoder(row).chunk(2, dim=1)
         return mean, spread.clamp(-8, 8)
 
-    def said(self, point: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """(scores, logits) that the decoder says."""
-        given = F.one_hot(label, self.shape.labels).to(point.dtype)
+    def said(self, point: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """(scores, logits) that the decoder says; given float (rows, labels): 1 at each one's label."""
         out = self.decoder(torch.cat([point, given], dim=1))
         return out[:, : self.shape.numbers], out[:, self.shape.numbers :]
 
     @torch.no_grad()
     def decoded(self, points: Floats, label: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """(scores, chances of bins, standard deviation of each number column); the label is the one that was given."""
-        told = torch.from_numpy(label)
-        scores, logits = self.said(torch.from_numpy(points).float(), told)
+        given = F.one_hot(torch.from_numpy(label), self.shape.labels).float()
+        scores, logits = self.said(torch.from_numpy(points).float(), given)
         odds = chances(logits, self.shape.sizes)
-        odds[:, : self.shape.labels] = F.one_hot(told, self.shape.labels).float()
+        odds[:, : self.shape.labels] = given
         return scores.double().numpy(), odds.double().numpy(), self.spread.exp().double().numpy()
 
 
@@ -78,14 +77,35 @@ class VaeTask:
 
     def _each(self, net: nn.Module, rows: Coded, generator: torch.Generator) -> Tensor:
         """(rows,): the loss of each row."""
-        shape, coded = self._net.shape, hot(rows.bins, self._net.shape.sizes)
-        mean, spread = net(torch.cat([rows.scores, coded], dim=1))
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-        scores, logits = self._net.said(mean + (0.5 * spread).exp() * noise, rows.bins[:, 0])
-        kl = -0.5 * (1 + spread - mean**2 - spread.exp()).sum(1)
-        if not self.learned_variance:
-            error = ((scores - rows.scores) ** 2).sum(1)
-            return error + ((chances(logits, shape.sizes) - coded) ** 2).sum(1) + self.kl * kl
-        wide = self._net.spread.clamp(-4, 4)
-        error = (0.5 * ((scores - rows.scores) / wide.exp()) ** 2 + wide).sum(1)
-        return error + surprise(logits, rows.bins, shape.sizes) + self.kl * kl
+        coded = hot(rows.bins, self._net.shape.sizes)
+        noise = torch.randn((len(coded), self._net.latent), generator=generator).to(coded.device)
+        return losses(net, self._net, rows.scores, coded, noise, self.learned_variance, self.kl)
+
+
+def losses(
+    net: nn.Module, inner: VaeNet, scores: Tensor, coded: Tensor, noise: Tensor, learned_variance: bool, kl: float
+) -> Tensor:
+    """(rows,): the loss of each row. net: `inner`, or what wraps it; coded: bins as `hot` gives them."""
+    shape = inner.shape
+    mean, spread = net(torch.cat([scores, coded], dim=1))
+    made, logits = inner.said(mean + (0.5 * spread).exp() * noise, coded[:, : shape.labels])
+    apart = -0.5 * (1 + spread - mean**2 - spread.exp()).sum(1)
+    if not learned_variance:
+        error = ((made - scores) ** 2).sum(1)
+        return error + ((chances(logits, shape.sizes) - coded) ** 2).sum(1) + kl * apart
+    wide = inner.spread.clamp(-4, 4)
+    error = (0.5 * ((made - scores) / wide.exp()) ** 2 + wide).sum(1)
+    return error + surprise_of(logits, coded, shape.sizes) + kl * apart
+
+
+class RowsOfOne(nn.Module):
+    """Mean loss of one user's rows."""
+
+    def __init__(self, net: VaeNet, learned_variance: bool, kl: float) -> None:
+        super().__init__()
+        self.net, self.learned_variance, self.kl = net, learned_variance, kl
+
+    def forward(self, scores: Tensor, coded: Tensor, there: Tensor, noise: Tensor) -> Tensor:
+        """scores, coded (rows, wide); there float (rows,): 0 for a place without a row; noise (rows, latent)."""
+        each = losses(self.net, self.net, scores, coded, noise, self.learned_variance, self.kl)
+        return weighed(each, there)

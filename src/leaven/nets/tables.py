@@ -88,9 +88,13 @@ def chances(logits: Tensor, sizes: Sequence[int]) -> Tensor:
 
 def surprise(logits: Tensor, bins: Tensor, sizes: Sequence[int]) -> Tensor:
     """(rows,): cross-entropy, summed over the columns."""
-    parts = logits.split(list(sizes), dim=1)
-    each = [F.cross_entropy(part, bins[:, place], reduction="none") for place, part in enumerate(parts)]
-    return torch.stack(each).sum(0)
+    return surprise_of(logits, hot(bins, sizes), sizes)
+
+
+def surprise_of(logits: Tensor, coded: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The same of bins as `hot` gives them."""
+    logs = torch.cat([part.log_softmax(1) for part in logits.split(list(sizes), dim=1)], dim=1)
+    return -(coded * logs).sum(1)
 
 
 def layers(*sizes: int) -> nn.Sequential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from leaven.data.pictures import Pixels, encoded
+from leaven.data.pictures import Pixels, encoded, png_address
 from leaven.errors import SpecError
-from leaven.report.figures import held_inline
 from leaven.report.page import environment, style
 from leaven.transforms.image.preview import PicturePreview
 
@@ -54,7 +52,7 @@ def page(previews: Sequence[PicturePreview]) -> str:
 
 def inline(picture: Pixels) -> Markup:
     """The address of a picture that holds the picture itself, as PNG."""
-    return held_inline(base64.b64encode(encoded(picture, ".png")).decode())
+    return Markup(png_address(picture))
 
 
 def _sheets(previews: Sequence[PicturePreview]) -> bytes:

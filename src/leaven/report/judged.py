@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from leaven.compare.effect import percent, shown
 from leaven.report import charts, words
 from leaven.report.figures import number
@@ -27,6 +29,7 @@ LIGHTS: Mapping[str, tuple[str, str, str]] = {
 """light -> (class of the page's style, sign, words)"""
 BETTER: Mapping[str, str] = {"low": "lower", "high": "higher", "real": "as real"}
 MOST_PREDICTIONS = 12
+PNG = "data:image/png;base64,"
 
 
 def judging(facts: Facts) -> dict[str, Any] | None:
@@ -80,11 +83,12 @@ def how(found: Facts) -> str:
     facts = found.get("facts") or {}
     compared, rows = facts.get("compared") or {}, facts.get("rows") or {}
     halves = min([int(one) for one in compared.values()] or [0]) // 2
+    learned = f" Their places are those of {facts['encoder']}." if facts.get("encoder") else ""
     return (
         f"Each figure stands beside the same one of real rows: {number(facts.get('halves'))} times, half of "
         f"{number(compared.get('held_out'))} rows that no generator saw is set against the other half, and against as "
         f"many new rows ({number(halves)} a side). All follows from seed {number(facts.get('seed'))}; of "
-        f"{number(rows.get('new'))} new rows {number(compared.get('new'))} were looked at."
+        f"{number(rows.get('new'))} new rows {number(compared.get('new'))} were looked at.{learned}"
     )
 
 
@@ -127,6 +131,8 @@ def _line(figure: Facts) -> dict[str, str]:
 def _more(more: Facts) -> str:
     """What a metric adds to its figure, where a reader can use it."""
     parts = []
+    if more.get("called"):
+        parts.append(f"{more['called']}; of all rows {value(more.get('of_all'))}")
     if more.get("means") and more.get("shift") is not None:
         parts.append(f"{more['means']}: the median lies {value(more['shift'])} standard deviations away")
     if more.get("gave_away"):
@@ -181,6 +187,7 @@ def _pair(found: Facts) -> dict[str, Any]:
             str(found.get("sort")), ""
         ),
         "distance": value(found.get("distance")),
+        "pictures": [Markup(one) for one in found.get("pictures") or [] if str(one).startswith(PNG)],
         "new": [{"name": name, "mark": place in shared} for place, name in enumerate(new)],
         "real": [{"name": name, "mark": name in both} for name in real],
     }

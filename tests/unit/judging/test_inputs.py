@@ -114,5 +114,5 @@ def test_a_word_among_numbers_and_infinite_numbers_are_refused() -> None:
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no-such"):
         read(tmp_path / "no-such.csv", TABLES[1], TABLES[2], "table")
-    with pytest.raises(SpecError, match="histories, table or text"):
+    with pytest.raises(SpecError, match="histories, table, text or image"):
         read(REAL, HELD, NEW, "poem")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leaven.nets.tables import Coded
     from leaven.nets.training import Task
 
-_FEWEST_STEPS = 300
+FEWEST_STEPS = 300
 _SCALED_BY = 4096  # made rows that say which scores a model makes
 _BINS = 1_000  # where the draws of a key for its bins begin
 
@@ -75,7 +75,7 @@ def learned(kind: str, wish: Wish, train: Samples, key: int) -> NetTable:
     net = wish.net(coding, seeds.key(key, "begin"))
     scores = torch.from_numpy(coding.scored(train, seeds.key(key, "ties")))
     coded = Coded(scores, torch.from_numpy(coding.rows), torch.from_numpy(train.weight.copy()), wish.batch)
-    steps = max(round(wish.epochs * len(train) / wish.batch), _FEWEST_STEPS)
+    steps = max(round(wish.epochs * len(train) / wish.batch), FEWEST_STEPS)
     course = Course(
         key=key,
         steps=steps,
@@ -87,8 +87,13 @@ def learned(kind: str, wish: Wish, train: Samples, key: int) -> NetTable:
         precision="32-true",
     )
     outcome = go(wish.task(net, coded, key), course)
-    made = NetTable(kind, wish, layout, coding, net, outcome.facts)
+    return settled(NetTable(kind, wish, layout, coding, net, outcome.facts), key)
+
+
+def settled(made: NetTable, key: int) -> NetTable:
+    """The same, told by rows of its own what it makes of each column, so that each gets the law that it should have."""
     own = made.raw(seeds.row_keys(seeds.key(key, "scale"), np.arange(_SCALED_BY, dtype=np.uint64)))
+    coding = made.coding
     return replace(made, coding=coding.scaled(own[:, : coding.numbers], own[:, coding.numbers :]))
 
 

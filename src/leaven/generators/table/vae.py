@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.data.samples import Samples
+from leaven.generators.privacy import Privacy
 from leaven.generators.table.coding import Coding, Floats, from_rows, normal
 from leaven.generators.table.layout import Keys
 from leaven.generators.table.neural import NetTable, check_positive, learned, loaded
@@ -29,6 +30,8 @@ class TableVae:
     latent            numbers of a point between encoder and decoder; kl: weight of the KL term
     bins              most frequent names of a category column that are told apart
     width, layers     of encoder and decoder; batch, epochs, learning_rate: training, of 300 steps at least
+    privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; columns' names, levels and ranges
+                      count as known; rows weigh alike; None: no bound
     """
 
     learned_variance: bool = True
@@ -41,13 +44,19 @@ class TableVae:
     epochs: float = 60
     learning_rate: float = 2e-3
     device: str = "auto"
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         names = ("latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
+        object.__setattr__(self, "privacy", Privacy.read(self.privacy))
         check_positive("vae", self, *names)
 
     def fit(self, train: Samples, key: int) -> NetTable:
-        """Learns from the rows, by their weights; FitError for no rows."""
+        """Learns from the rows, by their weights; FitError for no rows, MissingExtra for a bound without Opacus."""
+        if self.privacy is not None:
+            from leaven.generators.table.private import learned_privately
+
+            return learned_privately(self, self.privacy, train, key)
         return learned("vae", self, train, key)
 
     @classmethod

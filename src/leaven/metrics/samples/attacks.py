@@ -10,7 +10,7 @@ import numpy as np
 
 from leaven.metrics import privacy
 from leaven.metrics.fidelity import auc
-from leaven.metrics.samples.sample import Known, Points, Sample, Trait, mean_where_there
+from leaven.metrics.samples.sample import Known, Points, Sample, Trait
 
 _RARE = 0.25  # quantile of the members' rarest items below which a user counts as one with rare items
 
@@ -106,17 +106,6 @@ class AttackRare:
         """The same as `AttackAuc`, and the share found while 1 % of such strangers are accused."""
         found = privacy.attack(*suspicions(new, real, known, rare=True), key)
         return {**_said(found, found.auc_interval, found.auc_p), "tpr": found.tpr, "tpr_interval": found.tpr_interval}
-
-
-@dataclass(frozen=True)
-class RareRuns:
-    """The share of runs of three items that only one to four training users have: what could name a person."""
-
-    trait: ClassVar[Trait] = Trait("private", "low", of=("histories",), alone=True, bearable=0.05)
-
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """0 to 1: mean over the rows that are long enough."""
-        return mean_where_there(new.facts["backed_by_few"])
 
 
 def _said(found: privacy.Attack, interval: tuple[float, float], p: float) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ def _amount(sample: Sample) -> Points:
 class InddShape:
     """The same, coordinate by coordinate: also noise of the right amount and the wrong shape is seen."""
 
-    trait: ClassVar[Trait] = Trait("alike", "low", of=("table",), bearable=0.15)
+    trait: ClassVar[Trait] = Trait("alike", "low", of=("table", "image"), bearable=0.15)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 or more, in real standard deviations of each coordinate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class Sample:
     features  float64 (rows, features)  what a person could tell them apart by
     noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal an event
     facts     name -> float64 (rows,)   against all training rows: nearest, cell, authentic, copied …; of the catalogue
-    rows      the histories themselves, of texts their words; None for tables
+    rows      the histories themselves, of texts their words; None for tables and pictures
     """
 
     points: Points
@@ -64,6 +64,7 @@ class Known:
     judged     all new rows that are looked at
     names      of the features
     groups     int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each
+    called     of pictures: what a Fréchet distance of these points is
     """
 
     members: Sample
@@ -72,6 +73,7 @@ class Known:
     names: Sequence[str]
     groups: npt.NDArray[np.int64]
     popularity: npt.NDArray[np.int64]
+    called: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Trait:
 
     group: Group
     better: Literal["low", "high", "real"]
-    of: tuple[str, ...] = ("histories", "table", "text")
+    of: tuple[str, ...] = ("histories", "table", "text", "image")
     fewest: int = 20
     alone: bool = False
     rare: bool = False
@@ -106,12 +108,13 @@ class Trait:
 
 
 class SampleMetric(Protocol):
-    """One number for new rows against as many real ones. Its docstring's first sentence explains it to anyone.
+    """One number for new rows against as many real ones. The docstring that is registered explains it to anyone.
 
     Real rows in place of new ones are rejected at most 5 % of the time.
     """
 
-    trait: ClassVar[Trait]
+    @property
+    def trait(self) -> Trait: ...
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """NaN where these rows do not allow a figure."""

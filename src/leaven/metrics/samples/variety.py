@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.metrics import copying, diversity
-from leaven.metrics.samples.sample import Known, Sample, Trait, mean_where_there
+from leaven.metrics.samples.sample import Known, Sample, Trait
 
 
 @dataclass(frozen=True)
@@ -129,17 +129,6 @@ class DistinctRuns:
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1; NaN where no row is long enough."""
         return copying.distinct_share(new.histories, self.size)
-
-
-@dataclass(frozen=True)
-class NovelRuns:
-    """The share of runs of items that no training row holds: real rows have many, copies none."""
-
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories", "text"), alone=True, bearable=0.1)
-
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """0 to 1: mean over the rows that are long enough, runs of two; NaN where none is."""
-        return mean_where_there(new.facts["novel"])
 
 
 @dataclass(frozen=True)
