@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _CATEGORY_BITS = 1 << 20
+_MONEY = "DECIMAL(38, 8)"
 RUNNING = {
     "user": "user_code",
     "item": "item_code",
@@ -103,14 +104,18 @@ def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, cat
 
 
 def _running(database: duckdb.DuckDBPyConnection, name: str, owner: str) -> None:
-    """click_NAME: totals of an owner up to and including each of its moments."""
+    """click_NAME: totals of an owner up to and including each of its moments; of money exact ones, as sums of DOUBLE
+    would hang on the order in which threads add.
+    """
     database.execute(f"""
         CREATE OR REPLACE TEMP TABLE click_{name} AS
         SELECT {owner}, time, min(time) OVER whole AS first, row_number() OVER so_far AS moments,
-               CAST(sum(events) OVER so_far AS BIGINT) AS events, sum(spent) OVER so_far AS spent,
-               sum(prices) OVER so_far AS prices, CAST(sum(priced) OVER so_far AS BIGINT) AS priced, price
-        FROM (SELECT {owner}, time, count(*) AS events, sum(coalesce(spent, 0)) AS spent, count(price) AS priced,
-                     sum(coalesce(price, 0)) AS prices, median(price) AS price
+               CAST(sum(events) OVER so_far AS BIGINT) AS events,
+               CAST(sum(spent) OVER so_far AS DOUBLE) AS spent, CAST(sum(prices) OVER so_far AS DOUBLE) AS prices,
+               CAST(sum(priced) OVER so_far AS BIGINT) AS priced, price
+        FROM (SELECT {owner}, time, count(*) AS events, count(price) AS priced, median(price) AS price,
+                     sum(CAST(coalesce(spent, 0) AS {_MONEY})) AS spent,
+                     sum(CAST(coalesce(price, 0) AS {_MONEY})) AS prices
               FROM click_events GROUP BY {owner}, time)
         WINDOW so_far AS (PARTITION BY {owner} ORDER BY time ROWS UNBOUNDED PRECEDING),
                whole AS (PARTITION BY {owner})""")
