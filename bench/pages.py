@@ -15,7 +15,8 @@ from leaven.data.catalog import Catalog
 from leaven.data.histories import Histories
 from leaven.plan import Plan, Step, expand, preview
 
-PAGE = Path(__file__).parent.parent / "docs" / "operators.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE, SPEEDS = DOCS / "operators.md", DOCS / "results" / "speeds.md"
 HOUR = 3600
 NAMES = ["tent", "stove", "lamp", "mug", "boots", "map", "rope", "flask", "socks", "knife"]
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -33,7 +34,8 @@ give the same bytes in any batch; strength 0 is the identity; times stay sorted;
 input was not; nothing from the future.
 
 The examples change one history, `{history}`, an hour between two events, at full strength;
-what an operator learns, it learns from {rows} small histories of the same ten items.
+what an operator learns, it learns from {rows} small histories of the same ten items. Speeds are those of
+`python -m bench.speeds`: Beauty's histories with the default fields on one thread.
 """
 
 
@@ -68,7 +70,16 @@ def world() -> Histories:
 
 def _block(kind: str, wish: Any, train: Histories) -> str:
     lines = [f"## `{kind}`", "", *_said(wish), "", "| field | default |", "|---|---|", *_fields(wish), ""]
-    return "\n".join([*lines, *_shown(kind, train), ""])
+    return "\n".join([*lines, *_shown(kind, train), "", *_speed(kind)])
+
+
+def _speed(kind: str) -> list[str]:
+    """What was measured of an operator; nothing where nothing was."""
+    for line in SPEEDS.read_text(encoding="utf-8").splitlines() if SPEEDS.exists() else []:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == kind:
+            return [f"Speed: {cells[1]} million rows, {cells[2]} million events a second.", ""]
+    return []
 
 
 def _said(wish: Any) -> list[str]:

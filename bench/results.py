@@ -49,6 +49,7 @@ PARTS = {
         "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]
     ),
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
+    "speeds": Part("Every operator: rows a second", ["-m", "bench.speeds"]),
     "pictures": Part("Pictures beside albumentations", ["-m", "bench.pictures"]),
     "grocery": Part("Photographs of a grocery, with and without augmentation", ["-m", "bench.grocery"]),
     "generators": Part("Generated rows: how fast", ["-m", "bench.generators"]),

@@ -32,6 +32,7 @@ FROM_NOISE = 0
 
 _ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
+_BLOCK = 1 << 17  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,14 +281,16 @@ class Histories:
 def _fitting_targets(targets: npt.NDArray[np.int32], old: Ints, new: Ints) -> npt.NDArray[np.int32]:
     """int32 (rows,): no more than the new length less one, and all of that where it was all of the old one.
 
-    `old` and `new` are overwritten: this is the part of an operator that no second thread shares.
+    In blocks that stay in a core's cache, without a masked copy: no second thread shares this part of an operator.
     """
-    for lengths in (old, new):
-        lengths -= 1
-        np.maximum(lengths, 0, out=lengths)
-    room = new.astype(np.int32)
-    fitting = np.minimum(targets, room)
-    np.copyto(fitting, room, where=targets >= old)
+    fitting = np.empty(len(targets), np.int32)
+    for begin in range(0, len(targets), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        room = np.maximum(new[block] - 1, 0).astype(np.int32)
+        wanted = (targets[block] >= old[block] - 1).astype(np.int32)
+        wanted <<= 30  # "all": more than any room
+        wanted |= targets[block]
+        np.minimum(wanted, room, out=fitting[block])
     return fitting
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from leaven.engines.shards import ONE_THREAD, Task, environment, run_one
 from leaven.errors import LeavenError, SpecError
 
+_SLOW = ("numba", "pyarrow.parquet")  # to import
 _AHEAD = 2  # shards per worker that are on their way: bounds the memory, keeps the workers busy
 
 
@@ -49,7 +50,9 @@ class Local:
 
 
 def _by_processes(task: Task, shards: Sequence[Any], shared: Any, workers: int) -> Iterator[Any]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (task, shared))
+    context = get_context("forkserver")  # processes fork from one that has imported all, and holds no thread
+    context.set_forkserver_preload([*_SLOW, task.__module__])
+    pool = ProcessPoolExecutor(workers, context, _begin, (task, shared))
     waiting: deque[Future[Any]] = deque()
     at = 0
     try:

@@ -6,58 +6,36 @@ of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from leaven.data.histories import Histories
-from leaven.generators.frame import Check, Frames, Targets, Where, check, mirrored
+from leaven.generators.frame import Check, Frames, Where, mirrored
 from leaven.generators.privacy import Privacy
-from leaven.generators.writer import Writer, loaded, of_net, ready
+from leaven.generators.writer import OfNet, Writer, loaded, of_heads, ready
 
 
-@dataclass(frozen=True)
-class Autoregressive:
+@dataclass(frozen=True, kw_only=True)
+class Autoregressive(OfNet):
     """New rows, or real rows continued, by a net over items, with time gaps.
 
-    cell              transformer or gru
-    where, events_range, new_events_range, targets    as `frame.Layout` says
-    temperature       below 1 likely items are drawn more often than the net says, above 1 less
-    top_k, top_p      only the likeliest items: so many (0: all), or so much of the mass
-    width, layers, heads, dropout, length    of the net; length: most events that it reads
-    steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
-    batch_events      events read in one step
-    keep              filters that its rows pass by default
+    cell              transformer or gru; heads: of the transformer. Other fields as of `OfNet`
     privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; it holds for the items that are
                       written, given times and lengths, whose laws are counted without noise; None: no bound
     """
 
     cell: Literal["transformer", "gru"] = "transformer"
     where: Where = "alone"
-    events_range: tuple[int, int] = (2, 50)
-    new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    width: int = 64
-    layers: int = 2
     heads: int = 2
-    dropout: float = 0.2
-    length: int = 50
-    steps: int | None = None
-    learning_rate: float = 3e-3
-    batch_events: int = 2_048
-    device: str = "auto"
-    keep: Sequence[str] = ("validity", "copies")
     privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
         if isinstance(self.privacy, Mapping):  # read back from a file
             object.__setattr__(self, "privacy", Privacy(**self.privacy))
-        check("autoregressive", self, [cell, *of_net(self), *self._without_leaks()])
+        self.check("autoregressive", [cell, *of_heads(self.width, self.heads), *self._without_leaks()])
 
     def _without_leaks(self) -> list[Check]:
         """Nothing but the net may tell of users, where that is bounded."""

@@ -18,49 +18,32 @@ from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.frame import Anywhere, Frame, Frames, Targets, check, mirrored
-from leaven.generators.writer import of_net, ready
+from leaven.generators.frame import Anywhere, Frame, Frames, mirrored
+from leaven.generators.writer import OfNet, of_heads, ready
 
 if TYPE_CHECKING:
     from leaven.generators.drawing import Pen
     from leaven.generators.masking import Denoiser as Net
 
 
-@dataclass(frozen=True)
-class Denoiser:
+@dataclass(frozen=True, kw_only=True)
+class Denoiser(OfNet):
     """New rows, or real rows with events added or replaced, by a masked net that looks both ways.
 
     where    alone, after, before; between: `new_events_range` events between real ones; instead: a share of the real
              events forgotten and drawn again, at their times
     share    of a row's events that `instead` draws anew, at least one
     looks    most times that the net looks at a row: one of more open events has several drawn from one look
-    events_range, new_events_range, targets, temperature, top_k, top_p, width, layers, heads, dropout, length, steps,
-    learning_rate, batch_events, keep    as of `autoregressive`
+    other fields as of `OfNet`
     """
 
-    where: Anywhere = "alone"
     share: float = 0.2
     looks: int = 16
-    events_range: tuple[int, int] = (2, 50)
-    new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    width: int = 64
-    layers: int = 2
     heads: int = 2
-    dropout: float = 0.2
-    length: int = 50
-    steps: int | None = None
-    learning_rate: float = 3e-3
-    batch_events: int = 2_048
-    device: str = "auto"
-    keep: Sequence[str] = ("validity", "copies")
 
     def __post_init__(self) -> None:
         own = [("share", 0 < self.share <= 1, "a share above 0, at most 1"), ("looks", self.looks >= 1, "1 or more")]
-        check("denoiser", self, [*own, *of_net(self)], get_args(Anywhere))
+        self.check("denoiser", [*own, *of_heads(self.width, self.heads)], get_args(Anywhere))
 
     def fit(self, train: Histories, key: int) -> FittedDenoiser:
         """Train the net. Every draw of the training follows from `key`.

@@ -7,7 +7,6 @@ it stands. Times come from the same law of gaps as the Markov chain's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,14 +14,14 @@ from typing import ClassVar, Literal
 from leaven import seeds
 from leaven.data.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.frame import Frames, Targets, Where, check, mirrored
-from leaven.generators.writer import Writer, loaded, of_net, ready
+from leaven.generators.frame import Frames, Where, mirrored
+from leaven.generators.writer import OfNet, Writer, loaded, ready
 
 _MOST_ITEMS = 20_000  # each drawn event is a vector over all of them
 
 
-@dataclass(frozen=True)
-class Gan:
+@dataclass(frozen=True, kw_only=True)
+class Gan(OfNet):
     """New rows, or real rows continued, by a net that was trained against a judge.
 
     loss               relativistic: each real row against a made one, with `penalty` on the judge's slopes at both
@@ -34,8 +33,7 @@ class Gan:
     anchor             weight of the likelihood of real rows in the generator's turns; 0: only the judge's word counts
     heat               of the Gumbel-softmax: near 0 its gradient is truer and wilder
     batch_rows, most_events    of a step against the judge
-    where, events_range, new_events_range, targets, temperature, top_k, top_p, width, layers, dropout, length, steps,
-    learning_rate, batch_events, keep    as of `autoregressive`; steps: those of likelihood
+    other fields as of `OfNet`; steps: those of likelihood
     """
 
     loss: Literal["relativistic", "source"] = "relativistic"
@@ -47,21 +45,7 @@ class Gan:
     batch_rows: int = 64
     most_events: int = 12
     where: Where = "alone"
-    events_range: tuple[int, int] = (2, 50)
-    new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    width: int = 64
     layers: int = 1
-    dropout: float = 0.2
-    length: int = 50
-    steps: int | None = None
-    learning_rate: float = 3e-3
-    batch_events: int = 2_048
-    device: str = "auto"
-    keep: Sequence[str] = ("validity", "copies")
 
     cell: ClassVar[str] = "gru"
     heads: ClassVar[int] = 1
@@ -77,7 +61,7 @@ class Gan:
             ("batch_rows", self.batch_rows >= 1, "1 or more"),
             ("most_events", self.most_events >= 2, "2 or more"),
         ]
-        check("gan", self, [*own, *of_net(self)])
+        self.check("gan", own)
 
     def fit(self, train: Histories, key: int) -> Writer:
         """Train the net, then net and judge. Every draw of the training follows from `key`.

@@ -18,8 +18,8 @@ from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.frame import Frames, Targets, Where, check, mirrored
-from leaven.generators.writer import of_net, ready, to_score
+from leaven.generators.frame import Frames, Where, mirrored
+from leaven.generators.writer import OfNet, of_heads, ready, to_score
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _MOST_ITEMS = 20_000  # whose softmax one step can hold
 
 
-@dataclass(frozen=True)
-class Vae:
+@dataclass(frozen=True, kw_only=True)
+class Vae(OfNet):
     """New rows, or real rows continued in their own taste, by a variational autoencoder.
 
     objective         likelihood: of the items, the evidence bound (Kingma and Welling, ICLR 2014, eq. 3);
@@ -41,8 +41,7 @@ class Vae:
     free_nats         divergence of a dimension that costs nothing, so that the taste is used (Kingma et al., 2016, C.8)
     latent            numbers of a taste
     samples           tastes drawn for a row's log likelihood, which is a lower bound
-    cell, where, events_range, new_events_range, targets, temperature, top_k, top_p, width, layers, heads, dropout,
-    length, steps, batch_events, keep    as of `autoregressive`
+    cell, heads       as of `autoregressive`; other fields as of `OfNet`
     """
 
     objective: Literal["likelihood", "squared_error"] = "likelihood"
@@ -52,23 +51,9 @@ class Vae:
     latent: int = 16
     samples: int = 8
     cell: Literal["transformer", "gru"] = "gru"
-    where: Where = "alone"
-    events_range: tuple[int, int] = (2, 50)
-    new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    width: int = 64
     layers: int = 1
+    where: Where = "alone"
     heads: int = 2
-    dropout: float = 0.2
-    length: int = 50
-    steps: int | None = None
-    learning_rate: float = 3e-3
-    batch_events: int = 2_048
-    device: str = "auto"
-    keep: Sequence[str] = ("validity", "copies")
 
     def __post_init__(self) -> None:
         own = [
@@ -80,7 +65,7 @@ class Vae:
             ("samples", self.samples >= 1, "1 or more"),
             ("cell", self.cell in ("transformer", "gru"), "transformer or gru"),
         ]
-        check("vae", self, [*own, *of_net(self)])
+        self.check("vae", [*own, *of_heads(self.width, self.heads)])
 
     def fit(self, train: Histories, key: int) -> FittedVae:
         """Train reader and decoder. Every draw of the training follows from `key`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import FitError, MissingExtra
-from leaven.generators.frame import Check, Frames, mirrored
+from leaven.generators.frame import Anywhere, Check, Frames, Targets, Where, check, mirrored
 
 if TYPE_CHECKING:
     from leaven.generators.decoder import Decoder
@@ -30,21 +30,58 @@ def ready(kind: str, train: Histories) -> None:
         raise MissingExtra("torch", "torch") from None
 
 
-def of_net(wish: Any) -> list[Check]:
-    """The checks of the fields that all generators with a net share."""
-    return [
-        ("temperature", wish.temperature > 0, "a number above 0"),
-        ("top_k", wish.top_k >= 0, "0 (all) or more"),
-        ("top_p", 0 < wish.top_p <= 1, "a share above 0, at most 1"),
-        ("width", wish.width >= 2 and wish.width % max(wish.heads, 1) == 0, "a multiple of heads"),
-        ("layers", wish.layers >= 1, "1 or more"),
-        ("heads", wish.heads >= 1, "1 or more"),
-        ("dropout", 0 <= wish.dropout < 1, "a share below 1"),
-        ("length", wish.length >= 1, "1 or more"),
-        ("steps", wish.steps is None or wish.steps >= 1, "1 or more"),
-        ("learning_rate", wish.learning_rate > 0, "a number above 0"),
-        ("batch_events", wish.batch_events >= 1, "1 or more"),
-    ]
+@dataclass(frozen=True, kw_only=True)
+class OfNet:
+    """The fields of every wish for a generator that has a net.
+
+    where, events_range, new_events_range, targets    as `frame.Layout` says
+    temperature       below 1 likely items are drawn more often than the net says, above 1 less
+    top_k, top_p      only the likeliest items: so many (0: all), or so much of the mass
+    width, layers, dropout, length    of the net; length: most events that it reads
+    steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
+    batch_events      events read in one step
+    keep              filters that its rows pass by default
+    """
+
+    where: Anywhere = "alone"
+    events_range: tuple[int, int] = (2, 50)
+    new_events_range: tuple[int, int] = (1, 3)
+    targets: Targets = "fitting"
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    width: int = 64
+    layers: int = 2
+    dropout: float = 0.2
+    length: int = 50
+    steps: int | None = None
+    learning_rate: float = 3e-3
+    batch_events: int = 2_048
+    device: str = "auto"
+    keep: Sequence[str] = ("validity", "copies")
+
+    def check(self, kind: str, own: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
+        """Raises SpecError for the first field that is wrong, of these or of the kind's own."""
+        check(kind, self, [*own, *self._of_net()], where)
+
+    def _of_net(self) -> list[Check]:
+        return [
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("top_k", self.top_k >= 0, "0 (all) or more"),
+            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
+            ("width", self.width >= 2, "2 or more"),
+            ("layers", self.layers >= 1, "1 or more"),
+            ("dropout", 0 <= self.dropout < 1, "a share below 1"),
+            ("length", self.length >= 1, "1 or more"),
+            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
+            ("learning_rate", self.learning_rate > 0, "a number above 0"),
+            ("batch_events", self.batch_events >= 1, "1 or more"),
+        ]
+
+
+def of_heads(width: int, heads: int) -> list[Check]:
+    """The checks of a net that attends."""
+    return [("heads", heads >= 1, "1 or more"), ("width", width % max(heads, 1) == 0, "a multiple of heads")]
 
 
 @dataclass(frozen=True, eq=False)

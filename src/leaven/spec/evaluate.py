@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leaven import registry
+from leaven.contracts import Transform
 from leaven.errors import SpecError
 from leaven.metrics.clicked import parse_all
 
@@ -23,6 +25,43 @@ CLICK_METRICS = (
     "log_loss",
     "calibration_error",
 )
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How arms are judged, declared before looking.
+
+    metrics        names with the length of the list; the first is the one that decides
+    seeds          trainings of each arm
+    smallest_lift  relative: the smallest lift that matters
+    allow_repeats  whether items that a user already had may be recommended, and count
+    steps          optimiser steps of every arm; none: what the recommender finds right for the real rows
+    views          test-time augmentation: each test history is ranked as it is and in views - 1 changed forms, and
+                   items are listed by their mean score (experiment/views.py); 1: only as it is
+    view           the transform that gives the changed forms; none: drop
+    """
+
+    metrics: tuple[str, ...] = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
+    seeds: int = 3
+    smallest_lift: float = 0.01
+    allow_repeats: bool = False
+    steps: int | None = None
+    views: int = 1
+    view: Transform | None = None
+
+    def __post_init__(self) -> None:
+        from leaven.metrics.named import is_catalog, parse_all
+
+        if not self.metrics or is_catalog(self.metrics[0]):
+            raise SpecError("evaluate.metrics", "a metric with a value per user first", str(self.metrics), "ndcg@10")
+        parse_all(self.metrics)
+        check(self.seeds, self.smallest_lift, self.steps)
+        if self.views < 1:
+            raise SpecError("evaluate.views", "1 (off) or more", str(self.views))
+        if self.views > 1 and self.view is None:
+            object.__setattr__(self, "view", registry.made("transforms", "drop"))
+        if self.views == 1 and self.view is not None:
+            raise SpecError("evaluate.view", "2 views or more", "views = 1", "add views = 4 to [evaluate]")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from leaven.dosage.scaled import Scaled
 from leaven.errors import SpecError, nearest
 from leaven.plan import Plan
 from leaven.spec import Arm, Spec, resolved
-from leaven.spec.spec import BASELINE, parse
+from leaven.spec.reading import parse
+from leaven.spec.spec import BASELINE
 
 Value = float | tuple[float, float]
 

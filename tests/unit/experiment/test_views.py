@@ -12,7 +12,7 @@ from leaven.errors import SpecError
 from leaven.experiment import views as views_module
 from leaven.experiment.views import Views, recommend
 from leaven.recommenders.itemknn import ItemKnn
-from leaven.spec.spec import Evaluate
+from leaven.spec.evaluate import Evaluate
 from leaven.transforms.custom import row_transform
 from leaven.transforms.removal import Drop, Mask
 from leaven.transforms.substitution import Substitute
