@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
 WHERE = {
     "retail": {"data.interactions": "online_retail.csv.gz"},
+    "clicks": {"data.interactions": "online_retail.csv.gz"},
     "conditional": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty-expansion": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},

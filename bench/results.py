@@ -60,6 +60,9 @@ PARTS = {
         "them.",
     ),
     "expansion": Part("Expanding a log five-fold, at size", ["-m", "bench.expansion"]),
+    "features": Part(
+        "Labelled rows of 20 million events, 5,000 sparse columns, rows in files", ["-m", "bench.features"]
+    ),
     "tables": Part("Made tables", ["-m", "bench.tables"]),
     "cold": Part(
         "Items that nobody had bought: Beauty, split by time",
@@ -85,7 +88,18 @@ PARTS = {
         ["-m", "bench.small_data"],
         "The simulated shop. Verdicts are corrected over the arms of a share; a lift of 0.5 % matters.",
     ),
+    "small-data-retail": Part(
+        "Few rows of a gift shop's invoices: which augmentation of the table helps the MLP",
+        ["-m", "bench.small_data", "--retail"],
+        "As above, on UCI Online Retail.",
+    ),
     "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
+    "clicks": Part("Click prediction on a gift shop's invoices", ["-m", "bench.examples", "clicks"]),
+    "ladder": Part(
+        "Click models, each above the one before?",
+        ["-m", "bench.ladder"],
+        "The retail log, split by time; four negatives for each positive. Intervals are over users.",
+    ),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
     ),

@@ -30,7 +30,7 @@ from leaven.transforms.table.rows import RowMixup
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
-SHARES = (0.01, 0.05, 0.2, 1.0)
+SHARES, FEWEST = (0.01, 0.05, 0.2, 1.0), 5
 PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
 FRESH: dict[str, Any] = {"mode": "replace", "when": "each_epoch"}
 
@@ -65,14 +65,23 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{asked.seeds} trainings of {asked.steps} steps an arm.\n")
     print("| rows | arm | AUC | lift | 95 % interval | verdict |\n|---|---|---|---|---|---|")
     for share in SHARES:
-        lot = seeds.uniform(seeds.row_keys(seeds.key(7, "share"), train.keys), 0)
-        some = train.take(lot <= np.quantile(lot, share))
+        some = a_share(train, share)
         values = {name: _values(some, valid, test, plan, asked) for name, plan in arms(some).items()}
         found = compare(values, Question("auc", smallest_lift=0.005, key=7))
         print(f"| {len(some):,} ({share:.0%}) | baseline | {found.means['baseline']:.4f} | | | |", flush=True)
         for one in found.effects:
             ends = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"
             print(f"| | {one.arm} | {one.mean:.4f} | {100 * one.lift:+.1f} % | {ends} | {one.verdict} |", flush=True)
+
+
+def a_share(rows: Samples, share: float) -> Samples:
+    """That share of each class by lot, five of each at least; larger shares hold the smaller ones."""
+    lot = seeds.uniform(seeds.row_keys(seeds.key(7, "share"), rows.keys), 0)
+    kept = np.zeros(len(rows), bool)
+    for mine in (rows.label > 0.5, rows.label <= 0.5):
+        places = np.flatnonzero(mine)
+        kept[places[np.argsort(lot[places], kind="stable")[: max(round(share * len(places)), FEWEST)]]] = True
+    return rows.take(kept)
 
 
 def _values(train: Samples, valid: Samples, test: Samples, plan: Plan, asked: argparse.Namespace) -> Any:

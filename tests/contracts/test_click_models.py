@@ -129,3 +129,32 @@ def test_a_soft_label_is_two_rows_that_share_a_weight(kind: str) -> None:
     model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(soft, Training(key=3))
     assert auc(model, world(600, seed=1)) > 0.72
     assert abs(model.predict(world(600, seed=1)).mean() - soft.label.mean()) < 0.08
+
+
+class Watcher:
+    """Keeps what it is shown, and stops at the third look."""
+
+    def __init__(self) -> None:
+        self.users, self.seen = world(60, seed=7), list[np.ndarray]()
+
+    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+        self.seen.append(losses)
+        return "stop" if len(self.seen) == 3 else "fresh rows"
+
+    def memory(self) -> dict[str, Any]:
+        return {}
+
+    def recall(self, memory: Any) -> None:
+        raise AssertionError("nothing was interrupted")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_looks_on_sees_one_loss_a_row_and_may_end_it(kind: str) -> None:
+    wish, watcher = wish_of("click_models", kind)(**FIELDS.get(kind, {})), Watcher()
+    model = wish.fit(world(), Training(key=3, watch=watcher))
+    if wish.steps(world()) is None:
+        assert not watcher.seen
+        return
+    assert [len(one) for one in watcher.seen] == [60, 60, 60]
+    chance, label = model.predict(watcher.users), watcher.users.label.astype(float)
+    np.testing.assert_allclose(watcher.seen[-1], -np.log(np.where(label > 0.5, chance, 1 - chance)), rtol=1e-4)

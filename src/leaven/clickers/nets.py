@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.clickers.encoding import Encoding, two_classes
-from leaven.contracts import Training
+from leaven.contracts import Say, Training, Watch
 from leaven.data.sample_files import SampleFiles
 from leaven.data.samples import Samples
 from leaven.errors import DataError, SpecError
@@ -95,9 +95,25 @@ def _fit(wish: NetWish, train: Samples | SampleFiles, training: Training) -> Net
         mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
         folder=training.folder,
         tell=training.tell,
+        watch=None if training.watch is None else _Shown(training.watch, steps, encoding),
     )
     outcome = go(task, course)
     return NetModel(wish, encoding, net, outcome.curve, outcome.facts)
+
+
+class _Shown:
+    """A net at a look as the losses of the rows that a watch wants to see."""
+
+    def __init__(self, watch: Watch, steps: int, encoding: Encoding) -> None:
+        assert isinstance(watch.users, Samples)
+        self.watch, self.steps, self.rows = watch, steps, _table(encoding, watch.users)
+        self.memory, self.recall = watch.memory, watch.recall
+
+    def look(self, net: Any, step: int) -> Say:
+        """As the watch says."""
+        from leaven.nets.clicks import losses
+
+        return self.watch.look(step, step / self.steps, losses(net, self.rows))
 
 
 def _epochs(

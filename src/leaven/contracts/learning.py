@@ -23,12 +23,14 @@ class Watch(Protocol):
     """Looks on while a recommender trains. The loop shows it losses, and knows nothing of what they are for."""
 
     @property
-    def users(self) -> HeldOut:
-        """Whose loss it wants to see; no history is empty."""
+    def users(self) -> HeldOut | Samples:
+        """Whose loss it wants to see: users with what came next, no history empty; of a click model labelled rows."""
         ...
 
     def look(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> Say:
-        """losses float64 (users,): mean over a user's targets of minus log of the softmax over the whole catalogue."""
+        """losses float64 (users,): mean over a user's targets of minus log of the softmax over the whole catalogue;
+        of a click model float64 (rows,), minus log of the chance that it gave to what happened.
+        """
         ...
 
     def memory(self) -> dict[str, Any]:

@@ -31,7 +31,8 @@ UNKNOWN = 0
 """The code of a category that is missing, or that nobody had seen."""
 ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
 ROW_COLUMNS |= {"origin": np.int16, "users": np.uint64, "times": np.int64}
-_METADATA = b"leaven.samples"
+METADATA = b"leaven.samples"
+"""What marks Parquet of labelled rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +192,7 @@ class Samples:
             indices = pa.array(np.maximum(codes - 1, 0).astype(np.int32), mask=codes == UNKNOWN)
             table[name] = pa.DictionaryArray.from_arrays(indices, pa.array(list(self.levels[name]), pa.string()))
         said = {"numeric": self.numeric, "categorical": self.categorical, "facts": dict(self.facts)}
-        return pa.table(table).replace_schema_metadata({_METADATA: json.dumps(said)})
+        return pa.table(table).replace_schema_metadata({METADATA: json.dumps(said)})
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Samples:
@@ -199,7 +200,7 @@ class Samples:
 
         Raises DataError for a table that `to_arrow` did not make.
         """
-        held = (table.schema.metadata or {}).get(_METADATA)
+        held = (table.schema.metadata or {}).get(METADATA)
         if held is None:
             raise DataError("table", "a table that Samples.to_arrow made", "another", "read it with read_samples")
         said = json.loads(held)

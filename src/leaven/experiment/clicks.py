@@ -18,9 +18,9 @@ from leaven.data.health import health
 from leaven.data.log import order, read
 from leaven.data.samples import Samples
 from leaven.data.sampling import Labelled, SampleParts, look, read_labelled
-from leaven.data.sampling.parts import NAMES
 from leaven.dosage.filters.rules import Rules
-from leaven.errors import DataError, SpecError
+from leaven.errors import DataError
+from leaven.experiment import steered
 from leaven.experiment.judged import Judged
 from leaven.metrics.clicked import parse_all
 from leaven.metrics.clicks import best_threshold, calibration
@@ -75,8 +75,8 @@ def save(made: SampleParts, folder: Path) -> None:
 
 def without(made: SampleParts, keys: npt.NDArray[np.uint64]) -> SampleParts:
     """The same without the rows of these users."""
-    kept = {name: getattr(made, name) for name in NAMES}
-    return replace(made, **{name: rows.take(~np.isin(rows.users, keys)) for name, rows in kept.items()})
+    kept: dict[str, Any] = {name: rows.take(~np.isin(rows.users, keys)) for name, rows in made.named.items()}
+    return replace(made, **kept)
 
 
 def load(folder: Path) -> SampleParts:
@@ -85,10 +85,10 @@ def load(folder: Path) -> SampleParts:
 
 
 def check(spec: Spec, parts: SampleParts) -> None:
-    """Raises SpecError for rules of columns that are not there, DataError for rules that real rows break."""
-    if steered := next((arm.name for arm in spec.arms if arm.plan.controller is not None), ""):
-        fix = 'write combine = "joint", with a schedule as strength'
-        raise SpecError(f"arm {steered!r}, combine", "joint or layered for clicks", "'conditional'", fix)
+    """Raises SpecError for rules of columns that are not there, DataError for rules that real rows break; LeavenError
+    for plans that the click model cannot serve."""
+    for arm in spec.arms:
+        steered.check(arm.plan, spec.recommender, parts)
     kept = Rules(spec.rules).fit(parts.train)(parts.train)
     if kept.refused:
         said = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.refused.items())

@@ -1,7 +1,8 @@
 """Are the rows of each arm alike, varied, consistent, not copied, private, and did any of that tell what helped?
 
-Held out are the control users' rows, as whole as training rows (`Split.unseen`): no transform, generator, filter,
-encoder or recommender learned from them. (A plan that steers itself saw how well the recommender does on them.)
+Held out are the control users' rows, as whole as training rows (`unseen_of`): no transform, generator, filter,
+encoder, recommender or click model learned from them. (A plan that steers itself saw how well the recommender does
+on them.)
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from leaven import seeds
 from leaven.contracts import FittedRecommender, Tell
 from leaven.data.catalog import Catalog
 from leaven.data.histories import REAL, Histories
+from leaven.data.samples import Samples
+from leaven.data.sampling import SampleParts
 from leaven.data.split import Split
 from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
 from leaven.judging import Beside, Figure, Gate, Judgement, Judging
-from leaven.judging.inputs import Inputs, read
+from leaven.judging.inputs import Inputs, Kind, read
 from leaven.judging.judgement import plain
 from leaven.judging.learning import Studied, study
 from leaven.judging.prediction import predictions
@@ -41,7 +44,7 @@ NOBODY_UNSEEN = (
 )
 _LISTED = 20  # copies that the facts of the run list; the file of the arm has all
 
-Rows = tuple[Arm, Callable[[], Histories], str]
+Rows = tuple[Arm, Callable[[], Any], str]
 """An arm, what loads its rows, and their fingerprint."""
 
 
@@ -52,16 +55,18 @@ def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], t
     """
     if spec.judge is None:
         return {}
-    if spec.task == "clicks":
-        return {"skipped": "labelled rows are judged from files: leaven judge --kind table"}
-    if not isinstance(prepared.split, Split):
-        return {"skipped": "labelled rows are not judged in a run yet; leaven judge --kind table judges files of them"}
-    if prepared.split.unseen is None or not len(prepared.split.unseen):
+    unseen = unseen_of(prepared.split)
+    if unseen is None or not len(unseen):
         return {"skipped": NOBODY_UNSEEN}
     judge = _Judge(spec, prepared, run, tell)
     found = {arm.name: judge.arm(arm, once, mark) for arm, once, mark in arms if arm.plan.all}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
     return {"arms": {name: one for name, one in found.items() if one}, "seconds": seconds}
+
+
+def unseen_of(parts: Split | SampleParts) -> Histories | Samples | None:
+    """Rows of the control users, as whole as training rows; None where no user is kept apart."""
+    return parts.unseen if isinstance(parts, Split) else parts.control
 
 
 def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -96,10 +101,11 @@ class _Judge:
         assert spec.judge is not None
         self.spec, self.prepared, self.run, self.tell = spec, prepared, run, tell
         self.wish: Judging = spec.judge
+        self.kind: Kind = "histories" if isinstance(prepared.split, Split) else "table"
         self.studied: Studied | None = None
         self.pictured: PicturedItems | str | None = None
 
-    def arm(self, arm: Arm, once: Callable[[], Histories], mark: str) -> dict[str, Any]:
+    def arm(self, arm: Arm, once: Callable[[], Any], mark: str) -> dict[str, Any]:
         """The judgement of one arm, from its file where it is done."""
         target = self.run.arm(arm.name) / JUDGEMENT
         wish = table_of(replace(self.wish, gates=()))
@@ -114,17 +120,17 @@ class _Judge:
         if name == CONTROL or not self.wish.gates or not found:
             return dict(found)
         figures = tuple(Figure(**one) for one in found.get("figures", ()))
-        whole = Judgement("histories", figures, found.get("skipped_metrics", {}), {})
+        whole = Judgement(self.kind, figures, found.get("skipped_metrics", {}), {})
         tried = whole.pass_through([Gate.parse(gate) for gate in self.wish.gates]).gates
         return {**found, "gates": [plain(asdict(one)) for one in tried]}
 
-    def _judged(self, arm: Arm, once: Callable[[], Histories]) -> dict[str, Any]:
+    def _judged(self, arm: Arm, once: Callable[[], Any]) -> dict[str, Any]:
         new = self._made(arm, once())
         if not len(new):
             return self._told_of(arm, self._of_words(arm))
-        train, unseen = self.prepared.split.train, self.prepared.split.unseen
+        train, unseen = self.prepared.split.train, unseen_of(self.prepared.split)
         try:
-            inputs = read(train, unseen, new, "histories", self.spec.seed, Beside(train.catalog))
+            inputs = read(train, unseen, new, self.kind, self.spec.seed, Beside(getattr(train, "catalog", None)))
             if arm.plan.controller is not None:
                 inputs.facts["held_out_users_steered_the_plan"] = True
             found = judged(
@@ -166,18 +172,18 @@ class _Judge:
                 self.pictured = f"needs {missing.library}: {missing.fix}"
         return self.pictured if isinstance(self.pictured, str) else self.pictured.figure(shown, self.wish.halves)
 
-    def _made(self, arm: Arm, once: Histories) -> Histories:
+    def _made(self, arm: Arm, once: Any) -> Any:
         """Rows that steps made or changed: once, and in one epoch, half-way through."""
         rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
         whole = rows(0, _HALF)
-        made: Histories = whole.take(np.flatnonzero(whole.origin != REAL))
-        return made
+        return whole.take(np.flatnonzero(whole.origin != REAL))
 
     def _known(self, inputs: Inputs) -> Studied:
         if self.studied is None:
             self.tell(0, 0, "judging rows · learning from real ones")
             key = seeds.key(self.spec.seed, "judge")
-            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, Beside(recommender=self._frozen()))
+            known = Beside(recommender=self._frozen()) if self.kind == "histories" else Beside()
+            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, known)
         return self.studied
 
     def _frozen(self) -> FittedRecommender:

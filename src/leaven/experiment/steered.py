@@ -9,6 +9,7 @@ from typing import Any
 
 from leaven import seeds
 from leaven.contracts import Recommender, Tell, Training
+from leaven.data.sampling import SampleParts
 from leaven.data.split import Split
 from leaven.errors import FitError, SpecError
 from leaven.plan import Plan
@@ -24,8 +25,8 @@ class Course:
     """What a training has in common with its pilot. key: of all its draws; depends: fingerprint of data and judging."""
 
     run: Run
-    recommender: Recommender
-    split: Split
+    recommender: Any
+    split: Split | SampleParts
     steps: int | None
     seed: int
     number: int
@@ -37,7 +38,7 @@ class Course:
         return seeds.key(self.seed, "training", self.number)
 
 
-def check(plan: Plan, recommender: Recommender, split: Split) -> None:
+def check(plan: Plan, recommender: Any, split: Split | SampleParts) -> None:
     """Raises LeavenError, before any training, where a plan asks for what this recommender or split cannot give."""
     if recommender.steps(split.train) is None:
         for step in plan.all:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from glob import glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +16,18 @@ from leaven.data.events import Events
 from leaven.data.histories import REAL, Histories, concat
 from leaven.data.log.source import ItemSource
 from leaven.data.pictures import SUFFIXES, Pictures
+from leaven.data.samples import METADATA, Samples
 from leaven.errors import DataError, SpecError, nearest
 from leaven.judging.beside import NOTHING, Beside
 from leaven.judging.eyes import Rows
 from leaven.judging.pictures import Columns, Photos, read_photos
-from leaven.judging.tables import Table, read_table
+from leaven.judging.tables import Table, files_with, names_of_owners, read_table, stored_samples
 from leaven.judging.texts import Texts, read_lines, together
 
 Kind = Literal["histories", "table", "text", "image"]
 KINDS = ("histories", "table", "text", "image")
 ROLES = ("real", "held-out", "new")
+HISTORIES_MARK = b"leaven.n_items"
 
 _STRANGE = 0.5  # share of the new events with unknown items above which the catalogues are different ones
 _TOLERATED = 0.01  # share of held-out rows that may equal a training row beyond what training rows do by themselves
@@ -85,8 +86,10 @@ def _guessed(source: Any) -> str:
         return "text"
     if isinstance(source, Photos | Pictures | np.ndarray) or _holds_pictures(source):
         return "image"
-    if _stored(source):
+    if files_with(source, HISTORIES_MARK):
         return "histories"
+    if isinstance(source, Samples) or files_with(source, METADATA):
+        return "table"
     from leaven.data import log
 
     try:
@@ -100,22 +103,6 @@ def _holds_pictures(source: Any) -> bool:
     if not isinstance(source, str | Path) or not Path(source).is_dir():
         return False
     return any(path.suffix.lower() in SUFFIXES for path in Path(source).rglob("*"))
-
-
-def _stored(source: Any) -> list[str]:
-    """Files of histories in Parquet that a path, folder or glob names; none where it is something else."""
-    if not isinstance(source, str | Path):
-        return []
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = Path(source)
-    names = sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else sorted(glob(str(source)))  # noqa: PTH207
-    try:
-        held = [name for name in names if b"leaven.n_items" in (pq.read_schema(name).metadata or {})]
-    except (pa.ArrowInvalid, OSError):
-        return []
-    return held if len(held) == len(names) else []
 
 
 def _histories(given: Sequence[Any], items: Catalog | ItemSource | None) -> Inputs:
@@ -149,7 +136,7 @@ def _histories(given: Sequence[Any], items: Catalog | ItemSource | None) -> Inpu
 
 
 def _loaded(source: Any) -> Histories | None:
-    names = _stored(source)
+    names = files_with(source, HISTORIES_MARK)
     return concat([Histories.from_parquet(name) for name in names]) if names else None
 
 
@@ -195,6 +182,13 @@ def _ordered(
 
 
 def _tables(given: Sequence[Any]) -> Inputs:
+    facts: dict[str, Any] = {}
+    given = [stored_samples(source) for source in given]
+    if isinstance(given[2], Samples):
+        made = given[2].take(~given[2].is_real)
+        if 0 < len(made) < len(given[2]):
+            facts["real_rows_left_out_of_new"] = len(given[2]) - len(made)
+            given[2] = made
     found = [read_table(source, role) for source, role in zip(given, ROLES, strict=True)]
     real = found[0]
     for role, other in zip(ROLES[1:], found[1:], strict=True):
@@ -204,7 +198,10 @@ def _tables(given: Sequence[Any]) -> Inputs:
                              *[f"also {', '.join(sorted(more))}"] * bool(more)])  # fmt: skip
             raise DataError(role, "the columns of the real table", got, "give the same columns on all sides")
     columns = [one.like(real, role) for role, one in zip(ROLES, found, strict=True)]
-    return Inputs("table", columns[0], columns[1], columns[2])
+    if names := names_of_owners(columns[0], columns[1]):
+        facts["left_out_columns"] = names
+        columns = [Table({name: one.columns[name] for name in one.columns if name not in names}) for one in columns]
+    return Inputs("table", columns[0], columns[1], columns[2], facts)
 
 
 def _texts(given: Sequence[Any], column: str) -> Inputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import seeds
+from leaven.data.samples import METADATA, Samples
 from leaven.errors import DataError
 from leaven.metrics.encoders import Column
 
@@ -64,7 +66,8 @@ def _as(column: Column, real: Column, name: str, role: str) -> Column:
 
 
 def read_table(source: Any, role: str) -> Table:
-    """A table from a CSV or Parquet file, a frame (pandas, Polars, Arrow) or a mapping of columns.
+    """A table from `Samples` or Parquet of them (without their lineage), a CSV or Parquet file, a frame (pandas,
+    Polars, Arrow) or a mapping of columns.
 
     Raises DataError where it cannot be read, has no rows, or holds infinite numbers.
     """
@@ -72,6 +75,8 @@ def read_table(source: Any, role: str) -> Table:
 
     if isinstance(source, Table):
         table = source
+    elif isinstance(rows := stored_samples(source), Samples):
+        table = of_samples(rows)
     else:
         arrow = source if isinstance(source, pa.Table) else _arrow(source, role)
         table = Table({name: _column(arrow.column(name)) for name in arrow.column_names})
@@ -82,6 +87,42 @@ def read_table(source: Any, role: str) -> Table:
             got = f"{int(np.isinf(column.astype(np.float64)).sum()):,} infinite ones"
             raise DataError(f"{role}, column {name!r}", "numbers", got, "leave the cells empty")
     return table
+
+
+def of_samples(rows: Samples) -> Table:
+    """Cells and label of labelled rows."""
+    columns: dict[str, Column] = {name: rows.number(name) for name in rows.numeric}
+    columns |= {name: np.array([text or "" for text in rows.texts(name)], np.str_) for name in rows.categorical}
+    return Table(columns | {"label": rows.label.astype(np.float64)})
+
+
+def names_of_owners(real: Table, held: Table) -> list[str]:
+    """Columns of texts that say whose row it is: no held-out name is a real one, so that they judge nothing."""
+    texts = [name for name, column in real.columns.items() if column.dtype.kind != "f"]
+    there = {name: held.columns[name][held.columns[name] != ""] for name in texts}
+    return [name for name, cells in there.items() if len(cells) and not np.isin(cells, real.columns[name]).any()]
+
+
+def stored_samples(source: Any) -> Any:
+    """The labelled rows that a path, folder or glob of Parquet files names; what else was given, as it is."""
+    names = files_with(source, METADATA)
+    return Samples.from_parquet(*names) if names else source
+
+
+def files_with(source: Any, mark: bytes) -> list[str]:
+    """Parquet files that a path, folder or glob names, if the metadata of all bear a mark; none otherwise."""
+    if not isinstance(source, str | Path):
+        return []
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(source)
+    names = sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else sorted(glob(str(source)))  # noqa: PTH207
+    try:
+        held = [name for name in names if mark in (pq.read_schema(name).metadata or {})]
+    except (pa.ArrowInvalid, OSError):
+        return []
+    return held if len(held) == len(names) else []
 
 
 def _arrow(source: Any, role: str) -> Any:

@@ -19,8 +19,9 @@ from leaven import seeds
 from leaven.errors import DataError
 from leaven.experiment import work
 from leaven.keeping import told
-from leaven.keeping.borrowed import Borrowed
+from leaven.keeping.borrowed import Borrowed, borrows
 from leaven.keeping.files import Keys, RowFile, names_of, row_files, rows_of
+from leaven.keeping.named import Named
 from leaven.runs import ERASED, RECORDS, SPEC, Run, opened, plain, write_json
 from leaven.spec import Spec, load
 from leaven.spec.spec import BASELINE, CONTROL
@@ -37,7 +38,7 @@ class Erased:
     borrowed   arm -> rows among them that were made of another user and may hold events of this one
     records    values of single users that went from the results
     trained    fitted models of the folder that have learned from the rows, or were stopped by them
-    learned    arm -> steps whose other rows were made by what had learned from the rows
+    learned    arm -> steps whose other rows were made by what had learned from the rows, or may hold cells of them
     kept       what else still knows the user, and what to do about it
     """
 
@@ -195,7 +196,7 @@ def _without_records(path: Path, keys: Keys) -> int:
 def _without_rows(run: Run, wish: Spec, keys: Keys, files: Sequence[RowFile]) -> tuple[dict[str, int], dict[str, int]]:
     """(part or arm -> rows that went, arm -> how many of them were made of another user)."""
     called = {plain(name): name for name in (BASELINE, CONTROL, *(arm.name for arm in wish.arms))}
-    lent = Borrowed.of(run, wish, keys)
+    lent, named = Borrowed.of(run, wish, keys), Named.of(run, keys)
     rows: dict[str, int] = {}
     borrowed: dict[str, int] = {}
     for file in files:
@@ -205,9 +206,13 @@ def _without_rows(run: Run, wish: Spec, keys: Keys, files: Sequence[RowFile]) ->
             more = lent.rows(file) & ~gone
             borrowed[part] = borrowed.get(part, 0) + int(more.sum())
             gone = gone | more
-        if gone.any():
-            rows_of(file.path).take(~gone).to_parquet(file.path)
+        bears = named.rows(file)
+        gone = gone if bears is None else gone | bears
+        if gone.any() or bears is not None:
+            left = rows_of(file.path).take(~gone)
+            (left if bears is None else named.without(left)).to_parquet(file.path)
             rows[part] = rows.get(part, 0) + int(gone.sum())
+    rows = {part: count for part, count in rows.items() if count}
     return rows, {part: count for part, count in borrowed.items() if count}
 
 
@@ -217,8 +222,13 @@ def _trained(run: Run) -> Iterator[str]:
 
 
 def _learned(wish: Spec) -> dict[str, list[str]]:
-    """arm -> its generators, whose other rows follow from what they learned."""
-    found = {arm.name: [step.called for step in arm.plan.all if step.is_generator] for arm in wish.arms}
+    """arm -> its generators, whose other rows follow from what they learned; of labelled rows its mixtures too, whose
+    cells do not tell whose they were."""
+    tables = wish.task == "clicks"
+    found = {
+        arm.name: [step.called for step in arm.plan.all if step.is_generator or (tables and borrows(step.use))]
+        for arm in wish.arms
+    }
     return {name: steps for name, steps in found.items() if steps}
 
 

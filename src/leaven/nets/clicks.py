@@ -170,8 +170,14 @@ class Clicks:
         """Minus the log loss on the rows to validate on."""
         if self.valid is None:
             return None
-        logits = answers(net, self.valid)
-        return -float(F.binary_cross_entropy_with_logits(logits, self.valid.label.double()))
+        return -float(losses(net, self.valid).mean())
+
+
+def losses(net: nn.Module, rows: Table) -> npt.NDArray[np.float64]:
+    """float64 (rows,): minus the logarithm of the chance that each row's label was given."""
+    each = F.binary_cross_entropy_with_logits(answers(net, rows), rows.label.double(), reduction="none")
+    found: npt.NDArray[np.float64] = each.numpy()
+    return found
 
 
 @torch.no_grad()

@@ -1,13 +1,13 @@
 """How does a controller see a training, and what do its decisions mean for rows?
 
-The loop shows losses of some users; half of them are control users, who are in nobody's training rows, half a probe of
-the training rows. Each look is one row of the log, and the log is all that rows depend on: what holds at a progress is
-the last decision made by then.
+The loop shows losses of some users' histories or labelled rows; half of the users are control users, who are in
+nobody's training rows, half a probe of those who are. Each look is one row of the log, and the log is all that rows
+depend on: what holds at a progress is the last decision made by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Controller, Decision, Feedback, Say, Signals
 from leaven.data.histories import HeldOut, Histories, concat
+from leaven.data.samples import Samples
 from leaven.errors import DataError
 from leaven.plan.steps import Step
 
@@ -29,15 +30,28 @@ FEWEST_USERS, MOST_USERS = 10, 2048
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """Whose losses steer. users: control users first, as many of the probe behind them; strata: as a controller's."""
+    """Whose losses steer.
 
-    users: HeldOut
+    users    histories and what came next, or labelled rows; those of control users first
+    owner    int64 (entries of `users`,): whose each is, counted from 0
+    control  how many of the owners are control users; as many of the probe come behind them
+    sizes    int64 (owners,): events of a history, or labelled rows of a user
+    strata   as a controller's, of sizes
+    size_of  rows to learn from -> int64 (rows,): the size of each one's owner
+    counted  what sizes count
+    """
+
+    users: HeldOut | Samples
+    owner: npt.NDArray[np.int64]
     control: int
+    sizes: npt.NDArray[np.int64]
+    size_of: Callable[[Any], npt.NDArray[np.int64]]
     strata: tuple[int, ...] = ()
+    counted: str = "events"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How each stratum calls itself, by the events of a history."""
+        """How each stratum calls itself, by sizes."""
         if not self.strata:
             return ("all",)
         lows, highs = (1, *self.strata), (*self.strata, None)
@@ -46,11 +60,11 @@ class Watched:
         )
 
     def parts(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """(control users, probe users) of each stratum, as places in `users`.
+        """(control users, probe users) of each stratum, as places among the owners.
 
         Raises DataError where a stratum has too few.
         """
-        stratum = stratum_of(self.users.histories.lengths, self.strata)
+        stratum = stratum_of(self.sizes, self.strata)
         found = []
         for nth, name in enumerate(self.names):
             places = np.flatnonzero(stratum == nth)
@@ -58,8 +72,14 @@ class Watched:
             fewest = min(map(len, found[-1]))
             if fewest < FEWEST_USERS:
                 fix = "raise split.control_share, or name fewer strata"
-                raise DataError(f"control users, {name} events", f"at least {FEWEST_USERS}", str(fewest), fix)
+                raise DataError(f"control users, {name} {self.counted}", f"at least {FEWEST_USERS}", str(fewest), fix)
         return found
+
+    def of_owners(self, losses: Losses) -> Losses:
+        """float64 (owners,): the mean of each one's entries; users, not their rows, are what chance draws."""
+        count = len(self.sizes)
+        means: Losses = np.bincount(self.owner, losses, minlength=count) / np.bincount(self.owner, minlength=count)
+        return means
 
 
 def stratum_of(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -67,19 +87,56 @@ def stratum_of(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.NDA
     return np.searchsorted(np.asarray(strata, np.int64), lengths, side="right")
 
 
-def watched(control: HeldOut | None, train: Histories, strata: tuple[int, ...], key: int) -> Watched:
-    """Control users, and as many rows of training whose last event is asked for; drawn by the key.
+def watched(control: Any, train: Any, strata: tuple[int, ...], key: int) -> Watched:
+    """Control users, and as many of those who are learned from; drawn by the key.
+
+    Of histories, the last event of as many rows is asked for; of labelled rows, all those of as many users.
 
     Raises DataError without control users, or with too few.
     """
     if control is None:
         fix = "set split.control_share = 0.05"
         raise DataError("a plan that steers itself", "control users, who are kept out of training", "none", fix)
-    control = control.take(_drawn(control.histories, control.histories.lengths > 0, key, MOST_USERS))
-    probe = _last_held_out(train.take(_drawn(train, (train.lengths > 1) & (train.targets > 0), key, len(control))))
-    found = Watched(_both(control, probe), len(control), strata)
+    of_rows = isinstance(train, Samples)
+    found = _watched_samples(control, train, strata, key) if of_rows else _watched(control, train, strata, key)
     found.parts()
     return found
+
+
+def _watched(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> Watched:
+    control = control.take(_drawn(control.histories, control.histories.lengths > 0, key, MOST_USERS))
+    probe = _last_held_out(train.take(_drawn(train, (train.lengths > 1) & (train.targets > 0), key, len(control))))
+    users = _both(control, probe)
+    return Watched(users, np.arange(len(users)), len(control), users.histories.lengths, _known, strata)
+
+
+def _known(rows: Histories) -> npt.NDArray[np.int64]:
+    """A row's last event is no part of what was known."""
+    found: npt.NDArray[np.int64] = np.maximum(rows.lengths - 1, 1)
+    return found
+
+
+def _watched_samples(control: Samples, train: Samples, strata: tuple[int, ...], key: int) -> Watched:
+    apart, (names, counts) = _drawn_users(control, key, MOST_USERS), np.unique(train.users, return_counts=True)
+    probe = _drawn_users(train, key, len(apart))
+    parts = [rows.take(np.isin(rows.users, of)) for rows, of in ((control, apart), (train, probe))]
+    owner = np.concatenate(
+        [np.searchsorted(apart, parts[0].users), len(apart) + np.searchsorted(probe, parts[1].users)]
+    )
+
+    def size_of(rows: Samples) -> npt.NDArray[np.int64]:
+        place = np.minimum(np.searchsorted(names, rows.users), len(names) - 1)
+        return np.where(names[place] == rows.users, counts[place], 1)
+
+    users = parts[0].joined(parts[1:])
+    return Watched(users, owner, len(apart), np.bincount(owner), size_of, strata, "labelled rows")
+
+
+def _drawn_users(rows: Samples, key: int, most: int) -> npt.NDArray[np.uint64]:
+    """uint64 (at most `most`,): users, sorted."""
+    users = np.unique(rows.users)
+    order = np.argsort(seeds.row_keys(seeds.key(key, "watched"), users), kind="stable")[:most]
+    return np.sort(users[order])
 
 
 def _drawn(rows: Histories, among: npt.NDArray[np.bool_], key: int, most: int) -> npt.NDArray[np.int64]:
@@ -112,14 +169,14 @@ class Pilot:
         self.losses: list[list[float]] = []  # looks × users
 
     @property
-    def users(self) -> HeldOut:
+    def users(self) -> HeldOut | Samples:
         """Whose loss it wants to see."""
         return self.watched.users
 
     def look(self, step: int, progress: float, losses: Losses) -> Say:
         """Keeps them; stops the training once its share is done."""
         self.steps.append(step)
-        self.losses.append(losses.tolist())
+        self.losses.append(self.watched.of_owners(losses).tolist())
         return "stop" if progress >= self.share - 1e-9 else "go on"
 
     def memory(self) -> dict[str, Any]:
@@ -158,12 +215,13 @@ class Steering:
         self._before: list[float] = []  # of every user, at the look before
 
     @property
-    def users(self) -> HeldOut:
+    def users(self) -> HeldOut | Samples:
         """Whose loss it wants to see."""
         return self.watched.users
 
     def look(self, step: int, progress: float, losses: Losses) -> Say:
         """One decision; fresh rows where it changes something."""
+        losses = self.watched.of_owners(losses)
         feedback = self._feedback(step, progress, losses)
         before = self.at(progress)
         decision, self._state = self.controller(feedback, self._state)
@@ -180,12 +238,12 @@ class Steering:
         strength, share = tuple(made[-1]["strength"]), tuple(made[-1]["share"])
         return Decision(**{**made[-1], "strength": strength, "share": share})
 
-    def dose(self, step: Step, rows: Histories, progress: float) -> tuple[Doses, Doses]:
-        """(strength, share of the counts) of each row, float32 (rows,); a row's last event is no part of its length."""
+    def dose(self, step: Step, rows: Any, progress: float) -> tuple[Doses, Doses]:
+        """(strength, share of the counts) of each row, float32 (rows,)."""
         decision = self.at(progress)
         if decision is None or decision.step not in ("", step.called):
             return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-        stratum = stratum_of(np.maximum(rows.lengths - 1, 1), self.watched.strata)
+        stratum = stratum_of(self.watched.size_of(rows), self.watched.strata)
         own = float(step.strength(progress))
         strength = np.asarray([own * level for level in decision.strength], np.float32)
         return strength[stratum], np.asarray(decision.share, np.float32)[stratum]

@@ -232,6 +232,7 @@ class _Shown:
     def look(self, net: Any, step: int) -> Say:
         from leaven.nets.ranking import losses
 
+        assert isinstance(self.watch.users, HeldOut)
         return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
 
     def memory(self) -> dict[str, Any]:

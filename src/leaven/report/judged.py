@@ -84,11 +84,13 @@ def how(found: Facts) -> str:
     compared, rows = facts.get("compared") or {}, facts.get("rows") or {}
     halves = min([int(one) for one in compared.values()] or [0]) // 2
     learned = f" Their places are those of {facts['encoder']}." if facts.get("encoder") else ""
+    owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
+    left_out = f" Columns that say whose row it is were left out: {owners}." if owners else ""
     return (
         f"Each figure stands beside the same one of real rows: {number(facts.get('halves'))} times, half of "
         f"{number(compared.get('held_out'))} rows that no generator saw is set against the other half, and against as "
         f"many new rows ({number(halves)} a side). All follows from seed {number(facts.get('seed'))}; of "
-        f"{number(rows.get('new'))} new rows {number(compared.get('new'))} were looked at.{learned}"
+        f"{number(rows.get('new'))} new rows {number(compared.get('new'))} were looked at.{learned}{left_out}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,13 @@ import numpy as np
 
 from leaven import seeds
 from leaven.data.histories import Histories
+from leaven.data.samples import Samples
+from leaven.data.sampling import SampleParts
 from leaven.data.split import Split
 from leaven.errors import MissingExtra
-from leaven.metrics.encoders import HistoryEncoder
+from leaven.experiment.judging import unseen_of
+from leaven.judging.tables import names_of_owners, of_samples
+from leaven.metrics.encoders import HistoryEncoder, TableEncoder
 from leaven.metrics.fidelity import two_sample_auc
 
 Points = np.ndarray[Any, np.dtype[np.float64]]
@@ -38,38 +43,54 @@ class Likeness:
 class Ruler:
     """What rows are held against: features of real rows of users whom no generator has seen.
 
+    features  rows -> float64 (rows, features)
     ordinary  what training rows themselves get: no made row can be asked for more
     """
 
-    encoder: HistoryEncoder
+    features: Callable[[Any], Points]
     unseen: Points
     ordinary: Likeness
     key: int
 
-    def measure(self, rows: Histories) -> Likeness | None:
-        """The likeness of some rows; None for fewer than FEWEST."""
+    def measure(self, rows: Any) -> Likeness | None:
+        """The likeness of some histories or labelled rows; None for fewer than FEWEST."""
         some = rows.take(_chosen(rows, seeds.key(self.key, "new")))
-        return _likeness(self.encoder.features(some)[0], self.unseen, self.key)
+        return _likeness(self.features(some), self.unseen, self.key)
 
 
-def ruler(split: Split, seed: int) -> Ruler | str:
+def ruler(split: Split | SampleParts, seed: int) -> Ruler | str:
     """What made rows are held against, or why there is nothing."""
     key = seeds.key(seed, "likeness")
-    train, unseen = split.train, getattr(split, "unseen", None)
-    if not isinstance(train, Histories) or unseen is None or len(unseen) < FEWEST:
+    train: Any = split.train
+    unseen = unseen_of(split)
+    if unseen is None or len(unseen) < FEWEST:
         few = 0 if unseen is None else len(unseen)
         return f"likeness needs {FEWEST} real rows of users kept apart, there are {few}: raise split.control_share"
-    encoder = HistoryEncoder.fit(train.take(_chosen(train, key, _LEARNED_FROM)), key)
-    there = encoder.features(unseen.take(_chosen(unseen, seeds.key(key, "unseen"))))[0]
-    real = encoder.features(train.take(_chosen(train, seeds.key(key, "real"))))[0]
+    learned_from = train.take(_chosen(train, key, _LEARNED_FROM))
+    features = _of_histories(learned_from, key) if isinstance(train, Histories) else _of_samples(learned_from, unseen)
+    there = features(unseen.take(_chosen(unseen, seeds.key(key, "unseen"))))
+    real = features(train.take(_chosen(train, seeds.key(key, "real"))))
     try:
         ordinary = _likeness(real, there, key)
     except MissingExtra as missing:
         return f"likeness needs {missing.library}: {missing.fix}"
-    return Ruler(encoder, there, ordinary, key) if ordinary else f"likeness needs {FEWEST} training rows"
+    return Ruler(features, there, ordinary, key) if ordinary else f"likeness needs {FEWEST} training rows"
 
 
-def _chosen(rows: Histories, key: int, most: int = MOST) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _of_histories(train: Histories, key: int) -> Callable[[Any], Points]:
+    encoder = HistoryEncoder.fit(train, key)
+    return lambda rows: encoder.features(rows)[0]
+
+
+def _of_samples(train: Samples, unseen: Any) -> Callable[[Any], Points]:
+    """By all columns but those that say whose row it is."""
+    real = of_samples(train)
+    owners = names_of_owners(real, of_samples(unseen))
+    encoder = TableEncoder.fit({name: column for name, column in real.columns.items() if name not in owners})
+    return lambda rows: encoder.points(of_samples(rows).columns)
+
+
+def _chosen(rows: Any, key: int, most: int = MOST) -> np.ndarray[Any, np.dtype[np.int64]]:
     """int64 (at most `most`,): which rows are looked at, by their own keys."""
     drawn = seeds.bits(seeds.row_keys(key, rows.keys), 0)
     return np.sort(np.argsort(drawn, kind="stable")[:most])

@@ -12,8 +12,7 @@ from leaven import seeds
 from leaven.compare import Question
 from leaven.compare.effect import percent, shown
 from leaven.contracts import Engine, Tell
-from leaven.data.histories import Histories
-from leaven.data.split import Split
+from leaven.data.histories import REAL
 from leaven.experiment import judged, work
 from leaven.experiment import run as run_arms
 from leaven.plan import epoch_rows, load
@@ -159,15 +158,15 @@ def _knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
 
 def _likeness(run: Run, family: Family) -> tuple[dict[str, Likeness], dict[str, float] | str]:
     """(arm -> likeness of its made rows, what real rows get or why there is nothing)."""
-    split: Split = work.of(family.spec).load(run.data)
+    split: Any = work.of(family.spec).load(run.data)
     held = ruler(split, family.spec.seed)
     if isinstance(held, str):
         return {}, held
     found = {}
     for arm in family.spec.arms:
         once = load(run.arm(arm.name) / "expanded", arm.plan, split.train)
-        rows: Histories = epoch_rows(split.train, once, arm.plan, family.spec.seed)(0, HALF)
-        alike = held.measure(rows.take(~rows.is_real))
+        rows: Any = epoch_rows(split.train, once, arm.plan, family.spec.seed)(0, HALF)
+        alike = held.measure(rows.take(np.flatnonzero(rows.origin != REAL)))
         if alike is not None:
             found[arm.name] = alike
     real = held.ordinary

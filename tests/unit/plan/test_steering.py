@@ -8,6 +8,7 @@ import pytest
 
 from leaven.contracts import Decision, Feedback, Training
 from leaven.data.histories import HeldOut, Histories
+from leaven.data.samples import Samples
 from leaven.dosage.controller import Gap
 from leaven.dosage.strategy import Uniform
 from leaven.errors import DataError
@@ -200,3 +201,40 @@ def test_a_log_repeats_its_decisions() -> None:
     for row in json.loads(json.dumps(who.log)):
         decision, state = controller(Feedback.of(row["signals"]), state)
         assert json.loads(json.dumps(asdict(decision))) == row["decision"]
+
+
+def labelled(users: int, first: int, key: int) -> Samples:
+    """Between one and six rows a user."""
+    draw = np.random.default_rng(key)
+    who = np.repeat(np.arange(first, first + users), draw.integers(1, 7, users))
+    x = draw.normal(size=len(who))
+    return Samples.real({"x": x}, (x > 0).astype(float), np.arange(len(who)) + 10_000 * key + 1, who)
+
+
+def test_of_labelled_rows_all_those_of_a_user_count_as_one() -> None:
+    control, train = labelled(20, 1, 1), labelled(50, 100, 2)
+    found = watched(control, train, (), key=1)
+    assert found.control == 20
+    assert len(found.sizes) == 40
+    assert set(found.users.users[found.owner < 20]) == set(control.users)
+    losses = np.random.default_rng(3).random(len(found.users))
+    whom = found.users.users[found.owner == 25][0]
+    assert whom >= 100
+    assert found.of_owners(losses)[25] == pytest.approx(losses[found.users.users == whom].mean())
+    back = watched(control, train.take(np.arange(len(train))[::-1]), (), key=1)
+    assert set(back.users.keys) == set(found.users.keys)
+
+
+def test_strata_of_labelled_rows_are_by_how_many_their_user_has() -> None:
+    control, train = labelled(60, 1, 1), labelled(90, 100, 2)
+    who = Steering(Scripted((0.0, 1.0), strata=(4,)), watched(control, train, (4,), key=1), ("repeat",), 7)
+    assert [one["stratum"] for one in (asdict(part) for part in who._feedback(1, 0.1, np.ones(120)).strata)] == [
+        "1 to 3",
+        "4+",
+    ]
+    who.look(10, 0.1, np.ones(len(who.users)))
+    strength, _ = who.dose(MORE, train, 0.1)
+    rows = dict(zip(*np.unique(train.users, return_counts=True), strict=True))
+    assert strength.tolist() == [float(rows[user] >= 4) for user in train.users]
+    with pytest.raises(DataError, match="40\\+ labelled rows"):
+        watched(control, train, (40,), key=1)

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     import duckdb
 
 _CATEGORY_BITS = 1 << 20
+_MONEY = "DECIMAL(38, 8)"
+_TOTALS = {
+    "events": "CAST(sum(events) OVER so_far AS BIGINT)",
+    "moments": "row_number() OVER so_far",
+    "first": "first_value(time) OVER so_far",
+    "spent": "CAST(sum(spent) OVER so_far AS DOUBLE)",
+    "prices": "CAST(sum(prices) OVER so_far AS DOUBLE)",
+    "priced": "CAST(sum(priced) OVER so_far AS BIGINT)",
+    "price": "CAST(prices AS DOUBLE) / nullif(priced, 0)",  # the mean of this moment alone
+}
+_TOLD = {
+    "user": ("events", "moments", "first", "spent", "prices", "priced"),
+    "item": ("events", "first", "price"),
+    "pair": ("events", "first"),
+    "taste": ("events",),
+}
 RUNNING = {
     "user": "user_code",
     "item": "item_code",
@@ -103,17 +119,20 @@ def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, cat
 
 
 def _running(database: duckdb.DuckDBPyConnection, name: str, owner: str) -> None:
-    """click_NAME: totals of an owner up to and including each of its moments."""
+    """click_NAME: totals of an owner up to and including each of its moments, those that `features` reads.
+
+    Of money they are exact, as sums of DOUBLE would hang on the order in which threads add. Nothing is counted that
+    needs all lines of a moment at once: a log that does not fit into memory spills.
+    """
+    told, counted = _TOLD[name], "count(*) AS events"
+    if {"spent", "prices", "price"} & set(told):
+        counted += f""", count(price) AS priced, sum(CAST(coalesce(price, 0) AS {_MONEY})) AS prices,
+            sum(CAST(coalesce(spent, 0) AS {_MONEY})) AS spent"""
+    cells = ", ".join(f"{_TOTALS[one]} AS {one}" for one in told)
     database.execute(f"""
-        CREATE OR REPLACE TEMP TABLE click_{name} AS
-        SELECT {owner}, time, min(time) OVER whole AS first, row_number() OVER so_far AS moments,
-               CAST(sum(events) OVER so_far AS BIGINT) AS events, sum(spent) OVER so_far AS spent,
-               sum(prices) OVER so_far AS prices, CAST(sum(priced) OVER so_far AS BIGINT) AS priced, price
-        FROM (SELECT {owner}, time, count(*) AS events, sum(coalesce(spent, 0)) AS spent, count(price) AS priced,
-                     sum(coalesce(price, 0)) AS prices, median(price) AS price
-              FROM click_events GROUP BY {owner}, time)
-        WINDOW so_far AS (PARTITION BY {owner} ORDER BY time ROWS UNBOUNDED PRECEDING),
-               whole AS (PARTITION BY {owner})""")
+        CREATE OR REPLACE TEMP TABLE click_{name} AS SELECT {owner}, time, {cells}
+        FROM (SELECT {owner}, time, {counted} FROM click_events GROUP BY {owner}, time)
+        WINDOW so_far AS (PARTITION BY {owner} ORDER BY time ROWS UNBOUNDED PRECEDING)""")
 
 
 def _favourites(database: duckdb.DuckDBPyConnection) -> None:

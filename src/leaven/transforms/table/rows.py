@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class RowMixup:
 
     alpha: float = 0.3
     way: Literal["blend", "cut"] = "blend"
+    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < np.inf or self.way not in ("blend", "cut"):

@@ -180,6 +180,16 @@ def test_the_same_key_gives_the_same_rows_in_any_order_of_lines_and_another_key_
     assert not same(one, sample(log(lines), key=2))
 
 
+def test_sums_of_money_do_not_hang_on_the_order_of_lines() -> None:
+    """They once were sums of doubles, which threads add in any order: 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1."""
+    lines = [("ann", f"i{nth}", 1.0, price) for nth, price in enumerate((0.1, 0.2, 0.3, 1e9 + 0.7, 0.013))]
+    later = [("bob", "i0", 2.0, 1.0), ("ann", "i1", 3.0, 0.2), ("bob", "i2", 3.5, 0.3)]
+    both = [sample(log([*some, *later]), Sampling(ratio=1), since=NOON + 2 * DAY) for some in (lines, lines[::-1])]
+    assert both[0].number("user_usual_price").tobytes() == both[1].number("user_usual_price").tobytes()
+    row = np.flatnonzero(both[0].texts("user") == "ann")[0]
+    assert both[0].number("user_spent_per_visit")[row] == 1e9 + 1.313
+
+
 def test_parts_by_time_do_not_overlap_and_features_go_on() -> None:
     train, valid, test = by_time(log(random_log(10)), Sampling(ratio=2), key=1)
     assert train.times.max() <= valid.times.min()

@@ -1,0 +1,72 @@
+"""Does each click model beat the one before: popularity, a line, the textbook's MLP, a strong net, boosted trees?
+
+    python -m bench.ladder [--positives 20000]
+
+UCI Online Retail through LEAVEN_DATA, split by time. Nets and trees stop where validation is best; test is looked at
+once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaven import seeds
+from leaven.compare.clicks import ClickEffect, compare_clicks
+from leaven.contracts import Training
+from leaven.data.clean import Clean, clean
+from leaven.data.log import read
+from leaven.data.sampling import Sampling, by_time
+from leaven.metrics.clicks import Auc, CalibrationError, ClickAveragePrecision, LogLoss
+from leaven.registry import made
+
+LOG = Path(os.environ.get("LEAVEN_DATA", Path(__file__).parent.parent / "../shared/data")) / "online_retail.csv.gz"
+COLUMNS = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
+COLUMNS |= {"price": "UnitPrice", "order": "InvoiceNo", "text": "Description"}
+MODELS: dict[str, tuple[dict[str, Any], int]] = {
+    "popularity": ({}, 1),
+    "logistic": ({}, 1),
+    "mlp": ({"batch": 128}, 3),
+    "cross": ({}, 3),
+    "boosting": ({}, 1),
+}
+"""model -> (its fields, trainings): trees and lines come out the same from any seed"""
+METRICS = {"AUC": Auc(), "AP": ClickAveragePrecision(), "log loss": LogLoss(), "calibration": CalibrationError()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """A line a model: its figures, and its AUC and log loss against the MLP's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--positives", type=int, default=20_000, help="of each part at most")
+    asked = parser.parse_args(arguments)
+    events = clean(read(LOG, COLUMNS), Clean()).events
+    train, valid, test = by_time(events, Sampling(ratio=4, most_positives=asked.positives), key=7)
+    print(f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.users)):,} users.\n")
+    chances: dict[str, list[Any]] = {}
+    spent = {}
+    for name, (fields, trainings) in MODELS.items():
+        began, wish = time.process_time(), made("click_models", name, fields)
+        fits = (wish.fit(train, Training(seeds.key(7, "ladder", seed), valid=valid)) for seed in range(trainings))
+        chances[name] = [fitted.predict(test) for fitted in fits]
+        spent[name] = (time.process_time() - began) / trainings
+    found = {(one.arm, one.metric): one for one in compare_clicks(chances, test, METRICS, "mlp", 7)}
+    print(f"| model | trainings | {' | '.join(METRICS)} | AUC − MLP's | log loss − MLP's | s each |")
+    print(f"|---|---|{'---|' * len(METRICS)}---|---|---|")
+    for name in MODELS:
+        cells = " | ".join(f"{found[name, metric].value:.4f}" for metric in METRICS)
+        against = [_said(found[name, metric]) if name != "mlp" else "" for metric in ("AUC", "log loss")]
+        print(f"| {name} | {len(chances[name])} | {cells} | {' | '.join(against)} | {spent[name]:.0f} |")
+
+
+def _said(effect: ClickEffect) -> str:
+    mark = "▲" if effect.better else "▼" if effect.worse else "–"
+    return f"{effect.difference:+.4f} ({effect.low:+.4f} to {effect.high:+.4f}) {mark}"
+
+
+if __name__ == "__main__":
+    main()

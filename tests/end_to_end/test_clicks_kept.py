@@ -1,0 +1,177 @@
+"""A run of clicks that steers itself, whose rows are judged, traced and erased."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaven.data.samples import Samples
+from leaven.data.shop import Shop
+from leaven.errors import DataError
+from leaven.experiment import run
+from leaven.judging import judge
+from leaven.keeping import erase, lineage
+from leaven.spec import load
+from leaven.study import dose
+
+SPEC = """
+task = "clicks"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp", price = "price" }
+[samples]
+ratio = 3
+most_positives = 500
+[split]
+control_share = 0.2
+[recommender]
+kind = "mlp"
+hidden = [16]
+batch = 64
+epochs = 4
+learning_rate = 0.01
+[evaluate]
+seeds = 1
+[judge]
+metrics = ["classifier_auc", "marginals", "copies"]
+[[arm]]
+name = "steered"
+combine = "conditional"
+controller = { kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }
+[[arm.step]]
+use = "feature_mask"
+mode = "replace"
+when = "each_epoch"
+p = 0.8
+[[arm]]
+name = "made"
+[[arm.step]]
+use = "marginals"
+[[arm]]
+name = "mixed"
+[[arm.step]]
+use = "row_mixup"
+"""
+STEERED = SPEC[: SPEC.index('[[arm]]\nname = "made"')]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("kept")
+    Shop(users=150, items=50, days=200, seed=5).open().write(where / "shop", pictures=False)
+    (where / "spec.toml").write_text(SPEC)
+    return where
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    return run(load(folder / "spec.toml"), folder / "run")
+
+
+def part(done, name: str) -> Samples:
+    return Samples.from_parquet(done.folder / "data" / f"{name}.parquet")
+
+
+def test_control_users_are_in_no_other_part(done) -> None:
+    control = set(part(done, "control").users)
+    assert len(control) >= 10
+    assert not any(control & set(part(done, name).users) for name in ("train", "valid", "test"))
+    assert done.facts()["data"]["split"]["control"] == {"rows": len(part(done, "control")), "users": len(control)}
+
+
+def test_every_look_is_a_decision_and_the_pilot_costs_its_steps(done) -> None:
+    facts = done.facts()
+    kept = json.loads((done.folder / "arms/steered/seed-1/decisions.json").read_text())
+    assert facts["decisions"] == [{"arm": "steered", "seed": 1, **row} for row in kept]
+    assert len(kept) >= 12
+    assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
+    assert max(row["decision"]["strength"][0] for row in kept) > 0
+    assert kept[-1]["decision"]["strength"] == [0.0]
+    assert facts["cost"]["pilot_steps"] > 0
+    assert "What was decided while training" in (done.folder / "report.html").read_text()
+
+
+def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_it_too(done, folder, tmp_path) -> None:
+    class Killed(Exception):
+        pass
+
+    def tell(done: int, total: int, words: str) -> None:
+        if words.startswith("steered, seed 1") and "pilot" not in words and done >= 60:
+            raise Killed
+
+    (folder / "alone.toml").write_text(STEERED)
+    with pytest.raises(Killed):
+        run(load(folder / "alone.toml"), tmp_path / "run", tell=tell)
+    again = run(load(folder / "alone.toml"), tmp_path / "run", resume=True)
+    log = done.folder / "arms/steered/seed-1/decisions.json"
+    replay = STEERED.replace(
+        '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
+    )
+    (folder / "replay.toml").write_text(replay)
+    replayed = run(load(folder / "replay.toml"), tmp_path / "replayed")
+    weights = "arms/steered/seed-1/model/clicks.safetensors"
+    first = (done.folder / weights).read_bytes()
+    assert (again.folder / weights).read_bytes() == first
+    assert (replayed.folder / weights).read_bytes() == first
+
+
+def test_what_cannot_be_steered_says_so(folder, tmp_path) -> None:
+    (folder / "alone.toml").write_text(STEERED)
+    with pytest.raises(DataError, match=r"control_share = 0\.05"):
+        run(load(folder / "alone.toml", ["split.control_share=0"]), tmp_path / "nobody")
+    text = STEERED[: STEERED.index("[recommender]")] + '[recommender]\nkind = "logistic"\n'
+    (folder / "line.toml").write_text(text + STEERED[STEERED.index("[evaluate]") :])
+    facts = run(load(folder / "line.toml"), tmp_path / "line").facts()
+    assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
+
+
+def test_made_rows_are_judged_by_control_users_in_the_run_and_from_its_files(done) -> None:
+    judging = done.facts()["judging"]
+    assert list(judging["arms"]) == ["repeat", "steered", "made", "mixed"]
+    figures = {name: {one["kind"]: one["value"] for one in arm["figures"]} for name, arm in judging["arms"].items()}
+    assert figures["repeat"]["copies"] == 1.0
+    assert figures["made"]["copies"] < 0.1
+    assert figures["made"]["classifier_auc"] > figures["mixed"]["classifier_auc"]
+    facts = judging["arms"]["made"]["facts"]
+    assert facts["left_out_columns"] == ["user"]
+    assert facts["rows"]["held_out"] == len(part(done, "control"))
+    page = (done.folder / "report.html").read_text()
+    assert "left out: user" in page
+    files = [str(done.folder / "data" / f"{name}.parquet") for name in ("train", "control")]
+    found = judge(*files, str(done.folder / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7)
+    assert found.kind == "table"
+    assert found.facts["rows"]["new"] == facts["rows"]["new"]
+    assert found["classifier_auc"].value == pytest.approx(figures["made"]["classifier_auc"], abs=0.1)
+
+
+def test_a_made_row_knows_its_way_back_and_a_user_is_one_too(done) -> None:
+    rows = Samples.from_parquet(*sorted((done.folder / "arms/mixed/expanded").glob("01*.parquet")))
+    found = lineage(done.folder, int(rows.keys[5]))
+    (link,) = found.chains["mixed"]
+    assert link.parent == f"{int(rows.parents[5]):016x}"
+    user = part(done, "train").texts("user")[0]
+    assert lineage(done.folder, user).user == user
+
+
+def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path) -> None:
+    copy = Path(shutil.copytree(done.folder, tmp_path / "run"))
+    user = sorted(set(part(done, "train").texts("user")) & set(part(done, "test").texts("user")))[0]
+    made = Samples.from_parquet(*sorted((copy / "arms/made/expanded").glob("01*.parquet")))
+    assert (made.texts("user") == user).any()  # what learned from the rows names whom it learned from
+    found = erase(copy, [user])
+    assert found.learned == {"made": ["marginals"], "mixed": ["row mixup"]}
+    for path in [*copy.glob("data/*.parquet"), *copy.glob("arms/*/expanded/*.parquet")]:
+        rows = Samples.from_parquet(path)
+        assert user not in rows.levels["user"]
+        assert user not in set(rows.texts("user"))
+    assert found.rows["made"] > found.rows["train"]
+
+
+def test_a_dose_curve_of_made_rows_has_its_likeness(folder, tmp_path) -> None:
+    facts = dose(load(folder / "spec.toml"), "made", [0, 1], tmp_path / "doses").facts()
+    none, as_many = facts["study"]["points"]
+    assert none["rows_new"] == 0 < as_many["rows_new"]
+    assert 0.5 < as_many["auc"] <= 1
+    assert np.isfinite(facts["study"]["real_auc"]["auc"])
