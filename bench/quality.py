@@ -24,8 +24,9 @@ from leaven import seeds
 from leaven.contracts import Training
 from leaven.data.histories import HeldOut, Histories
 from leaven.metrics.ranking import Ndcg, Recall
+from leaven.recommenders.blend import Blend
 from leaven.recommenders.transformer import Transformer
-from leaven.registry import kinds, made
+from leaven.registry import made
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences"
 FILES = {"beauty": "Beauty.txt", "sports": "Sports_and_Outdoors.txt"}
@@ -82,7 +83,7 @@ def table(task: Task, wishes: Mapping[str, Any], n_seeds: int) -> None:
     print("| recommender | N@10 test | HR@10 test | range of N | N@10 valid | steps | seconds |")
     print("|---|---|---|---|---|---|---|")
     for name, wish in wishes.items():
-        trained = isinstance(wish, Transformer)
+        trained = isinstance(wish, Transformer | Blend)
         runs = [measured(wish, task, seed) for seed in range(1, (n_seeds if trained else 1) + 1)]
         mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
         low, high = (side([run["test Ndcg"] for run in runs]) for side in (min, max))
@@ -94,9 +95,9 @@ def table(task: Task, wishes: Mapping[str, Any], n_seeds: int) -> None:
 
 
 def wishes(name: str) -> dict[str, Any]:
-    """What is compared on a file: every other recommender of the registry, and the transformer's settings."""
-    others = {kind: made("recommenders", kind) for kind in kinds("recommenders") if kind != "transformer"}
-    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY}
+    """What is compared on a file: recommenders that know ids alone, and the transformer's settings."""
+    others = {kind: made("recommenders", kind) for kind in ("popularity", "itemknn")}
+    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY, "blend": Blend()}
     return others | ours | ({"transformer, long": LONG} if name == "beauty" else {})
 
 
@@ -105,10 +106,11 @@ def results(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=list(FILES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--wish", action="append", help="names of recommenders; all where left out")
     asked = parser.parse_args(arguments)
     for name in [asked.only] if asked.only else FILES:
         print(f"\n{FILES[name]}, {asked.seeds} seed(s)\n")
-        table(read(name), wishes(name), asked.seeds)
+        table(read(name), {k: v for k, v in wishes(name).items() if k in (asked.wish or [k])}, asked.seeds)
 
 
 if __name__ == "__main__":

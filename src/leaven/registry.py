@@ -118,6 +118,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
+        "blend": "leaven.recommenders.blend:Blend",
         "popularity": "leaven.recommenders.popularity:Popularity",
         "itemknn": "leaven.recommenders.itemknn:ItemKnn",
     },

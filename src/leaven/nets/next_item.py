@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from leaven import seeds
 from leaven.data.histories import HeldOut, Histories
-from leaven.nets import contrast, losses, mixup, packs, ranking
+from leaven.nets import contrast, lists, losses, mixup, packs, ranking
 from leaven.nets.layers import Encoder
 from leaven.nets.packs import Pack, Stretches
 from leaven.nets.training import Chance
@@ -211,7 +211,7 @@ class NextItem:
             return None
         known = self.valid.histories
         items, _ = ranking.rank(self.encoder, known, 10, known, self.aim.temperature is not None)
-        return ranking.ndcg(items, self.valid)
+        return lists.ndcg(items, self.valid)
 
 
 def _share(batch: Stretches, chance: Chance) -> Stretches:

@@ -86,15 +86,3 @@ def _leave_out(scores: Tensor, seen: Histories) -> None:
     rows = torch.from_numpy(seen.row_of_event()[known])
     items = torch.from_numpy(seen.items[known].astype(np.int64) - 1)
     scores[rows.to(scores.device), items.to(scores.device)] = -torch.inf
-
-
-def ndcg(items: Items, held_out: HeldOut) -> float:
-    """Mean NDCG of ranked lists (users, k), as `metrics/ranking.py` has it, to steer training by."""
-    k, counts = items.shape[1], np.diff(held_out.starts)
-    discounts = 1.0 / np.log2(np.arange(2, k + 2))
-    user = np.repeat(np.arange(len(items)), counts)
-    user, taken = np.unique(np.stack([user, held_out.items]), axis=1)
-    where, place = np.nonzero(items[user] == taken[:, None])
-    gained = np.bincount(user[where], discounts[place], minlength=len(items))
-    best = np.cumsum(discounts)[np.minimum(np.bincount(user, minlength=len(items)), k) - 1]
-    return float((gained / best).mean())

@@ -7,7 +7,7 @@ import torch
 from leaven.contracts import Ranked
 from leaven.data.histories import HeldOut, Histories
 from leaven.metrics.ranking import Ndcg
-from leaven.nets import packs, ranking
+from leaven.nets import lists, packs, ranking
 from leaven.nets.layers import Encoder, Shape
 
 N_ITEMS = 30
@@ -56,4 +56,4 @@ def test_the_figure_that_steers_training_is_the_metric() -> None:
     starts = np.concatenate([[0], np.cumsum(counts)])
     held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
     items, scores = ranking.rank(net(), rows, 10, None, unit=True)
-    assert ranking.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
+    assert lists.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())

@@ -1,0 +1,83 @@
+"""Two lists become one by places."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from leaven.contracts import Ranked, Training
+from leaven.data.histories import HeldOut, Histories
+from leaven.errors import DataError, SpecError
+from leaven.recommenders.blend import WEIGHTS, Blend, BlendRecommender
+from leaven.recommenders.itemknn import ItemKnn
+from leaven.recommenders.popularity import Popularity
+
+N_ITEMS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Says:
+    """A recommender that lists the same items to everybody."""
+
+    items: tuple[int, ...]
+    curve: tuple[()] = ()
+
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+        listed = np.array([(*self.items, *[0] * k)[:k]] * len(histories), np.int32)
+        return Ranked(listed, np.where(listed > 0, 1.0, -np.inf).astype(np.float32))
+
+
+def blended(first: tuple[int, ...], second: tuple[int, ...], weight: float, offset: float = 1.0) -> BlendRecommender:
+    return BlendRecommender(Says(first), Says(second), ("", ""), weight, offset, depth=4)
+
+
+def asker() -> Histories:
+    return Histories.of([[1], [2, 3]], N_ITEMS)
+
+
+def test_scores_are_sums_of_reciprocal_places() -> None:
+    found = blended((3, 4, 5), (4, 6), weight=0.5).recommend(asker(), 4)
+    # 3: 1/2 · 4: 1/3 + .5/2 · 5: 1/4 · 6: .5/3
+    assert found.items.tolist() == [[4, 3, 5, 6]] * 2
+    assert found.scores[0] == pytest.approx([1 / 3 + 0.25, 0.5, 0.25, 0.5 / 3])
+
+
+def test_without_weight_it_is_the_first_list_and_then_the_second() -> None:
+    found = blended((5, 3), (2, 3), weight=0.0).recommend(asker(), 3)
+    assert found.items[0, :2].tolist() == [5, 3]
+
+
+def test_where_both_lists_end_so_does_the_blend() -> None:
+    found = blended((5,), (5,), weight=1.0).recommend(asker(), 3)
+    assert found.items.tolist() == [[5, 0, 0]] * 2
+    assert found.scores[0].tolist() == [1.0, -np.inf, -np.inf]
+
+
+def test_the_weight_is_the_one_that_serves_validation_users_best() -> None:
+    valid = HeldOut(asker(), np.array([6, 6], np.int32), np.zeros(2, np.int64), np.arange(3))
+    only_second_knows = BlendRecommender(Says((1, 2, 3, 4)), Says((6,)), ("", ""), 0.5, 0.0, depth=4)
+    assert only_second_knows.weighed(valid).weight == 0.65  # the smallest that lifts item 6 over 1/2, to place two
+    only_first_knows = BlendRecommender(Says((6, 2)), Says((1, 2)), ("", ""), 0.5, 0.0, depth=4)
+    assert only_first_knows.weighed(valid).weight == WEIGHTS[0]
+
+
+def test_two_kinds_without_a_net_are_kept_and_found_again(tmp_path) -> None:
+    train = Histories.of([[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2, 4]], N_ITEMS)
+    wish = Blend(first=ItemKnn(), second=Popularity(), weight=0.3)
+    assert wish.steps(train) is None
+    fitted = wish.fit(train, Training(key=1))
+    fitted.save(tmp_path)
+    again = Blend.load(tmp_path)
+    assert again.kinds == ("itemknn", "popularity")
+    assert again.facts["blend_weight"] == 0.3
+    found, kept = fitted.recommend(asker(), 4), again.recommend(asker(), 4)
+    assert (found.items == kept.items).all()
+    assert (found.scores == kept.scores).all()
+    with pytest.raises(DataError, match=r"no blend\.json"):
+        Blend.load(tmp_path / "first")
+
+
+@pytest.mark.parametrize("fields", [{"weight": -0.1}, {"offset": -1.0}, {"depth": 0}])
+def test_a_field_out_of_bounds_is_named(fields) -> None:
+    with pytest.raises(SpecError, match=f"blend.{next(iter(fields))}"):
+        Blend(**fields)
