@@ -111,11 +111,11 @@ def _seen(found: Judgement, metric: str) -> str:
     return "+" if figure.value > figure.reference else "-"
 
 
-def level(kind: str, trials: int, rows: int, begin: int = 0) -> None:
+def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[str] = ()) -> None:
     """How often each metric rejects real rows; `begin` numbers the first trial, so that pieces can be added up."""
     rejected: dict[str, int] = {}
     for place in range(trials):
-        for figure in trial(kind, "none", rows, 1000 + begin + place).figures:
+        for figure in trial(kind, "none", rows, 1000 + begin + place, metrics).figures:
             rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= REJECTED)
         print(f"\r{place + 1} of {trials}", end="", file=sys.stderr)
     first = f", from number {begin}" if begin else ""
@@ -155,6 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--trials", type=int, default=0)
     parser.add_argument("--begin", type=int, default=0)
+    parser.add_argument("--metric", action="append", default=[], help="of --trials: these metrics alone")
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--power-trials", type=int, default=10)
     parser.add_argument("--write", action="store_true", help="put the defects or the power curves into docs/judging.md")
@@ -177,7 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _asked(wish: argparse.Namespace, chosen: Sequence[str]) -> None:
     for kind in chosen:
         if wish.trials:
-            level(kind, wish.trials, wish.rows, wish.begin)
+            level(kind, wish.trials, wish.rows, wish.begin, wish.metric)
         elif wish.power:
             power(kind, wish.power_trials)
         else:
