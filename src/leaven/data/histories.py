@@ -159,7 +159,7 @@ class Histories:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         lengths = self.lengths[index]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        starts = _offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
         return self.rebuilt(starts, self.items[source], self.times[source], source, index)
 
@@ -181,8 +181,8 @@ class Histories:
         mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
         if rows is not None or starts is not self.starts:  # else every row is as long as it was
-            old = self.lengths if rows is None else self.lengths[rows]
-            columns["targets"] = _fitting_targets(columns["targets"], old, np.diff(starts))
+            old = self.starts if rows is None else _offsets(self.lengths[rows])
+            columns["targets"] = _fitting_targets(columns["targets"], old, starts)
         extra = {name: _carried(column, source) for name, column in self.extra.items()}
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
@@ -281,17 +281,23 @@ class Histories:
 def _fitting_targets(targets: npt.NDArray[np.int32], old: Ints, new: Ints) -> npt.NDArray[np.int32]:
     """int32 (rows,): no more than the new length less one, and all of that where it was all of the old one.
 
-    In blocks that stay in a core's cache, without a masked copy: no second thread shares this part of an operator.
+    old, new int64 (rows + 1,): where rows start. In blocks that stay in a core's cache: no second thread shares
+    this part of an operator.
     """
     fitting = np.empty(len(targets), np.int32)
     for begin in range(0, len(targets), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        room = np.maximum(new[block] - 1, 0).astype(np.int32)
-        wanted = (targets[block] >= old[block] - 1).astype(np.int32)
-        wanted <<= 30  # "all": more than any room
-        wanted |= targets[block]
-        np.minimum(wanted, room, out=fitting[block])
+        block, edges = slice(begin, begin + _BLOCK), slice(begin, begin + _BLOCK + 1)
+        wanted, room = targets[block], np.maximum(np.diff(new[edges]) - 1, 0)
+        all_of_old = wanted >= np.diff(old[edges]) - 1
+        fitting[block] = room if all_of_old.all() else np.where(all_of_old, room, np.minimum(wanted, room))
     return fitting
+
+
+def _offsets(lengths: Ints) -> Ints:
+    """int64 (rows + 1,): where each row starts."""
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 def _carried(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
@@ -345,7 +351,7 @@ def concat(parts: Sequence[Histories]) -> Histories:
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
     extra = {n: np.concatenate([p.extra[n] for p in parts]) for n in first.extra if all(n in p.extra for p in parts)}
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = _offsets(lengths)
     return replace(first, starts=starts, extra=extra, **columns)
 
 
@@ -372,6 +378,6 @@ class HeldOut:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         lengths = np.diff(self.starts)[index]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        starts = _offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
         return HeldOut(self.histories.take(index), self.items[source], self.times[source], starts)

@@ -56,15 +56,22 @@ def over_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
     """kernel(begin, end, *arguments) over all rows; threads take one stretch of them after the other.
 
     Several stretches a thread: one that is held up, by long rows or by another program, leaves more to the others.
+    The calling thread works too: it need not wait until others have started.
     """
     threads = max(1, min(int(config.NUMBA_NUM_THREADS), rows // ROWS_OF_A_THREAD))
     if threads == 1:
         kernel(0, rows, *arguments)
         return
     stretches = min(threads * STRETCHES_OF_A_THREAD, rows // (ROWS_OF_A_THREAD // 2))
-    bounds = [rows * nth // stretches for nth in range(stretches + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = [pool.submit(kernel, begin, end, *arguments) for begin, end in pairwise(bounds)]
+    ahead = iter(list(pairwise(rows * nth // stretches for nth in range(stretches + 1))))
+
+    def work() -> None:
+        for begin, end in ahead:
+            kernel(begin, end, *arguments)
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        jobs = [pool.submit(work) for _ in range(threads - 1)]
+        work()
         for job in jobs:
             job.result()
 
