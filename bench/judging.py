@@ -4,6 +4,7 @@ python -m bench.judging                  # defects against metrics: p of each, w
 python -m bench.judging --trials 200     # how often real rows are rejected
 python -m bench.judging --power          # from how many rows on each defect is seen, by the metric made for it
 python -m bench.judging --power --write  # the same, put into docs/judging.md; so too without --power
+python -m bench.judging --speed          # seconds and memory of judging 100,000 histories, 5,000 pictures
 
 The power curves take an hour and more with 10 trials; `--power-trials 5` halves it.
 """
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
+import resource
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -30,6 +33,8 @@ from leaven.registry import found, kinds, made
 
 PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
 SIZES = (100, 200, 400, 800)
+MANY = {"histories": 100_000, "table": 100_000, "text": 100_000, "image": 5_000}
+"""Rows of each side whose judging is timed."""
 MADE_FOR: dict[str, dict[str, str]] = {
     "histories": {
         "too smooth": "indd",
@@ -124,6 +129,18 @@ def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[s
         print(f"  {metric:20} {count:4} {count / trials:6.1%}")
 
 
+def speed(kind: str) -> None:
+    """Seconds and memory of judging many real rows as if they were new ones; a process of its own."""
+    law, rows = LAWS[kind][0], MANY[kind]
+    real, held, new = (law.rows(rows, seeds.key(11, "judging", "speed", kind, side)) for side in range(3))
+    began, spent = time.perf_counter(), time.process_time()
+    found = judge(real, held, new, kind, seed=7, beside=beside(real))
+    wall, spent = time.perf_counter() - began, time.process_time() - spent
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{kind}: {rows:,} rows of each side, {len(found.figures)} figures: {wall:.0f} s ", end="")
+    print(f"({spent:.0f} s of the processor), {peak:,.0f} MB at most")
+
+
 def power(kind: str, trials: int) -> None:
     """Share of trials in which each defect is seen by the metric made for it, by the number of rows."""
     print(f"\n{kind}: share of {trials} trials in which a defect is seen, by rows of each side")
@@ -160,6 +177,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--power-trials", type=int, default=10)
     parser.add_argument("--write", action="store_true", help="put the defects or the power curves into docs/judging.md")
     parser.add_argument("--kind", choices=list(LAWS))
+    parser.add_argument("--speed", action="store_true")
     parser.add_argument("--table", action="store_true")
     wish = parser.parse_args(arguments)
     if wish.table:
@@ -179,6 +197,8 @@ def _asked(wish: argparse.Namespace, chosen: Sequence[str]) -> None:
     for kind in chosen:
         if wish.trials:
             level(kind, wish.trials, wish.rows, wish.begin, wish.metric)
+        elif wish.speed:
+            speed(kind)
         elif wish.power:
             power(kind, wish.power_trials)
         else:

@@ -81,7 +81,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     >>> nearest("corp", ["crop", "mask"])
     "did you mean 'crop'? known: crop, mask"
     """
-    known = sorted(words)
+    known = sorted(set(words))
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}known: {', '.join(known) or 'none'}"

@@ -99,8 +99,10 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
-            previews = stage.facts.get("previews") or [one.as_dict() for one in preview(arm.plan, train, 10, spec.seed)]
-            stage.facts |= {"steps": list(expansion.steps), "previews": previews}
+            stage.facts |= {"steps": list(expansion.steps)}
+            if not stage.facts.get("previews"):  # rows remade without a step have some already
+                shown = preview(arm.plan, train, 10, spec.seed, expansion.fitted)
+                stage.facts |= {"previews": [one.as_dict() for one in shown]}
             stage.facts |= written(spec, arm.plan, catalog, run.arm(arm.name) / VIEWS, stage.facts)
     added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
     fact = {"name": arm.name, "combine": arm.plan.combine, "rows_real": len(train), "rows_new": added}

@@ -35,10 +35,12 @@ R = TypeVar("R", bound=Rows)
 
 @dataclass(frozen=True, eq=False)
 class Expansion:
-    """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's."""
+    """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's. fitted: the steps
+    that learned here, by their number; not those whose files were there already."""
 
     steps: Sequence[dict[str, Any]]
     rows: Callable[[], Any]
+    fitted: Mapping[int, FittedStep]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +170,17 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
     current: Any = train if place.folder is None else Stored.of(train, _written(train, place.folder))
     made: dict[str, Any] = {}
     facts = []
+    fitted: dict[int, FittedStep] = {}
     for number, step in enumerate(plan.all, 1):
         if step.when != "once" or step.on_items:
             facts.append(_fact(step_facts(plan, number), []))
             continue
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
         if not work.is_done:
+            place.tell(0, 1, f"{step.called} learns")
             work = _learned(work, plan, train, seed)
+        if work.fitted is not None:
+            fitted[number] = work.fitted
         blocks = place.run(work, f"rows of {step.called}")
         facts.append(_fact(step_facts(plan, number), blocks))
         check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
@@ -183,7 +189,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
             current = rows
         else:
             made[step.called] = rows
-    return Expansion(facts, lambda: whole(current.joined(list(made.values()))))
+    return Expansion(facts, lambda: whole(current.joined(list(made.values()))), fitted)
 
 
 def whole(rows: Any) -> Any:

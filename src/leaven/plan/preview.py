@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from leaven.contracts import Rows
 from leaven.data.histories import FROM_NOISE, Histories
 from leaven.data.samples import Samples
 from leaven.plan import cells
-from leaven.plan.fitting import fit_step
+from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import add, replaced
 from leaven.plan.steps import Plan, Step
 
@@ -37,12 +37,14 @@ class Preview:
         return asdict(self)
 
 
-def preview(plan: Plan, train: Rows, rows: int = 10, seed: int = 0) -> list[Preview]:
+def preview(
+    plan: Plan, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
+) -> list[Preview]:
     """Each step on some rows: `rows` pairs in all, dealt evenly to the steps.
 
     The rows are chosen by chance among those that can be taken in at a glance, the same ones for the same seed.
     Every step is shown on real rows, whatever it reads in the plan, and changes all of them, whatever its p;
-    steps that only copy rows have nothing to show.
+    steps that only copy rows have nothing to show. fitted: steps that have learned already, by their number.
     """
     shown_steps = [one for one in enumerate(plan.all, 1) if has_something_to_show(one[1])]
     if not shown_steps or not len(train):
@@ -50,15 +52,15 @@ def preview(plan: Plan, train: Rows, rows: int = 10, seed: int = 0) -> list[Prev
     chosen = rows_shown(len(shown_steps), train, rows, seed)
     shown = []
     for number, step in shown_steps:
-        fitted = fit_step(plan, number, train, seed)
-        fitted = replace(fitted, step=replace(fitted.step, p=1.0))
+        able = (fitted or {}).get(number) or fit_step(plan, number, train, seed)
+        able = replace(able, step=replace(able.step, p=1.0))
         for place in range(len(chosen)):
             row = chosen.slice(place, place + 1)
             strength = float(step.strength(1.0))
             made = (
-                replaced(fitted, row, 0, strength)
+                replaced(able, row, 0, strength)
                 if step.mode == "replace"
-                else add(fitted, row, np.ones(1, np.int32), 0, strength)
+                else add(able, row, np.ones(1, np.int32), 0, strength)
             )
             if len(made.rows):
                 new = made.rows.slice(0, 1)

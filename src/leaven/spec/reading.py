@@ -227,6 +227,9 @@ def _combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
     """`use = { one_of = ["crop", …], … }` as a kind and its fields."""
     if not isinstance(use, dict) or not use:
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", repr(use), 'write use = "crop"')
+    if "kind" in use:
+        fix = f'write use = "{use["kind"]}", and its fields on lines of their own'
+        raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", "a table with a kind", fix)
     known = registry.kinds(families_of(task.operator)[0])
     kind = next((key for key in use if key in known), next(iter(use)))
     return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}

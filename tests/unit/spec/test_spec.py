@@ -101,6 +101,12 @@ def test_combinations_hold_kinds_and_tables() -> None:
     assert step.use.weights == (1.0, 3.0)
 
 
+def test_a_step_that_hides_its_kind_in_a_table_is_told_where_to_write_it() -> None:
+    text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    with pytest.raises(SpecError, match="a table with a kind.*\n.*use = \"drop\", and its fields on lines of their own"):
+        parse(text)
+
+
 def test_the_resolved_spec_gives_the_same_spec_again() -> None:
     spec = parse(GOOD)
     table = resolved(spec)

@@ -1,0 +1,78 @@
+"""Which plan helps on two files at once, chosen on validation users alone?
+
+    python -m bench.search [--steps 2000]                           # every candidate once, on validation
+    python -m bench.search --finalists "crop a few" --seeds 3        # the chosen ones on the test
+
+Runs examples/search.toml on Beauty and on Sports, going on where it was stopped. A candidate is as good as its worse
+file. Needs the `sequences/` files in the folder LEAVEN_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import Any
+
+from bench.examples import ROOT, arms, groups
+from bench.quality import FILES, FOLDER
+from leaven.engines.local import Local
+from leaven.experiment import run
+from leaven.progress import shown
+from leaven.spec import load
+
+SPEC = ROOT / "examples" / "search.toml"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print one table of all candidates on validation, or one a file of the finalists on the test."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--finalists", nargs="*", default=[], metavar="ARM")
+    asked = parser.parse_args(arguments)
+    facts = {file: found(file, asked.steps, asked.seeds, asked.finalists) for file in FILES}
+    if not asked.finalists:
+        print("\n".join(table({file: validation(of) for file, of in facts.items()})))
+        return
+    for file, of in facts.items():
+        print(f"#### {FILES[file]}\n\n{of['verdict']['headline']}\n")
+        print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
+
+
+def found(file: str, steps: int, seeds: int, finalists: list[str]) -> dict[str, Any]:
+    """The facts of a run on one file; without finalists of all candidates."""
+    changes = [f"data.interactions={(FOLDER / FILES[file]).resolve()}", "judge=false"]
+    changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
+    spec = load(SPEC, changes)
+    if finalists:
+        spec = replace(spec, arms=tuple(map(spec.arm, finalists)))
+    folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-final' if finalists else ''}"
+    with shown() as tell:
+        return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
+
+
+def validation(facts: dict[str, Any]) -> dict[str, float]:
+    """arm -> the best NDCG@10 that it reached on validation users while training."""
+    best: dict[str, float] = {}
+    for fit in facts["fits"]:
+        reached = max(point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point)
+        best[fit["arm"]] = max(best.get(fit["arm"], 0.0), reached)
+    return best
+
+
+def table(found: dict[str, dict[str, float]]) -> list[str]:
+    """One line an arm, the one with the best worse file first."""
+    lifts = {
+        arm: [of[arm] / of["baseline"] - 1 for of in found.values()] for arm in next(iter(found.values()))
+    }
+    lines = ["| arm | " + " | ".join(f"{file}: N@10 valid | lift" for file in found) + " |"]
+    lines.append("|---|" + "---|---|" * len(found))
+    for arm in sorted(lifts, key=lambda one: -min(lifts[one])):
+        cells = (f"{of[arm]:.4f} | {lift:+.1%}" for of, lift in zip(found.values(), lifts[arm], strict=True))
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
