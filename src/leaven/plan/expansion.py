@@ -177,7 +177,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
             continue
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
         if not work.is_done:
-            place.tell(0, 1, f"{step.called} learns")
+            place.tell(0, 0, f"{step.called} learns")
             work = _learned(work, plan, train, seed)
         if work.fitted is not None:
             fitted[number] = work.fitted
