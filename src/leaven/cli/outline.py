@@ -13,7 +13,8 @@ def outlined(found: Mapping[str, Any]) -> Iterator[Any]:
     yield printing.pairs(flat(found["spec"]))
     yield ""
     pilots = f", and fly {found['pilots']} short pilots" if found["pilots"] else ""
-    yield f"The spec is right. `run` would train {found['trainings']} times{pilots}: {', '.join(found['arms'])}."
+    arms = ", ".join(f"“{name}”" for name in found["arms"])
+    yield f"The spec is right. `run` would train {found['trainings']} times{pilots}: {arms}."
 
 
 def flat(table: Any, name: str = "") -> Iterator[tuple[str, str]]:

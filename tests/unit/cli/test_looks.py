@@ -48,7 +48,7 @@ def test_an_outline_shows_every_key_and_how_much_would_be_trained(capsys: pytest
     printing.show(*outlined({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
     out = capsys.readouterr().out
     assert "arm.1.step.1.keep_range  0.6, 0.9" in out
-    assert "6 times, and fly 2 short pilots: baseline, crop" in " ".join(out.split())
+    assert "6 times, and fly 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
 
 
 def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
