@@ -176,7 +176,7 @@ def leaven_arm() -> dict[str, float]:
 
 
 def threads_arm() -> dict[str, float]:
-    """How many times sooner two threads are done than one, by the wall's clock: the middle one of many pairs of turns."""
+    """How many times sooner two threads are done than one by the clock: the middle one of many pairs of turns."""
     from numba import config
 
     rows = beauty()

@@ -75,7 +75,9 @@ def say(way: str, number: int, runs: list[dict[str, float]], real: list[dict[str
     lift = mean["test Ndcg"] / float(np.mean([run["test Ndcg"] for run in real])) - 1
     kept = f"{mean['kept']:.0%}" if "kept" in mean else ""
     print(f"| {way} | {number} | {mean['rows']:,.0f} | {kept} | {mean['valid Ndcg']:.4f} ", end="")
-    print(f"| {mean['test Ndcg']:.4f} | {min(tests):.4f}–{max(tests):.4f} | {lift:+.1%} | {mean['top']:.3f} |", flush=True)
+    print(
+        f"| {mean['test Ndcg']:.4f} | {min(tests):.4f}–{max(tests):.4f} | {lift:+.1%} | {mean['top']:.3f} |", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -63,9 +63,7 @@ def validation(facts: dict[str, Any]) -> dict[str, float]:
 
 def table(found: dict[str, dict[str, float]]) -> list[str]:
     """One line an arm, the one with the best worse file first."""
-    lifts = {
-        arm: [of[arm] / of["baseline"] - 1 for of in found.values()] for arm in next(iter(found.values()))
-    }
+    lifts = {arm: [of[arm] / of["baseline"] - 1 for of in found.values()] for arm in next(iter(found.values()))}
     lines = ["| arm | " + " | ".join(f"{file}: N@10 valid | lift" for file in found) + " |"]
     lines.append("|---|" + "---|---|" * len(found))
     for arm in sorted(lifts, key=lambda one: -min(lifts[one])):
