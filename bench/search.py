@@ -1,10 +1,11 @@
 """Which plan helps on two files at once, chosen on validation users alone?
 
-    python -m bench.search [--steps 2000]                           # every candidate once, on validation
-    python -m bench.search --finalists "crop a few" --seeds 3        # the chosen ones on the test
+    python -m bench.search --file beauty                                  # every candidate once, on validation
+    python -m bench.search --arm "crop a few" --arm "tail again"           # the best of them on both files
+    python -m bench.search --arm "crop a few" --seeds 3 --test             # the chosen one, on the test
 
-Runs examples/search.toml on Beauty and on Sports, going on where it was stopped. A candidate is as good as its worse
-file. Needs the `sequences/` files in the folder LEAVEN_DATA.
+Runs examples/search.toml, going on where it was stopped. A candidate is as good as its worse file. Needs the
+`sequences/` files in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import sys
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from bench.examples import ROOT, arms, groups
 from bench.quality import FILES, FOLDER
@@ -25,14 +28,16 @@ SPEC = ROOT / "examples" / "search.toml"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print one table of all candidates on validation, or one a file of the finalists on the test."""
+    """Print one table of the candidates on validation, or one a file on the test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--finalists", nargs="*", default=[], metavar="ARM")
+    parser.add_argument("--file", choices=list(FILES), action="append", help="both where left out")
+    parser.add_argument("--arm", action="append", default=[], help="candidates; all where left out")
+    parser.add_argument("--test", action="store_true")
     asked = parser.parse_args(arguments)
-    facts = {file: found(file, asked.steps, asked.seeds, asked.finalists) for file in FILES}
-    if not asked.finalists:
+    facts = {file: found(file, asked.steps, asked.seeds, asked.arm) for file in asked.file or FILES}
+    if not asked.test:
         print("\n".join(table({file: validation(of) for file, of in facts.items()})))
         return
     for file, of in facts.items():
@@ -40,25 +45,24 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
 
 
-def found(file: str, steps: int, seeds: int, finalists: list[str]) -> dict[str, Any]:
-    """The facts of a run on one file; without finalists of all candidates."""
+def found(file: str, steps: int, seeds: int, names: list[str]) -> dict[str, Any]:
+    """The facts of a run on one file, of some candidates or of all."""
     changes = [f"data.interactions={(FOLDER / FILES[file]).resolve()}", "judge=false"]
     changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
     spec = load(SPEC, changes)
-    if finalists:
-        spec = replace(spec, arms=tuple(map(spec.arm, finalists)))
-    folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-final' if finalists else ''}"
+    spec = replace(spec, arms=tuple(map(spec.arm, names)) or spec.arms)
+    folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-some' if names else ''}"
     with shown() as tell:
         return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
 
 
 def validation(facts: dict[str, Any]) -> dict[str, float]:
-    """arm -> the best NDCG@10 that it reached on validation users while training."""
-    best: dict[str, float] = {}
+    """arm -> the best NDCG@10 that it reached on validation users while training, mean of its seeds."""
+    best: dict[str, list[float]] = {}
     for fit in facts["fits"]:
-        reached = max(point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point)
-        best[fit["arm"]] = max(best.get(fit["arm"], 0.0), reached)
-    return best
+        reached = [point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point]
+        best.setdefault(fit["arm"], []).append(max(reached))
+    return {arm: float(np.mean(values)) for arm, values in best.items()}
 
 
 def table(found: dict[str, dict[str, float]]) -> list[str]:

@@ -24,6 +24,8 @@ Ints = npt.NDArray[np.int64]
 
 _FULL = 20_000  # items, up to which the softmax runs over all of them
 _NEGATIVES = 4_096
+_LOOKED_AT = 256  # stretches whose likelihood is asked for together
+_CELLS = 1 << 18  # logits held at a time: 1 MB, which stays in the cache
 _GROUPS = 4  # of equal length inside a batch: padding costs little
 
 
@@ -224,12 +226,13 @@ def event_log_likelihoods(net: Decoder, rows: Histories, knots: Ints, length: in
     owner = np.repeat(np.arange(len(rows)), np.maximum(-(-np.minimum(rows.targets, rows.lengths - 1) // length), 0))
     found, device = np.zeros(len(rows)), net.bias.device
     vectors = net.vectors()
-    step = max(4_000_000 // (net.shape.n_items * 8), 1)
-    for first in range(0, len(stretches), step):
-        index = np.arange(first, min(first + step, len(stretches)))
+    weights, bias = vectors[:, :-1].T, vectors[:, -1]
+    for first in range(0, len(stretches), _LOOKED_AT):
+        index = np.arange(first, min(first + _LOOKED_AT, len(stretches)))
         batch = moved(batch_of(stretches.take(index), knots), device)
-        states = net(batch)
-        logits = F.log_softmax((states @ vectors[:, :-1].T + vectors[:, -1]).double(), dim=1)
-        own = logits.gather(1, batch.targets[:, None] - 1)[:, 0].cpu().numpy()
-        np.add.at(found, owner[index][batch.rows], own)
+        states, own = net(batch), batch.targets - 1
+        chosen = (states * vectors[own, :-1]).sum(1) + bias[own]
+        rest = [torch.addmm(bias, some, weights).logsumexp(1) for some in states.split(max(_CELLS // len(bias), 1))]
+        said = (chosen.double() - torch.cat(rest).double()).cpu().numpy()
+        np.add.at(found, owner[index][batch.rows], said)
     return found

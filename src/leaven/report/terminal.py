@@ -25,7 +25,8 @@ def verdict_table(facts: Mapping[str, Any]) -> Group:
 
 
 def _table(found: Mapping[str, Any]) -> Table:
-    caption = f"{found['users']} users, {found['seeds']} seeds; a lift of {found['smallest']} matters"
+    seeds = "1 seed" if found["seeds"] == "1" else f"{found['seeds']} seeds"
+    caption = f"{found['users']} users, {seeds}; a lift of {found['smallest']} matters"
     table = Table(caption=caption, caption_justify="left", box=None, pad_edge=False, header_style="dim")
     for title in ("arm", found["metric"], "lift", "95 % interval", "p (Holm)", "verdict"):
         numeric = title not in ("arm", "verdict")
