@@ -31,8 +31,8 @@ LOSSES = {
 PUBLISHED = """Published on this file, HR@10 / NDCG@10, beside a binary baseline of .0605 / .0318: CL4SRec (crop, mask,
 reorder) .0642 / .0345, CoSeRec (with insert and substitute) .0725 / .0410, repeat padding .0749 / .0415, BASRec (mixup
 of users) .0810 / .0455. Where we differ: here an operator changes the rows that are learned from and no second loss
-stands beside it; CL4SRec and CoSeRec contrast two views. All arms take equally many steps of equally many
-events: a history that is repeated until it is long has six times the events, and its arm sees each user a sixth as often."""
+stands beside it; CL4SRec and CoSeRec contrast two views. All arms take equally many steps of equally many events:
+a history that is repeated until it is long has six times the events, and its arm sees each user a sixth as often."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -296,22 +296,20 @@ smallest_lift = 0.01            # what matters to you, relative: said before loo
 # "repeat", which adds as many copies of real rows.
 
 [[arm]]
-name = "crop and substitute"    # augmentation: changed views of real histories, fresh ones in every epoch
+name = "crop a few"             # augmentation: what leaven tries first where nothing is known (examples/best.toml)
 [[arm.step]]
 use = "crop"
 mode = "replace"                # the row itself is changed; "add": changed copies join the real rows
-when = "each_epoch"             # or "once", before training, kept as files
-p = 0.5
-[[arm.step]]
-use = "substitute"
-mode = "replace"
-when = "each_epoch"
-p = 0.5
+when = "each_epoch"             # afresh in every epoch; or "once", before training, kept as files
+during = [0.0, 0.8]             # not in the last fifth of training, which sees the histories as they are
+p = 0.2                         # share of the histories that are changed
 
 [[arm]]
 name = "markov histories"       # expansion: new histories from a chain learned on training rows
 [[arm.step]]
 use = "markov"
+copies = { kind = "uniform", factor = 0.2 }
+weight = 0.3                    # in the loss; real rows count 1
 """
 
 

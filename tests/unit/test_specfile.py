@@ -113,7 +113,7 @@ def test_every_key_is_one_that_the_spec_knows(tmp_path: Path) -> None:
     log, items = written(tmp_path, "log.csv", LOG), written(tmp_path, "items.csv", ITEMS)
     target = specfile.write(specfile.look([str(log), str(items)]), tmp_path / "spec.toml")
     spec = load(target)
-    assert [arm.name for arm in spec.arms] == ["crop and substitute", "markov histories"]
+    assert [arm.name for arm in spec.arms] == ["crop a few", "markov histories"]
     assert spec.items is not None
     assert list(spec.items.text) == ["title"]
 
