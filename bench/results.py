@@ -100,6 +100,12 @@ PARTS = {
         ["-m", "bench.ladder"],
         "The retail log, split by time; four negatives for each positive. Intervals are over users.",
     ),
+    "search": Part(
+        "Which plan to try first",
+        ["-m", "bench.search"],
+        "Candidates of examples/search.toml: best NDCG@10 on validation while training, one seed.",
+    ),
+    "rounds": Part("A recommender's own rows over rounds", ["-m", "bench.rounds"]),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
     ),
