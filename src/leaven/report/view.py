@@ -42,12 +42,13 @@ def verdict(facts: Facts) -> Section:
 
 def _effect_row(effect: Facts, scale: intervals.Scale) -> dict[str, Any]:
     low, high = effect.get("low"), effect.get("high")
+    bounded = low is not None and high is not None  # else the baseline is too near 0 for a share of it to mean anything
     return {
         "arm": effect.get("arm", ""),
         "segment": effect.get("segment", ""),
         "mean": _fixed(effect.get("mean")),
-        "lift": _percent(effect.get("lift")),
-        "interval": f"{_percent(low)} to {_percent(high)}" if low is not None and high is not None else "",
+        "lift": _percent(effect.get("lift")) if bounded else "–",
+        "interval": f"{_percent(low)} to {_percent(high)}" if bounded else "",
         "drawing": intervals.drawing(effect, scale),
         "p": probability(effect.get("p_holm", effect.get("p"))),
         "shares": _shares(effect),
@@ -186,7 +187,7 @@ def _step(step: Facts) -> dict[str, Any]:
 def _stage(step: Facts) -> list[str]:
     """When in training it acts, and how many rows each round made, where it does not act the same all the time."""
     share, rounds = step.get("during") or [], step.get("rounds") or []
-    told = [f"from {percent(share[0], signed=False)} to {percent(share[1], signed=False)}"] if len(share) == 2 else []
+    told = [f"from {100 * share[0]:.0f} % to {100 * share[1]:.0f} %"] if len(share) == 2 else []
     return told + ([" + ".join(map(number, rounds)) + " rows"] if rounds else [])
 
 
@@ -213,7 +214,7 @@ def _preview(preview: Facts) -> dict[str, Any]:
         "step": preview.get("step", ""),
         "before": [{"name": n, "mark": mark} for n, mark in zip(before, gone, strict=True)][-MOST_NAMES:],
         "after": [{"name": n, "mark": place in changed} for place, n in enumerate(after)][-MOST_NAMES:],
-        "cut": max(len(before), len(after)) > MOST_NAMES,
+        "cut": {"before": len(before) > MOST_NAMES, "after": len(after) > MOST_NAMES},
     }
 
 

@@ -76,4 +76,4 @@ def test_a_step_says_in_which_share_of_training_it_acts_and_what_each_round_made
     }
     facts["arms"] = [{"name": "dynamic", "steps": [step]}]
     (arm,) = made(facts)["arms"]
-    assert arm["steps"][0]["how"] == "add · each round · from 0.0 % to 66.0 % · 802 + 790 rows"
+    assert arm["steps"][0]["how"] == "add · each round · from 0 % to 66 % · 802 + 790 rows"
