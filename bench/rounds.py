@@ -17,7 +17,6 @@ import numpy as np
 
 from bench.quality import Task, measured, read
 from leaven.data.histories import Histories
-from leaven.dosage.filters.rank_fidelity import RankFidelity
 from leaven.dosage.strategy import Uniform
 from leaven.generators.self_generated import SelfGenerated
 from leaven.plan import Plan, Step, expand
@@ -27,7 +26,6 @@ from leaven.registry import made
 WAYS = {
     "without a filter": [made("filters", "validity")],
     "rank fidelity": [made("filters", kind) for kind in ("validity", "copies", "rank_fidelity")],
-    "rank fidelity, 3": [made("filters", "validity"), made("filters", "copies"), RankFidelity(rank=3)],
 }
 
 
