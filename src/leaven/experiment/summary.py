@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.compare import Comparison, Question, as_facts, compare, headline, with_groups, words
+from leaven.compare.effect import percent
 from leaven.experiment import work
 from leaven.experiment.judging import with_effects
 from leaven.experiment.preparation import Prepared
@@ -38,7 +39,7 @@ def facts(
         "leaven": _version("leaven"),
         "name": spec.name,
         "seed": spec.seed,
-        "verdict": {"headline": headline(main), "words": [*words(main), *flags(trials), *careful(prepared)]},
+        "verdict": {"headline": headline(main), "words": _words(main, spec, prepared, trials)},
         "comparison": compared,
         "data": prepared.facts,
         "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
@@ -116,6 +117,34 @@ def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]
     of_arm = next((one.steps for one in trials if one.arm == arm["name"]), [])
     in_epoch = {step["index"]: step for step in of_arm}
     return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
+
+
+def _words(main: Comparison, spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> list[str]:
+    """The sentences under the headline."""
+    curves = [one.fact["curve"] for one in trials if one.arm == BASELINE]
+    return [*words(main), *still_climbing(curves, spec.evaluate.smallest_lift), *flags(trials), *careful(prepared)]
+
+
+def still_climbing(curves: Sequence[Sequence[Mapping[str, Any]]], least: float) -> list[str]:
+    """A warning where all trainings of the baseline gained more than `least`, relative, in their last fifth of steps.
+
+    curves: one record a look, step and valid_ndcg. Where steps end that early, arms differ by how soon they learn.
+
+    >>> still_climbing([[{"step": 80, "valid_ndcg": 0.10}, {"step": 100, "valid_ndcg": 0.12}]], least=0.01)[0][:42]
+    'The baseline was still getting better when'
+    """
+    gains = []
+    for curve in curves:
+        looks = [(point["step"], point["valid_ndcg"]) for point in curve if point.get("valid_ndcg")]
+        early = [value for step, value in looks if step <= 0.8 * looks[-1][0]]
+        gains.append(looks[-1][1] / max(early) - 1 if early else 0.0)
+    if not gains or min(gains) <= least:
+        return []
+    gain = percent(min(gains))
+    return [
+        f"The baseline was still getting better when its steps ended ({gain} on validation in the last fifth): with "
+        "more steps the order of the arms may be another."
+    ]
 
 
 def flags(trials: Sequence[Trial]) -> list[str]:

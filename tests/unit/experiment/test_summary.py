@@ -1,0 +1,25 @@
+"""Does a run say when its steps ended too early?"""
+
+from leaven.experiment.summary import still_climbing
+
+
+def curve(*values: float) -> list[dict[str, float]]:
+    return [{"step": 10 * nth, "loss": 1.0, "valid_ndcg": value} for nth, value in enumerate(values, 1)]
+
+
+RISING, FLAT = curve(0.01, 0.02, 0.03, 0.04, 0.05), curve(0.01, 0.04, 0.05, 0.05, 0.0502)
+
+
+def test_a_baseline_that_still_climbs_is_told() -> None:
+    (said,) = still_climbing([RISING, RISING], least=0.01)
+    assert "+25.0 %" in said
+
+
+def test_one_training_that_came_to_rest_is_enough_for_silence() -> None:
+    assert still_climbing([RISING, FLAT], least=0.01) == []
+
+
+def test_what_was_never_looked_at_is_not_told() -> None:
+    assert still_climbing([], least=0.01) == []
+    assert still_climbing([[], [{"step": 10, "loss": 0.5}]], least=0.0) == []
+    assert still_climbing([curve(0.02)], least=0.0) == []
