@@ -246,7 +246,7 @@ def test_a_profile_speaks_to_people_and_programs(capsys: Captured, spec: Path) -
 def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run(["run", str(spec), "--out", str(out), "--dry-run", "--set", "evaluate.seeds=4"]) == 0
-    assert "train 12 times: baseline, repeat, crop" in capsys.readouterr().out
+    assert "train 12 times: “baseline”, “repeat”, “crop”" in capsys.readouterr().out
     assert run(["run", str(spec), "--out", str(out), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trainings"] == 3
     assert not out.exists()
