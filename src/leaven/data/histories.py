@@ -159,7 +159,7 @@ class Histories:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         lengths = self.lengths[index]
-        starts = _offsets(lengths)
+        starts = offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
         return self.rebuilt(starts, self.items[source], self.times[source], source, index)
 
@@ -181,7 +181,7 @@ class Histories:
         mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
         if rows is not None or starts is not self.starts:  # else every row is as long as it was
-            old = self.starts if rows is None else _offsets(self.lengths[rows])
+            old = self.starts if rows is None else offsets(self.lengths[rows])
             columns["targets"] = _fitting_targets(columns["targets"], old, starts)
         extra = {name: _carried(column, source) for name, column in self.extra.items()}
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
@@ -293,7 +293,7 @@ def _fitting_targets(targets: npt.NDArray[np.int32], old: Ints, new: Ints) -> np
     return fitting
 
 
-def _offsets(lengths: Ints) -> Ints:
+def offsets(lengths: npt.NDArray[Any]) -> Ints:
     """int64 (rows + 1,): where each row starts."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
@@ -351,7 +351,7 @@ def concat(parts: Sequence[Histories]) -> Histories:
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
     extra = {n: np.concatenate([p.extra[n] for p in parts]) for n in first.extra if all(n in p.extra for p in parts)}
-    starts = _offsets(lengths)
+    starts = offsets(lengths)
     return replace(first, starts=starts, extra=extra, **columns)
 
 
@@ -378,6 +378,6 @@ class HeldOut:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         lengths = np.diff(self.starts)[index]
-        starts = _offsets(lengths)
+        starts = offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
         return HeldOut(self.histories.take(index), self.items[source], self.times[source], starts)

@@ -76,13 +76,6 @@ def over_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
             job.result()
 
 
-def offsets(lengths: npt.NDArray[Any]) -> Ints:
-    """int64 (rows + 1,): where each row starts."""
-    starts = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    return starts
-
-
 def room(rows: Histories, events: int) -> Ints:
     """int64: space for the source of each new event, or none where no column asks for it."""
     return np.empty(events if rows.extra else 0, np.int64)

@@ -47,7 +47,7 @@ def _effect_row(effect: Facts, scale: intervals.Scale) -> dict[str, Any]:
         "arm": effect.get("arm", ""),
         "segment": effect.get("segment", ""),
         "mean": _fixed(effect.get("mean")),
-        "lift": _percent(effect.get("lift")) if bounded else "–",
+        "lift": _percent(effect.get("lift") if bounded else None),
         "interval": f"{_percent(low)} to {_percent(high)}" if bounded else "",
         "drawing": intervals.drawing(effect, scale),
         "p": probability(effect.get("p_holm", effect.get("p"))),

@@ -134,7 +134,7 @@ def class_of(kind: str, families: tuple[str, ...], place: str) -> Any:
 
 
 def _known(families: tuple[str, ...]) -> str:
-    return f"known: {', '.join(sorted(name for family in families for name in registry.kinds(family)))}"
+    return f"known: {', '.join(sorted({name for family in families for name in registry.kinds(family)}))}"
 
 
 def families_of(hint: Any) -> tuple[str, ...]:

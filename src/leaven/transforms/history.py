@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, Ints
+from leaven.data.histories import Histories, Ints, offsets
 from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.unlearned import Unlearned
@@ -99,7 +99,7 @@ def pieces(rows: Histories, firsts: Ints, lengths: Ints, index: Ints | None = No
     when row i was cut from row i.
     """
     from leaven.kernels.pieces import copy_pieces
-    from leaven.kernels.rows import frozen, offsets, over_rows, room
+    from leaven.kernels.rows import frozen, over_rows, room
 
     starts = offsets(lengths)
     items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)

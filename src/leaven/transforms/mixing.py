@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.ranges import check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, too_short
@@ -171,7 +171,7 @@ class Splicing:
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows no longer than they were; other columns of a borrowed event are 0 or empty."""
         from leaven.kernels.mixing import plan_splices, splice
-        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+        from leaven.kernels.rows import batch, frozen, over_rows, room
 
         read, donors, meet = batch(rows, keys, strength), self.lenders.donors(), self.wish.seam == "meeting"
         seams, borrowed, kept = (np.empty(len(rows), np.int64) for _ in range(3))

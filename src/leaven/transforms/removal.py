@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.unlearned import Reasons
 
@@ -105,7 +105,7 @@ class Dropping:
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Shorter rows."""
         from leaven.kernels.events import copy_unmarked
-        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+        from leaven.kernels.rows import batch, frozen, over_rows, room
 
         marked, counts = self.marker(rows, keys, strength)
         starts = offsets(rows.lengths - counts)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, Unlearned, too_short
 
@@ -72,7 +72,7 @@ class Padding:
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Longer rows; other columns follow their event."""
         from leaven.kernels.repetition import count_copies, say_again
-        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+        from leaven.kernels.rows import batch, frozen, over_rows, room
 
         wish, read = self.wish, batch(rows, keys, strength)
         copies = np.empty(len(rows), np.int64)
@@ -123,7 +123,7 @@ class Resample:
 
     def _resample(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         from leaven.kernels.clock import resample, resampled_lengths
-        from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+        from leaven.kernels.rows import batch, frozen, over_rows, room
 
         read, lengths = batch(rows, keys, strength), np.empty(len(rows), np.int64)
         size = (float(self.size_range[0]), float(self.size_range[1]))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, Ints, Items
+from leaven.data.histories import Histories, Ints, Items, offsets
 from leaven.transforms.candidates import SOURCES, Candidates
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.positions import Marker, check_marks
@@ -124,7 +124,7 @@ def _in_place(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> His
 def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
     """Longer rows; other columns of a new event are 0 or empty."""
     from leaven.kernels.candidates import insert_before_marked
-    from leaven.kernels.rows import batch, frozen, offsets, over_rows, room
+    from leaven.kernels.rows import batch, frozen, over_rows, room
 
     starts = offsets(rows.lengths + counts)
     items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
