@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Rows)
 @dataclass(frozen=True, eq=False)
 class Expansion:
     """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's. fitted: the steps
-    that learned here, by their number; not those whose files were there already."""
+    that learned here from the training rows alone, by their number; not those whose files were there already."""
 
     steps: Sequence[dict[str, Any]]
     rows: Callable[[], Any]
@@ -179,7 +179,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
         if not work.is_done:
             place.tell(0, 0, f"{step.called} learns")
             work = _learned(work, plan, train, seed)
-        if work.fitted is not None:
+        if work.fitted is not None and not (step.is_generator and _others(work.source, train)):
             fitted[number] = work.fitted
         blocks = place.run(work, f"rows of {step.called}")
         facts.append(_fact(step_facts(plan, number), blocks))
@@ -197,10 +197,15 @@ def whole(rows: Any) -> Any:
     return rows.whole() if isinstance(rows, Stored) else rows
 
 
+def _others(source: Any, train: Rows) -> bool:
+    """Whether a step reads other rows than those of training."""
+    return not source.real if isinstance(source, Stored) else source is not train
+
+
 def _learned(work: _Work, plan: Plan, train: Rows, seed: int) -> _Work:
     """A step that can make its rows. Where it reads files, all their rows are in memory only while it learns from them
     and counts copies, and not at all where these are the training rows."""
-    source: Any = train if isinstance(work.source, Stored) and work.source.real else whole(work.source)
+    source: Any = whole(work.source) if _others(work.source, train) else train
     fitted = fit_step(plan, work.place, train, seed, source)
     if work.step.mode == "replace":
         return replace(work, fitted=fitted)
