@@ -4,7 +4,8 @@
 
 Beauty's histories repeated to a million rows; the folder that LEAVEN_DATA names holds them. Each arm is a process
 of its own. The reference works on lists of items and times, draws from one generator, and keeps what it made.
-Seconds are the best of several turns; compiling is measured apart, in a process with an empty cache.
+Seconds are the best of several turns; compiling is measured apart, in a process with an empty cache. What two threads
+can win at most is what two processes win that share nothing: less than 2 where the two cores are halves of one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +33,8 @@ from leaven.data.histories import Histories
 
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
-TURNS, THREAD_TURNS, EPOCH_TURNS = 5, 40, 3
+TURNS, THREAD_TURNS, EPOCH_TURNS = 5, 40, 5
+PAUSE = 6.0  # seconds of an operator's turns in the arm `alone`
 EPOCH_OPERATORS = ("reorder", "substitute")
 WANTED = {"crop": 25, "mask": 25, "drop": 25, "reorder": 25, "rotate": 25, "insert": 30, "substitute": 30}
 Pair = tuple[list[int], list[int]]
@@ -195,6 +198,34 @@ def threads_arm() -> dict[str, float]:
     return found
 
 
+def alone_arm() -> dict[str, float]:
+    """Seconds by the clock of an operator on one thread: the middle one of many turns.
+
+    They begin at a second of the clock that tells a sibling process when to begin as well.
+    """
+    rows = beauty()
+    many = repeated(rows, ROWS)
+    ones = np.ones(len(many), np.float32)
+    found = {}
+    for kind in WANTED:
+        fitted = registry.made("transforms", kind).fit(rows)
+        fitted(rows, rows.keys, ones[: len(rows)])
+        time.sleep(PAUSE - time.time() % PAUSE)
+        until, turns = time.time() + 0.7 * PAUSE, []
+        while time.time() < until:
+            turns.append(best_of(lambda f=fitted: f(many, many.keys, ones), 1, time.perf_counter))
+        found[kind] = statistics.median(turns)
+    return found
+
+
+def processes_arm() -> dict[str, float]:
+    """How many times as much two processes do side by side, which share nothing but the machine, as one does."""
+    one = run("alone")
+    with ThreadPoolExecutor(2) as pool:
+        pair = list(pool.map(run, ["alone", "alone"]))
+    return {kind: sum(one[kind] / side[kind] for side in pair) for kind in WANTED}
+
+
 def epoch_arm() -> dict[str, float]:
     """Seconds of the processor of an epoch of the transformer, without and with two operators in each; they take turns.
 
@@ -264,6 +295,8 @@ ARMS = {
     "reference": reference_arm,
     "leaven": leaven_arm,
     "threads": threads_arm,
+    "alone": alone_arm,
+    "processes": processes_arm,
     "epoch": epoch_arm,
     "first": first_call_arm,
     "neighbours": neighbours_arm,
@@ -293,14 +326,15 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cold, warm = (run("first", NUMBA_CACHE_DIR=folder) for _ in range(2))
     one, loop = run("leaven"), run("reference")
-    two = run("threads", threads=2)
+    two, apart = run("threads", threads=2), run("processes")
     load = os.getloadavg()[0]
     print(f"Beauty's histories, {ROWS:,} rows; the loop in Python on {REFERENCE_ROWS:,} of them; load {load:.1f}")
-    print(f"{'':11} {'loop ns':>8} {'ns':>6} {'x loop':>7} {'wanted':>7} {'2 threads':>10} | first call, seconds")
+    print(f"{'':11} {'loop ns':>8} {'ns':>6} {'x loop':>7} {'wanted':>7} {'2 threads':>10} {'2 processes':>12}", end="")
+    print(" | first call, seconds")
     for kind, wanted in WANTED.items():
         ratio = loop[kind] / one[kind]
         print(f"{kind:11} {loop[kind]:8.0f} {one[kind]:6.0f} {ratio:7.1f} {wanted:7} ", end="")
-        print(f"{two[kind]:9.2f}x | {cold[kind]:.2f} compiling, {warm[kind]:.2f} from the cache")
+        print(f"{two[kind]:9.2f}x {apart[kind]:11.2f}x | {cold[kind]:.2f} compiling, {warm[kind]:.2f} from the cache")
     epoch = run("epoch")
     ratio = epoch["with"] / epoch["without"]
     print(

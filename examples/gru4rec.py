@@ -3,8 +3,8 @@
     python examples/gru4rec.py [--users 1000] [--epochs 10] [--seeds 2] [--workers 0]
 
 GRU4Rec (Hidasi et al., ICLR 2016) with the full softmax over a small catalogue, on a simulated shop. Both arms take
-the same number of optimiser steps: the plan changes rows in place, afresh in every epoch. One history in four is cropped or
-loses events; validation and test histories are never touched.
+the same number of optimiser steps: the plan changes rows in place, afresh in every epoch. One history in four is
+cropped or loses events; validation and test histories are never touched.
 """
 
 from __future__ import annotations
