@@ -27,7 +27,7 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", TORCH),
         ("--no-deps", "recbole==1.2.1", "thop"),
     ),
-    "nlpaug": (("nlpaug==1.1.11", "numpy", "pandas", "requests"),),
+    "nlpaug": (("nlpaug==1.1.11", "numpy", "pandas", "requests", "nltk"),),
 }
 
 

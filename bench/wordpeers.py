@@ -5,8 +5,9 @@
 
 Titles of Beauty from the folder LEAVEN_DATA, met for the first time by an operator that has met others, and read again
 as views in every epoch do: the pieces of texts are remembered, as long as they are not too many. Synonyms of both come
-from our lexicon alone; nlpaug's are given without protection, filters, part of speech or reasons, ours with all that is
-on by default. Chinese: nlpaug has no operator.
+from our lexicon alone, and from WordNet where its files lie here (Debian's wordnet-base and wordnet-sense-index, which
+NLTK wants); nlpaug's are given without protection, filters, part of speech or reasons, ours with all that is on by
+default. Chinese: nlpaug has no operator.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.peers import python_of
@@ -25,14 +27,16 @@ from leaven import registry
 from leaven.transforms.text import item_keys
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.views import changed
+from leaven.transforms.text.wordnet import folder as wordnet_folder
 
-OURS: dict[str, dict[str, Any]] = {
-    "delete": {"share_range": (0.1, 0.3)},
-    "swap": {"share_range": (0.1, 0.3)},
-    "misspell": {},
-    "synonyms": {"sources": ("lexicon",)},
+OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "delete": ("delete", {"share_range": (0.1, 0.3)}),
+    "swap": ("swap", {"share_range": (0.1, 0.3)}),
+    "misspell": ("misspell", {}),
+    "synonyms": ("synonyms", {"sources": ("lexicon",)}),
+    "synonyms, WordNet too": ("synonyms", {}),
 }
-WANTED, TURNS, TITLES = 10, 5, 3_000
+WANTED, ROUNDS, TURNS, TITLES = 10, 7, 5, 3_000
 
 
 def ours(texts: list[str]) -> dict[str, dict[str, float]]:
@@ -41,7 +45,7 @@ def ours(texts: list[str]) -> dict[str, dict[str, float]]:
     items = catalog("beauty")
     keys, told = item_keys(items)[: len(texts)], {}
     others = list(items.words["title"])[len(texts) :]
-    for kind, fields in OURS.items():
+    for name, (kind, fields) in OURS.items():
         fitted = registry.made("text_transforms", kind, fields).fit(items)
         changed(fitted, others, item_keys(items)[len(texts) :])
         begun = time.process_time()
@@ -52,7 +56,7 @@ def ours(texts: list[str]) -> dict[str, dict[str, float]]:
             made = changed(fitted, texts, keys)
             best = min(best, time.process_time() - begun)
         share = sum(a != b for a, b in zip(made, texts, strict=True)) / len(texts)
-        told[kind] = {"speed": len(texts) / best, "first": len(texts) / first, "changed": share}
+        told[name] = {"speed": len(texts) / best, "first": len(texts) / first, "changed": share}
     return told
 
 
@@ -67,31 +71,40 @@ def theirs(texts: list[str]) -> dict[str, dict[str, float]]:
         pairs = [(word, other) for word, others in Lexicon.ours().synonyms.items() for other in others]
         synonyms.write_text("".join(f"[JJ] ||| {a} ||| {b} ||| AGigaSim=0.9 ||| x ||| y\n" for a, b in pairs))
         arm = Path(__file__).parent / "nlpaug_arm.py"
-        done = subprocess.run([python, arm, titles, synonyms], check=True, text=True, stdout=subprocess.PIPE)
+        place = wordnet_folder()
+        call = [python, arm, titles, synonyms, *([place] if place and (place / "index.sense").exists() else [])]
+        done = subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE)
     told: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
 def show() -> None:
-    """Print the table."""
+    """Print the table: the middle of several rounds, in each of which both arms are measured."""
     texts = list(catalog("beauty").words["title"])[:TITLES]
-    one, other = ours(texts), theirs(texts)
-    print(f"{len(texts):,} titles, one core, the best of several turns.\n")
+    rounds = [(ours(texts), theirs(texts)) for _ in range(ROUNDS)]
+    print(f"{len(texts):,} titles, one core; the middle of {ROUNDS} rounds, the best of several turns in each.\n")
     heads = (
-        "operator",
         "ours, titles/s",
-        "met for the first time",
+        "met first",
         "nlpaug, titles/s",
         "ratio",
-        "first time",
+        "met first",
         "wanted",
+        "changed, ours",
+        "nlpaug",
     )
-    print(f"| {' | '.join(heads)} | changed, ours | nlpaug |\n|{'---|' * 9}")
-    for kind in OURS:
-        ratios = " | ".join(f"{one[kind][how] / other[kind]['speed']:.1f} x" for how in ("speed", "first"))
-        shares = " | ".join(f"{arm[kind]['changed']:.0%}" for arm in (one, other))
-        speeds = " | ".join(f"{n:,.0f}" for n in (one[kind]["speed"], one[kind]["first"], other[kind]["speed"]))
-        print(f"| {kind} | {speeds} | {ratios} | {WANTED} x | {shares} |")
+    print(f"| operator | {' | '.join(heads)} |\n|{'---|' * 9}")
+    for kind in (kind for kind in OURS if kind in rounds[0][1]):
+        pairs = [(one[kind], other[kind]) for one, other in rounds]
+        speeds = [median(one[how] for one, _ in pairs) for how in ("speed", "first")]
+        ratios = [median(one[how] / other["speed"] for one, other in pairs) for how in ("speed", "first")]
+        cells = [f"{speed:,.0f}" for speed in (*speeds, median(other["speed"] for _, other in pairs))]
+        cells += [
+            *(f"{ratio:.1f} x" for ratio in ratios),
+            f"{WANTED} x",
+            *(f"{arm['changed']:.0%}" for arm in pairs[0]),
+        ]
+        print(f"| {kind} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

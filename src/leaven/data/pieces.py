@@ -105,26 +105,30 @@ class HanCutter:
 class Vocabulary(dict[str, int]):
     """piece -> number, growing as pieces are met; each is judged once.
 
-    judge says of a piece its kind (one byte) and what may take its place. A cache of what words are, never of what
-    was drawn: it changes speed, not results.
+    judge says of a piece its kind (one byte), what may take its place, and whether a phrase may begin with it. A cache
+    of what words are, never of what was drawn: it changes speed, not results.
     """
 
-    def __init__(self, judge: Callable[[str], tuple[int, tuple[str, ...]]], cutter: HanCutter | None = None) -> None:
+    def __init__(
+        self, judge: Callable[[str], tuple[int, tuple[str, ...], bool]], cutter: HanCutter | None = None
+    ) -> None:
         super().__init__()
         self.judge = judge
         self.cutter = cutter or HanCutter()
         self.kinds = bytearray()
         self.options: list[tuple[str, ...]] = []
         self.open = bytearray()  # 1 where there are options
+        self.begins = bytearray()  # 1 where a phrase may begin
         self.rows: dict[str, tuple[list[str], bytes]] = {}  # text -> its pieces and their numbers, int32
         self.letters = 0  # of these texts
 
     def __missing__(self, piece: str) -> int:
-        kind, options = self.judge(piece)
+        kind, options, begins = self.judge(piece)
         place = len(self.kinds)
         self.kinds.append(kind)
         self.options.append(options)
         self.open.append(bool(options))
+        self.begins.append(begins)
         self[piece] = place
         return place
 
@@ -132,7 +136,7 @@ class Vocabulary(dict[str, int]):
         """Begin anew where a catalogue holds more different words, or more text, than are worth remembering."""
         if len(self) > _MOST:
             self.clear()
-            self.kinds, self.options, self.open = bytearray(), [], bytearray()
+            self.kinds, self.options, self.open, self.begins = bytearray(), [], bytearray(), bytearray()
         if not self or self.letters > _MOST_LETTERS:
             self.rows, self.letters = {}, 0
 
@@ -156,6 +160,7 @@ class Pieces:
     ids     int32 (pieces,): place of each piece in the vocabulary
     kinds   uint8 (pieces,): its kind, a letter of `protection`
     open    bool (pieces,): whether anything may take its place
+    begins  bool (pieces,): whether a phrase may begin with it
     options what may take its place, by place in the vocabulary
     """
 
@@ -164,6 +169,7 @@ class Pieces:
     ids: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
     open: npt.NDArray[np.bool_]
+    begins: npt.NDArray[np.bool_]
     options: Sequence[tuple[str, ...]]
 
     def __len__(self) -> int:
@@ -209,10 +215,10 @@ def read(texts: Sequence[str], vocabulary: Vocabulary) -> Pieces:
     known = vocabulary.rows
     vocabulary.meet(text for text in texts if text not in known)
     rows = [known[text] for text in texts]
-    words = list(chain.from_iterable(row[0] for row in rows))
+    words, numbers = list(chain.from_iterable([row[0] for row in rows])), [row[1] for row in rows]
     starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(np.fromiter((len(row[0]) for row in rows), np.int64, len(rows)), out=starts[1:])
-    ids = np.frombuffer(b"".join([row[1] for row in rows]), np.int32)
+    np.cumsum(np.fromiter(map(len, numbers), np.int64, len(rows)) // np.dtype(np.int32).itemsize, out=starts[1:])
+    ids = np.frombuffer(b"".join(numbers), np.int32)
     kinds = np.frombuffer(bytes(vocabulary.kinds), np.uint8)
-    opened = np.frombuffer(bytes(vocabulary.open), np.bool_)
-    return Pieces(words, starts, ids, kinds[ids], opened[ids], vocabulary.options)
+    opened, begins = (np.frombuffer(bytes(held), np.bool_) for held in (vocabulary.open, vocabulary.begins))
+    return Pieces(words, starts, ids, kinds[ids], opened[ids], begins[ids], vocabulary.options)

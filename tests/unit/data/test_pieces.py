@@ -61,7 +61,7 @@ def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_texts_that_were_met_are_read_as_for_the_first_time_and_forgotten_where_they_are_too_many(monkeypatch) -> None:
     texts = ["soft hand cream 50 ml", "Nivea soft-cream", "", "玫瑰护手霜", " two  blanks "]
-    vocabulary = Vocabulary(lambda piece: (len(piece), ()))
+    vocabulary = Vocabulary(lambda piece: (len(piece), (), False))
     first, again = read(texts, vocabulary), read(texts[::-1], vocabulary)
     assert first.words == [piece for text in texts for piece in cut(text)]
     assert again.words == [piece for text in texts[::-1] for piece in cut(text)]

@@ -178,14 +178,9 @@ class Phrases:
 
     def mark(self, pieces: Pieces, found: npt.NDArray[np.bool_]) -> None:
         """Set `found` for all pieces of each phrase of several pieces."""
-        if not self.after:
-            return
-        words = pieces.words
-        ids, first = np.unique(pieces.ids, return_index=True)
-        pairs = zip(ids.tolist(), first.tolist(), strict=True)
-        begins = [number for number, place in pairs if words[place].lower() in self.after]
-        for place in np.flatnonzero(np.isin(pieces.ids, begins)).tolist():
-            stop = int(pieces.starts[np.searchsorted(pieces.starts, place, side="right")])
+        words, begins = pieces.words, np.flatnonzero(pieces.begins)
+        for place, row in zip(begins.tolist(), pieces.row[begins].tolist(), strict=True):
+            stop = pieces.bounds[row + 1]
             for parts in self.after[words[place].lower()]:
                 end = place + len(parts)
                 if end <= stop and [word.lower() for word in words[place:end]] == parts:
@@ -227,10 +222,11 @@ class Reader:
         """Protects what the catalogue's brand column and a list hold."""
         return cls(Phrases([*catalog.words.get("brand", ()), *protect]), options, whole)
 
-    def _judge(self, piece: str) -> tuple[int, tuple[str, ...]]:
+    def _judge(self, piece: str) -> tuple[int, tuple[str, ...], bool]:
         letter = ord("b") if self.phrases.hold(piece) else kind(piece)
         asked = self.options is not None and _CHANGEABLE[letter]
-        return letter, self.options(piece) if asked and self.options else ()
+        options = self.options(piece) if asked and self.options else ()
+        return letter, options, piece.lower() in self.phrases.after
 
     def __call__(self, texts: Sequence[str]) -> tuple[Pieces, npt.NDArray[np.bool_]]:
         """Pieces, and bool (pieces,): words that may change."""

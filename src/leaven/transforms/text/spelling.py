@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from leaven.data.catalog import Catalog
@@ -15,6 +15,7 @@ from leaven.transforms.text.marks import Bools, Choice, WordEdit, check
 from leaven.transforms.text.protection import Reader
 
 SLIPS = ("neighbour", "order", "left_out", "doubled", "accent", "sound", "shape")
+_WORDS = 1 << 16  # whose letters are remembered: titles share their words
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
@@ -68,15 +69,21 @@ def _is_open(pieces: Pieces, free: Bools) -> Bools:
 
 
 def _misspell(words: list[str], pieces: Pieces, choice: Choice) -> None:
-    for place, (which, where, what) in zip(choice.places.tolist(), choice.lots.tolist(), strict=True):
-        slips = pieces.options[pieces.ids[place]]
-        slip, word = slips[int(which * len(slips))], words[place]
-        words[place] = _han(slip, word, where, what) if has_han(word) else _LATIN[slip](word, where)
+    chosen, options = choice.places, pieces.options
+    for place, piece, (which, where, what) in zip(
+        chosen.tolist(), pieces.ids[chosen].tolist(), choice.lots.tolist(), strict=True
+    ):
+        slips, word = options[piece], words[place]
+        slip = slips[int(which * len(slips))]
+        if word.isascii() or not has_han(word):
+            words[place] = _LATIN[slip](word, where)
+        else:
+            words[place] = _han(slip, word, where, what)
 
 
 def _neighbour(word: str, lot: float) -> str:
     """A letter that has keys beside it, one of them instead; the draw's later digits choose among them."""
-    places = [place for place in range(1, len(word)) if word[place].lower() in _keys()]
+    places = _on_keys(word)
     if not places:
         return word
     place, rest = divmod(lot * len(places), 1.0)
@@ -84,6 +91,11 @@ def _neighbour(word: str, lot: float) -> str:
     beside = _keys()[word[here].lower()]
     letter = beside[int(rest * len(beside))]
     return word[:here] + (letter.upper() if word[here].isupper() else letter) + word[here + 1 :]
+
+
+@lru_cache(_WORDS)
+def _on_keys(word: str) -> list[int]:
+    return [place for place in range(1, len(word)) if word[place].lower() in _keys()]
 
 
 @cache
@@ -97,16 +109,21 @@ def _keys() -> dict[str, str]:
 
 
 def _order(word: str, lot: float) -> str:
-    places = [place for place in range(1, len(word) - 1) if word[place : place + 2].isalpha()]
-    places = [place for place in places if word[place].lower() != word[place + 1].lower()]
+    places = _unlike_the_next(word)
     if not places:
         return word
     here = places[int(lot * len(places))]
     return word[:here] + word[here + 1] + word[here] + word[here + 2 :]
 
 
+@lru_cache(_WORDS)
+def _unlike_the_next(word: str) -> list[int]:
+    places = [place for place in range(1, len(word) - 1) if word[place : place + 2].isalpha()]
+    return [place for place in places if word[place].lower() != word[place + 1].lower()]
+
+
 def _left_out(word: str, lot: float) -> str:
-    places = [place for place in range(1, len(word)) if word[place].isalpha()]
+    places = _letters(word)
     if not places:
         return word
     here = places[int(lot * len(places))]
@@ -114,11 +131,21 @@ def _left_out(word: str, lot: float) -> str:
 
 
 def _doubled(word: str, lot: float) -> str:
-    places = [place for place in range(1, len(word)) if word[place].isalpha() and word[place] != word[place - 1]]
+    places = _unlike_the_last(word)
     if not places:
         return word
     here = places[int(lot * len(places))]
     return word[: here + 1] + word[here] + word[here + 1 :]
+
+
+@lru_cache(_WORDS)
+def _letters(word: str) -> list[int]:
+    return [place for place in range(1, len(word)) if word[place].isalpha()]
+
+
+@lru_cache(_WORDS)
+def _unlike_the_last(word: str) -> list[int]:
+    return [place for place in _letters(word) if word[place] != word[place - 1]]
 
 
 def _accent(word: str, lot: float) -> str:
