@@ -70,6 +70,10 @@ class ItemTable(nn.Embedding):
         """(items, width): the vectors of all items."""
         return self.weight[1:-1]
 
+    def lifts(self) -> Tensor | None:
+        """float32 (items,): what is added to the score of each item; None: nothing."""
+        return None
+
     def settle(self) -> None:
         """After its numbers were drawn: what pads is nothing."""
         self.weight[0] = 0.0

@@ -9,36 +9,65 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leaven.data.histories import HeldOut, Histories
-from leaven.nets import packs
+from leaven.nets import lists, packs
 from leaven.nets.layers import Encoder
 
 _CELLS = 4_194_304  # scores held at a time: 16 MB
 _MOST_USERS = 1024
+_STEERING = 10  # items of the lists by which a lift is chosen
+LIFTS = tuple(nth / 40 for nth in range(41))
+"""What may be added to the cosines of items that nobody took."""
 
 Items = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
 
 
 @torch.inference_mode()
-def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> tuple[Items, Scores]:
+def rank(
+    net: Encoder,
+    histories: Histories,
+    k: int,
+    seen: Histories | None,
+    unit: bool,
+    among: npt.NDArray[np.bool_] | None = None,
+) -> tuple[Items, Scores]:
     """(items int32 (users, k) best first, scores float32 (users, k)); 0 and minus infinity where nothing is left.
 
-    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products. Who
-    has no event yet gets the items that are taken most often.
+    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products; among
+    bool (items,): the items that may be listed, None: all. Who has no event yet gets the items that are taken most
+    often.
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
     vectors = _table(net, unit)
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
+    barred = None if among is None else torch.from_numpy(~among).to(vectors.device)
     order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
     for users in _runs(order, int((histories.lengths == 0).sum()), rows):
         known = histories.take(users)
         scored = _scores(net, known, vectors, unit) if known.events else net.counts.repeat(len(users), 1)
         if seen is not None:
             _leave_out(scored, seen.take(users))
+        if barred is not None:
+            scored = scored.masked_fill(barred, -torch.inf)
         top, place = scored.topk(min(k, scored.shape[1]), dim=1)
         listed = torch.where(top == -torch.inf, 0, place + 1)
         items[users, : top.shape[1]], scores[users, : top.shape[1]] = listed.cpu().numpy(), top.cpu().numpy()
     return items, scores
+
+
+def best_lift(net: Encoder, users: HeldOut, absent: npt.NDArray[np.bool_]) -> tuple[float, list[float]]:
+    """(what to add to the cosines of absent items, NDCG@10 of these users for each of `LIFTS`): the least of the best.
+
+    absent bool (items,). Each user has a list of absent items and one of the others, which are merged for each lift.
+    """
+    known = users.histories
+    common, rare = (rank(net, known, _STEERING, known, True, side) for side in (~absent, absent))
+    items, reached = np.concatenate([common[0], rare[0]], axis=1), []
+    for lift in LIFTS:
+        scores = np.concatenate([common[1], rare[1] + np.float32(lift)], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :_STEERING]
+        reached.append(lists.ndcg(np.take_along_axis(items, order, 1), users))
+    return LIFTS[int(np.argmax(reached))], reached
 
 
 @torch.inference_mode()
@@ -77,7 +106,9 @@ def _scores(net: Encoder, known: Histories, vectors: Tensor, unit: bool) -> Tens
     """float32 (users, items)."""
     pack = packs.pack(packs.last_stretches(known, net.shape.length), learn=False)
     states, _ = net(pack.to(vectors.device), pack.targets.to(vectors.device))
-    return (F.normalize(states, dim=-1) if unit else states).float() @ vectors
+    scored = (F.normalize(states, dim=-1) if unit else states).float() @ vectors
+    lifts = net.items.lifts()
+    return scored if lifts is None else scored + lifts
 
 
 def _leave_out(scores: Tensor, seen: Histories) -> None:

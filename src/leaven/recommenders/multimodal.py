@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Encoder, FittedEncoder, Ranked, Recommender, Training
@@ -39,6 +40,9 @@ class Multimodal:
     consistency  weight of a second loss: two views of an item, drawn by the plan's steps on items, or told apart by
                  dropout where there are none, shall be alike among the items of a batch; 0: none
     consistency_temperature  of its cosines
+    newcomers    what is added to the cosine of an item that no training row holds. None: what serves the validation
+                 users best (0 where there are none), which the facts tell. Training compares such items with nothing,
+                 so that nothing else says how often a list should hold them
 
     Items that no training row holds have no vector of their id, are told by what is read of them, and are never
     among the negatives, for nobody could have taken them. So items of the catalogue that nobody ever bought are
@@ -50,6 +54,7 @@ class Multimodal:
     id_dropout: float = 0.3
     consistency: float = 0.0
     consistency_temperature: float = 0.1
+    newcomers: float | None = None
 
     def __post_init__(self) -> None:
         if not self.encoders:
@@ -62,6 +67,9 @@ class Multimodal:
         if not (self.consistency >= 0 and self.consistency_temperature > 0):
             got = f"{self.consistency}, {self.consistency_temperature}"
             raise SpecError("multimodal.consistency", "0 (off) or more, and a temperature above 0", got, "")
+        if self.newcomers is not None and not 0 <= self.newcomers <= 2:
+            fix = "cosines lie between -1 and 1; leave it out, and validation users decide"
+            raise SpecError("multimodal.newcomers", "a number in 0..2", str(self.newcomers), fix)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -106,12 +114,28 @@ class Multimodal:
         inner = self.core.trained(train, training, ItemSide(table, beside, mark))
         known = {wish.modality: round(float(one.any(1).mean()), 4) for wish, one in zip(fitted, plain, strict=True)}
         facts = dict(inner.facts) | {"items_known_by": known, "items_never_taken": int((~taken).sum())}
+        facts |= self._welcome(inner, training, ~taken)
         left_out = [wish.modality for wish in self.encoders if wish not in fitted]
         if left_out:
             facts["modalities_left_out"] = left_out
         if any(unread):
             facts["pictures_unread"] = next(filter(None, unread))
         return MultimodalRecommender(replace(inner, facts=facts), [one.shape[1] for one in plain])
+
+    def _welcome(
+        self, inner: TransformerRecommender, training: Training, absent: npt.NDArray[np.bool_]
+    ) -> dict[str, float]:
+        """Say how much is added to the scores of absent items (bool (items,)); what of that the facts tell."""
+        from leaven.nets.fusion import FusedTable
+        from leaven.nets.ranking import best_lift
+
+        lift, told = self.newcomers or 0.0, {}
+        if self.newcomers is None and absent.any() and training.valid is not None and len(training.valid):
+            lift, reached = best_lift(inner.net, training.valid, absent)
+            told = {"valid_ndcg_without_newcomers": reached[0], "valid_ndcg_with_newcomers": max(reached)}
+        assert isinstance(inner.net.items, FusedTable)
+        inner.net.items.lift.fill_(lift)
+        return {"newcomers": lift} | told
 
     def _fitted(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:
         """The encoders for which the catalogue has something, fitted."""

@@ -57,3 +57,20 @@ def test_the_figure_that_steers_training_is_the_metric() -> None:
     held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
     items, scores = ranking.rank(net(), rows, 10, None, unit=True)
     assert lists.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
+
+
+def test_only_the_items_asked_for_are_listed() -> None:
+    among = np.arange(N_ITEMS) % 3 == 0
+    items, _ = ranking.rank(net(), users(), 5, None, True, among)
+    assert among[items - 1].all()
+
+
+def test_a_lift_is_the_least_that_serves_its_users_best() -> None:
+    rows, absent = users().take(users().lengths > 0), np.arange(N_ITEMS) % 3 == 0
+    made, starts = net(), np.arange(len(rows) + 1)
+    first = ranking.rank(made, rows, 1, rows, True, absent)[0][:, 0]
+    lift, reached = ranking.best_lift(made, HeldOut(rows, first, np.zeros(len(rows)), starts), absent)
+    assert reached[-1] == max(reached) == 1.0
+    assert lift == ranking.LIFTS[reached.index(1.0)] > 0
+    common = ranking.rank(made, rows, 1, rows, True, ~absent)[0][:, 0]
+    assert ranking.best_lift(made, HeldOut(rows, common, np.zeros(len(rows)), starts), absent)[0] == 0.0

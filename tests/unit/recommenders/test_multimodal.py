@@ -8,7 +8,7 @@ import torch
 
 from leaven.contracts import Training
 from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
+from leaven.data.histories import HeldOut, Histories
 from leaven.encoders import Attributes, TfIdf
 from leaven.errors import DataError, SpecError
 from leaven.nets.fusion import FusedTable, ItemViews
@@ -58,6 +58,36 @@ def test_items_that_nobody_bought_are_recommended_to_those_who_like_their_look()
     assert own_cold_in_list(CORE.fit(shoppers(), Training(key=1, steps=150))) < 0.2
     assert fitted.facts["items_never_taken"] == 4
     assert fitted.facts["items_known_by"] == {"words": 1.0}
+
+
+def next_ones(cold: bool) -> HeldOut:
+    """Shoppers who take the cold item of their look next, or one that others bought."""
+    users = shoppers(100, key=9)
+    look = (users.items[users.starts[:-1]] - 1) // EACH
+    bought = [
+        (set(range(EACH * mine + 1, EACH * mine + 8)) - {*COLD, *users.row(n)}).pop() for n, mine in enumerate(look)
+    ]
+    items = np.array(COLD)[look] if cold else np.array(bought)
+    return HeldOut(users, items.astype(np.int32), np.full(100, 9), np.arange(101))
+
+
+def test_validation_users_say_how_often_lists_hold_what_nobody_took() -> None:
+    wish = replace(WISH, id_dropout=0.0)  # nothing read can stand alone: ids stand first
+    some, none = (fit(wish, steps=60, valid=next_ones(cold)) for cold in (True, False))
+    assert some.facts["newcomers"] > 0
+    assert some.facts["valid_ndcg_with_newcomers"] > some.facts["valid_ndcg_without_newcomers"]
+    assert none.facts["newcomers"] == 0
+    assert own_cold_in_list(some, 1) > own_cold_in_list(none, 1)
+
+
+def test_whoever_asks_for_newcomers_gets_them_and_keeps_them(tmp_path) -> None:
+    fitted = fit(replace(WISH, newcomers=2.0), steps=20, valid=next_ones(False))
+    users = shoppers(30, key=9)
+    assert sorted(fitted.recommend(users, 4).items[0].tolist()) == COLD
+    fitted.save(tmp_path)
+    assert np.array_equal(Multimodal.load(tmp_path).recommend(users, 9).items, fitted.recommend(users, 9).items)
+    with pytest.raises(SpecError, match="newcomers"):
+        replace(WISH, newcomers=-1.0)
 
 
 def test_a_modality_that_the_whole_catalogue_lacks_is_left_out_and_told() -> None:
