@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int, str], None]
 """(done, total, words); `leaven.contracts.Tell`."""
+
+
+def quiet(done: int, total: int, words: str) -> None:
+    """Nobody listens."""
+
+
 UNTOLD = "working"
 """The phase of work that nobody has words for; nothing is said at its end."""
 SECONDS_BETWEEN_LINES = 5.0

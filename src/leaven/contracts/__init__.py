@@ -29,7 +29,7 @@ from leaven.contracts.learning import (
     Training,
     Watch,
 )
-from leaven.contracts.rows import Engine, Keys, Rows, Strength, Tell
+from leaven.contracts.rows import Engine, Keys, Rows, Strength
 from leaven.contracts.steering import Controller, Decision, Feedback, Schedule, Signals, Strategy, TableStrategy
 from leaven.contracts.transforms import (
     FittedImageTransform,
@@ -41,6 +41,7 @@ from leaven.contracts.transforms import (
     TextTransform,
     Transform,
 )
+from leaven.progress import Tell
 
 __all__ = [
     "ClickMetric",

@@ -27,7 +27,10 @@ class FittedGenerator(Protocol):
 
 
 class Generator(Protocol):
-    """The wish for a generator. `keep` names the kinds of filters that its rows pass by default."""
+    """The wish for a generator. `keep` names the kinds of filters that its rows pass by default.
+
+    A `fit` that takes long has a third parameter, `tell: Tell = quiet`, and says there how far it is.
+    """
 
     @property
     def keep(self) -> Sequence[str]: ...

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.contracts.rows import Tell
 from leaven.data.catalog import Catalog
 from leaven.data.histories import HeldOut, Histories
 from leaven.data.samples import Samples
+from leaven.progress import Tell, quiet
 
 Say = Literal["go on", "fresh rows", "stop"]
 """What who looks on asks of the loop: nothing, a new epoch with the rows as they are from now on, the end."""
@@ -64,7 +64,7 @@ class Training:
     valid: Any = None
     refresh: Callable[[int, float], Any] | None = None
     folder: Path | None = None
-    tell: Tell = field(default=lambda done, total, words: None)
+    tell: Tell = quiet
     views: Callable[[int, float], Catalog] | None = None
     watch: Watch | None = None
 

@@ -15,10 +15,6 @@ Keys = npt.NDArray[np.uint64]
 Strength = npt.NDArray[np.float32]
 
 
-Tell = Callable[[int, int, str], None]
-"""Progress: (done, total, a few words)."""
-
-
 class Rows(Protocol):
     """What a plan needs to know of the rows that it works on: `Histories` and `Samples` are such."""
 

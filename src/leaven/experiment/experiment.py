@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from leaven.contracts import Engine, Tell
+from leaven.contracts import Engine
 from leaven.experiment import summary, work
 from leaven.experiment.items import before_after, check_readers, written
 from leaven.experiment.judging import judge_arms, refuse
@@ -18,15 +18,12 @@ from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
+from leaven.progress import Tell, quiet
 from leaven.registry import made
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, VIEWS, Run, create, fingerprint, write_json, write_text
 from leaven.spec import Arm, Spec, repeat_of, resolved
 from leaven.spec.spec import BASELINE, CONTROL
-
-
-def quiet(done: int, total: int, words: str) -> None:
-    """Tell nobody."""
 
 
 def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet) -> Run:

@@ -14,6 +14,7 @@ from leaven.data.histories import Histories
 from leaven.generators.frame import Check, Frames, Where, mirrored
 from leaven.generators.privacy import Privacy
 from leaven.generators.writer import OfNet, Writer, loaded, of_heads, ready
+from leaven.progress import Tell, quiet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Autoregressive(OfNet):
             ("keep", not self.keep, "none, with privacy: filters look at the training rows"),
         ]
 
-    def fit(self, train: Histories, key: int) -> Writer:
+    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> Writer:
         """Train the net. Every draw of the training follows from `key`.
 
         Raises FitError where there is no event, or the loss is no finite number; MissingExtra without torch.
@@ -61,7 +62,7 @@ class Autoregressive(OfNet):
 
             return Writer("autoregressive", self, *learned_privately(self, self.privacy, train, frames, key))
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net, curve = learned(self, ground, key)
+        net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
         return Writer("autoregressive", self, net, pen, frames, curve)
 

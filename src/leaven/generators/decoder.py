@@ -21,8 +21,7 @@ from leaven.nets.training import Chance
 
 Ints = npt.NDArray[np.int64]
 
-_FULL = 20_000  # items, up to which the softmax runs over all of them
-_NEGATIVES = 4_096
+_NEGATIVES = 4_096  # drawn in each step; no more items than that are all taken
 _LOOKED_AT = 256  # stretches whose likelihood is asked for together
 _CELLS = 1 << 18  # logits held at a time: 1 MB, which stays in the cache
 _GROUPS = 4  # of equal length inside a batch: padding costs little
@@ -192,7 +191,7 @@ class NextEvent:
         states = net(batch).float()
         states = torch.cat([states, states.new_ones(len(states), 1)], dim=1)
         vectors, own = self.decoder.vectors().float(), batch.targets - 1
-        if self.decoder.shape.n_items <= _FULL:
+        if self.decoder.shape.n_items <= _NEGATIVES:
             hits = torch.stack([torch.arange(len(own), device=device), own])
             total = losses.against(states, vectors[own], vectors, batch.weight, hits)
         else:

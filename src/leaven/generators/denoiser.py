@@ -20,6 +20,7 @@ from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.generators.frame import Anywhere, Frame, Frames, mirrored
 from leaven.generators.writer import OfNet, of_heads, ready
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.generators.drawing import Pen
@@ -45,7 +46,7 @@ class Denoiser(OfNet):
         own = [("share", 0 < self.share <= 1, "a share above 0, at most 1"), ("looks", self.looks >= 1, "1 or more")]
         self.check("denoiser", [*own, *of_heads(self.width, self.heads)], get_args(Anywhere))
 
-    def fit(self, train: Histories, key: int) -> FittedDenoiser:
+    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedDenoiser:
         """Train the net. Every draw of the training follows from `key`.
 
         Raises FitError where there is no event, or the loss is no finite number; MissingExtra without torch.
@@ -61,7 +62,7 @@ class Denoiser(OfNet):
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net = _net(shape_of(self, train.n_items), len(ground.knots), ground.counts, seeds.key(key, "weights"))
         task = Restoring(net, ground, self.length, self.batch_events, seeds.key(key, "rows"))
-        curve = training.train(task, course_of(self, ground, key)).curve
+        curve = training.train(task, course_of(self, ground, key, tell)).curve
         repeats = repeats_by(net, ground, self.length, seeds.key(key, "repeats"))
         return FittedDenoiser(self, net, pen_of(self, train, ground, repeats, by_category=False), frames, curve)
 

@@ -16,6 +16,7 @@ from leaven.data.histories import Histories
 from leaven.errors import FitError
 from leaven.generators.frame import Frames, Where, mirrored
 from leaven.generators.writer import OfNet, Writer, loaded, ready
+from leaven.progress import Tell, quiet, within
 
 _MOST_ITEMS = 20_000  # each drawn event is a vector over all of them
 
@@ -63,7 +64,7 @@ class Gan(OfNet):
         ]
         self.check("gan", own)
 
-    def fit(self, train: Histories, key: int) -> Writer:
+    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> Writer:
         """Train the net, then net and judge. Every draw of the training follows from `key`.
 
         Raises FitError where there is no event, there are more than 20,000 items, or the loss is no finite number;
@@ -77,13 +78,13 @@ class Gan(OfNet):
 
         frames = Frames.of(train, self)
         ground: Ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net, curve = learned(self, ground, key)
+        net, curve = learned(self, ground, key, tell)
         if self.adversarial_steps and (ground.learning.lengths >= 3).any():
-            curve = [*curve, *self._against_a_judge(net, ground, key, int(curve[-1]["step"]))]
+            curve = [*curve, *self._against_a_judge(net, ground, key, int(curve[-1]["step"]), tell)]
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
         return Writer("gan", self, net, pen, frames, curve)
 
-    def _against_a_judge(self, net: object, ground: object, key: int, done: int) -> list[dict[str, float]]:
+    def _against_a_judge(self, net: object, ground: object, key: int, done: int, tell: Tell) -> list[dict[str, float]]:
         """Trains the net further, in place; its curve, steps counted on."""
         import torch
 
@@ -105,6 +106,7 @@ class Gan(OfNet):
             look_every=max(self.adversarial_steps // 10, 1),
             device=self.device,
             precision="32-true",
+            tell=within(tell, "against a judge"),
         )
         task = Rivalry(Rivals(net, judge), aim, ground, seeds.key(key, "rivalry rows"))
         curve = training.train(task, course).curve

@@ -19,6 +19,7 @@ from leaven.kernels.gaps import clock_of, small_codes
 from leaven.nets import packs, training
 from leaven.nets.layers import Shape
 from leaven.nets.packs import Stretches
+from leaven.progress import Tell, quiet
 
 Ints = npt.NDArray[np.int64]
 Curve = list[dict[str, float]]
@@ -119,7 +120,7 @@ def shape_of(wish: Size, n_items: int) -> Shape:
     return Shape(n_items, wish.width, wish.layers, wish.heads, 4 * wish.width, wish.length, wish.dropout)
 
 
-def course_of(wish: Lesson, ground: Ground, key: int) -> training.Course:
+def course_of(wish: Lesson, ground: Ground, key: int, tell: Tell = quiet) -> training.Course:
     """How the training of a likelihood goes: some epochs, and less where the judging rows get no likelier."""
     targets = int(ground.learning.targets.sum())
     steps = wish.steps or int(np.clip(_EPOCHS * targets / wish.batch_events, *_STEPS))
@@ -132,6 +133,7 @@ def course_of(wish: Lesson, ground: Ground, key: int) -> training.Course:
         patience=_PATIENCE,
         device=wish.device,
         precision="32-true",
+        tell=tell,
     )
 
 
@@ -142,12 +144,12 @@ def decoder_of(wish: Wish, ground: Ground, key: int) -> Decoder:
     return Decoder(shape, wish.cell, len(ground.knots), ground.counts, chance)
 
 
-def learned(wish: Wish, ground: Ground, key: int) -> tuple[Decoder, Curve]:
+def learned(wish: Wish, ground: Ground, key: int, tell: Tell = quiet) -> tuple[Decoder, Curve]:
     """A net trained on the likelihood of each next item, and how that went."""
     net = decoder_of(wish, ground, key)
     rows = (ground.learning, ground.judge, ground.knots)
     task = NextEvent(net, *rows, wish.length, wish.batch_events, seeds.key(key, "rows"))
-    return net, training.train(task, course_of(wish, ground, key)).curve
+    return net, training.train(task, course_of(wish, ground, key, tell)).curve
 
 
 def pen_of(wish: Taste, train: Histories, ground: Ground, keep_seen: float, by_category: bool = True) -> Pen:

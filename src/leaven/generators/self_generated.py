@@ -23,6 +23,7 @@ from leaven.data.histories import Histories
 from leaven.errors import DataError, FitError
 from leaven.generators.frame import Frame, Frames, Targets, Where, check, mirrored
 from leaven.kernels.births import first_days
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.kernels.gaps import Clock
@@ -70,7 +71,7 @@ class SelfGenerated:
         ]
         check("self", self, own)
 
-    def fit(self, train: Histories, key: int) -> FittedSelf:
+    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedSelf:
         """Fit the recommender; learn how its scores become probabilities, and the law of times.
 
         Raises FitError where there is no event, and what the recommender raises.
@@ -82,7 +83,7 @@ class SelfGenerated:
         frames = Frames.of(train, self)
         rows = mirrored(train) if frames.backwards else train
         wish: Recommender = self.recommender or registry.made("recommenders", "transformer")
-        ranks = wish.fit(rows, Training(key=seeds.key(key, "recommender"), steps=self.steps))
+        ranks = wish.fit(rows, Training(key=seeds.key(key, "recommender"), steps=self.steps, tell=tell))
         category = train.catalog.category if train.catalog is not None else None
         codes = small_codes(category, train.items, train.n_items)
         clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)

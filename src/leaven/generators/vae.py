@@ -20,6 +20,7 @@ from leaven.data.histories import Histories
 from leaven.errors import FitError
 from leaven.generators.frame import Frames, Where, mirrored
 from leaven.generators.writer import OfNet, of_heads, ready, to_score
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +68,7 @@ class Vae(OfNet):
         ]
         self.check("vae", [*own, *of_heads(self.width, self.heads)])
 
-    def fit(self, train: Histories, key: int) -> FittedVae:
+    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedVae:
         """Train reader and decoder. Every draw of the training follows from `key`.
 
         Raises FitError where there is no event, there are more than 20,000 items, or the loss is no finite number;
@@ -83,7 +84,7 @@ class Vae(OfNet):
 
         frames = Frames.of(train, self)
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net, course = self._net(decoder_of(self, ground, key), key), course_of(self, ground, key)
+        net, course = self._net(decoder_of(self, ground, key), key), course_of(self, ground, key, tell)
         aim = Aim(self.objective, self.beta, self.warm_up, self.free_nats)
         task = Tastes(net, aim, ground, self.length, self.batch_events, course.steps, seeds.key(key, "rows"))
         curve = training.train(task, course).curve

@@ -16,7 +16,8 @@ from leaven import seeds
 from leaven.data.pictures import Pictures
 from leaven.errors import FitError, SpecError
 from leaven.nets import checkpoint
-from leaven.nets.training import Chance, Course, Tell, train
+from leaven.nets.training import Chance, Course, train
+from leaven.progress import Tell, quiet
 
 Views = Callable[[Pictures, npt.NDArray[np.uint64]], Pictures]
 """Changes pictures, by a key each: what a step sees instead of them."""
@@ -75,7 +76,7 @@ class PictureTraining:
     batch: int = 64
     learning_rate: float = 3e-3
     device: str = "auto"
-    tell: Tell = lambda done, total, words: None
+    tell: Tell = quiet
 
 
 @dataclass(frozen=True, eq=False)

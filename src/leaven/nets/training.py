@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from leaven import seeds
 from leaven.errors import FitError
 from leaven.nets import checkpoint, machine
+from leaven.progress import Tell, quiet
 
-Tell = Callable[[int, int, str], None]
 Batch = Any
 
 _CHECK_EVERY = 20  # steps between looks at the loss: on a GPU each look waits for the device
@@ -100,7 +100,7 @@ class Course:
     precision: str = "auto"
     mark: str = ""
     folder: Path | None = None
-    tell: Tell = field(default=lambda done, total, words: None)
+    tell: Tell = quiet
     watch: Watch | None = None
 
     def rate(self, step: int) -> float:

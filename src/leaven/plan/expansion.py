@@ -25,11 +25,11 @@ from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rows import Made, add, check_gate, replaced
 from leaven.plan.steps import ALWAYS, Plan, Step
 from leaven.plan.stored import Stored
+from leaven.progress import Tell, quiet, within
 
 BLOCK_ROWS = 8192
 """Source rows of one block, which is one file; part of the layout, not of the engine."""
 
-Tell = Callable[[int, int, str], None]
 R = TypeVar("R", bound=Rows)
 
 
@@ -112,7 +112,7 @@ def write(
     seed: int = 0,
     engine: Engine | None = None,
     shards: int = 1,
-    tell: Tell = lambda done, total, words: None,
+    tell: Tell = quiet,
 ) -> Expansion:
     """The same rows as Parquet files in a folder, one a block; blocks that are there already are not made again.
 
@@ -149,7 +149,7 @@ class _Place:
     folder: Path | None
     engine: Engine | None
     shards: int
-    tell: Tell = lambda done, total, words: None
+    tell: Tell = quiet
 
     def run(self, work: _Work, words: str) -> list[_Block]:
         """The blocks of one step, in order."""
@@ -178,7 +178,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
         if not work.is_done:
             place.tell(0, 0, f"{step.called} learns")
-            work = _learned(work, plan, train, seed)
+            work = _learned(work, plan, train, seed, within(place.tell, f"{step.called} learns"))
         if work.fitted is not None and not (step.is_generator and _others(work.source, train)):
             fitted[number] = work.fitted
         blocks = place.run(work, f"rows of {step.called}")
@@ -202,11 +202,11 @@ def _others(source: Any, train: Rows) -> bool:
     return not source.real if isinstance(source, Stored) else source is not train
 
 
-def _learned(work: _Work, plan: Plan, train: Rows, seed: int) -> _Work:
+def _learned(work: _Work, plan: Plan, train: Rows, seed: int, tell: Tell) -> _Work:
     """A step that can make its rows. Where it reads files, all their rows are in memory only while it learns from them
     and counts copies, and not at all where these are the training rows."""
     source: Any = whole(work.source) if _others(work.source, train) else train
-    fitted = fit_step(plan, work.place, train, seed, source)
+    fitted = fit_step(plan, work.place, train, seed, source, tell)
     if work.step.mode == "replace":
         return replace(work, fitted=fitted)
     copies = work.step.copies(source, seeds.key(seed, "copies", work.step.called))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 from leaven import seeds
@@ -11,6 +12,7 @@ from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.plan.matching import Matching
 from leaven.plan.steps import Plan, Step
+from leaven.progress import Tell, quiet
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +33,15 @@ class FittedStep:
     filters: tuple[Any, ...]
 
 
-def fit_step(plan: Plan, place: int, train: Rows, seed: int, read: Rows | None = None) -> FittedStep:
+def fit_step(
+    plan: Plan, place: int, train: Rows, seed: int, read: Rows | None = None, tell: Tell = quiet
+) -> FittedStep:
     """Fit step number `place` (from 1) of a plan.
 
     Transforms and filters learn from `train`, the real rows; generators from the rows that they read,
     which are the real ones unless the plan is layered.
 
-    Raises DataError where there is nothing to learn from.
+    A generator whose `fit` has a `tell` says how far it is. Raises DataError where there is nothing to learn from.
     """
     step = plan.all[place - 1]
     if not len(train) or (isinstance(train, Histories) and not train.events):
@@ -46,7 +50,9 @@ def fit_step(plan: Plan, place: int, train: Rows, seed: int, read: Rows | None =
     transform, generator = None, None
     use: Any = step.use
     if step.is_generator:
-        generator = Matching.of(use.fit(train if read is None else read, seeds.key(key, "fit")), step, train)
+        told = {"tell": tell} if "tell" in signature(use.fit).parameters else {}
+        learned = use.fit(train if read is None else read, seeds.key(key, "fit"), **told)
+        generator = Matching.of(learned, step, train)
     else:
         transform = use.fit(train)
     return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed, generator))

@@ -11,11 +11,12 @@ import numpy as np
 from leaven import seeds
 from leaven.compare import Question
 from leaven.compare.effect import percent, shown
-from leaven.contracts import Engine, Tell
+from leaven.contracts import Engine
 from leaven.data.histories import REAL
 from leaven.experiment import judged, work
 from leaven.experiment import run as run_arms
 from leaven.plan import epoch_rows, load
+from leaven.progress import Tell, quiet
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, REPORT, Run, write_json
 from leaven.spec import Spec
@@ -28,10 +29,6 @@ from leaven.study.shape import begins_to_hurt, knee
 
 HALF = 0.5
 """Progress of the epoch whose rows are held against real ones, where steps make fresh ones in each."""
-
-
-def quiet(done: int, total: int, words: str) -> None:
-    """Tell nobody."""
 
 
 def dose(

@@ -11,6 +11,7 @@ from leaven.data.shop import Shop
 from leaven.dosage.strategy import Uniform
 from leaven.engines.local import Local
 from leaven.errors import GateError
+from leaven.generators.autoregressive import Autoregressive
 from leaven.generators.markov import Markov
 from leaven.plan import Plan, Step, epoch_rows, expand, load, preview, write
 from leaven.plan import expansion as expansion_module
@@ -178,3 +179,12 @@ def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
     for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="replace", p=0.5), Mask()]))):
         rows = write(train, plan, tmp_path / name, seed=7).rows()
         assert same(load(tmp_path / name, plan, train), rows)
+
+
+def test_a_generator_that_learns_says_how_far_it_is_by_the_name_of_its_step(train, tmp_path) -> None:
+    heard: list[tuple[int, int, str]] = []
+    plan = Plan([Step(Autoregressive(steps=3, width=8), name="writer")])
+    write(train, plan, tmp_path, seed=7, tell=lambda *said: heard.append(said))
+    learning = [(done, total) for done, total, words in heard if words.startswith("writer learns: training")]
+    assert learning[-1] == (3, 3)
+    assert (0, 0, "writer learns") in heard

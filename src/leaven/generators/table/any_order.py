@@ -15,6 +15,7 @@ from leaven.data.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.table.binning import MISSING, Binning
 from leaven.generators.table.layout import Keys, Layout, in_chunks, read, write
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.nets.any_order import CellNet
@@ -51,7 +52,7 @@ class AnyOrder:
             if not getattr(self, name) > 0:
                 raise SpecError(f"any_order.{name}", "more than 0", str(getattr(self, name)), "")
 
-    def fit(self, train: Samples, key: int) -> AnyOrderTable:
+    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> AnyOrderTable:
         """Learns from the rows, by their weights; FitError for no rows."""
         import torch
 
@@ -77,6 +78,7 @@ class AnyOrder:
             measure=("minus_valid_loss", "minus valid loss"),
             device=self.device,
             precision="32-true",
+            tell=tell,
         )
         outcome = go(task, course)
         return AnyOrderTable(self, layout, binning, net, outcome.facts)

@@ -12,6 +12,7 @@ from leaven.data.samples import Samples
 from leaven.generators.table.coding import Coding, Floats, from_rows, normal
 from leaven.generators.table.layout import Keys
 from leaven.generators.table.neural import NetTable, check_positive, learned, loaded
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,9 +48,9 @@ class TableDiffusion:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         check_positive("diffusion", self, *names)
 
-    def fit(self, train: Samples, key: int) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Learns from the rows, by their weights; FitError for no rows."""
-        return learned("diffusion", self, train, key)
+        return learned("diffusion", self, train, key, tell)
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:

@@ -14,6 +14,7 @@ from leaven.errors import SpecError
 from leaven.generators.table.coding import Coding, Floats, from_rows, normal
 from leaven.generators.table.layout import Keys
 from leaven.generators.table.neural import NetTable, check_positive, learned, loaded
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,9 +59,9 @@ class TableGan:
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         check_positive("gan", self, *names)
 
-    def fit(self, train: Samples, key: int) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Learns from the rows, by their weights; FitError for no rows."""
-        return learned("gan", self, train, key)
+        return learned("gan", self, train, key, tell)
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:

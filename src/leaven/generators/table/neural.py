@@ -13,6 +13,7 @@ from leaven.data.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.table.coding import Coding, Floats
 from leaven.generators.table.layout import Keys, Layout, in_chunks, read, write
+from leaven.progress import Tell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ def check_positive(kind: str, wish: Any, *names: str) -> None:
             raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
 
 
-def learned(kind: str, wish: Wish, train: Samples, key: int) -> NetTable:
+def learned(kind: str, wish: Wish, train: Samples, key: int, tell: Tell) -> NetTable:
     """Trains the net of a wish on the rows, by their weights; a tenth of them chooses the best weights."""
     import torch
 
@@ -85,6 +86,7 @@ def learned(kind: str, wish: Wish, train: Samples, key: int) -> NetTable:
         measure=("minus_valid_loss", "minus valid loss"),
         device=wish.device,
         precision="32-true",
+        tell=tell,
     )
     outcome = go(wish.task(net, coded, key), course)
     return settled(NetTable(kind, wish, layout, coding, net, outcome.facts), key)

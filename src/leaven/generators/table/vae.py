@@ -11,6 +11,7 @@ from leaven.generators.privacy import Privacy
 from leaven.generators.table.coding import Coding, Floats, from_rows, normal
 from leaven.generators.table.layout import Keys
 from leaven.generators.table.neural import NetTable, check_positive, learned, loaded
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,13 +52,13 @@ class TableVae:
         object.__setattr__(self, "privacy", Privacy.read(self.privacy))
         check_positive("vae", self, *names)
 
-    def fit(self, train: Samples, key: int) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Learns from the rows, by their weights; FitError for no rows, MissingExtra for a bound without Opacus."""
         if self.privacy is not None:
             from leaven.generators.table.private import learned_privately
 
             return learned_privately(self, self.privacy, train, key)
-        return learned("vae", self, train, key)
+        return learned("vae", self, train, key, tell)
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:

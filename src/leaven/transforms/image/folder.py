@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from leaven import registry, seeds
 from leaven.contracts import ImageTransform
 from leaven.data.catalog import Catalog
 from leaven.data.pictures import Pixels, encoded
+from leaven.progress import Tell, quiet
 from leaven.transforms.image.preview import Show
 from leaven.transforms.image.sources import BLOCK, Sources, block, called_by
 from leaven.transforms.image.views import changed
@@ -24,7 +25,7 @@ def save_views(
     folder: Path,
     catalog: Catalog | None = None,
     names: Sequence[str] | None = None,
-    tell: Callable[[int, int, str], None] = lambda done, total, words: None,
+    tell: Tell = quiet,
 ) -> int:
     """Writes `show.copies` views of every picture as JPEG, and views.csv: file, source, name, copy, key; how many.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from leaven.contracts import ImageTransform
 from leaven.data.catalog import Catalog
 from leaven.data.pictures import Pixels
 from leaven.errors import DataError
+from leaven.progress import Tell, quiet
 from leaven.transforms.image.sources import BLOCK, Sources, block, called_by, said
 from leaven.transforms.image.views import changed, unchanged
 
@@ -83,7 +84,7 @@ def previewed(
     show: Show,
     catalog: Catalog | None = None,
     names: Sequence[str] | None = None,
-    tell: Callable[[int, int, str], None] = lambda done, total, words: None,
+    tell: Tell = quiet,
 ) -> PicturePreview:
     """A preview of files or of pictures; those shown lie evenly over all of them.
 
