@@ -29,6 +29,8 @@ REAL = 0
 """The origin of a row that nobody made."""
 FROM_NOISE = 0
 """The parent key of a row that was made from no real row."""
+PRICE = "price"
+"""The other column of an event that says something of its item alone."""
 
 _ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
@@ -174,7 +176,8 @@ class Histories:
         """The same rows with other events: what a kernel returned.
 
         source int64 (new events,): which of my events each new one came from, -1 for none (other
-        columns of such an event are 0, or empty). rows int64 (new rows,): which of my rows each new
+        columns of such an event are 0, or empty). A price stays with its item: where that is another now, it is 0,
+        which is no price. rows int64 (new rows,): which of my rows each new
         row came from; None when row i came from row i. `targets` never exceeds the new length less
         one, and stays "all but the first" where it was.
         """
@@ -184,6 +187,8 @@ class Histories:
             old = self.starts if rows is None else offsets(self.lengths[rows])
             columns["targets"] = _fitting_targets(columns["targets"], old, starts)
         extra = {name: _carried(column, source) for name, column in self.extra.items()}
+        if PRICE in extra:
+            extra[PRICE] = np.where(_carried(self.items, source) == items, extra[PRICE], 0)
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
     def real_only(self) -> Histories:

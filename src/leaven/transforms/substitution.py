@@ -117,7 +117,7 @@ class Placing:
 
 
 def _in_place(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
-    """Rows of the same lengths; other columns of a replaced event stay."""
+    """Rows of the same lengths; other columns of a replaced event stay, but its price."""
     return rows.rebuilt(rows.starts, drawn, rows.times, same_events(rows))
 
 

@@ -1,5 +1,7 @@
 """Histories keep their promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,11 @@ def test_a_rebuilt_row_has_no_more_targets_than_events() -> None:
         source=np.array([1, 2, 3, 4]),
     )
     assert shorter.targets.tolist() == [1, 0, 0]
+
+
+def test_a_price_stays_with_its_item_and_other_columns_with_the_event() -> None:
+    rows = Histories.of([[1, 2, 3]], n_items=4)
+    rows = replace(rows, extra={"price": np.array([1.5, 2.5, 3.5]), "value": np.array([4.0, 5.0, 3.0])})
+    new = rows.rebuilt(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
+    assert new.extra["price"].tolist() == [1.5, 0.0, 0.0]
+    assert new.extra["value"].tolist() == [4.0, 5.0, 0.0]
