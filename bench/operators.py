@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -165,34 +166,34 @@ def best_of(job: Callable[[], object], turns: int, clock: Callable[[], float] = 
     return quickest
 
 
-def leaven_arm() -> dict[str, float]:
-    """Nanoseconds a history of the kernels, on one thread."""
+def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Each operator at work on all rows, its kernel compiled."""
     rows = beauty()
     many = repeated(rows, ROWS)
     ones = np.ones(len(many), np.float32)
-    found = {}
     for kind in WANTED:
         fitted = registry.made("transforms", kind).fit(rows)
         fitted(rows, rows.keys, ones[: len(rows)])
-        found[kind] = best_of(lambda f=fitted: f(many, many.keys, ones), TURNS) / len(many) * 1e9
-    return found
+        yield kind, partial(fitted, many, many.keys, ones)
+
+
+def leaven_arm() -> dict[str, float]:
+    """Nanoseconds a history of the kernels, on one thread."""
+    return {kind: best_of(job, TURNS) / ROWS * 1e9 for kind, job in jobs()}
 
 
 def threads_arm() -> dict[str, float]:
     """How many times sooner two threads are done than one by the clock: the middle one of many pairs of turns."""
     from numba import config
 
-    rows = beauty()
-    many = repeated(rows, ROWS)
-    ones = np.ones(len(many), np.float32)
     found = {}
-    for kind in WANTED:
-        fitted, ratios = registry.made("transforms", kind).fit(rows), []
+    for kind, job in jobs():
+        ratios = []
         for _ in range(THREAD_TURNS):
             spent = []
             for threads in (1, 2):
                 config.NUMBA_NUM_THREADS = threads
-                spent.append(best_of(lambda f=fitted: f(many, many.keys, ones), 1, time.perf_counter))
+                spent.append(best_of(job, 1, time.perf_counter))
             ratios.append(spent[0] / spent[1])
         found[kind] = statistics.median(ratios)
     return found
@@ -203,17 +204,12 @@ def alone_arm() -> dict[str, float]:
 
     They begin at a second of the clock that tells a sibling process when to begin as well.
     """
-    rows = beauty()
-    many = repeated(rows, ROWS)
-    ones = np.ones(len(many), np.float32)
     found = {}
-    for kind in WANTED:
-        fitted = registry.made("transforms", kind).fit(rows)
-        fitted(rows, rows.keys, ones[: len(rows)])
+    for kind, job in jobs():
         time.sleep(PAUSE - time.time() % PAUSE)
         until, turns = time.time() + 0.7 * PAUSE, []
         while time.time() < until:
-            turns.append(best_of(lambda f=fitted: f(many, many.keys, ones), 1, time.perf_counter))
+            turns.append(best_of(job, 1, time.perf_counter))
         found[kind] = statistics.median(turns)
     return found
 
