@@ -57,7 +57,7 @@ ARMS = {
     "ids": Arm(CORE),
     "ids, rows for cold items": Arm(CORE, Plan([Step(ColdItems(by=WORDS, cold_events=0), keep=(Copies(),))])),
     "words": Arm(READER),
-    "words, newcomers first": Arm(replace(READER, newcomers=0.5)),
+    "words, a fifth newcomers": Arm(replace(READER, newcomers=0.2)),
     "words, views": Arm(READER, VIEWS),
     "words, views, consistency": Arm(replace(READER, consistency=0.1), VIEWS),
 }

@@ -32,7 +32,8 @@ class FusedTable(nn.Module):
     dropout  share of the ids that are left out while training
 
     Where an id is left out or not known, one vector that all of them share stands for it: what to expect of a stranger.
-    Training has taught ids to stand before strangers; `lift` (0 at first) is what is added to a stranger's score.
+    Training teaches ids to stand before strangers: `newcomers` (0 at first) is the share of a list's places that is
+    kept for items that training rows do not hold (`ranking.rank`).
     """
 
     def __init__(self, width: int, read: Sequence[Tensor], taken: Tensor, dropout: float) -> None:
@@ -44,13 +45,14 @@ class FusedTable(nn.Module):
         self.register_buffer("taken", framed(taken[:, None].float(), 1.0))
         for place, one in enumerate(read):
             self.register_buffer(f"read_{place}", framed(one))
-        self.lift: Tensor
-        self.register_buffer("lift", torch.zeros(()))
+        self.newcomers: Tensor
+        self.register_buffer("newcomers", torch.zeros(()))
         self.seen: list[Tensor] | None = None
 
-    def lifts(self) -> Tensor | None:
-        """float32 (items,): `lift` for items that training rows do not hold; None where it is nothing."""
-        return self.lift * (1 - self.taken[1:-1, 0]) if float(self.lift) else None
+    def apart(self) -> tuple[Tensor, float] | None:
+        """(bool (items,): items that training rows do not hold, `newcomers`); None where that is 0."""
+        share = float(self.newcomers)
+        return (self.taken[1:-1, 0] == 0, share) if share else None
 
     def settle(self) -> None:
         """After its numbers were drawn: what pads is nothing."""

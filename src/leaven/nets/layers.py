@@ -70,8 +70,8 @@ class ItemTable(nn.Embedding):
         """(items, width): the vectors of all items."""
         return self.weight[1:-1]
 
-    def lifts(self) -> Tensor | None:
-        """float32 (items,): what is added to the score of each item; None: nothing."""
+    def apart(self) -> tuple[Tensor, float] | None:
+        """(bool (items,): which have places of their own in lists, their share); None: no item has."""
         return None
 
     def settle(self) -> None:

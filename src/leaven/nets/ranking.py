@@ -8,66 +8,72 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from leaven import seeds
 from leaven.data.histories import HeldOut, Histories
-from leaven.nets import lists, packs
+from leaven.nets import packs
 from leaven.nets.layers import Encoder
 
 _CELLS = 4_194_304  # scores held at a time: 16 MB
 _MOST_USERS = 1024
-_STEERING = 10  # items of the lists by which a lift is chosen
-LIFTS = tuple(nth / 40 for nth in range(41))
-"""What may be added to the cosines of items that nobody took."""
 
 Items = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
+Listed = tuple[Items, Scores]
 
 
 @torch.inference_mode()
-def rank(
-    net: Encoder,
-    histories: Histories,
-    k: int,
-    seen: Histories | None,
-    unit: bool,
-    among: npt.NDArray[np.bool_] | None = None,
-) -> tuple[Items, Scores]:
+def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> Listed:
     """(items int32 (users, k) best first, scores float32 (users, k)); 0 and minus infinity where nothing is left.
 
-    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products; among
-    bool (items,): the items that may be listed, None: all. Who has no event yet gets the items that are taken most
-    often.
+    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products. Who
+    has no event yet gets the items that are taken most often. Where the net's item vectors say so, a share of the
+    places is kept for items that nobody took (`FusedTable.newcomers`).
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors = _table(net, unit)
+    vectors, apart = _table(net, unit), net.items.apart()
     rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
-    barred = None if among is None else torch.from_numpy(~among).to(vectors.device)
     order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
     for users in _runs(order, int((histories.lengths == 0).sum()), rows):
         known = histories.take(users)
         scored = _scores(net, known, vectors, unit) if known.events else net.counts.repeat(len(users), 1)
         if seen is not None:
             _leave_out(scored, seen.take(users))
-        if barred is not None:
-            scored = scored.masked_fill(barred, -torch.inf)
-        top, place = scored.topk(min(k, scored.shape[1]), dim=1)
-        listed = torch.where(top == -torch.inf, 0, place + 1)
-        items[users, : top.shape[1]], scores[users, : top.shape[1]] = listed.cpu().numpy(), top.cpu().numpy()
+        if apart is None or not known.events:
+            listed = _best(scored, k)
+        else:
+            new, share = apart
+            common, fresh = (_best(scored.masked_fill(barred, -torch.inf), k) for barred in (new, ~new))
+            listed = _mixed(common, fresh, known.keys, share)
+        width = listed[0].shape[1]
+        items[users, :width], scores[users, :width] = listed
     return items, scores
 
 
-def best_lift(net: Encoder, users: HeldOut, absent: npt.NDArray[np.bool_]) -> tuple[float, list[float]]:
-    """(what to add to the cosines of absent items, NDCG@10 of these users for each of `LIFTS`): the least of the best.
+def _best(scored: Tensor, k: int) -> Listed:
+    """The k best items of each user and their scores; 0 and minus infinity where nothing is left."""
+    top, place = scored.topk(min(k, scored.shape[1]), dim=1)
+    return torch.where(top == -torch.inf, 0, place + 1).int().cpu().numpy(), top.cpu().numpy()
 
-    absent bool (items,). Each user has a list of absent items and one of the others, which are merged for each lift.
+
+def _mixed(common: Listed, new: Listed, keys: npt.NDArray[np.uint64], share: float) -> Listed:
+    """(items int32, scores float32 (users, k)) of lists in which about that share of the places belongs to new items.
+
+    Systematic sampling: a place is new where place * share + u passes a whole number, u drawn from the user's key. So
+    new items are spread evenly, and each place has one as often as `share` says. Where one side has no item left the
+    other goes on. A new item takes the score of the common one whose place it has, so that scores still fall.
     """
-    known = users.histories
-    common, rare = (rank(net, known, _STEERING, known, True, side) for side in (~absent, absent))
-    items, reached = np.concatenate([common[0], rare[0]], axis=1), []
-    for lift in LIFTS:
-        scores = np.concatenate([common[1], rare[1] + np.float32(lift)], axis=1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :_STEERING]
-        reached.append(lists.ndcg(np.take_along_axis(items, order, 1), users))
-    return LIFTS[int(np.argmax(reached))], reached
+    (of_common, at_common), (of_new, at_new) = common, new
+    k = of_common.shape[1]
+    lasting_new, lasting_common = ((side > 0).sum(1)[:, None] for side in (of_new, of_common))
+    is_new = np.diff(np.floor(np.arange(k + 1) * share + seeds.uniform(keys, 0)[:, None]), axis=1) > 0
+    is_new &= is_new.cumsum(1) <= lasting_new
+    is_new |= (~is_new).cumsum(1) > lasting_common
+    nth = np.where(is_new, is_new.cumsum(1), (~is_new).cumsum(1)) - 1
+    items = np.where(is_new, np.take_along_axis(of_new, nth, 1), np.take_along_axis(of_common, nth, 1))
+    displaced = np.minimum((~is_new).cumsum(1) - ~is_new, k - 1)
+    scores = np.take_along_axis(at_common, displaced, 1)
+    scores = np.where(is_new & np.isneginf(scores), np.take_along_axis(at_new, nth, 1), scores)
+    return items, np.where(items > 0, np.minimum.accumulate(scores, axis=1), -np.inf).astype(np.float32)
 
 
 @torch.inference_mode()
@@ -106,9 +112,7 @@ def _scores(net: Encoder, known: Histories, vectors: Tensor, unit: bool) -> Tens
     """float32 (users, items)."""
     pack = packs.pack(packs.last_stretches(known, net.shape.length), learn=False)
     states, _ = net(pack.to(vectors.device), pack.targets.to(vectors.device))
-    scored = (F.normalize(states, dim=-1) if unit else states).float() @ vectors
-    lifts = net.items.lifts()
-    return scored if lifts is None else scored + lifts
+    return (F.normalize(states, dim=-1) if unit else states).float() @ vectors
 
 
 def _leave_out(scores: Tensor, seen: Histories) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Encoder, FittedEncoder, Ranked, Recommender, Training
 from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
+from leaven.data.histories import HeldOut, Histories
 from leaven.encoders.attributes import Attributes
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
@@ -40,9 +40,10 @@ class Multimodal:
     consistency  weight of a second loss: two views of an item, drawn by the plan's steps on items, or told apart by
                  dropout where there are none, shall be alike among the items of a batch; 0: none
     consistency_temperature  of its cosines
-    newcomers    what is added to the cosine of an item that no training row holds. None: what serves the validation
-                 users best (0 where there are none), which the facts tell. Training compares such items with nothing,
-                 so that nothing else says how often a list should hold them
+    newcomers    share of each list's places that items get which no training row holds, 0..1. None: as often as
+                 validation users took such items (0 where there are none), after the calibrated lists of Steck
+                 (RecSys 2018). Training compares such items with nothing, and ids that were trained stand before
+                 them: by scores alone lists would hardly hold one
 
     Items that no training row holds have no vector of their id, are told by what is read of them, and are never
     among the negatives, for nobody could have taken them. So items of the catalogue that nobody ever bought are
@@ -67,9 +68,9 @@ class Multimodal:
         if not (self.consistency >= 0 and self.consistency_temperature > 0):
             got = f"{self.consistency}, {self.consistency_temperature}"
             raise SpecError("multimodal.consistency", "0 (off) or more, and a temperature above 0", got, "")
-        if self.newcomers is not None and not 0 <= self.newcomers <= 2:
-            fix = "cosines lie between -1 and 1; leave it out, and validation users decide"
-            raise SpecError("multimodal.newcomers", "a number in 0..2", str(self.newcomers), fix)
+        if self.newcomers is not None and not 0 <= self.newcomers <= 1:
+            fix = "leave it out, and validation users say how often"
+            raise SpecError("multimodal.newcomers", "a share in 0..1", str(self.newcomers), fix)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -114,7 +115,8 @@ class Multimodal:
         inner = self.core.trained(train, training, ItemSide(table, beside, mark))
         known = {wish.modality: round(float(one.any(1).mean()), 4) for wish, one in zip(fitted, plain, strict=True)}
         facts = dict(inner.facts) | {"items_known_by": known, "items_never_taken": int((~taken).sum())}
-        facts |= self._welcome(inner, training, ~taken)
+        table.newcomers.fill_(self._newcomers(training.valid, taken))
+        facts["newcomers"] = round(float(table.newcomers), 4)
         left_out = [wish.modality for wish in self.encoders if wish not in fitted]
         if left_out:
             facts["modalities_left_out"] = left_out
@@ -122,20 +124,11 @@ class Multimodal:
             facts["pictures_unread"] = next(filter(None, unread))
         return MultimodalRecommender(replace(inner, facts=facts), [one.shape[1] for one in plain])
 
-    def _welcome(
-        self, inner: TransformerRecommender, training: Training, absent: npt.NDArray[np.bool_]
-    ) -> dict[str, float]:
-        """Say how much is added to the scores of absent items (bool (items,)); what of that the facts tell."""
-        from leaven.nets.fusion import FusedTable
-        from leaven.nets.ranking import best_lift
-
-        lift, told = self.newcomers or 0.0, {}
-        if self.newcomers is None and absent.any() and training.valid is not None and len(training.valid):
-            lift, reached = best_lift(inner.net, training.valid, absent)
-            told = {"valid_ndcg_without_newcomers": reached[0], "valid_ndcg_with_newcomers": max(reached)}
-        assert isinstance(inner.net.items, FusedTable)
-        inner.net.items.lift.fill_(lift)
-        return {"newcomers": lift} | told
+    def _newcomers(self, valid: HeldOut | None, taken: npt.NDArray[np.bool_]) -> float:
+        """The share of places for items that are not taken (bool (items,)); `valid` says how often users take them."""
+        if self.newcomers is not None or valid is None or not len(valid.items):
+            return self.newcomers or 0.0
+        return float((~taken[valid.items - 1]).mean())
 
     def _fitted(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:
         """The encoders for which the catalogue has something, fitted."""

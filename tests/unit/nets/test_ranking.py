@@ -1,9 +1,12 @@
 """Ranked lists: the best items, none that was had, none that does not exist."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from leaven import seeds
 from leaven.contracts import Ranked
 from leaven.data.histories import HeldOut, Histories
 from leaven.metrics.ranking import Ndcg
@@ -59,18 +62,31 @@ def test_the_figure_that_steers_training_is_the_metric() -> None:
     assert lists.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
 
 
-def test_only_the_items_asked_for_are_listed() -> None:
-    among = np.arange(N_ITEMS) % 3 == 0
-    items, _ = ranking.rank(net(), users(), 5, None, True, among)
-    assert among[items - 1].all()
+def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every third item is new. (items and scores of all users with an event, which items are new)."""
+    made, rows, new = net(), users(), np.arange(N_ITEMS) % 3 == 0
+    made.items.apart = lambda: (torch.from_numpy(new), share)  # type: ignore[method-assign]
+    rows = rows.take(np.repeat(np.flatnonzero(rows.lengths > 0), 20))
+    rows = replace(rows, keys=seeds.user_keys([str(row) for row in range(len(rows))]))
+    items, scores = ranking.rank(made, rows, k, rows, unit=True)
+    return items, scores, np.append(new, False)[items - 1]
 
 
-def test_a_lift_is_the_least_that_serves_its_users_best() -> None:
-    rows, absent = users().take(users().lengths > 0), np.arange(N_ITEMS) % 3 == 0
-    made, starts = net(), np.arange(len(rows) + 1)
-    first = ranking.rank(made, rows, 1, rows, True, absent)[0][:, 0]
-    lift, reached = ranking.best_lift(made, HeldOut(rows, first, np.zeros(len(rows)), starts), absent)
-    assert reached[-1] == max(reached) == 1.0
-    assert lift == ranking.LIFTS[reached.index(1.0)] > 0
-    common = ranking.rank(made, rows, 1, rows, True, ~absent)[0][:, 0]
-    assert ranking.best_lift(made, HeldOut(rows, common, np.zeros(len(rows)), starts), absent)[0] == 0.0
+@pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
+def test_each_place_is_a_new_items_as_often_as_was_asked(share) -> None:
+    items, scores, new = lists_with_new_items(share, k=5)
+    assert np.allclose(new.mean(0), share, atol=0.06)
+    counts = new.sum(1)
+    assert set(counts) <= {int(5 * share), int(np.ceil(5 * share))}
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert all(len(set(row)) == 5 for row in items.tolist())
+
+
+def test_where_one_side_has_no_item_left_the_other_goes_on() -> None:
+    items, scores, new = lists_with_new_items(0.5, k=N_ITEMS)
+    for row, said, score in zip(items, new, scores, strict=True):
+        left = row[row > 0]
+        assert len(set(left.tolist())) == len(left)
+        assert said[: len(left)].sum() == len({item for item in left if item % 3 == 1})
+        assert np.isfinite(score[: len(left)]).all()
+        assert np.isneginf(score[len(left) :]).all()
