@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from leaven.engines.local import Local
 from leaven.experiment import run
 from leaven.progress import shown
-from leaven.spec import load
+from leaven.spec import Spec, load
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
@@ -30,20 +32,26 @@ def show(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("example", choices=list(WHERE))
     parser.add_argument("--set", action="append", default=[], dest="changes")
+    parser.add_argument("--arm", action="append", default=[], help="some of its arms; all where left out")
     asked = parser.parse_args(arguments)
-    facts = found(asked.example, asked.changes, ROOT / "runs" / "examples" / asked.example)
+    facts = found(asked.example, asked.changes, ROOT / "runs" / "examples" / asked.example, asked.arm)
     print(facts["verdict"]["headline"], end="\n\n")
     print("\n".join(arms(facts["comparison"])), end="\n\n")
     print("\n".join(groups(facts["comparison"])), end="\n\n")
     print("\n".join(costs(facts)))
 
 
-def found(example: str, changes: list[str], folder: Path) -> dict[str, Any]:
-    """The facts of an example on its public data, run in a folder, from where it was stopped."""
+def found(example: str, changes: list[str], folder: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The facts of an example or of some of its arms, on its public data, in a folder, from where it was stopped."""
     files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[example].items()]
-    spec = load(ROOT / "examples" / f"{example}.toml", [*files, *changes])
+    spec = with_arms(load(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
     with shown() as tell:
         return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
+
+
+def with_arms(spec: Spec, names: Sequence[str]) -> Spec:
+    """The same with these arms alone; as it is where none is named."""
+    return replace(spec, arms=tuple(map(spec.arm, names)) or spec.arms)
 
 
 def arms(comparison: dict[str, Any]) -> list[str]:

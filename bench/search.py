@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bench.examples import ROOT, arms, groups
+from bench.examples import ROOT, arms, groups, with_arms
 from bench.quality import FILES, FOLDER
 from leaven.engines.local import Local
 from leaven.experiment import run
@@ -49,8 +48,7 @@ def found(file: str, steps: int, seeds: int, names: list[str]) -> dict[str, Any]
     """The facts of a run on one file, of some candidates or of all."""
     changes = [f"data.interactions={(FOLDER / FILES[file]).resolve()}", "judge=false"]
     changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
-    spec = load(SPEC, changes)
-    spec = replace(spec, arms=tuple(map(spec.arm, names)) or spec.arms)
+    spec = with_arms(load(SPEC, changes), names)
     folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-some' if names else ''}"
     with shown() as tell:
         return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
