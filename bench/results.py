@@ -105,6 +105,7 @@ PARTS = {
         ["-m", "bench.search"],
         "Candidates of examples/search.toml: best NDCG@10 on validation while training, one seed.",
     ),
+    "expansion-arms": Part("Which expansion helps on Beauty", ["-m", "bench.examples", "beauty-expansion"]),
     "rounds": Part("A recommender's own rows over rounds", ["-m", "bench.rounds"]),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]

@@ -21,7 +21,8 @@ from leaven.nets.training import Chance
 
 Ints = npt.NDArray[np.int64]
 
-_NEGATIVES = 4_096  # drawn in each step; no more items than that are all taken
+_FULL = 20_000  # items, up to which the softmax runs over all: twice the cost, and rows lean less to what is popular
+_NEGATIVES = 4_096
 _LOOKED_AT = 256  # stretches whose likelihood is asked for together
 _CELLS = 1 << 18  # logits held at a time: 1 MB, which stays in the cache
 _GROUPS = 4  # of equal length inside a batch: padding costs little
@@ -191,7 +192,7 @@ class NextEvent:
         states = net(batch).float()
         states = torch.cat([states, states.new_ones(len(states), 1)], dim=1)
         vectors, own = self.decoder.vectors().float(), batch.targets - 1
-        if self.decoder.shape.n_items <= _NEGATIVES:
+        if self.decoder.shape.n_items <= _FULL:
             hits = torch.stack([torch.arange(len(own), device=device), own])
             total = losses.against(states, vectors[own], vectors, batch.weight, hits)
         else:
