@@ -143,10 +143,12 @@ def run(
     resume: bool = False,
     changes: Sequence[str] = (),
     workers: int = 1,
+    at_once: int = 1,
 ) -> Run:
     """The whole experiment of a spec file, as `leaven run`: `.folder` is where all lies, `.facts()` what was found.
 
-    changes: "key=value", as `--set` takes them. out: by default runs/NAME.
+    changes: "key=value", as `--set` takes them. out: by default runs/NAME. workers: processes that make rows; at_once:
+    trainings side by side. For more than one of either a script needs `if __name__ == "__main__":`.
 
     Raises LeavenError for a spec or data that cannot be used; what was finished stays, and `resume` goes on.
     """
@@ -158,7 +160,7 @@ def run(
     wish = load(spec, changes)
     folder = Path(out) if out is not None else Path("runs") / wish.name
     with shown() as tell:
-        return experiment.run(wish, folder, resume, made("engines", "local", {"workers": workers}), tell)
+        return experiment.run(wish, folder, resume, made("engines", "local", {"workers": workers}), tell, at_once)
 
 
 def list_kinds(family: str = "") -> dict[str, list[str]] | list[str]:

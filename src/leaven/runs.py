@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,16 @@ VIEWS = "views"
 """Folder of an arm: what its steps on items made."""
 
 
+def _untold(event: str, facts: Mapping[str, Any]) -> None:
+    """Nothing is kept of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """The folder of one run. seconds: what each stage took in this process or before."""
 
     folder: Path
-    log: Callable[[str, Mapping[str, Any]], None] = field(default=lambda event, facts: None)
+    log: Callable[[str, Mapping[str, Any]], None] = field(default=_untold)
 
     @property
     def data(self) -> Path:
@@ -64,6 +69,12 @@ class Run:
         Raises DataError where it is not finished.
         """
         return read_json(self.folder / FACTS, "go on with: leaven run SPEC --resume")
+
+    def is_done(self, name: str, depends: str) -> bool:
+        """Whether a stage has nothing left to do."""
+        note = self.folder / "stages" / f"{plain(name)}.json"
+        known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+        return bool(known.get("done")) and known.get("depends") == depends
 
     @contextmanager
     def stage(self, name: str, depends: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
@@ -112,7 +123,7 @@ def create(folder: Path, resume: bool) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LOCK).exists():
         write_json(folder / LOCK, {})  # ours from the first moment on, so that a kill at any time can be resumed
-    run = Run(folder, _logger(folder / LOG))
+    run = Run(folder, partial(_note, folder / LOG))
     if not all(run.erased().values()):
         fix = "finish it first: leaven erase RUN --user USER, as before"
         raise DataError(str(folder), "files that agree with each other", "an erasure that was cut off", fix)
@@ -126,15 +137,12 @@ def opened(folder: Path) -> Run:
     """
     if not (folder / LOCK).exists():
         raise DataError(str(folder), "the folder of a run", "no lock.json in it", "give the folder that --out named")
-    return Run(folder, _logger(folder / LOG))
+    return Run(folder, partial(_note, folder / LOG))
 
 
-def _logger(path: Path) -> Callable[[str, Mapping[str, Any]], None]:
-    def log(event: str, facts: Mapping[str, Any]) -> None:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"time": round(time.time(), 3), "event": event, **facts}) + "\n")
-
-    return log
+def _note(path: Path, event: str, facts: Mapping[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"time": round(time.time(), 3), "event": event, **facts}) + "\n")
 
 
 def plain(name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from leaven.data.shop import Dirt, Shop
 from leaven.engines.local import Local
-from leaven.errors import DataError, SpecError
+from leaven.errors import DataError, FitError, SpecError
 from leaven.experiment import expand_arm, outline, preview_arms, remaking, run
 from leaven.report.page import render
 from leaven.spec import Spec, load
@@ -82,6 +82,23 @@ def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
     assert facts["verdict"]["headline"]
     assert 0 < facts["comparison"]["means"]["baseline"] < facts["comparison"]["truth"] < 1
     assert (done.folder / "report.html").read_text() == render(facts)
+
+
+def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
+    heard = []
+    beside = run(spec, folder / "beside", at_once=2, tell=lambda *said: heard.append(said))
+    assert (8, 8, "training, 2 at once") in heard
+    assert beside.facts()["comparison"] == done.facts()["comparison"]
+    assert digest(beside.folder, "**/values.npz") == digest(done.folder, "**/values.npz")
+    again = []
+    run(spec, folder / "beside", resume=True, at_once=2, tell=lambda *said: again.append(said[2]))
+    assert not [words for words in again if "at once" in words]  # nothing is left to do
+
+
+def test_an_error_of_a_training_beside_others_names_arm_and_seed(folder) -> None:
+    wish = load(folder / "spec.toml", ["recommender.kind=transformer", "recommender.learning_rate=1e30"])
+    with pytest.raises(FitError, match="baseline, seed 1"):
+        run(wish, folder / "broken", at_once=2)
 
 
 def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done) -> None:

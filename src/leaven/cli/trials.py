@@ -18,6 +18,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", hel
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where a stopped one ended.")]
 EngineName = Annotated[str, typer.Option(metavar="NAME", help="Where rows are made: see `leaven list engines`.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that make rows; 0: one a core.")]
+AtOnce = Annotated[int, typer.Option(min=0, help="Trainings side by side, each on one thread; 0: one a core.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
@@ -29,6 +30,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the spec, say what would be done.")] = False,
     engine: EngineName = "local",
     workers: Workers = None,
+    at_once: AtOnce = 1,
     json: Json = False,
 ) -> None:
     """Train with and without, and say what helped."""
@@ -42,7 +44,7 @@ def run(
         outline = experiment.outline(wish)
         if not dry_run:
             folder = out or Path("runs") / wish.name
-            done = experiment.run(wish, folder, resume, engine_of(engine, workers), tell)
+            done = experiment.run(wish, folder, resume, engine_of(engine, workers), tell, at_once)
     _outlined(outline, json) if dry_run else _finished(done.folder, json)
 
 
@@ -94,7 +96,7 @@ def demo(
             Shop(users=5000, seed=seed).open().write(world, Dirt.typical())
         spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
         printing.hint(f"a shop lies in {world}, the spec of the run is {spec}")
-        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, engine_of("local", None), tell)
+        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, engine_of("local", None), tell, 0)
     _finished(done.folder, json)
 
 

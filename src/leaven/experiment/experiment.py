@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import tomli_w
 
 from leaven.contracts import Engine
-from leaven.experiment import summary, work
+from leaven.experiment import ahead, summary, work
 from leaven.experiment.items import before_after, check_readers, written
 from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
-from leaven.experiment.trial import Bench, Trial, judged_by, trained_on, trial
+from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.progress import Tell, quiet
 from leaven.registry import made
@@ -26,11 +25,18 @@ from leaven.spec import Arm, Spec, repeat_of, resolved
 from leaven.spec.spec import BASELINE, CONTROL
 
 
-def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = None, tell: Tell = quiet) -> Run:
+def run(
+    spec: Spec,
+    out: Path,
+    resume: bool = False,
+    engine: Engine | None = None,
+    tell: Tell = quiet,
+    at_once: int = 1,
+) -> Run:
     """The whole experiment: every arm with every seed, compared, and the report written.
 
     The same spec in the same folder with `resume` goes on where it stopped. `engine` makes the rows; any engine
-    and any number of workers give the same bytes.
+    and any number of workers give the same bytes. at_once: trainings side by side, 0: one a core (`ahead.train`).
 
     Raises LeavenError for a spec or data that cannot be used; what was finished stays. GateError, once all is written,
     where the rows of an arm do not pass a gate of the spec.
@@ -43,12 +49,13 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     work.of(spec).check(spec, prepared.split)
     arms = _expanded(spec, prepared, folder, engine, tell)
     bench = _bench(spec, prepared, folder)
+    ahead.train(bench, arms, at_once, tell)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
     total, trials = len(arms) * spec.evaluate.seeds, list[Trial]()
     for seed in seeds_of_training:  # all arms of a seed before the next: an early stop leaves whole pairs
         for arm in arms:
             told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
-            trials.append(trial(bench, arm.arm, arm.once, arm.mark, seed, told))
+            trials.append(trial(bench, arm, seed, told))
     judging = judge_arms(spec, prepared, folder, [(arm.arm, arm.once, arm.mark) for arm in arms], tell)
     tell(0, 0, "comparing")
     facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
@@ -61,19 +68,11 @@ def run(spec: Spec, out: Path, resume: bool = False, engine: Engine | None = Non
     return folder
 
 
-@dataclass(frozen=True, eq=False)
-class Expanded:
-    """An arm. once: loads its rows; mark: fingerprint of the rows; fact: what the report says of them."""
-
-    arm: Arm
-    once: Callable[[], Any]
-    mark: str
-    fact: dict[str, Any]
-
-
 def _expanded(spec: Spec, prepared: Prepared, run: Run, engine: Engine | None, tell: Tell) -> list[Expanded]:
     """The arms of the spec, between the baseline and the control, whose size follows from theirs."""
-    baseline = Expanded(Arm(BASELINE), lambda: prepared.split.train, prepared.fingerprint, {"name": BASELINE})
+    baseline = Expanded(
+        Arm(BASELINE), partial(getattr, prepared.split, "train"), prepared.fingerprint, {"name": BASELINE}
+    )
     arms = [_expand(spec, arm, prepared, run, engine, tell) for arm in spec.arms]
     most = max((int(arm.fact["rows_new"]) for arm in arms), default=0)
     control = _expand(spec, _control(spec, len(prepared.split.train), most), prepared, run, engine, tell)

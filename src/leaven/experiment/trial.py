@@ -40,6 +40,16 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
+class Expanded:
+    """An arm. once: loads its rows; mark: fingerprint of the rows; fact: what the report says of them."""
+
+    arm: Arm
+    once: Callable[[], Any]
+    mark: str
+    fact: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class Bench:
     """What all trials of a run share. steps: optimiser steps of each; depends: fingerprint of data and judging."""
 
@@ -49,14 +59,19 @@ class Bench:
     steps: int | None
     depends: str
 
+    def stage_of(self, expanded: Expanded, seed: int) -> tuple[str, str]:
+        """(name of the stage of one training, what it depends on)."""
+        depends = fingerprint(self.depends, expanded.mark, self.steps, seed)
+        return f"fit {plain(expanded.arm.name)} {seed}", depends
 
-def trial(bench: Bench, arm: Arm, once: Callable[[], Any], rows_mark: str, seed: int, tell: Tell) -> Trial:
+
+def trial(bench: Bench, expanded: Expanded, seed: int, tell: Tell) -> Trial:
     """Train one arm with one seed and judge it on the test users; taken from the folder where it is done."""
+    arm = expanded.arm
     folder = bench.run.fit(arm.name, seed)
-    depends = fingerprint(bench.depends, rows_mark, bench.steps, seed)
-    with bench.run.stage(f"fit {plain(arm.name)} {seed}", depends, [folder]) as stage:
+    with bench.run.stage(*bench.stage_of(expanded, seed), [folder]) as stage:
         if not stage.done:
-            rows = once()
+            rows = expanded.once()
             steering, pilot = steered.steering(arm.plan, _course(bench, seed), tell)
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
