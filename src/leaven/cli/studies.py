@@ -9,7 +9,7 @@ import typer
 
 from leaven.cli import printing
 from leaven.cli.inquiries import Json
-from leaven.cli.trials import EngineName, Resume, Set, SpecFile, Workers, engine_of
+from leaven.cli.trials import AtOnce, EngineName, Resume, Set, SpecFile, Workers, engine_of
 
 Out = Annotated[Path, typer.Option(help="A new folder for the run of all values.")]
 
@@ -23,6 +23,7 @@ def dose(
     resume: Resume = False,
     engine: EngineName = "local",
     workers: Workers = None,
+    at_once: AtOnce = 1,
     json: Json = False,
 ) -> None:
     """How much? Effect against rows added, and where more begins to hurt."""
@@ -33,7 +34,7 @@ def dose(
         from leaven.spec import load
 
         wish, multiples = load(spec, changes or []), _numbers(doses)
-        done = study.dose(wish, arm, multiples, out, resume, engine_of(engine, workers), tell)
+        done = study.dose(wish, arm, multiples, out, resume, engine_of(engine, workers), tell, at_once)
     _told(done.folder, json)
 
 
@@ -47,6 +48,7 @@ def sweep(
     resume: Resume = False,
     engine: EngineName = "local",
     workers: Workers = None,
+    at_once: AtOnce = 1,
     json: Json = False,
 ) -> None:
     """Which value? Effect and likeness along any number of any step."""
@@ -56,7 +58,7 @@ def sweep(
         from leaven import study
         from leaven.spec import load
 
-        done = study.sweep(load(spec, changes or []), vary, out, resume, engine_of(engine, workers), tell)
+        done = study.sweep(load(spec, changes or []), vary, out, resume, engine_of(engine, workers), tell, at_once)
     _told(done.folder, json)
 
 

@@ -39,16 +39,18 @@ def dose(
     resume: bool = False,
     engine: Engine | None = None,
     tell: Tell = quiet,
+    at_once: int = 1,
 ) -> Run:
     """The effect of an arm over the number of rows that it adds: 0, half, as many, twice as many copies …
 
-    Every dose is an arm of one run, so that a killed one goes on with `resume`. The facts have a part "study": points
-    with intervals, the best dose, the first one beyond it that is worse, and the report shows them.
+    Every dose is an arm of one run, so that a killed one goes on with `resume`, and `at_once` trains several. The facts
+    have a part "study": points with intervals, the best dose, the first one beyond it that is worse, and the report
+    shows them.
 
     Raises SpecError for an arm that adds no rows; whatever `run` raises.
     """
     wish = spec if isinstance(spec, Spec) else load_spec(spec)
-    return _studied(families.doses(wish, arm, doses), Path(out), resume, engine, tell)
+    return _studied(families.doses(wish, arm, doses), Path(out), resume, engine, tell, at_once)
 
 
 def sweep(
@@ -58,20 +60,21 @@ def sweep(
     resume: bool = False,
     engine: Engine | None = None,
     tell: Tell = quiet,
+    at_once: int = 1,
 ) -> Run:
     """Effect and likeness along the values of one field of one step: "arm.NAME.step.0.FIELD=0,0.1,0.3".
 
     Likeness is how well a classifier tells made rows from real ones of users kept apart. Every value is an arm of one
-    run, so that a killed one goes on with `resume`.
+    run, so that a killed one goes on with `resume`, and `at_once` trains several.
 
     Raises SpecError for what is not there or is no number; whatever `run` raises.
     """
     wish = spec if isinstance(spec, Spec) else load_spec(spec)
-    return _studied(families.varied(wish, vary), Path(out), resume, engine, tell)
+    return _studied(families.varied(wish, vary), Path(out), resume, engine, tell, at_once)
 
 
-def _studied(family: Family, out: Path, resume: bool, engine: Engine | None, tell: Tell) -> Run:
-    run = run_arms(family.spec, out, resume, engine, tell)
+def _studied(family: Family, out: Path, resume: bool, engine: Engine | None, tell: Tell, at_once: int) -> Run:
+    run = run_arms(family.spec, out, resume, engine, tell, at_once)
     facts = run.facts()
     tell(0, 0, "the curve")
     facts["study"] = curve(run, family, facts)
