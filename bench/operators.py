@@ -35,7 +35,7 @@ from leaven.data.histories import Histories
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
 TURNS, THREAD_TURNS, EPOCH_TURNS = 5, 40, 5
-PAUSE = 6.0  # seconds of an operator's turns in the arm `alone`
+STRETCH, STRETCHES = 2.0, 4  # seconds, and how many of each kind, in which two processes work by turns
 EPOCH_OPERATORS = ("reorder", "substitute")
 WANTED = {"crop": 25, "mask": 25, "drop": 25, "reorder": 25, "rotate": 25, "insert": 30, "substitute": 30}
 Pair = tuple[list[int], list[int]]
@@ -199,27 +199,32 @@ def threads_arm() -> dict[str, float]:
     return found
 
 
-def alone_arm() -> dict[str, float]:
-    """Seconds by the clock of an operator on one thread: the middle one of many turns.
+def side_arm() -> dict[str, float]:
+    """How many times as much two processes do side by side, which share nothing but the machine, as one does.
 
-    They begin at a second of the clock that tells a sibling process when to begin as well.
+    Two processes run this, with SIDE 0 and 1. By turns, a stretch of the clock each, the first works alone and both
+    work; the middle one of the turns of each counts.
     """
-    found = {}
+    found, side = {}, int(os.environ["SIDE"])
     for kind, job in jobs():
-        time.sleep(PAUSE - time.time() % PAUSE)
-        until, turns = time.time() + 0.7 * PAUSE, []
-        while time.time() < until:
-            turns.append(best_of(job, 1, time.perf_counter))
-        found[kind] = statistics.median(turns)
+        time.sleep(2 * STRETCH - time.time() % (2 * STRETCH))
+        spent: dict[bool, list[float]] = {True: [], False: []}
+        begun = time.time()
+        while (passed := time.time() - begun) < 2 * STRETCHES * STRETCH:
+            alone = int(passed / STRETCH) % 2 == 0
+            if alone and side:
+                time.sleep(STRETCH - passed % STRETCH)
+                continue
+            spent[alone].append(best_of(job, 1, time.perf_counter))
+        found[kind] = 2 * statistics.median(spent[True]) / statistics.median(spent[False]) if not side else 0.0
     return found
 
 
 def processes_arm() -> dict[str, float]:
-    """How many times as much two processes do side by side, which share nothing but the machine, as one does."""
-    one = run("alone")
+    """What the first of two sides found."""
     with ThreadPoolExecutor(2) as pool:
-        pair = list(pool.map(run, ["alone", "alone"]))
-    return {kind: sum(one[kind] / side[kind] for side in pair) for kind in WANTED}
+        sides = [pool.submit(run, "side", SIDE=side) for side in ("0", "1")]
+        return sides[0].result()
 
 
 def epoch_arm() -> dict[str, float]:
@@ -291,7 +296,7 @@ ARMS = {
     "reference": reference_arm,
     "leaven": leaven_arm,
     "threads": threads_arm,
-    "alone": alone_arm,
+    "side": side_arm,
     "processes": processes_arm,
     "epoch": epoch_arm,
     "first": first_call_arm,
