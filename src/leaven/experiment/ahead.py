@@ -1,7 +1,7 @@
 """How are trainings of a run done side by side, before the run goes through them one after the other?
 
 A training is a stage: who comes first does it, and who comes later reads what it left, so that nothing else of a run
-knows of this. Small nets keep few threads busy; on several cores this keeps them all at work.
+knows of this. A small net keeps about two threads busy; on more cores this keeps them all at work.
 """
 
 from __future__ import annotations
