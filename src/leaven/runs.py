@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Run:
     """The folder of one run. seconds: what each stage took in this process or before."""
 
     folder: Path
-    log: Callable[[str, Mapping[str, Any]], None] = field(default=_untold)
+    log: Callable[[str, Mapping[str, Any]], None] = _untold
 
     @property
     def data(self) -> Path:
@@ -72,9 +72,13 @@ class Run:
 
     def is_done(self, name: str, depends: str) -> bool:
         """Whether a stage has nothing left to do."""
-        note = self.folder / "stages" / f"{plain(name)}.json"
-        known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+        known = self._known(name)[1]
         return bool(known.get("done")) and known.get("depends") == depends
+
+    def _known(self, name: str) -> tuple[Path, dict[str, Any]]:
+        """The note of a stage, and what it says; {} where there is none yet."""
+        note = self.folder / "stages" / f"{plain(name)}.json"
+        return note, json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
 
     @contextmanager
     def stage(self, name: str, depends: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
@@ -82,8 +86,7 @@ class Run:
 
         outputs: files and folders that hold half of it when it is cut off; they go when `depends` changed.
         """
-        note = self.folder / "stages" / f"{plain(name)}.json"
-        known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+        note, known = self._known(name)
         if known.get("depends") != depends:
             for path in outputs:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -176,10 +176,10 @@ class Histories:
         """The same rows with other events: what a kernel returned.
 
         source int64 (new events,): which of my events each new one came from, -1 for none (other
-        columns of such an event are 0, or empty). A price stays with its item: where that is another now, it is 0,
-        which is no price. rows int64 (new rows,): which of my rows each new
-        row came from; None when row i came from row i. `targets` never exceeds the new length less
-        one, and stays "all but the first" where it was.
+        columns of such an event are 0, or empty). A price stays with its item: where that is another
+        now, it is 0, which is no price. rows int64 (new rows,): which of my rows each new row came
+        from; None when row i came from row i. `targets` never exceeds the new length less one, and
+        stays "all but the first" where it was.
         """
         mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}

@@ -17,7 +17,7 @@ from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
-from leaven.progress import Tell, quiet
+from leaven.progress import Tell, quiet, within
 from leaven.registry import made
 from leaven.report.page import write as write_page
 from leaven.runs import FACTS, LOCK, RECORDS, REPORT, SPEC, VIEWS, Run, create, fingerprint, write_json, write_text
@@ -54,7 +54,7 @@ def run(
     total, trials = len(arms) * spec.evaluate.seeds, list[Trial]()
     for seed in seeds_of_training:  # all arms of a seed before the next: an early stop leaves whole pairs
         for arm in arms:
-            told = _numbered(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
+            told = within(tell, f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {total})")
             trials.append(trial(bench, arm, seed, told))
     judging = judge_arms(spec, prepared, folder, [(arm.arm, arm.once, arm.mark) for arm in arms], tell)
     tell(0, 0, "comparing")
@@ -91,7 +91,7 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     catalog = getattr(train, "catalog", None)  # labelled rows have none
     mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
     folder = run.arm(arm.name) / "expanded"
-    told = _numbered(tell, arm.name)
+    told = within(tell, arm.name)
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:
         if not stage.done:
             expansion = write(train, arm.plan, folder, spec.seed, engine, _shards(engine), told)
@@ -114,10 +114,6 @@ def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:
     """Every arm takes as many optimiser steps as the recommender would on the real rows."""
     steps = spec.evaluate.steps or spec.recommender.steps(prepared.split.train)
     return Bench(spec, run, prepared.split, steps, fingerprint(prepared.fingerprint, judged_by(spec)))
-
-
-def _numbered(tell: Tell, where: str) -> Tell:
-    return lambda done, total, words: tell(done, total, f"{where}: {words}")
 
 
 def outline(spec: Spec) -> dict[str, Any]:

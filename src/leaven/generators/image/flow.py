@@ -10,7 +10,6 @@ from leaven.data.pictures import Pictures
 from leaven.errors import SpecError
 from leaven.generators.image import frame
 from leaven.generators.image.frame import Codes, DrawnPictures, Learned
-from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.nets.picture_flow import Flow
@@ -43,12 +42,12 @@ class PictureFlow:
             got = f"{self.moves}, {self.guidance}"
             raise SpecError("flow.moves", "1 step or more, guidance of 0 or more", got, "moves = 12")
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None, tell: Tell = quiet) -> DrawnPictures:
+    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
         """Learns from pictures, by category where codes are given.
 
         Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
         """
-        return frame.fit(self, train, key, category, {}, tell)
+        return frame.fit(self, train, key, category, {})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:

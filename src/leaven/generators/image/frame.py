@@ -14,7 +14,6 @@ from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.pictures import Pictures, Pixels
 from leaven.errors import DataError, FitError, SpecError, nearest
-from leaven.progress import Tell
 
 Codes = npt.NDArray[np.int32]
 _SIDES = (8, 16, 32, 64, 128, 256)
@@ -149,9 +148,7 @@ class DrawnPictures:
         checkpoint.write(folder / f"{wish.kind}.safetensors", self.net.state_dict(), said)
 
 
-def fit(
-    wish: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any], tell: Tell
-) -> DrawnPictures:
+def fit(wish: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
     """Any of the generators, trained on pictures, by category where codes are given.
 
     course: what else its training is (`nets.training.Course`).
@@ -167,7 +164,7 @@ def fit(
     learned, codes = looked_at(train, category, wish.kind)
     net = wish.net(learned, seeds.key(key, "begin"))
     task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), wish.batch, key)
-    usual: dict[str, Any] = {"weight_decay": 0.0, "device": wish.device, "precision": "32-true", "tell": tell}
+    usual: dict[str, Any] = {"weight_decay": 0.0, "device": wish.device, "precision": "32-true"}
     outcome = go(task, Course(key=key, steps=wish.steps, learning_rate=wish.learning_rate, **(usual | dict(course))))
     return DrawnPictures(wish, learned, net, outcome.facts | {"curve": outcome.curve})
 

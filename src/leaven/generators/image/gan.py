@@ -10,7 +10,6 @@ from leaven.data.pictures import Pictures
 from leaven.errors import SpecError
 from leaven.generators.image import frame
 from leaven.generators.image.frame import Codes, DrawnPictures, Learned
-from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.nets.picture_gan import Gan
@@ -51,13 +50,13 @@ class PictureGan:
         if self.penalty < 0:
             raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None, tell: Tell = quiet) -> DrawnPictures:
+    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
         """Learns from pictures, by category where codes are given.
 
         Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
         """
         betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
-        return frame.fit(self, train, key, category, {"betas": betas, "rate_falls": False}, tell)
+        return frame.fit(self, train, key, category, {"betas": betas, "rate_falls": False})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:

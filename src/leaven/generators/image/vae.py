@@ -11,7 +11,6 @@ import numpy as np
 from leaven.data.pictures import Pictures, Pixels
 from leaven.generators.image import frame
 from leaven.generators.image.frame import Codes, DrawnPictures, Learned
-from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.nets.picture_vae import Vae
@@ -42,12 +41,12 @@ class PictureVae:
         frame.check_loss("vae.loss", self.loss, LOSSES)
         frame.check_sizes(self)
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None, tell: Tell = quiet) -> DrawnPictures:
+    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
         """Learns from pictures, by category where codes are given.
 
         Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
         """
-        return frame.fit(self, train, key, category, {}, tell)
+        return frame.fit(self, train, key, category, {})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:
