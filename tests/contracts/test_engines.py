@@ -36,6 +36,14 @@ def test_answers_come_in_order_and_equal_a_plain_loop(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_opened_engine_answers_map_after_map(kind) -> None:
+    with engine(kind).opened("contracts.tasks") as kept:
+        for add in (1, 2):
+            found = list(kept.map(tasks.added, [np.arange(3), np.arange(2)], {"add": add}))
+            assert [one.tolist() for one in found] == [[add, add + 1, add + 2], [add, add + 1]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_shards_give_no_answers(kind) -> None:
     assert list(engine(kind).map(tasks.added, [], None)) == []
 

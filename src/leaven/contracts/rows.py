@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -63,4 +64,11 @@ class Engine(Protocol):
 
     def map(self, task: Callable[[Any, Any], Any], shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard; an error names its shard."""
+        ...
+
+    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+        """This engine for several maps: what they need is begun once, and ends with the context.
+
+        modules: those of the tasks, so that workers can import them before there is work.
+        """
         ...

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, forkserver, get_context, parent_process
+from pathlib import Path
 from typing import Any
 
-from leaven.engines.shards import ONE_THREAD, Task, environment, run_one
+from leaven.contracts import Engine
+from leaven.engines.sending import Sent, send
+from leaven.engines.shards import ONE_THREAD, Task, environment, run_all, run_one
 from leaven.errors import LeavenError, SpecError
 
-_SLOW = ("numba", "pyarrow.parquet")  # to import
 _AHEAD = 2  # shards per worker that are on their way: bounds the memory, keeps the workers busy
 
 
@@ -26,7 +30,8 @@ class Local:
     """One loop, or as many processes as there are `workers` (0: one a core), each on one thread.
 
     `task` must be importable (a function of a module), and a script that asks for workers needs
-    `if __name__ == "__main__":`, as processes start afresh. `shared` is sent once to each worker.
+    `if __name__ == "__main__":`, as processes start afresh. `shared` lies in memory once for all workers, in a
+    file of the temporary folder.
     """
 
     workers: int = 1
@@ -35,68 +40,128 @@ class Local:
         if self.workers < 0:
             raise SpecError("local.workers", "0 (one a core) or more", f"{self.workers}", "")
 
+    @property
+    def _processes(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order, while later ones are already at work.
 
         Raises LeavenError that names the shard. Whatever ends the loop (an error, Ctrl-C, a `break`) ends the
         workers, too.
         """
-        workers = min(self.workers or os.cpu_count() or 1, len(shards))
-        if workers > 1:
-            yield from _by_processes(task, shards, shared, workers)
-        else:
+        if min(self._processes, len(shards)) < 2:
+            yield from run_all(task, shards, shared)
+            return
+        with _opened(min(self._processes, len(shards))) as workers:
+            yield from workers.map(task, shards, shared)
+
+    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+        """This engine with workers that stay from map to map and end with the context.
+
+        modules: what is imported for them, beside what this process does meanwhile.
+        """
+        return nullcontext(self) if self._processes < 2 else _opened(self._processes, *modules)
+
+
+@contextmanager
+def _opened(processes: int, *modules: str) -> Iterator[_Workers]:
+    """Workers fork from a process that is ready, and holds no thread: it is begun here, they when there is work."""
+    forkserver.set_forkserver_preload(["leaven.engines.ready", *modules])
+    with environment(ONE_THREAD):
+        forkserver.ensure_running()
+    with tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True) as folder:
+        workers = _Workers(processes, Path(folder))
+        try:
+            yield workers
+        finally:
+            workers.end()
+
+
+class _Workers:
+    """Processes that stay from map to map; an engine, as `Local` is."""
+
+    def __init__(self, workers: int, folder: Path) -> None:
+        self.workers = workers
+        self._folder = folder
+        self._pool: ProcessPoolExecutor | None = None
+        self._maps = 0
+
+    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+        """These; who opened them ends them."""
+        return nullcontext(self)
+
+    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+        """As `Local.map`; a loop that ends early ends the workers, and the next one begins others."""
+        if len(shards) < 2:
+            yield from run_all(task, shards, shared)
+            return
+        self._maps += 1
+        file = self._folder / f"shared-{self._maps}"
+        waiting: deque[Future[Any]] = deque()
+        done = 0
+        try:
+            sent, pool = send((task, shared), file), self._begun()
             for index, shard in enumerate(shards):
-                yield run_one(task, shared, shard, index, len(shards))
+                with environment(ONE_THREAD):
+                    waiting.append(pool.submit(_work, sent, shard, index, len(shards)))
+                if len(waiting) >= _AHEAD * self.workers:
+                    yield _first(waiting)
+                    done += 1
+            while waiting:
+                yield _first(waiting)
+                done += 1
+        except BrokenProcessPool as error:
+            self.end()
+            fix = "guard a script by `if __name__ == '__main__':`; look for a lack of memory; or use one worker"
+            raise LeavenError(f"shard {done + 1} of {len(shards)}", "a worker", "one that ended", fix) from error
+        finally:
+            file.unlink(missing_ok=True)
+            if waiting:
+                self.end(at_work=True)
 
+    def _begun(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.workers, get_context("forkserver"), _begin, (str(self._folder),))
+        return self._pool
 
-def _by_processes(task: Task, shards: Sequence[Any], shared: Any, workers: int) -> Iterator[Any]:
-    context = get_context("forkserver")  # processes fork from one that has imported all, and holds no thread
-    context.set_forkserver_preload([*_SLOW, task.__module__])
-    pool = ProcessPoolExecutor(workers, context, _begin, (task, shared))
-    waiting: deque[Future[Any]] = deque()
-    at = 0
-    try:
-        for index, shard in enumerate(shards):
-            with environment(ONE_THREAD):
-                waiting.append(pool.submit(_work, shard, index, len(shards)))
-            if len(waiting) >= _AHEAD * workers:
-                yield waiting.popleft().result()
-                at += 1
-        while waiting:
-            yield waiting.popleft().result()
-            at += 1
-    except BrokenProcessPool as error:
-        fix = "guard a script by `if __name__ == '__main__':`; look for a lack of memory; or use one worker"
-        raise LeavenError(f"shard {at + 1} of {len(shards)}", "a worker", "one that ended", fix) from error
-    finally:
-        _end(pool)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Leave no process behind, whatever it was doing."""
-    processes = list((pool._processes or {}).values())
-    if any(p.exitcode is None for p in processes) and sys.exc_info()[0] is not None:
-        for process in processes:
+    def end(self, at_work: bool = False) -> None:
+        """Leave no process behind; those that are at work still are stopped."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        for process in list((pool._processes or {}).values()) if at_work else []:
             process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-_JOB: dict[str, Any] = {}
+def _first(waiting: deque[Future[Any]]) -> Any:
+    """The answer of the first that waits, which waits until it is there."""
+    found = waiting[0].result()
+    waiting.popleft()
+    return found
+
+
+_JOB: dict[Sent, Any] = {}
 """In a worker: the task and what it shares with all shards."""
 
 
-def _begin(task: Task, shared: Any) -> None:
+def _begin(folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _JOB.update(task=task, shared=shared)
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: str) -> None:
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 
-def _work(shard: Any, index: int, shards: int) -> Any:
-    return run_one(_JOB["task"], _JOB["shared"], shard, index, shards)
+def _work(sent: Sent, shard: Any, index: int, shards: int) -> Any:
+    if sent not in _JOB:
+        _JOB.clear()
+        _JOB[sent] = sent.open()
+    task, shared = _JOB[sent]
+    return run_one(task, shared, shard, index, shards)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from leaven.contracts import Engine
 from leaven.engines.shards import ONE_THREAD, Task, caught, environment, paths
 from leaven.errors import LeavenError, MissingExtra, SpecError
 
@@ -53,6 +55,10 @@ class Ray:
         finally:
             for pending in waiting:
                 ray.cancel(pending, force=True)
+
+    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+        """This engine: Ray stays from map to map anyway."""
+        return nullcontext(self)
 
     def _begun(self) -> Any:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,6 +57,12 @@ def run_one(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
         raise LeavenError(place, "a task without an error", got, "run with one worker to see where") from error
+
+
+def run_all(task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    """`run_one` for each shard, one after the other."""
+    for index, shard in enumerate(shards):
+        yield run_one(task, shared, shard, index, len(shards))
 
 
 def caught(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any:

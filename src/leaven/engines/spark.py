@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from leaven.contracts import Engine
 from leaven.engines.shards import ONE_THREAD, Task, caught, paths
 from leaven.errors import LeavenError, MissingExtra
 
@@ -49,6 +51,10 @@ class Spark:
                     yield answer
         finally:
             sent.unpersist()
+
+    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+        """This engine: Its session stays from map to map anyway."""
+        return nullcontext(self)
 
     def _session(self) -> Any:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,11 @@ def run(
     check_readers(spec)
     folder = create(out, resume)
     write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
-    prepared = prepare(spec, folder, tell)
-    write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
-    work.of(spec).check(spec, prepared.split)
-    arms = _expanded(spec, prepared, folder, engine, tell)
+    with _opened(engine) as workers:
+        prepared = prepare(spec, folder, tell)
+        write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
+        work.of(spec).check(spec, prepared.split)
+        arms = _expanded(spec, prepared, folder, workers, tell)
     bench = _bench(spec, prepared, folder)
     ahead.train(bench, arms, at_once, tell)
     seeds_of_training = range(1, spec.evaluate.seeds + 1)
@@ -106,8 +109,14 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     return Expanded(arm, partial(load, folder, arm.plan, train), mark, fact)
 
 
+def _opened(engine: Engine | None) -> AbstractContextManager[Engine | None]:
+    """An engine for all arms, which gets ready while the data are read."""
+    return nullcontext() if engine is None else engine.opened("leaven.plan.expansion")
+
+
 def _shards(engine: Engine | None) -> int:
-    return 4 * int(getattr(engine, "workers", 1)) if engine is not None else 1
+    """So many for each worker that the last of them to end keeps the others waiting for a short while only."""
+    return 16 * (getattr(engine, "workers", 0) or os.cpu_count() or 1) if engine is not None else 1
 
 
 def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:
@@ -144,12 +153,13 @@ def expand_arm(
     wish = lessened(spec, name, without) if without else spec
     arm = wish.arm(name)
     folder = create(out, resume or bool(without))
-    prepared = prepare(wish, folder, tell)
-    if without:
-        take_over_rows(folder, wish, name, prepared)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
-    write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
-    done = _expand(wish, arm, prepared, folder, engine, tell)
+    with _opened(engine) as workers:
+        prepared = prepare(wish, folder, tell)
+        if without:
+            take_over_rows(folder, wish, name, prepared)
+        write_text(folder.folder / SPEC, tomli_w.dumps(resolved(wish)))
+        write_json(folder.folder / LOCK, summary.lock(wish, prepared.fingerprint))
+        done = _expand(wish, arm, prepared, folder, workers, tell)
     write_json(folder.folder / FACTS, {"name": wish.name, "data": prepared.facts, "arms": [done.fact]})
     return folder
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +32,7 @@ BLOCK_ROWS = 8192
 """Source rows of one block, which is one file; part of the layout, not of the engine."""
 
 R = TypeVar("R", bound=Rows)
+_Task = Callable[[Any, list[int]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,22 @@ class _Work:
     def is_done(self) -> bool:
         """Whether every block lies in its file."""
         return self.folder is not None and all(path.exists() for path in self.paths())
+
+
+@dataclass(frozen=True, eq=False)
+class _Real:
+    """The training rows, and the folder of their files."""
+
+    rows: Any
+    folder: Path
+
+    def path(self, block: int) -> Path:
+        """The file of a block."""
+        return self.folder / f"00-real-{block:05d}.parquet"
+
+    def paths(self) -> list[Path]:
+        """The files of all blocks."""
+        return [self.path(block) for block in range(blocks_of(len(self.rows)))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,23 +169,41 @@ class _Place:
     shards: int
     tell: Tell = quiet
 
-    def run(self, work: _Work, words: str) -> list[_Block]:
+    def written(self, train: Rows) -> Stored:
+        """The training rows in their files, written where they are not there yet."""
+        assert self.folder is not None
+        real = _Real(train, self.folder)
+        missing = [block for block, path in enumerate(real.paths()) if not path.exists()]
+        if missing:
+            self._run(_write, missing, real, "real rows")
+        return Stored(train.slice(0, 0), tuple(real.paths()), train)
+
+    def made(self, work: _Work) -> list[_Block]:
         """The blocks of one step, in order."""
-        blocks = blocks_of(len(work.source))
-        shards = _dealt(list(range(blocks)), self.shards)
-        results: list[_Block] = []
-        self.tell(0, blocks, words)
-        plain = (_task(work, shard) for shard in shards)
-        here = self.engine is None or work.is_done
-        found: Iterator[list[_Block]] = plain if here else cast(Engine, self.engine).map(_task, shards, work)
-        for done in found:
-            results += done
-            self.tell(len(results), blocks, words)
-        return results
+        blocks = list(range(blocks_of(len(work.source))))
+        if not work.is_done:
+            return self._run(_task, blocks, work, f"rows of {work.step.called}")
+        return _task(work, blocks)
+
+    def _run(self, task: _Task, blocks: list[int], shared: Any, words: str) -> list[Any]:
+        """What a task answers for blocks, shard by shard."""
+        shards = _dealt(blocks, self.shards)
+        found: list[Any] = []
+        self.tell(0, len(blocks), words)
+        answers = (task(shared, shard) for shard in shards)
+        for done in answers if self.engine is None else self.engine.map(task, shards, shared):
+            found += done
+            self.tell(len(found), len(blocks), words)
+        return found
 
 
 def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
-    current: Any = train if place.folder is None else Stored.of(train, _written(train, place.folder))
+    with nullcontext() if place.engine is None else place.engine.opened(__name__) as engine:
+        return _expanded(train, plan, seed, replace(place, engine=engine))
+
+
+def _expanded(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
+    current: Any = train if place.folder is None else place.written(train)
     made: dict[str, Any] = {}
     facts = []
     fitted: dict[int, FittedStep] = {}
@@ -181,7 +217,7 @@ def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
             work = _learned(work, plan, train, seed, within(place.tell, f"{step.called} learns"))
         if work.fitted is not None and not (step.is_generator and _others(work.source, train)):
             fitted[number] = work.fitted
-        blocks = place.run(work, f"rows of {step.called}")
+        blocks = place.made(work)
         facts.append(_fact(step_facts(plan, number), blocks))
         check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
         rows = _all_rows(train, blocks, work)
@@ -199,7 +235,7 @@ def whole(rows: Any) -> Any:
 
 def _others(source: Any, train: Rows) -> bool:
     """Whether a step reads other rows than those of training."""
-    return not source.real if isinstance(source, Stored) else source is not train
+    return source.held is None if isinstance(source, Stored) else source is not train
 
 
 def _learned(work: _Work, plan: Plan, train: Rows, seed: int, tell: Tell) -> _Work:
@@ -216,7 +252,7 @@ def _learned(work: _Work, plan: Plan, train: Rows, seed: int, tell: Tell) -> _Wo
 def _all_rows(train: Any, blocks: Sequence[_Block], work: _Work) -> Any:
     """The rows of all blocks of a step, in memory or in their files."""
     if work.folder is not None:
-        return Stored.of(train, work.paths(), real=False)
+        return Stored(train.slice(0, 0), tuple(work.paths()))
     return blocks[0].rows.joined([one.rows for one in blocks[1:]])
 
 
@@ -279,14 +315,12 @@ def _make(work: _Work, block: int) -> Made:
     return add(work.fitted, rows, work.copies[first:last], 0, strength)
 
 
-def _written(train: Rows, folder: Path) -> list[Path]:
-    """The files of the real rows, written where they are not there yet."""
-    paths = [folder / f"00-real-{block:05d}.parquet" for block in range(blocks_of(len(train)))]
-    for block, path in enumerate(paths):
-        if not path.exists():
-            first = block * BLOCK_ROWS
-            train.slice(first, min(first + BLOCK_ROWS, len(train))).to_parquet(path)
-    return paths
+def _write(real: _Real, shard: list[int]) -> list[int]:
+    """The files of some blocks of the training rows."""
+    for block in shard:
+        first = block * BLOCK_ROWS
+        real.rows.slice(first, min(first + BLOCK_ROWS, len(real.rows))).to_parquet(real.path(block))
+    return shard
 
 
 def file_name(place: int, step: Step) -> str:

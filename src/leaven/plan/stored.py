@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,35 @@ import numpy.typing as npt
 class Stored:
     """Rows in files, in the order of the files; read a few at a time.
 
-    like    rows without a row, which know what files do not: the catalogue, the levels
-    starts  int64 (files + 1,): file i holds the rows starts[i]:starts[i + 1]
-    real    whether these are the training rows, as they are
+    like  rows without a row, which know what files do not: the catalogue, the levels
+    held  the same rows in memory, where they are there anyway: those of training
     """
 
     like: Any
     paths: tuple[Path, ...]
-    starts: npt.NDArray[np.int64]
-    real: bool = False
+    held: Any = None
 
-    @classmethod
-    def of(cls, train: Any, paths: Sequence[Path], real: bool = True) -> Stored:
-        """Files that `to_parquet` of rows like `train` wrote."""
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """int64 (files + 1,): file i holds the rows starts[i]:starts[i + 1]."""
         import pyarrow.parquet as pq
 
-        counts = [pq.read_metadata(path).num_rows for path in paths]
-        return cls(train.slice(0, 0), tuple(paths), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), real)
+        counts = [pq.read_metadata(path).num_rows for path in self.paths]
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def __len__(self) -> int:
-        return int(self.starts[-1])
+        return int(self.starts[-1]) if self.held is None else len(self.held)
 
     def joined(self, others: Sequence[Stored]) -> Stored:
         """These rows, then those of the others."""
         if not others:
             return self
-        paths = [path for one in (self, *others) for path in one.paths]
-        counts = np.concatenate([np.diff(one.starts) for one in (self, *others)])
-        return Stored(self.like, tuple(paths), np.concatenate([[0], np.cumsum(counts)]))
+        return Stored(self.like, tuple(path for one in (self, *others) for path in one.paths))
 
     def slice(self, first: int, last: int) -> Any:
-        """Rows first..last - 1, from the files that hold them."""
+        """Rows first..last - 1, from the files that hold them where they are not in memory."""
+        if self.held is not None:
+            return self.held.slice(first, last)
         if first >= last:
             return self.like
         holding = range(
@@ -58,4 +57,4 @@ class Stored:
 
     def whole(self) -> Any:
         """All rows, in memory."""
-        return self.like.read_back(*self.paths)
+        return self.like.read_back(*self.paths) if self.held is None else self.held

@@ -12,6 +12,7 @@ import pytest
 
 from contracts import tasks
 from leaven.engines.local import Local
+from leaven.engines.sending import send
 from leaven.errors import DataError, LeavenError, SpecError
 from unit.engines import made
 
@@ -48,6 +49,40 @@ def test_a_process_that_dies_is_told() -> None:
         list(Local(workers=2).map(tasks.dies, [1, 2, 3], None))
 
 
+def test_workers_of_an_opened_engine_stay_from_map_to_map_and_end_with_it() -> None:
+    with Local(workers=2).opened("contracts.tasks") as engine:
+        first, second = (set(engine.map(tasks.told_and_slept, [0.3] * 4, None)) for _ in range(2))
+        assert first == second
+        assert len(first) == 2
+        assert set(engine.map(tasks.told_and_slept, [0.0], None)) == {os.getpid()}
+    assert not any(alive(pid) for pid in first)
+
+
+def test_an_opened_engine_goes_on_after_a_loop_that_ended_early() -> None:
+    with Local(workers=2).opened() as engine:
+        with pytest.raises(DataError, match="shard 1 of 3"):
+            list(engine.map(tasks.fails_with_ours, [0, 1, 2], None))
+        answers = engine.map(tasks.told_and_slept, [0.0, 60.0, 60.0], None)
+        pid = next(answers)
+        answers.close()
+        assert not alive(pid)
+        with pytest.raises(LeavenError, match="one that ended"):
+            list(engine.map(tasks.dies, [1, 2, 3], None))
+        assert [one.tolist() for one in engine.map(tasks.added, [1, 2], {"add": np.arange(2)})] == [[1, 2], [2, 3]]
+
+
+def test_what_is_shared_comes_whole_and_who_writes_into_it_has_a_copy(tmp_path) -> None:
+    rows = np.arange(12)
+    sent = send({"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]}, tmp_path / "sent")
+    one, other = sent.open(), sent.open()
+    (tmp_path / "sent").unlink()
+    assert one["turned"].tolist() == rows.reshape(3, 4).T.tolist()
+    assert one["part"].tolist() == [0, 5, 10]
+    assert one["none"].dtype == rows.dtype
+    one["rows"][0] = 7
+    assert other["rows"].tolist() == rows.tolist()
+
+
 def test_a_loop_that_stops_early_leaves_no_process_behind() -> None:
     answers = Local(workers=2).map(tasks.told_and_slept, [0.0, 60.0, 60.0], None)
     pid = next(answers)
@@ -66,7 +101,7 @@ def test_a_parent_that_is_stopped_leaves_no_process_behind(ending, tmp_path) -> 
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": places},
+        env={**os.environ, "PYTHONPATH": places, "TMPDIR": str(tmp_path)},
     )
     with process:
         assert process.stdout is not None
@@ -77,6 +112,7 @@ def test_a_parent_that_is_stopped_leaves_no_process_behind(ending, tmp_path) -> 
         while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(alive(pid) for pid in workers)
+        assert not list(tmp_path.glob("leaven-*"))
 
 
 def alive(pid: int) -> bool:
