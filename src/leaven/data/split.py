@@ -289,12 +289,11 @@ class _Cutter:
         mine = self.histories
         width = mine.n_items + 2
         asked = owner * width + mine.items[source]
-        first = np.zeros(len(asked), bool)
-        first[np.unique(asked, return_index=True)[1]] = True
+        first = _first_times(asked)
         if self.repeats:
             return first, 0
         before, starts = _places(mine, rows, np.zeros(len(rows), np.int64), known[rows])
-        had = np.isin(asked, np.repeat(np.arange(len(rows)), np.diff(starts)) * width + mine.items[before])
+        had = _among(asked, np.repeat(np.arange(len(rows)), np.diff(starts)) * width + mine.items[before])
         return first & ~had, int(had.sum())
 
     def _tied(self, source: Ints, rows: Ints, known: Ints) -> int:
@@ -304,6 +303,20 @@ class _Cutter:
             return 0
         row = np.searchsorted(mine.starts, source, side="right") - 1
         return int((mine.times[source] == mine.times[mine.starts[row] + known[row] - 1]).sum())
+
+
+def _first_times(codes: Ints) -> Mask:
+    """bool (codes,): where each is met for the first time."""
+    order = np.argsort(codes, kind="stable")
+    first = np.ones(len(codes), bool)
+    first[order[1:]] = np.diff(codes[order]) > 0
+    return first
+
+
+def _among(codes: Ints, others: Ints) -> Mask:
+    """bool (codes,): which of these are among the others. By sorting: the hashes of `numpy.isin` are slow at size."""
+    known = np.append(np.sort(others), np.iinfo(np.int64).max)
+    return np.asarray(known[np.searchsorted(known, codes)] == codes, bool)
 
 
 def _finished(parts: Split, histories: Histories, left_out: dict[str, dict[str, int]], fix: dict[str, str]) -> Split:
