@@ -201,13 +201,16 @@ class Histories:
 
     def same_as(self, other: Histories) -> npt.NDArray[np.bool_]:
         """bool (rows,): where both have the same events. Both have as many rows."""
-        same = self.lengths == other.lengths
-        index = np.flatnonzero(same)
-        mine, theirs = self.take(index), other.take(index)
-        differ = (mine.items != theirs.items) | (mine.times != theirs.times)
-        total = np.concatenate([[0], np.cumsum(differ)])
-        same[index] = total[mine.starts[1:]] == total[mine.starts[:-1]]
-        return np.asarray(same, bool)
+        same = np.asarray(self.lengths == other.lengths, bool)
+        index = np.flatnonzero(same & (self.lengths > 0))
+        if not len(index):
+            return same
+        mine, theirs = (self, other) if len(index) == len(self) else (self.take(index), other.take(index))
+        differ = mine.items != theirs.items
+        if mine.times is not theirs.times:
+            differ |= mine.times != theirs.times
+        same[index] = ~np.logical_or.reduceat(differ, mine.starts[:-1] - mine.starts[0])
+        return same
 
     def read_back(self, *paths: str | Path) -> Histories:
         """Rows of these files, over the same catalogue."""
@@ -248,7 +251,9 @@ class Histories:
 
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd", use_dictionary=False)
+        split = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # sooner, and smaller
+        how: dict[str, Any] = {"use_dictionary": False, "column_encoding": split, "write_statistics": False}
+        pq.write_table(self.to_arrow(), part, compression="zstd", **how)
         part.replace(target)
 
     @classmethod
@@ -256,7 +261,7 @@ class Histories:
         """Rows of these files, in the order given."""
         import pyarrow.parquet as pq
 
-        return concat([cls.from_arrow(pq.read_table(path)) for path in paths])
+        return concat([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
 
     def to_pandas(self) -> pd.DataFrame:
         """One line an event: key, parent, origin, item, time, and the other columns."""

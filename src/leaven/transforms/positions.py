@@ -67,7 +67,7 @@ class Marker:
 
         marked, counts = np.empty(len(rows.items), bool), np.empty(len(rows), np.int64)
         # where all may be chosen the kernel need not look at the items: the same events, sooner
-        able = self.able[:0] if self.all_able and rows.items.max(initial=0) <= rows.n_items else self.able
+        able = self.able[:0] if self._takes_all(rows) else self.able
         read = (batch(rows, keys, strength), self.share, self.p, self.bounds)
         over_rows(mark_events, len(rows), *read, frozen(able), frozen(self._weights(rows)), marked, counts)
         return marked, counts
@@ -76,6 +76,10 @@ class Marker:
     def all_able(self) -> bool:
         """Whether every item but padding and mask may be chosen."""
         return bool(self.able[1:-1].all())
+
+    def _takes_all(self, rows: Histories) -> bool:
+        """Whether each event of these rows may be chosen, by its item."""
+        return self.all_able and bool(rows.items.max(initial=0) <= rows.n_items)
 
     def _weights(self, rows: Histories) -> Weights:
         """float32 (events,), above 0; empty where all are alike."""
@@ -90,9 +94,11 @@ class Marker:
 
     def reasons(self, rows: Histories) -> Reasons:
         """Which rows are too short, and which hold no item that may be chosen."""
-        last = rows.starts[1:] - self.bounds[1]
-        so_far = np.concatenate([[0], np.cumsum(self.able[rows.items])])
-        ables = so_far[np.maximum(last, rows.starts[:-1])] - so_far[rows.starts[:-1]]
+        last = np.maximum(rows.starts[1:] - self.bounds[1], rows.starts[:-1])
+        ables = last - rows.starts[:-1]
+        if not self._takes_all(rows):
+            so_far = np.concatenate([[0], np.cumsum(self.able[rows.items])])
+            ables = so_far[last] - so_far[rows.starts[:-1]]
         short = too_short(rows, self.bounds[0])
         none = (ables == 0) & (rows.lengths >= self.bounds[0])
         return {**short, "no event that can be chosen": none}
