@@ -69,6 +69,7 @@ class Engine(Protocol):
     def opened(self, *modules: str) -> AbstractContextManager[Engine]:
         """This engine for several maps: what they need is begun once, and ends with the context.
 
-        modules: those of the tasks, so that workers can import them before there is work.
+        modules: those of the tasks, so that workers can import them before there is work. An array that several maps
+        share may be sent to the workers once: it must not change between them.
         """
         ...

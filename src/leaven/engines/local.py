@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from leaven.contracts import Engine
-from leaven.engines.sending import Sent, send
+from leaven.engines.sending import Sender, Sent
 from leaven.engines.shards import ONE_THREAD, Task, environment, run_all, run_one
 from leaven.errors import LeavenError, SpecError
 
@@ -84,8 +84,8 @@ class _Workers:
     def __init__(self, workers: int, folder: Path) -> None:
         self.workers = workers
         self._folder = folder
+        self._sender = Sender(folder)
         self._pool: ProcessPoolExecutor | None = None
-        self._maps = 0
 
     def opened(self, *modules: str) -> AbstractContextManager[Engine]:
         """These; who opened them ends them."""
@@ -96,12 +96,10 @@ class _Workers:
         if len(shards) < 2:
             yield from run_all(task, shards, shared)
             return
-        self._maps += 1
-        file = self._folder / f"shared-{self._maps}"
         waiting: deque[Future[Any]] = deque()
         done = 0
         try:
-            sent, pool = send((task, shared), file), self._begun()
+            sent, pool = self._sender.send((task, shared)), self._begun()
             for index, shard in enumerate(shards):
                 with environment(ONE_THREAD):
                     waiting.append(pool.submit(_work, sent, shard, index, len(shards)))
@@ -116,7 +114,6 @@ class _Workers:
             fix = "guard a script by `if __name__ == '__main__':`; look for a lack of memory; or use one worker"
             raise LeavenError(f"shard {done + 1} of {len(shards)}", "a worker", "one that ended", fix) from error
         finally:
-            file.unlink(missing_ok=True)
             if waiting:
                 self.end(at_work=True)
 

@@ -6,37 +6,77 @@ import pickle
 from dataclasses import dataclass
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 _ALIGNED = 64  # bytes: where arrays begin, as a core's cache wants them
 
 
+class _Place(NamedTuple):
+    """Bytes first..last - 1 of a file."""
+
+    path: Path
+    first: int
+    last: int
+
+
 @dataclass(frozen=True)
 class Sent:
-    """A thing in a file: its arrays as they are, and from `tail` on what remains of it."""
+    """A thing in files: its arrays as they are, and all else of it in a place of their own."""
 
-    path: str
-    tail: int
+    rest: _Place
 
     def open(self) -> Any:
-        """The thing. Its arrays are pages of the file, shared by all who opened it; who writes gets a copy."""
-        with Path(self.path).open("rb") as file:
-            held = memoryview(mmap(file.fileno(), 0, access=ACCESS_COPY))
-        places, rest = pickle.loads(held[self.tail :])
-        return pickle.loads(rest, buffers=[held[first:last] for first, last in places])
+        """The thing. Its arrays are pages of the files, shared by all who opened it; who writes gets a copy."""
+        files: dict[Path, memoryview] = {}
+        places, rest = pickle.loads(_bytes(self.rest, files))
+        return pickle.loads(rest, buffers=[_bytes(place, files) for place in places])
 
 
-def send(thing: Any, path: Path) -> Sent:
-    """Put a thing that can be pickled into a file; it may be opened until the file is taken away, and kept after."""
-    arrays: list[pickle.PickleBuffer] = []
-    rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
-    places = []
-    with path.open("wb") as file:
-        for array in arrays:
-            file.write(bytes(-file.tell() % _ALIGNED))
+def _bytes(place: _Place, files: dict[Path, memoryview]) -> memoryview:
+    """What lies at a place; files: those that are mapped already."""
+    if place.path not in files:
+        with place.path.open("rb") as file:
+            files[place.path] = memoryview(mmap(file.fileno(), 0, access=ACCESS_COPY))
+    return files[place.path][place.first : place.last]
+
+
+class Sender:
+    """Puts things that can be pickled into files of a folder, one after the other.
+
+    An array that the thing before held too is not written again: it must not have changed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._held: dict[tuple[int, int], tuple[pickle.PickleBuffer, _Place]] = {}
+
+    def send(self, thing: Any) -> Sent:
+        """A thing that may be opened until the next is sent, and kept for longer."""
+        arrays: list[pickle.PickleBuffer] = []
+        rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
+        self._number += 1
+        path, before, self._held = self._folder / f"shared-{self._number}", self._held, {}
+        places = []
+        with path.open("wb") as file:
+            for array in arrays:
+                raw = array.raw()
+                name = (np.frombuffer(raw, np.uint8).ctypes.data, raw.nbytes)  # nobody else's while we hold the array
+                if name not in before:
+                    file.write(bytes(-file.tell() % _ALIGNED))
+                    before[name] = array, _Place(path, file.tell(), file.tell() + raw.nbytes)
+                    file.write(raw)
+                self._held[name] = before[name]
+                places.append(before[name][1])
             first = file.tell()
-            file.write(array.raw())
-            places.append((first, file.tell()))
-        tail = file.tell()
-        pickle.dump((places, rest), file, protocol=5)
-    return Sent(str(path), tail)
+            pickle.dump((places, rest), file, protocol=5)
+            last = file.tell()
+        self._tidy({path, *(place.path for _, place in self._held.values())})
+        return Sent(_Place(path, first, last))
+
+    def _tidy(self, needed: set[Path]) -> None:
+        for path in self._folder.iterdir():
+            if path not in needed:
+                path.unlink()

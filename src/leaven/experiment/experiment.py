@@ -116,7 +116,7 @@ def _opened(engine: Engine | None) -> AbstractContextManager[Engine | None]:
 
 def _shards(engine: Engine | None) -> int:
     """So many for each worker that the last of them to end keeps the others waiting for a short while only."""
-    return 16 * (getattr(engine, "workers", 0) or os.cpu_count() or 1) if engine is not None else 1
+    return 64 * (getattr(engine, "workers", 0) or os.cpu_count() or 1) if engine is not None else 1
 
 
 def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:

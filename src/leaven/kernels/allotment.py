@@ -29,6 +29,9 @@ def allotted(
     copies = np.zeros(len(weights), np.int32)
     if total == 0 or len(weights) == 0:
         return copies
+    even, rest = divmod(total, len(weights))
+    if not rest and even <= (even if most is None else most) and (weights == 1.0).all():
+        return np.full(len(weights), even, np.int32)  # what the marks below would say, too
     hashed = seeds.row_keys(seeds.key(key, "allotted"), keys)
     order = np.lexsort((weights, hashed))
     shares = _shares(weights[order], total, most)

@@ -8,8 +8,10 @@ that made its source rows and written to a file of its own, so that memory does 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -32,7 +34,6 @@ BLOCK_ROWS = 8192
 """Source rows of one block, which is one file; part of the layout, not of the engine."""
 
 R = TypeVar("R", bound=Rows)
-_Task = Callable[[Any, list[int]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,22 +74,6 @@ class _Work:
     def is_done(self) -> bool:
         """Whether every block lies in its file."""
         return self.folder is not None and all(path.exists() for path in self.paths())
-
-
-@dataclass(frozen=True, eq=False)
-class _Real:
-    """The training rows, and the folder of their files."""
-
-    rows: Any
-    folder: Path
-
-    def path(self, block: int) -> Path:
-        """The file of a block."""
-        return self.folder / f"00-real-{block:05d}.parquet"
-
-    def paths(self) -> list[Path]:
-        """The files of all blocks."""
-        return [self.path(block) for block in range(blocks_of(len(self.rows)))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,32 +154,37 @@ class _Place:
     shards: int
     tell: Tell = quiet
 
+    @property
+    def workers(self) -> int:
+        """How many threads write the real rows, which lie in this process: as many as make the others."""
+        return int(getattr(self.engine, "workers", 1)) or os.cpu_count() or 1
+
     def written(self, train: Rows) -> Stored:
         """The training rows in their files, written where they are not there yet."""
         assert self.folder is not None
-        real = _Real(train, self.folder)
-        missing = [block for block, path in enumerate(real.paths()) if not path.exists()]
-        if missing:
-            self._run(_write, missing, real, "real rows")
-        return Stored(train.slice(0, 0), tuple(real.paths()), train)
+        paths = [self.folder / f"00-real-{block:05d}.parquet" for block in range(blocks_of(len(train)))]
+        missing = [block for block, path in enumerate(paths) if not path.exists()]
+
+        def write_block(block: int) -> None:
+            _block_of(train, block).to_parquet(paths[block])
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            for done, _ in enumerate(pool.map(write_block, missing), 1):
+                self.tell(done, len(missing), "real rows")
+        return Stored(train.slice(0, 0), tuple(paths), train)
 
     def made(self, work: _Work) -> list[_Block]:
         """The blocks of one step, in order."""
-        blocks = list(range(blocks_of(len(work.source))))
-        if not work.is_done:
-            return self._run(_task, blocks, work, f"rows of {work.step.called}")
-        return _task(work, blocks)
-
-    def _run(self, task: _Task, blocks: list[int], shared: Any, words: str) -> list[Any]:
-        """What a task answers for blocks, shard by shard."""
-        shards = _dealt(blocks, self.shards)
-        found: list[Any] = []
-        self.tell(0, len(blocks), words)
-        answers = (task(shared, shard) for shard in shards)
-        for done in answers if self.engine is None else self.engine.map(task, shards, shared):
-            found += done
-            self.tell(len(found), len(blocks), words)
-        return found
+        blocks, words = blocks_of(len(work.source)), f"rows of {work.step.called}"
+        shards = _dealt(list(range(blocks)), self.shards)
+        results: list[_Block] = []
+        self.tell(0, blocks, words)
+        here = self.engine is None or work.is_done
+        plain = (_task(work, shard) for shard in shards)
+        for done in plain if here else cast(Engine, self.engine).map(_task, shards, work):
+            results += done
+            self.tell(len(results), blocks, words)
+        return results
 
 
 def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
@@ -307,20 +297,16 @@ def _on_disk(work: _Work, block: int) -> _Block:
 
 def _make(work: _Work, block: int) -> Made:
     assert work.fitted is not None
-    first, last = block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, len(work.source))
-    rows = work.source.slice(first, last)
+    rows = _block_of(work.source, block)
     strength = float(work.step.strength(1.0))
     if work.copies is None:
         return replaced(work.fitted, rows, 0, strength)
-    return add(work.fitted, rows, work.copies[first:last], 0, strength)
+    return add(work.fitted, rows, work.copies[block * BLOCK_ROWS :][: len(rows)], 0, strength)
 
 
-def _write(real: _Real, shard: list[int]) -> list[int]:
-    """The files of some blocks of the training rows."""
-    for block in shard:
-        first = block * BLOCK_ROWS
-        real.rows.slice(first, min(first + BLOCK_ROWS, len(real.rows))).to_parquet(real.path(block))
-    return shard
+def _block_of(source: Any, block: int) -> Any:
+    """The rows of a block."""
+    return source.slice(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, len(source)))
 
 
 def file_name(place: int, step: Step) -> str:

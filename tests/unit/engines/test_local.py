@@ -12,7 +12,7 @@ import pytest
 
 from contracts import tasks
 from leaven.engines.local import Local
-from leaven.engines.sending import send
+from leaven.engines.sending import Sender
 from leaven.errors import DataError, LeavenError, SpecError
 from unit.engines import made
 
@@ -73,14 +73,25 @@ def test_an_opened_engine_goes_on_after_a_loop_that_ended_early() -> None:
 
 def test_what_is_shared_comes_whole_and_who_writes_into_it_has_a_copy(tmp_path) -> None:
     rows = np.arange(12)
-    sent = send({"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]}, tmp_path / "sent")
+    sent = Sender(tmp_path).send({"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]})
     one, other = sent.open(), sent.open()
-    (tmp_path / "sent").unlink()
     assert one["turned"].tolist() == rows.reshape(3, 4).T.tolist()
     assert one["part"].tolist() == [0, 5, 10]
     assert one["none"].dtype == rows.dtype
     one["rows"][0] = 7
     assert other["rows"].tolist() == rows.tolist()
+
+
+def test_an_array_that_is_shared_again_is_not_written_again(tmp_path) -> None:
+    sender, rows, more = Sender(tmp_path), np.arange(100_000), np.ones(50_000)
+    sender.send(rows)
+    both = sender.send((more, rows))
+    sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
+    assert [size // 1000 for size in sizes] == [800, 400]
+    assert [one.tolist() for one in both.open()] == [more.tolist(), rows.tolist()]
+    alone = sender.send(more)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert alone.open().tolist() == more.tolist()
 
 
 def test_a_loop_that_stops_early_leaves_no_process_behind() -> None:
