@@ -1,11 +1,15 @@
-"""How fast is `leaven expand` at size, and how much memory does it take?
+"""How fast is `leaven expand` at size, how much do more workers win, and how much memory does it take?
 
-    python -m bench.expansion --events 1000000,20000000 --workers 1,2
+    python -m bench.expansion --events 5000000,20000000 --workers 1,2 --rounds 3
 
 A log of that many events (one per cent as many items, 15 events a user in the mean, lengths and popularity with long
-tails) is written as Parquet, and the command expands it five-fold, from the file to the last row. Memory is that of the
-command and its workers together, each page counted once (the kernel's proportional set size), looked at every 0.2
-seconds. Events a second are made ones: by the wall, and by the processor where other work runs beside.
+tails) is written as Parquet, and the command expands it, from the file to the last row, by two plans: `five`, whose
+rows cost little, masks and reorders to five-fold; `chain` adds three times as many rows as there are, drawn by a Markov
+chain. Each process of the command, the one with one worker too, is on one thread for kernels and files; the database
+that reads the log is not. The numbers of workers take turns, `--rounds` times each; figures are medians, and the ratio
+is that of the seconds of the rows' stage (learning, making, writing) with the first number of workers to those with
+this one. Memory is the highest of all rounds, that of the command and its workers together, each page counted once (the
+kernel's proportional set size), looked at every 0.2 seconds.
 """
 
 from __future__ import annotations
@@ -22,10 +26,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from leaven import seeds
+from leaven.engines.shards import ONE_THREAD
 
 SPEC = """
 name = "size"
@@ -42,6 +48,11 @@ copies = { kind = "uniform", factor = 2.0 }
 [[arm.step]]
 use = "reorder"
 copies = { kind = "uniform", factor = 2.0 }
+[[arm]]
+name = "chain"
+[[arm.step]]
+use = "markov"
+copies = { kind = "uniform", factor = 3.0 }
 """
 PART = 1 << 21
 """Events that are drawn and written at a time."""
@@ -49,15 +60,15 @@ PART = 1 << 21
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of the command. data, rows: seconds of its stages; processor: seconds of all its processes."""
+    """One run of the command. data, rows: seconds of its stages."""
 
     events: int
+    plan: str
     workers: int
     made: int
     data: float
     rows: float
     wall: float
-    processor: float
     peak_mb: float
     written_mb: float
 
@@ -82,35 +93,31 @@ def write_log(path: Path, events: int) -> None:
     part.replace(path)
 
 
-def measure(folder: Path, events: int, workers: int) -> Measured:
-    """Run the command in a process of its own; where it was cut off it goes on, and the wall begins anew."""
-    out = folder / f"out-{workers}"
-    command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", "five", "--json"]
-    before, begun = os.times(), time.perf_counter()
+def measure(folder: Path, events: int, plan: str, workers: int) -> Measured:
+    """Run the command in a process of its own."""
+    out = folder / "out"
+    command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", plan, "--json"]
+    begun, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
-        [*command, "--out", str(out), "--workers", str(workers), "--resume"],
-        stdout=subprocess.PIPE,
+        [*command, "--out", str(out), "--workers", str(workers)],
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=os.environ | ONE_THREAD,
     )
-    peak = 0.0
     try:
         while process.poll() is None:
             peak = max(peak, held_mb(process.pid))
             time.sleep(0.2)
     finally:
         process.kill()
-        (folder / "peak").write_text(f"{max(peak, float((folder / 'peak').read_text() or 0)):.1f}")
-    peak = float((folder / "peak").read_text())
-    wall, after = time.perf_counter() - begun, os.times()
-    if process.returncode or process.stdout is None:
+    wall = time.perf_counter() - begun
+    if process.returncode:
         raise SystemExit(f"leaven expand ended with {process.returncode}")
-    seconds = [json.loads((out / "stages" / f"{name}.json").read_text())["seconds"] for name in ("data", "rows-five")]
-    made = events_of(out)
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    stages = [json.loads((out / "stages" / f"{name}.json").read_text()) for name in ("data", f"rows-{plan}")]
     written = sum(path.stat().st_size for path in out.rglob("*.parquet")) / 2**20
+    made, seconds = events_of(out), [float(one["seconds"]) for one in stages]
     shutil.rmtree(out)
-    (folder / "peak").write_text("0")
-    return Measured(events, workers, made, *seconds, wall, processor, peak, written)
+    return Measured(events, plan, workers, made, seconds[0], seconds[1], wall, peak, written)
 
 
 def events_of(out: Path) -> int:
@@ -150,40 +157,49 @@ def _below(pid: int) -> Sequence[int]:
 
 
 def table(found: Sequence[Measured]) -> str:
-    """Markdown."""
+    """Markdown: one line for each log, plan and number of workers."""
     lines = [
-        "| events of the log | workers | made events | reading to split | rows | made events a second (processor) "
-        "| command, wall (processor) | peak memory | written |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| events of the log | plan | workers | made events | reading to split | rows | ratio "
+        "| made events a second | command, wall | peak memory | written |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for one in found:
-        share = one.processor * one.rows / max(one.data + one.rows, 1e-9)
-        speed = f"{one.made / max(one.rows, 1e-9) / 1e6:.2f} million ({one.made / max(share, 1e-9) / 1e6:.2f})"
+    alone: dict[tuple[int, str], float] = {}
+    for (events, plan, workers), mine in _grouped(found).items():
+        data, rows, wall = (median([getattr(one, name) for one in mine]) for name in ("data", "rows", "wall"))
+        ratio = alone.setdefault((events, plan), rows) / rows
         lines.append(
-            f"| {one.events:,} | {one.workers} | {one.made:,} | {one.data:.0f} s | {one.rows:.0f} s | {speed} "
-            f"| {one.wall:.0f} s ({one.processor:.0f} s) | {one.peak_mb:,.0f} MB | {one.written_mb:,.0f} MB |"
+            f"| {events:,} | {plan} | {workers} | {mine[0].made:,} | {data:.1f} s | {rows:.1f} s | {ratio:.2f} "
+            f"| {mine[0].made / rows / 1e6:.2f} million | {wall:.0f} s "
+            f"| {max(one.peak_mb for one in mine):,.0f} MB | {mine[0].written_mb:,.0f} MB |"
         )
     return "\n".join(lines)
+
+
+def _grouped(found: Sequence[Measured]) -> dict[tuple[int, str, int], list[Measured]]:
+    groups: dict[tuple[int, str, int], list[Measured]] = {}
+    for one in found:
+        groups.setdefault((one.events, one.plan, one.workers), []).append(one)
+    return groups
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--events", default="1000000,5000000,20000000", help="sizes of the log, with commas between")
-    parser.add_argument("--folder", help="where log and rows lie, so that a command that was cut off goes on")
+    parser.add_argument("--plans", default="five,chain", help="plans, with commas between")
     parser.add_argument("--workers", default="1,2", help="numbers of workers, with commas between")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each number of workers has its turn")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = []
     for events in map(int, asked.events.split(",")):
         with tempfile.TemporaryDirectory(prefix="leaven-expansion-") as scratch:
-            folder = Path(asked.folder or scratch) / str(events)
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = Path(scratch)
             (folder / "spec.toml").write_text(SPEC)
-            if not (folder / "peak").exists():
-                (folder / "peak").write_text("0")
             write_log(folder / "log.parquet", events)
-            found += [measure(folder, events, int(workers)) for workers in asked.workers.split(",")]
+            for plan in asked.plans.split(","):
+                turns = [int(workers) for workers in asked.workers.split(",")] * asked.rounds
+                found += [measure(folder, events, plan, workers) for workers in turns]
     print(table(found))
 
 
