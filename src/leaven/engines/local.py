@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from leaven.contracts import Engine
 from leaven.engines.sending import Sender, Sent
@@ -70,22 +70,19 @@ def _opened(processes: int, *modules: str) -> Iterator[_Workers]:
     forkserver.set_forkserver_preload(["leaven.engines.ready", *modules])
     with environment(ONE_THREAD):
         forkserver.ensure_running()
-    with tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True) as folder:
-        workers = _Workers(processes, Path(folder))
-        try:
-            yield workers
-        finally:
-            workers.end()
+    workers = _Workers(processes)
+    try:
+        yield workers
+    finally:
+        workers.end()
 
 
 class _Workers:
     """Processes that stay from map to map; an engine, as `Local` is."""
 
-    def __init__(self, workers: int, folder: Path) -> None:
+    def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._folder = folder
-        self._sender = Sender(folder)
-        self._pool: ProcessPoolExecutor | None = None
+        self._begun: _Begun | None = None
 
     def opened(self, *modules: str) -> AbstractContextManager[Engine]:
         """These; who opened them ends them."""
@@ -99,10 +96,11 @@ class _Workers:
         waiting: deque[Future[Any]] = deque()
         done = 0
         try:
-            sent, pool = self._sender.send((task, shared)), self._begun()
+            begun = self._begun = self._begun or _begin(self.workers)
+            sent = begun.sender.send((task, shared))
             for index, shard in enumerate(shards):
                 with environment(ONE_THREAD):
-                    waiting.append(pool.submit(_work, sent, shard, index, len(shards)))
+                    waiting.append(begun.pool.submit(_work, sent, shard, index, len(shards)))
                 if len(waiting) >= _AHEAD * self.workers:
                     yield _first(waiting)
                     done += 1
@@ -117,19 +115,32 @@ class _Workers:
             if waiting:
                 self.end(at_work=True)
 
-    def _begun(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, get_context("forkserver"), _begin, (str(self._folder),))
-        return self._pool
-
     def end(self, at_work: bool = False) -> None:
-        """Leave no process behind; those that are at work still are stopped."""
-        pool, self._pool = self._pool, None
-        if pool is None:
+        """Leave no process and no file behind; those that are at work still are stopped."""
+        begun, self._begun = self._begun, None
+        if begun is None:
             return
-        for process in list((pool._processes or {}).values()) if at_work else []:
+        for process in list((begun.pool._processes or {}).values()) if at_work else []:
             process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
+        begun.pool.shutdown(wait=True, cancel_futures=True)
+        begun.folder.cleanup()
+
+
+class _Begun(NamedTuple):
+    """Workers at hand, and the folder by which they are sent what they share."""
+
+    pool: ProcessPoolExecutor
+    folder: tempfile.TemporaryDirectory[str]
+    sender: Sender
+
+
+def _begin(workers: int) -> _Begun:
+    """The first worker begins before anything is sent: it takes the folder away if this process is killed."""
+    folder = tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True)
+    pool = ProcessPoolExecutor(workers, get_context("forkserver"), _watch, (folder.name,))
+    with environment(ONE_THREAD):
+        pool.submit(int)
+    return _Begun(pool, folder, Sender(Path(folder.name)))
 
 
 def _first(waiting: deque[Future[Any]]) -> Any:
@@ -143,7 +154,7 @@ _JOB: dict[Sent, Any] = {}
 """In a worker: the task and what it shares with all shards."""
 
 
-def _begin(folder: str) -> None:
+def _watch(folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
 
