@@ -15,6 +15,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.data.events import OPTIONAL_COLUMNS, Events
 from leaven.data.histories import Histories
+from leaven.data.log.sorting import Ints, sort_lines
 from leaven.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ ITEMS_SQL = "SELECT item, row_number() OVER (ORDER BY item) AS dense FROM (SELEC
 USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS place FROM (SELECT DISTINCT user FROM {events})"
 CODED_ITEMS_SQL = "SELECT item, item_code, row_number() OVER (ORDER BY item_code) AS dense FROM {items}"
 CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}'
-ORDER_SQL = """
-SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time{more}
+PLACED_SQL = """
+SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time,
+    events.line AS line{more}
 FROM {events} AS events
 JOIN {users} AS users ON events.{user} = users.{user}
 JOIN {items} AS items ON events.{item} = items.{item}
-ORDER BY users.place, events.time, events.line
 """
-_BATCH = 1 << 20
+_BATCH = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +74,11 @@ def order(events: Events) -> Ordered:
     item_ids = _listed(database, "leaven_items", items, "item", "dense")
     user_ids = _listed(database, "leaven_users", users, "user", "place")
     kinds = _kinds(events)
-    place, columns = _fetch(events, count, kinds)
+    starts, columns = _fetch(events, len(user_ids), kinds)
+    if starts[-1] < count:  # a line without user or item joins nothing
+        _refuse_missing(events)
     database.execute("DROP TABLE leaven_items")
     database.execute("DROP TABLE leaven_users")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(user_ids)))]).astype(np.int64)
     keys = seeds.user_keys(user_ids)
     histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
     histories = Histories(**{**vars(histories), "extra": columns})
@@ -122,10 +124,10 @@ def _kinds(events: Events) -> list[str]:
     return names
 
 
-def _fetch(events: Events, count: int, kinds: list[str]) -> tuple[npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
-    """(user's place, columns) of each event, in order, filled batch by batch."""
+def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """(starts, columns) of the users' events, in order."""
     carried = [word for word in OPTIONAL_COLUMNS if word in events.columns]
-    more = "".join(f", events.{word} AS {word}" for word in carried if word != "kind")
+    more = "".join(f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word != "kind")
     if "kind" in carried:
         # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
@@ -134,23 +136,12 @@ def _fetch(events: Events, count: int, kinds: list[str]) -> tuple[npt.NDArray[np
         (events.codes.lines, "user_code", "item_code") if events.codes else (events.table, "user", "item")
     )
     names = {"users": "leaven_users", "items": "leaven_items"}
-    sql = ORDER_SQL.format(events=lines, user=user, item=item, more=more, **names)
-    types: dict[str, Any] = {"dense": np.int32, "time": np.int64} | dict.fromkeys(carried, np.float64)
-    if "kind" in carried:
-        types["kind"] = np.int16
-    place = np.empty(count, np.int32)
-    columns = {word: np.empty(count, kind) for word, kind in types.items()}
-    at = 0
-    batches: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
-    for batch in batches:
-        end = at + batch.num_rows
-        place[at:end] = batch.column("place")
-        for word, column in columns.items():
-            column[at:end] = batch.column(word).to_numpy(zero_copy_only=False)
-        at = end
-    if at < count:  # a line without user or item joins nothing
-        _refuse_missing(events)
-    return place, columns
+    sql = PLACED_SQL.format(events=lines, user=user, item=item, more=more, **names)
+    threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
+    columns = ["place", "dense", "time", "line", *carried]
+    batches = ({word: np.from_dlpack(batch.column(word)) for word in columns} for batch in reader)
+    return sort_lines(batches, users, threads)
 
 
 def _text(name: str) -> str:
@@ -160,7 +151,7 @@ def _text(name: str) -> str:
 def _facts(histories: Histories) -> dict[str, Any]:
     inside = np.ones(max(histories.events - 1, 0), bool)
     inside[histories.starts[1:-1] - 1] = False
-    tied = inside & (np.diff(histories.times) == 0)
+    tied = inside & (histories.times[1:] == histories.times[:-1])
     last = histories.starts[1:][histories.lengths > 1] - 2
     return {
         "users": len(histories),

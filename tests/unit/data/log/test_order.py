@@ -81,3 +81,8 @@ def test_a_missing_value_is_named_and_its_line_not_dropped(hole: str) -> None:
 def test_a_missing_price_stays_unknown() -> None:
     log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1, 2], "price": [None, 2.0]})
     assert np.isnan(order(read(log)).histories.extra["price"][0])
+
+
+def test_a_log_whose_only_line_has_no_user_says_so() -> None:
+    with pytest.raises(DataError, match="column 'user'"):
+        order(read(pa.table({"user": pa.array([None], pa.string()), "item": ["x"], "time": [1]})))

@@ -1,0 +1,47 @@
+"""Sorting lines: by user, time and line, whatever the batches, the threads and the size of the numbers."""
+
+import numpy as np
+import pytest
+
+from leaven import seeds
+from leaven.data.log.sorting import sort_lines, sorted_by
+
+YEARS = 10**9
+AGES = 10**18
+
+
+def lines(n: int = 20_000, users: int = 700, span: int = 40, in_order: bool = True) -> dict[str, np.ndarray]:
+    """Lines with many ties in time; every user has some."""
+    draw = seeds.generator(seeds.key(7, "sorting"))
+    place = np.concatenate([np.arange(users), draw.integers(0, users, n - users)]).astype(np.int32)
+    line = np.arange(1, n + 1) if in_order else draw.permutation(n) + 1
+    time = draw.integers(0, 40, n) * (span // 40) - span // 3
+    return {"place": place, "time": time, "line": line, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}
+
+
+def cut(columns: dict[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
+    ends = range(0, len(columns["line"]), size)
+    return [{name: column[at : at + size] for name, column in columns.items()} for at in ends]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("span", [40, YEARS, AGES])
+def test_lines_stand_as_a_plain_sort_puts_them(span: int, in_order: bool) -> None:
+    columns = lines(span=span, in_order=in_order)
+    order = np.lexsort((columns["line"], columns["time"], columns["place"]))
+    assert np.array_equal(sorted_by(columns["place"], columns["time"], columns["line"]), order)
+    for column in columns.values():
+        column.flags.writeable = False
+    starts, found = sort_lines(cut(columns, 4321), 700, threads=2)
+    assert sorted(found) == ["dense", "price", "time"]
+    for name, column in found.items():
+        assert np.array_equal(column, columns[name][order])
+        assert column.dtype == columns[name].dtype
+    assert np.array_equal(np.diff(starts), np.bincount(columns["place"]))
+
+
+def test_one_user_is_one_stretch_and_no_line_gives_no_columns() -> None:
+    starts, found = sort_lines(cut(lines(users=1), 999), 1, threads=1)
+    assert starts.tolist() == [0, 20_000]
+    assert (np.diff(found["time"]) >= 0).all()
+    assert sort_lines([], 3, threads=1)[0].tolist() == [0, 0, 0, 0]
