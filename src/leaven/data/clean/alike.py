@@ -13,26 +13,38 @@ from leaven.data.dialect import quoted
 
 Rules = list[dict[str, Any]]
 
+AGAIN_SQL = """
+SELECT line, earliest FROM (
+    SELECT line, min(line) OVER (PARTITION BY {cells}) AS earliest FROM {lines}) AS seen
+WHERE line > earliest"""
+
 
 def repeated(log: Coded) -> int:
-    """Lines that equal an earlier line in every column."""
-    cells = ", ".join(log.cells)
-    return log.count() - scalar(log.tables, f"SELECT count(*) FROM (SELECT DISTINCT {cells} FROM {log.lines}) AS once")
+    """How many lines equal an earlier one in every column; table clean_again has them, and the first of each."""
+    suspects = log.tables.suspects(log.lines, log.cells)
+    log.tables.make("clean_again", AGAIN_SQL.format(cells=", ".join(log.cells), lines=suspects))
+    return scalar(log.tables, "SELECT count(*) FROM clean_again")
+
+
+def repeated_lines(log: Coded) -> list[dict[str, Any]]:
+    """Examples of the lines that come again, by table clean_again."""
+    first = "SEMI JOIN clean_again AS again ON log.line = again.earliest"
+    return examples(log, f"SELECT log.* FROM {log.lines} AS log {first}")
 
 
 def one_of_each(log: Coded, wish: Clean, whole: Coded) -> tuple[Coded, Rules]:
     """The log with the first of equal lines; `whole` is the log before any dropping, in which they are counted."""
     if not wish.duplicates:
         return log, []
-    cells = ", ".join(log.cells)
-    sql = f"SELECT min(line) AS line, {cells}, CAST(count(*) AS INTEGER) AS equals FROM {log.lines} GROUP BY {cells}"
-    log.tables.make("clean_once", sql)
-    once = replace(log, lines="clean_once")
-    dropped = scalar(log.tables, "SELECT sum(equals - 1) FROM clean_once WHERE equals > 1")
-    touched = dropped if whole.lines == log.lines else repeated(whole)
-    shown = examples(once, "SELECT * FROM clean_once WHERE equals > 1") if dropped else []
+    touched = repeated(whole)
+    dropped = touched if whole.lines == log.lines else repeated(log)
     note = "lines that equal an earlier one in every column read; the first stays" if touched else ""
-    return once, [rule("duplicates", touched, dropped, shown, note)]
+    found = rule("duplicates", touched, dropped, repeated_lines(log) if dropped else [], note)
+    if not dropped:
+        return log, [found]
+    sql = f"SELECT log.* FROM {log.lines} AS log ANTI JOIN clean_again AS again ON log.line = again.line"
+    log.tables.make("clean_once", sql)
+    return replace(log, lines="clean_once"), [found]
 
 
 def one_text(log: Coded, wish: Clean) -> tuple[Coded, Rules]:

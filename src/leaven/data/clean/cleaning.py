@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from leaven.data.clean.alike import one_of_each, one_text, repeated
+from leaven.data.clean.alike import one_of_each, one_text, repeated, repeated_lines
 from leaven.data.clean.attributes import clean_catalog, survey_catalog
-from leaven.data.clean.coding import Coded, code, examples, readable, rule
+from leaven.data.clean.coding import Coded, code, readable, rule
 from leaven.data.clean.lines import line_rules, look, without
 from leaven.data.clean.rare import below, rare
 from leaven.data.clean.tables import DuckTables, Tables
@@ -134,10 +134,8 @@ def survey(events: Events, wish: Clean | None = None) -> list[dict[str, Any]]:
 
 
 def _duplicates(log: Coded) -> dict[str, Any]:
-    cells = ", ".join(log.cells)
-    sql = f"SELECT min(line) AS line, {cells} FROM {log.lines} GROUP BY {cells} HAVING count(*) > 1"
     touched = repeated(log)
-    return rule("duplicates", touched, 0, examples(log, sql) if touched else [], "lines that equal an earlier one")
+    return rule("duplicates", touched, 0, repeated_lines(log) if touched else [], "lines that equal an earlier one")
 
 
 def _catalog(events: Events) -> Items:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     import duckdb
+
+_BATCH = 1 << 18
 
 
 class Tables(Protocol):
@@ -30,6 +35,10 @@ class Tables(Protocol):
         """Forget a table."""
         ...
 
+    def suspects(self, lines: str, cells: Sequence[str]) -> str:
+        """A table that holds at least those lines which equal another one in these cells; `lines` itself will do."""
+        ...
+
 
 @dataclass(frozen=True)
 class DuckTables:
@@ -48,6 +57,24 @@ class DuckTables:
 
     def drop(self, name: str) -> None:
         self._run(f"DROP TABLE IF EXISTS {name}")
+
+    def suspects(self, lines: str, cells: Sequence[str]) -> str:
+        """The lines whose 64-bit hash another line has too: to sort hashes is far cheaper than to group lines."""
+        import pyarrow as pa
+
+        hashed, at = f"hash({', '.join(cells)})", 0
+        hashes = np.empty(scalar(self, f"SELECT count(*) FROM {lines}"), np.uint64)
+        batches: Any = self.connection.sql(f"SELECT {hashed} AS hash FROM {lines}").to_arrow_reader(_BATCH)
+        for batch in batches:
+            hashes[at : at + len(batch)] = np.from_dlpack(batch.column(0))
+            at += len(batch)
+        hashes.sort()
+        twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        column = pa.Array.from_buffers(pa.uint64(), len(twice), [None, pa.py_buffer(twice)])
+        self.connection.register("leaven_twice", pa.table({"hash": column}))
+        self.make("clean_suspects", f"SELECT * FROM {lines} WHERE {hashed} IN (SELECT hash FROM leaven_twice)")
+        self.connection.unregister("leaven_twice")
+        return "clean_suspects"
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         """Raises SpecError for a pattern that is none, DataError where there is no room or a file is broken."""
