@@ -31,6 +31,8 @@ def connect(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyC
     spill = Path(tempfile.gettempdir()) / f"leaven-spill-{os.getpid()}"
     config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(spill)}
     config |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    # Lines are counted by codes, which are dense: an array of this many bits' length is counted in, not a hash table.
+    config["perfect_ht_threshold"] = 22
     if threads is not None:
         config["threads"] = threads
     database = duckdb.connect(config=config)
@@ -176,7 +178,7 @@ def _id(
         return f"CAST({column} AS VARCHAR)"
     text = f"nullif(trim({column}), '')"
     # A view is read again at each question: a look for blanks once is cheaper than trimming every time.
-    blank = f"{column} = '' OR starts_with({column}, ' ') OR ends_with({column}, ' ')"
+    blank = f"{column} = '' OR contains({column}, ' ')"
     if raw.format == "parquet" and not _scalar(database, f"SELECT line FROM {raw.table} WHERE {blank} LIMIT 1"):
         text = column
     floats = f"regexp_full_match({text}, '{_FLOAT_ID}')"
