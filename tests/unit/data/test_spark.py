@@ -53,6 +53,9 @@ class SparkTables:
     def suspects(self, lines: str, cells: Sequence[str]) -> str:
         return lines
 
+    def keep(self, name: str, lines: str, gone: str) -> None:
+        self.make(name, f"SELECT log.* FROM {lines} AS log ANTI JOIN {gone} AS gone ON log.line = gone.line")
+
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:

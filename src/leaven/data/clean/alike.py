@@ -42,8 +42,7 @@ def one_of_each(log: Coded, wish: Clean, whole: Coded) -> tuple[Coded, Rules]:
     found = rule("duplicates", touched, dropped, repeated_lines(log) if dropped else [], note)
     if not dropped:
         return log, [found]
-    sql = f"SELECT log.* FROM {log.lines} AS log ANTI JOIN clean_again AS again ON log.line = again.line"
-    log.tables.make("clean_once", sql)
+    log.tables.keep("clean_once", log.lines, "clean_again")
     return replace(log, lines="clean_once"), [found]
 
 

@@ -39,6 +39,10 @@ class Tables(Protocol):
         """A table that holds at least those lines which equal another one in these cells; `lines` itself will do."""
         ...
 
+    def keep(self, name: str, lines: str, gone: str) -> None:
+        """Keep under `name` those of `lines` whose line is not in `gone`; `lines` need not outlive it."""
+        ...
+
 
 @dataclass(frozen=True)
 class DuckTables:
@@ -75,6 +79,12 @@ class DuckTables:
         self.make("clean_suspects", f"SELECT * FROM {lines} WHERE {hashed} IN (SELECT hash FROM leaven_twice)")
         self.connection.unregister("leaven_twice")
         return "clean_suspects"
+
+    def keep(self, name: str, lines: str, gone: str) -> None:
+        """In place: a few lines go, and the others need not be written again."""
+        self._run(f"DELETE FROM {lines} WHERE line IN (SELECT line FROM {gone})")
+        self.drop(name)
+        self._run(f"ALTER TABLE {lines} RENAME TO {name}")
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         """Raises SpecError for a pattern that is none, DataError where there is no room or a file is broken."""

@@ -113,6 +113,14 @@ def test_equal_lines_stay_once_and_a_difference_in_any_column_keeps_both() -> No
     assert lines(clean(log(item=["x", "x"], time=[BEGIN] * 2), Clean(duplicates=False))) == [1, 2]
 
 
+def test_lines_without_a_value_are_equal_and_the_first_of_each_is_shown() -> None:
+    events = log(item=list("xyxxy"), time=[BEGIN] * 5, price=[None, -0.0, None, 1.0, 0.0])
+    done = clean(events, Clean(zero_price=False))
+    assert lines(done) == [1, 2, 4]
+    shown = [(one["line"], one["item"]) for one in by_name(done.rules)["duplicates"]["examples"]]
+    assert shown == [(1, "x"), (2, "y")]
+
+
 def test_duplicates_are_touched_in_the_whole_log_and_dropped_from_what_is_left() -> None:
     done = clean(log(user=[None, None, "a", "a"], item=["x"] * 4, time=[BEGIN] * 4))
     assert [by_name(done.rules)["duplicates"][name] for name in ("touched", "dropped")] == [2, 1]
