@@ -56,7 +56,8 @@ def by_leaven(path: str) -> Arrays:
     from leaven.data.clean import Clean, clean
     from leaven.data.log import order, read
 
-    cleaned = clean(read(path), Clean(min_user_events=LEAST, min_item_events=LEAST))
+    wish = Clean(min_user_events=LEAST, min_item_events=LEAST, bot_moments_per_hour=0)
+    cleaned = clean(read(path), wish)
     histories = order(cleaned.events).histories
     return histories.items, histories.times, histories.starts
 
