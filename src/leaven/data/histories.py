@@ -34,7 +34,6 @@ PRICE = "price"
 
 _ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
-_BLOCK = 1 << 17  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +180,13 @@ class Histories:
         from; None when row i came from row i. `targets` never exceeds the new length less one, and
         stays "all but the first" where it was.
         """
+        from leaven.kernels.arrays.layout import fitting_targets
+
         mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
         if rows is not None or starts is not self.starts:  # else every row is as long as it was
             old = self.starts if rows is None else offsets(self.lengths[rows])
-            columns["targets"] = _fitting_targets(columns["targets"], old, starts)
+            columns["targets"] = fitting_targets(columns["targets"], old, starts)
         extra = {name: _carried(column, source) for name, column in self.extra.items()}
         if PRICE in extra:
             extra[PRICE] = np.where(_carried(self.items, source) == items, extra[PRICE], 0)
@@ -288,26 +289,11 @@ class Histories:
         return self
 
 
-def _fitting_targets(targets: npt.NDArray[np.int32], old: Ints, new: Ints) -> npt.NDArray[np.int32]:
-    """int32 (rows,): no more than the new length less one, and all of that where it was all of the old one.
-
-    old, new int64 (rows + 1,): where rows start. In blocks that stay in a core's cache: no second thread shares
-    this part of an operator.
-    """
-    fitting = np.empty(len(targets), np.int32)
-    for begin in range(0, len(targets), _BLOCK):
-        block, edges = slice(begin, begin + _BLOCK), slice(begin, begin + _BLOCK + 1)
-        wanted, room = targets[block], np.maximum(np.diff(new[edges]) - 1, 0)
-        all_of_old = wanted >= np.diff(old[edges]) - 1
-        fitting[block] = room if all_of_old.all() else np.where(all_of_old, room, np.minimum(wanted, room))
-    return fitting
-
-
 def offsets(lengths: npt.NDArray[Any]) -> Ints:
     """int64 (rows + 1,): where each row starts."""
-    starts = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    return starts
+    from leaven.kernels.arrays.layout import starts_of
+
+    return starts_of(np.asarray(lengths, np.int64))
 
 
 def _carried(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:

@@ -90,16 +90,18 @@ def copy_pieces(
     items: npt.NDArray[np.int32],
     times: Ints,
     firsts: Ints,
+    lengths: Ints,
     starts: Ints,
     new_items: npt.NDArray[np.int32],
     new_times: Ints,
     source: Ints,
 ) -> None:
-    """New row r holds the events from firsts[r] on; starts int64 (new rows + 1,) says how many.
+    """New row r holds lengths[r] events from firsts[r] on; starts int64 (new rows + 1,), of which `begin` is known.
 
     `source` may be empty where nobody asks for it.
     """
     for row in range(begin, end):
+        starts[row + 1] = starts[row] + lengths[row]
         ahead = firsts[row] - starts[row]
         for place in range(starts[row], starts[row + 1]):
             new_items[place] = items[place + ahead]

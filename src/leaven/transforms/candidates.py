@@ -64,10 +64,13 @@ class Candidates:
 
     def check(self, rows: Histories) -> None:
         """DataError unless these rows are over the catalogue that the candidates were fitted on."""
+        from leaven.kernels.arrays.layout import span_of
+
         n_items = len(self.pool) - 2
         if rows.n_items != n_items:
             raise DataError("rows", f"the {n_items} items of the fit", f"{rows.n_items} items", "fit on these ids")
-        if len(rows.items) and (rows.items.max() > n_items + 1 or rows.items.min() < 1):
+        least, greatest = span_of(rows.items)
+        if least < 1 or greatest > n_items + 1:
             odd = rows.items[(rows.items > n_items + 1) | (rows.items < 1)][0]
             raise DataError("rows.items", f"ids in 1..{n_items + 1}", str(odd), "renumber the items")
 
@@ -83,8 +86,8 @@ def _pooled(pool: Items, weights: npt.NDArray[np.float64]) -> Candidates:
 
 
 def _slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    from leaven.kernels.arrays.calling import frozen
     from leaven.kernels.candidates import alias_slots
-    from leaven.kernels.rows import frozen
 
     slots: npt.NDArray[np.int32] = alias_slots(frozen(starts), frozen(items), frozen(weights))
     return slots

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, Ints, offsets
+from leaven.data.histories import Histories, Ints
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.unlearned import Unlearned
@@ -52,10 +53,11 @@ class Crop:
         return Unlearned(self._crop, self.shortest)
 
     def _crop(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        from leaven.kernels.arrays.calling import over_rows
         from leaven.kernels.pieces import crop_pieces
-        from leaven.kernels.rows import batch, over_rows
+        from leaven.kernels.rows import batch
 
-        firsts, lengths = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        firsts, lengths = space(len(rows), np.int64), space(len(rows), np.int64)
         keep, unit = (float(self.keep_range[0]), float(self.keep_range[1])), UNITS.index(self.unit)
         wish = (keep, unit, bool(self.keep_last), float(self.p))
         over_rows(crop_pieces, len(rows), batch(rows, keys, strength), *wish, firsts, lengths)
@@ -98,12 +100,14 @@ def pieces(rows: Histories, firsts: Ints, lengths: Ints, index: Ints | None = No
     firsts, lengths int64 (new rows,); index int64 (new rows,): the row that each was cut from, None
     when row i was cut from row i.
     """
+    from leaven.kernels.arrays.calling import frozen, over_rows
+    from leaven.kernels.arrays.layout import begun
     from leaven.kernels.pieces import copy_pieces
-    from leaven.kernels.rows import frozen, over_rows, room
+    from leaven.kernels.rows import room
 
-    starts = offsets(lengths)
-    items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+    starts = begun(lengths)
+    items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
     source = room(rows, int(starts[-1]))
-    read = (frozen(rows.items), frozen(rows.times), frozen(firsts), frozen(starts))
-    over_rows(copy_pieces, len(lengths), *read, items, times, source)
+    read = (frozen(rows.items), frozen(rows.times), frozen(firsts), frozen(lengths))
+    over_rows(copy_pieces, len(lengths), *read, starts, items, times, source)
     return rows.rebuilt(starts, items, times, source, index)

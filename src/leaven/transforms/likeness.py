@@ -94,8 +94,8 @@ def by_regression(rows: Histories, top: int, rank: int, ridge: float) -> Table:
 
 def _pairs(rows: Histories, weight: Floats, window: int, fade: float) -> Table:
     """Every pair that meets, with its sum of weights."""
+    from leaven.kernels.arrays.calling import frozen
     from leaven.kernels.cooccurrence import count_pairs
-    from leaven.kernels.rows import frozen
 
     reach = (window or len(rows.items) + 1, window or len(rows.items) + 1, float(fade))
     read: list[npt.NDArray[Any]] = [rows.items, rows.starts, rows.row_of_event().astype(np.int32), weight]
@@ -105,8 +105,8 @@ def _pairs(rows: Histories, weight: Floats, window: int, fade: float) -> Table:
 
 def best(starts: Ints, others: Items, scores: Floats, top: int) -> Table:
     """The best of each item, best first; scores of 0 or less are left out."""
+    from leaven.kernels.arrays.calling import frozen
     from leaven.kernels.cooccurrence import strongest
-    from leaven.kernels.rows import frozen
 
     made: Table = strongest(frozen(starts), frozen(others), frozen(scores), top)
     return made
@@ -117,8 +117,8 @@ def best_of_products(left: Floats, right: Floats, top: int, able: npt.NDArray[np
 
     left, right float32 (n_items + 1, width); able bool (n_items + 1,): items that may stand in the table.
     """
+    from leaven.kernels.arrays.calling import frozen
     from leaven.kernels.cooccurrence import strongest_columns
-    from leaven.kernels.rows import frozen
 
     size = max(_CHUNK // max(len(right), 1), 1)
     others, scores = [], []

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories, offsets
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.ranges import check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, too_short
@@ -105,8 +106,8 @@ class Lenders:
     @classmethod
     def fit(cls, lenders: str, train: Histories) -> Lenders:
         """The lenders of a word of LENDERS."""
+        from leaven.kernels.arrays.calling import frozen
         from leaven.kernels.cooccurrence import occurrences
-        from leaven.kernels.rows import frozen
 
         lengths, longest = train.lengths, 0
         able = train.is_real & (lengths >= 2)
@@ -118,8 +119,8 @@ class Lenders:
 
     def donors(self) -> Donors:
         """The rows as kernels take them."""
+        from leaven.kernels.arrays.calling import frozen
         from leaven.kernels.mixing import Donors
-        from leaven.kernels.rows import frozen
 
         rows = self.rows
         events = (frozen(rows.items), frozen(rows.times), frozen(rows.starts), frozen(rows.keys))
@@ -146,11 +147,12 @@ class Mixing:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows of the same lengths; other columns of a borrowed event are 0 or empty."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.mixing import mix_marked
-        from leaven.kernels.rows import batch, frozen, over_rows
+        from leaven.kernels.rows import batch
 
         marked, _ = self.marker(rows, keys, strength)
-        items, borrowed = np.empty(len(rows.items), np.int32), np.empty(len(rows.items), bool)
+        items, borrowed = space(len(rows.items), np.int32), space(len(rows.items), bool)
         read = (batch(rows, keys, strength), frozen(rows.parents), frozen(marked), self.lenders.donors())
         over_rows(mix_marked, len(rows), *read, items, borrowed)
         source = np.where(borrowed, -1, np.arange(len(items))) if rows.extra else np.zeros(0, np.int64)
@@ -170,16 +172,17 @@ class Splicing:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows no longer than they were; other columns of a borrowed event are 0 or empty."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.mixing import plan_splices, splice
-        from leaven.kernels.rows import batch, frozen, over_rows, room
+        from leaven.kernels.rows import batch, room
 
         read, donors, meet = batch(rows, keys, strength), self.lenders.donors(), self.wish.seam == "meeting"
-        seams, borrowed, kept = (np.empty(len(rows), np.int64) for _ in range(3))
+        seams, borrowed, kept = (space(len(rows), np.int64) for _ in range(3))
         keep = (float(self.wish.keep_range[0]), float(self.wish.keep_range[1]))
         wish = (frozen(rows.parents), keep, meet, float(self.wish.p), donors)
         over_rows(plan_splices, len(rows), read, *wish, seams, borrowed, kept)
         starts = offsets(borrowed + kept)
-        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source, plan = room(rows, int(starts[-1])), (frozen(seams), frozen(borrowed), frozen(starts))
         over_rows(splice, len(rows), read, donors, meet, *plan, items, times, source)
         return rows.rebuilt(starts, items, times, source)

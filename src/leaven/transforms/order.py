@@ -11,6 +11,7 @@ import numpy as np
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.ranges import check_count, check_range, check_share
 from leaven.transforms.unlearned import Reasons, too_short
 
@@ -30,10 +31,11 @@ class Permuting:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows whose window stands in another order."""
+        from leaven.kernels.arrays.calling import over_rows
         from leaven.kernels.order import permute_windows
-        from leaven.kernels.rows import batch, over_rows, room
+        from leaven.kernels.rows import batch, room
 
-        items, source = np.empty(len(rows.items), np.int32), room(rows, len(rows.items))
+        items, source = space(len(rows.items), np.int32), room(rows, len(rows.items))
         share, amount = (_floats(pair) for pair in (self.share, self.amount))
         wish = (self.mode, share, amount, int(self.keep_last), float(self.p))
         over_rows(permute_windows, len(rows), batch(rows, keys, strength), *wish, items, source)

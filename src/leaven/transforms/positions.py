@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, too_short
@@ -62,10 +63,11 @@ class Marker:
         self, rows: Histories, keys: Keys, strength: Strength
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """(bool (events,): which are chosen, int64 (rows,): how many of each row)."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.events import mark_events
-        from leaven.kernels.rows import batch, frozen, over_rows
+        from leaven.kernels.rows import batch
 
-        marked, counts = np.empty(len(rows.items), bool), np.empty(len(rows), np.int64)
+        marked, counts = space(len(rows.items), bool), space(len(rows), np.int64)
         # where all may be chosen the kernel need not look at the items: the same events, sooner
         able = self.able[:0] if self._takes_all(rows) else self.able
         read = (batch(rows, keys, strength), self.share, self.p, self.bounds)
@@ -79,7 +81,9 @@ class Marker:
 
     def _takes_all(self, rows: Histories) -> bool:
         """Whether each event of these rows may be chosen, by its item."""
-        return self.all_able and bool(rows.items.max(initial=0) <= rows.n_items)
+        from leaven.kernels.arrays.layout import span_of
+
+        return self.all_able and span_of(rows.items)[1] <= rows.n_items
 
     def _weights(self, rows: Histories) -> Weights:
         """float32 (events,), above 0; empty where all are alike."""

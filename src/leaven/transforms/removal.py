@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, offsets
+from leaven.data.histories import Histories
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.positions import Marker, check_marks
 from leaven.transforms.unlearned import Reasons
 
@@ -52,11 +53,12 @@ class Masking:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Rows of the same lengths; other columns of a hidden event stay."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.events import hide_marked
-        from leaven.kernels.rows import batch, frozen, over_rows
+        from leaven.kernels.rows import batch
 
         marked, _ = self.marker(rows, keys, strength)
-        items = np.empty(len(rows.items), np.int32)
+        items = space(len(rows.items), np.int32)
         over_rows(hide_marked, len(rows), batch(rows, keys, strength), frozen(marked), rows.mask_id, items)
         return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
 
@@ -104,12 +106,14 @@ class Dropping:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Shorter rows."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
+        from leaven.kernels.arrays.layout import shifted
         from leaven.kernels.events import copy_unmarked
-        from leaven.kernels.rows import batch, frozen, over_rows, room
+        from leaven.kernels.rows import batch, room
 
         marked, counts = self.marker(rows, keys, strength)
-        starts = offsets(rows.lengths - counts)
-        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+        starts = shifted(rows.starts, counts, -1)
+        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
         read = (batch(rows, keys, strength), frozen(marked), frozen(starts))
         over_rows(copy_unmarked, len(rows), *read, items, times, source)

@@ -9,6 +9,7 @@ import numpy as np
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories, offsets
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.unlearned import Reasons, Unlearned, too_short
 
@@ -71,15 +72,16 @@ class Padding:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """Longer rows; other columns follow their event."""
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.repetition import count_copies, say_again
-        from leaven.kernels.rows import batch, frozen, over_rows, room
+        from leaven.kernels.rows import batch, room
 
         wish, read = self.wish, batch(rows, keys, strength)
-        copies = np.empty(len(rows), np.int64)
+        copies = space(len(rows), np.int64)
         share = (float(wish.share_range[0]), float(wish.share_range[1]))
         over_rows(count_copies, len(rows), read, share, wish.length, int(wish.separate), float(wish.p), copies)
         starts = offsets(rows.lengths + copies * (rows.lengths + int(wish.separate)))
-        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
         separator = rows.mask_id if wish.separate else 0
         over_rows(say_again, len(rows), read, frozen(copies), separator, frozen(starts), items, times, source)
@@ -122,14 +124,15 @@ class Resample:
         return Unlearned(self._resample, self.shortest)
 
     def _resample(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        from leaven.kernels.arrays.calling import frozen, over_rows
         from leaven.kernels.clock import resample, resampled_lengths
-        from leaven.kernels.rows import batch, frozen, over_rows, room
+        from leaven.kernels.rows import batch, room
 
-        read, lengths = batch(rows, keys, strength), np.empty(len(rows), np.int64)
+        read, lengths = batch(rows, keys, strength), space(len(rows), np.int64)
         size = (float(self.size_range[0]), float(self.size_range[1]))
         over_rows(resampled_lengths, len(rows), read, size, self.unit == "share", float(self.p), lengths)
         starts = offsets(lengths)
-        items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
         over_rows(resample, len(rows), read, frozen(starts), items, times, source)
         return rows.rebuilt(starts, items, times, source)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.contracts import Keys, Strength
-from leaven.data.histories import Histories, Ints, Items, offsets
+from leaven.data.histories import Histories, Ints, Items
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.candidates import SOURCES, Candidates
 from leaven.transforms.neighbours import Neighbours
 from leaven.transforms.positions import Marker, check_marks
@@ -123,11 +124,13 @@ def _in_place(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> His
 
 def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
     """Longer rows; other columns of a new event are 0 or empty."""
+    from leaven.kernels.arrays.calling import frozen, over_rows
+    from leaven.kernels.arrays.layout import shifted
     from leaven.kernels.candidates import insert_before_marked
-    from leaven.kernels.rows import batch, frozen, over_rows, room
+    from leaven.kernels.rows import batch, room
 
-    starts = offsets(rows.lengths + counts)
-    items, times = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
+    starts = shifted(rows.starts, counts, 1)
+    items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
     source = room(rows, int(starts[-1]))
     read = (batch(rows, rows.keys, np.zeros(0, np.float32)), frozen(marked), frozen(drawn), frozen(starts))
     over_rows(insert_before_marked, len(rows), *read, items, times, source)
@@ -136,11 +139,12 @@ def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histo
 
 def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: Marks) -> Items:
     """int32 (events,): a candidate for each marked event, the event's own item elsewhere."""
+    from leaven.kernels.arrays.calling import frozen, over_rows
     from leaven.kernels.candidates import Pools, draw_for_marked
-    from leaven.kernels.rows import batch, frozen, over_rows
+    from leaven.kernels.rows import batch
 
     pool, starts, slots = (frozen(array) for array in (candidates.pool, candidates.starts, candidates.slots))
-    drawn = np.empty(len(rows.items), np.int32)
+    drawn = space(len(rows.items), np.int32)
     read = batch(rows, keys, np.zeros(0, np.float32))
     over_rows(draw_for_marked, len(rows), read, frozen(marked), Pools(pool, starts, slots, candidates.recent), drawn)
     return drawn

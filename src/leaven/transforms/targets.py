@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import HeldOut, Histories
 from leaven.errors import DataError
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.history import pieces
 from leaven.transforms.positions import item_counts
 from leaven.transforms.ranges import check_count, check_range, check_share
@@ -61,10 +62,11 @@ class Cutting:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """One row a row; a row that is met has one target."""
-        from leaven.kernels.rows import batch, frozen, over_rows
+        from leaven.kernels.arrays.calling import frozen, over_rows
+        from leaven.kernels.rows import batch
         from leaven.kernels.targets import pick_targets
 
-        lasts = np.empty(len(rows), np.int64)
+        lasts = space(len(rows), np.int64)
         over_rows(pick_targets, len(rows), batch(rows, keys, strength), frozen(self.weights), self.p, lasts)
         met = _met(rows, keys, strength, self.p)
         firsts = np.where(met, np.maximum(rows.starts[:-1], lasts + 1 - self.length), rows.starts[:-1])

@@ -14,6 +14,7 @@ import numpy as np
 
 from leaven.contracts import Keys, Strength
 from leaven.data.histories import Histories
+from leaven.kernels.arrays.memory import space
 from leaven.transforms.clock import last_second
 from leaven.transforms.ranges import check_count, check_range, check_share, check_word
 from leaven.transforms.removal import same_events
@@ -137,10 +138,11 @@ class Moving:
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         """The same items at other times."""
+        from leaven.kernels.arrays.calling import over_rows
         from leaven.kernels.clock import move_times
-        from leaven.kernels.rows import batch, over_rows
+        from leaven.kernels.rows import batch
 
-        times = np.empty(len(rows.times), np.int64)
+        times = space(len(rows.times), np.int64)
         bounds = (float(self.bounds[0]), float(self.bounds[1]))
         wish = (self.mode, bounds, self.anchor, self.knots, float(self.p), self.limit)
         over_rows(move_times, len(rows), batch(rows, keys, strength), *wish, times)

@@ -1,0 +1,1 @@
+"""What every kernel stands on: how it is called, where it writes, how its rows lie."""

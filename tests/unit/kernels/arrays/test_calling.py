@@ -1,0 +1,33 @@
+"""Threads share rows among them, and what goes wrong in one of them is said."""
+
+import threading
+
+import pytest
+from numba import config
+
+from leaven.kernels.arrays.calling import ROWS_OF_A_THREAD, over_rows
+
+
+@pytest.fixture(autouse=True)
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "NUMBA_NUM_THREADS", 3)
+
+
+def test_every_row_is_worked_on_once() -> None:
+    rows = 5 * ROWS_OF_A_THREAD + 3
+    seen = over_rows(lambda begin, end: list(range(begin, end)), rows)
+    assert sorted(row for stretch in seen for row in stretch) == list(range(rows))
+
+
+def test_few_rows_stay_with_the_caller() -> None:
+    assert over_rows(lambda begin, end: threading.current_thread(), ROWS_OF_A_THREAD) == [threading.current_thread()]
+
+
+def test_an_error_in_any_thread_is_raised() -> None:
+    def fails_elsewhere(begin: int, end: int) -> None:
+        if begin:
+            raise ZeroDivisionError(begin)
+
+    with pytest.raises(ZeroDivisionError):
+        over_rows(fails_elsewhere, 5 * ROWS_OF_A_THREAD)
+    assert threading.active_count() < 10
