@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from leaven.errors import MissingExtra, SpecError
+
+_ALONE = 1 << 18
+"""Operations on no more numbers end before a second thread has woken: PyTorch wakes it for far fewer."""
+_lent = 0
+"""Threads that a part of a narrowed stretch may have back; 0 outside of one."""
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
@@ -50,12 +57,53 @@ def device_kind(device: str) -> str:
 
 
 def halves_are_quick(device: str, precision: str) -> bool:
-    """Whether products of bfloat16 numbers cost much less than those of float32, and "auto" may choose them."""
-    if precision == "32-true":
+    """Whether a CPU multiplies bfloat16 numbers much sooner than those of float32, and "auto" may let it.
+
+    On a GPU "auto" is mixed precision, which rounds by itself.
+    """
+    if precision == "32-true" or device_kind(device) != "cpu":
         return False
-    if device_kind(device) == "cuda":
-        return torch.cuda.is_bf16_supported()
     return any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+@contextmanager
+def narrowed(numbers: int | None) -> Iterator[None]:
+    """One thread of PyTorch where its operations are on no more `numbers` than one does sooner; else as many as before.
+
+    None: nobody knows how many. On one thread, results do not hang on how many there are.
+    """
+    global _lent
+    before, outer = torch.get_num_threads(), _lent
+    if numbers is not None and numbers <= _ALONE:
+        _lent = max(before, outer)
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _lent = outer
+
+
+@contextmanager
+def widened() -> Iterator[None]:
+    """All threads again, for a large part of a narrowed stretch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(before, _lent))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def rounded_products() -> Iterator[None]:
+    """Products of float32 matrices on a CPU are of numbers rounded to bfloat16, summed in float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def peak_megabytes(device: torch.device) -> float:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leaven import seeds
@@ -30,7 +29,7 @@ class Aim:
     negatives       drawn in each step, with replacement, in proportion to (count + 1) ** proposal_power
     contrast        weight of the contrast between two views of each history; 0: none, at no cost
     mixup           both parameters of the Beta law by which histories are mixed (nets/mixup.py); 0: none, at no cost
-    half            whether gradients of the softmax are products of numbers rounded to bfloat16 (losses.against)
+    half            whether products of the softmax are of numbers that bfloat16 holds (losses.against)
     unseen          whether items that no row holds are among what a target is told from: nobody could take them, and
                     a net that knows them by their words would learn to keep their like out of lists
     """
@@ -183,7 +182,7 @@ class NextItem:
         states, vectors = states.float(), vectors.float()
         if self.aim.temperature is None:
             return states, vectors
-        return losses.cosine(states, self.aim.temperature), F.normalize(vectors, dim=-1)
+        return losses.cosine(states, self.aim.temperature), losses.unit(vectors)
 
     def _negatives(self, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         """(ids int64 (negatives,), -log of how often each is expected among them)."""

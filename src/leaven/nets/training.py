@@ -84,6 +84,7 @@ class Course:
     mark           says which training this is, for checkpoints
     folder         of checkpoints; None: none
     watch          looks on; None: nobody
+    numbers        of the largest tensor of a layer in one step, where it is known: small steps are done by one thread
     """
 
     key: int
@@ -102,6 +103,7 @@ class Course:
     folder: Path | None = None
     tell: Tell = quiet
     watch: Watch | None = None
+    numbers: int | None = None
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -155,7 +157,7 @@ def train(task: Task, course: Course) -> Outcome:
     state, best = _begin(task.net, optimizer, course)
     net, optimizer = fabric.setup(task.net, optimizer)
     if not state.stopped:
-        with _own_chance(fabric.device):
+        with _own_chance(fabric.device), machine.narrowed(course.numbers):
             best = _go(_Run(task, course, fabric, net, optimizer, _copied(task.net)), state, best)
     if best:
         task.net.load_state_dict(best)
@@ -279,8 +281,9 @@ def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> ch
     """Judges, records, keeps the best weights, decides whether to go on, writes the checkpoint."""
     run.good.update(_finite(run.task.net, state.step))
     run.task.net.eval()
-    value = run.task.look(run.task.net)
-    asked = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
+    with machine.widened():
+        value = run.task.look(run.task.net)
+        asked = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     words = f"training · loss {loss:.3f}"

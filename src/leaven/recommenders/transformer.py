@@ -211,6 +211,7 @@ class Transformer:
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warm_up_steps=self.warm_up_steps,
+            numbers=self.events_of(train) * 4 * self.width,
             look_every=max(steps // self.looks, 1),
             patience=self.patience if training.steps is None else None,
             device=self.device,
