@@ -55,6 +55,7 @@ class Autoregressive(OfNet):
         """
         ready("autoregressive", train)
         from leaven.generators.learning import ground_of, keep_seen_by, learned, pen_of
+        from leaven.generators.popularity import as_popular
 
         frames = Frames.of(train, self)
         if self.privacy is not None:
@@ -64,7 +65,7 @@ class Autoregressive(OfNet):
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return Writer("autoregressive", self, net, pen, frames, curve)
+        return as_popular(Writer("autoregressive", self, net, pen, frames, curve), train, key)
 
     @staticmethod
     def load(folder: Path) -> Writer:

@@ -55,6 +55,7 @@ class Denoiser(OfNet):
         from leaven.generators.inside import inside_law
         from leaven.generators.learning import course_of, ground_of, pen_of, shape_of
         from leaven.generators.masking import Restoring, repeats_by
+        from leaven.generators.popularity import as_popular
         from leaven.nets import training
 
         frames = Frames.of(train, self)
@@ -64,7 +65,8 @@ class Denoiser(OfNet):
         task = Restoring(net, ground, self.length, self.batch_events, seeds.key(key, "rows"))
         curve = training.train(task, course_of(self, ground, key, tell)).curve
         repeats = repeats_by(net, ground, self.length, seeds.key(key, "repeats"))
-        return FittedDenoiser(self, net, pen_of(self, train, ground, repeats, by_category=False), frames, curve)
+        pen = pen_of(self, train, ground, repeats, by_category=False)
+        return as_popular(FittedDenoiser(self, net, pen, frames, curve), train, key)
 
     @staticmethod
     def load(folder: Path) -> FittedDenoiser:

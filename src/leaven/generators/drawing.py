@@ -30,6 +30,7 @@ class Pen:
     knots      int64 (knots,)      times between which the net's time vectors lie
     keep_seen  how much less likely an item becomes that the row already holds: 1 not at all, 0 impossible
     length     most inputs that the net has learned to read
+    lift       float64 (items,)    what is added to the items' logits, so that popular ones come as often as they should
     """
 
     clock: Clock
@@ -40,6 +41,7 @@ class Pen:
     top_k: int
     top_p: float
     length: int
+    lift: npt.NDArray[np.float64]
 
     def between_knots(self, times: Ints) -> Tensor:
         """float64: times as places between knots."""
@@ -51,6 +53,7 @@ class Drawer:
 
     def __init__(self, pen: Pen, vectors: Tensor) -> None:
         self.pen, self.vectors = pen, vectors / pen.temperature
+        self.vectors[:, -1] += torch.from_numpy(pen.lift).to(vectors)
         self.cut = bool(pen.top_k) or pen.top_p < 1.0
         told = self.vectors.cpu().numpy()
         self.shelves = shelves_of(told[:, :-1], told[:, -1], pen.born[1:-1])

@@ -75,6 +75,7 @@ class Gan(OfNet):
             fix = "drop rare items, or take the autoregressive generator"
             raise FitError("gan", f"at most {_MOST_ITEMS:,} items", f"{train.n_items:,}", fix)
         from leaven.generators.learning import Ground, ground_of, keep_seen_by, learned, pen_of
+        from leaven.generators.popularity import as_popular
 
         frames = Frames.of(train, self)
         ground: Ground = ground_of(mirrored(train) if frames.backwards else train, key)
@@ -82,7 +83,7 @@ class Gan(OfNet):
         if self.adversarial_steps and (ground.learning.lengths >= 3).any():
             curve = [*curve, *self._against_a_judge(net, ground, key, int(curve[-1]["step"]), tell)]
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return Writer("gan", self, net, pen, frames, curve)
+        return as_popular(Writer("gan", self, net, pen, frames, curve), train, key)
 
     def _against_a_judge(self, net: object, ground: object, key: int, done: int, tell: Tell) -> list[dict[str, float]]:
         """Trains the net further, in place; its curve, steps counted on."""

@@ -25,7 +25,13 @@ Build = Callable[[Any, Shape, int], Any]
 
 def keep(path: Path, wish: Any, net: nn.Module, shape: Shape, pen: Pen, frames: Frames, curve: Curve) -> None:
     """Everything in one file, which is whole or not there."""
-    arrays = {"born": pen.born, "knots": pen.knots, "first_law": frames.first_law, "inside_law": frames.inside_law}
+    arrays = {
+        "born": pen.born,
+        "knots": pen.knots,
+        "lift": pen.lift,
+        "first_law": frames.first_law,
+        "inside_law": frames.inside_law,
+    }
     arrays |= {f"clock.{name}": value for name, value in pen.clock._asdict().items() if isinstance(value, np.ndarray)}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     tensors |= {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
@@ -57,6 +63,6 @@ def restored(kind: Any, path: Path, build: Build) -> tuple[Any, Any, Pen, Frames
     net = build(wish, Shape(**said["shape"]), len(parts["knots"]))
     net.load_state_dict({name.removeprefix("net."): t for name, t in tensors.items() if name.startswith("net.")})
     cuts = (wish.temperature, wish.top_k, wish.top_p)
-    pen = Pen(clock, parts["born"], parts["knots"], said["keep_seen"], *cuts, wish.length)
+    pen = Pen(clock, parts["born"], parts["knots"], said["keep_seen"], *cuts, wish.length, parts["lift"])
     frames = Frames(first_law=parts["first_law"], inside_law=parts["inside_law"], **said["frames"])
     return wish, net.eval(), pen, frames, said["curve"]

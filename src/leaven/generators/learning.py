@@ -159,7 +159,7 @@ def pen_of(wish: Taste, train: Histories, ground: Ground, keep_seen: float, by_c
     rows = ground.rows
     clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if rows is not train else 1)
     cuts = (wish.temperature, wish.top_k, wish.top_p)
-    return Pen(clock, _born(train), ground.knots, keep_seen, *cuts, wish.length)
+    return Pen(clock, _born(train), ground.knots, keep_seen, *cuts, wish.length, np.zeros(train.n_items))
 
 
 def begun(rows: Histories) -> Histories:

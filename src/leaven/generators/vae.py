@@ -80,6 +80,7 @@ class Vae(OfNet):
             raise FitError("vae", f"at most {_MOST_ITEMS:,} items", f"{train.n_items:,}", fix)
         from leaven.generators.latent import Aim, Tastes
         from leaven.generators.learning import course_of, decoder_of, ground_of, pen_of
+        from leaven.generators.popularity import as_popular
         from leaven.nets import training
 
         frames = Frames.of(train, self)
@@ -88,7 +89,8 @@ class Vae(OfNet):
         aim = Aim(self.objective, self.beta, self.warm_up, self.free_nats)
         task = Tastes(net, aim, ground, self.length, self.batch_events, course.steps, seeds.key(key, "rows"))
         curve = training.train(task, course).curve
-        return FittedVae(self, net, pen_of(self, train, ground, _keep_seen(net, ground, self.length)), frames, curve)
+        pen = pen_of(self, train, ground, _keep_seen(net, ground, self.length))
+        return as_popular(FittedVae(self, net, pen, frames, curve), train, key)
 
     def _net(self, decoder: Any, key: int) -> Latent:
         import torch

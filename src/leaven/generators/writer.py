@@ -40,6 +40,8 @@ class OfNet:
     width, layers, dropout, length    of the net; length: most events that it reads
     steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
     batch_events      events read in one step
+    match_popularity  after its training it writes some rows, and popular items become as frequent as in real ones
+                      (popularity.py); False: as often as the net says
     keep              filters that its rows pass by default
     """
 
@@ -58,6 +60,7 @@ class OfNet:
     learning_rate: float = 3e-3
     batch_events: int = 2_048
     device: str = "auto"
+    match_popularity: bool = True
     keep: Sequence[str] = ("validity", "copies")
 
     def check(self, kind: str, own: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:

@@ -114,7 +114,8 @@ def learn(wish: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0
     """A generator trained on texts of these category codes (0: none), or what the cache holds of it."""
     said = json.dumps([_said(wish.by), wish.most_words, wish.most_new, key, list(texts), [int(one) for one in codes]])
     folder = Path(wish.cache) / hashlib.blake2b(said.encode(), digest_size=16).hexdigest() if wish.cache else None
-    by: Any = replace(wish.by, where="after", new_events_range=(wish.most_new,) * 2)  # type: ignore[type-var]
+    own = {"match_popularity": False} if hasattr(wish.by, "match_popularity") else {}  # behind a beginning words differ
+    by: Any = replace(wish.by, where="after", new_events_range=(wish.most_new,) * 2, **own)  # type: ignore[type-var]
     if folder is not None and (folder / "spelling.json").is_file():
         held = json.loads((folder / "spelling.json").read_text(encoding="utf-8"))
         return LearnedTitles(Spelling(held["categories"], tuple(held["signs"])), type(by).load(folder))

@@ -1,0 +1,52 @@
+"""Popular items are as frequent in made rows as in real ones."""
+
+import numpy as np
+import pytest
+
+from leaven.data.histories import Histories
+from leaven.generators.autoregressive import Autoregressive
+from leaven.generators.popularity import strata
+
+
+def world(rows: int = 2_000, n_items: int = 200) -> Histories:
+    """A long tail, and followers nearby."""
+    draw = np.random.default_rng(3)
+    firsts = np.minimum(draw.zipf(1.3, rows), n_items)
+    return Histories.of(
+        [((first + np.arange(5) * draw.integers(1, 4)) % n_items + 1).tolist() for first in firsts], 200
+    )
+
+
+def share_of(rows: Histories, stratum: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray:  # type: ignore[type-arg]
+    counts = np.bincount(rows.items, minlength=rows.n_items + 2)[1:-1]
+    return np.bincount(stratum, weights=counts, minlength=16) / counts.sum()
+
+
+def test_strata_hold_equal_shares_most_popular_first() -> None:
+    stratum, shares = strata(np.array([1.0, 8.0, 4.0, 0.0, 3.0]))
+    assert stratum.tolist() == [15, 4, 10, 15, 13]
+    assert shares.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("where", ["alone", "after"])
+def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
+    rows = world()
+    stratum, real = strata(np.bincount(rows.items, minlength=202)[1:-1].astype(np.float64))
+    keys = np.arange(10**6, 10**6 + 2_000, dtype=np.uint64)
+    like = None if where == "alone" else rows
+    gaps = {}
+    for matched in (False, True):
+        wish = Autoregressive(
+            where=where, width=8, layers=1, steps=60, match_popularity=matched, new_events_range=(3, 3)
+        )
+        made = wish.fit(rows, 1).sample(keys, like)
+        gaps[matched] = np.abs(share_of(made, stratum) - real).sum()
+    assert gaps[True] < 0.6 * gaps[False]
+
+
+def test_likelihoods_stay_what_the_net_says() -> None:
+    rows = world(300)
+    made = [Autoregressive(width=8, layers=1, steps=20, match_popularity=one).fit(rows, 1) for one in (False, True)]
+    assert made[0].log_likelihood(rows).tolist() == made[1].log_likelihood(rows).tolist()
+    assert made[0].pen.lift.any() == 0
+    assert made[1].pen.lift.any()
