@@ -225,8 +225,8 @@ def test_half_the_strength_moves_some_rows_less(kind) -> None:
 def test_threads_change_nothing(kind, monkeypatch) -> None:
     rows, keys = train(), seeds.row_keys(6, train().keys)
     alone = bytes_of(fitted(kind)(rows, keys, ones(rows)))
-    monkeypatch.setattr("leaven.kernels.rows.ROWS_OF_A_THREAD", 10)
-    monkeypatch.setattr("leaven.kernels.rows.config.NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr("leaven.kernels.arrays.calling.ROWS_OF_A_THREAD", 10)
+    monkeypatch.setattr("leaven.kernels.arrays.calling.config.NUMBA_NUM_THREADS", 3)
     assert bytes_of(fitted(kind)(rows, keys, ones(rows))) == alone
 
 

@@ -307,9 +307,11 @@ class _Cutter:
 
 def _first_times(codes: Ints) -> Mask:
     """bool (codes,): where each is met for the first time."""
-    order = np.argsort(codes, kind="stable")
+    from leaven.kernels.arrays.sorting import in_order
+
+    ascending, order = in_order(codes)
     first = np.ones(len(codes), bool)
-    first[order[1:]] = np.diff(codes[order]) > 0
+    first[order[1:]] = np.diff(ascending) > 0
     return first
 
 

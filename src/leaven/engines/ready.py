@@ -4,13 +4,16 @@ Importing this module does it. Reading the first kernel from its cache takes num
 for pandas when it meets the first array.
 """
 
-import numba
+from contextlib import suppress
+
 import numpy as np
-import pandas
 import pyarrow.parquet
 
 from leaven.kernels.search import holds
 
-LOADED = (numba, pandas, pyarrow.parquet)
+with suppress(ModuleNotFoundError):
+    import pandas  # noqa: F401
+
+PARQUET = pyarrow.parquet
 
 holds(np.zeros(0, np.int32), 0, 0, 1)

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from leaven.kernels.arrays.sorting import in_order
+
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -42,11 +44,11 @@ class Fashion(NamedTuple):
 
 def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
     """The fashion of these events: items int32 (events,) in 1..n_items + 1, times int64 (events,)."""
-    order = np.argsort(times, kind="stable")
+    _, order = in_order(times - times.min())
     order = order[(np.arange(min(len(order), _MOST)) * len(order)) // max(min(len(order), _MOST), 1)]
     recent, when = items[order], times[order]
-    ranks = np.argsort(recent, kind="stable").astype(np.int32)
-    rank_at = np.searchsorted(recent[ranks], np.arange(n_items + 3)).astype(np.int64)
+    ascending, places = in_order(recent.astype(np.int64))
+    ranks, rank_at = places.astype(np.int32), np.searchsorted(ascending, np.arange(n_items + 3)).astype(np.int64)
     looked_at = (np.arange(min(len(recent), _LOOKED_AT)) * len(recent)) // min(len(recent), _LOOKED_AT)
     best = Fashion(when, recent, ranks, rank_at, len(recent), 1.0)
     best_fit = -np.inf

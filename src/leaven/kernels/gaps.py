@@ -57,8 +57,9 @@ def clock_of(items: Items, times: Ints, starts: Ints, category: Items, sign: int
     buckets = np.where(inner, gap_buckets(np.maximum(gaps, 0)), NO_GAP_YET)
     to_come = np.repeat(starts[1:], np.diff(starts)) - np.arange(len(items)) - 1
     rooms = rooms_of(limit - times, to_come)
-    counts = np.zeros((int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS))
-    np.add.at(counts, (category[items[before]], rooms[before], buckets[before], buckets[inner]), 1)
+    shape = (int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS)
+    cells = np.ravel_multi_index((category[items[before]], rooms[before], buckets[before], buckets[inner]), shape)
+    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
     bank, bank_at = _bank(gaps[inner], buckets[inner], GAP_BUCKETS)
     return Clock(category, _backed_off(counts), bank, bank_at, limit, sign)
 
@@ -101,7 +102,7 @@ def _interpolated(counts: Floats, below: Floats) -> Floats:
 
 def _bank(gaps: Ints, buckets: Ints, n_buckets: int) -> tuple[Ints, Ints]:
     """Evenly spaced real gaps of each bucket, ascending, and where each bucket's begin."""
-    bounds = np.searchsorted(np.sort(buckets), np.arange(n_buckets + 1))
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=n_buckets))])
     ordered, kept = np.sort(gaps), []
     for low, high in itertools.pairwise(bounds):  # buckets ascend as gaps do
         count = min(int(high - low), _BANK)

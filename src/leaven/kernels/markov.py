@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from leaven.kernels.arrays.sorting import in_order
 from leaven.kernels.fashion import Fashion, share_at
 from leaven.kernels.search import holds, place_of
 
@@ -93,12 +94,16 @@ class _Level(NamedTuple):
 
 
 def _edges(contexts: Ints, items: Items, base: int, width: int) -> _Level:
-    real = contexts >= 0
-    codes, place, counts = np.unique(contexts[real] * base + items[real], return_inverse=True, return_counts=True)
+    real = np.flatnonzero(contexts >= 0)
+    codes, order = in_order(contexts[real] * base + items[real])
+    new = np.diff(codes, prepend=-1) > 0
     of_event = np.full(len(items), -1, np.int64)
-    of_event[real] = place
-    degree = np.bincount(codes // base, minlength=width).astype(np.int64)
-    return _Level(degree, (codes % base).astype(np.int32), counts.astype(np.int32), of_event)
+    of_event[real[order]] = np.cumsum(new) - 1
+    at = np.flatnonzero(new)
+    edges = codes[at]
+    counts = np.diff(at, append=len(codes)).astype(np.int32)
+    degree = np.bincount(edges // base, minlength=width).astype(np.int64)
+    return _Level(degree, (edges % base).astype(np.int32), counts, of_event)
 
 
 def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
@@ -121,10 +126,15 @@ def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
     )
 
 
+@njit(cache=True)
 def _summed(weights: Floats, bounds: Ints) -> Floats:
     """float64 (edges,): running sums that begin anew in each context."""
-    total = np.concatenate([[0.0], np.cumsum(weights)])
-    mass: Floats = total[1:] - np.repeat(total[bounds[:-1]], np.diff(bounds))
+    mass = np.empty(len(weights))
+    for context in range(len(bounds) - 1):
+        total = 0.0
+        for edge in range(bounds[context], bounds[context + 1]):
+            total += weights[edge]
+            mass[edge] = total
     return mass
 
 
