@@ -1,7 +1,7 @@
 """Are popular items as frequent in rows that a net writes as in real ones?
 
 A net that reads its own rows drifts: what it took to be likely it finds likelier still. So it writes some rows before
-it is handed over, and where a share of the catalogue comes too often or too seldom, the logits of its items move.
+it is handed over, and where an item, or a share of the catalogue, comes too often or too seldom, logits move.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 _STRATA = 16
 _ROUNDS = 3
-_EVENTS = 30_000  # of a round, about
-_LIGHT = 0.01  # of a round's events, by which each stratum's count counts as larger: few events move little
+_EVENTS = 40_000  # of a round, about
+_LIGHT = 20.0  # events by which counts count as larger: few of them move little
 
 
 class Writes(Protocol):
@@ -45,21 +45,27 @@ W = TypeVar("W", bound=Writes)
 
 
 def as_popular(fitted: W, train: Histories, key: int) -> W:
-    """The same generator, each sixteenth of all events, by how popular their items are, as frequent as in `train`.
+    """The same generator, frequent items as frequent as in `train`, and so are rare ones together.
 
-    Its likelihoods stay what the net says; and so does all, where the wish does not ask for this.
+    Rare ones move with their stratum: a sixteenth of all events, by how popular their items are. Likelihoods stay what
+    the net says; and so does all, where the wish does not ask for this.
     """
     if not fitted.wish.match_popularity:
         return fitted
     counts = _counts(train)
-    stratum, real = strata(counts)
+    stratum, _ = strata(counts)
     for turn in range(_ROUNDS):
         made = _made(fitted, train, seeds.key(key, "popularity", turn))
-        found = np.bincount(stratum, weights=made, minlength=len(real))
-        total = max(found.sum(), 1.0)
-        lift = np.log((real + _LIGHT) / (found / total + _LIGHT))[stratum]
+        lift = lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum)
         fitted = replace(fitted, pen=replace(fitted.pen, lift=fitted.pen.lift + lift))  # type: ignore[type-var]
     return fitted
+
+
+def lifts(expected: Floats, made: Floats, stratum: npt.NDArray[np.int64]) -> Floats:
+    """float64 (items,): by how much logits move where items came `made` times instead of `expected`."""
+    sums = (np.bincount(stratum, weights=one, minlength=_STRATA) + _LIGHT for one in (expected, made))
+    of_stratum = np.divide(*sums)[stratum]
+    return np.log((expected + _LIGHT) / (made + _LIGHT / of_stratum))
 
 
 def strata(counts: Floats) -> tuple[npt.NDArray[np.int64], Floats]:

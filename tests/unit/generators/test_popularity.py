@@ -5,7 +5,7 @@ import pytest
 
 from leaven.data.histories import Histories
 from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.popularity import strata
+from leaven.generators.popularity import lifts, strata
 
 
 def world(rows: int = 2_000, n_items: int = 200) -> Histories:
@@ -50,3 +50,12 @@ def test_likelihoods_stay_what_the_net_says() -> None:
     assert made[0].log_likelihood(rows).tolist() == made[1].log_likelihood(rows).tolist()
     assert made[0].pen.lift.any() == 0
     assert made[1].pen.lift.any()
+
+
+def test_frequent_items_move_alone_and_rare_ones_with_their_stratum() -> None:
+    stratum = np.array([0, 0, 1, 1])
+    moved = lifts(np.array([4000.0, 4000.0, 1.0, 1.0]), np.array([8000.0, 2000.0, 0.0, 2000.0]), stratum)
+    assert moved[:2] == pytest.approx(np.log([0.5, 2.0]), abs=0.02)
+    assert moved[2] < -2  # its stratum came a hundred times too often
+    assert moved[3] < moved[2]
+    assert not lifts(np.full(4, 7.0), np.full(4, 7.0), stratum).any()
