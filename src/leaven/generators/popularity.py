@@ -65,7 +65,7 @@ def lifts(expected: Floats, made: Floats, stratum: npt.NDArray[np.int64]) -> Flo
     """float64 (items,): by how much logits move where items came `made` times instead of `expected`."""
     sums = (np.bincount(stratum, weights=one, minlength=_STRATA) + _LIGHT for one in (expected, made))
     of_stratum = np.divide(*sums)[stratum]
-    return np.log((expected + _LIGHT) / (made + _LIGHT / of_stratum))
+    return np.asarray(np.log((expected + _LIGHT) / (made + _LIGHT / of_stratum)))
 
 
 def strata(counts: Floats) -> tuple[npt.NDArray[np.int64], Floats]:

@@ -61,19 +61,22 @@ def crop_pieces(
     p: float,
     firsts: Ints,
     lengths: Ints,
-) -> None:
-    """firsts, lengths int64 (rows,): the window that stays of each row, 2 events or more.
+) -> tuple[int, int]:
+    """firsts, lengths int64 (rows,): the window that stays of each row, 2 events or more. (end, events that stay).
 
     Draws of a key: 0 whether, 1 how much, 2 the fraction of an event, 3 where.
     """
+    total = 0
     for row in range(begin, end):
         n = rows.starts[row + 1] - rows.starts[row]
         firsts[row], lengths[row] = rows.starts[row], n
+        total += n
         if not is_changed(rows, row, 3, p):
             continue
         wanted = within(keep, draw_uniform(rows.keys[row], 1))
         if unit == SECONDS:
             firsts[row], lengths[row] = _window_of_time(rows, row, wanted, keep_last)
+            total += lengths[row] - n
             continue
         wanted = min(wanted * n if unit == SHARE else wanted, float(n))
         wanted = n - rows.strength[row] * (n - wanted)
@@ -81,6 +84,8 @@ def crop_pieces(
         place = 1.0 if keep_last else draw_uniform(rows.keys[row], 3)
         firsts[row] += min(int(place * (n - length + 1)), n - length)
         lengths[row] = length
+        total += length - n
+    return end, total
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -60,8 +61,8 @@ class Crop:
         firsts, lengths = space(len(rows), np.int64), space(len(rows), np.int64)
         keep, unit = (float(self.keep_range[0]), float(self.keep_range[1])), UNITS.index(self.unit)
         wish = (keep, unit, bool(self.keep_last), float(self.p))
-        over_rows(crop_pieces, len(rows), batch(rows, keys, strength), *wish, firsts, lengths)
-        return pieces(rows, firsts, lengths)
+        ends = over_rows(crop_pieces, len(rows), batch(rows, keys, strength), *wish, firsts, lengths)
+        return pieces(rows, firsts, lengths, ends=ends)
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,24 @@ class Truncate:
         return pieces(rows, rows.starts[:-1] + cut, rows.lengths - cut)
 
 
-def pieces(rows: Histories, firsts: Ints, lengths: Ints, index: Ints | None = None) -> Histories:
+def pieces(
+    rows: Histories,
+    firsts: Ints,
+    lengths: Ints,
+    index: Ints | None = None,
+    ends: Sequence[tuple[int, int]] | None = None,
+) -> Histories:
     """Rows cut out of rows: new row r holds lengths[r] events from event firsts[r] on.
 
     firsts, lengths int64 (new rows,); index int64 (new rows,): the row that each was cut from, None
-    when row i was cut from row i.
+    when row i was cut from row i. ends: as of `begun`, where they are known.
     """
     from leaven.kernels.arrays.calling import frozen, over_rows
     from leaven.kernels.arrays.layout import begun
     from leaven.kernels.pieces import copy_pieces
     from leaven.kernels.rows import room
 
-    starts = begun(lengths)
+    starts = begun(lengths, ends)
     items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
     source = room(rows, int(starts[-1]))
     read = (frozen(rows.items), frozen(rows.times), frozen(firsts), frozen(lengths))

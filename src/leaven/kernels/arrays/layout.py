@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -31,14 +33,15 @@ def _add_up(lengths: Ints, starts: Ints) -> None:
         starts[row + 1] = starts[row] + lengths[row]
 
 
-def begun(lengths: Ints) -> Ints:
+def begun(lengths: Ints, ends: Sequence[tuple[int, int]] | None = None) -> Ints:
     """int64 (rows + 1,): where rows of these lengths start, said only where a stretch of `over_rows` begins or ends.
 
-    A kernel that works on the stretch fills in the rest: a tenth of what copying takes, which threads share.
+    ends: (end, its sum of lengths) of each stretch, where they are known. A kernel that works on a stretch fills in the
+    rest: a tenth of what copying takes, which threads share.
     """
     starts: Ints = space(len(lengths) + 1, np.int64)
     starts[0] = total = 0
-    for end, more in sorted(over_rows(_total, len(lengths), frozen(lengths))):
+    for end, more in sorted(over_rows(_total, len(lengths), frozen(lengths)) if ends is None else ends):
         total += more
         starts[end] = total
     return starts
