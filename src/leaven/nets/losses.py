@@ -24,17 +24,9 @@ class _Against(torch.autograd.Function):
     """sum of weight * (log(exp(positive) + sum of exp(others)) - positive), gradients ready after the forward pass."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        states: Tensor,
-        others: Tensor,
-        positive: Tensor,
-        bias: Tensor | None,
-        weight: Tensor,
-        hits: Tensor,
-        half: bool,
-    ) -> Tensor:
-        found, total = _summed(states, others, positive, bias, weight, hits, half)
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """given: as `_summed` takes them."""
+        found, total = _summed(*given)
         ctx.save_for_backward(*found)
         return total
 
