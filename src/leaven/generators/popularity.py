@@ -53,7 +53,7 @@ def as_popular(fitted: W, train: Histories, key: int) -> W:
     if not fitted.wish.match_popularity:
         return fitted
     counts = _counts(train)
-    stratum, _ = strata(counts)
+    stratum = strata(counts)
     for turn in range(_ROUNDS):
         made = _made(fitted, train, seeds.key(key, "popularity", turn))
         lift = lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum)
@@ -68,15 +68,13 @@ def lifts(expected: Floats, made: Floats, stratum: npt.NDArray[np.int64]) -> Flo
     return np.asarray(np.log((expected + _LIGHT) / (made + _LIGHT / of_stratum)))
 
 
-def strata(counts: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-    """(int64 (items,): the stratum of each item, the most popular ones in 0; float64 (strata,): their shares of all
-    events). Every stratum has about as many events."""
+def strata(counts: Floats) -> npt.NDArray[np.int64]:
+    """int64 (items,): the stratum of each item, the most popular ones in 0; each has about as many events."""
     order = np.argsort(-counts, kind="stable")
     middle = np.cumsum(counts[order]) - counts[order] / 2
-    total = max(counts.sum(), 1.0)
     stratum = np.empty(len(counts), np.int64)
-    stratum[order] = np.minimum(middle / total * _STRATA, _STRATA - 1).astype(np.int64)
-    return stratum, np.bincount(stratum, weights=counts, minlength=_STRATA) / total
+    stratum[order] = np.minimum(middle / max(counts.sum(), 1.0) * _STRATA, _STRATA - 1).astype(np.int64)
+    return stratum
 
 
 def _made(fitted: Writes, train: Histories, key: int) -> Floats:

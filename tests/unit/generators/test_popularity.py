@@ -23,15 +23,13 @@ def share_of(rows: Histories, stratum: np.ndarray[tuple[int], np.dtype[np.int64]
 
 
 def test_strata_hold_equal_shares_most_popular_first() -> None:
-    stratum, shares = strata(np.array([1.0, 8.0, 4.0, 0.0, 3.0]))
-    assert stratum.tolist() == [15, 4, 10, 15, 13]
-    assert shares.sum() == pytest.approx(1.0)
+    assert strata(np.array([1.0, 8.0, 4.0, 0.0, 3.0])).tolist() == [15, 4, 10, 15, 13]
 
 
 @pytest.mark.parametrize("where", ["alone", "after"])
 def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
     rows = world()
-    stratum, real = strata(np.bincount(rows.items, minlength=202)[1:-1].astype(np.float64))
+    stratum = strata(np.bincount(rows.items, minlength=202)[1:-1].astype(np.float64))
     keys = np.arange(10**6, 10**6 + 2_000, dtype=np.uint64)
     like = None if where == "alone" else rows
     gaps = {}
@@ -40,7 +38,7 @@ def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
             where=where, width=8, layers=1, steps=60, match_popularity=matched, new_events_range=(3, 3)
         )
         made = wish.fit(rows, 1).sample(keys, like)
-        gaps[matched] = np.abs(share_of(made, stratum) - real).sum()
+        gaps[matched] = np.abs(share_of(made, stratum) - share_of(rows, stratum)).sum()
     assert gaps[True] < 0.6 * gaps[False]
 
 
