@@ -13,6 +13,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.data.histories import HeldOut, Histories, Ints
 from leaven.errors import DataError, SpecError, nearest
+from leaven.kernels.arrays.sorting import in_order
 
 Mask = npt.NDArray[np.bool_]
 NO_CLOCK = 10_000_000
@@ -307,8 +308,6 @@ class _Cutter:
 
 def _first_times(codes: Ints) -> Mask:
     """bool (codes,): where each is met for the first time."""
-    from leaven.kernels.arrays.sorting import in_order
-
     ascending, order = in_order(codes)
     first = np.ones(len(codes), bool)
     first[order[1:]] = np.diff(ascending) > 0

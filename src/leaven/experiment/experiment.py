@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -19,6 +18,7 @@ from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
 from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, trained_on, trial
 from leaven.plan import Plan, Step, load, preview, write
+from leaven.plan.expansion import workers_of
 from leaven.progress import Tell, quiet, within
 from leaven.registry import made
 from leaven.report.page import write as write_page
@@ -116,7 +116,7 @@ def _opened(engine: Engine | None) -> AbstractContextManager[Engine | None]:
 
 def _shards(engine: Engine | None) -> int:
     """So many for each worker that the last of them to end keeps the others waiting for a short while only."""
-    return 64 * (getattr(engine, "workers", 0) or os.cpu_count() or 1) if engine is not None else 1
+    return 1 if engine is None else 64 * workers_of(engine)
 
 
 def _bench(spec: Spec, prepared: Prepared, run: Run) -> Bench:

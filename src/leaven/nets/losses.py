@@ -72,7 +72,10 @@ def _summed(
             of_positive[part] = of_row * scale - weight[part]
             of_states[part] = (share @ others).to(states.dtype) * scale[:, None]
             scaled = states[part] * scale[:, None]
-            of_others = of_others + share.T @ scaled if room is None else of_others.addmm_(share.T, scaled)
+            if room is None:
+                of_others += share.T @ scaled
+            else:
+                of_others.addmm_(share.T, scaled)
     return (of_states[:count], of_others, of_positive[:count]), total
 
 

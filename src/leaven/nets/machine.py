@@ -57,12 +57,11 @@ def device_kind(device: str) -> str:
 
 
 def halves_are_quick(device: str, precision: str) -> bool:
-    """Whether a CPU multiplies bfloat16 numbers much sooner than those of float32, and "auto" may let it.
-
-    On a GPU "auto" is mixed precision, which rounds by itself.
-    """
-    if precision == "32-true" or device_kind(device) != "cpu":
+    """Whether products of rounded numbers cost much less than those of float32, and "auto" may choose them."""
+    if precision == "32-true":
         return False
+    if device_kind(device) == "cuda":
+        return torch.cuda.is_bf16_supported()
     return any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
@@ -97,7 +96,7 @@ def widened() -> Iterator[None]:
 
 @contextmanager
 def rounded_products() -> Iterator[None]:
-    """Products of float32 matrices on a CPU are of numbers rounded to bfloat16, summed in float32."""
+    """Products of float32 matrices are of rounded numbers, summed in float32: bfloat16 on a CPU, TF32 on a GPU."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:

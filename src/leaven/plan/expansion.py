@@ -145,6 +145,11 @@ def load(folder: Path, plan: Plan, train: R) -> R:
     return train.read_back(*files)
 
 
+def workers_of(engine: Engine | None) -> int:
+    """How many shards an engine works on at once; without one, or where it does not say: one, one a core."""
+    return 1 if engine is None else int(getattr(engine, "workers", 0)) or os.cpu_count() or 1
+
+
 @dataclass(frozen=True, eq=False)
 class _Place:
     """Where rows are made and kept."""
@@ -153,11 +158,6 @@ class _Place:
     engine: Engine | None
     shards: int
     tell: Tell = quiet
-
-    @property
-    def workers(self) -> int:
-        """How many threads write the real rows, which lie in this process: as many as make the others."""
-        return int(getattr(self.engine, "workers", 1)) or os.cpu_count() or 1
 
     def written(self, train: Rows) -> Stored:
         """The training rows in their files, written where they are not there yet."""
@@ -168,7 +168,7 @@ class _Place:
         def write_block(block: int) -> None:
             _block_of(train, block).to_parquet(paths[block])
 
-        with ThreadPoolExecutor(self.workers) as pool:
+        with ThreadPoolExecutor(workers_of(self.engine)) as pool:  # they lie in this process
             for done, _ in enumerate(pool.map(write_block, missing), 1):
                 self.tell(done, len(missing), "real rows")
         return Stored(train.slice(0, 0), tuple(paths), train)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leaven.kernels.arrays.sorting import in_order
+
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -82,14 +84,9 @@ def sorted_by(place: npt.NDArray[np.int32], time: Ints, line: Ints) -> Ints:
     if by_line is not None:
         place, time = place[by_line], time[by_line]
     least, first = int(place.min()), int(time.min())
-    time_bits, bits = (int(time.max()) - first).bit_length(), (len(line) - 1).bit_length()
-    if (int(place.max()) - least).bit_length() + time_bits + bits > 63:
+    time_bits = (int(time.max()) - first).bit_length()
+    if (int(place.max()) - least).bit_length() + time_bits > 63:
         order: Ints = np.lexsort((time, place))
     else:
-        # Numbers that hold their own position sort several times faster than positions by their numbers.
-        whole = (place.astype(np.int64) - least) << (time_bits + bits)
-        whole |= (time - first) << bits
-        whole |= np.arange(len(line))
-        whole.sort()
-        order = whole & ((1 << bits) - 1)
+        _, order = in_order(((place.astype(np.int64) - least) << time_bits) | (time - first))
     return order if by_line is None else by_line[order]

@@ -16,23 +16,6 @@ Items = npt.NDArray[np.int32]
 Targets = npt.NDArray[np.int32]
 
 
-def starts_of(lengths: Ints) -> Ints:
-    """int64 (rows + 1,): where rows of these lengths start, int64 (rows,).
-
-    On one thread: each sum needs the one before it, and two passes by two threads take longer.
-    """
-    starts: Ints = space(len(lengths) + 1, np.int64)
-    _add_up(frozen(lengths), starts)
-    return starts
-
-
-@njit(cache=True, nogil=True)
-def _add_up(lengths: Ints, starts: Ints) -> None:
-    starts[0] = 0
-    for row in range(len(lengths)):
-        starts[row + 1] = starts[row] + lengths[row]
-
-
 def begun(lengths: Ints, ends: Sequence[tuple[int, int]] | None = None) -> Ints:
     """int64 (rows + 1,): where rows of these lengths start, said only where a stretch of `over_rows` begins or ends.
 

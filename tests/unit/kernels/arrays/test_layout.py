@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numba import config
 
+from leaven.data.histories import offsets
 from leaven.kernels.arrays.calling import over_rows
-from leaven.kernels.arrays.layout import begun, fitting_targets, shifted, span_of, starts_of
+from leaven.kernels.arrays.layout import begun, fitting_targets, shifted, span_of
 
 ROWS = 100_000
 
@@ -21,13 +22,13 @@ def drawn(low: int, high: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def test_starts_are_running_sums() -> None:
     lengths = drawn(0, 9)
-    assert (starts_of(lengths) == np.concatenate([[0], np.cumsum(lengths)])).all()
-    assert starts_of(lengths[:0]).tolist() == [0]
+    assert (offsets(lengths) == np.concatenate([[0], np.cumsum(lengths)])).all()
+    assert offsets(lengths[:0]).tolist() == [0]
 
 
 def test_a_beginning_knows_the_bounds_of_stretches() -> None:
     lengths = drawn(0, 9)
-    starts, known = starts_of(lengths), begun(lengths)
+    starts, known = offsets(lengths), begun(lengths)
     ends = over_rows(lambda begin, end: end, ROWS)
     assert known[0] == 0
     assert (known[ends] == starts[ends]).all()
@@ -36,9 +37,9 @@ def test_a_beginning_knows_the_bounds_of_stretches() -> None:
 
 def test_rows_move_by_what_those_before_them_won_or_lost() -> None:
     lengths, more = drawn(5, 9), drawn(0, 5)[::-1]
-    old = starts_of(lengths) + 3  # of a slice
-    assert (shifted(old, more, 1) == starts_of(lengths + more)).all()
-    assert (shifted(old, more, -1) == starts_of(lengths - more)).all()
+    old = offsets(lengths) + 3  # of a slice
+    assert (shifted(old, more, 1) == offsets(lengths + more)).all()
+    assert (shifted(old, more, -1) == offsets(lengths - more)).all()
 
 
 def test_the_span_is_that_of_all_stretches() -> None:
@@ -51,4 +52,4 @@ def test_targets_fit_into_the_new_length() -> None:
     old, new, targets = drawn(0, 9), drawn(0, 9)[::-1], drawn(0, 9).astype(np.int32)
     room = np.maximum(new - 1, 0)
     wanted = np.where(targets >= old - 1, room, np.minimum(targets, room))
-    assert (fitting_targets(targets, starts_of(old), starts_of(new)) == wanted).all()
+    assert (fitting_targets(targets, offsets(old), offsets(new)) == wanted).all()
