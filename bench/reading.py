@@ -119,10 +119,11 @@ def peak_megabytes() -> float:
 
 
 def run_arm(arm: str, path: str) -> dict[str, object]:
-    """Seconds without the import of the library, peak memory, and the digest of what came out."""
+    """Seconds without the import of libraries, peak memory, and the digest of what came out."""
     jobs = {"leaven": by_leaven, "polars": by_polars, "pandas": by_pandas, "pandas-objects": by_pandas_with_objects}
     job = jobs[arm]
-    __import__({"leaven": "duckdb"}.get(arm, arm.partition("-")[0]))
+    for library in {"leaven": ("duckdb", "numba")}.get(arm, (arm.partition("-")[0],)):
+        __import__(library)
     began, busy = time.perf_counter(), time.process_time()
     arrays = job(path)
     seconds, busy = time.perf_counter() - began, time.process_time() - busy

@@ -50,6 +50,9 @@ class SparkTables:
     def drop(self, name: str) -> None:
         self.session.catalog.dropTempView(name)
 
+    def code(self, source: str, others: Sequence[str]) -> bool:
+        return False
+
     def suspects(self, lines: str, cells: Sequence[str]) -> str:
         return lines
 

@@ -64,12 +64,15 @@ class Coded:
 def code(tables: Tables, source: str, columns: Sequence[str]) -> Coded:
     """Every line of `source`, coded."""
     others = tuple(name for name in columns if name not in FIXED)
+    found = Coded(tables, "clean_lines", "clean_users", "clean_items", others)
+    if tables.code(source, others):
+        return found
     for column, name in (('"user"', "user"), ("item", "item")):
         tables.make(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source=source))
     more = "".join(f", log.{quoted(name)} AS {quoted(name)}" for name in others)
     names = {"users": "clean_users", "items": "clean_items"}
     tables.make("clean_lines", CODED_SQL.format(source=source, others=more, **names))
-    return Coded(tables, "clean_lines", "clean_users", "clean_items", others)
+    return found
 
 
 def readable(log: Coded, lines: str, join: str = "LEFT") -> str:

@@ -35,6 +35,11 @@ class Tables(Protocol):
         """Forget a table."""
         ...
 
+    def code(self, source: str, others: Sequence[str]) -> bool:
+        """Make clean_users, clean_items and clean_lines as `coding.CODES_SQL` and `coding.CODED_SQL` do, if there is a
+        quicker way than these; False where there is none."""
+        ...
+
     def suspects(self, lines: str, cells: Sequence[str]) -> str:
         """A table that holds at least those lines which equal another one in these cells; `lines` itself will do."""
         ...
@@ -61,6 +66,12 @@ class DuckTables:
 
     def drop(self, name: str) -> None:
         self._run(f"DROP TABLE IF EXISTS {name}")
+
+    def code(self, source: str, others: Sequence[str]) -> bool:
+        """As the lines stream by, for a log of short ids and numbers that may lie in memory."""
+        from leaven.data.clean.streaming import coded
+
+        return coded(self.connection, source, others)
 
     def suspects(self, lines: str, cells: Sequence[str]) -> str:
         """The lines whose 64-bit hash another line has too: to sort hashes is far cheaper than to group lines."""

@@ -5,17 +5,16 @@ Dense ids follow the sorted original ids, users too, so neither depends on the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
 from leaven.data.events import OPTIONAL_COLUMNS, Events
 from leaven.data.histories import Histories
-from leaven.data.log.sorting import Ints, sort_lines
+from leaven.data.log.sorting import Columns, Ints, sort_lines
 from leaven.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,6 +31,10 @@ FROM {events} AS events
 JOIN {users} AS users ON events.{user} = users.{user}
 JOIN {items} AS items ON events.{item} = items.{item}
 """
+CODED_SQL = """
+SELECT coalesce(events.user_code, 0) AS place, coalesce(events.item_code, 0) AS dense, events.time AS time,
+    events.line AS line{more}
+FROM {lines} AS events"""
 _BATCH = 1 << 18
 
 
@@ -71,15 +74,15 @@ def order(events: Events) -> Ordered:
     if events.codes is not None:
         users = CODED_USERS_SQL.format(users=events.codes.users)
         items = CODED_ITEMS_SQL.format(items=events.codes.items)
-    item_ids = _listed(database, "leaven_items", items, "item", "dense")
-    user_ids = _listed(database, "leaven_users", users, "user", "place")
+    listed_items = _listed(database, "leaven_items", items, "item", "dense")
+    listed_users = _listed(database, "leaven_users", users, "user", "place")
     kinds = _kinds(events)
-    starts, columns = _fetch(events, len(user_ids), kinds)
+    starts, columns = _fetch(events, len(listed_users), kinds)
     if starts[-1] < count:  # a line without user or item joins nothing
         _refuse_missing(events)
     database.execute("DROP TABLE leaven_items")
     database.execute("DROP TABLE leaven_users")
-    keys = seeds.user_keys(user_ids)
+    keys, item_ids, user_ids = _keys(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
     histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
     histories = Histories(**{**vars(histories), "extra": columns})
     return Ordered(histories, item_ids, user_ids, keys, kinds, _facts(histories))
@@ -106,12 +109,20 @@ def _refuse_missing(events: Events) -> None:
             raise DataError(f"column {word!r}", "a value in each line", f"{row[0] - known:,} lines without", fix)
 
 
-def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> list[str]:
+def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> Any:
+    """An Arrow array of texts."""
     database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
-    found: list[str] = (
-        database.sql(f"SELECT {column} FROM {table} ORDER BY {rank}").to_arrow_table()[column].to_pylist()
-    )
-    return found
+    found = database.sql(f"SELECT {column} FROM {table} ORDER BY {rank}").to_arrow_table()
+    return found.column(0).combine_chunks()
+
+
+def _keys(users: Any) -> npt.NDArray[np.uint64]:
+    """`seeds.user_keys` of an Arrow array, whose texts lie side by side."""
+    from leaven.kernels.arrays.digests import digests
+
+    _, starts, letters = users.buffers()
+    places = np.frombuffer(starts, np.int32)[users.offset : users.offset + len(users) + 1]
+    return digests(places.astype(np.int64), np.frombuffer(letters or b"", np.uint8))
 
 
 def _kinds(events: Events) -> list[str]:
@@ -132,16 +143,38 @@ def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str
         # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
-    lines, user, item = (
-        (events.codes.lines, "user_code", "item_code") if events.codes else (events.table, "user", "item")
-    )
-    names = {"users": "leaven_users", "items": "leaven_items"}
-    sql = PLACED_SQL.format(events=lines, user=user, item=item, more=more, **names)
     threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
-    reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
     columns = ["place", "dense", "time", "line", *carried]
-    batches = ({word: np.from_dlpack(batch.column(word)) for word in columns} for batch in reader)
-    return sort_lines(batches, users, threads)
+    if events.codes is None:
+        names = {"users": "leaven_users", "items": "leaven_items"}
+        sql = PLACED_SQL.format(events=events.table, user="user", item="item", more=more, **names)
+        return sort_lines(_batches(events, sql, columns), users, threads)
+    places = _by_code(events, "SELECT user_code, place FROM leaven_users")
+    dense = _by_code(events, "SELECT item_code, dense FROM leaven_items")
+    sql = CODED_SQL.format(lines=events.codes.lines, more=more)
+
+    def placed(batch: Columns) -> Columns:
+        """With what the codes stand for, without the lines whose user or item is not listed."""
+        found = dict(batch)
+        for name, meant in (("place", places), ("dense", dense)):
+            found[name] = meant[np.minimum(batch[name], len(meant) - 1)]
+        listed = (found["place"] >= 0) & (found["dense"] >= 0)
+        return found if listed.all() else {name: column[listed] for name, column in found.items()}
+
+    return sort_lines(_batches(events, sql, columns), users, threads, placed)
+
+
+def _batches(events: Events, sql: str, columns: Sequence[str]) -> Iterator[Columns]:
+    reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
+    return ({word: np.from_dlpack(batch.column(word)) for word in columns} for batch in reader)
+
+
+def _by_code(events: Events, sql: str) -> npt.NDArray[np.int32]:
+    """int32 (codes + 2,): what a code, from 1, stands for; -1 for none, and for all codes beyond the listed ones."""
+    code, stands_for = events.connection.sql(sql).fetchnumpy().values()
+    found = np.full(int(code.max(initial=0)) + 2, -1, np.int32)
+    found[code] = stands_for
+    return found
 
 
 def _text(name: str) -> str:

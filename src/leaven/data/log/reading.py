@@ -37,6 +37,8 @@ def connect(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyC
         config["threads"] = threads
     database = duckdb.connect(config=config)
     database.execute("SET TimeZone = 'UTC'")
+    # What streams out is worked on while more is read: with 1 MB ahead, the two wait for each other.
+    database.execute("SET streaming_buffer_size = '64MB'")
     return database
 
 
@@ -176,11 +178,9 @@ def _id(
         return f"CASE WHEN isfinite({column}) THEN CAST(CAST({column} AS HUGEINT) AS VARCHAR) END"
     if kind != "VARCHAR":
         return f"CAST({column} AS VARCHAR)"
-    text = f"nullif(trim({column}), '')"
-    # A view is read again at each question: a look for blanks once is cheaper than trimming every time.
+    # Few ids have blanks, and to look for one is cheaper than to trim.
     blank = f"{column} = '' OR contains({column}, ' ')"
-    if raw.format == "parquet" and not _scalar(database, f"SELECT line FROM {raw.table} WHERE {blank} LIMIT 1"):
-        text = column
+    text = f"CASE WHEN {blank} THEN nullif(trim({column}), '') ELSE {column} END"
     floats = f"regexp_full_match({text}, '{_FLOAT_ID}')"
     # Ids with letters, the usual case, need no look at every line.
     head = f"SELECT {text} AS id FROM {raw.table} WHERE {text} IS NOT NULL LIMIT 1000"

@@ -6,7 +6,7 @@ its lines are sorted by into one 64-bit number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -31,15 +31,18 @@ class Dealt:
     bounds: Ints
 
 
-def sort_lines(batches: Iterable[Columns], users: int, threads: int) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+def sort_lines(
+    batches: Iterable[Columns], users: int, threads: int, prepared: Callable[[Columns], Columns] = dict
+) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
     """(starts int64 (users + 1,): user i owns starts[i]:starts[i + 1], the columns of all lines in order).
 
-    A batch has `place` int32, a user's number from 0, `time` int64, `line` int64, each (lines,), and further columns.
-    What comes back are all but place and line, ordered by place, time and line; none where there is no line.
+    A batch, once one of the threads has `prepared` it, has `place` int32, a user's number from 0, `time` int64, `line`
+    int64, each (lines,), and further columns. What comes back are all but place and line, ordered by place, time and
+    line; none where there is no line.
     """
     shift = max((users - 1).bit_length() - STRETCH_BITS, 0)
     with ThreadPoolExecutor(threads) as pool:
-        dealt = list(pool.map(lambda batch: _deal(batch, shift), batches))
+        dealt = list(pool.map(lambda batch: _deal(prepared(batch), shift), batches))
         if not dealt:
             return np.zeros(users + 1, np.int64), {}
         ends = np.sum([one.bounds for one in dealt], axis=0)

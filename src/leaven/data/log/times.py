@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _LARGEST = {"s": 1e11, "ms": 1e14, "us": 1e17}
 """Below 1e11, seconds reach the year 5138; milliseconds start in 1973 there."""
+_WHOLE = ("BIGINT", "INTEGER", "SMALLINT", "UBIGINT", "UINTEGER")
 _DAY = re.compile(r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$")
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$")
 _ISO = re.compile(r"^\d{4}-\d\d?-\d\d?([ T]\d\d?:\d\d.*)?$")
@@ -71,7 +72,7 @@ class Times:
             moment = self.column if "ZONE" in kind else f"CAST({self.column} AS TIMESTAMP)"
             return TimeRule(_seconds(moment), kind.lower())
         if kind != "VARCHAR":
-            return self._numbers(self.column, wish)
+            return self._numbers(self.column, wish, whole=kind in _WHOLE)
         text = f"nullif(trim({self.column}), '')"
         if wish in PER_SECOND or (wish is None and self._all_numbers(text)):
             return self._numbers(f"TRY_CAST({text} AS DOUBLE)", wish, text)
@@ -99,7 +100,7 @@ class Times:
             )
         return False
 
-    def _numbers(self, number: str, wish: str | None, text: str | None = None) -> TimeRule:
+    def _numbers(self, number: str, wish: str | None, text: str | None = None, whole: bool = False) -> TimeRule:
         shown = text or self.column
         if text is not None:
             self._refuse(f"{text} IS NOT NULL AND {number} IS NULL", "a number", shown)
@@ -119,11 +120,9 @@ class Times:
             return self._format(f"CAST(CAST({number} AS BIGINT) AS VARCHAR)", unit, unit)
         if wish is None:
             self._one_unit(number, unit, shown)
-        sql = number if unit == "s" else f"floor({number} / {PER_SECOND[unit]}.0)"
+        sql = f"floor({number})" if unit == "s" else f"floor({number} / {PER_SECOND[unit]}.0)"
         given = "given" if wish else "guessed by magnitude"
-        return TimeRule(
-            f"CAST({sql if unit != 's' else f'floor({number})'} AS BIGINT)", f"Unix time in {unit}, {given}"
-        )
+        return TimeRule(f"CAST({number if whole and unit == 's' else sql} AS BIGINT)", f"Unix time in {unit}, {given}")
 
     def _one_unit(self, number: str, unit: str, shown: str) -> None:
         """Seconds and milliseconds in one column would put half of the events into the far future."""

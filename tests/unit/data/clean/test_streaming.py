@@ -1,0 +1,106 @@
+"""Ids become numbers as lines stream by: as SQL makes them, or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from leaven import seeds
+from leaven.data.clean import streaming
+from leaven.data.clean.coding import CODED_SQL, CODES_SQL, code
+from leaven.data.clean.tables import DuckTables
+from leaven.data.log import read
+from leaven.data.log.source import Source
+
+TABLES = ("clean_users", "clean_items", "clean_lines")
+
+
+def log(lines: int = 3000) -> pa.Table:
+    """Ids that are missing, empty, blank, and of one letter or fifteen bytes."""
+    draw = seeds.generator(seeds.key(7, "streaming"))
+    users = np.array([None, "", " ", " u1", "u1", "u1 ", "漢" * 5, *(f"user-{n}" for n in range(200))], object)
+    items = np.array([None, "i", "ü" * 7, *(f"{n}" for n in range(90))], object)
+    return pa.table(
+        {
+            "user_id": pa.array(users[draw.integers(0, len(users), lines)], pa.string()),
+            "item_id": pa.array(items[draw.integers(0, len(items), lines)], pa.string()),
+            "timestamp": pa.array(draw.integers(1_300_000_000, 1_400_000_000, lines)),
+            "price": pa.array(draw.random(lines), mask=draw.random(lines) < 0.1),
+            "word": pa.array(["x"] * lines),
+        }
+    )
+
+
+def source(path: Path, how: str, more: dict[str, str] | None = None) -> Source:
+    columns = {"user": "user_id", "item": "item_id", "time": "timestamp", "price": "price", **(more or {})}
+    if how == "parquet":
+        pq.write_table(log(), path, row_group_size=700)
+        return Source(str(path), columns)
+    return Source(log(), columns)
+
+
+def by_sql(tables: DuckTables, others: tuple[str, ...]) -> dict[str, list[Any]]:
+    for column, name in (('"user"', "user"), ("item", "item")):
+        tables.make(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source="events"))
+    more = "".join(f", log.{name} AS {name}" for name in others)
+    names = {"users": "clean_users", "items": "clean_items"}
+    tables.make("clean_lines", CODED_SQL.format(source="events", others=more, **names))
+    return answers(tables)
+
+
+def answers(tables: DuckTables) -> dict[str, list[Any]]:
+    """Names, types and lines of all tables."""
+    found = {}
+    for name in TABLES:
+        found[name] = [tuple(row[:2]) for row in tables.rows(f"DESCRIBE {name}")]
+        found[name] += tables.rows(f"SELECT * FROM {name} ORDER BY ALL")
+    return found
+
+
+@pytest.mark.parametrize("how", ["parquet", "frame"])
+@pytest.mark.parametrize("batch", [1 << 18, 100])
+def test_the_tables_are_those_of_sql(how: str, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_BATCH", batch)
+    events = read(source(tmp_path / "log.parquet", how))
+    tables = DuckTables(events.connection)
+    assert streaming.coded(events.connection, "events", ("price",))
+    found = answers(tables)
+    assert found == by_sql(tables, ("price",))
+    users = [row[0] for row in found["clean_users"][2:]]
+    assert "u1" in users
+    assert "漢" * 5 in users
+    assert "" not in users
+    assert " u1" not in users
+    assert any(row[1] is None for row in found["clean_lines"][5:])
+
+
+@pytest.mark.parametrize("why", ["a long id", "texts", "many lines"])
+def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = log(50)
+    if why == "a long id":
+        table = table.set_column(1, "item_id", pa.array(["a"] * 49 + ["x" * 16]))
+    if why == "many lines":
+        monkeypatch.setattr(streaming, "MOST_LINES", 49)
+    columns = {
+        "user": "user_id",
+        "item": "item_id",
+        "time": "timestamp",
+        **({"word": "word"} if why == "texts" else {}),
+    }
+    events = read(Source(table, columns))
+    others = ("word",) if why == "texts" else ()
+    assert not streaming.coded(events.connection, "events", others)
+    tables = DuckTables(events.connection)
+    assert code(tables, "events", events.columns).others == others
+    assert answers(tables) == by_sql(tables, others)
+
+
+def test_a_log_without_any_id_has_none() -> None:
+    empty = pa.table({"user": pa.array([None], pa.string()), "item": pa.array([None], pa.string()), "time": [5]})
+    events = read(Source(empty, {"user": "user", "item": "item", "time": "time"}))
+    assert streaming.coded(events.connection, "events", ())
+    assert DuckTables(events.connection).rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
+    assert DuckTables(events.connection).rows("SELECT count(*) FROM clean_users") == [(0,)]

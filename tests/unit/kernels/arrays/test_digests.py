@@ -1,0 +1,26 @@
+"""Digests of many texts: those of hashlib."""
+
+import random
+
+import numpy as np
+
+from leaven import seeds
+from leaven.kernels.arrays.digests import digests
+
+
+def test_digests_are_those_of_hashlib_for_every_length_of_the_last_block() -> None:
+    chance = random.Random(7)
+    texts = ["a" * size for size in range(260)]
+    texts += ["".join(chance.choice("abc漢é \x00") for _ in range(chance.randint(0, 400))) for _ in range(500)]
+    written = [text.encode() for text in texts]
+    starts = np.concatenate([[0], np.cumsum([len(one) for one in written])]).astype(np.int64)
+    found = digests(starts, np.frombuffer(b"".join(written), np.uint8))
+    assert np.array_equal(found, seeds.user_keys(texts))
+
+
+def test_threads_give_the_same_and_no_text_gives_none() -> None:
+    texts = [f"u{number}" for number in range(50_000)]
+    starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    found = digests(starts, np.frombuffer("".join(texts).encode(), np.uint8))
+    assert np.array_equal(found, seeds.user_keys(texts))
+    assert len(digests(np.zeros(1, np.int64), np.zeros(0, np.uint8))) == 0
