@@ -66,10 +66,11 @@ class Engine(Protocol):
         """task(shared, shard) for each shard; an error names its shard."""
         ...
 
-    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
         """This engine for several maps: what they need is begun once, and ends with the context.
 
-        modules: those of the tasks, so that workers can import them before there is work. An array that several maps
-        share may be sent to the workers once: it must not change between them.
+        modules: those of the tasks, so that workers can import them before there is work. soon: what the first map
+        will share, among other things: workers may begin, and be sent it, while the caller does something else. An
+        array that several maps share may be sent once: it must not change from then on.
         """
         ...

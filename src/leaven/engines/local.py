@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -56,23 +56,24 @@ class Local:
         with _opened(min(self._processes, len(shards))) as workers:
             yield from workers.map(task, shards, shared)
 
-    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay from map to map and end with the context.
 
-        modules: what is imported for them, beside what this process does meanwhile.
+        modules, soon: what is imported for them, and sent to them, beside what this process does meanwhile.
         """
-        return nullcontext(self) if self._processes < 2 else _opened(self._processes, *modules)
+        return nullcontext(self) if self._processes < 2 else _opened(self._processes, *modules, soon=soon)
 
 
 @contextmanager
-def _opened(processes: int, *modules: str) -> Iterator[_Workers]:
+def _opened(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
     """Workers fork from a process that is ready, and holds no thread: it is begun here, they when there is work."""
     forkserver.set_forkserver_preload(["leaven.engines.ready", *modules])
     with environment(ONE_THREAD):
         forkserver.ensure_running()
     workers = _Workers(processes)
     try:
-        yield workers
+        with workers.opened(soon=soon):
+            yield workers
     finally:
         workers.end()
 
@@ -83,10 +84,27 @@ class _Workers:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._begun: _Begun | None = None
+        self._ahead: Future[None] | None = None
 
-    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
-        """These; who opened them ends them."""
+    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+        """These; who opened them first ends them."""
+        if soon is not None:
+            self._wait()
+            beside = ThreadPoolExecutor(1, "workers begin")
+            self._ahead = beside.submit(self._get_ready, soon)
+            beside.shutdown(wait=False)
         return nullcontext(self)
+
+    def _get_ready(self, soon: Any) -> None:
+        """Leaves this process's environment alone, which others may be reading meanwhile."""
+        self._begun = self._begun or _begin(self.workers)
+        self._begun.sender.send(soon)
+
+    def _wait(self) -> None:
+        """Until nobody else begins the workers or sends them something; what went wrong there goes wrong here again."""
+        if self._ahead is not None:
+            wait([self._ahead])
+            self._ahead = None
 
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """As `Local.map`; a loop that ends early ends the workers, and the next one begins others."""
@@ -96,7 +114,9 @@ class _Workers:
         waiting: deque[Future[Any]] = deque()
         done = 0
         try:
-            begun = self._begun = self._begun or _begin(self.workers)
+            self._wait()
+            with environment(ONE_THREAD):
+                begun = self._begun = self._begun or _begin(self.workers)
             sent = begun.sender.send((task, shared))
             for index, shard in enumerate(shards):
                 with environment(ONE_THREAD):
@@ -117,6 +137,7 @@ class _Workers:
 
     def end(self, at_work: bool = False) -> None:
         """Leave no process and no file behind; those that are at work still are stopped."""
+        self._wait()
         begun, self._begun = self._begun, None
         if begun is None:
             return
@@ -138,8 +159,7 @@ def _begin(workers: int) -> _Begun:
     """The first worker begins before anything is sent: it takes the folder away if this process is killed."""
     folder = tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True)
     pool = ProcessPoolExecutor(workers, get_context("forkserver"), _watch, (folder.name,))
-    with environment(ONE_THREAD):
-        pool.submit(int)
+    pool.submit(int)
     return _Begun(pool, folder, Sender(Path(folder.name)))
 
 

@@ -56,7 +56,7 @@ class Ray:
             for pending in waiting:
                 ray.cancel(pending, force=True)
 
-    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
         """This engine: Ray stays from map to map anyway."""
         return nullcontext(self)
 

@@ -52,7 +52,7 @@ class Spark:
         finally:
             sent.unpersist()
 
-    def opened(self, *modules: str) -> AbstractContextManager[Engine]:
+    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
         """This engine: Its session stays from map to map anyway."""
         return nullcontext(self)
 

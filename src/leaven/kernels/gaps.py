@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from leaven.kernels.arrays.memory import space
 from leaven.kernels.chance import draw_uniform
 from leaven.kernels.search import first_above
 
@@ -50,18 +51,27 @@ class Clock(NamedTuple):
 def clock_of(items: Items, times: Ints, starts: Ints, category: Items, sign: int) -> Clock:
     """Real gaps by bucket, and which bucket follows which, after which category, with how much time left."""
     limit = int(times.max())
-    inner = np.ones(len(items), np.bool_)  # events with a gap in front of them
-    inner[starts[:-1][np.diff(starts) > 0]] = False
-    before = np.flatnonzero(inner) - 1
-    gaps = np.diff(times, prepend=times[:1])
-    buckets = np.where(inner, gap_buckets(np.maximum(gaps, 0)), NO_GAP_YET)
-    to_come = np.repeat(starts[1:], np.diff(starts)) - np.arange(len(items)) - 1
-    rooms = rooms_of(limit - times, to_come)
-    shape = (int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS)
-    cells = np.ravel_multi_index((category[items[before]], rooms[before], buckets[before], buckets[inner]), shape)
-    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
-    bank, bank_at = _bank(gaps[inner], buckets[inner], GAP_BUCKETS)
-    return Clock(category, _backed_off(counts), bank, bank_at, limit, sign)
+    counts = np.zeros((int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS), np.int64)
+    gaps = space(len(items), np.int64)
+    gaps = gaps[: _count(items, times, starts, category, limit, counts, gaps)]
+    gaps.sort()
+    bank, bank_at = _bank(gaps, counts.sum(axis=(0, 1, 2)))
+    return Clock(category, _backed_off(counts.astype(np.float64)), bank, bank_at, limit, sign)
+
+
+@njit(cache=True)
+def _count(items: Items, times: Ints, starts: Ints, category: Items, limit: int, counts: Ints, gaps: Ints) -> int:
+    """How many gaps there are; writes them, and adds each to the counts by what went before it and its bucket."""
+    known = 0
+    for row in range(len(starts) - 1):
+        last = NO_GAP_YET
+        for at in range(starts[row] + 1, starts[row + 1]):
+            gap = times[at] - times[at - 1]
+            room, bucket = room_of(limit - times[at - 1], starts[row + 1] - at), gap_bucket(gap)
+            counts[category[items[at - 1]], room, last, bucket] += 1
+            gaps[known], last = gap, bucket
+            known += 1
+    return known
 
 
 def small_codes(category: Items | None, items: Items, n_items: int) -> Items:
@@ -100,13 +110,15 @@ def _interpolated(counts: Floats, below: Floats) -> Floats:
     return np.where(kinds > 0, law, below)
 
 
-def _bank(gaps: Ints, buckets: Ints, n_buckets: int) -> tuple[Ints, Ints]:
-    """Evenly spaced real gaps of each bucket, ascending, and where each bucket's begin."""
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=n_buckets))])
-    ordered, kept = np.sort(gaps), []
-    for low, high in itertools.pairwise(bounds):  # buckets ascend as gaps do
-        count = min(int(high - low), _BANK)
-        kept.append(ordered[low + (np.arange(count) * (high - low)) // max(count, 1)])
+def _bank(ascending: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Evenly spaced real gaps of each bucket, ascending, and where each bucket's begin.
+
+    counts: how many of the gaps each bucket holds.
+    """
+    kept = []
+    for low, high in itertools.pairwise([0, *np.cumsum(counts).tolist()]):  # buckets ascend as gaps do
+        count = min(high - low, _BANK)
+        kept.append(ascending[low + (np.arange(count) * (high - low)) // max(count, 1)])
     starts = np.concatenate([[0], np.cumsum([len(part) for part in kept])])
     return np.concatenate(kept).astype(np.int64), starts.astype(np.int64)
 
@@ -114,26 +126,18 @@ def _bank(gaps: Ints, buckets: Ints, n_buckets: int) -> tuple[Ints, Ints]:
 @njit(cache=True)
 def gap_bucket(gap: int) -> int:
     """0 for no gap, else the number of bits of the gap in seconds; never above the last bucket."""
-    bucket = 0
-    while gap > 0 and bucket < GAP_BUCKETS - 1:
-        gap >>= 1
-        bucket += 1
-    return bucket
+    bits = 0
+    for step in (32, 16, 8, 4, 2, 1):
+        if gap >> step > 0:
+            gap >>= step
+            bits += step
+    return min(bits + (gap > 0), GAP_BUCKETS - 1)
 
 
 @njit(cache=True)
 def room_of(seconds: int, events: int) -> int:
     """The class of the time that is left for so many events."""
     return min(max(gap_bucket(seconds // max(events, 1)) - 15, 0), ROOMS - 1)
-
-
-@njit(cache=True)
-def rooms_of(seconds: Ints, events: Ints) -> Ints:
-    """int64: `room_of` each pair."""
-    found = np.empty(len(seconds), np.int64)
-    for at in range(len(seconds)):
-        found[at] = room_of(seconds[at], events[at])
-    return found
 
 
 @njit(cache=True)

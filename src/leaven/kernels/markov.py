@@ -16,13 +16,13 @@ The contexts of all levels lie in one trie: the edge (h, w) of level k is the co
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.arrays.sorting import in_order
+from leaven.kernels.arrays.memory import space
 from leaven.kernels.fashion import Fashion, share_at
 from leaven.kernels.search import holds, place_of
 
@@ -61,7 +61,7 @@ def learned(items: Items, times: Ints, starts: Ints, fashion: Fashion, n_items: 
     """The chain of these rows: items int32 (events,) in 1..n_items + 1, starts int64 (rows + 1,) from 0."""
     chain = counted(items, starts, n_items, order)
     stride = max(len(items) // _LOOKED_AT, 1)
-    look = np.flatnonzero(np.arange(len(starts) - 1) % stride == 0)
+    look = np.arange(0, len(starts) - 1, stride)
     for level in range(-1, order + 1):  # from below, as each level leans on the one below; -1 is the row's begin
         found, seen, below = _evidence(chain, fashion, items, times, starts, look, level)
         if len(found):
@@ -72,45 +72,82 @@ def learned(items: Items, times: Ints, starts: Ints, fashion: Fashion, n_items: 
 
 def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float = 1.0) -> Chain:
     """The chain with the same trust in the level below everywhere."""
-    first = np.zeros(len(items), np.bool_)
-    first[starts[:-1][np.diff(starts) > 0]] = True
-    levels = [_edges(np.zeros(len(items), np.int64), items, n_items + 2, 1)]
-    last = np.concatenate([[0], items])[: len(items)].astype(np.int64)
-    levels.append(_edges(np.where(first, 0, last), items, n_items + 2, n_items + 2))
-    for _ in range(1, order):  # the context is the edge that led to the event before; a first event has none
-        edge_before = np.concatenate([[-1], levels[-1].of_event])[: len(items)]
-        contexts = np.where(first, -1, edge_before)
-        levels.append(_edges(contexts, items, n_items + 2, len(levels[-1].followers)))
+    single = np.bincount(items, minlength=n_items + 2)
+    known = np.flatnonzero(single)
+    levels = [_Level(np.array([len(known)]), known.astype(np.int32), single[known].astype(np.int32), items)]
+    for level in range(1, order + 1):
+        contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
+        levels.append(_edges(levels[-1].of_event, items, starts, contexts, level == 1))
     return _stacked(levels, n_items, prior)
 
 
 class _Level(NamedTuple):
-    """Edges in order of (context, follower); of_event int64 (events,): the edge of each, -1 for none."""
+    """Edges in order of (context, follower).
+
+    degree int64 (contexts,), followers int32 (edges,), counts int32 (edges,)
+    of_event   the context on the level above that each event leads to, below 0 for none: its item, later its edge
+    """
 
     degree: Ints
     followers: Items
     counts: Items
-    of_event: Ints
+    of_event: npt.NDArray[Any]
 
 
-def _edges(contexts: Ints, items: Items, base: int, width: int) -> _Level:
-    real = np.flatnonzero(contexts >= 0)
-    codes, order = in_order(contexts[real] * base + items[real])
-    new = np.diff(codes, prepend=-1) > 0
-    of_event = np.full(len(items), -1, np.int64)
-    of_event[real[order]] = np.cumsum(new) - 1
-    at = np.flatnonzero(new)
-    edges = codes[at]
-    counts = np.diff(at, append=len(codes)).astype(np.int32)
-    degree = np.bincount(edges // base, minlength=width).astype(np.int64)
-    return _Level(degree, (edges % base).astype(np.int32), counts, of_event)
+def _edges(before: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, begins: bool) -> _Level:
+    """before: `of_event` of the level below. begins: whether a row's first event has a context, 0."""
+    bits, packed = max(len(items) - 1, 0).bit_length(), space(len(items), np.int64)
+    packed = packed[: _pack(before, starts, begins, bits, packed)]
+    packed.sort()
+    degree, of_event = np.zeros(contexts, np.int64), space(len(items), np.int64)
+    followers, counts = space(len(packed), np.int32), space(len(packed), np.int32)
+    size = _read_off(packed, bits, items, degree, followers, counts, of_event)
+    return _Level(degree, followers[:size], counts[:size], of_event)
+
+
+@njit(cache=True)
+def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
+    """How many events have a context; writes each context with the event's place in its last bits."""
+    known = 0
+    for row in range(len(starts) - 1):
+        for at in range(starts[row], starts[row + 1]):
+            context = np.int64(before[at - 1]) if at > starts[row] else np.int64(begins) - 1
+            if context >= 0:
+                packed[known] = context << bits | at
+                known += 1
+    return known
+
+
+@njit(cache=True)
+def _read_off(
+    packed: Ints, bits: int, items: Items, degree: Ints, followers: Items, counts: Items, of_event: Ints
+) -> int:
+    """How many edges there are; fills a level. packed: ascending, and not what it was afterwards."""
+    of_event[:] = -1
+    end, edge, place = 0, -1, (1 << bits) - 1
+    while end < len(packed):
+        begin, context = end, packed[end] >> bits
+        while end < len(packed) and packed[end] >> bits == context:
+            packed[end] = np.int64(items[packed[end] & place]) << bits | packed[end] & place
+            end += 1
+        if end - begin > 1:
+            packed[begin:end].sort()
+        for at in range(begin, end):
+            if at == begin or packed[at] >> bits != followers[edge]:
+                edge += 1
+                degree[context] += 1
+                followers[edge], counts[edge] = packed[at] >> bits, 0
+            counts[edge] += 1
+            of_event[packed[at] & place] = edge
+    return edge + 1
 
 
 def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
     degree = np.concatenate([level.degree for level in levels])
     counts = np.concatenate([level.counts for level in levels])
-    bounds = np.concatenate([[0], np.cumsum(degree)]).astype(np.int64)
-    total = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    bounds = np.zeros(len(degree) + 1, np.int64)
+    np.cumsum(degree, out=bounds[1:])
+    mass = _summed(counts, bounds)
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
     shift = np.cumsum([0] + [len(level.degree) for level in levels])[:-1]
     shift[2:] -= edge_at[1 : len(levels) - 1]  # level 1 is told by the item itself
@@ -118,24 +155,37 @@ def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
         bounds=bounds,
         followers=np.concatenate([level.followers for level in levels]),
         counts=counts,
-        mass=_summed(counts.astype(np.float64), bounds),
-        seen=(total[bounds[1:]] - total[bounds[:-1]]).astype(np.int64),
+        mass=mass,
+        seen=_wholes(mass, bounds, degree),
         prior=np.full(len(levels) + 1, prior),
         shift=shift.astype(np.int64),
         n_items=int(n_items),
     )
 
 
-@njit(cache=True)
-def _summed(weights: Floats, bounds: Ints) -> Floats:
+def _summed(weights: npt.NDArray[Any], bounds: Ints) -> Floats:
     """float64 (edges,): running sums that begin anew in each context."""
     mass = np.empty(len(weights))
+    _sum_up(weights, bounds, mass)
+    return mass
+
+
+@njit(cache=True)
+def _sum_up(weights: npt.NDArray[Any], bounds: Ints, mass: Floats) -> None:
     for context in range(len(bounds) - 1):
         total = 0.0
         for edge in range(bounds[context], bounds[context + 1]):
             total += weights[edge]
             mass[edge] = total
-    return mass
+
+
+@njit(cache=True)
+def _wholes(mass: Floats, bounds: Ints, wholes: Ints) -> Ints:
+    """int64 (contexts,): all of a context's mass, written over what stood there."""
+    for context in range(len(bounds) - 1):
+        empty = bounds[context] == bounds[context + 1]
+        wholes[context] = 0 if empty else np.int64(mass[bounds[context + 1] - 1])
+    return wholes
 
 
 def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Chain:

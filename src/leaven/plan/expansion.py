@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -159,19 +159,30 @@ class _Place:
     shards: int
     tell: Tell = quiet
 
-    def written(self, train: Rows) -> Stored:
-        """The training rows in their files, written where they are not there yet."""
-        assert self.folder is not None
+    @contextmanager
+    def written(self, train: Rows) -> Iterator[tuple[Any, Callable[[], None]]]:
+        """The training rows as steps read them, and what waits until they lie in their files.
+
+        They are in this process's memory, so that threads write them, while the first step learns.
+        """
+        if self.folder is None:
+            yield train, lambda: None
+            return
         paths = [self.folder / f"00-real-{block:05d}.parquet" for block in range(blocks_of(len(train)))]
         missing = [block for block, path in enumerate(paths) if not path.exists()]
+        pool = ThreadPoolExecutor(workers_of(self.engine))
+        writing = [pool.submit(lambda one: _block_of(train, one).to_parquet(paths[one]), block) for block in missing]
 
-        def write_block(block: int) -> None:
-            _block_of(train, block).to_parquet(paths[block])
+        def wait() -> None:
+            for done, one in enumerate(writing, 1):
+                one.result()
+                self.tell(done, len(writing), "real rows")
+            writing.clear()
 
-        with ThreadPoolExecutor(workers_of(self.engine)) as pool:  # they lie in this process
-            for done, _ in enumerate(pool.map(write_block, missing), 1):
-                self.tell(done, len(missing), "real rows")
-        return Stored(train.slice(0, 0), tuple(paths), train)
+        try:
+            yield Stored(train.slice(0, 0), tuple(paths), train), wait
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def made(self, work: _Work) -> list[_Block]:
         """The blocks of one step, in order."""
@@ -188,17 +199,22 @@ class _Place:
 
 
 def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
-    with nullcontext() if place.engine is None else place.engine.opened(__name__) as engine:
-        return _expanded(train, plan, seed, replace(place, engine=engine))
+    soon = train if any(_makes_rows(step) for step in plan.all) else None
+    with nullcontext() if place.engine is None else place.engine.opened(__name__, soon=soon) as engine:
+        here = replace(place, engine=engine)
+        with here.written(train) as (current, wait):
+            found = _expanded(train, current, wait, plan, seed, here)
+            wait()
+            return found
 
 
-def _expanded(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
-    current: Any = train if place.folder is None else place.written(train)
+def _expanded(train: Rows, current: Any, wait: Callable[[], None], plan: Plan, seed: int, place: _Place) -> Expansion:
+    """current: the real rows, which may be read from their files after `wait`."""
     made: dict[str, Any] = {}
     facts = []
     fitted: dict[int, FittedStep] = {}
     for number, step in enumerate(plan.all, 1):
-        if step.when != "once" or step.on_items:
+        if not _makes_rows(step):
             facts.append(_fact(step_facts(plan, number), []))
             continue
         work = _Work(step, number, _read(plan, number, current, made), place.folder)
@@ -207,6 +223,7 @@ def _expanded(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
             work = _learned(work, plan, train, seed, within(place.tell, f"{step.called} learns"))
         if work.fitted is not None and not (step.is_generator and _others(work.source, train)):
             fitted[number] = work.fitted
+        wait()
         blocks = place.made(work)
         facts.append(_fact(step_facts(plan, number), blocks))
         check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
@@ -216,6 +233,11 @@ def _expanded(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
         else:
             made[step.called] = rows
     return Expansion(facts, lambda: whole(current.joined(list(made.values()))), fitted)
+
+
+def _makes_rows(step: Step) -> bool:
+    """Whether a step makes rows here: once, and of rows."""
+    return step.when == "once" and not step.on_items
 
 
 def whole(rows: Any) -> Any:

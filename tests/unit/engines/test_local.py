@@ -1,9 +1,11 @@
 """Do processes give the bytes of a plain loop, and do they end with it?"""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -56,6 +58,29 @@ def test_workers_of_an_opened_engine_stay_from_map_to_map_and_end_with_it() -> N
         assert len(first) == 2
         assert set(engine.map(tasks.told_and_slept, [0.0], None)) == {os.getpid()}
     assert not any(alive(pid) for pid in first)
+
+
+def test_what_is_shared_soon_is_sent_before_there_is_work(monkeypatch) -> None:
+    sent: list[object] = []
+    monkeypatch.setattr(
+        Sender, "send", lambda self, thing, send=Sender.send: (sent.append(thing), send(self, thing))[1]
+    )
+    soon = np.arange(9)
+    with Local(workers=2).opened(soon=soon) as engine, engine.opened(soon=soon) as same:
+        assert same is engine
+        assert [one.tolist() for one in engine.map(tasks.added, [1, 2], {"add": np.arange(2)})] == [[1, 2], [2, 3]]
+    assert [thing is soon for thing in sent] == [True, True, False]
+    assert threading.active_count() == 1
+
+
+def test_what_went_wrong_ahead_goes_wrong_where_there_is_work_or_nowhere() -> None:
+    with Local(workers=2).opened(soon=lambda: None):  # cannot be sent
+        pass
+    with (
+        Local(workers=2).opened(soon=lambda: None) as engine,
+        pytest.raises((AttributeError, pickle.PicklingError)),
+    ):
+        list(engine.map(tasks.added, [1, 2], lambda: None))
 
 
 def test_an_opened_engine_goes_on_after_a_loop_that_ended_early() -> None:

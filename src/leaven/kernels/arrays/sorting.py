@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from leaven.kernels.arrays.memory import space
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -20,7 +22,10 @@ def in_order(codes: Ints) -> tuple[Ints, Ints]:
     if int(codes.max(initial=0)).bit_length() + bits > 63:
         order = np.argsort(codes, kind="stable")
         return codes[order], order
-    whole = codes << bits
+    whole, order = space(len(codes), np.int64), space(len(codes), np.int64)
+    np.left_shift(codes, bits, out=whole)
     whole |= np.arange(len(codes))
     whole.sort()
-    return whole >> bits, whole & ((1 << bits) - 1)
+    np.bitwise_and(whole, (1 << bits) - 1, out=order)
+    whole >>= bits
+    return whole, order
