@@ -1,15 +1,17 @@
 """How fast is `leaven expand` at size, how much do more workers win, and how much memory does it take?
 
     python -m bench.expansion --events 5000000,20000000 --workers 1,2 --rounds 3
+    python -m bench.expansion --events 200000 --plans deep --rounds 2
 
 A log of that many events (one per cent as many items, 15 events a user in the mean, lengths and popularity with long
-tails) is written as Parquet, and the command expands it, from the file to the last row, by two plans: `five`, whose
-rows cost little, masks and reorders to five-fold; `chain` adds three times as many rows as there are, drawn by a Markov
-chain. Each process of the command, the one with one worker too, is on one thread for kernels and files; the database
-that reads the log is not. The numbers of workers take turns, `--rounds` times each; figures are medians, and the ratio
-is that of the seconds of the rows' stage (learning, making, writing) with the first number of workers to those with
-this one. Memory is the highest of all rounds, that of the command and its workers together, each page counted once (the
-kernel's proportional set size), looked at every 0.2 seconds.
+tails) is written as Parquet, and the command expands it, from the file to the last row, to five-fold by one of three
+plans: `five`, whose rows cost little, masks and reorders; `chain` draws rows from a Markov chain; `deep` has a
+transformer write them, so that a row costs sixty times as much. Each process of the command, the one with one worker
+too, is on one thread for kernels and files; the database that reads the log is not. The numbers of workers take turns,
+`--rounds` times each; figures are medians, and the ratio is that of the seconds of the rows' stage (learning, making,
+writing) with the first number of workers to those with this one. Memory is the highest of all rounds, that of the
+command and its workers together, each page counted once (the kernel's proportional set size), looked at every 0.2
+seconds.
 """
 
 from __future__ import annotations
@@ -52,7 +54,13 @@ copies = { kind = "uniform", factor = 2.0 }
 name = "chain"
 [[arm.step]]
 use = "markov"
-copies = { kind = "uniform", factor = 3.0 }
+copies = { kind = "uniform", factor = 4.0 }
+[[arm]]
+name = "deep"
+[[arm.step]]
+use = "autoregressive"
+steps = 300
+copies = { kind = "uniform", factor = 4.0 }
 """
 PART = 1 << 21
 """Events that are drawn and written at a time."""

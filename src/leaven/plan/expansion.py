@@ -199,8 +199,10 @@ class _Place:
 
 
 def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
-    soon = train if any(_makes_rows(step) for step in plan.all) else None
-    with nullcontext() if place.engine is None else place.engine.opened(__name__, soon=soon) as engine:
+    work = blocks_of(len(train)) > 1 and any(_makes_rows(step) for step in plan.all)
+    with (
+        nullcontext() if place.engine is None else place.engine.opened(__name__, soon=train if work else None) as engine
+    ):
         here = replace(place, engine=engine)
         with here.written(train) as (current, wait):
             found = _expanded(train, current, wait, plan, seed, here)

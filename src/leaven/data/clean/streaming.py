@@ -54,17 +54,18 @@ def coded(connection: duckdb.DuckDBPyConnection, source: str, others: Sequence[s
                     return False
         if not all(one.result() for one in waiting):
             return False
-        codes = list(zip((first.submit(users.done), second.submit(items.done)), ("user", "item"), strict=True))
-    _write(connection, kept, {name: future.result() for future, name in codes})
+        found = {"user": first.submit(users.done), "item": second.submit(items.done)}
+    _write(connection, kept, {name: one.result() for name, one in found.items()})
     return True
 
 
-def _write(connection: duckdb.DuckDBPyConnection, kept: dict[str, list[Any]], codes: dict[str, Any]) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, kept: dict[str, list[Any]], found: dict[str, Any]) -> None:
+    """found: of each column of ids, what `_Column.done` says."""
     import pyarrow as pa
 
-    parts = {"line": kept.pop("line"), **{f"{name}_code": found[1] for name, found in codes.items()}, **kept}
+    parts = {"line": kept.pop("line"), **{f"{name}_code": places for name, (_, places) in found.items()}, **kept}
     tables = {"clean_lines": pa.table({name: pa.chunked_array(chunks) for name, chunks in parts.items()})}
-    for name, (texts, _) in codes.items():
+    for name, (texts, _) in found.items():
         places = pa.array(np.arange(1, len(texts) + 1, dtype=np.int32))
         tables[f"clean_{name}s"] = pa.table({name: texts, f"{name}_code": places})
     for name, table in tables.items():
