@@ -6,11 +6,11 @@
 A log of that many events (one per cent as many items, 15 events a user in the mean, lengths and popularity with long
 tails) is written as Parquet, and the command expands it, from the file to the last row, to five-fold by one of three
 plans: `five`, whose rows cost little, masks and reorders; `chain` draws rows from a Markov chain; `deep` has a
-transformer write them, so that a row costs sixty times as much. Each process of the command, the one with one worker
-too, is on one thread for kernels and files; the database that reads the log is not. The numbers of workers take turns,
-`--rounds` times each; figures are medians, and the ratio is that of the seconds of the rows' stage (learning, making,
-writing) with the first number of workers to those with this one. Memory is the highest of all rounds, that of the
-command and its workers together, each page counted once (the kernel's proportional set size), looked at every 0.2
+transformer write them, so that a row costs thirty times as much. A command with N workers has N threads for what its
+first process does alone, and each worker one; the database that reads the log is not bound. The numbers of workers take
+turns, `--rounds` times each; figures are medians, and the ratio is that of the seconds of the rows' stage (learning,
+making, writing) with the first number of workers to those with this one. Memory is the highest of all rounds, that of
+the command and its workers together, each page counted once (the kernel's proportional set size), looked at every 0.2
 seconds.
 """
 
@@ -110,7 +110,7 @@ def measure(folder: Path, events: int, plan: str, workers: int) -> Measured:
         [*command, "--out", str(out), "--workers", str(workers)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | ONE_THREAD,
+        env=os.environ | dict.fromkeys(ONE_THREAD, str(workers)),
     )
     try:
         while process.poll() is None:

@@ -66,20 +66,28 @@ class Markov:
 
         Raises FitError where there is no event to learn from.
         """
+        from leaven.kernels.arrays.calling import together
         from leaven.kernels.fashion import fashion_of
         from leaven.kernels.gaps import clock_of, small_codes
-        from leaven.kernels.markov import learned, sharpened
+        from leaven.kernels.markov import counted, sharpened, trusted
 
         if train.events == 0:
             raise FitError("markov", "at least one event to learn from", "none", "give it training rows")
-        frames = Frames.of(train, self)
-        rows = mirrored(train) if frames.backwards else train
-        fashion = fashion_of(rows.items, rows.times, train.n_items)
-        chain = learned(rows.items, rows.times, rows.starts, fashion, train.n_items, self.order)
-        category = train.catalog.category if train.catalog is not None else None
-        codes = small_codes(category, train.items, train.n_items)
-        clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
-        shelf = _shelf_of(train, _keep_seen(chain, fashion, rows, key))
+        backwards = self.where == "before"
+        rows = mirrored(train) if backwards else train
+
+        def of_times() -> tuple[Frames, Fashion, Clock, Shelf]:
+            category = train.catalog.category if train.catalog is not None else None
+            codes = small_codes(category, train.items, train.n_items)
+            clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if backwards else 1)
+            fashion = fashion_of(rows.items, rows.times, train.n_items)
+            return Frames.of(train, self), fashion, clock, _shelf_of(train)
+
+        chain, (frames, fashion, clock, shelf) = together(
+            lambda: counted(rows.items, rows.starts, train.n_items, self.order), of_times
+        )
+        chain = trusted(chain, rows.items, rows.times, rows.starts, fashion)
+        shelf = shelf._replace(keep_seen=_keep_seen(chain, fashion, rows, key))
         drawn = sharpened(chain, self.temperature, self.top_k, self.top_p)
         return FittedMarkov(self, drawn, fashion, clock, shelf, frames)
 
@@ -179,8 +187,8 @@ def _keep_seen(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> flo
     return float(real * (1 - expected) / (expected * (1 - real)))
 
 
-def _shelf_of(train: Histories, keep_seen: float) -> Shelf:
-    """Items seen in training by their first day: what the catalogue states, or the first training event."""
+def _shelf_of(train: Histories) -> Shelf:
+    """Items seen in training by first day: what the catalogue states, or the first training event; all of them kept."""
     from leaven.kernels.walk import Shelf
 
     counts = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1]
@@ -189,4 +197,4 @@ def _shelf_of(train: Histories, keep_seen: float) -> Shelf:
     known = np.flatnonzero(counts).astype(np.int32) + 1
     oldest = known[np.argsort(born[known], kind="stable")]
     mass = np.cumsum(counts[oldest - 1], dtype=np.float64)
-    return Shelf(born, oldest, born[oldest], mass, float(keep_seen))
+    return Shelf(born, oldest, born[oldest], mass, keep_seen=1.0)

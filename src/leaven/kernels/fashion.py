@@ -64,7 +64,7 @@ def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _left_out(fashion: Fashion, events: Ints) -> tuple[Floats, Floats]:
     """Shares of each of these events' items near it and anywhere, the event itself left out."""
     near, far = np.empty(len(events)), np.empty(len(events))

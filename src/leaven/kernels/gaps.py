@@ -59,7 +59,7 @@ def clock_of(items: Items, times: Ints, starts: Ints, category: Items, sign: int
     return Clock(category, _backed_off(counts.astype(np.float64)), bank, bank_at, limit, sign)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _count(items: Items, times: Ints, starts: Ints, category: Items, limit: int, counts: Ints, gaps: Ints) -> int:
     """How many gaps there are; writes them, and adds each to the counts by what went before it and its bucket."""
     known = 0

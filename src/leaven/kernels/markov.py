@@ -59,10 +59,14 @@ class Chain(NamedTuple):
 
 def learned(items: Items, times: Ints, starts: Ints, fashion: Fashion, n_items: int, order: int) -> Chain:
     """The chain of these rows: items int32 (events,) in 1..n_items + 1, starts int64 (rows + 1,) from 0."""
-    chain = counted(items, starts, n_items, order)
+    return trusted(counted(items, starts, n_items, order), items, times, starts, fashion)
+
+
+def trusted(chain: Chain, items: Items, times: Ints, starts: Ints, fashion: Fashion) -> Chain:
+    """The chain as it was counted in these rows, with the trust in each level under which they are likeliest."""
     stride = max(len(items) // _LOOKED_AT, 1)
     look = np.arange(0, len(starts) - 1, stride)
-    for level in range(-1, order + 1):  # from below, as each level leans on the one below; -1 is the row's begin
+    for level in range(-1, len(chain.shift)):  # from below, as each level leans on the one below; -1: the row's begin
         found, seen, below = _evidence(chain, fashion, items, times, starts, look, level)
         if len(found):
             fits = [float(np.log((found + m * below) / (seen + m)).mean()) for m in _PRIORS]
@@ -105,7 +109,7 @@ def _edges(before: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, 
     return _Level(degree, followers[:size], counts[:size], of_event)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
     """How many events have a context; writes each context with the event's place in its last bits."""
     known = 0
@@ -118,7 +122,7 @@ def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packe
     return known
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _read_off(
     packed: Ints, bits: int, items: Items, degree: Ints, followers: Items, counts: Items, of_event: Ints
 ) -> int:
@@ -170,7 +174,7 @@ def _summed(weights: npt.NDArray[Any], bounds: Ints) -> Floats:
     return mass
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sum_up(weights: npt.NDArray[Any], bounds: Ints, mass: Floats) -> None:
     for context in range(len(bounds) - 1):
         total = 0.0
@@ -179,7 +183,7 @@ def _sum_up(weights: npt.NDArray[Any], bounds: Ints, mass: Floats) -> None:
             mass[edge] = total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _wholes(mass: Floats, bounds: Ints, wholes: Ints) -> Ints:
     """int64 (contexts,): all of a context's mass, written over what stood there."""
     for context in range(len(bounds) - 1):

@@ -8,6 +8,7 @@ workers of a data loader. How many is said by NUMBA_NUM_THREADS.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Thread
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from numba import config
 
 R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
 
 ROWS_OF_A_THREAD = 20_000
 """Fewer rows than this are done before a second thread has started."""
@@ -63,3 +66,12 @@ def over_rows(kernel: Callable[..., R], rows: int, *arguments: Any) -> list[R]:
     if wrong:
         raise wrong[0]
     return found
+
+
+def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """What both return; where there may be two threads, one of its own calls the second."""
+    if int(config.NUMBA_NUM_THREADS) < 2:
+        return first(), second()
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(second)
+        return first(), other.result()

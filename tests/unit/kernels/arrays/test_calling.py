@@ -5,7 +5,7 @@ import threading
 import pytest
 from numba import config
 
-from leaven.kernels.arrays.calling import ROWS_OF_A_THREAD, over_rows
+from leaven.kernels.arrays.calling import ROWS_OF_A_THREAD, over_rows, together
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +31,18 @@ def test_an_error_in_any_thread_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         over_rows(fails_elsewhere, 5 * ROWS_OF_A_THREAD)
     assert threading.active_count() < 10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_calls_give_both_answers_from_as_many_threads_as_there_may_be(threads, monkeypatch) -> None:
+    monkeypatch.setattr(config, "NUMBA_NUM_THREADS", threads)
+    mine, other = together(threading.get_ident, threading.get_ident)
+    assert mine == threading.get_ident()
+    assert (other != mine) == (threads == 2)
+
+
+def test_an_error_in_either_call_is_raised(monkeypatch) -> None:
+    monkeypatch.setattr(config, "NUMBA_NUM_THREADS", 2)
+    for calls in ((lambda: 1 // 0, int), (int, lambda: 1 // 0)):
+        with pytest.raises(ZeroDivisionError):
+            together(*calls)
