@@ -5,7 +5,8 @@ Dense ids follow the sorted original ids, users too, so neither depends on the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -143,15 +144,12 @@ def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str
         # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
-    threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
-    columns = ["place", "dense", "time", "line", *carried]
     if events.codes is None:
         names = {"users": "leaven_users", "items": "leaven_items"}
         sql = PLACED_SQL.format(events=events.table, user="user", item="item", more=more, **names)
-        return sort_lines(_batches(events, sql, columns), users, threads)
+        return _sorted(events, sql, users, dict)
     places = _by_code(events, "SELECT user_code, place FROM leaven_users")
     dense = _by_code(events, "SELECT item_code, dense FROM leaven_items")
-    sql = CODED_SQL.format(lines=events.codes.lines, more=more)
 
     def placed(batch: Columns) -> Columns:
         """With what the codes stand for, without the lines whose user or item is not listed."""
@@ -161,12 +159,35 @@ def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str
         listed = (found["place"] >= 0) & (found["dense"] >= 0)
         return found if listed.all() else {name: column[listed] for name, column in found.items()}
 
-    return sort_lines(_batches(events, sql, columns), users, threads, placed)
+    return _sorted(events, CODED_SQL.format(lines=events.codes.lines, more=more), users, placed)
 
 
-def _batches(events: Events, sql: str, columns: Sequence[str]) -> Iterator[Columns]:
+class _OutOfOrder(Exception):
+    """Lines did not come in the order of the file."""
+
+
+def _sorted(
+    events: Events, sql: str, users: int, prepared: Callable[[Columns], Columns]
+) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """As `sort_lines`; the database sorts by line first where it does not keep the lines in order anyway."""
+    threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    with suppress(_OutOfOrder):
+        return sort_lines(_batches(events, sql), users, threads, prepared)
+    return sort_lines(_batches(events, f"{sql} ORDER BY line"), users, threads, prepared)
+
+
+def _batches(events: Events, sql: str) -> Iterator[Columns]:
+    """Without the lines' numbers. Raises _OutOfOrder where they do not ascend."""
     reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
-    return ({word: np.from_dlpack(batch.column(word)) for word in columns} for batch in reader)
+    last = -1
+    for batch in reader:
+        columns = {word: np.from_dlpack(batch.column(word)) for word in batch.schema.names}
+        line = columns.pop("line")
+        if len(line):
+            if line[0] <= last or (line[1:] <= line[:-1]).any():
+                raise _OutOfOrder
+            last = int(line[-1])
+        yield columns
 
 
 def _by_code(events: Events, sql: str) -> npt.NDArray[np.int32]:

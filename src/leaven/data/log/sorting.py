@@ -1,7 +1,7 @@
 """How do a log's lines come to stand user by user and in time order, in memory and on every core?
 
-Lines are dealt to stretches of users as they arrive; a stretch fits into a core's cache, and the three things that
-its lines are sorted by into one 64-bit number.
+Lines are dealt to stretches of users as they arrive; a stretch fits into a core's cache, and what its lines are sorted
+by, with their place, into one 64-bit number.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def sort_lines(
 ) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
     """(starts int64 (users + 1,): user i owns starts[i]:starts[i + 1], the columns of all lines in order).
 
-    A batch, once one of the threads has `prepared` it, has `place` int32, a user's number from 0, `time` int64, `line`
-    int64, each (lines,), and further columns. What comes back are all but place and line, ordered by place, time and
-    line; none where there is no line.
+    A batch, once one of the threads has `prepared` it, has `place` int32, a user's number from 0, `time` int64, each
+    (lines,), and further columns. What comes back are all but the place, ordered by place and time, where these are
+    equal as they came; none where there is no line.
     """
     shift = max((users - 1).bit_length() - STRETCH_BITS, 0)
     with ThreadPoolExecutor(threads) as pool:
@@ -46,14 +46,14 @@ def sort_lines(
         if not dealt:
             return np.zeros(users + 1, np.int64), {}
         ends = np.sum([one.bounds for one in dealt], axis=0)
-        kinds = {name: column.dtype for name, column in dealt[0].columns.items() if name not in ("place", "line")}
+        kinds = {name: column.dtype for name, column in dealt[0].columns.items() if name != "place"}
         columns: dict[str, npt.NDArray[Any]] = {name: np.empty(ends[-1], kind) for name, kind in kinds.items()}
         lengths = np.zeros(users, np.int64)
 
         def settle(number: int) -> None:
             stretch = {name: _gathered(dealt, name, number) for name in dealt[0].columns}
             if len(stretch["place"]):
-                order = sorted_by(stretch["place"], stretch["time"], stretch["line"])
+                order = sorted_by(stretch["place"], stretch["time"])
                 for name, column in columns.items():
                     column[ends[number] : ends[number + 1]] = stretch[name][order]
                 first = number << shift
@@ -77,19 +77,14 @@ def _deal(batch: Columns, shift: int) -> Dealt:
     return Dealt({name: column[order] for name, column in batch.items()}, bounds)
 
 
-def sorted_by(place: npt.NDArray[np.int32], time: Ints, line: Ints) -> Ints:
-    """int64 (lines,): the order by place, then time, then line.
+def sorted_by(place: npt.NDArray[np.int32], time: Ints) -> Ints:
+    """int64 (lines,): the order by place, then time, equal ones as they stand.
 
-    >>> sorted_by(np.array([1, 0, 1], np.int32), np.array([5, 9, 5]), np.array([3, 2, 1])).tolist()
-    [1, 2, 0]
+    >>> sorted_by(np.array([1, 0, 1, 1], np.int32), np.array([5, 9, 5, 4])).tolist()
+    [1, 3, 0, 2]
     """
-    by_line = None if (line[1:] > line[:-1]).all() else np.argsort(line, kind="stable")
-    if by_line is not None:
-        place, time = place[by_line], time[by_line]
     least, first = int(place.min()), int(time.min())
     time_bits = (int(time.max()) - first).bit_length()
     if (int(place.max()) - least).bit_length() + time_bits > 63:
-        order: Ints = np.lexsort((time, place))
-    else:
-        _, order = in_order(((place.astype(np.int64) - least) << time_bits) | (time - first))
-    return order if by_line is None else by_line[order]
+        return np.lexsort((time, place))
+    return in_order(((place.astype(np.int64) - least) << time_bits) | (time - first))[1]

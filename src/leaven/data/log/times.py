@@ -105,7 +105,7 @@ class Times:
         if text is not None:
             self._refuse(f"{text} IS NOT NULL AND {number} IS NULL", "a number", shown)
         low, high, middle = self._one(
-            f"SELECT min({number}), max({number}), median({number}) FROM (SELECT * FROM {self.table} LIMIT 1000000)"
+            f"SELECT min({number}), max({number}), median({number}) FROM (SELECT * FROM {self.table} LIMIT 100000)"
         )
         if (
             wish is None

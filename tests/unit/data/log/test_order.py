@@ -1,12 +1,14 @@
 """Order: dense ids and rows follow the original ids, never the order of the file."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from leaven import seeds
+from leaven.data.clean import Clean, clean
 from leaven.data.log import order, read
 from leaven.data.log.order import Ordered
 from leaven.data.log.reading import connect
@@ -55,6 +57,20 @@ def test_shuffled_lines_and_other_thread_counts_give_the_same_bytes(threads: int
     log = world()
     shuffled = log.take(seeds.generator(seeds.key(8, "shuffle")).permutation(len(log)))
     assert digest(order(read(log))) == digest(order(read(shuffled, connection=connect(threads=threads))))
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_lines_that_the_database_does_not_keep_in_order_are_put_in_order(coded: bool) -> None:
+    log = world().set_column(2, "timestamp", pa.array([1318896000] * 5000))
+    events = read(log)
+    if coded:
+        events = clean(events, Clean(duplicates=False)).events
+    expected = digest(order(events))
+    codes = events.codes
+    table = codes.lines if codes else events.table
+    events.connection.execute(f"CREATE TABLE turned AS SELECT * FROM {table} ORDER BY hash(line)")
+    turned = replace(events, codes=replace(codes, lines="turned")) if codes else replace(events, table="turned")
+    assert digest(order(turned)) == expected
 
 
 def test_other_columns_follow_their_event() -> None:

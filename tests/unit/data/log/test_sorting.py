@@ -1,4 +1,4 @@
-"""Sorting lines: by user, time and line, whatever the batches, the threads and the size of the numbers."""
+"""Sorting lines: by user and time, whatever the batches, the threads and the size of the numbers."""
 
 import numpy as np
 import pytest
@@ -10,26 +10,24 @@ YEARS = 10**9
 AGES = 10**18
 
 
-def lines(n: int = 20_000, users: int = 700, span: int = 40, in_order: bool = True) -> dict[str, np.ndarray]:
+def lines(n: int = 20_000, users: int = 700, span: int = 40) -> dict[str, np.ndarray]:
     """Lines with many ties in time; every user has some."""
     draw = seeds.generator(seeds.key(7, "sorting"))
     place = np.concatenate([np.arange(users), draw.integers(0, users, n - users)]).astype(np.int32)
-    line = np.arange(1, n + 1) if in_order else draw.permutation(n) + 1
     time = draw.integers(0, 40, n) * (span // 40) - span // 3
-    return {"place": place, "time": time, "line": line, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}
+    return {"place": place, "time": time, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}
 
 
 def cut(columns: dict[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
-    ends = range(0, len(columns["line"]), size)
+    ends = range(0, len(columns["place"]), size)
     return [{name: column[at : at + size] for name, column in columns.items()} for at in ends]
 
 
-@pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("span", [40, YEARS, AGES])
-def test_lines_stand_as_a_plain_sort_puts_them(span: int, in_order: bool) -> None:
-    columns = lines(span=span, in_order=in_order)
-    order = np.lexsort((columns["line"], columns["time"], columns["place"]))
-    assert np.array_equal(sorted_by(columns["place"], columns["time"], columns["line"]), order)
+def test_lines_stand_as_a_plain_sort_puts_them(span: int) -> None:
+    columns = lines(span=span)
+    order = np.lexsort((columns["time"], columns["place"]))
+    assert np.array_equal(sorted_by(columns["place"], columns["time"]), order)
     for column in columns.values():
         column.flags.writeable = False
     starts, found = sort_lines(cut(columns, 4321), 700, threads=2)
@@ -45,3 +43,16 @@ def test_one_user_is_one_stretch_and_no_line_gives_no_columns() -> None:
     assert starts.tolist() == [0, 20_000]
     assert (np.diff(found["time"]) >= 0).all()
     assert sort_lines([], 3, threads=1)[0].tolist() == [0, 0, 0, 0]
+
+
+def test_batches_are_prepared_and_may_end_up_empty() -> None:
+    columns = lines()
+    few = {name: column[columns["place"] < 5] for name, column in columns.items()}
+
+    def prepared(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: column[batch["place"] < 5] for name, column in batch.items()}
+
+    starts, found = sort_lines(cut(columns, 7), 700, threads=2, prepared=prepared)
+    expected = sort_lines([few], 700, threads=1)
+    assert np.array_equal(starts, expected[0])
+    assert all(np.array_equal(found[name], column) for name, column in expected[1].items())
