@@ -34,8 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--file", choices=list(FILES), action="append", help="both where left out")
     parser.add_argument("--arm", action="append", default=[], help="candidates; all where left out")
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--at-once", type=int, default=1, help="trainings side by side, each on one thread")
     asked = parser.parse_args(arguments)
-    facts = {file: found(file, asked.steps, asked.seeds, asked.arm) for file in asked.file or FILES}
+    facts = {file: found(file, asked.steps, asked.seeds, asked.arm, asked.at_once) for file in asked.file or FILES}
     if not asked.test:
         print("\n".join(table({file: validation(of) for file, of in facts.items()})))
         return
@@ -44,14 +45,14 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
 
 
-def found(file: str, steps: int, seeds: int, names: list[str]) -> dict[str, Any]:
+def found(file: str, steps: int, seeds: int, names: list[str], at_once: int = 1) -> dict[str, Any]:
     """The facts of a run on one file, of some candidates or of all."""
     changes = [f"data.interactions={(FOLDER / FILES[file]).resolve()}", "judge=false"]
     changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
     spec = with_arms(load(SPEC, changes), names)
     folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-some' if names else ''}"
     with shown() as tell:
-        return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
+        return run(spec, folder, resume=True, engine=Local(), tell=tell, at_once=at_once).facts()
 
 
 def validation(facts: dict[str, Any]) -> dict[str, float]:
