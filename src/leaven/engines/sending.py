@@ -80,20 +80,22 @@ class Sender:
         arrays: list[pickle.PickleBuffer] = []
         rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
         self._number += 1
-        path, before, self._held = self._folder / f"shared-{self._number}", self._held, {}
+        path = self._folder / f"shared-{self._number}"
+        held: dict[tuple[int, int], tuple[pickle.PickleBuffer, _Place]] = {}
         places, new, end = [], [], 0
         for array in arrays:
             raw = array.raw()
             name = (np.frombuffer(raw, np.uint8).ctypes.data, raw.nbytes)  # nobody else's while we hold the array
-            if name not in before:
+            if name not in held and name not in self._held:
                 first = -(-end // _ALIGNED) * _ALIGNED
                 end = first + raw.nbytes
-                before[name] = array, _Place(path, first, end)
+                held[name] = array, _Place(path, first, end)
                 new.append((raw, first))
-            self._held[name] = before[name]
-            places.append(before[name][1])
+            held[name] = held.get(name) or self._held[name]
+            places.append(held[name][1])
         about = memoryview(pickle.dumps((places, rest), protocol=5))
         _write(path, [*new, (about, end)])
+        self._held = held  # not before: what could not be written is written with the next thing
         self._tidy({path, *(place.path for _, place in self._held.values())})
         return Sent(_Place(path, end, end + about.nbytes))
 

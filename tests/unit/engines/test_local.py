@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from contracts import tasks
+from leaven.engines import sending
 from leaven.engines.local import Local
 from leaven.engines.sending import Sender
 from leaven.errors import DataError, LeavenError, SpecError
@@ -161,3 +162,15 @@ def alive(pid: int) -> bool:
 def test_fewer_workers_than_none_are_refused() -> None:
     with pytest.raises(SpecError):
         Local(workers=-1)
+
+
+def test_what_could_not_be_written_is_written_with_the_next_thing(tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    sender, rows = Sender(tmp_path), np.arange(1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "_write", full)
+        with pytest.raises(OSError, match="no space"):
+            sender.send(rows)
+    assert sender.send((rows, 1)).open()[0].tolist() == rows.tolist()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.data.dialect import quoted
-from leaven.kernels.arrays.texts import Codes, Texts
+from leaven.kernels.arrays.texts import Codes, Texts, laid_out
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,11 +83,8 @@ class _Column:
 
     def add(self, column: Any) -> bool:
         """Number a batch; False where a text is too long."""
-        _, starts, letters = column.buffers()
-        there = None if not column.null_count else np.asarray(column.is_valid())
-        places = np.frombuffer(starts, np.int32)[column.offset : column.offset + len(column) + 1]
-        letters = np.zeros(0, np.uint8) if letters is None else np.frombuffer(letters, np.uint8)
-        found = self.texts.codes(places, letters, there)
+        there = np.asarray(column.is_valid()) if column.null_count else None
+        found = self.texts.codes(*laid_out(column), there)
         if found is None:
             return False
         self.parts.append(found)

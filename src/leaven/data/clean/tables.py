@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -71,7 +72,8 @@ class DuckTables:
         """As the lines stream by, for a log of short ids and numbers that may lie in memory."""
         from leaven.data.clean.streaming import coded
 
-        return coded(self.connection, source, others)
+        with _in_our_words():
+            return coded(self.connection, source, others)
 
     def suspects(self, lines: str, cells: Sequence[str]) -> str:
         """The lines whose 64-bit hash another line has too: to sort hashes is far cheaper than to group lines."""
@@ -98,19 +100,23 @@ class DuckTables:
         self._run(f"ALTER TABLE {lines} RENAME TO {name}")
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        """Raises SpecError for a pattern that is none, DataError where there is no room or a file is broken."""
-        import duckdb
-
-        try:
+        with _in_our_words():
             return self.connection.execute(sql).fetchall()
-        except duckdb.InvalidInputException as error:
-            fix = "no lookahead, no back-reference: the patterns are those of RE2"
-            raise SpecError(
-                "clean, patterns", "regular expressions that DuckDB knows", str(error)[:200], fix
-            ) from error
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            fix = "make room in the temporary folder (TMPDIR names it), or mend the file that is named"
-            raise DataError("clean", "room to work and whole files", str(error)[:300], fix) from error
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Raises SpecError for a pattern that is none, DataError where there is no room or a file is broken."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        fix = "no lookahead, no back-reference: the patterns are those of RE2"
+        raise SpecError("clean, patterns", "regular expressions that DuckDB knows", str(error)[:200], fix) from error
+    except (duckdb.OutOfMemoryException, duckdb.IOException, OSError) as error:  # OSError: of what streams out
+        fix = "make room in the temporary folder (TMPDIR names it), or mend the file that is named"
+        raise DataError("clean", "room to work and whole files", str(error)[:300], fix) from error
 
 
 def scalar(tables: Tables, select: str) -> int:

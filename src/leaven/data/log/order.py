@@ -120,10 +120,10 @@ def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: s
 def _keys(users: Any) -> npt.NDArray[np.uint64]:
     """`seeds.user_keys` of an Arrow array, whose texts lie side by side."""
     from leaven.kernels.arrays.digests import digests
+    from leaven.kernels.arrays.texts import laid_out
 
-    _, starts, letters = users.buffers()
-    places = np.frombuffer(starts, np.int32)[users.offset : users.offset + len(users) + 1]
-    return digests(places.astype(np.int64), np.frombuffer(letters or b"", np.uint8))
+    starts, letters = laid_out(users)
+    return digests(starts.astype(np.int64), letters)
 
 
 def _kinds(events: Events) -> list[str]:

@@ -83,6 +83,13 @@ class Texts:
         return ranks, starts, letters[np.arange(16) < sizes[:, None]]
 
 
+def laid_out(column: Any) -> tuple[npt.NDArray[np.int32], Bytes]:
+    """(int32 (texts + 1,): where each text of an Arrow array begins, their bytes), not copied."""
+    _, starts, letters = column.buffers()
+    first, count = column.offset, len(column)
+    return np.frombuffer(starts, np.int32)[first : first + count + 1], np.frombuffer(letters or b"", np.uint8)
+
+
 def _empty(slots: int) -> Words:
     """uint64 (slots, 4): the key's words, the number, and nothing. No key's second word is 0."""
     table = np.empty((slots, 4), _U)  # np.zeros would take small pages, which a random walk pays for
