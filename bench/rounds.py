@@ -1,81 +1,115 @@
 """Does a recommender that learns from its own lists drift, and does the check of rank fidelity hold it?
 
-    python -m bench.rounds [--rounds 3] [--seeds 2] [--steps 2000]
+    python -m bench.rounds [--file beauty] [--rounds 3] [--seeds 2] [--steps 2000] [--way "rank fidelity"]
 
-RSIR (arXiv 2602.15659) on Beauty: in each round the transformer learns anew from all rows so far, continues prefixes of
-them, and what it made joins them, once as many rows as there are real ones. Every training takes the same number of
-steps. Needs the `sequences/` files in the folder LEAVEN_DATA.
+RSIR (arXiv 2602.15659): in each round the recommender of the round before continues a prefix of as many rows as there
+are real ones, half of the time by an item that its user really took, and a transformer learns anew from all rows so
+far, each taken as a whole. Every training takes the same number of steps, and its weights are the best on validation
+users. Needs the `sequences/` files in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bench.quality import Task, measured, read
+from bench.quality import FILES, Task, read
+from leaven import seeds
+from leaven.contracts import FittedRecommender, Training
 from leaven.data.histories import Histories
 from leaven.dosage.strategy import Uniform
 from leaven.generators.self_generated import SelfGenerated
+from leaven.metrics.ranking import Ndcg
 from leaven.plan import Plan, Step, expand
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import made
 
-WAYS = {
-    "without a filter": [made("filters", "validity")],
-    "rank fidelity": [made("filters", kind) for kind in ("validity", "copies", "rank_fidelity")],
+RSIR: dict[str, Any] = {"where": "after", "prefix_range": (0.3, 0.8), "new_events_range": (1, 5), "targets": "all"}
+WAYS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "without a check": ({"own": 0.5}, ("validity",)),
+    "rank fidelity": ({"own": 0.5, "rank": 20}, ("validity",)),
+    "rank fidelity of whole rows": ({"targets": "new"}, ("validity", "copies", "rank_fidelity")),
 }
+"""Fields of the generator, and filters. The last way draws no item of the user, and checks each row once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A recommender that has learned already."""
+
+    fitted: FittedRecommender
+
+    def fit(self, train: Histories, training: Training) -> FittedRecommender:
+        """As it is."""
+        return self.fitted
+
+    def steps(self, train: Histories) -> int | None:
+        """None."""
+        return None
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print one line a way and round: rows that stayed, and what a training on all rows so far reaches."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file", choices=list(FILES), default="beauty")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--way", choices=list(WAYS), action="append", help="all where left out")
     asked = parser.parse_args(arguments)
-    task, seeds = read("beauty"), range(1, asked.seeds + 1)
-    print("| rows | round | made rows | kept | N@10 valid | N@10 test | range | lift | top-100 share |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    real = [figures(task, task.train, seed, asked.steps) for seed in seeds]
-    say("real", 0, real, real)
-    for way, keep in WAYS.items():
-        runs = [list(rounds(task, keep, seed, asked)) for seed in seeds]
+    task, numbers = read(asked.file), range(1, asked.seeds + 1)
+    print("| rows | round | made rows | kept | N@10 valid | lift | N@10 test | range | lift | top-100 share |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    real = {seed: learned(task, task.train, seed, asked.steps) for seed in numbers}
+    base = [figures for _, figures in real.values()]
+    say("real", 0, base, base)
+    for way in asked.way or WAYS:
+        runs = [list(rounds(task, way, seed, asked, real[seed][0])) for seed in numbers]
         for number in range(asked.rounds):
-            say(way, number + 1, [run[number] for run in runs], real)
+            say(way, number + 1, [run[number] for run in runs], base)
 
 
-def rounds(task: Task, keep: list[Any], seed: int, asked: argparse.Namespace) -> Any:
-    """The figures after each round."""
-    rows = task.train
+def rounds(
+    task: Task, way: str, seed: int, asked: argparse.Namespace, known: FittedRecommender
+) -> Iterator[dict[str, float]]:
+    """The figures after each round; known: who learned from the real rows."""
+    rows, (fields, keep) = task.train, WAYS[way]
     for _ in range(asked.rounds):
-        use = SelfGenerated(where="after", prefix_range=(0.3, 0.8), new_events_range=(1, 5), steps=asked.steps)
-        step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=tuple(keep), weight=1.0)
+        use = SelfGenerated(recommender=Known(known), **RSIR | fields)
+        filters = tuple(made("filters", kind) for kind in keep)
+        step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=1.0)
         grown = expand(rows, Plan([step]), seed=seed)
         share = (len(grown) - len(rows)) / len(task.train)
         rows = grown
-        yield figures(task, rows, seed, asked.steps) | {"kept": share}
+        known, figures = learned(task, rows, seed, asked.steps)
+        yield figures | {"kept": share}
 
 
-def figures(task: Task, rows: Histories, seed: int, steps: int) -> dict[str, float]:
-    """What a training on these rows reaches, and how much of them the 100 most frequent items have."""
+def learned(task: Task, rows: Histories, seed: int, steps: int) -> tuple[FittedRecommender, dict[str, float]]:
+    """Who learned from these rows, what it reaches, and how much of them the 100 most frequent items have."""
     counts = np.sort(np.bincount(rows.items))[::-1]
-    found = measured(Transformer(), Task(rows, task.valid, task.test), seed, steps)
-    return found | {"rows": float(len(rows) - len(task.train)), "top": counts[:100].sum() / counts.sum()}
+    figures = {"rows": float(len(rows) - len(task.train)), "top": float(counts[:100].sum() / counts.sum())}
+    fitted = Transformer().fit(rows, Training(key=seeds.key(seed, "rounds"), steps=steps, valid=task.valid))
+    for name, users in (("valid", task.valid), ("test", task.test)):
+        figures[name] = float(Ndcg(10)(fitted.recommend(users.histories, 10), users, task.train).mean())
+    return fitted, figures
 
 
 def say(way: str, number: int, runs: list[dict[str, float]], real: list[dict[str, float]]) -> None:
     """One line of the table."""
-    mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
-    tests = [run["test Ndcg"] for run in runs]
-    lift = mean["test Ndcg"] / float(np.mean([run["test Ndcg"] for run in real])) - 1
+    mean, base = ({key: float(np.mean([run[key] for run in of])) for key in of[0]} for of in (runs, real))
+    tests = [run["test"] for run in runs]
     kept = f"{mean['kept']:.0%}" if "kept" in mean else ""
-    print(f"| {way} | {number} | {mean['rows']:,.0f} | {kept} | {mean['valid Ndcg']:.4f} ", end="")
-    print(
-        f"| {mean['test Ndcg']:.4f} | {min(tests):.4f}–{max(tests):.4f} | {lift:+.1%} | {mean['top']:.3f} |", flush=True
-    )
+    print(f"| {way} | {number} | {mean['rows']:,.0f} | {kept} ", end="")
+    for name in ("valid", "test"):
+        spread = f" | {min(tests):.4f}–{max(tests):.4f}" if name == "test" else ""
+        print(f"| {mean[name]:.4f}{spread} | {mean[name] / base[name] - 1:+.1%} ", end="")
+    print(f"| {mean['top']:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

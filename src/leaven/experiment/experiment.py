@@ -16,7 +16,7 @@ from leaven.experiment.items import before_after, check_readers, written
 from leaven.experiment.judging import judge_arms, refuse
 from leaven.experiment.preparation import Prepared, prepare
 from leaven.experiment.remaking import lessened, take_over_rows
-from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, trained_on, trial
+from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, rows_follow, trial
 from leaven.plan import Plan, Step, load, preview, write
 from leaven.plan.expansion import workers_of
 from leaven.progress import Tell, quiet, within
@@ -92,7 +92,7 @@ def _expand(spec: Spec, arm: Arm, prepared: Prepared, run: Run, engine: Engine |
     """Write the rows that an arm makes once; they stay in files until they are trained on."""
     train = prepared.split.train
     catalog = getattr(train, "catalog", None)  # labelled rows have none
-    mark = fingerprint(prepared.fingerprint, spec.seed, trained_on(arm.plan))
+    mark = rows_follow(prepared.fingerprint, spec.seed, arm.plan)
     folder = run.arm(arm.name) / "expanded"
     told = within(tell, arm.name)
     with run.stage(f"rows {arm.name}", mark, [folder]) as stage:

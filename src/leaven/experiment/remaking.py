@@ -11,9 +11,9 @@ from typing import Any
 
 from leaven.errors import DataError
 from leaven.experiment.preparation import Prepared
-from leaven.experiment.trial import trained_on
+from leaven.experiment.trial import rows_follow
 from leaven.plan.reuse import take_over, without
-from leaven.runs import SPEC, Run, fingerprint, plain, write_json
+from leaven.runs import SPEC, Run, plain, write_json
 from leaven.spec import Spec, load
 
 
@@ -64,7 +64,7 @@ def take_over_rows(run: Run, wish: Spec, name: str, prepared: Prepared) -> None:
 
 
 def _mark(prepared: Prepared, spec: Spec, name: str) -> str:
-    return fingerprint(prepared.fingerprint, spec.seed, trained_on(spec.arm(name).plan))
+    return rows_follow(prepared.fingerprint, spec.seed, spec.arm(name).plan)
 
 
 def _settle(rows: Path, part: Path, aside: Path, swapped: bool) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from leaven.contracts import Tell, Training
 from leaven.experiment import items, judged, steered, work
 from leaven.plan import EpochRows, Plan, epoch_rows
+from leaven.plan.expansion import BLOCK_ROWS, BLOCKS, FEWEST_ROWS
 from leaven.plan.steering import Steering
 from leaven.runs import VIEWS, Run, fingerprint, plain, write_json
 from leaven.spec import Arm, Spec, resolved
@@ -142,6 +143,11 @@ def trained_on(plan: Plan) -> dict[str, Any]:
     whole = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
     recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
     return whole | {"controller": table_of(plan.controller), "recorded": recorded}
+
+
+def rows_follow(data: str, seed: int, plan: Plan) -> str:
+    """What the rows of a plan follow from, and the blocks that they lie in; data: the fingerprint of the real ones."""
+    return fingerprint(data, seed, trained_on(plan), [BLOCK_ROWS, FEWEST_ROWS, BLOCKS])
 
 
 def judged_by(spec: Spec) -> dict[str, Any]:

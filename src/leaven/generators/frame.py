@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Keys
-from leaven.data.histories import FROM_NOISE, Histories
+from leaven.data.histories import FROM_NOISE, Histories, offsets
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ class Frame:
     source: Ints
     like: Histories | None = None
     timed: bool = False
+
+    def cut(self, ends: Ints) -> Frame:
+        """The same rows, ended before these places (int64 (rows,), of mine)."""
+        if (ends == self.starts[1:]).all():
+            return self
+        kept = np.arange(len(self.items)) < np.repeat(ends, np.diff(self.starts))
+        events = {name: getattr(self, name)[kept] for name in ("items", "times", "source")}
+        return replace(self, starts=offsets(ends - self.starts[:-1]), **events)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +189,8 @@ def _frame(keys: Keys, lengths: Ints, given: Ints, begun: Ints) -> Frame:
 
 def _targets(wish: Layout, like: Histories, frame: Frame) -> npt.NDArray[np.int32]:
     """int32 (rows,): how many of the last events of each continued row are targets."""
-    added = np.diff(frame.starts) - like.lengths
-    every = np.maximum(like.lengths + added - 1, 0)
+    added = np.maximum(np.diff(frame.starts) - like.lengths, 0)
+    every = np.maximum(np.diff(frame.starts) - 1, 0)
     chosen = wish.targets if wish.targets != "fitting" else "new" if wish.where == "after" else "given"
     if wish.where == "between":
         given = _from_first_target(like, frame)

@@ -1,9 +1,9 @@
 """How would these rows go on, if users took what the recommender shows them?
 
 The recommender itself as generator (RSIR, arXiv 2602.15659, sec. 3): fitted on the training rows, asked for a list, one
-item of it drawn, asked again. Without the check of rank fidelity, which its rows pass by default, self-made data drifts
-off within a few rounds. The first item of a new user is drawn as the real ones', and times come from the Markov chain's
-law of gaps.
+item of it drawn, asked again. Without a check of rank fidelity, `rank` while a row is written or the filter on whole
+rows that is there by default, self-made data drifts off within a few rounds. The first item of a new user is drawn as
+the real ones', and times come from the Markov chain's law of gaps.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ import numpy.typing as npt
 from leaven import registry, seeds
 from leaven.contracts import FittedRecommender, Keys, Ranked, Recommender, Training
 from leaven.data.histories import Histories
+from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
 from leaven.generators.frame import Frame, Frames, Targets, Where, check, mirrored
+from leaven.generators.listed import Law, beginnings, begun, by_id, calibrated, holds
 from leaven.kernels.births import first_days
 from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.kernels.gaps import Clock
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
 _BATCH = 4_096  # rows asked about together
-_LOOK = 2_000  # rows that say how scores become probabilities
+_OWN = 2  # draws of a row's mixed key from here on: whether each new event is one of its user's own
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ class SelfGenerated:
     temperature   below 1 the first ones are drawn more often than that says, above 1 less
     prefix_range  share of a real history's events that is kept and continued, `after` only; below 1, as in RSIR, some
                   real items are left that rank fidelity checks by: with whole histories it has nothing to check
+    own           share of the new events that are drawn among the items of the history that the row does not hold yet,
+                  as listed, or all alike where none is; 0.5 in RSIR, among all that the user took
+    rank          RSIR's check: an event stays if an item of the history that the row does not hold yet is then among
+                  the best `rank`; the row ends before the first event that fails. Once none is left an own event stays,
+                  another fails. A row without any new event comes back empty, which the filter `validity` refuses.
+                  None: no check
     steps         optimiser steps of the recommender; None: what it finds right
     where, events_range, new_events_range, targets, keep as of `autoregressive`
     """
@@ -53,6 +63,8 @@ class SelfGenerated:
     top: int = 50
     temperature: float = 1.0
     prefix_range: tuple[float, float] = (1.0, 1.0)
+    own: float = 0.0
+    rank: int | None = None
     steps: int | None = None
     where: Where = "alone"
     events_range: tuple[int, int] = (2, 50)
@@ -62,11 +74,14 @@ class SelfGenerated:
 
     def __post_init__(self) -> None:
         low, high = self.prefix_range
+        plain = low == 1 and self.own == 0 and self.rank is None
         own = [
             ("top", self.top >= 1, "1 or more"),
             ("temperature", self.temperature > 0, "a number above 0"),
             ("prefix_range", 0 < low <= high <= 1, "two ascending shares above 0, at most 1"),
-            ("prefix_range", low == 1 or self.where == "after", "(1, 1), unless histories are continued behind"),
+            ("own", 0 <= self.own <= 1, "a share from 0 to 1"),
+            ("rank", self.rank is None or self.rank >= 1, "1 or more, or none"),
+            ("where", plain or self.where == "after", "after, with prefix_range, own or rank"),
             ("steps", self.steps is None or self.steps >= 1, "1 or more"),
         ]
         check("self", self, own)
@@ -89,7 +104,7 @@ class SelfGenerated:
         clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
         stated = train.catalog.born if train.catalog is not None else None
         born = first_days(train.items, train.times, train.n_items, stated)
-        law = Law(*_calibrated(ranks, rows, self.top, key), born, *_begins(rows))
+        law = Law(*calibrated(ranks, rows, self.top, key), born, *begun(rows))
         return FittedSelf(replace(self, recommender=wish), ranks, clock, law, frames)
 
     @staticmethod
@@ -115,37 +130,6 @@ class SelfGenerated:
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
-    """How scores become chances.
-
-    scale        what a score is divided by before the softmax
-    keep_seen    how much less likely an item becomes that the row already holds
-    born         int64 (items + 2,): first second of sale of each item
-    begin_times  int64 (rows,), ascending, begin_items int32 (rows,): the first event of each real row
-    """
-
-    scale: float
-    keep_seen: float
-    born: Ints
-    begin_times: Ints
-    begin_items: npt.NDArray[np.int32]
-
-    def shares(self, listed: Ranked, held: npt.NDArray[np.bool_], now: Ints, temperature: float) -> Floats:
-        """float64 (rows, top): what each listed item is worth; held bool (rows, top); now int64 (rows,).
-
-        What is not on sale is worth nothing, unless nothing else is; what the row holds `keep_seen` times as much.
-        """
-        there = listed.items > 0
-        logits = np.where(there, listed.scores, -np.inf).astype(np.float64) / (self.scale * temperature)
-        plain = np.exp(logits - logits.max(axis=1, keepdims=True))
-        on_sale = plain * (self.born[listed.items] <= now[:, None])
-        found: Floats = on_sale * np.where(held, self.keep_seen, 1.0)
-        for other in (on_sale, plain):
-            found = np.where(found.sum(axis=1, keepdims=True) > 0, found, other)
-        return found
-
-
-@dataclass(frozen=True, eq=False)
 class FittedSelf:
     """A recommender at work as a generator. Rows are as alike from batch to batch as its scores are."""
 
@@ -162,44 +146,49 @@ class FittedSelf:
         New items were on sale at their time, and nothing happens after the last training event (in front of a
         history: before the first). Raises DataError where there are not as many keys as rows.
         """
+        keys, checked = np.asarray(keys, np.uint64), self.wish.rank is not None
+        real = like if like is not None and len(like) == len(keys) else None
+        if real is not None and self.wish.prefix_range[0] < 1:
+            like = _prefixes(real, keys, self.wish.prefix_range)
+        frame = self.frames.begin(self.wish, keys, like)
+        first = frame.starts[:-1] + frame.given
+        ends = frame.starts[1:].copy()
+        for nth in range(int((ends - first).max(initial=0)) + checked):
+            rows = np.flatnonzero(first + nth < ends + (checked and nth > 0))
+            for begin in range(0, len(rows), _BATCH):
+                self._go_on(frame, rows[begin : begin + _BATCH], nth, ends, real)
+        nothing_stays = (ends <= first) & (frame.starts[1:] > first)
+        return self.frames.finish(self.wish, frame.cut(np.where(nothing_stays, frame.starts[:-1], ends)))
+
+    def _go_on(self, frame: Frame, rows: Ints, nth: int, ends: Ints, real: Histories | None) -> None:
+        """Check the newest event of these rows, where rows are checked, and write the next where there is room."""
         from leaven.generators.timing import DRAWS, draw_times, points
 
-        keys = np.asarray(keys, np.uint64)
-        if like is not None and self.wish.prefix_range[0] < 1 and len(like) == len(keys):
-            like = _prefixes(like, keys, self.wish.prefix_range)
-        frame = self.frames.begin(self.wish, keys, like)
-        at = frame.starts[:-1] + frame.given
-        while len(rows := np.flatnonzero(at < frame.starts[1:])):
-            number = (at[rows] - frame.starts[rows] - frame.given[rows]) * DRAWS
-            draw_times(self.clock, frame, rows, at[rows], number)
-            for first in range(0, len(rows), _BATCH):
-                part = slice(first, first + _BATCH)
-                self._draw(frame, rows[part], at[rows[part]], points(frame, rows[part], number[part]))
-            at = at + 1
-        return self.frames.finish(self.wish, frame)
-
-    def _draw(self, frame: Frame, rows: Ints, at: Ints, u: Floats) -> None:
-        """Items of these events, given all before them."""
-        now, begins = self.clock.sign * frame.times[at], at == frame.starts[rows]
-        if begins.any():
-            frame.items[at[begins]] = self._first(frame.times[at[begins]], u[begins])
-        rows, at, u, now = rows[~begins], at[~begins], u[~begins], now[~begins]
+        at, number = frame.starts[rows] + frame.given[rows] + nth, np.full(len(rows), nth * DRAWS)
+        begins, u = at == frame.starts[rows], points(frame, rows, number)
+        frame.items[at[begins]] = self.law.first(self.clock.sign * frame.times[at[begins]], u[begins])
+        rows, at, number, u = rows[~begins], at[~begins], number[~begins], u[~begins]
         if not len(rows):
             return
-        known = _known(frame, rows, at, len(self.law.born) - 2)
-        listed = by_id(self.ranks.recommend(known, self.wish.top, allow_repeats=True))
-        shares = self.law.shares(listed, _held(known, listed.items), now, self.wish.temperature)
-        passed = shares.cumsum(axis=1)
-        place = (passed <= (u * passed[:, -1])[:, None]).sum(axis=1)
-        last = shares.shape[1] - 1 - (shares[:, ::-1] > 0).argmax(axis=1)
-        frame.items[at] = listed.items[np.arange(len(at)), np.minimum(place, last)]
+        known = _known(frame, rows, at, self.frames.n_items)
+        listed = self.ranks.recommend(known, max(self.wish.top, self.wish.rank or 0), allow_repeats=True)
+        unused = Unused.of(known if real is None else real.take(rows), known)
+        if self.wish.rank is not None and nth > 0:
+            fails = ~_faithful(unused, listed.items, holds(known, listed.items), self.wish.rank, frame.items[at - 1])
+            ends[rows[fails]] = at[fails] - 1
+        going = at < ends[rows]
+        draw_times(self.clock, frame, rows[going], at[going], number[going])
+        now = self.clock.sign * frame.times[np.where(going, at, at - 1)]
+        own = seeds.uniform(seeds.mix(frame.keys[rows]), _OWN + nth) < self.wish.own
+        items = self._drawn(known, by_id(listed), now, u, unused, own)
+        frame.items[at[going]] = items[going]
 
-    def _first(self, now: Ints, u: Floats) -> npt.NDArray[np.int32]:
-        """The first item of one of the real rows that began not long before."""
-        end = np.maximum(np.searchsorted(self.law.begin_times, now, side="right"), 1)
-        begin = np.maximum(end - max(len(self.law.begin_times) // 20, 200), 0)
-        found: npt.NDArray[np.int32] = self.law.begin_items[begin + (u * (end - begin)).astype(np.int64)]
-        return found
+    def _drawn(self, known: Histories, listed: Ranked, now: Ints, u: Floats, unused: Unused, own: Bools) -> Items:
+        """int32 (rows,): the next item of each row; own bool (rows,): whether it is one that its user took, if any."""
+        shares = self.law.shares(listed, holds(known, listed.items), now, self.wish.temperature)
+        fine = own[unused.row] & (self.law.born[unused.items] <= now[unused.row])
+        mine = unused.drawn(listed.items, shares, u, fine)
+        return np.where(mine > 0, mine, self.law.drawn(listed, shares, u))
 
     def save(self, folder: Path) -> None:
         """The recommender in a folder of its own, the rest in self.npz and self.json, each beside and renamed."""
@@ -225,62 +214,12 @@ class FittedSelf:
         (folder / "self.json.part").replace(folder / "self.json")
 
 
-def by_id(listed: Ranked) -> Ranked:
-    """Each row's list in the order of ids: ranks of nearly equal scores may differ between batches."""
-    order = np.argsort(listed.items, axis=1, kind="stable")
-    return Ranked(np.take_along_axis(listed.items, order, 1), np.take_along_axis(listed.scores, order, 1))
-
-
-def _begins(rows: Histories) -> tuple[Ints, npt.NDArray[np.int32]]:
-    """(times ascending, items) of the first events."""
-    first = rows.starts[:-1][(rows.lengths > 0)]
-    order = np.lexsort((rows.items[first], rows.times[first]))
-    return rows.times[first][order], rows.items[first][order]
-
-
-def _calibrated(ranks: FittedRecommender, rows: Histories, top: int, key: int) -> tuple[float, float]:
-    """(scale, keep_seen) that suit the last items of some real rows best, each given those before it."""
-    long = np.flatnonzero(rows.lengths >= 2)
-    if not len(long):
-        return 1.0, 1.0
-    order = np.argsort(seeds.row_keys(seeds.key(key, "scale"), rows.keys[long]), kind="stable")
-    look = rows.take(np.sort(long[order[:_LOOK]]))
-    known, last = _cut(look, look.lengths - 1), look.items[look.starts[1:] - 1]
-    listed = ranks.recommend(known, top, allow_repeats=True)
-    hit = listed.items == last[:, None]
-    asked = hit.any(axis=1)
-    if not asked.any():
-        return 1.0, 1.0
-    hit, there = hit[asked], listed.items[asked] > 0
-    scores = np.where(there, listed.scores[asked], -np.inf).astype(np.float64)
-    scales = (float(np.std(scores[there])) or 1.0) * np.geomspace(0.02, 20, 80)
-    shares = [_softmax(scores / scale) for scale in scales]
-    best = int(np.argmax([np.log(share[hit] + 1e-12).sum() for share in shares]))
-    held = _held(known, listed.items)[asked]
-    expected, real = float((shares[best] * held).sum(axis=1).mean()), float((hit & held).any(axis=1).mean())
-    usual = real >= 0.9 * expected or real >= 1.0
-    return float(scales[best]), 1.0 if usual else real * (1 - expected) / (expected * (1 - real))
-
-
-def _softmax(logits: Floats) -> Floats:
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: Floats = shares / shares.sum(axis=1, keepdims=True)
-    return found
-
-
-def _cut(rows: Histories, lengths: Ints) -> Histories:
-    """The first events of each row."""
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    source = np.repeat(rows.starts[:-1] - starts[:-1], lengths) + np.arange(starts[-1])
-    return rows.rebuilt(starts, rows.items[source], rows.times[source], source)
-
-
 def _prefixes(rows: Histories, keys: Keys, share_range: tuple[float, float]) -> Histories:
     """A drawn share of each row's first events, at least one."""
     low, high = share_range
     share = low + seeds.uniform(seeds.mix(keys), 1) * (high - low)
     lengths = np.minimum(np.maximum(np.rint(share * rows.lengths), 1), rows.lengths).astype(np.int64)
-    return _cut(rows, lengths)
+    return beginnings(rows, lengths)
 
 
 def _known(frame: Frame, rows: Ints, at: Ints, n_items: int) -> Histories:
@@ -291,9 +230,9 @@ def _known(frame: Frame, rows: Ints, at: Ints, n_items: int) -> Histories:
     return Histories.real(frame.items[source], frame.times[source], starts, frame.keys[rows], n_items)
 
 
-def _held(known: Histories, items: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """bool (rows, top): whether the row holds the item."""
-    width = known.n_items + 2
-    have = known.row_of_event() * width + known.items
-    asked = np.arange(len(items))[:, None] * width + items
-    return np.isin(asked, have)
+def _faithful(unused: Unused, listed: Items, held: Bools, rank: int, newest: Items) -> Bools:
+    """bool (rows,): whether one of the user's unused items is among the best `rank` that the row does not hold; where
+    none is left, whether its newest event was one that the user took.
+    """
+    best = unused.best(listed, held)
+    return np.where(np.isnan(best), unused.took(newest), best <= rank)

@@ -1,8 +1,8 @@
 """Which rows does a plan make once, before training?
 
-Rows are made in blocks of a fixed number of source rows. An engine runs blocks over shards: how many
-shards and workers there are changes no byte, in memory or on disk. On disk a block is read from the files of the step
-that made its source rows and written to a file of its own, so that memory does not grow with the log.
+Rows are made in blocks of source rows, whose size follows from how many there are. An engine runs blocks over shards:
+how many shards and workers there are changes no byte, in memory or on disk. On disk a block is read from the files of
+the step that made its source rows and written to a file of its own, so that memory does not grow with the log.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from leaven.plan.stored import Stored
 from leaven.progress import Tell, quiet, within
 
 BLOCK_ROWS = 8192
-"""Source rows of one block, which is one file; part of the layout, not of the engine."""
+"""Source rows of one block at most; a block is one file, part of the layout, not of the engine."""
+FEWEST_ROWS, BLOCKS = 1024, 32
+"""Smaller blocks where there would be fewer of them than this, so that the workers of a small log share dear rows
+evenly; but no smaller than a net decodes together."""
 
 R = TypeVar("R", bound=Rows)
 
@@ -286,7 +289,18 @@ def _read(plan: Plan, number: int, current: Any, made: Mapping[str, Any]) -> Any
 
 def blocks_of(rows: int) -> int:
     """How many blocks so many source rows have; one, without rows, where there are none."""
-    return max(1, -(-rows // BLOCK_ROWS))
+    return max(1, -(-rows // _block_rows(rows)))
+
+
+def _block_rows(rows: int) -> int:
+    """How many of so many source rows a block has; the last one what is left."""
+    return min(BLOCK_ROWS, max(FEWEST_ROWS, -(-rows // BLOCKS)))
+
+
+def _of_block(block: int, rows: int) -> slice:
+    """Which of so many source rows belong to a block."""
+    first = block * _block_rows(rows)
+    return slice(first, min(first + _block_rows(rows), rows))
 
 
 def _dealt(blocks: list[int], shards: int) -> list[list[int]]:
@@ -325,12 +339,13 @@ def _make(work: _Work, block: int) -> Made:
     strength = float(work.step.strength(1.0))
     if work.copies is None:
         return replaced(work.fitted, rows, 0, strength)
-    return add(work.fitted, rows, work.copies[block * BLOCK_ROWS :][: len(rows)], 0, strength)
+    return add(work.fitted, rows, work.copies[_of_block(block, len(work.source))], 0, strength)
 
 
 def _block_of(source: Any, block: int) -> Any:
     """The rows of a block."""
-    return source.slice(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, len(source)))
+    part = _of_block(block, len(source))
+    return source.slice(part.start, part.stop)
 
 
 def file_name(place: int, step: Step) -> str:

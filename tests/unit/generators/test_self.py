@@ -8,7 +8,8 @@ from leaven.contracts import Ranked
 from leaven.data.histories import Histories
 from leaven.dosage.filters.rank_fidelity import RankFidelity
 from leaven.errors import FitError, SpecError
-from leaven.generators.self_generated import FittedSelf, Law, SelfGenerated
+from leaven.generators.listed import Law
+from leaven.generators.self_generated import FittedSelf, SelfGenerated
 from leaven.recommenders.itemknn import ItemKnn
 
 ITEMS = 12
@@ -49,6 +50,52 @@ def test_a_prefix_leaves_real_items_that_rank_fidelity_can_check_by() -> None:
     assert RankFidelity(rank=1).fit(real, 7)(whole).mask.all()  # nothing is left to check by
 
 
+def own_items(made: Histories, real: Histories) -> list[list[bool]]:
+    """Of each row's new events, whether its user took the item; rows begin with two events that were there."""
+    return [[item in real.row(row) for item in made.row(row)[2:].tolist()] for row in range(len(made))]
+
+
+def test_a_share_of_the_new_events_is_of_the_user_s_own_items() -> None:
+    real = groups()
+    wish = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
+    assert own_items(fitted(**wish, own=1.0).sample(keys(120), real).check(), real) == [[True, True]] * 120
+    some = np.mean(own_items(fitted(**wish, own=0.5).sample(keys(120), real), real))
+    none = np.mean(own_items(fitted(**wish).sample(keys(120), real), real))
+    assert none + 0.1 < some < 0.9
+    more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), own=1.0).sample(keys(120), real).check()
+    assert all(len(set(more.row(row)[:4].tolist())) == 4 for row in range(120))  # each own item once, then others
+
+
+def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
+    real = groups()
+    wish = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5)}
+    free, led = (fitted(**wish, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
+    ranks = fitted(**wish).ranks
+    lengths = set(led.lengths.tolist())
+    assert lengths <= {0, 3, 4, 5}
+    assert len(lengths) > 1
+    for row in range(120):
+        written, wanted = free.row(row).tolist(), led.row(row).tolist()
+        fine = [stays(ranks, real.row(row).tolist(), written[:end]) for end in (3, 4, 5)]
+        good = fine.index(False) if False in fine else 3
+        assert wanted == (written[: 2 + good] if good else [])
+    assert (led.targets <= np.maximum(led.lengths - 1, 0)).all()
+    assert (led.targets >= 0).all()
+
+
+def stays(ranks, taken: list[int], row: list[int]) -> bool:
+    """Whether an item of the user that the row does not hold is listed first, without what the row holds."""
+    left = set(taken) - set(row)
+    best = next(item for item in ranks.recommend(Histories.of([row], ITEMS), ITEMS).items[0].tolist())
+    return best in left if left else row[-1] in taken
+
+
+def test_an_empty_history_has_nothing_to_be_checked_by() -> None:
+    rows = Histories.of([[1, 2, 3, 4], []], ITEMS, keys=seeds.user_keys(["a", "b"]))
+    made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5), rank=ITEMS).sample(keys(2), rows).check()
+    assert made.lengths.tolist() == [3, 0]
+
+
 def test_chances_follow_scores_and_the_shelf() -> None:
     law = Law(1.0, 0.5, np.array([9, 0, 0, 5, 9]), np.zeros(1, np.int64), np.ones(1, np.int32))
     listed = Ranked(np.array([[1, 2, 3]], np.int32), np.log(np.array([[1, 1, 2]], np.float32)))
@@ -74,7 +121,16 @@ def test_new_users_begin_as_real_ones_do() -> None:
 
 
 def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
-    for wrong in ({"top": 0}, {"temperature": 0}, {"prefix_range": (0.2, 0.5)}, {"where": "between"}):
+    for wrong in (
+        {"top": 0},
+        {"temperature": 0},
+        {"prefix_range": (0.2, 0.5)},
+        {"where": "between"},
+        {"own": 0.5},
+        {"rank": 5},
+        {"rank": 0, "where": "after"},
+        {"own": 1.5, "where": "after"},
+    ):
         with pytest.raises(SpecError):
             SelfGenerated(**wrong)
     with pytest.raises(FitError, match="at least one event"):

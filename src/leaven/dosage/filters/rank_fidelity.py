@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from leaven.contracts import Kept, Ranked, Recommender, Training
 from leaven.data.histories import Histories
+from leaven.data.unused import Unused
 from leaven.dosage.filters.neighbours import neighbours_of
 from leaven.dosage.filters.reasons import kept
 from leaven.errors import SpecError
-
-Codes = npt.NDArray[np.int64]
 
 
 class Ranks(Protocol):
@@ -28,7 +27,8 @@ class RankFidelity:
     """A made row stays if one of its user's real items that it does not hold is still among the best `rank`.
 
     The check of RSIR (arXiv 2602.15659): self-made data without it drifts off. There each made item is checked and the
-    row cut at the first that fails; here the whole row is checked once. What has no real item left to check by (rows
+    row cut at the first that fails, which is what the generator `self` does if its `rank` is set; here the whole row,
+    whoever made it, is checked once. What has no real item left to check by (rows
     from nothing, and rows that hold all of their parent) passes: make continuations from windows, so that something
     is left.
 
@@ -68,25 +68,14 @@ class FittedRankFidelity:
 
     def _best(self, new: Histories) -> npt.NDArray[np.float64]:
         """float64 (rows,): the rank of the best real item of its user; infinite: none is listed; NaN: none is left."""
-        left = np.setdiff1d(self._taken(new), _codes(new, new.row_of_event(), new.items))
-        checked = np.unique(left // (new.n_items + 2))
-        listed = self.ranks.recommend(new.take(checked), self.rank).items
-        pairs = _codes(new, np.repeat(checked, listed.shape[1]), listed.ravel())
-        hit = np.isin(pairs, left).reshape(listed.shape)
-        best = np.full(len(new), np.nan)
-        best[checked] = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
-        return best
+        unused = self._unused(new)
+        checked = np.unique(unused.row)
+        listed = np.zeros((len(new), self.rank), np.int32)
+        listed[checked] = self.ranks.recommend(new.take(checked), self.rank).items
+        return unused.best(listed)
 
-    def _taken(self, new: Histories) -> Codes:
-        """Code of (row, real item of its parent); none for a parent that is no training row."""
-        if not len(self.real):
-            return np.zeros(0, np.int64)
-        place = np.minimum(np.searchsorted(self.real.keys, new.parents), len(self.real) - 1)
-        rows = np.flatnonzero(self.real.keys[place] == new.parents)
-        parents = self.real.take(place[rows])
-        return _codes(new, np.repeat(rows, parents.lengths), parents.items)
-
-
-def _codes(rows: Histories, row: npt.NDArray[np.int64], items: npt.NDArray[np.int32]) -> Codes:
-    codes: Codes = row * (rows.n_items + 2) + items
-    return codes
+    def _unused(self, new: Histories) -> Unused:
+        """What is left of each row's parent; nothing of a parent that is no training row."""
+        place = np.minimum(np.searchsorted(self.real.keys, new.parents), max(len(self.real) - 1, 0))
+        rows = np.flatnonzero(self.real.keys[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
+        return Unused.of(self.real.take(place[rows]), new, rows)
