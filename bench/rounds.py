@@ -4,8 +4,8 @@
 
 RSIR (arXiv 2602.15659): in each round the recommender of the round before continues a prefix of as many rows as there
 are real ones, half of the time by an item that its user really took, and a transformer learns anew from all rows so
-far, each taken as a whole. Every training takes the same number of steps, and its weights are the best on validation
-users. Needs the `sequences/` files in the folder LEAVEN_DATA.
+far, each taken as a whole. Every training takes the same number of steps, or with --grow as many passes over its rows,
+and its weights are the best on validation users. Needs the `sequences/` files in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ from leaven.plan import Plan, Step, expand
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import made
 
-RSIR: dict[str, Any] = {"where": "after", "prefix_range": (0.3, 0.8), "new_events_range": (1, 5), "targets": "all"}
+RSIR: dict[str, Any] = {
+    "where": "after",
+    "prefix_range": (0.3, 0.8),
+    "new_events_range": (1, 5),
+    "top": 50,
+    "match_popularity": False,
+    "targets": "all",
+}
 WAYS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "without a check": ({"own": 0.5}, ("validity",)),
     "rank fidelity": ({"own": 0.5, "rank": 20}, ("validity",)),
@@ -59,13 +66,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--file", choices=list(FILES), default="beauty")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2000, help="of every training, or of one on the real rows")
+    parser.add_argument("--grow", action="store_true", help="as many passes over the rows each round, as in the paper")
     parser.add_argument("--way", choices=list(WAYS), action="append", help="all where left out")
     asked = parser.parse_args(arguments)
     task, numbers = read(asked.file), range(1, asked.seeds + 1)
-    print("| rows | round | made rows | kept | N@10 valid | lift | N@10 test | range | lift | top-100 share |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    real = {seed: learned(task, task.train, seed, asked.steps) for seed in numbers}
+    print("| rows | round | steps | made rows | kept | N@10 valid | lift | N@10 test | range | lift | top-100 share |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    real = {seed: learned(task, task.train, seed, asked) for seed in numbers}
     base = [figures for _, figures in real.values()]
     say("real", 0, base, base)
     for way in asked.way or WAYS:
@@ -86,14 +94,18 @@ def rounds(
         grown = expand(rows, Plan([step]), seed=seed)
         share = (len(grown) - len(rows)) / len(task.train)
         rows = grown
-        known, figures = learned(task, rows, seed, asked.steps)
+        known, figures = learned(task, rows, seed, asked)
         yield figures | {"kept": share}
 
 
-def learned(task: Task, rows: Histories, seed: int, steps: int) -> tuple[FittedRecommender, dict[str, float]]:
+def learned(
+    task: Task, rows: Histories, seed: int, asked: argparse.Namespace
+) -> tuple[FittedRecommender, dict[str, float]]:
     """Who learned from these rows, what it reaches, and how much of them the 100 most frequent items have."""
     counts = np.sort(np.bincount(rows.items))[::-1]
     figures = {"rows": float(len(rows) - len(task.train)), "top": float(counts[:100].sum() / counts.sum())}
+    longer = float(rows.targets.sum() / task.train.targets.sum()) if asked.grow else 1.0
+    figures["steps"] = steps = round(asked.steps * longer)
     fitted = Transformer().fit(rows, Training(key=seeds.key(seed, "rounds"), steps=steps, valid=task.valid))
     for name, users in (("valid", task.valid), ("test", task.test)):
         figures[name] = float(Ndcg(10)(fitted.recommend(users.histories, 10), users, task.train).mean())
@@ -105,7 +117,7 @@ def say(way: str, number: int, runs: list[dict[str, float]], real: list[dict[str
     mean, base = ({key: float(np.mean([run[key] for run in of])) for key in of[0]} for of in (runs, real))
     tests = [run["test"] for run in runs]
     kept = f"{mean['kept']:.0%}" if "kept" in mean else ""
-    print(f"| {way} | {number} | {mean['rows']:,.0f} | {kept} ", end="")
+    print(f"| {way} | {number} | {mean['steps']:,.0f} | {mean['rows']:,.0f} | {kept} ", end="")
     for name in ("valid", "test"):
         spread = f" | {min(tests):.4f}–{max(tests):.4f}" if name == "test" else ""
         print(f"| {mean[name]:.4f}{spread} | {mean[name] / base[name] - 1:+.1%} ", end="")

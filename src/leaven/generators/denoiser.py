@@ -19,7 +19,7 @@ from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import DataError
 from leaven.generators.frame import Anywhere, Frame, Frames, mirrored
-from leaven.generators.writer import OfNet, of_heads, ready
+from leaven.generators.writer import OfNet, Penned, of_heads, ready
 from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _net(shape: Any, knots: int, counts: Any, key: int) -> Net:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedDenoiser:
+class FittedDenoiser(Penned):
     """A trained net. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
 
     wish: Denoiser

@@ -24,12 +24,14 @@ class Law:
 
     scale        what a score is divided by before the softmax
     keep_seen    how much less likely an item becomes that the row already holds
+    lift         float64 (items + 2,): what is added to scaled scores, so that popular items come as often as real ones
     born         int64 (items + 2,): first second of sale of each item
     begin_times  int64 (rows,), ascending, begin_items int32 (rows,): the first event of each real row
     """
 
     scale: float
     keep_seen: float
+    lift: Floats
     born: Ints
     begin_times: Ints
     begin_items: npt.NDArray[np.int32]
@@ -55,7 +57,8 @@ class Law:
         What is not on sale is worth nothing, unless nothing else is; what the row holds `keep_seen` times as much.
         """
         there = listed.items > 0
-        logits = np.where(there, listed.scores, -np.inf).astype(np.float64) / (self.scale * temperature)
+        logits = np.where(there, listed.scores, -np.inf).astype(np.float64) / self.scale + self.lift[listed.items]
+        logits /= temperature
         plain = np.exp(logits - logits.max(axis=1, keepdims=True))
         on_sale = plain * (self.born[listed.items] <= now[:, None])
         found: Floats = on_sale * np.where(held, self.keep_seen, 1.0)
@@ -77,13 +80,26 @@ def begun(rows: Histories) -> tuple[Ints, npt.NDArray[np.int32]]:
     return rows.times[first][order], rows.items[first][order]
 
 
-def calibrated(ranks: FittedRecommender, rows: Histories, top: int, key: int) -> tuple[float, float]:
-    """(scale, keep_seen) that suit the last items of some real rows best, each given those before it."""
+def looked_at(rows: Histories, key: int) -> Ints:
+    """The rows, a twentieth at most, whose last items say how scores become chances: who ranks must not have them."""
     long = np.flatnonzero(rows.lengths >= 2)
-    if not len(long):
-        return 1.0, 1.0
     order = np.argsort(seeds.row_keys(seeds.key(key, "scale"), rows.keys[long]), kind="stable")
-    look = rows.take(np.sort(long[order[:_LOOK]]))
+    return np.sort(long[order[: min(_LOOK, -(-len(long) // 20))]])
+
+
+def without_last(rows: Histories, index: Ints) -> Histories:
+    """The rows, those at `index` less their last event."""
+    lengths = rows.lengths.astype(np.int64)
+    lengths[index] -= 1
+    return beginnings(rows, lengths)
+
+
+def calibrated(ranks: FittedRecommender, look: Histories, top: int) -> tuple[float, float]:
+    """(scale, keep_seen) under which the last items of these rows are likeliest, each given those before it
+    (temperature scaling: Guo et al., ICML 2017, section 4.2); ranks: who has not learned them.
+    """
+    if not len(look):
+        return 1.0, 1.0
     known, last = beginnings(look, look.lengths - 1), look.items[look.starts[1:] - 1]
     listed = ranks.recommend(known, top, allow_repeats=True)
     hit = listed.items == last[:, None]
@@ -93,12 +109,12 @@ def calibrated(ranks: FittedRecommender, rows: Histories, top: int, key: int) ->
     hit, there = hit[asked], listed.items[asked] > 0
     scores = np.where(there, listed.scores[asked], -np.inf).astype(np.float64)
     scales = (float(np.std(scores[there])) or 1.0) * np.geomspace(0.02, 20, 80)
-    shares = [_softmax(scores / scale) for scale in scales]
-    best = int(np.argmax([np.log(share[hit] + 1e-12).sum() for share in shares]))
+    scale = float(scales[np.argmax([np.log(_softmax(scores / one)[hit] + 1e-12).sum() for one in scales])])
     held = holds(known, listed.items)[asked]
-    expected, real = float((shares[best] * held).sum(axis=1).mean()), float((hit & held).any(axis=1).mean())
+    expected = float((_softmax(scores / scale) * held).sum(axis=1).mean())
+    real = float((hit & held).any(axis=1).mean())
     usual = real >= 0.9 * expected or real >= 1.0
-    return float(scales[best]), 1.0 if usual else real * (1 - expected) / (expected * (1 - real))
+    return scale, 1.0 if usual else real * (1 - expected) / (expected * (1 - real))
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -1,13 +1,12 @@
-"""Are popular items as frequent in rows that a net writes as in real ones?
+"""Are popular items as frequent in rows that a generator writes as in real ones?
 
-A net that reads its own rows drifts: what it took to be likely it finds likelier still. So it writes some rows before
-it is handed over, and where an item, or a share of the catalogue, comes too often or too seldom, logits move.
+Who reads its own rows drifts: what it took to be likely it finds likelier still. So it writes some rows before it is
+handed over, and where an item, or a share of the catalogue, comes too often or too seldom, logits move.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,6 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.histories import Histories
-
-if TYPE_CHECKING:
-    from leaven.generators.drawing import Pen
-    from leaven.generators.writer import OfNet
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,13 +23,24 @@ _EVENTS = 40_000  # of a round, about
 _LIGHT = 20.0  # events by which counts count as larger: few of them move little
 
 
-class Writes(Protocol):
-    """A fitted generator with a pen."""
+class Wish(Protocol):
+    """What is asked for."""
 
     @property
-    def wish(self) -> OfNet: ...
+    def where(self) -> str: ...
     @property
-    def pen(self) -> Pen: ...
+    def match_popularity(self) -> bool: ...
+
+
+class Writes(Protocol):
+    """A fitted generator that draws by logits."""
+
+    @property
+    def wish(self) -> Wish: ...
+
+    def lifted(self, lift: Floats) -> Self:
+        """The same, its logits moved by so much: float64 (items,)."""
+        ...
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
         """One row a key."""
@@ -56,8 +62,7 @@ def as_popular(fitted: W, train: Histories, key: int) -> W:
     stratum = strata(counts)
     for turn in range(_ROUNDS):
         made = _made(fitted, train, seeds.key(key, "popularity", turn))
-        lift = lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum)
-        fitted = replace(fitted, pen=replace(fitted.pen, lift=fitted.pen.lift + lift))  # type: ignore[type-var]
+        fitted = fitted.lifted(lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum))
     return fitted
 
 

@@ -23,7 +23,8 @@ from leaven.data.histories import Histories
 from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
 from leaven.generators.frame import Frame, Frames, Targets, Where, check, mirrored
-from leaven.generators.listed import Law, beginnings, begun, by_id, calibrated, holds
+from leaven.generators.listed import Law, beginnings, begun, by_id, calibrated, holds, looked_at, without_last
+from leaven.generators.popularity import as_popular
 from leaven.kernels.births import first_days
 from leaven.progress import Tell, quiet
 
@@ -36,6 +37,7 @@ Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
 _BATCH = 4_096  # rows asked about together
+_OF_LAW = ("lift", "born", "begin_times", "begin_items")
 _OWN = 2  # draws of a row's mixed key from here on: whether each new event is one of its user's own
 
 
@@ -44,8 +46,8 @@ class SelfGenerated:
     """Real rows continued, or new ones, by drawing from what a recommender ranks first.
 
     recommender   who ranks, fitted on the training rows; None: the transformer. Its scores become probabilities as
-                  real next items suit best
-    top           how many of its first items are drawn from
+                  suits best the last events of a twentieth of the rows (at most 2,000), which it is not shown
+    top           how many of its first items are drawn from; few of them are the popular ones
     temperature   below 1 the first ones are drawn more often than that says, above 1 less
     prefix_range  share of a real history's events that is kept and continued, `after` only; below 1, as in RSIR, some
                   real items are left that rank fidelity checks by: with whole histories it has nothing to check
@@ -56,16 +58,19 @@ class SelfGenerated:
                   another fails. A row without any new event comes back empty, which the filter `validity` refuses.
                   None: no check
     steps         optimiser steps of the recommender; None: what it finds right
+    match_popularity  popular items become as frequent as in real rows, as with `autoregressive`; False: as listed,
+                  which in a catalogue of few items is nearer to what follows what
     where, events_range, new_events_range, targets, keep as of `autoregressive`
     """
 
     recommender: Recommender | None = None
-    top: int = 50
+    top: int = 1000
     temperature: float = 1.0
     prefix_range: tuple[float, float] = (1.0, 1.0)
     own: float = 0.0
     rank: int | None = None
     steps: int | None = None
+    match_popularity: bool = True
     where: Where = "alone"
     events_range: tuple[int, int] = (2, 50)
     new_events_range: tuple[int, int] = (1, 3)
@@ -98,14 +103,18 @@ class SelfGenerated:
         frames = Frames.of(train, self)
         rows = mirrored(train) if frames.backwards else train
         wish: Recommender = self.recommender or registry.made("recommenders", "transformer")
-        ranks = wish.fit(rows, Training(key=seeds.key(key, "recommender"), steps=self.steps, tell=tell))
+        look = looked_at(rows, key)
+        ranks = wish.fit(
+            without_last(rows, look), Training(key=seeds.key(key, "recommender"), steps=self.steps, tell=tell)
+        )
         category = train.catalog.category if train.catalog is not None else None
         codes = small_codes(category, train.items, train.n_items)
         clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
         stated = train.catalog.born if train.catalog is not None else None
         born = first_days(train.items, train.times, train.n_items, stated)
-        law = Law(*calibrated(ranks, rows, self.top, key), born, *begun(rows))
-        return FittedSelf(replace(self, recommender=wish), ranks, clock, law, frames)
+        nothing = np.zeros(train.n_items + 2)
+        law = Law(*calibrated(ranks, rows.take(look), min(self.top, rows.n_items)), nothing, born, *begun(rows))
+        return as_popular(FittedSelf(replace(self, recommender=wish), ranks, clock, law, frames), train, key)
 
     @staticmethod
     def load(folder: Path) -> FittedSelf:
@@ -124,7 +133,7 @@ class SelfGenerated:
         fields = {name: tuple(v) if isinstance(v, list) else v for name, v in told["wish"].items()}
         kind = registry.found("recommenders", told["recommender"], str(folder))
         wish = SelfGenerated(**fields | {"recommender": kind(**told["fields"])})
-        law = Law(**told["law"], **{name: parts[name] for name in ("born", "begin_times", "begin_items")})
+        law = Law(**told["law"], **{name: parts[name] for name in _OF_LAW})
         frames = Frames(first_law=parts["first_law"], **told["frames"])
         return FittedSelf(wish, kind.load(folder / "recommender"), Clock(**arrays, **told["clock"]), law, frames)
 
@@ -138,6 +147,11 @@ class FittedSelf:
     clock: Clock
     law: Law
     frames: Frames
+
+    def lifted(self, lift: Floats) -> FittedSelf:
+        """The same, scaled scores moved by so much: float64 (items,)."""
+        moved = self.law.lift + np.pad(lift, (1, 1))
+        return replace(self, law=replace(self.law, lift=moved))
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
         """One row a key. With `like`, and `where` not alone: its rows, or their first parts, continued, with their
@@ -171,7 +185,8 @@ class FittedSelf:
         if not len(rows):
             return
         known = _known(frame, rows, at, self.frames.n_items)
-        listed = self.ranks.recommend(known, max(self.wish.top, self.wish.rank or 0), allow_repeats=True)
+        depth = min(max(self.wish.top, self.wish.rank or 0), known.n_items)
+        listed = self.ranks.recommend(known, depth, allow_repeats=True)
         unused = Unused.of(known if real is None else real.take(rows), known)
         if self.wish.rank is not None and nth > 0:
             fails = ~_faithful(unused, listed.items, holds(known, listed.items), self.wish.rank, frame.items[at - 1])
@@ -195,8 +210,8 @@ class FittedSelf:
         folder.mkdir(parents=True, exist_ok=True)
         self.ranks.save(folder / "recommender")
         clock = self.clock._asdict()
-        parts: dict[str, Any] = {"first_law": self.frames.first_law, "born": self.law.born}
-        parts |= {name: getattr(self.law, name) for name in ("begin_times", "begin_items")}
+        parts: dict[str, Any] = {"first_law": self.frames.first_law}
+        parts |= {name: getattr(self.law, name) for name in _OF_LAW}
         parts |= {f"clock.{name}": value for name, value in clock.items() if isinstance(value, np.ndarray)}
         wish: Any = self.wish.recommender
         told = {

@@ -19,7 +19,7 @@ from leaven.contracts import Keys
 from leaven.data.histories import Histories
 from leaven.errors import FitError
 from leaven.generators.frame import Frames, Where, mirrored
-from leaven.generators.writer import OfNet, of_heads, ready, to_score
+from leaven.generators.writer import OfNet, Penned, of_heads, ready, to_score
 from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Vae(OfNet):
 
 
 @dataclass(frozen=True, eq=False)
-class FittedVae:
+class FittedVae(Penned):
     """A trained autoencoder. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
 
     wish: Vae

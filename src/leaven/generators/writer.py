@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,18 @@ def of_heads(width: int, heads: int) -> list[Check]:
     return [("heads", heads >= 1, "1 or more"), ("width", width % max(heads, 1) == 0, "a multiple of heads")]
 
 
+class Penned:
+    """A fitted generator with a pen."""
+
+    pen: Pen
+
+    def lifted(self, lift: npt.NDArray[np.float64]) -> Self:
+        """The same, what it draws by moved by so much: float64 (items,)."""
+        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, eq=False)
-class Writer:
+class Writer(Penned):
     """A trained decoder. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
 
     kind: str

@@ -37,21 +37,21 @@ _PRIORS: Floats = np.exp2(np.arange(-5, 21))
 class Chain(NamedTuple):
     """Who follows whom. Level 0 has one context, level 1 one for each last item (0: the row begins).
 
-    bounds    int64 (contexts + 1,)  context g owns edges bounds[g]:bounds[g + 1]
+    bounds    int32 (contexts + 1,)  context g owns edges bounds[g]:bounds[g + 1]; int64 where there are more edges
     followers int32 (edges,)         ascending inside a context
     counts    int32 (edges,)         c(h, w)
     mass      float64 (edges,)       summed up inside each context: weights of the draw
-    seen      int64 (contexts,)      c(h)
+    seen      int32 (contexts,)      c(h)
     prior     float64 (order + 2,)   m of each level, and of the begin of a row
     shift     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
     n_items                          size of the catalogue
     """
 
-    bounds: Ints
+    bounds: npt.NDArray[Any]
     followers: Items
     counts: Items
     mass: Floats
-    seen: Ints
+    seen: Items
     prior: Floats
     shift: Ints
     n_items: int
@@ -78,7 +78,7 @@ def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float =
     """The chain with the same trust in the level below everywhere."""
     single = np.bincount(items, minlength=n_items + 2)
     known = np.flatnonzero(single)
-    levels = [_Level(np.array([len(known)]), known.astype(np.int32), single[known].astype(np.int32), items)]
+    levels = [_Level(np.array([len(known)], np.int32), known.astype(np.int32), single[known].astype(np.int32), items)]
     for level in range(1, order + 1):
         contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
         levels.append(_edges(levels[-1].of_event, items, starts, contexts, level == 1))
@@ -88,11 +88,11 @@ def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float =
 class _Level(NamedTuple):
     """Edges in order of (context, follower).
 
-    degree int64 (contexts,), followers int32 (edges,), counts int32 (edges,)
+    degree int32 (contexts,), followers int32 (edges,), counts int32 (edges,)
     of_event   the context on the level above that each event leads to, below 0 for none: its item, later its edge
     """
 
-    degree: Ints
+    degree: Items
     followers: Items
     counts: Items
     of_event: npt.NDArray[Any]
@@ -103,7 +103,7 @@ def _edges(before: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, 
     bits, packed = max(len(items) - 1, 0).bit_length(), space(len(items), np.int64)
     packed = packed[: _pack(before, starts, begins, bits, packed)]
     packed.sort()
-    degree, of_event = np.zeros(contexts, np.int64), space(len(items), np.int64)
+    degree, of_event = np.zeros(contexts, np.int32), space(len(items), np.int64)
     followers, counts = space(len(packed), np.int32), space(len(packed), np.int32)
     size = _read_off(packed, bits, items, degree, followers, counts, of_event)
     return _Level(degree, followers[:size], counts[:size], of_event)
@@ -124,7 +124,7 @@ def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packe
 
 @njit(cache=True, nogil=True)
 def _read_off(
-    packed: Ints, bits: int, items: Items, degree: Ints, followers: Items, counts: Items, of_event: Ints
+    packed: Ints, bits: int, items: Items, degree: Items, followers: Items, counts: Items, of_event: Ints
 ) -> int:
     """How many edges there are; fills a level. packed: ascending, and not what it was afterwards."""
     of_event[:] = -1
@@ -149,8 +149,8 @@ def _read_off(
 def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
     degree = np.concatenate([level.degree for level in levels])
     counts = np.concatenate([level.counts for level in levels])
-    bounds = np.zeros(len(degree) + 1, np.int64)
-    np.cumsum(degree, out=bounds[1:])
+    bounds = np.zeros(len(degree) + 1, np.int32 if len(counts) <= np.iinfo(np.int32).max else np.int64)
+    np.cumsum(degree, dtype=bounds.dtype, out=bounds[1:])
     mass = _summed(counts, bounds)
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
     shift = np.cumsum([0] + [len(level.degree) for level in levels])[:-1]
@@ -167,7 +167,7 @@ def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
     )
 
 
-def _summed(weights: npt.NDArray[Any], bounds: Ints) -> Floats:
+def _summed(weights: npt.NDArray[Any], bounds: npt.NDArray[Any]) -> Floats:
     """float64 (edges,): running sums that begin anew in each context."""
     mass = np.empty(len(weights))
     _sum_up(weights, bounds, mass)
@@ -175,7 +175,7 @@ def _summed(weights: npt.NDArray[Any], bounds: Ints) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def _sum_up(weights: npt.NDArray[Any], bounds: Ints, mass: Floats) -> None:
+def _sum_up(weights: npt.NDArray[Any], bounds: npt.NDArray[Any], mass: Floats) -> None:
     for context in range(len(bounds) - 1):
         total = 0.0
         for edge in range(bounds[context], bounds[context + 1]):
@@ -184,11 +184,11 @@ def _sum_up(weights: npt.NDArray[Any], bounds: Ints, mass: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _wholes(mass: Floats, bounds: Ints, wholes: Ints) -> Ints:
-    """int64 (contexts,): all of a context's mass, written over what stood there."""
+def _wholes(mass: Floats, bounds: npt.NDArray[Any], wholes: Items) -> Items:
+    """int32 (contexts,): all of a context's mass, written over what stood there."""
     for context in range(len(bounds) - 1):
         empty = bounds[context] == bounds[context + 1]
-        wholes[context] = 0 if empty else np.int64(mass[bounds[context + 1] - 1])
+        wholes[context] = 0 if empty else np.int32(mass[bounds[context + 1] - 1])
     return wholes
 
 

@@ -68,7 +68,7 @@ def test_a_share_of_the_new_events_is_of_the_user_s_own_items() -> None:
 
 def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
     real = groups()
-    wish = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5)}
+    wish = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
     free, led = (fitted(**wish, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
     ranks = fitted(**wish).ranks
     lengths = set(led.lengths.tolist())
@@ -81,6 +81,20 @@ def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
         assert wanted == (written[: 2 + good] if good else [])
     assert (led.targets <= np.maximum(led.lengths - 1, 0)).all()
     assert (led.targets >= 0).all()
+
+
+def test_popular_items_come_as_often_as_they_should() -> None:
+    chance = np.random.default_rng(2)
+    rows = [chance.choice(ITEMS, 4, replace=False, p=np.arange(1, ITEMS + 1) / 78).tolist() for _ in range(600)]
+    real = Histories.of([[item + 1 for item in row] for row in rows], ITEMS)
+
+    def shares(matched: bool) -> np.ndarray:
+        wish = SelfGenerated(recommender=ItemKnn(), match_popularity=matched, events_range=(4, 4))
+        made = wish.fit(real, 7).sample(keys(1_000))
+        return np.bincount(made.items, minlength=ITEMS + 1)[1:] / made.events
+
+    wanted = np.bincount(real.items, minlength=ITEMS + 1)[1:] / real.events
+    assert np.abs(shares(True) - wanted).sum() < np.abs(shares(False) - wanted).sum() / 2
 
 
 def stays(ranks, taken: list[int], row: list[int]) -> bool:
@@ -97,7 +111,7 @@ def test_an_empty_history_has_nothing_to_be_checked_by() -> None:
 
 
 def test_chances_follow_scores_and_the_shelf() -> None:
-    law = Law(1.0, 0.5, np.array([9, 0, 0, 5, 9]), np.zeros(1, np.int64), np.ones(1, np.int32))
+    law = Law(1.0, 0.5, np.zeros(5), np.array([9, 0, 0, 5, 9]), np.zeros(1, np.int64), np.ones(1, np.int32))
     listed = Ranked(np.array([[1, 2, 3]], np.int32), np.log(np.array([[1, 1, 2]], np.float32)))
     nothing, first = np.zeros((1, 3), bool), np.array([[True, False, False]])
 

@@ -81,10 +81,11 @@ class DuckTables:
 
         hashed, at = f"hash({', '.join(cells)})", 0
         hashes = np.empty(scalar(self, f"SELECT count(*) FROM {lines}"), np.uint64)
-        batches: Any = self.connection.sql(f"SELECT {hashed} AS hash FROM {lines}").to_arrow_reader(_BATCH)
-        for batch in batches:
-            hashes[at : at + len(batch)] = np.from_dlpack(batch.column(0))
-            at += len(batch)
+        with _in_our_words():
+            batches: Any = self.connection.sql(f"SELECT {hashed} AS hash FROM {lines}").to_arrow_reader(_BATCH)
+            for batch in batches:
+                hashes[at : at + len(batch)] = np.from_dlpack(batch.column(0))
+                at += len(batch)
         hashes.sort()
         twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         column = pa.Array.from_buffers(pa.uint64(), len(twice), [None, pa.py_buffer(twice)])
