@@ -79,14 +79,15 @@ class SelfGenerated:
 
     def __post_init__(self) -> None:
         low, high = self.prefix_range
-        plain = low == 1 and self.own == 0 and self.rank is None
         own = [
             ("top", self.top >= 1, "1 or more"),
             ("temperature", self.temperature > 0, "a number above 0"),
             ("prefix_range", 0 < low <= high <= 1, "two ascending shares above 0, at most 1"),
+            ("prefix_range", low == 1 or self.where == "after", "(1, 1), unless histories are continued behind"),
             ("own", 0 <= self.own <= 1, "a share from 0 to 1"),
+            ("own", self.own == 0 or low < 1, "0, unless prefix_range leaves something of a history"),
             ("rank", self.rank is None or self.rank >= 1, "1 or more, or none"),
-            ("where", plain or self.where == "after", "after, with prefix_range, own or rank"),
+            ("rank", self.rank is None or low < 1, "none, unless prefix_range leaves something of a history"),
             ("steps", self.steps is None or self.steps >= 1, "1 or more"),
         ]
         check("self", self, own)
@@ -114,7 +115,9 @@ class SelfGenerated:
         born = first_days(train.items, train.times, train.n_items, stated)
         nothing = np.zeros(train.n_items + 2)
         law = Law(*calibrated(ranks, rows.take(look), min(self.top, rows.n_items)), nothing, born, *begun(rows))
-        return as_popular(FittedSelf(replace(self, recommender=wish), ranks, clock, law, frames), train, key)
+        whole = replace(self, recommender=wish, prefix_range=(1.0, 1.0), own=0.0, rank=None)
+        matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key)
+        return replace(matched, wish=replace(self, recommender=wish))
 
     @staticmethod
     def load(folder: Path) -> FittedSelf:
@@ -161,8 +164,8 @@ class FittedSelf:
         history: before the first). Raises DataError where there are not as many keys as rows.
         """
         keys, checked = np.asarray(keys, np.uint64), self.wish.rank is not None
-        real = like if like is not None and len(like) == len(keys) else None
-        if real is not None and self.wish.prefix_range[0] < 1:
+        real = like if self.wish.prefix_range[0] < 1 and like is not None and len(like) == len(keys) else None
+        if real is not None:
             like = _prefixes(real, keys, self.wish.prefix_range)
         frame = self.frames.begin(self.wish, keys, like)
         first = frame.starts[:-1] + frame.given

@@ -97,6 +97,13 @@ def test_popular_items_come_as_often_as_they_should() -> None:
     assert np.abs(shares(True) - wanted).sum() < np.abs(shares(False) - wanted).sum() / 2
 
 
+def test_popularity_is_matched_by_histories_continued_whole() -> None:
+    wishes = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
+    one, other = (fitted(**wish).law.lift.tolist() for wish in wishes)
+    assert one == other
+    assert any(one)
+
+
 def stays(ranks, taken: list[int], row: list[int]) -> bool:
     """Whether an item of the user that the row does not hold is listed first, without what the row holds."""
     left = set(taken) - set(row)
