@@ -39,10 +39,10 @@ RSIR: dict[str, Any] = {
 }
 WAYS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "without a check": ({"own": 0.5}, ("validity",)),
-    "rank fidelity": ({"own": 0.5, "rank": 20}, ("validity",)),
+    "rank fidelity": ({"own": 0.5, "rank": True}, ("validity",)),
     "rank fidelity of whole rows": ({"targets": "new"}, ("validity", "copies", "rank_fidelity")),
 }
-"""Fields of the generator, and filters. The last way draws no item of the user, and checks each row once."""
+"""Fields of the generator (rank: as asked), and filters. The last way knows no own items, and checks rows whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000, help="of every training, or of one on the real rows")
     parser.add_argument("--grow", action="store_true", help="as many passes over the rows each round, as in the paper")
+    parser.add_argument("--rank", type=int, default=20, help="how far down a real item may stand")
+    parser.add_argument("--weight", type=float, default=1.0, help="of made rows")
     parser.add_argument("--way", choices=list(WAYS), action="append", help="all where left out")
     asked = parser.parse_args(arguments)
     task, numbers = read(asked.file), range(1, asked.seeds + 1)
@@ -87,10 +89,11 @@ def rounds(
 ) -> Iterator[dict[str, float]]:
     """The figures after each round; known: who learned from the real rows."""
     rows, (fields, keep) = task.train, WAYS[way]
+    fields = fields | {"rank": asked.rank if fields.get("rank") else None}
     for _ in range(asked.rounds):
         use = SelfGenerated(recommender=Known(known), **RSIR | fields)
         filters = tuple(made("filters", kind) for kind in keep)
-        step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=1.0)
+        step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=asked.weight)
         grown = expand(rows, Plan([step]), seed=seed)
         share = (len(grown) - len(rows)) / len(task.train)
         rows = grown
