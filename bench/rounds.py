@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.quality import FILES, Task, read
+from bench.quality import FILES, Task, measured, read
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Training
 from leaven.data.histories import Histories
 from leaven.dosage.strategy import Uniform
 from leaven.generators.self_generated import SelfGenerated
-from leaven.metrics.ranking import Ndcg
 from leaven.plan import Plan, Step, expand
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import made
@@ -39,10 +38,10 @@ RSIR: dict[str, Any] = {
 }
 WAYS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "without a check": ({"own": 0.5}, ("validity",)),
-    "rank fidelity": ({"own": 0.5, "rank": True}, ("validity",)),
+    "rank fidelity": ({"own": 0.5}, ("validity",)),
     "rank fidelity of whole rows": ({"targets": "new"}, ("validity", "copies", "rank_fidelity")),
 }
-"""Fields of the generator (rank: as asked), and filters. The last way knows no own items, and checks rows whole."""
+"""Fields of the generator beside `rank`, and filters. The last way knows no own items, and checks rows whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +88,9 @@ def rounds(
 ) -> Iterator[dict[str, float]]:
     """The figures after each round; known: who learned from the real rows."""
     rows, (fields, keep) = task.train, WAYS[way]
-    fields = fields | {"rank": asked.rank if fields.get("rank") else None}
+    rank = asked.rank if way == "rank fidelity" else None
     for _ in range(asked.rounds):
-        use = SelfGenerated(recommender=Known(known), **RSIR | fields)
+        use = SelfGenerated(recommender=Known(known), rank=rank, **RSIR | fields)
         filters = tuple(made("filters", kind) for kind in keep)
         step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=asked.weight)
         grown = expand(rows, Plan([step]), seed=seed)
@@ -110,19 +109,17 @@ def learned(
     longer = float(rows.targets.sum() / task.train.targets.sum()) if asked.grow else 1.0
     figures["steps"] = steps = round(asked.steps * longer)
     fitted = Transformer().fit(rows, Training(key=seeds.key(seed, "rounds"), steps=steps, valid=task.valid))
-    for name, users in (("valid", task.valid), ("test", task.test)):
-        figures[name] = float(Ndcg(10)(fitted.recommend(users.histories, 10), users, task.train).mean())
-    return fitted, figures
+    return fitted, measured(Known(fitted), task, seed) | figures
 
 
 def say(way: str, number: int, runs: list[dict[str, float]], real: list[dict[str, float]]) -> None:
     """One line of the table."""
     mean, base = ({key: float(np.mean([run[key] for run in of])) for key in of[0]} for of in (runs, real))
-    tests = [run["test"] for run in runs]
+    tests = [run["test Ndcg"] for run in runs]
     kept = f"{mean['kept']:.0%}" if "kept" in mean else ""
     print(f"| {way} | {number} | {mean['steps']:,.0f} | {mean['rows']:,.0f} | {kept} ", end="")
-    for name in ("valid", "test"):
-        spread = f" | {min(tests):.4f}–{max(tests):.4f}" if name == "test" else ""
+    for name in ("valid Ndcg", "test Ndcg"):
+        spread = f" | {min(tests):.4f}–{max(tests):.4f}" if name == "test Ndcg" else ""
         print(f"| {mean[name]:.4f}{spread} | {mean[name] / base[name] - 1:+.1%} ", end="")
     print(f"| {mean['top']:.3f} |", flush=True)
 

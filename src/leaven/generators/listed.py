@@ -10,6 +10,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Ranked
 from leaven.data.histories import Histories, offsets
+from leaven.data.unused import coded
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -67,10 +68,13 @@ class Law:
         return found
 
 
-def by_id(listed: Ranked) -> Ranked:
-    """Each row's list in the order of ids: ranks of nearly equal scores may differ between batches."""
+def by_id(listed: Ranked, held: Bools) -> tuple[Ranked, Bools]:
+    """Each row's list, and what `holds` says of it, in the order of ids: ranks of nearly equal scores may differ
+    between batches.
+    """
     order = np.argsort(listed.items, axis=1, kind="stable")
-    return Ranked(np.take_along_axis(listed.items, order, 1), np.take_along_axis(listed.scores, order, 1))
+    items, scores = np.take_along_axis(listed.items, order, 1), np.take_along_axis(listed.scores, order, 1)
+    return Ranked(items, scores), np.take_along_axis(held, order, 1)
 
 
 def begun(rows: Histories) -> tuple[Ints, npt.NDArray[np.int32]]:
@@ -132,7 +136,5 @@ def beginnings(rows: Histories, lengths: Ints) -> Histories:
 
 def holds(known: Histories, items: npt.NDArray[np.int32]) -> Bools:
     """bool (rows, top): whether the row holds the item."""
-    width = known.n_items + 2
-    have = known.row_of_event() * width + known.items
-    asked = np.arange(len(items))[:, None] * width + items
-    return np.isin(asked, have)
+    have = coded(known.row_of_event(), known.items, known.n_items)
+    return np.isin(coded(np.arange(len(items))[:, None], items, known.n_items), have)

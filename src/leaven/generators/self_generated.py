@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import registry, seeds
-from leaven.contracts import FittedRecommender, Keys, Ranked, Recommender, Training
+from leaven.contracts import FittedRecommender, Keys, Recommender, Training
 from leaven.data.histories import Histories
 from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
@@ -163,10 +163,11 @@ class FittedSelf:
         New items were on sale at their time, and nothing happens after the last training event (in front of a
         history: before the first). Raises DataError where there are not as many keys as rows.
         """
-        keys, checked = np.asarray(keys, np.uint64), self.wish.rank is not None
-        real = like if self.wish.prefix_range[0] < 1 and like is not None and len(like) == len(keys) else None
-        if real is not None:
-            like = _prefixes(real, keys, self.wish.prefix_range)
+        keys, real = np.asarray(keys, np.uint64), None
+        if self.wish.prefix_range[0] < 1 and like is not None and len(like) == len(keys):
+            real = like if self.wish.own or self.wish.rank is not None else None
+            like = _prefixes(like, keys, self.wish.prefix_range)
+        checked = real is not None and self.wish.rank is not None
         frame = self.frames.begin(self.wish, keys, like)
         first = frame.starts[:-1] + frame.given
         ends = frame.starts[1:].copy()
@@ -178,7 +179,10 @@ class FittedSelf:
         return self.frames.finish(self.wish, frame.cut(np.where(nothing_stays, frame.starts[:-1], ends)))
 
     def _go_on(self, frame: Frame, rows: Ints, nth: int, ends: Ints, real: Histories | None) -> None:
-        """Check the newest event of these rows, where rows are checked, and write the next where there is room."""
+        """Check the newest event of these rows, where rows are checked, and write the next where there is room.
+
+        real: the whole histories, where items of these are drawn or checked by.
+        """
         from leaven.generators.timing import DRAWS, draw_times, points
 
         at, number = frame.starts[rows] + frame.given[rows] + nth, np.full(len(rows), nth * DRAWS)
@@ -190,23 +194,23 @@ class FittedSelf:
         known = _known(frame, rows, at, self.frames.n_items)
         depth = min(max(self.wish.top, self.wish.rank or 0), known.n_items)
         listed = self.ranks.recommend(known, depth, allow_repeats=True)
-        unused = Unused.of(known if real is None else real.take(rows), known)
-        if self.wish.rank is not None and nth > 0:
-            fails = ~_faithful(unused, listed.items, holds(known, listed.items), self.wish.rank, frame.items[at - 1])
+        held = holds(known, listed.items)
+        unused = None if real is None else Unused.of(real.take(rows), known)
+        if unused is not None and self.wish.rank is not None and nth > 0:
+            fails = ~_faithful(unused, listed.items, held, self.wish.rank, frame.items[at - 1])
             ends[rows[fails]] = at[fails] - 1
         going = at < ends[rows]
         draw_times(self.clock, frame, rows[going], at[going], number[going])
         now = self.clock.sign * frame.times[np.where(going, at, at - 1)]
-        own = seeds.uniform(seeds.mix(frame.keys[rows]), _OWN + nth) < self.wish.own
-        items = self._drawn(known, by_id(listed), now, u, unused, own)
+        listed, held = by_id(listed, held)
+        shares = self.law.shares(listed, held, now, self.wish.temperature)
+        items = self.law.drawn(listed, shares, u)
+        if unused is not None:
+            own = seeds.uniform(seeds.mix(frame.keys[rows]), _OWN + nth) < self.wish.own
+            fine = own[unused.row] & (self.law.born[unused.items] <= now[unused.row])
+            mine = unused.drawn(listed.items, shares, u, fine)
+            items = np.where(mine > 0, mine, items)
         frame.items[at[going]] = items[going]
-
-    def _drawn(self, known: Histories, listed: Ranked, now: Ints, u: Floats, unused: Unused, own: Bools) -> Items:
-        """int32 (rows,): the next item of each row; own bool (rows,): whether it is one that its user took, if any."""
-        shares = self.law.shares(listed, holds(known, listed.items), now, self.wish.temperature)
-        fine = own[unused.row] & (self.law.born[unused.items] <= now[unused.row])
-        mine = unused.drawn(listed.items, shares, u, fine)
-        return np.where(mine > 0, mine, self.law.drawn(listed, shares, u))
 
     def save(self, folder: Path) -> None:
         """The recommender in a folder of its own, the rest in self.npz and self.json, each beside and renamed."""

@@ -107,7 +107,7 @@ def test_popularity_is_matched_by_histories_continued_whole() -> None:
 def stays(ranks, taken: list[int], row: list[int]) -> bool:
     """Whether an item of the user that the row does not hold is listed first, without what the row holds."""
     left = set(taken) - set(row)
-    best = next(item for item in ranks.recommend(Histories.of([row], ITEMS), ITEMS).items[0].tolist())
+    best = int(ranks.recommend(Histories.of([row], ITEMS), ITEMS).items[0, 0])
     return best in left if left else row[-1] in taken
 
 
