@@ -4,8 +4,9 @@
 
 RSIR (arXiv 2602.15659): in each round the recommender of the round before continues a prefix of as many rows as there
 are real ones, half of the time by an item that its user really took, and a transformer learns anew from all rows so
-far, each taken as a whole. Every training takes the same number of steps, or with --grow as many passes over its rows,
-and its weights are the best on validation users. Needs the `sequences/` files in the folder LEAVEN_DATA.
+far, each taken as a whole. With --folds 2, rows are continued and checked by one who learned the other half of the
+users. Every training takes the same number of steps, or with --grow as many passes over its rows, and its weights are
+the best on validation users. Needs the `sequences/` files in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--grow", action="store_true", help="as many passes over the rows each round, as in the paper")
     parser.add_argument("--rank", type=int, default=20, help="how far down a real item may stand")
     parser.add_argument("--weight", type=float, default=1.0, help="of made rows")
+    parser.add_argument("--folds", type=int, default=1, help="more: rows by who has not learned them")
     parser.add_argument("--way", choices=list(WAYS), action="append", help="all where left out")
     asked = parser.parse_args(arguments)
     task, numbers = read(asked.file), range(1, asked.seeds + 1)
@@ -90,7 +92,8 @@ def rounds(
     rows, (fields, keep) = task.train, WAYS[way]
     rank = asked.rank if way == "rank fidelity" else None
     for _ in range(asked.rounds):
-        use = SelfGenerated(recommender=Known(known), rank=rank, **RSIR | fields)
+        who = {"recommender": Known(known)} if asked.folds == 1 else crossed(task, rows, asked)
+        use = SelfGenerated(rank=rank, **RSIR | fields | who)
         filters = tuple(made("filters", kind) for kind in keep)
         step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=asked.weight)
         grown = expand(rows, Plan([step]), seed=seed)
@@ -100,14 +103,25 @@ def rounds(
         yield figures | {"kept": share}
 
 
+def crossed(task: Task, rows: Histories, asked: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a generator whose recommenders each learn a part of the users, as long as their rows ask."""
+    share = (asked.folds - 1) / asked.folds
+    return {"recommender": Transformer(), "folds": asked.folds, "steps": round(steps_of(task, rows, asked) * share)}
+
+
+def steps_of(task: Task, rows: Histories, asked: argparse.Namespace) -> int:
+    """Of a training on these rows."""
+    longer = float(rows.targets.sum() / task.train.targets.sum()) if asked.grow else 1.0
+    return round(asked.steps * longer)
+
+
 def learned(
     task: Task, rows: Histories, seed: int, asked: argparse.Namespace
 ) -> tuple[FittedRecommender, dict[str, float]]:
     """Who learned from these rows, what it reaches, and how much of them the 100 most frequent items have."""
     counts = np.sort(np.bincount(rows.items))[::-1]
     figures = {"rows": float(len(rows) - len(task.train)), "top": float(counts[:100].sum() / counts.sum())}
-    longer = float(rows.targets.sum() / task.train.targets.sum()) if asked.grow else 1.0
-    figures["steps"] = steps = round(asked.steps * longer)
+    figures["steps"] = steps = steps_of(task, rows, asked)
     fitted = Transformer().fit(rows, Training(key=seeds.key(seed, "rounds"), steps=steps, valid=task.valid))
     return fitted, measured(Known(fitted), task, seed) | figures
 

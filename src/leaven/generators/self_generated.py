@@ -22,11 +22,12 @@ from leaven.contracts import FittedRecommender, Keys, Recommender, Training
 from leaven.data.histories import Histories
 from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
+from leaven.generators.folds import Folds
 from leaven.generators.frame import Frame, Frames, Targets, Where, check, mirrored
 from leaven.generators.listed import Law, beginnings, begun, by_id, calibrated, holds, looked_at, without_last
 from leaven.generators.popularity import as_popular
 from leaven.kernels.births import first_days
-from leaven.progress import Tell, quiet
+from leaven.progress import Tell, quiet, within
 
 if TYPE_CHECKING:
     from leaven.kernels.gaps import Clock
@@ -57,6 +58,9 @@ class SelfGenerated:
                   the best `rank`; the row ends before the first event that fails. Once none is left an own event stays,
                   another fails. A row without any new event comes back empty, which the filter `validity` refuses.
                   None: no check
+    folds         into how many parts users are dealt; each part's rows are continued, and checked, by a recommender
+                  that learned the others'. One that has learned a row by heart finds what is left of it whatever was
+                  put before that, so that its check says little. 1: one recommender, of all rows
     steps         optimiser steps of the recommender; None: what it finds right
     match_popularity  popular items become as frequent as in real rows, as with `autoregressive`; False: as listed,
                   which in a catalogue of few items is nearer to what follows what
@@ -69,6 +73,7 @@ class SelfGenerated:
     prefix_range: tuple[float, float] = (1.0, 1.0)
     own: float = 0.0
     rank: int | None = None
+    folds: int = 1
     steps: int | None = None
     match_popularity: bool = True
     where: Where = "alone"
@@ -88,6 +93,7 @@ class SelfGenerated:
             ("own", self.own == 0 or low < 1, "0, unless prefix_range leaves something of a history"),
             ("rank", self.rank is None or self.rank >= 1, "1 or more, or none"),
             ("rank", self.rank is None or low < 1, "none, unless prefix_range leaves something of a history"),
+            ("folds", self.folds >= 1, "1 or more"),
             ("steps", self.steps is None or self.steps >= 1, "1 or more"),
         ]
         check("self", self, own)
@@ -105,9 +111,8 @@ class SelfGenerated:
         rows = mirrored(train) if frames.backwards else train
         wish: Recommender = self.recommender or registry.made("recommenders", "transformer")
         look = looked_at(rows, key)
-        ranks = wish.fit(
-            without_last(rows, look), Training(key=seeds.key(key, "recommender"), steps=self.steps, tell=tell)
-        )
+        training = Training(key=seeds.key(key, "recommender"), steps=self.steps, tell=tell)
+        ranks = self._learned(wish, rows, look, training)
         category = train.catalog.category if train.catalog is not None else None
         codes = small_codes(category, train.items, train.n_items)
         clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
@@ -118,6 +123,17 @@ class SelfGenerated:
         whole = replace(self, recommender=wish, prefix_range=(1.0, 1.0), own=0.0, rank=None)
         matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key)
         return replace(matched, wish=replace(self, recommender=wish))
+
+    def _learned(self, wish: Recommender, rows: Histories, look: Ints, training: Training) -> FittedRecommender:
+        """Who ranks: not shown the last events of the rows at `look`, or one for each part of the users."""
+        if self.folds == 1:
+            return wish.fit(without_last(rows, look), training)
+
+        def of_others(others: Histories, number: int) -> FittedRecommender:
+            tell = within(training.tell, f"part {number + 1} of {self.folds}")
+            return wish.fit(others, replace(training, tell=tell))
+
+        return Folds.of(rows, self.folds, of_others)
 
     @staticmethod
     def load(folder: Path) -> FittedSelf:
@@ -138,7 +154,9 @@ class SelfGenerated:
         wish = SelfGenerated(**fields | {"recommender": kind(**told["fields"])})
         law = Law(**told["law"], **{name: parts[name] for name in _OF_LAW})
         frames = Frames(first_law=parts["first_law"], **told["frames"])
-        return FittedSelf(wish, kind.load(folder / "recommender"), Clock(**arrays, **told["clock"]), law, frames)
+        home, folds = folder / "recommender", wish.folds
+        ranks = kind.load(home) if folds == 1 else Folds.load(home, kind, folds)
+        return FittedSelf(wish, ranks, Clock(**arrays, **told["clock"]), law, frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,11 +263,14 @@ def _prefixes(rows: Histories, keys: Keys, share_range: tuple[float, float]) -> 
 
 
 def _known(frame: Frame, rows: Ints, at: Ints, n_items: int) -> Histories:
-    """The events of these rows before `at`, all of them: what a row holds counts however long ago."""
+    """The events of these rows before `at`, all of them: what a row holds counts however long ago. Keys are those of
+    the real rows that they continue.
+    """
+    whose = frame.keys if frame.like is None else frame.like.parents
     lengths = at - frame.starts[rows]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     source = np.repeat(frame.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
-    return Histories.real(frame.items[source], frame.times[source], starts, frame.keys[rows], n_items)
+    return Histories.real(frame.items[source], frame.times[source], starts, whose[rows], n_items)
 
 
 def _faithful(unused: Unused, listed: Items, held: Bools, rank: int, newest: Items) -> Bools:

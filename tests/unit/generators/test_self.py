@@ -1,5 +1,7 @@
 """Does the recommender write what it ranks first, from the part of a history that it is given?"""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from leaven.contracts import Ranked
 from leaven.data.histories import Histories
 from leaven.dosage.filters.rank_fidelity import RankFidelity
 from leaven.errors import FitError, SpecError
-from leaven.generators.listed import Law
+from leaven.generators.listed import Law, beginnings
 from leaven.generators.self_generated import FittedSelf, SelfGenerated
 from leaven.recommenders.itemknn import ItemKnn
 
@@ -156,3 +158,40 @@ def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
             SelfGenerated(**wrong)
     with pytest.raises(FitError, match="at least one event"):
         SelfGenerated().fit(Histories.of([[]], 3), 7)
+
+
+def heirs() -> Histories:
+    """Each user takes two items of everybody's, then two that nobody else takes."""
+    rows = [[1, 2, 2 * user + 3, 2 * user + 4] for user in range(60)]
+    return Histories.of(rows, 130, keys=seeds.user_keys([f"u{i}" for i in range(60)]))
+
+
+def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) -> None:
+    real = heirs()
+    wish = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
+    known = {}
+    for folds in (1, 2):
+        mine = SelfGenerated(recommender=ItemKnn(), match_popularity=False, folds=folds, **wish).fit(real, 7)
+        mine.save(tmp_path / str(folds))
+        made = mine.sample(keys(60), real).check()
+        again = SelfGenerated.load(tmp_path / str(folds)).sample(keys(60), real)
+        assert made.items.tolist() == again.items.tolist()
+        first = mine.ranks.recommend(beginnings(real, real.lengths - 1), 1).items[:, 0]
+        known[folds] = (first == real.items[real.starts[1:] - 1]).mean()
+    assert known[1] > 0.9
+    assert known[2] == 0
+
+
+def test_a_check_by_who_has_not_learned_a_row_is_a_stricter_one() -> None:
+    real = heirs()
+    wish = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
+    stay = [
+        SelfGenerated(recommender=ItemKnn(), folds=folds, **wish).fit(real, 7).sample(keys(60), real).lengths > 0
+        for folds in (1, 2)
+    ]
+    assert stay[0].mean() > stay[1].mean() + 0.2
+
+
+def test_parts_need_users_in_several_of_them() -> None:
+    with pytest.raises(FitError, match=r"part . of 5"):
+        SelfGenerated(recommender=ItemKnn(), folds=5).fit(Histories.of([[1, 2, 3]], 3), 7)
