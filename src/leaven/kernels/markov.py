@@ -39,9 +39,8 @@ class Chain(NamedTuple):
 
     bounds    int32 (contexts + 1,)  context g owns edges bounds[g]:bounds[g + 1]; int64 where there are more edges
     followers int32 (edges,)         ascending inside a context
-    counts    int32 (edges,)         c(h, w)
-    mass      float64 (edges,)       summed up inside each context: weights of the draw
-    seen      int32 (contexts,)      c(h)
+    sums      int32 (edges,)         c(h, w), summed up inside each context; int64 where there are more events
+    mass      float64 (edges,)       weights of the draw, summed up likewise; none: draws go by the counts
     prior     float64 (order + 2,)   m of each level, and of the begin of a row
     shift     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
     n_items                          size of the catalogue
@@ -49,9 +48,8 @@ class Chain(NamedTuple):
 
     bounds: npt.NDArray[Any]
     followers: Items
-    counts: Items
+    sums: npt.NDArray[Any]
     mass: Floats
-    seen: Items
     prior: Floats
     shift: Ints
     n_items: int
@@ -67,55 +65,66 @@ def trusted(chain: Chain, items: Items, times: Ints, starts: Ints, fashion: Fash
     stride = max(len(items) // _LOOKED_AT, 1)
     look = np.arange(0, len(starts) - 1, stride)
     for level in range(-1, len(chain.shift)):  # from below, as each level leans on the one below; -1: the row's begin
-        found, seen, below = _evidence(chain, fashion, items, times, starts, look, level)
+        found, others, below = _evidence(chain, fashion, items, times, starts, look, level)
         if len(found):
-            fits = [float(np.log((found + m * below) / (seen + m)).mean()) for m in _PRIORS]
+            fits = [float(np.log((found + m * below) / (others + m)).mean()) for m in _PRIORS]
             chain.prior[level] = _PRIORS[int(np.argmax(fits))]
     return chain
 
 
 def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float = 1.0) -> Chain:
     """The chain with the same trust in the level below everywhere."""
-    single = np.bincount(items, minlength=n_items + 2)
+    single, kind = np.bincount(items, minlength=n_items + 2), _enough(len(items))
     known = np.flatnonzero(single)
-    levels = [_Level(np.array([len(known)], np.int32), known.astype(np.int32), single[known].astype(np.int32), items)]
+    levels = [_Level(np.array([len(known)], np.int32), known.astype(np.int32), np.cumsum(single[known], dtype=kind))]
+    leads: npt.NDArray[Any] = items
     for level in range(1, order + 1):
         contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
-        levels.append(_edges(levels[-1].of_event, items, starts, contexts, level == 1))
+        found, leads = _edges(leads, items, starts, contexts, level == 1)
+        levels.append(found)
     return _stacked(levels, n_items, prior)
+
+
+def _enough(largest: int) -> type[np.signedinteger[Any]]:
+    """An integer that holds so much."""
+    return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
 class _Level(NamedTuple):
     """Edges in order of (context, follower).
 
-    degree int32 (contexts,), followers int32 (edges,), counts int32 (edges,)
-    of_event   the context on the level above that each event leads to, below 0 for none: its item, later its edge
+    degree int32 (contexts,), followers int32 (edges,), sums int32 or int64 (edges,): counts, summed up in each context
     """
 
     degree: Items
     followers: Items
-    counts: Items
-    of_event: npt.NDArray[Any]
+    sums: npt.NDArray[Any]
 
 
-def _edges(before: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, begins: bool) -> _Level:
-    """before: `of_event` of the level below. begins: whether a row's first event has a context, 0."""
-    bits, packed = max(len(items) - 1, 0).bit_length(), space(len(items), np.int64)
-    packed = packed[: _pack(before, starts, begins, bits, packed)]
+def _edges(
+    leads: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, begins: bool
+) -> tuple[_Level, npt.NDArray[Any]]:
+    """A level, and to which context of the one above each event leads: its edge, below 0 for none.
+
+    leads: the same of the level below. begins: whether a row's first event has a context, 0.
+    """
+    kind, bits = _enough(len(items)), max(len(items) - 1, 0).bit_length()
+    packed = space(len(items), np.int64)
+    packed = packed[: _pack(leads, starts, begins, bits, packed)]
     packed.sort()
-    degree, of_event = np.zeros(contexts, np.int32), space(len(items), np.int64)
-    followers, counts = space(len(packed), np.int32), space(len(packed), np.int32)
-    size = _read_off(packed, bits, items, degree, followers, counts, of_event)
-    return _Level(degree, followers[:size], counts[:size], of_event)
+    degree, onward = np.zeros(contexts, np.int32), space(len(items), kind)
+    followers, sums = space(len(packed), np.int32), space(len(packed), kind)
+    size = _read_off(packed, bits, items, degree, followers, sums, onward)
+    return _Level(degree, followers[:size], sums[:size]), onward
 
 
 @njit(cache=True, nogil=True)
-def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
+def _pack(leads: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
     """How many events have a context; writes each context with the event's place in its last bits."""
     known = 0
     for row in range(len(starts) - 1):
         for at in range(starts[row], starts[row + 1]):
-            context = np.int64(before[at - 1]) if at > starts[row] else np.int64(begins) - 1
+            context = np.int64(leads[at - 1]) if at > starts[row] else np.int64(begins) - 1
             if context >= 0:
                 packed[known] = context << bits | at
                 known += 1
@@ -124,10 +133,16 @@ def _pack(before: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packe
 
 @njit(cache=True, nogil=True)
 def _read_off(
-    packed: Ints, bits: int, items: Items, degree: Items, followers: Items, counts: Items, of_event: Ints
+    packed: Ints,
+    bits: int,
+    items: Items,
+    degree: Items,
+    followers: Items,
+    sums: npt.NDArray[Any],
+    onward: npt.NDArray[Any],
 ) -> int:
     """How many edges there are; fills a level. packed: ascending, and not what it was afterwards."""
-    of_event[:] = -1
+    onward[:] = -1
     end, edge, place = 0, -1, (1 << bits) - 1
     while end < len(packed):
         begin, context = end, packed[end] >> bits
@@ -140,56 +155,34 @@ def _read_off(
             if at == begin or packed[at] >> bits != followers[edge]:
                 edge += 1
                 degree[context] += 1
-                followers[edge], counts[edge] = packed[at] >> bits, 0
-            counts[edge] += 1
-            of_event[packed[at] & place] = edge
+                followers[edge] = packed[at] >> bits
+            sums[edge] = at - begin + 1
+            onward[packed[at] & place] = edge
     return edge + 1
 
 
 def _stacked(levels: list[_Level], n_items: int, prior: float) -> Chain:
-    degree = np.concatenate([level.degree for level in levels])
-    counts = np.concatenate([level.counts for level in levels])
-    bounds = np.zeros(len(degree) + 1, np.int32 if len(counts) <= np.iinfo(np.int32).max else np.int64)
-    np.cumsum(degree, dtype=bounds.dtype, out=bounds[1:])
-    mass = _summed(counts, bounds)
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
-    shift = np.cumsum([0] + [len(level.degree) for level in levels])[:-1]
+    context_at = np.cumsum([0] + [len(level.degree) for level in levels])
+    bounds = np.zeros(context_at[-1] + 1, _enough(int(edge_at[-1])))
+    np.cumsum(np.concatenate([level.degree for level in levels]), dtype=bounds.dtype, out=bounds[1:])
+    shift = context_at[:-1].astype(np.int64)
     shift[2:] -= edge_at[1 : len(levels) - 1]  # level 1 is told by the item itself
-    return Chain(
-        bounds=bounds,
-        followers=np.concatenate([level.followers for level in levels]),
-        counts=counts,
-        mass=mass,
-        seen=_wholes(mass, bounds, degree),
-        prior=np.full(len(levels) + 1, prior),
-        shift=shift.astype(np.int64),
-        n_items=int(n_items),
-    )
-
-
-def _summed(weights: npt.NDArray[Any], bounds: npt.NDArray[Any]) -> Floats:
-    """float64 (edges,): running sums that begin anew in each context."""
-    mass = np.empty(len(weights))
-    _sum_up(weights, bounds, mass)
-    return mass
+    followers = np.concatenate([level.followers for level in levels])
+    sums = np.concatenate([level.sums for level in levels])
+    return Chain(bounds, followers, sums, np.empty(0), np.full(len(levels) + 1, prior), shift, int(n_items))
 
 
 @njit(cache=True, nogil=True)
-def _sum_up(weights: npt.NDArray[Any], bounds: npt.NDArray[Any], mass: Floats) -> None:
+def _sum_up(weights: Floats, bounds: npt.NDArray[Any]) -> Floats:
+    """float64 (edges,): running sums that begin anew in each context."""
+    mass = np.empty(len(weights))
     for context in range(len(bounds) - 1):
         total = 0.0
         for edge in range(bounds[context], bounds[context + 1]):
             total += weights[edge]
             mass[edge] = total
-
-
-@njit(cache=True, nogil=True)
-def _wholes(mass: Floats, bounds: npt.NDArray[Any], wholes: Items) -> Items:
-    """int32 (contexts,): all of a context's mass, written over what stood there."""
-    for context in range(len(bounds) - 1):
-        empty = bounds[context] == bounds[context + 1]
-        wholes[context] = 0 if empty else np.int32(mass[bounds[context + 1] - 1])
-    return wholes
+    return mass
 
 
 def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Chain:
@@ -200,16 +193,37 @@ def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Cha
     """
     if temperature == 1.0 and not top_k and top_p >= 1.0:
         return chain
-    weights = chain.counts.astype(np.float64) ** (1.0 / temperature)
+    weights = _counts(chain).astype(np.float64) ** (1.0 / temperature)
     context = np.repeat(np.arange(len(chain.bounds) - 1), np.diff(chain.bounds))
     best_first = np.lexsort((-weights, context))
-    mass = _summed(weights[best_first], chain.bounds)
+    mass = _sum_up(weights[best_first], chain.bounds)
     rank = np.arange(len(weights)) - chain.bounds[context]
     before = mass - weights[best_first]
     whole = mass[np.maximum(chain.bounds[context + 1] - 1, 0)]
     stays = (before < top_p * whole) & ((rank < top_k) if top_k else True)
     weights[best_first[~stays]] = 0.0
-    return chain._replace(mass=_summed(weights, chain.bounds))
+    return chain._replace(mass=_sum_up(weights, chain.bounds))
+
+
+def _counts(chain: Chain) -> npt.NDArray[Any]:
+    """(edges,): c(h, w)."""
+    counts, inside = chain.sums.copy(), np.ones(len(chain.sums), bool)
+    inside[chain.bounds[:-1][np.diff(chain.bounds) > 0]] = False
+    counts[inside] -= chain.sums[:-1][inside[1:]]
+    return counts
+
+
+@njit(cache=True, inline="always")
+def seen(chain: Chain, context: int) -> int:
+    """c(h)."""
+    low, high = chain.bounds[context], chain.bounds[context + 1]
+    return chain.sums[high - 1] if high > low else 0
+
+
+@njit(cache=True, inline="always")
+def _count(chain: Chain, context: int, edge: int) -> int:
+    """c(h, w)."""
+    return chain.sums[edge] - (chain.sums[edge - 1] if edge > chain.bounds[context] else 0)
 
 
 @njit(cache=True)
@@ -248,8 +262,8 @@ def probability(chain: Chain, fashion: Fashion, contexts: Ints, now: int, item: 
         if context >= 0:
             edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
             m = prior_of(chain, level, context)
-            count = chain.counts[edge] - own if edge >= 0 else 0
-            p = (count + m * p) / (max(chain.seen[context] - own, 0) + m)
+            count = _count(chain, context, edge) - own if edge >= 0 else 0
+            p = (count + m * p) / (max(seen(chain, context) - own, 0) + m)
         if level == 0 and fashion.stale < 1.0:
             p = (1.0 - fashion.stale) * share_at(fashion, now, item, own) + fashion.stale * p
     return p
@@ -266,7 +280,7 @@ def _evidence(
     size = 0
     for row in rows:
         size += starts[row + 1] - starts[row]
-    found, seen, below = np.empty(size), np.empty(size), np.empty(size)
+    found, others, below = np.empty(size), np.empty(size), np.empty(size)
     contexts, known, depth = np.empty(len(chain.shift), np.int64), 0, abs(level)
     for row in rows:
         begin(chain, contexts)
@@ -274,11 +288,11 @@ def _evidence(
             context, first = contexts[depth], at == starts[row]
             if context >= 0 and (depth != 1 or first == (level == -1)):
                 edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], items[at])
-                found[known], seen[known] = chain.counts[edge] - 1, chain.seen[context] - 1
+                found[known], others[known] = _count(chain, context, edge) - 1, seen(chain, context) - 1
                 below[known] = probability(chain, fashion, contexts[:depth], times[at], items[at], 1)
                 known += 1
             go_on(chain, contexts, items[at])
-    return found[:known], seen[:known], below[:known]
+    return found[:known], others[:known], below[:known]
 
 
 @njit(cache=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 Items = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True)
@@ -24,7 +25,7 @@ def place_of(values: Items, low: int, high: int, wanted: int) -> int:
 
 
 @njit(cache=True)
-def first_above(mass: Floats, low: int, high: int, wanted: float) -> int:
+def first_above(mass: npt.NDArray[Any], low: int, high: int, wanted: float) -> int:
     """First place in the ascending mass[low:high] whose value is above `wanted`; the last one at most."""
     last = high - 1
     while low < high:

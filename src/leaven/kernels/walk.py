@@ -49,14 +49,18 @@ def _drawn(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: float) -
             if u >= fashion.stale:
                 return item_at(fashion, now, (u - fashion.stale) / (1.0 - fashion.stale))
             u /= fashion.stale
-        if context < 0 or chain.seen[context] == 0:
+        if context < 0:
+            continue
+        low, high = chain.bounds[context], chain.bounds[context + 1]
+        if low == high:
             continue
         m = prior_of(chain, level, context)
-        down = m / (chain.seen[context] + m)
+        down = m / (chain.sums[high - 1] + m)
         if u >= down:
-            low, high = chain.bounds[context], chain.bounds[context + 1]
-            wanted = (u - down) / (1.0 - down) * chain.mass[high - 1]
-            return chain.followers[first_above(chain.mass, low, high, wanted)]
+            share = (u - down) / (1.0 - down)
+            if len(chain.mass):
+                return chain.followers[first_above(chain.mass, low, high, share * chain.mass[high - 1])]
+            return chain.followers[first_above(chain.sums, low, high, share * chain.sums[high - 1])]
         u /= down
     known = chain.bounds[1]
     return chain.followers[min(int(u * known), known - 1)]
