@@ -141,6 +141,11 @@ class Histories:
         """int64 (events,): which row each event belongs to."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
+    def distinct(self) -> Ints:
+        """int64 (rows,): how many different items each row holds."""
+        pairs = np.unique(coded(self.row_of_event(), self.items, self.n_items))
+        return np.bincount(pairs // (self.n_items + 2), minlength=len(self))
+
     def slice(self, first: int, last: int) -> Histories:
         """Rows first..last - 1; events are views, nothing is copied."""
         low, high = int(self.starts[first]), int(self.starts[last])
@@ -287,6 +292,12 @@ class Histories:
         if len(np.setdiff1d(falls, self.starts)):
             raise DataError("histories.times", "ascending times in a row", "a fall", "sort by time first")
         return self
+
+
+def coded(row: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints:
+    """int64: one number for each pair of a row and an item, or the mask; both ascend with it, the row first."""
+    codes: Ints = row * (n_items + 2) + items
+    return codes
 
 
 def offsets(lengths: npt.NDArray[Any]) -> Ints:

@@ -7,17 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, coded
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Items = npt.NDArray[np.int32]
-
-
-def coded(row: npt.NDArray[np.int64], items: npt.NDArray[np.int32], n_items: int) -> Codes:
-    """int64: one number for each pair of a row and an item; both ascend with it, the row first."""
-    codes: Codes = row * (n_items + 2) + items
-    return codes
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import FittedRecommender, FittedTransform, Ranked
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, coded
 from leaven.errors import SpecError
 
 DEEPER = 5
@@ -76,18 +76,19 @@ def _block(
 ) -> tuple[Items, Scores]:
     """Of some users: (items (users, k), mean scores (users, k))."""
     seen = views.of(known)
-    depth = min(DEEPER * k + (0 if allow_repeats else most_held(known)), known.n_items)
+    depth = min(DEEPER * k + (0 if allow_repeats else int(known.distinct().max(initial=0))), known.n_items)
     lists = [fitted.recommend(view, depth, allow_repeats=True) for view in seen]
     items = np.stack([one.items for one in lists], axis=1)  # (users, views, depth)
     scores = np.stack([one.scores for one in lists], axis=1).astype(np.float64)
     listed = (items > 0) & np.isfinite(scores)
     floor = np.where(listed, scores, np.inf).min(axis=2)  # (users, views)
     floor = np.where(np.isfinite(floor), floor, 0.0)  # a view without a list says nothing
-    names = _names(np.broadcast_to(np.arange(len(known))[:, None, None], items.shape)[listed], items[listed], known)
+    users = np.broadcast_to(np.arange(len(known))[:, None, None], items.shape)[listed]
+    names = coded(users, items[listed], known.n_items)
     found, first, group = np.unique(names, return_index=True, return_inverse=True)
     above = np.bincount(group.ravel(), (scores - floor[:, :, None])[listed], minlength=len(found)) / len(lists)
     if not allow_repeats:
-        kept = ~np.isin(found, _names(known.row_of_event(), known.items, known))
+        kept = ~np.isin(found, coded(known.row_of_event(), known.items, known.n_items))
         found, first, above = found[kept], first[kept], above[kept]
     user = found // (known.n_items + 2)
     return _best(user, found % (known.n_items + 2), above + floor.mean(axis=1)[user], first, (len(known), k))
@@ -104,14 +105,3 @@ def _best(
     items[user[top], place[top]] = item[order][top]
     scores[user[top], place[top]] = mean[order][top]
     return items, scores
-
-
-def most_held(known: Histories) -> int:
-    """The most different items that one of these histories holds."""
-    held = np.unique(_names(known.row_of_event(), known.items, known)) // (known.n_items + 2)
-    return int(np.bincount(held, minlength=1).max())
-
-
-def _names(user: Ints, item: npt.NDArray[np.int32], known: Histories) -> Ints:
-    """One number for each pair of a user and an item or the mask, by user first."""
-    return np.asarray(user * (known.n_items + 2) + item, np.int64)

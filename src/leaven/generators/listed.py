@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Ranked
-from leaven.data.histories import Histories, offsets
-from leaven.data.unused import coded
+from leaven.data.histories import Histories, coded, offsets
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -140,9 +140,7 @@ def gaps(rows: Histories) -> Points:
 
 def repeat_share(rows: Histories) -> Points:
     """float64 (rows,): share of the events whose item the row had before; 0 for an empty row."""
-    pairs = rows.row_of_event() * (rows.n_items + 2) + rows.items
-    different = np.bincount(np.unique(pairs) // (rows.n_items + 2), minlength=len(rows))
-    return np.asarray((rows.lengths - different) / np.maximum(rows.lengths, 1), np.float64)
+    return np.asarray((rows.lengths - rows.distinct()) / np.maximum(rows.lengths, 1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,3 +77,9 @@ def test_a_price_stays_with_its_item_and_other_columns_with_the_event() -> None:
     new = rows.rebuilt(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
     assert new.extra["price"].tolist() == [1.5, 0.0, 0.0]
     assert new.extra["value"].tolist() == [4.0, 5.0, 0.0]
+
+
+def test_different_items_of_each_row() -> None:
+    rows = Histories.of([[1, 2, 1], [], [3, 3], [5, 4, 3, 2]], n_items=5)
+    assert rows.distinct().tolist() == [2, 0, 1, 4]
+    assert rows.slice(2, 4).distinct().tolist() == [1, 4]

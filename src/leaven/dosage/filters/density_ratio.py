@@ -124,8 +124,6 @@ class Eyes:
         fame, inner = self.fame[rows.items], np.append(row[1:] == row[:-1], False)
         age = np.log1p(np.maximum(rows.times - np.minimum(self.born[rows.items], rows.times), 0))
         gap = np.where(inner, np.log1p(np.maximum(np.diff(rows.times, append=0), 0)), 0.0)
-        kinds = row * (rows.n_items + 2) + rows.items
-        distinct = np.bincount(np.unique(kinds) // (rows.n_items + 2), minlength=len(rows))
         surprise = self.surprisal.scores(rows)
         steps = np.maximum(rows.lengths - 1, 1)
         seen = [
@@ -134,7 +132,7 @@ class Eyes:
             _mean(rows, age),
             _spread(rows, age),
             _mean(rows, (fame < np.log1p(5)).astype(np.float64)),
-            1 - distinct / np.maximum(rows.lengths, 1),
+            1 - rows.distinct() / np.maximum(rows.lengths, 1),
             np.bincount(row, gap, len(rows)) / steps,
             np.sqrt(np.bincount(row, gap**2, len(rows)) / steps),
             np.bincount(row, inner & (gap == 0), len(rows)) / steps,
