@@ -180,7 +180,7 @@ def mirrored(rows: Histories) -> Histories:
 
 
 def _frame(keys: Keys, lengths: Ints, given: Ints, begun: Ints) -> Frame:
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets(lengths)
     times = np.zeros(starts[-1], np.int64)
     times[starts[:-1][lengths > 0]] = begun[lengths > 0]
     source = np.full(starts[-1], -1, np.int64)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Keys
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.generators.frame import Frame
 from leaven.kernels.chance import uniforms
 
@@ -55,7 +55,7 @@ def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: F
     order = np.lexsort((when, is_new, every, owner))
     source = np.where(is_new, -1, every)[order]
     items = np.where(source >= 0, like.items[np.maximum(source, 0)] if like.events else 0, 0).astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(like.lengths + added)]).astype(np.int64)
+    starts = offsets(like.lengths + added)
     return Frame(keys, starts, np.zeros(len(keys), np.int64), items, when[order], source, like, timed=True)
 
 
@@ -71,7 +71,7 @@ def in_place_of(keys: Keys, like: Histories, share: float) -> Frame:
     rank = np.empty(like.events, np.int64)
     rank[order] = number
     source = np.where(rank < np.maximum(np.rint(share * lengths), 1)[row], -1, np.arange(like.events))
-    starts = np.concatenate([[0], np.cumsum(np.maximum(lengths, 1))]).astype(np.int64)
+    starts = offsets(np.maximum(lengths, 1))
     place = np.repeat(starts[:-1], lengths) + number
     whole = Frame(
         keys,

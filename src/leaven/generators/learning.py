@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from leaven import seeds
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.generators.decoder import Batch, Decoder, NextEvent, batch_of
 from leaven.generators.drawing import Pen
 from leaven.kernels.births import NEVER, first_days
@@ -167,7 +167,7 @@ def begun(rows: Histories) -> Histories:
     place = np.flatnonzero(rows.items <= rows.n_items)
     row = rows.row_of_event()[place]
     lengths = np.bincount(row, minlength=len(rows)) + 1
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets(lengths)
     items, times = np.full(starts[-1], rows.mask_id, np.int32), np.zeros(starts[-1], np.int64)
     spot = np.arange(len(place)) + row + 1
     items[spot], times[spot] = rows.items[place], rows.times[place]

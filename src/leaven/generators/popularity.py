@@ -50,8 +50,10 @@ class Writes(Protocol):
 W = TypeVar("W", bound=Writes)
 
 
-def as_popular(fitted: W, train: Histories, key: int) -> W:
+def as_popular(fitted: W, train: Histories, key: int, rounds: int = _ROUNDS) -> W:
     """The same generator, frequent items as frequent as in `train`, and so are rare ones together.
+
+    rounds: how often it writes rows and logits move.
 
     Rare ones move with their stratum: a sixteenth of all events, by how popular their items are. Likelihoods stay what
     the net says; and so does all, where the wish does not ask for this.
@@ -60,7 +62,7 @@ def as_popular(fitted: W, train: Histories, key: int) -> W:
         return fitted
     counts = _counts(train)
     stratum = strata(counts)
-    for turn in range(_ROUNDS):
+    for turn in range(rounds):
         made = _made(fitted, train, seeds.key(key, "popularity", turn))
         fitted = fitted.lifted(lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum))
     return fitted

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from leaven import registry, seeds
 from leaven.contracts import FittedRecommender, Keys, Recommender, Training
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, offsets
 from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
 from leaven.generators.folds import Folds
@@ -39,6 +39,7 @@ Ints = npt.NDArray[np.int64]
 
 _BATCH = 4_096  # rows asked about together
 _OF_LAW = ("lift", "born", "begin_times", "begin_items")
+_ROUNDS = 6  # of matching: an item that no list holds does not come oftener, whatever is added to its score
 _OWN = 2  # draws of a row's mixed key from here on: whether each new event is one of its user's own
 
 
@@ -121,7 +122,7 @@ class SelfGenerated:
         nothing = np.zeros(train.n_items + 2)
         law = Law(*calibrated(ranks, rows.take(look), min(self.top, rows.n_items)), nothing, born, *begun(rows))
         whole = replace(self, recommender=wish, prefix_range=(1.0, 1.0), own=0.0, rank=None)
-        matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key)
+        matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key, _ROUNDS)
         return replace(matched, wish=replace(self, recommender=wish))
 
     def _learned(self, wish: Recommender, rows: Histories, look: Ints, training: Training) -> FittedRecommender:
@@ -268,7 +269,7 @@ def _known(frame: Frame, rows: Ints, at: Ints, n_items: int) -> Histories:
     """
     whose = frame.keys if frame.like is None else frame.like.parents
     lengths = at - frame.starts[rows]
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets(lengths)
     source = np.repeat(frame.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
     return Histories.real(frame.items[source], frame.times[source], starts, whose[rows], n_items)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Controller, Decision, Feedback, Say, Signals
-from leaven.data.histories import HeldOut, Histories, concat
+from leaven.data.histories import HeldOut, Histories, concat, offsets
 from leaven.data.samples import Samples
 from leaven.errors import DataError
 from leaven.plan.steps import Step
@@ -148,7 +148,7 @@ def _drawn(rows: Histories, among: npt.NDArray[np.bool_], key: int, most: int) -
 def _last_held_out(rows: Histories) -> HeldOut:
     """Rows as what was known before their last event, and that event."""
     lengths, last = rows.lengths - 1, rows.starts[1:] - 1
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets(lengths)
     source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], lengths)
     known = rows.rebuilt(starts, rows.items[source], rows.times[source], source)
     return HeldOut(known, rows.items[last], rows.times[last], np.arange(len(rows) + 1, dtype=np.int64))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Encoder, Keys, Strength
 from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories, Ints, Items
+from leaven.data.histories import Histories, Ints, Items, offsets
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError
 from leaven.transforms.ranges import check_count, check_share
@@ -119,7 +119,7 @@ class Pairing:
         event = able[first[going] + nth[going]]
         end[going] = event + 1
         lengths = end - base
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        starts = offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(base - starts[:-1], lengths)
         items, weight, targets = rows.items[source], rows.weight.copy(), rows.targets.copy()
         pair = self._drawn(rows.items[event], seeds.uniform(keys[going], 2))
