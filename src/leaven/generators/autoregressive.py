@@ -61,7 +61,7 @@ class Autoregressive(OfNet):
         if self.privacy is not None:
             from leaven.generators.private import learned_privately
 
-            return Writer("autoregressive", self, *learned_privately(self, self.privacy, train, frames, key))
+            return Writer("autoregressive", self, *learned_privately(self, self.privacy, train, frames, key, tell))
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))

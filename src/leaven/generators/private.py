@@ -20,6 +20,7 @@ from leaven.generators.learning import Curve, Ground, Taste, begun, pen_of, shap
 from leaven.generators.learning import Wish as NetWish
 from leaven.generators.privacy import Privacy
 from leaven.nets import private
+from leaven.progress import Tell, quiet
 
 Ints = npt.NDArray[np.int64]
 
@@ -50,7 +51,7 @@ class OneUser(nn.Module):
 
 
 def learned_privately(
-    wish: Wish, privacy: Privacy, train: Histories, frames: Frames, key: int
+    wish: Wish, privacy: Privacy, train: Histories, frames: Frames, key: int, tell: Tell = quiet
 ) -> tuple[Decoder, Pen, Frames, Curve]:
     """(net, pen, frames, how training went). Each row is one example, cut to its last `length` events.
 
@@ -69,6 +70,7 @@ def learned_privately(
         clip=privacy.clip,
         noise=privacy.noise(len(rows), steps),
         look_every=max(steps // _LOOKS, 1),
+        tell=tell,
     )
     curve = private.train(OneUser(net), len(rows), lambda chosen: _tensors(rows, chosen, knots, wish.length), course)
     pen = pen_of(wish, train, Ground(train, rows, rows.slice(0, 0), knots), 1.0)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from leaven import seeds
 from leaven.errors import FitError
+from leaven.progress import Tell, quiet
 
 Ints = npt.NDArray[np.int64]
 
@@ -25,7 +26,7 @@ _TOGETHER = 32  # examples whose gradients are held at a time
 @dataclass(frozen=True)
 class PrivateCourse:
     """key: every draw follows from it; rate: chance of an example in a step; clip: longest gradient of one;
-    noise: standard deviation in units of `clip`; look_every: steps between records."""
+    noise: standard deviation in units of `clip`; look_every: steps between records; tell: hears of every step."""
 
     key: int
     steps: int
@@ -34,6 +35,7 @@ class PrivateCourse:
     clip: float
     noise: float
     look_every: int
+    tell: Tell = quiet
 
 
 def train(
@@ -58,6 +60,7 @@ def train(
             drawn = torch.randn(weights.shape, generator=chance) * (course.noise * course.clip)
             weights.grad = (total[name] + drawn) / (course.rate * examples)
         optimizer.step()
+        course.tell(step + 1, course.steps, "training")
         if (step + 1) % course.look_every == 0 or step + 1 == course.steps:
             if not np.isfinite(seen).all():
                 raise FitError(f"training, step {step + 1}", "a finite loss", "none", "lower the learning rate")

@@ -53,8 +53,10 @@ def test_users_beyond_the_batch_size_of_memory_count_the_same() -> None:
 
 
 def test_a_private_generator_writes_rows_and_comes_back_from_its_file(tmp_path: Path) -> None:
-    fitted = WISH.fit(ROWS, key=1)
+    heard = []
+    fitted = WISH.fit(ROWS, key=1, tell=lambda done, total, words: heard.append((done, total)))
     assert fitted.curve[-1]["epsilon"] == 4.0
+    assert heard == [(step, WISH.steps) for step in range(1, WISH.steps + 1)]
     keys = np.arange(1, 11, dtype=np.uint64)
     rows = fitted.sample(keys)
     rows.check()

@@ -19,6 +19,7 @@ from leaven.generators.privacy import Privacy
 from leaven.generators.table.coding import Coding
 from leaven.generators.table.layout import Layout
 from leaven.generators.table.neural import FEWEST_STEPS, NetTable, settled
+from leaven.progress import Tell, quiet
 
 if TYPE_CHECKING:
     from leaven.generators.table.vae import TableVae
@@ -60,7 +61,7 @@ class Users:
         return np.asarray(self.there / self.there.sum(axis=1, keepdims=True), np.float64)
 
 
-def learned_privately(wish: TableVae, privacy: Privacy, train: Samples, key: int) -> NetTable:
+def learned_privately(wish: TableVae, privacy: Privacy, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
     """Trains the net of a wish within the bound. Columns' names, levels and ranges, and how many users there are, count
     as known. Raises MissingExtra without Opacus.
     """
@@ -94,6 +95,7 @@ def learned_privately(wish: TableVae, privacy: Privacy, train: Samples, key: int
         clip=training.clip,
         noise=training.noise(len(users), steps),
         look_every=max(steps // _LOOKS, 1),
+        tell=tell,
     )
     private.train(RowsOfOne(net, wish.learned_variance, wish.kl), len(users), batch, course)
     facts = {"steps": steps, "users": len(users), "epsilon": privacy.epsilon, "delta": privacy.delta_of(len(users))}

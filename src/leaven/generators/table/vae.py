@@ -57,7 +57,7 @@ class TableVae:
         if self.privacy is not None:
             from leaven.generators.table.private import learned_privately
 
-            return learned_privately(self, self.privacy, train, key)
+            return learned_privately(self, self.privacy, train, key, tell)
         return learned("vae", self, train, key, tell)
 
     @classmethod
