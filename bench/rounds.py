@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--file", choices=list(FILES), default="beauty")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
     parser.add_argument("--steps", type=int, default=2000, help="of every training, or of one on the real rows")
     parser.add_argument("--grow", action="store_true", help="as many passes over the rows each round, as in the paper")
     parser.add_argument("--rank", type=int, default=20, help="how far down a real item may stand")
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folds", type=int, default=1, help="more: rows by who has not learned them")
     parser.add_argument("--way", choices=list(WAYS), action="append", help="all where left out")
     asked = parser.parse_args(arguments)
-    task, numbers = read(asked.file), range(1, asked.seeds + 1)
+    task, numbers = read(asked.file), range(asked.first, asked.first + asked.seeds)
     print("| rows | round | steps | made rows | kept | N@10 valid | lift | N@10 test | range | lift | top-100 share |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     real = {seed: learned(task, task.train, seed, asked) for seed in numbers}
