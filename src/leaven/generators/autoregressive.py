@@ -65,7 +65,7 @@ class Autoregressive(OfNet):
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return as_popular(Writer("autoregressive", self, net, pen, frames, curve), train, key)
+        return as_popular(Writer("autoregressive", self, net, pen, frames, curve), train, key, tell)
 
     @staticmethod
     def load(folder: Path) -> Writer:

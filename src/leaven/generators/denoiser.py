@@ -66,7 +66,7 @@ class Denoiser(OfNet):
         curve = training.train(task, course_of(self, ground, key, tell)).curve
         repeats = repeats_by(net, ground, self.length, seeds.key(key, "repeats"))
         pen = pen_of(self, train, ground, repeats, by_category=False)
-        return as_popular(FittedDenoiser(self, net, pen, frames, curve), train, key)
+        return as_popular(FittedDenoiser(self, net, pen, frames, curve), train, key, tell)
 
     @staticmethod
     def load(folder: Path) -> FittedDenoiser:

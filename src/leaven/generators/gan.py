@@ -83,7 +83,7 @@ class Gan(OfNet):
         if self.adversarial_steps and (ground.learning.lengths >= 3).any():
             curve = [*curve, *self._against_a_judge(net, ground, key, int(curve[-1]["step"]), tell)]
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return as_popular(Writer("gan", self, net, pen, frames, curve), train, key)
+        return as_popular(Writer("gan", self, net, pen, frames, curve), train, key, tell)
 
     def _against_a_judge(self, net: object, ground: object, key: int, done: int, tell: Tell) -> list[dict[str, float]]:
         """Trains the net further, in place; its curve, steps counted on."""

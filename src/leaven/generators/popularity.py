@@ -14,6 +14,7 @@ import numpy.typing as npt
 from leaven import seeds
 from leaven.contracts import Keys
 from leaven.data.histories import Histories
+from leaven.progress import Tell, quiet
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,21 +51,22 @@ class Writes(Protocol):
 W = TypeVar("W", bound=Writes)
 
 
-def as_popular(fitted: W, train: Histories, key: int, rounds: int = _ROUNDS) -> W:
+def as_popular(fitted: W, train: Histories, key: int, tell: Tell = quiet, rounds: int = _ROUNDS) -> W:
     """The same generator, frequent items as frequent as in `train`, and so are rare ones together.
 
-    rounds: how often it writes rows and logits move.
-
     Rare ones move with their stratum: a sixteenth of all events, by how popular their items are. Likelihoods stay what
-    the net says; and so does all, where the wish does not ask for this.
+    the net says; and so does all, where the wish does not ask for this. rounds: how often it writes rows, and logits
+    move.
     """
     if not fitted.wish.match_popularity:
         return fitted
     counts = _counts(train)
     stratum = strata(counts)
     for turn in range(rounds):
+        tell(turn, rounds, "matching popularity")
         made = _made(fitted, train, seeds.key(key, "popularity", turn))
         fitted = fitted.lifted(lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum))
+    tell(rounds, rounds, "matching popularity")
     return fitted
 
 

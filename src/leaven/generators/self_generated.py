@@ -122,7 +122,7 @@ class SelfGenerated:
         nothing = np.zeros(train.n_items + 2)
         law = Law(*calibrated(ranks, rows.take(look), min(self.top, rows.n_items)), nothing, born, *begun(rows))
         whole = replace(self, recommender=wish, prefix_range=(1.0, 1.0), own=0.0, rank=None)
-        matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key, _ROUNDS)
+        matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key, tell, _ROUNDS)
         return replace(matched, wish=replace(self, recommender=wish))
 
     def _learned(self, wish: Recommender, rows: Histories, look: Ints, training: Training) -> FittedRecommender:

@@ -90,7 +90,7 @@ class Vae(OfNet):
         task = Tastes(net, aim, ground, self.length, self.batch_events, course.steps, seeds.key(key, "rows"))
         curve = training.train(task, course).curve
         pen = pen_of(self, train, ground, _keep_seen(net, ground, self.length))
-        return as_popular(FittedVae(self, net, pen, frames, curve), train, key)
+        return as_popular(FittedVae(self, net, pen, frames, curve), train, key, tell)
 
     def _net(self, decoder: Any, key: int) -> Latent:
         import torch

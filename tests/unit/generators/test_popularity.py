@@ -42,6 +42,12 @@ def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
     assert gaps[True] < 0.6 * gaps[False]
 
 
+def test_matching_says_how_far_it_is() -> None:
+    heard = []
+    Autoregressive(width=8, layers=1, steps=2).fit(world(100), 1, lambda *told: heard.append(told))
+    assert heard[-4:] == [(done, 3, "matching popularity") for done in range(4)]
+
+
 def test_likelihoods_stay_what_the_net_says() -> None:
     rows = world(300)
     made = [Autoregressive(width=8, layers=1, steps=20, match_popularity=one).fit(rows, 1) for one in (False, True)]
