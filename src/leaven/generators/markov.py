@@ -95,7 +95,7 @@ class Markov:
     def load(folder: Path) -> FittedMarkov:
         """What `FittedMarkov.save` wrote, without the catalogue.
 
-        Raises DataError where the folder holds no chain.
+        Raises DataError where the folder holds no chain, or one of another version.
         """
         from leaven.kernels.fashion import Fashion
         from leaven.kernels.gaps import Clock
@@ -114,7 +114,11 @@ class Markov:
             ("clock", Clock),
             ("shelf", Shelf),
         ]
-        made = {n: kind(**_part(parts, n), **told[n]) for n, kind in kinds}
+        try:
+            made = {n: kind(**_part(parts, n), **told[n]) for n, kind in kinds}
+        except TypeError as error:
+            wanted = "a Markov generator of this version"
+            raise DataError(str(folder), wanted, f"other fields: {error}", "fit it again and save it") from error
         return FittedMarkov(Markov(**fields), **made, frames=Frames(first_law=parts["first_law"], **told["frames"]))
 
 

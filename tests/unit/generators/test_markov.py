@@ -95,6 +95,18 @@ def test_a_low_temperature_takes_the_likely_follower_more_often() -> None:
     assert abs(share(top_p=0.9) - 0.7) < 0.02
 
 
+def test_weights_that_change_nothing_draw_the_same_rows(tmp_path) -> None:
+    rows, _ = second_order(6, rows=300, length=8, seed=4)
+    plain, weighed = (Markov(order=3, top_k=top).fit(rows, 7) for top in (0, 6))
+    assert len(plain.chain.mass) == 0
+    assert len(weighed.chain.mass) == len(weighed.chain.followers)
+    for fitted in (plain, weighed):
+        fitted.save(tmp_path)
+        again = Markov.load(tmp_path)
+        assert again.sample(keys(200)).items.tolist() == plain.sample(keys(200)).items.tolist()
+        assert again.log_likelihood(rows).tolist() == plain.log_likelihood(rows).tolist()
+
+
 def test_no_item_is_taken_before_its_first_day() -> None:
     early = [[1, 2, 1, 2]] * 50
     late = [[3, 1, 3, 2]] * 50
@@ -218,6 +230,12 @@ def test_bad_input_is_answered_with_one_clear_error(tmp_path) -> None:
     with pytest.raises(DataError, match="2 keys, one a row"):
         Markov(where="after").fit(Histories.of([[1, 2]], 3), 7).sample(keys(3), Histories.of([[1], [2]], 3))
     with pytest.raises(DataError, match=r"no markov\.json"):
+        Markov.load(tmp_path)
+    fitted = Markov().fit(Histories.of([[1, 2]], 3), 7)
+    fitted.save(tmp_path)
+    with np.load(tmp_path / "markov.npz") as held:
+        np.savez(tmp_path / "markov.npz", **dict(held), **{"chain.counts": np.zeros(1)})
+    with pytest.raises(DataError, match="of this version"):
         Markov.load(tmp_path)
 
 
