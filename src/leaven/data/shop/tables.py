@@ -167,7 +167,7 @@ def _item_table(
 
 
 def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], pictures: bool) -> None:
-    """Write beside and rename: the folder is whole or it is not there."""
+    """Write beside and rename: the folder is whole or it is not there. Without pictures no item names one."""
     import pyarrow.csv as csv
 
     others = folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder])
@@ -176,10 +176,11 @@ def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], p
     part = folder.with_name(folder.name + ".part")
     if part.exists():
         shutil.rmtree(part)
-    (part / "images").mkdir(parents=True)
+    part.mkdir(parents=True)
     csv.write_csv(log.interactions, part / "interactions.csv")
-    csv.write_csv(log.items, part / "items.csv")
+    csv.write_csv(log.items if pictures else log.items.drop_columns(["image"]), part / "items.csv")
     if pictures:
+        (part / "images").mkdir()
         for item, name in enumerate(item_ids(len(table.category) - 1), 1):
             (part / "images" / f"{name}.png").write_bytes(png(picture_of(table, item)))
     (part / "truth.json").write_text(json.dumps(truth, indent=2) + "\n")

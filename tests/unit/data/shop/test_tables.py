@@ -82,6 +82,12 @@ def test_the_folder_is_whole_and_the_same_each_time(world: World, tmp_path: Path
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_without_pictures_no_item_names_one(world: World, tmp_path: Path) -> None:
+    world.write(tmp_path / "a", pictures=False)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["interactions.csv", "items.csv", "truth.json"]
+    assert "image" not in pd.read_csv(tmp_path / "a" / "items.csv")
+
+
 def test_a_folder_with_other_files_is_left_alone(world: World, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(DataError, match="name another folder"):
