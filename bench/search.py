@@ -3,9 +3,10 @@
     python -m bench.search --file beauty                                  # every candidate once, on validation
     python -m bench.search --arm "crop a few" --arm "tail again"           # the best of them on both files
     python -m bench.search --arm "crop a few" --seeds 3 --test             # the chosen one, on the test
+    python -m bench.search --file shop --file music --steps 2400           # worlds whose law is known, split by time
 
-Runs examples/search.toml, going on where it was stopped. A candidate is as good as its worse file. Needs the
-`sequences/` files in the folder LEAVEN_DATA.
+Runs examples/search.toml, going on where it was stopped. A candidate is as good as its worse file. But for
+simulated worlds it needs the `sequences/` files in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import numpy as np
 
 from bench.examples import ROOT, arms, groups, with_arms
 from bench.quality import FILES, FOLDER
+from leaven.data.shop import Shop
 from leaven.engines.local import Local
 from leaven.experiment import run
 from leaven.progress import shown
 from leaven.spec import load
 
 SPEC = ROOT / "examples" / "search.toml"
+RUNS = ROOT / "runs" / "search"
+WORLDS = ("shop", "video", "music", "social")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--file", choices=list(FILES), action="append", help="both where left out")
+    parser.add_argument("--file", choices=[*FILES, *WORLDS], action="append", help="the public ones where left out")
     parser.add_argument("--arm", action="append", default=[], help="candidates; all where left out")
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--at-once", type=int, default=1, help="trainings side by side, each on one thread")
@@ -41,18 +45,28 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join(table({file: validation(of) for file, of in facts.items()})))
         return
     for file, of in facts.items():
-        print(f"#### {FILES[file]}\n\n{of['verdict']['headline']}\n")
+        print(f"#### {FILES.get(file, f'a simulated {file}')}\n\n{of['verdict']['headline']}\n")
         print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
 
 
 def found(file: str, steps: int, seeds: int, names: list[str], at_once: int = 1) -> dict[str, Any]:
     """The facts of a run on one file, of some candidates or of all."""
-    changes = [f"data.interactions={(FOLDER / FILES[file]).resolve()}", "judge=false"]
+    changes = ["judge=false", *data_of(file)]
     changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
     spec = with_arms(load(SPEC, changes), names)
-    folder = ROOT / "runs" / "search" / f"{file}-{steps}{'-some' if names else ''}"
+    folder = RUNS / f"{file}-{steps}{'-some' if names else ''}"
     with shown() as tell:
         return run(spec, folder, resume=True, engine=Local(), tell=tell, at_once=at_once).facts()
+
+
+def data_of(file: str) -> list[str]:
+    """What a spec says of a file; a simulated world is written first."""
+    if file in FILES:
+        return [f"data.interactions={(FOLDER / FILES[file]).resolve()}"]
+    Shop(kind=file).open().write(RUNS / "worlds" / file, pictures=False)
+    names = {"user": "user_id", "item": "item_id", "time": "timestamp"}
+    named = [f"data.columns.{ours}={theirs}" for ours, theirs in names.items()]
+    return [f"data.interactions={RUNS / 'worlds' / file / 'interactions.csv'}", *named, "split.kind=time"]
 
 
 def validation(facts: dict[str, Any]) -> dict[str, float]:
