@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join(table({file: validation(of) for file, of in facts.items()})))
         return
     for file, of in facts.items():
-        print(f"#### {FILES.get(file, f'a simulated {file}')}\n\n{of['verdict']['headline']}\n")
+        print(f"#### {FILES.get(file, f'simulated: {file}')}\n\n{of['verdict']['headline']}\n")
         print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
 
 
