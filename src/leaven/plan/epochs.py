@@ -14,7 +14,7 @@ from leaven.contracts import Rows
 from leaven.plan.expansion import step_facts
 from leaven.plan.fitting import FittedStep, fit_step
 from leaven.plan.rounds import RoundRows, read_by
-from leaven.plan.rows import Level, Made, add, check_gate, replaced
+from leaven.plan.rows import Level, Made, add, check_gate, check_kept, replaced
 from leaven.plan.steering import Steering
 from leaven.plan.steps import Plan, Step
 
@@ -63,7 +63,7 @@ class EpochRows:
 
         Steps of each round tell of all rounds together.
 
-        Raises GateError where a step leaves more rows as they were than it may.
+        Raises GateError where a step leaves more rows as they were than it may, or its filters refuse all it made.
         """
         told = [] if self.rounds is None else self.rounds.facts()
         for middle in sorted({_middle(one.step) for one in self.steps}):
@@ -73,6 +73,7 @@ class EpochRows:
                     continue
                 check_gate(step.called, step.fail_if_unchanged_over, made.tried, made.unchanged)
                 count = len(made.rows) if step.mode == "add" else made.tried
+                check_kept(step.called, count, made.refused)
                 fact = step_facts(self.plan, fitted.place) | {"made": count, "tried": made.tried}
                 told.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.refused)})
         return sorted(told, key=lambda fact: int(fact["index"]))

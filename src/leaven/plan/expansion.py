@@ -25,7 +25,7 @@ from leaven import seeds
 from leaven.contracts import Engine, Rows
 from leaven.errors import DataError, SpecError
 from leaven.plan.fitting import FittedStep, fit_step
-from leaven.plan.rows import Made, add, check_gate, replaced
+from leaven.plan.rows import Made, add, check_gate, check_kept, replaced
 from leaven.plan.steps import ALWAYS, Plan, Step
 from leaven.plan.stored import Stored
 from leaven.progress import Tell, quiet, within
@@ -103,7 +103,8 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
 
-    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order.
+    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order. Raises GateError
+    where filters refuse all rows of a step, or more stay as they were than it allows.
     """
     if other := next((step for step in plan.all if step.on_items), None):
         fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
@@ -232,6 +233,7 @@ def _expanded(train: Rows, current: Any, wait: Callable[[], None], plan: Plan, s
         blocks = place.made(work)
         facts.append(_fact(step_facts(plan, number), blocks))
         check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
+        check_kept(step.called, facts[-1]["made"], facts[-1]["refused"])
         rows = _all_rows(train, blocks, work)
         if step.mode == "replace":
             current = rows

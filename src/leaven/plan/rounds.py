@@ -15,7 +15,7 @@ from leaven import seeds
 from leaven.contracts import Rows
 from leaven.plan.expansion import step_facts
 from leaven.plan.fitting import fit_step
-from leaven.plan.rows import Made, add, check_gate
+from leaven.plan.rows import Made, add, check_gate, check_kept
 from leaven.plan.steps import Plan, Step
 
 
@@ -40,7 +40,7 @@ class RoundRows:
     def facts(self) -> list[dict[str, Any]]:
         """What each step makes in all rounds together; `rounds`: how many rows in each.
 
-        Raises GateError where a step leaves more rows as they were than it may.
+        Raises GateError where a step leaves more rows as they were than it may, or its filters refuse all it made.
         """
         self.so_far(1.0)
         told = []
@@ -54,6 +54,7 @@ class RoundRows:
                 refused.update(one.refused)
             tried, counts = sum(one.tried for one in made), [len(one.rows) for one in made]
             check_gate(step.called, step.fail_if_unchanged_over, tried, unchanged)
+            check_kept(step.called, sum(counts), refused)
             fact = step_facts(self.plan, place) | {"made": sum(counts), "tried": tried, "rounds": counts}
             told.append(fact | {"unchanged": dict(unchanged), "refused": dict(refused)})
         return told

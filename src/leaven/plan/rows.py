@@ -99,6 +99,14 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
         raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", f"{share:.0%} ({why})", fix)
 
 
+def check_kept(step_name: str, made: int, refused: Mapping[str, int]) -> None:
+    """Raises GateError where filters left nothing of what a step made."""
+    if made == 0 and any(count for reason, count in refused.items() if reason != NONE_FOUND):
+        why = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
+        fix = "loosen its filters (keep), or make rows that pass them"
+        raise GateError(f"step {step_name!r}", "at least one row that its filters keep", f"none ({why})", fix)
+
+
 def _changed(
     fitted: FittedStep, like: Any, chance: seeds.Keys, strength: npt.NDArray[np.float32]
 ) -> tuple[Any, dict[str, int]]:

@@ -8,6 +8,7 @@ import pytest
 
 from leaven.data.histories import Histories
 from leaven.data.shop import Shop
+from leaven.dosage.filters.surprisal import Surprisal
 from leaven.dosage.strategy import Uniform
 from leaven.engines.local import Local
 from leaven.errors import GateError
@@ -135,6 +136,18 @@ def test_a_step_that_leaves_too_much_as_it_was_stops_the_run() -> None:
     rows = Histories.of([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     with pytest.raises(GateError, match="67%"):
         expand(rows, Plan([Step(Crop(), fail_if_unchanged_over=0.5)]), seed=7)
+
+
+@pytest.mark.parametrize("when", ["once", "each_epoch", "each_round"])
+def test_filters_that_refuse_every_row_are_an_error_that_says_why(train, when) -> None:
+    step = Step(Markov(), when=when, keep=(Surprisal(band=(0.0, 1e-9)),))
+    plan = Plan([step], rounds=2 if when == "each_round" else 1)
+
+    def told() -> None:
+        epoch_rows(train, expand(train, plan, seed=7), plan, seed=7).facts()
+
+    with pytest.raises(GateError, match=r"got none \(\d+ too odd"):
+        told()
 
 
 def test_repeats_are_no_unchanged_rows() -> None:
