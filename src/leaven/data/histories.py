@@ -294,6 +294,13 @@ class Histories:
         return self
 
 
+def beginnings(rows: Histories, lengths: Ints) -> Histories:
+    """The first events of each row."""
+    starts = offsets(lengths)
+    source = np.repeat(rows.starts[:-1] - starts[:-1], lengths) + np.arange(starts[-1])
+    return rows.rebuilt(starts, rows.items[source], rows.times[source], source)
+
+
 def coded(row: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints:
     """int64: one number for each pair of a row and an item, or the mask; both ascend with it, the row first."""
     codes: Ints = row * (n_items + 2) + items

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import FittedRecommender, Ranked
-from leaven.data.histories import Histories, coded, offsets
+from leaven.data.histories import Histories, beginnings, coded
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -124,13 +124,6 @@ def _softmax(logits: Floats) -> Floats:
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     found: Floats = shares / shares.sum(axis=1, keepdims=True)
     return found
-
-
-def beginnings(rows: Histories, lengths: Ints) -> Histories:
-    """The first events of each row."""
-    starts = offsets(lengths)
-    source = np.repeat(rows.starts[:-1] - starts[:-1], lengths) + np.arange(starts[-1])
-    return rows.rebuilt(starts, rows.items[source], rows.times[source], source)
 
 
 def holds(known: Histories, items: npt.NDArray[np.int32]) -> Bools:

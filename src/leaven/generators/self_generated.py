@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from leaven import registry, seeds
 from leaven.contracts import FittedRecommender, Keys, Recommender, Training
-from leaven.data.histories import Histories, offsets
+from leaven.data.histories import Histories, beginnings, offsets
 from leaven.data.unused import Unused
 from leaven.errors import DataError, FitError
 from leaven.generators.folds import Folds
 from leaven.generators.frame import Frame, Frames, Targets, Where, check, mirrored
-from leaven.generators.listed import Law, beginnings, begun, by_id, calibrated, holds, looked_at, without_last
+from leaven.generators.listed import Law, begun, by_id, calibrated, holds, looked_at, without_last
 from leaven.generators.popularity import as_popular
 from leaven.kernels.births import first_days
 from leaven.progress import Tell, quiet, within

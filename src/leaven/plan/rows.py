@@ -94,17 +94,20 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
     """Raises GateError where more rows than the step allows stayed as they were."""
     share = sum(unchanged.values()) / max(tried, 1)
     if share > allowed:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in unchanged.items())
+        got = f"{share:.0%} ({_listed(unchanged)})"
         fix = "choose an operator that suits these rows, or raise fail_if_unchanged_over"
-        raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", f"{share:.0%} ({why})", fix)
+        raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", got, fix)
 
 
 def check_kept(step_name: str, made: int, refused: Mapping[str, int]) -> None:
     """Raises GateError where filters left nothing of what a step made."""
     if made == 0 and any(count for reason, count in refused.items() if reason != NONE_FOUND):
-        why = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
-        fix = "loosen its filters (keep), or make rows that pass them"
-        raise GateError(f"step {step_name!r}", "at least one row that its filters keep", f"none ({why})", fix)
+        got, fix = f"none ({_listed(refused)})", "loosen its filters (keep), or make rows that pass them"
+        raise GateError(f"step {step_name!r}", "at least one row that its filters keep", got, fix)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
 
 
 def _changed(

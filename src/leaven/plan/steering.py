@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from leaven import seeds
 from leaven.contracts import Controller, Decision, Feedback, Say, Signals
-from leaven.data.histories import HeldOut, Histories, concat, offsets
+from leaven.data.histories import HeldOut, Histories, beginnings, concat
 from leaven.data.samples import Samples
 from leaven.errors import DataError
 from leaven.plan.steps import Step
@@ -147,11 +147,10 @@ def _drawn(rows: Histories, among: npt.NDArray[np.bool_], key: int, most: int) -
 
 def _last_held_out(rows: Histories) -> HeldOut:
     """Rows as what was known before their last event, and that event."""
-    lengths, last = rows.lengths - 1, rows.starts[1:] - 1
-    starts = offsets(lengths)
-    source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], lengths)
-    known = rows.rebuilt(starts, rows.items[source], rows.times[source], source)
-    return HeldOut(known, rows.items[last], rows.times[last], np.arange(len(rows) + 1, dtype=np.int64))
+    last = rows.starts[1:] - 1
+    return HeldOut(
+        beginnings(rows, rows.lengths - 1), rows.items[last], rows.times[last], np.arange(len(rows) + 1, dtype=np.int64)
+    )
 
 
 def _both(one: HeldOut, other: HeldOut) -> HeldOut:

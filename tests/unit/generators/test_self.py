@@ -7,10 +7,10 @@ import pytest
 
 from leaven import seeds
 from leaven.contracts import Ranked
-from leaven.data.histories import Histories
+from leaven.data.histories import Histories, beginnings
 from leaven.dosage.filters.rank_fidelity import RankFidelity
 from leaven.errors import FitError, SpecError
-from leaven.generators.listed import Law, beginnings
+from leaven.generators.listed import Law
 from leaven.generators.self_generated import FittedSelf, SelfGenerated
 from leaven.recommenders.itemknn import ItemKnn
 
