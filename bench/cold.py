@@ -19,20 +19,20 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import FittedRecommender, Ranked, Training
-from leaven.data.histories import Histories
-from leaven.data.log import ItemSource, order, read, read_catalog
-from leaven.data.log.source import Source
-from leaven.data.split import Split, split
-from leaven.dosage.filters.copies import Copies
+from leaven import rng
+from leaven.augmentation import Plan, Step, catalog_views, expand
+from leaven.datasets.histories import Histories
 from leaven.encoders import Attributes, TfIdf
-from leaven.metrics.ranking import Ndcg, Recall
-from leaven.metrics.segments import by_count
-from leaven.plan import Plan, Step, catalog_views, expand
+from leaven.filters.copies import Copies
+from leaven.ingest import ItemSource, order, read, read_catalog
+from leaven.ingest.source_config import Source
+from leaven.metrics.ranking.list_metrics import Ndcg, Recall
+from leaven.metrics.ranking.segments import by_count
+from leaven.protocols import FittedRecommender, Ranked, Training
 from leaven.recommenders.multimodal import Multimodal
 from leaven.recommenders.transformer import Transformer
-from leaven.transforms.cold import ColdItems
+from leaven.splits.log_splits import Split, split
+from leaven.transforms.sequence.cold_items import ColdItems
 from leaven.transforms.text import DeleteWords, Synonyms
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
@@ -82,7 +82,7 @@ def measured(arm: Arm, data: Split, seed: int, steps: int) -> dict[str, Any]:
     rows: Histories = expand(data.train, histories, seed=7) if histories.all else data.train
     views = catalog_views(data.train.catalog, arm.plan, 7, seed) if len(histories.all) < len(arm.plan.all) else None
     begun = time.process_time()
-    training = Training(key=seeds.key(seed, "cold"), steps=steps, valid=data.valid, views=views)
+    training = Training(key=rng.key(seed, "cold"), steps=steps, valid=data.valid, views=views)
     fitted = arm.wish.fit(rows, training)
     spent = time.process_time() - begun
     ranked = fitted.recommend(data.test.histories, K)

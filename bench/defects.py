@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.judging.pictures import Photos
-from leaven.judging.tables import Table
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
+from leaven.quality.image_rows import Photos
+from leaven.quality.table_rows import Table
 
 GROUPS, PER_GROUP = 6, 50
 FIRST_DAY = 1_600_000_000
@@ -33,7 +33,7 @@ class HistoryLaw:
 
     def rows(self, count: int, key: int) -> Histories:
         """Fresh rows of this law."""
-        chance = seeds.generator(key)
+        chance = rng.generator(key)
         lengths = 4 + chance.geometric(0.15, count)
         tastes = np.stack([chance.permutation(self.groups)[:2] for _ in range(count)])
         items = np.zeros((count, lengths.max()), np.int64)
@@ -96,9 +96,9 @@ class TableLaw:
 
     def rows(self, count: int, key: int) -> Table:
         """Fresh rows of this law."""
-        law = seeds.generator(seeds.key(3, "law"))
+        law = rng.generator(rng.key(3, "law"))
         centres, mixing = 3.0 * law.standard_normal((5, 3)), law.standard_normal((3, self.columns))
-        chance = seeds.generator(key)
+        chance = rng.generator(key)
         mode = chance.integers(0, self.modes, count)
         structure = (centres[mode] + 0.7 * chance.standard_normal((count, 3))) @ mixing
         shape = (count, self.columns)
@@ -123,7 +123,7 @@ class PictureLaw:
 
     def rows(self, count: int, key: int) -> Photos:
         """Fresh pictures of this law, with what they show and words about it."""
-        chance = seeds.generator(key)
+        chance = rng.generator(key)
         kind = chance.integers(0, self.kinds, count)
         down, across = np.mgrid[0 : self.side, 0 : self.side][:, None]  # (1, side, side)
         x, y = (chance.uniform(0.35, 0.65, (count, 1, 1)) * self.side for _ in range(2))
@@ -147,7 +147,7 @@ FORMS, SIZES = ("disc", "square", "stripe", "cross"), ("small", "large")
 
 def shuffled(rows: Histories, key: int) -> Histories:
     """The items of each row in another order; times stay."""
-    order = np.lexsort((seeds.generator(key).random(rows.events), rows.row_of_event()))
+    order = np.lexsort((rng.generator(key).random(rows.events), rows.row_of_event()))
     return Histories.real(rows.items[order], rows.times, rows.starts, rows.keys, rows.n_items)
 
 
@@ -175,7 +175,7 @@ def stuttering(rows: Histories, key: int) -> Histories:
 def mispriced(rows: Histories, key: int) -> Histories:
     """Every event has the price of another."""
     price = rows.extra["price"]
-    return replace(rows, extra={"price": price[seeds.generator(key).permutation(len(price))]})
+    return replace(rows, extra={"price": price[rng.generator(key).permutation(len(price))]})
 
 
 def too_early(rows: Histories, key: int) -> Histories:
@@ -186,13 +186,13 @@ def too_early(rows: Histories, key: int) -> Histories:
 
 def words_shuffled(texts: list[str], key: int) -> list[str]:
     """The words of each text in another order."""
-    chance = seeds.generator(key)
+    chance = rng.generator(key)
     return [" ".join(chance.permutation(text.split()).tolist()) for text in texts]
 
 
 def columns_shuffled(rows: Table, key: int) -> Table:
     """Every column in an order of its own: right one by one, wrong together."""
-    chance = seeds.generator(key)
+    chance = rng.generator(key)
     return Table({name: column[chance.permutation(len(rows))] for name, column in rows.columns.items()})
 
 
@@ -222,7 +222,7 @@ def misdescribed(rows: Photos, key: int) -> Photos:
 
 
 def _others(names: Sequence[str], key: int) -> list[str]:
-    order = seeds.generator(key).permutation(len(names))
+    order = rng.generator(key).permutation(len(names))
     return [names[order[place]] if place % 3 == 0 else name for place, name in enumerate(names)]
 
 
@@ -236,7 +236,7 @@ def _of(law: Law) -> Made:
 
 
 def _after(law: Law, change: Callable[[Any, int], Any]) -> Made:
-    return lambda train, count, key: change(law.rows(count, key), seeds.key(key, "change"))
+    return lambda train, count, key: change(law.rows(count, key), rng.key(key, "change"))
 
 
 def _copied(train: Any, count: int, key: int) -> Any:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from leaven.config import Spec, load
 from leaven.engines.local import Local
 from leaven.experiment import run
 from leaven.progress import shown
-from leaven.spec import Spec, load
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))

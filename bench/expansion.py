@@ -32,8 +32,8 @@ from statistics import median
 
 import numpy as np
 
-from leaven import seeds
-from leaven.engines.shards import ONE_THREAD
+from leaven import rng
+from leaven.engines.shard_tasks import ONE_THREAD
 
 SPEC = """
 name = "size"
@@ -93,7 +93,7 @@ def write_log(path: Path, events: int) -> None:
     part = path.with_name(path.name + ".part")
     with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for number, first in enumerate(range(0, events, PART)):
-            rows, chance = min(PART, events - first), seeds.generator(seeds.key(7, "log", number))
+            rows, chance = min(PART, events - first), rng.generator(rng.key(7, "log", number))
             who = (users * chance.random(rows) ** 1.7).astype(np.int64)
             what = (items * chance.random(rows) ** 3).astype(np.int64)
             when = 1_600_000_000 + chance.integers(0, 100_000_000, rows)

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.reading import peak_megabytes
-from leaven import seeds
+from leaven import rng
 
 CATEGORIES, SPARSE, BLOCK = 400, 5_000, 1 << 20
 COLUMNS = {"user": "user", "item": "item", "time": "time", "price": "price", "quantity": "quantity"}
@@ -33,7 +33,7 @@ COLUMNS = {"user": "user", "item": "item", "time": "time", "price": "price", "qu
 
 def write_log(folder: Path, events: int) -> None:
     """events.parquet and items.parquet."""
-    draw = seeds.generator(seeds.key(7, "bench", "features"))
+    draw = rng.generator(rng.key(7, "bench", "features"))
     users, items = max(events // 20, 1), max(events // 200, 1)
     schema = pa.schema([("user", pa.string()), ("item", pa.string()), ("time", pa.int64()), ("price", pa.float64()),
                         ("quantity", pa.int32())])  # fmt: skip
@@ -53,9 +53,9 @@ def write_log(folder: Path, events: int) -> None:
 
 def described(folder: Path, positives: int, memory: str) -> dict[str, Any]:
     """Labelled rows of three parts, written to files."""
-    from leaven.data.log import ItemSource, read
-    from leaven.data.log.reading import connect
-    from leaven.data.sampling import Sampling, by_time
+    from leaven.ctr_features import Sampling, by_time
+    from leaven.ingest import ItemSource, read
+    from leaven.ingest.reader import connect
 
     began = time.perf_counter()
     source = ItemSource(
@@ -72,7 +72,7 @@ def described(folder: Path, positives: int, memory: str) -> dict[str, Any]:
 
 def hashed(folder: Path, rows: int) -> dict[str, Any]:
     """A ready table of 5,000 sparse columns, read into 64 numbers."""
-    from leaven.data.sampling import Labelled, read_labelled
+    from leaven.ctr_features import Labelled, read_labelled
 
     found = read_labelled(Labelled(str(folder / "wide.parquet"), "label", hashed=("f*",), buckets=64))
     return {"what": f"{len(found):,} rows of {SPARSE:,} sparse columns, hashed into {len(found.numeric)}"}
@@ -80,7 +80,7 @@ def hashed(folder: Path, rows: int) -> dict[str, Any]:
 
 def write_wide(folder: Path, rows: int) -> None:
     """wide.parquet: a hundredth of the cells is filled."""
-    draw, block = seeds.generator(seeds.key(7, "bench", "wide")), 5_000
+    draw, block = rng.generator(rng.key(7, "bench", "wide")), 5_000
     schema = pa.schema([("label", pa.int8()), *((f"f{place:04d}", pa.float32()) for place in range(SPARSE))])
     with pq.ParquetWriter(folder / "wide.parquet", schema, compression="zstd") as writer:
         for first in range(0, rows, block):
@@ -94,9 +94,9 @@ def write_wide(folder: Path, rows: int) -> None:
 
 def trained(folder: Path, epochs: float) -> dict[str, Any]:
     """The MLP on the training rows, which stay in their file."""
-    from leaven.clickers.nets import Mlp
-    from leaven.contracts import Training
-    from leaven.data.sample_files import SampleFiles
+    from leaven.ctr_models.neural import Mlp
+    from leaven.datasets.sample_files import SampleFiles
+    from leaven.protocols import Training
 
     files = SampleFiles.of(folder / "train.parquet")
     model = Mlp(hidden=(64, 32), batch=1024, epochs=epochs).fit(files, Training(key=7))

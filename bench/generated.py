@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.log import order, read
-from leaven.data.shop import first_order, second_order
-from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.denoiser import Denoiser
-from leaven.generators.gan import Gan
-from leaven.generators.markov import Markov
-from leaven.generators.self_generated import SelfGenerated
-from leaven.generators.vae import Vae
-from leaven.kernels.runs import run_hashes
-from leaven.metrics import diversity
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.sequence.denoiser import Denoiser
+from leaven.generators.sequence.gan import Gan
+from leaven.generators.sequence.markov import Markov
+from leaven.generators.sequence.recommender_rollouts import SelfGenerated
+from leaven.generators.sequence.vae import Vae
+from leaven.ingest import order, read
+from leaven.kernels.ngram_hashes import run_hashes
+from leaven.metrics.synthetic import coverage_estimators
+from leaven.simulator import first_order, second_order
 
 Numbers = npt.NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def wishes(steps: int | None, rank_steps: int | None) -> dict[str, Any]:
 def halves() -> tuple[Histories, Histories]:
     """(training users, held-out users) of Beauty."""
     rows = order(read(str(FILE))).histories
-    held_out = seeds.uniform(rows.keys, 5) < 0.2
+    held_out = rng.uniform(rows.keys, 5) < 0.2
     return rows.take(~held_out), rows.take(held_out)
 
 
@@ -69,7 +69,7 @@ def shown(rows: Histories, train: Histories) -> list[str]:
     for size in (2, 3):
         hashes, _ = run_hashes(rows.items, rows.starts, size)
         novel.append(1 - np.isin(hashes, run_hashes(train.items, train.starts, size)[0]).mean())
-    values = [(counts > 0).mean(), diversity.gini(counts), diversity.top_share(counts, 100), *novel]
+    values = [(counts > 0).mean(), coverage_estimators.gini(counts), coverage_estimators.top_share(counts, 100), *novel]
     return [f"{value:.3f}" for value in values]
 
 
@@ -82,7 +82,7 @@ def perplexity(fitted: Any, rows: Histories) -> str:
 
 def beauty(only: Sequence[str], steps: int | None, rank_steps: int | None) -> None:
     train, held = halves()
-    keys = seeds.user_keys([f"new{i}" for i in range(len(held))])
+    keys = rng.user_keys([f"new{i}" for i in range(len(held))])
     told = "as many steps as each finds right" if steps is None else f"{steps:,} steps"
     print(f"{len(train):,} users to learn from, {len(held):,} held out, {held.n_items:,} items; nets took {told}.\n")
     print("| rows | fit, s | perplexity | coverage | Gini | top 100 | novel pairs | novel threes |")
@@ -121,7 +121,7 @@ def known_law(only: Sequence[str], steps: int) -> None:
     drawn = [world(8, rows=6_000, length=10, seed=3) for world in (second_order, first_order)]
     worlds = [(rows.slice(0, 3_000), law) for rows, law in drawn]
     others = [(rows.slice(3_000, 6_000), followers(rows.slice(0, 3_000), law.ndim)[0]) for rows, law in drawn]
-    keys = seeds.user_keys([f"new{i}" for i in range(3_000)])
+    keys = rng.user_keys([f"new{i}" for i in range(3_000)])
     print("\nTwo worlds of 8 items, 3,000 rows each: how far what follows is from the true law.\n")
     print("| rows | order two | order one |\n|---|---|---|")
     for name, of in (("real", worlds), ("other real rows, from these", others)):

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Keys
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.engines.local import Local
-from leaven.generators.markov import FittedMarkov, Markov
+from leaven.generators.sequence.markov import FittedMarkov, Markov
+from leaven.protocols import Keys
 
 ROWS = 100_000
 
@@ -33,7 +33,7 @@ def timed(job: Callable[[], Any], clock: Callable[[], float] = time.process_time
 
 def world(rows: int, n_items: int = 20_000) -> Histories:
     """Long-tailed items, lengths as in a shop, neighbours that follow each other, times over two years."""
-    draw = seeds.generator(seeds.key(7, "bench", "generators"))
+    draw = rng.generator(rng.key(7, "bench", "generators"))
     lengths = 3 + draw.geometric(0.12, rows)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     popular = (n_items * draw.random(starts[-1]) ** 3).astype(np.int64)
@@ -42,7 +42,7 @@ def world(rows: int, n_items: int = 20_000) -> Histories:
     gaps = (10 ** draw.uniform(1, 6, starts[-1])).astype(np.int64)
     total = np.cumsum(gaps)
     times = total - np.repeat(total[starts[:-1]], lengths) + np.repeat(begun, lengths)
-    keys = seeds.user_keys([str(row) for row in range(rows)])
+    keys = rng.user_keys([str(row) for row in range(rows)])
     return Histories.real(near % n_items + 1, times, starts, keys, n_items)
 
 
@@ -53,7 +53,7 @@ def made(shared: FittedMarkov, shard: Keys) -> int:
 
 def markov(rows: int) -> None:
     train = world(rows)
-    keys = seeds.user_keys([f"new{row}" for row in range(rows)])
+    keys = rng.user_keys([f"new{row}" for row in range(rows)])
     print(f"Markov, order 2: {train.events:,} training events of {rows:,} rows over {train.n_items:,} items")
     print(f"  {'':8} {'fit s':>6} {'new events':>11} {'seconds':>8} {'million/s':>10}")
     for where in ("alone", "after", "before"):
@@ -69,13 +69,13 @@ def markov(rows: int) -> None:
 
 def decoding(rows: int) -> None:
     """A transformer's rows, written together and one at a time by the same code; its weights do not matter here."""
-    from leaven.generators.autoregressive import Autoregressive
-    from leaven.generators.decoding import write
+    from leaven.generators.sequence.autoregressive import Autoregressive
+    from leaven.generators.sequence.decoding import write
 
     train = world(5_000)
     fitted = Autoregressive(steps=1).fit(train, 7)
     net = copy.deepcopy(fitted.net).double().eval()
-    keys = seeds.user_keys([f"new{row}" for row in range(rows)])
+    keys = rng.user_keys([f"new{row}" for row in range(rows)])
 
     def per_event(batches: list[Keys]) -> float:
         frames = [fitted.frames.begin(fitted.wish, batch, None) for batch in batches]
@@ -92,7 +92,7 @@ def decoding(rows: int) -> None:
 def workers(rows: int) -> None:
     train = world(rows)
     fitted = Markov().fit(train, 7)
-    shards = np.array_split(seeds.user_keys([f"new{row}" for row in range(rows * 20)]), 40)
+    shards = np.array_split(rng.user_keys([f"new{row}" for row in range(rows * 20)]), 40)
     alone, pair = (timed(lambda n=n: sum(Local(n).map(made, shards, fitted)), time.perf_counter)[1] for n in (1, 2))
     print(f"Local engine, {rows * 20:,} rows in 40 shards, start included:")
     print(f"  1 worker {alone:.1f} s, 2 workers {pair:.1f} s: x {alone / pair:.2f}")

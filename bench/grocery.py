@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import ImageTransform
-from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures, read
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.images import Pictures, read
+from leaven.protocols import ImageTransform
 from leaven.transforms.image import (
     Brightness,
     Contrast,
@@ -71,7 +71,7 @@ def catalog() -> Catalog:
 
 def measure(arm: str, seed: int, steps: int, train: Pictures, test: Pictures) -> npt.NDArray[np.bool_]:
     """bool (test photographs,): which were told rightly."""
-    from leaven.nets.pictures import PictureTraining, learn
+    from leaven.nn.image_classifier import PictureTraining, learn
 
     wish = ARMS[arm]
     views = None
@@ -81,7 +81,7 @@ def measure(arm: str, seed: int, steps: int, train: Pictures, test: Pictures) ->
         def views(part: Pictures, keys: npt.NDArray[np.uint64]) -> Pictures:
             return fitted(part, keys, np.ones(len(part), np.float32))
 
-    training = PictureTraining(key=seeds.key(seed, "grocery"), steps=steps, device="cpu")
+    training = PictureTraining(key=rng.key(seed, "grocery"), steps=steps, device="cpu")
     encoder = learn(train, train.items.astype(np.int64) - 1, training, views)
     return np.asarray(encoder.chances(test.pixels).argmax(axis=1) == test.items - 1)
 
@@ -93,7 +93,7 @@ def place(arm: str, seed: int, steps: int) -> Path:
 
 def lift(arm: Hits, base: Hits) -> tuple[float, float, float]:
     """Difference of two arms' hits (seeds, photographs), and the central 95 % of it over photographs and seeds."""
-    off, draw = arm - base, seeds.generator(seeds.key(0, "grocery"))
+    off, draw = arm - base, rng.generator(rng.key(0, "grocery"))
     drawn = np.empty(DRAWS)
     for at in range(DRAWS):
         rows = draw.integers(0, off.shape[0], off.shape[0])

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from leaven.contracts import FittedRecommender, Recommender, Training
-from leaven.data.histories import HeldOut, Histories
-from leaven.metrics.ranking import HitRate, Ndcg
-from leaven.recommenders.itemknn import FittedItemKnn, ItemKnn
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.metrics.ranking.list_metrics import HitRate, Ndcg
+from leaven.protocols import FittedRecommender, Recommender, Training
+from leaven.recommenders.item_knn import FittedItemKnn, ItemKnn
 from leaven.recommenders.popularity import Popularity
 
 FILES = {"Beauty": "Beauty.txt", "Sports": "Sports_and_Outdoors.txt"}

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.defects import LAWS
-from leaven import seeds
-from leaven.contracts import Training
-from leaven.data.histories import Histories
-from leaven.judging import Beside, Judgement, judge
-from leaven.judging.halves import REJECTED
-from leaven.judging.inputs import KINDS
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.protocols import Training
+from leaven.quality import Beside, Judgement, judge
+from leaven.quality.loading import KINDS
+from leaven.quality.null_reference import REJECTED
 from leaven.registry import found, kinds, made
 
 PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
@@ -81,9 +81,9 @@ MADE_FOR: dict[str, dict[str, str]] = {
 def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] = (), halves: int = 20) -> Judgement:
     """One judgement of `rows` new rows with a defect, against as many held-out and training rows."""
     law, defects = LAWS[kind]
-    key = seeds.key(11, "judging", kind, place)
-    real, held = law.rows(rows, seeds.key(key, "real")), law.rows(rows, seeds.key(key, "held"))
-    new = defects[defect](real, rows, seeds.key(key, "new"))
+    key = rng.key(11, "judging", kind, place)
+    real, held = law.rows(rows, rng.key(key, "real")), law.rows(rows, rng.key(key, "held"))
+    new = defects[defect](real, rows, rng.key(key, "new"))
     return judge(real, held, new, kind, seed=place, metrics=metrics, halves=halves, beside=beside(real, metrics))
 
 
@@ -132,7 +132,7 @@ def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[s
 def speed(kind: str) -> None:
     """Seconds and memory of judging many real rows as if they were new ones; a process of its own."""
     law, rows = LAWS[kind][0], MANY[kind]
-    real, held, new = (law.rows(rows, seeds.key(11, "judging", "speed", kind, side)) for side in range(3))
+    real, held, new = (law.rows(rows, rng.key(11, "judging", "speed", kind, side)) for side in range(3))
     began, spent = time.perf_counter(), time.process_time()
     found = judge(real, held, new, kind, seed=7, beside=beside(real))
     wall, spent = time.perf_counter() - began, time.process_time() - spent

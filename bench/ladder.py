@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.compare.clicks import ClickEffect, compare_clicks
-from leaven.contracts import Training
-from leaven.data.clean import Clean, clean
-from leaven.data.log import read
-from leaven.data.sampling import Sampling, by_time
-from leaven.metrics.clicks import Auc, CalibrationError, ClickAveragePrecision, LogLoss
+from leaven import rng
+from leaven.cleaning import Clean, clean
+from leaven.ctr_features import Sampling, by_time
+from leaven.ingest import read
+from leaven.metrics.ctr.ctr_metrics import Auc, CalibrationError, ClickAveragePrecision, LogLoss
+from leaven.protocols import Training
 from leaven.registry import made
+from leaven.stats.ctr_comparison import ClickEffect, compare_clicks
 
 LOG = Path(os.environ.get("LEAVEN_DATA", Path(__file__).parent.parent / "../shared/data")) / "online_retail.csv.gz"
 COLUMNS = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     spent = {}
     for name, (fields, trainings) in MODELS.items():
         began, wish = time.process_time(), made("click_models", name, fields)
-        fits = (wish.fit(train, Training(seeds.key(7, "ladder", seed), valid=valid)) for seed in range(trainings))
+        fits = (wish.fit(train, Training(rng.key(7, "ladder", seed), valid=valid)) for seed in range(trainings))
         chances[name] = [fitted.predict(test) for fitted in fits]
         spent[name] = (time.process_time() - began) / trainings
     found = {(one.arm, one.metric): one for one in compare_clicks(chances, test, METRICS, "mlp", 7)}

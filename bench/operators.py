@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from leaven import registry
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
@@ -135,7 +135,7 @@ REFERENCE: dict[str, Callable[..., Pair]] = {
 
 def reference_arm() -> dict[str, float]:
     """Nanoseconds a history of the loop."""
-    from leaven.transforms.neighbours import Neighbours
+    from leaven.transforms.sequence.neighbor_table import Neighbours
 
     rows = beauty()
     fitted = Neighbours().fit(rows)
@@ -232,8 +232,8 @@ def epoch_arm() -> dict[str, float]:
 
     The operators keep every length, so that both epochs learn from the same number of targets in as many steps.
     """
-    from leaven.contracts import Training
-    from leaven.plan import Plan, Step, epoch_rows
+    from leaven.augmentation import Plan, Step, epoch_rows
+    from leaven.protocols import Training
     from leaven.recommenders.transformer import Transformer
 
     train, wish = beauty(), Transformer()
@@ -265,7 +265,7 @@ def first_call_arm() -> dict[str, float]:
 
 def neighbours_arm() -> dict[str, float]:
     """A table of at least 1.5 million pairs: Beauty, and as much of it again with other neighbours."""
-    from leaven.transforms.likeness import Meeting, _pairs, by_cooccurrence
+    from leaven.transforms.sequence.item_similarity import Meeting, _pairs, by_cooccurrence
 
     rows = beauty()
     by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0))
@@ -275,7 +275,7 @@ def neighbours_arm() -> dict[str, float]:
 
 def windows_arm() -> dict[str, float]:
     """Memory above the input while every prefix of 20 million events passes by in batches."""
-    from leaven.transforms.windows import Windows
+    from leaven.transforms.sequence.windows import Windows
 
     count = 20_000_000
     starts = np.arange(0, count + 1, 20, dtype=np.int64)

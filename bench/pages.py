@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from leaven import registry
-from leaven.contracts import Transform
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.plan import Plan, Step, expand, preview
+from leaven.augmentation import Plan, Step, expand, preview
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
+from leaven.protocols import Transform
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, SPEEDS = DOCS / "operators.md", DOCS / "results" / "speeds.md"

@@ -53,13 +53,13 @@ def wish() -> PictureChain:
 
 def measure() -> dict[str, float]:
     """Pictures a second of ours: decoded, decoded and changed."""
-    from leaven import seeds
-    from leaven.data.catalog import Catalog
-    from leaven.data.pictures import Pictures, of_bytes, resized
+    from leaven import rng
+    from leaven.datasets.catalog import Catalog
+    from leaven.datasets.images import Pictures, of_bytes, resized
 
     held = [path.read_bytes() for path in sorted(DATA.glob("*.jpg"))[:COUNT]]
     fitted = wish().fit(Catalog(ids=[]))
-    keys = seeds.user_keys([str(place) for place in range(len(held))])
+    keys = rng.user_keys([str(place) for place in range(len(held))])
     ones = np.ones(BATCH, np.float32)
 
     def work(begin: int, change: bool) -> None:

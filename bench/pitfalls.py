@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut, Histories, concat
-from leaven.data.shop import Shop
-from leaven.metrics.ranking import Ndcg
+from leaven import rng
+from leaven.datasets.histories import HeldOut, Histories, concat
+from leaven.metrics.ranking.list_metrics import Ndcg
+from leaven.protocols import Ranked
+from leaven.simulator import Shop
 
 Table = npt.NDArray[np.float64]
 SEEDS = (7, 8, 9)
@@ -78,7 +78,7 @@ def leave_one_out_leak(seed: int) -> dict[str, float]:
     later = np.array([(train.times > time).mean() for time in early.times])
     past = cut(train, train.times > low)
     # as many events as the honest training has, but of all times: what is the leak, what is mere size?
-    drawn = seeds.generator(seeds.key(seed, "leak")).permutation(len(train))
+    drawn = rng.generator(rng.key(seed, "leak")).permutation(len(train))
     fewer = train.take(drawn[: int(np.searchsorted(np.cumsum(train.lengths[drawn]), past.events)) + 1])
     return {
         "training events later than the target": float(later.mean()),
@@ -93,14 +93,14 @@ def sample_chain(train: Histories, rows: int, sharpen: float, key: int) -> Histo
     followed, popular = counts(train)
     law = (followed + 0.1 * popular / popular.sum()) ** sharpen
     law /= law.sum(axis=1, keepdims=True)
-    chance = seeds.generator(key)
+    chance = rng.generator(key)
     items = np.zeros((rows, 10), np.int64)
     items[:, 0] = chance.choice(len(popular), rows, p=popular**sharpen / (popular**sharpen).sum())
     for step in range(1, 10):
         passed = law[items[:, step - 1]].cumsum(axis=1) < chance.random(rows)[:, None]
         items[:, step] = np.minimum(passed.sum(axis=1), len(popular) - 1)
     times = np.tile(np.arange(10), rows)
-    keys = seeds.row_keys(key, np.arange(rows, dtype=np.uint64))
+    keys = rng.row_keys(key, np.arange(rows, dtype=np.uint64))
     return Histories.real(items.ravel() + 1, times, np.arange(rows + 1) * 10, keys, train.n_items)
 
 
@@ -110,8 +110,8 @@ def popularity_echo(seed: int) -> dict[str, float]:
     figures = {"share of the 60 top items, real": top_share(train)}
     alone, beside = train, train
     for turn in (1, 2, 3):
-        alone = sample_chain(alone, 3000, 1.2, seeds.key(seed, "alone", turn))
-        beside = concat([train, sample_chain(beside, 3000, 1.2, seeds.key(seed, "beside", turn))])
+        alone = sample_chain(alone, 3000, 1.2, rng.key(seed, "alone", turn))
+        beside = concat([train, sample_chain(beside, 3000, 1.2, rng.key(seed, "beside", turn))])
         if turn in (1, 3):
             figures[f"share after {turn} round(s), generated rows alone"] = top_share(alone)
             figures[f"share after {turn} round(s), beside the real rows"] = top_share(beside)
@@ -127,7 +127,7 @@ def judged_on_generated_users(seed: int) -> dict[str, float]:
     """The same ranking of the same model, for users that were generated and for real ones."""
     held_out = last_out(Shop(seed=seed).open().histories)
     train = held_out.histories
-    new = sample_chain(train, len(train), 1.2, seeds.key(seed, "judge"))
+    new = sample_chain(train, len(train), 1.2, rng.key(seed, "judge"))
     return {
         "NDCG@10 on real users": ndcg(train, held_out),
         "NDCG@10 on generated users": ndcg(train, last_out(new)),
@@ -140,7 +140,7 @@ def ties(seed: int) -> dict[str, float]:
     known, rows = held_out.histories, np.arange(len(held_out))
     values = scores(known, known, fallback=False)
     place = (rows, held_out.items - 1)
-    lot = seeds.generator(seeds.key(seed, "ties")).random(values.shape) * 0.5
+    lot = rng.generator(rng.key(seed, "ties")).random(values.shape) * 0.5
     nudged = {"for the model": 0.5, "against it": -0.5}
     figures = {}
     for name, nudge in nudged.items():

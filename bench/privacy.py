@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 
 from bench.tables import columns_of, usefulness
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.log import order, read
-from leaven.data.samples import Samples
-from leaven.data.sampling import Sampling, by_time
-from leaven.generators.autoregressive import Autoregressive
+from leaven import rng
+from leaven.ctr_features import Sampling, by_time
+from leaven.datasets.histories import Histories
+from leaven.datasets.samples import Samples
 from leaven.generators.privacy import Privacy
-from leaven.generators.table.vae import TableVae
-from leaven.judging import judge
-from leaven.metrics.privacy import tpr_at
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.tabular.tabular_vae import TableVae
+from leaven.ingest import order, read
+from leaven.metrics.synthetic.privacy_estimators import tpr_at
+from leaven.quality import judge
 
 METRICS = ("attack_auc", "attack_tpr")
 ITEMS = 1_000  # most frequent items: gradients of single users grow with the catalogue
@@ -54,14 +54,14 @@ def histories(count: int, held: int) -> tuple[Histories, Histories]:
     starts = np.concatenate([[0], np.cumsum(kept)])[rows.starts]
     rows = Histories.real(dense[rows.items][kept], rows.times[kept], starts, rows.keys, ITEMS)
     rows = rows.take(np.flatnonzero(rows.lengths >= 2))
-    chosen = seeds.generator(seeds.key(5, "privacy")).permutation(len(rows))[: count + held]
+    chosen = rng.generator(rng.key(5, "privacy")).permutation(len(rows))[: count + held]
     return rows.take(chosen[:count]), rows.take(chosen[count:])
 
 
 def samples(count: int, held: int) -> tuple[Samples, Samples, Samples]:
     """(training, held-out, test rows) of Beauty: would this user take this item now? No user is in two of them."""
     rows = by_time(read(str(beauty())), Sampling(ratio=1, most_positives=4000, ids=False), key=7)[0]
-    users = seeds.generator(seeds.key(5, "privacy")).permutation(np.unique(rows.users))
+    users = rng.generator(rng.key(5, "privacy")).permutation(np.unique(rows.users))
     parts = np.split(users, [count, count + held])
     return tuple(rows.take(np.isin(rows.users, part)) for part in parts)  # type: ignore[return-value]
 
@@ -116,7 +116,7 @@ class OfTables:
 
 
 def _keys(made: int) -> Any:
-    return seeds.user_keys([f"made {place}" for place in range(made)])
+    return rng.user_keys([f"made {place}" for place in range(made)])
 
 
 def _attack(found: Any) -> str:

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Training
-from leaven.data.histories import HeldOut, Histories
-from leaven.metrics.ranking import Ndcg, Recall
-from leaven.recommenders.blend import Blend
+from leaven import rng
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.metrics.ranking.list_metrics import Ndcg, Recall
+from leaven.protocols import Training
+from leaven.recommenders.rank_fusion import Blend
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import made
 
@@ -62,7 +62,7 @@ def held_out(rows: list[list[int]], back: int, n_items: int) -> HeldOut:
 
 def measured(wish: Any, task: Task, seed: int, steps: int | None = None) -> dict[str, float]:
     """NDCG@10 and HR@10 on validation and on test, steps, and seconds of training."""
-    training = Training(key=seeds.key(seed, "quality"), steps=steps, valid=task.valid, tell=_told)
+    training = Training(key=rng.key(seed, "quality"), steps=steps, valid=task.valid, tell=_told)
     began = time.perf_counter()
     fitted = wish.fit(task.train, training)
     figures = {"seconds": time.perf_counter() - began, "steps": len(fitted.curve) and fitted.curve[-1]["step"]}

@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 
 from bench.quality import FILES, Task, measured, read
-from leaven import seeds
-from leaven.contracts import FittedRecommender, Training
-from leaven.data.histories import Histories
-from leaven.dosage.strategy import Uniform
-from leaven.generators.self_generated import SelfGenerated
-from leaven.plan import Plan, Step, expand
+from leaven import rng
+from leaven.augmentation import Plan, Step, expand
+from leaven.datasets.histories import Histories
+from leaven.generators.sequence.recommender_rollouts import SelfGenerated
+from leaven.protocols import FittedRecommender, Training
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import made
+from leaven.strategies.copy_counts import Uniform
 
 RSIR: dict[str, Any] = {
     "where": "after",
@@ -123,7 +123,7 @@ def learned(
     counts = np.sort(np.bincount(rows.items))[::-1]
     figures = {"rows": float(len(rows) - len(task.train)), "top": float(counts[:100].sum() / counts.sum())}
     figures["steps"] = steps = steps_of(task, rows, asked)
-    fitted = Transformer().fit(rows, Training(key=seeds.key(seed, "rounds"), steps=steps, valid=task.valid))
+    fitted = Transformer().fit(rows, Training(key=rng.key(seed, "rounds"), steps=steps, valid=task.valid))
     return fitted, measured(Known(fitted), task, seed) | figures
 
 

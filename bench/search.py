@@ -19,11 +19,11 @@ import numpy as np
 
 from bench.examples import ROOT, arms, groups, with_arms
 from bench.quality import FILES, FOLDER
-from leaven.data.shop import Shop
+from leaven.config import load
 from leaven.engines.local import Local
 from leaven.experiment import run
 from leaven.progress import shown
-from leaven.spec import load
+from leaven.simulator import Shop
 
 SPEC = ROOT / "examples" / "search.toml"
 RUNS = ROOT / "runs" / "search"

@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.clickers.nets import Mlp
-from leaven.compare import Question, compare
-from leaven.contracts import Training
-from leaven.data.samples import Samples
-from leaven.data.sampling import Sampling, by_time
-from leaven.dosage.strategy import Uniform
-from leaven.generators.table.copula import Copula
-from leaven.metrics.clicks import Auc
-from leaven.plan import Plan, Step, epoch_rows, expand
-from leaven.transforms.table.cells import FeatureMask, SwapNoise
-from leaven.transforms.table.numbers import NumericNoise
-from leaven.transforms.table.repeat import RepeatRows
-from leaven.transforms.table.rows import RowMixup
+from leaven import rng
+from leaven.augmentation import Plan, Step, epoch_rows, expand
+from leaven.ctr_features import Sampling, by_time
+from leaven.ctr_models.neural import Mlp
+from leaven.datasets.samples import Samples
+from leaven.generators.tabular.copula import Copula
+from leaven.metrics.ctr.ctr_metrics import Auc
+from leaven.protocols import Training
+from leaven.stats import Question, compare
+from leaven.strategies.copy_counts import Uniform
+from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
+from leaven.transforms.tabular.numeric_noise import NumericNoise
+from leaven.transforms.tabular.row_mixup import RowMixup
+from leaven.transforms.tabular.row_repeat import RepeatRows
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def a_share(rows: Samples, share: float) -> Samples:
     """That share of each class by lot, five of each at least; larger shares hold the smaller ones."""
-    lot = seeds.uniform(seeds.row_keys(seeds.key(7, "share"), rows.keys), 0)
+    lot = rng.uniform(rng.row_keys(rng.key(7, "share"), rows.keys), 0)
     kept = np.zeros(len(rows), bool)
     for mine in (rows.label > 0.5, rows.label <= 0.5):
         places = np.flatnonzero(mine)
@@ -90,15 +90,15 @@ def _values(train: Samples, valid: Samples, test: Samples, plan: Plan, asked: ar
     for seed in range(asked.seeds):
         epochs = epoch_rows(train, rows, plan, 7, seed)
         refresh = None if epochs.is_still else epochs
-        model = Mlp(batch=128).fit(rows, Training(seeds.key(7, "train", seed), asked.steps, valid, refresh))
+        model = Mlp(batch=128).fit(rows, Training(rng.key(7, "train", seed), asked.steps, valid, refresh))
         found.append(Auc().of_users(test.label.astype(float), model.predict(test), test.users))
     return np.stack(found)
 
 
 def _events(asked: argparse.Namespace) -> Any:
-    from leaven.data.clean import Clean, clean
-    from leaven.data.log import ItemSource, read
-    from leaven.data.shop import Shop
+    from leaven.cleaning import Clean, clean
+    from leaven.ingest import ItemSource, read
+    from leaven.simulator import Shop
 
     if asked.retail:
         columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}

@@ -19,9 +19,9 @@ from numba import config
 
 from bench.operators import repeated
 from leaven import registry
-from leaven.data.histories import Histories
-from leaven.data.log import ItemSource, order, read, read_catalog
-from leaven.data.log.source import Source
+from leaven.datasets.histories import Histories
+from leaven.ingest import ItemSource, order, read, read_catalog
+from leaven.ingest.source_config import Source
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 ROWS, TURNS = 200_000, 3

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Training
-from leaven.data.samples import Samples
-from leaven.judging import judge
+from leaven import rng
+from leaven.datasets.samples import Samples
+from leaven.protocols import Training
+from leaven.quality import judge
 from leaven.registry import made
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -73,9 +73,9 @@ def synthetic() -> Samples:
 
 def retail() -> Samples | None:
     """Samples of the gift shop's log, as in chapter 8; None where the file is not there."""
-    from leaven.data.clean import Clean, clean
-    from leaven.data.log import read
-    from leaven.data.sampling import Sampling, by_time
+    from leaven.cleaning import Clean, clean
+    from leaven.ctr_features import Sampling, by_time
+    from leaven.ingest import read
 
     path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "online_retail.csv.gz"
     if not path.exists():
@@ -94,7 +94,7 @@ def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()
         else numbers[:, place]
         for place, column in enumerate(columns)
     }
-    return Samples.real(cells, np.asarray(label, np.float32), seeds.mix(np.arange(1, len(label) + 1, dtype=np.uint64)))
+    return Samples.real(cells, np.asarray(label, np.float32), rng.mix(np.arange(1, len(label) + 1, dtype=np.uint64)))
 
 
 TABLES: dict[str, Callable[[], Samples | None]] = {
@@ -107,7 +107,7 @@ TABLES: dict[str, Callable[[], Samples | None]] = {
 
 def thirds(rows: Samples, most: int) -> tuple[Samples, Samples, Samples]:
     """(train, held out, test), by lot, at most `most` rows each."""
-    order = seeds.generator(seeds.key(7, "thirds")).permutation(len(rows))
+    order = rng.generator(rng.key(7, "thirds")).permutation(len(rows))
     size = min(len(rows) // 3, most)
     return tuple(rows.take(order[nth * size : (nth + 1) * size]) for nth in range(3))  # type: ignore[return-value]
 
@@ -135,7 +135,7 @@ def told_apart(real: Samples, new: Samples) -> float:
     rows = real.joined([new])
     cells = np.column_stack([rows.numbers, rows.codes, rows.label])
     made = np.repeat([0, 1], [len(real), len(new)])
-    fold = seeds.generator(seeds.key(7, "folds")).permutation(len(made)) % 2
+    fold = rng.generator(rng.key(7, "folds")).permutation(len(made)) % 2
     found = []
     for part in (0, 1):
         trees = HistGradientBoostingClassifier(max_iter=60, min_samples_leaf=10, random_state=1)
@@ -161,7 +161,7 @@ def table(name: str, rows: Samples, most: int, kinds: list[str]) -> None:
         kind, own = KINDS[title]
         began = time.process_time()
         fitted = made("table_generators", kind, own).fit(train, key=5)
-        new = fitted.sample(seeds.mix(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
+        new = fitted.sample(rng.mix(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
         spent = time.process_time() - began
         verdict = judge(train, held, new, "table", metrics=METRICS)
         cells = [f"{verdict[metric].value:.3f} ({verdict[metric].reference:.3f})" for metric in METRICS]

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.gan import Gan
-from leaven.generators.markov import Markov
-from leaven.generators.text.titles import Titles, TitleWriter, learn
-from leaven.generators.vae import Vae
-from leaven.judging.texts import together
-from leaven.metrics import copying
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.sequence.gan import Gan
+from leaven.generators.sequence.markov import Markov
+from leaven.generators.sequence.vae import Vae
+from leaven.generators.text.catalog_language_model import Titles, TitleWriter, learn
+from leaven.metrics.synthetic import memorization
+from leaven.quality.text_rows import together
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 KEPT, COUNT, VIEWS = Path("runs/titles"), 1_000, 300
@@ -51,7 +51,7 @@ def titles() -> tuple[list[str], list[str]]:
         raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
     with (FOLDER / "items.csv").open(encoding="utf-8") as file:
         found = [(row["item_id"], row["title"]) for row in csv.DictReader(file) if row["title"].strip()]
-    lot = seeds.uniform(seeds.row_keys(seeds.key(7, "titles"), seeds.user_keys([one for one, _ in found])), 0)
+    lot = rng.uniform(rng.row_keys(rng.key(7, "titles"), rng.user_keys([one for one, _ in found])), 0)
     known = [title for (_, title), draw in zip(found, lot, strict=True) if draw >= 0.1]
     unseen = dict.fromkeys(title for (_, title), draw in zip(found, lot, strict=True) if draw < 0.1)
     return known, [title for title in unseen if title not in set(known)]
@@ -60,7 +60,7 @@ def titles() -> tuple[list[str], list[str]]:
 def measured(name: str) -> dict[str, Any]:
     """How likely unseen titles are to it, what it writes of its own, and how many views of titles pass the checks."""
     known, unseen = titles()
-    keys = seeds.row_keys(seeds.key(1, "bench"), seeds.mix(np.arange(COUNT, dtype=np.uint64)))
+    keys = rng.row_keys(rng.key(1, "bench"), rng.mix(np.arange(COUNT, dtype=np.uint64)))
     if name == REAL:
         return looks(unseen[:COUNT], known) | {"examples": unseen[:3]}
     wish = Titles(by=KINDS[name], most_new=30)
@@ -84,10 +84,10 @@ def looks(made: list[str], known: list[str]) -> dict[str, float]:
     new, old = (one.words for one in together([[text for text in made if text], known]))
     return {
         "words": float(new.lengths.mean()),
-        "distinct": copying.distinct_share(new, 2),
-        "novel": float(np.nanmean(copying.novel_share(new, old, 3))),
-        "copies": float(copying.exact_copies(new, old).mean()),
-        "near": float(copying.near_copies(new, old).mean()),
+        "distinct": memorization.distinct_share(new, 2),
+        "novel": float(np.nanmean(memorization.novel_share(new, old, 3))),
+        "copies": float(memorization.exact_copies(new, old).mean()),
+        "near": float(memorization.near_copies(new, old).mean()),
     }
 
 

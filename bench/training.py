@@ -25,7 +25,7 @@ import numpy as np
 from bench.peers import python_of
 
 if TYPE_CHECKING:
-    from leaven.data.histories import Histories
+    from leaven.datasets.histories import Histories
 
 LOSSES = ("full", "shared_negatives")
 TARGETS = {"full": 1 / 30, "shared_negatives": 1 / 60}
@@ -39,7 +39,7 @@ def sequences() -> Path:
 
 def histories(path: Path, hidden: int) -> Histories:
     """All users without their last `hidden` events."""
-    from leaven.data.histories import Histories
+    from leaven.datasets.histories import Histories
 
     rows = [[int(item) for item in line.split()[1:]] for line in path.read_text().splitlines()]
     return Histories.of([row[: len(row) - hidden] for row in rows], max(map(max, rows)))
@@ -54,7 +54,7 @@ def peak_megabytes() -> float:
 
 def measure(loss: str, path: Path) -> dict[str, float]:
     """One epoch and one ranking of all users; seconds of the wall and of the processor, targets, memory."""
-    from leaven.contracts import Training
+    from leaven.protocols import Training
     from leaven.recommenders import transformer
 
     wish, train = transformer.Transformer(loss=loss), histories(path, 2)

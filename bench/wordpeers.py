@@ -26,7 +26,7 @@ from bench.words import catalog
 from leaven import registry
 from leaven.transforms.text import item_keys
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.views import changed
+from leaven.transforms.text.text_views import changed
 from leaven.transforms.text.wordnet import folder as wordnet_folder
 
 OURS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from leaven import registry, seeds
-from leaven.data.catalog import Catalog
-from leaven.data.shop import Shop
+from leaven import registry, rng
+from leaven.datasets.catalog import Catalog
+from leaven.simulator import Shop
 from leaven.transforms.text import Synonyms, item_keys, wordnet
-from leaven.transforms.text.views import changed, unchanged
+from leaven.transforms.text.text_views import changed, unchanged
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 WANTED = {"delete": 100_000, "swap": 100_000, "insert": 100_000, "synonyms": 50_000}
@@ -86,10 +86,10 @@ def sample(name: str, count: int) -> Iterator[tuple[str, str, str]]:
     """(title, word, what took its place): the first change of the first changed titles in a drawn order."""
     items = catalog(name)
     texts, keys = list(items.words["title"]), item_keys(items)
-    chance = seeds.row_keys(seeds.key(SEED, "sample"), keys)
+    chance = rng.row_keys(rng.key(SEED, "sample"), keys)
     changes = Synonyms().fit(items).changes(texts, chance, np.ones(len(texts), np.float32))
     first = {row: (word, new) for row, word, new in reversed(changes)}
-    order = np.argsort(seeds.uniform(keys, SEED), kind="stable").tolist()
+    order = np.argsort(rng.uniform(keys, SEED), kind="stable").tolist()
     for place in itertools.islice((place for place in order if place in first), count):
         yield texts[place], *first[place]
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import leaven
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut
-from leaven.torch import HistoriesDataset, HistoriesLoader, HistoriesStream, known_batches
+from leaven.datasets.histories import HeldOut
+from leaven.protocols import Ranked
+from leaven.pytorch import HistoriesDataset, HistoriesLoader, HistoriesStream, known_batches
 
 PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "replace", "each_epoch", p=0.25)])
 

@@ -24,9 +24,9 @@ except ImportError:
     raise SystemExit("transformers is missing: pip install 'leaven[llm]'") from None
 
 import leaven
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut
-from leaven.torch import PADDING, HistoriesDataset, Sample, collate, known_batches
+from leaven.datasets.histories import HeldOut
+from leaven.protocols import Ranked
+from leaven.pytorch import PADDING, HistoriesDataset, Sample, collate, known_batches
 
 PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "replace", "each_epoch", p=0.25)])
 LENGTH = 50

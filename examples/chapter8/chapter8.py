@@ -17,29 +17,29 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from leaven import seeds
-from leaven.clickers.boosting import Boosting
-from leaven.clickers.logistic import Logistic
-from leaven.clickers.nets import CrossNet, Mlp
-from leaven.clickers.popular import PopularItem
-from leaven.compare.clicks import ClickEffect, compare_clicks
-from leaven.contracts import Training
-from leaven.data.clean import Clean, clean
-from leaven.data.events import Events
-from leaven.data.log import ItemSource, read
-from leaven.data.samples import Samples
-from leaven.data.sampling import Sampling, by_time, look
-from leaven.data.shop import Shop
-from leaven.dosage.filters.rules import Rules
-from leaven.generators.table.any_order import AnyOrder
-from leaven.generators.table.copula import Copula
-from leaven.generators.table.marginals import Marginals
-from leaven.metrics import clicks as judge
-from leaven.plan import Plan, Step, epoch_rows, expand
-from leaven.transforms.table.cells import FeatureMask, SwapNoise
-from leaven.transforms.table.numbers import NumericNoise
-from leaven.transforms.table.repeat import RepeatRows
-from leaven.transforms.table.rows import RowMixup
+from leaven import rng
+from leaven.augmentation import Plan, Step, epoch_rows, expand
+from leaven.cleaning import Clean, clean
+from leaven.ctr_features import Sampling, by_time, look
+from leaven.ctr_models.boosting import Boosting
+from leaven.ctr_models.logistic import Logistic
+from leaven.ctr_models.neural import CrossNet, Mlp
+from leaven.ctr_models.popularity import PopularItem
+from leaven.datasets.events import Events
+from leaven.datasets.samples import Samples
+from leaven.filters.rules import Rules
+from leaven.generators.tabular.copula import Copula
+from leaven.generators.tabular.marginals import Marginals
+from leaven.generators.tabular.order_agnostic import AnyOrder
+from leaven.ingest import ItemSource, read
+from leaven.metrics.ctr import ctr_metrics as judge
+from leaven.protocols import Training
+from leaven.simulator import Shop
+from leaven.stats.ctr_comparison import ClickEffect, compare_clicks
+from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
+from leaven.transforms.tabular.numeric_noise import NumericNoise
+from leaven.transforms.tabular.row_mixup import RowMixup
+from leaven.transforms.tabular.row_repeat import RepeatRows
 
 PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
 RULES = ("item_price > 0", "item_events >= item_events_30d", "pair_category_share <= 1")
@@ -118,7 +118,7 @@ def models(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     chances, cuts = {}, {}
     for name, wish in wishes.items():
         began = time.perf_counter()
-        model = wish.fit(train, Training(key=seeds.key(asked.seed, name), valid=valid))
+        model = wish.fit(train, Training(key=rng.key(asked.seed, name), valid=valid))
         chances[name] = [model.predict(test)]
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
         print(f"   {name:11} {time.perf_counter() - began:6.1f} s", flush=True)
@@ -152,7 +152,7 @@ def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
         chances[name] = []
         for seed in range(asked.seeds):
             fresh_rows = None if epochs.is_still else epochs
-            training = Training(seeds.key(asked.seed, "train", seed), steps, valid, fresh_rows)
+            training = Training(rng.key(asked.seed, "train", seed), steps, valid, fresh_rows)
             model = Mlp(batch=asked.batch).fit(bigger, training)
             chances[name].append(model.predict(test))
         cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))

@@ -1,7 +1,7 @@
 """Which words does a Python user say? They load when they are first said, so that `import leaven` is light.
 
 Beside those in `__all__`, every class of the registry can be said by its name: `leaven.Crop(...)`; and the module
-`leaven.torch`, without an import of its own.
+`leaven.pytorch`, without an import of its own.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaven.data.catalog import Catalog
-    from leaven.data.clean import Clean, clean
-    from leaven.data.events import Events
-    from leaven.data.histories import HeldOut, Histories
-    from leaven.data.log import ItemSource, Source
-    from leaven.data.profile import profile
-    from leaven.data.shop import Dirt, Shop
+    from leaven.api import list_kinds as list
+    from leaven.api import preview, preview_pictures, preview_text, read, run, split
+    from leaven.augmentation import Plan, Step, expand
+    from leaven.cleaning import Clean, clean
+    from leaven.datasets.catalog import Catalog
+    from leaven.datasets.events import Events
+    from leaven.datasets.histories import HeldOut, Histories
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
-    from leaven.judging import Judgement, judge
-    from leaven.keeping import Erased, Lineage, erase, lineage
-    from leaven.notebook import list_kinds as list
-    from leaven.notebook import preview, preview_pictures, preview_text, read, run, split
-    from leaven.plan import Plan, Step, expand
-    from leaven.study import dose, sweep
-    from leaven.transforms.custom import row_transform
+    from leaven.ingest import ItemSource, Source
+    from leaven.profiling.profile import profile
+    from leaven.provenance import Erased, Lineage, erase, lineage
+    from leaven.quality import Judgement, judge
+    from leaven.simulator import Dirt, Shop
+    from leaven.sweeps import dose, sweep
+    from leaven.transforms.sequence.custom import row_transform
 
 _PLACES = {
-    "leaven.data.catalog": ("Catalog",),
-    "leaven.data.clean": ("Clean", "clean"),
-    "leaven.data.events": ("Events",),
-    "leaven.data.histories": ("HeldOut", "Histories"),
-    "leaven.data.log": ("ItemSource", "Source"),
-    "leaven.data.profile": ("profile",),
-    "leaven.data.shop": ("Dirt", "Shop"),
+    "leaven.datasets.catalog": ("Catalog",),
+    "leaven.cleaning": ("Clean", "clean"),
+    "leaven.datasets.events": ("Events",),
+    "leaven.datasets.histories": ("HeldOut", "Histories"),
+    "leaven.ingest": ("ItemSource", "Source"),
+    "leaven.profiling.profile": ("profile",),
+    "leaven.simulator": ("Dirt", "Shop"),
     "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
-    "leaven.judging": ("Judgement", "judge"),
-    "leaven.keeping": ("Erased", "Lineage", "erase", "lineage"),
-    "leaven.notebook": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
-    "leaven.plan": ("Plan", "Step", "expand"),
-    "leaven.study": ("dose", "sweep"),
-    "leaven.transforms.custom": ("row_transform",),
+    "leaven.quality": ("Judgement", "judge"),
+    "leaven.provenance": ("Erased", "Lineage", "erase", "lineage"),
+    "leaven.api": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
+    "leaven.augmentation": ("Plan", "Step", "expand"),
+    "leaven.sweeps": ("dose", "sweep"),
+    "leaven.transforms.sequence.custom": ("row_transform",),
 }
-_MODULES = ("torch",)
+_MODULES = ("pytorch",)
 _OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
 
 __all__ = [

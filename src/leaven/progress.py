@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Tell = Callable[[int, int, str], None]
-"""(done, total, words); `leaven.contracts.Tell`."""
+"""(done, total, words); `leaven.protocols.Tell`."""
 
 
 def quiet(done: int, total: int, words: str) -> None:

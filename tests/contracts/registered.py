@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 from leaven.registry import kinds
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.contracts import Training
-from leaven.data.samples import Samples
+from leaven import rng
+from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError
-from leaven.metrics.clicks import Auc
+from leaven.metrics.ctr.ctr_metrics import Auc
+from leaven.protocols import Training
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("click_models"))
@@ -32,7 +32,7 @@ def world(rows: int = 800, seed: int = 0) -> Samples:
     noise = draw.normal(size=rows)
     noise[::5] = np.nan
     columns = {"item_events_30d": popular, "noise": noise, "shop": shop}
-    keys = seeds.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(5000 * seed))
+    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(5000 * seed))
     return Samples.real(columns, label.astype(float), keys)
 
 
@@ -95,7 +95,7 @@ def test_one_class_only_is_an_error(kind: str) -> None:
 def test_rows_of_no_weight_teach_nothing(kind: str) -> None:
     lies = world(800, seed=4)
     lies = replace(lies, label=1 - lies.label, weight=np.zeros(800, np.float32))
-    from leaven.data.samples import concat
+    from leaven.datasets.samples import concat
 
     wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
     model = wish.fit(concat([world(), lies]), Training(key=3))

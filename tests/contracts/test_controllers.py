@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from contracts.registered import wish_of
-from leaven.contracts import Controller, Decision, Feedback, Signals
+from leaven.protocols import Controller, Decision, Feedback, Signals
 from leaven.registry import kinds
 
 KINDS = list(kinds("controllers"))

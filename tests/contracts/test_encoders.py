@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven.data.catalog import Catalog
-from leaven.data.shop.pictures import draw_picture
+from leaven.datasets.catalog import Catalog
 from leaven.registry import kinds
+from leaven.simulator.item_images import draw_picture
 
 KINDS = tuple(kinds("encoders"))
 NEEDS_A_MODEL = {"sentences", "picture_model"}

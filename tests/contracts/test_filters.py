@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from contracts.registered import frozen, wish_of
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import first_order
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.registry import kinds
+from leaven.simulator import first_order
 
 KINDS = list(kinds("filters"))
 ITEMS = 60
@@ -27,7 +27,7 @@ def mixture() -> Histories:
     noise = [chance.integers(1, ITEMS + 1, chance.integers(1, 12)).tolist() for _ in range(60)]
     again = [real().row(i).tolist() for i in range(20)]
     rows = [*[good.row(i).tolist() for i in range(60)], *shuffled, *noise, *again, [3, ITEMS + 1, 2], []]
-    made = Histories.of(rows, ITEMS, keys=seeds.user_keys([f"new{i}" for i in range(len(rows))]))
+    made = Histories.of(rows, ITEMS, keys=rng.user_keys([f"new{i}" for i in range(len(rows))]))
     parents = np.zeros(len(rows), np.uint64)
     parents[60:120] = real().keys[:60]  # the shuffled rows
     return frozen(replace(made, parents=parents, origin=np.ones(len(rows), np.int16)))

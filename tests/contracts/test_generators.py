@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from contracts.registered import frozen, same, wish_of
-from leaven import seeds
-from leaven.contracts import FittedGenerator
-from leaven.data.histories import Histories, concat
-from leaven.data.shop import first_order
+from leaven import rng
+from leaven.datasets.histories import Histories, concat
 from leaven.errors import FitError
+from leaven.protocols import FittedGenerator
 from leaven.registry import kinds
+from leaven.simulator import first_order
 
 KINDS = list(kinds("generators"))
 ITEMS, LENGTH = 12, 10
@@ -39,7 +39,7 @@ def fitted(kind: str, where: str = "alone", steps: int = 150) -> FittedGenerator
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def like() -> Histories:
@@ -93,7 +93,7 @@ def test_rows_do_not_depend_on_the_batch(kind, where) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_keys_make_other_rows(kind) -> None:
-    one, two = fitted(kind).sample(keys(50)), fitted(kind).sample(seeds.mix(keys(50)))
+    one, two = fitted(kind).sample(keys(50)), fitted(kind).sample(rng.mix(keys(50)))
     assert one.items.tolist() != two.items.tolist()
 
 

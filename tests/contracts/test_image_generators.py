@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.contracts import FittedImageGenerator
-from leaven.data.pictures import Pictures
-from leaven.data.shop.pictures import draw_picture
+from leaven import rng
+from leaven.datasets.images import Pictures
 from leaven.errors import DataError, FitError
+from leaven.protocols import FittedImageGenerator
 from leaven.registry import kinds
+from leaven.simulator.item_images import draw_picture
 
 pytest.importorskip("torch")
 KINDS = sorted(kinds("image_generators"))
@@ -44,7 +44,7 @@ def small(kind: str, **sizes: Any) -> Any:
 
 
 def keys(count: int) -> Any:
-    return seeds.user_keys([str(n) for n in range(count)])
+    return rng.user_keys([str(n) for n in range(count)])
 
 
 @pytest.mark.parametrize("kind", KINDS)

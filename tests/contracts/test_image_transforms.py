@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures
-from leaven.data.shop.pictures import draw_picture, png
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.images import Pictures
 from leaven.registry import kinds
-from leaven.transforms.image.device import changed_tensor
-from leaven.transforms.image.views import changed, unchanged
+from leaven.simulator.item_images import draw_picture, png
+from leaven.transforms.image.image_views import changed, unchanged
+from leaven.transforms.image.torch_backend import changed_tensor
 
 pytest.importorskip("cv2", reason="pictures are read and warped by OpenCV: pip install 'leaven[image]'")
 
@@ -61,7 +61,7 @@ FITTED = {kind: wish_of("image_transforms", kind)().fit(catalog()) for kind in K
 
 
 def keys(count: int, seed: int = 1) -> Any:
-    return seeds.row_keys(seeds.key(seed, "picture"), seeds.user_keys([str(n) for n in range(count)]))
+    return rng.row_keys(rng.key(seed, "picture"), rng.user_keys([str(n) for n in range(count)]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,9 +5,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut, Histories
-from leaven.metrics.named import is_catalog
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.metrics.ranking.ranking_names import is_catalog
+from leaven.protocols import Ranked
 from leaven.registry import kinds
 
 N_ITEMS, USERS, K = 60, 40, 10

@@ -14,13 +14,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked, Training
-from leaven.data.catalog import Catalog
-from leaven.data.histories import HeldOut, Histories, concat
-from leaven.data.shop import first_order
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories, concat
 from leaven.errors import DataError, FitError, LeavenError, MissingExtra, SpecError
+from leaven.protocols import Ranked, Training
 from leaven.recommenders.transformer import Transformer
 from leaven.registry import kinds
+from leaven.simulator import first_order
 
 KINDS = sorted(kinds("recommenders"))
 BLIND_TO_ORDER = {"popularity"}

@@ -10,12 +10,12 @@ from bench.defects import LAWS
 from bench.judging import beside, trial
 from scipy.stats import binom
 
-from leaven import seeds
-from leaven.judging.halves import deals, figure
-from leaven.judging.inputs import read
-from leaven.judging.judgement import GROUPS, Figure
-from leaven.judging.learning import Sides, study
-from leaven.metrics.samples import Explained, Sample
+from leaven import rng
+from leaven.metrics.synthetic import Explained, Sample
+from leaven.quality.loading import read
+from leaven.quality.null_reference import deals, figure
+from leaven.quality.reference_fit import Sides, study
+from leaven.quality.result import GROUPS, Figure
 from leaven.registry import found as registered
 from leaven.registry import kinds, made
 
@@ -76,9 +76,9 @@ CATCHES = {
 def sides_of(kind: str, place: int, rows: int) -> Sides:
     """New rows of the real law: nothing is wrong with them."""
     law, _ = LAWS[kind]
-    real, held, new = (law.rows(rows, seeds.key(place, kind, part)) for part in ("real", "held", "new"))
+    real, held, new = (law.rows(rows, rng.key(place, kind, part)) for part in ("real", "held", "new"))
     inputs = read(real, held, new, kind)
-    return study(inputs.real, inputs.held_out, seeds.key(place, "learn"), 1000, beside(real)).beside(inputs.new)
+    return study(inputs.real, inputs.held_out, rng.key(place, "learn"), 1000, beside(real)).beside(inputs.new)
 
 
 @pytest.fixture(scope="module")

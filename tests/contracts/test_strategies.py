@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from contracts.registered import frozen, wish_of
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
 from leaven.registry import kinds
 
 KINDS = list(kinds("strategies"))
@@ -20,9 +20,7 @@ def world(rows: int = 300, n_items: int = 40) -> Histories:
     made = [chance.choice(n_items, n, p=popularity / popularity.sum()) + 1 for n in chance.integers(1, 12, rows)]
     category = np.concatenate([[0], 1 + np.arange(n_items) % 5]).astype(np.int32)
     catalog = Catalog(ids=[f"i{i:02d}" for i in range(n_items)], category=category)
-    histories = Histories.of(
-        [row.tolist() for row in made], n_items, keys=seeds.user_keys([str(r) for r in range(rows)])
-    )
+    histories = Histories.of([row.tolist() for row in made], n_items, keys=rng.user_keys([str(r) for r in range(rows)]))
     return frozen(replace(histories, catalog=catalog))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.data.samples import Samples
+from leaven import rng
+from leaven.datasets.samples import Samples
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("table_generators"))
@@ -27,7 +27,7 @@ def world(rows: int, seed: int = 0) -> Samples:
     x, kind = draw.normal(size=rows), np.array(["a", "b"], object)[draw.integers(0, 2, rows)]
     label = (np.where(kind == "a", x, -x) + 0.3 * draw.normal(size=rows) > 0.5).astype(float)
     x[draw.random(rows) < 0.1] = np.nan
-    keys = seeds.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(10_000 * seed))
+    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(10_000 * seed))
     return Samples.real({"x": x, "count": draw.integers(0, 4, rows).astype(float), "kind": kind}, label, keys)
 
 
@@ -37,7 +37,7 @@ def fitted(kind: str) -> Any:
 
 
 def keys(count: int) -> Any:
-    return seeds.mix(np.arange(1, count + 1, dtype=np.uint64))
+    return rng.mix(np.arange(1, count + 1, dtype=np.uint64))
 
 
 def same(one: Samples, two: Samples) -> bool:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.data.samples import ROW_COLUMNS, Samples
+from leaven import rng
+from leaven.datasets.samples import ROW_COLUMNS, Samples
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("table_transforms"))
@@ -26,7 +26,7 @@ def table(rows: int = 300, seed: int = 1) -> Samples:
     kind = draw.choice(np.array(["mug", "bag", "kitchen", "outdoor", None], object), rows)
     columns = {"price": price, "count": draw.integers(0, 9, rows).astype(float), "kind": kind}
     label = draw.integers(0, 2, rows)
-    keys = seeds.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(seed * 1000))
+    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(seed * 1000))
     return Samples.real(columns, label, keys)
 
 
@@ -56,7 +56,7 @@ def test_it_changes_something_and_says_the_same_again(kind: str) -> None:
     new = change(rows, rows.keys, ones(rows))
     assert not same(new, rows)
     assert same(new, change(rows, rows.keys, ones(rows)))
-    assert not same(new, change(rows, seeds.mix(rows.keys), ones(rows)))
+    assert not same(new, change(rows, rng.mix(rows.keys), ones(rows)))
     new.check()
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.generators.text.answers import Answer, Answers
-from leaven.generators.text.checks import Checks
-from leaven.generators.text.writing import Budget, Writer
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.generators.text.batch_rewriting import Budget, Writer
+from leaven.generators.text.output_checks import Checks
+from leaven.generators.text.response_cache import Answer, Answers
 from leaven.registry import kinds
 
 KINDS = tuple(kinds("text_generators"))
@@ -52,7 +52,7 @@ def writer(kind: str, lies: bool = False, **fields) -> Writer:
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.row_keys(3, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.row_keys(3, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def ones(count: int) -> np.ndarray:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from contracts.registered import wish_of
-from leaven import seeds
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.datasets.catalog import Catalog
 from leaven.registry import kinds
-from leaven.transforms.text.views import changed, unchanged
+from leaven.transforms.text.text_views import changed, unchanged
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 
@@ -69,7 +69,7 @@ FITTED = {kind: wish_of("text_transforms", kind)().fit(catalog()) for kind in KI
 
 
 def keys(count: int, seed: int = 1) -> Any:
-    return seeds.row_keys(seeds.key(seed, "text"), seeds.user_keys([str(n) for n in range(count)]))
+    return rng.row_keys(rng.key(seed, "text"), rng.user_keys([str(n) for n in range(count)]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories, concat
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories, concat
 from leaven.registry import kinds
 
 N_ITEMS, COLD = 40, (38, 39, 40)
@@ -55,7 +55,7 @@ def rows_of(lists: list[list[tuple[int, int]]]) -> Histories:
     items = [[item for item, _ in row] for row in lists]
     times = [(1_600_000_000 + np.cumsum([gap for _, gap in row])).astype(int).tolist() for row in lists]
     made = Histories.of(items, N_ITEMS, times)
-    names = seeds.row_keys(99, made.keys)
+    names = rng.row_keys(99, made.keys)
     made = replace(made, keys=names, parents=names, catalog=catalog())
     return frozen(replace(made, extra={"value": np.arange(1, made.events + 1, dtype=np.float64)}))
 
@@ -108,7 +108,7 @@ def by_row(kind: str, rows: Histories, keys: np.ndarray, strength: np.ndarray) -
 def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
     rows = rows_of(lists)
     before = bytes_of(rows)
-    new = fitted(kind)(rows, seeds.row_keys(step, rows.keys), ones(rows)).check()
+    new = fitted(kind)(rows, rng.row_keys(step, rows.keys), ones(rows)).check()
     assert bytes_of(rows) == before
     assert new.n_items == rows.n_items
     order = {int(key): place for place, key in enumerate(rows.keys)}
@@ -130,7 +130,7 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
 @given(lists=histories, step=st.integers(0, 5))
 def test_other_columns_follow_their_event(kind, lists, step) -> None:
     rows = rows_of(lists)
-    new = fitted(kind)(rows, seeds.row_keys(step, rows.keys), ones(rows))
+    new = fitted(kind)(rows, rng.row_keys(step, rows.keys), ones(rows))
     carried = new.extra["value"].astype(np.int64)
     known = carried > 0
     source = carried[known] - 1
@@ -144,9 +144,9 @@ def test_other_columns_follow_their_event(kind, lists, step) -> None:
 @given(lists=histories, step=st.integers(0, 5), cut=st.integers(0, 12))
 def test_a_row_becomes_the_same_in_any_batch_and_any_order(kind, lists, step, cut) -> None:
     rows = rows_of(lists)
-    keys, strength = seeds.row_keys(step, rows.keys), ones(rows)
+    keys, strength = rng.row_keys(step, rows.keys), ones(rows)
     whole = by_row(kind, rows, keys, strength)
-    shuffled = np.argsort(seeds.mix(keys))
+    shuffled = np.argsort(rng.mix(keys))
     assert by_row(kind, rows.take(shuffled), keys[shuffled], strength) == whole
     cut = min(cut, len(rows))
     parts = [slice(0, cut), slice(cut, len(rows))]
@@ -159,7 +159,7 @@ def test_a_row_becomes_the_same_in_any_batch_and_any_order(kind, lists, step, cu
 @given(lists=histories)
 def test_strength_zero_changes_nothing(kind, lists) -> None:
     rows = rows_of(lists)
-    keys = seeds.row_keys(1, rows.keys)
+    keys = rng.row_keys(1, rows.keys)
     assert bytes_of(fitted(kind)(rows, keys, np.zeros(len(rows), np.float32))) == bytes_of(rows)
 
 
@@ -171,7 +171,7 @@ def test_a_row_with_a_reason_never_changes(kind, lists, step) -> None:
     reasons = fitted(kind).reasons(rows)
     assert all(words and mask.shape == (len(rows),) and mask.dtype == bool for words, mask in reasons.items())
     stuck = np.any(list(reasons.values()), axis=0) if reasons else np.zeros(len(rows), bool)
-    new = by_row(kind, rows, seeds.row_keys(step, rows.keys), ones(rows))
+    new = by_row(kind, rows, rng.row_keys(step, rows.keys), ones(rows))
     for row in np.flatnonzero(stuck):
         assert new[int(rows.keys[row])] == [bytes_of(rows)[row]]
     shortest = wish(kind).shortest
@@ -181,7 +181,7 @@ def test_a_row_with_a_reason_never_changes(kind, lists, step) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
     rows = train()
-    first, second, again = (fitted(kind)(rows, seeds.row_keys(4, rows.keys, epoch=e), ones(rows)) for e in (0, 1, 0))
+    first, second, again = (fitted(kind)(rows, rng.row_keys(4, rows.keys, epoch=e), ones(rows)) for e in (0, 1, 0))
     assert bytes_of(first) == bytes_of(again)
     assert (bytes_of(first) == bytes_of(second)) == (kind in CERTAIN)
     assert (bytes_of(first) == bytes_of(rows)) == (kind in {"repeat", "truncate"})  # none is longer than 50
@@ -190,7 +190,7 @@ def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if any(f.name == "p" for f in fields(wish(kind)))])
 def test_p_is_the_chance_that_a_row_is_changed(kind) -> None:
     rows = train().take(np.flatnonzero(train().lengths > 6))
-    keys, before = seeds.row_keys(2, rows.keys), bytes_of(rows)
+    keys, before = rng.row_keys(2, rows.keys), bytes_of(rows)
     never = replace(wish(kind), p=0.0).fit(train())(rows, keys, ones(rows))
     assert bytes_of(never) == before
     half = replace(wish(kind), p=0.5).fit(train())
@@ -199,14 +199,14 @@ def test_p_is_the_chance_that_a_row_is_changed(kind) -> None:
     became = {int(key): [] for key in rows.keys}
     for key, text in zip(seldom.keys, bytes_of(seldom), strict=True):
         became[int(key)].append(text)
-    drawn = seeds.uniform(keys, 0) < 0.5
+    drawn = rng.uniform(keys, 0) < 0.5
     for row, key in enumerate(rows.keys.tolist()):
         assert became[key] == (always[key] if drawn[row] else [before[row]])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wish_and_fitted_survive_a_pickle(kind) -> None:
-    rows, keys = train(), seeds.row_keys(3, train().keys)
+    rows, keys = train(), rng.row_keys(3, train().keys)
     assert pickle.loads(pickle.dumps(wish(kind))) == wish(kind)
     back = pickle.loads(pickle.dumps(fitted(kind)))
     assert bytes_of(back(rows, keys, ones(rows))) == bytes_of(fitted(kind)(rows, keys, ones(rows)))
@@ -214,7 +214,7 @@ def test_wish_and_fitted_survive_a_pickle(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_the_strength_moves_some_rows_less(kind) -> None:
-    rows, keys = train(), seeds.row_keys(3, train().keys)
+    rows, keys = train(), rng.row_keys(3, train().keys)
     half = np.full(len(rows), 0.5, np.float32)
     new = fitted(kind)(rows, keys, half).check()
     assert len(new) <= len(fitted(kind)(rows, keys, ones(rows)))
@@ -223,17 +223,17 @@ def test_half_the_strength_moves_some_rows_less(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_threads_change_nothing(kind, monkeypatch) -> None:
-    rows, keys = train(), seeds.row_keys(6, train().keys)
+    rows, keys = train(), rng.row_keys(6, train().keys)
     alone = bytes_of(fitted(kind)(rows, keys, ones(rows)))
-    monkeypatch.setattr("leaven.kernels.arrays.calling.ROWS_OF_A_THREAD", 10)
-    monkeypatch.setattr("leaven.kernels.arrays.calling.config.NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr("leaven.arrays.parallel.ROWS_OF_A_THREAD", 10)
+    monkeypatch.setattr("leaven.arrays.parallel.config.NUMBA_NUM_THREADS", 3)
     assert bytes_of(fitted(kind)(rows, keys, ones(rows))) == alone
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_rows_and_rows_without_events_are_taken(kind) -> None:
     for rows in (rows_of([]), rows_of([[], []]), rows_of([[(1, 0)]]), rows_of([[(1, 0), (1, 0)], []])):
-        new = fitted(kind)(rows, seeds.row_keys(1, rows.keys), ones(rows)).check()
+        new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
         assert len(new) >= len(rows)
         fitted(kind).reasons(rows)
 
@@ -241,7 +241,7 @@ def test_no_rows_and_rows_without_events_are_taken(kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_and_equal_items_are_taken(kind) -> None:
     rows = Histories.of([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
-    new = fitted(kind)(rows, seeds.row_keys(1, rows.keys), ones(rows)).check()
+    new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
     made = set(new.items.tolist()) - {5, N_ITEMS + 1}
     assert kind in CALLS_COLD or not made & set(COLD)
 
@@ -249,5 +249,5 @@ def test_masks_and_equal_items_are_taken(kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_generated_rows_teach_nothing(kind) -> None:
     real = frozen(train().real_only())
-    keys = seeds.row_keys(7, real.keys)
+    keys = rng.row_keys(7, real.keys)
     assert bytes_of(wish(kind).fit(real)(real, keys, ones(real))) == bytes_of(fitted(kind)(real, keys, ones(real)))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from leaven.data.log import Source, read
 from leaven.errors import EXIT_DATA, DataError
+from leaven.ingest import Source, read
 
 HEADER = "user_id,item_id,timestamp\n"
 LINES = "".join(f"u{n % 7},i{n % 5},{1318896000 + n}\n" for n in range(100))

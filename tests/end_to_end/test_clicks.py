@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.samples import Samples
-from leaven.data.shop import Shop
+from leaven.config import Spec, load
+from leaven.datasets.samples import Samples
 from leaven.engines.local import Local
 from leaven.errors import DataError, SpecError
 from leaven.experiment import expand_arm, outline, preview_arms, run
-from leaven.report.page import render
-from leaven.spec import Spec, load
+from leaven.report.html import render
+from leaven.simulator import Shop
 
 SHOP = """
 name = "clicks"

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.data.samples import Samples
-from leaven.data.shop import Shop
+from leaven.config import load
+from leaven.datasets.samples import Samples
 from leaven.errors import DataError
 from leaven.experiment import run
-from leaven.judging import judge
-from leaven.keeping import erase, lineage
-from leaven.spec import load
-from leaven.study import dose
+from leaven.provenance import erase, lineage
+from leaven.quality import judge
+from leaven.simulator import Shop
+from leaven.sweeps import dose
 
 SPEC = """
 task = "clicks"

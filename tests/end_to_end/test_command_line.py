@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import leaven
-from leaven.cli import entry, trials
+from leaven.cli import entry, runs
 from leaven.cli.entry import run
 from leaven.errors import EXIT_DATA, EXIT_GATE, EXIT_INTERRUPTED, EXIT_SPEC, GateError
 from unit.report.sample_facts import full
@@ -398,11 +398,11 @@ def test_a_stopped_run_says_how_it_goes_on(capsys: Captured, monkeypatch: pytest
 
 
 def test_a_run_ends_with_the_verdict_and_the_page(capsys: Captured, a_run: Path) -> None:
-    trials._finished(a_run, json=False)
+    runs._finished(a_run, json=False)
     out = capsys.readouterr().out
     assert "crop and substitute" in out
     assert out.rstrip().endswith(f"report: {a_run / 'report.html'}")
-    trials._finished(a_run, json=True)
+    runs._finished(a_run, json=True)
     assert json.loads(capsys.readouterr().out)["verdict"]["headline"]
 
 

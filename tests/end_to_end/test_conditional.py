@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leaven.data.shop import Dirt, Shop
+from leaven.config import load
 from leaven.errors import DataError, SpecError
 from leaven.experiment import run
-from leaven.spec import load
+from leaven.simulator import Dirt, Shop
 
 SPEC = """
 name = "steered"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from leaven.spec import load
-from leaven.spec.spec import Spec
+from leaven.config import load
+from leaven.config.experiment_spec import Spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

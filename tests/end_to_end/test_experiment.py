@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.shop import Dirt, Shop
+from leaven.config import Spec, load
 from leaven.engines.local import Local
 from leaven.errors import DataError, FitError, SpecError
-from leaven.experiment import expand_arm, outline, preview_arms, remaking, run
-from leaven.report.page import render
-from leaven.spec import Spec, load
+from leaven.experiment import expand_arm, incremental_expansion, outline, preview_arms, run
+from leaven.report.html import render
+from leaven.simulator import Dirt, Shop
 
 SPEC = """
 name = "small"
@@ -206,7 +206,7 @@ def test_what_read_the_lost_step_is_made_again_also_after_a_kill_in_the_middle(s
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(remaking.shutil if moment == "rmtree" else remaking, moment, killed)
+            patch.setattr(incremental_expansion.shutil if moment == "rmtree" else incremental_expansion, moment, killed)
             with pytest.raises(KeyboardInterrupt):
                 expand_arm(spec, "crop, then markov", out, without=["crop"])
         less = expand_arm(spec, "crop, then markov", out, without=["crop"])

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="pip install 'leaven[keras]'")
 
-from leaven.data.samples import Samples
-from leaven.generators.table.marginals import Marginals
-from leaven.plan import Plan, Step, write
+from leaven.augmentation import Plan, Step, write
+from leaven.datasets.samples import Samples
+from leaven.generators.tabular.marginals import Marginals
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "chapter8"))
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.pictures import of_bytes
-from leaven.data.shop import Dirt, Shop
+from leaven.config import load
+from leaven.datasets.images import of_bytes
 from leaven.errors import SpecError
 from leaven.experiment import preview_arms, run
-from leaven.report.page import render
-from leaven.spec import load
+from leaven.report.html import render
+from leaven.simulator import Dirt, Shop
 
 pytest.importorskip("cv2")
 SPEC = """

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from leaven.data.shop import Shop
+from leaven.simulator import Shop
 
 README = Path(__file__).parent.parent.parent / "README.md"
 

@@ -4,10 +4,10 @@ import tomllib
 
 import numpy as np
 
-from leaven.data.shop import Dirt, Shop
+from leaven.config import load, parse
 from leaven.experiment import run
-from leaven.report.page import render
-from leaven.spec import load, parse
+from leaven.report.html import render
+from leaven.simulator import Dirt, Shop
 
 SPEC = """
 [data]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.shop import Dirt, Shop
+from leaven.config import load
 from leaven.errors import SpecError
 from leaven.experiment import preview_arms, run
-from leaven.report.page import render
-from leaven.spec import load
+from leaven.report.html import render
+from leaven.simulator import Dirt, Shop
 
 SPEC = """
 name = "words"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaven import kinds, registry
+from leaven import introspection, registry
 from leaven.errors import SpecError
 
 EVERY = [(family, kind) for family, held in registry.FAMILIES.items() for kind in held]
@@ -10,24 +10,24 @@ EVERY = [(family, kind) for family, held in registry.FAMILIES.items() for kind i
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
 def test_every_kind_says_what_it_does_in_one_sentence(family: str, name: str) -> None:
-    found = {kind.name: kind for kind in kinds.describe(family)}[name]
+    found = {kind.name: kind for kind in introspection.describe(family)}[name]
     assert not found.missing
     assert found.says
     assert len(found.says) < 300
 
 
 def test_fields_carry_their_defaults() -> None:
-    tail = {kind.name: kind for kind in kinds.describe("metrics")}["tail"]
+    tail = {kind.name: kind for kind in introspection.describe("metrics")}["tail"]
     assert [(one.name, one.kind) for one in tail.fields] == [("k", "int"), ("head_share", "float")]
 
 
 def test_a_kind_whose_library_is_missing_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.FAMILIES, "metrics", {"odd": "no_such_library.metrics:Odd"})
-    (found,) = kinds.describe("metrics")
+    (found,) = introspection.describe("metrics")
     assert found.missing == "no_such_library"
 
 
 def test_a_misspelt_family_is_answered_with_the_nearest() -> None:
     with pytest.raises(SpecError) as caught:
-        kinds.describe("metric")
+        introspection.describe("metric")
     assert "'metrics'" in caught.value.fix

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from leaven import specfile
+from leaven.config import draft as specfile
+from leaven.config import load
 from leaven.errors import DataError, SpecError
-from leaven.spec import load
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="LEAVEN_DATA names no folder with the real data")

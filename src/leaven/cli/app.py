@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import files, inquiries, judging, keeping, pictures, studies, trials, words
+from leaven.cli import data_commands, images, info, provenance, quality, runs, sweeps, text
 
 app = typer.Typer(
     help="Data augmentation and sample expansion for recommender systems, with proof of what helped.",
@@ -19,13 +19,13 @@ app = typer.Typer(
 _START, _DATA, _RUNS, _HELP = "Start here", "Your data", "Results", "What there is"
 
 for _panel, _commands in (
-    (_START, (trials.demo, files.init, trials.run)),
-    (_DATA, (files.profile, files.shop, words.words, pictures.pictures, trials.preview, trials.expand)),
+    (_START, (runs.demo, data_commands.init, runs.run)),
+    (_DATA, (data_commands.profile, data_commands.shop, text.words, images.pictures, runs.preview, runs.expand)),
     (
         _RUNS,
-        (trials.report, trials.compare, studies.dose, studies.sweep, judging.judge, keeping.lineage, keeping.erase),
+        (runs.report, runs.compare, sweeps.dose, sweeps.sweep, quality.judge, provenance.lineage, provenance.erase),
     ),
-    (_HELP, (inquiries.list_, inquiries.schema, inquiries.doctor)),
+    (_HELP, (info.list_, info.schema, info.doctor)),
 ):
     for _command in _commands:
         app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from leaven.cli import failures
+from leaven.cli import error_messages
 
 _STOPPED_BY_USER = 130  # what typer makes of Ctrl-C
 _NUMBA = f"{os.sep}numba{os.sep}"
@@ -54,11 +54,11 @@ def run(typed: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = _STOPPED_BY_USER
     except (BrokenPipeError, SystemExit):  # `| head` has seen enough; SystemExit is typer's way to say so
-        failures.silence()
+        error_messages.silence()
         code = 0
     except Exception as error:
-        code = failures.answer(error, debug)
-    return failures.interrupted(options) if code == _STOPPED_BY_USER else code
+        code = error_messages.answer(error, debug)
+    return error_messages.interrupted(options) if code == _STOPPED_BY_USER else code
 
 
 def _flushed(code: int) -> int:
@@ -66,7 +66,7 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        failures.silence()
+        error_messages.silence()
         raise
     return code
 

@@ -7,8 +7,8 @@ of what is read, so that a missing modality is seen and not made up.
 from __future__ import annotations
 
 from leaven.encoders.attributes import Attributes
-from leaven.encoders.picture_model import PictureModel
-from leaven.encoders.pictures import OwnPictures
+from leaven.encoders.image_classifier import OwnPictures
+from leaven.encoders.pretrained_image import PictureModel
 from leaven.encoders.sentences import Sentences
 from leaven.encoders.tfidf import TfIdf
 

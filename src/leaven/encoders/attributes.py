@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leaven.data.catalog import Catalog
+from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, SpecError, nearest
 
 Vectors = npt.NDArray[np.float32]
@@ -51,8 +51,8 @@ class Attributes:
 
         Raises DataError for a column of labels that the catalogue does not have, or where nothing is known of any item.
         """
-        from leaven.encoders import weighing
-        from leaven.encoders.directions import directions
+        from leaven.encoders import tfidf_weights
+        from leaven.encoders.svd import directions
 
         for name in self.labels:
             if name not in catalog.words:
@@ -61,10 +61,10 @@ class Attributes:
             fix = "name category, price or columns of labels"
             raise DataError("attributes", "category, brand, labels or price of some item", "none", fix)
         places: dict[str, int] = {}
-        table = weighing.counted(self.labels_of(catalog), places, grow=True)
+        table = tfidf_weights.counted(self.labels_of(catalog), places, grow=True)
         having = np.bincount(table.indices, minlength=table.shape[1])
         weight = np.log1p(len(catalog) / np.maximum(having, 1))
-        weighed = weighing.unit(table.multiply(weight).tocsr())
+        weighed = tfidf_weights.unit(table.multiply(weight).tocsr())
         right = np.zeros((table.shape[1], 0))
         if places:
             right = directions(weighed.T.tocsr(), min(self.width, len(places), len(catalog)))[0]
@@ -138,10 +138,10 @@ class Labelled:
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """float32 (items, width); zeros where nothing is known of an item."""
-        from leaven.encoders import weighing
+        from leaven.encoders import tfidf_weights
 
-        counts = weighing.counted(self.wish.labels_of(catalog), dict(self.places), grow=False)
-        vectors = weighing.unit_rows(counts.multiply(self.weight).tocsr() @ self.right)
+        counts = tfidf_weights.counted(self.wish.labels_of(catalog), dict(self.places), grow=False)
+        vectors = tfidf_weights.unit_rows(counts.multiply(self.weight).tocsr() @ self.right)
         if self.prices is None:
             return vectors
         return np.column_stack([vectors, self.prices(catalog) * np.float32(self.wish.price)])

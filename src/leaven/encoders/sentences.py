@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leaven.data.catalog import Catalog
-from leaven.encoders.keeping import hash_of, kept
-from leaven.encoders.texts import joined
+from leaven.datasets.catalog import Catalog
+from leaven.encoders.item_text import joined
+from leaven.encoders.vector_cache import hash_of, kept
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Vectors = npt.NDArray[np.float32]

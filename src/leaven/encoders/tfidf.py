@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leaven.data.catalog import Catalog
-from leaven.encoders.texts import joined, terms
+from leaven.datasets.catalog import Catalog
+from leaven.encoders.item_text import joined, terms
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
@@ -61,20 +61,20 @@ class TfIdf:
 
         Raises DataError where no two items share a term; MissingExtra where Chinese cannot be cut.
         """
-        from leaven.encoders import weighing
-        from leaven.encoders.directions import directions
+        from leaven.encoders import tfidf_weights
+        from leaven.encoders.svd import directions
 
         columns = self.columns or tuple(catalog.words)
         places: dict[str, int] = {}
-        table = weighing.counted(self._terms(catalog, columns), places, grow=True)
-        weight = weighing.rarity(table, len(catalog), _COMMON, self.least_items)
+        table = tfidf_weights.counted(self._terms(catalog, columns), places, grow=True)
+        weight = tfidf_weights.rarity(table, len(catalog), _COMMON, self.least_items)
         said = np.flatnonzero(weight > 0)
         if not len(said):
             fix = "name the text columns of the items, or lower least_items"
             raise DataError("tfidf", "words that some items share and others lack", "none", fix)
         kept = set(said.tolist())
         known = {term: new for new, term in enumerate(term for term, place in places.items() if place in kept)}
-        weighed = weighing.unit((table[:, said].multiply(weight[said])).tocsr())
+        weighed = tfidf_weights.unit((table[:, said].multiply(weight[said])).tocsr())
         right, _ = directions(weighed.T.tocsr(), min(self.width, len(said), len(catalog)))
         return Directions(self, columns, known, weight[said], right.astype(np.float32))
 
@@ -102,14 +102,14 @@ class Directions:
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """float32 (items, width), each of length 1; zeros where an item has no word that was learned."""
-        from leaven.encoders import weighing
+        from leaven.encoders import tfidf_weights
 
         vectors = self.table(catalog) @ self.right
-        return weighing.unit_rows(vectors)
+        return tfidf_weights.unit_rows(vectors)
 
     def table(self, catalog: Catalog) -> sparse.csr_matrix:
         """float64 (items, terms): unit TF-IDF vectors."""
-        from leaven.encoders import weighing
+        from leaven.encoders import tfidf_weights
 
-        counts = weighing.counted(self.wish._terms(catalog, self.columns), dict(self.places), grow=False)
-        return weighing.unit(counts.multiply(self.weight).tocsr())
+        counts = tfidf_weights.counted(self.wish._terms(catalog, self.columns), dict(self.places), grow=False)
+        return tfidf_weights.unit(counts.multiply(self.weight).tocsr())

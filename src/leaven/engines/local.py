@@ -17,10 +17,10 @@ from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leaven.contracts import Engine
-from leaven.engines.sending import Sender, Sent
-from leaven.engines.shards import ONE_THREAD, Task, environment, run_all, run_one
+from leaven.engines.shard_tasks import ONE_THREAD, Task, environment, run_all, run_one
+from leaven.engines.shared_memory import Sender, Sent
 from leaven.errors import LeavenError, SpecError
+from leaven.protocols import Engine
 
 _AHEAD = 2  # shards per worker that are on their way: bounds the memory, keeps the workers busy
 
@@ -67,7 +67,7 @@ class Local:
 @contextmanager
 def _opened(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
     """Workers fork from a process that is ready, and holds no thread: it is begun here, they when there is work."""
-    forkserver.set_forkserver_preload(["leaven.engines.ready", *modules])
+    forkserver.set_forkserver_preload(["leaven.engines.preload", *modules])
     with environment(ONE_THREAD):
         forkserver.ensure_running()
     workers = _Workers(processes)

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leaven.contracts import Engine
-from leaven.engines.shards import ONE_THREAD, Task, caught, environment, paths
+from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, environment, paths
 from leaven.errors import LeavenError, MissingExtra, SpecError
+from leaven.protocols import Engine
 
 _AHEAD = 2  # shards per core that are on their way
 

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leaven.contracts import Engine
-from leaven.engines.shards import ONE_THREAD, Task, caught, paths
+from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, paths
 from leaven.errors import LeavenError, MissingExtra
+from leaven.protocols import Engine
 
 _WAVE = 4  # shards per core in one job: bounds what the driver holds
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from leaven.experiment.experiment import expand_arm, outline, preview_arms, run
+from leaven.experiment.run import expand_arm, outline, preview_arms, run
 
 __all__ = ["expand_arm", "outline", "preview_arms", "run"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from leaven.contracts import Tell
-from leaven.data.log.files import paths_of
-from leaven.data.log.tables import is_database
-from leaven.experiment import work
-from leaven.runs import Run, file_fingerprint, fingerprint
-from leaven.spec import Spec, resolved
+from leaven.config import Spec, resolved
+from leaven.experiment import tasks as work
+from leaven.ingest.databases import is_database
+from leaven.ingest.files import paths_of
+from leaven.protocols import Tell
+from leaven.run_folder import Run, file_fingerprint, fingerprint
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.contracts import Tell, Training
-from leaven.experiment import items, judged, steered, work
-from leaven.plan import EpochRows, Plan, epoch_rows
-from leaven.plan.expansion import BLOCK_ROWS, BLOCKS, FEWEST_ROWS
-from leaven.plan.steering import Steering
-from leaven.runs import VIEWS, Run, fingerprint, plain, write_json
-from leaven.spec import Arm, Spec, resolved
+from leaven.augmentation import EpochRows, Plan, epoch_rows
+from leaven.augmentation.adaptive import Steering
+from leaven.augmentation.expansion import BLOCK_ROWS, BLOCKS, FEWEST_ROWS
+from leaven.config import Arm, Spec, resolved
+from leaven.experiment import adaptive_training, evaluation_result, item_views, tasks
+from leaven.protocols import Tell, Training
+from leaven.run_folder import VIEWS, Run, fingerprint, plain, write_json
 
 Values = npt.NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def trial(bench: Bench, expanded: Expanded, seed: int, tell: Tell) -> Trial:
     with bench.run.stage(*bench.stage_of(expanded, seed), [folder]) as stage:
         if not stage.done:
             rows = expanded.once()
-            steering, pilot = steered.steering(arm.plan, _course(bench, seed), tell)
+            steering, pilot = adaptive_training.steering(arm.plan, _course(bench, seed), tell)
             epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
             steps = epochs.facts()
             begun = time.perf_counter()
@@ -81,26 +81,26 @@ def trial(bench: Bench, expanded: Expanded, seed: int, tell: Tell) -> Trial:
             decided = _decided(arm, steering, bench, folder)
             seconds = time.perf_counter() - begun
             begun = time.perf_counter()
-            found = work.of(bench.spec).judge(fitted, bench.split, bench.spec)
+            found = tasks.of(bench.spec).judge(fitted, bench.split, bench.spec)
             found.save(folder / "values.npz")
             fact = _fact(fitted, arm.name, seed, seconds)
             fact |= {"judge_seconds": round(time.perf_counter() - begun, 3), **found.fact}
             stage.facts = {"fact": fact, "catalog": dict(found.pooled), "steps": steps}
             stage.facts |= {"decisions": decided, "pilot": pilot}
-    values, groups = judged.load(folder / "values.npz")
+    values, groups = evaluation_result.load(folder / "values.npz")
     of = stage.facts
     return Trial(arm.name, seed, values, of["catalog"], of["fact"], of["steps"], of["decisions"], of["pilot"], groups)
 
 
-def _course(bench: Bench, seed: int) -> steered.Course:
-    return steered.Course(
+def _course(bench: Bench, seed: int) -> adaptive_training.Course:
+    return adaptive_training.Course(
         bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
     )
 
 
 def _decided(arm: Arm, steering: Steering | None, bench: Bench, folder: Path) -> list[dict[str, Any]]:
     """The log of decisions, kept in the folder too, where `replay` finds it."""
-    rows = steered.decisions(steering, arm.plan, bench.spec.recommender)
+    rows = adaptive_training.decisions(steering, arm.plan, bench.spec.recommender)
     if rows:
         write_json(folder / "decisions.json", rows)
     return rows
@@ -117,7 +117,7 @@ def _fit(bench: Bench, rows: Any, epochs: EpochRows, arm: Arm, seed: int, tell: 
         refresh=None if epochs.is_still else epochs,
         folder=folder / "checkpoint",
         tell=tell,
-        views=items.views(bench.spec, arm.plan, catalog, seed, bench.run.arm(arm.name) / VIEWS),
+        views=item_views.views(bench.spec, arm.plan, catalog, seed, bench.run.arm(arm.name) / VIEWS),
         watch=epochs.steering,
     )
     fitted = bench.spec.recommender.fit(rows, training)
@@ -138,7 +138,7 @@ def _fact(fitted: Any, arm: str, seed: int, seconds: float) -> dict[str, Any]:
 
 def trained_on(plan: Plan) -> dict[str, Any]:
     """The part of a plan that shapes training, for its fingerprint."""
-    from leaven.spec.building import table_of
+    from leaven.config.build import table_of
 
     whole = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
     recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]

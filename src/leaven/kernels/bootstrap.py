@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from leaven.kernels.chance import draw_bits
+from leaven.kernels.keyed_rng import draw_bits
 
 Table = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ A chain with back-off: hierarchical Dirichlet smoothing (MacKay and Bauman Peto,
 
     P(w | h) = (c(h, w) + m P(w | h')) / (c(h) + m),    h' = h without its oldest item,
 
-down to what is in fashion (`kernels/fashion.py`), the frequencies of single items and, below these, a uniform law
+down to what is in fashion (`time_popularity.py`), the frequencies of single items and, below these, a uniform law
 over the catalogue. Each level has an m of its own, and so has the begin of a row: the one under which the events,
 each left out of all counts, are likeliest. (Discounting, as is usual for words, fits sparse histories a little
 better, but hands what it takes to popular items, the more so the longer a context's list; here each keeps its
@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.arrays.memory import space
-from leaven.kernels.fashion import Fashion, share_at
-from leaven.kernels.search import holds, place_of
+from leaven.arrays.buffer_pool import space
+from leaven.kernels.binary_search import holds, place_of
+from leaven.kernels.time_popularity import Fashion, share_at
 
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.chance import draw_uniform
-from leaven.kernels.rows import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import Encoder, FittedEncoder, Ranked, Recommender, Training
-from leaven.data.catalog import Catalog
-from leaven.data.histories import HeldOut, Histories
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.attributes import Attributes
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
+from leaven.protocols import Encoder, FittedEncoder, Ranked, Recommender, Training
 from leaven.recommenders.transformer import ItemSide, Transformer, TransformerRecommender
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leaven.nets.fusion import FusedTable
+    from leaven.nn.fusion import FusedTable
 
 _WEIGHTS, _COURSE = "multimodal.safetensors", "course.json"
 _NO_PICTURES = 64
@@ -100,7 +100,7 @@ class Multimodal:
         """
         import torch
 
-        from leaven.nets.fusion import FusedTable, ItemViews
+        from leaven.nn.fusion import FusedTable, ItemViews
 
         catalog = _catalog(train)
         fitted = self._fitted(catalog, training.key)
@@ -133,7 +133,7 @@ class Multimodal:
     def _fitted(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:
         """The encoders for which the catalogue has something, fitted."""
         found = {
-            wish: wish.fit(catalog, seeds.key(key, "encoder", place))
+            wish: wish.fit(catalog, rng.key(key, "encoder", place))
             for place, wish in enumerate(self.encoders)
             if wish.knows(catalog)
         }
@@ -150,8 +150,8 @@ class Multimodal:
         """
         import torch
 
-        from leaven.nets.checkpoint import read
-        from leaven.nets.fusion import FusedTable
+        from leaven.nn.checkpoint import read
+        from leaven.nn.fusion import FusedTable
 
         weights, said = read(folder / _WEIGHTS)
         wish, n_items = Transformer(**said["wish"]), said["n_items"]
@@ -215,7 +215,7 @@ class MultimodalRecommender:
     @property
     def table(self) -> FusedTable:
         """The item vectors."""
-        from leaven.nets.fusion import FusedTable
+        from leaven.nn.fusion import FusedTable
 
         assert isinstance(self.inner.net.items, FusedTable)
         return self.inner.net.items
@@ -229,7 +229,7 @@ class MultimodalRecommender:
 
     def save(self, folder: Path) -> None:
         """Weights, what was read of the items, and sizes in one file; how training went in another."""
-        from leaven.nets.checkpoint import write
+        from leaven.nn.checkpoint import write
 
         net = self.inner.net
         said = {"wish": asdict(self.inner.wish), "n_items": net.shape.n_items, "widths": list(self.widths)}

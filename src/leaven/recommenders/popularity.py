@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leaven.contracts import Ranked, Training
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
-from leaven.recommenders import storage
+from leaven.protocols import Ranked, Training
+from leaven.recommenders import recommender_storage
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Popularity:
     @staticmethod
     def load(folder: Path) -> FittedPopularity:
         """What `FittedPopularity.save` wrote. Raises DataError where it is not there."""
-        arrays, facts = storage.read(folder, "popularity")
+        arrays, facts = recommender_storage.read(folder, "popularity")
         return FittedPopularity(Popularity(**facts), arrays["weight"])
 
 
@@ -71,7 +71,7 @@ class FittedPopularity:
 
         Raises SpecError for k below 1, DataError for histories over another catalogue.
         """
-        from leaven.kernels.lists import fill_popular, sealed
+        from leaven.kernels.top_n_lists import fill_popular, sealed
 
         check_asked(histories, k, len(self.weight) - 1)
         items = np.zeros((len(histories), k), np.int32)
@@ -80,7 +80,7 @@ class FittedPopularity:
         return Ranked(items, np.where(items > 0, self.weight[items], -np.inf).astype(np.float32))
 
     def save(self, folder: Path) -> None:
-        storage.write(folder, "popularity", {"weight": self.weight}, asdict(self.wish))
+        recommender_storage.write(folder, "popularity", {"weight": self.weight}, asdict(self.wish))
 
 
 def learned_from(train: Histories, training: Training) -> Histories:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import Ranked, Say, Training, Watch
-from leaven.data.histories import HeldOut, Histories
+from leaven import rng
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
+from leaven.protocols import Ranked, Say, Training, Watch
 
 if TYPE_CHECKING:
-    from leaven.nets.fusion import FusedTable
-    from leaven.nets.layers import Encoder
-    from leaven.nets.next_item import Beside
-    from leaven.nets.training import Course
+    from leaven.nn.fusion import FusedTable
+    from leaven.nn.next_item import Beside
+    from leaven.nn.sequence_encoder import Encoder
+    from leaven.nn.training import Course
 
 _WEIGHTS, _COURSE = "transformer.safetensors", "course.json"
 _FEWEST_STEPS, _MOST_STEPS = 300, 40_000
@@ -54,9 +54,9 @@ class Transformer:
                     along the logarithm: what is seen rarely is learned by heart
     contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
                     each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
-                    (nets/contrast.py); 0: none. contrast_temperature  of its cosines
+                    (nn/contrastive.py); 0: none. contrast_temperature  of its cosines
     mixup           above 0: each history is mixed with another of its batch, as vectors, by a share drawn from
-                    Beta(mixup, mixup) (nets/mixup.py), 0.1 to 0.4 as a rule; 0: none
+                    Beta(mixup, mixup) (nn/mixup.py), 0.1 to 0.4 as a rule; 0: none
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
     looks           how often validation is looked at, if users are given; patience: looks without a better one before
@@ -146,20 +146,20 @@ class Transformer:
 
         Raises FitError where no row has something to predict, or the loss is no finite number.
         """
-        from leaven.nets.machine import halves_are_quick
-        from leaven.nets.next_item import Aim, NextItem
-        from leaven.nets.training import train as go
+        from leaven.nn.device import halves_are_quick
+        from leaven.nn.next_item import Aim, NextItem
+        from leaven.nn.training import train as go
 
         if not (_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         table = items.table if items else None
-        net = self.net(train.n_items, seeds.key(training.key, "begin"), self.dropout_of(train), table)
+        net = self.net(train.n_items, rng.key(training.key, "begin"), self.dropout_of(train), table)
         net.counts += net.counts.new_tensor(_counts(train))
         kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
         half = halves_are_quick(self.device, self.precision)
         aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half, items is None)
-        valid = _some(training.valid, self.most_valid_users, seeds.key(training.key, "valid"))
+        valid = _some(training.valid, self.most_valid_users, rng.key(training.key, "valid"))
         beside = items.beside if items else None
         task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
         course = self._course(train, training, items.mark if items else "")
@@ -174,7 +174,7 @@ class Transformer:
 
         Raises DataError where the folder holds no such recommender.
         """
-        from leaven.nets.checkpoint import read
+        from leaven.nn.checkpoint import read
 
         weights, said = read(folder / _WEIGHTS)
         net = cls(**said["wish"]).net(said["n_items"], key=0, dropout=0.0)
@@ -186,7 +186,7 @@ class Transformer:
         """A net of this wish's size, untrained; `items`: the table of its item vectors, where not its own."""
         import torch
 
-        from leaven.nets.layers import Encoder, Shape
+        from leaven.nn.sequence_encoder import Encoder, Shape
 
         sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, dropout)
         return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key), items)
@@ -201,7 +201,7 @@ class Transformer:
 
     def _course(self, train: Histories, training: Training, mark: str) -> Course:
         """How the loop goes: with steps that were asked for, it takes all of them."""
-        from leaven.nets.training import Course
+        from leaven.nn.training import Course
 
         steps = training.steps or self.steps(train)
         said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + mark
@@ -231,7 +231,7 @@ class _Shown:
     temperature: float | None
 
     def look(self, net: Any, step: int) -> Say:
-        from leaven.nets.ranking import losses
+        from leaven.nn.scoring import losses
 
         assert isinstance(self.watch.users, HeldOut)
         return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
@@ -257,8 +257,8 @@ class TransformerRecommender:
 
         Raises SpecError for k below 1; DataError for histories over another catalogue.
         """
-        from leaven.nets.machine import device_kind
-        from leaven.nets.ranking import rank
+        from leaven.nn.device import device_kind
+        from leaven.nn.scoring import rank
 
         n_items = self.net.shape.n_items
         if k < 1:
@@ -270,7 +270,7 @@ class TransformerRecommender:
 
     def save(self, folder: Path) -> None:
         """Weights and wish in one file (the same bytes for the same weights), how training went in another."""
-        from leaven.nets.checkpoint import write
+        from leaven.nn.checkpoint import write
 
         write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
         self.save_course(folder)
@@ -300,5 +300,5 @@ def _some(users: HeldOut | None, most: int, key: int) -> HeldOut | None:
     """At most so many of the users, drawn by the key."""
     if users is None or len(users) <= most:
         return users
-    drawn = np.argsort(seeds.row_keys(key, users.histories.keys), kind="stable")[:most]
+    drawn = np.argsort(rng.row_keys(key, users.histories.keys), kind="stable")[:most]
     return users.take(np.sort(drawn))

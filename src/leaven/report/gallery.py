@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from leaven.data.pictures import Pixels, encoded, png_address
+from leaven.datasets.images import Pixels, encoded, png_address
 from leaven.errors import SpecError
-from leaven.report.page import environment, style
-from leaven.transforms.image.preview import PicturePreview
+from leaven.report.html import environment, style
+from leaven.transforms.image.image_preview import PicturePreview
 
 KINDS = (".html", ".png")
 

@@ -9,18 +9,20 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from leaven.report import decisions, view, words
+from leaven.report import controller_section, labels, sections
 
 COLOURS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
 
 
 def verdict_table(facts: Mapping[str, Any]) -> Group:
     """The headline, a table of the arms, and the sentences below it; for `rich.print`."""
-    shown = view.verdict(view.present(facts)) or {}
+    shown = sections.verdict(sections.present(facts)) or {}
     parts: list[Any] = [Text(shown["headline"], style="bold")]
     if shown["table"]:
         parts += ["", _table(shown["table"])]
-    parts += [Text(f"• {sentence}") for sentence in (*shown["words"], *decisions.counted(view.present(facts)))]
+    parts += [
+        Text(f"• {sentence}") for sentence in (*shown["words"], *controller_section.counted(sections.present(facts)))
+    ]
     return Group(*parts)
 
 
@@ -35,7 +37,7 @@ def _table(found: Mapping[str, Any]) -> Table:
         )
     table.add_row(Text(found["baseline"]), found["baseline_mean"], "", "", "", "")
     for row in found["rows"]:
-        judged = Text(f"{words.SIGNS[row['light']]} {row['verdict']}", style=COLOURS[row["light"]])
+        judged = Text(f"{labels.SIGNS[row['light']]} {row['verdict']}", style=COLOURS[row["light"]])
         table.add_row(Text(row["arm"]), row["mean"], row["lift"], row["interval"], row["p"], judged)
     if found["truth"]:
         table.add_row(Text("best reachable", style="dim"), found["truth"], "", "", "", "")

@@ -9,7 +9,7 @@ import pytest
 
 import leaven
 from leaven.cli.entry import run
-from leaven.data.shop.pictures import draw_picture, png
+from leaven.simulator.item_images import draw_picture, png
 
 cv2 = pytest.importorskip("cv2")
 

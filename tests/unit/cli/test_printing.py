@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.cli import printing
-from leaven.data.shop import Dirt
+from leaven.cli import output
 from leaven.errors import DataError
+from leaven.simulator import Dirt
 
 
 def test_piped_tables_keep_every_cell_and_no_blanks_at_line_ends(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
-    printing.show(printing.table(["name", ">figure"], [("a [b] c", 7), (long, 8)]), printing.pairs({"key": long}))
+    output.show(output.table(["name", ">figure"], [("a [b] c", 7), (long, 8)]), output.pairs({"key": long}))
     out = capsys.readouterr().out
     assert "a [b] c" in out
     assert out.count("x") == 600
@@ -22,7 +22,7 @@ def test_piped_tables_keep_every_cell_and_no_blanks_at_line_ends(capsys: pytest.
 
 def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> None:
     value = {1: np.int64(3), "path": Path("a"), "nan": float("nan"), "dirt": Dirt(bots=0.5), "all": (np.arange(2),)}
-    printing.as_json(value)
+    output.as_json(value)
     found = json.loads(capsys.readouterr().out)
     assert found["1"] == 3
     assert found["nan"] is None
@@ -31,7 +31,7 @@ def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_hints_leave_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    printing.hint("leaven run [data]")
+    output.hint("leaven run [data]")
     assert capsys.readouterr() == ("", "→ leaven run [data]\n")
 
 
@@ -40,4 +40,4 @@ def test_a_folder_without_facts_is_no_run(tmp_path: Path, content: str | None) -
     if content is not None:
         (tmp_path / "facts.json").write_text(content, encoding="latin-1")
     with pytest.raises(DataError):
-        printing.facts_of(tmp_path)
+        output.facts_of(tmp_path)

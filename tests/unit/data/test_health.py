@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from leaven import seeds
-from leaven.data.health import MOST_POINTS, gini, health
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.profiling.log_statistics import MOST_POINTS, gini, health
 
 DAY = 86_400
 
@@ -29,7 +29,7 @@ def test_a_small_log_by_hand() -> None:
 
 
 def test_gini_is_the_mean_difference_over_twice_the_mean() -> None:
-    counts = np.sort(seeds.generator(3).integers(1, 50, 40))[::-1]
+    counts = np.sort(rng.generator(3).integers(1, 50, 40))[::-1]
     mean_difference = np.abs(counts[:, None] - counts).mean()
     assert gini(counts) == round(float(mean_difference / (2 * counts.mean())), 4)
 

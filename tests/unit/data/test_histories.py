@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.data.histories import Histories, concat
+from leaven.datasets.histories import Histories, concat
 from leaven.errors import DataError
 
 

@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 import pytest
 
-from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures, of_catalog, picture_files, read
-from leaven.data.shop.pictures import draw_picture, png
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.images import Pictures, of_catalog, picture_files, read
 from leaven.errors import DataError, SpecError
+from leaven.simulator.item_images import draw_picture, png
 
 cv2 = pytest.importorskip("cv2")
 RED_IN_CMYK = zlib.decompress(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from leaven.data import pieces
-from leaven.data.pieces import HanCutter, Vocabulary, cut, read
+from leaven import tokenization
 from leaven.errors import MissingExtra
+from leaven.tokenization import HanCutter, Vocabulary, cut, read
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 
@@ -42,7 +42,7 @@ def test_a_held_phrase_is_cut_out_whatever_stands_around_it() -> None:
 
 
 def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces._cutter.cache_clear()
+    tokenization._cutter.cache_clear()
     real = builtins.__import__
 
     def missing(name: str, *rest: Any) -> Any:
@@ -56,7 +56,7 @@ def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MissingExtra, match=r"leaven\[text\]"):
         cut("柔软")
     monkeypatch.undo()
-    pieces._cutter.cache_clear()
+    tokenization._cutter.cache_clear()
 
 
 def test_texts_that_were_met_are_read_as_for_the_first_time_and_forgotten_where_they_are_too_many(monkeypatch) -> None:
@@ -66,6 +66,6 @@ def test_texts_that_were_met_are_read_as_for_the_first_time_and_forgotten_where_
     assert first.words == [piece for text in texts for piece in cut(text)]
     assert again.words == [piece for text in texts[::-1] for piece in cut(text)]
     assert again.kinds.tolist() == [len(piece) for piece in again.words]
-    monkeypatch.setattr(pieces, "_MOST_LETTERS", 10)
+    monkeypatch.setattr(tokenization, "_MOST_LETTERS", 10)
     assert read(texts[:1], vocabulary).words == cut(texts[0])
     assert list(vocabulary.rows) == texts[:1]

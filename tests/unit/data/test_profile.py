@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from leaven.data.clean import Clean
-from leaven.data.profile import profile
-from leaven.data.shop import Dirt, Shop
+from leaven.cleaning import Clean
 from leaven.errors import DataError
+from leaven.profiling.profile import profile
+from leaven.simulator import Dirt, Shop
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 

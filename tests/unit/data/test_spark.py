@@ -8,19 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from leaven import seeds
-from leaven.data.clean import Clean, clean
-from leaven.data.clean.cleaning import clean_tables
-from leaven.data.clean.coding import Coded, readable
-from leaven.data.dialect import to_spark
-from leaven.data.log import ItemSource, Source, order, read
-from leaven.data.log.order import (
-    CODED_ITEMS_SQL,
-    CODED_USERS_SQL,
-    ITEMS_SQL,
-    PLACED_SQL,
-    USERS_SQL,
-)
+from leaven import rng
+from leaven.cleaning import Clean, clean
+from leaven.cleaning.id_encoding import Coded, readable
+from leaven.cleaning.pipeline import clean_tables
+from leaven.ingest import ItemSource, Source, order, read
+from leaven.ingest.id_mapping import CODED_ITEMS_SQL, CODED_USERS_SQL, ITEMS_SQL, PLACED_SQL, USERS_SQL
+from leaven.sql import to_spark
 
 pytestmark = [
     pytest.mark.spark,
@@ -79,7 +73,7 @@ def spark() -> Iterator[Any]:
 
 def dirty(lines: int = 900) -> pa.Table:
     """A log with every kind of dirt that a rule of cleaning looks for."""
-    draw = seeds.generator(seeds.key(7, "spark"))
+    draw = rng.generator(rng.key(7, "spark"))
     users = [None if n == 0 else f"u{n}é" for n in draw.integers(0, 60, lines)]
     items = [f"i{int(40 * n**2)}" for n in draw.random(lines)]
     prices = [float(n % 5) if n else -1.0 for n in draw.integers(0, 30, lines)]

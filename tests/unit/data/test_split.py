@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import HeldOut, Histories
-from leaven.data.split import LeaveOneOut, Split, TimeSplit, leak, split
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
 from leaven.registry import kinds
+from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit, leak, split
 
 BEGIN = 1_318_896_000
 
 
 def world(users: int = 80, items: int = 50, seed: int = 7) -> Histories:
     """Users with 1 to 12 different items each, at random times with some ties."""
-    draw = seeds.generator(seeds.key(seed, "split"))
+    draw = rng.generator(rng.key(seed, "split"))
     rows = [draw.permutation(items)[: draw.integers(1, 13)] + 1 for _ in range(users)]
     times = [np.sort(BEGIN + draw.integers(0, 400, len(row))) for row in rows]
     rows, times = [row.tolist() for row in rows], [time.tolist() for time in times]
-    return Histories.of(rows, items, times, keys=seeds.user_keys([f"u{n}" for n in range(users)]).tolist())
+    return Histories.of(rows, items, times, keys=rng.user_keys([f"u{n}" for n in range(users)]).tolist())
 
 
 def events_of(histories: Histories) -> set[tuple[int, int, int]]:

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaven.data.histories import Histories
-from leaven.data.unused import Unused
+from leaven.datasets.hidden_items import Unused
+from leaven.datasets.histories import Histories
 
 N = 6
 rows = st.lists(st.lists(st.integers(1, N), max_size=6), min_size=1, max_size=5)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from leaven.contracts import Decision, Feedback, Signals
-from leaven.dosage.controller import Gap
-from leaven.dosage.replay import Replay
+from leaven.controllers.gap_controller import Gap
+from leaven.controllers.replay import Replay
 from leaven.errors import SpecError
+from leaven.protocols import Decision, Feedback, Signals
 
 PLAIN = Gap(smoothing=0.0, warm_up_share=0.1, clean_share=0.1)
 

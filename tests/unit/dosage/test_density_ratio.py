@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import first_order
-from leaven.dosage.filters.density_ratio import DensityRatio, logistic
+from leaven import rng
+from leaven.augmentation import Plan, Step
+from leaven.augmentation.step_fitting import fit_step
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.markov import Markov
-from leaven.plan import Plan, Step
-from leaven.plan.fitting import fit_step
+from leaven.filters.density_ratio import DensityRatio, logistic
+from leaven.generators.sequence.markov import Markov
+from leaven.simulator import first_order
 
 ITEMS = 30
 
@@ -39,7 +39,7 @@ def is_good(row: int) -> bool:
 
 
 def test_noise_goes_and_what_is_like_real_rows_stays() -> None:
-    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(400)]))
+    made = HalfNoise().sample(rng.user_keys([f"n{i}" for i in range(400)]))
     fitted = DensityRatio(generator=HalfNoise()).fit(real(), 7)
     mask = fitted(made).mask
     good = np.array([is_good(row) for row in range(400)])
@@ -49,7 +49,7 @@ def test_noise_goes_and_what_is_like_real_rows_stays() -> None:
 
 
 def test_the_ratio_is_calibrated() -> None:
-    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(400)]))
+    made = HalfNoise().sample(rng.user_keys([f"n{i}" for i in range(400)]))
     fitted = DensityRatio(generator=HalfNoise()).fit(real(), 7)
     unseen = first_order(ITEMS, rows=1200, length=8, seed=1)[0].slice(800, 1200)
     said = 1 / (1 + np.exp(-np.concatenate([fitted.log_ratio(unseen), fitted.log_ratio(made)])))
@@ -59,7 +59,7 @@ def test_the_ratio_is_calibrated() -> None:
 
 
 def test_a_lower_ceiling_keeps_more_and_a_row_is_judged_by_itself() -> None:
-    made = HalfNoise().sample(seeds.user_keys([f"n{i}" for i in range(200)]))
+    made = HalfNoise().sample(rng.user_keys([f"n{i}" for i in range(200)]))
     strict, loose = (DensityRatio(HalfNoise(), ceiling=c).fit(real(), 7) for c in (1.0, 0.3))
     assert loose(made).mask.sum() > strict(made).mask.sum()
     assert loose(made.slice(5, 6)).mask[0] == loose(made).mask[5]
@@ -69,7 +69,7 @@ def test_a_step_tells_the_filter_whose_rows_it_judges() -> None:
     step = fit_step(Plan([Step(Markov(), keep=(DensityRatio(),))]), 1, real(), seed=7)
     given = fit_step(Plan([Step(Markov(), keep=(DensityRatio(step.generator),))]), 1, real(), seed=7)
     other = fit_step(Plan([Step(Markov(), keep=(DensityRatio(HalfNoise()),))]), 1, real(), seed=7)
-    made = Markov().fit(real(), 1).sample(seeds.user_keys([f"n{i}" for i in range(200)]))
+    made = Markov().fit(real(), 1).sample(rng.user_keys([f"n{i}" for i in range(200)]))
     masks = [one.filters[0](made).mask.tolist() for one in (step, given, other)]
     assert masks[0] == masks[1] != masks[2]
 

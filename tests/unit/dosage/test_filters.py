@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.dosage.filters.copies import Copies
-from leaven.dosage.filters.validity import Validity
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
+from leaven.filters.copies import Copies
+from leaven.filters.validity import Validity
 
 TRAIN = Histories.of([[1, 2, 3], [4, 2]], n_items=6, times=[[10, 20, 30], [50, 60]])
 
@@ -63,7 +63,7 @@ def test_limits_can_be_told() -> None:
 
 
 def users(rows: list[list[int]], name: str = "u", n_items: int = 99) -> Histories:
-    return Histories.of(rows, n_items, keys=seeds.user_keys([f"{name}{i}" for i in range(len(rows))]))
+    return Histories.of(rows, n_items, keys=rng.user_keys([f"{name}{i}" for i in range(len(rows))]))
 
 
 REAL = users([[1, 2, 3, 4, 5, 6], [7, 8, 9], [20, 21, 22, 23, 30], [20, 21, 22, 23, 31], []])

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.contracts import Ranked
-from leaven.data.histories import Histories
-from leaven.dosage.filters.neighbours import neighbours_of
-from leaven.dosage.filters.rank_fidelity import RankFidelity
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
+from leaven.filters.cooccurring_items import neighbours_of
+from leaven.filters.rank_fidelity import RankFidelity
+from leaven.protocols import Ranked
 
 ITEMS = 20
 
@@ -19,7 +19,7 @@ def groups() -> Histories:
     """Users who take items 1..5 only, and users who take 11..15 only."""
     chance = np.random.default_rng(1)
     rows = [(chance.permutation(5)[:4] + (1 if user % 2 else 11)).tolist() for user in range(60)]
-    return Histories.of(rows, ITEMS, keys=seeds.user_keys([f"u{i}" for i in range(60)]))
+    return Histories.of(rows, ITEMS, keys=rng.user_keys([f"u{i}" for i in range(60)]))
 
 
 def child(parent: int, row: list[int]) -> Histories:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from leaven.dosage.schedule import Constant, CoolDown, Cosine, Joined, Linear, Staircase, WarmUp
 from leaven.errors import SpecError
+from leaven.schedules.progress_schedules import Constant, CoolDown, Cosine, Joined, Linear, Staircase, WarmUp
 
 
 def test_ends_are_exact() -> None:

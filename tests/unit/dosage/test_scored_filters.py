@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import first_order
-from leaven.dosage.filters.quota import Quota
-from leaven.dosage.filters.surprisal import Surprisal
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
+from leaven.filters.quota import Quota
+from leaven.filters.surprisal import Surprisal
+from leaven.simulator import first_order
 
 ITEMS = 12
 
 
 def made(rows: Histories, name: str) -> Histories:
     """The same rows as if made from nothing."""
-    keys = seeds.user_keys([f"{name}{i}" for i in range(len(rows))])
+    keys = rng.user_keys([f"{name}{i}" for i in range(len(rows))])
     return replace(rows, keys=keys, parents=np.zeros(len(rows), np.uint64), origin=np.ones(len(rows), np.int16))
 
 
@@ -43,12 +43,12 @@ def test_a_real_row_is_never_scored_by_the_chain_that_learned_it() -> None:
     rows = Histories.of(
         np.random.default_rng(1).integers(1, 2001, (400, 8)).tolist(),
         2000,
-        keys=seeds.user_keys(list(map(str, range(400)))),
+        keys=rng.user_keys(list(map(str, range(400)))),
     )
     fitted = Surprisal().fit(rows, 7)
     scores = fitted.scores(rows)
     assert scores.min() > np.log(500)  # noise over 2,000 items: who had seen a row would find it easy
-    children = replace(rows, keys=seeds.mix(rows.keys))
+    children = replace(rows, keys=rng.mix(rows.keys))
     assert fitted.scores(children).tolist() == scores.tolist()  # by the parent
 
 

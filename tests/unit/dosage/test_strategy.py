@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.dosage.strategy import Balanced, Random, ToTotal, Uniform
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.kernels.allotment import allotted
+from leaven.kernels.apportionment import allotted
+from leaven.strategies.copy_counts import Balanced, Random, ToTotal, Uniform
 
 
 def rows_of(*lengths: int) -> Histories:
     return Histories.of(
-        [[1] * n for n in lengths], n_items=3, keys=seeds.user_keys([str(i) for i in range(len(lengths))])
+        [[1] * n for n in lengths], n_items=3, keys=rng.user_keys([str(i) for i in range(len(lengths))])
     )
 
 
@@ -104,7 +104,7 @@ def test_an_allotment_is_exact_and_within_one_of_every_share(weights, total, key
     given_weights = np.array(weights)
     if given_weights.sum() < 1e-6:
         return
-    copies = allotted(given_weights, total, seeds.user_keys([str(i) for i in range(len(weights))]), key)
+    copies = allotted(given_weights, total, rng.user_keys([str(i) for i in range(len(weights))]), key)
     assert copies.sum() == total
     shares = given_weights * (total / given_weights.sum())
     assert (np.abs(copies - shares) < 1 + 1e-6).all()
@@ -112,7 +112,7 @@ def test_an_allotment_is_exact_and_within_one_of_every_share(weights, total, key
 
 
 def test_an_allotment_is_fair_over_keys() -> None:
-    weights, keys = np.array([1.0, 2.0, 3.0, 0.5]), seeds.user_keys(list("abcd"))
+    weights, keys = np.array([1.0, 2.0, 3.0, 0.5]), rng.user_keys(list("abcd"))
     mean = np.mean([allotted(weights, 3, keys, key) for key in range(4000)], axis=0)
     np.testing.assert_allclose(mean, 3 * weights / weights.sum(), atol=0.03)
 

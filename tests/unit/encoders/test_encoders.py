@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.data.catalog import Catalog
+from leaven.datasets.catalog import Catalog
 from leaven.encoders import Attributes, Sentences, TfIdf
-from leaven.encoders.texts import terms
+from leaven.encoders.item_text import terms
 from leaven.errors import DataError, SpecError
 
 TITLES = [

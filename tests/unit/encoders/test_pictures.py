@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.data.catalog import Catalog
-from leaven.data.shop.pictures import draw_picture, png
+from leaven.datasets.catalog import Catalog
 from leaven.encoders import OwnPictures, PictureModel
 from leaven.errors import DataError, SpecError
+from leaven.simulator.item_images import draw_picture, png
 
 pytest.importorskip("cv2")
 torch = pytest.importorskip("torch")
@@ -51,7 +51,7 @@ def test_a_picture_is_encoded_once_however_often_it_is_asked_for() -> None:
 def test_net_and_vectors_are_kept_by_the_hash_of_what_they_follow_from(tmp_path, monkeypatch) -> None:
     wish = replace(SMALL, cache=str(tmp_path))
     first = wish.fit(catalog(), 1)(catalog())
-    monkeypatch.setattr("leaven.nets.pictures.learn", None)  # nobody is asked to learn again
+    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # nobody is asked to learn again
     assert np.array_equal(wish.fit(catalog(), 1)(catalog()), first)
     with pytest.raises(TypeError):
         wish.fit(catalog(), 2)

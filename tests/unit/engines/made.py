@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from leaven.data.histories import Histories
-from leaven.data.shop import first_order
-from leaven.generators.markov import Markov
+from leaven.datasets.histories import Histories
+from leaven.generators.sequence.markov import Markov
+from leaven.simulator import first_order
 
 
 def world() -> Histories:

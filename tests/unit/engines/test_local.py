@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from contracts import tasks
-from leaven.engines import sending
+from leaven.engines import shared_memory
 from leaven.engines.local import Local
-from leaven.engines.sending import Sender
+from leaven.engines.shared_memory import Sender
 from leaven.errors import DataError, LeavenError, SpecError
 from unit.engines import made
 
@@ -170,7 +170,7 @@ def test_what_could_not_be_written_is_written_with_the_next_thing(tmp_path, monk
 
     sender, rows = Sender(tmp_path), np.arange(1000)
     with monkeypatch.context() as patch:
-        patch.setattr(sending, "_write", full)
+        patch.setattr(shared_memory, "_write", full)
         with pytest.raises(OSError, match="no space"):
             sender.send(rows)
     assert sender.send((rows, 1)).open()[0].tolist() == rows.tolist()

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from bench.defects import HistoryLaw
 
-from leaven.contracts import Training
-from leaven.data.histories import HeldOut
-from leaven.data.log import Source
-from leaven.data.split import Split
+from leaven.augmentation import Plan, Step, expand
+from leaven.config import Arm, Spec
+from leaven.datasets.histories import HeldOut
 from leaven.errors import GateError
-from leaven.experiment.judging import judge_arms, refuse, with_effects
 from leaven.experiment.preparation import Prepared
-from leaven.judging import Judging
-from leaven.plan import Plan, Step, expand
+from leaven.experiment.synthetic_quality import judge_arms, refuse, with_effects
+from leaven.ingest import Source
+from leaven.protocols import Training
+from leaven.quality import Judging
 from leaven.registry import made
-from leaven.runs import Run
-from leaven.spec import Arm, Spec
+from leaven.run_folder import Run
+from leaven.splits.log_splits import Split
 
 QUICK = ("coverage", "copies", "next_rank", "lengths")
 TRAIN, UNSEEN = HistoryLaw().rows(150, 1), HistoryLaw().rows(120, 2)

@@ -1,6 +1,6 @@
 """Does a run say when its steps ended too early?"""
 
-from leaven.experiment.summary import still_climbing
+from leaven.experiment.facts import still_climbing
 
 
 def curve(*values: float) -> list[dict[str, float]]:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked, Training
-from leaven.data.histories import Histories
-from leaven.data.shop import Shop
+from leaven.config.evaluation import Evaluate
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.experiment import views as views_module
-from leaven.experiment.views import Views, recommend
-from leaven.recommenders.itemknn import ItemKnn
-from leaven.spec.evaluate import Evaluate
-from leaven.transforms.custom import row_transform
-from leaven.transforms.removal import Drop, Mask
-from leaven.transforms.substitution import Substitute
-from leaven.transforms.windows import Windows
+from leaven.experiment import test_time_augmentation as views_module
+from leaven.experiment.test_time_augmentation import Views, recommend
+from leaven.protocols import Ranked, Training
+from leaven.recommenders.item_knn import ItemKnn
+from leaven.simulator import Shop
+from leaven.transforms.sequence.custom import row_transform
+from leaven.transforms.sequence.masking import Drop, Mask
+from leaven.transforms.sequence.substitution import Substitute
+from leaven.transforms.sequence.windows import Windows
 
 TABLE = np.array([[9, 1, 4, 3, 2], [5, 4, 1, 9, 8], [0, 7, 3, 9, 1], [1, 2, 3, 4, 5], [5, 9, 1, 2, 3]], np.float32)
 

@@ -9,23 +9,23 @@ pytest.importorskip("torch", reason="needs the extra [torch]")
 
 import torch
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import second_order
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.decoder import Decoder
-from leaven.generators.decoding import Memory
-from leaven.generators.drawing import cut
-from leaven.generators.learning import begun
-from leaven.generators.markov import Markov
-from leaven.generators.writer import Writer
-from leaven.kernels.picking import picked
-from leaven.nets.layers import Shape
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.sequence.decoder import Decoder
+from leaven.generators.sequence.decoding import Memory
+from leaven.generators.sequence.fitted_decoder import Writer
+from leaven.generators.sequence.fitting import begun
+from leaven.generators.sequence.item_sampling import cut
+from leaven.generators.sequence.markov import Markov
+from leaven.kernels.categorical_sampling import picked
+from leaven.nn.sequence_encoder import Shape
+from leaven.simulator import second_order
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def quick(rows: Histories, **wish) -> Writer:

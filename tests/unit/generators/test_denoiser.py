@@ -8,17 +8,17 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra [torch]")
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.generators.denoiser import Denoiser, FittedDenoiser
-from leaven.generators.masking import some_hidden
+from leaven.generators.sequence.denoiser import Denoiser, FittedDenoiser
+from leaven.generators.sequence.masked_model import some_hidden
 
 ITEMS = 8
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def circles(rows: int, begin: int = 0) -> Histories:

@@ -8,18 +8,18 @@ pytest.importorskip("torch", reason="needs the extra [torch]")
 import torch
 import torch.nn.functional as F
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import second_order
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.gan import Gan
-from leaven.generators.learning import decoder_of, ground_of
-from leaven.generators.rivalry import Aim, Judge, Rivalry, Rivals, _judges
-from leaven.nets.training import Chance
+from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, _judges
+from leaven.generators.sequence.fitting import decoder_of, ground_of
+from leaven.generators.sequence.gan import Gan
+from leaven.nn.training import Chance
+from leaven.simulator import second_order
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def quick(rows: Histories, **wish):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.generators.inside import among, in_place_of, inside_law
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.generators.sequence.infilling import among, in_place_of, inside_law
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def rows() -> Histories:

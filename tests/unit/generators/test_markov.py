@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.data.shop import first_order, second_order
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
-from leaven.generators.markov import Markov
-from leaven.kernels.fashion import fashion_of
-from leaven.kernels.gaps import gap_buckets
+from leaven.generators.sequence.markov import Markov
+from leaven.kernels.inter_event_times import gap_buckets
 from leaven.kernels.markov import counted, learned, log_likelihoods
+from leaven.kernels.time_popularity import fashion_of
+from leaven.simulator import first_order, second_order
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def likelihood(chain, row: list[int]) -> float:

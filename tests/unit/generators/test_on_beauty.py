@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.log import order, read
-from leaven.dosage.filters.copies import Copies
-from leaven.dosage.filters.validity import Validity
-from leaven.generators.markov import Markov
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.filters.copies import Copies
+from leaven.filters.validity import Validity
+from leaven.generators.sequence.markov import Markov
+from leaven.ingest import order, read
 
 FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
 pytestmark = [
@@ -36,9 +36,9 @@ def shown(rows: Histories) -> dict[str, float]:
 
 def test_markov_rows_are_within_a_fifth_of_held_out_real_ones() -> None:
     rows = order(read(str(FILE))).histories
-    held_out = seeds.uniform(rows.keys, 5) < 0.1
+    held_out = rng.uniform(rows.keys, 5) < 0.1
     train, held = rows.take(~held_out), rows.take(held_out)
-    made = Markov().fit(train, 7).sample(seeds.user_keys([f"new{i}" for i in range(len(held))])).check()
+    made = Markov().fit(train, 7).sample(rng.user_keys([f"new{i}" for i in range(len(held))])).check()
     real, new = shown(held), shown(made)
     assert {name: new[name] for name in real} == pytest.approx(real, rel=0.2)
     assert Validity().fit(train, 7)(made).mask.all()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from leaven.data.histories import Histories
-from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.popularity import lifts, strata
+from leaven.datasets.histories import Histories
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.sequence.popularity_calibration import lifts, strata
 
 
 def world(rows: int = 2_000, n_items: int = 200) -> Histories:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.samples import Samples
+from leaven import rng
+from leaven.datasets.samples import Samples
 from leaven.generators.privacy import Privacy, spent
-from leaven.generators.table.private import ROWS_OF_A_USER, Users
-from leaven.generators.table.vae import TableVae
+from leaven.generators.tabular.dp_training import ROWS_OF_A_USER, Users
+from leaven.generators.tabular.tabular_vae import TableVae
 
 pytest.importorskip("opacus")
 WISH = TableVae(width=32, latent=4, epochs=1, learning_rate=1e-2, privacy=Privacy(epsilon=8.0, users_per_step=48))
@@ -24,13 +24,13 @@ def rows(count: int = 900, seed: int = 1) -> Samples:
     kind = np.where(x > 0, "mug", "bag").astype(object)
     x = np.where(draw.random(count) < 0.1, np.nan, x)
     size = draw.integers(1, 9, count).astype(float)
-    keys = seeds.mix(np.arange(1, count + 1, dtype=np.uint64))
+    keys = rng.mix(np.arange(1, count + 1, dtype=np.uint64))
     return Samples.real({"x": x, "size": size, "kind": kind}, label, keys, 1 + np.arange(count) // 3)
 
 
 TRAIN = rows()
 FITTED = WISH.fit(TRAIN, key=1)
-MADE = FITTED.sample(seeds.mix(np.arange(1, 1201, dtype=np.uint64)))
+MADE = FITTED.sample(rng.mix(np.arange(1, 1201, dtype=np.uint64)))
 
 
 def test_the_rows_of_a_user_weigh_one_together_and_are_eight_at_most() -> None:

@@ -5,27 +5,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.contracts import Ranked
-from leaven.data.histories import Histories, beginnings
-from leaven.dosage.filters.rank_fidelity import RankFidelity
+from leaven import rng
+from leaven.datasets.histories import Histories, beginnings
 from leaven.errors import FitError, SpecError
-from leaven.generators.listed import Law
-from leaven.generators.self_generated import FittedSelf, SelfGenerated
-from leaven.recommenders.itemknn import ItemKnn
+from leaven.filters.rank_fidelity import RankFidelity
+from leaven.generators.sequence.recommender_rollouts import FittedSelf, SelfGenerated
+from leaven.generators.sequence.score_calibration import Law
+from leaven.protocols import Ranked
+from leaven.recommenders.item_knn import ItemKnn
 
 ITEMS = 12
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def groups() -> Histories:
     """Users who take items 1..6 only, and users who take 7..12 only."""
     chance = np.random.default_rng(1)
     rows = [(chance.permutation(6)[:4] + (1 if user % 2 else 7)).tolist() for user in range(120)]
-    return Histories.of(rows, ITEMS, keys=seeds.user_keys([f"u{i}" for i in range(120)]))
+    return Histories.of(rows, ITEMS, keys=rng.user_keys([f"u{i}" for i in range(120)]))
 
 
 def fitted(**wish) -> FittedSelf:
@@ -114,7 +114,7 @@ def stays(ranks, taken: list[int], row: list[int]) -> bool:
 
 
 def test_an_empty_history_has_nothing_to_be_checked_by() -> None:
-    rows = Histories.of([[1, 2, 3, 4], []], ITEMS, keys=seeds.user_keys(["a", "b"]))
+    rows = Histories.of([[1, 2, 3, 4], []], ITEMS, keys=rng.user_keys(["a", "b"]))
     made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5), rank=ITEMS).sample(keys(2), rows).check()
     assert made.lengths.tolist() == [3, 0]
 
@@ -163,7 +163,7 @@ def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
 def heirs() -> Histories:
     """Each user takes two items of everybody's, then two that nobody else takes."""
     rows = [[1, 2, 2 * user + 3, 2 * user + 4] for user in range(60)]
-    return Histories.of(rows, 130, keys=seeds.user_keys([f"u{i}" for i in range(60)]))
+    return Histories.of(rows, 130, keys=rng.user_keys([f"u{i}" for i in range(60)]))
 
 
 def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) -> None:

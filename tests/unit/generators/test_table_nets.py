@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from leaven import seeds
-from leaven.data.samples import Samples
+from leaven import rng
+from leaven.datasets.samples import Samples
 from leaven.errors import FitError, SpecError
-from leaven.generators.table.coding import Coding
-from leaven.generators.table.diffusion import TableDiffusion
-from leaven.generators.table.gan import TableGan
-from leaven.generators.table.smote import Smote
-from leaven.generators.table.vae import TableVae
-from leaven.nets.table_diffusion import CleanNet
-from leaven.nets.table_gan import GanNet, GanTask
-from leaven.nets.tables import Coded, hot, shape_of
-from leaven.nets.training import Chance
+from leaven.generators.tabular.row_encoding import Coding
+from leaven.generators.tabular.smote import Smote
+from leaven.generators.tabular.tabular_diffusion import TableDiffusion
+from leaven.generators.tabular.tabular_gan import TableGan
+from leaven.generators.tabular.tabular_vae import TableVae
+from leaven.nn.tabular_codec import Coded, hot, shape_of
+from leaven.nn.tabular_diffusion import CleanNet
+from leaven.nn.tabular_gan import GanNet, GanTask
+from leaven.nn.training import Chance
 
 
 def rows(count: int = 400) -> Samples:
@@ -24,7 +24,7 @@ def rows(count: int = 400) -> Samples:
     x[::7] = np.nan
     kind = np.where(draw.random(count) < 0.05, "rare", "usual").astype(object)
     label = (draw.random(count) < 0.3).astype(float)
-    return Samples.real({"x": x, "y": y, "kind": kind}, label, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return Samples.real({"x": x, "y": y, "kind": kind}, label, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def test_rows_come_back_from_scores_and_bins() -> None:
@@ -47,7 +47,7 @@ def test_columns_get_the_law_that_they_should_have_whatever_a_model_makes() -> N
     draw = np.random.default_rng(2)
     scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.sizes)))
     told = coding.scaled(scores, chances)
-    keys = seeds.mix(np.arange(4000, dtype=np.uint64))
+    keys = rng.mix(np.arange(4000, dtype=np.uint64))
     numbers, codes, label = told.cells(scores, told.drawn(told.settled(chances), keys, 1), keys)
     assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.number("x")), abs=0.05)
     assert label.mean() == pytest.approx(train.label.mean(), abs=0.03)
@@ -108,7 +108,7 @@ def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
 
 def test_rows_between_neighbours_keep_what_a_column_can_hold() -> None:
     train = rows()
-    new = Smote().fit(train, key=4).sample(seeds.mix(np.arange(1000, dtype=np.uint64)))
+    new = Smote().fit(train, key=4).sample(rng.mix(np.arange(1000, dtype=np.uint64)))
     assert set(np.unique(new.number("y"))) <= {0.0, 1.0, 2.0, 3.0, 4.0}
     assert np.nanmin(new.number("x")) >= np.nanmin(train.number("x"))
     assert np.nanmax(new.number("x")) <= np.nanmax(train.number("x"))
@@ -145,7 +145,7 @@ def test_a_wrong_field_is_named(make, where) -> None:
 
 @pytest.mark.parametrize("wish", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
 def test_the_losses_as_first_written_make_valid_rows_too(wish) -> None:
-    new = wish.fit(rows(), key=2).sample(seeds.mix(np.arange(50, dtype=np.uint64))).check()
+    new = wish.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
     assert len(new) == 50
 
 

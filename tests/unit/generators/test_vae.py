@@ -7,20 +7,20 @@ pytest.importorskip("torch", reason="needs the extra [torch]")
 
 import torch
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.data.shop import second_order
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.decoder import Decoder
-from leaven.generators.latent import Aim, Latent, _squared_error, latent_batch, normals
-from leaven.generators.learning import begun
-from leaven.generators.vae import FittedVae, Vae
-from leaven.nets import packs
-from leaven.nets.layers import Shape
+from leaven.generators.sequence.decoder import Decoder
+from leaven.generators.sequence.fitting import begun
+from leaven.generators.sequence.vae import FittedVae, Vae
+from leaven.generators.sequence.vae_net import Aim, Latent, _squared_error, latent_batch, normals
+from leaven.nn import sequence_packing
+from leaven.nn.sequence_encoder import Shape
+from leaven.simulator import second_order
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.user_keys([f"new{i}" for i in range(count)])
+    return rng.user_keys([f"new{i}" for i in range(count)])
 
 
 def tastes(rows: int = 300) -> Histories:
@@ -58,7 +58,7 @@ def test_squared_error_is_that_of_all_probabilities() -> None:
     with torch.no_grad():
         net.items.weight.zero_()
         net.bias.copy_(torch.tensor([0.5, 0.3, 0.2]).log())
-    read = latent_batch(packs.training_stretches(begun(Histories.of([[2]], 3)), 5), np.array([0, 1]))
+    read = latent_batch(sequence_packing.training_stretches(begun(Histories.of([[2]], 3)), 5), np.array([0, 1]))
     found = float(_squared_error(net, torch.zeros(1, 2), read.batch).detach())
     assert found == pytest.approx(0.5**2 + (1 - 0.3) ** 2 + 0.2**2)
 
@@ -78,7 +78,7 @@ def test_the_divergence_is_that_of_two_normal_laws() -> None:
     with torch.no_grad():
         net.belief.weight.zero_()
         net.belief.bias.copy_(torch.tensor([1.0, 0.0, 0.0, np.log(4.0)]))
-    read = latent_batch(packs.training_stretches(begun(Histories.of([[2, 3]], 3)), 5), np.array([0, 1]))
+    read = latent_batch(sequence_packing.training_stretches(begun(Histories.of([[2, 3]], 3)), 5), np.array([0, 1]))
     _, apart = net(read, torch.zeros(1, 2))
     law = torch.distributions.Normal(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 2.0]))
     wanted = torch.distributions.kl_divergence(law, torch.distributions.Normal(0.0, 1.0))

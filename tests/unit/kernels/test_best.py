@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven.kernels.best import offer, pour
+from leaven.kernels.top_k import offer, pour
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,10 +4,10 @@ import numba
 import numpy as np
 import pytest
 
-from leaven import seeds
+from leaven import rng
 from leaven.kernels.bootstrap import flips_as_extreme, resampled_sums
 
-KEY = np.uint64(seeds.key(7, "test"))
+KEY = np.uint64(rng.key(7, "test"))
 
 
 def test_draws_take_as_many_users_as_there_are() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leaven.kernels.picking import picked
-from leaven.kernels.pointing import hold, pointed, shelves_of
+from leaven.kernels.categorical_sampling import picked
+from leaven.kernels.softmax_sampling import hold, pointed, shelves_of
 
 
 def one(u: float, now: int = 9, held: tuple[int, ...] = (), keep_seen: float = 1.0) -> int:

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from leaven.errors import SpecError
-from leaven.metrics.clicked import parse, parse_all
-from leaven.metrics.clicks import (
+from leaven.metrics.ctr.ctr_metrics import (
     F1,
     Accuracy,
     Auc,
@@ -23,6 +22,7 @@ from leaven.metrics.clicks import (
     best_threshold,
     calibration,
 )
+from leaven.metrics.ctr.ctr_names import parse, parse_all
 
 LABEL = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
 CHANCE = np.array([0.9, 0.8, 0.6, 0.3, 0.2])

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from leaven.contracts import Ranked
-from leaven.data.histories import Histories
-from leaven.metrics.consistency import PriceLaw, before_sale, category_agreement, reciprocal_ranks
-from leaven.metrics.copying import backed_by_few, copied_from
+from leaven.datasets.histories import Histories
+from leaven.metrics.synthetic.consistency import PriceLaw, before_sale, category_agreement, reciprocal_ranks
+from leaven.metrics.synthetic.memorization import backed_by_few, copied_from
+from leaven.protocols import Ranked
 
 CATEGORY = np.array([0, 1, 1, 2, 2, 0], np.int32)  # item 5 has none
 

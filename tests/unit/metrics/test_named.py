@@ -3,9 +3,9 @@
 import pytest
 
 from leaven.errors import SpecError
-from leaven.metrics.named import is_catalog, meaning, parse, parse_all, parse_catalog
-from leaven.metrics.ranking import Mrr, Ndcg
-from leaven.metrics.spread import Coverage
+from leaven.metrics.ranking.beyond_accuracy import Coverage
+from leaven.metrics.ranking.list_metrics import Mrr, Ndcg
+from leaven.metrics.ranking.ranking_names import is_catalog, meaning, parse, parse_all, parse_catalog
 from leaven.registry import kinds
 
 

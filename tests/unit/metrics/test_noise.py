@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError
-from leaven.metrics.noise import Denoiser, indd
+from leaven.metrics.synthetic.residual_models import Denoiser, indd
 
 ROWS, WIDTH, FACTORS = 4000, 40, 6
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError
-from leaven.metrics.matching import Matcher
-from leaven.metrics.noise import indd
-from leaven.metrics.pictures import SIGNS, PatchDenoiser, copied_from, signs, thumbnails
+from leaven.metrics.synthetic.image_statistics import SIGNS, PatchDenoiser, copied_from, signs, thumbnails
+from leaven.metrics.synthetic.image_text_match import Matcher
+from leaven.metrics.synthetic.residual_models import indd
 
 
 def scenes(count: int, noise: float, seed: int) -> np.ndarray:

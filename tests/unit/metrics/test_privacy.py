@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 from bench.defects import HistoryLaw
 
-from leaven.metrics import privacy
+from leaven.metrics.synthetic import privacy_estimators
 
 
 def test_the_rate_of_members_found_is_taken_where_strangers_are_accused_at_most_so_often() -> None:
     strangers = np.arange(100.0)
-    assert privacy.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.01) == pytest.approx(3 / 4)
-    assert privacy.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.0) == pytest.approx(2 / 4)
+    assert privacy_estimators.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.01) == pytest.approx(3 / 4)
+    assert privacy_estimators.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.0) == pytest.approx(2 / 4)
 
 
 def test_a_generator_that_repeats_its_members_is_found_and_fresh_rows_are_not() -> None:
     law = HistoryLaw()
     members, strangers, reference, fresh = (law.rows(200, key) for key in range(4))
-    calibrated = [privacy.surprisals(reference, rows) for rows in (members, strangers)]
+    calibrated = [privacy_estimators.surprisals(reference, rows) for rows in (members, strangers)]
     found = {}
     for name, new in (("copies", members), ("fresh", fresh)):
-        here = [ordinary - privacy.surprisals(new, rows) for ordinary, rows in
+        here = [ordinary - privacy_estimators.surprisals(new, rows) for ordinary, rows in
                 zip(calibrated, (members, strangers), strict=True)]  # fmt: skip
-        found[name] = privacy.attack(here[0], here[1], 1)
+        found[name] = privacy_estimators.attack(here[0], here[1], 1)
     assert found["copies"].tpr > 0.3
     assert found["copies"].auc_interval[0] > 0.8
     assert found["fresh"].auc_interval[0] < 0.5 < found["fresh"].auc_interval[1]
@@ -30,5 +30,5 @@ def test_a_generator_that_repeats_its_members_is_found_and_fresh_rows_are_not() 
 
 def test_density_is_higher_where_points_are_near() -> None:
     cloud = np.random.default_rng(1).standard_normal((200, 2))
-    centre, far = privacy.log_density(cloud, np.array([[0.0, 0.0], [6.0, 6.0]]))
+    centre, far = privacy_estimators.log_density(cloud, np.array([[0.0, 0.0], [6.0, 6.0]]))
     assert centre > far

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut, Histories
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.metrics.ranking import AveragePrecision, HitRate, Mrr, Ndcg, Precision, Recall
+from leaven.metrics.ranking.list_metrics import AveragePrecision, HitRate, Mrr, Ndcg, Precision, Recall
+from leaven.protocols import Ranked
 
 TRAIN = Histories.of([[1, 2], [3, 4]], n_items=9)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from leaven.data.histories import HeldOut, Histories
-from leaven.metrics.segments import by_length, segments
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.metrics.ranking.segments import by_length, segments
 
 
 def test_users_are_labelled_by_length_and_by_their_next_item() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked
-from leaven.data.histories import HeldOut, Histories, concat
-from leaven.metrics.spread import Coverage, Gini, Novelty, TailShare, is_head, popularity
+from leaven.datasets.histories import HeldOut, Histories, concat
+from leaven.metrics.ranking.beyond_accuracy import Coverage, Gini, Novelty, TailShare, is_head, popularity
+from leaven.protocols import Ranked
 
 # counts: item 1 three times, item 2 twice, item 3 once, items 4 and 5 never
 TRAIN = Histories.of([[1, 2, 1], [1, 2, 3]], n_items=5)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from leaven.contracts import Ranked, Training
-from leaven.data.histories import HeldOut, Histories
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.recommenders.blend import WEIGHTS, Blend, BlendRecommender
-from leaven.recommenders.itemknn import ItemKnn
+from leaven.protocols import Ranked, Training
+from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.popularity import Popularity
+from leaven.recommenders.rank_fusion import WEIGHTS, Blend, BlendRecommender
 
 N_ITEMS = 6
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven.contracts import Training
-from leaven.data.histories import HeldOut, Histories
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import SpecError
-from leaven.metrics.ranking import Ndcg
-from leaven.recommenders.itemknn import FittedItemKnn, ItemKnn
+from leaven.metrics.ranking.list_metrics import Ndcg
+from leaven.protocols import Training
+from leaven.recommenders.item_knn import FittedItemKnn, ItemKnn
 
 N_ITEMS = 7
 NOW = Training(key=1)
@@ -136,8 +136,8 @@ def test_a_row_of_weight_zero_leaves_no_trace() -> None:
 def test_neither_the_order_of_rows_nor_the_number_of_threads_changes_a_byte(monkeypatch) -> None:
     train = drawn(6, rows=300)
     shuffled = train.take(np.random.default_rng(2).permutation(len(train)))
-    monkeypatch.setattr("leaven.recommenders.itemknn._ITEMS_A_TASK", 2)
-    monkeypatch.setattr("leaven.recommenders.itemknn._USERS_A_TASK", 7)
+    monkeypatch.setattr("leaven.recommenders.item_knn._ITEMS_A_TASK", 2)
+    monkeypatch.setattr("leaven.recommenders.item_knn._USERS_A_TASK", 7)
     seen = set()
     for threads, rows in (("1", train), ("3", train), ("2", shuffled)):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)

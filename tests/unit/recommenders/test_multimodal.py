@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from leaven.contracts import Training
-from leaven.data.catalog import Catalog
-from leaven.data.histories import HeldOut, Histories
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders import Attributes, TfIdf
 from leaven.errors import DataError, SpecError
-from leaven.nets.fusion import FusedTable, ItemViews
-from leaven.recommenders.itemknn import ItemKnn
+from leaven.nn.fusion import FusedTable, ItemViews
+from leaven.protocols import Training
+from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.multimodal import Multimodal
 from leaven.recommenders.transformer import Transformer
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.contracts import Training
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
+from leaven.protocols import Training
 from leaven.recommenders.popularity import Popularity, item_weights
 
 DAY = 86_400

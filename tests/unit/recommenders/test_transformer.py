@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from leaven.contracts import Training
-from leaven.data.histories import HeldOut, Histories, concat
+from leaven.datasets.histories import HeldOut, Histories, concat
 from leaven.errors import DataError, FitError, SpecError
+from leaven.protocols import Training
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20

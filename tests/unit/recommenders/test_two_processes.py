@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from leaven.contracts import Training
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
+from leaven.protocols import Training
 from leaven.recommenders.transformer import Transformer
 
 ROOT = Path(__file__).parents[3]

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-
-from leaven.compare import Question, as_facts, compare, headline, words
 from unit.compare.worlds import world
+
+from leaven.stats import Question, as_facts, compare, headline, words
 
 EVIL = '<script>alert("x")</script> & "quoted" \'name\''
 NAMES = [

@@ -4,15 +4,15 @@ import copy
 
 import pytest
 
-from leaven.report import decisions
-from leaven.report.page import render
-from leaven.report.view import made, present
+from leaven.report import controller_section
+from leaven.report.html import render
+from leaven.report.sections import made, present
 from unit.report.sample_facts import FLAG, full
 from unit.report.test_terminal import printed
 
 
 def test_every_decision_is_a_row_with_its_reason_and_the_page_draws_strength_and_gap() -> None:
-    shown = decisions.section(present(full()))
+    shown = controller_section.section(present(full()))
     (arm,) = shown["arms"]
     assert [row["step"] for row in arm["seeds"][0]["rows"]] == ["200", "400", "600"]
     assert [row["strength"] for row in arm["seeds"][0]["rows"]] == ["0.00", "0.25", "0.00"]
@@ -24,14 +24,14 @@ def test_every_decision_is_a_row_with_its_reason_and_the_page_draws_strength_and
 
 
 def test_page_and_terminal_count_what_was_done_and_what_pilots_cost() -> None:
-    counted = decisions.counted(full())
+    counted = controller_section.counted(full())
     assert counted[0] == "crop and substitute: 3 decisions in 1 training: 1 up, 1 down, 1 held"
     assert counted[1] == "pilots took 1,200 optimiser steps"
     assert "3 decisions" in printed(full())
 
 
 def test_strength_is_drawn_as_stairs() -> None:
-    assert decisions._stairs([(1.0, 0.0), (2.0, 0.5), (3.0, 0.5)]) == [
+    assert controller_section._stairs([(1.0, 0.0), (2.0, 0.5), (3.0, 0.5)]) == [
         (1.0, 0.0),
         (2.0, 0.0),
         (2.0, 0.5),
@@ -46,13 +46,13 @@ def test_strength_is_drawn_as_stairs() -> None:
 )
 def test_moves_are_told_from_the_level_before(levels, wanted) -> None:
     rows = [{"decision": {"strength": [level], "share": [1.0 if level else 0.0]}} for level in levels]
-    assert decisions.moved(rows) == wanted
+    assert controller_section.moved(rows) == wanted
 
 
 def test_without_decisions_there_is_no_section_and_nothing_is_counted() -> None:
     facts = full() | {"decisions": []}
-    assert decisions.section(facts) is None
-    assert decisions.counted(facts) == []
+    assert controller_section.section(facts) is None
+    assert controller_section.counted(facts) == []
     assert "decided while training" not in render(facts)
 
 
@@ -60,7 +60,7 @@ def test_a_constant_strength_is_said_as_such() -> None:
     facts = copy.deepcopy(full())
     row = {"arm": "steered", "seed": 1, "step": 0, "progress": 0.0, "signals": {}, "why": "constant strength"}
     facts["decisions"] = [row | {"decision": {"strength": [1.0], "share": [1.0], "why": "constant strength"}}]
-    assert decisions.counted(present(facts))[0] == "steered: constant strength"
+    assert controller_section.counted(present(facts))[0] == "steered: constant strength"
     assert "constant strength" in render(facts)
 
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from leaven.report import charts, intervals
-from leaven.report.figures import line, named, number, probability, scalars
+from leaven.report import charts, interval_plot
+from leaven.report.number_format import line, named, number, probability, scalars
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def effect(lift: float, low: float, high: float, seeds: tuple[float, ...] = ()) 
 
 def test_the_dot_lies_inside_its_interval_and_right_of_zero() -> None:
     one = effect(0.05, 0.02, 0.08, (0.04, 0.06))
-    scale = intervals.Scale.of([one], 0.01)
-    svg = str(intervals.drawing(one, scale))
+    scale = interval_plot.Scale.of([one], 0.01)
+    svg = str(interval_plot.drawing(one, scale))
     dot = float(re.search(r'class="dot" cx="([\d.]+)"', svg)[1])
     left, right = (float(x) for x in re.search(r'class="span" x1="([\d.]+)" x2="([\d.]+)"', svg).groups())
-    assert scale.x(0.0) < left < dot < right <= intervals.WIDTH
+    assert scale.x(0.0) < left < dot < right <= interval_plot.WIDTH
     assert dot == pytest.approx((left + right) / 2, abs=0.2)
     assert svg.count('class="seed"') == 2
     assert "+5.0 %" in svg
@@ -84,21 +84,21 @@ def test_the_dot_lies_inside_its_interval_and_right_of_zero() -> None:
 
 def test_one_very_wide_interval_does_not_squeeze_the_others() -> None:
     narrow, wide = effect(0.02, 0.01, 0.03), effect(0.0, -5.0, 5.0)
-    scale = intervals.Scale.of([narrow] * 3 + [wide], 0.01)
+    scale = interval_plot.Scale.of([narrow] * 3 + [wide], 0.01)
     assert scale.right < 0.2
-    assert str(intervals.drawing(wide, scale)).count('class="arrow"') == 2
-    assert 'class="arrow"' not in str(intervals.drawing(narrow, scale))
+    assert str(interval_plot.drawing(wide, scale)).count('class="arrow"') == 2
+    assert 'class="arrow"' not in str(interval_plot.drawing(narrow, scale))
 
 
 def test_an_axis_has_round_lifts_and_zero() -> None:
-    svg = str(intervals.axis(intervals.Scale(-0.27, 0.12, 0.01)))
+    svg = str(interval_plot.axis(interval_plot.Scale(-0.27, 0.12, 0.01)))
     texts = re.findall(r">([^<>]+)</text>", svg)
     assert texts == ["−20 %", "−10 %", "0", "+10 %"]
 
 
 def test_no_effects_have_a_scale_all_the_same() -> None:
-    assert intervals.Scale.of([], 0.0).right > 0
-    assert str(intervals.drawing({"lift": None}, intervals.Scale.of([], 0.01))) == ""
+    assert interval_plot.Scale.of([], 0.0).right > 0
+    assert str(interval_plot.drawing({"lift": None}, interval_plot.Scale.of([], 0.01))) == ""
 
 
 def test_figures_are_written_for_a_reader() -> None:

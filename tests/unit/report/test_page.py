@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 
 from leaven.errors import DataError
-from leaven.report.page import render, render_judgement, write
+from leaven.report.html import render, render_judgement, write
 from unit.report.sample_facts import EVIL, full
 
 

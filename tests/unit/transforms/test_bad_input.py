@@ -5,11 +5,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from leaven.data.histories import Histories
+from leaven.augmentation import Plan, expand
+from leaven.config import parse
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.plan import Plan, expand
 from leaven.registry import found, kinds, made
-from leaven.spec import parse
 
 RANGES = [
     (kind, one.name)

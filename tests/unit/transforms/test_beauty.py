@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
-from leaven.transforms.choice import Trivial
-from leaven.transforms.neighbours import Neighbours
-from leaven.transforms.substitution import Substitute
+from leaven import rng
+from leaven.datasets.histories import Histories
+from leaven.transforms.sequence.neighbor_table import Neighbours
+from leaven.transforms.sequence.random_choice import Trivial
+from leaven.transforms.sequence.substitution import Substitute
 
 FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences" / "Beauty.txt"
 pytestmark = [
@@ -48,14 +48,14 @@ def test_substitutes_rarely_meet_the_future_by_chance_and_never_by_knowledge(buy
     train = head(buyers)
     following = np.repeat(buyers.items[buyers.starts[1:] - 1], train.lengths)
     wish = Substitute(share_range=(1.0, 1.0))
-    keys, ones = seeds.row_keys(1, train.keys), np.ones(len(train), np.float32)
+    keys, ones = rng.row_keys(1, train.keys), np.ones(len(train), np.float32)
     blind = wish.fit(train)(train, keys, ones)
     knowing = wish.fit(buyers)(train, keys, ones)
     assert 0 < (blind.items == following).mean() < (knowing.items == following).mean()
 
 
 def test_the_policy_without_tuning_changes_more_than_every_second_buyer(buyers) -> None:
-    keys, ones = seeds.row_keys(1, buyers.keys), np.ones(len(buyers), np.float32)
+    keys, ones = rng.row_keys(1, buyers.keys), np.ones(len(buyers), np.float32)
     new = Trivial().fit(buyers)(buyers, keys, ones).check()
     same = [new.row(i).tobytes() == buyers.row(i).tobytes() for i in range(0, len(buyers), 20)]
     assert np.mean(same) < 0.5

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.choice import ByLength, Trivial
-from leaven.transforms.combine import Maybe, SomeOf
-from leaven.transforms.history import Crop
-from leaven.transforms.order import Reverse
-from leaven.transforms.removal import Drop, Mask
+from leaven.transforms.sequence.compose import Maybe, SomeOf
+from leaven.transforms.sequence.crop import Crop
+from leaven.transforms.sequence.masking import Drop, Mask
+from leaven.transforms.sequence.random_choice import ByLength, Trivial
+from leaven.transforms.sequence.reorder import Reverse
 
 
 def changed(wish, rows: Histories) -> Histories:
-    return wish.fit(rows)(rows, seeds.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
+    return wish.fit(rows)(rows, rng.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
 
 
 def many(rows: int = 3000) -> Histories:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.augmentation import Plan, Step, expand
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
 from leaven.encoders import TfIdf
 from leaven.errors import DataError
-from leaven.plan import Plan, Step, expand
-from leaven.transforms.cold import ColdItems
+from leaven.transforms.sequence.cold_items import ColdItems
 
 TITLES = ["rose soap", "rose cream", "steel knife", "steel fork", "rose soap bar", "steel knife big", "lamp"]
 ITEMS = Catalog([str(n) for n in range(7)], {"title": TITLES})
@@ -21,7 +21,7 @@ WISH = ColdItems(by=WORDS, cold_events=0, top=1)
 
 
 def made(wish: ColdItems = WISH, rows: Histories = ROWS) -> Histories:
-    keys = seeds.row_keys(1, seeds.mix(np.arange(1, len(rows) + 1, dtype=np.uint64)))
+    keys = rng.row_keys(1, rng.mix(np.arange(1, len(rows) + 1, dtype=np.uint64)))
     return wish.fit(rows)(rows, keys, np.ones(len(rows), np.float32))
 
 

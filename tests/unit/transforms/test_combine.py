@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.choice import OneOf
-from leaven.transforms.combine import Chain
-from leaven.transforms.history import Crop
-from leaven.transforms.order import Reverse
-from leaven.transforms.removal import Drop, Mask
-from leaven.transforms.windows import Windows
+from leaven.transforms.sequence.compose import Chain
+from leaven.transforms.sequence.crop import Crop
+from leaven.transforms.sequence.masking import Drop, Mask
+from leaven.transforms.sequence.random_choice import OneOf
+from leaven.transforms.sequence.reorder import Reverse
+from leaven.transforms.sequence.windows import Windows
 
 
 def changed(wish, rows: Histories, step: int = 3) -> Histories:
-    return wish.fit(rows)(rows, seeds.row_keys(step, rows.keys), np.ones(len(rows), np.float32))
+    return wish.fit(rows)(rows, rng.row_keys(step, rows.keys), np.ones(len(rows), np.float32))
 
 
 def many(rows: int = 3000) -> Histories:

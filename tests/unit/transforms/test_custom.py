@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.transforms.combine import Chain
-from leaven.transforms.custom import row_transform
-from leaven.transforms.order import Reverse
+from leaven.transforms.sequence.compose import Chain
+from leaven.transforms.sequence.custom import row_transform
+from leaven.transforms.sequence.reorder import Reverse
 
 ROWS = Histories.of([[1, 2, 3], [4], [], [2, 2]], n_items=4)
 
@@ -18,7 +18,7 @@ def shuffled(items, times, generator):
 
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
-    return wish.fit(rows)(rows, seeds.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32)).check()
+    return wish.fit(rows)(rows, rng.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32)).check()
 
 
 def test_the_function_sees_one_history_and_its_answer_is_the_new_one() -> None:
@@ -28,7 +28,7 @@ def test_the_function_sees_one_history_and_its_answer_is_the_new_one() -> None:
 
 def test_chance_follows_from_the_row_s_key_alone() -> None:
     rows = Histories.of([list(range(1, 21))] * 50, n_items=20)
-    wish, keys = row_transform(shuffled), seeds.row_keys(5, rows.keys)
+    wish, keys = row_transform(shuffled), rng.row_keys(5, rows.keys)
     whole = changed(wish, rows)
     last = wish.fit(rows)(rows.slice(49, 50), keys[49:], np.ones(1, np.float32))
     assert last.items.tolist() == whole.row(49).tolist()

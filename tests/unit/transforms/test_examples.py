@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import leaven.transforms
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 
 MODULES = [found.name for found in pkgutil.iter_modules(leaven.transforms.__path__)]
 

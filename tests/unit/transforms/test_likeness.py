@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories
-from leaven.encoders.directions import directions
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
+from leaven.encoders.svd import directions
 from leaven.errors import DataError, FitError
-from leaven.transforms.neighbours import Neighbours
-from leaven.transforms.wording import words_of
+from leaven.transforms.sequence.neighbor_table import Neighbours
+from leaven.transforms.sequence.text_similarity import words_of
 
 GROUPS, EACH = 5, 8
 N_ITEMS = GROUPS * EACH

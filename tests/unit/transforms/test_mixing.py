@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories, concat
+from leaven import rng
+from leaven.datasets.histories import Histories, concat
 from leaven.errors import SpecError
-from leaven.transforms.mixing import Mixup, Splice
+from leaven.transforms.sequence.mixup import Mixup, Splice
 
 
 def changed(wish, train: Histories, rows: Histories) -> Histories:
-    return wish.fit(train)(rows, seeds.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
+    return wish.fit(train)(rows, rng.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
 
 
 def test_mixed_events_are_the_donor_s_at_the_same_point() -> None:
@@ -24,7 +24,7 @@ def test_nobody_borrows_from_themselves() -> None:
     train = Histories.of([[n] * 4 for n in range(1, 9)], n_items=8)
     many = train.take(np.repeat(np.arange(8), 200))
     new = Mixup(share_range=(0.75, 0.75)).fit(train)(
-        many, seeds.mix(np.arange(len(many), dtype=np.uint64)), np.ones(len(many), np.float32)
+        many, rng.mix(np.arange(len(many), dtype=np.uint64)), np.ones(len(many), np.float32)
     )
     borrowed = new.items.reshape(-1, 4)[:, 0]
     assert (borrowed != many.items.reshape(-1, 4)[:, 0]).all()
@@ -44,7 +44,7 @@ def test_only_real_rows_lend() -> None:
     made.origin[:] = 1
     rows = real.take(np.zeros(200, np.int64))
     new = Mixup(share_range=(1.0, 1.0)).fit(concat([real, made]))(
-        rows, seeds.mix(np.arange(200, dtype=np.uint64)), np.ones(200, np.float32)
+        rows, rng.mix(np.arange(200, dtype=np.uint64)), np.ones(200, np.float32)
     )
     assert set(new.items.tolist()) == {1, 2}
 

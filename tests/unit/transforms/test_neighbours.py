@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.histories import Histories, concat
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories, concat
 from leaven.errors import DataError, SpecError
 from leaven.kernels.cooccurrence import count_pairs, strongest
-from leaven.transforms.neighbours import Neighbours, NeighbourTable
-from leaven.transforms.substitution import Insert, Substitute
+from leaven.transforms.sequence.neighbor_table import Neighbours, NeighbourTable
+from leaven.transforms.sequence.substitution import Insert, Substitute
 
 
 def dense(rows: list[list[int]], n_items: int, reach: tuple[int, int, float]) -> np.ndarray:
@@ -89,7 +89,7 @@ def test_substitutes_are_neighbours_and_their_share_is_kept() -> None:
     train = Histories.of([[1, 2], [1, 2], [3, 4], [3, 4], [5]], n_items=5)
     rows = Histories.of([[1, 5, 3, 1, 3, 5]] * 2000, n_items=5)
     fitted = Substitute(share_range=(0.5, 0.5)).fit(train)
-    new = fitted(rows, seeds.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
+    new = fitted(rows, rng.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
     pairs = {(int(a), int(b)) for a, b in zip(rows.items, new.items, strict=True) if a != b}
     assert pairs == {(1, 2), (3, 4)}
     assert (new.items != rows.items).mean() == 0.5  # 3 of the 4 items that have a neighbour
@@ -111,7 +111,7 @@ def test_candidates_from_popular_random_and_recent_items() -> None:
     made = {}
     for by in ("popular", "random", "recent"):
         fitted = Insert(share_range=(0.5, 0.5), by=by).fit(train)
-        made[by] = fitted(rows, seeds.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
+        made[by] = fitted(rows, rng.row_keys(1, rows.keys), np.ones(len(rows), np.float32))
     for new in made.values():
         assert set(np.unique(new.items)) == {1, 2}  # 3 is in the catalogue, but nobody took it yet
 

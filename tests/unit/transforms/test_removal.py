@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.history import Crop, Truncate
-from leaven.transforms.order import Reorder, Rotate, Swap
-from leaven.transforms.removal import Drop, Mask
+from leaven.transforms.sequence.crop import Crop, Truncate
+from leaven.transforms.sequence.masking import Drop, Mask
+from leaven.transforms.sequence.reorder import Reorder, Rotate, Swap
 
 ROWS, LENGTH = 4000, 10
 
@@ -21,7 +21,7 @@ def many() -> Histories:
 
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
-    return wish.fit(rows)(rows, seeds.row_keys(3, rows.keys), np.full(len(rows), strength, np.float32))
+    return wish.fit(rows)(rows, rng.row_keys(3, rows.keys), np.full(len(rows), strength, np.float32))
 
 
 @pytest.mark.parametrize("strength", [0.25, 1.0])

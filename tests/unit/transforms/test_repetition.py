@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories
+from leaven import rng
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.repetition import Repeat, RepeatPad, Resample
+from leaven.transforms.sequence.resampling import Repeat, RepeatPad, Resample
 
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
-    new = wish.fit(rows)(rows, seeds.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32))
+    new = wish.fit(rows)(rows, rng.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32))
     return new.check()
 
 

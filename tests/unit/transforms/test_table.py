@@ -6,13 +6,13 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.samples import Samples
-from leaven.dosage.filters.rules import Rules
+from leaven import rng
+from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
-from leaven.transforms.table.cells import FeatureMask, RollUp, SwapNoise
-from leaven.transforms.table.numbers import NumericNoise, QuantileJitter
-from leaven.transforms.table.rows import RowMixup
+from leaven.filters.rules import Rules
+from leaven.transforms.tabular.cell_noise import FeatureMask, RollUp, SwapNoise
+from leaven.transforms.tabular.numeric_noise import NumericNoise, QuantileJitter
+from leaven.transforms.tabular.row_mixup import RowMixup
 
 ROWS = 4000
 
@@ -37,12 +37,12 @@ def ones() -> np.ndarray:
 def test_noise_is_as_strong_as_alpha_says_and_whole_numbers_stay_whole() -> None:
     rows = world()
     noise = NumericNoise(alpha=0.5, bounded=False).fit(rows)
-    new = noise(rows, seeds.mix(rows.keys), ones())
+    new = noise(rows, rng.mix(rows.keys), ones())
     step = new.number("price") - rows.number("price")
     assert step.std() == pytest.approx(0.5 * rows.number("price").std(), rel=0.05)
     assert abs(step.mean()) < 0.05
     assert (new.number("count") == new.number("count").round()).all()
-    half = noise(rows, seeds.mix(rows.keys), ones() / 2)
+    half = noise(rows, rng.mix(rows.keys), ones() / 2)
     np.testing.assert_allclose(half.number("price") - rows.number("price"), step / 2, atol=1e-12)
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import HeldOut, Histories
+from leaven import rng
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.transforms.targets import USUAL_RULES, TargetWindow, target_counts, target_divergence
-from leaven.transforms.windows import Windows
+from leaven.transforms.sequence.target_windows import USUAL_RULES, TargetWindow, target_counts, target_divergence
+from leaven.transforms.sequence.windows import Windows
 
 
 def held(train: Histories, items: list[int]) -> HeldOut:
@@ -54,7 +54,7 @@ def test_targets_are_drawn_by_popularity_to_a_power(exponent, shares) -> None:
     train = Histories.of([[3, 1, 2], [1], [1]], n_items=3)  # item 1 occurs three times, item 2 once
     rows = train.take(np.zeros(6000, np.int64))
     new = TargetWindow(popularity_exponent=exponent).fit(train)(
-        rows, seeds.mix(np.arange(6000, dtype=np.uint64)), np.ones(6000, np.float32)
+        rows, rng.mix(np.arange(6000, dtype=np.uint64)), np.ones(6000, np.float32)
     )
     assert set(new.lengths.tolist()) == {2, 3}
     assert (new.targets == 1).all()
@@ -63,7 +63,7 @@ def test_targets_are_drawn_by_popularity_to_a_power(exponent, shares) -> None:
 
 def test_a_window_has_at_most_its_length() -> None:
     train = Histories.of([list(range(1, 11))] * 100, n_items=10)
-    new = TargetWindow(length=3).fit(train)(train, seeds.row_keys(1, train.keys), np.ones(100, np.float32))
+    new = TargetWindow(length=3).fit(train)(train, rng.row_keys(1, train.keys), np.ones(100, np.float32))
     assert new.lengths.max() == 3
     with pytest.raises(SpecError, match="popularity_exponent"):
         TargetWindow(popularity_exponent=float("nan"))

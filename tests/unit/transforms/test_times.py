@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.histories import Histories, concat
+from leaven import rng
+from leaven.datasets.histories import Histories, concat
 from leaven.errors import DataError, SpecError
-from leaven.transforms.times import Jitter, Scale, Shift, Warp
+from leaven.transforms.sequence.time_warping import Jitter, Scale, Shift, Warp
 
 TIMES = [1000, 1100, 1400, 2000]
 KINDS = [Scale(), Warp(), Jitter(), Shift()]
@@ -18,7 +18,7 @@ def rows(count: int = 1) -> Histories:
 
 def moved(wish, on: Histories, strength: float = 1.0) -> np.ndarray:
     fitted = wish.fit(rows())  # the last second of training is 2000
-    new = fitted(on, seeds.row_keys(5, on.keys), np.full(len(on), strength, np.float32))
+    new = fitted(on, rng.row_keys(5, on.keys), np.full(len(on), strength, np.float32))
     return new.check().times.reshape(len(on), -1)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from leaven.data.histories import Histories
+from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.transforms.windows import Windows
+from leaven.transforms.sequence.windows import Windows
 
 
 def split(wish: Windows, rows: Histories) -> list[list[int]]:

@@ -7,8 +7,8 @@ made from, kept, counted where it is refused. All are operators on words: in a p
 
 from __future__ import annotations
 
+from leaven.generators.text.catalog_language_model import Titles
 from leaven.generators.text.endpoint import Endpoint
-from leaven.generators.text.local import LocalModel
-from leaven.generators.text.titles import Titles
+from leaven.generators.text.local_llm import LocalModel
 
 __all__ = ["Endpoint", "LocalModel", "Titles"]

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
-from leaven.generators.text.answers import Answer, Answers
-from leaven.generators.text.checks import FORBIDDEN, Checks
-from leaven.generators.text.writing import Budget, Failed, Writer, check_writing
+from leaven.generators.text.batch_rewriting import Budget, Failed, Writer, check_writing
+from leaven.generators.text.output_checks import FORBIDDEN, Checks
+from leaven.generators.text.response_cache import Answer, Answers
 
 _LONGEST_WAIT = 60.0
 
@@ -160,4 +160,4 @@ def _named_wait(header: str | None, else_wait: float) -> float:
 
 def _jitter(body: bytes, turn: int) -> float:
     """0.5..1.5, another for each question, so that they do not all come back at once."""
-    return 0.5 + (seeds.key(turn, body.decode()) >> 11) * 2.0**-53
+    return 0.5 + (rng.key(turn, body.decode()) >> 11) * 2.0**-53

@@ -5,9 +5,9 @@ Chance is drawn per picture from its key; geometry beside geometry is one warp (
 OpenCV, or by torch on a graphics card (`device.py`).
 """
 
-from leaven.transforms.image.colours import Brightness, Contrast, Hue, Saturation
-from leaven.transforms.image.combine import MaybePicture, PictureChain, SomePictureChanges
-from leaven.transforms.image.device import changed_tensor
+from leaven.transforms.image.colors import Brightness, Contrast, Hue, Saturation
+from leaven.transforms.image.compose import MaybePicture, PictureChain, SomePictureChanges
+from leaven.transforms.image.corruptions import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
 from leaven.transforms.image.geometry import (
     CropPicture,
     FlipPicture,
@@ -16,10 +16,10 @@ from leaven.transforms.image.geometry import (
     ShiftPicture,
     ZoomPicture,
 )
+from leaven.transforms.image.image_views import PictureViews, picture_views
 from leaven.transforms.image.keras import like_keras
-from leaven.transforms.image.mixing import PictureCutmix, PictureMixup
-from leaven.transforms.image.pixels import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
-from leaven.transforms.image.views import PictureViews, picture_views
+from leaven.transforms.image.mixup_cutmix import PictureCutmix, PictureMixup
+from leaven.transforms.image.torch_backend import changed_tensor
 
 __all__ = [
     "BlurPicture",

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from leaven.contracts import Keys
-from leaven.data.pictures import Pictures
-from leaven.kernels import pictures as kernels
+from leaven.datasets.images import Pictures
+from leaven.kernels import image_kernels as kernels
+from leaven.protocols import Keys
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -133,7 +133,7 @@ class OpenCv:
     """Hands on a processor: OpenCV a picture at a time, noise by a compiled kernel."""
 
     def __init__(self) -> None:
-        from leaven.data.pictures import opencv
+        from leaven.datasets.images import opencv
 
         self.cv2 = opencv()
         self.borders = {

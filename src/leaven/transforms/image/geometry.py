@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leaven import seeds
-from leaven.contracts import Keys, Strength
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
-from leaven.kernels.pictures import object_boxes
-from leaven.transforms.image import guards
+from leaven.kernels.image_kernels import object_boxes
+from leaven.protocols import Keys, Strength
+from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas, Size
-from leaven.transforms.image.edits import Edit, spread
-from leaven.transforms.ranges import check_count, check_range, check_share, check_word
+from leaven.transforms.image.operator import Edit, spread
+from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
 Floats = npt.NDArray[np.float64]
 FILLS = ("nearest", "reflect", "constant")
@@ -185,10 +185,10 @@ class FlipPicture:
 
     def fit(self, catalog: Catalog) -> Edit:
         """Reads brands and words of the catalogue."""
-        return Edit(self._work, 1.0, guards.sides(catalog) if self.guard else {}, even=True)
+        return Edit(self._work, 1.0, safeguards.sides(catalog) if self.guard else {}, even=True)
 
     def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        met = seeds.uniform(keys, 1) < self.p * strength
+        met = rng.uniform(keys, 1) < self.p * strength
         linear = np.tile(np.eye(2), (len(keys), 1, 1))
         side = int(self.down)
         linear[:, side, side] = np.where(met, -1.0, 1.0)
@@ -237,7 +237,7 @@ class CropPicture:
         seen = self.object_share > 0 and not canvas.moved
         boxes = object_boxes(canvas.hands.host(canvas.pixels), _APART) if seen else None
         window = self._window(keys, strength, sides, boxes)
-        lots = np.stack([seeds.uniform(keys, 3), seeds.uniform(keys, 4)], axis=1)
+        lots = np.stack([rng.uniform(keys, 3), rng.uniform(keys, 4)], axis=1)
         middle = (sides - window) / 2
         place = middle + strength[:, None] * (lots * (sides - window) - middle)
         if boxes is not None:

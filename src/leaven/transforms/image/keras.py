@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaven.contracts import ImageTransform
 from leaven.errors import SpecError
-from leaven.transforms.image.colours import Brightness
-from leaven.transforms.image.combine import PictureChain
+from leaven.protocols import ImageTransform
+from leaven.transforms.image.colors import Brightness
+from leaven.transforms.image.compose import PictureChain
 from leaven.transforms.image.geometry import FlipPicture, RotatePicture, ShearPicture, ShiftPicture, ZoomPicture
 
 Range = float | Sequence[float]

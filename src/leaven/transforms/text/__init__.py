@@ -5,14 +5,14 @@ are cut into pieces once; chance and choice are arrays over all pieces of a batc
 change.
 """
 
-from leaven.transforms.text.edits import DeleteWords, InsertWords, ReplaceWords, SwapWords
 from leaven.transforms.text.fields import DropFields, ShuffleFields
-from leaven.transforms.text.neighbours import NeighbourWords
-from leaven.transforms.text.spelling import Misspell
+from leaven.transforms.text.neighbor_words import NeighbourWords
 from leaven.transforms.text.synonyms import Synonyms
 from leaven.transforms.text.template import Template
+from leaven.transforms.text.text_views import Views, item_keys, unchanged, views
+from leaven.transforms.text.typos import Misspell
 from leaven.transforms.text.units import Units
-from leaven.transforms.text.views import Views, item_keys, unchanged, views
+from leaven.transforms.text.word_edits import DeleteWords, InsertWords, ReplaceWords, SwapWords
 
 __all__ = [
     "DeleteWords",

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Keys, Strength
-from leaven.data.catalog import Catalog
-from leaven.transforms.ranges import check_count
-from leaven.transforms.text.marks import Reasons, check
-from leaven.transforms.text.sites import inside
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.protocols import Keys, Strength
+from leaven.transforms.text.span_rewriting import inside
+from leaven.transforms.text.token_sampling import Reasons, check
+from leaven.transforms.validation import check_count
 
 SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
 """What parts the fields of a text: bars, line ends, semicolons, commas with a blank, Chinese commas and stops."""
@@ -42,7 +42,7 @@ class ShuffleFields:
         return FieldEdit(_cutter(catalog, self.protect), self._shuffled, 2 + self.first_stays)
 
     def _shuffled(self, fields: list[str], key: np.uint64, strength: float) -> list[str]:
-        draws = seeds.uniform(np.full(len(fields) + 1, key), 0), _lots(key, len(fields))
+        draws = rng.uniform(np.full(len(fields) + 1, key), 0), _lots(key, len(fields))
         if draws[0][0] >= self.p * strength:
             return fields
         first = int(self.first_stays)
@@ -81,7 +81,7 @@ class DropFields:
         return FieldEdit(_cutter(catalog, self.protect), dropped, 2)
 
     def _dropped(self, fields: list[str], key: np.uint64, strength: float, held: re.Pattern[str] | None) -> list[str]:
-        whole, share, rounding = (float(seeds.uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
+        whole, share, rounding = (float(rng.uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
         low, high = self.share_range
         loose = [place for place, field in enumerate(fields) if not (held and held.search(field))]
         loose = [place for place in loose if place or not self.keep_first]
@@ -97,7 +97,7 @@ class DropFields:
 def _lots(key: np.uint64, count: int) -> list[float]:
     """A number in [0, 1) for each field."""
     one = np.array([key], np.uint64)
-    return [float(seeds.uniform(one, 16 + place)[0]) for place in range(count)]
+    return [float(rng.uniform(one, 16 + place)[0]) for place in range(count)]
 
 
 Cutter = Callable[[str], tuple[list[str], list[str]]]

@@ -16,8 +16,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from leaven.data.pieces import cut, has_han
 from leaven.errors import DataError
+from leaven.tokenization import cut, has_han
 
 ATTRIBUTES = ("colour", "shade", "material", "size", "product")
 Synonyms = Mapping[str, tuple[str, ...]]

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leaven.data.catalog import Catalog
-from leaven.data.pieces import Pieces
-from leaven.transforms.ranges import check_count, check_share, check_word
-from leaven.transforms.text import contexts, wordnet
+from leaven.datasets.catalog import Catalog
+from leaven.tokenization import Pieces
+from leaven.transforms.text import distributional_similarity, wordnet
 from leaven.transforms.text import lexicon as lexicons
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.marks import Bools, WordEdit, check, put_in_place
-from leaven.transforms.text.protection import Reader
+from leaven.transforms.text.protected_spans import Reader
+from leaven.transforms.text.token_sampling import Bools, WordEdit, check, put_in_place
+from leaven.transforms.validation import check_count, check_share, check_word
 
 SOURCES = ("user", "lexicon", "wordnet", "cilin")
 
@@ -74,7 +74,7 @@ class Synonyms:
         known = self.thesaurus(catalog)
         whole = Lexicon.ours().whole | frozenset(word for word in known if len(word) <= _LONGEST_WHOLE)
         learn = self.names and not any(catalog.words.get("brand", ()))
-        kept = [*self.protect, *(contexts.names(catalog, Lexicon.ours()) if learn else ())]
+        kept = [*self.protect, *(distributional_similarity.names(catalog, Lexicon.ours()) if learn else ())]
         reader = Reader.of(catalog, kept, lambda piece: known.get(piece.lower(), ()), whole)
         return WordEdit(reader, self.share_range, self.p, _is_open, put_in_place, "no word has a synonym")
 
@@ -85,7 +85,9 @@ class Synonyms:
         for source in self.sources:
             table = self._table(source)
             if table and source in self.in_catalog:
-                counts = counts if counts is not None else contexts.frequencies(catalog, Lexicon.ours())
+                counts = (
+                    counts if counts is not None else distributional_similarity.frequencies(catalog, Lexicon.ours())
+                )
             for word, others in table.items():
                 if word not in found and (kept := self._kept(source, word, others, counts)):
                     found[word] = kept

@@ -9,14 +9,14 @@ from string import Formatter
 
 import numpy as np
 
-from leaven import seeds
-from leaven.contracts import Keys, Strength
-from leaven.data.catalog import Catalog
-from leaven.data.pieces import cut, has_han
+from leaven import rng
+from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError, nearest
+from leaven.protocols import Keys, Strength
+from leaven.tokenization import cut, has_han
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.marks import Reasons, check
-from leaven.transforms.text.sites import inside
+from leaven.transforms.text.span_rewriting import inside
+from leaven.transforms.text.token_sampling import Reasons, check
 from leaven.transforms.text.units import sizes
 
 SLOTS = ("text", "brand", "category", "colour", "material", "size")
@@ -111,8 +111,8 @@ class Sentences:
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
         """One sentence a text, or the text where nothing is known of it."""
         made = list(texts)
-        lots = seeds.uniform(keys, 1)
-        for row in np.flatnonzero(seeds.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)).tolist():
+        lots = rng.uniform(keys, 1)
+        for row in np.flatnonzero(rng.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)).tolist():
             if fits := self._fitting(texts[row]):
                 made[row] = fits[int(lots[row] * len(fits))]()
         return made

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from leaven.data.catalog import Catalog
-from leaven.transforms.text.marks import check
-from leaven.transforms.text.sites import Found, SpanEdit, inside, outside
+from leaven.datasets.catalog import Catalog
+from leaven.transforms.text.span_rewriting import Found, SpanEdit, inside, outside
+from leaven.transforms.text.token_sampling import check
 
 # Names of one unit. No GB or TB: "128GB" is part of a model's name.
 _GROUPS: tuple[tuple[str, ...], ...] = (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from leaven.data.clean import Clean, clean, survey
-from leaven.data.events import Events
-from leaven.data.log import ItemSource, Source, guess, order, read
-from leaven.data.shop import Dirt, Log, Shop
+from leaven.cleaning import Clean, clean, survey
+from leaven.datasets.events import Events
+from leaven.ingest import ItemSource, Source, guess, order, read
+from leaven.simulator import Dirt, Log, Shop
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 RETAIL = DATA / "online_retail.csv.gz"

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leaven import seeds
-from leaven.data.clean import Clean, Cleaned, clean, survey
-from leaven.data.events import Events
-from leaven.data.log import ItemSource, Source, order, read, read_catalog
+from leaven import rng
+from leaven.cleaning import Clean, Cleaned, clean, survey
+from leaven.datasets.events import Events
 from leaven.errors import DataError, SpecError
+from leaven.ingest import ItemSource, Source, order, read, read_catalog
 
 ROOT = Path(__file__).parents[4]
 BEGIN = 1_318_896_000
@@ -174,7 +174,7 @@ def k_core(user: Any, item: Any, k_user: int, k_item: int) -> set[int]:
 
 @pytest.mark.parametrize(("k_user", "k_item"), [(3, 3), (4, 2), (1, 5), (5, 1)])
 def test_the_k_core_is_that_of_its_definition(k_user: int, k_item: int) -> None:
-    draw = seeds.generator(seeds.key(7, "core", k_user))
+    draw = rng.generator(rng.key(7, "core", k_user))
     user, item = (60 * draw.random((2, 220)) ** 1.5).astype(int)
     events = log(user=[f"u{n}" for n in user], item=[f"i{n}" for n in item])
     done = clean(events, Clean(min_user_events=k_user, min_item_events=k_item))
@@ -191,7 +191,7 @@ def test_a_core_of_nothing_is_an_error_that_names_the_rule() -> None:
 
 
 def test_coded_and_plain_events_are_ordered_alike() -> None:
-    draw = seeds.generator(seeds.key(7, "coded"))
+    draw = rng.generator(rng.key(7, "coded"))
     columns = {
         "user": [f"u{n}" for n in draw.integers(0, 40, 900)],
         "item": [f"é{n}" for n in draw.integers(0, 30, 900)],
@@ -317,7 +317,7 @@ def test_the_documented_order_is_the_order_applied() -> None:
 
 
 def test_shuffled_lines_clean_to_the_same_histories_and_counts() -> None:
-    draw = seeds.generator(seeds.key(7, "shuffle"))
+    draw = rng.generator(rng.key(7, "shuffle"))
     size = 400
     table: dict[str, list[Any]] = {
         "user": [None if n == 0 else f"u{n}" for n in draw.integers(0, 40, size)],

@@ -8,19 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leaven import seeds
-from leaven.data.clean import streaming
-from leaven.data.clean.coding import CODED_SQL, CODES_SQL, code
-from leaven.data.clean.tables import DuckTables
-from leaven.data.log import read
-from leaven.data.log.source import Source
+from leaven import rng
+from leaven.cleaning import streaming_ids
+from leaven.cleaning.backends import DuckTables
+from leaven.cleaning.id_encoding import CODED_SQL, CODES_SQL, code
+from leaven.ingest import read
+from leaven.ingest.source_config import Source
 
 TABLES = ("clean_users", "clean_items", "clean_lines")
 
 
 def log(lines: int = 3000) -> pa.Table:
     """Ids that are missing, empty, blank, and of one letter or fifteen bytes."""
-    draw = seeds.generator(seeds.key(7, "streaming"))
+    draw = rng.generator(rng.key(7, "streaming"))
     users = np.array([None, "", " ", " u1", "u1", "u1 ", "漢" * 5, *(f"user-{n}" for n in range(200))], object)
     items = np.array([None, "i", "ü" * 7, *(f"{n}" for n in range(90))], object)
     return pa.table(
@@ -63,10 +63,10 @@ def answers(tables: DuckTables) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("how", ["parquet", "frame"])
 @pytest.mark.parametrize("batch", [1 << 18, 100])
 def test_the_tables_are_those_of_sql(how: str, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "_BATCH", batch)
+    monkeypatch.setattr(streaming_ids, "_BATCH", batch)
     events = read(source(tmp_path / "log.parquet", how))
     tables = DuckTables(events.connection)
-    assert streaming.coded(events.connection, "events", ("price",))
+    assert streaming_ids.coded(events.connection, "events", ("price",))
     found = answers(tables)
     assert found == by_sql(tables, ("price",))
     users = [row[0] for row in found["clean_users"][2:]]
@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPa
     if why == "a long id":
         table = table.set_column(1, "item_id", pa.array(["a"] * 49 + ["x" * 16]))
     if why == "many lines":
-        monkeypatch.setattr(streaming, "MOST_LINES", 49)
+        monkeypatch.setattr(streaming_ids, "MOST_LINES", 49)
     columns = {
         "user": "user_id",
         "item": "item_id",
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPa
     }
     events = read(Source(table, columns))
     others = ("word",) if why == "texts" else ()
-    assert not streaming.coded(events.connection, "events", others)
+    assert not streaming_ids.coded(events.connection, "events", others)
     tables = DuckTables(events.connection)
     assert code(tables, "events", events.columns).others == others
     assert answers(tables) == by_sql(tables, others)
@@ -101,6 +101,6 @@ def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPa
 def test_a_log_without_any_id_has_none() -> None:
     empty = pa.table({"user": pa.array([None], pa.string()), "item": pa.array([None], pa.string()), "time": [5]})
     events = read(Source(empty, {"user": "user", "item": "item", "time": "time"}))
-    assert streaming.coded(events.connection, "events", ())
+    assert streaming_ids.coded(events.connection, "events", ())
     assert DuckTables(events.connection).rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
     assert DuckTables(events.connection).rows("SELECT count(*) FROM clean_users") == [(0,)]

@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leaven import seeds
-from leaven.data.clean import Clean, clean
-from leaven.data.log import order, read
-from leaven.data.log.order import Ordered
-from leaven.data.log.reading import connect
+from leaven import rng
+from leaven.cleaning import Clean, clean
 from leaven.errors import DataError
+from leaven.ingest import order, read
+from leaven.ingest.id_mapping import Ordered
+from leaven.ingest.reader import connect
 
 
 def world(events: int = 5000) -> pa.Table:
     """Made by hand-counted draws: 97 users, 53 items, every time once."""
-    draw = seeds.generator(seeds.key(7, "order"))
+    draw = rng.generator(rng.key(7, "order"))
     return pa.table(
         {
             "user_id": [f"u{n}" for n in draw.integers(0, 97, events)],
@@ -42,7 +42,7 @@ def test_a_small_log_is_ordered_as_by_hand() -> None:
     assert done.histories.items.tolist() == [3, 1, 2, 2]
     assert done.histories.times.tolist() == [3, 1, 5, 5]
     assert done.histories.starts.tolist() == [0, 1, 4]
-    assert done.histories.keys.tolist() == seeds.user_keys(["a", "b"]).tolist()
+    assert done.histories.keys.tolist() == rng.user_keys(["a", "b"]).tolist()
     assert (done.facts["tied_events"], done.facts["users_whose_last_two_tie"]) == (1, 1)
     done.histories.check()
 
@@ -55,7 +55,7 @@ def test_ties_keep_the_order_of_the_file() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shuffled_lines_and_other_thread_counts_give_the_same_bytes(threads: int) -> None:
     log = world()
-    shuffled = log.take(seeds.generator(seeds.key(8, "shuffle")).permutation(len(log)))
+    shuffled = log.take(rng.generator(rng.key(8, "shuffle")).permutation(len(log)))
     assert digest(order(read(log))) == digest(order(read(shuffled, connection=connect(threads=threads))))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from leaven.data.log import Source, read
 from leaven.errors import DataError
+from leaven.ingest import Source, read
 
 PROGRAMS = [shutil.which("initdb"), shutil.which("postgres")]
 pytestmark = [

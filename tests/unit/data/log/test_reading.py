@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.log import ItemSource, Source, guess, order, read, read_catalog
 from leaven.errors import DataError, SpecError
+from leaven.ingest import ItemSource, Source, guess, order, read, read_catalog
 
 ROWS = [("u2", "café", 1318896000), ("u1", "b,1", 1318896002), ("u2", "a", 1318896000)]
 COLUMNS = {"user": "user_id", "item": "item_id", "time": "timestamp"}

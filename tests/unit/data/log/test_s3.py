@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.data.log import read
 from leaven.errors import DataError
+from leaven.ingest import read
 
 TABLE = pa.table({"user_id": ["u2", "u1"], "item_id": ["a", "b"], "timestamp": [1318896000, 1318896001]})
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.log.sorting import sort_lines, sorted_by
+from leaven import rng
+from leaven.ingest.event_sorting import sort_lines, sorted_by
 
 YEARS = 10**9
 AGES = 10**18
@@ -12,7 +12,7 @@ AGES = 10**18
 
 def lines(n: int = 20_000, users: int = 700, span: int = 40) -> dict[str, np.ndarray]:
     """Lines with many ties in time; every user has some."""
-    draw = seeds.generator(seeds.key(7, "sorting"))
+    draw = rng.generator(rng.key(7, "sorting"))
     place = np.concatenate([np.arange(users), draw.integers(0, users, n - users)]).astype(np.int32)
     time = draw.integers(0, 40, n) * (span // 40) - span // 3
     return {"place": place, "time": time, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}

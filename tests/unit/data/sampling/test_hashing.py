@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.clickers.logistic import Logistic
-from leaven.contracts import Training
-from leaven.data.sampling import Labelled, read_labelled
-from leaven.data.sampling.hashing import add_names, places
+from leaven.ctr_features import Labelled, read_labelled
+from leaven.ctr_features.feature_hashing import add_names, places
+from leaven.ctr_models.logistic import Logistic
 from leaven.errors import DataError, SpecError
-from leaven.metrics.clicks import Auc
+from leaven.metrics.ctr.ctr_metrics import Auc
+from leaven.protocols import Training
 
 
 def sparse(folder: Path, rows: int = 1500, columns: int = 5000) -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.data.samples import Samples, concat
-from leaven.data.sampling import look, read_samples
+from leaven.ctr_features import look, read_samples
+from leaven.datasets.samples import Samples, concat
 from leaven.errors import DataError
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leaven.data.events import Events
-from leaven.data.log import ItemSource, read
-from leaven.data.log.reading import connect
-from leaven.data.samples import Samples
-from leaven.data.sampling import Sampling, by_time, sample
+from leaven.ctr_features import Sampling, by_time, sample
+from leaven.datasets.events import Events
+from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
+from leaven.ingest import ItemSource, read
+from leaven.ingest.reader import connect
 
 DAY = 86_400
 NOON = 1_600_000_000 // DAY * DAY + DAY // 2

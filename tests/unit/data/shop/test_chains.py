@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leaven.data.shop import first_order, second_order
+from leaven.simulator import first_order, second_order
 
 
 def test_first_order_rows_follow_their_transitions() -> None:

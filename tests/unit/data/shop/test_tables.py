@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leaven.data.shop import Dirt, Shop, World
-from leaven.data.shop.pictures import draw_picture, png
-from leaven.data.shop.words import FLAVOURS
 from leaven.errors import DataError, SpecError
+from leaven.simulator import Dirt, Shop, World
+from leaven.simulator.item_images import draw_picture, png
+from leaven.simulator.vocabulary import FLAVOURS
 
 DIRT = Dirt(0.02, 0.01, 0.03, 0.02, 0.04, 0.02, 0.01, 0.1, 0.05)
 

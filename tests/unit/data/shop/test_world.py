@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.data.catalog import Catalog
-from leaven.data.histories import HeldOut, Histories
-from leaven.data.shop import Shop, World
-from leaven.data.shop.words import FLAVOURS
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.kernels.shop import draw_next, simulate
+from leaven.simulator import Shop, World
+from leaven.simulator.behavior_kernels import draw_next, simulate
+from leaven.simulator.vocabulary import FLAVOURS
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 
 from contracts.test_image_generators import fitted, keys, real
 from leaven.errors import FitError, SpecError
-from leaven.generators.image import frame
-from leaven.generators.image.flow import PictureFlow
-from leaven.generators.image.gan import PictureGan
-from leaven.generators.image.vae import PictureVae
-from leaven.generators.image.vae import again as again_of
+from leaven.generators.image import image_generator
+from leaven.generators.image.image_flow import PictureFlow
+from leaven.generators.image.image_gan import PictureGan
+from leaven.generators.image.image_vae import PictureVae
+from leaven.generators.image.image_vae import again as again_of
 
 torch = pytest.importorskip("torch")
 SMALL = {"noise": 16, "width": 16, "batch": 32}
@@ -56,7 +56,7 @@ def test_a_flow_draws_the_colour_of_the_category_and_follows_it_further_when_ask
     fit = PictureFlow(steps=120, width=8, batch=32, learning_rate=4e-3, moves=6).fit(pictures, 3, category)
 
     def redder(net) -> float:
-        drawn = frame.drawn(net, 16, keys(24), np.full(24, 1, np.int32))[:, 5:11, 5:11].astype(float)
+        drawn = image_generator.drawn(net, 16, keys(24), np.full(24, 1, np.int32))[:, 5:11, 5:11].astype(float)
         return float((drawn[..., 0] - drawn[..., 2]).mean())
 
     plain = redder(fit.net)
@@ -66,7 +66,7 @@ def test_a_flow_draws_the_colour_of_the_category_and_follows_it_further_when_ask
 
 
 def test_a_flow_that_knows_the_way_arrives() -> None:
-    from leaven.nets.picture_flow import Flow, FlowShape
+    from leaven.nn.image_flow import Flow, FlowShape
 
     class Straight(torch.nn.Module):
         """From any x at a moment straight to grey 0.5 at moment 1."""
@@ -84,8 +84,8 @@ def test_a_flow_that_knows_the_way_arrives() -> None:
 
 
 def test_the_penalties_are_those_of_a_linear_critic() -> None:
-    from leaven.nets.picture_gan import Gan, GanShape
-    from leaven.nets.picture_stacks import StackShape
+    from leaven.nn.conv_blocks import StackShape
+    from leaven.nn.image_gan import Gan, GanShape
 
     class Linear(torch.nn.Module):
         def __init__(self) -> None:
@@ -107,8 +107,8 @@ def test_the_penalties_are_those_of_a_linear_critic() -> None:
 
 
 def test_the_critic_takes_nothing_from_the_generators_loss() -> None:
-    from leaven.nets.picture_gan import Gan, GanShape
-    from leaven.nets.picture_stacks import StackShape
+    from leaven.nn.conv_blocks import StackShape
+    from leaven.nn.image_gan import Gan, GanShape
 
     shape = GanShape(StackShape(8, 4, 8), "non_saturating", 0.0, augment=False)
     net = Gan(shape, torch.Generator().manual_seed(1))
@@ -125,7 +125,7 @@ def test_the_critic_takes_nothing_from_the_generators_loss() -> None:
 
 
 def test_augmenting_lets_gradients_through_and_a_lot_of_one_half_moves_nothing_far() -> None:
-    from leaven.nets.picture_gan import augmented
+    from leaven.nn.image_gan import augmented
 
     pictures = torch.rand(3, 3, 16, 16, requires_grad=True)
     lots = torch.full((3, 8), 0.5)

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.augmentation import Plan, Step, catalog_views
+from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, SpecError
-from leaven.generators.autoregressive import Autoregressive
-from leaven.generators.gan import Gan
-from leaven.generators.markov import Markov
-from leaven.generators.text.spelling import Spelling
-from leaven.generators.text.titles import Titles, learn
-from leaven.generators.vae import Vae
-from leaven.plan import Plan, Step, catalog_views
+from leaven.generators.sequence.autoregressive import Autoregressive
+from leaven.generators.sequence.gan import Gan
+from leaven.generators.sequence.markov import Markov
+from leaven.generators.sequence.vae import Vae
+from leaven.generators.text.catalog_language_model import Titles, learn
+from leaven.generators.text.character_codec import Spelling
 
 pytest.importorskip("torch")
 LOOKS, THINGS, ENDS = ("soft", "mild", "rich"), ("hand cream", "body balm"), ("for dry skin", "with shea")
@@ -35,7 +35,7 @@ def fitted():
 
 
 def keys(count: int, seed: int = 1):
-    return seeds.row_keys(seed, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def ones(count: int):

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.augmentation import Plan, Step, catalog_views
+from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, SpecError
 from leaven.generators.text import Endpoint, LocalModel
-from leaven.generators.text.checks import Checks, Refused
-from leaven.plan import Plan, Step, catalog_views
+from leaven.generators.text.output_checks import Checks, Refused
 from unit.generators.text.server import completion, serving, slowly, text_of, turned
 
 TITLES = ["Nivea soft red hand cream 50 ml", "Dove mild soap bar", "steel kitchen knife 20 cm", "steel bread knife", ""]
@@ -25,7 +25,7 @@ QUICK = Endpoint(wait_seconds=0.01, timeout_seconds=5, at_once=2, likeness_range
 
 
 def keys(count: int, seed: int = 1):
-    return seeds.row_keys(seed, seeds.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def written(wish: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:

@@ -5,7 +5,7 @@ import threading
 import pytest
 from numba import config
 
-from leaven.kernels.arrays.calling import ROWS_OF_A_THREAD, over_rows, together
+from leaven.arrays.parallel import ROWS_OF_A_THREAD, over_rows, together
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 
-from leaven import seeds
-from leaven.kernels.arrays.digests import digests
+from leaven import rng
+from leaven.arrays.blake2b import digests
 
 
 def test_digests_are_those_of_hashlib_for_every_length_of_the_last_block() -> None:
@@ -15,12 +15,12 @@ def test_digests_are_those_of_hashlib_for_every_length_of_the_last_block() -> No
     written = [text.encode() for text in texts]
     starts = np.concatenate([[0], np.cumsum([len(one) for one in written])]).astype(np.int64)
     found = digests(starts, np.frombuffer(b"".join(written), np.uint8))
-    assert np.array_equal(found, seeds.user_keys(texts))
+    assert np.array_equal(found, rng.user_keys(texts))
 
 
 def test_threads_give_the_same_and_no_text_gives_none() -> None:
     texts = [f"u{number}" for number in range(50_000)]
     starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
     found = digests(starts, np.frombuffer("".join(texts).encode(), np.uint8))
-    assert np.array_equal(found, seeds.user_keys(texts))
+    assert np.array_equal(found, rng.user_keys(texts))
     assert len(digests(np.zeros(1, np.int64), np.zeros(0, np.uint8))) == 0

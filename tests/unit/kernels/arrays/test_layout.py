@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numba import config
 
-from leaven.data.histories import offsets
-from leaven.kernels.arrays.calling import over_rows
-from leaven.kernels.arrays.layout import begun, fitting_targets, shifted, span_of
+from leaven.arrays.parallel import over_rows
+from leaven.arrays.ragged import begun, fitting_targets, shifted, span_of
+from leaven.datasets.histories import offsets
 
 ROWS = 100_000
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from leaven.kernels.arrays import memory
-from leaven.kernels.arrays.memory import BIG, space
+from leaven.arrays import buffer_pool
+from leaven.arrays.buffer_pool import BIG, space
 
 COUNT = BIG // 4
 
@@ -15,9 +15,9 @@ COUNT = BIG // 4
 @pytest.fixture(autouse=True)
 def nothing_free() -> Iterator[None]:
     gc.collect()
-    memory._free.clear()
+    buffer_pool._free.clear()
     yield
-    memory._free.clear()
+    buffer_pool._free.clear()
 
 
 def place(array: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
@@ -41,7 +41,7 @@ def test_a_view_holds_the_memory() -> None:
     for other in others:
         other[:] = 0
     assert (tail == 7).all()
-    assert not memory._free
+    assert not buffer_pool._free
 
 
 def test_arrow_holds_the_memory_too() -> None:
@@ -60,14 +60,14 @@ def test_one_that_is_far_too_large_is_left_for_others() -> None:
     was = place(large)
     del large
     assert place(space(COUNT, np.int64)) != was
-    assert len(memory._free) == 2
+    assert len(buffer_pool._free) == 2
 
 
 def test_no_more_is_kept_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "KEPT", 5 * BIG)
+    monkeypatch.setattr(buffer_pool, "KEPT", 5 * BIG)
     held = [space(COUNT, np.int64) for _ in range(6)]
     held.clear()
-    assert len(memory._free) == 2
+    assert len(buffer_pool._free) == 2
 
 
 def test_small_arrays_are_plain() -> None:

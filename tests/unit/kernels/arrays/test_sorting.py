@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leaven.kernels.arrays.sorting import in_order
+from leaven.arrays.sorting import in_order
 
 
 @pytest.mark.parametrize("highest", [1, 7, 1 << 40, 1 << 62])

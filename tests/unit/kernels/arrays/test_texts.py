@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from leaven.kernels.arrays.texts import LONGEST, Texts
+from leaven.arrays.strings import LONGEST, Texts
 
 
 def laid_out(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

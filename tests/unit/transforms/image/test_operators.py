@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
-from leaven.data.pictures import Pictures
-from leaven.data.shop.pictures import draw_picture, png
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.images import Pictures
 from leaven.errors import SpecError
-from leaven.kernels import pictures as kernels
+from leaven.kernels import image_kernels as kernels
+from leaven.simulator.item_images import draw_picture, png
 from leaven.transforms.image import (
     BlurPicture,
     Brightness,
@@ -42,7 +42,7 @@ def some(count=6, side=12):
 
 
 def keys(count):
-    return seeds.user_keys([str(n) for n in range(count)])
+    return rng.user_keys([str(n) for n in range(count)])
 
 
 def made(wish, pictures, catalog=NOTHING, strength=1.0):

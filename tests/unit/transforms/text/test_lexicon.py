@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven import seeds
-from leaven.data.catalog import Catalog
+from leaven import rng
+from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
 from leaven.transforms.text import Synonyms, lexicon
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.views import changed
+from leaven.transforms.text.text_views import changed
 
 EMPTY = Catalog(ids=[])
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.row_keys(seeds.key(1), seeds.user_keys([str(n) for n in range(count)]))
+    return rng.row_keys(rng.key(1), rng.user_keys([str(n) for n in range(count)]))
 
 
 def words_after(wish: Synonyms, text: str, catalog: Catalog = EMPTY) -> set[str]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leaven import preview_text, seeds
-from leaven.data.catalog import Catalog
+from leaven import preview_text, rng
+from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
 from leaven.transforms.text import (
     DeleteWords,
@@ -21,17 +21,17 @@ from leaven.transforms.text import (
     unchanged,
     views,
 )
-from leaven.transforms.text.preview import marked
-from leaven.transforms.text.spelling import _keys
+from leaven.transforms.text.text_preview import marked
+from leaven.transforms.text.text_views import changed
+from leaven.transforms.text.typos import _keys
 from leaven.transforms.text.units import sizes
-from leaven.transforms.text.views import changed
 
 EMPTY = Catalog(ids=[])
 FULL = (1.0, 1.0)
 
 
 def keys(count: int) -> np.ndarray:
-    return seeds.row_keys(seeds.key(5), seeds.user_keys([str(n) for n in range(count)]))
+    return rng.row_keys(rng.key(5), rng.user_keys([str(n) for n in range(count)]))
 
 
 def all_of(wish: object, text: str, catalog: Catalog = EMPTY, strength: float = 1.0) -> set[str]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from leaven.data.catalog import Catalog
-from leaven.transforms.text.protection import Phrases, Reader
+from leaven.datasets.catalog import Catalog
+from leaven.transforms.text.protected_spans import Phrases, Reader
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from leaven.data.catalog import Catalog
+from leaven.datasets.catalog import Catalog
 from leaven.transforms.text import Synonyms, wordnet
 
 LICENCE = "  1 this is the licence, indented as in the real files\n"

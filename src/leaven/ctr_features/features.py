@@ -1,0 +1,82 @@
+"""What was known of a user, an item, the two together and the moment, just before it happened?
+
+Every feature is read from running totals by a join on "strictly before": events of the same second, the positive
+itself among them, are not known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leaven.ctr_features.negative_sampling import DAY
+from leaven.ctr_features.running_totals import RUNNING, Staged
+
+NUMERIC = {
+    "user_events": "coalesce(user_now.events, 0)",
+    "user_visits": "coalesce(user_now.moments, 0)",
+    "user_days_since_last": f"(r.time - user_now.time) / {DAY}.0",
+    "user_days_known": f"(r.time - user_now.first) / {DAY}.0",
+    "item_events": "coalesce(item_now.events, 0)",
+    "item_days_since_last": f"(r.time - item_now.time) / {DAY}.0",
+    "item_days_on_sale": f"(r.time - coalesce(items.born, item_now.first)) / {DAY}.0",
+    "pair_events": "coalesce(pair_now.events, 0)",
+    "pair_days_since_last": f"(r.time - pair_now.time) / {DAY}.0",
+    "hour": "CAST(hour(make_timestamp(r.time * 1000000)) AS DOUBLE)",
+}
+PRICED = {
+    "user_spent_per_visit": "user_now.spent / user_now.moments",
+    "user_usual_price": "user_now.prices / nullif(user_now.priced, 0)",
+    "item_price": "coalesce(item_now.price, items.price)",
+    "pair_price_ratio": "ln(greatest(coalesce(item_now.price, items.price), 0.01)"
+    " / greatest(user_now.prices / nullif(user_now.priced, 0), 0.01))",
+}
+TASTES = {
+    "pair_category_events": "coalesce(taste_now.events, 0)",
+    "pair_category_share": "coalesce(taste_now.events, 0) / user_now.events",
+    "pair_category_days_since_last": f"(r.time - taste_now.time) / {DAY}.0",
+}
+CONTEXT = {
+    "weekday": "dayname(make_timestamp(r.time * 1000000))",
+    "season": "['winter', 'spring', 'summer', 'autumn'][1 + (month(make_timestamp(r.time * 1000000)) % 12) // 3]",
+}
+
+
+def columns(staged: Staged, window_days: Sequence[int], ids: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """(number columns, category columns): name -> SQL."""
+    numeric = dict(NUMERIC)
+    for days in window_days:
+        numeric[f"user_events_{days}d"] = f"coalesce(user_now.events, 0) - coalesce(user_{days}.events, 0)"
+        numeric[f"item_events_{days}d"] = f"coalesce(item_now.events, 0) - coalesce(item_{days}.events, 0)"
+    numeric |= PRICED if staged.has_price else {}
+    categorical = {"user": "users.id", "item": "items.id"} if ids else {}
+    categorical |= {f"item_{name}": f"items.{name}" for name in staged.attributes}
+    if staged.has_category:
+        numeric |= TASTES
+        categorical["user_favourite"] = "favourites.category"
+    return numeric, categorical | CONTEXT
+
+
+def query(staged: Staged, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]) -> str:
+    """The features of table click_rows (row, user_code, item_code, time), in the order of `row`."""
+    cells = [f"CAST({sql} AS DOUBLE) AS {name}" for name, sql in numeric.items()]
+    cells += [f"CAST({sql} AS VARCHAR) AS {name}" for name, sql in categorical.items()]
+    joins = [_before(name, f"{name}_now", 0) for name in RUNNING]
+    joins += [_before(name, f"{name}_{days}", days * DAY) for days in window_days for name in ("user", "item")]
+    keys = "r.user_code = favourite.user_code AND r.time > favourite.time"
+    return f"""
+        SELECT {", ".join(cells)}
+        FROM (SELECT rows.*, listed.category_code FROM click_rows AS rows
+              JOIN click_items AS listed ON listed.code = rows.item_code) AS r
+        JOIN click_users AS users ON users.code = r.user_code JOIN click_items AS items ON items.code = r.item_code
+        {" ".join(joins)}
+        ASOF LEFT JOIN click_favourite AS favourite ON {keys}
+        LEFT JOIN (SELECT DISTINCT category_code, category FROM click_items) AS favourites
+               ON favourites.category_code = favourite.category_code
+        ORDER BY r.row"""
+
+
+def _before(table: str, alias: str, seconds: int) -> str:
+    """The join to the totals of strictly before a moment so many seconds back."""
+    owners = [f"r.{name} = {alias}.{name}" for name in RUNNING[table].split(", ")]
+    moment = f"r.time - {seconds}" if seconds else "r.time"
+    return f"ASOF LEFT JOIN click_{table} AS {alias} ON {' AND '.join(owners)} AND {moment} > {alias}.time"

@@ -1,0 +1,101 @@
+"""How far does a straight line get?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.ctr_models.encoding import Encoding, hard, learned_from, no_steps
+from leaven.datasets.samples import Samples
+from leaven.errors import DataError, MissingExtra, SpecError
+from leaven.protocols import Training
+
+_FILE = "logistic.json"
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """The wish for logistic regression: standardised numbers, one weight a category (scikit-learn, L2).
+
+    strength     of the weights' freedom, scikit-learn's C: smaller holds them closer to 0
+    fewest_rows  a category with fewer training rows is unknown
+    most_levels  of a column; the rarer ones are unknown
+    """
+
+    strength: float = 1.0
+    fewest_rows: int = 5
+    most_levels: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.strength > 0 or self.fewest_rows < 1 or self.most_levels < 1:
+            raise SpecError("logistic", "numbers above 0", str(asdict(self)), "")
+
+    def fit(self, train: Samples, training: Training) -> LogisticModel:
+        """Weights of the most likely line.
+
+        Raises FitError for one class only; MissingExtra without scikit-learn.
+        """
+        try:
+            from sklearn.linear_model import LogisticRegression
+        except ModuleNotFoundError:
+            raise MissingExtra("scikit-learn", "clicks") from None
+        rows = learned_from(train, training)
+        encoding = Encoding.fit(train, self.fewest_rows, self.most_levels)
+        row, kind, weight = hard(rows)
+        line = LogisticRegression(C=self.strength, max_iter=500, tol=1e-4)
+        line.fit(_matrix(encoding, rows)[row], kind, sample_weight=weight)
+        return LogisticModel(self, encoding, line.coef_[0], float(line.intercept_[0]))
+
+    steps = no_steps
+
+    @classmethod
+    def load(cls, folder: Path) -> LogisticModel:
+        """What `save` wrote; DataError where it is not there."""
+        path = folder / _FILE
+        if not path.is_file():
+            raise DataError(str(path), "a fitted logistic model", "none", "fit it again")
+        said = json.loads(path.read_text(encoding="utf-8"))
+        weights = np.asarray(said["weights"])
+        return LogisticModel(cls(**said["wish"]), Encoding.of(said["encoding"]), weights, said["bias"])
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticModel:
+    """weights float64 (numbers and categories,): one a column of `_matrix`; bias: the rest."""
+
+    wish: Logistic
+    encoding: Encoding
+    weights: npt.NDArray[np.float64]
+    bias: float
+
+    def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
+        """float64 (rows,) in 0..1."""
+        from scipy.special import expit
+
+        return np.asarray(expit(_matrix(self.encoding, rows) @ self.weights + self.bias), np.float64)
+
+    def save(self, folder: Path) -> None:
+        """One JSON file, written beside and renamed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        said = {"wish": asdict(self.wish), "encoding": self.encoding.said()}
+        part = folder / f"{_FILE}.part"
+        part.write_text(json.dumps({**said, "weights": self.weights.tolist(), "bias": self.bias}), encoding="utf-8")
+        part.replace(folder / _FILE)
+
+
+def _matrix(encoding: Encoding, rows: Samples) -> Any:
+    """Sparse (rows, numbers and categories): a column for each number, then one for each category and "unknown"."""
+    from scipy import sparse
+
+    parts = [sparse.csr_matrix(encoding.numbers(rows).astype(np.float64))]
+    codes = encoding.codes(rows)
+    for place, name in enumerate(encoding.categorical):
+        shape = (len(rows), len(encoding.levels[name]) + 1)
+        ones = np.ones(len(rows))
+        parts.append(sparse.csr_matrix((ones, (np.arange(len(rows)), codes[:, place])), shape=shape))
+    return sparse.hstack(parts, format="csr")

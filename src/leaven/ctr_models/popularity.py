@@ -1,0 +1,91 @@
+"""How far does popularity alone get?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.ctr_models.encoding import learned_from, no_steps
+from leaven.datasets.samples import Samples
+from leaven.errors import DataError, SpecError
+from leaven.protocols import Training
+
+_FILE = "popularity.json"
+
+
+@dataclass(frozen=True)
+class PopularItem:
+    """The wish for a predictor that knows one column: how often the item was taken lately.
+
+    column  a number column, how popular the item was at that moment
+    groups  of about equal size; the answer is the share of positives among the training rows of the group
+    prior   rows of the average share that each group is given on top
+
+    Every model that is worth its cost must beat it.
+    """
+
+    column: str = "item_events_30d"
+    groups: int = 50
+    prior: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.groups < 1 or self.prior < 0:
+            raise SpecError("popularity", "1 group or more, a prior of 0 or more", f"{self.groups}, {self.prior}", "")
+
+    def fit(self, train: Samples, training: Training) -> PopularItemModel:
+        """Shares of positives along the column; rows without a value are a group of their own.
+
+        Raises FitError for one class only; DataError where the column is not there.
+        """
+        rows = learned_from(train, training)
+        values, weight = rows.number(self.column), rows.weight.astype(np.float64)
+        known = values[~np.isnan(values)]
+        cuts = np.unique(np.quantile(known, np.linspace(0, 1, self.groups + 1)[1:-1])) if len(known) else np.zeros(0)
+        group = _group(values, cuts)
+        mean = float((rows.label * weight).sum() / weight.sum())
+        total = np.bincount(group, weights=weight, minlength=len(cuts) + 2)
+        taken = np.bincount(group, weights=weight * rows.label, minlength=len(cuts) + 2)
+        share = (taken + self.prior * mean) / np.maximum(total + self.prior, 1e-9)
+        return PopularItemModel(self, cuts, np.where(total + self.prior > 0, share, mean))
+
+    steps = no_steps
+
+    @classmethod
+    def load(cls, folder: Path) -> PopularItemModel:
+        """What `save` wrote; DataError where it is not there."""
+        path = folder / _FILE
+        if not path.is_file():
+            raise DataError(str(path), "a fitted popularity model", "none", "fit it again")
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return PopularItemModel(cls(**said["wish"]), np.asarray(said["cuts"]), np.asarray(said["share"]))
+
+
+@dataclass(frozen=True, eq=False)
+class PopularItemModel:
+    """share float64 (groups,): of positives; the last group is that of rows without a value."""
+
+    wish: PopularItem
+    cuts: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]
+
+    def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
+        """float64 (rows,): the share of the row's group."""
+        found: npt.NDArray[np.float64] = self.share[_group(rows.number(self.wish.column), self.cuts)]
+        return found
+
+    def save(self, folder: Path) -> None:
+        """One JSON file, written beside and renamed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{_FILE}.part"
+        said = {"wish": asdict(self.wish), "cuts": self.cuts.tolist(), "share": self.share.tolist()}
+        part.write_text(json.dumps(said), encoding="utf-8")
+        part.replace(folder / _FILE)
+
+
+def _group(values: npt.NDArray[np.float64], cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    group = np.searchsorted(cuts, np.nan_to_num(values), side="right")
+    return np.where(np.isnan(values), len(cuts) + 1, group)

@@ -1,0 +1,113 @@
+"""How do a split and a catalogue lie in the folder of a run?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.run_folder import write_json
+from leaven.splits.log_splits import Split
+
+PARTS = ("control", "valid", "test")
+
+
+def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
+    """train and unseen rows; for each held-out part its histories and its targets; the catalogue; the facts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_catalog(catalog, folder / "catalog.parquet")
+    split.train.to_parquet(folder / "train.parquet")
+    if split.unseen is not None:
+        split.unseen.to_parquet(folder / "unseen.parquet")
+    for name in PARTS:
+        part: HeldOut | None = getattr(split, name)
+        if part is not None:
+            part.histories.to_parquet(folder / f"{name}.parquet")
+            _targets(part).to_parquet(folder / f"{name}-targets.parquet")
+    write_json(folder / "split.json", dict(split.facts))
+
+
+def load_split(folder: Path) -> Split:
+    """What `save_split` wrote, every part with the catalogue."""
+    catalog = load_catalog(folder / "catalog.parquet")
+    train = replace(Histories.from_parquet(folder / "train.parquet"), catalog=catalog)
+    facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    parts: dict[str, Any] = {name: _held_out(folder, name, catalog) for name in PARTS}
+    apart = folder / "unseen.parquet"
+    unseen = replace(Histories.from_parquet(apart), catalog=catalog) if apart.exists() else None
+    return Split(train=train, facts=facts, unseen=unseen, **parts)
+
+
+def _targets(part: HeldOut) -> Histories:
+    """The targets as rows, so that they are written as every other row."""
+    return Histories.real(part.items, part.times, part.starts, part.histories.keys, part.histories.n_items)
+
+
+def _held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
+    if not (folder / f"{name}-targets.parquet").exists():
+        return None
+    histories = replace(Histories.from_parquet(folder / f"{name}.parquet"), catalog=catalog)
+    targets = Histories.from_parquet(folder / f"{name}-targets.parquet")
+    return HeldOut(histories, targets.items, targets.times, targets.starts)
+
+
+def save_catalog(catalog: Catalog, path: Path) -> None:
+    """One line an item, in the order of the dense ids; names of categories in the metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {"id": pa.array(list(catalog.ids), pa.string())}
+    columns |= {f"words.{name}": pa.array(list(texts), pa.string()) for name, texts in catalog.words.items()}
+    for name in ("category", "price", "born"):
+        if (values := getattr(catalog, name)) is not None:
+            columns[name] = pa.array(values[1:])
+    if catalog.images is not None:
+        columns["image"] = pa.array(list(catalog.images), pa.string())
+    about = {"categories": list(catalog.categories), "folder": str(catalog.folder)}
+    table = pa.table(columns).replace_schema_metadata({"leaven.catalog": json.dumps(about)})
+    part = path.with_name(path.name + ".part")
+    pq.write_table(table, part)
+    part.replace(path)
+
+
+def load_catalog(path: Path) -> Catalog:
+    """What `save_catalog` wrote."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    about = json.loads((table.schema.metadata or {})[b"leaven.catalog"])
+
+    def padded(name: str, missing: Any, kind: Any) -> npt.NDArray[Any] | None:
+        if name not in table.column_names:
+            return None
+        return np.concatenate([[missing], table.column(name).to_numpy()]).astype(kind)
+
+    words = {
+        n.removeprefix("words."): table.column(n).to_pylist() for n in table.column_names if n.startswith("words.")
+    }
+    return Catalog(
+        ids=table.column("id").to_pylist(),
+        words=words,
+        category=padded("category", 0, np.int32),
+        categories=about["categories"],
+        price=padded("price", np.nan, np.float64),
+        born=_padded_born(table),
+        images=table.column("image").to_pylist() if "image" in table.column_names else None,
+        folder=Path(about["folder"]),
+    )
+
+
+def _padded_born(table: Any) -> npt.NDArray[np.int64] | None:
+    """Seconds need all 64 bits: they never pass through a float."""
+    if "born" not in table.column_names:
+        return None
+    born = np.zeros(table.num_rows + 1, np.int64)
+    born[0] = np.iinfo(np.int64).min
+    born[1:] = table.column("born").to_numpy()
+    return born

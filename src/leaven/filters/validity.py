@@ -1,0 +1,69 @@
+"""Could this row have happened?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.datasets.histories import Histories
+from leaven.errors import FitError, SpecError
+from leaven.filters.rejection_reasons import any_event, kept
+from leaven.kernels.first_seen import NEVER, first_days
+from leaven.protocols import Kept
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Only known items, each on sale at its time, nothing after the last training event, times in order.
+
+    An item is known from training or from a birth that the catalogue states; it is on sale from the earlier of
+    these two. The mask is no item and passes.
+
+    min_events, max_events  shortest and longest row; None: twice the longest training row
+    """
+
+    min_events: int = 1
+    max_events: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_events < 1 or (self.max_events is not None and self.max_events < self.min_events):
+            raise SpecError("validity", "1 <= min_events <= max_events", f"{self.min_events}, {self.max_events}", "")
+
+    def fit(self, train: Histories, key: int) -> FittedValidity:
+        """Learn births and the last training time. Raises FitError where there is no event."""
+        if train.events == 0:
+            raise FitError("validity", "at least one training event", "none", "give it training rows")
+        stated = train.catalog.born if train.catalog is not None else None
+        born = first_days(train.items, train.times, train.n_items, stated)
+        longest = 2 * int(train.lengths.max()) if self.max_events is None else self.max_events
+        return FittedValidity(born, int(train.times.max()), self.min_events, longest)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedValidity:
+    """born int64 (items + 2,): first second of sale of each id."""
+
+    born: npt.NDArray[np.int64]
+    last_time: int
+    min_events: int
+    max_events: int
+
+    def __call__(self, new: Histories) -> Kept:
+        mask_id = len(self.born) - 1
+        inside = (new.items >= 1) & (new.items <= mask_id)
+        born = self.born[np.where(inside, new.items, 0)]
+        item = new.items != mask_id
+        falls = np.zeros(len(new.items), np.bool_)
+        falls[1:] = np.diff(new.times) < 0
+        falls[new.starts[:-1][new.lengths > 0]] = False  # a row may begin before the one above it ends
+        refused = {
+            f"fewer than {self.min_events} events": new.lengths < self.min_events,
+            f"more than {self.max_events} events": new.lengths > self.max_events,
+            "an unknown item": any_event(new, item & (born == NEVER)),
+            "an item before its first day": any_event(new, item & (born != NEVER) & (new.times < born)),
+            "an event after the last training time": any_event(new, new.times > self.last_time),
+            "times out of order": any_event(new, falls),
+        }
+        return kept(len(new), refused)

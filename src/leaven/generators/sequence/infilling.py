@@ -1,0 +1,88 @@
+"""Where among the events of a real history do new ones go, and when did they happen?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import rng
+from leaven.datasets.histories import Histories, offsets
+from leaven.generators.sequence.sequence_scaffold import Frame
+from leaven.kernels.keyed_rng import uniforms
+from leaven.protocols import Keys
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_QUANTILES = np.linspace(0, 1, 257)
+
+
+def inside_law(train: Histories) -> Floats:
+    """float64 (257,): quantiles of where a real event lies between its neighbours, 0 at the first, 1 at the last.
+
+    Evenly spread where no three events of a row are apart.
+    """
+    row = train.row_of_event()
+    first = np.flatnonzero(row[2:] == row[:-2])
+    before, whole = train.times[first + 1] - train.times[first], train.times[first + 2] - train.times[first]
+    apart = whole > 0
+    return np.quantile(before[apart] / whole[apart], _QUANTILES) if apart.any() else _QUANTILES
+
+
+def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: Floats) -> Frame:
+    """New events at drawn places between two real ones, at times that `law` draws.
+
+    Behind the only event of a row of one, in its second. A row of none gets one at least, whose time is for the caller.
+    """
+    low, high = new_events_range
+    own = rng.mix(keys)
+    added = low + (rng.uniform(own, 0) * (high - low + 1)).astype(np.int64)
+    added = np.where(like.lengths == 0, np.maximum(added, 1), added)
+    row = np.repeat(np.arange(len(keys)), added)
+    number = 2 * (np.arange(len(row)) - np.repeat(np.cumsum(added) - added, added))
+    gap = (uniforms(own[row], number + 1) * np.maximum(like.lengths[row] - 1, 1)).astype(np.int64)
+    share = np.interp(uniforms(own[row], number + 2), np.linspace(0, 1, len(law)), law)
+    base = like.starts[:-1] - like.starts[0]
+    left = base[row] + np.minimum(gap, np.maximum(like.lengths[row] - 1, 0))
+    right = np.where(like.lengths[row] > 1, left + 1, left)
+    padded = np.append(like.times, 0)  # a row of none, the last one, looks here
+    there = like.lengths[row] > 0
+    begun, ended = np.where(there, padded[left], 0), np.where(there, padded[np.minimum(right, len(like.times))], 0)
+    times = begun + (share * (ended - begun)).astype(np.int64)
+    every = np.concatenate([np.arange(like.events), left])  # a new event stands behind its left neighbour
+    is_new = np.repeat([False, True], [like.events, len(row)])
+    when, owner = np.concatenate([like.times, times]), np.concatenate([like.row_of_event(), row])
+    order = np.lexsort((when, is_new, every, owner))
+    source = np.where(is_new, -1, every)[order]
+    items = np.where(source >= 0, like.items[np.maximum(source, 0)] if like.events else 0, 0).astype(np.int32)
+    starts = offsets(like.lengths + added)
+    return Frame(keys, starts, np.zeros(len(keys), np.int64), items, when[order], source, like, timed=True)
+
+
+def in_place_of(keys: Keys, like: Histories, share: float) -> Frame:
+    """A share of each row's events, at least one, forgotten: their times stay.
+
+    A row of none gets one event, whose time is for the caller.
+    """
+    lengths = like.lengths
+    row = like.row_of_event()
+    number = np.arange(like.events) - (like.starts[:-1] - like.starts[0])[row]
+    order = np.lexsort((uniforms(rng.mix(keys)[row], number), row))
+    rank = np.empty(like.events, np.int64)
+    rank[order] = number
+    source = np.where(rank < np.maximum(np.rint(share * lengths), 1)[row], -1, np.arange(like.events))
+    starts = offsets(np.maximum(lengths, 1))
+    place = np.repeat(starts[:-1], lengths) + number
+    whole = Frame(
+        keys,
+        starts,
+        np.zeros(len(keys), np.int64),
+        np.zeros(starts[-1], np.int32),
+        np.zeros(starts[-1], np.int64),
+        np.full(starts[-1], -1, np.int64),
+        like,
+        timed=True,
+    )
+    whole.source[place], whole.times[place] = source, like.times
+    whole.items[place] = np.where(source >= 0, like.items, 0)
+    return whole

@@ -1,0 +1,86 @@
+"""Which rows remain when noise is taken away step by step?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leaven.datasets.samples import Samples
+from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
+from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
+from leaven.generators.tabular.row_schema import Keys
+from leaven.progress import Tell, quiet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from leaven.nn.tabular_codec import Coded
+    from leaven.nn.training import Task
+
+_LABEL, _STEP = 0, 100_000  # where the draws of a key begin; each step has a thousand for numbers, a thousand for bins
+
+
+@dataclass(frozen=True)
+class TableDiffusion:
+    """The wish for a diffusion over rows: bell-curve noise on numbers, exchanged names on categories, given the label
+    (TabDDPM; Kotelnikov and others, ICML 2023).
+
+    steps    of noise, by the cosine schedule (Nichol and Dhariwal, 2021); a row takes as many passes of the net
+    bins, width, layers, batch, epochs, learning_rate  as in `TableVae`
+
+    Where we differ from TabDDPM: the net says the clean name, whose cross-entropy is the loss (Hoogeboom and others,
+    NeurIPS 2021, eq. 12-13 for the step back); numbers are normal scores; fewer steps.
+    """
+
+    steps: int = 50
+    bins: int = 64
+    width: int = 192
+    layers: int = 3
+    batch: int = 256
+    epochs: float = 100
+    learning_rate: float = 2e-3
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
+        check_positive("diffusion", self, *names)
+
+    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+        """Learns from the rows, by their weights; FitError for no rows."""
+        return learned("diffusion", self, train, key, tell)
+
+    @classmethod
+    def load(cls, folder: Path) -> NetTable:
+        """What `save` wrote; DataError where it is not there."""
+        return loaded("diffusion", cls, folder)
+
+    def net(self, coding: Coding, key: int) -> nn.Module:
+        """The net that says what is clean."""
+        from leaven.nn.tabular_codec import shape_of
+        from leaven.nn.tabular_diffusion import CleanNet
+
+        return CleanNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), coding.seen, self.steps, key)
+
+    def task(self, net: Any, rows: Coded, key: int) -> Task:
+        """Noise and clean names, each at a step drawn evenly."""
+        from leaven.nn.tabular_diffusion import CleanTask
+
+        return CleanTask(net, rows, key)
+
+    def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
+        """From noise alone, one step back at a time; the last says the chances of the clean bins."""
+        label = from_rows(coding, keys, _LABEL)[:, 0]
+        scores = normal(keys, _STEP, coding.numbers) if coding.numbers else np.zeros((len(keys), 0))
+        nothing = np.tile(net.even.numpy(), (len(keys), 1))  # what is known of a row in the end
+        bins = coding.drawn(nothing, keys, _STEP + 1_000)
+        for step in range(self.steps - 1, -1, -1):
+            scores, chances, spread = net.back(scores, bins, label, step)
+            if step == 0:
+                break
+            first = _STEP + 2_000 * (self.steps - step)
+            scores = scores + spread * normal(keys, first, coding.numbers) if coding.numbers else scores
+            bins = coding.drawn(chances, keys, first + 1_000)
+        return scores, chances

@@ -1,0 +1,118 @@
+"""How is a language model of a folder of this machine asked?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leaven import rng
+from leaven.datasets.catalog import Catalog
+from leaven.errors import DataError, MissingExtra, SpecError
+from leaven.generators.text.batch_rewriting import Budget, Writer, check_writing
+from leaven.generators.text.output_checks import FORBIDDEN, Checks
+from leaven.generators.text.response_cache import Answer, Answers
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """Have a language model of a local folder write views of items' texts, in the form of `save_pretrained`.
+
+    folder        where model and tokenizer lie; nothing is ever downloaded
+    most_new      tokens of an answer, at most
+    temperature   of the draws; the first variant of a text is the likeliest answer, without any draw
+    take, p, variants, cache, most_calls, most_tokens, on_failure, protect, forbidden, length_range, likeness_range
+                  as of `Endpoint`
+    """
+
+    folder: str = ""
+    most_new: int = 200
+    temperature: float = 0.7
+    take: str = "paraphrase"
+    p: float = 1.0
+    variants: int = 1
+    cache: str = ""
+    most_calls: int | None = None
+    most_tokens: int | None = None
+    on_failure: str = "stop"
+    protect: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = FORBIDDEN
+    length_range: tuple[float, float] = (0.4, 2.5)
+    likeness_range: tuple[float, float] = (0.2, 1.0)
+
+    def __post_init__(self) -> None:
+        check_writing("local_model", self)
+        if self.most_new < 1 or not self.temperature > 0:
+            raise SpecError("local_model.most_new", "most_new and temperature above 0", str(self.most_new), "")
+
+    def fit(self, catalog: Catalog) -> Writer:
+        """Opens the model, and learns brands, words and categories for the checks.
+
+        Raises DataError for a folder without a model; MissingExtra without transformers.
+        """
+        author = _opened(self)
+        checks = Checks.of(catalog, self.protect, self.forbidden, self.length_range, self.likeness_range)
+        budget = Budget(self.most_calls, self.most_tokens)
+        stop = self.on_failure == "stop"
+        return Writer(author, checks, Answers(self.cache), budget, self.take, self.p, self.variants, stop, at_once=1)
+
+
+def _opened(wish: LocalModel) -> Resident:
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError:
+        raise MissingExtra("transformers", "llm") from None
+    folder = Path(wish.folder)
+    if not wish.folder or not (folder / "config.json").is_file():
+        fix = "put a model there: model.save_pretrained(folder), tokenizer.save_pretrained(folder)"
+        raise DataError(wish.folder or "local_model.folder", "a folder with a model (config.json …)", "none", fix)
+    try:
+        tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(str(folder), "a model that writes", str(error).splitlines()[0], "") from error
+    return Resident(wish, tokens, model.eval())
+
+
+@dataclass(frozen=True, eq=False)
+class Resident:
+    """The author that lives in this process."""
+
+    wish: LocalModel
+    tokens: Any
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """Folder, length and temperature."""
+        return f"{Path(self.wish.folder).resolve().name} {self.wish.most_new} {self.wish.temperature}"
+
+    def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
+        """An answer; variants beyond the first are drawn, each from a key of its own."""
+        import torch
+
+        prompt = self._prompt(messages)
+        room = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 20)
+        most = max(room - self.wish.most_new, 1)
+        read = self.tokens(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"][:, -most:]
+        new = min(self.wish.most_new, max(room - read.shape[1], 1))
+        drawn = {"do_sample": True, "temperature": self.wish.temperature} if variant else {"do_sample": False}
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.default_generator.manual_seed(rng.key(variant, prompt) >> 1)
+            made = self.model.generate(
+                read, attention_mask=torch.ones_like(read), max_new_tokens=new, pad_token_id=self._pad(), **drawn
+            )
+        said = self.tokens.decode(made[0, read.shape[1] :], skip_special_tokens=True)
+        return Answer(said, int(made.shape[1]))
+
+    def _pad(self) -> int:
+        found = self.tokens.pad_token_id
+        return int(found if found is not None else self.tokens.eos_token_id or 0)
+
+    def _prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """By the model's own template of chats, where it has one."""
+        if getattr(self.tokens, "chat_template", None):
+            made: str = self.tokens.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            return made
+        return "\n\n".join(message["content"] for message in messages) + "\n\n"

@@ -1,0 +1,120 @@
+"""How do tables of databases and frames of Python come into DuckDB?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from leaven.errors import DataError, MissingExtra, SpecError, nearest
+from leaven.ingest.files import Raw
+from leaven.sql import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DATABASE = re.compile(r"^(sqlite|postgres|postgresql)://")
+_PASSWORD = re.compile(r"//([^:/@]+):[^@]*@")
+
+
+def is_database(source: Any) -> bool:
+    """Whether a source is the URL of a database."""
+    return isinstance(source, str) and _DATABASE.match(source) is not None
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown.
+
+    >>> without_password("postgresql://me:secret@host/shop")
+    'postgresql://me:…@host/shop'
+    """
+    return _PASSWORD.sub(r"//\1:…@", url)
+
+
+def load_database(
+    connection: duckdb.DuckDBPyConnection, table: str, url: str, wanted: str | None, query: str | None
+) -> Raw:
+    """A table with what the database answers; `line` counts the rows as they come.
+
+    Raises SpecError where neither a table nor a query is named; DataError where the database refuses.
+    """
+    address, _, asked = url.partition("?table=")
+    name = wanted or asked or None
+    shown = without_password(address)
+    if not name and not query:
+        raise SpecError(shown, "a table or a query", "none", 'give table = "purchases", or add ?table=purchases')
+    sql = query or "SELECT * FROM " + ".".join(quoted(part) for part in str(name).split("."))
+    driver = _driver(address)
+    place = address.removeprefix("sqlite:///") if address.startswith("sqlite") else address
+    try:
+        with driver.connect(place) as database, database.cursor() as cursor:
+            cursor.execute(sql)
+            reader = cursor.fetch_record_batch()
+            connection.register("leaven_reader", reader)
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT row_number() OVER () AS line, * FROM leaven_reader"
+            )
+            connection.unregister("leaven_reader")
+    except driver.Error as error:
+        fix = f"check the address, your rights and the name of the table: {sql}"
+        raise DataError(shown, "an answer of the database", _PASSWORD.sub("//…@", str(error))[:300], fix) from error
+    return Raw(table, _names(connection, table), "database", None, {"database": shown, "asked": sql})
+
+
+def _driver(url: str) -> Any:
+    try:
+        if url.startswith("sqlite"):
+            import adbc_driver_sqlite.dbapi as sqlite
+
+            return sqlite
+        import adbc_driver_postgresql.dbapi as postgresql
+
+        return postgresql
+    except ImportError as error:
+        raise MissingExtra(str(error.name), "databases") from error
+
+
+def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) -> Raw:
+    """A table with the rows of a pandas, Polars or Arrow table.
+
+    Raises DataError for another object, or a column of values that are not of one type.
+    """
+    import pyarrow as pa
+
+    kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
+    try:
+        if hasattr(frame, "to_arrow"):
+            arrow = frame.to_arrow()
+        elif kind == "pandas.DataFrame":
+            arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        else:
+            arrow = pa.table(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        fix = "make the column text: frame[column].astype(str)"
+        raise DataError(f"a {kind}", "columns of one type each", str(error)[:200], fix) from error
+    except TypeError as error:
+        raise DataError("source", "a path, a URL, or a pandas, Polars or Arrow table", f"a {kind}", "") from error
+    connection.register("leaven_frame", arrow)
+    sql = "SELECT row_number() OVER () AS line, * FROM leaven_frame"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
+    connection.unregister("leaven_frame")
+    return Raw(table, tuple(arrow.column_names), "frame", None, {"frame": kind})
+
+
+def column_of(raw: Raw, name: str, columns: dict[str, str], word: str) -> str:
+    """The file's column for one of our words, as SQL writes it.
+
+    Raises DataError that names the nearest column there is.
+    """
+    wanted = columns[word]
+    if wanted in raw.names:
+        return quoted(wanted)
+    typeless = wanted.split(":")[0]
+    if raw.format == "inter" and typeless in raw.names:
+        return quoted(typeless)
+    hint = nearest(wanted, raw.names)
+    raise DataError(f"{name}, column {wanted!r} ({word})", "a column of that name", "none", hint)
+
+
+def _names(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, ...]:
+    columns = connection.execute(f"DESCRIBE {table}").fetchall()
+    return tuple(str(row[0]) for row in columns if row[0] != "line")

@@ -1,0 +1,220 @@
+"""Which dense id has an item, which place has a user, and in which order are a user's events?
+
+Dense ids follow the sorted original ids, users too, so neither depends on the order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.datasets.events import OPTIONAL_COLUMNS, Events
+from leaven.datasets.histories import Histories
+from leaven.errors import DataError
+from leaven.ingest.event_sorting import Columns, Ints, sort_lines
+
+if TYPE_CHECKING:
+    import duckdb
+
+ITEMS_SQL = "SELECT item, row_number() OVER (ORDER BY item) AS dense FROM (SELECT DISTINCT item FROM {events})"
+USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS place FROM (SELECT DISTINCT user FROM {events})"
+CODED_ITEMS_SQL = "SELECT item, item_code, row_number() OVER (ORDER BY item_code) AS dense FROM {items}"
+CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}'
+PLACED_SQL = """
+SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time,
+    events.line AS line{more}
+FROM {events} AS events
+JOIN {users} AS users ON events.{user} = users.{user}
+JOIN {items} AS items ON events.{item} = items.{item}
+"""
+CODED_SQL = """
+SELECT coalesce(events.user_code, 0) AS place, coalesce(events.item_code, 0) AS dense, events.time AS time,
+    events.line AS line{more}
+FROM {lines} AS events"""
+_BATCH = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class Ordered:
+    """histories: one row a user, in the order of the sorted user ids.
+
+    item_ids   original ids, sorted: dense id i is `item_ids[i - 1]`
+    user_ids   original ids, sorted: row i of `histories` is `user_ids[i]`, of key `keys[i]`
+    kinds      names of the codes in `histories.extra["kind"]`, from code 0
+    facts      users, items, events, times, ties; JSON-able
+    """
+
+    histories: Histories
+    item_ids: Sequence[str]
+    user_ids: Sequence[str]
+    keys: npt.NDArray[np.uint64]
+    kinds: Sequence[str] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def order(events: Events) -> Ordered:
+    """One history a user, in time order; ties in time keep the file's order.
+
+    >>> import pyarrow as pa
+    >>> from leaven.ingest import read
+    >>> log = pa.table({"user": ["b", "a", "b"], "item": ["y", "y", "x"], "time": [1318896005, 1318896003, 1318896001]})
+    >>> done = order(read(log))
+    >>> done.item_ids, done.user_ids, done.histories.items.tolist()
+    (['x', 'y'], ['a', 'b'], [2, 1, 2])
+
+    Raises DataError where a user, item or time is missing, or where there is no event.
+    """
+    database, table = events.connection, events.table
+    count = _refuse_missing_times(events)
+    users, items = USERS_SQL.format(events=table), ITEMS_SQL.format(events=table)
+    if events.codes is not None:
+        users = CODED_USERS_SQL.format(users=events.codes.users)
+        items = CODED_ITEMS_SQL.format(items=events.codes.items)
+    listed_items = _listed(database, "leaven_items", items, "item", "dense")
+    listed_users = _listed(database, "leaven_users", users, "user", "place")
+    kinds = _kinds(events)
+    starts, columns = _fetch(events, len(listed_users), kinds)
+    if starts[-1] < count:  # a line without user or item joins nothing
+        _refuse_missing(events)
+    database.execute("DROP TABLE leaven_items")
+    database.execute("DROP TABLE leaven_users")
+    keys, item_ids, user_ids = _keys(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
+    histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
+    histories = Histories(**{**vars(histories), "extra": columns})
+    return Ordered(histories, item_ids, user_ids, keys, kinds, _facts(histories))
+
+
+def _refuse_missing_times(events: Events) -> int:
+    """Number of events."""
+    if events.codes is not None:
+        return events.codes.count
+    count, timed = events.connection.execute(f"SELECT count(*), count(time) FROM {events.table}").fetchall()[0]
+    if not count:
+        raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
+    if timed < count:
+        _refuse_missing(events)
+    return int(count)
+
+
+def _refuse_missing(events: Events) -> None:
+    cells = ", ".join(f"count({word})" for word in ("user", "item", "time"))
+    row = events.connection.execute(f"SELECT count(*), {cells} FROM {events.table}").fetchall()[0]
+    for word, known in zip(("user", "item", "time"), row[1:], strict=True):
+        if known < row[0]:
+            fix = "clean the log first: the rule for missing ids drops and counts them"
+            raise DataError(f"column {word!r}", "a value in each line", f"{row[0] - known:,} lines without", fix)
+
+
+def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> Any:
+    """An Arrow array of texts."""
+    database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
+    found = database.sql(f"SELECT {column} FROM {table} ORDER BY {rank}").to_arrow_table()
+    return found.column(0).combine_chunks()
+
+
+def _keys(users: Any) -> npt.NDArray[np.uint64]:
+    """`seeds.user_keys` of an Arrow array, whose texts lie side by side."""
+    from leaven.arrays.blake2b import digests
+    from leaven.arrays.strings import laid_out
+
+    starts, letters = laid_out(users)
+    return digests(starts.astype(np.int64), letters)
+
+
+def _kinds(events: Events) -> list[str]:
+    if "kind" not in events.columns:
+        return []
+    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.codes.lines if events.codes else events.table} ORDER BY 1"
+    names = [str(row[0]) for row in events.connection.execute(sql).fetchall()]
+    if len(names) > np.iinfo(np.int16).max:
+        raise DataError("column 'kind'", "at most 32,767 kinds", f"{len(names):,}", "name the column that holds kinds")
+    return names
+
+
+def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """(starts, columns) of the users' events, in order."""
+    carried = [word for word in OPTIONAL_COLUMNS if word in events.columns]
+    more = "".join(f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word != "kind")
+    if "kind" in carried:
+        # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
+        whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
+        more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
+    if events.codes is None:
+        names = {"users": "leaven_users", "items": "leaven_items"}
+        sql = PLACED_SQL.format(events=events.table, user="user", item="item", more=more, **names)
+        return _sorted(events, sql, users, dict)
+    places = _by_code(events, "SELECT user_code, place FROM leaven_users")
+    dense = _by_code(events, "SELECT item_code, dense FROM leaven_items")
+
+    def placed(batch: Columns) -> Columns:
+        """With what the codes stand for, without the lines whose user or item is not listed."""
+        found = dict(batch)
+        for name, meant in (("place", places), ("dense", dense)):
+            found[name] = meant[np.minimum(batch[name], len(meant) - 1)]
+        listed = (found["place"] >= 0) & (found["dense"] >= 0)
+        return found if listed.all() else {name: column[listed] for name, column in found.items()}
+
+    return _sorted(events, CODED_SQL.format(lines=events.codes.lines, more=more), users, placed)
+
+
+class _OutOfOrder(Exception):
+    """Lines did not come in the order of the file."""
+
+
+def _sorted(
+    events: Events, sql: str, users: int, prepared: Callable[[Columns], Columns]
+) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """As `sort_lines`; the database sorts by line first where it does not keep the lines in order anyway."""
+    threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    with suppress(_OutOfOrder):
+        return sort_lines(_batches(events, sql), users, threads, prepared)
+    return sort_lines(_batches(events, f"{sql} ORDER BY line"), users, threads, prepared)
+
+
+def _batches(events: Events, sql: str) -> Iterator[Columns]:
+    """Without the lines' numbers. Raises _OutOfOrder where they do not ascend."""
+    reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
+    last = -1
+    for batch in reader:
+        columns = {word: np.from_dlpack(batch.column(word)) for word in batch.schema.names}
+        line = columns.pop("line")
+        if len(line):
+            if line[0] <= last or (line[1:] <= line[:-1]).any():
+                raise _OutOfOrder
+            last = int(line[-1])
+        yield columns
+
+
+def _by_code(events: Events, sql: str) -> npt.NDArray[np.int32]:
+    """int32 (codes + 2,): what a code, from 1, stands for; -1 for none, and for all codes beyond the listed ones."""
+    code, stands_for = events.connection.sql(sql).fetchnumpy().values()
+    found = np.full(int(code.max(initial=0)) + 2, -1, np.int32)
+    found[code] = stands_for
+    return found
+
+
+def _text(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _facts(histories: Histories) -> dict[str, Any]:
+    inside = np.ones(max(histories.events - 1, 0), bool)
+    inside[histories.starts[1:-1] - 1] = False
+    tied = inside & (histories.times[1:] == histories.times[:-1])
+    last = histories.starts[1:][histories.lengths > 1] - 2
+    return {
+        "users": len(histories),
+        "items": histories.n_items,
+        "events": histories.events,
+        "first_time": int(histories.times.min()),
+        "last_time": int(histories.times.max()),
+        "tied_events": int(tied.sum()),
+        "users_whose_last_two_tie": int(tied[last].sum()),
+        "longest_history": int(histories.lengths.max()),
+        "median_history": float(np.median(histories.lengths)),
+    }

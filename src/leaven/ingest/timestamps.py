@@ -1,0 +1,212 @@
+"""When did an event happen, in seconds since 1970 (UTC)?"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leaven.errors import DataError
+from leaven.sql import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_LARGEST = {"s": 1e11, "ms": 1e14, "us": 1e17}
+"""Below 1e11, seconds reach the year 5138; milliseconds start in 1973 there."""
+_WHOLE = ("BIGINT", "INTEGER", "SMALLINT", "UBIGINT", "UINTEGER")
+_DAY = re.compile(r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$")
+_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$")
+_ISO = re.compile(r"^\d{4}-\d\d?-\d\d?([ T]\d\d?:\d\d.*)?$")
+_OTHER = re.compile(r"^(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2})(\s.*)?$")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y")
+FORMATS = tuple(date + clock for date in _DATES for clock in _CLOCKS)
+ISO = "ISO 8601"
+
+
+@dataclass(frozen=True)
+class TimeRule:
+    """sql: from the column to BIGINT seconds; said: what was assumed, for the facts."""
+
+    sql: str
+    said: str
+
+
+def magnitude(value: float) -> str:
+    """The unit of a Unix time of this size.
+
+    >>> magnitude(1318896000), magnitude(1318896000000)
+    ('s', 'ms')
+    """
+    return next((unit for unit, limit in _LARGEST.items() if abs(value) < limit), "ns")
+
+
+def unit_of(cells: list[str]) -> str:
+    """ "s", "ms" …, "%Y%m%d", or "text" of a few values of one column; "" where they are no times.
+
+    >>> unit_of(["2011-12-09 12:50:00"]), unit_of(["1318896000"]), unit_of(["42"])
+    ('text', 's', '')
+    """
+    if not cells:
+        return ""
+    if all(_DAY.match(cell) for cell in cells):
+        return "%Y%m%d"
+    if all(_NUMBER.match(cell) for cell in cells):
+        middle = statistics.median(float(cell) for cell in cells)
+        return magnitude(middle) if middle > 1e8 else ""
+    return "text" if all(_ISO.match(cell) or _OTHER.match(cell) for cell in cells) else ""
+
+
+class Times:
+    """Finds the rule for one column of a table; `where(line)` words a place for errors."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, column: str, name: str) -> None:
+        self.connection, self.table, self.column, self.name = connection, table, column, name
+
+    def rule(self, kind: str, wish: str | None) -> TimeRule:
+        """The rule for a column of this DuckDB type; `wish` is the format that the user gave."""
+        if kind.startswith(("TIMESTAMP", "DATE")):
+            moment = self.column if "ZONE" in kind else f"CAST({self.column} AS TIMESTAMP)"
+            return TimeRule(_seconds(moment), kind.lower())
+        if kind != "VARCHAR":
+            return self._numbers(self.column, wish, whole=kind in _WHOLE)
+        text = f"nullif(trim({self.column}), '')"
+        if wish in PER_SECOND or (wish is None and self._all_numbers(text)):
+            return self._numbers(f"TRY_CAST({text} AS DOUBLE)", wish, text)
+        return self._texts(text, wish)
+
+    def _one(self, sql: str) -> tuple[object, ...]:
+        rows = self.connection.execute(sql).fetchall()
+        return rows[0] if rows else ()
+
+    def _all_numbers(self, text: str) -> bool:
+        odd = self._one(
+            f"SELECT 1 FROM {self.table} WHERE {text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL LIMIT 1"
+        )
+        if not odd:
+            return True
+        number = f"CAST(TRY_CAST({text} AS DOUBLE) IS NOT NULL AS DOUBLE)"
+        share = self._one(f"SELECT avg({number}) FROM {self.table} WHERE {text} IS NOT NULL")
+        if float(str(share[0])) > 0.5:
+            raise self._two(
+                "a Unix time",
+                f"TRY_CAST({text} AS DOUBLE) IS NOT NULL",
+                "no number",
+                f"TRY_CAST({text} AS DOUBLE) IS NULL",
+                text,
+            )
+        return False
+
+    def _numbers(self, number: str, wish: str | None, text: str | None = None, whole: bool = False) -> TimeRule:
+        shown = text or self.column
+        if text is not None:
+            self._refuse(f"{text} IS NOT NULL AND {number} IS NULL", "a number", shown)
+        low, high, middle = self._one(
+            f"SELECT min({number}), max({number}), median({number}) FROM (SELECT * FROM {self.table} LIMIT 100000)"
+        )
+        if (
+            wish is None
+            and low is not None
+            and _DAY.match(str(int(float(str(low)))))
+            and _DAY.match(str(int(float(str(high)))))
+        ):
+            day = f"CAST(CAST({number} AS BIGINT) AS VARCHAR)"
+            return self._format(day, "%Y%m%d", "days written as YYYYMMDD")
+        unit = wish or magnitude(float(str(middle or 0)))
+        if unit not in PER_SECOND:
+            return self._format(f"CAST(CAST({number} AS BIGINT) AS VARCHAR)", unit, unit)
+        if wish is None:
+            self._one_unit(number, unit, shown)
+        sql = f"floor({number})" if unit == "s" else f"floor({number} / {PER_SECOND[unit]}.0)"
+        given = "given" if wish else "guessed by magnitude"
+        return TimeRule(f"CAST({number if whole and unit == 's' else sql} AS BIGINT)", f"Unix time in {unit}, {given}")
+
+    def _one_unit(self, number: str, unit: str, shown: str) -> None:
+        """Seconds and milliseconds in one column would put half of the events into the far future."""
+        order = list(PER_SECOND)
+        rank = order.index(unit)
+        limit = _LARGEST.get(unit, 1e20)
+        other = f"abs({number}) >= {limit}"
+        if rank:
+            other += f" OR (abs({number}) < {_LARGEST[order[rank - 1]]} AND abs({number}) > 1e8)"
+        if self._one(f"SELECT 1 FROM {self.table} WHERE {other} LIMIT 1"):
+            raise self._two(f"Unix time in {unit}", f"NOT ({other})", "another unit", f"({other})", shown)
+
+    def _texts(self, text: str, wish: str | None) -> TimeRule:
+        if wish is not None:
+            return self._format(text, wish, f"{wish}, given")
+        if not self._one(f"SELECT 1 FROM {self.table} WHERE {text} IS NOT NULL LIMIT 1"):
+            return TimeRule("CAST(NULL AS BIGINT)", "no time at all")
+        parses = {ISO: f"TRY_CAST({text} AS TIMESTAMPTZ)"}
+        parses |= {form: f"try_strptime({text}, {literal(form)})" for form in FORMATS}
+        counts = self._count(text, parses)
+        total, best = counts["total"], max(parses, key=lambda form: counts[form])
+        whole = [form for form in parses if counts[form] == total]
+        if not whole:
+            raise self._mixed(text, parses, counts, best)
+        if len(whole) > 1 and not self._same(parses[whole[0]], parses[whole[1]]):
+            got = f"values that read as {whole[0]!r} and as {whole[1]!r}"
+            raise DataError(self.name, "one reading of the dates", got, f"say which: time_format = {whole[0]!r}")
+        return TimeRule(_seconds(parses[whole[0]]), f"{whole[0]}, guessed; no zone given means UTC")
+
+    def _count(self, text: str, parses: dict[str, str]) -> dict[str, int]:
+        """How many distinct texts each format reads. Formats that fail on the first 1000 are not tried on all."""
+        texts = f"(SELECT DISTINCT {text} AS t FROM {self.table} WHERE {text} IS NOT NULL)"
+        cells = ", ".join(f"count({sql.replace(text, 't')})" for sql in parses.values())
+        row = self._one(f"SELECT count(*), {cells} FROM (SELECT * FROM {texts} LIMIT 1000)")
+        some = [form for form, hit in zip(parses, row[1:], strict=True) if int(str(hit))] or [ISO]
+        cells = ", ".join(f"count({parses[form].replace(text, 't')})" for form in some)
+        row = self._one(f"SELECT count(*), {cells} FROM {texts}")
+        counts = dict.fromkeys(parses, 0) | {form: int(str(hit)) for form, hit in zip(some, row[1:], strict=True)}
+        return counts | {"total": int(str(row[0]))}
+
+    def _same(self, one: str, other: str) -> bool:
+        return not self._one(
+            f"SELECT 1 FROM {self.table} WHERE CAST({one} AS TIMESTAMPTZ) <> CAST({other} AS TIMESTAMPTZ) LIMIT 1"
+        )
+
+    def _mixed(self, text: str, parses: dict[str, str], counts: dict[str, int], best: str) -> DataError:
+        if not counts[best]:
+            self._refuse(f"{text} IS NOT NULL", "a time", text, "give time_format, such as '%d/%m/%Y %H:%M'")
+        left = f"{text} IS NOT NULL AND {parses[best]} IS NULL"
+        return self._two(f"read as {best}", f"{parses[best]} IS NOT NULL", "not so", left, text)
+
+    def _format(self, text: str, form: str, said: str) -> TimeRule:
+        parsed = f"try_strptime({text}, {literal(form)})"
+        self._refuse(f"{text} IS NOT NULL AND {parsed} IS NULL", f"a time like {form}", text)
+        return TimeRule(_seconds(parsed), said)
+
+    def _line(self, condition: str, shown: str) -> tuple[int, str]:
+        found = self._one(
+            f"SELECT line, CAST({shown} AS VARCHAR) FROM {self.table} WHERE {condition} ORDER BY line LIMIT 1"
+        )
+        return (int(str(found[0])), str(found[1])) if found else (0, "")
+
+    def _refuse(
+        self, condition: str, wanted: str, shown: str, fix: str = "correct it, or leave it empty where it is missing"
+    ) -> None:
+        line, value = self._line(condition, shown)
+        if line:
+            raise DataError(f"{self.name}, {self.place(line)}", wanted, repr(value), fix)
+
+    def _two(self, first: str, is_first: str, second: str, is_second: str, shown: str) -> DataError:
+        line, value = self._line(is_first, shown)
+        other, odd = self._line(is_second, shown)
+        got = f"{value!r} in {self.place(line)} ({first}) and {odd!r} in {self.place(other)} ({second})"
+        return DataError(
+            f"{self.name}, {self.place(max(line, other))}",
+            "times in one format",
+            got,
+            "write all in one format, or clear the others",
+        )
+
+    def place(self, line: int) -> str:
+        """How a line is named in an error."""
+        return f"line {line}"
+
+
+def _seconds(moment: str) -> str:
+    return f"CAST(floor(epoch({moment})) AS BIGINT)"

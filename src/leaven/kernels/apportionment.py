@@ -1,0 +1,55 @@
+"""How is a total shared out among rows by their weights?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import rng
+
+Copies = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+def allotted(
+    weights: Floats,
+    total: int,
+    keys: npt.NDArray[np.uint64],
+    key: int,
+    most: int | None = None,
+) -> Copies:
+    """int32 (rows,): `total` copies in the mean by weight, each row within one of its exact share.
+
+    Systematic sampling (Madow and Madow, Ann. Math. Stat. 15(1), 1944) along the rows in an order drawn from key
+    and row keys. weights float64 (rows,) from 0, with room: at most `most` copies of a row of positive weight.
+
+    >>> allotted(np.array([1.0, 3.0]), 8, np.array([5, 6], np.uint64), key=1).tolist()
+    [2, 6]
+    """
+    copies = np.zeros(len(weights), np.int32)
+    if total == 0 or len(weights) == 0:
+        return copies
+    even, rest = divmod(total, len(weights))
+    if not rest and even <= (even if most is None else most) and (weights == 1.0).all():
+        return np.full(len(weights), even, np.int32)  # what the marks below would say, too
+    hashed = rng.row_keys(rng.key(key, "allotted"), keys)
+    order = np.lexsort((weights, hashed))
+    shares = _shares(weights[order], total, most)
+    begun = rng.uniform(np.array([rng.key(key, "begin")], np.uint64), 0)[0]
+    ends = np.cumsum(shares)
+    ends[ends >= ends[-1]] = total  # rounding of the sum must not cost a copy
+    marks = np.minimum(np.floor(ends + begun), total)
+    copies[order] = np.diff(marks, prepend=0.0).astype(np.int32)
+    return copies
+
+
+def _shares(weights: Floats, total: int, most: int | None) -> Floats:
+    """float64 (rows,): exact shares; what the capped rows cannot take goes to the others by weight."""
+    shares: Floats = weights * (total / weights.sum())
+    capped = np.zeros(len(weights), np.bool_)
+    while most is not None and (shares > most * (1 + 1e-12)).any():
+        capped |= shares >= most
+        rest = weights[~capped].sum()
+        left = total - most * int(capped.sum())
+        shares = np.where(capped, most, weights * (left / rest if rest else 0.0))
+    return shares

@@ -1,0 +1,38 @@
+"""What does draw number *i* of a key say, inside a compiled kernel?
+
+The same functions as `leaven.rng.bits` and `leaven.rng.uniform`, bit by bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+@njit(cache=True, inline="always")
+def draw_bits(key: np.uint64, draw: int) -> np.uint64:
+    """uint64: draw number `draw` (from 0) of a key."""
+    z = np.uint64(key) + _GOLDEN * np.uint64(draw + 1)
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True, inline="always")
+def draw_uniform(key: np.uint64, draw: int) -> float:
+    """float64 in [0, 1): draw number `draw` of a key, 53 bits."""
+    return float(draw_bits(key, draw) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True)
+def uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """float64 (keys,) in [0, 1): of each key the draw of that number."""
+    found = np.empty(len(keys))
+    for at in range(len(keys)):
+        found[at] = draw_uniform(keys[at], draws[at])
+    return found

@@ -1,0 +1,119 @@
+"""Which items fill each user's list?
+
+Items stand by score, equal scores by id, so that a list never hangs on the order of a loop. What a
+history holds is left out unless repeats are asked for; the mask and ids beyond the catalogue are never
+candidates.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from leaven.kernels.top_k import offer, pour
+
+Floats = npt.NDArray[np.float64]
+Similarities = npt.NDArray[np.float32]
+Items = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
+
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+class Neighbours(NamedTuple):
+    """What a list is made from, over the dense ids 0..n_items; place 0 is empty.
+
+    starts     int64 (n_items + 2,)   item i owns neighbours starts[i]:starts[i + 1]
+    items      int32 (pairs,)         neighbours, the nearest first
+    similarity float32 (pairs,)       0 or more
+    order      int32 (n_items,)       all items, the most popular first, equal ones by id
+    floor      float64 (n_items + 1,) what an item scores without any neighbour, falling along `order`
+    """
+
+    starts: Ints
+    items: Items
+    similarity: Similarities
+    order: Items
+    floor: Floats
+
+
+def sealed(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+    """A read-only view in one piece: memory-mapped, frozen and own arrays share one compiled version."""
+    view: npt.NDArray[Any] = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+@njit(cache=True, nogil=True)
+def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: Items) -> None:
+    """Write the first items of `order` (int32 (n_items,)) that each history does not hold.
+
+    out int32 (rows, k): zeros; what stays 0 had nothing left.
+    """
+    n_items = len(order)
+    seen = np.full(n_items + 2, -1, np.int64)
+    for row in range(len(out)):
+        if not repeats:
+            for event in range(starts[row], starts[row + 1]):
+                seen[items[event]] = row
+        place = 0
+        for item in order:
+            if place == out.shape[1]:
+                break
+            if seen[item] != row:
+                out[row, place] = item
+                place += 1
+
+
+@njit(cache=True)
+def _gather(near: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
+    """Add up what the last events of a history say; `touched` names the items, the count is returned."""
+    n_items, count = len(near.order), 0
+    for back in range(min(len(recency), len(past))):
+        source = past[len(past) - 1 - back]
+        if source < 1 or source > n_items:
+            continue
+        for pair in range(near.starts[source], near.starts[source + 1]):
+            item = near.items[pair]
+            if sums[item] == 0.0:
+                touched[count] = item
+                count += 1
+            sums[item] += recency[back] * near.similarity[pair]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def fill_near(
+    near: Neighbours, items: Items, starts: Ints, recency: Floats, repeats: bool, out: Items, out_scores: Similarities
+) -> None:
+    """Write for each history the items with the highest sum of recency * similarity, plus their floor.
+
+    recency float64 (events back,), above 0, the last event's first; similarities are above 0 too.
+    out int32 (rows, k): zeros; out_scores float32 (rows, k): -inf; what stays so had nothing left.
+    """
+    n_items, k = len(near.order), out.shape[1]
+    seen = np.full(n_items + 2, -1, np.int64)
+    sums, touched = np.zeros(n_items + 1), np.zeros(n_items, np.int32)
+    best, best_scores = np.zeros(k, np.int32), np.zeros(k)
+    for row in range(len(out)):
+        past = items[starts[row] : starts[row + 1]]
+        if not repeats:
+            for item in past:
+                seen[item] = row
+        count, size = _gather(near, past, recency, sums, touched), 0
+        for item in touched[:count]:
+            if seen[item] != row:
+                size = offer(best_scores, best, size, sums[item] + near.floor[item], item)
+        fresh = 0  # of the items without a neighbour, the k most popular are enough
+        for item in near.order:
+            if fresh == k:
+                break
+            if sums[item] == 0.0 and seen[item] != row:
+                size = offer(best_scores, best, size, near.floor[item], item)
+                fresh += 1
+        for item in touched[:count]:
+            sums[item] = 0.0
+        pour(best_scores, best, size, out[row], out_scores[row])

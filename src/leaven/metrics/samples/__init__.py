@@ -1,7 +1,0 @@
-"""Metrics of made rows: alike, varied, not copied, private."""
-
-from __future__ import annotations
-
-from leaven.metrics.samples.sample import Explained, Known, Sample, SampleMetric, Trait
-
-__all__ = ["Explained", "Known", "Sample", "SampleMetric", "Trait"]

@@ -1,0 +1,120 @@
+"""Which net says every cell of a row, given any of the others?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leaven import rng
+from leaven.nn.training import Chance
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """sizes: bins of each column; embedding: of a cell; width, layers: of the residual part."""
+
+    sizes: tuple[int, ...]
+    embedding: int
+    width: int
+    layers: int
+    dropout: float
+
+
+class CellNet(nn.Module):
+    """Cells that are known, hidden ones as a code of their own, to a distribution for every column.
+
+    One net for all orders (Uria, Murray and Larochelle, ICML 2014; Hoogeboom and others, ICLR 2022).
+    """
+
+    def __init__(self, shape: CellShape, chance: torch.Generator) -> None:
+        super().__init__()
+        self.shape = shape
+        columns = len(shape.sizes)
+        with torch.random.fork_rng(devices=[]):
+            self.cells = nn.Embedding(sum(shape.sizes) + columns, shape.embedding)  # a hidden code for each column
+            self.first = nn.Linear(columns * shape.embedding, shape.width)
+            self.norms = nn.ModuleList(nn.LayerNorm(shape.width) for _ in range(shape.layers))
+            self.wide = nn.ModuleList(nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers))
+            self.narrow = nn.ModuleList(nn.Linear(2 * shape.width, shape.width) for _ in range(shape.layers))
+            self.norm = nn.LayerNorm(shape.width)
+            self.last = nn.Linear(shape.width, sum(shape.sizes))
+        starts = np.concatenate([[0], np.cumsum(shape.sizes)])
+        self.starts: Tensor
+        self.hidden_codes: Tensor
+        self.register_buffer("starts", torch.tensor(starts[:-1]), persistent=False)
+        self.register_buffer("hidden_codes", torch.tensor(int(starts[-1]) + np.arange(columns)), persistent=False)
+        self._draw(chance)
+
+    @torch.no_grad()
+    def _draw(self, chance: torch.Generator) -> None:
+        for name, weights in self.named_parameters():
+            if weights.dim() > 1:
+                bound = 0.05 if name.startswith("cells") else 1 / math.sqrt(weights.shape[1])
+                weights.uniform_(-bound, bound, generator=chance)
+            elif name.endswith("bias"):
+                weights.zero_()
+
+    def forward(self, bins: Tensor, known: Tensor) -> Tensor:
+        """(rows, all bins): logits, column after column. bins int64, known bool (rows, columns)."""
+        codes = torch.where(known, bins + self.starts, self.hidden_codes)
+        x = F.gelu(self.first(self.cells(codes).flatten(1)))  # (rows, width)
+        for norm, wide, narrow in zip(self.norms, self.wide, self.narrow, strict=True):
+            x = x + F.dropout(narrow(F.gelu(wide(norm(x)))), self.shape.dropout, self.training)
+        logits: Tensor = self.last(self.norm(x))
+        return logits
+
+    def of_column(self, logits: Tensor, column: int) -> Tensor:
+        """(rows, bins of the column): natural logarithms of probabilities."""
+        low = int(self.starts[column])
+        return logits[:, low : low + self.shape.sizes[column]].log_softmax(1)
+
+
+class CellTask:
+    """The task for `training.train`: hide a random part of each row, say it from the rest.
+
+    `look` is minus the loss on `valid` with hidden parts that stay the same from look to look.
+    """
+
+    def __init__(self, net: CellNet, train: Tensor, weight: Tensor, valid: Tensor, batch: int, key: int) -> None:
+        self.net: nn.Module = net
+        self._cells, self.train, self.weight, self.valid = net, train, weight, valid
+        self.batch, self.key = batch, key
+
+    def epoch(self, number: int, progress: float) -> Sequence[Tensor]:
+        order = rng.generator(rng.key(self.key, "epoch", number)).permutation(len(self.train))
+        return list(torch.from_numpy(order).split(self.batch))
+
+    def loss(self, net: nn.Module, batch: Tensor, chance: Chance) -> tuple[Tensor, int]:
+        """Minus the log likelihood of a row under a random order, estimated from its hidden cells, per column."""
+        mine = batch[chance.rank :: chance.world]
+        device = next(net.parameters()).device
+        rows, weight = self.train[mine].to(device), self.weight[mine].to(device)
+        each = self._hidden_loss(net, rows, chance.generator("hidden"))
+        return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(mine)
+
+    @torch.no_grad()
+    def look(self, net: nn.Module) -> float | None:
+        if not len(self.valid):
+            return None
+        generator = torch.Generator().manual_seed(rng.key(self.key, "look"))
+        device = next(net.parameters()).device
+        return -float(self._hidden_loss(net, self.valid.to(device), generator).mean())
+
+    def _hidden_loss(self, net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """(rows,): mean loss of the hidden cells of each row; the number of known ones is drawn evenly."""
+        columns = rows.shape[1]
+        count = torch.randint(0, columns, (len(rows), 1), generator=generator)
+        rank = torch.rand(rows.shape, generator=generator).argsort(1).argsort(1)
+        known = (rank < count).to(rows.device)
+        logits = net(rows, known)
+        total = torch.zeros(len(rows), device=rows.device)
+        for column in range(columns):
+            said = self._cells.of_column(logits, column)
+            total = total - torch.where(known[:, column], 0.0, said.gather(1, rows[:, column : column + 1])[:, 0])
+        return total / (~known).sum(1)

@@ -1,0 +1,44 @@
+"""How are made rows to be judged?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leaven.errors import SpecError, nearest
+from leaven.metrics.synthetic import SampleMetric
+from leaven.quality.result import Gate
+from leaven.registry import kinds, made
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Which figures, within which bounds, of how many rows.
+
+    metrics  kinds to compute; all where none is named
+    gates    bounds such as "min_coverage=0.8" or "max_frechet_ratio=3"; a run that fails one ends with exit code 4
+    most     rows of each side at most, chosen by the seed
+    halves   how often real rows are dealt into halves
+
+    Raises SpecError for an unknown metric, a gate that cannot be read, fewer than 20 halves.
+    """
+
+    metrics: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    most: int = 4000
+    halves: int = 20
+
+    def __post_init__(self) -> None:
+        known = list(kinds("sample_metrics"))
+        for kind in self.metrics:
+            if kind not in known:
+                raise SpecError("judge.metrics", "a metric of made rows", repr(kind), nearest(kind, known))
+        for gate in self.gates:
+            Gate.parse(gate, known)
+        if self.most < 60:
+            raise SpecError("judge.most", "60 rows or more", str(self.most), "fewer can be told from nothing")
+        if self.halves < 20:
+            raise SpecError("judge.halves", "20 or more", str(self.halves), "fewer can reject nothing at 5 %")
+
+    def chosen(self) -> dict[str, SampleMetric]:
+        """kind -> metric, of these kinds or of all."""
+        return {kind: made("sample_metrics", kind) for kind in (self.metrics or kinds("sample_metrics"))}

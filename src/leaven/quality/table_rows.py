@@ -1,0 +1,169 @@
+"""What is a table of rows to be judged?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import rng
+from leaven.datasets.samples import METADATA, Samples
+from leaven.errors import DataError
+from leaven.metrics.synthetic.featurizers import Column
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """columns: name -> float64 (rows,), NaN where missing, or str (rows,), "" where missing."""
+
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def take(self, index: npt.NDArray[np.int64]) -> Table:
+        """These rows, int64, in that order."""
+        return Table({name: column[index] for name, column in self.columns.items()})
+
+    def like(self, real: Table, role: str) -> Table:
+        """The same columns in the same order and of the same types as a real table.
+
+        Raises DataError where a value of a column of numbers is none.
+        """
+        return Table({name: _as(self.columns[name], column, name, role) for name, column in real.columns.items()})
+
+    def identities(self) -> npt.NDArray[np.uint64]:
+        """uint64 (rows,): a hash of all values of each row."""
+        total = np.zeros(len(self), np.uint64)
+        for column in self.columns.values():
+            values, place = np.unique(column, return_inverse=True)
+            hashes = rng.user_keys([str(value) for value in values])
+            total = rng.mix(total * np.uint64(3) + hashes[place.ravel()])
+        return total
+
+
+def _as(column: Column, real: Column, name: str, role: str) -> Column:
+    if column.dtype.kind == real.dtype.kind:
+        return column
+    if real.dtype.kind != "f":
+        return np.array([("" if np.isnan(v) else f"{v:g}") for v in column])
+    found = np.full(len(column), np.nan)
+    odd = []
+    for place, text in enumerate(column):
+        try:
+            found[place] = float(text) if text else np.nan
+        except ValueError:
+            odd.append(str(text))
+    if odd:
+        got = f"{len(odd):,} values that are none, such as {odd[0]!r}"
+        raise DataError(f"{role}, column {name!r}", "numbers, as in the real table", got, "give numbers or leave empty")
+    return found
+
+
+def read_table(source: Any, role: str) -> Table:
+    """A table from `Samples` or Parquet of them (without their lineage), a CSV or Parquet file, a frame (pandas,
+    Polars, Arrow) or a mapping of columns.
+
+    Raises DataError where it cannot be read, has no rows, or holds infinite numbers.
+    """
+    import pyarrow as pa
+
+    if isinstance(source, Table):
+        table = source
+    elif isinstance(rows := stored_samples(source), Samples):
+        table = of_samples(rows)
+    else:
+        arrow = source if isinstance(source, pa.Table) else _arrow(source, role)
+        table = Table({name: _column(arrow.column(name)) for name in arrow.column_names})
+    if not len(table):
+        raise DataError(f"{role} table", "at least one row", "none", "check the file")
+    for name, column in table.columns.items():
+        if column.dtype.kind == "f" and np.isinf(column.astype(np.float64)).any():
+            got = f"{int(np.isinf(column.astype(np.float64)).sum()):,} infinite ones"
+            raise DataError(f"{role}, column {name!r}", "numbers", got, "leave the cells empty")
+    return table
+
+
+def of_samples(rows: Samples) -> Table:
+    """Cells and label of labelled rows."""
+    columns: dict[str, Column] = {name: rows.number(name) for name in rows.numeric}
+    columns |= {name: np.array([text or "" for text in rows.texts(name)], np.str_) for name in rows.categorical}
+    return Table(columns | {"label": rows.label.astype(np.float64)})
+
+
+def names_of_owners(real: Table, held: Table) -> list[str]:
+    """Columns of texts that say whose row it is: no held-out name is a real one, so that they judge nothing."""
+    texts = [name for name, column in real.columns.items() if column.dtype.kind != "f"]
+    there = {name: held.columns[name][held.columns[name] != ""] for name in texts}
+    return [name for name, cells in there.items() if len(cells) and not np.isin(cells, real.columns[name]).any()]
+
+
+def stored_samples(source: Any) -> Any:
+    """The labelled rows that a path, folder or glob of Parquet files names; what else was given, as it is."""
+    names = files_with(source, METADATA)
+    return Samples.from_parquet(*names) if names else source
+
+
+def files_with(source: Any, mark: bytes) -> list[str]:
+    """Parquet files that a path, folder or glob names, if the metadata of all bear a mark; none otherwise."""
+    if not isinstance(source, str | Path):
+        return []
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(source)
+    names = sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else sorted(glob(str(source)))  # noqa: PTH207
+    try:
+        held = [name for name in names if mark in (pq.read_schema(name).metadata or {})]
+    except (pa.ArrowInvalid, OSError):
+        return []
+    return held if len(held) == len(names) else []
+
+
+def _arrow(source: Any, role: str) -> Any:
+    import pyarrow as pa
+
+    if isinstance(source, Mapping):
+        return pa.table({name: np.asarray(values) for name, values in source.items()})
+    if hasattr(source, "to_arrow"):
+        return source.to_arrow()
+    if not isinstance(source, str | Path):
+        return pa.Table.from_pandas(source, preserve_index=False)
+    return _file(str(source), role)
+
+
+def _file(name: str, role: str) -> Any:
+    import duckdb
+
+    from leaven.ingest.reader import connect
+
+    if not Path(name).exists():
+        raise DataError(f"{role} table {name}", "a file", "none", "check the path")
+    database = connect()
+    parquet = name.lower().endswith((".parquet", ".pq"))
+    try:
+        found = database.read_parquet(name) if parquet else database.read_csv(name, sample_size=-1)
+        return found.to_arrow_table()
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{role} table {name}", "a CSV or Parquet file", first, "check how it was written") from error
+    finally:
+        database.close()
+
+
+def _column(values: Any) -> Column:
+    """float64 of numbers, str of all else (truth values and times too)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        cast = pc.cast(values, pa.float64())
+        return np.asarray(cast.to_numpy(zero_copy_only=False), np.float64)
+    texts = ["" if value is None else str(value) for value in values.to_pylist()]
+    return np.array(texts, dtype=np.str_)

@@ -1,0 +1,74 @@
+"""Which key belongs to (seed, step, row, copy, epoch)?
+
+A key is 64 bits. Draw *i* of a key is SplitMix64's output *i* for that state (Steele, Lea and
+Flood, OOPSLA 2014, fig. 17): a pure function of (key, i). `kernels/keyed_rng.py` holds the same
+functions compiled; a test compares the two bit by bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+def key(seed: int, *labels: str | int) -> int:
+    """The key of a named place: the same for the same seed and labels, on any machine.
+
+    >>> key(7, "expand", 1) == key(7, "expand", 1)
+    True
+    >>> key(7, "expand", 1) == key(7, "expand", 2)
+    False
+    """
+    text = "\x1f".join([str(seed), *(f"{type(label).__name__}:{label}" for label in labels)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def user_keys(users: list[str]) -> Keys:
+    """uint64 (users,): the identity of each user, from the original id as text alone."""
+    digests = b"".join(hashlib.blake2b(u.encode(), digest_size=8).digest() for u in users)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def mix(values: Keys) -> Keys:
+    """SplitMix64's finaliser: a bijection of 64 bits that spreads every bit over all others."""
+    with np.errstate(over="ignore"):
+        z = values.astype(np.uint64, copy=True)
+        z = (z ^ (z >> np.uint64(30))) * _MIX_1
+        z = (z ^ (z >> np.uint64(27))) * _MIX_2
+        return z ^ (z >> np.uint64(31))
+
+
+def row_keys(step_key: int, rows: Keys, copy: int = 0, epoch: int = 0) -> Keys:
+    """uint64 (rows,): the key of each row's draws for one step, copy and epoch.
+
+    `rows` are the rows' identities (`Histories.keys`), so the answer does not depend on where a
+    row lies, in which shard, or beside which other rows.
+    """
+    with np.errstate(over="ignore"):
+        place = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)
+        place = mix(np.array([place], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
+        return mix(rows.astype(np.uint64) ^ mix(np.array([place], np.uint64))[0])
+
+
+def bits(keys: Keys, draw: int) -> Keys:
+    """uint64 (rows,): draw number `draw` of each key."""
+    with np.errstate(over="ignore"):
+        return mix(keys.astype(np.uint64) + _GOLDEN * np.uint64(draw + 1))
+
+
+def uniform(keys: Keys, draw: int) -> npt.NDArray[np.float64]:
+    """float64 (rows,) in [0, 1): draw number `draw` of each key, 53 bits."""
+    return (bits(keys, draw) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def generator(key: int) -> np.random.Generator:
+    """A NumPy generator that depends on the key alone (for fits and for user operators)."""
+    return np.random.Generator(np.random.Philox(key=int(key) & 0xFFFFFFFFFFFFFFFF))

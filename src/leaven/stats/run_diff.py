@@ -1,0 +1,124 @@
+"""What changed from one run to another, as far as their facts tell?
+
+Facts hold means and intervals, not values per user, so nothing is tested here: a difference between
+two runs is described, and doubted where their data, seed or metric differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leaven.errors import DataError
+from leaven.stats.effect import percent
+
+
+@dataclass(frozen=True)
+class ArmChange:
+    """One arm that both runs have. mean_* : the metric's mean; lift_* with their 95 % intervals: against
+    the run's own baseline; verdict_*: None for the baseline itself; change: mean_b over mean_a, less one."""
+
+    arm: str
+    mean_a: float
+    mean_b: float
+    change: float
+    lift_a: float | None
+    lift_b: float | None
+    interval_a: tuple[float | None, float | None]
+    interval_b: tuple[float | None, float | None]
+    verdict_a: str | None
+    verdict_b: str | None
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """arms: those of both runs. only_a, only_b: the others. doubts: why the runs may not be comparable."""
+
+    metric: str
+    arms: Sequence[ArmChange]
+    only_a: Sequence[str]
+    only_b: Sequence[str]
+    doubts: Sequence[str]
+
+    @property
+    def lines(self) -> list[str]:
+        """For the terminal: one line an arm, then the doubts."""
+        said = [_line(arm, self.metric) for arm in self.arms]
+        said += [f"only in the first run: {arm}" for arm in self.only_a]
+        said += [f"only in the second run: {arm}" for arm in self.only_b]
+        return said + [f"careful: {doubt}" for doubt in self.doubts]
+
+
+def compare_runs(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> RunComparison:
+    """The arms of two runs side by side, from their facts.
+
+    Raises DataError where a run holds no comparison, or the two have no metric in common.
+    """
+    first, second = (_comparison(facts, which) for facts, which in ((facts_a, "first"), (facts_b, "second")))
+    metric = str(first["metric"])
+    a, b = _arms(first, metric), _arms(second, metric)
+    if not b:
+        raise DataError("compare", f"{metric} in both runs", f"{', '.join(second.get('metrics', {}))} in the second")
+    both = [_change(arm, a[arm], b[arm]) for arm in a if arm in b]
+    doubts = _doubts(facts_a, facts_b)
+    return RunComparison(metric, both, [x for x in a if x not in b], [x for x in b if x not in a], doubts)
+
+
+def _comparison(facts: Mapping[str, Any], which: str) -> Mapping[str, Any]:
+    found = facts.get("comparison") or {}
+    if not found.get("effects"):
+        raise DataError(f"the {which} run", "a finished comparison in facts.json", "none", "leaven run --resume")
+    return dict(found)
+
+
+def _arms(comparison: Mapping[str, Any], metric: str) -> dict[str, Mapping[str, Any]]:
+    """arm -> its effect on the metric; the baseline as an effect without lift."""
+    tables = dict(comparison.get("metrics") or {})
+    if comparison.get("metric") == metric:
+        tables.setdefault(metric, comparison["effects"])
+    effects = list(tables.get(metric, []))
+    if not effects:
+        return {}
+    baseline = {"mean": effects[0]["baseline_mean"], "arm": effects[0]["against"]}
+    return {baseline["arm"]: baseline} | {effect["arm"]: effect for effect in effects}
+
+
+def _change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> ArmChange:
+    mean_a, mean_b = float(a["mean"]), float(b["mean"])
+    return ArmChange(
+        arm=arm,
+        mean_a=mean_a,
+        mean_b=mean_b,
+        change=mean_b / mean_a - 1 if mean_a else float("nan"),
+        lift_a=a.get("lift"),
+        lift_b=b.get("lift"),
+        interval_a=(a.get("low"), a.get("high")),
+        interval_b=(b.get("low"), b.get("high")),
+        verdict_a=a.get("verdict"),
+        verdict_b=b.get("verdict"),
+    )
+
+
+def _line(arm: ArmChange, metric: str) -> str:
+    means = f"{arm.arm}: {metric} {arm.mean_a:.4f} → {arm.mean_b:.4f} ({percent(arm.change)})"
+    if arm.verdict_a is None or arm.verdict_b is None:
+        return means
+    if arm.verdict_a == arm.verdict_b:
+        return f"{means}, {arm.verdict_a} in both"
+    return f"{means}, {arm.verdict_a} → {arm.verdict_b}"
+
+
+def _doubts(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> list[str]:
+    doubts = ["means of two runs are described here, not tested: values per user are compared inside a run"]
+    repeat_a, repeat_b = facts_a.get("repeat") or {}, facts_b.get("repeat") or {}
+    if repeat_a.get("fingerprint") != repeat_b.get("fingerprint"):
+        doubts.append("the fingerprints of the data differ")
+    if facts_a.get("leaven") != facts_b.get("leaven"):
+        doubts.append(f"leaven {facts_a.get('leaven')} and {facts_b.get('leaven')}")
+    if facts_a.get("seed") != facts_b.get("seed"):
+        doubts.append(f"seed {facts_a.get('seed')} and {facts_b.get('seed')}")
+    split_a, split_b = ((f.get("data") or {}).get("split") for f in (facts_a, facts_b))
+    if split_a != split_b:
+        doubts.append("the splits differ, so the means are of other users or targets")
+    return doubts

@@ -1,0 +1,87 @@
+"""How many copies of which labelled rows, so that a rare class, category or item is no longer rare?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven import rng
+from leaven.datasets.samples import Samples
+from leaven.errors import SpecError, nearest
+from leaven.kernels.apportionment import Copies, allotted
+
+Codes = npt.NDArray[np.int64]
+Towards = Literal["class", "category", "cold"]
+
+
+@dataclass(frozen=True)
+class BalancedRows:
+    """As many copies as it takes for every group of rows to be as large as the largest.
+
+    towards      class: the two labels. category: the names of `column`. cold: rows whose name in `column` has at most
+                 `cold_rows` training rows, and all others
+    column       a category column; "": item_category for category, item for cold
+    pull         how much of the way to the largest group, 0..1
+    cold_rows    up to how many training rows a name counts as cold
+    most_copies  of one row
+
+    What a generator makes under it is of the group of the row that it stands for.
+
+    >>> rows = Samples.of({"price": [1.0, 2.0, 3.0, 4.0]}, label=[1, 0, 0, 0])
+    >>> BalancedRows()(rows, key=7).tolist()
+    [2, 0, 0, 0]
+    """
+
+    towards: Towards = "class"
+    column: str = ""
+    pull: float = 1.0
+    cold_rows: int = 5
+    most_copies: int = 20
+
+    def __post_init__(self) -> None:
+        if self.towards not in get_args(Towards):
+            fix = nearest(str(self.towards), get_args(Towards))
+            raise SpecError("balanced.towards", "a known direction", repr(self.towards), fix)
+        if not 0 <= self.pull <= 1:
+            raise SpecError("balanced.pull", "a share in 0..1", str(self.pull))
+        if self.cold_rows < 1 or self.most_copies < 1:
+            got = f"{self.cold_rows} and {self.most_copies}"
+            raise SpecError("balanced", "cold_rows and most_copies from 1", got)
+
+    def __call__(self, train: Samples, key: int) -> Copies:
+        """int32 (rows,). Raises SpecError for a column that is not there."""
+        group = self.groups(train)(train)
+        copies = np.zeros(len(train), np.int32)
+        counts = np.bincount(group) if len(group) else np.zeros(1, np.int64)
+        for code in np.flatnonzero(counts):
+            mine = np.flatnonzero(group == code)
+            total = min(round(self.pull * int(counts.max() - len(mine))), len(mine) * self.most_copies)
+            own = rng.key(key, "group", int(code))
+            copies[mine] = allotted(np.ones(len(mine)), total, train.keys[mine], own, self.most_copies)
+        return copies
+
+    def groups(self, train: Samples) -> Callable[[Samples], Codes]:
+        """rows -> int64 (rows,): the group of each; names that training did not have are unknown."""
+        if self.towards == "class":
+            return _class
+        column = self.column or ("item" if self.towards == "cold" else "item_category")
+        if column not in train.categorical:
+            got = f"{column!r} is none"
+            raise SpecError("balanced.column", "a category column", got, nearest(column, train.categorical))
+        if self.towards == "category":
+            return lambda rows: _codes(rows, train, column)
+        cold = np.bincount(_codes(train, train, column), minlength=len(train.levels[column]) + 1) <= self.cold_rows
+        return lambda rows: cold[_codes(rows, train, column)].astype(np.int64)
+
+
+def _class(rows: Samples) -> Codes:
+    return (rows.label > 0.5).astype(np.int64)
+
+
+def _codes(rows: Samples, train: Samples, column: str) -> Codes:
+    own = rows if rows.levels == train.levels else rows.recoded(train.levels)
+    return own.codes[:, own.categorical.index(column)].astype(np.int64)

@@ -1,0 +1,49 @@
+"""Which items' pictures must keep their colours, and which must not be mirrored?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from leaven.datasets.catalog import Catalog
+from leaven.transforms.text.lexicon import Lexicon
+
+Guarded = dict[str, npt.NDArray[np.bool_]]
+COLOUR = "its words name a colour"
+WRITING = "it may carry writing, a logo or a side"
+_SIDES = re.split(
+    ",",
+    "left,right,logo,print,printed,lettering,letter,letters,slogan,text,monogram,monogrammed,personalised,personalized,"
+    "alphabet,number,numbers,word,words,quote,graphic,badge,flag,map,calendar,book,poster,asymmetric,one-shoulder,"
+    "左,右,字母,文字,印花,标语,刻字,商标,数字,地图,海报,书,单肩",
+)
+
+
+def colours(catalog: Catalog) -> Guarded:
+    """Items in whose texts a colour stands: "red dress", "红色连衣裙"."""
+    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("colour", "shade")]
+    return _guard(COLOUR, catalog, _speaks(catalog, names))
+
+
+def sides(catalog: Catalog) -> Guarded:
+    """Items whose words speak of writing or of a side, and items of a brand: its name stands on them."""
+    spoken = _speaks(catalog, _SIDES)
+    brands = np.array([bool(brand) for brand in catalog.words.get("brand", ())] or [False] * len(catalog), bool)
+    return _guard(WRITING, catalog, spoken | brands)
+
+
+def _guard(why: str, catalog: Catalog, held: npt.NDArray[np.bool_]) -> Guarded:
+    """bool (items + 1,): item 0, of whom nothing is known, is not held."""
+    return {why: np.concatenate([[False], held])} if len(catalog) else {}
+
+
+def _speaks(catalog: Catalog, words: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """bool (items,): one of these words stands in a text of the item; English ones as whole words."""
+    whole = [re.escape(word) for word in words if word.isascii()]
+    inside = [re.escape(word) for word in words if not word.isascii() and (len(word) > 1 or word in "左右")]
+    pattern = re.compile(rf"\b(?:{'|'.join(whole)})\b|{'|'.join(inside)}", re.IGNORECASE)
+    texts = [text for name, text in catalog.words.items() if name != "brand"]
+    return np.array([any(pattern.search(text[row]) for text in texts) for row in range(len(catalog))], bool)

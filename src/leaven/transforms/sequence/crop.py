@@ -1,0 +1,120 @@
+"""Which stretch of a history stays?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from leaven.arrays.buffer_pool import space
+from leaven.datasets.histories import Histories, Ints
+from leaven.protocols import Keys, Strength
+from leaven.transforms.sequence.clock import last_second
+from leaven.transforms.stateless import Unlearned
+from leaven.transforms.validation import check_count, check_range, check_share, check_word
+
+UNITS = ("share", "events", "seconds")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Keep one window of each history (Xie and others, CL4SRec, ICDE 2022, section 3.2.2).
+
+    keep_range  how much stays, drawn per row
+    unit        in what: share of the events, events, or seconds between the first and the last of them
+    keep_last   the window ends with the last event instead of lying anywhere
+    p           chance that a row is changed
+
+    What is left out is scaled by the strength. Two events stay at least. Where we differ: a part of an
+    event is rounded by lot and not down, so that short histories lose their share too.
+
+    >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    >>> crop = Crop(keep_range=(0.5, 0.5), keep_last=True).fit(rows)
+    >>> crop(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    [3, 4]
+    """
+
+    keep_range: tuple[float, float] = (0.6, 0.9)
+    unit: str = "share"
+    keep_last: bool = False
+    p: float = 1.0
+    shortest: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        check_word("crop.unit", self.unit, UNITS)
+        check_range("crop.keep_range", self.keep_range, 0, 1 if self.unit == "share" else np.inf)
+        check_share("crop.p", self.p)
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned; DataError where seconds are asked for and the data has no clock."""
+        if self.unit == "seconds":
+            last_second("crop", train)
+        return Unlearned(self._crop, self.shortest)
+
+    def _crop(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        from leaven.arrays.parallel import over_rows
+        from leaven.kernels.batch import batch
+        from leaven.kernels.crop import crop_pieces
+
+        firsts, lengths = space(len(rows), np.int64), space(len(rows), np.int64)
+        keep, unit = (float(self.keep_range[0]), float(self.keep_range[1])), UNITS.index(self.unit)
+        wish = (keep, unit, bool(self.keep_last), float(self.p))
+        ends = over_rows(crop_pieces, len(rows), batch(rows, keys, strength), *wish, firsts, lengths)
+        return pieces(rows, firsts, lengths, ends=ends)
+
+
+@dataclass(frozen=True)
+class Truncate:
+    """Keep the last `length` events (strength: that share of the surplus is cut off, rounded by lot)."""
+
+    length: int = 50
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_count("truncate.length", self.length, 2)
+        check_share("truncate.p", self.p)
+
+    @property
+    def shortest(self) -> int:
+        """Rows as long as `length` stay."""
+        return self.length + 1
+
+    def fit(self, train: Histories) -> Unlearned:
+        """Nothing is learned."""
+        return Unlearned(self._truncate, self.shortest)
+
+    def _truncate(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        from leaven.rng import uniform
+
+        surplus = np.maximum(rows.lengths - self.length, 0)
+        changed = uniform(keys, 0) < self.p
+        cut = np.where(changed, np.floor(surplus * strength.astype(np.float64) + uniform(keys, 2)), 0)
+        cut = np.minimum(cut, surplus).astype(np.int64)
+        return pieces(rows, rows.starts[:-1] + cut, rows.lengths - cut)
+
+
+def pieces(
+    rows: Histories,
+    firsts: Ints,
+    lengths: Ints,
+    index: Ints | None = None,
+    ends: Sequence[tuple[int, int]] | None = None,
+) -> Histories:
+    """Rows cut out of rows: new row r holds lengths[r] events from event firsts[r] on.
+
+    firsts, lengths int64 (new rows,); index int64 (new rows,): the row that each was cut from, None
+    when row i was cut from row i. ends: as of `begun`, where they are known.
+    """
+    from leaven.arrays.parallel import frozen, over_rows
+    from leaven.arrays.ragged import begun
+    from leaven.kernels.batch import room
+    from leaven.kernels.crop import copy_pieces
+
+    starts = begun(lengths, ends)
+    items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
+    source = room(rows, int(starts[-1]))
+    read = (frozen(rows.items), frozen(rows.times), frozen(firsts), frozen(lengths))
+    over_rows(copy_pieces, len(lengths), *read, starts, items, times, source)
+    return rows.rebuilt(starts, items, times, source, index)

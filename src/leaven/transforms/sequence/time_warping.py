@@ -1,0 +1,163 @@
+"""When could the same history have happened, faster, slower, earlier?
+
+Items stay, times move: always in order, never after the last second of training (or of the row itself).
+Without a clock there is nothing to move, and `fit` says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from leaven.arrays.buffer_pool import space
+from leaven.datasets.histories import Histories
+from leaven.protocols import Keys, Strength
+from leaven.transforms.sequence.clock import last_second
+from leaven.transforms.sequence.masking import same_events
+from leaven.transforms.stateless import Reasons, too_short
+from leaven.transforms.validation import check_count, check_range, check_share, check_word
+
+ANCHORS = ("first", "middle", "last")
+_SCALE, _WARP, _JITTER, _SHIFT = range(4)
+"""As in kernels/time_warp.py, which loads the compiler and is imported late."""
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Stretch or squeeze the time between events around one of them.
+
+    factor_range  how many times as long, drawn evenly on a logarithmic scale (the logarithm × strength)
+    anchor        whose time stays: the "first", "middle" or "last" event
+    p             chance that a row is changed
+
+    >>> rows = Histories.of([[1, 2, 3]], n_items=3, times=[[100, 110, 130]])
+    >>> Scale(factor_range=(2.0, 2.0)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).times.tolist()
+    [70, 90, 130]
+    """
+
+    factor_range: tuple[float, float] = (0.5, 2.0)
+    anchor: str = "last"
+    p: float = 1.0
+    shortest: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        check_range("scale.factor_range", self.factor_range, 0.01, 100)
+        check_word("scale.anchor", self.anchor, ANCHORS)
+        check_share("scale.p", self.p)
+
+    def fit(self, train: Histories) -> Moving:
+        """Learns the last second of training; DataError where the data has no clock."""
+        anchor = ANCHORS.index(self.anchor)
+        return Moving(_SCALE, _logarithms(self.factor_range), self.p, 2, last_second("scale", train), anchor)
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Let time run faster here and slower there between the first and the last event, smoothly.
+
+    speed_range  speed at each of `knots` + 1 evenly spaced moments, drawn evenly on a logarithmic scale (× strength);
+                 between them it changes evenly
+    p            chance that a row is changed
+
+    From time series (Um and others, ICMI 2017, "time warping"). Where we differ: linear speed, so that time can
+    never run backwards.
+    """
+
+    speed_range: tuple[float, float] = (0.5, 2.0)
+    knots: int = 4
+    p: float = 1.0
+    shortest: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        check_range("warp.speed_range", self.speed_range, 0.01, 100)
+        check_count("warp.knots", self.knots, 1)
+        check_share("warp.p", self.p)
+
+    def fit(self, train: Histories) -> Moving:
+        """Learns the last second of training; DataError where the data has no clock."""
+        return Moving(_WARP, _logarithms(self.speed_range), self.p, 3, last_second("warp", train), knots=self.knots)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Move each event a little, at most half-way to its neighbours in time.
+
+    seconds_range  how far at most, drawn per row (× strength)
+    p              chance that a row is changed
+    """
+
+    seconds_range: tuple[float, float] = (0.0, 6 * 3600.0)
+    p: float = 1.0
+    shortest: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_range("jitter.seconds_range", self.seconds_range, 0)
+        check_share("jitter.p", self.p)
+
+    def fit(self, train: Histories) -> Moving:
+        """Learns the last second of training; DataError where the data has no clock."""
+        return Moving(_JITTER, self.seconds_range, self.p, 1, last_second("jitter", train))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Move the whole history in time; the waits inside it stay.
+
+    seconds_range  by how much, drawn per row (× strength); below 0: earlier
+    p              chance that a row is changed
+    """
+
+    seconds_range: tuple[float, float] = (-7.0 * DAY, 7.0 * DAY)
+    p: float = 1.0
+    shortest: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_range("shift.seconds_range", self.seconds_range, -math.inf)
+        check_share("shift.p", self.p)
+
+    def fit(self, train: Histories) -> Moving:
+        """Learns the last second of training; DataError where the data has no clock."""
+        return Moving(_SHIFT, self.seconds_range, self.p, 1, last_second("shift", train))
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Moves times. bounds: logarithms of a factor, or seconds; limit: the last second of training."""
+
+    mode: int
+    bounds: tuple[float, float]
+    p: float
+    shortest: int
+    limit: int
+    anchor: int = 0
+    knots: int = 1
+
+    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+        """The same items at other times."""
+        from leaven.arrays.parallel import over_rows
+        from leaven.kernels.batch import batch
+        from leaven.kernels.time_warp import move_times
+
+        times = space(len(rows.times), np.int64)
+        bounds = (float(self.bounds[0]), float(self.bounds[1]))
+        wish = (self.mode, bounds, self.anchor, self.knots, float(self.p), self.limit)
+        over_rows(move_times, len(rows), batch(rows, keys, strength), *wish, times)
+        return rows.rebuilt(rows.starts, rows.items, times, same_events(rows))
+
+    def reasons(self, rows: Histories) -> Reasons:
+        """Rows that are too short, and rows whose waits are all 0 where only waits are changed."""
+        short = too_short(rows, self.shortest)
+        if self.mode in (_JITTER, _SHIFT):
+            return short
+        some = np.flatnonzero(rows.lengths >= self.shortest)
+        still = np.zeros(len(rows), bool)
+        still[some] = rows.times[rows.starts[some]] == rows.times[rows.starts[some + 1] - 1]
+        return {**short, "all events at the same second": still}
+
+
+def _logarithms(pair: tuple[float, float]) -> tuple[float, float]:
+    return math.log(pair[0]), math.log(pair[1])

@@ -1,0 +1,102 @@
+"""A folder that loses a step is the folder of a plan that never had it, and nothing else is made again."""
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from leaven.augmentation import Plan, Step, write
+from leaven.augmentation import apply_step as rows_module
+from leaven.augmentation import expansion as expansion_module
+from leaven.augmentation.plan_diff import shared, take_over, without
+from leaven.datasets.histories import Histories
+from leaven.errors import SpecError
+from leaven.simulator import Shop
+from leaven.transforms.sequence.crop import Crop
+from leaven.transforms.sequence.masking import Drop, Mask
+from leaven.transforms.sequence.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def train() -> Histories:
+    world = Shop(users=60, items=50, days=120, seed=3).open()
+    return replace(world.histories, catalog=world.catalog())
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch) -> None:
+    monkeypatch.setattr(expansion_module, "BLOCK_ROWS", 16)
+
+
+def digest(folder: Path) -> str:
+    files = sorted(folder.glob("*"))
+    return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
+
+
+JOINT = Plan([Crop(), Mask(), Step(Drop(), name="second crop", reads="mask"), Crop()])
+LAYERED = Plan([Crop(), Mask(), Windows()], "layered")
+IN_PLACE = Plan([Step(Crop(), mode="replace", p=0.5), Step(Mask(), mode="replace", p=0.5), Drop()])
+
+
+@pytest.mark.parametrize(
+    ("plan", "gone", "again"),
+    [
+        (JOINT, ["crop"], []),
+        (JOINT, ["crop 2"], []),
+        (JOINT, ["mask", "second crop"], []),
+        (LAYERED, ["windows"], []),
+        (LAYERED, ["mask"], ["windows"]),
+        (LAYERED, ["crop"], ["mask", "windows"]),
+        (IN_PLACE, ["mask"], ["drop"]),
+        (IN_PLACE, ["drop"], []),
+    ],
+)
+def test_only_what_read_the_step_is_made_again_and_every_byte_is_as_without_it(
+    train, tmp_path, monkeypatch, plan, gone, again
+) -> None:
+    less = without(plan, gone)
+    write(train, plan, tmp_path / "whole", seed=7)
+    write(train, less, tmp_path / "never", seed=7)
+    same = take_over(tmp_path / "whole", plan, tmp_path / "less", less, train)
+    learned = []
+    fit = expansion_module.fit_step
+    monkeypatch.setattr(
+        expansion_module,
+        "fit_step",
+        lambda plan, place, *a: learned.append(plan.all[place - 1].called) or fit(plan, place, *a),
+    )
+    write(train, less, tmp_path / "less", seed=7)
+    assert digest(tmp_path / "less") == digest(tmp_path / "never")
+    assert learned == again
+    assert len(same) == len(less.all) - len(again)
+
+
+def test_what_a_kept_file_says_does_not_change_when_the_old_folder_goes(train, tmp_path) -> None:
+    less = without(JOINT, ["crop"])
+    write(train, JOINT, tmp_path / "whole", seed=7)
+    take_over(tmp_path / "whole", JOINT, tmp_path / "less", less, train)
+    before = digest(tmp_path / "less")
+    shutil.rmtree(tmp_path / "whole")
+    assert digest(tmp_path / "less") == before
+
+
+def test_a_step_of_other_fields_is_not_the_same_step() -> None:
+    old, new = Plan([Crop(), Mask()]), Plan([Crop(keep_range=(0.1, 0.2)), Mask()])
+    assert shared(old, new) == {2: 2}
+    assert shared(Plan([Crop(), Mask()], "layered"), Plan([Crop(keep_range=(0.1, 0.2)), Mask()], "layered")) == {}
+
+
+@pytest.mark.parametrize(("names", "said"), [(["corp"], "'crop'"), (["mask"], "'second crop'")])
+def test_steps_that_are_not_there_or_are_read_by_name_are_refused(names, said) -> None:
+    with pytest.raises(SpecError, match=said):
+        without(JOINT, names)
+
+
+def test_a_finished_step_learns_nothing_when_its_plan_is_resumed(train, tmp_path, monkeypatch) -> None:
+    write(train, LAYERED, tmp_path, seed=7)
+    monkeypatch.setattr(rows_module, "add", None)
+    monkeypatch.setattr(expansion_module, "fit_step", None)
+    facts = write(train, LAYERED, tmp_path, seed=7).steps
+    assert [fact["made"] > 0 for fact in facts] == [True] * 3

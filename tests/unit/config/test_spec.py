@@ -1,0 +1,287 @@
+"""A spec is read as it was meant, and every mistake in it is one error that shows the way out."""
+
+import json
+import tomllib
+
+import pytest
+import tomli_w
+
+from leaven.config import load, parse, resolved, schema
+from leaven.controllers.gap_controller import Gap
+from leaven.errors import SpecError
+from leaven.schedules.progress_schedules import Constant, Linear
+from leaven.strategies.copy_counts import Uniform
+from leaven.transforms.sequence.crop import Crop
+from leaven.transforms.sequence.random_choice import OneOf
+
+FULL = """
+name = "beauty"
+seed = 11
+
+[data]
+interactions = "interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp" }
+items = "items.csv"
+item_columns = { item = "item_id", text = ["title"], price = "price" }
+
+[clean]
+min_user_events = 5
+
+[split]
+kind = "leave_one_out"
+
+[recommender]
+kind = "popularity"
+
+[evaluate]
+metrics = ["ndcg@5", "coverage@5"]
+seeds = 2
+
+[[arm]]
+name = "crop and mask"
+combine = "layered"
+[[arm.step]]
+use = "crop"
+keep_range = [0.5, 0.8]
+copies = { kind = "uniform", factor = 2 }
+weight = 0.7
+[[arm.step]]
+use = "mask"
+mode = "replace"
+when = "each_epoch"
+p = 0.4
+strength = { kind = "linear", first = 0.2, last = 1.0 }
+
+[[arm]]
+name = "markov rows"
+[[arm.step]]
+use = "markov"
+p_is_not_a_field = 1
+"""
+GOOD = FULL.replace("p_is_not_a_field = 1\n", 'keep = ["validity", "copies"]\n')
+
+
+def test_a_full_spec_becomes_the_wishes_that_it_names(tmp_path) -> None:
+    (tmp_path / "spec.toml").write_text(GOOD)
+    spec = load(tmp_path / "spec.toml")
+    assert (spec.name, spec.seed, spec.evaluate.seeds) == ("beauty", 11, 2)
+    assert spec.data.interactions == str(tmp_path / "interactions.csv")
+    assert spec.items is not None
+    assert (spec.items.items, spec.items.text) == (str(tmp_path / "items.csv"), ["title"])
+    assert spec.items.columns == {"item": "item_id", "price": "price"}
+    assert spec.clean.min_user_events == 5
+    crop, mask = spec.arm("crop and mask").plan.all
+    assert crop.use == Crop(keep_range=(0.5, 0.8))
+    assert (crop.copies, crop.weight, crop.p) == (Uniform(2), 0.7, 1.0)
+    assert (mask.mode, mask.p, mask.strength) == ("replace", 0.4, Linear(0.2, 1.0))
+    assert [type(one).__name__ for one in spec.arm("markov rows").plan.all[0].keep or ()] == ["Validity", "Copies"]
+
+
+def test_the_shortest_spec_has_defaults_for_the_rest() -> None:
+    spec = parse('[data]\ninteractions = "log.csv"')
+    assert type(spec.split).__name__ == "TimeSplit"
+    assert type(spec.recommender).__name__ == "Transformer"
+    assert (spec.arms, spec.evaluate.seeds) == ((), 3)
+
+
+def test_a_number_is_a_constant_strength_and_a_text_a_kind_with_its_defaults() -> None:
+    spec = parse('[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = "crop"\nstrength = 0.5\ncopies = "random"')
+    (step,) = spec.arms[0].plan.all
+    assert step.strength == Constant(0.5)
+    assert type(step.copies).__name__ == "Random"
+    assert spec.arms[0].name == "arm 1"
+
+
+def test_combinations_hold_kinds_and_tables() -> None:
+    text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\n'
+    text += 'use = { one_of = ["mask", { use = "crop", keep_range = [0.4, 0.5] }], weights = [1, 3] }\n'
+    (step,) = parse(text).arms[0].plan.all
+    assert isinstance(step.use, OneOf)
+    assert step.use.of[1] == Crop(keep_range=(0.4, 0.5))
+    assert step.use.weights == (1.0, 3.0)
+
+
+def test_a_step_that_hides_its_kind_in_a_table_is_told_where_to_write_it() -> None:
+    text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    with pytest.raises(SpecError, match=r'a table with a kind(?s:.)*use = "drop", and its fields'):
+        parse(text)
+
+
+def test_the_resolved_spec_gives_the_same_spec_again() -> None:
+    spec = parse(GOOD)
+    table = resolved(spec)
+    again = parse(tomli_w.dumps(table), folder="/elsewhere")
+    assert resolved(again) == table
+    assert again.arms == spec.arms
+    assert table["arm"][0]["step"][0]["keep_range"] == [0.5, 0.8]
+
+
+def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
+    over = [
+        "evaluate.seeds=5",
+        "arm.crop and mask.step.0.keep_range=[0.3, 0.4]",
+        "name=other",
+        "clean.duplicates=false",
+    ]
+    spec = parse(GOOD, overrides=over)
+    assert (spec.evaluate.seeds, spec.name, spec.clean.duplicates) == (5, "other", False)
+    assert spec.arms[0].plan.all[0].use == Crop(keep_range=(0.3, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (("min_user_events", "min_user_event"), ["line 12", "clean.min_user_event", "did you mean 'min_user_events'"]),
+        (('kind = "leave_one_out"', 'kind = "leave_one"'), ["split.kind", "did you mean 'leave_one_out'"]),
+        (('use = "mask"', 'use = "maks"'), ["use", "did you mean 'mask'"]),
+        (("keep_range = [0.5, 0.8]", "keep_rang = [0.5, 0.8]"), ["keep_rang", "did you mean 'keep_range'"]),
+        (("keep_range = [0.5, 0.8]", "keep_range = [0.8, 0.5]"), ["keep_range", "0.8"]),
+        (("keep_range = [0.5, 0.8]", 'keep_range = "half"'), ["keep_range", "'half'"]),
+        (("seeds = 2", 'seeds = "2"'), ["evaluate.seeds", "integer", "'2'"]),
+        (("seeds = 2", "seeds = 0"), ["evaluate.seeds", "1 or more"]),
+        (("ndcg@5", "ndgc@5"), ["metrics", "did you mean 'ndcg'"]),
+        (('name = "markov rows"', 'name = "crop and mask"'), ["name", "another arm has it"]),
+        (('name = "markov rows"', 'name = "baseline"'), ["name", "always runs"]),
+        (('combine = "layered"', 'combine = "layerd"'), ["combine", "did you mean 'layered'"]),
+        (("[clean]", "[cleaning]"), ["cleaning", "did you mean 'clean'"]),
+        (('interactions = "interactions.csv"', ""), ["data.interactions", "leaven init"]),
+        (('name = "beauty"', "name = beauty"), ["TOML"]),
+        (("weight = 0.7", "weight = -1"), ["weight", "0 or more"]),
+        (("factor = 2", "factr = 2"), ["factr", "did you mean 'factor'"]),
+        (('mode = "replace"', 'mode = "change"'), ["mode", "'add' or 'replace'"]),
+    ],
+)
+def test_a_mistake_is_one_error_that_names_place_and_way_out(change, parts) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(GOOD.replace(*change))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_an_operator_refuses_fields_of_others() -> None:
+    with pytest.raises(SpecError, match="p_is_not_a_field"):
+        parse(FULL)
+
+
+def test_a_missing_file_points_to_the_command_that_writes_one(tmp_path) -> None:
+    with pytest.raises(SpecError, match="leaven init"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_set_of_nothing_is_refused() -> None:
+    with pytest.raises(SpecError, match="key=value"):
+        parse(GOOD, overrides=["evaluate.seeds"])
+    with pytest.raises(SpecError, match="did you mean 'markov rows'"):
+        parse(GOOD, overrides=["arm.markov row.combine=layered"])
+
+
+def test_the_schema_knows_every_table_and_kind() -> None:
+    found = schema()
+    assert set(found["properties"]) == {
+        "name",
+        "seed",
+        "data",
+        "clean",
+        "split",
+        "recommender",
+        "evaluate",
+        "judge",
+        "arm",
+        "task",
+        "samples",
+        "rules",
+    }
+    assert set(tomllib.loads(GOOD)) <= set(found["properties"])
+    step = found["properties"]["arm"]["items"]["properties"]["step"]["items"]
+    assert {"use", "copies", "keep_range"} <= set(step["properties"])
+    assert "crop" in step["properties"]["use"]["anyOf"][0]["enum"]
+
+
+def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
+    text = """
+        [data]
+        interactions = "log.csv"
+        [[arm]]
+        name = "words"
+        [[arm.step]]
+        use = "synonyms"
+        columns = ["title"]
+        [[arm.step]]
+        use = "words.swap"
+        mode = "replace"
+        p = 0.5
+        [[arm.step]]
+        use = "swap"
+    """
+    first, second, third = parse(text).arms[0].plan.all
+    assert (type(first.use).__name__, first.columns) == ("Synonyms", ("title",))
+    assert (type(second.use).__name__, second.p) == ("SwapWords", 0.5)
+    assert type(third.use).__name__ == "Swap"
+    again = parse(tomli_w.dumps(resolved(parse(text))))
+    assert again.arms == parse(text).arms
+
+
+STEERED = """
+[data]
+interactions = "a.csv"
+[[arm]]
+name = "steered"
+combine = "conditional"
+controller = { kind = "gap", strata = [5, 10], choose = true }
+[[arm.step]]
+use = "crop"
+when = "each_epoch"
+during = [0.0, 0.6]
+[[arm]]
+name = "rounds"
+rounds = 3
+[[arm.step]]
+use = "markov"
+when = "each_round"
+keep = ["validity"]
+"""
+
+
+def test_a_plan_that_steers_itself_and_one_in_rounds_are_read_and_written_again() -> None:
+    spec = parse(STEERED)
+    steered, rounds = (arm.plan for arm in spec.arms)
+    assert steered.controller == Gap(strata=(5, 10), choose=True)
+    assert steered.all[0].during == (0.0, 0.6)
+    assert (rounds.rounds, rounds.controller) == (3, None)
+    assert parse(tomli_w.dumps(resolved(spec))).arms == spec.arms
+    short = parse(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose = true }', ""))
+    assert short.arms[0].plan.controller == Gap()
+
+
+def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
+    row = {"progress": 0.1, "decision": {"strength": [0.5], "share": [0.5], "why": "so"}}
+    (tmp_path / "decisions.json").write_text(json.dumps([row]))
+    text = STEERED.replace(
+        '{ kind = "gap", strata = [5, 10], choose = true }', '{ kind = "replay", log = "decisions.json" }'
+    )
+    spec = parse(text, tmp_path)
+    assert spec.arms[0].plan.controller.recorded[0][1].strength == (0.5,)
+    assert parse(tomli_w.dumps(resolved(spec)), "/elsewhere").arms == spec.arms
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (('kind = "gap"', 'kind = "gab"'), ["controller", "did you mean 'gap'"]),
+        (("strata = [5, 10]", "stratum = [5]"), ["controller.stratum", "did you mean 'strata'"]),
+        (("strata = [5, 10]", "strata = [9, 5]"), ["strata", "ascending"]),
+        (('combine = "conditional"', 'combine = "joint"'), ["controller", "conditional"]),
+        (("during = [0.0, 0.6]", "during = [0.6]"), ["during"]),
+        (("during = [0.0, 0.6]", "during = [0.6, 0.1]"), ["during", "the first lower"]),
+        (('when = "each_epoch"\nduring = [0.0, 0.6]', ""), ["combine", "each_epoch"]),
+        (("rounds = 3", "round = 3"), ["round", "did you mean 'rounds'"]),
+        (("rounds = 3", "rounds = 1"), ["rounds", "2 or more"]),
+        (("rounds = 3", "rounds = 1.5"), ["rounds"]),
+    ],
+)
+def test_a_mistake_in_a_plan_that_steers_itself_names_place_and_way_out(change, parts) -> None:
+    assert change[0] in STEERED
+    with pytest.raises(SpecError) as caught:
+        parse(STEERED.replace(*change))
+    for part in parts:
+        assert part in str(caught.value)

@@ -1,0 +1,85 @@
+"""A net learns from rows that stay in their files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaven.ctr_models import neural
+from leaven.ctr_models.neural import Mlp
+from leaven.datasets import samples
+from leaven.datasets.sample_files import Part, SampleFiles
+from leaven.datasets.samples import Samples
+from leaven.errors import DataError
+from leaven.metrics.ctr.ctr_metrics import Auc
+from leaven.protocols import Training
+
+
+def world(rows: int, seed: int = 0) -> Samples:
+    draw = np.random.default_rng(seed)
+    x, kind = draw.normal(size=rows), draw.choice(np.array(["a", "b"], object), rows)
+    label = (x * np.where(kind == "a", 1, -1) + 0.3 * draw.normal(size=rows) > 0).astype(float)
+    keys = np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(1_000_000 * seed)
+    return Samples.real({"x": x, "kind": kind}, label, keys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setattr(samples, "GROUP_ROWS", 250)
+    monkeypatch.setattr(neural, "WINDOW_ROWS", 1000)
+    monkeypatch.setattr(neural, "SAMPLED_ROWS", 800)
+    for place in range(3):
+        world(2000, seed=place).to_parquet(tmp_path / f"{place:02d}.parquet")
+    return tmp_path
+
+
+def test_it_learns_with_one_window_in_memory_and_never_the_whole(folder: Path, monkeypatch) -> None:
+    most, held = [0], SampleFiles.read
+
+    def read(files: SampleFiles) -> Samples:
+        most[0] = max(most[0], len(files))
+        return held(files)
+
+    monkeypatch.setattr(SampleFiles, "read", read)
+    wish = Mlp(hidden=(32,), batch=64, epochs=4)
+    model = wish.fit(SampleFiles.of(folder), Training(key=3, valid=world(300, seed=8)))
+    assert 500 <= most[0] <= 1250
+    test = world(1000, seed=9)
+    assert Auc()(test.label.astype(float), model.predict(test)) > 0.9
+    assert 0.97 * 24_000 <= model.facts["targets"] <= 24_000  # windows end with a short batch
+    again = wish.fit(SampleFiles.of(folder), Training(key=3, valid=world(300, seed=8)))
+    assert np.array_equal(again.predict(test), model.predict(test))
+
+
+def test_every_row_comes_once_an_epoch_in_another_order(folder: Path) -> None:
+    files = SampleFiles.of(folder)
+    orders = [[row for one in files.windows(1000, key) for row in one.read().keys.tolist()] for key in (1, 2)]
+    assert len(files) == 6000
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert len(set(orders[0])) == 6000
+    assert orders[0] != orders[1]
+    assert all(isinstance(part, Part) and part.rows == 250 for part in files.parts)
+
+
+def test_a_sample_is_spread_evenly_over_all_files(folder: Path) -> None:
+    some = SampleFiles.of(folder).sampled(800)
+    assert 700 <= len(some) <= 800
+    assert np.bincount(some.keys.astype(np.int64) // 1_000_000).tolist() == [250, 250, 250]
+
+
+def test_one_window_learns_what_a_table_in_memory_does(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(neural, "SAMPLED_ROWS", 10_000)
+    rows, wish = world(2000), Mlp(hidden=(8,), batch=100, epochs=1)
+    rows.to_parquet(folder / "whole.parquet")
+    monkeypatch.setattr(neural, "WINDOW_ROWS", 10_000)
+    monkeypatch.setattr(SampleFiles, "windows", lambda files, rows, key: [files])
+    one = wish.fit(SampleFiles.of(folder / "whole.parquet"), Training(key=5)).predict(rows)
+    assert np.array_equal(one, wish.fit(rows, Training(key=5)).predict(rows))
+
+
+def test_a_folder_without_rows_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="files with rows"):
+        SampleFiles.of(tmp_path)
+    (tmp_path / "x.parquet").write_text("no")
+    with pytest.raises(DataError, match=r"x\.parquet"):
+        SampleFiles.of(tmp_path)

@@ -1,0 +1,102 @@
+"""Two views of one history are pulled together, those of different ones apart; without the wish nothing changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from leaven.augmentation import Plan, Step, epoch_rows
+from leaven.datasets.histories import Histories
+from leaven.errors import SpecError
+from leaven.nn import sequence_packing
+from leaven.nn.contrastive import OTHER_DRAW, info_nce, pairs
+from leaven.protocols import Training
+from leaven.recommenders.transformer import Transformer
+from leaven.transforms.sequence.masking import Drop
+
+WISH = Transformer(
+    width=16, layers=1, heads=1, dropout=0.1, device="cpu", looks=2, batch_events=128, learning_rate=1e-2
+)
+
+
+def world(users: int = 80) -> Histories:
+    chance = np.random.default_rng(4)
+    return Histories.of([chance.integers(1, 31, n).tolist() for n in chance.integers(4, 12, users)], n_items=30)
+
+
+def test_the_loss_of_two_histories_by_hand() -> None:
+    angle = torch.tensor([0.0, 90.0, 60.0, 30.0]).deg2rad()  # views of a at 0 and 60 degrees, of b at 90 and 30
+    states = 3 * torch.stack([angle.cos(), angle.sin()], 1)
+    near, far, half = np.exp(np.sqrt(3) / 2 / 0.5), 1.0, np.exp(0.5 / 0.5)
+    outer = -np.log(half / (half + far + near))  # the view at 0: partner at 60, others at 90 and 30
+    inner = -np.log(half / (half + near + near))  # the view at 60: partner at 0, others at 90 and 30
+    assert float(info_nce(states, 0.5)) == pytest.approx((outer + inner) / 2, rel=1e-6)
+
+
+def test_views_are_paired_by_key_whatever_their_order_and_number() -> None:
+    rows = Histories.of([[1, 2], [3], [4, 5, 6], []], n_items=6, keys=[10, 11, 12, 13])
+    others = Histories.of([[6, 6], [1], [2, 2], [5]], n_items=6, keys=[12, 99, 10, 13])
+    found = pairs(rows, others, max_length=2)
+    batch = sequence_packing.training_stretches(rows, 2)  # of rows 10 and 12
+    views = found.of(batch.keys)
+    events = [views.rows.items[one : one + n].tolist() for one, n in zip(views.first, views.length, strict=True)]
+    assert events == [[1, 2], [5, 6], [2, 2], [6, 6]]
+
+
+def asked_of(wish: Transformer, rows: Histories) -> tuple[list[int], dict]:
+    """Epochs that a training asks its plan for, and its weights."""
+    epochs = epoch_rows(rows, rows, Plan([Step(Drop(), mode="replace", when="each_epoch")]), seed=7)
+    asked = []
+
+    def refresh(epoch: int, progress: float) -> Histories:
+        asked.append(epoch)
+        return epochs(epoch, progress)
+
+    fitted = wish.fit(rows, Training(key=1, steps=30, refresh=refresh))
+    return asked, fitted.net.state_dict()
+
+
+def test_without_contrast_nothing_changes_and_nothing_more_is_asked_of_the_plan() -> None:
+    rows = world()
+    asked, weights = asked_of(WISH, rows)
+    assert asked == list(range(len(asked)))
+    again, same = asked_of(replace(WISH, contrast=0.0, contrast_temperature=9.0), rows)
+    assert again == asked
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    twice, other = asked_of(replace(WISH, contrast=0.5), rows)
+    assert twice == [epoch + draw for epoch in asked for draw in (0, OTHER_DRAW)]
+    assert not torch.equal(weights["items.weight"], other["items.weight"])
+
+
+def told_apart(net, rows: Histories, plan: Plan) -> float:
+    """Cosine of two views of a history, less that of views of different ones."""
+    epochs = epoch_rows(rows, rows, plan, seed=99)
+    with torch.inference_mode():
+        views = [
+            net(sequence_packing.pack(sequence_packing.last_stretches(epochs(e, 0.0), 50), learn=False))[0]
+            for e in (1, 2)
+        ]
+    one, other = (F.normalize(states, dim=-1) for states in views)
+    cosines = one @ other.T
+    return float(cosines.diag().mean() - cosines.mean())
+
+
+@pytest.mark.parametrize("with_plan", [True, False])
+def test_views_of_one_history_become_more_alike_than_those_of_others(with_plan) -> None:
+    rows, plan = world(), Plan([Step(Drop(), mode="replace", when="each_epoch")])
+    refresh = epoch_rows(rows, rows, plan, seed=7) if with_plan else None
+    nets = [
+        replace(WISH, contrast=weight).fit(rows, Training(key=1, steps=80, refresh=refresh)).net.eval()
+        for weight in (0.0, 1.0)
+    ]
+    without, with_contrast = (told_apart(net, rows, plan) for net in nets)
+    assert with_contrast > without + 0.05
+
+
+def test_weights_and_temperatures_out_of_bounds_are_answered() -> None:
+    with pytest.raises(SpecError, match=r"transformer\.contrast: wanted 0"):
+        Transformer(contrast=-1.0)
+    with pytest.raises(SpecError, match=r"transformer\.contrast_temperature"):
+        Transformer(contrast_temperature=0.0)

@@ -1,0 +1,54 @@
+"""The encoder sees its own past, all of it, and nothing else."""
+
+import torch
+
+from leaven.datasets.histories import Histories
+from leaven.nn import sequence_packing
+from leaven.nn.sequence_encoder import Encoder, Shape
+
+N_ITEMS = 9
+
+
+def net() -> Encoder:
+    shape = Shape(N_ITEMS, width=8, layers=2, heads=2, hidden=16, length=6, dropout=0.5)
+    made = Encoder(shape, torch.Generator().manual_seed(1)).eval()
+    with torch.no_grad():
+        for weights in made.parameters():
+            weights *= 20  # far from linear
+    return made
+
+
+def last_states(rows: list[list[int]]) -> torch.Tensor:
+    made = sequence_packing.pack(sequence_packing.last_stretches(Histories.of(rows, N_ITEMS), 6), learn=False)
+    with torch.no_grad():
+        return net()(made, made.targets)[0]
+
+
+def test_a_history_has_the_same_state_alone_and_beside_others() -> None:
+    rows = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 1], [2, 2], [3, 1, 4]]
+    alone = torch.cat([last_states([row]) for row in rows])
+    torch.testing.assert_close(last_states(rows), alone)
+
+
+def test_what_comes_later_changes_no_earlier_state() -> None:
+    rows = Histories.of([[1, 2, 3, 4]], N_ITEMS), Histories.of([[1, 2, 3, 9]], N_ITEMS)
+    states = []
+    for one in rows:
+        made = sequence_packing.pack(sequence_packing.training_stretches(one, 6))
+        with torch.no_grad():
+            states.append(net()(made, made.targets)[0])
+    torch.testing.assert_close(states[0], states[1])
+
+
+def test_every_event_that_it_looks_back_on_matters_and_the_older_ones_do_not() -> None:
+    row = [1, 2, 3, 4, 5, 6]
+    whole = last_states([row])
+    for place in range(6):
+        other = [*row[:place], 9, *row[place + 1 :]]
+        assert not torch.allclose(last_states([other]), whole)
+    torch.testing.assert_close(last_states([[7, 8, *row]]), whole)
+
+
+def test_order_matters_and_the_mask_is_no_padding() -> None:
+    assert not torch.allclose(last_states([[1, 2, 3]]), last_states([[2, 1, 3]]))
+    assert not torch.allclose(last_states([[1, N_ITEMS + 1, 3]]), last_states([[1, 3]]))

@@ -1,0 +1,107 @@
+"""Histories are mixed as vectors, state by state; without the wish nothing changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from leaven.datasets.histories import Histories
+from leaven.errors import SpecError
+from leaven.nn import sequence_packing
+from leaven.nn.mixup import Mixture, mixture
+from leaven.nn.next_item import Aim, NextItem
+from leaven.nn.training import Chance
+from leaven.protocols import Training
+from leaven.recommenders.transformer import Transformer
+
+N_ITEMS = 20
+WISH = Transformer(width=16, layers=1, heads=1, dropout=0.0, negatives=8, device="cpu", looks=2, learning_rate=1e-2)
+LOSSES = ["shared_negatives", "full", "binary"]
+
+
+def cycle(users: int = 120, key: int = 1) -> Histories:
+    chance = np.random.default_rng(key)
+    begin, lengths = chance.integers(0, N_ITEMS, users), chance.integers(2, 9, users)
+    rows = [((b + np.arange(n)) % N_ITEMS + 1).tolist() for b, n in zip(begin, lengths, strict=True)]
+    return Histories.of(rows, N_ITEMS)
+
+
+def packed(rows: Histories) -> sequence_packing.Pack:
+    return sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
+
+
+def test_a_mixture_by_hand() -> None:
+    mixed = Mixture(torch.tensor([1, 0, 2]), torch.tensor([0.75, 0.25, 1.0]))
+    plain = torch.tensor([[1.0, 0.0], [0.0, 4.0], [5.0, 5.0]])
+    once = [[0.75, 1.0], [0.75, 1.0], [5.0, 5.0]]
+    assert mixed.states(plain).tolist() == once + once
+    assert mixed.asked.tolist() == [0, 1, 2, 1, 0, 2]
+    assert mixed.weight(torch.tensor([1.0, 2.0, 1.0])).tolist() == [0.75, 0.5, 1.0, 0.25, 1.5, 0.0]
+
+
+def test_partners_stand_as_far_from_their_end_and_one_share_holds_for_a_whole_history() -> None:
+    pack = packed(cycle())
+    mixed = mixture(pack, 0.4, key=3)
+    stretch, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
+    assert torch.equal(age, age[mixed.partner])
+    met = mixed.partner != torch.arange(len(age))
+    assert met.float().mean() > 0.5
+    assert (mixed.share[~met] == 1).all()
+    for one in stretch.unique():
+        here = met & (stretch == one)
+        if here.any():
+            assert len(mixed.share[here].unique()) == len(stretch[mixed.partner[here]].unique()) == 1
+    assert mixed.share[age == 0].mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> None:
+    rows = cycle(30)
+    net = WISH.net(N_ITEMS, 1, 0.0).eval()
+    temperature = None if loss == "binary" else 0.5
+    aim = Aim(loss, temperature, 8, 0.5, mixup=0.4)
+    pack, chance = packed(rows), Chance(5, 0, 1)
+    ours = NextItem(net, aim, rows, 512, 1)._total(net, pack, chance)
+    plain = NextItem(net, replace(aim, mixup=0.0), rows, 512, 1)
+    mixed = mixture(pack, 0.4, _key(chance))
+    if loss == "full":
+        states, vectors = net(pack)
+        blend = mixed.share[:, None] * states + (1 - mixed.share[:, None]) * states[mixed.partner]
+        logits = F.normalize(blend, dim=-1) @ F.normalize(vectors, dim=-1).T / 0.5
+        own = F.cross_entropy(logits, pack.targets - 1, reduction="none")
+        other = F.cross_entropy(logits, pack.targets[mixed.partner] - 1, reduction="none")
+        wanted = (pack.weight * (mixed.share * own + (1 - mixed.share) * other)).sum()
+        torch.testing.assert_close(ours, wanted)
+    assert torch.isfinite(ours)
+    assert ours != plain._total(net, pack, chance)
+
+
+def _key(chance: Chance) -> int:
+    from leaven import rng
+
+    return rng.key(chance.key, "mixup", chance.rank)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_it_still_learns_what_follows_what(loss) -> None:
+    fitted = replace(WISH, loss=loss, mixup=0.2).fit(cycle(200), Training(key=1, steps=200))
+    known = cycle(100, key=9)
+    first = fitted.recommend(known, 3).items[:, 0]
+    assert float((first == known.items[known.starts[1:] - 1] % N_ITEMS + 1).mean()) > 0.9
+
+
+def test_without_the_wish_no_mixture_is_made(monkeypatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a mixture")
+
+    monkeypatch.setattr("leaven.nn.mixup.mixture", never)
+    WISH.fit(cycle(), Training(key=1, steps=5))
+    with pytest.raises(AssertionError, match="a mixture"):
+        replace(WISH, mixup=0.2).fit(cycle(), Training(key=1, steps=5))
+
+
+def test_a_law_below_nothing_is_answered() -> None:
+    with pytest.raises(SpecError, match=r"transformer\.mixup: wanted 0 \(off\) or more"):
+        Transformer(mixup=-0.1)

@@ -1,0 +1,105 @@
+"""Every target is learned once, from its own past only, with few empty places."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leaven.datasets.histories import Histories
+from leaven.nn import sequence_packing
+
+ROWS = st.lists(st.lists(st.integers(1, 9), max_size=30), min_size=1, max_size=12)
+
+
+def seen(rows: Histories, max_length: int) -> list[tuple[tuple[int, ...], int]]:
+    """(inputs so far, target) of every target that a pack holds, read back from its arrays."""
+    made = sequence_packing.pack(sequence_packing.training_stretches(rows, max_length))
+    items, stretch, ages = (part.flatten() for part in (made.items, made.stretch, made.ages))
+    found = []
+    for place, target in zip(made.places.tolist(), made.targets.tolist(), strict=True):
+        mine = (stretch == stretch[place]) & (ages >= ages[place])
+        found.append((tuple(items[mine].tolist()), target))
+    return sorted(found)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(ROWS)
+def test_every_target_is_learned_once_from_all_that_came_before(rows) -> None:
+    made = Histories.of(rows, n_items=9)
+    if made.targets.sum():
+        wanted = [(tuple(row[:end]), row[end]) for row in rows for end in range(1, len(row))]
+        assert seen(made, 50) == sorted(wanted)
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(1, 7))
+def test_a_long_row_is_cut_into_stretches_that_lose_no_target(rows, max_length) -> None:
+    made = sequence_packing.training_stretches(Histories.of(rows, n_items=9), max_length)
+    wanted = sorted((row, end) for row, items in enumerate(rows) for end in range(1, len(items)))
+    starts = made.rows.starts
+    found = []
+    for first, length, targets in zip(made.first, made.length, made.targets, strict=True):
+        assert 1 <= targets <= length <= max_length
+        row = int(np.searchsorted(starts, first, side="right")) - 1
+        found += [(row, int(first + i + 1 - starts[row])) for i in range(length - targets, length)]
+    assert sorted(found) == wanted
+
+
+def test_only_the_last_events_that_the_row_names_are_targets() -> None:
+    rows = Histories.of([[1, 2, 3, 4]], n_items=9)
+    rows.targets[0] = 1
+    assert seen(rows, 50) == [((1, 2, 3), 4)]
+
+
+def test_a_masked_event_is_an_input_and_no_target() -> None:
+    rows = Histories.of([[1, 10, 3]], n_items=9)
+    assert seen(rows, 50) == [((1, 10), 3)]
+
+
+def test_the_weight_of_a_row_goes_to_its_targets() -> None:
+    rows = Histories.of([[1, 2, 3], [4, 5]], n_items=9)
+    rows.weight[1] = 0.5
+    made = sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
+    assert dict(zip(made.targets.tolist(), made.weight.tolist(), strict=True)) == {2: 1.0, 3: 1.0, 5: 0.5}
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
+def test_stretches_on_a_line_do_not_overlap(lengths) -> None:
+    falling = -np.sort(-np.array(lengths, np.int64))
+    line, column, lines = sequence_packing.lay(falling, 40)
+    taken = np.zeros((lines, 41), int)
+    for nth, length in enumerate(falling):
+        taken[line[nth], column[nth] : column[nth] + length] += 1
+    assert taken.max() == 1
+    assert taken[:, 40].max() == 0
+    assert taken.sum() == sum(lengths)
+
+
+def test_few_places_are_empty_when_lengths_are_those_of_a_shop() -> None:
+    chance = np.random.default_rng(1)
+    rows = Histories.of([[1] * int(4 + chance.geometric(0.2)) for _ in range(300)], n_items=1)
+    made = sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
+    assert (made.items > 0).float().mean() > 0.9
+
+
+def test_batches_hold_every_stretch_once_and_none_is_much_smaller() -> None:
+    stretches = sequence_packing.training_stretches(
+        Histories.of([[1] * (2 + i % 7) for i in range(1000)], n_items=1), 50
+    )
+    cuts = sequence_packing.batches(stretches, 200, key=3)
+    assert sorted(np.concatenate(cuts).tolist()) == list(range(1000))
+    sizes = np.array([stretches.length[cut].sum() for cut in cuts])
+    assert sizes.min() > 180
+    assert sizes.max() < 220
+    assert [c.tolist() for c in sequence_packing.batches(stretches, 200, key=3)] == [c.tolist() for c in cuts]
+    assert sequence_packing.batches(stretches, 200, key=4)[0].tolist() != cuts[0].tolist()
+
+
+def test_the_state_that_predicts_is_that_of_the_last_event() -> None:
+    made = sequence_packing.pack(
+        sequence_packing.last_stretches(Histories.of([[1, 2, 3], [4], [5] * 60 + [6]], n_items=9), 50), learn=False
+    )
+    assert made.items.flatten()[made.places].tolist() == [3, 4, 6]
+    assert made.ages.flatten()[made.places].tolist() == [0, 0, 0]
+    assert made.items.dtype == torch.int64

@@ -1,0 +1,92 @@
+"""Ranked lists: the best items, none that was had, none that does not exist."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from leaven import rng
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.metrics.ranking.list_metrics import Ndcg
+from leaven.nn import list_quality, scoring, sequence_packing
+from leaven.nn.sequence_encoder import Encoder, Shape
+from leaven.protocols import Ranked
+
+N_ITEMS = 30
+
+
+def net() -> Encoder:
+    shape = Shape(N_ITEMS, width=8, layers=1, heads=1, hidden=8, length=5, dropout=0.0)
+    made = Encoder(shape, torch.Generator().manual_seed(4)).eval()
+    made.counts += torch.arange(N_ITEMS, 0, -1)
+    return made
+
+
+def users() -> Histories:
+    chance = np.random.default_rng(3)
+    return Histories.of([chance.integers(1, N_ITEMS + 2, chance.integers(0, 9)).tolist() for _ in range(40)], N_ITEMS)
+
+
+@pytest.mark.parametrize("cells", [4_194_304, 7 * N_ITEMS])
+def test_the_lists_are_those_of_a_plain_sort(cells, monkeypatch) -> None:
+    monkeypatch.setattr(scoring, "_CELLS", cells)
+    rows, made = users(), net()
+    items, scores = scoring.rank(made, rows, 4, rows, unit=False)
+    for user in range(len(rows)):
+        if rows.lengths[user] == 0:
+            assert items[user].tolist() == [1, 2, 3, 4]  # the most popular ones
+            continue
+        alone = sequence_packing.pack(sequence_packing.last_stretches(rows.slice(user, user + 1), 5), learn=False)
+        with torch.no_grad():
+            score = (made(alone, alone.targets)[0] @ made.items.every().T)[0].numpy().copy()
+        score[[item - 1 for item in rows.row(user) if item <= N_ITEMS]] = -np.inf
+        assert items[user].tolist() == (np.argsort(-score)[:4] + 1).tolist()
+        np.testing.assert_allclose(scores[user], np.sort(score)[::-1][:4], rtol=1e-4, atol=1e-6)
+
+
+def test_where_nothing_is_left_the_list_ends_with_zeros() -> None:
+    rows = Histories.of([[*range(1, N_ITEMS - 1)]], N_ITEMS)
+    items, scores = scoring.rank(net(), rows, N_ITEMS + 3, rows, unit=True)
+    assert sorted(items[0, :2].tolist()) == [N_ITEMS - 1, N_ITEMS]
+    assert items[0, 2:].tolist() == [0] * (N_ITEMS + 1)
+    assert np.isneginf(scores[0, 2:]).all()
+
+
+def test_the_figure_that_steers_training_is_the_metric() -> None:
+    rows, chance = users(), np.random.default_rng(5)
+    counts = chance.integers(1, 15, len(rows))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
+    items, scores = scoring.rank(net(), rows, 10, None, unit=True)
+    assert list_quality.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
+
+
+def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every third item is new. (items and scores of all users with an event, which items are new)."""
+    made, rows, new = net(), users(), np.arange(N_ITEMS) % 3 == 0
+    made.items.apart = lambda: (torch.from_numpy(new), share)  # type: ignore[method-assign]
+    rows = rows.take(np.repeat(np.flatnonzero(rows.lengths > 0), 20))
+    rows = replace(rows, keys=rng.user_keys([str(row) for row in range(len(rows))]))
+    items, scores = scoring.rank(made, rows, k, rows, unit=True)
+    return items, scores, np.append(new, False)[items - 1]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
+def test_each_place_is_a_new_items_as_often_as_was_asked(share) -> None:
+    items, scores, new = lists_with_new_items(share, k=5)
+    assert np.allclose(new.mean(0), share, atol=0.06)
+    counts = new.sum(1)
+    assert set(counts) <= {int(5 * share), int(np.ceil(5 * share))}
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert all(len(set(row)) == 5 for row in items.tolist())
+
+
+def test_where_one_side_has_no_item_left_the_other_goes_on() -> None:
+    items, scores, new = lists_with_new_items(0.5, k=N_ITEMS)
+    for row, said, score in zip(items, new, scores, strict=True):
+        left = row[row > 0]
+        assert len(set(left.tolist())) == len(left)
+        assert said[: len(left)].sum() == len({item for item in left if item % 3 == 1})
+        assert np.isfinite(score[: len(left)]).all()
+        assert np.isneginf(score[len(left) :]).all()

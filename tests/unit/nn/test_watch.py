@@ -1,0 +1,102 @@
+"""Who looks on sees every look, can ask for fresh rows or the end, and remembers over a kill."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from unit.nets.test_ranking import N_ITEMS, net
+from unit.nets.test_training import COURSE, Line, weights
+
+from leaven.datasets.histories import HeldOut, Histories
+from leaven.nn import scoring, sequence_packing
+from leaven.nn.training import train
+
+
+class Watcher:
+    """Notes every look; asks for what it was told to at some steps."""
+
+    def __init__(self, asks: dict[int, str] | None = None) -> None:
+        self.asks, self.steps, self.dropout = asks or {}, [], []
+
+    def look(self, net, step: int) -> str:
+        self.steps.append(step)
+        self.dropout.append(net.training)
+        return self.asks.get(step, "go on")
+
+    def memory(self) -> dict:
+        return {"steps": self.steps}
+
+    def recall(self, memory: dict) -> None:
+        self.steps = list(memory["steps"])
+
+
+def test_it_is_shown_every_look_without_dropout_and_changes_nothing_by_looking() -> None:
+    seen, alone, watcher = Line(), Line(), Watcher()
+    train(seen, replace(COURSE, watch=watcher))
+    train(alone, COURSE)
+    assert watcher.steps == [10, 20, 30, 40, 50, 60]
+    assert not any(watcher.dropout)
+    assert weights(seen) == weights(alone)
+
+
+def test_where_it_asks_for_fresh_rows_an_epoch_begins_at_once() -> None:
+    task = Line()
+    train(task, replace(COURSE, watch=Watcher({20: "fresh rows", 60: "fresh rows"})))
+    began = [round(60 * progress) for _, progress in task.epochs]
+    assert began == [0, 7, 14, 20, 27, 34, 41, 48, 55]
+    assert [number for number, _ in task.epochs] == list(range(9))
+
+
+def test_where_it_has_seen_enough_training_ends() -> None:
+    outcome = train(Line(), replace(COURSE, watch=Watcher({30: "stop"})))
+    assert outcome.facts["steps"] == 30
+    assert outcome.facts["stopped"] == "who looked on had seen enough"
+
+
+@pytest.mark.parametrize("killed_at", [5, 23, 31, 59])
+def test_killed_it_remembers_and_ends_with_the_same_bytes(killed_at, tmp_path) -> None:
+    class Killed(Exception):
+        pass
+
+    class Mortal(Line):
+        def loss(self, net, batch, chance):
+            if self.calls == killed_at:
+                raise Killed
+            return super().loss(net, batch, chance)
+
+    asks = {20: "fresh rows", 30: "fresh rows"}
+    course = replace(COURSE, folder=tmp_path)
+    with pytest.raises(Killed):
+        train(Mortal(), replace(course, watch=Watcher(asks)))
+    again, whole, watcher = Line(), Line(), Watcher(asks)
+    train(again, replace(course, watch=watcher))
+    train(whole, replace(COURSE, watch=Watcher(asks)))
+    assert watcher.steps == [10, 20, 30, 40, 50, 60]
+    assert weights(again) == weights(whole)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.2])
+@pytest.mark.parametrize("cells", [4_194_304, 5 * N_ITEMS])
+def test_a_users_loss_is_the_mean_surprise_of_the_targets_over_the_whole_catalogue(
+    cells, temperature, monkeypatch
+) -> None:
+    monkeypatch.setattr(scoring, "_CELLS", cells)
+    known = Histories.of([[1, 2, 3], [4], [9, 8, 7, 6, 5, 4, 3], [2, 2], [30]] * 3, N_ITEMS)
+    starts = np.cumsum([0, 2, 1, 3, 1, 1] + [1] * 10)
+    taken = (np.arange(starts[-1]) % N_ITEMS + 1).astype(np.int32)
+    users, made = HeldOut(known, taken, np.zeros(len(taken), np.int64), starts), net()
+    found = scoring.losses(made, users, temperature)
+    vectors = made.items.weight[1 : N_ITEMS + 1]
+    for user in range(len(known)):
+        alone = sequence_packing.pack(sequence_packing.last_stretches(known.slice(user, user + 1), 5), learn=False)
+        with torch.no_grad():
+            state = made(alone, alone.targets)[0]
+            if temperature is None:
+                logits = state @ vectors.T
+            else:
+                unit = torch.nn.functional.normalize
+                logits = unit(state, dim=-1) @ unit(vectors, dim=-1).T / temperature
+            share = logits.log_softmax(dim=1)[0]
+        wanted = [-float(share[item - 1]) for item in taken[starts[user] : starts[user + 1]]]
+        assert found[user] == pytest.approx(np.mean(wanted), rel=1e-4)

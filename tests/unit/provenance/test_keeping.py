@@ -1,0 +1,274 @@
+"""Every made row knows its way back; an erased user is in no file, however often the erasure was cut off."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from leaven import rng
+from leaven.augmentation import Plan, Step
+from leaven.config import load
+from leaven.datasets.histories import Histories
+from leaven.errors import DataError
+from leaven.experiment import run
+from leaven.experiment.split_storage import load_split
+from leaven.provenance import erase, lineage
+from leaven.provenance import erasure as erasing
+from leaven.provenance.mixed_rows import mixed_places
+from leaven.run_folder import Run, create
+from leaven.simulator import Dirt, Shop
+from leaven.transforms.sequence.crop import Crop
+from leaven.transforms.sequence.mixup import Mixup
+from leaven.transforms.sequence.random_choice import OneOf
+
+SPEC = """
+name = "kept"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp", price = "price" }
+items = "shop/items.csv"
+item_columns = { item = "item_id", text = ["title"] }
+[recommender]
+kind = "popularity"
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+[[arm]]
+name = "layers"
+combine = "layered"
+[[arm.step]]
+use = "crop"
+copies = { kind = "uniform", factor = 2.0 }
+[[arm.step]]
+use = "windows"
+[[arm]]
+name = "in place"
+[[arm.step]]
+use = "drop"
+mode = "replace"
+[[arm.step]]
+use = "markov"
+where = "after"
+keep = ["validity", "copies", "surprisal", "rank_fidelity", "quota"]
+[[arm]]
+name = "mixed"
+[[arm.step]]
+use = "mixup"
+"""
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    """The folder of a finished run."""
+    where = tmp_path_factory.mktemp("kept")
+    Shop(users=120, items=60, days=120, seed=4).open().write(where / "shop", Dirt.typical(), pictures=False)
+    (where / "spec.toml").write_text(SPEC)
+    return run(load(where / "spec.toml"), where / "run").folder
+
+
+@pytest.fixture
+def copy(kept, tmp_path) -> Path:
+    return Path(shutil.copytree(kept, tmp_path / "run"))
+
+
+def rows(folder: Path, name: str) -> Histories:
+    return Histories.from_parquet(*sorted(folder.glob(f"arms/*/expanded/{name}-*.parquet")))
+
+
+def of_arm(folder: Path, arm: str, place: str) -> Histories:
+    return Histories.from_parquet(*sorted((folder / "arms" / arm / "expanded").glob(f"{place}-*.parquet")))
+
+
+def users(folder: Path) -> dict[int, str]:
+    """key -> user of the log."""
+    names = [f"u{number:06d}" for number in range(1000)]
+    return dict(zip(rng.user_keys(names).tolist(), names, strict=True))
+
+
+def a_test_user(folder: Path) -> str:
+    """A user of the test and of the training part."""
+    split = load_split(folder / "data")
+    both = split.test.histories.keys[np.isin(split.test.histories.keys, split.train.keys)]
+    return users(folder)[int(both[0])]
+
+
+def test_a_row_of_a_second_layer_leads_through_the_first_to_the_real_row(kept) -> None:
+    layers = {place: of_arm(kept, "layers", f"0{place}") for place in (0, 1, 2)}
+    real, crops, windows = (set(layers[place].keys.tolist()) for place in (0, 1, 2))
+    through = 0
+    for row in range(0, len(layers[2]), max(1, len(layers[2]) // 8)):
+        key = int(layers[2].keys[row])
+        links = lineage(kept, key).chains["layers"]
+        assert int(links[0].key, 16) == key
+        assert links[0].step == "windows"
+        assert int(links[-1].made_from, 16) in real
+        assert links[-1].made_from == links[-1].parent
+        for link in links:
+            assert set(link.preview["after"]) <= set(link.preview["before"])
+        through += len(links) == 2
+        assert len(links) == 1 or int(links[1].key, 16) in crops
+    assert through
+    assert not windows & crops
+
+
+def test_the_copy_and_the_part_are_those_that_the_step_made(kept) -> None:
+    crops = of_arm(kept, "layers", "01")
+    user = crops.parents[0]
+    copies = [lineage(kept, int(key)).chains["layers"][0].copy for key in crops.keys[crops.parents == user]]
+    assert copies == [0, 1]
+    windows = of_arm(kept, "layers", "02")
+    of_one = windows.keys[windows.parents == user]
+    found = [lineage(kept, int(key)).chains["layers"][0] for key in of_one[:4]]
+    assert [link.part for link in found] == [0, 1, 2, 3]
+
+
+def test_filters_say_again_what_they_said_and_by_which_figures(kept) -> None:
+    made = of_arm(kept, "in-place", "02")
+    link, *others = lineage(kept, f"{int(made.keys[0]):016x}").chains["in place"]
+    assert [one.filter for one in link.filters] == ["validity", "copies", "surprisal", "rank fidelity", "quota"]
+    assert all(one.kept for one in link.filters)
+    figures = link.filters[2].measured
+    assert figures["at least"] <= figures["nats an event"] <= figures["at most"]
+    assert [one.mode for one in others] in (["replace"], [])  # drop may have left the row as it was
+
+
+def test_a_user_leads_to_all_that_was_made_of_them(kept) -> None:
+    user = a_test_user(kept)
+    key = rng.user_keys([user])[0]
+    found = lineage(kept, user)
+    assert set(found.parts) >= {"train", "test"}
+    made = of_arm(kept, "layers", "02")
+    assert found.made["layers"]["windows"]["rows"] == int((made.parents == key).sum())
+    assert found.made["layers"]["crop"]["rows"] == 2
+
+
+def test_a_row_that_is_not_there_is_refused(kept) -> None:
+    with pytest.raises(DataError, match="'nobody'"):
+        lineage(kept, "nobody")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All that an erasure rewrites."""
+    files = [*folder.glob("data/*.parquet"), *folder.glob("arms/*/expanded/*.parquet"), folder / "records.parquet"]
+    told = [*folder.glob("stages/*.json"), folder / "facts.json", folder / "erased.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted([*files, *told])}
+
+
+def test_an_erased_user_is_in_no_file_and_everybody_else_is_as_before(kept, copy) -> None:
+    user = a_test_user(kept)
+    key = rng.user_keys([user])[0]
+    found = erase(copy, [user])
+    for path in copy.glob("**/*.parquet"):
+        if path.name not in ("catalog.parquet", "records.parquet"):
+            left, before = (Histories.from_parquet(one) for one in (path, kept / path.relative_to(copy)))
+            assert not (left.keys == key).any()
+            assert not (left.parents == key).any()
+            others = before.take(np.isin(before.keys, left.keys))
+            assert others.items.tolist() == left.items.tolist()
+            if "mixed" not in path.parts:
+                assert len(before) - len(left) == int(((before.keys == key) | (before.parents == key)).sum())
+    assert found.rows["train"] == 1
+    assert key not in pq.read_table(copy / "records.parquet")["user"].to_pylist()
+    assert "arms/baseline/seed-1" in found.trained
+    assert found.learned == {"in place": ["markov"]}
+
+
+def test_values_of_the_other_test_users_stay_theirs(kept, copy) -> None:
+    user = a_test_user(kept)
+    place = load_split(kept / "data").test.histories.keys.tolist().index(int(rng.user_keys([user])[0]))
+    erase(copy, [user])
+    name = "arms/baseline/seed-1/values.npz"
+    with np.load(kept / name) as before, np.load(copy / name) as after:
+        assert after["ndcg@5"].tolist() == np.delete(before["ndcg@5"], place).tolist()
+        assert len(load_split(copy / "data").test) == len(after["ndcg@5"])
+
+
+def test_no_mixed_row_holds_an_item_that_only_the_erased_user_can_have_lent(kept, copy) -> None:
+    user = a_test_user(kept)
+    key = rng.user_keys([user])[0]
+    train = load_split(kept / "data").train
+    lent = set(train.row(int(np.flatnonzero(train.keys == key)[0])).tolist())
+    real = dict(zip(train.keys.tolist(), range(len(train)), strict=True))
+    assert erase(copy, [user]).borrowed["mixed"] > 0
+    left = of_arm(copy, "mixed", "01")
+    for row in range(len(left)):
+        own = set(train.row(real[int(left.parents[row])]).tolist())
+        assert not (set(left.row(row).tolist()) - own) & lent
+
+
+def test_a_step_mixes_users_wherever_the_mixing_is_hidden() -> None:
+    plan = Plan(
+        [Crop(), OneOf((Crop(), Mixup())), Step(Crop(), reads="one of", name="after"), Step(Crop(), name="own")]
+    )
+    assert mixed_places(plan) == {2, 3}
+
+
+def test_an_erasure_that_was_cut_off_anywhere_is_finished_by_asking_again(kept, tmp_path, monkeypatch) -> None:
+    user = a_test_user(kept)
+    whole = Path(shutil.copytree(kept, tmp_path / "whole"))
+    erase(whole, [user])
+    written = Histories.to_parquet
+    for allowed in (0, 2, 5, 9):
+        cut = Path(shutil.copytree(kept, tmp_path / str(allowed)))
+        left = [allowed]
+
+        def failing(rows: Histories, path: Path, left: list[int] = left) -> None:
+            if not left[0]:
+                raise OSError("killed")
+            left[0] -= 1
+            written(rows, path)
+
+        monkeypatch.setattr(Histories, "to_parquet", failing)
+        with pytest.raises(OSError, match="killed"):
+            erase(cut, [user])
+        monkeypatch.setattr(Histories, "to_parquet", written)
+        with pytest.raises(DataError, match="cut off"):
+            create(cut, resume=True)
+        erase(cut, [user])
+        assert everything(cut) == everything(whole)
+        create(cut, resume=True)
+
+
+def test_a_user_who_is_not_there_or_no_longer_is_refused_and_nothing_changes(kept, copy) -> None:
+    before = {path: path.read_bytes() for path in copy.glob("**/*.*")}
+    with pytest.raises(DataError, match="nobody"):
+        erase(copy, ["nobody"])
+    assert {path: path.read_bytes() for path in copy.glob("**/*.*")} == before
+    user = a_test_user(kept)
+    erase(copy, [user])
+    with pytest.raises(DataError, match="erased before"):
+        erase(copy, [user])
+
+
+def test_nobody_is_erased_where_nobody_else_would_be_left(copy, monkeypatch) -> None:
+    everyone = load_split(copy / "data").test.histories.keys.tolist()
+    monkeypatch.setattr(erasing, "_keys", lambda users, wish: dict.fromkeys(everyone, "all"))
+    with pytest.raises(DataError, match="somebody else in test"):
+        erase(copy, ["all"])
+
+
+def test_lines_and_pairs_that_quote_the_user_are_gone(kept, copy) -> None:
+    facts = json.loads((copy / "facts.json").read_text())
+    quoted = [e["user"] for rule in facts["data"]["cleaning"] for e in rule["examples"] if "user" in e]
+    known = set(users(kept).values()) & set(quoted)
+    train = load_split(kept / "data").train
+    there = {users(kept).get(key) for key in train.keys.tolist()}
+    user = sorted(known & there)[0]
+    erase(copy, [user])
+    for path in (copy / "facts.json", copy / "stages" / "data.json", copy / "report.html"):
+        assert path.suffix == ".html" or user in (kept / path.relative_to(copy)).read_text()
+        assert user not in path.read_text()
+
+
+def test_an_erased_user_stays_out_when_the_split_is_made_again(kept, copy) -> None:
+    user = a_test_user(kept)
+    key = rng.user_keys([user])[0]
+    erase(copy, [user])
+    run(load(kept.parent / "spec.toml", ["split.control_share=0.2", "arm=[]"]), copy, resume=True)
+    split = load_split(copy / "data")
+    assert key not in split.train.keys
+    assert key not in split.test.histories.keys
+    assert Run(copy).facts()["comparison"]

@@ -1,0 +1,118 @@
+"""Rows to be judged: read in any form, refused where a judgement would be a made-up number."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bench.defects import HistoryLaw, TableLaw
+
+from leaven.datasets.histories import Histories, concat
+from leaven.errors import DataError, SpecError
+from leaven.quality.loading import read
+from leaven.quality.table_rows import Table
+
+REAL, HELD, NEW = (HistoryLaw().rows(60, key) for key in (1, 2, 3))
+TABLES = tuple(TableLaw().rows(60, key) for key in (1, 2, 3))
+
+
+def written(rows: Histories, path: Path, prefix: str = "i") -> Path:
+    frame = rows.to_pandas()
+    frame["user"], frame["item"] = frame["key"].astype(str), prefix + frame["item"].astype(str)
+    frame[["user", "item", "time"]].to_csv(path, index=False)
+    return path
+
+
+def test_logs_share_one_catalogue_by_their_original_ids(tmp_path: Path) -> None:
+    files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD), ("n", NEW))]
+    found = read(*files)
+    assert found.kind == "histories"
+    assert found.real.n_items == found.held_out.n_items == found.new.n_items
+    ids = sorted({f"i{item}" for rows in (REAL, HELD, NEW) for item in rows.items})
+    assert found.new.n_items == len(ids)
+    mine = {int(key): found.new.row(row).tolist() for row, key in enumerate(found.new.keys)}
+    theirs = {tuple(ids.index(f"i{item}") + 1 for item in NEW.row(row)) for row in range(len(NEW))}
+    assert {tuple(row) for row in mine.values()} == theirs
+
+
+def test_of_a_parquet_file_with_real_and_made_rows_the_made_ones_are_new(tmp_path: Path) -> None:
+    made = replace(NEW, origin=np.ones(len(NEW), np.int16))
+    for name, rows in (("r", REAL), ("h", HELD), ("n", concat([REAL, made]))):
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+    found = read(tmp_path / "r.parquet", tmp_path / "h.parquet", tmp_path / "n.parquet")
+    assert len(found.new) == len(NEW)
+    assert found.facts["real_rows_left_out_of_new"] == len(REAL)
+
+
+def test_other_catalogues_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="one catalogue"):
+        read(REAL, HELD, replace(NEW, n_items=NEW.n_items + 5))
+    files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD))]
+    with pytest.raises(DataError, match="100% of the new events"):
+        read(*files, written(NEW, tmp_path / "n.csv", prefix="other"))
+
+
+def test_a_log_beside_stored_histories_is_refused(tmp_path: Path) -> None:
+    REAL.to_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="the same form"):
+        read(tmp_path / "r.parquet", HELD, written(NEW, tmp_path / "n.csv"), "histories")
+
+
+@pytest.mark.parametrize(("real", "held", "new"), [(REAL, HELD, NEW), TABLES])
+def test_held_out_rows_that_are_training_rows_are_refused_with_their_number(real, held, new) -> None:
+    some = np.arange(15)
+    mixed = (
+        concat([held, real.take(some)])
+        if isinstance(held, Histories)
+        else Table({n: np.concatenate([c, real.columns[n][:15]]) for n, c in held.columns.items()})
+    )
+    with pytest.raises(DataError, match=r"15 of 75 held-out rows \(20%\)"):
+        read(real, mixed, new)
+
+
+def test_rows_that_are_alike_by_their_nature_are_no_overlap() -> None:
+    """Of two columns with two values each, unseen lines equal training lines without any leak."""
+    chance = np.random.default_rng(1)
+    tables = [Table({n: chance.choice(["a", "b"], 50) for n in ("x", "y")}) for _ in range(3)]
+    found = read(*tables)
+    assert found.facts["held_out_rows_equal_to_a_training_row"] == 50
+
+
+def test_empty_rows_are_left_out_and_counted() -> None:
+    empty = Histories.of([[], [1, 2]], n_items=NEW.n_items)
+    found = read(REAL, HELD, empty)
+    assert len(found.new) == 1
+    assert found.facts["empty_rows_new"] == 1
+
+
+def test_tables_come_from_csv_frames_and_mappings_alike(tmp_path: Path) -> None:
+    frame = pd.DataFrame(dict(TABLES[0].columns))
+    frame.to_csv(tmp_path / "real.csv", index=False)
+    for source in (tmp_path / "real.csv", frame, dict(TABLES[0].columns)):
+        found = read(source, TABLES[1], TABLES[2], "table")
+        assert list(found.real.columns) == list(TABLES[0].columns)
+        np.testing.assert_allclose(found.real.columns["x0"], TABLES[0].columns["x0"])
+        assert found.real.columns["shop"].tolist() == TABLES[0].columns["shop"].tolist()
+
+
+def test_other_columns_are_refused_and_named() -> None:
+    other = Table({("price" if name == "x0" else name): column for name, column in TABLES[2].columns.items()})
+    with pytest.raises(DataError, match="none called x0; also price"):
+        read(TABLES[0], TABLES[1], other)
+
+
+def test_a_word_among_numbers_and_infinite_numbers_are_refused() -> None:
+    words = Table({**TABLES[2].columns, "x0": np.array(["1.5", "many", ""] * 20)})
+    with pytest.raises(DataError, match="20 values that are none, such as 'many'"):
+        read(TABLES[0], TABLES[1], words)
+    endless = {**TABLES[2].columns, "x0": np.full(60, np.inf)}
+    with pytest.raises(DataError, match="60 infinite ones"):
+        read(TABLES[0], TABLES[1], endless)
+
+
+def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no-such"):
+        read(tmp_path / "no-such.csv", TABLES[1], TABLES[2], "table")
+    with pytest.raises(SpecError, match="histories, table, text or image"):
+        read(REAL, HELD, NEW, "poem")

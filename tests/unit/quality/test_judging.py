@@ -1,0 +1,163 @@
+"""A judgement: figures beside references, reasons for what has none, gates."""
+
+import builtins
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.defects import HISTORIES, HistoryLaw, TableLaw
+
+import leaven
+from leaven.cli.quality import judged
+from leaven.errors import DataError, GateError, SpecError
+from leaven.metrics.synthetic import Sample, Trait
+from leaven.quality import Figure, Gate, Judgement
+from leaven.quality.null_reference import deals, light, tail
+from leaven.quality.table_rows import Table
+
+QUICK = ["coverage", "copies", "novel_runs", "gaps"]
+REAL, HELD = (HistoryLaw().rows(200, key) for key in (1, 2))
+COPIES = HISTORIES["copier"](REAL, 200, 3)
+
+
+def judge(new=COPIES, **wish) -> Judgement:
+    return leaven.judge(REAL, HELD, new, **({"metrics": QUICK} | wish))
+
+
+FOUND = judge()
+
+
+def test_a_copier_is_red_in_the_group_that_is_for_it() -> None:
+    assert FOUND.lights["not copied"] == "red"
+    copies = FOUND["copies"]
+    assert (copies.value, copies.reference, copies.percentile) == (1.0, 0.0, 1.0)
+    assert copies.n == min(200, 200 - 200 // 3) // 2
+    assert FOUND["gaps"].light == "green"
+
+
+def test_the_same_seed_gives_the_same_judgement_and_another_other_halves() -> None:
+    assert judge() == FOUND
+    assert judge(seed=8)["coverage"].value != FOUND["coverage"].value
+
+
+def test_a_judgement_is_one_file_that_any_program_reads(tmp_path: Path) -> None:
+    told = json.loads(FOUND.write(tmp_path / "out").read_text())
+    assert {one["kind"] for one in told["figures"]} == set(QUICK)
+    assert told["lights"] == FOUND.lights
+    assert told["facts"]["rows"] == {"real": 200, "held_out": 200, "new": 200}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["judgement.json"]
+
+
+def test_gates_are_tried_on_values_and_ratios_and_refuse_with_exit_code_4() -> None:
+    found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_runs_ratio=0.5"])
+    assert [one.passed for one in found.gates] == [True, False, True]
+    with pytest.raises(GateError, match=r"max_copies=0\.05: 1") as refused:
+        found.refuse()
+    assert refused.value.exit_code == 4
+    judge(gates=["min_coverage=0.1"]).refuse()
+
+
+def test_a_figure_that_could_not_be_had_passes_no_gate() -> None:
+    untimed = [
+        leaven.Histories.of([[1, 2, 3, 4 + row % 30] for row in range(part, part + 90)], 130) for part in range(3)
+    ]
+    found = leaven.judge(*untimed, metrics=["gaps"], gates=["max_gaps=9"])
+    assert "places in a sequence" in found.skipped["gaps"]
+    assert not found.gates[0].passed
+    with pytest.raises(KeyError, match="places in a sequence"):
+        found["gaps"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("min_coverge=1", "coverage"), ("least_coverage=1", "min_ or max_"), ("min_coverage=much", "a number")],
+)
+def test_a_misspelt_gate_is_answered_with_the_right_one(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        judge(gates=[text])
+
+
+def test_too_few_rows_are_a_reason_for_each_metric_and_no_held_out_rows_an_error() -> None:
+    found = judge(COPIES.take(np.arange(10)))
+    assert not found.figures
+    assert "there are 10" in found.skipped["coverage"]
+    with pytest.raises(DataError, match="at least 30 rows"):
+        leaven.judge(REAL, HELD.take(np.arange(20)), COPIES)
+
+
+def test_without_scikit_learn_the_classifier_is_skipped_and_the_extra_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_import = builtins.__import__
+
+    def absent(name: str, *rest: object) -> object:
+        if name.startswith("sklearn"):
+            raise ImportError(name)
+        return real_import(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    assert "leaven[judge]" in judge(metrics=["classifier_auc"]).skipped["classifier_auc"]
+
+
+def test_constant_columns_and_gaps_of_a_table_are_told_and_do_no_harm() -> None:
+    def table(key: int) -> Table:
+        rows = TableLaw().rows(160, key)
+        gappy = np.where(np.arange(160) % 7 == key, np.nan, rows.columns["x0"])
+        return Table({**rows.columns, "x0": gappy, "same": np.ones(160), "word": np.full(160, "a")})
+
+    found = leaven.judge(table(1), table(2), table(3), metrics=["marginals", "pairs", "indd"])
+    assert found.facts["constant_columns"] == ["same", "word"]
+    assert len(found.figures) == 3
+    assert all(np.isfinite([one.value, one.reference]).all() for one in found.figures)
+
+
+def test_halves_are_disjoint_and_of_equal_size() -> None:
+    points = np.arange(41.0)[:, None]
+    pool = Sample(points, points, points, {})
+    for deal in deals(pool, pool, 20, 1):
+        assert len(deal.real) == len(deal.other) == len(deal.new) == 20
+        assert not np.intersect1d(deal.real.points, deal.other.points).size
+
+
+def test_the_tail_counts_the_halves_at_least_as_bad_in_the_metric_s_direction() -> None:
+    chance = np.arange(20.0)
+    assert tail(np.array([30.0]), chance, Trait("alike", "low")) == pytest.approx(1 / 21)
+    assert tail(np.array([30.0]), chance, Trait("alike", "high")) == pytest.approx(21 / 21)
+    assert tail(np.array([-1.0]), chance, Trait("alike", "high")) == pytest.approx(1 / 21)
+    assert tail(np.array([-1.0]), chance, Trait("alike", "real")) == pytest.approx(1 / 21)
+
+
+def test_lights_follow_rejection_and_distance() -> None:
+    trait = Trait("alike", "low", bearable=0.1)
+    assert light(0.9, 0.5, 0.2, trait) == "green"
+    assert light(0.55, 0.5, 0.04, trait) == "yellow"
+    assert light(0.9, 0.5, 0.04, trait) == "red"
+    assert light(0.9, 0.5, 0.04, Trait("alike", "low", ratio=True, bearable=1.0)) == "yellow"
+    assert light(0.9, 0.0, 0.04, Trait("alike", "low", ratio=True)) == "red"
+    assert light(0.9, 0.5, 0.04, Trait("private", "real", sanity=True)) == "none"
+
+
+def test_a_gate_is_written_as_it_was_read() -> None:
+    for text in ("min_coverage=0.8", "max_frechet_ratio=3"):
+        assert str(Gate.parse(text)) == text
+
+
+def test_the_screen_shows_lights_references_and_what_was_skipped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leaven.cli import output
+
+    monkeypatch.setenv("COLUMNS", "100")
+    found = judge(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
+    output.show(*judged(found))
+    out = capsys.readouterr().out
+    assert "○ not" in out
+    assert "● as real" in out
+    assert "check only" in out
+    assert "FAILED  max_copies=0" in out
+    assert len(out.splitlines()) < 25
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_every_figure_is_typed() -> None:
+    assert all(isinstance(one, Figure) for one in FOUND.figures)
+    assert FOUND["coverage"].ratio == pytest.approx(FOUND["coverage"].value / FOUND["coverage"].reference)

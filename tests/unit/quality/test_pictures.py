@@ -1,0 +1,122 @@
+"""Pictures are judged from folders, tables and arrays, in a space of our own or in that of FID."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bench.defects import PictureLaw
+from typer.testing import CliRunner
+
+import leaven
+from leaven.cli.app import app
+from leaven.datasets.images import Pictures, encoded
+from leaven.errors import DataError, SpecError
+from leaven.nn.inception import PictureVectors
+from leaven.quality import Beside
+from leaven.quality.image_rows import Photos
+from leaven.quality.loading import read
+
+pytest.importorskip("torch")
+REAL, HELD, NEW = (PictureLaw().rows(count, key) for count, key in ((60, 1), (90, 2), (60, 3)))
+MEANS = PictureVectors("FID", lambda pictures: np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32))
+QUICK = ["frechet", "copies", "misnamed"]
+
+
+def written(rows: Photos, folder: Path) -> Path:
+    """Pictures as files, in folders named after what they show."""
+    for place, (pixels, label) in enumerate(zip(rows.pixels, rows.labels, strict=True)):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / f"{place:03}.png").write_bytes(encoded(pixels, ".png"))
+    return folder
+
+
+def test_folders_say_what_their_pictures_show_and_broken_files_are_counted(tmp_path: Path) -> None:
+    folders = [written(one, tmp_path / name) for one, name in ((REAL, "real"), (HELD, "held"), (NEW, "new"))]
+    (folders[2] / "disc" / "broken.jpg").write_bytes(b"no picture")
+    (folders[2] / "disc" / "empty.jpg").write_bytes(b"")
+    found = read(*folders)
+    assert found.kind == "image"
+    assert isinstance(found.new, Photos)
+    assert sorted(found.new.labels) == sorted(NEW.labels)
+    assert found.new.pixels.shape[1:] == (64, 64, 3)
+    assert found.facts["unread_new_pictures"] == ["1 × not a picture, or a broken one", "1 × an empty file"]
+
+
+def test_tables_arrays_and_sets_of_pictures_are_read_alike(tmp_path: Path) -> None:
+    files = [(tmp_path / f"{place}.png") for place in range(len(NEW))]
+    for file, pixels in zip(files, NEW.pixels, strict=True):
+        file.write_bytes(encoded(pixels, ".png"))
+    table = tmp_path / "new.csv"
+    pd.DataFrame({"photo": [f.name for f in files], "kind": NEW.labels, "title": NEW.words}).to_csv(table, index=False)
+    found = read(REAL, HELD, table, "image", beside=Beside(column="photo", label="kind", words="title")).new
+    assert (list(found.labels), list(found.words)) == (list(NEW.labels), list(NEW.words))
+    np.testing.assert_array_equal(found.pixels, NEW.pixels)  # the smallest side is everybody's
+    guessed = read(REAL, HELD, table, "image").new
+    np.testing.assert_array_equal(guessed.pixels, NEW.pixels)
+    pictures = Pictures.of(np.array(NEW.pixels), np.arange(len(NEW), dtype=np.int32))
+    assert read(REAL.pixels, HELD.pixels, pictures).new.labels[:2] == ["", "1"]
+    with pytest.raises(DataError, match="a column 'shows'"):
+        read(REAL, HELD, table, "image", beside=Beside(label="shows"))
+    with pytest.raises(DataError, match="column of files"):
+        read(REAL, HELD, {"a": ["x", "y"]}, "image")
+
+
+def test_a_side_without_a_picture_and_held_out_training_pictures_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("photo\nnone.png\ngone.png\n")
+    with pytest.raises(DataError, match="2 × no such file"):
+        read(REAL, HELD, tmp_path / "new.csv", "image")
+    mixed = Photos.of(np.concatenate([HELD.pixels, REAL.pixels[:20]]))
+    with pytest.raises(DataError, match="20 of 110 held-out rows"):
+        read(REAL, mixed, NEW)
+
+
+def test_an_encoder_for_another_kind_and_words_without_pictures_are_refused() -> None:
+    with pytest.raises(SpecError, match="of use for image"):
+        leaven.judge(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
+    with pytest.raises(SpecError, match="of use for histories"):
+        leaven.judge(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
+    with pytest.raises(DataError, match="a file of weights"):
+        leaven.judge(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
+
+
+def test_a_distance_is_called_fid_only_where_the_network_is_that_of_fid() -> None:
+    ours = leaven.judge(REAL, HELD, NEW, metrics=QUICK)
+    assert ours["frechet"].more["called"] == "Fréchet distance in our encoder"
+    assert "4 kinds of 60 training pictures" in ours.facts["encoder"]
+    theirs = leaven.judge(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
+    assert theirs["frechet"].more["called"] == "FID"
+    from leaven.metrics.synthetic.distribution_distances import frechet
+
+    pool = HELD.pixels.mean(axis=(1, 2))
+    whole = theirs["frechet"].more["of_all"]
+    spread = frechet(NEW.pixels.mean(axis=(1, 2)), pool)
+    assert whole == pytest.approx(spread, rel=0.5)  # the fold, a third of the held-out pictures, is left out
+
+
+def test_without_labels_the_net_learns_which_side_is_up_and_kinds_are_skipped() -> None:
+    bare = [replace(one, labels=[""] * len(one), words=[""] * len(one)) for one in (REAL, HELD, NEW)]
+    found = leaven.judge(*bare, metrics=[*QUICK, "words_match"])
+    assert "which side" in found.facts["encoder"]
+    assert set(found.skipped) == {"misnamed", "words_match"}
+
+
+def test_copies_are_known_after_compression_and_shown_beside_their_source(tmp_path: Path) -> None:
+    real, held = written(REAL, tmp_path / "real"), written(HELD, tmp_path / "held")
+    new = written(NEW, tmp_path / "new")
+    chance = np.random.default_rng(1)
+    copied = np.clip(REAL.pixels[:1] + chance.integers(-3, 4, REAL.pixels[:1].shape), 0, 255).astype(np.uint8)
+    (new / "copy.png").write_bytes(encoded(copied[0], ".png"))
+    asked = ["judge", "--kind", "image", "--real", str(real), "--held-out", str(held), "--new", str(new)]
+    asked += ["--metric", "copies", "--metric", "indd", "--drop-copies", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "out" / "judgement.json").read_text())
+    assert [Path(one["row"]).name for one in told["copies"]] == ["copy.png"]
+    assert len((tmp_path / "out" / "new-without-copies.txt").read_text().splitlines()) == len(NEW)
+    assert all(len(pair["pictures"]) == 2 for pair in told["looks"]["neighbours"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2 * len(told["looks"]["neighbours"])
+    assert "What a denoiser takes away" in page

@@ -1,0 +1,45 @@
+"""Which figure told the effect: ranks by hand, and an interval that knows how few arms there are."""
+
+import numpy as np
+import pytest
+
+from leaven.quality.utility_correlation import goodness, interval, predictions, spearman
+
+
+def arm(value: float, better: str = "low", kind: str = "frechet") -> dict:
+    return {"figures": [{"kind": kind, "value": value, "reference": 0.5, "better": better}]}
+
+
+def test_the_figure_that_ranks_arms_as_their_lifts_do_comes_first() -> None:
+    values = {"a": 0.1, "b": 0.3, "c": 0.2, "d": 0.9, "e": 0.7}
+    lifts = {"a": 0.5, "c": 0.4, "b": 0.3, "e": 0.2, "d": -0.1}
+    found = predictions({name: arm(value) for name, value in values.items()}, lifts)
+    assert found["arms"] == 5
+    assert found["figures"][0]["rho"] == 1.0
+    assert 0 < found["figures"][0]["low"] < found["figures"][0]["high"] < 1
+    turned = predictions({name: arm(value, "high") for name, value in values.items()}, lifts)
+    assert turned["figures"][0]["rho"] == -1.0
+
+
+def test_a_figure_of_real_rows_is_good_where_it_is_near_to_them() -> None:
+    assert goodness({"value": 0.7, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
+    assert goodness({"value": 0.3, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
+
+
+def test_three_arms_and_figures_that_do_not_vary_tell_nothing() -> None:
+    assert predictions({name: arm(1.0) for name in "abc"}, dict.fromkeys("abc", 0.1))["figures"] == []
+    assert predictions({name: arm(1.0) for name in "abcd"}, dict.fromkeys("abcd", 0.1))["figures"] == []
+
+
+def test_spearman_agrees_with_scipy_and_the_interval_holds_what_it_promises() -> None:
+    from scipy.stats import spearmanr
+
+    chance = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        a = chance.standard_normal(12)
+        b = 0.5 * a + chance.standard_normal(12)
+        assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
+        low, high = interval(spearman(a, b), 12)
+        held += low < 0.43 < high  # Spearman's rho of a normal law with correlation 0.447
+    assert held >= 180

@@ -1,0 +1,96 @@
+"""Texts are judged as rows of words; copies are named, and dropped on request."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bench.defects import TextLaw
+from typer.testing import CliRunner
+
+import leaven
+from leaven.cli.app import app
+from leaven.datasets.histories import Histories
+from leaven.errors import DataError, SpecError
+from leaven.metrics.synthetic.text_featurizer import TextEncoder
+from leaven.quality import Beside
+from leaven.quality.text_rows import together
+
+REAL, HELD = TextLaw().rows(150, 1), TextLaw().rows(120, 2)
+NEW = [*TextLaw().rows(100, 3), *REAL[:20]]
+
+
+def test_texts_share_one_vocabulary_without_regard_to_capitals() -> None:
+    first, second = together([["Red mug, red LID"], ["blue mug"]])
+    assert first.words.row(0).tolist() == [1, 2, 3, 1, 4]
+    assert second.words.row(0).tolist() == [5, 2]
+    np.testing.assert_allclose(first.signs[0], [np.log1p(16), 4 / 16, 0, 1 / 16])
+
+
+def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
+    found = leaven.judge(REAL, HELD, NEW, metrics=["copies", "coverage"])
+    assert found.kind == "text"
+    copied = {one["row"]: one["of"] for one in found.copies}
+    assert {place: place - 100 for place in range(100, 120)}.items() <= copied.items()
+    kept = found.drop_copies(tmp_path).read_text().splitlines()
+    assert kept == [text for place, text in enumerate(NEW) if place not in copied]
+
+
+def test_a_file_of_lines_and_a_column_of_a_table_are_read_alike(tmp_path: Path) -> None:
+    for name, texts in (("real", REAL), ("held", HELD), ("new", NEW)):
+        (tmp_path / f"{name}.txt").write_text("\n".join(texts))
+        pd.DataFrame({"id": range(len(texts)), "title": texts, "brand": "x"}).to_csv(tmp_path / f"{name}.csv")
+    lines = leaven.judge(*(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"])
+    sources = [tmp_path / f"{n}.csv" for n in ("real", "held", "new")]
+    cells = leaven.judge(*sources, "text", metrics=["frechet"], beside=Beside(column="title"))
+    assert lines["frechet"] == cells["frechet"]
+    with pytest.raises(DataError, match="brand"):
+        leaven.judge(*sources, "text", metrics=["frechet"])
+    with pytest.raises(SpecError, match="column"):
+        leaven.judge(*sources, "table", metrics=["frechet"], beside=Beside(column="title"))
+
+
+def test_the_command_writes_a_page_a_judgement_and_the_rows_that_copy_nobody(tmp_path: Path) -> None:
+    frames = {}
+    for name, seed in (("real", 1), ("held", 2), ("new", 3)):
+        chance = np.random.default_rng(seed)
+        users = np.repeat(np.arange(60), 6)
+        items = chance.integers(0, 40, 360)
+        frames[name] = pd.DataFrame(
+            {"user_id": users, "item_id": items, "timestamp": 1_600_000_000 + np.arange(360) * 50}
+        )
+    frames["new"].loc[:5, "item_id"] = frames["real"].loc[:5, "item_id"]
+    for name, frame in frames.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    asked = ["judge", "--out", str(tmp_path / "out"), "--drop-copies", "--metric", "copies"]
+    for option, name in (("--real", "real"), ("--held-out", "held"), ("--new", "new")):
+        asked += [option, str(tmp_path / f"{name}.csv")]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "1 rows copy a real one" in done.output
+    assert json.loads((tmp_path / "out" / "judgement.json").read_text())["copies"] == [{"row": "0", "of": "0"}]
+    assert "<h1" in (tmp_path / "out" / "report.html").read_text()
+    kept = pd.read_csv(tmp_path / "out" / "new-without-copies.csv").sort_values("user", kind="stable")
+    assert set(kept["user"]) == set(range(1, 60))
+    assert kept["item"].tolist() == frames["new"]["item_id"][6:].tolist()
+
+
+def test_words_that_no_training_text_has_weigh_nothing() -> None:
+    rows = Histories.of([[1, 2], [2, 3], [1, 3, 4]], 6)
+    encoder = TextEncoder.fit(rows, 1, width=2)
+    strange = Histories.of([[5, 6], [1, 2]], 6)
+    points = encoder.points(strange)
+    assert not points[0].any()
+    assert points[1].any()
+    features, names = encoder.features(strange)
+    assert names[2] == "unknown words"
+    np.testing.assert_allclose(features[:, 2], [1.0, 0.0])
+    with pytest.raises(DataError, match="share a word"):
+        TextEncoder.fit(Histories.of([[1], [2]], 2), 1)
+
+
+def test_a_file_without_texts_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n \n")
+    with pytest.raises(DataError, match="at least one text"):
+        leaven.judge(tmp_path / "empty.txt", HELD, NEW, "text")

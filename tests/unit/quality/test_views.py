@@ -1,0 +1,77 @@
+"""Words that a plan changed are held against the pictures of their items."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench.defects import HistoryLaw, PictureLaw
+
+from leaven.augmentation import Plan, Step
+from leaven.config import Arm, Spec
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import HeldOut
+from leaven.datasets.images import encoded
+from leaven.experiment.preparation import Prepared
+from leaven.experiment.synthetic_quality import judge_arms
+from leaven.ingest import Source
+from leaven.quality import Judging
+from leaven.quality.image_text_consistency import PicturedItems
+from leaven.quality.result import Figure
+from leaven.registry import made
+from leaven.run_folder import Run
+from leaven.splits.log_splits import Split
+
+pytest.importorskip("torch")
+ITEMS = PictureLaw().rows(300, 5)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory) -> Catalog:
+    folder = tmp_path_factory.mktemp("pictures")
+    for place, pixels in enumerate(ITEMS.pixels):
+        (folder / f"{place}.png").write_bytes(encoded(pixels, ".png"))
+    images = [f"{place}.png" for place in range(len(ITEMS))]
+    images[3] = "gone.png"
+    kinds = sorted(set(ITEMS.labels))
+    codes = np.array([0, *(kinds.index(one) + 1 for one in ITEMS.labels)], np.int32)
+    ids = [f"i{place:03}" for place in range(len(ITEMS))]
+    return Catalog(ids, {"title": list(ITEMS.words)}, codes, kinds, images=images, folder=folder)
+
+
+def test_words_of_other_items_do_not_match_and_the_same_words_are_no_change(catalog) -> None:
+    items = PicturedItems.of(catalog, 1)
+    assert isinstance(items, PicturedItems)
+    assert 3 not in items.items
+    assert len(items.items) == pytest.approx(150, abs=1)
+    title = catalog.words["title"]
+    turned = replace(catalog, words={"title": [*title[7:], *title[:7]]})
+    told = items.figure(turned, 20)
+    assert isinstance(told, Figure)
+    assert (told.light, told.group) == ("red", "consistent")
+    assert told.value < told.reference - 0.1
+    longer = replace(catalog, words={"title": [f"{one} new" for one in title]})
+    kept = items.figure(longer, 20)
+    assert isinstance(kept, Figure)
+    assert kept.light == "green"
+    assert "needs 40" in str(items.figure(catalog, 20))
+
+
+def test_without_pictures_or_with_few_of_them_the_reason_is_told(catalog) -> None:
+    assert "words and pictures" in str(PicturedItems.of(replace(catalog, images=None), 1))
+    few = replace(catalog, images=[*catalog.images[:20], *[""] * 280])
+    assert "there are 19" in str(PicturedItems.of(few, 1))
+
+
+def test_a_run_judges_arms_that_change_words_alone(catalog, tmp_path) -> None:
+    rows = replace(HistoryLaw().rows(60, 1), catalog=catalog)
+    nobody = HeldOut(
+        rows.take(np.zeros(0, np.int64)), *(np.zeros(0, t) for t in (np.int32, np.int64)), np.zeros(1, int)
+    )
+    prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
+    plan = Plan([Step(made("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="replace", p=1.0)])
+    spec = Spec("small", Source("log.csv"), judge=Judging(gates=("min_words_match=0.99",)))
+    found = judge_arms(spec, prepared, Run(tmp_path), [(Arm("words", plan), lambda: rows, "mark")], lambda *_: None)
+    (figure,) = found["arms"]["words"]["figures"]
+    assert figure["kind"] == "words_match"
+    assert figure["value"] < figure["reference"]
+    assert not found["arms"]["words"]["gates"][0]["passed"]

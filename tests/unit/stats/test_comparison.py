@@ -1,0 +1,193 @@
+"""A comparison finds what is there, and nothing where there is nothing."""
+
+import json
+
+import numpy as np
+import pytest
+from unit.compare.worlds import world
+
+from leaven.errors import DataError, SpecError
+from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Question, as_facts, compare
+
+QUICK = Question("ndcg@10", smallest_lift=0.01, key=7, draws=400, flips=400)
+TRIALS = 200
+
+
+def false_claims(seeds: int, training: float, smallest_lift: float = 0.0) -> float:
+    """Share of worlds without any effect in which at least one of three arms is said to have helped."""
+    claims = 0
+    for trial in range(TRIALS):
+        question = Question("m", smallest_lift=smallest_lift, key=trial, draws=400, flips=400)
+        values = world(trial, {"a": 0.0, "b": 0.0, "c": 0.0}, seeds=seeds, training=training)
+        claims += any(effect.verdict == HELPED for effect in compare(values, question).effects)
+    return claims / TRIALS
+
+
+@pytest.mark.parametrize(("seeds", "training"), [(3, 0.0), (3, 1.0), (3, 3.0), (2, 1.0), (5, 1.0)])
+def test_of_three_useless_arms_one_is_said_to_help_in_at_most_six_of_a_hundred_worlds(seeds, training) -> None:
+    assert false_claims(seeds, training) <= 0.06
+
+
+def plain_interval(values: dict[str, np.ndarray], trial: int) -> tuple[float, float]:
+    """What the field does: seeds drawn with replacement, then users."""
+    chance = np.random.default_rng(trial)
+    difference = values["a"] - values["baseline"]
+    seeds, users = difference.shape
+    drawn_seeds = chance.integers(0, seeds, (300, seeds))
+    drawn_users = chance.integers(0, users, (300, users))
+    means = [difference[s][:, u].mean() for s, u in zip(drawn_seeds, drawn_users, strict=True)]
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def test_resampling_three_seeds_alone_would_miss_the_truth_far_too_often() -> None:
+    plain, ours = [], []
+    for trial in range(100):
+        values = world(trial, {"a": 0.0}, seeds=3, training=3.0)
+        low, high = plain_interval(values, trial)
+        effect = compare(values, QUICK).effects[0]
+        plain.append(low <= 0 <= high)
+        ours.append(effect.difference_low <= 0 <= effect.difference_high)
+    assert np.mean(plain) < 0.85
+    assert np.mean(ours) > 0.9
+
+
+def test_with_one_seed_the_luck_of_training_is_taken_for_an_effect_and_the_words_say_so() -> None:
+    assert false_claims(1, 3.0) > 0.2  # the trap itself: why three seeds are asked for
+    effect = compare(world(1, {"a": 0.5}, seeds=1), QUICK).effects[0]
+    assert "not another training" in effect.words
+
+
+def test_a_planted_lift_is_found_nearly_always() -> None:
+    found = [compare(world(trial, {"a": 0.2}, training=0.5), QUICK).effects[0].verdict == HELPED for trial in range(40)]
+    assert np.mean(found) >= 0.9
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    effects = [compare(world(t, {"a": 0.1, "b": 0.0}, training=1.0), QUICK).effects[0] for t in range(TRIALS)]
+    covered = np.mean([effect.difference_low <= 0.1 / 3 <= effect.difference_high for effect in effects])
+    assert 0.90 <= covered <= 0.99
+
+
+def test_figures_are_those_that_a_person_would_work_out() -> None:
+    base = np.array([[0.0, 0.5, 1.0, 0.5], [0.0, 0.5, 1.0, 0.5]])
+    arm = np.array([[0.5, 0.5, 1.0, 0.0], [0.5, 0.5, 1.0, 0.5]])
+    effect = compare({"baseline": base, "a": arm}, QUICK).effects[0]
+    assert (effect.mean, effect.baseline_mean) == pytest.approx((4.5 / 8, 4 / 8))
+    assert effect.lift == pytest.approx(0.5 / 4)
+    assert (effect.better, effect.equal, effect.worse) == (1 / 4, 2 / 4, 1 / 4)
+    assert effect.lift_by_seed == pytest.approx((0.0, 0.25))
+    assert effect.effect_size == pytest.approx(0.0625 / np.std([0.5, 0, 0, -0.25], ddof=1))
+    assert (effect.users, effect.seeds, effect.verdict) == (4, 2, TOO_LITTLE)
+    assert "Only 4 users" in effect.words
+
+
+def test_pairing_sees_what_unpaired_samples_cannot() -> None:
+    chance = np.random.default_rng(1)
+    taste = chance.random((1, 400)).repeat(2, axis=0)
+    values = {"baseline": taste, "a": taste + 0.02 + chance.normal(0, 0.02, (2, 400))}
+    paired = compare(values, QUICK).effects[0]
+    shuffled = {"baseline": taste, "a": chance.permutation(values["a"], axis=1)}
+    unpaired = compare(shuffled, QUICK).effects[0]
+    assert paired.verdict == HELPED
+    assert unpaired.verdict == TOO_LITTLE
+    assert paired.high - paired.low < (unpaired.high - unpaired.low) / 5
+
+
+def test_harm_is_called_harm() -> None:
+    assert compare(world(1, {"a": -0.3}), QUICK).effects[0].verdict == HARMED
+
+
+def test_equal_arms_show_no_difference() -> None:
+    values = world(1, {}, users=2000)
+    values["a"] = values["baseline"] + np.random.default_rng(2).normal(0, 0.01, values["baseline"].shape)
+    effect = compare(values, QUICK).effects[0]
+    assert effect.verdict == NO_DIFFERENCE
+    assert "ruled out" in effect.words
+
+
+def test_a_sure_gain_below_what_matters_is_not_called_help() -> None:
+    values = world(1, {}, users=2000)
+    values["a"] = values["baseline"] * 1.02
+    question = Question("m", smallest_lift=0.05, key=1, draws=400, flips=400)
+    effect = compare(values, question).effects[0]
+    assert effect.low > 0
+    assert effect.verdict == NO_DIFFERENCE
+
+
+def test_nothing_helped_where_the_seeds_disagree() -> None:
+    values = world(1, {"a": 0.0, "b": 0.0}, seeds=2, users=3000)
+    values["a"] = values["baseline"] + np.array([[0.2], [-0.01]])
+    values["b"] = values["baseline"]
+    effect = compare(values, QUICK).effects[0]
+    assert not effect.seeds_agree
+    assert effect.verdict == TOO_LITTLE
+    assert "seeds disagree" in effect.words
+
+
+def test_segments_show_whom_it_helped() -> None:
+    values = world(1, {"a": 0.0}, users=1200)
+    cold = np.arange(1200) % 3 == 0
+    values["a"][:, cold] += 0.2
+    labels = np.where(cold, "cold item", "head item")
+    found = {e.segment: e for e in compare(values, QUICK, {"next item": labels}).segments}
+    assert list(found) == ["head item", "cold item"]
+    assert found["cold item"].verdict == HELPED
+    assert found["head item"].verdict != HELPED
+    assert (found["cold item"].users, found["head item"].users) == (400, 800)
+    assert found["cold item"].by == "next item"
+
+
+def test_each_arm_also_stands_against_the_control() -> None:
+    values = world(1, {"repeat": 0.2, "a": 0.2, "b": 0.5})
+    comparison = compare(values, QUICK)
+    assert [e.arm for e in comparison.effects] == ["repeat", "a", "b"]
+    assert [(e.arm, e.against) for e in comparison.against_control] == [("a", "repeat"), ("b", "repeat")]
+    assert [e.verdict for e in comparison.against_control] == [TOO_LITTLE, HELPED]
+
+
+def test_the_same_key_gives_the_same_answer_and_an_arm_s_answer_holds_without_the_others_intervals() -> None:
+    values = world(1, {"a": 0.1, "b": 0.0})
+    assert compare(values, QUICK) == compare(values, QUICK)
+    other = Question("ndcg@10", key=8, draws=400, flips=400)
+    assert compare(values, QUICK).effects[0].low != compare(values, other).effects[0].low
+
+
+def test_a_baseline_of_nothing_but_zeros_is_survived() -> None:
+    values = {"baseline": np.zeros((2, 50)), "a": np.zeros((2, 50)), "b": np.full((2, 50), 0.1)}
+    same, more = compare(values, QUICK).effects
+    assert (same.lift, same.p, same.verdict) == (0.0, 1.0, NO_DIFFERENCE)
+    assert more.as_dict()["lift"] is None
+    json.dumps(as_facts(compare(values, QUICK)), allow_nan=False)
+
+
+def test_facts_can_be_written_as_json_and_hold_every_metric() -> None:
+    values = world(1, {"repeat": 0.0, "a": 0.2}, users=60)
+    second = Question("recall@10", key=7, draws=400, flips=400)
+    facts = as_facts(compare(values, QUICK), [compare(values, second)])
+    assert list(facts["metrics"]) == ["ndcg@10", "recall@10"]
+    assert facts["effects"][1]["arm"] == "a"
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: {"base": v["baseline"]}, "'baseline'"),
+        (lambda v: v | {"a": v["a"][:, :-1]}, r"\(3, 300\)"),
+        (lambda v: v | {"a": v["a"] * np.nan}, "a number for every user"),
+        (lambda v: {arm: table[:, :0] for arm, table in v.items()}, "at least one"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_refused(change, message) -> None:
+    with pytest.raises(DataError, match=message):
+        compare(change(world(1, {"a": 0.0})), QUICK)
+
+
+def test_labels_of_other_users_are_refused() -> None:
+    with pytest.raises(DataError, match="300 labels"):
+        compare(world(1, {"a": 0.0}), QUICK, {"history": np.array(["short"])})
+
+
+def test_a_smallest_lift_in_per_cent_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"0\.01 is 1 %"):
+        Question("m", smallest_lift=1.0)
