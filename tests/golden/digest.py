@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,19 @@ def of_table(table: Any) -> str:
 
 def _flat(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+@contextmanager
+def plain_opencv() -> Iterator[None]:
+    """OpenCV without the code of newer processors, whose fused products round some levels of a warp otherwise."""
+    import cv2
+
+    before = cv2.useOptimized()
+    cv2.setUseOptimized(False)
+    try:
+        yield
+    finally:
+        cv2.setUseOptimized(before)
 
 
 def pinned() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.golden.digest import digest, of_histories, of_samples, of_table, rounded
+from tests.golden.digest import digest, of_histories, of_samples, of_table, plain_opencv, rounded
 
 import leaven
 from leaven import registry, seeds
@@ -298,4 +298,5 @@ def cases() -> list[tuple[str, str]]:
 
 def digests_of(family: str, kind: str) -> dict[str, str]:
     """What is drawn -> its digest."""
-    return simulator(kind) if family == "simulator" else FAMILIES[family](kind)
+    with plain_opencv():
+        return simulator(kind) if family == "simulator" else FAMILIES[family](kind)

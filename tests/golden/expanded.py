@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from tests.golden.digest import digest, of_table
+from tests.golden.digest import digest, of_table, plain_opencv
 
 from leaven.data.shop import Dirt, Shop
 from leaven.experiment import expand_arm
@@ -124,7 +124,7 @@ SPECS = {
 
 def digests_of(name: str) -> dict[str, str]:
     """The data and the files of the arm's folder by name -> digest of their columns."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, plain_opencv():
         folder, pictures = Path(scratch), name == "items"
         world = Shop(users=100, items=24 if pictures else 60, days=200, seed=5).open()
         world.write(folder / "shop", Dirt.typical(), pictures=pictures)

@@ -5,6 +5,7 @@ from tests.golden.digest import pinned
 from tests.golden.expanded import SPECS, digests_of
 
 pytest.importorskip("cv2", reason="pictures are read and warped by OpenCV: pip install 'leaven[image]'")
+pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 FIX = "an intended change: `python -m tests.golden.regenerate` pins the digests"
 
 
