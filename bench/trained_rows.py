@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-os.environ |= dict.fromkeys(THREADS, "1")
+if __name__ == "__main__":  # before NumPy and torch are loaded; other benchmarks keep their threads
+    os.environ |= dict.fromkeys(THREADS, "1")
 
 import numpy as np  # noqa: E402
 from tests.golden import draws  # noqa: E402
@@ -198,13 +199,14 @@ def measured() -> dict[str, dict[str, str]]:
     """ "family/kind" -> what -> digest."""
     import torch
 
+    threads, found = torch.get_num_threads(), {}
     torch.set_num_threads(1)
-    found = {}
     for family, (digests, kinds) in CASES.items():
         for kind in kinds:
             begun = time.perf_counter()
             found[f"{family}/{kind}"] = digests(kind)
             print(f"{family}/{kind}: {time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
+    torch.set_num_threads(threads)
     return found
 
 
@@ -221,12 +223,12 @@ def differences(before: dict[str, dict[str, str]], after: dict[str, dict[str, st
     return lines
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Write digests, or compare two files of them; exit code 1 where they differ."""
     parser = argparse.ArgumentParser(prog="bench.trained_rows", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="where the digests go, as JSON")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("BEFORE", "AFTER"))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.compare:
         before, after = (json.loads(path.read_text(encoding="utf-8")) for path in given.compare)
         lines = differences(before, after)
@@ -240,4 +242,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
