@@ -1,0 +1,136 @@
+"""Digests of what the expansion stage writes for three specs on small simulated shops.
+
+The columns of the Parquet files are digested, not their bytes, which depend on the version of pyarrow.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from tests.golden.digest import digest, of_table, plain_opencv
+
+from leaven.data.shop import Dirt, Shop
+from leaven.experiment import expand_arm
+from leaven.spec import load
+
+DATA = """
+name = "golden"
+[data]
+interactions = "shop/interactions.csv"
+columns = { user = "user_id", item = "item_id", time = "timestamp", price = "price", quantity = "quantity" }
+items = "shop/items.csv"
+"""
+HISTORIES = """
+item_columns = { item = "item_id", text = ["title"], category = "category", price = "price", born = "born" }
+[recommender]
+kind = "itemknn"
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+[[arm]]
+name = "golden"
+combine = "layered"
+[[arm.step]]
+use = "crop"
+[[arm.step]]
+use = "markov"
+copies = { kind = "balanced" }
+[[arm.step]]
+use = "windows"
+reads = "real"
+[[arm.step]]
+use = "mixup"
+copies = { kind = "random" }
+[[arm.step]]
+use = "substitute"
+name = "swapped"
+reads = "crop"
+keep = ["validity", "copies"]
+[[arm.step]]
+use = "jitter"
+mode = "replace"
+p = 0.5
+"""
+ITEMS = """
+item_columns = { item = "item_id", text = ["title"], category = "category", image = "image" }
+[recommender]
+kind = "multimodal"
+[evaluate]
+metrics = ["ndcg@5"]
+seeds = 1
+[[arm]]
+name = "golden"
+[[arm.step]]
+use = "reorder"
+[[arm.step]]
+use = "units"
+[[arm.step]]
+use = "misspell"
+copies = { kind = "uniform", factor = 2 }
+[[arm.step]]
+use = "words.swap"
+mode = "replace"
+p = 0.5
+[[arm.step]]
+use = "brightness"
+guard = false
+[[arm.step]]
+use = "pictures.rotate"
+mode = "replace"
+p = 0.5
+[[arm.step]]
+use = "cutmix"
+"""
+CLICKS = """
+item_columns = { item = "item_id", category = "category", price = "price" }
+[samples]
+ratio = 3
+most_positives = 300
+[recommender]
+kind = "popularity"
+[evaluate]
+seeds = 1
+[[arm]]
+name = "golden"
+combine = "layered"
+[[arm.step]]
+use = "noise"
+alpha = 2.0
+bounded = false
+[[arm.step]]
+use = "repeat"
+copies = { kind = "balanced", towards = "category", most_copies = 2 }
+[[arm.step]]
+use = "swap_noise"
+[[arm.step]]
+use = "row_mixup"
+[[arm.step]]
+use = "marginals"
+copies = { kind = "balanced", towards = "class" }
+[[arm.step]]
+use = "feature_mask"
+mode = "replace"
+p = 0.5
+"""
+SPECS = {
+    "histories": DATA + HISTORIES,
+    "items": DATA + ITEMS,
+    "clicks": 'task = "clicks"\n' + DATA + CLICKS,
+}
+"""Name -> spec with one arm, "golden"."""
+
+
+def digests_of(name: str) -> dict[str, str]:
+    """The data and the files of the arm's folder by name -> digest of their columns."""
+    with tempfile.TemporaryDirectory() as scratch, plain_opencv():
+        folder, pictures = Path(scratch), name == "items"
+        world = Shop(users=100, items=24 if pictures else 60, days=200, seed=5).open()
+        world.write(folder / "shop", Dirt.typical(), pictures=pictures)
+        (folder / "spec.toml").write_text(SPECS[name], encoding="utf-8")
+        run = expand_arm(load(folder / "spec.toml"), "golden", folder / "run")
+        made = sorted(run.arm("golden").rglob("*.parquet"))
+        data = sorted((folder / "run" / "data").rglob("*.parquet"))
+        found = {f"{path.parent.name}/{path.name}": of_table(pq.read_table(path)) for path in made}
+        return found | {"data": digest([of_table(pq.read_table(path)) for path in data])}
