@@ -32,8 +32,8 @@ from tests.golden.digest import digest, of_histories, of_samples  # noqa: E402
 
 import leaven  # noqa: E402
 from leaven import registry  # noqa: E402
-from leaven.contracts import Training  # noqa: E402
-from leaven.data.pictures import Pictures  # noqa: E402
+from leaven.datasets.images import Pictures  # noqa: E402
+from leaven.protocols import Training  # noqa: E402
 
 KEY = 7
 SIZES: dict[str, Any] = {

@@ -26,12 +26,12 @@ import numpy as np
 from tests.golden.digest import digest, of_histories, of_samples, of_table, plain_opencv, rounded
 
 import leaven
-from leaven import registry, seeds
-from leaven.data.pictures import Pictures
-from leaven.data.samples import Samples
-from leaven.data.shop import Dirt, Shop, first_order
-from leaven.data.shop.pictures import draw_picture, png
-from leaven.plan import Plan, Step, catalog_views, epoch_rows, expand
+from leaven import registry, rng
+from leaven.augmentation import Plan, Step, catalog_views, epoch_rows, expand
+from leaven.datasets.images import Pictures
+from leaven.datasets.samples import Samples
+from leaven.simulator import Dirt, Shop, first_order
+from leaven.simulator.item_images import draw_picture, png
 
 SEED, N_ITEMS = 7, 40
 LEFT_OUT = {
@@ -63,8 +63,8 @@ BRANDS = ("Nivea", "Nivea", "妮维雅", "Burt's Bees")
 
 def numbers(rows: int, label: str, draws: int) -> Any:
     """float64 (rows, draws) in 0..1 that follow from the label."""
-    keys = seeds.row_keys(seeds.key(1, label), np.arange(1, rows + 1, dtype=np.uint64))
-    return np.stack([seeds.uniform(keys, draw) for draw in range(draws)], axis=1)
+    keys = rng.row_keys(rng.key(1, label), np.arange(1, rows + 1, dtype=np.uint64))
+    return np.stack([rng.uniform(keys, draw) for draw in range(draws)], axis=1)
 
 
 @cache
@@ -84,7 +84,7 @@ def table() -> Any:
     price[::7] = np.nan
     kinds = np.array(["mug", "bag", "kitchen", "outdoor", None], object)
     columns = {"price": price, "count": np.floor(9 * draws[:, 1]), "kind": kinds[(5 * draws[:, 2]).astype(int)]}
-    keys = seeds.mix(np.arange(1, 241, dtype=np.uint64))
+    keys = rng.mix(np.arange(1, 241, dtype=np.uint64))
     return Samples.real(columns, np.floor(1.3 * draws[:, 3]), keys, users=keys[(40 * draws[:, 4]).astype(int)])
 
 
@@ -128,12 +128,12 @@ def pictured() -> Any:
 
 def row_keys(rows: Any) -> Any:
     """uint64 (rows,): one key a row."""
-    return seeds.row_keys(seeds.key(SEED, "golden"), rows.keys)
+    return rng.row_keys(rng.key(SEED, "golden"), rows.keys)
 
 
 def names(count: int) -> Any:
     """uint64 (count,): keys of values that have no keys of their own."""
-    return seeds.row_keys(seeds.key(SEED, "golden"), seeds.user_keys([str(n) for n in range(count)]))
+    return rng.row_keys(rng.key(SEED, "golden"), rng.user_keys([str(n) for n in range(count)]))
 
 
 def full(count: int, strength: float = 1.0) -> Any:
@@ -234,7 +234,7 @@ def mixture() -> tuple[Any, Any]:
     drawn = 1 + (60 * numbers(60, "drawn", 8)).astype(int)
     lists += [row[: 1 + place % 8].tolist() for place, row in enumerate(drawn)]
     lists += [real.row(row).tolist() for row in range(20)]
-    new = leaven.Histories.of(lists, 60, keys=seeds.user_keys([f"new{n}" for n in range(len(lists))]).tolist())
+    new = leaven.Histories.of(lists, 60, keys=rng.user_keys([f"new{n}" for n in range(len(lists))]).tolist())
     parents = np.zeros(len(lists), np.uint64)
     parents[60:120] = real.keys[:60]
     return real, replace(new, parents=parents, origin=np.ones(len(lists), np.int16))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from tests.golden.digest import digest, of_table, plain_opencv
 
-from leaven.data.shop import Dirt, Shop
+from leaven.config import load
 from leaven.experiment import expand_arm
-from leaven.spec import load
+from leaven.simulator import Dirt, Shop
 
 DATA = """
 name = "golden"
