@@ -1,1 +1,1 @@
-"""What every kernel stands on: how it is called, where it writes, how its rows lie, which numbers stand for texts."""
+"""Array utilities below the kernels: parallel calls, pooled memory, ragged layout, sorting, strings, hashes."""

@@ -1,11 +1,9 @@
-"""What are the BLAKE2b digests of many texts (RFC 7693), of 8 bytes each?
+"""BLAKE2b digests (RFC 7693) of 8 bytes for many strings at once.
 
-`hashlib` makes them one text at a time, and spends more time on being called than on the text.
+`hashlib` hashes one string per call, and for short strings the call costs more than the hash.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +17,14 @@ Bytes = npt.NDArray[np.uint8]
 _U = np.uint64
 _BLOCK, _ROUNDS = 128, 12
 # RFC 7693, section 2.6: the fractions of the square roots of the first eight primes.
-_BEGIN = np.array(
+_INITIAL = np.array(
     [
         *(0x6A09E667F3BCC908, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B, 0xA54FF53A5F1D36F1),
         *(0x510E527FADE682D1, 0x9B05688C2B3E6C1F, 0x1F83D9ABFB41BD6B, 0x5BE0CD19137E2179),
     ],
     _U,
 )
-# Section 2.7: which word of the message each step of a round takes.
+# Section 2.7: the message word of each step of a round.
 _ORDER = np.array(
     [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
@@ -45,72 +43,72 @@ _ORDER = np.array(
 
 
 def digests(starts: npt.NDArray[np.int64], letters: Bytes) -> Words:
-    """uint64 (texts,): the digest of each text, letters[starts[i]:starts[i + 1]], read as a little-endian number.
+    """uint64 (strings,): the digest of each string, letters[starts[i]:starts[i + 1]], as a little-endian number.
 
     >>> hex(digests(np.array([0, 0, 3]), np.frombuffer(b"abc", np.uint8))[1])
-    '0x2c3a1ef2b559bbd8'
+    '0x5995d533d814bbd8'
     """
-    found = np.empty(len(starts) - 1, _U)
-    over_rows(_digest, len(found), frozen(starts), frozen(letters), found)
-    return found
+    hashes = np.empty(len(starts) - 1, _U)
+    over_rows(_hash_rows, len(hashes), frozen(starts), frozen(letters), hashes)
+    return hashes
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _turned(word: np.uint64, bits: int) -> np.uint64:
+def _rotate_right(word: np.uint64, bits: int) -> np.uint64:
     return (word >> _U(bits)) | (word << _U(64 - bits))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _mix(v: Words, a: int, b: int, c: int, d: int, x: np.uint64, y: np.uint64) -> None:
-    """Section 3.1."""
+def _mix_words(v: Words, a: int, b: int, c: int, d: int, x: np.uint64, y: np.uint64) -> None:
+    """Mixing function G, section 3.1."""
     v[a] += v[b] + x
-    v[d] = _turned(v[d] ^ v[a], 32)
+    v[d] = _rotate_right(v[d] ^ v[a], 32)
     v[c] += v[d]
-    v[b] = _turned(v[b] ^ v[c], 24)
+    v[b] = _rotate_right(v[b] ^ v[c], 24)
     v[a] += v[b] + y
-    v[d] = _turned(v[d] ^ v[a], 16)
+    v[d] = _rotate_right(v[d] ^ v[a], 16)
     v[c] += v[d]
-    v[b] = _turned(v[b] ^ v[c], 63)
+    v[b] = _rotate_right(v[b] ^ v[c], 63)
 
 
 @njit(cache=True, nogil=True)
-def _compress(state: Words, message: Words, v: Words, done: int, last: bool) -> None:
-    """Section 3.2."""
-    for at in range(8):
-        v[at], v[at + 8] = state[at], _BEGIN[at]
-    v[12] ^= _U(done)
-    if last:
+def _compress(state: Words, message: Words, v: Words, n_bytes: int, is_last: bool) -> None:
+    """Compression function F, section 3.2."""
+    for i in range(8):
+        v[i], v[i + 8] = state[i], _INITIAL[i]
+    v[12] ^= _U(n_bytes)
+    if is_last:
         v[14] = ~v[14]
     for turn in range(_ROUNDS):
         s = _ORDER[turn % 10]
-        _mix(v, 0, 4, 8, 12, message[s[0]], message[s[1]])
-        _mix(v, 1, 5, 9, 13, message[s[2]], message[s[3]])
-        _mix(v, 2, 6, 10, 14, message[s[4]], message[s[5]])
-        _mix(v, 3, 7, 11, 15, message[s[6]], message[s[7]])
-        _mix(v, 0, 5, 10, 15, message[s[8]], message[s[9]])
-        _mix(v, 1, 6, 11, 12, message[s[10]], message[s[11]])
-        _mix(v, 2, 7, 8, 13, message[s[12]], message[s[13]])
-        _mix(v, 3, 4, 9, 14, message[s[14]], message[s[15]])
-    for at in range(8):
-        state[at] ^= v[at] ^ v[at + 8]
+        _mix_words(v, 0, 4, 8, 12, message[s[0]], message[s[1]])
+        _mix_words(v, 1, 5, 9, 13, message[s[2]], message[s[3]])
+        _mix_words(v, 2, 6, 10, 14, message[s[4]], message[s[5]])
+        _mix_words(v, 3, 7, 11, 15, message[s[6]], message[s[7]])
+        _mix_words(v, 0, 5, 10, 15, message[s[8]], message[s[9]])
+        _mix_words(v, 1, 6, 11, 12, message[s[10]], message[s[11]])
+        _mix_words(v, 2, 7, 8, 13, message[s[12]], message[s[13]])
+        _mix_words(v, 3, 4, 9, 14, message[s[14]], message[s[15]])
+    for i in range(8):
+        state[i] ^= v[i] ^ v[i + 8]
 
 
 @njit(cache=True, nogil=True)
-def _digest(begin: int, end: int, starts: Any, letters: Bytes, found: Words) -> None:
-    """Section 3.3, without a key, of rows begin..end - 1."""
+def _hash_rows(begin: int, end: int, starts: npt.NDArray[np.int64], letters: Bytes, hashes: Words) -> None:
+    """Hash strings begin..end - 1 without a key, section 3.3."""
     state, message, v = np.empty(8, _U), np.empty(16, _U), np.empty(16, _U)
-    for text in range(begin, end):
-        low, high = starts[text], starts[text + 1]
-        state[:] = _BEGIN
+    for row in range(begin, end):
+        low, high = starts[row], starts[row + 1]
+        state[:] = _INITIAL
         state[0] ^= _U(0x01010008)
-        at = low
+        position = low
         while True:
-            size = min(high - at, _BLOCK)
+            size = min(high - position, _BLOCK)
             message[:] = 0
-            for letter in range(size):
-                message[letter >> 3] |= _U(letters[at + letter]) << _U(8 * (letter & 7))
-            at += size
-            _compress(state, message, v, at - low, at == high)
-            if at == high:
+            for i in range(size):
+                message[i >> 3] |= _U(letters[position + i]) << _U(8 * (i & 7))
+            position += size
+            _compress(state, message, v, position - low, position == high)
+            if position == high:
                 break
-        found[text] = state[0]
+        hashes[row] = state[0]

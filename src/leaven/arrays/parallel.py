@@ -1,8 +1,8 @@
-"""With which types is a compiled kernel called, and how do several threads share its rows?
+"""Parallel calls of compiled kernels over segments of rows.
 
-A kernel is called with (begin, end, …) and works on rows begin..end - 1 alone. It releases the
-interpreter's lock, so threads are plain Python threads: unlike OpenMP's they may live beside forked
-workers of a data loader. How many is said by NUMBA_NUM_THREADS.
+A kernel is called as kernel(begin, end, ...) and processes rows begin..end - 1 only. It releases the GIL, so plain
+Python threads suffice; unlike OpenMP threads they are safe with forked data loader workers. NUMBA_NUM_THREADS sets
+the number of threads.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 ROWS_OF_A_THREAD = 20_000
-"""Fewer rows than this are done before a second thread has started."""
+"""Minimum rows per thread: fewer are finished before a second thread has started."""
 
 STRETCHES_OF_A_THREAD = 16
-"""More would cost more calls than they even out."""
+"""Segments per thread: more would cost more in calls than they gain in balance."""
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A read-only view: what kernels are given has one type, so each is compiled once."""
+    """A contiguous read-only view, so that every kernel sees one array type and is compiled once."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
 def over_rows(kernel: Callable[..., R], rows: int, *arguments: Any) -> list[R]:
-    """What kernel(begin, end, *arguments) returns of all stretches of the rows, in any order.
+    """The results of kernel(begin, end, *arguments) for all segments of the rows, in any order.
 
-    Threads take one after the other; as many rows have the same stretches. Several a thread: one that is held up, by
-    long rows or by another program, leaves more to the others. The calling thread works too: it need not wait until
-    others have started.
+    Threads take one segment after the other; the segments depend on the number of rows and threads only. Several
+    segments per thread balance the load when a thread is slowed by long rows or by another program. The calling thread
+    works too and does not wait for the others to start.
     """
     threads = max(1, min(int(config.NUMBA_NUM_THREADS), rows // ROWS_OF_A_THREAD))
     if threads == 1:
         return [kernel(0, rows, *arguments)]
-    stretches = min(threads * STRETCHES_OF_A_THREAD, rows // (ROWS_OF_A_THREAD // 4))
-    ahead = iter(list(pairwise(rows * nth // stretches for nth in range(stretches + 1))))
-    found: list[R] = []
-    wrong: list[BaseException] = []
+    segments = min(threads * STRETCHES_OF_A_THREAD, rows // (ROWS_OF_A_THREAD // 4))
+    pending = iter(list(pairwise(rows * i // segments for i in range(segments + 1))))
+    results: list[R] = []
+    errors: list[BaseException] = []
 
-    def work() -> None:
+    def run_segments() -> None:
         try:
-            for begin, end in ahead:
-                found.append(kernel(begin, end, *arguments))
-        except BaseException as error:  # a thread has nobody who could catch it
-            wrong.append(error)
+            for begin, end in pending:
+                results.append(kernel(begin, end, *arguments))
+        except BaseException as error:  # raised again in the calling thread
+            errors.append(error)
 
-    others = [Thread(target=work, name="rows") for _ in range(threads - 1)]  # a pool takes longer to begin
+    others = [Thread(target=run_segments, name="rows") for _ in range(threads - 1)]  # a pool starts slower
     for thread in others:
         thread.start()
-    work()
+    run_segments()
     for thread in others:
         thread.join()
-    if wrong:
-        raise wrong[0]
-    return found
+    if errors:
+        raise errors[0]
+    return results
 
 
 def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """What both return; where there may be two threads, one of its own calls the second."""
+    """The results of both functions; where two threads are allowed, the second function runs in its own."""
     if int(config.NUMBA_NUM_THREADS) < 2:
         return first(), second()
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""How do rows lie: where does each start, which items are there, how many events are targets once lengths change?"""
+"""Ragged row layout: row offsets, the range of item ids, and target counts after lengths change."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Targets = npt.NDArray[np.int32]
 
 
 def begun(lengths: Ints, ends: Sequence[tuple[int, int]] | None = None) -> Ints:
-    """int64 (rows + 1,): where rows of these lengths start, said only where a stretch of `over_rows` begins or ends.
+    """int64 (rows + 1,): row offsets for these lengths, set only at the borders of the segments of `over_rows`.
 
-    ends: (end, its sum of lengths) of each stretch, where they are known. A kernel that works on a stretch fills in the
-    rest: a tenth of what copying takes, which threads share.
+    ends: (end, sum of its lengths) of each segment, where known. The kernel that processes a segment fills in the rest,
+    so that threads share this work, a tenth of the cost of copying.
     """
     starts: Ints = space(len(lengths) + 1, np.int64)
     starts[0] = total = 0
-    for end, more in sorted(over_rows(_total, len(lengths), frozen(lengths)) if ends is None else ends):
-        total += more
+    for end, events in sorted(over_rows(_sum_lengths, len(lengths), frozen(lengths)) if ends is None else ends):
+        total += events
         starts[end] = total
     return starts
 
 
 @njit(cache=True, nogil=True)
-def _total(begin: int, end: int, lengths: Ints) -> tuple[int, int]:
+def _sum_lengths(begin: int, end: int, lengths: Ints) -> tuple[int, int]:
     total = 0
     for row in range(begin, end):
         total += lengths[row]
@@ -39,48 +39,48 @@ def _total(begin: int, end: int, lengths: Ints) -> tuple[int, int]:
 
 
 def shifted(old: Ints, more: Ints, sign: int) -> Ints:
-    """int64 (rows + 1,): where rows start that did at `old` and have sign × more int64 (rows,) events more now."""
+    """int64 (rows + 1,): the offsets `old` after each row gained sign × more events (more: int64 (rows,))."""
     starts: Ints = space(len(old), np.int64)
-    _add_more(frozen(old), frozen(more), sign, starts)
+    _shift_rows(frozen(old), frozen(more), sign, starts)
     return starts
 
 
 @njit(cache=True, nogil=True)
-def _add_more(old: Ints, more: Ints, sign: int, starts: Ints) -> None:
+def _shift_rows(old: Ints, more: Ints, sign: int, starts: Ints) -> None:
     starts[0] = 0
     for row in range(len(more)):
         starts[row + 1] = starts[row] + old[row + 1] - old[row] + sign * more[row]
 
 
 def span_of(items: Items) -> tuple[int, int]:
-    """(least, greatest) of items int32 (events,); (1, 0) where there are none."""
+    """(smallest, largest) id of items int32 (events,); (1, 0) for no items."""
     if not len(items):
         return 1, 0
-    spans = over_rows(_span, len(items), frozen(items))
-    return min(least for least, _ in spans), max(greatest for _, greatest in spans)
+    spans = over_rows(_find_segment_range, len(items), frozen(items))
+    return min(smallest for smallest, _ in spans), max(largest for _, largest in spans)
 
 
 @njit(cache=True, nogil=True)
-def _span(begin: int, end: int, items: Items) -> tuple[int, int]:
-    least, greatest = items[begin], items[begin]
-    for place in range(begin, end):
-        least, greatest = min(least, items[place]), max(greatest, items[place])
-    return least, greatest
+def _find_segment_range(begin: int, end: int, items: Items) -> tuple[int, int]:
+    smallest, largest = items[begin], items[begin]
+    for i in range(begin, end):
+        smallest, largest = min(smallest, items[i]), max(largest, items[i])
+    return smallest, largest
 
 
 def fitting_targets(targets: Targets, old: Ints, new: Ints) -> Targets:
-    """int32 (rows,): no more than the new length less one, and all of that where it was all of the old one.
+    """int32 (rows,): target counts clipped to the new length less one; a count of all but the first event stays so.
 
-    targets int32 (rows,); old, new int64 (rows + 1,): where rows start.
+    targets int32 (rows,); old, new int64 (rows + 1,): row offsets.
     """
-    fitting: Targets = space(len(targets), np.int32)
-    over_rows(_fit, len(targets), frozen(targets), frozen(old), frozen(new), fitting)
-    return fitting
+    clipped: Targets = space(len(targets), np.int32)
+    over_rows(_clip_rows, len(targets), frozen(targets), frozen(old), frozen(new), clipped)
+    return clipped
 
 
 @njit(cache=True, nogil=True)
-def _fit(begin: int, end: int, targets: Targets, old: Ints, new: Ints, fitting: Targets) -> None:
+def _clip_rows(begin: int, end: int, targets: Targets, old: Ints, new: Ints, clipped: Targets) -> None:
     for row in range(begin, end):
-        most = max(new[row + 1] - new[row] - 1, 0)
+        limit = max(new[row + 1] - new[row] - 1, 0)
         is_all = targets[row] >= old[row + 1] - old[row] - 1
-        fitting[row] = most if is_all else min(targets[row], most)
+        clipped[row] = limit if is_all else min(targets[row], limit)

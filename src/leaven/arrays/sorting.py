@@ -1,4 +1,4 @@
-"""In which order do codes stand when they are sorted, found as soon as NumPy sorts numbers?"""
+"""Stable sorting of non-negative integer codes together with their original indices."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Ints = npt.NDArray[np.int64]
 
 
 def in_order(codes: Ints) -> tuple[Ints, Ints]:
-    """(codes int64 (n,), 0 or above, in ascending order; int64 (n,): where each stood, equal ones as they stood).
+    """(sorted codes int64 (n,), their original indices int64 (n,)) of codes >= 0; the sort is stable.
 
-    Numbers that hold their own place are sorted several times sooner than places by their numbers.
+    Index and code are packed into one integer where both fit: sorting those is several times faster than `argsort`.
 
     >>> [part.tolist() for part in in_order(np.array([5, 2, 5, 0]))]
     [[0, 2, 5, 5], [3, 1, 0, 2]]
@@ -22,10 +22,10 @@ def in_order(codes: Ints) -> tuple[Ints, Ints]:
     if int(codes.max(initial=0)).bit_length() + bits > 63:
         order = np.argsort(codes, kind="stable")
         return codes[order], order
-    whole, order = space(len(codes), np.int64), space(len(codes), np.int64)
-    np.left_shift(codes, bits, out=whole)
-    whole |= np.arange(len(codes))
-    whole.sort()
-    np.bitwise_and(whole, (1 << bits) - 1, out=order)
-    whole >>= bits
-    return whole, order
+    packed, order = space(len(codes), np.int64), space(len(codes), np.int64)
+    np.left_shift(codes, bits, out=packed)
+    packed |= np.arange(len(codes))
+    packed.sort()
+    np.bitwise_and(packed, (1 << bits) - 1, out=order)
+    packed >>= bits
+    return packed, order

@@ -1,37 +1,43 @@
-"""Memory of big arrays is used again once nobody holds them, never before."""
+"""The buffer pool reuses the memory of large arrays once they are unreferenced, never before."""
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from leaven.arrays import buffer_pool
-from leaven.arrays.buffer_pool import BIG, space
+from leaven.arrays.buffer_pool import BIG, space, use_buffer_pool
 
 COUNT = BIG // 4
 
 
 @pytest.fixture(autouse=True)
-def nothing_free() -> Iterator[None]:
+def empty_pool() -> Iterator[None]:
     gc.collect()
-    buffer_pool._free.clear()
+    use_buffer_pool(False)
+    use_buffer_pool(True)
     yield
-    buffer_pool._free.clear()
+    use_buffer_pool(False)
+    use_buffer_pool(True)
 
 
-def place(array: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
+def address(array: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     return int(array.ctypes.data)
 
 
-def test_the_memory_of_an_array_that_is_gone_serves_the_next_one() -> None:
+def test_memory_of_a_deleted_array_is_reused() -> None:
     first = space(COUNT, np.int64)
-    was = place(first)
+    was = address(first)
     del first
-    assert place(space(COUNT - 5, np.int64)) == was
+    assert address(space(COUNT - 5, np.int64)) == was
 
 
-def test_a_view_holds_the_memory() -> None:
+def test_a_view_keeps_the_memory() -> None:
     first = space(COUNT, np.int64)
     first[:] = 7
     tail = first[1:][2:].view()
@@ -41,10 +47,10 @@ def test_a_view_holds_the_memory() -> None:
     for other in others:
         other[:] = 0
     assert (tail == 7).all()
-    assert not buffer_pool._free
+    assert not buffer_pool._idle
 
 
-def test_arrow_holds_the_memory_too() -> None:
+def test_an_arrow_array_keeps_the_memory() -> None:
     import pyarrow as pa
 
     first = space(COUNT, np.int64)
@@ -55,21 +61,67 @@ def test_arrow_holds_the_memory_too() -> None:
     assert set(column.to_numpy().tolist()) == {7}
 
 
-def test_one_that_is_far_too_large_is_left_for_others() -> None:
+def test_a_far_too_large_buffer_is_not_reused() -> None:
     large = space(4 * COUNT, np.int64)
-    was = place(large)
+    was = address(large)
     del large
-    assert place(space(COUNT, np.int64)) != was
-    assert len(buffer_pool._free) == 2
+    assert address(space(COUNT, np.int64)) != was
+    assert len(buffer_pool._idle) == 2
 
 
-def test_no_more_is_kept_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer_pool, "KEPT", 5 * BIG)
-    held = [space(COUNT, np.int64) for _ in range(6)]
-    held.clear()
-    assert len(buffer_pool._free) == 2
+    arrays = [space(COUNT, np.int64) for _ in range(6)]
+    arrays.clear()
+    assert len(buffer_pool._idle) == 2
 
 
-def test_small_arrays_are_plain() -> None:
+def test_small_arrays_do_not_use_the_pool() -> None:
     assert space(3, np.int32).base is None
     assert space(0, np.int64).shape == (0,)
+
+
+def test_a_disabled_pool_reuses_and_keeps_nothing() -> None:
+    before = space(COUNT, np.int64)
+    use_buffer_pool(False)
+    assert space(COUNT, np.int64).base is None
+    del before
+    assert not buffer_pool._idle
+    assert not buffer_pool._released
+
+
+@pytest.mark.parametrize(("value", "pooled"), [("0", "False"), ("1", "True")])
+def test_the_environment_variable_switches_the_pool(value: str, pooled: str) -> None:
+    code = "from leaven.arrays.buffer_pool import space; print(space(1 << 20, 'i8').base is not None)"
+    environment = {**os.environ, "LEAVEN_BUFFER_POOL": value}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == pooled
+
+
+def test_a_buffer_released_while_the_lock_is_taken_is_reused_later() -> None:
+    first = space(COUNT, np.int64)
+    was = address(first)
+    with buffer_pool._lock:
+        del first  # a finalizer in the thread that holds the lock must not wait for it
+        assert address(space(COUNT, np.int64)) != was  # neither must an allocation
+    assert address(space(COUNT, np.int64)) == was
+
+
+def test_threads_never_share_memory() -> None:
+    def write_and_check(number: int) -> bool:
+        unchanged = True
+        for turn in range(40):
+            value = 1_000 * number + turn
+            arrays = [space(BIG // 8 + 100 * part, np.int64) for part in range(3)]
+            for array in arrays:
+                array[:] = value
+            unchanged &= all(bool((array == value).all()) for array in arrays)
+        return unchanged
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(write_and_check, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
