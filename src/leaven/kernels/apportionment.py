@@ -1,4 +1,4 @@
-"""How is a total shared out among rows by their weights?"""
+"""Apportions a total number of copies among rows in proportion to their weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def allotted(
     key: int,
     most: int | None = None,
 ) -> Copies:
-    """int32 (rows,): `total` copies in the mean by weight, each row within one of its exact share.
+    """int32 (rows,): `total` copies, proportional to weight in expectation, each row within one of its exact share.
 
-    Systematic sampling (Madow and Madow, Ann. Math. Stat. 15(1), 1944) along the rows in an order drawn from key
-    and row keys. weights float64 (rows,) from 0, with room: at most `most` copies of a row of positive weight.
+    Systematic sampling (Madow and Madow, Ann. Math. Stat. 15(1), 1944) over the rows in a random order given by key
+    and row ids. weights float64 (rows,) >= 0; a row gets `most` copies at most, and these limits must admit the total.
 
     >>> allotted(np.array([1.0, 3.0]), 8, np.array([5, 6], np.uint64), key=1).tolist()
     [2, 6]
@@ -31,20 +31,20 @@ def allotted(
         return copies
     even, rest = divmod(total, len(weights))
     if not rest and even <= (even if most is None else most) and (weights == 1.0).all():
-        return np.full(len(weights), even, np.int32)  # what the marks below would say, too
-    hashed = rng.row_keys(rng.key(key, "allotted"), keys)
-    order = np.lexsort((weights, hashed))
-    shares = _shares(weights[order], total, most)
-    begun = rng.uniform(np.array([rng.key(key, "begin")], np.uint64), 0)[0]
+        return np.full(len(weights), even, np.int32)  # the same result as below
+    hashes = rng.row_keys(rng.key(key, "allotted"), keys)
+    order = np.lexsort((weights, hashes))
+    shares = _compute_shares(weights[order], total, most)
+    offset = rng.uniform(np.array([rng.key(key, "begin")], np.uint64), 0)[0]
     ends = np.cumsum(shares)
-    ends[ends >= ends[-1]] = total  # rounding of the sum must not cost a copy
-    marks = np.minimum(np.floor(ends + begun), total)
+    ends[ends >= ends[-1]] = total  # rounding of the sum must not lose a copy
+    marks = np.minimum(np.floor(ends + offset), total)
     copies[order] = np.diff(marks, prepend=0.0).astype(np.int32)
     return copies
 
 
-def _shares(weights: Floats, total: int, most: int | None) -> Floats:
-    """float64 (rows,): exact shares; what the capped rows cannot take goes to the others by weight."""
+def _compute_shares(weights: Floats, total: int, most: int | None) -> Floats:
+    """float64 (rows,): exact shares; the excess of capped rows goes to the other rows by weight."""
     shares: Floats = weights * (total / weights.sum())
     capped = np.zeros(len(weights), np.bool_)
     while most is not None and (shares > most * (1 + 1e-12)).any():

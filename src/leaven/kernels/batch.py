@@ -1,4 +1,4 @@
-"""How do compiled kernels get at rows?"""
+"""Row batches as compiled kernels take them, and the draws that kernels share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Rows and their chance: items int32, times int64 (events,); starts int64 (rows + 1,); keys uint64 (rows,);
+    """Rows and their rng keys: items int32, times int64 (events,); starts int64 (rows + 1,); keys uint64 (rows,);
     strength float32 (rows,)."""
 
     items: npt.NDArray[np.int32]
@@ -28,19 +28,19 @@ class Batch(NamedTuple):
 
 
 def batch(rows: Histories, keys: npt.NDArray[np.uint64], strength: npt.NDArray[np.float32]) -> Batch:
-    """Rows as kernels take them."""
+    """Read-only arrays of these rows, with one rng key and one strength per row."""
     keys, strength = np.asarray(keys, np.uint64), np.asarray(strength, np.float32)
     return Batch(frozen(rows.items), frozen(rows.times), frozen(rows.starts), frozen(keys), frozen(strength))
 
 
 def room(rows: Histories, events: int) -> Ints:
-    """int64: space for the source of each new event, or none where no column asks for it."""
+    """int64: an array for the source index of each new event; empty where the rows have no extra columns."""
     return space(events if rows.extra else 0, np.int64)
 
 
 @njit(cache=True)
 def is_changed(rows: Batch, row: int, shortest: int, p: float) -> bool:
-    """Whether this row is to be changed: long enough, some strength, and draw 0 below p."""
+    """Whether this row is to be changed: enough events, positive strength, and draw 0 below p."""
     if rows.strength[row] <= 0.0 or rows.starts[row + 1] - rows.starts[row] < shortest:
         return False
     return draw_uniform(rows.keys[row], 0) < p
@@ -48,11 +48,11 @@ def is_changed(rows: Batch, row: int, shortest: int, p: float) -> bool:
 
 @njit(cache=True)
 def within(bounds: tuple[float, float], u: float) -> float:
-    """The place u (0..1) of a range."""
+    """Linear interpolation in a range; u in 0..1."""
     return bounds[0] + (bounds[1] - bounds[0]) * u
 
 
 @njit(cache=True)
 def drawn_count(key: np.uint64, events: float, most: int) -> int:
-    """A whole number whose mean is `events`, at most `most` (draw 2): short rows get their fair share."""
+    """An integer with mean `events`, at most `most`, rounded stochastically with draw 2: fair to short rows."""
     return min(int(events + draw_uniform(key, 2)), most)

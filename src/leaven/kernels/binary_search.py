@@ -1,4 +1,4 @@
-"""Where does a value lie in a sorted stretch, or in a row?"""
+"""Searches in sorted segments and in rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Items = npt.NDArray[np.int32]
 
 @njit(cache=True)
 def place_of(values: Items, low: int, high: int, wanted: int) -> int:
-    """Where `wanted` lies in the ascending values[low:high], -1 for nowhere."""
+    """The index of `wanted` in the ascending values[low:high]; -1 where it is absent."""
     end = high
     while low < high:
         middle = (low + high) // 2
@@ -26,7 +26,7 @@ def place_of(values: Items, low: int, high: int, wanted: int) -> int:
 
 @njit(cache=True)
 def first_above(mass: npt.NDArray[Any], low: int, high: int, wanted: float) -> int:
-    """First place in the ascending mass[low:high] whose value is above `wanted`; the last one at most."""
+    """The first index in the ascending mass[low:high] with a value above `wanted`; high - 1 at most."""
     last = high - 1
     while low < high:
         middle = (low + high) // 2
@@ -39,6 +39,7 @@ def first_above(mass: npt.NDArray[Any], low: int, high: int, wanted: float) -> i
 
 @njit(cache=True)
 def holds(items: Items, low: int, high: int, item: int) -> bool:
+    """Whether items[low:high] contains this item."""
     at = low
     while at < high and items[at] != item:
         at += 1

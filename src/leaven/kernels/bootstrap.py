@@ -1,6 +1,6 @@
-"""What would other samples of the same users have shown?
+"""Bootstrap sums and sign-flip tests over users.
 
-Draw *d* has a stream of its own, so the answers do not depend on the number of threads.
+Each draw has a random stream of its own, so the results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _LOW_HALF = np.uint64(0xFFFFFFFF)
 
 @njit(cache=True, parallel=True)
 def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
-    """float64 (draws, columns): sums over as many users as there are, drawn with replacement.
+    """float64 (draws, columns): column sums of bootstrap samples, each as large as the number of users.
 
-    table float64 (users, columns), users below 2**31; one draw takes all columns of a drawn user.
+    table float64 (users, columns), fewer than 2**31 users; a drawn user contributes all columns.
     """
     users, columns = table.shape
     sums = np.zeros((draws, columns))
@@ -29,7 +29,7 @@ def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
         row = np.zeros(columns)
         for pair in range((users + 1) // 2):
             word = draw_bits(state, pair)
-            # 32 bits times the number of users, high half: an index, uniform to 1 in 2**32 / users
+            # high half of 32 bits times the number of users: an index, uniform to 1 in 2**32 / users
             first = ((word >> np.uint64(32)) * np.uint64(users)) >> np.uint64(32)
             second = ((word & _LOW_HALF) * np.uint64(users)) >> np.uint64(32)
             for column in range(columns):
@@ -43,13 +43,13 @@ def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
 
 @njit(cache=True, parallel=True)
 def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
-    """In how many of `flips` random assignments of signs the sum is as far from 0 as it really is.
+    """The number of random sign assignments, out of `flips`, whose sum is as far from 0 as the observed one.
 
     differences float64 (users,).
     """
     users = len(differences)
     total, size = differences.sum(), np.abs(differences).sum()
-    bar = abs(total) - 1e-12 * size  # equal up to rounding counts as equal
+    threshold = abs(total) - 1e-12 * size  # equal up to rounding counts as equal
     extreme = 0
     for flip in prange(flips):
         state = draw_bits(key, flip)
@@ -59,6 +59,6 @@ def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
             for user in range(start, min(start + 64, users)):
                 negative += differences[user] * np.float64(word & np.uint64(1))
                 word >>= np.uint64(1)
-        if abs(total - 2.0 * negative) >= bar:
+        if abs(total - 2.0 * negative) >= threshold:
             extreme += 1
     return extreme

@@ -1,4 +1,4 @@
-"""Which item does a draw point at, given every item's logit and what may be taken?"""
+"""Draws items from logits, restricted to the items on sale and discounted for items already in the history."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ Ints = npt.NDArray[np.int64]
 
 @njit(cache=True)
 def picked(logits: Floats, born: Ints, now: Ints, held: npt.NDArray[np.uint8], keep_seen: float, u: Floats) -> Ints:
-    """int64 (rows,): the place, from 0, of each row's item.
+    """int64 (rows,): the index, from 0, of the drawn item of each row.
 
-    logits float64 (rows, items); born int64 (items,), now int64 (rows,): what is not on sale yet is left out, unless
-    nothing is; held uint8 (rows, items): what the row holds is `keep_seen` times as likely, unless it holds everything
-    (held may have no columns: then nothing is held); u float64 (rows,) in 0..1.
+    logits float64 (rows, items); born int64 (items,), now int64 (rows,): items not yet on sale are excluded, unless
+    none is on sale. held uint8 (rows, items): items in the row's history get `keep_seen` times their probability,
+    unless all are (held without columns: none is). u float64 (rows,): uniform draws in 0..1.
     """
-    found = np.empty(len(logits), np.int64)
+    drawn = np.empty(len(logits), np.int64)
     for row in range(len(logits)):
-        found[row] = -1
-        for relaxed in range(3):  # on sale and new; on sale; anything
-            found[row] = _pick(logits[row], born, now[row], held[row], keep_seen, u[row], relaxed)
-            if found[row] >= 0:
+        drawn[row] = -1
+        for relaxed in range(3):  # 0: on sale, discounted; 1: on sale; 2: any item
+            drawn[row] = _draw_item(logits[row], born, now[row], held[row], keep_seen, u[row], relaxed)
+            if drawn[row] >= 0:
                 break
-    return found
+    return drawn
 
 
 @njit(cache=True)
-def _pick(
+def _draw_item(
     logits: Floats, born: Ints, now: int, held: npt.NDArray[np.uint8], keep_seen: float, u: float, relaxed: int
 ) -> int:
     factor = keep_seen if relaxed == 0 and len(held) else 1.0
@@ -43,12 +43,12 @@ def _pick(
     for item in range(len(logits)):
         if born[item] <= now or relaxed == 2:
             total += np.exp(logits[item] - top) * (factor if factor < 1.0 and held[item] else 1.0)
-    wanted, passed, last = u * total, 0.0, -1
+    threshold, passed, last = u * total, 0.0, -1
     for item in range(len(logits)):
         if born[item] <= now or relaxed == 2:
             share = np.exp(logits[item] - top) * (factor if factor < 1.0 and held[item] else 1.0)
             if share > 0.0:
                 passed, last = passed + share, item
-                if passed > wanted:
+                if passed > threshold:
                     return item
-    return last  # rounding must not point behind the last one
+    return last  # rounding must not pass the last item

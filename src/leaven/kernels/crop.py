@@ -1,4 +1,4 @@
-"""Which stretch of each row stays, and what do rows cut out of rows look like?"""
+"""Random segments of rows, and rows copied from segments."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from leaven.kernels.keyed_rng import draw_uniform
 Ints = npt.NDArray[np.int64]
 
 SHARE, EVENTS, SECONDS = 0, 1, 2
-"""How a window is measured."""
+"""Unit of the segment size."""
 
 
 @njit(cache=True)
-def _fitting(times: Ints, begin: int, end: int, seconds: float) -> int:
-    """How many events from `begin` on lie within this many seconds of it."""
+def _count_forward(times: Ints, begin: int, end: int, seconds: float) -> int:
+    """Number of events from `begin` on within `seconds` of it."""
     last = begin
     while last < end and times[last] - times[begin] <= seconds:
         last += 1
@@ -25,8 +25,8 @@ def _fitting(times: Ints, begin: int, end: int, seconds: float) -> int:
 
 
 @njit(cache=True)
-def _fitting_back(times: Ints, begin: int, end: int, seconds: float) -> int:
-    """How many events up to the last one lie within this many seconds of it."""
+def _count_backward(times: Ints, begin: int, end: int, seconds: float) -> int:
+    """Number of events up to end - 1 within `seconds` of it."""
     first = end - 1
     while first > begin and times[end - 1] - times[first - 1] <= seconds:
         first -= 1
@@ -34,18 +34,18 @@ def _fitting_back(times: Ints, begin: int, end: int, seconds: float) -> int:
 
 
 @njit(cache=True)
-def _window_of_time(rows: Batch, row: int, seconds: float, keep_last: bool) -> tuple[int, int]:
-    """(first, length) of a window of about `seconds`; two events at least."""
+def _draw_time_window(rows: Batch, row: int, seconds: float, keep_last: bool) -> tuple[int, int]:
+    """(first event, number of events) of a window of about `seconds`, with 2 events at least."""
     begin, end = rows.starts[row], rows.starts[row + 1]
     whole = rows.times[end - 1] - rows.times[begin]
     span = whole - rows.strength[row] * max(whole - seconds, 0.0)
     if keep_last:
-        length = max(_fitting_back(rows.times, begin, end, span), 2)
+        length = max(_count_backward(rows.times, begin, end, span), 2)
         return end - length, length
     first = begin + int(draw_uniform(rows.keys[row], 3) * (end - begin - 1))
-    length = _fitting(rows.times, first, end, span)
-    if length == end - first:  # the window would hang over the end: it ends there instead
-        length = max(_fitting_back(rows.times, begin, end, span), 2)
+    length = _count_forward(rows.times, first, end, span)
+    if length == end - first:  # the window would pass the end of the row: it ends there
+        length = max(_count_backward(rows.times, begin, end, span), 2)
         return end - length, length
     return first, max(length, 2)
 
@@ -62,9 +62,9 @@ def crop_pieces(
     firsts: Ints,
     lengths: Ints,
 ) -> tuple[int, int]:
-    """firsts, lengths int64 (rows,): the window that stays of each row, 2 events or more. (end, events that stay).
+    """Writes firsts and lengths int64 (rows,): the kept segment of each row, 2 events or more; (end, events kept).
 
-    Draws of a key: 0 whether, 1 how much, 2 the fraction of an event, 3 where.
+    Draws of a key: 0 whether to crop, 1 size, 2 rounding of the size, 3 position.
     """
     total = 0
     for row in range(begin, end):
@@ -73,16 +73,16 @@ def crop_pieces(
         total += n
         if not is_changed(rows, row, 3, p):
             continue
-        wanted = within(keep, draw_uniform(rows.keys[row], 1))
+        size = within(keep, draw_uniform(rows.keys[row], 1))
         if unit == SECONDS:
-            firsts[row], lengths[row] = _window_of_time(rows, row, wanted, keep_last)
+            firsts[row], lengths[row] = _draw_time_window(rows, row, size, keep_last)
             total += lengths[row] - n
             continue
-        wanted = min(wanted * n if unit == SHARE else wanted, float(n))
-        wanted = n - rows.strength[row] * (n - wanted)
-        length = max(drawn_count(rows.keys[row], wanted, n), 2)
-        place = 1.0 if keep_last else draw_uniform(rows.keys[row], 3)
-        firsts[row] += min(int(place * (n - length + 1)), n - length)
+        size = min(size * n if unit == SHARE else size, float(n))
+        size = n - rows.strength[row] * (n - size)
+        length = max(drawn_count(rows.keys[row], size, n), 2)
+        position = 1.0 if keep_last else draw_uniform(rows.keys[row], 3)
+        firsts[row] += min(int(position * (n - length + 1)), n - length)
         lengths[row] = length
         total += length - n
     return end, total
@@ -101,16 +101,16 @@ def copy_pieces(
     new_times: Ints,
     source: Ints,
 ) -> None:
-    """New row r holds lengths[r] events from firsts[r] on; starts int64 (new rows + 1,), of which `begin` is known.
+    """Copies lengths[r] events from firsts[r] on into new row r and sets starts int64 (new rows + 1,) after `begin`.
 
-    `source` may be empty where nobody asks for it.
+    An empty `source` is not written.
     """
     for row in range(begin, end):
         starts[row + 1] = starts[row] + lengths[row]
-        ahead = firsts[row] - starts[row]
-        for place in range(starts[row], starts[row + 1]):
-            new_items[place] = items[place + ahead]
-            new_times[place] = times[place + ahead]
+        shift = firsts[row] - starts[row]
+        for event in range(starts[row], starts[row + 1]):
+            new_items[event] = items[event + shift]
+            new_times[event] = times[event + shift]
         if len(source) > 0:
-            for place in range(starts[row], starts[row + 1]):
-                source[place] = place + ahead
+            for event in range(starts[row], starts[row + 1]):
+                source[event] = event + shift

@@ -1,4 +1,4 @@
-"""Which events of each row are chosen, and what remains without them?"""
+"""Random event masks, and rows with the marked events masked or removed."""
 
 from __future__ import annotations
 
@@ -14,44 +14,46 @@ Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
 FIRST_PLACE_DRAW = 4
-"""Draw 4 + j belongs to event j of the row; draws from 2**20 on are free for what is done with it."""
+"""Draw 4 + j belongs to event j of a row; draws from 2**20 on are free for the operation on the marked events."""
 
 
 @njit(cache=True)
 def _mark_evenly(key: np.uint64, count: int, out: Mask) -> None:
-    """Marks exactly `count` places, each set as likely as any other (Floyd; Bentley, CACM 1987)."""
+    """Marks exactly `count` events; all subsets are equally likely (Floyd; Bentley, CACM 1987)."""
     for last in range(len(out) - count, len(out)):
         drawn = int(draw_uniform(key, FIRST_PLACE_DRAW + last) * (last + 1))
         out[last if out[drawn] else drawn] = True
 
 
 @njit(cache=True)
-def _mark_able(key: np.uint64, items: npt.NDArray[np.int32], able: Mask, ables: int, count: int, out: Mask) -> None:
-    """The same among the able events only (Knuth, 3.4.2, algorithm S)."""
-    left = ables
-    for place in range(len(items)):
+def _mark_eligible(
+    key: np.uint64, items: npt.NDArray[np.int32], able: Mask, n_eligible: int, count: int, out: Mask
+) -> None:
+    """Marks `count` of the eligible events, uniformly (Knuth, 3.4.2, algorithm S)."""
+    rest = n_eligible
+    for event in range(len(items)):
         if count == 0:
             return
-        if able[items[place]]:
-            if left * draw_uniform(key, FIRST_PLACE_DRAW + place) < count:
-                out[place] = True
+        if able[items[event]]:
+            if rest * draw_uniform(key, FIRST_PLACE_DRAW + event) < count:
+                out[event] = True
                 count -= 1
-            left -= 1
+            rest -= 1
 
 
 @njit(cache=True)
 def _mark_weighted(
     key: np.uint64, items: npt.NDArray[np.int32], able: Mask, weights: Floats, count: int, out: Mask
 ) -> None:
-    """Marks `count` able events without replacement, by weight (Efraimidis and Spirakis, 2006)."""
-    waits = np.full(len(items), np.inf)
-    for place in range(len(items)):
-        if len(able) == 0 or able[items[place]]:
-            waits[place] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + place)) / weights[place]
-    bar = np.sort(waits)[count - 1]
-    for place in range(len(items)):
-        if count > 0 and waits[place] <= bar and waits[place] < np.inf:
-            out[place] = True
+    """Marks `count` eligible events without replacement, by weight (Efraimidis and Spirakis, 2006)."""
+    scores = np.full(len(items), np.inf)
+    for event in range(len(items)):
+        if len(able) == 0 or able[items[event]]:
+            scores[event] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + event)) / weights[event]
+    threshold = np.sort(scores)[count - 1]
+    for event in range(len(items)):
+        if count > 0 and scores[event] <= threshold and scores[event] < np.inf:
+            out[event] = True
             count -= 1
 
 
@@ -68,47 +70,47 @@ def mark_events(
     marked: Mask,
     counts: Ints,
 ) -> None:
-    """marked bool (events,), counts int64 (rows,): a share of each row's events, chosen evenly or by weight.
+    """Writes marked bool (events,) and counts int64 (rows,): a random share of each row's events.
 
-    bounds: (shortest row that is changed, events at the end that are never marked, events that must
-    remain unmarked). able bool (n_items + 2,): items that may be marked, or empty for all. weights
-    float32 (events,) above 0, or empty for even. The number is share × strength × length, rounded by lot.
+    bounds: (minimum length of a changed row, last events that are never marked, events that must remain unmarked).
+    able bool (n_items + 2,): items that may be marked, empty for all. weights float32 (events,) above 0, empty for
+    uniform. The count is share × strength × length, rounded stochastically.
     """
-    shortest, tail, spare = bounds
+    min_events, tail, spare = bounds
     for row in range(begin, end):
         first, last = rows.starts[row], rows.starts[row + 1]
-        for place in range(first, last):
-            marked[place] = False
+        for event in range(first, last):
+            marked[event] = False
         counts[row] = 0
-        if not is_changed(rows, row, shortest, p):
+        if not is_changed(rows, row, min_events, p):
             continue
         n, key = last - first, rows.keys[row]
-        ables = n - tail
+        n_eligible = n - tail
         if len(able) > 0:
-            ables = 0
-            for place in range(first, last - tail):
-                ables += able[rows.items[place]]
-        wanted = n * rows.strength[row] * within(share, draw_uniform(key, 1))
-        count = drawn_count(key, wanted, min(ables, n - spare))
+            n_eligible = 0
+            for event in range(first, last - tail):
+                n_eligible += able[rows.items[event]]
+        mean = n * rows.strength[row] * within(share, draw_uniform(key, 1))
+        count = drawn_count(key, mean, min(n_eligible, n - spare))
         if count <= 0:
             continue
         counts[row] = count
         items, out = rows.items[first : last - tail], marked[first : last - tail]
         if len(weights) > 0:
             _mark_weighted(key, items, able, weights[first : last - tail], count, out)
-        elif ables == n - tail:
+        elif n_eligible == n - tail:
             _mark_evenly(key, count, out)
         else:
-            _mark_able(key, items, able, ables, count, out)
+            _mark_eligible(key, items, able, n_eligible, count, out)
 
 
 @njit(cache=True, nogil=True)
 def hide_marked(
     begin: int, end: int, rows: Batch, marked: Mask, mask_id: int, new_items: npt.NDArray[np.int32]
 ) -> None:
-    """new_items int32 (events,): the mask where an event is marked, its item elsewhere."""
-    for place in range(rows.starts[begin], rows.starts[end]):
-        new_items[place] = mask_id if marked[place] else rows.items[place]
+    """Writes new_items int32 (events,): the mask id for marked events, the own item elsewhere."""
+    for event in range(rows.starts[begin], rows.starts[end]):
+        new_items[event] = mask_id if marked[event] else rows.items[event]
 
 
 @njit(cache=True, nogil=True)
@@ -122,13 +124,13 @@ def copy_unmarked(
     new_times: Ints,
     source: Ints,
 ) -> None:
-    """The events that are not marked, in order; starts int64 (rows + 1,) of the new rows."""
+    """Copies the unmarked events in order; starts int64 (rows + 1,): offsets of the new rows."""
     for row in range(begin, end):
-        to = starts[row]
-        for place in range(rows.starts[row], rows.starts[row + 1]):
-            if not marked[place]:
-                new_items[to] = rows.items[place]
-                new_times[to] = rows.times[place]
+        target = starts[row]
+        for event in range(rows.starts[row], rows.starts[row + 1]):
+            if not marked[event]:
+                new_items[target] = rows.items[event]
+                new_times[target] = rows.times[event]
                 if len(source) > 0:
-                    source[to] = place
-                to += 1
+                    source[target] = event
+                target += 1

@@ -1,4 +1,4 @@
-"""Since when could each item be taken?"""
+"""First sale times of items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 NEVER = np.iinfo(np.int64).max
-"""The birth of an item that neither the catalogue nor training knows: no time is late enough."""
+"""The first sale time of an item that is in neither catalog nor training."""
 
 
 def first_days(
@@ -17,12 +17,12 @@ def first_days(
 ) -> npt.NDArray[np.int64]:
     """int64 (n_items + 2,): first second of sale of each id; NEVER for padding, mask and unknown items.
 
-    The earlier one of what the catalogue states (int64 (n_items + 1,), `Catalog.born`) and the first event: an
-    item was on sale when it was taken, whatever a catalogue says.
+    The earlier of the catalog's time (int64 (n_items + 1,), `Catalog.born`) and the first event: an item with an event
+    was on sale then, even where the catalog disagrees.
     """
-    born = np.full(n_items + 2, NEVER, np.int64)
+    first_sale = np.full(n_items + 2, NEVER, np.int64)
     if stated is not None:
-        born[1 : n_items + 1] = stated[1 : n_items + 1]
-    taken = (items >= 1) & (items <= n_items)
-    np.minimum.at(born, items[taken], times[taken])
-    return born
+        first_sale[1 : n_items + 1] = stated[1 : n_items + 1]
+    known = (items >= 1) & (items <= n_items)
+    np.minimum.at(first_sale, items[known], times[known])
+    return first_sale

@@ -1,4 +1,4 @@
-"""What does one user's history look like with a part of another's?"""
+"""Mixes and splices histories of different users."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DONOR_DRAW = (1 << 20) - 1
 
 
 class Donors(NamedTuple):
-    """Histories to borrow from.
+    """Histories that events are taken from.
 
     items int32, times int64 (events,); starts int64 (donors + 1,); keys uint64 (donors,)
     row_of_event int32 (events,)
-    found int64 (n_items + 2,), places int64: where each item stands (kernels/cooccurrence.py)
-    longest int: longer rows borrow nothing; 0: all borrow
+    found int64 (n_items + 2,), places int64: the events of each item, as `cooccurrence.occurrences` returns them
+    longest int: longer rows take no events; 0: no limit
     """
 
     items: Items
@@ -38,16 +38,17 @@ class Donors(NamedTuple):
 
 
 @njit(cache=True)
-def _other(donors: Donors, drawn: int, parent: np.uint64) -> int:
-    """The donor that was drawn, or the one after it where that is the row itself; -1: there is no other."""
+def _exclude_parent(donors: Donors, drawn: int, parent: np.uint64) -> int:
+    """The drawn donor, or the next one where that is the row itself; -1 where there is no other."""
     if donors.keys[drawn] != parent:
         return drawn
-    after = (drawn + 1) % len(donors.keys)
-    return after if donors.keys[after] != parent else -1
+    following = (drawn + 1) % len(donors.keys)
+    return following if donors.keys[following] != parent else -1
 
 
 @njit(cache=True)
-def _borrows(donors: Donors, length: int) -> bool:
+def _has_donors(donors: Donors, length: int) -> bool:
+    """Whether a row of this length may take events from donors."""
     return len(donors.keys) > 0 and (donors.longest == 0 or length <= donors.longest)
 
 
@@ -62,35 +63,35 @@ def mix_marked(
     items: Items,
     borrowed: Mask,
 ) -> None:
-    """items int32 (events,): marked events show what a donor took at the same share of its history."""
+    """Writes items int32 (events,): marked events get the donor's item at the same relative position of its history."""
     for row in range(begin, end):
         first, n = rows.starts[row], rows.starts[row + 1] - rows.starts[row]
         donor = -1
-        if _borrows(donors, n):
+        if _has_donors(donors, n):
             drawn = int(draw_uniform(rows.keys[row], _DONOR_DRAW) * len(donors.keys))
-            donor = _other(donors, drawn, parents[row])
-        for place in range(first, first + n):
-            items[place], borrowed[place] = rows.items[place], False
-            if marked[place] and donor >= 0:
+            donor = _exclude_parent(donors, drawn, parents[row])
+        for event in range(first, first + n):
+            items[event], borrowed[event] = rows.items[event], False
+            if marked[event] and donor >= 0:
                 size = donors.starts[donor + 1] - donors.starts[donor]
-                items[place] = donors.items[donors.starts[donor] + (place - first) * size // n]
-                borrowed[place] = True
+                items[event] = donors.items[donors.starts[donor] + (event - first) * size // n]
+                borrowed[event] = True
 
 
 @njit(cache=True)
-def _seam(donors: Donors, item: int, parent: np.uint64, u: float, meet: bool) -> int:
-    """The donor's event up to which it is borrowed from; -1: none."""
+def _draw_seam(donors: Donors, item: int, parent: np.uint64, u: float, meet: bool) -> int:
+    """The donor's event at the seam; -1 for none."""
     if not meet:
-        donor = _other(donors, int(u * len(donors.keys)), parent)
+        donor = _exclude_parent(donors, int(u * len(donors.keys)), parent)
         return donors.starts[donor + 1] - 1 if donor >= 0 else -1
     if item >= len(donors.found) - 1:
         return -1
     first, last = donors.found[item], donors.found[item + 1]
-    for turn in range(min(last - first, 8)):
-        place = donors.places[first + (int(u * (last - first)) + turn) % (last - first)]
-        row = donors.row_of_event[place]
-        if donors.keys[row] != parent and place > donors.starts[row]:
-            return place
+    for attempt in range(min(last - first, 8)):
+        event = donors.places[first + (int(u * (last - first)) + attempt) % (last - first)]
+        row = donors.row_of_event[event]
+        if donors.keys[row] != parent and event > donors.starts[row]:
+            return event
     return -1
 
 
@@ -108,23 +109,23 @@ def plan_splices(
     borrowed: Ints,
     kept: Ints,
 ) -> None:
-    """seams int64 (rows,): the donor's event that meets the first kept one; borrowed, kept int64 (rows,): events.
+    """Writes seams int64 (rows,): the donor's event at the first kept one; borrowed, kept int64 (rows,): event counts.
 
-    With `meet` the seam shows the same item as the first kept event, and the donor's events before it are
-    borrowed; without, the donor's last events are.
+    With `meet`, seam and first kept event have the same item, and the donor's events before the seam are taken;
+    without, the donor's last events are taken.
     """
     for row in range(begin, end):
         n = rows.starts[row + 1] - rows.starts[row]
         seams[row], borrowed[row], kept[row] = -1, 0, n
-        if not _borrows(donors, n) or not is_changed(rows, row, 3, p):
+        if not _has_donors(donors, n) or not is_changed(rows, row, 3, p):
             continue
         key = rows.keys[row]
-        wanted = n * (1.0 - rows.strength[row] * (1.0 - within(keep, draw_uniform(key, 1))))
-        own = max(drawn_count(key, wanted, n), 2)
+        mean = n * (1.0 - rows.strength[row] * (1.0 - within(keep, draw_uniform(key, 1))))
+        own = max(drawn_count(key, mean, n), 2)
         if own == n:
             continue
         item = rows.items[rows.starts[row + 1] - own]
-        seam = _seam(donors, item, parents[row], draw_uniform(key, _DONOR_DRAW), meet)
+        seam = _draw_seam(donors, item, parents[row], draw_uniform(key, _DONOR_DRAW), meet)
         if seam >= 0:
             before = seam - donors.starts[donors.row_of_event[seam]] + (0 if meet else 1)
             seams[row], borrowed[row], kept[row] = seam, min(n - own, before), own
@@ -144,22 +145,22 @@ def splice(
     times: Ints,
     source: Ints,
 ) -> None:
-    """The borrowed events, moved in time so that the seam fits, then the kept ones."""
+    """Writes the borrowed events, shifted in time to match at the seam, then the kept events."""
     for row in range(begin, end):
-        to = starts[row]
-        first = rows.starts[row + 1] - (starts[row + 1] - to - borrowed[row])
+        target = starts[row]
+        first = rows.starts[row + 1] - (starts[row + 1] - target - borrowed[row])
         if borrowed[row] > 0:
-            moved = rows.times[first] - donors.times[seams[row]]
+            shift = rows.times[first] - donors.times[seams[row]]
             last = seams[row] + (0 if meet else 1)
-            for place in range(last - borrowed[row], last):
-                items[to] = donors.items[place]
-                times[to] = donors.times[place] + moved
+            for event in range(last - borrowed[row], last):
+                items[target] = donors.items[event]
+                times[target] = donors.times[event] + shift
                 if len(source) > 0:
-                    source[to] = -1
-                to += 1
-        for place in range(first, rows.starts[row + 1]):
-            items[to] = rows.items[place]
-            times[to] = rows.times[place]
+                    source[target] = -1
+                target += 1
+        for event in range(first, rows.starts[row + 1]):
+            items[target] = rows.items[event]
+            times[target] = rows.times[event]
             if len(source) > 0:
-                source[to] = place
-            to += 1
+                source[target] = event
+            target += 1

@@ -1,4 +1,4 @@
-"""How does noise come into pictures, where does their object lie, which are of one colour?"""
+"""Image noise, bounding boxes of objects on a plain background, and single-color images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from leaven.kernels.keyed_rng import draw_bits
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-_LEVELS = 4_096  # of the normal law: 12 bits a value, five values a draw; the first draws of a key are for parameters
+_LEVELS = 4_096  # quantiles: 12 bits per value, five values per draw; the first draws of a key are for parameters
 
 
 def quantiles() -> Floats:
-    """float32 (4096,): the normal law in steps of equal chance, with mean 0 and deviation 1."""
+    """float32 (4096,): equally likely quantiles of the normal distribution, scaled to mean 0 and deviation 1."""
     from scipy.special import ndtri
 
     steps = ndtri((np.arange(_LEVELS) + 0.5) / _LEVELS)
@@ -23,7 +23,7 @@ def quantiles() -> Floats:
 
 @njit(cache=True, nogil=True)
 def add_noise(pixels: Pixels, keys: npt.NDArray[np.uint64], levels: Floats, table: Floats) -> None:
-    """x + α(x) · noise, in place. pixels (pictures, values); levels (pictures, 256): α of each value, 0: none."""
+    """Adds α(x) · noise to each value x in place. pixels (images, values); levels (images, 256): α of each value."""
     bits, part = np.uint64(12), np.uint64(4_095)
     for row in range(pixels.shape[0]):
         if not levels[row].any():
@@ -31,53 +31,54 @@ def add_noise(pixels: Pixels, keys: npt.NDArray[np.uint64], levels: Floats, tabl
         values = pixels[row]
         for begin in range(0, len(values), 5):
             word = draw_bits(keys[row], 1_000 + begin // 5)
-            for place in range(begin, min(begin + 5, len(values))):
-                x = values[place]
-                made = np.float32(x) + levels[row, x] * table[word & part] + np.float32(0.5)
-                values[place] = np.uint8(min(max(made, np.float32(0)), np.float32(255)))
+            for i in range(begin, min(begin + 5, len(values))):
+                x = values[i]
+                noisy = np.float32(x) + levels[row, x] * table[word & part] + np.float32(0.5)
+                values[i] = np.uint8(min(max(noisy, np.float32(0)), np.float32(255)))
                 word = word >> bits
 
 
 @njit(cache=True, nogil=True)
 def object_boxes(pixels: Pixels, apart: int) -> npt.NDArray[np.int64]:
-    """int64 (pictures, 4): top, left, bottom, right (past the end) of what stands on a plain ground; 0 where none does.
+    """int64 (images, 4): top, left, bottom, right (exclusive) of the object on a plain background; 0 for none.
 
-    The ground is plain where the border's pixels all lie within `apart` of the first; the object is what lies further.
+    The background is plain if all border pixels differ from the first by at most `apart`; the object differs by more.
     """
-    found = np.zeros((pixels.shape[0], 4), np.int64)
-    tall, wide = pixels.shape[1], pixels.shape[2]
+    boxes = np.zeros((pixels.shape[0], 4), np.int64)
+    height, width = pixels.shape[1], pixels.shape[2]
     for row in range(pixels.shape[0]):
-        picture = pixels[row]
-        if not _plain_border(picture, apart):
+        image = pixels[row]
+        if not _has_plain_border(image, apart):
             continue
-        top, left, bottom, right = tall, wide, 0, 0
-        for y in range(tall):
-            for x in range(wide):
-                if _differs(picture[y, x], picture[0, 0], apart):
+        top, left, bottom, right = height, width, 0, 0
+        for y in range(height):
+            for x in range(width):
+                if _differs(image[y, x], image[0, 0], apart):
                     top, left = min(top, y), min(left, x)
                     bottom, right = max(bottom, y + 1), max(right, x + 1)
         if bottom > top:
-            found[row, 0], found[row, 1], found[row, 2], found[row, 3] = top, left, bottom, right
-    return found
+            boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3] = top, left, bottom, right
+    return boxes
 
 
 @njit(cache=True, nogil=True)
-def _differs(one: Pixels, other: Pixels, apart: int) -> bool:
-    return max(abs(int(one[0]) - other[0]), abs(int(one[1]) - other[1]), abs(int(one[2]) - other[2])) > apart
+def _differs(first: Pixels, second: Pixels, apart: int) -> bool:
+    """Whether any channel differs by more than `apart`."""
+    return max(abs(int(first[0]) - second[0]), abs(int(first[1]) - second[1]), abs(int(first[2]) - second[2])) > apart
 
 
 @njit(cache=True, nogil=True)
-def _plain_border(picture: Pixels, apart: int) -> bool:
-    tall, wide = picture.shape[0], picture.shape[1]
-    for x in range(wide):
-        if _differs(picture[0, x], picture[0, 0], apart) or _differs(picture[tall - 1, x], picture[0, 0], apart):
+def _has_plain_border(image: Pixels, apart: int) -> bool:
+    height, width = image.shape[0], image.shape[1]
+    for x in range(width):
+        if _differs(image[0, x], image[0, 0], apart) or _differs(image[height - 1, x], image[0, 0], apart):
             return False
-    for y in range(tall):
-        if _differs(picture[y, 0], picture[0, 0], apart) or _differs(picture[y, wide - 1], picture[0, 0], apart):
+    for y in range(height):
+        if _differs(image[y, 0], image[0, 0], apart) or _differs(image[y, width - 1], image[0, 0], apart):
             return False
     return True
 
 
 def of_one_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """bool (pictures,): every pixel is like the first."""
+    """bool (images,): whether all pixels equal the first."""
     return np.asarray((pixels == pixels[:, :1, :1]).all(axis=(1, 2, 3)))

@@ -1,7 +1,7 @@
-"""Which items stand near each item in the histories?
+"""Weighted item-to-item neighbors from co-occurrence in histories.
 
-Weights are added as whole numbers of 2**-30, so that sums do not depend on the order of the rows.
-One item is worked out at a time: memory is the events and the kept neighbours, never all pairs.
+Weights are summed as integers in units of 2**-30, so that sums do not depend on the order of the rows. Items are
+processed one at a time: memory holds the events and the kept neighbors, never all pairs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
 UNIT = 2.0**30
-"""One, in the whole numbers that weights are added in."""
+"""The value 1 in the fixed-point numbers of the sums."""
 
 
 class Occurrences(NamedTuple):
-    """Where each item stands in the rows.
+    """The rows, and the events of each item.
 
     items   int32 (events,), starts int64 (rows + 1,)  the rows
     weight  float64 (rows,)           weight of each row, 0 or more
-    first_target int64 (rows,)        place of the first event of each row that is a target
-    starts_of int64 (n_items + 2,)    item i owns places starts_of[i]:starts_of[i + 1]
+    first_target int64 (rows,)        index of the first event of each row that is a target
+    starts_of int64 (n_items + 2,)    item i has events event[starts_of[i]:starts_of[i + 1]]
     event   int64 (known events,)     the events of each item; row int64 (known events,): their rows
     """
 
@@ -43,11 +43,11 @@ class Occurrences(NamedTuple):
 
 
 class Law(NamedTuple):
-    """How two events of a row make their items neighbours.
+    """Weights of event pairs and of items.
 
-    forward, backward  float64 (reach + 1,)  weight of a pair by how many places lie between; place 0 is unused
-    source, target     float64 (n_items + 1,)  what a sum is multiplied with, by the item before the arrow and after
-    doubt              a sum s counts as s * s / (s + doubt)
+    forward, backward  float64 (reach + 1,)  weight of a pair by distance; index 0 is unused
+    source, target     float64 (n_items + 1,)  factor of a sum by its source and target item
+    doubt              shrinkage: a sum s counts as s * s / (s + doubt)
     """
 
     forward: Floats
@@ -59,33 +59,33 @@ class Law(NamedTuple):
 
 @njit(cache=True)
 def places(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
-    """(starts_of, event, row) of `Occurrences`; the mask and padding have no place."""
+    """(starts_of, event, row) of `Occurrences`; mask and padding are not indexed."""
     starts_of = np.zeros(n_items + 2, np.int64)
     for item in items:
         if 1 <= item <= n_items:
             starts_of[item + 1] += 1
     starts_of = np.cumsum(starts_of)
-    free = starts_of.copy()
+    end = starts_of.copy()
     event, row = np.empty(starts_of[-1], np.int64), np.empty(starts_of[-1], np.int64)
     for r in range(len(starts) - 1):
         for e in range(starts[r], starts[r + 1]):
             item = items[e]
             if 1 <= item <= n_items:
-                event[free[item]], row[free[item]] = e, r
-                free[item] += 1
+                event[end[item]], row[end[item]] = e, r
+                end[item] += 1
     return starts_of, event, row
 
 
 @njit(cache=True)
-def _count_beside(rows: Occurrences, law: Law, item: int, sums: Ints, touched: Items) -> int:
-    """Add up the weights of all pairs that lead away from an item; returns how many items were touched.
+def _sum_pair_weights(rows: Occurrences, law: Law, item: int, sums: Ints, touched: Items) -> int:
+    """Sum the weights of all pairs whose source is this item; returns the number of items touched.
 
-    The later event of a pair must be a target: a row cut into its prefixes, each with its last event
-    as target, counts like the row as a whole.
+    The later event of a pair must be a target, so that a row split into prefixes with one target each counts as the
+    whole row does.
     """
     count, reach, n_items = 0, len(law.forward) - 1, len(sums) - 1
-    for place in range(rows.starts_of[item], rows.starts_of[item + 1]):
-        here, row = rows.event[place], rows.row[place]
+    for i in range(rows.starts_of[item], rows.starts_of[item + 1]):
+        here, row = rows.event[i], rows.row[i]
         low, high = max(rows.starts[row], here - reach), min(rows.starts[row + 1], here + reach + 1)
         for there in range(low, high):
             other = rows.items[there]
@@ -103,9 +103,9 @@ def _count_beside(rows: Occurrences, law: Law, item: int, sums: Ints, touched: I
 
 @njit(cache=True, nogil=True)
 def nearest_items(rows: Occurrences, law: Law, first: int, last: int, keep: int) -> tuple[Ints, Items, Similarities]:
-    """The neighbours of items first..last - 1: (how many int64, ids int32, similarities float32), nearest first.
+    """(counts int64, ids int32, similarities float32): neighbors of items first..last - 1, the most similar first.
 
-    similarity of a -> b = s * s / (s + doubt) * source[a] * target[b], with s the weight of all pairs a -> b.
+    similarity of a -> b = s * s / (s + doubt) * source[a] * target[b], with s the summed weight of all pairs a -> b.
     """
     n_items = len(law.source) - 1
     sums, touched = np.zeros(n_items + 1, np.int64), np.zeros(n_items, np.int32)
@@ -114,7 +114,7 @@ def nearest_items(rows: Occurrences, law: Law, first: int, last: int, keep: int)
     ids, similarity = np.zeros((last - first) * keep, np.int32), np.zeros((last - first) * keep, np.float32)
     end = 0
     for item in range(first, last):
-        count, size = _count_beside(rows, law, item, sums, touched), 0
+        count, size = _sum_pair_weights(rows, law, item, sums, touched), 0
         for other in touched[:count]:
             s = sums[other] / UNIT
             sums[other] = 0

@@ -1,6 +1,6 @@
-"""What does draw number *i* of a key say, inside a compiled kernel?
+"""Random draws from rng keys inside compiled kernels.
 
-The same functions as `leaven.rng.bits` and `leaven.rng.uniform`, bit by bit.
+Bit for bit the same values as `leaven.rng.bits` and `leaven.rng.uniform`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def draw_uniform(key: np.uint64, draw: int) -> float:
 
 @njit(cache=True)
 def uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """float64 (keys,) in [0, 1): of each key the draw of that number."""
-    found = np.empty(len(keys))
-    for at in range(len(keys)):
-        found[at] = draw_uniform(keys[at], draws[at])
-    return found
+    """float64 (keys,) in [0, 1): draw number draws[i] of keys[i]."""
+    values = np.empty(len(keys))
+    for i in range(len(keys)):
+        values[i] = draw_uniform(keys[i], draws[i])
+    return values

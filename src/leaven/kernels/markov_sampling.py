@@ -1,4 +1,4 @@
-"""How does a row go on: after which gap, and with which item?"""
+"""Samples continuations of rows from a Markov chain: the time gap, then the item."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Keys = npt.NDArray[np.uint64]
 
-_TRIES = 12  # then the item is drawn by frequency among those that were on sale
-_DRAWS = GAP_DRAWS + 2 * _TRIES + 1  # a block of draws of its own for each new event
+_MAX_ATTEMPTS = 12  # then the item is drawn by frequency from those on sale
+_DRAWS = GAP_DRAWS + 2 * _MAX_ATTEMPTS + 1  # draws of each new event
 
 
 class Shelf(NamedTuple):
-    """What can be drawn when: items by first day of sale.
+    """Items by first sale time.
 
     born       int64 (items + 2,)   first second of sale of each item
-    by_birth   int32 (known,)       items seen in training, oldest first
-    births     int64 (known,)       their births
-    mass       float64 (known,)     their frequencies, summed up
-    keep_seen  chance to keep a drawn item that the row already holds
+    by_birth   int32 (known,)       items seen in training, earliest first
+    births     int64 (known,)       their first sale times
+    mass       float64 (known,)     their cumulative frequencies
+    keep_seen  probability to keep a drawn item that is already in the row
     """
 
     born: Ints
@@ -41,8 +41,8 @@ class Shelf(NamedTuple):
 
 
 @njit(cache=True)
-def _drawn(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: float) -> int:
-    """The item that a number u in 0..1 points at; what is left of u after a choice serves the next one."""
+def _draw_item(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: float) -> int:
+    """The item for a uniform number u in 0..1; u is rescaled after each back-off choice and used again."""
     for level in range(len(contexts) - 1, -1, -1):
         context = contexts[level]
         if level == 0 and fashion.stale < 1.0:
@@ -55,15 +55,15 @@ def _drawn(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: float) -
         if low == high:
             continue
         m = prior_of(chain, level, context)
-        down = m / (chain.sums[high - 1] + m)
-        if u >= down:
-            share = (u - down) / (1.0 - down)
+        back_off = m / (chain.sums[high - 1] + m)
+        if u >= back_off:
+            share = (u - back_off) / (1.0 - back_off)
             if len(chain.mass):
                 return chain.followers[first_above(chain.mass, low, high, share * chain.mass[high - 1])]
             return chain.followers[first_above(chain.sums, low, high, share * chain.sums[high - 1])]
-        u /= down
-    known = chain.bounds[1]
-    return chain.followers[min(int(u * known), known - 1)]
+        u /= back_off
+    n_known = chain.bounds[1]
+    return chain.followers[min(int(u * n_known), n_known - 1)]
 
 
 @njit(cache=True)
@@ -78,10 +78,10 @@ def walk(
     items: Items,
     times: Ints,
 ) -> None:
-    """Write each row's new events behind its first `given` ones, in place.
+    """Write the new events of each row after its first `given` ones, in place.
 
-    items int32 (events,), times int64 (events,) hold the given events, and of a row without any the time of
-    its first event; starts int64 (rows + 1,); given int64 (rows,); keys uint64 (rows,).
+    items int32 and times int64 (events,) contain the given events, and for a row without any the time of its first
+    event. starts int64 (rows + 1,); given int64 (rows,); keys uint64 (rows,).
     """
     contexts = np.empty(len(chain.shift), np.int64)
     for row in range(len(keys)):
@@ -104,7 +104,7 @@ def walk(
             go_on(chain, contexts, items[at])
 
 
-@njit(cache=True, inline="always")  # a call counts references to every array
+@njit(cache=True, inline="always")  # a call would update reference counts of all arrays
 def _next_item(
     chain: Chain,
     fashion: Fashion,
@@ -116,20 +116,20 @@ def _next_item(
     key: np.uint64,
     draw: int,
 ) -> int:
-    """An item on sale now; one that the row holds with the learned chance only."""
-    for attempt in range(_TRIES):
-        item = _drawn(chain, fashion, contexts, now, draw_uniform(key, draw + 2 * attempt))
+    """An item on sale; one that is already in the row only with the fitted probability."""
+    for attempt in range(_MAX_ATTEMPTS):
+        item = _draw_item(chain, fashion, contexts, now, draw_uniform(key, draw + 2 * attempt))
         if shelf.born[item] > sign * now:
             continue
         if shelf.keep_seen >= 1.0 or not holds(row, 0, len(row), item):
             return item
         if draw_uniform(key, draw + 2 * attempt + 1) < shelf.keep_seen:
             return item
-    found = np.searchsorted(shelf.births, sign * now, side="right")
-    on_sale = found if found > 0 else 1
-    u = draw_uniform(key, draw + 2 * _TRIES) * shelf.mass[on_sale - 1]
+    n_on_sale = np.searchsorted(shelf.births, sign * now, side="right")
+    on_sale = n_on_sale if n_on_sale > 0 else 1
+    u = draw_uniform(key, draw + 2 * _MAX_ATTEMPTS) * shelf.mass[on_sale - 1]
     start = first_above(shelf.mass, 0, on_sale, u)
-    for step in range(on_sale):  # the next one on the shelf that is new to the row
+    for step in range(on_sale):  # the next item that is new to the row
         item = shelf.by_birth[(start + step) % on_sale]
         if not holds(row, 0, len(row), item):
             return item

@@ -1,4 +1,4 @@
-"""Which items, and which runs of items, does a row hold? As 64-bit hashes, to be compared by the million."""
+"""64-bit hashes of item multisets and of item n-grams, for fast comparison of many rows."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
 def multisets(items: Items, starts: Ints, place: Ints | None = None) -> Hashes:
-    """uint64 (rows,): one hash of each row's items and how often it has them, whatever their order.
+    """uint64 (rows,): a hash of each row's items with their counts, independent of their order.
 
-    With `place` int64 (events,), items at different places count as different ones.
+    With `place` int64 (events,), equal items at different positions hash differently.
     """
     with np.errstate(over="ignore"):
         spread = items.astype(np.uint64)
         if place is not None:
             spread = rng.mix(spread * _STEP) + place.astype(np.uint64)
         total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(rng.mix(rng.mix(spread) + _STEP))])
-        return total[starts[1:]] - total[starts[:-1]]  # sums wrap around, differences wrap back
+        return total[starts[1:]] - total[starts[:-1]]  # differences undo the overflow of the sums
 
 
 def run_hashes(items: Items, starts: Ints, length: int) -> tuple[Hashes, Ints]:
-    """(hash of each run of `length` items inside a row, row of each run)."""
+    """(uint64 hash of each n-gram of `length` items inside a row, int64 row of each n-gram)."""
     counts = np.maximum(np.diff(starts) - length + 1, 0)
     row = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     first = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + starts[row]

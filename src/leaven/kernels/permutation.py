@@ -1,6 +1,6 @@
-"""In which other order do the items of a window stand?
+"""Permutations of the items in a window of each row.
 
-The clock of a place stays: times keep their order, the items move between them.
+Times stay in place; items move between them.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ _FIRST_DRAW = 8
 
 
 @njit(cache=True)
-def _exchange(items: Items, source: Ints, one: int, other: int) -> None:
-    items[one], items[other] = items[other], items[one]
+def _swap_items(items: Items, source: Ints, first: int, second: int) -> None:
+    items[first], items[second] = items[second], items[first]
     if len(source) > 0:
-        source[one], source[other] = source[other], source[one]
+        source[first], source[second] = source[second], source[first]
 
 
 @njit(cache=True)
-def _reverse(items: Items, source: Ints, first: int, last: int) -> None:
-    """Places first..last - 1 in the opposite order."""
+def _reverse_window(items: Items, source: Ints, first: int, last: int) -> None:
+    """Reverse events first..last - 1."""
     for step in range((last - first) // 2):
-        _exchange(items, source, first + step, last - 1 - step)
+        _swap_items(items, source, first + step, last - 1 - step)
 
 
 @njit(cache=True)
-def _shuffle(key: np.uint64, items: Items, source: Ints, first: int, last: int) -> None:
-    """Every order of places first..last - 1 equally likely (Fisher and Yates)."""
-    for place in range(last - 1, first, -1):
-        other = first + int(draw_uniform(key, _FIRST_DRAW + place - first) * (place - first + 1))
-        _exchange(items, source, place, other)
+def _shuffle_window(key: np.uint64, items: Items, source: Ints, first: int, last: int) -> None:
+    """Shuffle events first..last - 1 uniformly (Fisher and Yates)."""
+    for event in range(last - 1, first, -1):
+        other = first + int(draw_uniform(key, _FIRST_DRAW + event - first) * (event - first + 1))
+        _swap_items(items, source, event, other)
 
 
 @njit(cache=True)
-def _rotate(old: Items, items: Items, source: Ints, bounds: tuple[int, int], amount: int) -> None:
-    """Each item of the window moves `amount` places on, those at its end come round to its start."""
+def _rotate_window(old: Items, items: Items, source: Ints, bounds: tuple[int, int], amount: int) -> None:
+    """Rotate the window by `amount` events to the right."""
     first, last = bounds
     if not 0 < amount < last - first:
         return
-    for place in range(first, last):
-        to = place + amount if place + amount < last else place + amount - last + first
-        items[to] = old[place]
+    for event in range(first, last):
+        target = event + amount if event + amount < last else event + amount - last + first
+        items[target] = old[event]
         if len(source) > 0:
-            source[to] = place
+            source[target] = event
 
 
 @njit(cache=True)
-def _swap(key: np.uint64, items: Items, source: Ints, bounds: tuple[int, int], times: int, reach: int) -> None:
-    """`times` pairs of places, at most `reach` apart, exchange their items one after the other."""
+def _swap_pairs(key: np.uint64, items: Items, source: Ints, bounds: tuple[int, int], n_swaps: int, reach: int) -> None:
+    """Swap the items of `n_swaps` random pairs of events, at most `reach` apart, one pair after the other."""
     first, last = bounds
-    for turn in range(times):
-        one = first + int(draw_uniform(key, _FIRST_DRAW + 2 * turn) * (last - first - 1))
+    for i in range(n_swaps):
+        one = first + int(draw_uniform(key, _FIRST_DRAW + 2 * i) * (last - first - 1))
         ahead = min(reach, last - 1 - one)
-        _exchange(items, source, one, one + 1 + int(draw_uniform(key, _FIRST_DRAW + 2 * turn + 1) * ahead))
+        _swap_items(items, source, one, one + 1 + int(draw_uniform(key, _FIRST_DRAW + 2 * i + 1) * ahead))
 
 
 @njit(cache=True, nogil=True)
@@ -77,33 +77,33 @@ def permute_windows(
     items: Items,
     source: Ints,
 ) -> None:
-    """items int32, source int64 (events,): one window of each row in another order.
+    """Writes items int32 and source int64 (events,): one window of each row is permuted.
 
-    share   of the row's events, without the last `tail`, that the window takes (× strength, but for rotations)
-    amount  rotations: share of the window that comes round (× strength); swaps: how far apart at most
-    Draws of a key: 0 whether, 1 how much, 2 the fraction of an event, 3 where, 4 and 5 by how much.
+    share   size of the window relative to the row without its last `tail` events (× strength, except for rotations)
+    amount  rotations: shift relative to the window (× strength); swaps: (unused, maximum distance)
+    Draws of a key: 0 whether to change, 1 window size, 2 rounding of the size, 3 position, 4 and 5 rotation.
     """
     for row in range(begin, end):
         first, last = rows.starts[row], rows.starts[row + 1]
-        for place in range(first, last):
-            items[place] = rows.items[place]
+        for event in range(first, last):
+            items[event] = rows.items[event]
         if len(source) > 0:
-            for place in range(first, last):
-                source[place] = place
+            for event in range(first, last):
+                source[event] = event
         if not is_changed(rows, row, 2 + tail, p):
             continue
         key, n = rows.keys[row], last - first - tail
-        wanted = n * within(share, draw_uniform(key, 1)) * (1.0 if mode == ROTATE else rows.strength[row])
+        mean = n * within(share, draw_uniform(key, 1)) * (1.0 if mode == ROTATE else rows.strength[row])
         if mode == SWAP:
-            _swap(key, items, source, (first, first + n), drawn_count(key, wanted / 2.0, n), int(amount[1]))
+            _swap_pairs(key, items, source, (first, first + n), drawn_count(key, mean / 2.0, n), int(amount[1]))
             continue
-        window = drawn_count(key, wanted, n)
+        window = drawn_count(key, mean, n)
         first += int(draw_uniform(key, 3) * (n - window + 1))
         if mode == SHUFFLE:
-            _shuffle(key, items, source, first, first + window)
+            _shuffle_window(key, items, source, first, first + window)
         elif mode == REVERSE:
-            _reverse(items, source, first, first + window)
+            _reverse_window(items, source, first, first + window)
         else:
-            moved = window * within(amount, draw_uniform(key, 4)) * rows.strength[row]
-            amount_now = int(moved + draw_uniform(key, 5))
-            _rotate(rows.items, items, source, (first, first + window), amount_now)
+            shift = window * within(amount, draw_uniform(key, 4)) * rows.strength[row]
+            n_shift = int(shift + draw_uniform(key, 5))
+            _rotate_window(rows.items, items, source, (first, first + window), n_shift)

@@ -1,7 +1,7 @@
-"""Which item does a draw point at, given a state and every item's vector?
+"""Draws items from the softmax of state · item vector, without materializing the logits.
 
-Logits, softmax and draw in one pass over the catalogue, block by block, so that no row's logits ever lie in memory. A
-row is read by itself: its item does not depend on the rows beside it, to the last bit.
+Logits, softmax and draw take one pass over the catalog, block by block. Each row is processed on its own: its item
+does not depend on the other rows of the batch, to the last bit.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_BLOCK = 256  # items whose vectors stay in the cache while all rows pass over them
+_BLOCK = 256  # items whose vectors stay in the CPU cache for all rows
 _LOG2_E = np.float32(1.4426950408889634)
-_LEAST = np.float32(-126.0)  # 2 to the power of less is no normal number
-_NOTHING = np.float32(-3e38)
+_MIN_EXPONENT = np.float32(-126.0)  # of a normal float32
+_EXCLUDED = np.float32(-3e38)
 
 
 class Shelves(NamedTuple):
-    """Items in the order of their first day, in blocks.
+    """Item vectors in blocks, ordered by first sale time.
 
-    vectors  float32 (blocks, width, 256): what a state is multiplied by; bias float32 (blocks, 256)
-    place    int64 (items,): item, from 0, of each place; born int64 (items,): its first second of sale, ascending
-    at       int64 (items,): place of each item
+    vectors  float32 (blocks, width, 256); bias float32 (blocks, 256)
+    place    int64 (items,): item, from 0, at each position; born int64 (items,): its first second of sale, ascending
+    at       int64 (items,): position of each item
     """
 
     vectors: npt.NDArray[np.float32]
@@ -38,44 +38,44 @@ class Shelves(NamedTuple):
 
 
 def shelves_of(vectors: Floats, bias: Floats, born: Ints) -> Shelves:
-    """vectors float64 (items, width), bias float64 (items,), born int64 (items,)."""
-    place = np.argsort(born, kind="stable").astype(np.int64)
-    at = np.empty(len(place), np.int64)
-    at[place] = np.arange(len(place))
-    blocks, width = -(-len(place) // _BLOCK), vectors.shape[1]
-    filled = np.zeros((blocks * _BLOCK, width), np.float32)
-    filled[: len(place)] = vectors[place]
+    """Item blocks from vectors float64 (items, width), bias float64 (items,), born int64 (items,)."""
+    order = np.argsort(born, kind="stable").astype(np.int64)
+    at = np.empty(len(order), np.int64)
+    at[order] = np.arange(len(order))
+    blocks, width = -(-len(order) // _BLOCK), vectors.shape[1]
+    padded = np.zeros((blocks * _BLOCK, width), np.float32)
+    padded[: len(order)] = vectors[order]
     flat = np.zeros(blocks * _BLOCK, np.float32)
-    flat[: len(place)] = bias[place]
-    by_block = np.ascontiguousarray(filled.reshape(blocks, _BLOCK, width).transpose(0, 2, 1))
-    return Shelves(by_block, flat.reshape(blocks, _BLOCK), place, born[place], at)
+    flat[: len(order)] = bias[order]
+    by_block = np.ascontiguousarray(padded.reshape(blocks, _BLOCK, width).transpose(0, 2, 1))
+    return Shelves(by_block, flat.reshape(blocks, _BLOCK), order, born[order], at)
 
 
 def pointed(
     shelves: Shelves, states: Singles, now: Ints, held: npt.NDArray[np.int32], keep_seen: float, u: Floats
 ) -> Ints:
-    """int64 (rows,): the item, from 0, that each row's draw points at.
+    """int64 (rows,): the drawn item, from 0, of each row.
 
-    states float32 (rows, width); now int64 (rows,): what is not on sale yet is left out, unless nothing is; held int32
-    (rows, most): items, from 0, that the row holds, once each, -1 behind them: they are `keep_seen` times as likely,
-    unless nothing else is left; u float64 (rows,) in 0..1.
+    states float32 (rows, width); now int64 (rows,): items not yet on sale are excluded, unless none is on sale. held
+    int32 (rows, max items): distinct items, from 0, of the row's history, padded with -1: their probability is scaled
+    by `keep_seen`, unless no other item is left. u float64 (rows,): uniform draws in 0..1.
     """
     on_sale = np.searchsorted(shelves.born, now, side="right")
     on_sale[on_sale == 0] = len(shelves.born)
-    found = np.empty(len(states), np.int64)
-    _point(shelves, np.ascontiguousarray(states), on_sale, held, np.float32(keep_seen), u, found)
-    return found
+    drawn = np.empty(len(states), np.int64)
+    _draw_rows(shelves, np.ascontiguousarray(states), on_sale, held, np.float32(keep_seen), u, drawn)
+    return drawn
 
 
 @njit(cache=True)
-def _point(
+def _draw_rows(
     shelves: Shelves,
     states: Singles,
     on_sale: Ints,
     held: npt.NDArray[np.int32],
     keep_seen: np.float32,
     u: Floats,
-    found: Ints,
+    drawn: Ints,
 ) -> None:
     rows, blocks = len(states), len(shelves.vectors)
     masses, tops = np.zeros((rows, blocks), np.float32), np.full((rows, blocks), -np.inf, np.float32)
@@ -83,54 +83,60 @@ def _point(
     for block in range(blocks):
         for row in range(rows):
             if block * _BLOCK < on_sale[row]:
-                _factors(shelves, held[row], keep_seen, block, factor)
+                _set_factors(shelves, held[row], keep_seen, block, factor)
                 count = min(on_sale[row] - block * _BLOCK, _BLOCK)
-                tops[row, block], masses[row, block] = _shares(shelves, states[row], factor, block, count, shares)
+                tops[row, block], masses[row, block] = _compute_masses(
+                    shelves, states[row], factor, block, count, shares
+                )
     for row in range(rows):
         keep = keep_seen
-        if not masses[row].any():  # it holds everything that is on sale: it may repeat itself
+        if not masses[row].any():  # its history contains all items on sale: repeats are allowed
             keep = np.float32(1.0)
             factor[:] = keep
             for block in range(-(-on_sale[row] // _BLOCK)):
                 count = min(on_sale[row] - block * _BLOCK, _BLOCK)
-                tops[row, block], masses[row, block] = _shares(shelves, states[row], factor, block, count, shares)
-        block, left = _block_of(masses[row], tops[row], u[row])
-        _factors(shelves, held[row], keep, block, factor)
+                tops[row, block], masses[row, block] = _compute_masses(
+                    shelves, states[row], factor, block, count, shares
+                )
+        block, threshold = _choose_block(masses[row], tops[row], u[row])
+        _set_factors(shelves, held[row], keep, block, factor)
         count = min(on_sale[row] - block * _BLOCK, _BLOCK)
-        _shares(shelves, states[row], factor, block, count, shares)
-        found[row] = shelves.place[block * _BLOCK + _first_above(shares, count, left)]
+        _compute_masses(shelves, states[row], factor, block, count, shares)
+        drawn[row] = shelves.place[block * _BLOCK + _find_position(shares, count, threshold)]
 
 
 @njit(cache=True)
-def _block_of(masses: Singles, tops: Singles, u: float) -> tuple[int, float]:
-    """(the block that the draw falls into, how much of its mass, in its own units, lies before the draw)."""
+def _choose_block(masses: Singles, tops: Singles, u: float) -> tuple[int, float]:
+    """(block of the draw, mass of that block before the draw, in the block's own scale)."""
     scale = np.exp((tops - tops.max()).astype(np.float64))
-    wanted, passed, last, before = u * (masses * scale).sum(), 0.0, 0, 0.0
+    threshold, passed, last, before = u * (masses * scale).sum(), 0.0, 0, 0.0
     for block in range(len(masses)):
         mass = masses[block] * scale[block]
         if mass > 0.0:
             last, before = block, passed
             passed += mass
-            if passed > wanted:
+            if passed > threshold:
                 break
-    return last, (wanted - before) / scale[last]
+    return last, (threshold - before) / scale[last]
 
 
 @njit(cache=True)
-def _first_above(shares: Singles, count: int, wanted: float) -> int:
-    """The first place at which the shares, summed up, exceed `wanted`; rounding must not point behind the last one."""
+def _find_position(shares: Singles, count: int, threshold: float) -> int:
+    """The first position at which the cumulative shares exceed `threshold`; the last one at most, despite rounding."""
     passed, last = 0.0, 0
     for at in range(count):
         if shares[at] > 0.0:
             passed, last = passed + shares[at], at
-            if passed > wanted:
+            if passed > threshold:
                 break
     return last
 
 
 @njit(cache=True)
-def _factors(shelves: Shelves, held: npt.NDArray[np.int32], keep_seen: np.float32, block: int, factor: Singles) -> None:
-    """How likely each item of the block remains: `keep_seen` times where the row holds it."""
+def _set_factors(
+    shelves: Shelves, held: npt.NDArray[np.int32], keep_seen: np.float32, block: int, factor: Singles
+) -> None:
+    """Set the probability factor of each item of the block: `keep_seen` for items in the history, else 1."""
     factor[:] = np.float32(1.0)
     for item in held:
         if item < 0:
@@ -141,10 +147,10 @@ def _factors(shelves: Shelves, held: npt.NDArray[np.int32], keep_seen: np.float3
 
 
 @njit(cache=True, fastmath={"nsz", "contract", "reassoc"})
-def _shares(
+def _compute_masses(
     shelves: Shelves, state: Singles, factor: Singles, block: int, count: int, shares: Singles
 ) -> tuple[np.float32, np.float32]:
-    """(largest logit, mass) of the first `count` items of a block; `shares` holds each item's mass against it."""
+    """(maximum logit, total mass) of the first `count` items; writes exp(logit - maximum) * factor to `shares`."""
     vectors = shelves.vectors[block]
     for at in range(_BLOCK):
         shares[at] = shelves.bias[block, at]
@@ -156,21 +162,21 @@ def _shares(
     for k in range(fours, len(state)):
         for at in range(_BLOCK):
             shares[at] += state[k] * vectors[k, at]
-    top = _NOTHING
+    top = _EXCLUDED
     for at in range(count):
-        top = max(top, shares[at] if factor[at] > 0 else _NOTHING)
+        top = max(top, shares[at] if factor[at] > 0 else _EXCLUDED)
     mass = np.float32(0.0)
     for at in range(_BLOCK):
-        shares[at] = _exp(shares[at] - top) * factor[at]
+        shares[at] = _fast_exp(shares[at] - top) * factor[at]
     for at in range(count):
         mass += shares[at]
     return top, mass
 
 
 @njit(cache=True, inline="always")
-def _exp(x: np.float32) -> np.float32:
-    """exp of a number at most 0 to seven digits: plain arithmetic, so that the compiler does many at a time."""
-    power = min(max(x * _LOG2_E, _LEAST), np.float32(1.0))  # above 0 stand only items that nobody may take
+def _fast_exp(x: np.float32) -> np.float32:
+    """exp(x) for x <= 0 to seven digits, in plain arithmetic that the compiler vectorizes."""
+    power = min(max(x * _LOG2_E, _MIN_EXPONENT), np.float32(1.0))  # above 0 only for excluded items
     whole = np.floor(power + np.float32(0.5))
     part = power - whole
     two = np.float32(1.5403530e-4)
@@ -185,7 +191,7 @@ def _exp(x: np.float32) -> np.float32:
 
 @njit(cache=True)
 def hold(held: npt.NDArray[np.int32], rows: Ints, items: Ints) -> None:
-    """Writes each item into the first free place of its row, unless the row holds it; both int64 (events,)."""
+    """Append each item to its row of `held`, unless it is there already; rows and items int64 (events,)."""
     for row, item in zip(rows, items):  # noqa: B905  # numba knows no `strict`
         for at in range(held.shape[1]):
             if held[row, at] == item:

@@ -1,4 +1,4 @@
-"""Up to which event is a history learned from?"""
+"""Random target positions of histories."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Ints = npt.NDArray[np.int64]
 
 @njit(cache=True, nogil=True)
 def pick_targets(begin: int, end: int, rows: Batch, weights: npt.NDArray[np.float64], p: float, lasts: Ints) -> None:
-    """lasts int64 (rows,): the event that is the target, drawn among all but the first by the weight of its item.
+    """Writes lasts int64 (rows,): the target event, drawn from all but the first by the weight of its item.
 
-    weights float64 (n_items + 2,), above 0. Rows that are not met (chance p × strength) end with their last event.
+    weights float64 (n_items + 2,), above 0. Rows that are not changed (probability p × strength) keep their last event.
     """
     for row in range(begin, end):
         first, last = rows.starts[row], rows.starts[row + 1]
@@ -25,11 +25,11 @@ def pick_targets(begin: int, end: int, rows: Batch, weights: npt.NDArray[np.floa
         if not is_changed(rows, row, 3, p * rows.strength[row]):
             continue
         total = 0.0
-        for place in range(first + 1, last):
-            total += weights[rows.items[place]]
-        aim = draw_uniform(key, 1) * total
-        place = first + 1
-        while place < last - 1 and weights[rows.items[place]] <= aim:
-            aim -= weights[rows.items[place]]
-            place += 1
-        lasts[row] = place
+        for event in range(first + 1, last):
+            total += weights[rows.items[event]]
+        rest = draw_uniform(key, 1) * total
+        event = first + 1
+        while event < last - 1 and weights[rows.items[event]] <= rest:
+            rest -= weights[rows.items[event]]
+            event += 1
+        lasts[row] = event

@@ -1,8 +1,7 @@
-"""What is taken at this time, whoever asks?
+"""Time-dependent item popularity.
 
-Popularity drifts. A draw takes the item of a random training event near the time in question: among the
-`window` events around it, or, with chance `stale`, among all events of training. Both numbers are those under
-which the training events, each without itself, are likeliest.
+A draw returns the item of a random training event: one of the `window` events nearest in time, or, with probability
+`stale`, any training event. Both parameters maximize the leave-one-out likelihood of the training events.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_MOST = 1 << 20  # events kept, evenly spread
-_LOOKED_AT = 20_000
-_NARROWEST = 64
-_STALE = (0.05, 0.2, 0.5, 1.0)
+_MAX_EVENTS = 1 << 20  # events kept, evenly spaced
+_MAX_FIT_EVENTS = 20_000
+_MIN_WINDOW = 64
+_GLOBAL_SHARES = (0.05, 0.2, 0.5, 1.0)
 
 
 class Fashion(NamedTuple):
@@ -30,7 +29,7 @@ class Fashion(NamedTuple):
 
     when     int64 (events,)  ascending
     recent   int32 (events,)  the item of each
-    ranks    int32 (events,)  places in `recent`, item by item, ascending inside an item
+    ranks    int32 (events,)  indices into `recent`, grouped by item, ascending within an item
     rank_at  int64 (items + 3,)  item i has ranks[rank_at[i]:rank_at[i + 1]]
     """
 
@@ -43,44 +42,44 @@ class Fashion(NamedTuple):
 
 
 def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
-    """The fashion of these events: items int32 (events,) in 1..n_items + 1, times int64 (events,)."""
+    """Fit to events: items int32 (events,) in 1..n_items + 1, times int64 (events,)."""
     _, order = in_order(times - times.min())
-    order = order[(np.arange(min(len(order), _MOST)) * len(order)) // max(min(len(order), _MOST), 1)]
+    order = order[(np.arange(min(len(order), _MAX_EVENTS)) * len(order)) // max(min(len(order), _MAX_EVENTS), 1)]
     recent, when = items[order], times[order]
     ascending, places = in_order(recent.astype(np.int64))
     ranks, rank_at = places.astype(np.int32), np.searchsorted(ascending, np.arange(n_items + 3)).astype(np.int64)
-    looked_at = (np.arange(min(len(recent), _LOOKED_AT)) * len(recent)) // min(len(recent), _LOOKED_AT)
+    sample = (np.arange(min(len(recent), _MAX_FIT_EVENTS)) * len(recent)) // min(len(recent), _MAX_FIT_EVENTS)
     best = Fashion(when, recent, ranks, rank_at, len(recent), 1.0)
     best_fit = -np.inf
     window = len(recent)
-    while window >= min(_NARROWEST, len(recent)):
-        tried = best._replace(window=window)
-        near, far = _left_out(tried, looked_at)
-        for stale in _STALE:
+    while window >= min(_MIN_WINDOW, len(recent)):
+        candidate = best._replace(window=window)
+        near, far = _leave_one_out(candidate, sample)
+        for stale in _GLOBAL_SHARES:
             fit = float(np.log((1 - stale) * near + stale * far).mean())
             if fit > best_fit + 1e-9:
-                best, best_fit = tried._replace(stale=stale), fit
+                best, best_fit = candidate._replace(stale=stale), fit
         window //= 4
     return best
 
 
 @njit(cache=True, nogil=True)
-def _left_out(fashion: Fashion, events: Ints) -> tuple[Floats, Floats]:
-    """Shares of each of these events' items near it and anywhere, the event itself left out."""
+def _leave_one_out(fashion: Fashion, events: Ints) -> tuple[Floats, Floats]:
+    """(share of the event's item near its time, share overall) of each of these events, the event itself left out."""
     near, far = np.empty(len(events)), np.empty(len(events))
     total = len(fashion.recent)
     for at in range(len(events)):
         item = fashion.recent[events[at]]
-        low = _begin_of_window(fashion, fashion.when[events[at]])
+        low = _find_window(fashion, fashion.when[events[at]])
         inside = low <= events[at] < low + fashion.window
-        near[at] = (_count(fashion, item, low) - inside) / max(fashion.window - inside, 1)
+        near[at] = (_count_events(fashion, item, low) - inside) / max(fashion.window - inside, 1)
         far[at] = (fashion.rank_at[item + 1] - fashion.rank_at[item] - 0.5) / total
     return near, far
 
 
 @njit(cache=True)
-def _begin_of_window(fashion: Fashion, now: int) -> int:
-    """First event of the window around a time; at the ends of training it lies to one side."""
+def _find_window(fashion: Fashion, now: int) -> int:
+    """First event of the window around a time; at both ends of training the window is not centered."""
     low = np.searchsorted(fashion.when, now, side="left")
     high = np.searchsorted(fashion.when, now, side="right")
     begin = int((low + high - fashion.window) // 2)
@@ -88,21 +87,21 @@ def _begin_of_window(fashion: Fashion, now: int) -> int:
 
 
 @njit(cache=True)
-def _count(fashion: Fashion, item: int, low: int) -> int:
-    """Events of an item in the window that begins at `low`."""
-    mine = fashion.ranks[fashion.rank_at[item] : fashion.rank_at[item + 1]]
-    return int(np.searchsorted(mine, low + fashion.window)) - int(np.searchsorted(mine, low))
+def _count_events(fashion: Fashion, item: int, low: int) -> int:
+    """Number of events of an item in the window that starts at `low`."""
+    positions = fashion.ranks[fashion.rank_at[item] : fashion.rank_at[item + 1]]
+    return int(np.searchsorted(positions, low + fashion.window)) - int(np.searchsorted(positions, low))
 
 
 @njit(cache=True)
 def share_at(fashion: Fashion, now: int, item: int, own: int) -> float:
-    """The part of the events around a time that an item has; `own` 1 leaves one of them out."""
-    count = _count(fashion, item, _begin_of_window(fashion, now))
+    """Share of an item among the events around a time; `own` 1 leaves one of its events out."""
+    count = _count_events(fashion, item, _find_window(fashion, now))
     return max(count - own, 0) / max(fashion.window - own, 1)
 
 
 @njit(cache=True)
 def item_at(fashion: Fashion, now: int, u: float) -> int:
-    """The item of the event around a time that a number u in 0..1 points at."""
-    place = min(int(u * fashion.window), fashion.window - 1)
-    return fashion.recent[_begin_of_window(fashion, now) + place]
+    """The item of the event around a time that a uniform number u in 0..1 selects."""
+    offset = min(int(u * fashion.window), fashion.window - 1)
+    return fashion.recent[_find_window(fashion, now) + offset]

@@ -1,7 +1,6 @@
-"""When could the same events have happened instead?
+"""Changes of event times, and resampling of rows in time.
 
-Every change keeps the order: no event passes another, and none moves beyond `limit` or beyond the
-row's own last second.
+All changes keep the order of events; no event moves past the later of `limit` and the row's last time.
 """
 
 from __future__ import annotations
@@ -22,49 +21,49 @@ _FIRST_DRAW = 8
 
 
 @njit(cache=True)
-def _scaled(times: Ints, anchor: int, factor: float, out: Ints) -> None:
-    """Distances from the anchor's event grow by `factor`."""
+def _scale_times(times: Ints, anchor: int, factor: float, out: Ints) -> None:
+    """Scale the distances from the anchor event by `factor`."""
     middle = (len(times) - 1) // 2
-    still = times[0] if anchor == FIRST else times[middle] if anchor == MIDDLE else times[-1]
-    for place in range(len(times)):
-        out[place] = still + int(np.floor((times[place] - still) * factor + 0.5))
+    anchor_time = times[0] if anchor == FIRST else times[middle] if anchor == MIDDLE else times[-1]
+    for event in range(len(times)):
+        out[event] = anchor_time + int(np.floor((times[event] - anchor_time) * factor + 0.5))
 
 
 @njit(cache=True)
-def _travelled(speeds: Floats, where: float) -> float:
-    """How far one has come at `where` (0..knots) when the speed changes evenly from knot to knot."""
+def _integrate_speed(speeds: Floats, where: float) -> float:
+    """Distance travelled at `where` (0..knots) with a speed that is linear between knots."""
     knots = len(speeds) - 1
-    way = 0.0
+    distance = 0.0
     for knot in range(knots):
-        rest = min(max(where - knot, 0.0), 1.0)
-        way += speeds[knot] * rest + (speeds[knot + 1] - speeds[knot]) * rest * rest / 2.0
-    return way
+        part = min(max(where - knot, 0.0), 1.0)
+        distance += speeds[knot] * part + (speeds[knot + 1] - speeds[knot]) * part * part / 2.0
+    return distance
 
 
 @njit(cache=True)
-def _warped(key: np.uint64, times: Ints, log_speeds: tuple[float, float], speeds: Floats, out: Ints) -> None:
-    """The first and the last event stay; between them time runs faster here and slower there."""
+def _warp_times(key: np.uint64, times: Ints, log_speeds: tuple[float, float], speeds: Floats, out: Ints) -> None:
+    """Warp the times between the first and the last event, which stay."""
     knots = len(speeds) - 1
     for knot in range(knots + 1):
         speeds[knot] = np.exp(within(log_speeds, draw_uniform(key, _FIRST_DRAW + knot)))
     span = times[-1] - times[0]
-    whole = _travelled(speeds, float(knots))
-    for place in range(len(times)):
-        where = 0.0 if span == 0 else (times[place] - times[0]) / span * knots
-        out[place] = times[0] + int(np.floor(span * _travelled(speeds, where) / whole + 0.5))
+    total = _integrate_speed(speeds, float(knots))
+    for event in range(len(times)):
+        where = 0.0 if span == 0 else (times[event] - times[0]) / span * knots
+        out[event] = times[0] + int(np.floor(span * _integrate_speed(speeds, where) / total + 0.5))
 
 
 @njit(cache=True)
-def _jittered(key: np.uint64, times: Ints, seconds: float, out: Ints) -> None:
-    """Each event moves by up to `seconds`, at most half-way to the next one."""
+def _jitter_times(key: np.uint64, times: Ints, seconds: float, out: Ints) -> None:
+    """Move each event by up to `seconds`, at most half-way to its neighbors."""
     last = len(times) - 1
-    for place in range(last + 1):
-        moved = int(np.floor(seconds * (2.0 * draw_uniform(key, _FIRST_DRAW + place) - 1.0) + 0.5))
-        if place > 0:
-            moved = max(moved, -((times[place] - times[place - 1]) // 2))
-        if place < last:
-            moved = min(moved, (times[place + 1] - times[place]) // 2)
-        out[place] = times[place] + moved
+    for event in range(last + 1):
+        shift = int(np.floor(seconds * (2.0 * draw_uniform(key, _FIRST_DRAW + event) - 1.0) + 0.5))
+        if event > 0:
+            shift = max(shift, -((times[event] - times[event - 1]) // 2))
+        if event < last:
+            shift = min(shift, (times[event + 1] - times[event]) // 2)
+        out[event] = times[event] + shift
 
 
 @njit(cache=True, nogil=True)
@@ -80,55 +79,55 @@ def move_times(
     limit: int,
     times: Ints,
 ) -> None:
-    """times int64 (events,): when the events happen now.
+    """Writes times int64 (events,): the changed event times.
 
-    bounds: SCALE, WARP logarithms of a factor; JITTER, SHIFT seconds; all × strength.
-    Draws of a key: 0 whether, 1 how much, from 8 on one an event or knot.
+    bounds: range of the log factor (SCALE, WARP) or of the seconds (JITTER, SHIFT), × strength.
+    Draws of a key: 0 whether to change, 1 amount, from 8 on one per event or knot.
     """
     speeds = np.ones(knots + 1)
     for row in range(begin, end):
         first, last = rows.starts[row], rows.starts[row + 1]
         old, out = rows.times[first:last], times[first:last]
         out[:] = old
-        shortest = 1 if mode in (SHIFT, JITTER) else 2
-        if not is_changed(rows, row, shortest, p):
+        min_events = 1 if mode in (SHIFT, JITTER) else 2
+        if not is_changed(rows, row, min_events, p):
             continue
         key, strength = rows.keys[row], rows.strength[row]
         amount = strength * within(bounds, draw_uniform(key, 1))
         if mode == SCALE:
-            _scaled(old, anchor, np.exp(amount), out)
+            _scale_times(old, anchor, np.exp(amount), out)
         elif mode == WARP:
-            _warped(key, old, (strength * bounds[0], strength * bounds[1]), speeds, out)
+            _warp_times(key, old, (strength * bounds[0], strength * bounds[1]), speeds, out)
         elif mode == JITTER:
-            _jittered(key, old, amount, out)
+            _jitter_times(key, old, amount, out)
         else:
             out += int(np.floor(amount + 0.5))
-        most = max(limit, old[-1])
-        if mode == SHIFT:  # the whole history moves back together: its inner gaps stay
-            out -= max(out[-1] - most, 0)
-        for place in range(len(out)):
-            out[place] = min(out[place], most)
+        latest = max(limit, old[-1])
+        if mode == SHIFT:  # the history moves back as a whole: its gaps stay
+            out -= max(out[-1] - latest, 0)
+        for event in range(len(out)):
+            out[event] = min(out[event], latest)
 
 
 @njit(cache=True, nogil=True)
 def resampled_lengths(
     begin: int, end: int, rows: Batch, size: tuple[float, float], is_share: bool, p: float, lengths: Ints
 ) -> None:
-    """lengths int64 (rows,): events of each row after resampling, 2 or more; share ranges are drawn evenly."""
+    """Writes lengths int64 (rows,): events of each row after resampling, 2 or more; `size` is sampled uniformly."""
     for row in range(begin, end):
         n = rows.starts[row + 1] - rows.starts[row]
         lengths[row] = n
         if is_changed(rows, row, 2, p):
-            wanted = within(size, draw_uniform(rows.keys[row], 1)) * (n if is_share else 1.0)
-            wanted = n + rows.strength[row] * (wanted - n)
-            lengths[row] = max(drawn_count(rows.keys[row], wanted, 1 << 40), 2)
+            mean = within(size, draw_uniform(rows.keys[row], 1)) * (n if is_share else 1.0)
+            mean = n + rows.strength[row] * (mean - n)
+            lengths[row] = max(drawn_count(rows.keys[row], mean, 1 << 40), 2)
 
 
 @njit(cache=True, nogil=True)
 def resample(
     begin: int, end: int, rows: Batch, starts: Ints, items: npt.NDArray[np.int32], times: Ints, source: Ints
 ) -> None:
-    """An even grid of places over each row, ends included: the nearest item, the time in between."""
+    """Resample each row on an even grid of positions, ends included: nearest item, interpolated time."""
     for row in range(begin, end):
         first, n = rows.starts[row], rows.starts[row + 1] - rows.starts[row]
         size = starts[row + 1] - starts[row]

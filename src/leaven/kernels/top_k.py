@@ -1,7 +1,6 @@
-"""Which of many items stand highest?
+"""A bounded heap of the highest-scoring items.
 
-A heap of the best so far, the worst of them at its root. Equal scores stand by id, so that the answer
-does not hang on the order in which items are offered.
+The root is the worst kept item. Ties are broken by id, so that the result does not depend on insertion order.
 """
 
 from __future__ import annotations
@@ -16,51 +15,51 @@ Items = npt.NDArray[np.int32]
 
 
 @njit(cache=True, inline="always")
-def _worse(score: float, item: int, other_score: float, other: int) -> bool:
-    """Whether the first stands below the second: a lower score, or an equal one and a larger id."""
+def _is_worse(score: float, item: int, other_score: float, other: int) -> bool:
+    """Whether the first ranks below the second: a lower score, or an equal one and a larger id."""
     return score < other_score or (score == other_score and item > other)
 
 
 @njit(cache=True)
 def _sift_down(scores: Floats, items: Items, size: int) -> None:
-    """Repair a heap whose root is the worst, after its root was replaced."""
-    place = 0
+    """Restore the heap after its root was replaced."""
+    node = 0
     while True:
-        child = 2 * place + 1
+        child = 2 * node + 1
         if child >= size:
             return
-        if child + 1 < size and _worse(scores[child + 1], items[child + 1], scores[child], items[child]):
+        if child + 1 < size and _is_worse(scores[child + 1], items[child + 1], scores[child], items[child]):
             child += 1
-        if not _worse(scores[child], items[child], scores[place], items[place]):
+        if not _is_worse(scores[child], items[child], scores[node], items[node]):
             return
-        scores[place], scores[child] = scores[child], scores[place]
-        items[place], items[child] = items[child], items[place]
-        place = child
+        scores[node], scores[child] = scores[child], scores[node]
+        items[node], items[child] = items[child], items[node]
+        node = child
 
 
 @njit(cache=True)
 def offer(scores: Floats, items: Items, size: int, score: float, item: int) -> int:
-    """Keep an item if it is among the best; returns how many are kept."""
+    """Add an item if it is among the best; returns the new size of the heap."""
     if size == len(items):
-        if _worse(scores[0], items[0], score, item):
+        if _is_worse(scores[0], items[0], score, item):
             scores[0], items[0] = score, item
             _sift_down(scores, items, size)
         return size
-    place = size
-    scores[place], items[place] = score, item
-    while place > 0:
-        above = (place - 1) // 2
-        if not _worse(scores[place], items[place], scores[above], items[above]):
+    node = size
+    scores[node], items[node] = score, item
+    while node > 0:
+        parent = (node - 1) // 2
+        if not _is_worse(scores[node], items[node], scores[parent], items[parent]):
             break
-        scores[place], scores[above] = scores[above], scores[place]
-        items[place], items[above] = items[above], items[place]
-        place = above
+        scores[node], scores[parent] = scores[parent], scores[node]
+        items[node], items[parent] = items[parent], items[node]
+        node = parent
     return size + 1
 
 
 @njit(cache=True)
 def pour(scores: Floats, items: Items, size: int, out: Items, out_scores: Similarities) -> None:
-    """Empty a heap into a list, the best first."""
+    """Empty the heap into `out` and `out_scores`, the best item first."""
     while size > 0:
         size -= 1
         out[size], out_scores[size] = items[0], scores[0]

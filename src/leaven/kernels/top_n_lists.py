@@ -1,7 +1,6 @@
-"""Which items fill each user's list?
+"""Top-n recommendation lists by popularity and by neighbors.
 
-Items stand by score, equal scores by id, so that a list never hangs on the order of a loop. What a
-history holds is left out unless repeats are asked for; the mask and ids beyond the catalogue are never
+Ties are broken by id. Items in the history are excluded unless repeats are allowed; mask and unknown ids are never
 candidates.
 """
 
@@ -24,13 +23,13 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 class Neighbours(NamedTuple):
-    """What a list is made from, over the dense ids 0..n_items; place 0 is empty.
+    """Neighbors and popularity of the dense ids 0..n_items; id 0 has none.
 
-    starts     int64 (n_items + 2,)   item i owns neighbours starts[i]:starts[i + 1]
-    items      int32 (pairs,)         neighbours, the nearest first
+    starts     int64 (n_items + 2,)   item i has neighbors starts[i]:starts[i + 1]
+    items      int32 (pairs,)         neighbors, the most similar first
     similarity float32 (pairs,)       0 or more
     order      int32 (n_items,)       all items, the most popular first, equal ones by id
-    floor      float64 (n_items + 1,) what an item scores without any neighbour, falling along `order`
+    floor      float64 (n_items + 1,) base score of each item, descending along `order`
     """
 
     starts: Ints
@@ -41,7 +40,7 @@ class Neighbours(NamedTuple):
 
 
 def sealed(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
-    """A read-only view in one piece: memory-mapped, frozen and own arrays share one compiled version."""
+    """A contiguous read-only view: memory-mapped, read-only and writable arrays share one compiled version."""
     view: npt.NDArray[Any] = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
@@ -49,9 +48,9 @@ def sealed(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
 
 @njit(cache=True, nogil=True)
 def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: Items) -> None:
-    """Write the first items of `order` (int32 (n_items,)) that each history does not hold.
+    """Write the first items of `order` (int32 (n_items,)) that are not in each history.
 
-    out int32 (rows, k): zeros; what stays 0 had nothing left.
+    out int32 (rows, k): zeros on entry; 0 remains where no item is left.
     """
     n_items = len(order)
     seen = np.full(n_items + 2, -1, np.int64)
@@ -59,18 +58,18 @@ def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: I
         if not repeats:
             for event in range(starts[row], starts[row + 1]):
                 seen[items[event]] = row
-        place = 0
+        rank = 0
         for item in order:
-            if place == out.shape[1]:
+            if rank == out.shape[1]:
                 break
             if seen[item] != row:
-                out[row, place] = item
-                place += 1
+                out[row, rank] = item
+                rank += 1
 
 
 @njit(cache=True)
-def _gather(near: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
-    """Add up what the last events of a history say; `touched` names the items, the count is returned."""
+def _sum_similarities(near: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
+    """Sum the similarities to the last events of a history; returns the number of items in `touched`."""
     n_items, count = len(near.order), 0
     for back in range(min(len(recency), len(past))):
         source = past[len(past) - 1 - back]
@@ -89,10 +88,10 @@ def _gather(near: Neighbours, past: Items, recency: Floats, sums: Floats, touche
 def fill_near(
     near: Neighbours, items: Items, starts: Ints, recency: Floats, repeats: bool, out: Items, out_scores: Similarities
 ) -> None:
-    """Write for each history the items with the highest sum of recency * similarity, plus their floor.
+    """Write for each history the items with the highest sum of recency * similarity, plus their base score.
 
-    recency float64 (events back,), above 0, the last event's first; similarities are above 0 too.
-    out int32 (rows, k): zeros; out_scores float32 (rows, k): -inf; what stays so had nothing left.
+    recency float64 (events,), above 0, the last event first; similarities are above 0 too.
+    out int32 (rows, k): zeros, out_scores float32 (rows, k): -inf on entry; both remain where no item is left.
     """
     n_items, k = len(near.order), out.shape[1]
     seen = np.full(n_items + 2, -1, np.int64)
@@ -103,17 +102,17 @@ def fill_near(
         if not repeats:
             for item in past:
                 seen[item] = row
-        count, size = _gather(near, past, recency, sums, touched), 0
+        count, size = _sum_similarities(near, past, recency, sums, touched), 0
         for item in touched[:count]:
             if seen[item] != row:
                 size = offer(best_scores, best, size, sums[item] + near.floor[item], item)
-        fresh = 0  # of the items without a neighbour, the k most popular are enough
+        n_popular = 0  # of the items that are no neighbor, the k most popular are enough
         for item in near.order:
-            if fresh == k:
+            if n_popular == k:
                 break
             if sums[item] == 0.0 and seen[item] != row:
                 size = offer(best_scores, best, size, near.floor[item], item)
-                fresh += 1
+                n_popular += 1
         for item in touched[:count]:
             sums[item] = 0.0
         pour(best_scores, best, size, out[row], out_scores[row])
