@@ -1,4 +1,4 @@
-"""What can this machine do, and what is missing?"""
+"""Inspects the machine, the installed libraries and the optional extras."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_NEED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<inner>\[[^]]*\])?(?P<versions>[^;]*)(?:;(?P<marker>.*))?$")
+_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<inner>\[[^]]*\])?(?P<versions>[^;]*)(?:;(?P<marker>.*))?$")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
-_OURS = "leaven"
-_GATHERED = ("all", "dev")  # extras that only name other extras, and what developers need
-_FOR: dict[str, str] = {
+_PACKAGE = "leaven"
+_HIDDEN_EXTRAS = ("all", "dev")  # a collection of other extras, and development tools
+_PURPOSES: dict[str, str] = {
     "torch": "neural recommenders and generators",
     "frames": "pandas and Polars tables in Python",
     "databases": "logs in SQLite and PostgreSQL",
-    "text": "Chinese words of items",
-    "llm": "texts by a model, sentence encoders, the Hugging Face Trainer",
-    "image": "pictures of items",
+    "text": "Chinese item texts",
+    "llm": "text generation by language models, sentence encoders, the Hugging Face Trainer",
+    "image": "item images",
     "spark": "logs larger than one machine",
     "s3": "files in object stores",
-    "judge": "telling made rows from real ones with a classifier",
+    "judge": "classifier tests of synthetic against real rows",
 }
 _MB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Library:
-    """installed: the version that is there, "" for none; wanted: the smallest that will do."""
+    """A required library. installed: its version, "" for none; wanted: the minimum version."""
 
     name: str
     wanted: str
@@ -43,12 +43,12 @@ class Library:
     @property
     def fits(self) -> bool:
         """Whether it is installed and new enough."""
-        return bool(self.installed) and _numbers(self.installed) >= _numbers(self.wanted)
+        return bool(self.installed) and _parse_version(self.installed) >= _parse_version(self.wanted)
 
 
 @dataclass(frozen=True)
 class Extra:
-    """An optional part: what it is for, the libraries it needs, and how to get it."""
+    """An optional extra with its purpose and required libraries."""
 
     name: str
     purpose: str
@@ -56,18 +56,18 @@ class Extra:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Libraries that are not there, or too old."""
+        """Libraries that are not installed or too old."""
         return tuple(library.name for library in self.libraries if not library.fits)
 
     @property
     def install(self) -> str:
-        """What to type to get it."""
-        return f"pip install '{_OURS}[{self.name}]'"
+        """The command that installs the extra."""
+        return f"pip install '{_PACKAGE}[{self.name}]'"
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """machine: name -> what was found; needed: libraries without which nothing works; warnings: what will hurt."""
+    """machine: property -> value; needed: required libraries; warnings: settings that cost speed or disk space."""
 
     machine: dict[str, str]
     needed: tuple[Library, ...]
@@ -76,126 +76,130 @@ class Checkup:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything that leaven cannot do without is there."""
+        """Whether all required libraries are installed and new enough."""
         return all(library.fits for library in self.needed)
 
 
 def examine() -> Checkup:
-    """Looks at this machine; nothing is changed, nothing is sent anywhere."""
-    needed, extras = libraries(importlib.metadata.requires(_OURS) or [])
+    """Inspect this machine, without changing or sending anything."""
+    needed, extras = libraries(importlib.metadata.requires(_PACKAGE) or [])
     machine = {
-        "leaven": f"{importlib.metadata.version(_OURS)} on Python {platform.python_version()}",
+        "leaven": f"{importlib.metadata.version(_PACKAGE)} on Python {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "cores": str(cores()),
-        "memory": f"{memory_mb():,} MB free to use" if memory_mb() else "unknown",
-        "disk": _disk(Path.cwd(), "here"),
-        "temporary files": _disk(Path(tempfile.gettempdir()), tempfile.gettempdir()),
-        "device": _device(),
+        "memory": f"{memory_mb():,} MB available" if memory_mb() else "unknown",
+        "disk": _describe_disk(Path.cwd(), "here"),
+        "temporary files": _describe_disk(Path(tempfile.gettempdir()), tempfile.gettempdir()),
+        "device": _describe_device(),
         "java": shutil.which("java") or "none (only Spark needs it)",
     }
-    return Checkup(machine, needed, extras, tuple(_warnings()))
+    return Checkup(machine, needed, extras, tuple(_list_warnings()))
 
 
 def libraries(requirements: list[str]) -> tuple[tuple[Library, ...], tuple[Extra, ...]]:
-    """(what is always needed, the extras), from the requirements that the installed package declares.
+    """(required libraries, optional extras) from the requirement strings of the installed package.
 
     >>> libraries(["numpy>=2.0", 'torch>=2.5; extra == "torch"'])[1][0].name
     'torch'
     """
-    always: list[Library] = []
+    required: list[Library] = []
     by_extra: dict[str, list[Library]] = {}
     for requirement in requirements:
-        found = _NEED.match(requirement.strip())
-        if found is None or found["name"].lower() == _OURS:
-            continue  # extras that only gather other extras say nothing new
-        one = _library(found["name"], found["versions"])
-        extra = _EXTRA.search(found["marker"] or "")
-        (by_extra.setdefault(extra[1], []) if extra else always).append(one)
-    extras = (Extra(name, _FOR.get(name, ""), tuple(held)) for name, held in by_extra.items() if name not in _GATHERED)
-    return tuple(always), tuple(extras)
+        match = _REQUIREMENT.match(requirement.strip())
+        if match is None or match["name"].lower() == _PACKAGE:
+            continue  # collections of other extras
+        library = _find_library(match["name"], match["versions"])
+        extra = _EXTRA.search(match["marker"] or "")
+        (by_extra.setdefault(extra[1], []) if extra else required).append(library)
+    extras = (
+        Extra(name, _PURPOSES.get(name, ""), tuple(members))
+        for name, members in by_extra.items()
+        if name not in _HIDDEN_EXTRAS
+    )
+    return tuple(required), tuple(extras)
 
 
-def _library(name: str, versions: str) -> Library:
-    smallest = re.search(r">=\s*([0-9][0-9.]*)", versions)
+def _find_library(name: str, versions: str) -> Library:
+    minimum = re.search(r">=\s*([0-9][0-9.]*)", versions)
     try:
         installed = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         installed = ""
-    return Library(name, smallest[1] if smallest else "0", installed)
+    return Library(name, minimum[1] if minimum else "0", installed)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with; those after a word (rc, dev) do not count."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else (0,)
+def _parse_version(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version; suffixes such as rc or dev are ignored."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else (0,)
 
 
 def cores() -> int:
-    """Processor cores that this process may use: a container's limit counts, not the host's cores."""
+    """CPU cores available to this process, within the limit of a container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
+    quota, _, period = _read_file("/sys/fs/cgroup/cpu.max").partition(" ")
     if quota.isdecimal() and period.strip().isdecimal():
         allowed = min(allowed, max(1, int(quota) // int(period)))
     return allowed
 
 
 def memory_mb() -> int:
-    """Megabytes that this process may still take; 0 where the system does not say."""
-    free = re.search(r"^MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"), re.M)
-    known = [int(free[1]) // 1024] if free else []
-    limit, used = (_read(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
+    """Megabytes of memory available to this process, within the limit of a container; 0 where unknown."""
+    free = re.search(r"^MemAvailable:\s+(\d+) kB", _read_file("/proc/meminfo"), re.M)
+    limits = [int(free[1]) // 1024] if free else []
+    limit, used = (_read_file(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
     if limit.isdecimal() and used.isdecimal():
-        known.append((int(limit) - int(used)) // _MB)
-    return min(known, default=0)
+        limits.append((int(limit) - int(used)) // _MB)
+    return min(limits, default=0)
 
 
-def _read(path: str) -> str:
+def _read_file(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError:
         return ""
 
 
-def _disk(folder: Path, name: str) -> str:
+def _describe_disk(folder: Path, name: str) -> str:
     return f"{shutil.disk_usage(folder).free // _MB:,} MB free {'' if name == 'here' else 'in '}{name}"
 
 
-def _device() -> str:
-    """Where nets would be trained; imports torch, which takes a second or two."""
+def _describe_device() -> str:
+    """The device for training; imports torch, which takes a second or two."""
     try:
         torch = importlib.import_module("torch")
     except ImportError:
-        return "no torch: popularity, neighbours and Markov chains only"
+        return "no torch: popularity, neighbors and Markov chains only"
     if torch.cuda.is_available():
-        names = [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return f"{len(names)} × {names[0]}"
     if torch.backends.mps.is_available():
         return "Apple GPU (mps)"
-    return f"processor, {torch.get_num_threads()} threads"
+    return f"CPU, {torch.get_num_threads()} threads"
 
 
-def _warnings() -> Iterator[str]:
-    for look in (_slow_threads, _little_room, _no_cache):
-        if found := look():
-            yield found
+def _list_warnings() -> Iterator[str]:
+    for check in (_check_threads, _check_disk, _check_cache):
+        if warning := check():
+            yield warning
 
 
-def _slow_threads() -> str:
+def _check_threads() -> str:
     if sys.platform != "linux" or os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive":
         return ""
     return "on a busy machine OMP_WAIT_POLICY=passive can make training with small batches several times faster"
 
 
-def _little_room() -> str:
+def _check_disk() -> str:
     if shutil.disk_usage(tempfile.gettempdir()).free > 4096 * _MB:
         return ""
-    return f"less than 4 GB free in {tempfile.gettempdir()}: name a larger place with TMPDIR for large logs"
+    return f"less than 4 GB free in {tempfile.gettempdir()}: set TMPDIR to a larger disk for large logs"
 
 
-def _no_cache() -> str:
-    """Compiled kernels are kept beside the package, or in the user's cache folder."""
+def _check_cache() -> str:
+    """Compiled kernels are cached next to the package or in the user's cache folder."""
     package = Path(__file__).parent / "kernels"
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if os.environ.get("NUMBA_CACHE_DIR") or os.access(package, os.W_OK) or os.access(home, os.W_OK):
         return ""
-    return "no place to keep compiled kernels, so that every start compiles again: set NUMBA_CACHE_DIR"
+    return "no writable cache for compiled kernels, every start compiles them again: set NUMBA_CACHE_DIR"

@@ -1,4 +1,4 @@
-"""What went wrong, where, what was wanted, what came, and what to do?"""
+"""Exceptions that state the location, the expected value, the actual value and the fix."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ EXIT_INTERRUPTED = 5
 
 
 class LeavenError(Exception):
-    """Every error that leaven raises on purpose; its text is meant to be read by a user.
+    """Base class of all errors that leaven raises for users.
 
-    `where` names a file and line, a key of the spec, or an argument. `wanted` and `got` say
-    what was expected and what came; `fix` says what to do now.
+    `where` names a file and line, a key of the spec, or an argument; `wanted` is the expected and `got` the actual
+    value; `fix` tells how to resolve it.
     """
 
     exit_code = 1
@@ -25,7 +25,7 @@ class LeavenError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = f"{self.where}: wanted {self.wanted}, got {self.got}"
+        text = f"{self.where}: expected {self.wanted}, got {self.got}"
         return f"{text}\n  → {self.fix}" if self.fix else text
 
     def __reduce__(self) -> tuple[type[LeavenError], tuple[str, str, str, str]]:
@@ -33,31 +33,31 @@ class LeavenError(Exception):
 
 
 class SpecError(LeavenError):
-    """The wish is wrong: a key, a type, a value, an argument."""
+    """The config is invalid: a key, a type, a value, an argument."""
 
     exit_code = EXIT_SPEC
 
 
 class DataError(LeavenError):
-    """The data is wrong: a file, a line, a column, a value."""
+    """The data is invalid: a file, a line, a column, a value."""
 
     exit_code = EXIT_DATA
 
 
 class FitError(LeavenError):
-    """Training went wrong: a loss that is no number, no rows to learn from."""
+    """Training failed: the loss is not finite, or there are no rows to fit."""
 
     exit_code = EXIT_DATA
 
 
 class GateError(LeavenError):
-    """A gate that the user declared was not passed."""
+    """A quality gate of the spec failed."""
 
     exit_code = EXIT_GATE
 
 
 class Interrupted(LeavenError):
-    """The user stopped the run; what was finished is kept and `--resume` goes on."""
+    """The user stopped the run; finished stages are kept, and `--resume` continues."""
 
     exit_code = EXIT_INTERRUPTED
 
@@ -76,12 +76,12 @@ class MissingExtra(LeavenError):
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint that names the known word nearest to a misspelt one.
+    """A hint with the most similar known name for a misspelled one.
 
     >>> nearest("corp", ["crop", "mask"])
     "did you mean 'crop'? known: crop, mask"
     """
     known = sorted(set(words))
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    similar = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{similar[0]}'? " if similar else ""
     return f"{hint}known: {', '.join(known) or 'none'}"

@@ -1,10 +1,9 @@
-"""How far is it, and how long will it take?
+"""Progress callbacks, and their display on stderr.
 
-Whatever takes long is given a `Tell` and calls it with (done, total, words). The words up to the first
-" · " name the phase and stay the same while it lasts; what follows may change with every call (a loss, a
-file). A count that goes on to the same total is the same phase, whatever the words. A total of 0 means that
-nobody knows it. On a terminal a phase is a bar; elsewhere it is a line every few seconds. Both go to stderr,
-so that results stay alone on stdout.
+Long operations call a progress callback with (done, total, text). The text up to the first " · " names the phase and
+is constant during the phase; the rest may change with every call (a loss, a file). A count that continues toward the
+same total belongs to the same phase, whatever its text. A total of 0 means unknown. On a terminal a phase is a progress
+bar, elsewhere a line every few seconds.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Tell = Callable[[int, int, str], None]
-"""(done, total, words); `leaven.protocols.Tell`."""
+"""Progress callback: (done, total, text)."""
 
 
-def quiet(done: int, total: int, words: str) -> None:
-    """Nobody listens."""
+def quiet(done: int, total: int, text: str) -> None:
+    """No-op progress callback."""
 
 
 UNTOLD = "working"
-"""The phase of work that nobody has words for; nothing is said at its end."""
-SECONDS_BETWEEN_LINES = 5.0
-_SHORTEST = 0.5  # seconds; a shorter phase is not worth a line
-_LONG_SILENCE = 2.0  # seconds without a phase, after which one is shown that says so
-_BETWEEN = " · "
+"""The phase shown during work without progress calls; its end is not reported."""
+SECONDS_SEPARATOR_LINES = 5.0
+_MIN_SECONDS = 0.5  # seconds; a shorter phase is not reported
+_MAX_IDLE_SECONDS = 2.0  # seconds without a phase before the unnamed phase is shown
+_SEPARATOR = " · "
 
 
-class _Shown(Protocol):
-    """What draws the phases."""
+class _Renderer(Protocol):
+    """Renders phases."""
 
     def begin(self, phase: str) -> None: ...
     def update(self, pace: Pace, detail: str) -> None: ...
@@ -46,7 +45,7 @@ class _Shown(Protocol):
 
 @dataclass
 class Pace:
-    """How fast a phase goes. done, total: counts, total 0 where unknown; began, now: seconds of one clock."""
+    """Progress of a phase. done, total: counts, total 0 where unknown; began, now: seconds of the same clock."""
 
     phase: str
     began: float
@@ -61,62 +60,62 @@ class Pace:
 
     @property
     def left(self) -> float | None:
-        """Seconds that remain at the pace so far; None where that cannot be known yet."""
+        """Estimated seconds left; None where unknown."""
         if not self.total or not self.done or self.seconds <= 0:
             return None
         return self.seconds * max(self.total - self.done, 0) / self.done
 
     @property
     def whole(self) -> bool:
-        """Whether all was done."""
+        """Whether the phase is complete."""
         return self.total > 0 and self.done >= self.total
 
 
 @dataclass
 class Phases:
-    """Turns calls of `tell` into phases that begin, go on and end."""
+    """A progress callback that groups calls into phases and renders them."""
 
-    shown: _Shown
+    shown: _Renderer
     clock: Callable[[], float] = time.monotonic
     pace: Pace | None = None
     detail: str = ""
     quiet_since: float = math.inf
     lock: Any = field(default_factory=threading.RLock)
 
-    def __call__(self, done: int, total: int, words: str) -> None:
-        phase, _, detail = words.partition(_BETWEEN)
+    def __call__(self, done: int, total: int, text: str) -> None:
+        phase, _, detail = text.partition(_SEPARATOR)
         with self.lock:
-            if self.pace is None or not self._goes_on(self.pace, done, total, phase):
+            if self.pace is None or not self._continues(self.pace, done, total, phase):
                 self.close()
                 self.pace = Pace(phase, self.clock(), self.clock())
                 self.shown.begin(phase)
                 self.detail = ""
-            if phase != self.pace.phase:  # other words of the same count
-                detail = phase.removeprefix(_place(phase))
+            if phase != self.pace.phase:  # other text for the same count
+                detail = phase.removeprefix(_find_prefix(phase))
             self.pace.done, self.pace.total, self.detail = done, total, detail or self.detail
             self.tick()
             if self.pace.whole:
                 self.close()
 
     @staticmethod
-    def _goes_on(pace: Pace, done: int, total: int, phase: str) -> bool:
-        """Whether this is the same phase: the same words, or the same count going on at the same place."""
+    def _continues(pace: Pace, done: int, total: int, phase: str) -> bool:
+        """Whether a call continues this phase: the same text, or the same total with the same prefix."""
         if done < pace.done:
             return False
-        return phase == pace.phase or (0 < total == pace.total and _place(phase) == _place(pace.phase))
+        return phase == pace.phase or (0 < total == pace.total and _find_prefix(phase) == _find_prefix(pace.phase))
 
     def tick(self) -> None:
-        """Time went on, whether anything was told or not."""
+        """Update the elapsed time."""
         with self.lock:
             now = self.clock()
-            if self.pace is None and now - self.quiet_since >= _LONG_SILENCE:
+            if self.pace is None and now - self.quiet_since >= _MAX_IDLE_SECONDS:
                 self(0, 0, UNTOLD)
             elif self.pace is not None:
                 self.pace.now = now
                 self.shown.update(self.pace, self.detail)
 
     def close(self) -> None:
-        """End the phase that is open."""
+        """End the current phase."""
         with self.lock:
             self.quiet_since = self.clock()
             if self.pace is not None:
@@ -127,10 +126,10 @@ class Phases:
 
 @dataclass
 class Lines:
-    """Plain lines for a file or a pipe: one every few seconds, and one at the end of a phase."""
+    """Renders phases as plain lines for a file or a pipe: every few seconds, and at the end of a phase."""
 
     out: IO[str]
-    every: float = SECONDS_BETWEEN_LINES
+    every: float = SECONDS_SEPARATOR_LINES
     last: float | None = None
     announced: bool = False
 
@@ -140,26 +139,26 @@ class Lines:
     def update(self, pace: Pace, detail: str) -> None:
         if self.last is None:
             self.last = pace.began
-        if not (pace.total or self.announced) and pace.seconds >= _SHORTEST:
+        if not (pace.total or self.announced) and pace.seconds >= _MIN_SECONDS:
             self.announced = True
-            self._say(f"{pace.phase} …")  # it may be long before the next word
+            self._print(f"{pace.phase} …")  # the next update may take long
         if pace.now - self.last < self.every or pace.whole:
             return
         self.last = pace.now
         parts = [share(pace), f"{span(pace.left)} left" if pace.left is not None else "", detail]
-        self._say(f"{pace.phase}: " + _BETWEEN.join(part for part in parts if part))
+        self._print(f"{pace.phase}: " + _SEPARATOR.join(part for part in parts if part))
 
     def end(self, pace: Pace) -> None:
         if worth_a_line(pace):
-            self._say(f"{pace.phase}: {ending(pace)}")
+            self._print(f"{pace.phase}: {ending(pace)}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(text, file=self.out, flush=True)
 
 
 @dataclass
 class Bars:
-    """A bar for the phase that runs; phases that ended stay above it as lines."""
+    """Renders the current phase as a progress bar below the lines of finished phases."""
 
     bars: Any
     task: Any = None
@@ -181,38 +180,38 @@ class Bars:
 
 @contextmanager
 def shown(console: Console | None = None) -> Iterator[Tell]:
-    """A `Tell` that shows what it is told on stderr, for as long as the block lasts."""
+    """Context manager: a progress callback that displays its calls on stderr."""
     from rich.console import Console
 
     err = console or Console(stderr=True)
     with ExitStack() as stack:
         bars = err.is_terminal and not err.is_dumb_terminal
-        phases = Phases(Bars(stack.enter_context(_bars(err))) if bars else Lines(err.file))
+        phases = Phases(Bars(stack.enter_context(_make_bars(err))) if bars else Lines(err.file))
         phases.quiet_since = phases.clock()
-        stack.enter_context(_ticking(phases))
+        stack.enter_context(_refresh_periodically(phases))
         yield phases
         phases.close()
 
 
 @contextmanager
-def _ticking(phases: Phases) -> Iterator[None]:
-    """Time is seen to go on while nobody tells anything."""
-    ended = threading.Event()
+def _refresh_periodically(phases: Phases) -> Iterator[None]:
+    """Refresh the elapsed time every second, also between calls."""
+    stopped = threading.Event()
 
-    def tick() -> None:
-        while not ended.wait(1.0):
+    def refresh() -> None:
+        while not stopped.wait(1.0):
             phases.tick()
 
-    thread = threading.Thread(target=tick, daemon=True)
+    thread = threading.Thread(target=refresh, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        ended.set()
+        stopped.set()
         thread.join()
 
 
-def _bars(console: Console) -> Any:
+def _make_bars(console: Console) -> Any:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
@@ -232,23 +231,23 @@ def _bars(console: Console) -> Any:
 
 
 def within(tell: Tell, where: str) -> Tell:
-    """A `Tell` for a part of something larger: its phases carry `where` in front.
+    """A progress callback that prefixes the text of each phase with `where`.
 
-    >>> heard = []
-    >>> within(lambda done, total, words: heard.append(words), "crop, seed 1")(3, 9, "train · loss 2.1")
-    >>> heard
+    >>> texts = []
+    >>> within(lambda done, total, text: texts.append(text), "crop, seed 1")(3, 9, "train · loss 2.1")
+    >>> texts
     ['crop, seed 1: train · loss 2.1']
     """
-    return lambda done, total, words: tell(done, total, f"{where}: {words}")
+    return lambda done, total, text: tell(done, total, f"{where}: {text}")
 
 
-def _place(phase: str) -> str:
-    """The part of a phase that `within` put in front."""
+def _find_prefix(phase: str) -> str:
+    """The prefix that `within` added to a phase."""
     return phase[: phase.rfind(": ") + 2] if ": " in phase else ""
 
 
 def share(pace: Pace) -> str:
-    """How far, as a percentage, or as a count where the end is not known.
+    """The progress as a percentage, or as a count where the total is unknown.
 
     >>> share(Pace("train", 0.0, 4.0, done=1, total=3)), share(Pace("read", 0.0, 4.0, done=1200))
     ('33 %', '1,200')
@@ -259,12 +258,12 @@ def share(pace: Pace) -> str:
 
 
 def worth_a_line(pace: Pace) -> bool:
-    """Whether the end of a phase is told."""
-    return pace.seconds >= _SHORTEST and pace.phase != UNTOLD
+    """Whether the end of a phase is reported."""
+    return pace.seconds >= _MIN_SECONDS and pace.phase != UNTOLD
 
 
 def ending(pace: Pace) -> str:
-    """How a phase ended.
+    """The text for the end of a phase.
 
     >>> ending(Pace("train", 0.0, 83.0, done=340, total=1000))
     'ended at 340 of 1,000 after 1 min 23 s'
@@ -275,16 +274,16 @@ def ending(pace: Pace) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time as a person says it.
+    """A duration as text.
 
     >>> span(0.84), span(42.4), span(83), span(7384)
     ('0.8 s', '42 s', '1 min 23 s', '2 h 3 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60} min"

@@ -1,7 +1,7 @@
-"""Which class belongs to which kind? Names only, so that nothing heavy loads.
+"""The registry of kinds: family and kind -> "module:Class", by name only, so that it imports nothing.
 
-A class needs two places: its file, and its line here. Packages add their own kinds through the
-entry-point groups `leaven.transforms`, `leaven.generators` and so on.
+A new class needs its file and its line here. Other packages add kinds through the entry-point groups
+`leaven.transforms`, `leaven.generators` and so on.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ FAMILIES: dict[str, dict[str, str]] = {
 
 
 def kinds(family: str) -> dict[str, str]:
-    """kind -> "module:Class" of one family, ours first, then those of installed packages.
+    """kind -> "module:Class" of a family: the built-in kinds, then those of installed packages.
 
     >>> "crop" in kinds("transforms")
     True
@@ -269,19 +269,19 @@ def kinds(family: str) -> dict[str, str]:
     """
     if family not in FAMILIES:
         raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
-    return FAMILIES[family] | {name: place for name, place in _packaged(family) if name not in FAMILIES[family]}
+    return FAMILIES[family] | {kind: path for kind, path in _load_entry_points(family) if kind not in FAMILIES[family]}
 
 
 @cache
-def _packaged(family: str) -> tuple[tuple[str, str], ...]:
-    """(kind, "module:Class") of installed packages; looked up once, as each look reads every package's files."""
-    return tuple((found.name, found.value) for found in entry_points(group=f"leaven.{family}"))
+def _load_entry_points(family: str) -> tuple[tuple[str, str], ...]:
+    """(kind, "module:Class") pairs of installed packages; cached, as a lookup reads the files of every package."""
+    return tuple((entry.name, entry.value) for entry in entry_points(group=f"leaven.{family}"))
 
 
 def place(family: str, kind: str, where: str) -> str:
-    """ "module:Class" of a kind; `where` names the key of the spec for the error.
+    """The "module:Class" of a kind; `where` is the location shown in the error.
 
-    Raises SpecError that names the nearest known kind.
+    Raises SpecError with the most similar known kind.
     """
     known = kinds(family)
     if kind not in known:
@@ -290,27 +290,27 @@ def place(family: str, kind: str, where: str) -> str:
 
 
 def found(family: str, kind: str, where: str = "") -> Any:
-    """The class of a kind; its module is loaded now.
+    """Import and return the class of a kind.
 
-    Raises SpecError that names the nearest known kind.
+    Raises SpecError with the most similar known kind.
     """
     module, _, name = place(family, kind, where or f"{family} {kind!r}").partition(":")
     return getattr(import_module(module), name)
 
 
 def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
-    """A wish of a kind with these fields, the others as they are by default."""
+    """A config of this kind with these fields and defaults for the others."""
     return found(family, kind)(**(fields or {}))
 
 
 @cache
 def family_of(cls: type) -> str:
-    """The family that a class is registered in; "" where it is in none."""
-    mine = f"{cls.__module__}:{cls.__name__}"
-    return next((family for family in FAMILIES if mine in kinds(family).values()), "")
+    """The family that a class is registered in; "" for none."""
+    path = f"{cls.__module__}:{cls.__name__}"
+    return next((family for family in FAMILIES if path in kinds(family).values()), "")
 
 
 def kind_of(family: str, wish: Any) -> str:
-    """The kind that a wish is registered under; the name of its class where it is not."""
-    mine = f"{type(wish).__module__}:{type(wish).__name__}"
-    return next((kind for kind, there in kinds(family).items() if there == mine), type(wish).__name__)
+    """The registered kind of a config; the name of its class where it is not registered."""
+    path = f"{type(wish).__module__}:{type(wish).__name__}"
+    return next((kind for kind, other in kinds(family).items() if other == path), type(wish).__name__)

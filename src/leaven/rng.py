@@ -1,8 +1,7 @@
-"""Which key belongs to (seed, step, row, copy, epoch)?
+"""Keyed random numbers: draws that depend on seed, step, row, copy and epoch only.
 
-A key is 64 bits. Draw *i* of a key is SplitMix64's output *i* for that state (Steele, Lea and
-Flood, OOPSLA 2014, fig. 17): a pure function of (key, i). `kernels/keyed_rng.py` holds the same
-functions compiled; a test compares the two bit by bit.
+A key has 64 bits. Draw *i* of a key is output *i* of SplitMix64 with that state (Steele, Lea and Flood, OOPSLA 2014,
+fig. 17), a pure function of (key, i). `kernels/keyed_rng.py` provides the same functions in compiled form.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 def key(seed: int, *labels: str | int) -> int:
-    """The key of a named place: the same for the same seed and labels, on any machine.
+    """A key derived from a seed and labels, the same on any machine.
 
     >>> key(7, "expand", 1) == key(7, "expand", 1)
     True
@@ -32,13 +31,13 @@ def key(seed: int, *labels: str | int) -> int:
 
 
 def user_keys(users: list[str]) -> Keys:
-    """uint64 (users,): the identity of each user, from the original id as text alone."""
-    digests = b"".join(hashlib.blake2b(u.encode(), digest_size=8).digest() for u in users)
+    """uint64 (users,): a hash of each original user id."""
+    digests = b"".join(hashlib.blake2b(user.encode(), digest_size=8).digest() for user in users)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def mix(values: Keys) -> Keys:
-    """SplitMix64's finaliser: a bijection of 64 bits that spreads every bit over all others."""
+    """The finalizer of SplitMix64: a bijection of 64 bits in which every input bit affects all output bits."""
     with np.errstate(over="ignore"):
         z = values.astype(np.uint64, copy=True)
         z = (z ^ (z >> np.uint64(30))) * _MIX_1
@@ -47,15 +46,14 @@ def mix(values: Keys) -> Keys:
 
 
 def row_keys(step_key: int, rows: Keys, copy: int = 0, epoch: int = 0) -> Keys:
-    """uint64 (rows,): the key of each row's draws for one step, copy and epoch.
+    """uint64 (rows,): the key of each row for one step, copy and epoch.
 
-    `rows` are the rows' identities (`Histories.keys`), so the answer does not depend on where a
-    row lies, in which shard, or beside which other rows.
+    `rows` are row ids (`Histories.keys`), so that the keys do not depend on the order, shard or batch of the rows.
     """
     with np.errstate(over="ignore"):
-        place = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)
-        place = mix(np.array([place], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
-        return mix(rows.astype(np.uint64) ^ mix(np.array([place], np.uint64))[0])
+        state = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)
+        state = mix(np.array([state], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
+        return mix(rows.astype(np.uint64) ^ mix(np.array([state], np.uint64))[0])
 
 
 def bits(keys: Keys, draw: int) -> Keys:
@@ -70,5 +68,5 @@ def uniform(keys: Keys, draw: int) -> npt.NDArray[np.float64]:
 
 
 def generator(key: int) -> np.random.Generator:
-    """A NumPy generator that depends on the key alone (for fits and for user operators)."""
+    """A NumPy generator that depends on the key only, for model fitting and custom operators."""
     return np.random.Generator(np.random.Philox(key=int(key) & 0xFFFFFFFFFFFFFFFF))

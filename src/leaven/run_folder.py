@@ -1,8 +1,7 @@
-"""What lies where in the folder of a run, and which of it need not be done again?
+"""The folder of a run: its files, and its resumable stages.
 
-Every file is written beside and renamed. A stage is named by the fingerprint of what it depends on: one that
-is done is not repeated, one that was cut off goes on with the files that it finished, and one whose inputs
-changed begins anew.
+Every file is written to a temporary file and renamed. A stage records the fingerprint of its inputs: a finished stage
+is skipped, an interrupted one continues with the files that it has finished, and one with changed inputs starts again.
 """
 
 from __future__ import annotations
@@ -30,80 +29,85 @@ LOCK, SPEC, FACTS, REPORT, LOG, RECORDS, ERASED = (
     "erased.json",
 )
 VIEWS = "views"
-"""Folder of an arm: what its steps on items made."""
+"""Subfolder of a variant with the item views of its steps."""
 
 
-def _untold(event: str, facts: Mapping[str, Any]) -> None:
-    """Nothing is kept of it."""
+def _ignore_event(event: str, facts: Mapping[str, Any]) -> None:
+    """Log nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The folder of one run. seconds: what each stage took in this process or before."""
+    """The folder of one run. log: called with the name and the facts of each event."""
 
     folder: Path
-    log: Callable[[str, Mapping[str, Any]], None] = _untold
+    log: Callable[[str, Mapping[str, Any]], None] = _ignore_event
 
     @property
     def data(self) -> Path:
-        """Split and catalogue."""
+        """Folder of the split and the catalog."""
         return self.folder / "data"
 
     def arm(self, name: str) -> Path:
-        """Everything of one arm."""
+        """Folder of one variant."""
         return self.folder / "arms" / plain(name)
 
     def fit(self, arm: str, seed: int) -> Path:
-        """Everything of one training."""
+        """Folder of one training."""
         return self.arm(arm) / f"seed-{seed}"
 
     def erased(self) -> dict[str, bool]:
-        """Key of an erased user, 16 hexadecimal digits -> whether every file is free of them."""
-        note = self.folder / ERASED
-        found: dict[str, bool] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-        return found
+        """Id of an erased user, 16 hexadecimal digits -> whether the erasure is complete in all files."""
+        path = self.folder / ERASED
+        erasures: dict[str, bool] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return erasures
 
     def facts(self) -> dict[str, Any]:
         """The facts of a finished run.
 
-        Raises DataError where it is not finished.
+        Raises DataError for an unfinished run.
         """
-        return read_json(self.folder / FACTS, "go on with: leaven run SPEC --resume")
+        return read_json(self.folder / FACTS, "resume it with: leaven run SPEC --resume")
 
     def is_done(self, name: str, depends: str) -> bool:
-        """Whether a stage has nothing left to do."""
-        known = self._known(name)[1]
-        return bool(known.get("done")) and known.get("depends") == depends
+        """Whether a stage is finished for inputs with this fingerprint."""
+        record = self._read_record(name)
+        return bool(record.get("done")) and record.get("depends") == depends
 
-    def _known(self, name: str) -> tuple[Path, dict[str, Any]]:
-        """The note of a stage, and what it says; {} where there is none yet."""
-        note = self.folder / "stages" / f"{plain(name)}.json"
-        return note, json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    def _record_path(self, name: str) -> Path:
+        return self.folder / "stages" / f"{plain(name)}.json"
+
+    def _read_record(self, name: str) -> dict[str, Any]:
+        """The stored record of a stage; {} where there is none."""
+        path = self._record_path(name)
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return record
 
     @contextmanager
     def stage(self, name: str, depends: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
-        """A stage: `stage.done` says whether there is nothing to do; leave with `stage.facts` filled.
+        """Run a stage: skip the work if `stage.done`; fill `stage.facts` before leaving the context.
 
-        outputs: files and folders that hold half of it when it is cut off; they go when `depends` changed.
+        depends: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
+        which are deleted when `depends` has changed.
         """
-        note, known = self._known(name)
-        if known.get("depends") != depends:
-            for path in outputs:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            known = {"depends": depends, "done": False, "facts": {}, "seconds": 0.0}
-            write_json(note, known)
-        stage = Stage(bool(known["done"]), dict(known["facts"]), float(known["seconds"]))
-        begun = time.perf_counter()
+        path, record = self._record_path(name), self._read_record(name)
+        if record.get("depends") != depends:
+            for output in outputs:
+                shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+            record = {"depends": depends, "done": False, "facts": {}, "seconds": 0.0}
+            write_json(path, record)
+        stage = Stage(bool(record["done"]), dict(record["facts"]), float(record["seconds"]))
+        started = time.perf_counter()
         yield stage
         if not stage.done:
-            stage.seconds = round(stage.seconds + time.perf_counter() - begun, 3)
-            write_json(note, {"depends": depends, "done": True, "facts": stage.facts, "seconds": stage.seconds})
+            stage.seconds = round(stage.seconds + time.perf_counter() - started, 3)
+            write_json(path, {"depends": depends, "done": True, "facts": stage.facts, "seconds": stage.seconds})
             self.log("stage done", {"stage": name, "seconds": stage.seconds})
 
 
 @dataclass(eq=False)
 class Stage:
-    """done: nothing is left to do. facts: JSON-able, kept for the next time. seconds: what it took."""
+    """State of a stage. done: it is finished. facts: JSON-serializable results. seconds: its total run time."""
 
     done: bool
     facts: dict[str, Any]
@@ -111,45 +115,48 @@ class Stage:
 
 
 def create(folder: Path, resume: bool) -> Run:
-    """A new folder for a run, or with `resume` the one that is there.
+    """Create the folder of a run, or with `resume` open the existing one.
 
-    Raises DataError for a folder that holds something else, or a run that nobody asked to go on with.
+    Raises DataError for a folder with other contents, for an existing run without `resume`, and for an incomplete
+    erasure.
     """
     if folder.is_file():
-        raise DataError(str(folder), "a folder", "a file", "name another with --out")
+        raise DataError(str(folder), "a folder", "a file", "choose another folder with --out")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / LOCK).exists():
-            raise DataError(str(folder), "an empty folder or one of leaven", "other files", "name another with --out")
+            raise DataError(
+                str(folder), "an empty folder or a run folder", "other files", "choose another folder with --out"
+            )
         if not resume:
-            fix = "go on with --resume, or name another folder with --out"
-            raise DataError(str(folder), "an empty folder", "a run", fix)
+            fix = "resume it with --resume, or choose another folder with --out"
+            raise DataError(str(folder), "an empty folder", "an existing run", fix)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / LOCK).exists():
-        write_json(folder / LOCK, {})  # ours from the first moment on, so that a kill at any time can be resumed
-    run = Run(folder, partial(_note, folder / LOG))
+        write_json(folder / LOCK, {})  # first of all, so that a run killed at any time can be resumed
+    run = Run(folder, partial(_append_event, folder / LOG))
     if not all(run.erased().values()):
-        fix = "finish it first: leaven erase RUN --user USER, as before"
-        raise DataError(str(folder), "files that agree with each other", "an erasure that was cut off", fix)
+        fix = "complete it first: leaven erase RUN --user USER with the same user"
+        raise DataError(str(folder), "consistent files", "an incomplete erasure", fix)
     return run
 
 
 def opened(folder: Path) -> Run:
-    """The run in a folder.
+    """Open the run in a folder.
 
     Raises DataError where there is none.
     """
     if not (folder / LOCK).exists():
-        raise DataError(str(folder), "the folder of a run", "no lock.json in it", "give the folder that --out named")
-    return Run(folder, partial(_note, folder / LOG))
+        raise DataError(str(folder), "a run folder", "a folder without lock.json", "use the folder given by --out")
+    return Run(folder, partial(_append_event, folder / LOG))
 
 
-def _note(path: Path, event: str, facts: Mapping[str, Any]) -> None:
+def _append_event(path: Path, event: str, facts: Mapping[str, Any]) -> None:
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps({"time": round(time.time(), 3), "event": event, **facts}) + "\n")
 
 
 def plain(name: str) -> str:
-    """A name as a folder: letters and digits of any script, dashes for the rest.
+    """A folder name: letters and digits of any script, other characters become dashes.
 
     >>> plain("crop and mask / 2")
     'crop-and-mask-2'
@@ -160,18 +167,18 @@ def plain(name: str) -> str:
     return dashed or "unnamed"
 
 
-def fingerprint(*things: Any) -> str:
-    """16 hexadecimal digits that change when any of these JSON-able things changes.
+def fingerprint(*values: Any) -> str:
+    """A hash of JSON-serializable values, 16 hexadecimal digits.
 
     >>> fingerprint({"a": 1}) == fingerprint({"a": 1}), fingerprint(1) == fingerprint("1")
     (True, False)
     """
-    text = json.dumps(things, sort_keys=True, default=str)
+    text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def file_fingerprint(paths: Sequence[str]) -> str:
-    """The same for the bytes of files, in their order, whatever they are called; for URLs it is their name."""
+    """A hash of the contents of files, in order, independent of their names; of a URL, its text."""
     digest = hashlib.blake2b(digest_size=8)
     for name in paths:
         path = Path(name)
@@ -184,12 +191,12 @@ def file_fingerprint(paths: Sequence[str]) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Written beside and renamed."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(content, ensure_ascii=False, indent=1, sort_keys=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Written beside and renamed."""
+    """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
@@ -197,11 +204,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, fix: str) -> dict[str, Any]:
-    """What `write_json` wrote.
+    """Read a file written by `write_json`.
 
-    Raises DataError where there is none.
+    Raises DataError with this fix where there is none.
     """
     if not path.exists():
         raise DataError(str(path), "a file of the run", "none", fix)
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

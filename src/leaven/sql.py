@@ -1,10 +1,10 @@
-"""How is SQL that was written for DuckDB said to Spark?"""
+"""SQL quoting, and translation from DuckDB to Spark."""
 
 from __future__ import annotations
 
 
 def to_spark(sql: str) -> str:
-    """The same statement in Spark's dialect.
+    """The statement in Spark's dialect.
 
     >>> to_spark("SELECT CAST(a AS VARCHAR) AS b FROM events")
     'SELECT CAST(a AS STRING) AS b FROM events'
@@ -15,7 +15,7 @@ def to_spark(sql: str) -> str:
 
 
 def quoted(name: str) -> str:
-    '''A name as SQL writes it.
+    '''A quoted SQL identifier.
 
     >>> print(quoted('a "b"'))
     "a ""b"""
@@ -24,7 +24,7 @@ def quoted(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as SQL writes it.
+    """A SQL string literal.
 
     >>> literal("it's")
     "'it''s'"

@@ -1,8 +1,8 @@
-"""How is a text cut into pieces whose joining gives it back byte for byte?
+"""Lossless tokenization of item texts: the tokens of a text, joined, give the text byte for byte.
 
-A piece is a word (Latin and other letters, digits, with apostrophes, points and hyphens inside), a Chinese word as
-`rjieba` cuts it, an HTML tag or entity, blanks, or a run of other signs. What a word *is* gets decided once for each
-different word (`Vocabulary`), not once for each time it stands somewhere: titles repeat their words.
+A token is a word (letters, digits, with apostrophes, periods and hyphens inside), a Chinese word as segmented by
+`rjieba`, an HTML tag or entity, whitespace, or a run of other characters. Each distinct token is classified once
+(`Vocabulary`), not once per occurrence, as titles repeat their words.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ import numpy.typing as npt
 from leaven.errors import MissingExtra
 
 HAN = "㐀-䶿一-鿿豈-﫿"
-# Signs that belong to the letter before them, and scripts whose vowels are such signs.
+# Combining marks, and scripts whose vowels are combining marks.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0eff\u1000-\u109f"
     "\u1780-\u17ff\u200c\u200d"
 )
 _RUN = rf"[^\W_{HAN}](?:[^\W_{HAN}]|[{_MARKS}])*"
-_PIECE = re.compile(
-    # the first two say nothing new: they are the common case, and quick
+_TOKEN = re.compile(
+    # the first two alternatives are redundant: a fast path for the common case
     rf"[A-Za-z]+(?=[ \n]|$)| (?=[A-Za-z])|[{HAN}]+"
     rf"|{_RUN}(?:(?:['’.\-&]|(?<=\d)[,/:](?=\d)){_RUN})*|<[^<>]{{1,400}}>|&#?\w{{2,8}};"
     rf"|[ \t\n\r]+|[$€£￥¥+%×*#]|[^\w<&$€£￥¥+%×*# \t\n\r]+|[\s\S]"
 )
 _HAN_RUN = re.compile(rf"[{HAN}]+")
-_MOST_LETTERS = 3_000_000  # of texts whose pieces are remembered
-_MOST = 500_000  # different words, or Chinese runs, that are remembered
+_MAX_CACHED_CHARACTERS = 3_000_000  # of texts with cached tokens
+_MAX_CACHED_WORDS = 500_000  # distinct tokens, or Chinese runs, in the cache
 
 
 def has_han(text: str) -> bool:
-    """Whether any Chinese character stands in a text."""
+    """Whether a text contains a Chinese character."""
     return _HAN_RUN.search(text) is not None
 
 
 @cache
-def _cutter() -> Callable[[str], list[str]]:
+def _import_segmenter() -> Callable[[str], list[str]]:
     try:
         import rjieba
     except ImportError:
@@ -52,22 +52,22 @@ def _cutter() -> Callable[[str], list[str]]:
 
 
 def cut(text: str, cutter: HanCutter | None = None) -> list[str]:
-    """The pieces of one text.
+    """The tokens of one text.
 
     >>> cut("Nivea soft-cream, 250ml")
     ['Nivea', ' ', 'soft-cream', ',', ' ', '250ml']
 
-    Raises MissingExtra where Chinese stands in the text and rjieba is not installed.
+    Raises MissingExtra for Chinese text if rjieba is not installed.
     """
-    found: list[str] = _PIECE.findall(text)
-    return (cutter or HanCutter())(found) if has_han(text) else found
+    tokens: list[str] = _TOKEN.findall(text)
+    return (cutter or HanCutter())(tokens) if has_han(text) else tokens
 
 
 class HanCutter:
-    """Cuts runs of Chinese into words; the same runs come again and again, and are remembered.
+    """Segments runs of Chinese characters into words, with a cache, as runs repeat.
 
-    whole  words that stay whole where the segmenter would cut them
-    held   phrases that are cut out first, whatever stands around them
+    whole  words that are not split even where the segmenter would
+    held   phrases that are separated first, in any context
     """
 
     def __init__(self, whole: frozenset[str] = frozenset(), held: Iterable[str] = ()) -> None:
@@ -77,36 +77,36 @@ class HanCutter:
         self.held = re.compile(f"({'|'.join(runs)})") if runs else None
         self.runs: dict[str, list[str]] = {}
 
-    def __call__(self, pieces: list[str]) -> list[str]:
-        """The same pieces, with words instead of Chinese runs."""
-        return [part for piece in pieces for part in (self._words(piece) if has_han(piece[:1]) else (piece,))]
+    def __call__(self, tokens: list[str]) -> list[str]:
+        """The same tokens, with Chinese runs replaced by their words."""
+        return [word for token in tokens for word in (self._segment_cached(token) if has_han(token[:1]) else (token,))]
 
-    def _words(self, run: str) -> list[str]:
+    def _segment_cached(self, run: str) -> list[str]:
         words = self.runs.get(run)
         if words is None:
             parts = self.held.split(run) if self.held else [run]
-            words = [word for place, part in enumerate(parts) for word in ([part] if place % 2 else self._cut(part))]
-            if len(run) < 200 and len(self.runs) < _MOST:
+            words = [word for i, part in enumerate(parts) for word in ([part] if i % 2 else self._segment(part))]
+            if len(run) < 200 and len(self.runs) < _MAX_CACHED_WORDS:
                 self.runs[run] = words
         return words
 
-    def _cut(self, run: str) -> list[str]:
-        """Words of a run; neighbours that are one word together are put together."""
-        found: list[str] = []
-        for word in _cutter()(run) if run else ():
-            found.append(word)
+    def _segment(self, run: str) -> list[str]:
+        """Words of a run; adjacent words that form one of the whole words are merged."""
+        words: list[str] = []
+        for word in _import_segmenter()(run) if run else ():
+            words.append(word)
             for back in (3, 2):
-                together = "".join(found[-back:])
-                if len(found) >= back and len(together) <= self.longest and together in self.whole:
-                    found[-back:] = [together]
-        return found
+                merged = "".join(words[-back:])
+                if len(words) >= back and len(merged) <= self.longest and merged in self.whole:
+                    words[-back:] = [merged]
+        return words
 
 
 class Vocabulary(dict[str, int]):
-    """piece -> number, growing as pieces are met; each is judged once.
+    """token -> id, growing with new tokens; each token is classified once.
 
-    judge says of a piece its kind (one byte), what may take its place, and whether a phrase may begin with it. A cache
-    of what words are, never of what was drawn: it changes speed, not results.
+    judge returns the kind of a token (one byte), its possible replacements, and whether a phrase may start with it. It
+    caches properties of tokens, never random draws: it changes speed, not results.
     """
 
     def __init__(
@@ -117,51 +117,51 @@ class Vocabulary(dict[str, int]):
         self.cutter = cutter or HanCutter()
         self.kinds = bytearray()
         self.options: list[tuple[str, ...]] = []
-        self.open = bytearray()  # 1 where there are options
-        self.begins = bytearray()  # 1 where a phrase may begin
-        self.rows: dict[str, tuple[list[str], bytes]] = {}  # text -> its pieces and their numbers, int32
-        self.letters = 0  # of these texts
+        self.open = bytearray()  # 1 for tokens with replacements
+        self.begins = bytearray()  # 1 for tokens that may start a phrase
+        self.rows: dict[str, tuple[list[str], bytes]] = {}  # text -> its tokens and their ids as int32 bytes
+        self.letters = 0  # characters of these texts
 
-    def __missing__(self, piece: str) -> int:
-        kind, options, begins = self.judge(piece)
-        place = len(self.kinds)
+    def __missing__(self, token: str) -> int:
+        kind, options, begins = self.judge(token)
+        token_id = len(self.kinds)
         self.kinds.append(kind)
         self.options.append(options)
         self.open.append(bool(options))
         self.begins.append(begins)
-        self[piece] = place
-        return place
+        self[token] = token_id
+        return token_id
 
     def forget(self) -> None:
-        """Begin anew where a catalogue holds more different words, or more text, than are worth remembering."""
-        if len(self) > _MOST:
+        """Clear the cache once it contains too many distinct tokens or too much text."""
+        if len(self) > _MAX_CACHED_WORDS:
             self.clear()
             self.kinds, self.options, self.open, self.begins = bytearray(), [], bytearray(), bytearray()
-        if not self or self.letters > _MOST_LETTERS:
+        if not self or self.letters > _MAX_CACHED_CHARACTERS:
             self.rows, self.letters = {}, 0
 
     def meet(self, texts: Iterable[str]) -> None:
-        """Cut texts that were not met yet: views of a catalogue read the same ones in every epoch."""
-        find, cutter, number = _PIECE.findall, self.cutter, self.__getitem__
+        """Tokenize new texts into the cache: the same catalog texts are read in every epoch."""
+        find, cutter, token_id = _TOKEN.findall, self.cutter, self.__getitem__
         for text in texts:
-            words = _plain(text) or find(text)
+            tokens = _split_simple(text) or find(text)
             if not text.isascii() and has_han(text):
-                words = cutter(words)
-            self.rows[text] = words, array("i", map(number, words)).tobytes()
+                tokens = cutter(tokens)
+            self.rows[text] = tokens, array("i", map(token_id, tokens)).tobytes()
             self.letters += len(text)
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Texts in pieces.
+    """Tokenized texts.
 
-    words   list[str] (pieces,): all pieces of all texts, one after another
-    starts  int64 (texts + 1,): text *i* owns `starts[i]:starts[i + 1]`
-    ids     int32 (pieces,): place of each piece in the vocabulary
-    kinds   uint8 (pieces,): its kind, a letter of `protection`
-    open    bool (pieces,): whether anything may take its place
-    begins  bool (pieces,): whether a phrase may begin with it
-    options what may take its place, by place in the vocabulary
+    words   list[str] (tokens,): the tokens of all texts
+    starts  int64 (texts + 1,): text *i* has tokens `starts[i]:starts[i + 1]`
+    ids     int32 (tokens,): vocabulary id of each token
+    kinds   uint8 (tokens,): its kind, a letter defined in `protected_spans`
+    open    bool (tokens,): whether it has replacements
+    begins  bool (tokens,): whether a phrase may start with it
+    options possible replacements by vocabulary id
     """
 
     words: list[str]
@@ -177,48 +177,48 @@ class Pieces:
 
     @cached_property
     def row(self) -> npt.NDArray[np.int64]:
-        """int64 (pieces,): which text a piece belongs to."""
+        """int64 (tokens,): the text of each token."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     @cached_property
     def bounds(self) -> list[int]:
-        """`starts` as a list: single numbers of an array are slow to read in a loop."""
+        """`starts` as a list, which is faster to index in a Python loop."""
         bounds: list[int] = self.starts.tolist()
         return bounds
 
     def joined(self, words: Sequence[str], texts: Sequence[str], touched: Iterable[int]) -> list[str]:
-        """The texts with those of `touched` rows put together again from `words`."""
-        made, starts = list(texts), self.bounds
+        """The texts, those of the `touched` rows rebuilt from the tokens `words`."""
+        rebuilt, starts = list(texts), self.bounds
         for row in touched:
-            after, before = "".join(words[starts[row] : starts[row + 1]]), made[row]
-            # a word that left the beginning leaves its blank behind
-            made[row] = after.lstrip(" ") if after[:1] == " " != before[:1] else after
-        return made
+            after, before = "".join(words[starts[row] : starts[row + 1]]), rebuilt[row]
+            # a removed first word leaves a leading space
+            rebuilt[row] = after.lstrip(" ") if after[:1] == " " != before[:1] else after
+        return rebuilt
 
 
-def _plain(text: str) -> list[str]:
-    """The pieces of a text of Latin letters, digits and single blanks, as most titles are; [] of any other."""
+def _split_simple(text: str) -> list[str]:
+    """The tokens of a text of ASCII letters, digits and single spaces, as most titles are; [] for other texts."""
     words = text.split(" ")
     if not (text.isascii() and "".join(words).isalnum() and all(words)):
         return []
-    pieces = [" "] * (2 * len(words) - 1)
-    pieces[::2] = words
-    return pieces
+    tokens = [" "] * (2 * len(words) - 1)
+    tokens[::2] = words
+    return tokens
 
 
 def read(texts: Sequence[str], vocabulary: Vocabulary) -> Pieces:
-    """Texts in pieces, each with what the vocabulary says of it.
+    """Tokenize texts and look up the properties of each token.
 
-    Raises MissingExtra where Chinese stands in a text and rjieba is not installed.
+    Raises MissingExtra for Chinese text if rjieba is not installed.
     """
     vocabulary.forget()
-    known = vocabulary.rows
-    vocabulary.meet(text for text in texts if text not in known)
-    rows = [known[text] for text in texts]
-    words, numbers = list(chain.from_iterable([row[0] for row in rows])), [row[1] for row in rows]
+    tokenized = vocabulary.rows
+    vocabulary.meet(text for text in texts if text not in tokenized)
+    rows = [tokenized[text] for text in texts]
+    words, encoded = list(chain.from_iterable([row[0] for row in rows])), [row[1] for row in rows]
     starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, numbers), np.int64, len(rows)) // np.dtype(np.int32).itemsize, out=starts[1:])
-    ids = np.frombuffer(b"".join(numbers), np.int32)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(rows)) // np.dtype(np.int32).itemsize, out=starts[1:])
+    ids = np.frombuffer(b"".join(encoded), np.int32)
     kinds = np.frombuffer(bytes(vocabulary.kinds), np.uint8)
-    opened, begins = (np.frombuffer(bytes(held), np.bool_) for held in (vocabulary.open, vocabulary.begins))
-    return Pieces(words, starts, ids, kinds[ids], opened[ids], begins[ids], vocabulary.options)
+    replaceable, begins = (np.frombuffer(bytes(flags), np.bool_) for flags in (vocabulary.open, vocabulary.begins))
+    return Pieces(words, starts, ids, kinds[ids], replaceable[ids], begins[ids], vocabulary.options)

@@ -1,4 +1,4 @@
-"""What is a set of items?"""
+"""The item catalog."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy.typing as npt
 class Catalog:
     """The items, in the order of their dense ids: item *i* is row *i - 1*.
 
-    ids        the original ids as text, sorted; a dense id is a place in this list, plus one
-    words      text fields: name -> one string an item ("" where missing)
+    ids        original ids as text, sorted; a dense id is the index in this list plus one
+    words      text fields: name -> one string per item ("" where missing)
     category   int32 (items + 1,): category code of each dense id, 0 where unknown; None: no column
     categories names of the codes, from code 1
     price      float64 (items + 1,): NaN where unknown; None: no column
-    born       int64 (items + 1,): first second of sale as stated by the catalogue or by training
-               events, never by later ones; None: not known
-    images     one path an item ("" where missing); None: no column
-    folder     where relative paths of images begin
-    pixels     uint8 (items, height, width, 3): what the pictures show in place of their files, where a plan changed
-               them; an item whose image is "" has none. None: the files are read
+    born       int64 (items + 1,): first second of sale from the catalog or from training events,
+               never from later events; None: not known
+    images     one path per item ("" where missing); None: no column
+    folder     folder of relative image paths
+    pixels     uint8 (items, height, width, 3): images changed by a plan, used instead of the files; an item whose
+               path is "" has none. None: the files are read
 
     >>> Catalog(ids=["a", "b"]).dense(["b", "zzz"]).tolist()
     [2, 0]
@@ -44,12 +44,12 @@ class Catalog:
         return len(self.ids)
 
     def dense(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
-        """int32 (len(ids),): dense ids of original ids; 0 for unknown ones."""
-        place = {original: index for index, original in enumerate(self.ids, 1)}
-        return np.fromiter((place.get(i, 0) for i in ids), np.int32, len(ids))
+        """int32 (len(ids),): dense ids of original ids; 0 for unknown ids."""
+        index_of = {original: index for index, original in enumerate(self.ids, 1)}
+        return np.fromiter((index_of.get(i, 0) for i in ids), np.int32, len(ids))
 
     def name(self, item: int) -> str:
-        """What a person would call the item: its first words, else its original id."""
+        """A display name: the first nonempty text field, else the original id."""
         if not 1 <= item <= len(self.ids):
             return "[mask]" if item == len(self.ids) + 1 else f"[{item}]"
         for column in self.words.values():

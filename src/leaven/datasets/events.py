@@ -1,4 +1,4 @@
-"""What is a log of events before it becomes histories?"""
+"""An event log in DuckDB, before it is converted to histories."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     import duckdb
 
 OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
-"""Columns of an event that follow it into `Histories.extra`."""
+"""Event columns that are kept in `Histories.extra`."""
 
 
 @dataclass(frozen=True)
 class Codes:
-    """The same events with whole numbers for ids, which follow the sorted ids: sorting compares no texts.
+    """The same events with integer ids in the order of the sorted ids, so that sorting compares no strings.
 
-    lines  table: line, user_code, item_code, time, and the other columns; it may hold further lines, whose
-           user or item is not listed
-    users  table: user, user_code, of the users there are      items  table: item, item_code
+    lines  table: line, user_code, item_code, time, and the other columns; may contain further rows whose user or item
+           is not listed
+    users  table: user, user_code      items  table: item, item_code
     count  number of events
     """
 
@@ -31,18 +31,18 @@ class Codes:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """A table in DuckDB, one line an event, ids still as the user wrote them.
+    """A DuckDB table with one row per event and the original ids.
 
     The table `table` has the columns
-        line BIGINT     place in the input, from 1: ties in time keep this order
-        user VARCHAR, item VARCHAR     the original ids as text ('007' is not '7'), NULL where missing
+        line BIGINT     row number in the input, from 1: ties in time keep this order
+        user VARCHAR, item VARCHAR     original ids as text ('007' is not '7'), NULL where missing
         time BIGINT     seconds since 1970 (UTC), NULL where missing
-    and, where the user named them, kind VARCHAR, value, quantity, price DOUBLE, and any further
-    columns that cleaning rules read (order, description …) under the names in `columns`.
+    and, where configured, kind VARCHAR, value, quantity, price DOUBLE, and further columns that cleaning
+    rules read (order, description ...) under the names in `columns`.
 
-    facts: what reading saw (rows, source files, format guesses, examples), JSON-able.
-    items: name of a table of the items (item VARCHAR first), or None.
-    codes: the same events coded, where cleaning has done that; ordering is then faster.
+    facts: statistics of reading (rows, source files, detected formats, examples), JSON-serializable.
+    items: name of an item table (first column: item VARCHAR), or None.
+    codes: the same events with integer ids, where cleaning has computed them; sorting is then faster.
     """
 
     connection: duckdb.DuckDBPyConnection

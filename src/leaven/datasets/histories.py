@@ -1,7 +1,7 @@
-"""What is a set of histories, and what is held out from one?
+"""User histories in ragged arrays, and held-out users.
 
-Ragged arrays: row *i* owns events `starts[i]:starts[i + 1]`. Lineage is a column, expansion is
-concatenation, a shard is a slice, "real only" is a mask.
+Row *i* has events `starts[i]:starts[i + 1]`. Lineage is stored in columns, expansion is concatenation, a shard is a
+slice.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ Ints = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 
 REAL = 0
-"""The origin of a row that nobody made."""
+"""The origin of a real row."""
 FROM_NOISE = 0
-"""The parent key of a row that was made from no real row."""
+"""The parent of a synthetic row without a real parent."""
 PRICE = "price"
-"""The other column of an event that says something of its item alone."""
+"""The extra column that belongs to the item, not to the event."""
 
 _ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
+_N_ITEMS = b"leaven.n_items"  # key of the table metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +43,15 @@ class Histories:
 
     items   int32 (events,)   dense item ids, 1..n_items; 0 pads and never occurs
     times   int64 (events,)   seconds since 1970 (UTC), ascending inside a row
-    starts  int64 (rows + 1,) row i owns events starts[i]:starts[i + 1]
-    keys    uint64 (rows,)    identity of the row, from the original user id
-    parents uint64 (rows,)    key of the real row it was made from; 0 when made from noise
-    origin  int16 (rows,)     0 real, s = made by step s
+    starts  int64 (rows + 1,) row i has events starts[i]:starts[i + 1]
+    keys    uint64 (rows,)    row id, a hash of the original user id
+    parents uint64 (rows,)    row id of the real parent; 0 for none
+    origin  int16 (rows,)     0 for real rows, s for rows created by step s
     weight  float32 (rows,)   weight in the loss
-    targets int32 (rows,)     how many of the last events are training targets
-    n_items                   number of items of the catalogue; the mask's id is n_items + 1
-    extra                     other columns of an event: name -> (events,)
-    catalog                   the items that the ids point at, where they are known
+    targets int32 (rows,)     number of last events that are training targets
+    n_items                   number of items in the catalog; the mask id is n_items + 1
+    extra                     further event columns: name -> (events,)
+    catalog                   the items of the ids, where known
 
     >>> Histories.of([[1, 2, 3], [2]], n_items=3).lengths.tolist()
     [3, 1]
@@ -77,7 +78,7 @@ class Histories:
         keys: npt.ArrayLike,
         n_items: int,
     ) -> Histories:
-        """Rows that nobody made: own parents, origin 0, weight 1, every event but the first a target."""
+        """Real rows: each its own parent, origin 0, weight 1, all events but the first are targets."""
         starts = np.asarray(starts, np.int64)
         keys = np.asarray(keys, np.uint64)
         lengths = np.diff(starts)
@@ -101,20 +102,20 @@ class Histories:
         times: Sequence[Sequence[int]] | None = None,
         keys: Sequence[int] | None = None,
     ) -> Histories:
-        """Real rows from lists of ids, for tests and for a look by hand; times count 0, 1, 2 …"""
+        """Real rows from lists of item ids, for tests and examples; default times are 0, 1, 2 ..."""
         starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
         flat = np.fromiter((item for row in rows for item in row), np.int32, int(starts[-1]))
-        clock = times if times is not None else [range(len(row)) for row in rows]
-        when = np.fromiter((t for row in clock for t in row), np.int64, int(starts[-1]))
-        names = np.asarray(keys if keys is not None else range(1, len(rows) + 1), np.uint64)
-        return cls.real(flat, when, starts, names, n_items)
+        row_times = times if times is not None else [range(len(row)) for row in rows]
+        flat_times = np.fromiter((t for row in row_times for t in row), np.int64, int(starts[-1]))
+        row_ids = np.asarray(keys if keys is not None else range(1, len(rows) + 1), np.uint64)
+        return cls.real(flat, flat_times, starts, row_ids, n_items)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     @property
     def events(self) -> int:
-        """Number of events of all rows together."""
+        """Total number of events."""
         return int(self.starts[-1] - self.starts[0])
 
     @property
@@ -124,30 +125,29 @@ class Histories:
 
     @property
     def mask_id(self) -> int:
-        """The id that stands for "something was here": never padding, never an item."""
+        """The id of masked events, neither padding nor an item."""
         return self.n_items + 1
 
     @property
     def is_real(self) -> npt.NDArray[np.bool_]:
-        """bool (rows,): which rows nobody made."""
-        real: npt.NDArray[np.bool_] = self.origin == REAL
-        return real
+        """bool (rows,): whether each row is real."""
+        return np.asarray(self.origin == REAL, np.bool_)
 
     def row(self, index: int) -> Items:
         """int32 (length,): the items of one row."""
         return self.items[self.starts[index] : self.starts[index + 1]]
 
     def row_of_event(self) -> Ints:
-        """int64 (events,): which row each event belongs to."""
+        """int64 (events,): the row of each event."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
     def distinct(self) -> Ints:
-        """int64 (rows,): how many different items each row holds."""
+        """int64 (rows,): number of distinct items of each row."""
         pairs = np.unique(coded(self.row_of_event(), self.items, self.n_items))
         return np.bincount(pairs // (self.n_items + 2), minlength=len(self))
 
     def slice(self, first: int, last: int) -> Histories:
-        """Rows first..last - 1; events are views, nothing is copied."""
+        """Rows first..last - 1, as views without a copy."""
         low, high = int(self.starts[first]), int(self.starts[last])
         rows: dict[str, Any] = {name: getattr(self, name)[first:last] for name in _ROW_COLUMNS}
         extra = {name: column[low:high] for name, column in self.extra.items()}
@@ -161,12 +161,8 @@ class Histories:
         )
 
     def take(self, rows: npt.ArrayLike) -> Histories:
-        """The rows at these indices (int), or where this mask (bool) is true, in that order."""
-        index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
-        lengths = self.lengths[index]
-        starts = offsets(lengths)
-        source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
+        """The rows at these indices (int), in that order, or where this mask (bool) is true."""
+        index, starts, source = _select_segments(self.starts, rows)
         return self.rebuilt(starts, self.items[source], self.times[source], source, index)
 
     def rebuilt(
@@ -177,53 +173,52 @@ class Histories:
         source: Ints,
         rows: Ints | None = None,
     ) -> Histories:
-        """The same rows with other events: what a kernel returned.
+        """The same rows with new events, such as a kernel returns.
 
-        source int64 (new events,): which of my events each new one came from, -1 for none (other
-        columns of such an event are 0, or empty). A price stays with its item: where that is another
-        now, it is 0, which is no price. rows int64 (new rows,): which of my rows each new row came
-        from; None when row i came from row i. `targets` never exceeds the new length less one, and
-        stays "all but the first" where it was.
+        source int64 (new events,): the old event of each new one, -1 for none (its extra columns are 0 or empty). A
+        price belongs to the item: it becomes 0, which means no price, where the item has changed. rows int64
+        (new rows,): the old row of each new row; None if they are the same. `targets` is limited to the new length
+        less one; a count of all but the first event stays so.
         """
         from leaven.arrays.ragged import fitting_targets
 
-        mine: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
-        columns = mine if rows is None else {name: column[rows] for name, column in mine.items()}
-        if rows is not None or starts is not self.starts:  # else every row is as long as it was
-            old = self.starts if rows is None else offsets(self.lengths[rows])
-            columns["targets"] = fitting_targets(columns["targets"], old, starts)
-        extra = {name: _carried(column, source) for name, column in self.extra.items()}
+        old_columns: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
+        columns = old_columns if rows is None else {name: column[rows] for name, column in old_columns.items()}
+        if rows is not None or starts is not self.starts:  # else all lengths are unchanged
+            old_starts = self.starts if rows is None else offsets(self.lengths[rows])
+            columns["targets"] = fitting_targets(columns["targets"], old_starts, starts)
+        extra = {name: _gather_column(column, source) for name, column in self.extra.items()}
         if PRICE in extra:
-            extra[PRICE] = np.where(_carried(self.items, source) == items, extra[PRICE], 0)
+            extra[PRICE] = np.where(_gather_column(self.items, source) == items, extra[PRICE], 0)
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
     def real_only(self) -> Histories:
-        """The rows that nobody made."""
+        """The real rows."""
         return self.take(self.is_real)
 
     def joined(self, others: Sequence[Histories]) -> Histories:
-        """These rows, then those of the others."""
+        """These rows followed by those of the others."""
         return concat([self, *others])
 
     def same_as(self, other: Histories) -> npt.NDArray[np.bool_]:
-        """bool (rows,): where both have the same events. Both have as many rows."""
-        same = np.asarray(self.lengths == other.lengths, bool)
-        index = np.flatnonzero(same & (self.lengths > 0))
+        """bool (rows,): whether each row has the same events in both. Both have equally many rows."""
+        equal = np.asarray(self.lengths == other.lengths, bool)
+        index = np.flatnonzero(equal & (self.lengths > 0))
         if not len(index):
-            return same
-        mine, theirs = (self, other) if len(index) == len(self) else (self.take(index), other.take(index))
-        differ = mine.items != theirs.items
-        if mine.times is not theirs.times:
-            differ |= mine.times != theirs.times
-        same[index] = ~np.logical_or.reduceat(differ, mine.starts[:-1] - mine.starts[0])
-        return same
+            return equal
+        left, right = (self, other) if len(index) == len(self) else (self.take(index), other.take(index))
+        differ = left.items != right.items
+        if left.times is not right.times:
+            differ |= left.times != right.times
+        equal[index] = ~np.logical_or.reduceat(differ, left.starts[:-1] - left.starts[0])
+        return equal
 
     def read_back(self, *paths: str | Path) -> Histories:
-        """Rows of these files, over the same catalogue."""
+        """Rows of these files, with the same catalog."""
         return replace(Histories.from_parquet(*paths), catalog=self.catalog)
 
     def to_arrow(self) -> pa.Table:
-        """One line a row: lists of items and times (no copy), and the lineage columns."""
+        """One table row per history: lists of items and times (no copy), and the lineage columns."""
         import pyarrow as pa
 
         offsets = pa.array(self.starts - self.starts[0])
@@ -231,35 +226,40 @@ class Histories:
         lists = {n: pa.LargeListArray.from_arrays(offsets, pa.array(v)) for n, v in events.items()}
         rows = {name: pa.array(getattr(self, name)) for name in _ROW_COLUMNS}
         table = pa.table({**rows, **lists})
-        return table.replace_schema_metadata({"leaven.n_items": str(self.n_items)})
+        return table.replace_schema_metadata({_N_ITEMS: str(self.n_items)})
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Histories:
-        """What `to_arrow` made, back again.
+        """Histories from a table written by `to_arrow`.
 
-        Raises DataError where a column is missing.
+        Raises DataError for a missing column.
         """
-        events, rows, starts, n_items = _columns_of(table, list(_ROW_COLUMNS))
-        typed: dict[str, Any] = {name: np.asarray(rows[name], kind) for name, kind in _ROW_COLUMNS.items()}
+        _check_columns(table)
+        row_columns: dict[str, Any] = {
+            name: np.asarray(table.column(name).combine_chunks(), dtype) for name, dtype in _ROW_COLUMNS.items()
+        }
+        lists = {name: table.column(name).combine_chunks() for name in table.column_names if name not in _ROW_COLUMNS}
+        starts = np.asarray(lists["items"].offsets, np.int64) if len(lists["items"]) else np.zeros(1, np.int64)
+        events = {name: np.asarray(column.flatten()) for name, column in lists.items()}
         items, times = events.pop("items"), events.pop("times")
         return cls(
             items=np.asarray(items, np.int32),
             times=np.asarray(times, np.int64),
-            starts=starts,
-            n_items=n_items,
+            starts=starts - starts[0],
+            n_items=int(table.schema.metadata[_N_ITEMS]),
             extra=events,
-            **typed,
+            **row_columns,
         )
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write beside and rename: the file is whole or it is not there."""
+        """Write a Parquet file atomically, through a temporary file."""
         import pyarrow.parquet as pq
 
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        split = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # sooner, and smaller
-        how: dict[str, Any] = {"use_dictionary": False, "column_encoding": split, "write_statistics": False}
-        pq.write_table(self.to_arrow(), part, compression="zstd", **how)
+        encoding = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # faster and smaller
+        options: dict[str, Any] = {"use_dictionary": False, "column_encoding": encoding, "write_statistics": False}
+        pq.write_table(self.to_arrow(), part, compression="zstd", **options)
         part.replace(target)
 
     @classmethod
@@ -270,7 +270,7 @@ class Histories:
         return concat([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
 
     def to_pandas(self) -> pd.DataFrame:
-        """One line an event: key, parent, origin, item, time, and the other columns."""
+        """One table row per event: key, parent, origin, item, time, and the extra columns."""
         import pandas as pd
 
         row = self.row_of_event()
@@ -278,89 +278,81 @@ class Histories:
         return pd.DataFrame({**columns, "item": self.items, "time": self.times, **self.extra})
 
     def check(self) -> Histories:
-        """Itself, once every promise of this class is kept; DataError names the first broken one."""
+        """Return self; raises DataError for the first violated invariant of this class."""
         lengths = self.lengths
         if self.events != len(self.items) or len(self.items) != len(self.times) or (lengths < 0).any():
-            raise DataError("histories.starts", "offsets that cover items and times", "others", "")
+            raise DataError("histories.starts", "offsets that cover items and times", "other offsets")
         for name in _ROW_COLUMNS:
             if len(getattr(self, name)) != len(self):
-                raise DataError(f"histories.{name}", f"{len(self)} values", f"{len(getattr(self, name))}", "")
+                raise DataError(f"histories.{name}", f"{len(self)} values", f"{len(getattr(self, name))}")
         if self.events and (self.items.min() < 1 or self.items.max() > self.mask_id):
-            odd = int(self.items[(self.items < 1) | (self.items > self.mask_id)][0])
-            raise DataError("histories.items", f"ids in 1..{self.mask_id}", str(odd), "renumber the items")
-        falls = np.flatnonzero(np.diff(self.times) < 0) + 1
-        if len(np.setdiff1d(falls, self.starts)):
-            raise DataError("histories.times", "ascending times in a row", "a fall", "sort by time first")
+            unknown = int(self.items[(self.items < 1) | (self.items > self.mask_id)][0])
+            raise DataError("histories.items", f"ids in 1..{self.mask_id}", str(unknown), "renumber the items")
+        decreases = np.flatnonzero(np.diff(self.times) < 0) + 1
+        if len(np.setdiff1d(decreases, self.starts)):
+            raise DataError("histories.times", "ascending times in each row", "a decrease", "sort by time first")
         return self
 
 
 def beginnings(rows: Histories, lengths: Ints) -> Histories:
-    """The first events of each row."""
+    """The first lengths[i] events of each row i."""
     starts = offsets(lengths)
     source = np.repeat(rows.starts[:-1] - starts[:-1], lengths) + np.arange(starts[-1])
     return rows.rebuilt(starts, rows.items[source], rows.times[source], source)
 
 
 def coded(row: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints:
-    """int64: one number for each pair of a row and an item, or the mask; both ascend with it, the row first."""
-    codes: Ints = row * (n_items + 2) + items
-    return codes
+    """int64: one code for each pair of row and item (or mask id), in lexicographic order."""
+    return np.asarray(row * (n_items + 2) + items, np.int64)
 
 
 def offsets(lengths: npt.NDArray[Any]) -> Ints:
-    """int64 (rows + 1,): where each row starts."""
+    """int64 (rows + 1,): row offsets for these lengths."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts
 
 
-def _carried(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
-    """A column of the events that each new event came from; 0 or empty where there is none."""
+def _gather_column(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
+    """The values of `column` at the source events; 0 or empty for source -1."""
     if len(column) == 0:
         return np.zeros(len(source), column.dtype)
-    taken = column[np.maximum(source, 0)]
+    values = column[np.maximum(source, 0)]
     if (source < 0).any():
-        taken[source < 0] = np.zeros(1, column.dtype)[0]
-    return taken
+        values[source < 0] = np.zeros(1, column.dtype)[0]
+    return values
 
 
-def _columns_of(table: pa.Table, row_names: list[str]) -> tuple[dict[str, Any], dict[str, Any], Ints, int]:
-    """(event columns, row columns, starts int64 (rows + 1,), n_items) of a table of histories.
+def _select_segments(starts: Ints, rows: npt.ArrayLike) -> tuple[Ints, Ints, Ints]:
+    """(row indices, their new offsets, source of each event) of the rows at these indices, or in this mask."""
+    index = np.asarray(rows)
+    index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
+    lengths = np.diff(starts)[index]
+    new_starts = offsets(lengths)
+    return index, new_starts, np.arange(new_starts[-1]) + np.repeat(starts[index] - new_starts[:-1], lengths)
 
-    Raises DataError where a column or the number of items is missing.
-    """
-    for name in ["items", "times", *row_names]:
+
+def _check_columns(table: pa.Table) -> None:
+    for name in ["items", "times", *_ROW_COLUMNS]:
         if name not in table.column_names:
             raise DataError(f"column {name}", "a table of histories", "none", nearest(name, table.column_names))
-    held = (table.schema.metadata or {}).get(b"leaven.n_items")
-    if held is None:
+    if _N_ITEMS not in (table.schema.metadata or {}):
         raise DataError("table", "metadata leaven.n_items", "none", "write the table with Histories.to_arrow")
-    rows = {name: _flat(table.column(name)) for name in row_names}
-    lists = {name: table.column(name) for name in table.column_names if name not in row_names}
-    merged = {name: column.combine_chunks() for name, column in lists.items()}
-    items = merged["items"]
-    starts = np.asarray(items.offsets, np.int64) if len(items) else np.zeros(1, np.int64)
-    events = {name: np.asarray(column.flatten()) for name, column in merged.items()}
-    return events, rows, starts - starts[0], int(held)
-
-
-def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    return np.asarray(column.combine_chunks())
 
 
 def concat(parts: Sequence[Histories]) -> Histories:
-    """All rows of all parts, in order: this is what expansion is.
+    """All rows of all parts, in order.
 
-    Raises DataError for no parts at all, or parts over different catalogues.
+    Raises DataError for no parts, or for parts with different numbers of items.
     """
     if not parts:
-        raise DataError("concat", "at least one set of histories", "none", "")
+        raise DataError("concat", "at least one set of histories", "none")
     first = parts[0]
     if len(parts) == 1:
         return first
     if {part.n_items for part in parts} != {first.n_items}:
         counts = sorted({part.n_items for part in parts})
-        raise DataError("concat", "one catalogue", f"catalogues of {counts} items", "")
+        raise DataError("concat", "one catalog", f"catalogs of {counts} items")
     names = ["items", "times", *_ROW_COLUMNS]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
@@ -371,12 +363,12 @@ def concat(parts: Sequence[Histories]) -> Histories:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Users, what was known of them, and what they took next.
+    """Users with their known histories and their later target items.
 
-    histories           what a recommender may see: `len(histories)` rows
-    items  int32 (targets,)  the items that they took afterwards
-    times  int64 (targets,)  when
-    starts int64 (rows + 1,) row i owns targets starts[i]:starts[i + 1]; never none
+    histories                the input of a recommender: one row per user
+    items  int32 (targets,)  target items
+    times  int64 (targets,)  their times
+    starts int64 (rows + 1,) row i has targets starts[i]:starts[i + 1], at least one
     """
 
     histories: Histories
@@ -388,10 +380,6 @@ class HeldOut:
         return len(self.histories)
 
     def take(self, rows: npt.ArrayLike) -> HeldOut:
-        """These users only: indices (int) or a mask (bool)."""
-        index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
-        lengths = np.diff(self.starts)[index]
-        starts = offsets(lengths)
-        source = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
+        """The users at these indices (int) or in this mask (bool)."""
+        index, starts, source = _select_segments(self.starts, rows)
         return HeldOut(self.histories.take(index), self.items[source], self.times[source], starts)

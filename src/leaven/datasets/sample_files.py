@@ -1,4 +1,4 @@
-"""What if labelled rows do not fit into memory? They stay in their files, and come window by window."""
+"""Labeled rows in Parquet files, read in windows where they do not fit into memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from leaven.errors import DataError
 
 @dataclass(frozen=True)
 class Part:
-    """One row group of a file, and how many rows it holds."""
+    """One row group of a file; rows: its number of rows."""
 
     path: Path
     group: int
     rows: int
 
     def read(self) -> Samples:
-        """Its rows."""
+        """The rows of this row group."""
         import pyarrow.parquet as pq
 
         return Samples.from_arrow(pq.ParquetFile(self.path).read_row_group(self.group))
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Rows in Parquet files that `Samples.to_parquet` wrote, such as those of an arm's `expanded/`.
+    """Rows in Parquet files written by `Samples.to_parquet`, such as the `expanded/` folder of a variant.
 
     >>> len(SampleFiles(()))
     0
@@ -40,9 +40,9 @@ class SampleFiles:
 
     @classmethod
     def of(cls, *paths: str | Path) -> SampleFiles:
-        """The rows of these files, or of all files of a folder, in the order of their names.
+        """The rows of these files; a folder stands for its Parquet files, sorted by name.
 
-        Raises DataError where there are none, or for a file that is no such table.
+        Raises DataError without any rows, and for a file that is not such a table.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -53,35 +53,35 @@ class SampleFiles:
         parts = []
         for file in files:
             try:
-                found = pq.ParquetFile(file).metadata
+                metadata = pq.ParquetFile(file).metadata
             except (OSError, pa.ArrowInvalid) as error:
                 raise DataError(str(file), "a Parquet file of samples", str(error), "check the path") from error
-            groups = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
+            groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
             parts += [Part(file, group, rows) for group, rows in enumerate(groups) if rows]
         if not parts:
-            raise DataError(", ".join(map(str, paths)) or "files", "files with rows", "none", "make them again")
+            raise DataError(", ".join(map(str, paths)) or "files", "files with rows", "none", "create them again")
         return cls(tuple(parts))
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
 
     def windows(self, rows: int, key: int) -> list[SampleFiles]:
-        """All parts in an order that the key gives, in runs of about so many rows."""
+        """All row groups in a random order given by the key, in windows of about `rows` rows."""
         order = np.argsort(rng.uniform(rng.row_keys(key, np.arange(len(self.parts), dtype=np.uint64)), 0))
-        mixed = [self.parts[place] for place in order]
-        run = np.cumsum([part.rows for part in mixed]) // max(rows, 1)
-        edges = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(mixed)]
-        return [SampleFiles(tuple(mixed[low:high])) for low, high in pairwise(edges)]
+        shuffled = [self.parts[index] for index in order]
+        window = np.cumsum([part.rows for part in shuffled]) // max(rows, 1)
+        edges = [0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(shuffled)]
+        return [SampleFiles(tuple(shuffled[low:high])) for low, high in pairwise(edges)]
 
     def read(self) -> Samples:
-        """All rows at once."""
+        """All rows."""
         return concat([part.read() for part in self.parts])
 
     def sampled(self, most: int) -> Samples:
-        """Every n-th row, at most so many; one part at a time lies in memory."""
-        step, begin, found = -(-len(self) // most), 0, []
+        """Every n-th row, at most `most` rows; only one row group is in memory at a time."""
+        step, begin, samples = -(-len(self) // most), 0, []
         for part in self.parts:
             rows = part.read()
-            found.append(rows.take(np.arange(-begin % step, len(rows), step)))
+            samples.append(rows.take(np.arange(-begin % step, len(rows), step)))
             begin += len(rows)
-        return concat(found)
+        return concat(samples)
