@@ -1,4 +1,4 @@
-"""Progress: phases, pace, and plain lines."""
+"""Progress phases and their rendering."""
 
 import io
 
@@ -8,7 +8,7 @@ from leaven.progress import Lines, Pace, Phases, share, shown, span
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock controlled by the test."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -18,7 +18,7 @@ class Clock:
 
 
 def told(steps: list[tuple[float, int, int, str]]) -> list[str]:
-    """The lines that come of (seconds since the last, done, total, words)."""
+    """The lines printed for calls (seconds since the last, done, total, text)."""
     clock, out = Clock(), io.StringIO()
     phases = Phases(Lines(out), clock)
     for wait, done, total, words in steps:
@@ -28,7 +28,7 @@ def told(steps: list[tuple[float, int, int, str]]) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
+def test_a_line_is_printed_every_few_seconds_and_at_the_end() -> None:
     lines = told([(0, 0, 100, "train"), *[(1, 10 * n, 100, "train · loss 2.5") for n in range(1, 11)]])
     assert lines == ["train: 50 % · 5.0 s left · loss 2.5", "train: 10 s"]
 
@@ -40,13 +40,13 @@ def test_a_phase_of_unknown_length_is_announced() -> None:
     ]
 
 
-def test_a_count_that_goes_on_is_one_phase_whatever_the_words() -> None:
+def test_a_continuing_count_is_one_phase_despite_different_text() -> None:
     steps = [(0, 0, 100, "a: train"), (3, 30, 100, "a: loss 2.5"), (3, 60, 100, "a: train"), (4, 100, 100, "a: train")]
     assert told(steps) == ["a: train: 60 % · 4.0 s left · loss 2.5", "a: train: 10 s"]
     assert told([*steps[:3], (3, 70, 100, "b: train")])[-1] == "a: train: ended at 60 of 100 after 9.0 s"
 
 
-def test_work_without_words_is_shown_as_work() -> None:
+def test_work_without_calls_is_shown_as_the_unnamed_phase() -> None:
     clock, out = Clock(), io.StringIO()
     phases = Phases(Lines(out), clock)
     phases(1, 1, "read")
@@ -57,7 +57,7 @@ def test_work_without_words_is_shown_as_work() -> None:
     assert out.getvalue().splitlines() == ["working …", "working: 5.0 s so far"]
 
 
-def test_silence_is_no_standstill() -> None:
+def test_elapsed_time_is_refreshed_between_calls() -> None:
     clock, out = Clock(), io.StringIO()
     phases = Phases(Lines(out), clock)
     phases(0, 0, "compare")
@@ -73,17 +73,17 @@ def test_silence_is_no_standstill() -> None:
     ]
 
 
-def test_a_phase_too_short_to_see_says_nothing() -> None:
+def test_a_very_short_phase_prints_nothing() -> None:
     assert told([(0, 0, 3, "count"), (0.1, 3, 3, "count")]) == []
 
 
-def test_a_phase_that_stops_early_says_where() -> None:
+def test_a_phase_that_ends_early_reports_its_count() -> None:
     assert told([(0, 0, 100, "train"), (4, 34, 100, "train"), (0, 0, 9, "rank")]) == [
         "train: ended at 34 of 100 after 4.0 s"
     ]
 
 
-def test_the_same_words_begin_a_new_phase_when_they_count_from_the_start() -> None:
+def test_the_same_text_starts_a_new_phase_when_the_count_restarts() -> None:
     lines = told([(0, 0, 2, "train"), (9, 2, 2, "train"), (0, 0, 2, "train"), (9, 2, 2, "train")])
     assert lines == ["train: 9.0 s", "train: 9.0 s"]
 
@@ -94,7 +94,7 @@ def test_the_time_left_is_known_only_once_something_is_done() -> None:
     assert Pace("x", 0.0, 8.0, done=4, total=10).left == 8.0 / 4 * 6
 
 
-def test_shares_and_spans_read_as_a_person_says_them() -> None:
+def test_shares_and_durations_are_readable() -> None:
     assert share(Pace("x", 0.0, 3.0)) == "3.0 s so far"
     assert share(Pace("x", 0.0, 3.0, done=999, total=1000)) == "99 %"
     assert [span(seconds) for seconds in (9.96, 59.4, 3599, 3661)] == ["10.0 s", "59 s", "59 min 59 s", "1 h 1 min"]

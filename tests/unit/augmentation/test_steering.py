@@ -77,7 +77,7 @@ def test_who_is_watched_does_not_depend_on_the_order_of_rows() -> None:
 def test_without_control_users_or_with_too_few_in_a_stratum_the_error_says_what_to_raise() -> None:
     with pytest.raises(DataError, match=r"split\.control_share = 0\.05"):
         watched(None, TRAIN, (), key=1)
-    with pytest.raises(DataError, match=r"control users, 40\+ events: wanted at least 10, got 0\n.*fewer strata"):
+    with pytest.raises(DataError, match=r"control users, 40\+ events: expected at least 10, got 0\n.*fewer strata"):
         watched(CONTROL, TRAIN, (40,), key=1)
 
 

@@ -1,4 +1,4 @@
-"""Histories keep their promises."""
+"""Histories: selection, storage, concatenation and invariants."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def test_a_slice_copies_no_event() -> None:
     assert part.starts.tolist() == [0, 1, 3]
 
 
-def test_arrow_and_parquet_give_back_what_they_were_given(tmp_path) -> None:
+def test_arrow_and_parquet_round_trips_preserve_all_columns(tmp_path) -> None:
     rows = three()
     rows.to_parquet(tmp_path / "rows.parquet")
     back = Histories.from_parquet(tmp_path / "rows.parquet")
@@ -38,29 +38,29 @@ def test_arrow_and_parquet_give_back_what_they_were_given(tmp_path) -> None:
     assert back.n_items == 3
 
 
-def test_concat_is_expansion() -> None:
+def test_concat_appends_rows() -> None:
     both = concat([three(), three().slice(0, 1)])
     assert len(both) == 4
     assert both.row(3).tolist() == [1, 2, 3]
     assert both.check() is both
 
 
-def test_concat_of_two_catalogues_is_refused() -> None:
-    with pytest.raises(DataError, match="one catalogue"):
+def test_concat_with_different_catalogs_is_rejected() -> None:
+    with pytest.raises(DataError, match="one catalog"):
         concat([three(), Histories.of([[1]], n_items=9)])
 
 
-def test_falling_times_are_refused() -> None:
+def test_descending_times_are_rejected() -> None:
     with pytest.raises(DataError, match="ascending"):
         Histories.of([[1, 2]], n_items=2, times=[[5, 4]]).check()
 
 
-def test_an_id_beyond_the_mask_is_refused() -> None:
+def test_an_id_above_the_mask_id_is_rejected() -> None:
     with pytest.raises(DataError, match="ids in 1"):
         Histories.of([[1, 5]], n_items=3).check()
 
 
-def test_a_rebuilt_row_has_no_more_targets_than_events() -> None:
+def test_target_counts_are_limited_to_the_new_length() -> None:
     rows = three()
     shorter = rows.rebuilt(
         starts=np.array([0, 2, 3, 4]),
@@ -71,7 +71,7 @@ def test_a_rebuilt_row_has_no_more_targets_than_events() -> None:
     assert shorter.targets.tolist() == [1, 0, 0]
 
 
-def test_a_price_stays_with_its_item_and_other_columns_with_the_event() -> None:
+def test_a_price_belongs_to_the_item_and_other_columns_to_the_event() -> None:
     rows = Histories.of([[1, 2, 3]], n_items=4)
     rows = replace(rows, extra={"price": np.array([1.5, 2.5, 3.5]), "value": np.array([4.0, 5.0, 3.0])})
     new = rows.rebuilt(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
@@ -79,7 +79,7 @@ def test_a_price_stays_with_its_item_and_other_columns_with_the_event() -> None:
     assert new.extra["value"].tolist() == [4.0, 5.0, 0.0]
 
 
-def test_different_items_of_each_row() -> None:
+def test_distinct_items_are_counted_per_row() -> None:
     rows = Histories.of([[1, 2, 1], [], [3, 3], [5, 4, 3, 2]], n_items=5)
     assert rows.distinct().tolist() == [2, 0, 1, 4]
     assert rows.slice(2, 4).distinct().tolist() == [1, 4]

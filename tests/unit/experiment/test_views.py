@@ -126,7 +126,7 @@ def test_a_transform_that_splits_rows_is_no_view(world) -> None:
 def test_views_are_off_by_default_and_drop_where_nothing_is_said() -> None:
     assert Evaluate().view is None
     assert Evaluate(views=3).view == Drop()
-    with pytest.raises(SpecError, match=r"evaluate\.view: wanted 2 views or more"):
+    with pytest.raises(SpecError, match=r"evaluate\.view: expected 2 views or more"):
         Evaluate(view=Drop())
     with pytest.raises(SpecError, match=r"evaluate\.views"):
         Evaluate(views=0)

@@ -1,4 +1,4 @@
-"""Resampling kernels against what is known exactly."""
+"""Bootstrap kernels compared with exact results."""
 
 import numba
 import numpy as np
@@ -38,13 +38,13 @@ def test_the_number_of_threads_changes_nothing() -> None:
         numba.set_num_threads(before)
 
 
-def test_few_users_give_the_p_that_can_be_counted() -> None:
+def test_few_users_give_the_exact_p_value() -> None:
     # +1 +1 +1 +1: of 16 assignments of signs, two are as extreme
     share = flips_as_extreme(np.ones(4), 40_000, KEY) / 40_000
     assert share == pytest.approx(2 / 16, abs=0.006)
 
 
-def test_users_beyond_a_word_of_bits_are_flipped_on_their_own() -> None:
+def test_more_than_64_users_are_flipped_independently() -> None:
     # 130 users, only the last two with a difference: half of the assignments are as extreme
     differences = np.zeros(130)
     differences[[70, 129]] = 1.0

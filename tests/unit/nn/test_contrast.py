@@ -96,7 +96,7 @@ def test_views_of_one_history_become_more_alike_than_those_of_others(with_plan) 
 
 
 def test_weights_and_temperatures_out_of_bounds_are_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.contrast: wanted 0"):
+    with pytest.raises(SpecError, match=r"transformer\.contrast: expected 0"):
         Transformer(contrast=-1.0)
     with pytest.raises(SpecError, match=r"transformer\.contrast_temperature"):
         Transformer(contrast_temperature=0.0)

@@ -103,5 +103,5 @@ def test_without_the_wish_no_mixture_is_made(monkeypatch) -> None:
 
 
 def test_a_law_below_nothing_is_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.mixup: wanted 0 \(off\) or more"):
+    with pytest.raises(SpecError, match=r"transformer\.mixup: expected 0 \(off\) or more"):
         Transformer(mixup=-0.1)

@@ -136,7 +136,7 @@ def test_without_patience_it_goes_to_the_end() -> None:
 
 def test_a_loss_that_is_no_number_is_named_by_its_step_and_the_last_good_state_stays(tmp_path) -> None:
     task = Line(breaks_at=34)
-    with pytest.raises(FitError, match="step 34: wanted a finite loss, got nan"):
+    with pytest.raises(FitError, match="step 34: expected a finite loss, got nan"):
         train(task, replace(COURSE, folder=tmp_path))
     tensors, said = checkpoint.read(tmp_path / "training.safetensors")
     assert said["state"]["step"] == 30
@@ -152,7 +152,7 @@ def test_a_step_that_breaks_the_weights_and_not_its_loss_is_no_good_state(tmp_pa
         return grad * float("nan") if (tmp_path / "training.safetensors").exists() else grad
 
     next(task.net.parameters()).register_hook(spoil)
-    with pytest.raises(FitError, match="wanted a finite"):
+    with pytest.raises(FitError, match="expected a finite"):
         train(task, replace(COURSE, folder=tmp_path))
     assert all(torch.isfinite(tensor).all() for tensor in task.net.state_dict().values())
 

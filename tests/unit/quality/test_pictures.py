@@ -42,7 +42,7 @@ def test_folders_say_what_their_pictures_show_and_broken_files_are_counted(tmp_p
     assert isinstance(found.new, Photos)
     assert sorted(found.new.labels) == sorted(NEW.labels)
     assert found.new.pixels.shape[1:] == (64, 64, 3)
-    assert found.facts["unread_new_pictures"] == ["1 × not a picture, or a broken one", "1 × an empty file"]
+    assert found.facts["unread_new_pictures"] == ["1 × not an image, or a broken one", "1 × an empty file"]
 
 
 def test_tables_arrays_and_sets_of_pictures_are_read_alike(tmp_path: Path) -> None:

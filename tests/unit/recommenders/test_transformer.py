@@ -145,7 +145,7 @@ def test_steps_follow_the_number_of_targets_within_bounds() -> None:
 
 
 def test_bad_wishes_and_bad_rows_are_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.width: wanted a multiple of heads = 3"):
+    with pytest.raises(SpecError, match=r"transformer\.width: expected a multiple of heads = 3"):
         Transformer(width=64, heads=3)
     with pytest.raises(SpecError, match=r"transformer\.loss"):
         Transformer(loss="hinge")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Sorted as NumPy sorts, sooner."""
+"""Sorting of codes compared with NumPy."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from leaven.arrays.sorting import in_order
 
 @pytest.mark.parametrize("highest", [1, 7, 1 << 40, 1 << 62])
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
-def test_codes_stand_in_order_and_equal_ones_as_they_stood(highest: int, count: int) -> None:
+def test_the_sort_is_stable(highest: int, count: int) -> None:
     codes = np.random.default_rng(5).integers(0, highest, count)
     ascending, places = in_order(codes)
     assert places.tolist() == np.argsort(codes, kind="stable").tolist()

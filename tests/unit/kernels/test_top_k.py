@@ -1,4 +1,4 @@
-"""Does the heap keep what a full sort would put first?"""
+"""The bounded heap compared with a full sort."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from leaven.kernels.top_k import offer, pour
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 12), st.randoms(use_true_random=False))
-def test_the_best_come_out_in_order_and_equal_scores_by_id(levels, keep, chance) -> None:
+def test_the_best_items_are_sorted_with_ties_by_id(levels, keep, chance) -> None:
     offers = [(level / 4, item) for item, level in enumerate(levels, 1)]
     chance.shuffle(offers)
     scores, items, size = np.zeros(keep), np.zeros(keep, np.int32), 0

@@ -1,4 +1,4 @@
-"""Texts are cut without losing a byte."""
+"""Tokenization of item texts."""
 
 import builtins
 import sys
@@ -12,16 +12,16 @@ from leaven import tokenization
 from leaven.errors import MissingExtra
 from leaven.tokenization import HanCutter, Vocabulary, cut, read
 
-pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
+pytest.importorskip("rjieba", reason="Chinese is segmented by rjieba: pip install 'leaven[text]'")
 
 
 @given(some.text())
-def test_the_pieces_of_any_text_are_the_text(text: str) -> None:
+def test_joined_tokens_equal_the_text(text: str) -> None:
     assert "".join(cut(text)) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "tokens"),
     [
         ("T-shirt, L'Oreal", ["T-shirt", ",", " ", "L'Oreal"]),
         ("1.5 l / 1,000 g", ["1.5", " ", "l", " ", "/", " ", "1,000", " ", "g"]),
@@ -32,17 +32,17 @@ def test_the_pieces_of_any_text_are_the_text(text: str) -> None:
         ("क्रीम", ["क्रीम"]),
     ],
 )
-def test_words_numbers_and_tags_stay_whole(text: str, found: list[str]) -> None:
+def test_words_numbers_and_tags_stay_whole(text: str, tokens: list[str]) -> None:
     cutter = HanCutter(frozenset(("棉质", "护手霜")))
-    assert cut(text, cutter) == found
+    assert cut(text, cutter) == tokens
 
 
-def test_a_held_phrase_is_cut_out_whatever_stands_around_it() -> None:
+def test_a_protected_phrase_is_separated_in_any_context() -> None:
     assert cut("兰蔻小黑瓶精华", HanCutter(held=["兰蔻"]))[0] == "兰蔻"
 
 
-def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenization._cutter.cache_clear()
+def test_chinese_without_rjieba_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenization._import_segmenter.cache_clear()
     real = builtins.__import__
 
     def missing(name: str, *rest: Any) -> Any:
@@ -56,16 +56,16 @@ def test_chinese_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MissingExtra, match=r"leaven\[text\]"):
         cut("柔软")
     monkeypatch.undo()
-    tokenization._cutter.cache_clear()
+    tokenization._import_segmenter.cache_clear()
 
 
-def test_texts_that_were_met_are_read_as_for_the_first_time_and_forgotten_where_they_are_too_many(monkeypatch) -> None:
+def test_cached_texts_give_the_same_tokens_and_a_full_cache_is_cleared(monkeypatch) -> None:
     texts = ["soft hand cream 50 ml", "Nivea soft-cream", "", "玫瑰护手霜", " two  blanks "]
-    vocabulary = Vocabulary(lambda piece: (len(piece), (), False))
+    vocabulary = Vocabulary(lambda token: (len(token), (), False))
     first, again = read(texts, vocabulary), read(texts[::-1], vocabulary)
-    assert first.words == [piece for text in texts for piece in cut(text)]
-    assert again.words == [piece for text in texts[::-1] for piece in cut(text)]
-    assert again.kinds.tolist() == [len(piece) for piece in again.words]
-    monkeypatch.setattr(tokenization, "_MOST_LETTERS", 10)
+    assert first.words == [token for text in texts for token in cut(text)]
+    assert again.words == [token for text in texts[::-1] for token in cut(text)]
+    assert again.kinds.tolist() == [len(token) for token in again.words]
+    monkeypatch.setattr(tokenization, "_MAX_CACHED_CHARACTERS", 10)
     assert read(texts[:1], vocabulary).words == cut(texts[0])
     assert list(vocabulary.rows) == texts[:1]

@@ -1,4 +1,4 @@
-"""Threads share rows among them, and what goes wrong in one of them is said."""
+"""Parallel calls over rows: segments, results and errors."""
 
 import threading
 
@@ -13,13 +13,13 @@ def three_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "NUMBA_NUM_THREADS", 3)
 
 
-def test_every_row_is_worked_on_once() -> None:
+def test_every_row_is_processed_once() -> None:
     rows = 5 * ROWS_OF_A_THREAD + 3
     seen = over_rows(lambda begin, end: list(range(begin, end)), rows)
     assert sorted(row for stretch in seen for row in stretch) == list(range(rows))
 
 
-def test_few_rows_stay_with_the_caller() -> None:
+def test_few_rows_use_one_thread() -> None:
     assert over_rows(lambda begin, end: threading.current_thread(), ROWS_OF_A_THREAD) == [threading.current_thread()]
 
 
@@ -34,7 +34,7 @@ def test_an_error_in_any_thread_is_raised() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_two_calls_give_both_answers_from_as_many_threads_as_there_may_be(threads, monkeypatch) -> None:
+def test_both_results_are_returned_with_one_or_two_threads(threads, monkeypatch) -> None:
     monkeypatch.setattr(config, "NUMBA_NUM_THREADS", threads)
     mine, other = together(threading.get_ident, threading.get_ident)
     assert mine == threading.get_ident()

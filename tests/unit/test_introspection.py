@@ -1,4 +1,4 @@
-"""Kinds describe themselves from their classes."""
+"""Descriptions of kinds from their classes."""
 
 import pytest
 
@@ -9,25 +9,25 @@ EVERY = [(family, kind) for family, held in registry.FAMILIES.items() for kind i
 
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
-def test_every_kind_says_what_it_does_in_one_sentence(family: str, name: str) -> None:
+def test_every_kind_has_a_one_sentence_summary(family: str, name: str) -> None:
     found = {kind.name: kind for kind in introspection.describe(family)}[name]
     assert not found.missing
     assert found.says
     assert len(found.says) < 300
 
 
-def test_fields_carry_their_defaults() -> None:
+def test_fields_have_their_defaults() -> None:
     tail = {kind.name: kind for kind in introspection.describe("metrics")}["tail"]
     assert [(one.name, one.kind) for one in tail.fields] == [("k", "int"), ("head_share", "float")]
 
 
-def test_a_kind_whose_library_is_missing_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_with_a_missing_library_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.FAMILIES, "metrics", {"odd": "no_such_library.metrics:Odd"})
     (found,) = introspection.describe("metrics")
     assert found.missing == "no_such_library"
 
 
-def test_a_misspelt_family_is_answered_with_the_nearest() -> None:
+def test_a_misspelled_family_gets_a_suggestion() -> None:
     with pytest.raises(SpecError) as caught:
         introspection.describe("metric")
     assert "'metrics'" in caught.value.fix

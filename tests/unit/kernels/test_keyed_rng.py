@@ -1,4 +1,4 @@
-"""Do the compiled draws say what the NumPy draws say?"""
+"""Compiled draws compared with NumPy draws."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Files of pictures, whole, odd and broken."""
+"""Reading of image files: valid, unusual and broken ones."""
 
 import base64
 import struct
@@ -19,11 +19,11 @@ RED_IN_CMYK = zlib.decompress(
         "{{aRO4h8`R0TyRL246vjNI?c~L5BZF7(^Ku85vLkJ5X3e09};f|1AbS7H0-uhDZi)1_pbE<!YQwb3o!Z0Taq1Ap"
     )
 )
-"""A JPEG of 16 × 16 pixels in four inks."""
+"""A CMYK JPEG of 16 × 16 pixels."""
 PICTURE = draw_picture(0, (200, 30, 30), 1, 2)
 
 
-def test_pictures_come_in_the_files_order_and_the_broken_are_named(tmp_path) -> None:
+def test_images_keep_the_order_of_files_and_broken_files_are_reported(tmp_path) -> None:
     (tmp_path / "good.png").write_bytes(png(PICTURE))
     (tmp_path / "half.jpg").write_bytes(cv2.imencode(".jpg", PICTURE)[1].tobytes()[:40])
     (tmp_path / "text.jpg").write_text("<html>not found</html>")
@@ -33,61 +33,61 @@ def test_pictures_come_in_the_files_order_and_the_broken_are_named(tmp_path) -> 
     found = read([tmp_path / name for name in names] + [""], (64, 64), items=range(1, 8))
     assert np.array_equal(found.pictures.pixels[0], PICTURE)
     assert found.pictures.items.tolist() == [3]
-    assert {why: len(files) for why, files in found.unread.items()} == {
-        "not a picture, or a broken one": 2,
+    assert {reason: len(files) for reason, files in found.unread.items()} == {
+        "not an image, or a broken one": 2,
         "no such file": 1,
         "an empty file": 1,
         "smaller than 8 pixels": 1,
-        "no file is named": 1,
+        "no path": 1,
     }
     assert found.unread["no such file"] == [str(tmp_path / "gone.jpg")]
 
 
 @pytest.mark.parametrize("kind", [".jpg", ".png"])
-def test_half_a_file_is_not_taken_for_a_picture(tmp_path, kind: str) -> None:
+def test_a_truncated_file_is_not_read(tmp_path, kind: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     whole = cv2.imencode(kind, noise)[1].tobytes()
     (tmp_path / f"half{kind}").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / f"whole{kind}").write_bytes(whole + b"\0\0 what some cameras append")
+    (tmp_path / f"whole{kind}").write_bytes(whole + b"\0\0 trailing bytes, as some cameras append")
     found = read(picture_files(tmp_path), (64, 64))
     assert found.paths == [str(tmp_path / f"whole{kind}")]
-    assert found.unread == {"a file that was cut off": [str(tmp_path / f"half{kind}")]}
+    assert found.unread == {"a truncated file": [str(tmp_path / f"half{kind}")]}
 
 
-def of(name, held, tmp_path, size=(16, 16)):
-    (tmp_path / name).write_bytes(held)
+def read_bytes(name, content, tmp_path, size=(16, 16)):
+    (tmp_path / name).write_bytes(content)
     return read([tmp_path / name], size).pictures.pixels[0]
 
 
-def test_grey_16_bits_and_transparent_pictures_become_colours_on_white(tmp_path) -> None:
-    grey = np.full((16, 16), 90, np.uint8)
-    assert (of("grey.png", cv2.imencode(".png", grey)[1].tobytes(), tmp_path) == 90).all()
+def test_gray_16_bit_and_transparent_images_become_rgb_on_white(tmp_path) -> None:
+    gray = np.full((16, 16), 90, np.uint8)
+    assert (read_bytes("gray.png", cv2.imencode(".png", gray)[1].tobytes(), tmp_path) == 90).all()
     deep = np.full((16, 16, 3), 257 * 40, np.uint16)
-    assert (of("deep.png", cv2.imencode(".png", deep)[1].tobytes(), tmp_path) == 40).all()
+    assert (read_bytes("deep.png", cv2.imencode(".png", deep)[1].tobytes(), tmp_path) == 40).all()
     clear = np.zeros((16, 16, 4), np.uint8)
-    clear[:8, :, 2], clear[:8, :, 3] = 200, 255  # upper half red and solid, lower half black and not there
-    seen = of("clear.png", cv2.imencode(".png", clear)[1].tobytes(), tmp_path)
+    clear[:8, :, 2], clear[:8, :, 3] = 200, 255  # upper half opaque red, lower half transparent black
+    seen = read_bytes("clear.png", cv2.imencode(".png", clear)[1].tobytes(), tmp_path)
     assert seen[0, 0].tolist() == [200, 0, 0]
     assert seen[15, 0].tolist() == [255, 255, 255]
 
 
-def test_photographs_stand_as_their_camera_says(tmp_path) -> None:
+def test_jpeg_orientation_is_applied(tmp_path) -> None:
     upper = np.zeros((16, 16, 3), np.uint8)
     upper[:8] = 255
-    held = cv2.imencode(".jpg", upper)[1].tobytes()
+    content = cv2.imencode(".jpg", upper)[1].tobytes()
     exif = b"Exif\0\0" + tags(3)
-    turned = held[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + held[2:]
-    assert of("plain.jpg", held, tmp_path)[0].mean() > 250
-    assert of("turned.jpg", turned, tmp_path)[0].mean() < 5
+    rotated = content[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + content[2:]
+    assert read_bytes("plain.jpg", content, tmp_path)[0].mean() > 250
+    assert read_bytes("rotated.jpg", rotated, tmp_path)[0].mean() < 5
 
 
 def tags(orientation: int) -> bytes:
-    """What a camera writes of how it was held."""
+    """Exif data with this orientation."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("orientation", "stands"),
+    ("orientation", "expected"),
     [
         (1, [[1, 2], [3, 4]]),
         (2, [[2, 1], [4, 3]]),
@@ -100,69 +100,69 @@ def tags(orientation: int) -> bytes:
         (9, [[1, 2], [3, 4]]),
     ],
 )
-def test_a_png_that_was_turned_stands_too(tmp_path, orientation: int, stands: list) -> None:
+def test_png_orientation_is_applied(tmp_path, orientation: int, expected: list) -> None:
     quarters = np.kron(np.array([[1, 2], [3, 4]]), np.ones((8, 8))).astype(np.uint8) * 50
     whole = png(np.repeat(quarters[..., None], 3, axis=2))
     chunk = b"eXIf" + tags(orientation)
     end = whole.index(b"IDAT") - 4
-    turned = (
+    rotated = (
         whole[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[end:]
     )
-    seen = of("turned.png", turned, tmp_path)[::8, ::8, 0] // 50
-    assert seen.tolist() == stands
+    seen = read_bytes("rotated.png", rotated, tmp_path)[::8, ::8, 0] // 50
+    assert seen.tolist() == expected
 
 
-def test_four_inks_become_three_lights(tmp_path) -> None:
-    seen = of("cmyk.jpg", RED_IN_CMYK, tmp_path)
+def test_cmyk_becomes_rgb(tmp_path) -> None:
+    seen = read_bytes("cmyk.jpg", RED_IN_CMYK, tmp_path)
     assert seen.shape == (16, 16, 3)
     assert np.abs(seen[8, 8].astype(int) - [255, 0, 0]).max() < 5
 
 
-def test_of_a_moving_picture_the_first_one_is_taken(tmp_path) -> None:
+def test_the_first_frame_of_an_animation_is_read(tmp_path) -> None:
     gif = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 0, 0) + bytes([0, 0, 0, 255, 255, 255])
-    for colour in (0, 1):  # frames of one colour: clear, that colour, clear, that colour … end
-        codes = [code for _ in range(64) for code in (4, colour)] + [5]
-        bits = sum(code << 3 * place for place, code in enumerate(codes))
+    for color in (0, 1):  # frames of one color, as LZW codes: clear, color, clear, color ... end
+        codes = [code for _ in range(64) for code in (4, color)] + [5]
+        bits = sum(code << 3 * i for i, code in enumerate(codes))
         data = bits.to_bytes((3 * len(codes) + 7) // 8, "little")
         gif += b"," + struct.pack("<HHHHB", 0, 0, 8, 8, 0) + b"\x02" + bytes([len(data)]) + data + b"\0"
-    seen = of("moving.gif", gif + b";", tmp_path, (8, 8))
+    seen = read_bytes("moving.gif", gif + b";", tmp_path, (8, 8))
     assert (seen == 0).all()
 
 
-def test_a_bomb_of_pixels_is_refused(tmp_path) -> None:
+def test_a_decompression_bomb_is_rejected(tmp_path) -> None:
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**20, 2**20, 8, 2, 0, 0, 0))
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    assert list(read([tmp_path / "bomb.png"]).unread) == ["not a picture, or a broken one"]
+    assert list(read([tmp_path / "bomb.png"]).unread) == ["not an image, or a broken one"]
 
 
 @pytest.mark.parametrize(("fit", "corner", "middle"), [("cover", 0, 0), ("contain", 255, 0), ("stretch", 0, 0)])
-def test_wide_pictures_fit(tmp_path, fit: str, corner: int, middle: int) -> None:
+def test_a_wide_image_is_fitted_to_the_size(tmp_path, fit: str, corner: int, middle: int) -> None:
     (tmp_path / "wide.png").write_bytes(png(np.zeros((20, 60, 3), np.uint8)))
-    made = read([tmp_path / "wide.png"], (40, 40), fit=fit).pictures.pixels[0]
-    assert made.shape == (40, 40, 3)
-    assert made[0, 0, 0] == corner
-    assert made[20, 20, 0] == middle
+    image = read([tmp_path / "wide.png"], (40, 40), fit=fit).pictures.pixels[0]
+    assert image.shape == (40, 40, 3)
+    assert image[0, 0, 0] == corner
+    assert image[20, 20, 0] == middle
 
 
-def test_items_of_a_catalogue_keep_their_words_without_a_picture(tmp_path) -> None:
+def test_catalog_items_without_a_readable_image_are_left_out(tmp_path) -> None:
     (tmp_path / "a.png").write_bytes(png(PICTURE))
     items = Catalog(["a", "b", "c"], images=["a.png", "", "x.png"], folder=tmp_path)
     found = of_catalog(items, (64, 64))
     assert found.pictures.items.tolist() == [1]
-    assert set(found.unread) == {"no file is named", "no such file"}
-    with pytest.raises(DataError, match="names pictures"):
+    assert set(found.unread) == {"no path", "no such file"}
+    with pytest.raises(DataError, match="image paths"):
         of_catalog(Catalog(["a"]))
 
 
-def test_wrong_arrays_folders_and_words_are_answered(tmp_path) -> None:
+def test_invalid_arrays_folders_and_options_are_rejected(tmp_path) -> None:
     with pytest.raises(DataError, match="channels last"):
         Pictures.of(np.zeros((1, 3, 8, 8), np.uint8))
-    with pytest.raises(DataError, match="one item a picture"):
+    with pytest.raises(DataError, match="one item per image"):
         Pictures.of(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(2, np.int32))
-    with pytest.raises(DataError, match="files of pictures"):
+    with pytest.raises(DataError, match="image files"):
         picture_files(tmp_path)
     with pytest.raises(SpecError, match="cover, contain"):
         read([], fit="crop")

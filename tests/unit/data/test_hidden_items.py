@@ -1,4 +1,4 @@
-"""Which items that its user took does a row not hold, where do they stand in a list, how are they drawn?"""
+"""Hidden items of shortened rows: pairs, ranks and random draws."""
 
 import numpy as np
 from hypothesis import given
@@ -16,7 +16,7 @@ def left(whole: list[int], held: list[int]) -> list[int]:
 
 
 @given(rows, st.data())
-def test_what_is_left_is_what_sets_say(whole: list[list[int]], data: st.DataObject) -> None:
+def test_hidden_pairs_equal_the_set_difference(whole: list[list[int]], data: st.DataObject) -> None:
     held = [data.draw(st.lists(st.integers(1, N), max_size=4)) for _ in whole]
     unused = Unused.of(Histories.of(whole, N), Histories.of(held, N))
     pairs = list(zip(unused.row.tolist(), unused.items.tolist(), strict=True))
@@ -26,7 +26,7 @@ def test_what_is_left_is_what_sets_say(whole: list[list[int]], data: st.DataObje
 
 
 @given(rows, st.data())
-def test_the_best_place_is_that_of_the_first_that_is_left(whole: list[list[int]], data: st.DataObject) -> None:
+def test_the_rank_is_that_of_the_first_hidden_item(whole: list[list[int]], data: st.DataObject) -> None:
     held = [data.draw(st.lists(st.integers(1, N), max_size=4)) for _ in whole]
     listed = np.array([data.draw(st.permutations(range(N + 1)))[:4] for _ in whole], np.int32)
     of_row = np.array([[item in row for item in one] for one, row in zip(listed.tolist(), held, strict=True)])
@@ -45,13 +45,13 @@ def test_the_best_place_is_that_of_the_first_that_is_left(whole: list[list[int]]
             assert told[row] == (again[0] if again else np.inf)
 
 
-def test_rows_may_be_some_of_many() -> None:
+def test_full_histories_may_cover_selected_rows() -> None:
     unused = Unused.of(Histories.of([[4, 5]], N), Histories.of([[1], [4], [2]], N), np.array([1]))
     assert (unused.row.tolist(), unused.items.tolist()) == ([1], [5])
     assert np.isnan(unused.best(np.zeros((3, 0), np.int32))).tolist() == [True, False, True]
 
 
-def test_they_are_drawn_as_listed_and_all_alike_where_none_is() -> None:
+def test_draws_follow_the_weights_and_are_uniform_without_listed_items() -> None:
     users = 3_000
     whole, held = Histories.of([[1, 2, 3, 4]] * users, N), Histories.of([[1]] * users, N)
     unused = Unused.of(whole, held)

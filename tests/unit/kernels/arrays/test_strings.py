@@ -1,4 +1,4 @@
-"""Numbering texts: as a dictionary does it, and sorted as their bytes are."""
+"""String tables compared with a dictionary and with byte order."""
 
 import itertools
 import random
@@ -10,7 +10,7 @@ from leaven.arrays.strings import LONGEST, Texts
 
 
 def laid_out(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(where each begins, all bytes), as Arrow keeps them."""
+    """(offsets, bytes) in Arrow layout."""
     written = [text.encode() for text in texts]
     starts = np.concatenate([[0], np.cumsum([len(one) for one in written])]).astype(np.int32)
     return starts, np.frombuffer(b"".join(written), np.uint8)
@@ -22,14 +22,14 @@ def read(starts: np.ndarray, letters: np.ndarray) -> list[str]:
 
 
 def many(chance: random.Random) -> list[str]:
-    """Texts of every length that fits; some differ in their last letter, in a zero at their end, or in length alone."""
+    """Strings of every valid length, some of which differ only in the last byte, a trailing zero or the length."""
     found = ["".join(chance.choice("ab\x00zé漢") for _ in range(chance.randint(0, 5))) for _ in range(2000)]
     found += ["a" * 13 + end for end in ("", "b", "bc", "c", "cb", "é")]
     return found + ["\x00" * size for size in range(LONGEST + 1)] + ["a" * 7 + "\x00" * size for size in range(9)]
 
 
 @pytest.mark.parametrize("batch", [1, 7, 300, 40_000])
-def test_texts_are_numbered_as_they_come_and_sorted_by_their_bytes(batch: int) -> None:
+def test_codes_follow_first_appearance_and_ranks_follow_bytes(batch: int) -> None:
     chance = random.Random(7)
     pool = many(chance)
     lines = [chance.choice(pool) for _ in range(40_000 if batch > 1 else 900)]
@@ -49,7 +49,7 @@ def test_texts_are_numbered_as_they_come_and_sorted_by_their_bytes(batch: int) -
     assert [in_order[rank] for rank in ranks] == list(known)
 
 
-def test_texts_of_one_length_are_sorted_too() -> None:
+def test_strings_of_equal_length_are_sorted() -> None:
     lines = [f"u{number:07d}" for number in random.Random(7).sample(range(10**6), 5000)]
     texts = Texts()
     texts.codes(*laid_out(lines))
@@ -57,7 +57,7 @@ def test_texts_of_one_length_are_sorted_too() -> None:
     assert read(starts, letters) == sorted(lines)
 
 
-def test_a_line_without_a_text_has_no_number_and_adds_none() -> None:
+def test_a_missing_string_gets_no_code() -> None:
     texts, there = Texts(), np.array([True, False, True])
     codes = texts.codes(*laid_out(["b", "", "a"]), there)
     assert codes is not None
@@ -65,14 +65,14 @@ def test_a_line_without_a_text_has_no_number_and_adds_none() -> None:
     assert len(texts) == 2
 
 
-def test_a_batch_that_begins_inside_the_bytes_is_read_from_there() -> None:
+def test_a_batch_may_start_at_an_offset() -> None:
     starts, letters = laid_out(["x" * 9, "ab", "c", "ab"])
     codes = Texts().codes(starts[1:], letters)
     assert codes is not None
     assert codes.tolist() == [0, 1, 0]
 
 
-def test_a_text_that_is_too_long_is_said_and_none_is_none() -> None:
+def test_a_too_long_string_gives_none_and_no_strings_give_no_codes() -> None:
     assert Texts().codes(*laid_out(["a", "x" * (LONGEST + 1)])) is None
     ranks, starts, letters = Texts().sorted()
     assert (len(ranks), starts.tolist(), len(letters)) == (0, [0], 0)

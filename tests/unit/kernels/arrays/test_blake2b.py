@@ -1,4 +1,4 @@
-"""Digests of many texts: those of hashlib."""
+"""BLAKE2b digests compared with hashlib."""
 
 import random
 
@@ -8,7 +8,7 @@ from leaven import rng
 from leaven.arrays.blake2b import digests
 
 
-def test_digests_are_those_of_hashlib_for_every_length_of_the_last_block() -> None:
+def test_digests_equal_hashlib_for_every_length_of_the_last_block() -> None:
     chance = random.Random(7)
     texts = ["a" * size for size in range(260)]
     texts += ["".join(chance.choice("abc漢é \x00") for _ in range(chance.randint(0, 400))) for _ in range(500)]
@@ -18,7 +18,7 @@ def test_digests_are_those_of_hashlib_for_every_length_of_the_last_block() -> No
     assert np.array_equal(found, rng.user_keys(texts))
 
 
-def test_threads_give_the_same_and_no_text_gives_none() -> None:
+def test_threads_do_not_change_digests_and_no_strings_give_none() -> None:
     texts = [f"u{number}" for number in range(50_000)]
     starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
     found = digests(starts, np.frombuffer("".join(texts).encode(), np.uint8))
