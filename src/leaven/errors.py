@@ -15,7 +15,7 @@ class LeavenError(Exception):
     """Base class of all errors that leaven raises for users.
 
     `where` names a file and line, a key of the spec, or an argument; `wanted` is the expected and `got` the actual
-    value; `fix` tells how to resolve it.
+    value; `fix` is the remedy.
     """
 
     exit_code = 1

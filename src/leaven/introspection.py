@@ -23,7 +23,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Kind:
-    """name: as in a spec; place: "module:Class"; says: its summary; missing: the library that is not installed."""
+    """A registered kind. place: "module:Class"; says: its summary; missing: the library that is not installed."""
 
     name: str
     place: str

@@ -1,4 +1,4 @@
-"""BLAKE2b digests (RFC 7693) of 8 bytes for many strings at once.
+"""BLAKE2b digests (RFC 7693) of 8 bytes for many strings.
 
 `hashlib` hashes one string per call, and for short strings the call costs more than the hash.
 """

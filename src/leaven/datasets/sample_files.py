@@ -40,7 +40,7 @@ class SampleFiles:
 
     @classmethod
     def of(cls, *paths: str | Path) -> SampleFiles:
-        """The rows of these files; a folder stands for its Parquet files, sorted by name.
+        """The rows of these files; a folder means its Parquet files, sorted by name.
 
         Raises DataError without any rows, and for a file that is not such a table.
         """

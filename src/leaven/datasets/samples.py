@@ -256,11 +256,10 @@ class Samples:
         if len(self) and not ((self.label >= 0) & (self.label <= 1)).all():
             invalid = self.label[~((self.label >= 0) & (self.label <= 1))][0]
             raise DataError("samples.label", "numbers in 0..1", f"{invalid:g}", "map the label to 0 and 1")
-        for index, name in enumerate(self.categorical):
-            if len(self) and not 0 <= self.codes[:, index].min() <= self.codes[:, index].max() <= len(
-                self.levels[name]
-            ):
-                raise DataError(f"samples.codes, {name!r}", f"codes in 0..{len(self.levels[name])}", "other codes")
+        n_levels = np.array([len(self.levels[name]) for name in self.categorical], np.int64)
+        for index in np.flatnonzero(((self.codes < 0) | (self.codes > n_levels)).any(axis=0)):
+            where = f"samples.codes, {self.categorical[index]!r}"
+            raise DataError(where, f"codes in 0..{n_levels[index]}", "other codes")
         return self
 
 

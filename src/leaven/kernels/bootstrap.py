@@ -1,6 +1,6 @@
 """Bootstrap sums and sign-flip tests over users.
 
-Each draw has a random stream of its own, so the results do not depend on the number of threads.
+Each draw has an independent random stream, so the results do not depend on the number of threads.
 """
 
 from __future__ import annotations

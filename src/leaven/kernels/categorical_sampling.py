@@ -18,37 +18,39 @@ def picked(logits: Floats, born: Ints, now: Ints, held: npt.NDArray[np.uint8], k
     none is on sale. held uint8 (rows, items): items in the row's history get `keep_seen` times their probability,
     unless all are (held without columns: none is). u float64 (rows,): uniform draws in 0..1.
     """
-    drawn = np.empty(len(logits), np.int64)
+    drawn, factors = np.empty(len(logits), np.int64), np.empty(logits.shape[1])
     for row in range(len(logits)):
         drawn[row] = -1
         for relaxed in range(3):  # 0: on sale, discounted; 1: on sale; 2: any item
-            drawn[row] = _draw_item(logits[row], born, now[row], held[row], keep_seen, u[row], relaxed)
+            for item in range(logits.shape[1]):
+                is_seen = relaxed == 0 and held.shape[1] > 0 and held[row, item] > 0
+                factors[item] = min(keep_seen, 1.0) if is_seen else 1.0
+                if born[item] > now[row] and relaxed < 2:
+                    factors[item] = 0.0
+            drawn[row] = _draw_item(logits[row], factors, u[row])
             if drawn[row] >= 0:
                 break
     return drawn
 
 
 @njit(cache=True)
-def _draw_item(
-    logits: Floats, born: Ints, now: int, held: npt.NDArray[np.uint8], keep_seen: float, u: float, relaxed: int
-) -> int:
-    factor = keep_seen if relaxed == 0 and len(held) else 1.0
+def _draw_item(logits: Floats, factors: Floats, u: float) -> int:
+    """An item with probability proportional to exp(logit) * factor; -1 where all factors are 0."""
     top = -np.inf
     for item in range(len(logits)):
-        if (born[item] <= now or relaxed == 2) and not (factor == 0.0 and held[item]):
+        if factors[item] > 0.0:
             top = max(top, logits[item])
     if top == -np.inf:
         return -1
     total = 0.0
     for item in range(len(logits)):
-        if born[item] <= now or relaxed == 2:
-            total += np.exp(logits[item] - top) * (factor if factor < 1.0 and held[item] else 1.0)
+        if factors[item] > 0.0:
+            total += np.exp(logits[item] - top) * factors[item]
     threshold, passed, last = u * total, 0.0, -1
     for item in range(len(logits)):
-        if born[item] <= now or relaxed == 2:
-            share = np.exp(logits[item] - top) * (factor if factor < 1.0 and held[item] else 1.0)
-            if share > 0.0:
-                passed, last = passed + share, item
-                if passed > threshold:
-                    return item
+        share = np.exp(logits[item] - top) * factors[item] if factors[item] > 0.0 else 0.0
+        if share > 0.0:
+            passed, last = passed + share, item
+            if passed > threshold:
+                return item
     return last  # rounding must not pass the last item

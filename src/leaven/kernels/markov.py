@@ -274,7 +274,7 @@ def probability(chain: Chain, fashion: Fashion, contexts: Ints, now: int, item: 
 def _leave_one_out(
     chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
 ) -> tuple[Floats, Floats, Floats]:
-    """(c(h, w), c(h), P(w | h')) of the events of these rows at a level, each event left out of its own counts.
+    """(c(h, w), c(h), P(w | h')) of the events of these rows at a level, without the event itself.
 
     Level -1 selects the first events of the rows (their level is 1), level 1 all others.
     """

@@ -28,7 +28,12 @@ def multisets(items: Items, starts: Ints, place: Ints | None = None) -> Hashes:
 
 
 def run_hashes(items: Items, starts: Ints, length: int) -> tuple[Hashes, Ints]:
-    """(uint64 hash of each n-gram of `length` items inside a row, int64 row of each n-gram)."""
+    """(uint64 hash of each n-gram of `length` items inside a row, int64 row of each n-gram).
+
+    >>> hashes, rows = run_hashes(np.array([1, 2, 1, 2], np.int32), np.array([0, 2, 4]), 2)
+    >>> rows.tolist(), bool(hashes[0] == hashes[1])
+    ([0, 1], True)
+    """
     counts = np.maximum(np.diff(starts) - length + 1, 0)
     row = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     first = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + starts[row]
