@@ -14,14 +14,14 @@ Floats = npt.NDArray[np.float64]
 def allotted(
     weights: Floats,
     total: int,
-    keys: npt.NDArray[np.uint64],
+    row_ids: npt.NDArray[np.uint64],
     key: int,
-    most: int | None = None,
+    max_copies: int | None = None,
 ) -> Copies:
     """int32 (rows,): `total` copies, proportional to weight in expectation, each row within one of its exact share.
 
     Systematic sampling (Madow and Madow, Ann. Math. Stat. 15(1), 1944) over the rows in a random order given by key
-    and row ids. weights float64 (rows,) >= 0; a row gets `most` copies at most, and these limits must admit the total.
+    and row ids. weights float64 (rows,) >= 0; the limit `max_copies` per row must admit the total.
 
     >>> allotted(np.array([1.0, 3.0]), 8, np.array([5, 6], np.uint64), key=1).tolist()
     [2, 6]
@@ -30,11 +30,11 @@ def allotted(
     if total == 0 or len(weights) == 0:
         return copies
     even, rest = divmod(total, len(weights))
-    if not rest and even <= (even if most is None else most) and (weights == 1.0).all():
+    if not rest and even <= (even if max_copies is None else max_copies) and (weights == 1.0).all():
         return np.full(len(weights), even, np.int32)  # the same result as below
-    hashes = rng.row_keys(rng.key(key, "allotted"), keys)
+    hashes = rng.row_keys(rng.key(key, "allotted"), row_ids)
     order = np.lexsort((weights, hashes))
-    shares = _compute_shares(weights[order], total, most)
+    shares = _compute_shares(weights[order], total, max_copies)
     offset = rng.uniform(np.array([rng.key(key, "begin")], np.uint64), 0)[0]
     ends = np.cumsum(shares)
     ends[ends >= ends[-1]] = total  # rounding of the sum must not lose a copy
@@ -43,13 +43,13 @@ def allotted(
     return copies
 
 
-def _compute_shares(weights: Floats, total: int, most: int | None) -> Floats:
+def _compute_shares(weights: Floats, total: int, max_copies: int | None) -> Floats:
     """float64 (rows,): exact shares; the excess of capped rows goes to the other rows by weight."""
     shares: Floats = weights * (total / weights.sum())
     capped = np.zeros(len(weights), np.bool_)
-    while most is not None and (shares > most * (1 + 1e-12)).any():
-        capped |= shares >= most
+    while max_copies is not None and (shares > max_copies * (1 + 1e-12)).any():
+        capped |= shares >= max_copies
         rest = weights[~capped].sum()
-        left = total - most * int(capped.sum())
-        shares = np.where(capped, most, weights * (left / rest if rest else 0.0))
+        left = total - max_copies * int(capped.sum())
+        shares = np.where(capped, max_copies, weights * (left / rest if rest else 0.0))
     return shares

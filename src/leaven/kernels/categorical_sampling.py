@@ -11,21 +11,23 @@ Ints = npt.NDArray[np.int64]
 
 
 @njit(cache=True)
-def picked(logits: Floats, born: Ints, now: Ints, held: npt.NDArray[np.uint8], keep_seen: float, u: Floats) -> Ints:
+def picked(
+    logits: Floats, first_sale: Ints, times: Ints, in_history: npt.NDArray[np.uint8], repeat_factor: float, u: Floats
+) -> Ints:
     """int64 (rows,): the index, from 0, of the drawn item of each row.
 
-    logits float64 (rows, items); born int64 (items,), now int64 (rows,): items not yet on sale are excluded, unless
-    none is on sale. held uint8 (rows, items): items in the row's history get `keep_seen` times their probability,
-    unless all are (held without columns: none is). u float64 (rows,): uniform draws in 0..1.
+    logits float64 (rows, items); first_sale int64 (items,), times int64 (rows,): items not yet on sale are excluded,
+    unless none is on sale. in_history uint8 (rows, items): the probability of items in the row's history is scaled by
+    `repeat_factor`, unless all are (without columns: none is). u float64 (rows,): uniform draws in 0..1.
     """
     drawn, factors = np.empty(len(logits), np.int64), np.empty(logits.shape[1])
     for row in range(len(logits)):
         drawn[row] = -1
         for relaxed in range(3):  # 0: on sale, discounted; 1: on sale; 2: any item
             for item in range(logits.shape[1]):
-                is_seen = relaxed == 0 and held.shape[1] > 0 and held[row, item] > 0
-                factors[item] = min(keep_seen, 1.0) if is_seen else 1.0
-                if born[item] > now[row] and relaxed < 2:
+                is_seen = relaxed == 0 and in_history.shape[1] > 0 and in_history[row, item] > 0
+                factors[item] = min(repeat_factor, 1.0) if is_seen else 1.0
+                if first_sale[item] > times[row] and relaxed < 2:
                     factors[item] = 0.0
             drawn[row] = _draw_item(logits[row], factors, u[row])
             if drawn[row] >= 0:

@@ -27,14 +27,14 @@ def _mark_evenly(key: np.uint64, count: int, out: Mask) -> None:
 
 @njit(cache=True)
 def _mark_eligible(
-    key: np.uint64, items: npt.NDArray[np.int32], able: Mask, n_eligible: int, count: int, out: Mask
+    key: np.uint64, items: npt.NDArray[np.int32], eligible: Mask, n_eligible: int, count: int, out: Mask
 ) -> None:
     """Marks `count` of the eligible events, uniformly (Knuth, 3.4.2, algorithm S)."""
     rest = n_eligible
     for event in range(len(items)):
         if count == 0:
             return
-        if able[items[event]]:
+        if eligible[items[event]]:
             if rest * draw_uniform(key, FIRST_PLACE_DRAW + event) < count:
                 out[event] = True
                 count -= 1
@@ -43,12 +43,12 @@ def _mark_eligible(
 
 @njit(cache=True)
 def _mark_weighted(
-    key: np.uint64, items: npt.NDArray[np.int32], able: Mask, weights: Floats, count: int, out: Mask
+    key: np.uint64, items: npt.NDArray[np.int32], eligible: Mask, weights: Floats, count: int, out: Mask
 ) -> None:
     """Marks `count` eligible events without replacement, by weight (Efraimidis and Spirakis, 2006)."""
     scores = np.full(len(items), np.inf)
     for event in range(len(items)):
-        if len(able) == 0 or able[items[event]]:
+        if len(eligible) == 0 or eligible[items[event]]:
             scores[event] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + event)) / weights[event]
     threshold = np.sort(scores)[count - 1]
     for event in range(len(items)):
@@ -65,7 +65,7 @@ def mark_events(
     share: tuple[float, float],
     p: float,
     bounds: tuple[int, int, int],
-    able: Mask,
+    eligible: Mask,
     weights: Floats,
     marked: Mask,
     counts: Ints,
@@ -73,7 +73,7 @@ def mark_events(
     """Writes marked bool (events,) and counts int64 (rows,): a random share of each row's events.
 
     bounds: (minimum length of a changed row, last events that are never marked, events that must remain unmarked).
-    able bool (n_items + 2,): items that may be marked, empty for all. weights float32 (events,) above 0, empty for
+    eligible bool (n_items + 2,): items that may be marked, empty for all. weights float32 (events,) above 0, empty for
     uniform. The count is share × strength × length, rounded stochastically.
     """
     min_events, tail, spare = bounds
@@ -86,10 +86,10 @@ def mark_events(
             continue
         n, key = last - first, rows.keys[row]
         n_eligible = n - tail
-        if len(able) > 0:
+        if len(eligible) > 0:
             n_eligible = 0
             for event in range(first, last - tail):
-                n_eligible += able[rows.items[event]]
+                n_eligible += eligible[rows.items[event]]
         mean = n * rows.strength[row] * within(share, draw_uniform(key, 1))
         count = drawn_count(key, mean, min(n_eligible, n - spare))
         if count <= 0:
@@ -97,11 +97,11 @@ def mark_events(
         counts[row] = count
         items, out = rows.items[first : last - tail], marked[first : last - tail]
         if len(weights) > 0:
-            _mark_weighted(key, items, able, weights[first : last - tail], count, out)
+            _mark_weighted(key, items, eligible, weights[first : last - tail], count, out)
         elif n_eligible == n - tail:
             _mark_evenly(key, count, out)
         else:
-            _mark_eligible(key, items, able, n_eligible, count, out)
+            _mark_eligible(key, items, eligible, n_eligible, count, out)
 
 
 @njit(cache=True, nogil=True)

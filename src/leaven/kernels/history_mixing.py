@@ -79,9 +79,9 @@ def mix_marked(
 
 
 @njit(cache=True)
-def _draw_seam(donors: Donors, item: int, parent: np.uint64, u: float, meet: bool) -> int:
+def _draw_seam(donors: Donors, item: int, parent: np.uint64, u: float, at_shared_item: bool) -> int:
     """The donor's event at the seam; -1 for none."""
-    if not meet:
+    if not at_shared_item:
         donor = _exclude_parent(donors, int(u * len(donors.keys)), parent)
         return donors.starts[donor + 1] - 1 if donor >= 0 else -1
     if item >= len(donors.found) - 1:
@@ -102,7 +102,7 @@ def plan_splices(
     rows: Batch,
     parents: npt.NDArray[np.uint64],
     keep: tuple[float, float],
-    meet: bool,
+    at_shared_item: bool,
     p: float,
     donors: Donors,
     seams: Ints,
@@ -111,8 +111,8 @@ def plan_splices(
 ) -> None:
     """Writes seams int64 (rows,): the donor's event at the first kept one; borrowed, kept int64 (rows,): event counts.
 
-    With `meet`, seam and first kept event have the same item, and the donor's events before the seam are taken;
-    without, the donor's last events are taken.
+    With `at_shared_item`, seam and first kept event have the same item, and the donor's events before the
+    seam are taken; without, the donor's last events are taken.
     """
     for row in range(begin, end):
         n = rows.starts[row + 1] - rows.starts[row]
@@ -125,9 +125,9 @@ def plan_splices(
         if own == n:
             continue
         item = rows.items[rows.starts[row + 1] - own]
-        seam = _draw_seam(donors, item, parents[row], draw_uniform(key, _DONOR_DRAW), meet)
+        seam = _draw_seam(donors, item, parents[row], draw_uniform(key, _DONOR_DRAW), at_shared_item)
         if seam >= 0:
-            before = seam - donors.starts[donors.row_of_event[seam]] + (0 if meet else 1)
+            before = seam - donors.starts[donors.row_of_event[seam]] + (0 if at_shared_item else 1)
             seams[row], borrowed[row], kept[row] = seam, min(n - own, before), own
 
 
@@ -137,7 +137,7 @@ def splice(
     end: int,
     rows: Batch,
     donors: Donors,
-    meet: bool,
+    at_shared_item: bool,
     seams: Ints,
     borrowed: Ints,
     starts: Ints,
@@ -151,7 +151,7 @@ def splice(
         first = rows.starts[row + 1] - (starts[row + 1] - target - borrowed[row])
         if borrowed[row] > 0:
             shift = rows.times[first] - donors.times[seams[row]]
-            last = seams[row] + (0 if meet else 1)
+            last = seams[row] + (0 if at_shared_item else 1)
             for event in range(last - borrowed[row], last):
                 items[target] = donors.items[event]
                 times[target] = donors.times[event] + shift

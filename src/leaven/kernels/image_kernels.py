@@ -39,21 +39,21 @@ def add_noise(pixels: Pixels, keys: npt.NDArray[np.uint64], levels: Floats, tabl
 
 
 @njit(cache=True, nogil=True)
-def object_boxes(pixels: Pixels, apart: int) -> npt.NDArray[np.int64]:
+def object_boxes(pixels: Pixels, tolerance: int) -> npt.NDArray[np.int64]:
     """int64 (images, 4): top, left, bottom, right (exclusive) of the object on a plain background; 0 for none.
 
-    The background is plain if all border pixels differ from the first by at most `apart`; the object differs by more.
+    The background is plain if all border pixels are within `tolerance` of the first; the object is outside.
     """
     boxes = np.zeros((pixels.shape[0], 4), np.int64)
     height, width = pixels.shape[1], pixels.shape[2]
     for row in range(pixels.shape[0]):
         image = pixels[row]
-        if not _has_plain_border(image, apart):
+        if not _has_plain_border(image, tolerance):
             continue
         top, left, bottom, right = height, width, 0, 0
         for y in range(height):
             for x in range(width):
-                if _differs(image[y, x], image[0, 0], apart):
+                if _differs(image[y, x], image[0, 0], tolerance):
                     top, left = min(top, y), min(left, x)
                     bottom, right = max(bottom, y + 1), max(right, x + 1)
         if bottom > top:
@@ -62,19 +62,21 @@ def object_boxes(pixels: Pixels, apart: int) -> npt.NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _differs(first: Pixels, second: Pixels, apart: int) -> bool:
-    """Whether any channel differs by more than `apart`."""
-    return max(abs(int(first[0]) - second[0]), abs(int(first[1]) - second[1]), abs(int(first[2]) - second[2])) > apart
+def _differs(first: Pixels, second: Pixels, tolerance: int) -> bool:
+    """Whether any channel differs by more than `tolerance`."""
+    return (
+        max(abs(int(first[0]) - second[0]), abs(int(first[1]) - second[1]), abs(int(first[2]) - second[2])) > tolerance
+    )
 
 
 @njit(cache=True, nogil=True)
-def _has_plain_border(image: Pixels, apart: int) -> bool:
+def _has_plain_border(image: Pixels, tolerance: int) -> bool:
     height, width = image.shape[0], image.shape[1]
     for x in range(width):
-        if _differs(image[0, x], image[0, 0], apart) or _differs(image[height - 1, x], image[0, 0], apart):
+        if _differs(image[0, x], image[0, 0], tolerance) or _differs(image[height - 1, x], image[0, 0], tolerance):
             return False
     for y in range(height):
-        if _differs(image[y, 0], image[0, 0], apart) or _differs(image[y, width - 1], image[0, 0], apart):
+        if _differs(image[y, 0], image[0, 0], tolerance) or _differs(image[y, width - 1], image[0, 0], tolerance):
             return False
     return True
 

@@ -148,15 +148,15 @@ def gap_buckets(gaps: Ints) -> Ints:
 
 
 @njit(cache=True, inline="always")  # a call would update reference counts of all arrays
-def next_gap(clock: Clock, item: int, last_bucket: int, room: int, events: int, key: np.uint64, draw: int) -> int:
+def next_gap(gap_model: Clock, item: int, last_bucket: int, room: int, events: int, key: np.uint64, draw: int) -> int:
     """A random gap of at most `room` seconds, which remain for `events` events. Uses draws `draw` .. `draw + 4`."""
-    law = clock.law[clock.category[item], room_of(room, events), last_bucket]
+    law = gap_model.law[gap_model.category[item], room_of(room, events), last_bucket]
     for attempt in range(2):
         u = draw_uniform(key, draw + 2 * attempt) * law[-1]
         bucket = first_above(law, 0, len(law), u)
-        low, high = clock.bank_at[bucket], clock.bank_at[bucket + 1]
+        low, high = gap_model.bank_at[bucket], gap_model.bank_at[bucket + 1]
         if high > low:
-            gap = clock.bank[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
+            gap = gap_model.bank[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
             if gap <= room:
                 return gap
     return int(draw_uniform(key, draw + 4) * (room + 1))  # uniform: no accumulation at the end of time
@@ -164,10 +164,10 @@ def next_gap(clock: Clock, item: int, last_bucket: int, room: int, events: int, 
 
 @njit(cache=True)
 def next_gaps(
-    clock: Clock, items: Items, buckets: Ints, rooms: Ints, events: Ints, keys: npt.NDArray[np.uint64], draws: Ints
+    gap_model: Clock, items: Items, buckets: Ints, rooms: Ints, events: Ints, keys: npt.NDArray[np.uint64], draws: Ints
 ) -> Ints:
     """int64 (rows,): `next_gap` of each row."""
     gaps = np.empty(len(items), np.int64)
     for i in range(len(items)):
-        gaps[i] = next_gap(clock, items[i], buckets[i], rooms[i], events[i], keys[i], draws[i])
+        gaps[i] = next_gap(gap_model, items[i], buckets[i], rooms[i], events[i], keys[i], draws[i])
     return gaps

@@ -77,13 +77,13 @@ def places(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
 
 
 @njit(cache=True)
-def _sum_pair_weights(rows: Occurrences, law: Law, item: int, sums: Ints, touched: Items) -> int:
+def _sum_pair_weights(rows: Occurrences, pair_weights: Law, item: int, sums: Ints, touched: Items) -> int:
     """Sum the weights of all pairs whose source is this item; returns the number of items touched.
 
     The later event of a pair must be a target, so that a row split into prefixes with one target each counts as the
     whole row does.
     """
-    count, reach, n_items = 0, len(law.forward) - 1, len(sums) - 1
+    count, reach, n_items = 0, len(pair_weights.forward) - 1, len(sums) - 1
     for i in range(rows.starts_of[item], rows.starts_of[item + 1]):
         here, row = rows.event[i], rows.row[i]
         low, high = max(rows.starts[row], here - reach), min(rows.starts[row + 1], here + reach + 1)
@@ -91,7 +91,7 @@ def _sum_pair_weights(rows: Occurrences, law: Law, item: int, sums: Ints, touche
             other = rows.items[there]
             if there == here or other < 1 or other > n_items or max(here, there) < rows.first_target[row]:
                 continue
-            share = law.forward[there - here] if there > here else law.backward[here - there]
+            share = pair_weights.forward[there - here] if there > here else pair_weights.backward[here - there]
             add = np.int64(np.rint(share * rows.weight[row] * UNIT))
             if add > 0:
                 if sums[other] == 0:
@@ -102,23 +102,28 @@ def _sum_pair_weights(rows: Occurrences, law: Law, item: int, sums: Ints, touche
 
 
 @njit(cache=True, nogil=True)
-def nearest_items(rows: Occurrences, law: Law, first: int, last: int, keep: int) -> tuple[Ints, Items, Similarities]:
+def nearest_items(
+    rows: Occurrences, pair_weights: Law, first: int, last: int, max_neighbors: int
+) -> tuple[Ints, Items, Similarities]:
     """(counts int64, ids int32, similarities float32): neighbors of items first..last - 1, the most similar first.
 
     similarity of a -> b = s * s / (s + doubt) * source[a] * target[b], with s the summed weight of all pairs a -> b.
     """
-    n_items = len(law.source) - 1
+    n_items = len(pair_weights.source) - 1
     sums, touched = np.zeros(n_items + 1, np.int64), np.zeros(n_items, np.int32)
-    best, best_scores = np.zeros(keep, np.int32), np.zeros(keep)
+    best, best_scores = np.zeros(max_neighbors, np.int32), np.zeros(max_neighbors)
     lengths = np.zeros(last - first, np.int64)
-    ids, similarity = np.zeros((last - first) * keep, np.int32), np.zeros((last - first) * keep, np.float32)
+    ids, similarity = (
+        np.zeros((last - first) * max_neighbors, np.int32),
+        np.zeros((last - first) * max_neighbors, np.float32),
+    )
     end = 0
     for item in range(first, last):
-        count, size = _sum_pair_weights(rows, law, item, sums, touched), 0
+        count, size = _sum_pair_weights(rows, pair_weights, item, sums, touched), 0
         for other in touched[:count]:
             s = sums[other] / UNIT
             sums[other] = 0
-            value = s * (s / (s + law.doubt)) * law.source[item] * law.target[other]
+            value = s * (s / (s + pair_weights.doubt)) * pair_weights.source[item] * pair_weights.target[other]
             if np.float32(value) > 0.0:
                 size = offer(best_scores, best, size, value, other)
         pour(best_scores, best, size, ids[end : end + size], similarity[end : end + size])

@@ -6,8 +6,8 @@ with count c(h),
     P(w | h) = (c(h, w) + m P(w | h')) / (c(h) + m),    h' = h without its oldest item,
 
 down to the popularity at that time (`time_popularity.py`), the item frequencies and a uniform distribution over the
-catalog. Each level and the start of a row have an m of their own, which maximizes the leave-one-out likelihood of the
-events. (Discounting, common for words, fits sparse histories slightly better, but shifts probability to popular items,
+catalog. Each level and the start of a row have their own m, which maximizes the leave-one-out likelihood of the events.
+(Discounting, common for words, fits sparse histories slightly better, but shifts probability to popular items,
 the more so the more followers a context has.)
 
 The contexts of all levels form one trie: the edge (h, w) of level k is the context "h, then w" of level k + 1.
@@ -54,17 +54,17 @@ class Chain(NamedTuple):
     n_items: int
 
 
-def learned(items: Items, times: Ints, starts: Ints, fashion: Fashion, n_items: int, order: int) -> Chain:
+def learned(items: Items, times: Ints, starts: Ints, popularity: Fashion, n_items: int, order: int) -> Chain:
     """Fit a chain to rows: items int32 (events,) in 1..n_items + 1, starts int64 (rows + 1,) from 0."""
-    return trusted(counted(items, starts, n_items, order), items, times, starts, fashion)
+    return trusted(counted(items, starts, n_items, order), items, times, starts, popularity)
 
 
-def trusted(chain: Chain, items: Items, times: Ints, starts: Ints, fashion: Fashion) -> Chain:
+def trusted(chain: Chain, items: Items, times: Ints, starts: Ints, popularity: Fashion) -> Chain:
     """The chain, counted in these rows, with the m of each level that maximizes their leave-one-out likelihood."""
     stride = max(len(items) // _MAX_FIT_EVENTS, 1)
     sample = np.arange(0, len(starts) - 1, stride)
     for level in range(-1, len(chain.shift)):  # bottom-up, as a level uses those below; -1: the row start
-        counts, totals, below = _leave_one_out(chain, fashion, items, times, starts, sample, level)
+        counts, totals, below = _leave_one_out(chain, popularity, items, times, starts, sample, level)
         if len(counts):
             fits = [float(np.log((counts + m * below) / (totals + m)).mean()) for m in _CONCENTRATIONS]
             chain.prior[level] = _CONCENTRATIONS[int(np.argmax(fits))]
@@ -256,23 +256,23 @@ def prior_of(chain: Chain, level: int, context: int) -> float:
 
 
 @njit(cache=True)
-def probability(chain: Chain, fashion: Fashion, contexts: Ints, now: int, item: int, own: int) -> float:
-    """Probability of an item given contexts and time; `own` 1 leaves the event itself out of all counts."""
+def probability(chain: Chain, popularity: Fashion, contexts: Ints, time: int, item: int, n_excluded: int) -> float:
+    """Probability of an item given contexts and time; `n_excluded` 1 leaves the event itself out of all counts."""
     p = 1.0 / chain.n_items
     for level, context in enumerate(contexts):
         if context >= 0:
             edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
             m = prior_of(chain, level, context)
-            count = _count_edge(chain, context, edge) - own if edge >= 0 else 0
-            p = (count + m * p) / (max(seen(chain, context) - own, 0) + m)
-        if level == 0 and fashion.stale < 1.0:
-            p = (1.0 - fashion.stale) * share_at(fashion, now, item, own) + fashion.stale * p
+            count = _count_edge(chain, context, edge) - n_excluded if edge >= 0 else 0
+            p = (count + m * p) / (max(seen(chain, context) - n_excluded, 0) + m)
+        if level == 0 and popularity.stale < 1.0:
+            p = (1.0 - popularity.stale) * share_at(popularity, time, item, n_excluded) + popularity.stale * p
     return p
 
 
 @njit(cache=True)
 def _leave_one_out(
-    chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
+    chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
 ) -> tuple[Floats, Floats, Floats]:
     """(c(h, w), c(h), P(w | h')) of the events of these rows at a level, without the event itself.
 
@@ -290,14 +290,14 @@ def _leave_one_out(
             if context >= 0 and (depth != 1 or first == (level == -1)):
                 edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], items[at])
                 counts[known], totals[known] = _count_edge(chain, context, edge) - 1, seen(chain, context) - 1
-                below[known] = probability(chain, fashion, contexts[:depth], times[at], items[at], 1)
+                below[known] = probability(chain, popularity, contexts[:depth], times[at], items[at], 1)
                 known += 1
             go_on(chain, contexts, items[at])
     return counts[:known], totals[:known], below[:known]
 
 
 @njit(cache=True)
-def log_likelihoods(chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints) -> Floats:
+def log_likelihoods(chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints) -> Floats:
     """float64 (rows,): log-likelihood of each row given its first item and the times."""
     total = np.zeros(len(starts) - 1)
     contexts = np.empty(len(chain.shift), np.int64)
@@ -305,13 +305,13 @@ def log_likelihoods(chain: Chain, fashion: Fashion, items: Items, times: Ints, s
         begin(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             if at > starts[row]:
-                total[row] += np.log(probability(chain, fashion, contexts, times[at], items[at], 0))
+                total[row] += np.log(probability(chain, popularity, contexts, times[at], items[at], 0))
             go_on(chain, contexts, items[at])
     return total
 
 
 @njit(cache=True)
-def repeat_mass(chain: Chain, fashion: Fashion, items: Items, times: Ints, starts: Ints) -> tuple[float, float]:
+def repeat_mass(chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints) -> tuple[float, float]:
     """(observed share of events that repeat an earlier item of their row, share expected by the chain)."""
     real, expected, events = 0.0, 0.0, 0
     contexts = np.empty(len(chain.shift), np.int64)
@@ -322,6 +322,6 @@ def repeat_mass(chain: Chain, fashion: Fashion, items: Items, times: Ints, start
             for old in range(starts[row], at):
                 if not holds(items, old + 1, at, items[old]):  # each distinct item once, at its last event
                     real += items[old] == items[at]
-                    expected += probability(chain, fashion, contexts, times[at], items[old], 0)
+                    expected += probability(chain, popularity, contexts, times[at], items[old], 0)
             go_on(chain, contexts, items[at])
     return real / max(events, 1), expected / max(events, 1)

@@ -41,14 +41,14 @@ class Shelf(NamedTuple):
 
 
 @njit(cache=True)
-def _draw_item(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: float) -> int:
+def _draw_item(chain: Chain, popularity: Fashion, contexts: Ints, time: int, u: float) -> int:
     """The item for a uniform number u in 0..1; u is rescaled after each back-off choice and used again."""
     for level in range(len(contexts) - 1, -1, -1):
         context = contexts[level]
-        if level == 0 and fashion.stale < 1.0:
-            if u >= fashion.stale:
-                return item_at(fashion, now, (u - fashion.stale) / (1.0 - fashion.stale))
-            u /= fashion.stale
+        if level == 0 and popularity.stale < 1.0:
+            if u >= popularity.stale:
+                return item_at(popularity, time, (u - popularity.stale) / (1.0 - popularity.stale))
+            u /= popularity.stale
         if context < 0:
             continue
         low, high = chain.bounds[context], chain.bounds[context + 1]
@@ -69,37 +69,37 @@ def _draw_item(chain: Chain, fashion: Fashion, contexts: Ints, now: int, u: floa
 @njit(cache=True)
 def walk(
     chain: Chain,
-    fashion: Fashion,
-    clock: Clock,
-    shelf: Shelf,
+    popularity: Fashion,
+    gap_model: Clock,
+    sale_order: Shelf,
     keys: Keys,
     starts: Ints,
-    given: Ints,
+    n_given: Ints,
     items: Items,
     times: Ints,
 ) -> None:
-    """Write the new events of each row after its first `given` ones, in place.
+    """Write the new events of each row after its first `n_given` ones, in place.
 
     items int32 and times int64 (events,) contain the given events, and for a row without any the time of its first
-    event. starts int64 (rows + 1,); given int64 (rows,); keys uint64 (rows,).
+    event. starts int64 (rows + 1,); n_given int64 (rows,); keys uint64 (rows,).
     """
     contexts = np.empty(len(chain.shift), np.int64)
     for row in range(len(keys)):
         begin(chain, contexts)
         first, bucket = starts[row], NO_GAP_YET
-        for at in range(first, first + given[row]):
+        for at in range(first, first + n_given[row]):
             go_on(chain, contexts, items[at])
             if at > first:
                 bucket = gap_bucket(times[at] - times[at - 1])
-        for at in range(first + given[row], starts[row + 1]):
-            draw = (at - first - given[row]) * _DRAWS
+        for at in range(first + n_given[row], starts[row + 1]):
+            draw = (at - first - n_given[row]) * _DRAWS
             if at > first:
-                room = max(clock.limit - times[at - 1], 0)
-                gap = next_gap(clock, items[at - 1], bucket, room, starts[row + 1] - at, keys[row], draw)
+                seconds_left = max(gap_model.limit - times[at - 1], 0)
+                gap = next_gap(gap_model, items[at - 1], bucket, seconds_left, starts[row + 1] - at, keys[row], draw)
                 times[at], bucket = times[at - 1] + gap, gap_bucket(gap)
-            row_so_far, now = items[first:at], times[at]
+            row_so_far, time = items[first:at], times[at]
             items[at] = _next_item(
-                chain, fashion, contexts, shelf, row_so_far, now, clock.sign, keys[row], draw + GAP_DRAWS
+                chain, popularity, contexts, sale_order, row_so_far, time, gap_model.sign, keys[row], draw + GAP_DRAWS
             )
             go_on(chain, contexts, items[at])
 
@@ -107,30 +107,30 @@ def walk(
 @njit(cache=True, inline="always")  # a call would update reference counts of all arrays
 def _next_item(
     chain: Chain,
-    fashion: Fashion,
+    popularity: Fashion,
     contexts: Ints,
-    shelf: Shelf,
+    sale_order: Shelf,
     row: Items,
-    now: int,
+    time: int,
     sign: int,
     key: np.uint64,
     draw: int,
 ) -> int:
     """An item on sale; one that is already in the row only with the fitted probability."""
     for attempt in range(_MAX_ATTEMPTS):
-        item = _draw_item(chain, fashion, contexts, now, draw_uniform(key, draw + 2 * attempt))
-        if shelf.born[item] > sign * now:
+        item = _draw_item(chain, popularity, contexts, time, draw_uniform(key, draw + 2 * attempt))
+        if sale_order.born[item] > sign * time:
             continue
-        if shelf.keep_seen >= 1.0 or not holds(row, 0, len(row), item):
+        if sale_order.keep_seen >= 1.0 or not holds(row, 0, len(row), item):
             return item
-        if draw_uniform(key, draw + 2 * attempt + 1) < shelf.keep_seen:
+        if draw_uniform(key, draw + 2 * attempt + 1) < sale_order.keep_seen:
             return item
-    n_on_sale = np.searchsorted(shelf.births, sign * now, side="right")
+    n_on_sale = np.searchsorted(sale_order.births, sign * time, side="right")
     on_sale = n_on_sale if n_on_sale > 0 else 1
-    u = draw_uniform(key, draw + 2 * _MAX_ATTEMPTS) * shelf.mass[on_sale - 1]
-    start = first_above(shelf.mass, 0, on_sale, u)
+    u = draw_uniform(key, draw + 2 * _MAX_ATTEMPTS) * sale_order.mass[on_sale - 1]
+    start = first_above(sale_order.mass, 0, on_sale, u)
     for step in range(on_sale):  # the next item that is new to the row
-        item = shelf.by_birth[(start + step) % on_sale]
+        item = sale_order.by_birth[(start + step) % on_sale]
         if not holds(row, 0, len(row), item):
             return item
-    return shelf.by_birth[start]
+    return sale_order.by_birth[start]

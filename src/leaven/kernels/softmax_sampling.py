@@ -52,57 +52,62 @@ def shelves_of(vectors: Floats, bias: Floats, born: Ints) -> Shelves:
 
 
 def pointed(
-    shelves: Shelves, states: Singles, now: Ints, held: npt.NDArray[np.int32], keep_seen: float, u: Floats
+    item_blocks: Shelves,
+    states: Singles,
+    times: Ints,
+    seen_items: npt.NDArray[np.int32],
+    repeat_factor: float,
+    u: Floats,
 ) -> Ints:
     """int64 (rows,): the drawn item, from 0, of each row.
 
-    states float32 (rows, width); now int64 (rows,): items not yet on sale are excluded, unless none is on sale. held
-    int32 (rows, max items): distinct items, from 0, of the row's history, padded with -1: their probability is scaled
-    by `keep_seen`, unless no other item is left. u float64 (rows,): uniform draws in 0..1.
+    states float32 (rows, width); times int64 (rows,): items not yet on sale are excluded, unless none is on sale.
+    seen_items int32 (rows, max items): distinct items, from 0, of the row's history, padded with -1: their probability
+    is scaled by `repeat_factor`, unless no other item is left. u float64 (rows,): uniform draws in 0..1.
     """
-    on_sale = np.searchsorted(shelves.born, now, side="right")
-    on_sale[on_sale == 0] = len(shelves.born)
+    on_sale = np.searchsorted(item_blocks.born, times, side="right")
+    on_sale[on_sale == 0] = len(item_blocks.born)
     drawn = np.empty(len(states), np.int64)
-    _draw_rows(shelves, np.ascontiguousarray(states), on_sale, held, np.float32(keep_seen), u, drawn)
+    _draw_rows(item_blocks, np.ascontiguousarray(states), on_sale, seen_items, np.float32(repeat_factor), u, drawn)
     return drawn
 
 
 @njit(cache=True)
 def _draw_rows(
-    shelves: Shelves,
+    item_blocks: Shelves,
     states: Singles,
     on_sale: Ints,
-    held: npt.NDArray[np.int32],
-    keep_seen: np.float32,
+    seen_items: npt.NDArray[np.int32],
+    repeat_factor: np.float32,
     u: Floats,
     drawn: Ints,
 ) -> None:
-    rows, blocks = len(states), len(shelves.vectors)
+    rows, blocks = len(states), len(item_blocks.vectors)
     masses, tops = np.zeros((rows, blocks), np.float32), np.full((rows, blocks), -np.inf, np.float32)
     shares, factor = np.empty(_BLOCK, np.float32), np.ones(_BLOCK, np.float32)
     for block in range(blocks):
         for row in range(rows):
             if block * _BLOCK < on_sale[row]:
-                _set_factors(shelves, held[row], keep_seen, block, factor)
+                _set_factors(item_blocks, seen_items[row], repeat_factor, block, factor)
                 count = min(on_sale[row] - block * _BLOCK, _BLOCK)
                 tops[row, block], masses[row, block] = _compute_masses(
-                    shelves, states[row], factor, block, count, shares
+                    item_blocks, states[row], factor, block, count, shares
                 )
     for row in range(rows):
-        keep = keep_seen
+        keep = repeat_factor
         if not masses[row].any():  # its history contains all items on sale: repeats are allowed
             keep = np.float32(1.0)
             factor[:] = keep
             for block in range(-(-on_sale[row] // _BLOCK)):
                 count = min(on_sale[row] - block * _BLOCK, _BLOCK)
                 tops[row, block], masses[row, block] = _compute_masses(
-                    shelves, states[row], factor, block, count, shares
+                    item_blocks, states[row], factor, block, count, shares
                 )
         block, threshold = _choose_block(masses[row], tops[row], u[row])
-        _set_factors(shelves, held[row], keep, block, factor)
+        _set_factors(item_blocks, seen_items[row], keep, block, factor)
         count = min(on_sale[row] - block * _BLOCK, _BLOCK)
-        _compute_masses(shelves, states[row], factor, block, count, shares)
-        drawn[row] = shelves.place[block * _BLOCK + _find_position(shares, count, threshold)]
+        _compute_masses(item_blocks, states[row], factor, block, count, shares)
+        drawn[row] = item_blocks.place[block * _BLOCK + _find_position(shares, count, threshold)]
 
 
 @njit(cache=True)
@@ -134,26 +139,26 @@ def _find_position(shares: Singles, count: int, threshold: float) -> int:
 
 @njit(cache=True)
 def _set_factors(
-    shelves: Shelves, held: npt.NDArray[np.int32], keep_seen: np.float32, block: int, factor: Singles
+    item_blocks: Shelves, seen_items: npt.NDArray[np.int32], repeat_factor: np.float32, block: int, factor: Singles
 ) -> None:
-    """Set the probability factor of each item of the block: `keep_seen` for items in the history, else 1."""
+    """Set the probability factor of each item of the block: `repeat_factor` for items in the history, else 1."""
     factor[:] = np.float32(1.0)
-    for item in held:
+    for item in seen_items:
         if item < 0:
             break
-        at = shelves.at[item] - block * _BLOCK
+        at = item_blocks.at[item] - block * _BLOCK
         if 0 <= at < _BLOCK:
-            factor[at] = keep_seen
+            factor[at] = repeat_factor
 
 
 @njit(cache=True, fastmath={"nsz", "contract", "reassoc"})
 def _compute_masses(
-    shelves: Shelves, state: Singles, factor: Singles, block: int, count: int, shares: Singles
+    item_blocks: Shelves, state: Singles, factor: Singles, block: int, count: int, shares: Singles
 ) -> tuple[np.float32, np.float32]:
     """(maximum logit, total mass) of the first `count` items; writes exp(logit - maximum) * factor to `shares`."""
-    vectors = shelves.vectors[block]
+    vectors = item_blocks.vectors[block]
     for at in range(_BLOCK):
-        shares[at] = shelves.bias[block, at]
+        shares[at] = item_blocks.bias[block, at]
     fours = len(state) - len(state) % 4
     for k in range(0, fours, 4):
         a, b, c, d = state[k], state[k + 1], state[k + 2], state[k + 3]
@@ -190,12 +195,12 @@ def _fast_exp(x: np.float32) -> np.float32:
 
 
 @njit(cache=True)
-def hold(held: npt.NDArray[np.int32], rows: Ints, items: Ints) -> None:
-    """Append each item to its row of `held`, unless it is there already; rows and items int64 (events,)."""
+def hold(seen_items: npt.NDArray[np.int32], rows: Ints, items: Ints) -> None:
+    """Append each item to its row of `seen_items`, unless it is there already; rows and items int64 (events,)."""
     for row, item in zip(rows, items):  # noqa: B905  # numba knows no `strict`
-        for at in range(held.shape[1]):
-            if held[row, at] == item:
+        for at in range(seen_items.shape[1]):
+            if seen_items[row, at] == item:
                 break
-            if held[row, at] < 0:
-                held[row, at] = item
+            if seen_items[row, at] < 0:
+                seen_items[row, at] = item
                 break

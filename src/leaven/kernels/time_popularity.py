@@ -64,44 +64,44 @@ def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
 
 
 @njit(cache=True, nogil=True)
-def _leave_one_out(fashion: Fashion, events: Ints) -> tuple[Floats, Floats]:
+def _leave_one_out(popularity: Fashion, events: Ints) -> tuple[Floats, Floats]:
     """(share of the event's item near its time, share overall) of each of these events, the event itself left out."""
     near, far = np.empty(len(events)), np.empty(len(events))
-    total = len(fashion.recent)
+    total = len(popularity.recent)
     for at in range(len(events)):
-        item = fashion.recent[events[at]]
-        low = _find_window(fashion, fashion.when[events[at]])
-        inside = low <= events[at] < low + fashion.window
-        near[at] = (_count_events(fashion, item, low) - inside) / max(fashion.window - inside, 1)
-        far[at] = (fashion.rank_at[item + 1] - fashion.rank_at[item] - 0.5) / total
+        item = popularity.recent[events[at]]
+        low = _find_window(popularity, popularity.when[events[at]])
+        inside = low <= events[at] < low + popularity.window
+        near[at] = (_count_events(popularity, item, low) - inside) / max(popularity.window - inside, 1)
+        far[at] = (popularity.rank_at[item + 1] - popularity.rank_at[item] - 0.5) / total
     return near, far
 
 
 @njit(cache=True)
-def _find_window(fashion: Fashion, now: int) -> int:
+def _find_window(popularity: Fashion, time: int) -> int:
     """First event of the window around a time; at both ends of training the window is not centered."""
-    low = np.searchsorted(fashion.when, now, side="left")
-    high = np.searchsorted(fashion.when, now, side="right")
-    begin = int((low + high - fashion.window) // 2)
-    return min(max(begin, 0), len(fashion.when) - fashion.window)
+    low = np.searchsorted(popularity.when, time, side="left")
+    high = np.searchsorted(popularity.when, time, side="right")
+    begin = int((low + high - popularity.window) // 2)
+    return min(max(begin, 0), len(popularity.when) - popularity.window)
 
 
 @njit(cache=True)
-def _count_events(fashion: Fashion, item: int, low: int) -> int:
+def _count_events(popularity: Fashion, item: int, low: int) -> int:
     """Number of events of an item in the window that starts at `low`."""
-    positions = fashion.ranks[fashion.rank_at[item] : fashion.rank_at[item + 1]]
-    return int(np.searchsorted(positions, low + fashion.window)) - int(np.searchsorted(positions, low))
+    positions = popularity.ranks[popularity.rank_at[item] : popularity.rank_at[item + 1]]
+    return int(np.searchsorted(positions, low + popularity.window)) - int(np.searchsorted(positions, low))
 
 
 @njit(cache=True)
-def share_at(fashion: Fashion, now: int, item: int, own: int) -> float:
-    """Share of an item among the events around a time; `own` 1 leaves one of its events out."""
-    count = _count_events(fashion, item, _find_window(fashion, now))
-    return max(count - own, 0) / max(fashion.window - own, 1)
+def share_at(popularity: Fashion, time: int, item: int, n_excluded: int) -> float:
+    """Share of an item among the events around a time; `n_excluded` 1 leaves one of its events out."""
+    count = _count_events(popularity, item, _find_window(popularity, time))
+    return max(count - n_excluded, 0) / max(popularity.window - n_excluded, 1)
 
 
 @njit(cache=True)
-def item_at(fashion: Fashion, now: int, u: float) -> int:
+def item_at(popularity: Fashion, time: int, u: float) -> int:
     """The item of the event around a time that a uniform number u in 0..1 selects."""
-    offset = min(int(u * fashion.window), fashion.window - 1)
-    return fashion.recent[_find_window(fashion, now) + offset]
+    offset = min(int(u * popularity.window), popularity.window - 1)
+    return popularity.recent[_find_window(popularity, time) + offset]

@@ -68,32 +68,38 @@ def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: I
 
 
 @njit(cache=True)
-def _sum_similarities(near: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
+def _sum_similarities(neighbors: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
     """Sum the similarities to the last events of a history; returns the number of items in `touched`."""
-    n_items, count = len(near.order), 0
+    n_items, count = len(neighbors.order), 0
     for back in range(min(len(recency), len(past))):
         source = past[len(past) - 1 - back]
         if source < 1 or source > n_items:
             continue
-        for pair in range(near.starts[source], near.starts[source + 1]):
-            item = near.items[pair]
+        for pair in range(neighbors.starts[source], neighbors.starts[source + 1]):
+            item = neighbors.items[pair]
             if sums[item] == 0.0:
                 touched[count] = item
                 count += 1
-            sums[item] += recency[back] * near.similarity[pair]
+            sums[item] += recency[back] * neighbors.similarity[pair]
     return count
 
 
 @njit(cache=True, nogil=True)
 def fill_near(
-    near: Neighbours, items: Items, starts: Ints, recency: Floats, repeats: bool, out: Items, out_scores: Similarities
+    neighbors: Neighbours,
+    items: Items,
+    starts: Ints,
+    recency: Floats,
+    repeats: bool,
+    out: Items,
+    out_scores: Similarities,
 ) -> None:
     """Write for each history the items with the highest sum of recency * similarity, plus their base score.
 
     recency float64 (events,), above 0, the last event first; similarities are above 0 too.
     out int32 (rows, k): zeros, out_scores float32 (rows, k): -inf on entry; both remain where no item is left.
     """
-    n_items, k = len(near.order), out.shape[1]
+    n_items, k = len(neighbors.order), out.shape[1]
     seen = np.full(n_items + 2, -1, np.int64)
     sums, touched = np.zeros(n_items + 1), np.zeros(n_items, np.int32)
     best, best_scores = np.zeros(k, np.int32), np.zeros(k)
@@ -102,16 +108,16 @@ def fill_near(
         if not repeats:
             for item in past:
                 seen[item] = row
-        count, size = _sum_similarities(near, past, recency, sums, touched), 0
+        count, size = _sum_similarities(neighbors, past, recency, sums, touched), 0
         for item in touched[:count]:
             if seen[item] != row:
-                size = offer(best_scores, best, size, sums[item] + near.floor[item], item)
+                size = offer(best_scores, best, size, sums[item] + neighbors.floor[item], item)
         n_popular = 0  # of the items that are no neighbor, the k most popular are enough
-        for item in near.order:
+        for item in neighbors.order:
             if n_popular == k:
                 break
             if sums[item] == 0.0 and seen[item] != row:
-                size = offer(best_scores, best, size, near.floor[item], item)
+                size = offer(best_scores, best, size, neighbors.floor[item], item)
                 n_popular += 1
         for item in touched[:count]:
             sums[item] = 0.0

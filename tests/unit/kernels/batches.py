@@ -7,7 +7,7 @@ from leaven.datasets.histories import Histories
 from leaven.kernels.batch import Batch, batch
 
 
-def make_batch(rows: list[list[int]], times: list[list[int]] | None = None, strength: float = 1.0) -> Batch:
+def small_batch(rows: list[list[int]], times: list[list[int]] | None = None, strength: float = 1.0) -> Batch:
     """A batch of these items; every row gets an rng key of its own."""
     histories = Histories.of(rows, n_items=9, times=times)
     keys = rng.row_keys(rng.key(7, "kernels"), histories.keys)

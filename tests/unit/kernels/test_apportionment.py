@@ -22,7 +22,7 @@ def test_the_mean_over_keys_is_the_exact_share() -> None:
 
 
 def test_a_limit_moves_the_excess_to_other_rows() -> None:
-    copies = allotted(np.array([1.0, 1.0, 8.0]), 8, IDS[:3], 1, most=4)
+    copies = allotted(np.array([1.0, 1.0, 8.0]), 8, IDS[:3], 1, max_copies=4)
     assert copies.tolist() == [2, 2, 4]
 
 

@@ -1,7 +1,7 @@
 """Draws shared by the row kernels."""
 
 import numpy as np
-from tests.unit.kernels.batches import make_batch
+from tests.unit.kernels.batches import small_batch
 
 from leaven import rng
 from leaven.datasets.histories import Histories
@@ -11,13 +11,13 @@ KEYS = rng.row_keys(1, np.arange(4_000, dtype=np.uint64))
 
 
 def test_rows_change_with_the_given_probability() -> None:
-    rows = make_batch([[1, 2, 3]] * 2_000)
+    rows = small_batch([[1, 2, 3]] * 2_000)
     assert abs(np.mean([is_changed(rows, row, 3, 0.3) for row in range(2_000)]) - 0.3) < 0.04
 
 
 def test_short_rows_and_rows_without_strength_never_change() -> None:
-    assert not is_changed(make_batch([[1, 2]]), 0, 3, 1.0)
-    assert not is_changed(make_batch([[1, 2, 3]], strength=0.0), 0, 3, 1.0)
+    assert not is_changed(small_batch([[1, 2]]), 0, 3, 1.0)
+    assert not is_changed(small_batch([[1, 2, 3]], strength=0.0), 0, 3, 1.0)
 
 
 def test_counts_are_rounded_stochastically_and_limited() -> None:

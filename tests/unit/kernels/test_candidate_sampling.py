@@ -1,7 +1,7 @@
 """Draws from candidate pools, and insertion of the drawn items."""
 
 import numpy as np
-from tests.unit.kernels.batches import empty_ints, make_batch
+from tests.unit.kernels.batches import empty_ints, small_batch
 
 from leaven.kernels.candidate_sampling import Pools, alias_slots, draw_for_marked, insert_before_marked
 
@@ -27,7 +27,7 @@ def test_alias_slots_give_every_candidate_its_weight() -> None:
 
 
 def test_marked_events_get_another_item_of_their_pool_by_weight() -> None:
-    rows = make_batch([[1, 5, 4]] * 3_000)
+    rows = small_batch([[1, 5, 4]] * 3_000)
     drawn = np.zeros(9_000, np.int32)
     draw_for_marked(0, 3_000, rows, np.tile([True, True, True], 3_000), pools(), drawn)
     first, second, third = drawn.reshape(-1, 3).T
@@ -38,21 +38,21 @@ def test_marked_events_get_another_item_of_their_pool_by_weight() -> None:
 
 
 def test_unmarked_events_keep_their_item() -> None:
-    rows = make_batch([[1, 1]])
+    rows = small_batch([[1, 1]])
     drawn = np.zeros(2, np.int32)
     draw_for_marked(0, 1, rows, np.zeros(2, np.bool_), pools(), drawn)
     assert drawn.tolist() == [1, 1]
 
 
 def test_recent_items_of_the_row_are_drawn() -> None:
-    rows = make_batch([[6, 7, 8, 1]] * 300)
+    rows = small_batch([[6, 7, 8, 1]] * 300)
     drawn = np.zeros(1_200, np.int32)
     draw_for_marked(0, 300, rows, np.tile([False, False, False, True], 300), pools(recent=2), drawn)
     assert set(drawn.reshape(-1, 4)[:, 3].tolist()) == {7, 8}
 
 
 def test_a_drawn_item_is_inserted_half_way_before_its_event() -> None:
-    rows = make_batch([[1, 2], [3]], times=[[10, 20], [5]])
+    rows = small_batch([[1, 2], [3]], times=[[10, 20], [5]])
     marked, drawn = np.array([False, True, True]), np.array([1, 8, 9], np.int32)
     items, times, source = np.zeros(5, np.int32), empty_ints(5), empty_ints(5)
     insert_before_marked(0, 2, rows, marked, drawn, np.array([0, 3, 5]), items, times, source)

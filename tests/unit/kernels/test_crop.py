@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.unit.kernels.batches import empty_ints, make_batch
+from tests.unit.kernels.batches import empty_ints, small_batch
 
 from leaven.kernels.crop import EVENTS, SECONDS, SHARE, copy_pieces, crop_pieces
 
@@ -10,7 +10,7 @@ ROW = list(range(1, 9))
 
 
 def crop(size: float, unit: int, keep_last: bool, n: int = 400, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    rows = make_batch([ROW] * n, times=[[10 * i for i in range(8)]] * n, strength=strength)
+    rows = small_batch([ROW] * n, times=[[10 * i for i in range(8)]] * n, strength=strength)
     firsts, lengths = empty_ints(n), empty_ints(n)
     end, total = crop_pieces(0, n, rows, (size, size), unit, keep_last, 1.0, firsts, lengths)
     assert (end, total) == (n, lengths.sum())

@@ -1,7 +1,7 @@
 """Random event masks."""
 
 import numpy as np
-from tests.unit.kernels.batches import empty_ints, make_batch
+from tests.unit.kernels.batches import empty_ints, small_batch
 
 from leaven.kernels.event_masks import copy_unmarked, hide_marked, mark_events
 
@@ -10,7 +10,7 @@ N = 2_000
 
 
 def mark(share: float, bounds: tuple[int, int, int], able: np.ndarray = NO_ITEMS, weights: np.ndarray = NO_WEIGHTS):
-    rows = make_batch([[1, 2, 3, 4]] * N)
+    rows = small_batch([[1, 2, 3, 4]] * N)
     marked, counts = np.ones(4 * N, np.bool_), empty_ints(N)
     mark_events(0, N, rows, (share, share), 1.0, bounds, able, weights, marked, counts)
     marked = marked.reshape(N, 4)
@@ -51,7 +51,7 @@ def test_too_short_rows_have_no_marks() -> None:
 
 
 def test_marked_events_are_masked_or_removed() -> None:
-    rows, marked = make_batch([[1, 2], [3, 4]]), np.array([True, False, False, True])
+    rows, marked = small_batch([[1, 2], [3, 4]]), np.array([True, False, False, True])
     items = np.zeros(4, np.int32)
     hide_marked(0, 2, rows, marked, 10, items)
     assert items.tolist() == [10, 2, 3, 10]

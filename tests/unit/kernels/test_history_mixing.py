@@ -1,7 +1,7 @@
 """Mixing and splicing of histories."""
 
 import numpy as np
-from tests.unit.kernels.batches import empty_ints, make_batch
+from tests.unit.kernels.batches import empty_ints, small_batch
 
 from leaven.kernels.cooccurrence import occurrences
 from leaven.kernels.history_mixing import Donors, mix_marked, plan_splices, splice
@@ -18,7 +18,7 @@ def donors(ids: tuple[int, int] = (100, 200), longest: int = 0) -> Donors:
 
 
 def mix(parent: int, pool: Donors) -> tuple[list[int], list[bool]]:
-    rows = make_batch([[1, 2]])
+    rows = small_batch([[1, 2]])
     items, borrowed = np.zeros(2, np.int32), np.zeros(2, np.bool_)
     mix_marked(0, 1, rows, np.array([parent], np.uint64), np.array([False, True]), pool, items, borrowed)
     return items.tolist(), borrowed.tolist()
@@ -35,7 +35,7 @@ def test_without_another_donor_or_for_long_rows_nothing_is_taken() -> None:
 
 
 def test_a_splice_joins_histories_at_the_shared_item() -> None:
-    rows = make_batch([[1, 1, 1, 3, 2]], times=[[0, 1, 2, 100, 101]])
+    rows = small_batch([[1, 1, 1, 3, 2]], times=[[0, 1, 2, 100, 101]])
     parents = np.array([1], np.uint64)
     seams, borrowed, kept = empty_ints(1), empty_ints(1), empty_ints(1)
     plan_splices(0, 1, rows, parents, (0.4, 0.4), True, 1.0, donors(), seams, borrowed, kept)
@@ -48,7 +48,7 @@ def test_a_splice_joins_histories_at_the_shared_item() -> None:
 
 
 def test_without_a_shared_item_the_row_stays() -> None:
-    rows = make_batch([[1, 1, 1, 1, 1]])
+    rows = small_batch([[1, 1, 1, 1, 1]])
     seams, borrowed, kept = empty_ints(1), empty_ints(1), empty_ints(1)
     plan_splices(0, 1, rows, np.array([1], np.uint64), (0.4, 0.4), True, 1.0, donors(), seams, borrowed, kept)
     assert (seams.tolist(), borrowed.tolist(), kept.tolist()) == ([-1], [0], [5])

@@ -1,7 +1,7 @@
 """Permutations of windows."""
 
 import numpy as np
-from tests.unit.kernels.batches import make_batch
+from tests.unit.kernels.batches import small_batch
 
 from leaven.kernels.permutation import REVERSE, ROTATE, SHUFFLE, SWAP, permute_windows
 
@@ -9,7 +9,7 @@ ROW = [1, 2, 3, 4]
 
 
 def permute(mode: int, n: int = 1, share: float = 1.0, amount: tuple[float, float] = (0.0, 0.0), tail: int = 0):
-    rows = make_batch([ROW] * n)
+    rows = small_batch([ROW] * n)
     items, source = np.zeros(4 * n, np.int32), np.zeros(4 * n, np.int64)
     permute_windows(0, n, rows, mode, (share, share), amount, tail, 1.0, items, source)
     assert (rows.items[source] == items).all()
