@@ -29,7 +29,7 @@ def quiet(done: int, total: int, text: str) -> None:
 
 UNTOLD = "working"
 """The phase shown during work without progress calls; its end is not reported."""
-SECONDS_SEPARATOR_LINES = 5.0
+SECONDS_BETWEEN_LINES = 5.0
 _MIN_SECONDS = 0.5  # seconds; a shorter phase is not reported
 _MAX_IDLE_SECONDS = 2.0  # seconds without a phase before the unnamed phase is shown
 _SEPARATOR = " · "
@@ -129,7 +129,7 @@ class Lines:
     """Renders phases as plain lines for a file or a pipe: every few seconds, and at the end of a phase."""
 
     out: IO[str]
-    every: float = SECONDS_SEPARATOR_LINES
+    every: float = SECONDS_BETWEEN_LINES
     last: float | None = None
     announced: bool = False
 

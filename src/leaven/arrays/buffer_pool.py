@@ -66,20 +66,20 @@ def use_buffer_pool(enabled: bool) -> None:
             _idle.clear()
 
 
-def space(count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+def space(count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return an uninitialized array (count,) of this dtype, as `np.empty` does.
 
     >>> space(3, np.int32).shape
     (3,)
     """
-    dtype = np.dtype(kind)
-    size = int(count) * dtype.itemsize
+    resolved = np.dtype(dtype)
+    size = int(count) * resolved.itemsize
     if size < BIG or not _enabled:
-        return np.empty(count, dtype)
+        return np.empty(count, resolved)
     buffer = _take_idle(size)
     if buffer is None:
         buffer = np.empty(size + size // 8, np.uint8)  # a little larger, so that it fits more later arrays
-    return np.asarray(_Lease(buffer, int(count), dtype))
+    return np.asarray(_Lease(buffer, int(count), resolved))
 
 
 def _take_idle(size: int) -> _Buffer | None:

@@ -38,11 +38,11 @@ def _sum_lengths(begin: int, end: int, lengths: Ints) -> tuple[int, int]:
     return end, total
 
 
-def shifted(old: Ints, more: Ints, sign: int) -> Ints:
-    """int64 (rows + 1,): the offsets `old` after each row gained sign × more events (more: int64 (rows,))."""
-    starts: Ints = space(len(old), np.int64)
-    _shift_rows(frozen(old), frozen(more), sign, starts)
-    return starts
+def shifted(starts: Ints, more: Ints, sign: int) -> Ints:
+    """int64 (rows + 1,): the offsets `starts` after each row gained sign × more events (more: int64 (rows,))."""
+    shifted_starts: Ints = space(len(starts), np.int64)
+    _shift_rows(frozen(starts), frozen(more), sign, shifted_starts)
+    return shifted_starts
 
 
 @njit(cache=True, nogil=True)

@@ -52,10 +52,11 @@ class Texts:
         first, last = int(starts[0]), int(starts[-1])
         words = np.empty(last // 8 + 3, _U)  # includes the words that the last string ends in
         words.view(np.uint8)[first:last] = letters[first:last]
-        present = np.zeros(0, np.bool_) if there is None else there
+        if there is None:
+            there = np.zeros(0, np.bool_)
         found, done = np.empty(len(starts) - 1, np.int32), 0
         while True:
-            done, self._count = _look_up(starts, words, present, done, self._table, self._count, found)
+            done, self._count = _look_up(starts, words, there, done, self._table, self._count, found)
             if done < 0:
                 return None
             if done == len(found):

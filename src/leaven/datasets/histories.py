@@ -107,8 +107,7 @@ class Histories:
         flat = np.fromiter((item for row in rows for item in row), np.int32, int(starts[-1]))
         row_times = times if times is not None else [range(len(row)) for row in rows]
         flat_times = np.fromiter((t for row in row_times for t in row), np.int64, int(starts[-1]))
-        row_ids = np.asarray(keys if keys is not None else range(1, len(rows) + 1), np.uint64)
-        return cls.real(flat, flat_times, starts, row_ids, n_items)
+        return cls.real(flat, flat_times, starts, range(1, len(rows) + 1) if keys is None else keys, n_items)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
