@@ -96,13 +96,13 @@ def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
     net = CleanNet(shape_of(coding.numbers, coding.sizes, 16, 1), coding.seen, 10, key=1)
     bins = torch.tensor(coding.rows)
     now = hot(bins, coding.sizes).double()
-    even = net.even.expand(len(bins), -1)
+    even = net.prior.expand(len(bins), -1)
     sure = net._back_bins(even, now, once=1.0, before=0.5)
     torch.testing.assert_close(sure, now)
     told = net._back_bins(now, even, once=0.0, before=1.0)
     torch.testing.assert_close(told, now)
-    assert float(net.kept[0]) == 1.0
-    assert (net.kept.diff() < 0).all()
+    assert float(net.signal[0]) == 1.0
+    assert (net.signal.diff() < 0).all()
     assert set(net.exchanged(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
 
 

@@ -93,5 +93,5 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     held = weights(thinner=16)
     del held["Mixed_6b.branch7x7_2.conv.weight"]
     torch.save(held, tmp_path / "part.pth")
-    with pytest.raises(DataError, match=r"none called Mixed_6b\.branch7x7_2"):
+    with pytest.raises(DataError, match=r"no layer Mixed_6b\.branch7x7_2"):
         load(tmp_path / "part.pth")

@@ -114,7 +114,7 @@ def test_the_best_weights_stay_and_patience_ends_it() -> None:
     course = replace(COURSE, patience=2)
     task, twenty = Line(values=[0.1, 0.5, 0.4, 0.3, 0.9, 1.0]), Line(values=[0.1, 0.5])
     outcome = train(task, course)
-    assert outcome.facts["stopped"] == "no better for 2 looks"
+    assert outcome.facts["stopped"] == "no improvement in 2 validations"
     assert outcome.facts["steps"] == 40
 
     class Stop(Exception):

@@ -79,7 +79,7 @@ def held_out(rows: Histories) -> HeldOut:
 def test_validation_is_looked_at_and_a_plateau_ends_it() -> None:
     wish = replace(SMALL, looks=20, patience=3, epochs=400)
     fitted = wish.fit(cycle(), Training(key=1, valid=held_out(cycle(50, key=4))))
-    assert fitted.facts["stopped"] == "no better for 3 looks"
+    assert fitted.facts["stopped"] == "no improvement in 3 validations"
     assert fitted.facts["steps"] < wish.steps(cycle())
     assert max(record["valid_ndcg"] for record in fitted.curve) > 0.9
     forced = wish.fit(cycle(), Training(key=1, steps=120, valid=held_out(cycle(50, key=4))))
