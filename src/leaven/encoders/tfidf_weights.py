@@ -1,28 +1,33 @@
-"""How much does each term say of an item? TF-IDF (Salton and Buckley, 1988) over sparse tables."""
+"""TF-IDF weights (Salton and Buckley, 1988) of sparse term counts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
+
+if TYPE_CHECKING:
+    import scipy.sparse as sparse
 
 Floats = npt.NDArray[np.float64]
 
 
 def counted(rows: Iterable[Iterable[str]], places: dict[str, int], grow: bool) -> sparse.csr_matrix:
-    """float64 (rows, terms): 1 + log of how often each row holds each term.
+    """Returns 1 + log of the count of each term in each row, float64 (rows, terms); 0 for absent terms.
 
-    places  term -> its column; with `grow`, terms that it lacks get one, else they are left out
+    term_index  term -> its column; new terms are added if `grow`, else ignored
     """
+    import scipy.sparse as sparse
+
     starts, columns, weights = [0], list[int](), list[float]()
     for row in rows:
         for term, count in Counter(row).items():
-            place = places.setdefault(term, len(places)) if grow else places.get(term, -1)
-            if place >= 0:
-                columns.append(place)
+            column = places.setdefault(term, len(places)) if grow else places.get(term, -1)
+            if column >= 0:
+                columns.append(column)
                 weights.append(1.0 + np.log(count) if count > 1 else 1.0)
         starts.append(len(columns))
     shape = (len(starts) - 1, max(len(places), 1))
@@ -30,24 +35,26 @@ def counted(rows: Iterable[Iterable[str]], places: dict[str, int], grow: bool) -
 
 
 def rarity(table: sparse.csr_matrix, items: int, common: float, least: int = 1) -> Floats:
-    """float64 (terms,): log(items / items with the term); 0 for terms of fewer than `least` items, or of more
-    than the share `common`, which say nothing about any of them.
+    """Returns log(items / items with the term), float64 (terms,); 0 for terms of fewer than `min_items` items or of
+    more than the share `max_share`.
 
-    A term of one or two items is never too common, however few items there are.
+    A term of one or two items is never too common.
     """
-    having = np.bincount(table.indices, minlength=table.shape[1])
-    share = having / max(items, 1)
-    silent = ((share > common) & (having > 2)) | (having < least)
-    return np.where(silent, 0.0, -np.log(np.maximum(share, 1e-12)))
+    counts = np.bincount(table.indices, minlength=table.shape[1])
+    share = counts / max(items, 1)
+    is_ignored = ((share > common) & (counts > 2)) | (counts < least)
+    return np.where(is_ignored, 0.0, -np.log(np.maximum(share, 1e-12)))
 
 
 def unit(table: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Every row with length 1; rows of nothing stay so."""
+    """Scales rows to norm 1; zero rows stay zero."""
+    import scipy.sparse as sparse
+
     norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     return (sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ table).tocsr()
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """float32, every row with length 1; rows of nothing stay so."""
+    """Scales rows to norm 1, as float32; zero rows stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.where(norms > 1e-12, vectors / np.maximum(norms, 1e-12), 0.0).astype(np.float32)

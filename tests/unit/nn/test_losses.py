@@ -20,8 +20,8 @@ def gradients(loss: torch.Tensor, *leaves: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("cells", [1_048_576, 23 * 5, 1])
 @pytest.mark.parametrize("safe", [0.0, 40.0])
 def test_the_full_softmax_in_parts_is_cross_entropy_and_so_is_its_gradient(cells, safe, monkeypatch) -> None:
-    monkeypatch.setattr(losses, "_CELLS", cells)
-    monkeypatch.setattr(losses, "_SAFE", safe)
+    monkeypatch.setattr(losses, "_MAX_LOGITS", cells)
+    monkeypatch.setattr(losses, "_SAFE_LOGIT", safe)
     states, table = made()
     targets = torch.arange(37) % 23
     weight = torch.linspace(0, 2, 37, dtype=torch.float64)
@@ -45,7 +45,7 @@ def test_of_rounded_numbers_the_loss_is_right_to_five_digits_and_its_gradient_to
 
 def test_numbers_in_three_parts_multiply_as_if_they_were_whole() -> None:
     states, others = (one.detach().float() for one in made())
-    left, right = (lines.bfloat16() for lines in losses._in_three(states, others))
+    left, right = (rows.bfloat16() for rows in losses._split_for_bfloat16(states, others))
     whole, rounded = states.double() @ others.double().T, states.bfloat16().double() @ others.bfloat16().double().T
     ours = left.double() @ right.double().T
     assert (ours - whole).abs().max() < (rounded - whole).abs().max() / 100
@@ -64,7 +64,7 @@ def test_unit_lines_and_their_gradient_are_those_of_the_parts() -> None:
 
 @pytest.mark.parametrize("cells", [1_048_576, 9 * 4])
 def test_shared_negatives_are_cross_entropy_with_collisions_left_out(cells, monkeypatch) -> None:
-    monkeypatch.setattr(losses, "_CELLS", cells)
+    monkeypatch.setattr(losses, "_MAX_LOGITS", cells)
     states, table = made()
     targets, others = torch.arange(37) % 23, torch.tensor([3, 3, 7, 22, 0, 11, 5, 9, 1])
     bias, weight = torch.linspace(-1, 1, 9, dtype=torch.float64), torch.ones(37, dtype=torch.float64)

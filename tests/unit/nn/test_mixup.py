@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> 
     temperature = None if loss == "binary" else 0.5
     aim = Aim(loss, temperature, 8, 0.5, mixup=0.4)
     pack, chance = packed(rows), Chance(5, 0, 1)
-    ours = NextItem(net, aim, rows, 512, 1)._total(net, pack, chance)
+    ours = NextItem(net, aim, rows, 512, 1)._sum_losses(net, pack, chance)
     plain = NextItem(net, replace(aim, mixup=0.0), rows, 512, 1)
     mixed = mixture(pack, 0.4, _key(chance))
     if loss == "full":
@@ -75,7 +75,7 @@ def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> 
         wanted = (pack.weight * (mixed.share * own + (1 - mixed.share) * other)).sum()
         torch.testing.assert_close(ours, wanted)
     assert torch.isfinite(ours)
-    assert ours != plain._total(net, pack, chance)
+    assert ours != plain._sum_losses(net, pack, chance)
 
 
 def _key(chance: Chance) -> int:

@@ -30,7 +30,7 @@ def users() -> Histories:
 
 @pytest.mark.parametrize("cells", [4_194_304, 7 * N_ITEMS])
 def test_the_lists_are_those_of_a_plain_sort(cells, monkeypatch) -> None:
-    monkeypatch.setattr(scoring, "_CELLS", cells)
+    monkeypatch.setattr(scoring, "_MAX_SCORES", cells)
     rows, made = users(), net()
     items, scores = scoring.rank(made, rows, 4, rows, unit=False)
     for user in range(len(rows)):

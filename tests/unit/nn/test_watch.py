@@ -81,7 +81,7 @@ def test_killed_it_remembers_and_ends_with_the_same_bytes(killed_at, tmp_path) -
 def test_a_users_loss_is_the_mean_surprise_of_the_targets_over_the_whole_catalogue(
     cells, temperature, monkeypatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_CELLS", cells)
+    monkeypatch.setattr(scoring, "_MAX_SCORES", cells)
     known = Histories.of([[1, 2, 3], [4], [9, 8, 7, 6, 5, 4, 3], [2, 2], [30]] * 3, N_ITEMS)
     starts = np.cumsum([0, 2, 1, 3, 1, 1] + [1] * 10)
     taken = (np.arange(starts[-1]) % N_ITEMS + 1).astype(np.int32)
