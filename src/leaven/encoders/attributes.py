@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
+from leaven.encoders.tfidf import counted, directions, unit, unit_rows
 from leaven.errors import DataError, SpecError, nearest
 
 Vectors = npt.NDArray[np.float32]
@@ -51,9 +52,6 @@ class Attributes:
 
         Raises DataError for an unknown label column, or if no item has any attribute.
         """
-        from leaven.encoders import tfidf_weights
-        from leaven.encoders.svd import directions
-
         for name in self.labels:
             if name not in catalog.words:
                 raise DataError("attributes.labels", "a text column", repr(name), nearest(name, catalog.words))
@@ -61,10 +59,10 @@ class Attributes:
             fix = "name category, price or columns of labels"
             raise DataError("attributes", "category, brand, labels or price of some item", "none", fix)
         label_index: dict[str, int] = {}
-        table = tfidf_weights.counted(self.labels_of(catalog), label_index, grow=True)
+        table = counted(self.labels_of(catalog), label_index, grow=True)
         n_items = np.bincount(table.indices, minlength=table.shape[1])
         weight = np.log1p(len(catalog) / np.maximum(n_items, 1))
-        weighted = tfidf_weights.unit(table.multiply(weight).tocsr())
+        weighted = unit(table.multiply(weight).tocsr())
         right = np.zeros((table.shape[1], 0))
         if label_index:
             right = directions(weighted.T.tocsr(), min(self.width, len(label_index), len(catalog)))[0]
@@ -140,10 +138,8 @@ class Labelled:
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """Returns item vectors, float32 (items, width); zeros for items without attributes."""
-        from leaven.encoders import tfidf_weights
-
-        counts = tfidf_weights.counted(self.wish.labels_of(catalog), dict(self.places), grow=False)
-        vectors = tfidf_weights.unit_rows(counts.multiply(self.weight).tocsr() @ self.right)
+        counts = counted(self.wish.labels_of(catalog), dict(self.places), grow=False)
+        vectors = unit_rows(counts.multiply(self.weight).tocsr() @ self.right)
         if self.prices is None:
             return vectors
         return np.column_stack([vectors, self.prices(catalog) * np.float32(self.wish.price)])

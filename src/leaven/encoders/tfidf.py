@@ -1,14 +1,16 @@
-"""Item vectors from text: TF-IDF reduced by latent semantic analysis."""
+"""Item vectors from text: TF-IDF (Salton and Buckley, 1988) reduced by latent semantic analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.encoders.item_text import joined, terms
 from leaven.errors import DataError, SpecError
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     import scipy.sparse as sparse
 
 Vectors = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+_EXACT_SIZE = 200  # smaller matrices are decomposed exactly
+_OVERSAMPLING, _POWER_ITERATIONS = 16, 6  # of the randomized SVD
 _MAX_ITEM_SHARE = 0.5
 """Terms in more than this share of the items are ignored."""
 
@@ -61,21 +66,18 @@ class TfIdf:
 
         Raises DataError if no two items share a term; MissingExtra for Chinese text without rjieba.
         """
-        from leaven.encoders import tfidf_weights
-        from leaven.encoders.svd import directions
-
         columns = self.columns or tuple(catalog.words)
         vocabulary: dict[str, int] = {}
-        table = tfidf_weights.counted(self.iterate_terms(catalog, columns), vocabulary, grow=True)
-        weight = tfidf_weights.rarity(table, len(catalog), _MAX_ITEM_SHARE, self.least_items)
+        table = counted(self.iterate_terms(catalog, columns), vocabulary, grow=True)
+        weight = rarity(table, len(catalog), _MAX_ITEM_SHARE, self.least_items)
         used = np.flatnonzero(weight > 0)
         if not len(used):
             fix = "name the text columns of the items, or lower least_items"
             raise DataError("tfidf", "words that some items share and others lack", "none", fix)
-        terms = list(vocabulary)  # in the order of their columns
-        weighted = tfidf_weights.unit((table[:, used].multiply(weight[used])).tocsr())
+        ordered_terms = list(vocabulary)  # in the order of their columns
+        weighted = unit((table[:, used].multiply(weight[used])).tocsr())
         right, _ = directions(weighted.T.tocsr(), min(self.width, len(used), len(catalog)))
-        term_index = {terms[old]: new for new, old in enumerate(used.tolist())}
+        term_index = {ordered_terms[old]: new for new, old in enumerate(used.tolist())}
         return Directions(self, columns, term_index, weight[used], right.astype(np.float32))
 
     def iterate_terms(self, catalog: Catalog, columns: tuple[str, ...]) -> Iterator[Iterator[str]]:
@@ -105,13 +107,72 @@ class Directions:
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """Returns item vectors of norm 1, float32 (items, width); zeros for items without known terms."""
-        from leaven.encoders import tfidf_weights
-
-        return tfidf_weights.unit_rows(self.table(catalog) @ self.right)
+        return unit_rows(self.table(catalog) @ self.right)
 
     def table(self, catalog: Catalog) -> sparse.csr_matrix:
         """Returns TF-IDF rows of norm 1, float64 (items, terms)."""
-        from leaven.encoders import tfidf_weights
+        counts = counted(self.wish.iterate_terms(catalog, self.columns), dict(self.places), grow=False)
+        return unit(counts.multiply(self.weight).tocsr())
 
-        counts = tfidf_weights.counted(self.wish.iterate_terms(catalog, self.columns), dict(self.places), grow=False)
-        return tfidf_weights.unit(counts.multiply(self.weight).tocsr())
+
+def counted(rows: Iterable[Iterable[str]], places: dict[str, int], grow: bool) -> sparse.csr_matrix:
+    """Returns 1 + log of the count of each term in each row, float64 (rows, terms); 0 for absent terms.
+
+    term_index  term -> its column; new terms are added if `grow`, else ignored
+    """
+    import scipy.sparse as sparse
+
+    starts, columns, weights = [0], list[int](), list[float]()
+    for row in rows:
+        for term, count in Counter(row).items():
+            column = places.setdefault(term, len(places)) if grow else places.get(term, -1)
+            if column >= 0:
+                columns.append(column)
+                weights.append(1.0 + np.log(count) if count > 1 else 1.0)
+        starts.append(len(columns))
+    shape = (len(starts) - 1, max(len(places), 1))
+    return sparse.csr_matrix((np.array(weights), np.array(columns, np.int64), np.array(starts)), shape=shape)
+
+
+def rarity(table: sparse.csr_matrix, items: int, common: float, least: int = 1) -> Floats:
+    """Returns log(items / items with the term), float64 (terms,); 0 for terms of fewer than `min_items` items or of
+    more than the share `max_share`.
+
+    A term of one or two items is never too common.
+    """
+    counts = np.bincount(table.indices, minlength=table.shape[1])
+    share = counts / max(items, 1)
+    is_ignored = ((share > common) & (counts > 2)) | (counts < least)
+    return np.where(is_ignored, 0.0, -np.log(np.maximum(share, 1e-12)))
+
+
+def unit(table: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Scales rows to norm 1; zero rows stay zero."""
+    import scipy.sparse as sparse
+
+    norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
+    return (sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ table).tocsr()
+
+
+def unit_rows(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Scales rows to norm 1, as float32; zero rows stay zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.where(norms > 1e-12, vectors / np.maximum(norms, 1e-12), 0.0).astype(np.float32)
+
+
+def directions(matrix: sparse.csr_matrix, rank: int) -> tuple[Floats, Floats]:
+    """Returns (left singular vectors (rows, n_directions), singular values (n_directions,)), strongest first.
+
+    Large matrices use a randomized SVD with a fixed seed (Halko, Martinsson and Tropp, SIAM Review 2011, algorithm
+    4.4).
+    """
+    width = rank + _OVERSAMPLING
+    if width >= min(matrix.shape) or min(matrix.shape) <= _EXACT_SIZE:
+        left, values, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return left[:, :rank], values[:rank]
+    generator = rng.generator(rng.key(0, "neighbours", "directions"))
+    basis = np.linalg.qr(matrix @ generator.standard_normal((matrix.shape[1], width)))[0]
+    for _ in range(_POWER_ITERATIONS):
+        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
+    inner, values, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return (basis @ inner)[:, :rank], values[:rank]

@@ -31,10 +31,10 @@ def kept(folder: str, said: bytes, make: Callable[[], Vectors]) -> Vectors:
 def hash_of(place: Path) -> str:
     """Returns the hash of a model's file, or of the model files in a folder."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-        if path.is_file() and (path == place or path.suffix in _MODEL_SUFFIXES):
-            digest.update(path.name.encode() + b"\0")
-            with path.open("rb") as file:
+    for part in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if part.is_file() and (part == place or part.suffix in _MODEL_SUFFIXES):
+            digest.update(part.name.encode() + b"\0")
+            with part.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()

@@ -39,11 +39,11 @@ class FusedTable(nn.Module):
         super().__init__()
         self.dropout, n_items = dropout, len(taken)
         self.own = nn.Embedding(n_items + 3, width, padding_idx=0)  # the last row is the unknown id
-        self.project = nn.ModuleList(nn.Linear(features.shape[1], width, bias=False) for features in read)
+        self.project = nn.ModuleList(nn.Linear(rows.shape[1], width, bias=False) for rows in read)
         self.in_training: Tensor
         self.register_buffer("in_training", framed(taken[:, None].float(), 1.0))
-        for index, features in enumerate(read):
-            self.register_buffer(f"features_{index}", framed(features))
+        for index, rows in enumerate(read):
+            self.register_buffer(f"features_{index}", framed(rows))
         self.cold_item_share: Tensor
         self.register_buffer("cold_item_share", torch.zeros(()))
         self.seen: list[Tensor] | None = None
@@ -60,7 +60,7 @@ class FusedTable(nn.Module):
     def see(self, read: Sequence[Tensor] | None) -> None:
         """Sets the item features that training uses; None: the original features."""
         device = self.own.weight.device
-        self.seen = None if read is None else [framed(features).to(device) for features in read]
+        self.seen = None if read is None else [framed(rows).to(device) for rows in read]
 
     def forward(self, ids: Tensor) -> Tensor:
         """Returns item vectors, float (ids, width)."""
@@ -73,7 +73,7 @@ class FusedTable(nn.Module):
 
     def content(self, ids: Tensor, reads: Sequence[Tensor]) -> Tensor:
         """Returns the projected item features without the ids, float (ids, width)."""
-        parts = [project(features[ids]) for project, features in zip(self.project, reads, strict=True)]
+        parts = [project(rows[ids]) for project, rows in zip(self.project, reads, strict=True)]
         return torch.stack(parts).sum(0)
 
     def every(self) -> Tensor:

@@ -135,7 +135,7 @@ def learn(
         raise FitError("pictures", "images of at least two classes", f"{len(np.unique(classes))}", "")
     shape = shape or PictureShape(int(classes.max()) + 1)
     net = PictureNet(shape, torch.Generator().manual_seed(rng.key(training.key, "begin")))
-    config = Course(
+    trainer_config = Course(
         key=training.key,
         steps=training.steps,
         learning_rate=training.learning_rate,
@@ -144,7 +144,7 @@ def learn(
         precision="32-true",
         tell=training.tell,
     )
-    outcome = train(_ClassificationTask(net, pictures, classes, training, views), config)
+    outcome = train(_ClassificationTask(net, pictures, classes, training, views), trainer_config)
     return PictureEncoder(net, outcome.facts | {"loss": outcome.curve[-1]["loss"]})
 
 

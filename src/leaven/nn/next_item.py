@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import contrastive as contrast
-from leaven.nn import list_quality, losses, mixup, scoring, sequence_packing
+from leaven.nn import losses, mixup, scoring, sequence_packing
 from leaven.nn.sequence_encoder import Encoder
 from leaven.nn.sequence_packing import Pack, Stretches
 from leaven.nn.training import Chance
@@ -206,7 +206,7 @@ class NextItem:
             return None
         histories = self.valid.histories
         items, _ = scoring.rank(self.encoder, histories, 10, histories, self.aim.temperature is not None)
-        return list_quality.ndcg(items, self.valid)
+        return scoring.ndcg(items, self.valid)
 
 
 def _select_share(batch: Stretches, chance: Chance) -> Stretches:

@@ -127,7 +127,7 @@ class BlendRecommender:
 
     def weighed(self, valid: HeldOut) -> BlendRecommender:
         """Returns the recommender with the best weight for these users; the smallest among equals."""
-        from leaven.nn.list_quality import ndcg
+        from leaven.nn.scoring import ndcg
 
         lists = self._rank_separately(valid.histories, 10, allow_repeats=False)
         means = [ndcg(_fuse_lists(lists, 10, weight, self.offset).items, valid) for weight in WEIGHTS]

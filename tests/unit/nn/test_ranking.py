@@ -9,7 +9,7 @@ import torch
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Ndcg
-from leaven.nn import list_quality, scoring, sequence_packing
+from leaven.nn import scoring, sequence_packing
 from leaven.nn.sequence_encoder import Encoder, Shape
 from leaven.protocols import Ranked
 
@@ -59,7 +59,7 @@ def test_the_figure_that_steers_training_is_the_metric() -> None:
     starts = np.concatenate([[0], np.cumsum(counts)])
     held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
     items, scores = scoring.rank(net(), rows, 10, None, unit=True)
-    assert list_quality.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
+    assert scoring.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
 
 
 def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from unit.nn.test_ranking import N_ITEMS, net
-from unit.nn.test_training import COURSE, Line, weights
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import scoring, sequence_packing
 from leaven.nn.training import train
+from unit.nn.test_ranking import N_ITEMS, net
+from unit.nn.test_training import COURSE, Line, weights
 
 
 class Watcher:
