@@ -1,7 +1,7 @@
-"""Every registered recommender keeps the promises of its contract.
+"""Contract of every registered recommender.
 
-The worlds are tiny, so that a net passes in seconds; a kind that optimises gets at most `STEPS` steps, and one that
-is named in `SMALL` a small size.
+Data are tiny, so that a network passes in seconds; a trained kind takes at most `STEPS` steps, and a kind in `SMALL`
+has a small network.
 """
 
 import subprocess
@@ -287,8 +287,8 @@ class Onlooker:
 def test_trained_kinds_report_falling_losses_and_stop_on_request_and_others_report_nothing(kind) -> None:
     world, wish = with_items(kind, circle(240, 6)), wish_of(kind)
     users = circle(40, 4, first_key=1000)
-    told = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
-    onlooker, steps = Onlooker(told), None if wish.steps(world) is None else STEPS
+    held_out = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
+    onlooker, steps = Onlooker(held_out), None if wish.steps(world) is None else STEPS
     if kind in READS_ITEMS:
         world = replace(world, catalog=catalog(N_ITEMS))
     wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
@@ -304,8 +304,8 @@ def test_trained_kinds_report_falling_losses_and_stop_on_request_and_others_repo
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in READS_ITEMS])
 def test_items_that_occur_only_in_held_out_data_are_not_recommended(kind) -> None:
-    """Every validation user takes the marker next; training rows never hold it. Kinds that read items list it by what
-    the catalogue says of it, so that what they must not know cannot be told this way.
+    """The marker is the target of every validation user and absent from training rows. Kinds that read item features
+    are excluded, because they can rank the marker by its features.
     """
     marker, users = N_ITEMS, crowded()
     ones = np.arange(len(users) + 1, dtype=np.int64)
@@ -366,5 +366,5 @@ def test_configs_load_without_heavy_libraries() -> None:
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -51,7 +51,7 @@ def test_an_image_is_encoded_only_once() -> None:
 def test_network_and_vectors_are_cached_by_the_hash_of_their_inputs(tmp_path, monkeypatch) -> None:
     wish = replace(SMALL, cache=str(tmp_path))
     first = wish.fit(catalog(), 1)(catalog())
-    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # nobody is asked to learn again
+    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # no further training
     assert np.array_equal(wish.fit(catalog(), 1)(catalog()), first)
     with pytest.raises(TypeError):
         wish.fit(catalog(), 2)
@@ -141,7 +141,7 @@ def test_a_clip_folder_returns_image_embeddings(tmp_path) -> None:
         (lambda folder: plain(weights=str(folder / "gone.pt")), "none"),
         (lambda folder: plain(weights=str(folder)), "model that can be read"),
         (lambda folder: plain(weights=str(folder / "text.pt")), "TorchScript"),
-        (lambda folder: plain(weights=str(folder / "text.pt"), net="nobody_wrote_this:net"), "installed library"),
+        (lambda folder: plain(weights=str(folder / "text.pt"), net="missing_library:net"), "installed library"),
         (lambda folder: plain(weights=str(folder / "text.pt"), net="torch:no_such_net"), "no_such_net"),
     ],
 )

@@ -70,7 +70,7 @@ def test_without_contrastive_loss_results_and_plan_calls_are_unchanged() -> None
     assert not torch.equal(weights["items.weight"], other["items.weight"])
 
 
-def told_apart(net, rows: Histories, plan: Plan) -> float:
+def measure_separation(net, rows: Histories, plan: Plan) -> float:
     """Cosine of two views of a history, less that of views of different ones."""
     epochs = epoch_rows(rows, rows, plan, seed=99)
     with torch.inference_mode():
@@ -91,7 +91,7 @@ def test_training_makes_views_of_one_history_more_similar_than_others(with_plan)
         replace(WISH, contrast=weight).fit(rows, Training(key=1, steps=80, refresh=refresh)).net.eval()
         for weight in (0.0, 1.0)
     ]
-    without, with_contrast = (told_apart(net, rows, plan) for net in nets)
+    without, with_contrast = (measure_separation(net, rows, plan) for net in nets)
     assert with_contrast > without + 0.05
 
 

@@ -14,7 +14,7 @@ from unit.nn.test_training import COURSE, Line, weights
 
 
 class Watcher:
-    """Notes every look; asks for what it was told to at some steps."""
+    """Records every validation and returns configured actions at some steps."""
 
     def __init__(self, asks: dict[int, str] | None = None) -> None:
         self.asks, self.steps, self.dropout = asks or {}, [], []

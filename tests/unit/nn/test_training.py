@@ -50,16 +50,16 @@ def weights(task: Line) -> list[float]:
 
 
 def test_training_learns_and_reports_progress() -> None:
-    task, told = Line(), []
-    outcome = train(task, replace(COURSE, tell=lambda done, total, words: told.append((done, total, words))))
+    task, messages = Line(), []
+    outcome = train(task, replace(COURSE, tell=lambda done, total, words: messages.append((done, total, words))))
     assert [record["step"] for record in outcome.curve] == [10, 20, 30, 40, 50, 60]
     assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"] / 2
     assert outcome.facts["steps"] == 60
     assert outcome.facts["targets"] == 60 * 16
     assert outcome.facts["stopped"] == "all steps done"
     assert outcome.facts["peak_mb"] > 0
-    assert told[-1][:2] == (60, 60)
-    assert "valid NDCG@10" in told[-1][2]
+    assert messages[-1][:2] == (60, 60)
+    assert "valid NDCG@10" in messages[-1][2]
     assert not task.net.training
 
 

@@ -67,7 +67,7 @@ def test_ties_are_ranked_by_id_and_items_without_events_come_last() -> None:
 
 
 def test_seen_items_are_excluded_instead_of_scored_zero() -> None:
-    """One library gave seen items 0, so they stood before nothing and beside everything untaken."""
+    """A known error of other libraries: seen items with score 0 tie with items without events."""
     train = Histories.of([[1, 2], [1, 2]], n_items=4)
     ranked = Popularity().fit(train, NOW).recommend(Histories.of([[1, 2]], 4), 4)
     assert ranked.items.tolist() == [[3, 4, 0, 0]]
