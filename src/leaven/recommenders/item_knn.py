@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -171,7 +171,12 @@ class FittedItemKnn:
         return Neighbours(sealed(self.starts), sealed(self.items), sealed(self.similarity), order, sealed(popularity))
 
     def save(self, folder: Path) -> None:
-        arrays = {"starts": self.starts, "items": self.items, "similarity": self.similarity, "weight": self.weight}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "starts": self.starts,
+            "items": self.items,
+            "similarity": self.similarity,
+            "weight": self.weight,
+        }
         recommender_storage.write(folder, "itemknn", arrays, asdict(self.wish))
 
 
