@@ -93,7 +93,7 @@ def test_a_configured_cold_item_share_is_used_and_saved(tmp_path) -> None:
 
 def test_a_modality_missing_from_the_catalog_is_skipped_and_reported() -> None:
     fitted = fit(replace(WISH, encoders=(*WISH.encoders, Attributes())), steps=5)
-    assert fitted.facts["modalities_dropped"] == ["attributes"]
+    assert fitted.facts["modalities_left_out"] == ["attributes"]
     with pytest.raises(DataError, match="words or attributes"):
         fit(Multimodal(), replace(shoppers(), catalog=Catalog([str(n) for n in range(N_ITEMS)])))
 
