@@ -1,4 +1,4 @@
-"""What every encoder of items promises, checked for all that are registered."""
+"""Contract of every registered item encoder."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def fitted(kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_one_finite_row_an_item_and_zeros_where_nothing_is_known(kind: str) -> None:
+def test_vectors_are_finite_and_zero_for_missing_modalities(kind: str) -> None:
     encoder = fitted(kind)
     vectors = encoder(catalog())
     assert vectors.shape == (30, encoder.width)
@@ -61,30 +61,30 @@ def test_one_finite_row_an_item_and_zeros_where_nothing_is_known(kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_an_item_has_the_same_vector_whatever_stands_beside_it(kind: str) -> None:
+def test_a_vector_is_independent_of_the_other_items(kind: str) -> None:
     encoder, rows = fitted(kind), [17, 3, 29, 4]
     np.testing.assert_allclose(encoder(part(catalog(), rows)), encoder(catalog())[rows], atol=1e-6)
     assert encoder(catalog()).tobytes() == fitted(kind)(catalog()).tobytes()
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_no_items_have_no_vectors(kind: str) -> None:
+def test_an_empty_catalog_has_no_vectors(kind: str) -> None:
     encoder = fitted(kind)
     assert encoder(part(catalog(), [])).shape == (0, encoder.width)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wish_says_what_it_reads_and_whether_a_catalogue_has_it(kind: str) -> None:
+def test_an_encoder_states_its_modality_and_whether_the_catalog_has_it(kind: str) -> None:
     wish = wish_of("encoders", kind)()
     assert wish.modality
     assert not wish.knows(Catalog(["a", "b"]))
 
 
-def test_the_wishes_load_without_heavy_libraries() -> None:
+def test_configs_load_without_heavy_libraries() -> None:
     modules = sorted({place.partition(":")[0] for place in kinds("encoders").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,7 +1,7 @@
-"""Every registered recommender keeps the promises of its contract.
+"""Contract of every registered recommender.
 
-The worlds are tiny, so that a net passes in seconds; a kind that optimises gets at most `STEPS` steps, and one that
-is named in `SMALL` a small size.
+Data are tiny, so that a network passes in seconds; a trained kind takes at most `STEPS` steps, and a kind in `SMALL`
+has a small network.
 """
 
 import subprocess
@@ -133,7 +133,7 @@ def test_no_seen_item_is_listed(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_seen_item_comes_back_where_repeats_are_allowed(kind) -> None:
+def test_seen_items_are_listed_if_repeats_are_allowed(kind) -> None:
     users = known_users()
     ranked = on_circle(kind).recommend(users, N_ITEMS, allow_repeats=True)
     for row in ranked.items:
@@ -141,7 +141,7 @@ def test_a_seen_item_comes_back_where_repeats_are_allowed(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_mask_and_padding_are_never_listed_even_when_training_rows_hold_the_mask(kind) -> None:
+def test_mask_and_padding_are_never_listed(kind) -> None:
     masked = circle(120, 6)
     items = masked.items.copy()
     items[::5] = masked.mask_id
@@ -153,7 +153,7 @@ def test_mask_and_padding_are_never_listed_even_when_training_rows_hold_the_mask
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("repeats", [False, True])
-def test_a_list_longer_than_the_catalogue_ends_with_nothing(kind, repeats) -> None:
+def test_a_list_longer_than_the_catalog_is_padded(kind, repeats) -> None:
     users = known_users()
     ranked = on_circle(kind).recommend(users, N_ITEMS + 5, allow_repeats=repeats)
     assert ranked.items.shape == (len(users), N_ITEMS + 5)
@@ -173,7 +173,7 @@ def test_the_next_item_of_a_circle_comes_first(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", SEQUENTIAL)
-def test_it_finds_most_of_what_a_first_order_law_lets_one_know(kind) -> None:
+def test_accuracy_is_close_to_the_optimum_of_a_markov_chain(kind) -> None:
     rows, law = first_order(n_items=10, rows=300, length=8, seed=3)
     last = rows.items[rows.starts[1:] - 1]
     first = fit(kind, rows).recommend(rows, 1, allow_repeats=True).items[:, 0]
@@ -183,7 +183,7 @@ def test_it_finds_most_of_what_a_first_order_law_lets_one_know(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_where_order_says_nothing_the_popular_items_lead(kind) -> None:
+def test_without_sequential_signal_popular_items_come_first(kind) -> None:
     ranked = on_crowd(kind).recommend(crowded(), 3, allow_repeats=True)
     popular = np.isin(ranked.items, [1, 2, 3, 4]).mean()
     assert popular > (0.6 if kind in READS_ITEMS else 0.8)  # items of like words are pulled up with the popular ones
@@ -211,7 +211,7 @@ def test_saving_and_loading_change_nothing(kind, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_loading_from_a_folder_without_a_model_is_an_error_that_names_the_folder(kind, tmp_path) -> None:
+def test_loading_without_a_saved_model_raises_an_error_with_the_folder(kind, tmp_path) -> None:
     with pytest.raises(DataError, match=tmp_path.name):
         class_of(kind).load(tmp_path)
 
@@ -232,7 +232,7 @@ def test_the_order_of_the_training_rows_does_not_matter(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_weight_zero_teach_nothing(kind) -> None:
+def test_rows_of_weight_zero_have_no_effect(kind) -> None:
     """Many rows tell a lie; with weight 0 they are as good as absent, with weight 1 they win."""
     truth, lie = circle(120, 4), circle(480, 4, step=N_ITEMS - 1, first_key=1000)
     if kind in BLIND_TO_ORDER:
@@ -249,7 +249,7 @@ def test_rows_of_weight_zero_teach_nothing(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_are_fresh_in_each_epoch_are_what_is_learned_from(kind) -> None:
+def test_training_uses_fresh_rows_in_each_epoch(kind) -> None:
     asked = []
 
     def refresh(epoch: int, progress: float) -> Histories:
@@ -284,11 +284,11 @@ class Onlooker:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_takes_none_shows_nothing(kind) -> None:
+def test_trained_kinds_report_falling_losses_and_stop_on_request_and_others_report_nothing(kind) -> None:
     world, wish = with_items(kind, circle(240, 6)), wish_of(kind)
     users = circle(40, 4, first_key=1000)
-    told = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
-    onlooker, steps = Onlooker(told), None if wish.steps(world) is None else STEPS
+    held_out = HeldOut(users, (users.items[3::4] % N_ITEMS + 1).astype(np.int32), users.times[3::4], np.arange(41))
+    onlooker, steps = Onlooker(held_out), None if wish.steps(world) is None else STEPS
     if kind in READS_ITEMS:
         world = replace(world, catalog=catalog(N_ITEMS))
     wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
@@ -303,9 +303,9 @@ def test_who_takes_steps_shows_losses_that_fall_and_ends_when_asked_and_who_take
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in READS_ITEMS])
-def test_an_item_that_only_held_out_data_hold_is_not_recommended(kind) -> None:
-    """Every validation user takes the marker next; training rows never hold it. Kinds that read items list it by what
-    the catalogue says of it, so that what they must not know cannot be told this way.
+def test_items_that_occur_only_in_held_out_data_are_not_recommended(kind) -> None:
+    """The marker is the target of every validation user and absent from training rows. Kinds that read item features
+    are excluded, because they can rank the marker by its features.
     """
     marker, users = N_ITEMS, crowded()
     ones = np.arange(len(users) + 1, dtype=np.int64)
@@ -315,7 +315,7 @@ def test_an_item_that_only_held_out_data_hold_is_not_recommended(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_list_does_not_depend_on_who_stands_beside(kind) -> None:
+def test_a_list_is_independent_of_the_batch(kind) -> None:
     users, fitted = known_users(), on_circle(kind)
     whole = fitted.recommend(users, 3)
     for user in range(len(users)):
@@ -331,21 +331,21 @@ def test_no_users_get_no_lists(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_every_length_can_be_learned_from(kind) -> None:
+def test_rows_of_every_length_are_accepted(kind) -> None:
     train = Histories.of([[], [3], [3, 4], [5, 5, 5, 5], *[[1, 2, 3]] * 20], N_ITEMS)
     ranked = fit(kind, train).recommend(known_users(), 3)
     assert (ranked.items[:7] > 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_training_rows_that_weigh_nothing_are_refused(kind) -> None:
+def test_training_rows_without_weight_raise_an_error(kind) -> None:
     for train in (Histories.of([], N_ITEMS), replace(circle(5, 4), weight=np.zeros(5, np.float32))):
         with pytest.raises(FitError):
             fit(kind, train)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_asking_for_no_items_or_about_another_catalogue_is_refused(kind) -> None:
+def test_k_of_zero_and_another_catalog_raise_errors(kind) -> None:
     fitted = on_circle(kind)
     with pytest.raises(SpecError):
         fitted.recommend(known_users(), 0)
@@ -354,17 +354,17 @@ def test_asking_for_no_items_or_about_another_catalogue_is_refused(kind) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_curve_tells_each_step_once_where_there_are_steps(kind) -> None:
+def test_the_curve_has_each_step_once(kind) -> None:
     steps = [point["step"] for point in on_circle(kind).curve]
     assert steps == sorted(set(steps))
     assert bool(steps) == (wish_of(kind).steps(circle(240, 6)) is not None)
 
 
-def test_the_wishes_load_without_heavy_libraries() -> None:
+def test_configs_load_without_heavy_libraries() -> None:
     modules = sorted({place.partition(":")[0] for place in kinds("recommenders").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy'}"
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

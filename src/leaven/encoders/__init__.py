@@ -1,7 +1,7 @@
-"""What is an item as a vector of numbers? By its words, its attributes, or whatever an encoder reads.
+"""Item encoders: vectors from text, attributes and images.
 
-A wish's `fit(catalog)` gives a callable `(catalog) -> float32 (items, width)`: a row of zeros where an item has nothing
-of what is read, so that a missing modality is seen and not made up.
+`fit(catalog)` of an encoder returns a callable `(catalog) -> float32 (items, width)`, with zero rows for items that
+lack the modality.
 """
 
 from __future__ import annotations

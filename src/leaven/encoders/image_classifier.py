@@ -1,4 +1,4 @@
-"""What does an item's picture say, to a small net that has learned the catalogue's own categories from them?"""
+"""Item vectors from images, by a small network trained on the catalog's categories."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OwnPictures:
-    """Vectors of the items' pictures by a small convolutional net that is trained on the catalogue's categories.
+    """Vectors of item images by a small convolutional network that is trained on the catalog's categories.
 
-    size    pixels along each side that the net sees
-    widths  channels of each halving of the sides; the last is the width of a vector
-    steps, batch, learning_rate   of its training
-    cache   a folder where the net and its vectors are kept by the hash of what they follow from; "": nowhere
+    size    side of the input images, in pixels
+    widths  channels of each stride-2 convolution; the last is the width of a vector
+    steps, batch, learning_rate   of training
+    cache   folder that caches the network and its vectors by the hash of their inputs; "": off
 
-    What it has learned are categories: pictures of one category lie near each other, and what tells items of a
-    category apart is told less. A net that was trained on many pictures tells more: see `picture_model`.
+    Vectors separate categories, but items of one category only weakly. A pretrained network separates items better:
+    see `picture_model`.
     """
 
     size: int = 48
@@ -43,50 +43,45 @@ class OwnPictures:
     def __post_init__(self) -> None:
         if self.size < 8 or not self.widths or min(self.widths) < 1:
             got = f"{self.size}, {self.widths}"
-            raise SpecError("pictures.size", "8 pixels or more, and a width at least", got, "size = 48")
+            raise SpecError("pictures.size", "8 pixels or more, and at least one width", got, "size = 48")
         if self.steps < 1 or self.batch < 2 or not self.learning_rate > 0:
             got = f"{self.steps}, {self.batch}, {self.learning_rate}"
-            raise SpecError("pictures.steps", "1 step, 2 pictures a batch, a rate above 0", got, "")
+            raise SpecError("pictures.steps", "at least 1 step, 2 images per batch and a rate above 0", got, "")
 
     def knows(self, catalog: Catalog) -> bool:
-        """Whether the catalogue names any pictures."""
+        """Returns whether the catalog names any images."""
         return has_pictures(catalog)
 
     def fit(self, catalog: Catalog, key: int = 0) -> PictureVectors:
-        """Learns to tell the categories apart by their pictures.
+        """Trains the classifier on the categories of the images.
 
-        Raises DataError where pictures of two categories cannot be read; FitError for a loss that is no finite number.
+        Raises DataError without readable images of two categories; FitError if the loss is not finite.
         """
-        found = of_catalog(catalog, (self.size, self.size))
-        net, mark = self._learned(catalog, found, key)
-        return PictureVectors(net.embed, self.widths[-1], self.size, mark, self.cache)
+        gallery = of_catalog(catalog, (self.size, self.size))
+        net, fingerprint = self._load_or_train(catalog, gallery, key)
+        return PictureVectors(net.embed, self.widths[-1], self.size, fingerprint, self.cache)
 
-    def _learned(self, catalog: Catalog, found: Gallery, key: int) -> tuple[PictureEncoder, str]:
-        """The net, and the hash of what it follows from; from the cache where it is there."""
+    def _load_or_train(self, catalog: Catalog, gallery: Gallery, key: int) -> tuple[PictureEncoder, str]:
+        """Returns (classifier, hash of its inputs); loads it from the cache if possible."""
         from leaven.nn.image_classifier import PictureEncoder, PictureShape, PictureTraining, learn
 
-        pictures, classes = found.pictures, _codes(catalog)[found.pictures.items]
-        known, classes = np.unique(classes[classes > 0]), classes
-        if len(known) < 2:
-            why = "; ".join(f"{why}: {len(files):,}" for why, files in found.unread.items())
-            got = f"{len(known)} of {len(pictures):,} pictures" + (f" ({why})" if why else "")
-            fix = "name the column of categories and look at the files, or take kind = 'picture_model'"
-            raise DataError("encoders.pictures", "pictures of two categories", got, fix)
-        told = pictures.take(np.flatnonzero(classes > 0))
-        classes = np.searchsorted(known, classes[classes > 0])
-        said = repr([{**asdict(self), "cache": ""}, key]).encode() + told.pixels.tobytes() + classes.tobytes()
-        mark = hashlib.blake2b(said, digest_size=16).hexdigest()
-        folder = Path(self.cache) / mark
+        images = gallery.pictures
+        codes = np.zeros(len(images), np.int64) if catalog.category is None else catalog.category[images.items]
+        has_category = codes > 0
+        categories, classes = np.unique(codes[has_category].astype(np.int64), return_inverse=True)
+        if len(categories) < 2:
+            reasons = "; ".join(f"{reason}: {len(files):,}" for reason, files in gallery.unread.items())
+            got = f"{len(categories)} of {len(images):,} images" + (f" ({reasons})" if reasons else "")
+            fix = "name the column of categories and check the files, or use kind = 'picture_model'"
+            raise DataError("encoders.pictures", "images of two categories", got, fix)
+        labeled = images.take(np.flatnonzero(has_category))
+        inputs = repr([{**asdict(self), "cache": ""}, key]).encode() + labeled.pixels.tobytes() + classes.tobytes()
+        fingerprint = hashlib.blake2b(inputs, digest_size=16).hexdigest()
+        folder = Path(self.cache) / fingerprint
         if self.cache and (folder / "pictures.safetensors").is_file():
-            return PictureEncoder.load(folder), mark
+            return PictureEncoder.load(folder), fingerprint
         training = PictureTraining(rng.key(key, "pictures"), self.steps, self.batch, self.learning_rate)
-        net = learn(told, classes, training, shape=PictureShape(len(known), self.widths))
+        net = learn(labeled, classes, training, shape=PictureShape(len(categories), self.widths))
         if self.cache:
             net.save(folder)
-        return net, mark
-
-
-def _codes(catalog: Catalog) -> np.ndarray:
-    if catalog.category is None:
-        return np.zeros(len(catalog) + 1, np.int64)
-    return catalog.category.astype(np.int64)
+        return net, fingerprint

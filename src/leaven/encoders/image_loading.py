@@ -1,10 +1,10 @@
-"""How do the pictures of many items become vectors, each read and encoded once?"""
+"""Encoding of catalog images with caching, so that each image is encoded once."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,17 +15,18 @@ from leaven.datasets.images import Pixels, of_catalog
 from leaven.encoders.vector_cache import Vectors, kept
 
 Encode = Callable[[Pixels], Vectors]
-"""uint8 (pictures, size, size, 3) -> float32 (pictures, width), each picture by itself."""
+"""uint8 (images, size, size, 3) -> float32 (images, width); images do not interact."""
 BATCH = 256
-_HELD = 200_000  # vectors in memory: views of other epochs come again only where a step runs once
+_MAX_VECTORS = 200_000  # in memory; views of earlier epochs rarely recur
 
 
 @dataclass(frozen=True, eq=False)
 class PictureVectors:
-    """A fitted encoder of pictures, whichever net is in it.
+    """Fitted image encoder around any network.
 
-    mark    says which net; cache: a folder where vectors are kept by the hash of net and pixels; "": nowhere
-    unread  why -> how many pictures of the catalogue that was read last could not be read
+    fingerprint        identifies the network
+    cache              folder that caches vectors by the hash of network and pixels; "": off
+    unreadable_counts  reason -> number of unreadable images in the catalog that was encoded last
     """
 
     encode: Encode
@@ -37,38 +38,33 @@ class PictureVectors:
     held: OrderedDict[bytes, npt.NDArray[np.float32]] = field(default_factory=OrderedDict)
 
     def __call__(self, catalog: Catalog) -> Vectors:
-        """float32 (items, width), each of length 1; zeros for items whose picture is missing or cannot be read."""
+        """Returns item vectors of norm 1, float32 (items, width); zeros for missing or unreadable images."""
         vectors = np.zeros((len(catalog), self.width), np.float32)
         if not has_pictures(catalog):
             return vectors
-        found = of_catalog(catalog, (self.size, self.size))
-        self._note(found.unread)
-        pixels = found.pictures.pixels
-        marks = [hashlib.blake2b(one.tobytes(), digest_size=16).digest() for one in pixels]
-        fresh = {mark: row for row, mark in enumerate(marks) if mark not in self.held}
-        rows = list(fresh.values())
-        for begin in range(0, len(rows), BATCH):
-            part = rows[begin : begin + BATCH]
-            said = self.mark.encode() + b"".join(marks[row] for row in part)
-            made = kept(self.cache, said, lambda part=part: unit(self.encode(pixels[part])))  # type: ignore[misc]
-            self.held.update(zip((marks[row] for row in part), made, strict=True))
-        if marks:
-            vectors[found.pictures.items - 1] = np.stack([self.held[mark] for mark in marks])
-        while len(self.held) > _HELD:
+        gallery = of_catalog(catalog, (self.size, self.size))
+        self.unread.clear()  # an item without a named file has no image, which is not a failure
+        self.unread.update({reason: len(files) for reason, files in gallery.unread.items() if any(files)})
+        pixels = gallery.pictures.pixels
+        hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
+        missing = list({digest: row for row, digest in enumerate(hashes) if digest not in self.held}.values())
+        for begin in range(0, len(missing), BATCH):
+            rows = missing[begin : begin + BATCH]
+            identity = self.mark.encode() + b"".join(hashes[row] for row in rows)
+            encoded = kept(self.cache, identity, lambda rows=rows: unit(self.encode(pixels[rows])))  # type: ignore[misc]
+            self.held.update(zip((hashes[row] for row in rows), encoded, strict=True))
+        if hashes:
+            vectors[gallery.pictures.items - 1] = np.stack([self.held[digest] for digest in hashes])
+        while len(self.held) > _MAX_VECTORS:
             self.held.popitem(last=False)
         return vectors
 
-    def _note(self, unread: Mapping[str, list[str]]) -> None:
-        """An item for which no file is named lacks a picture, and is no failure."""
-        self.unread.clear()
-        self.unread.update({why: len(files) for why, files in unread.items() if any(files)})
-
 
 def has_pictures(catalog: Catalog) -> bool:
-    """Whether the catalogue names a picture of any item."""
+    """Returns whether the catalog names an image of any item."""
     return catalog.images is not None and any(catalog.images)
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Each of length 1."""
+    """Scales vectors to norm 1."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

@@ -1,4 +1,4 @@
-"""What does a net that others have trained, read from a file of this machine, make of an item's picture?"""
+"""Item vectors from images, by a pretrained network in a local file."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _OUTPUTS = ("image_embeds", "pooler_output", "last_hidden_state")
 
 @dataclass(frozen=True)
 class PictureModel:
-    """Vectors of the items' pictures by weights that lie on this machine; nothing is ever downloaded.
+    """Vectors of item images by local weights; nothing is downloaded.
 
-    weights    a TorchScript file; a file of weights (a state dict, .pt, .pth or .safetensors) of `net`; or a folder of
-               `save_pretrained` (CLIP, ViT, DINO …)
-    net        for a file of weights: what makes the net, "module:function" ("timm:create_model",
-               "torchvision.models:resnet18"), with `arguments` by name
-    size       pixels along each side that it wants
-    mean, spread   of each channel in 0..1, which it was trained on; those of ImageNet by default
-    cache      a folder where vectors are kept by the hash of weights and pixels; "": nowhere
+    weights    a TorchScript file; a state dict (.pt, .pth or .safetensors) of a network built by `factory`; or a folder
+               of `save_pretrained` (CLIP, ViT, DINO …)
+    factory    for a state dict: "module:function" that builds the network ("timm:create_model",
+               "torchvision.models:resnet18"), called with `arguments`
+    size       side of the input images, in pixels
+    mean, std  of each channel in 0..1, as in training; those of ImageNet by default
+    cache      folder that caches vectors by the hash of weights and pixels; "": off
 
-    The vector is the output where it is one number a feature, the mean over places where it is a map of features.
+    Feature maps and patch sequences are averaged over their positions.
     """
 
     weights: str = ""
@@ -46,36 +46,38 @@ class PictureModel:
 
     def __post_init__(self) -> None:
         if self.size < 8 or not min(self.spread) > 0:
-            raise SpecError("picture_model.size", "8 pixels or more, a spread above 0", f"{self.size}", "size = 224")
+            raise SpecError(
+                "picture_model.size", "8 pixels or more, a standard deviation above 0", f"{self.size}", "size = 224"
+            )
         if self.net and ":" not in self.net:
             raise SpecError("picture_model.net", '"module:function"', repr(self.net), 'net = "timm:create_model"')
 
     def knows(self, catalog: Catalog) -> bool:
-        """Whether the catalogue names any pictures."""
+        """Returns whether the catalog names any images."""
         return has_pictures(catalog)
 
     def fit(self, catalog: Catalog, key: int = 0) -> PictureVectors:
-        """Opens the net; nothing is learned.
+        """Loads the network; nothing is trained.
 
-        Raises DataError for weights that are not there or do not fit; MissingExtra for a library that is not.
+        Raises DataError for missing or mismatched weights; MissingExtra for a missing library.
         """
-        place = Path(self.weights)
-        if not self.weights or not place.exists():
+        path = Path(self.weights)
+        if not self.weights or not path.exists():
             raise DataError(self.weights or "picture_model.weights", "a file or folder with weights", "none", "")
-        encode = _encoder(self, _opened(self, place))
-        mark = repr({**asdict(self), "cache": "", "weights": hash_of(place)})
+        network = self._load_network(path)
+        encode = _build_encode(self, network)
+        fingerprint = repr({**asdict(self), "cache": "", "weights": hash_of(path)})
         probe = encode(np.zeros((1, self.size, self.size, 3), np.uint8))
-        return PictureVectors(encode, int(probe.shape[1]), self.size, mark, self.cache)
+        return PictureVectors(encode, int(probe.shape[1]), self.size, fingerprint, self.cache)
+
+    def _load_network(self, path: Path) -> Any:
+        if path.is_dir():
+            return _load_folder(path)
+        return _load_weights(self, path) if self.net else _load_script(path)
 
 
-def _opened(wish: PictureModel, place: Path) -> Any:
-    if place.is_dir():
-        return _of_folder(place)
-    return _of_weights(wish, place) if wish.net else _of_script(place)
-
-
-def _of_folder(folder: Path) -> Any:
-    """By transformers; of a net that reads words too, the part that sees."""
+def _load_folder(folder: Path) -> Any:
+    """Loads a model with transformers; of an image-text model, the image part."""
     try:
         from transformers import AutoModel
     except ImportError:
@@ -87,68 +89,73 @@ def _of_folder(folder: Path) -> Any:
     return getattr(model, "get_image_features", model)
 
 
-def _of_script(place: Path) -> Any:
+def _load_script(path: Path) -> Any:
+    """Loads a TorchScript file."""
     import torch
 
     try:
-        with warnings.catch_warnings():  # torch would have new files in another form; old ones stay what they are
+        with warnings.catch_warnings():  # TorchScript is deprecated but still distributed
             warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(place, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        fix = 'for a file of weights alone say what makes the net: net = "timm:create_model"'
-        raise DataError(str(place), "a TorchScript file", str(error).splitlines()[0], fix) from error
+        fix = 'for a state dict, name what builds the network: net = "timm:create_model"'
+        raise DataError(str(path), "a TorchScript file", str(error).splitlines()[0], fix) from error
 
 
-def _of_weights(wish: PictureModel, place: Path) -> Any:
-    module, _, name = wish.net.partition(":")
+def _load_weights(config: PictureModel, path: Path) -> Any:
+    """Builds the network of a state dict and loads the weights."""
+    module, _, name = config.net.partition(":")
     try:
-        make: Callable[..., Any] = getattr(import_module(module), name)
+        build: Callable[..., Any] = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise DataError("picture_model.net", "an installed library", str(error), f"pip install {module}") from error
     except AttributeError as error:
         raise DataError("picture_model.net", f"a function of {module}", repr(name), "") from error
-    net = make(**wish.arguments)
+    net = build(**config.arguments)
     try:
-        net.load_state_dict(_state(place))
+        net.load_state_dict(_read_state_dict(path))
     except (RuntimeError, ValueError, KeyError) as error:
-        raise DataError(str(place), f"weights of {wish.net}", " ".join(str(error).split())[:200], "") from error
+        raise DataError(str(path), f"weights of {config.net}", " ".join(str(error).split())[:200], "") from error
     return net.eval()
 
 
-def _state(place: Path) -> Any:
-    if place.suffix == ".safetensors":
+def _read_state_dict(path: Path) -> Any:
+    if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(place)
+        return load_file(path)
     import torch
 
-    found = torch.load(place, map_location="cpu", weights_only=True)
-    return found.get("state_dict", found)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state.get("state_dict", state)
 
 
-def _encoder(wish: PictureModel, model: Any) -> Callable[[Pixels], Vectors]:
+def _build_encode(config: PictureModel, model: Any) -> Callable[[Pixels], Vectors]:
+    """Returns a function from pixels to vectors."""
     import torch
 
-    mean, spread = (torch.tensor(one).view(1, 3, 1, 1) for one in (wish.mean, wish.spread))
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.spread))
 
     def encode(pixels: Pixels) -> Vectors:
-        """Always as many pictures in a pass: the same vectors whatever stands beside."""
+        """Encodes images in batches of constant size, so that vectors do not depend on the other images."""
         part = np.zeros((BATCH if len(pixels) > 1 else 1, *pixels.shape[1:]), np.uint8)
         part[: len(pixels)] = pixels
         with torch.inference_mode():
-            seen = torch.from_numpy(part).permute(0, 3, 1, 2).float() / 255
-            found = _features(model((seen - mean) / spread))
-        return np.asarray(found[: len(pixels)].float().numpy(), np.float32)
+            scaled = torch.from_numpy(part).permute(0, 3, 1, 2).float() / 255
+            features = _extract_features(model((scaled - mean) / std))
+        return np.asarray(features[: len(pixels)].float().numpy(), np.float32)
 
     return encode
 
 
-def _features(said: Any) -> Any:
-    """(pictures, features) of whatever a net gives: the first of several, means over places of maps and of patches."""
+def _extract_features(output: Any) -> Any:
+    """Returns (images, features) of any network output: the first of several, averaged over positions or patches."""
     for name in _OUTPUTS:
-        if getattr(said, name, None) is not None:
-            said = getattr(said, name)
+        if getattr(output, name, None) is not None:
+            output = getattr(output, name)
             break
-    if isinstance(said, tuple | list):
-        said = said[0]
-    return said.mean(dim=tuple(range(2, said.ndim))) if said.ndim == 4 else said.mean(1) if said.ndim == 3 else said
+    if isinstance(output, tuple | list):
+        output = output[0]
+    if output.ndim == 4:
+        return output.mean(dim=(2, 3))
+    return output.mean(1) if output.ndim == 3 else output

@@ -1,4 +1,4 @@
-"""What does a language model, read from a folder of this machine, make of an item's words?"""
+"""Item vectors from text, by a sentence encoder in a local folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sentences:
-    """Vectors of the items' words by a sentence encoder (Reimers and Gurevych, EMNLP 2019) of a local folder.
+    """Vectors of item text by a sentence encoder (Reimers and Gurevych, EMNLP 2019) in a local folder.
 
-    folder      where the model lies, in the form of Hugging Face's `save_pretrained`; nothing is ever downloaded
-    columns     text columns of the catalogue; none: all of them
-    pooling     "mean" of the words' vectors, or the "first" one, as the model was trained
-    most_tokens a longer text is cut
-    batch       texts at a time
-    cache       a folder where vectors are kept by the hash of model and text; "": nowhere
+    folder      folder of Hugging Face's `save_pretrained`; nothing is downloaded
+    columns     text columns of the catalog; empty: all
+    pooling     "mean" of the token vectors, or the "first" one, as in the model's training
+    max_tokens  longer texts are truncated
+    batch_size  texts per forward pass
+    cache       folder that caches vectors by the hash of model and text; "": off
     """
 
     folder: str = ""
@@ -46,23 +46,23 @@ class Sentences:
             raise SpecError("sentences.batch", "1 or more", f"{self.most_tokens}, {self.batch}", "")
 
     def knows(self, catalog: Catalog) -> bool:
-        """Whether the catalogue has any words at all in these columns."""
+        """Returns whether the catalog has any text in these columns."""
         return any(any(catalog.words.get(column, ())) for column in self.columns or catalog.words)
 
     def fit(self, catalog: Catalog, key: int = 0) -> SentenceVectors:
-        """Opens the model; nothing is learned.
+        """Loads the model; nothing is trained.
 
         Raises DataError for a folder without a model; MissingExtra without transformers.
         """
-        tokens, model = opened(Path(self.folder))
-        mark = hash_of(Path(self.folder)) if self.cache else ""
-        return SentenceVectors(self, self.columns or tuple(catalog.words), tokens, model, mark)
+        tokenizer, model = opened(Path(self.folder))
+        fingerprint = hash_of(Path(self.folder)) if self.cache else ""
+        return SentenceVectors(self, self.columns or tuple(catalog.words), tokenizer, model, fingerprint)
 
 
 def opened(folder: Path) -> tuple[Any, Any]:
-    """(tokenizer, model) of a folder.
+    """Loads (tokenizer, model) from a folder.
 
-    Raises DataError where there is none; MissingExtra without transformers.
+    Raises DataError without a readable model; MissingExtra without transformers.
     """
     try:
         from transformers import AutoModel, AutoTokenizer
@@ -72,16 +72,16 @@ def opened(folder: Path) -> tuple[Any, Any]:
         fix = "put a model there: model.save_pretrained(folder), tokenizer.save_pretrained(folder)"
         raise DataError(str(folder), "a folder with a model (config.json …)", "none", fix)
     try:
-        tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(str(folder), "a model that can be read", str(error).splitlines()[0], "") from error
-    return tokens, model.eval()
+    return tokenizer, model.eval()
 
 
 @dataclass(frozen=True, eq=False)
 class SentenceVectors:
-    """The opened encoder."""
+    """Loaded sentence encoder."""
 
     wish: Sentences
     columns: tuple[str, ...]
@@ -92,32 +92,31 @@ class SentenceVectors:
 
     @property
     def width(self) -> int:
-        """Numbers of a vector."""
+        """Width of a vector."""
         return int(self.model.config.hidden_size)
 
     def __call__(self, catalog: Catalog) -> Vectors:
-        """float32 (items, width), each of length 1; zeros for items without words."""
+        """Returns item vectors of norm 1, float32 (items, width); zeros for items without text."""
         texts = joined(catalog, self.columns)
-        wanted = sorted(
-            {text for text in texts if text.strip()} - self.known.keys(), key=lambda text: (len(text), text)
-        )
-        for begin in range(0, len(wanted), self.wish.batch):
-            part = wanted[begin : begin + self.wish.batch]
-            said = [self.mark, self.wish.pooling, str(self.wish.most_tokens), *part]
-            vectors = kept(self.wish.cache, "\x1f".join(said).encode(), partial(self._encoded, part))
+        missing = {text for text in texts if text.strip()} - self.known.keys()
+        ordered = sorted(missing, key=lambda text: (len(text), text))
+        for begin in range(0, len(ordered), self.wish.batch):
+            part = ordered[begin : begin + self.wish.batch]
+            identity = [self.mark, self.wish.pooling, str(self.wish.most_tokens), *part]
+            vectors = kept(self.wish.cache, "\x1f".join(identity).encode(), partial(self._encode_texts, part))
             self.known.update(zip(part, vectors, strict=True))
-        nothing = np.zeros(self.width, np.float32)
-        return np.stack([self.known.get(text, nothing) for text in texts]) if texts else np.zeros((0, self.width), "f4")
+        zeros = np.zeros(self.width, np.float32)
+        return np.stack([self.known.get(text, zeros) for text in texts]) if texts else np.zeros((0, self.width), "f4")
 
-    def _encoded(self, texts: Sequence[str]) -> Vectors:
+    def _encode_texts(self, texts: Sequence[str]) -> Vectors:
         import torch
 
-        read = self.tokens(
+        inputs = self.tokens(
             list(texts), padding=True, truncation=True, max_length=self.wish.most_tokens, return_tensors="pt"
         )
         with torch.inference_mode():
-            states = self.model(**read).last_hidden_state  # (texts, tokens, width)
-        there = read["attention_mask"][:, :, None].to(states.dtype)
-        pooled = states[:, 0] if self.wish.pooling == "first" else (states * there).sum(1) / there.sum(1).clamp(min=1)
+            states = self.model(**inputs).last_hidden_state  # (texts, tokens, width)
+        mask = inputs["attention_mask"][:, :, None].to(states.dtype)
+        pooled = states[:, 0] if self.wish.pooling == "first" else (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         vectors: Vectors = torch.nn.functional.normalize(pooled.float(), dim=-1).numpy()
         return vectors

@@ -1,14 +1,16 @@
-"""What do an item's words say, when rare words say most? TF-IDF, and its strongest directions."""
+"""Item vectors from text: TF-IDF (Salton and Buckley, 1988) reduced by latent semantic analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.encoders.item_text import joined, terms
 from leaven.errors import DataError, SpecError
@@ -17,22 +19,25 @@ if TYPE_CHECKING:
     import scipy.sparse as sparse
 
 Vectors = npt.NDArray[np.float32]
-_COMMON = 0.5
-"""A term in more than this share of the items tells none of them from the others."""
+Floats = npt.NDArray[np.float64]
+_EXACT_SIZE = 200  # smaller matrices are decomposed exactly
+_OVERSAMPLING, _POWER_ITERATIONS = 16, 6  # of the randomized SVD
+_MAX_ITEM_SHARE = 0.5
+"""Terms in more than this share of the items are ignored."""
 
 
 @dataclass(frozen=True)
 class TfIdf:
-    """Vectors of the items' words: TF-IDF of runs of words and of characters, in its strongest directions.
+    """Vectors of item text: TF-IDF of word and character n-grams, reduced to its strongest singular directions.
 
-    columns     text columns of the catalogue; none: all of them
-    words       the shortest and the longest run of words, (0, 0): none
-    characters  the same of runs of characters inside a word: they know "moisturizer" from "moisturizing", and a
-                misspelt word from another; (0, 0): none
-    width       numbers of a vector
-    least_items terms of fewer items are left out: they cannot tell what two items share
+    columns           text columns of the catalog; empty: all
+    word_ngrams       smallest and largest n of word n-grams; (0, 0): none
+    character_ngrams  smallest and largest n of character n-grams within a word, which match inflected and misspelled
+                      words; (0, 0): none
+    width             of a vector
+    min_items         terms of fewer items are ignored
 
-    Latent semantic analysis (Deerwester and others, JASIS 1990). Where we differ: vectors have length 1.
+    Latent semantic analysis (Deerwester and others, JASIS 1990). Where we differ: vectors have norm 1.
     """
 
     columns: tuple[str, ...] = ()
@@ -47,46 +52,46 @@ class TfIdf:
             if not 0 <= pair[0] <= pair[1] or (pair[0] == 0 and pair[1] > 0):
                 raise SpecError(f"tfidf.{name}", "two whole numbers (1, 2), or (0, 0) for none", repr(pair), "")
         if not (self.words[1] or self.characters[1]):
-            raise SpecError("tfidf", "runs of words or of characters", "neither", "words = [1, 1]")
+            raise SpecError("tfidf", "word or character n-grams", "neither", "words = [1, 1]")
         if self.width < 1 or self.least_items < 1:
             got = f"{self.width}, {self.least_items}"
             raise SpecError("tfidf.width", "width and least_items of 1 or more", got, "")
 
     def knows(self, catalog: Catalog) -> bool:
-        """Whether the catalogue has any words at all in these columns."""
+        """Returns whether the catalog has any text in these columns."""
         return any(any(catalog.words.get(column, ())) for column in self.columns or catalog.words)
 
     def fit(self, catalog: Catalog, key: int = 0) -> Directions:
-        """Learns rarity and directions from all items, bought or not; nothing is drawn.
+        """Fits term weights and directions on all items of the catalog; nothing is random.
 
-        Raises DataError where no two items share a term; MissingExtra where Chinese cannot be cut.
+        Raises DataError if no two items share a term; MissingExtra for Chinese text without rjieba.
         """
-        from leaven.encoders import tfidf_weights
-        from leaven.encoders.svd import directions
-
         columns = self.columns or tuple(catalog.words)
-        places: dict[str, int] = {}
-        table = tfidf_weights.counted(self._terms(catalog, columns), places, grow=True)
-        weight = tfidf_weights.rarity(table, len(catalog), _COMMON, self.least_items)
-        said = np.flatnonzero(weight > 0)
-        if not len(said):
+        vocabulary: dict[str, int] = {}
+        table = counted(self.iterate_terms(catalog, columns), vocabulary, grow=True)
+        weight = rarity(table, len(catalog), _MAX_ITEM_SHARE, self.least_items)
+        used = np.flatnonzero(weight > 0)
+        if not len(used):
             fix = "name the text columns of the items, or lower least_items"
             raise DataError("tfidf", "words that some items share and others lack", "none", fix)
-        kept = set(said.tolist())
-        known = {term: new for new, term in enumerate(term for term, place in places.items() if place in kept)}
-        weighed = tfidf_weights.unit((table[:, said].multiply(weight[said])).tocsr())
-        right, _ = directions(weighed.T.tocsr(), min(self.width, len(said), len(catalog)))
-        return Directions(self, columns, known, weight[said], right.astype(np.float32))
+        ordered_terms = list(vocabulary)  # in the order of their columns
+        weighted = unit((table[:, used].multiply(weight[used])).tocsr())
+        right, _ = directions(weighted.T.tocsr(), min(self.width, len(used), len(catalog)))
+        term_index = {ordered_terms[old]: new for new, old in enumerate(used.tolist())}
+        return Directions(self, columns, term_index, weight[used], right.astype(np.float32))
 
-    def _terms(self, catalog: Catalog, columns: tuple[str, ...]) -> Iterator[Iterator[str]]:
+    def iterate_terms(self, catalog: Catalog, columns: tuple[str, ...]) -> Iterator[Iterator[str]]:
+        """Yields the terms of each item."""
         return (terms(text, self.words, self.characters) for text in joined(catalog, columns))
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """The fitted encoder.
+    """Fitted encoder.
 
-    places  term -> its place; weight float64 (terms,): how rare; right float32 (terms, width): directions
+    term_index    term -> its column
+    term_weights  float64 (terms,): inverse document frequency
+    directions    float32 (terms, width)
     """
 
     wish: TfIdf
@@ -97,19 +102,77 @@ class Directions:
 
     @property
     def width(self) -> int:
-        """Numbers of a vector."""
+        """Width of a vector."""
         return int(self.right.shape[1])
 
     def __call__(self, catalog: Catalog) -> Vectors:
-        """float32 (items, width), each of length 1; zeros where an item has no word that was learned."""
-        from leaven.encoders import tfidf_weights
-
-        vectors = self.table(catalog) @ self.right
-        return tfidf_weights.unit_rows(vectors)
+        """Returns item vectors of norm 1, float32 (items, width); zeros for items without known terms."""
+        return unit_rows(self.table(catalog) @ self.right)
 
     def table(self, catalog: Catalog) -> sparse.csr_matrix:
-        """float64 (items, terms): unit TF-IDF vectors."""
-        from leaven.encoders import tfidf_weights
+        """Returns TF-IDF rows of norm 1, float64 (items, terms)."""
+        counts = counted(self.wish.iterate_terms(catalog, self.columns), dict(self.places), grow=False)
+        return unit(counts.multiply(self.weight).tocsr())
 
-        counts = tfidf_weights.counted(self.wish._terms(catalog, self.columns), dict(self.places), grow=False)
-        return tfidf_weights.unit(counts.multiply(self.weight).tocsr())
+
+def counted(rows: Iterable[Iterable[str]], places: dict[str, int], grow: bool) -> sparse.csr_matrix:
+    """Returns 1 + log of the count of each term in each row, float64 (rows, terms); 0 for absent terms.
+
+    term_index  term -> its column; new terms are added if `grow`, else ignored
+    """
+    import scipy.sparse as sparse
+
+    starts, columns, weights = [0], list[int](), list[float]()
+    for row in rows:
+        for term, count in Counter(row).items():
+            column = places.setdefault(term, len(places)) if grow else places.get(term, -1)
+            if column >= 0:
+                columns.append(column)
+                weights.append(1.0 + np.log(count) if count > 1 else 1.0)
+        starts.append(len(columns))
+    shape = (len(starts) - 1, max(len(places), 1))
+    return sparse.csr_matrix((np.array(weights), np.array(columns, np.int64), np.array(starts)), shape=shape)
+
+
+def rarity(table: sparse.csr_matrix, items: int, common: float, least: int = 1) -> Floats:
+    """Returns log(items / items with the term), float64 (terms,); 0 for terms of fewer than `min_items` items or of
+    more than the share `max_share`.
+
+    A term of one or two items is never too common.
+    """
+    counts = np.bincount(table.indices, minlength=table.shape[1])
+    share = counts / max(items, 1)
+    is_ignored = ((share > common) & (counts > 2)) | (counts < least)
+    return np.where(is_ignored, 0.0, -np.log(np.maximum(share, 1e-12)))
+
+
+def unit(table: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Scales rows to norm 1; zero rows stay zero."""
+    import scipy.sparse as sparse
+
+    norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
+    return (sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ table).tocsr()
+
+
+def unit_rows(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Scales rows to norm 1, as float32; zero rows stay zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.where(norms > 1e-12, vectors / np.maximum(norms, 1e-12), 0.0).astype(np.float32)
+
+
+def directions(matrix: sparse.csr_matrix, rank: int) -> tuple[Floats, Floats]:
+    """Returns (left singular vectors (rows, n_directions), singular values (n_directions,)), strongest first.
+
+    Large matrices use a randomized SVD with a fixed seed (Halko, Martinsson and Tropp, SIAM Review 2011, algorithm
+    4.4).
+    """
+    width = rank + _OVERSAMPLING
+    if width >= min(matrix.shape) or min(matrix.shape) <= _EXACT_SIZE:
+        left, values, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return left[:, :rank], values[:rank]
+    generator = rng.generator(rng.key(0, "neighbours", "directions"))
+    basis = np.linalg.qr(matrix @ generator.standard_normal((matrix.shape[1], width)))[0]
+    for _ in range(_POWER_ITERATIONS):
+        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
+    inner, values, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return (basis @ inner)[:, :rank], values[:rank]

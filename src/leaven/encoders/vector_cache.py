@@ -1,4 +1,4 @@
-"""Which vectors do we have already? Files by the hash of the model and of all that it read."""
+"""File cache of vectors, keyed by the hash of the model and its inputs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 Vectors = npt.NDArray[np.float32]
-_OF_A_MODEL = (".json", ".safetensors", ".bin", ".txt", ".model", ".pt", ".pth", ".pt2")
+_MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".model", ".pt", ".pth", ".pt2")
 
 
 def kept(folder: str, said: bytes, make: Callable[[], Vectors]) -> Vectors:
-    """The vectors that follow from these bytes: of a file of the folder, else made and kept there; "": only made."""
+    """Loads the vectors with this identity from the folder, or computes and saves them; folder "": only computes."""
     if not folder:
         return make()
     path = Path(folder) / f"{hashlib.blake2b(said, digest_size=16).hexdigest()}.npy"
@@ -24,17 +24,17 @@ def kept(folder: str, said: bytes, make: Callable[[], Vectors]) -> Vectors:
         with part.open("wb") as file:
             np.save(file, make(), allow_pickle=False)
         part.replace(path)
-    found: Vectors = np.load(path, allow_pickle=False)
-    return found
+    vectors: Vectors = np.load(path, allow_pickle=False)
+    return vectors
 
 
 def hash_of(place: Path) -> str:
-    """Of the bytes of a model's file, or of those of a folder that belong to one."""
+    """Returns the hash of a model's file, or of the model files in a folder."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-        if path.is_file() and (path == place or path.suffix in _OF_A_MODEL):
-            digest.update(path.name.encode() + b"\0")
-            with path.open("rb") as file:
+    for part in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if part.is_file() and (part == place or part.suffix in _MODEL_SUFFIXES):
+            digest.update(part.name.encode() + b"\0")
+            with part.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()

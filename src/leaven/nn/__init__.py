@@ -1,1 +1,1 @@
-"""Layers, losses, batches, and the one training loop of every net."""
+"""Networks, losses, batching and the shared training loop."""

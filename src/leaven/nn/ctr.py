@@ -1,4 +1,4 @@
-"""Which nets say whether a row is a positive, and how are they trained?"""
+"""Networks that predict click-through rates, and their training task."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from torch import Tensor, nn
 from leaven import rng
 from leaven.nn.training import Chance
 
-_LOOK_ROWS = 8192  # rows of one forward pass when nothing is learned
+_PREDICTION_ROWS = 8192  # rows of one forward pass without gradients
 
 
 @dataclass(frozen=True)
 class ClickShape:
-    """numbers: of a row; levels: codes of each category column, 0 not counted; embedding: width of a category;
-    hidden: widths of the layers; crosses: layers that multiply the input with itself; dropout: in hidden layers.
+    """Sizes of a CTR network.
+
+    n_numeric       numeric features of a row
+    cardinalities   codes of each categorical column, without 0
+    embedding_dim   width of a category embedding
+    hidden_sizes    widths of the deep layers
+    n_cross_layers  layers that multiply the input with itself
+    dropout         rate in the deep layers
     """
 
     numbers: int
@@ -34,29 +40,31 @@ class ClickShape:
 
     @property
     def width(self) -> int:
-        """Numbers and embeddings side by side."""
+        """Width of the concatenated numeric features and embeddings."""
         return self.numbers + self.embedding * len(self.levels)
 
 
 class ClickNet(nn.Module):
-    """Numbers and embedded categories through ReLU layers, beside cross layers where asked, to one logit.
+    """Deep ReLU network over numeric features and embedded categories, with optional parallel cross layers.
 
-    Cross layers as in DCN-V2 (Wang and others, WWW 2021, eq. 1, full matrix), parallel to the deep part.
+    Cross layers as in DCN-V2 (Wang and others, WWW 2021, eq. 1, full matrix). The output is one logit.
     """
 
     def __init__(self, shape: ClickShape, chance: torch.Generator) -> None:
         super().__init__()
         self.shape = shape
-        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # layer constructors draw from the global generator; weights are redrawn below
             self.tables = nn.ModuleList(nn.Embedding(count + 1, shape.embedding) for count in shape.levels)
             sizes = [shape.width, *shape.hidden]
             self.deep = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(sizes))
             self.crosses = nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(shape.crosses))
             self.last = nn.Linear(sizes[-1] + (shape.width if shape.crosses else 0), 1)
-        self._draw(chance)
+        self._draw_weights(chance)
 
     @torch.no_grad()
-    def _draw(self, chance: torch.Generator) -> None:
+    def _draw_weights(self, chance: torch.Generator) -> None:
         for table in self.tables:
             assert isinstance(table, nn.Embedding)
             table.weight.normal_(0.0, 0.05, generator=chance)
@@ -68,9 +76,9 @@ class ClickNet(nn.Module):
             layer.bias.zero_()
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        """(rows,): logits. numbers float32 (rows, numbers); codes int64 (rows, columns)."""
-        looked_up = [table(codes[:, place]) for place, table in enumerate(self.tables)]
-        start = torch.cat([numbers, *looked_up], dim=1)  # (rows, width)
+        """Returns logits, float32 (rows,). numbers float32 (rows, n_numeric); codes int64 (rows, columns)."""
+        embedded = [table(codes[:, column]) for column, table in enumerate(self.tables)]
+        start = torch.cat([numbers, *embedded], dim=1)  # (rows, input_width)
         x = start
         for layer in self.deep:
             x = F.dropout(F.relu(layer(x)), self.shape.dropout, self.training)
@@ -85,7 +93,7 @@ class ClickNet(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """numbers float32 (rows, numbers), codes int64 (rows, columns), label and weight float32 (rows,)."""
+    """Rows: numeric float32 (rows, n_numeric), codes int64 (rows, columns), label and weight float32 (rows,)."""
 
     numbers: Tensor
     codes: Tensor
@@ -100,51 +108,54 @@ class Table:
         label: npt.NDArray[np.float32],
         weight: npt.NDArray[np.float32],
     ) -> Table:
-        """Tensors over the arrays."""
-        wide = torch.from_numpy(codes.astype(np.int64))
-        return cls(torch.from_numpy(numbers), wide, torch.from_numpy(label.copy()), torch.from_numpy(weight.copy()))
+        """Builds the table from arrays."""
+        wide_codes = torch.from_numpy(codes.astype(np.int64))
+        return cls(
+            torch.from_numpy(numbers), wide_codes, torch.from_numpy(label.copy()), torch.from_numpy(weight.copy())
+        )
 
     def __len__(self) -> int:
         return len(self.label)
 
     def take(self, rows: Tensor | slice) -> Table:
-        """These rows."""
+        """Returns these rows."""
         return Table(self.numbers[rows], self.codes[rows], self.label[rows], self.weight[rows])
 
 
 class Batches(Sequence[Table]):
-    """The batches of an epoch, window by window: rows are mixed inside a window, of which one lies in memory.
+    """Batches of an epoch over windows of rows; rows are shuffled within a window, and one window is in memory.
 
-    windows  for each, how many rows it has and what gives them
-    key      the order of a window's rows follows from it and the window's place
+    windows  (row count, loader) of each window
+    key      together with the window's index determines the order of its rows
     """
 
     def __init__(self, windows: Sequence[tuple[int, Callable[[], Table]]], batch: int, key: int) -> None:
         self.windows, self.batch, self.key = windows, batch, key
         counts = [-(-rows // batch) for rows, _ in windows]
-        self._ends = np.cumsum([0, *counts])
-        self._open: tuple[int, Table, Tensor] | None = None
+        self._window_ends = np.cumsum([0, *counts])
+        self._current_window: tuple[int, Table, Tensor] | None = None
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._window_ends[-1])
 
-    def __getitem__(self, place: int) -> Table:  # type: ignore[override]
-        window = int(np.searchsorted(self._ends, place, side="right")) - 1
-        if self._open is None or self._open[0] != window:
+    def __getitem__(self, index: int) -> Table:  # type: ignore[override]
+        window = int(np.searchsorted(self._window_ends, index, side="right")) - 1
+        if self._current_window is None or self._current_window[0] != window:
             table = self.windows[window][1]()
-            # the first window keeps the key itself, so that one window is what a table in memory always was
+            # the first window uses the key itself, so that a single window equals a table in memory
             key = self.key if window == 0 else rng.key(self.key, "window", window)
             order = torch.from_numpy(rng.generator(key).permutation(len(table)))
-            self._open = (window, table, order)
-        _, table, order = self._open
-        first = (place - int(self._ends[window])) * self.batch
+            self._current_window = (window, table, order)
+        _, table, order = self._current_window
+        first = (index - int(self._window_ends[window])) * self.batch
         return table.take(order[first : first + self.batch])
 
 
 class Clicks:
-    """The task for `training.train`: weighted binary cross-entropy, soft labels allowed.
+    """Training task of a CTR network: weighted binary cross-entropy; soft labels are allowed.
 
-    epochs: (epoch, progress) -> its batches. `look` is minus the log loss on `valid`.
+    build_batches  (epoch, progress) -> batches of the epoch
+    validation     rows whose negative log loss is the validation score, or None
     """
 
     def __init__(
@@ -154,39 +165,39 @@ class Clicks:
         self.epochs, self.valid = epochs, valid
 
     def epoch(self, number: int, progress: float) -> Sequence[Table]:
-        """The batches of an epoch."""
+        """Returns the batches of an epoch."""
         return self.epochs(number, progress)
 
     def loss(self, net: nn.Module, batch: Table, chance: Chance) -> tuple[Tensor, int]:
-        """(weighted mean, rows); each process of several takes its share."""
-        mine = batch.take(slice(chance.rank, None, chance.world))
+        """Returns (weighted mean loss, rows); with several processes, each computes its share."""
+        own = batch.take(slice(chance.rank, None, chance.world))
         device = next(net.parameters()).device
-        numbers, codes = mine.numbers.to(device), mine.codes.to(device)
-        label, weight = mine.label.to(device), mine.weight.to(device)
+        numbers, codes = own.numbers.to(device), own.codes.to(device)
+        label, weight = own.label.to(device), own.weight.to(device)
         each = F.binary_cross_entropy_with_logits(net(numbers, codes), label, reduction="none")
-        return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(mine)
+        return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(own)
 
     def look(self, net: nn.Module) -> float | None:
-        """Minus the log loss on the rows to validate on."""
+        """Returns the negative log loss on the validation rows, or None without any."""
         if self.valid is None:
             return None
         return -float(losses(net, self.valid).mean())
 
 
 def losses(net: nn.Module, rows: Table) -> npt.NDArray[np.float64]:
-    """float64 (rows,): minus the logarithm of the chance that each row's label was given."""
+    """Returns the log loss of each row, float64 (rows,)."""
     each = F.binary_cross_entropy_with_logits(answers(net, rows), rows.label.double(), reduction="none")
-    found: npt.NDArray[np.float64] = each.numpy()
-    return found
+    log_losses: npt.NDArray[np.float64] = each.numpy()
+    return log_losses
 
 
 @torch.no_grad()
 def answers(net: nn.Module, rows: Table) -> Tensor:
-    """float64 (rows,): logits, on the CPU."""
+    """Returns logits on the CPU, float64 (rows,)."""
     device = next(net.parameters()).device
     net.eval()
     parts = [
         net(numbers.to(device), codes.to(device)).double().cpu()
-        for numbers, codes in zip(rows.numbers.split(_LOOK_ROWS), rows.codes.split(_LOOK_ROWS), strict=True)
+        for numbers, codes in zip(rows.numbers.split(_PREDICTION_ROWS), rows.codes.split(_PREDICTION_ROWS), strict=True)
     ]
     return torch.cat(parts)

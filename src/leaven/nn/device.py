@@ -1,4 +1,4 @@
-"""On which device, in which precision, in how many processes does a net train?"""
+"""Device, precision, processes and threads of training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import torch
 
 from leaven.errors import MissingExtra, SpecError
 
-_ALONE = 1 << 18
-"""Operations on no more numbers end before a second thread has woken: PyTorch wakes it for far fewer."""
-_lent = 0
-"""Threads that a part of a narrowed stretch may have back; 0 outside of one."""
+_SINGLE_THREAD_ELEMENTS = 1 << 18
+"""Smaller operations finish faster on one thread; PyTorch starts a second thread much earlier."""
+_restorable_threads = 0
+"""Threads that `restore_threads` may use inside `limit_threads`; 0 outside."""
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def fabric(device: str = "auto", precision: str = "auto") -> Any:
-    """Lightning Fabric over this process, or over all of them when torchrun started several.
+    """Returns Lightning Fabric for this process, or for all processes that torchrun started.
 
-    precision "auto": float32 on a CPU; bf16 where a GPU has it (on a CPU without it bf16 is slower than float32).
+    precision "auto": float32 on a CPU; bf16 on a GPU that supports it (on a CPU without support bf16 is slower).
 
-    Raises SpecError for a device or a precision that is not there; MissingExtra without lightning-fabric.
+    Raises SpecError for an unavailable device or precision; MissingExtra without lightning-fabric.
     """
     try:
         from lightning_fabric import Fabric
@@ -38,26 +38,31 @@ def fabric(device: str = "auto", precision: str = "auto") -> Any:
     if precision == "auto":
         precision = "bf16-mixed" if kind == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    many: dict[str, Any] = {"strategy": "ddp", "devices": local, "num_nodes": world // local} if world > 1 else {}
-    made = Fabric(accelerator=kind, precision=precision, **({"devices": 1} | many))
-    made.launch()
-    return made
+    if world > 1:
+        fabric = Fabric(accelerator=kind, precision=precision, strategy="ddp", devices=local, num_nodes=world // local)
+    else:
+        fabric = Fabric(accelerator=kind, precision=precision, devices=1)
+    fabric.launch()
+    return fabric
 
 
 def device_kind(device: str) -> str:
-    """ "cpu", "cuda" or "mps"; "auto" is the best that is there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    """Returns "cpu", "cuda" or "mps"; "auto" selects cuda if available, else the CPU.
+
+    Raises SpecError for an unknown or unavailable device.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return "cuda" if there["cuda"] else "cpu"
-    if device not in there:
-        raise SpecError("device", f"one of auto, {', '.join(there)}", repr(device), "")
-    if not there[device]:
-        raise SpecError("device", f"a machine with {device}", "none here", "write device = 'auto'")
+        return "cuda" if available["cuda"] else "cpu"
+    if device not in available:
+        raise SpecError("device", f"one of auto, {', '.join(available)}", repr(device), "")
+    if not available[device]:
+        raise SpecError("device", f"a machine with {device}", "none available", "set device = 'auto'")
     return device
 
 
 def halves_are_quick(device: str, precision: str) -> bool:
-    """Whether products of rounded numbers cost much less than those of float32, and "auto" may choose them."""
+    """Returns whether bfloat16 products are much faster than float32 ones and the precision allows them."""
     if precision == "32-true":
         return False
     if device_kind(device) == "cuda":
@@ -67,27 +72,27 @@ def halves_are_quick(device: str, precision: str) -> bool:
 
 @contextmanager
 def narrowed(numbers: int | None) -> Iterator[None]:
-    """One thread of PyTorch where its operations are on no more `numbers` than one does sooner; else as many as before.
+    """Limits PyTorch to one thread if its operations have few elements; otherwise changes nothing.
 
-    None: nobody knows how many. On one thread, results do not hang on how many there are.
+    None: the size is unknown. On one thread, results do not depend on the number of threads of the machine.
     """
-    global _lent
-    before, outer = torch.get_num_threads(), _lent
-    if numbers is not None and numbers <= _ALONE:
-        _lent = max(before, outer)
+    global _restorable_threads
+    before, outer = torch.get_num_threads(), _restorable_threads
+    if numbers is not None and numbers <= _SINGLE_THREAD_ELEMENTS:
+        _restorable_threads = max(before, outer)
         torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
-        _lent = outer
+        _restorable_threads = outer
 
 
 @contextmanager
 def widened() -> Iterator[None]:
-    """All threads again, for a large part of a narrowed stretch."""
+    """Restores all threads for a large operation inside `limit_threads`."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(before, _lent))
+    torch.set_num_threads(max(before, _restorable_threads))
     try:
         yield
     finally:
@@ -96,7 +101,7 @@ def widened() -> Iterator[None]:
 
 @contextmanager
 def rounded_products() -> Iterator[None]:
-    """Products of float32 matrices are of rounded numbers, summed in float32: bfloat16 on a CPU, TF32 on a GPU."""
+    """Rounds the inputs of float32 matrix products (bfloat16 on a CPU, TF32 on a GPU); sums stay in float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
@@ -106,8 +111,8 @@ def rounded_products() -> Iterator[None]:
 
 
 def peak_megabytes(device: torch.device) -> float:
-    """Most memory so far: of the GPU, or of this process."""
+    """Returns the peak memory so far, in MiB: of the GPU, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    units_per_mb = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_mb

@@ -1,7 +1,7 @@
-"""How is a net trained so that no single example shows in it? (DP-SGD)
+"""Differentially private stochastic gradient descent (DP-SGD).
 
-Abadi and others, CCS 2016, algorithm 1: each example takes part in a step by chance, its gradient is cut to a length,
-noise is added to the sum. Gradients of single examples come from `torch.func`; tied weights add up as they should.
+Abadi and others, CCS 2016, algorithm 1: each step samples examples at random, clips the gradient of each example and
+adds noise to the sum. Per-example gradients come from `torch.func`, which handles tied weights.
 """
 
 from __future__ import annotations
@@ -20,13 +20,19 @@ from leaven.progress import Tell, quiet
 
 Ints = npt.NDArray[np.int64]
 
-_TOGETHER = 32  # examples whose gradients are held at a time
+_CHUNK_EXAMPLES = 32  # examples whose gradients are in memory together
 
 
 @dataclass(frozen=True)
 class PrivateCourse:
-    """key: every draw follows from it; rate: chance of an example in a step; clip: longest gradient of one;
-    noise: standard deviation in units of `clip`; look_every: steps between records; tell: hears of every step."""
+    """Configuration of DP-SGD.
+
+    key                seeds all random draws
+    sampling_rate      probability that an example takes part in a step
+    max_gradient_norm  gradients of single examples are clipped to this norm
+    noise_multiplier   standard deviation of the noise in units of `max_gradient_norm`
+    record_every       steps between records of the training curve
+    """
 
     key: int
     steps: int
@@ -41,54 +47,54 @@ class PrivateCourse:
 def train(
     loss: nn.Module, examples: int, batch: Callable[[Ints], tuple[Tensor, ...]], course: PrivateCourse
 ) -> list[dict[str, float]]:
-    """Trains the parameters of `loss` in place; one record a look: step, mean loss of the examples that took part.
+    """Trains the parameters of `loss_module` in place; returns the curve: step, mean loss of the sampled examples.
 
-    loss   (tensors of one example) -> its loss
-    batch  indices of examples -> their tensors, stacked
+    loss_module  (tensors of one example) -> its loss
+    load_batch   indices of examples -> their stacked tensors
 
-    Raises FitError where the loss is no finite number. The losses of the records are for the eye of the trainer: they
-    are computed without noise, and must not be published beside the net.
+    Raises FitError if the loss is not finite. The recorded losses contain no noise and must not be published together
+    with the network.
     """
     optimizer = torch.optim.Adam(loss.parameters(), lr=course.learning_rate)
-    curve, seen = [], list[float]()
+    curve, recent = [], list[float]()
     for step in range(course.steps):
-        chosen = rng.generator(rng.key(course.key, "chosen", step)).random(examples) < course.rate
-        total, losses = _summed(loss, np.flatnonzero(chosen), batch, course.clip)
-        seen += losses
-        chance = torch.Generator().manual_seed(rng.key(course.key, "noise", step))
+        is_sampled = rng.generator(rng.key(course.key, "chosen", step)).random(examples) < course.rate
+        total, losses = _sum_clipped_gradients(loss, np.flatnonzero(is_sampled), batch, course.clip)
+        recent += losses
+        generator = torch.Generator().manual_seed(rng.key(course.key, "noise", step))
         for name, weights in loss.named_parameters():
-            drawn = torch.randn(weights.shape, generator=chance) * (course.noise * course.clip)
-            weights.grad = (total[name] + drawn) / (course.rate * examples)
+            noise = torch.randn(weights.shape, generator=generator) * (course.noise * course.clip)
+            weights.grad = (total[name] + noise) / (course.rate * examples)
         optimizer.step()
         course.tell(step + 1, course.steps, "training")
         if (step + 1) % course.look_every == 0 or step + 1 == course.steps:
-            if not np.isfinite(seen).all():
+            if not np.isfinite(recent).all():
                 raise FitError(f"training, step {step + 1}", "a finite loss", "none", "lower the learning rate")
-            curve.append({"step": float(step + 1), "loss": float(np.mean(seen)) if seen else float("nan")})
-            seen = []
+            curve.append({"step": float(step + 1), "loss": float(np.mean(recent)) if recent else float("nan")})
+            recent = []
     return curve
 
 
-def _summed(
-    loss: nn.Module, chosen: Ints, batch: Callable[[Ints], tuple[Tensor, ...]], clip: float
+def _sum_clipped_gradients(
+    loss: nn.Module, indices: Ints, batch: Callable[[Ints], tuple[Tensor, ...]], clip: float
 ) -> tuple[dict[str, Tensor], list[float]]:
-    """(sum of the cut gradients by parameter, losses)."""
-    held = {name: weights.detach() for name, weights in loss.named_parameters()}
-    total = {name: torch.zeros_like(weights) for name, weights in held.items()}
+    """Returns (sum of the clipped gradients by parameter, losses)."""
+    parameters = {name: weights.detach() for name, weights in loss.named_parameters()}
+    total = {name: torch.zeros_like(weights) for name, weights in parameters.items()}
     losses: list[float] = []
 
-    def of_one(weights: dict[str, Tensor], *example: Tensor) -> Tensor:
-        found: Tensor = torch.func.functional_call(loss, weights, example)
-        return found
+    def compute_loss(weights: dict[str, Tensor], *example: Tensor) -> Tensor:
+        value: Tensor = torch.func.functional_call(loss, weights, example)
+        return value
 
-    for first in range(0, len(chosen), _TOGETHER):
-        tensors = batch(chosen[first : first + _TOGETHER])
-        each = torch.func.vmap(torch.func.grad_and_value(of_one), in_dims=(None, *[0] * len(tensors)))
+    for first in range(0, len(indices), _CHUNK_EXAMPLES):
+        tensors = batch(indices[first : first + _CHUNK_EXAMPLES])
+        differentiate = torch.func.vmap(torch.func.grad_and_value(compute_loss), in_dims=(None, *[0] * len(tensors)))
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            gradients, values = each(held, *tensors)
-        lengths = torch.stack([one.flatten(1).norm(dim=1) for one in gradients.values()]).norm(dim=0)
-        factor = (clip / lengths.clamp(min=1e-12)).clamp(max=1.0)
-        for name, one in gradients.items():
-            total[name] += torch.tensordot(factor, one, dims=1)
+            gradients, values = differentiate(parameters, *tensors)
+        norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients.values()]).norm(dim=0)
+        factor = (clip / norms.clamp(min=1e-12)).clamp(max=1.0)
+        for name, gradient in gradients.items():
+            total[name] += torch.tensordot(factor, gradient, dims=1)
         losses += values.tolist()
     return total, losses

@@ -1,4 +1,4 @@
-"""What does a picture show: which product or category, and as which vector does it stand for itself?"""
+"""Small convolutional classifier of catalog images, whose features serve as image embeddings."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from leaven.nn.training import Chance, Course, train
 from leaven.progress import Tell, quiet
 
 Views = Callable[[Pictures, npt.NDArray[np.uint64]], Pictures]
-"""Changes pictures, by a key each: what a step sees instead of them."""
-_CHUNK = 256  # pictures of one forward pass, always: the same vectors whatever else is asked
+"""(images, uint64 row keys) -> augmented images."""
+_CHUNK = 256  # images of every forward pass, padded: vectors do not depend on the batch
 _FILE = "pictures.safetensors"
 
 
 @dataclass(frozen=True)
 class PictureShape:
-    """classes: how many there are to tell apart; widths: channels of each halving of the sides."""
+    """n_classes: output classes; widths: channels of each stride-2 convolution; dropout: before the output layer."""
 
     classes: int
     widths: tuple[int, ...] = (32, 64, 128)
@@ -35,11 +35,11 @@ class PictureShape:
 
     def __post_init__(self) -> None:
         if self.classes < 2 or not self.widths:
-            raise SpecError("pictures.classes", "two classes and one width at least", repr(self), "")
+            raise SpecError("pictures.classes", "at least two classes and one width", repr(self), "")
 
 
 class PictureNet(nn.Module):
-    """Convolutions that halve the sides, a mean over what is left, one layer to the classes."""
+    """Stride-2 convolutions, global average pooling and a linear classification layer."""
 
     def __init__(self, shape: PictureShape, generator: torch.Generator) -> None:
         super().__init__()
@@ -58,18 +58,18 @@ class PictureNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def vectors(self, pixels: Tensor) -> Tensor:
-        """float32 (n, widths[-1]) of uint8 (n, height, width, 3)."""
+        """Returns features, float32 (n, widths[-1]), of uint8 (n, height, width, 3)."""
         scaled = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1  # (n, 3, height, width)
         return self.body(scaled).mean(dim=(2, 3))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """float32 (n, classes): logits."""
+        """Returns logits, float32 (n, n_classes)."""
         return self.head(self.dropout(self.vectors(pixels)))
 
 
 @dataclass(frozen=True)
 class PictureTraining:
-    """How the classifier is trained. key: every draw follows from it; steps, batch, learning_rate of the optimiser."""
+    """Training configuration. key: seeds all random draws; steps, batch_size, learning_rate: of AdamW."""
 
     key: int
     steps: int = 600
@@ -81,44 +81,43 @@ class PictureTraining:
 
 @dataclass(frozen=True, eq=False)
 class PictureEncoder:
-    """A trained classifier of a catalogue's own pictures."""
+    """A trained image classifier."""
 
     net: PictureNet
     facts: dict[str, Any]
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """float32 (pictures, width): a vector a picture of uint8 (pictures, height, width, 3), for distances."""
-        return self._through(self.net.vectors, pixels, self.net.shape.widths[-1])
+        """Returns an embedding of each image, float32 (n, widths[-1]), from uint8 (n, height, width, 3)."""
+        return self._compute_in_chunks(self.net.vectors, pixels, self.net.shape.widths[-1])
 
     def chances(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """float32 (pictures, classes): probabilities."""
-        return self._through(lambda part: self.net(part).softmax(dim=1), pixels, self.net.shape.classes)
+        """Returns class probabilities, float32 (n, n_classes)."""
+        return self._compute_in_chunks(lambda part: self.net(part).softmax(dim=1), pixels, self.net.shape.classes)
 
-    def _through(
-        self, work: Callable[[Tensor], Tensor], pixels: npt.NDArray[np.uint8], width: int
+    def _compute_in_chunks(
+        self, compute: Callable[[Tensor], Tensor], pixels: npt.NDArray[np.uint8], width: int
     ) -> npt.NDArray[np.float32]:
-        made = np.empty((len(pixels), width), np.float32)
+        outputs = np.empty((len(pixels), width), np.float32)
         with torch.no_grad():
             for low in range(0, len(pixels), _CHUNK):
                 part = np.zeros((_CHUNK, *pixels.shape[1:]), np.uint8)
                 part[: len(pixels) - low] = pixels[low : low + _CHUNK]
-                found = work(torch.from_numpy(part)).numpy()
-                made[low : low + _CHUNK] = found[: len(pixels) - low]
-        return made
+                outputs[low : low + _CHUNK] = compute(torch.from_numpy(part)).numpy()[: len(pixels) - low]
+        return outputs
 
     def save(self, folder: Path) -> None:
-        """Weights and shape in one file."""
-        said = {"shape": asdict(self.net.shape), "facts": self.facts}
-        checkpoint.write(folder / _FILE, self.net.state_dict(), said)
+        """Saves weights and configuration in one file."""
+        metadata = {"shape": asdict(self.net.shape), "facts": self.facts}
+        checkpoint.write(folder / _FILE, self.net.state_dict(), metadata)
 
     @classmethod
     def load(cls, folder: Path) -> PictureEncoder:
-        """What `save` wrote; DataError where it is not there."""
-        tensors, said = checkpoint.read(folder / _FILE)
-        shape = said["shape"] | {"widths": tuple(said["shape"]["widths"])}
+        """Loads a saved classifier. Raises DataError if the file is missing."""
+        tensors, metadata = checkpoint.read(folder / _FILE)
+        shape = metadata["shape"] | {"widths": tuple(metadata["shape"]["widths"])}
         net = PictureNet(PictureShape(**shape), torch.Generator().manual_seed(0))
         net.load_state_dict(tensors)
-        return cls(net.eval(), said["facts"])
+        return cls(net.eval(), metadata["facts"])
 
 
 def learn(
@@ -128,15 +127,15 @@ def learn(
     views: Views | None = None,
     shape: PictureShape | None = None,
 ) -> PictureEncoder:
-    """A classifier from pictures and int64 (pictures,) classes from 0; in each step it sees `views` of a batch.
+    """Trains a classifier on images and classes, int64 (images,) from 0, with `augment` applied to every batch.
 
-    Raises FitError where there is nothing to tell apart, or the loss is no number.
+    Raises FitError for fewer than two classes, or if the loss is not finite.
     """
     if len(np.unique(classes)) < 2:
-        raise FitError("pictures", "pictures of two classes at least", f"{len(np.unique(classes))}", "")
-    chosen = shape or PictureShape(int(classes.max()) + 1)
-    net = PictureNet(chosen, torch.Generator().manual_seed(rng.key(training.key, "begin")))
-    course = Course(
+        raise FitError("pictures", "images of at least two classes", f"{len(np.unique(classes))}", "")
+    shape = shape or PictureShape(int(classes.max()) + 1)
+    net = PictureNet(shape, torch.Generator().manual_seed(rng.key(training.key, "begin")))
+    trainer_config = Course(
         key=training.key,
         steps=training.steps,
         learning_rate=training.learning_rate,
@@ -145,13 +144,13 @@ def learn(
         precision="32-true",
         tell=training.tell,
     )
-    outcome = train(_Classes(net, pictures, classes, training, views), course)
+    outcome = train(_ClassificationTask(net, pictures, classes, training, views), trainer_config)
     return PictureEncoder(net, outcome.facts | {"loss": outcome.curve[-1]["loss"]})
 
 
 @dataclass(eq=False)
-class _Classes:
-    """Cross-entropy of drawn batches."""
+class _ClassificationTask:
+    """Training task: cross-entropy of random batches."""
 
     net: nn.Module
     pictures: Pictures
@@ -160,21 +159,21 @@ class _Classes:
     views: Views | None
 
     def epoch(self, number: int, progress: float) -> Sequence[npt.NDArray[np.int64]]:
-        """All pictures in an order of the epoch's own; a last batch that is too small is left out."""
+        """Returns batches of equal size in an order specific to the epoch; a smaller last batch is dropped."""
         order = rng.generator(rng.key(self.training.key, "order", number)).permutation(len(self.pictures))
         size = min(self.training.batch, len(order))
         return [order[low : low + size] for low in range(0, len(order) - size + 1, size)]
 
     def loss(self, net: nn.Module, batch: npt.NDArray[np.int64], chance: Chance) -> tuple[Tensor, int]:
-        """Mean over the batch."""
+        """Returns (mean cross-entropy of the batch, images)."""
         part = self.pictures.take(batch)
         if self.views is not None:
             part = self.views(part, rng.row_keys(chance.key, batch.astype(np.uint64)))
         device = next(net.parameters()).device
         logits = net(torch.from_numpy(np.array(part.pixels)).to(device))
-        wanted = torch.from_numpy(self.classes[batch]).to(device)
-        return nn.functional.cross_entropy(logits, wanted), len(batch)
+        targets = torch.from_numpy(self.classes[batch]).to(device)
+        return nn.functional.cross_entropy(logits, targets), len(batch)
 
     def look(self, net: nn.Module) -> float | None:
-        """Nothing is looked at: all arms take the same steps."""
+        """Returns None: all variants train for the same number of steps."""
         return None

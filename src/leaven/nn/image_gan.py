@@ -1,4 +1,4 @@
-"""How do two nets learn from each other to draw pictures: as the formula was written, and so that it is stable?"""
+"""Generative adversarial network for images, with the original and two stabilized losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOSSES = ("as_written", "non_saturating", "relativistic")
 
 @dataclass(frozen=True)
 class GanShape:
-    """loss: one of LOSSES; penalty: γ of R1 and R2, with `relativistic`; augment: both sides are augmented."""
+    """loss: one of LOSSES; penalty: γ of R1 and R2 for `relativistic`; augment: augment real and synthetic images."""
 
     stack: StackShape
     loss: str
@@ -27,7 +27,7 @@ class GanShape:
 
 
 class Critic(nn.Module):
-    """float (n,): how real pictures of these classes are, before a sigmoid (Miyato and Koyama's projection)."""
+    """Critic: logits (n,) that images of these classes are real (projection of Miyato and Koyama, 2018)."""
 
     def __init__(self, shape: StackShape) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Critic(nn.Module):
         self.classes = nn.Embedding(shape.classes + 1, self.down.out) if shape.classes else None
 
     def forward(self, pictures: Tensor, codes: Tensor) -> Tensor:
-        """(n,): logits."""
+        """Returns logits, float (n,)."""
         features = self.down(pictures)
         logits = self.head(features)[:, 0]
         if self.classes is not None:
@@ -45,10 +45,9 @@ class Critic(nn.Module):
 
 
 class Gan(nn.Module):
-    """Generator, critic, and the generator's running mean, which draws the samples.
+    """Generator, critic, and the averaged generator that draws samples.
 
-    Both sides learn in one step: the critic from pictures that it takes as given, the generator through a critic whose
-    weights it takes as given.
+    One step trains both: the critic on detached synthetic images, the generator through a critic with detached weights.
     """
 
     def __init__(self, shape: GanShape, generator: torch.Generator) -> None:
@@ -61,69 +60,68 @@ class Gan(nn.Module):
 
     @property
     def noise(self) -> int:
-        """Numbers of a picture."""
+        """Width of the latent vector."""
         return self.shape.stack.noise
 
     def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
-        """Noise (n, noise), and what augments both sides (2, n, 8) in 0 … 1."""
+        """Draws noise (n, noise) and uniforms (2, n, 8) for the augmentation of real and synthetic images."""
         noise = torch.randn(count, self.noise, generator=chance)
         return noise, torch.rand(2, count, 8, generator=chance)
 
     def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
-        """By the generator's running mean."""
-        made: Tensor = self.mean.net(noise, codes)
-        return made
+        """Generates images with the averaged generator."""
+        images: Tensor = self.mean.net(noise, codes)
+        return images
 
     def forward(self, real: Tensor, codes: Tensor, noise: Tensor, lots: Tensor) -> Tensor:
-        """Loss of both sides. real (n, 3, s, s), codes (n,), noise (n, noise), lots (2, n, 8) in 0 … 1."""
+        """Returns the sum of both losses. real (n, 3, s, s), codes (n,), noise (n, noise), uniforms (2, n, 8)."""
         if self.training:
             self.mean.follow(self.maker)
-        made = self.maker(noise, codes)
+        fake = self.maker(noise, codes)
         if self.shape.augment:
-            real, made = augmented(real, lots[0]), augmented(made, lots[1])
+            real, fake = augmented(real, lots[0]), augmented(fake, lots[1])
         frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
-        fooled = functional_call(self.critic, frozen, (made, codes))
+        fake_logits = functional_call(self.critic, frozen, (fake, codes))
         if self.shape.loss == "relativistic":
-            return self._relativistic(real, made, fooled, codes, frozen)
-        of_real, of_made = self.critic(real, codes), self.critic(made.detach(), codes)
-        critic = softplus(-of_real).mean() + softplus(of_made).mean()  # -log D(x) - log(1 - D(G(z)))
-        written = self.shape.loss == "as_written"
-        maker = -softplus(fooled).mean() if written else softplus(-fooled).mean()  # log(1 - D(G(z))), or -log D(G(z))
-        return critic + maker
+            return self._compute_relativistic_loss(real, fake, fake_logits, codes, frozen)
+        on_real, on_fake = self.critic(real, codes), self.critic(fake.detach(), codes)
+        critic_loss = softplus(-on_real).mean() + softplus(on_fake).mean()  # -log D(x) - log(1 - D(G(z)))
+        if self.shape.loss == "as_written":
+            return critic_loss - softplus(fake_logits).mean()  # log(1 - D(G(z)))
+        return critic_loss + softplus(-fake_logits).mean()  # -log D(G(z))
 
-    def _relativistic(self, real: Tensor, made: Tensor, fooled: Tensor, codes: Tensor, frozen: Any) -> Tensor:
-        """Pairs of a real and a made picture, both gradients held short (Huang and others, R3GAN, NeurIPS 2024)."""
-        seen, drawn = real.detach().requires_grad_(True), made.detach().requires_grad_(True)
-        of_real, of_made = self.critic(seen, codes), self.critic(drawn, codes)
+    def _compute_relativistic_loss(
+        self, real: Tensor, fake: Tensor, fake_logits: Tensor, codes: Tensor, frozen: Any
+    ) -> Tensor:
+        """Returns the relativistic loss with R1 and R2 penalties (Huang and others, R3GAN, NeurIPS 2024)."""
+        real_input, fake_input = real.detach().requires_grad_(True), fake.detach().requires_grad_(True)
+        on_real, on_fake = self.critic(real_input, codes), self.critic(fake_input, codes)
         with torch.no_grad():
             target = functional_call(self.critic, frozen, (real, codes))
-        slopes = torch.autograd.grad(of_real.sum() + of_made.sum(), [seen, drawn], create_graph=True)
+        slopes = torch.autograd.grad(on_real.sum() + on_fake.sum(), [real_input, fake_input], create_graph=True)
         penalty = sum(slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes)
-        critic = softplus(of_made - of_real).mean() + self.shape.penalty / 2 * penalty
-        return critic + softplus(target - fooled).mean()
+        critic_loss = softplus(on_fake - on_real).mean() + self.shape.penalty / 2 * penalty
+        return critic_loss + softplus(target - fake_logits).mean()
 
 
 def augmented(pictures: Tensor, lots: Tensor) -> Tensor:
-    """Brightness, saturation, contrast, a shift and a hole; gradients pass (Zhao and others, DiffAugment, 2020).
-
-    lots (n, 8) in 0 … 1.
-    """
+    """Changes colors, shifts and cuts out (DiffAugment, Zhao and others, 2020). draws: uniforms (n, 8)."""
     side = pictures.shape[2]
     share = lots[:, :, None, None, None]  # (n, 8, 1, 1, 1)
     pictures = pictures + (share[:, 0] - 0.5)
-    grey = pictures.mean(dim=1, keepdim=True)
-    pictures = grey + (pictures - grey) * (2 * share[:, 1])
-    middle = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    pictures = middle + (pictures - middle) * (0.5 + share[:, 2])
-    reach = max(side // 8, 1)
-    moves = (lots[:, 3:5] * (2 * reach + 1)).long() - reach
+    gray = pictures.mean(dim=1, keepdim=True)
+    pictures = gray + (pictures - gray) * (2 * share[:, 1])
+    mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
+    pictures = mean + (pictures - mean) * (0.5 + share[:, 2])
+    max_shift = max(side // 8, 1)
+    shifts = (lots[:, 3:5] * (2 * max_shift + 1)).long() - max_shift
     steps = torch.arange(side, device=pictures.device)
-    padded = nn.functional.pad(pictures, (1, 1, 1, 1))  # what comes in is grey
-    down = (steps + moves[:, :1] + 1).clamp(0, side + 1)[:, :, None]  # (n, side, 1)
-    across = (steps + moves[:, 1:] + 1).clamp(0, side + 1)[:, None, :]
-    row = torch.arange(len(pictures), device=pictures.device)[:, None, None]
-    pictures = padded.permute(0, 2, 3, 1)[row, down, across].permute(0, 3, 1, 2)
-    hole = side // 2
-    begin = (lots[:, 5:7] * (side + 1)).long() - hole // 2
-    inside = (steps >= begin[:, :, None]) & (steps < begin[:, :, None] + hole)  # (n, 2, side)
+    padded = nn.functional.pad(pictures, (1, 1, 1, 1))  # the border is filled with gray
+    rows = (steps + shifts[:, :1] + 1).clamp(0, side + 1)[:, :, None]  # (n, side, 1)
+    columns = (steps + shifts[:, 1:] + 1).clamp(0, side + 1)[:, None, :]
+    image = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    pictures = padded.permute(0, 2, 3, 1)[image, rows, columns].permute(0, 3, 1, 2)
+    cutout = side // 2
+    begin = (lots[:, 5:7] * (side + 1)).long() - cutout // 2
+    inside = (steps >= begin[:, :, None]) & (steps < begin[:, :, None] + cutout)  # (n, 2, side)
     return pictures * ~(inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]

@@ -1,4 +1,4 @@
-"""How is a picture put into a few numbers and drawn from them again, so that other numbers draw other pictures?"""
+"""Variational autoencoder for images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from leaven.nn.conv_blocks import Down, StackShape, Up, start
 
-_LEAST = 1e-5  # variance: below half a level of 255
+_MIN_VARIANCE = 1e-5  # of a pixel: below half a level of 255
 LOSSES = ("as_written", "learned_variance")
 
 
 class Vae(nn.Module):
-    """Encoder and decoder (Kingma and Welling, 2014), both told the class."""
+    """Encoder and decoder (Kingma and Welling, 2014), both conditioned on the class."""
 
     variance: Tensor
 
@@ -25,39 +25,41 @@ class Vae(nn.Module):
         self.classes = nn.Embedding(shape.classes + 1, self.down.out) if shape.classes else None
         self.head = nn.Linear(self.down.out, 2 * shape.noise)
         start(self, generator)
-        nn.init.zeros_(self.head.weight)  # every picture begins at the prior
-        self.register_buffer("variance", torch.ones(()))  # of a pixel about what is drawn, in the last batch
+        nn.init.zeros_(self.head.weight)  # every posterior starts at the prior
+        self.register_buffer("variance", torch.ones(()))  # of a pixel around its reconstruction, in the last batch
 
     @property
     def noise(self) -> int:
-        """Numbers of a picture."""
+        """Width of the latent vector."""
         return self.shape.noise
 
     def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
-        """Noise (n, noise)."""
+        """Draws noise (n, noise)."""
         return (torch.randn(count, self.noise, generator=chance),)
 
     def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
-        """By the decoder, from the prior."""
-        made: Tensor = self.maker(noise, codes)
-        return made
+        """Decodes latent vectors drawn from the prior."""
+        images: Tensor = self.maker(noise, codes)
+        return images
 
     def encoded(self, pictures: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, noise) twice: mean, and logarithm of the variance."""
+        """Returns mean and log-variance of the posterior, each (n, noise)."""
         features = self.down(pictures)
         if self.classes is not None:
             features = features + self.classes(codes)
-        mean, spread = self.head(features).chunk(2, dim=1)
-        return mean, spread.clamp(-10, 10)
+        mean, log_variance = self.head(features).chunk(2, dim=1)
+        return mean, log_variance.clamp(-10, 10)
 
     def forward(self, real: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
-        """Mean loss a picture. real (n, 3, s, s), codes (n,), noise (n, noise) of the standard normal law."""
-        mean, spread = self.encoded(real, codes)
-        made = self.maker(mean + noise * (spread / 2).exp(), codes)
-        apart = (made - real).square().flatten(1).sum(dim=1)
-        if self.loss == "learned_variance":  # the best one for the batch, put in (Rybkin and others, 2021, equation 6)
-            variance = (apart.mean() / real[0].numel()).clamp(min=_LEAST)
+        """Returns the mean loss per image. real (n, 3, s, s), codes (n,), standard normal noise (n, noise)."""
+        mean, log_variance = self.encoded(real, codes)
+        decoded = self.maker(mean + noise * (log_variance / 2).exp(), codes)
+        error = (decoded - real).square().flatten(1).sum(dim=1)
+        if (
+            self.loss == "learned_variance"
+        ):  # optimal for the batch, in closed form (Rybkin and others, 2021, equation 6)
+            variance = (error.mean() / real[0].numel()).clamp(min=_MIN_VARIANCE)
             self.variance.copy_(variance.detach())
-            apart = real[0].numel() / 2 * (2 * math.pi * math.e * variance).log()
-        beside = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(dim=1)  # KL to the standard normal law
-        return (apart + beside).mean()
+            error = real[0].numel() / 2 * (2 * math.pi * math.e * variance).log()
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)  # to the standard normal
+        return (error + kl).mean()

@@ -1,7 +1,7 @@
-"""How wrong was the guess of the next item, and what is its gradient, at what cost?
+"""Losses of next-item prediction with low memory use.
 
-The softmax losses are one function: the positive's logit against a set of others. Its gradient is computed while
-the logits are at hand, a few hundred rows at a time, so that they are never all in memory.
+The softmax losses are one function: the positive's logit against a set of candidates. The gradient is computed in the
+forward pass, a few hundred rows at a time, so that the logits are never all in memory.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from torch import Tensor
 
 from leaven.nn import device
 
-_CELLS = 1 << 21  # logits held at a time: 8 MB
-_STRIDE = 32  # rows of a product are a multiple of it: a CPU compiles one anew for each number of rows
-_SAFE = 40.0  # exp of it, summed over any catalogue, is finite in float32, and 1 / exp of it is not 0
+_MAX_LOGITS = 1 << 21  # in memory: 8 MB
+_ROW_MULTIPLE = 32  # rows of a product: a CPU compiles a kernel for each number of rows
+_SAFE_LOGIT = 40.0  # its exp, summed over any catalog, is finite in float32, and 1 / exp is not 0
 
 
-class _Against(torch.autograd.Function):
-    """sum of weight * (log(exp(positive) + sum of exp(others)) - positive), gradients ready after the forward pass."""
+class _SoftmaxLoss(torch.autograd.Function):
+    """sum of weight * (log(exp(positive) + sum of exp(candidates)) - positive); forward also computes gradients."""
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Tensor:
-        """given: as `_summed` takes them."""
-        found, total = _summed(*given)
-        ctx.save_for_backward(*found)
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        """inputs: the arguments of `_compute_loss_and_gradients`."""
+        gradients, total = _compute_loss_and_gradients(*inputs)
+        ctx.save_for_backward(*gradients)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        of_states, of_others, of_positive = ctx.saved_tensors
-        return above[0] * of_states, above[0] * of_others, above[0] * of_positive, None, None, None, None
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        state_gradient, candidate_gradient, positive_gradient = ctx.saved_tensors
+        scale = upstream[0]
+        return scale * state_gradient, scale * candidate_gradient, scale * positive_gradient, None, None, None, None
 
 
-def _summed(
+def _compute_loss_and_gradients(
     states: Tensor,
     others: Tensor,
     positive: Tensor,
@@ -45,70 +46,72 @@ def _summed(
     hits: Tensor,
     half: bool,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-    """((gradients of states, of others, of the positives' logits), the loss)."""
+    """Returns ((gradients of states, of candidates, of the positives' logits), the loss)."""
     count = len(states)
-    states, positive, weight = (_filled(one) for one in (states, positive, weight))
-    rows = min(max(_CELLS // max(len(others), 1) // _STRIDE * _STRIDE, _STRIDE), len(states))
-    room = _room(rows, others)
-    of_states, of_others = torch.empty_like(states), torch.zeros_like(others)
-    of_positive, total = torch.empty_like(positive), positive.new_zeros(())
-    shift = _reach(states, others, bias) > _SAFE
+    states, positive, weight = (_pad_rows(tensor) for tensor in (states, positive, weight))
+    rows = min(max(_MAX_LOGITS // max(len(others), 1) // _ROW_MULTIPLE * _ROW_MULTIPLE, _ROW_MULTIPLE), len(states))
+    buffer = _allocate_logits(rows, others)
+    state_gradient, candidate_gradient = torch.empty_like(states), torch.zeros_like(others)
+    positive_gradient, total = torch.empty_like(positive), positive.new_zeros(())
+    needs_shift = _bound_logits(states, others, bias) > _SAFE_LOGIT
     edges = torch.searchsorted(hits[0].contiguous(), torch.arange(0, len(states) + rows, rows, device=hits.device))
-    left, right = _in_three(states, others) if half else (states, others)
+    left, right = _split_for_bfloat16(states, others) if half else (states, others)
     with device.rounded_products() if half else nullcontext():
-        for nth, low in enumerate(range(0, len(states), rows)):
+        for chunk, low in enumerate(range(0, len(states), rows)):
             part = slice(low, low + rows)
-            out = None if room is None else room[: len(states[part])]
-            pair = left[part], right.T
-            logits = torch.mm(*pair, out=out) if bias is None else torch.addmm(bias, *pair, out=out)
-            own = hits[:, edges[nth] : edges[nth + 1]]
-            logits[own[0] - low, own[1]] = -torch.inf
-            top = torch.maximum(logits.amax(1), positive[part]) if shift else torch.zeros_like(positive[part])
-            share = (logits.sub_(top[:, None]) if shift else logits).exp_()
-            of_row = (positive[part] - top).exp()
-            mass = share.sum(1) + of_row
+            out = None if buffer is None else buffer[: len(states[part])]
+            if bias is None:
+                logits = torch.mm(left[part], right.T, out=out)
+            else:
+                logits = torch.addmm(bias, left[part], right.T, out=out)
+            masked = hits[:, edges[chunk] : edges[chunk + 1]]
+            logits[masked[0] - low, masked[1]] = -torch.inf
+            top = torch.maximum(logits.amax(1), positive[part]) if needs_shift else torch.zeros_like(positive[part])
+            share = (logits.sub_(top[:, None]) if needs_shift else logits).exp_()
+            positive_exp = (positive[part] - top).exp()
+            mass = share.sum(1) + positive_exp
             total += (weight[part] * (mass.log() + top - positive[part])).sum()
             scale = weight[part] / mass
-            of_positive[part] = of_row * scale - weight[part]
-            of_states[part] = (share @ others).to(states.dtype) * scale[:, None]
+            positive_gradient[part] = positive_exp * scale - weight[part]
+            state_gradient[part] = (share @ others).to(states.dtype) * scale[:, None]
             scaled = states[part] * scale[:, None]
-            if room is None:
-                of_others += share.T @ scaled
+            if buffer is None:
+                candidate_gradient += share.T @ scaled
             else:
-                of_others.addmm_(share.T, scaled)
-    return (of_states[:count], of_others, of_positive[:count]), total
+                candidate_gradient.addmm_(share.T, scaled)
+    return (state_gradient[:count], candidate_gradient, positive_gradient[:count]), total
 
 
-def _filled(lines: Tensor) -> Tensor:
-    """With zeros up to a full stride of lines; a state of weight 0 adds nothing."""
-    return F.pad(lines, (*(0, 0) * (lines.dim() - 1), 0, -len(lines) % _STRIDE))
+def _pad_rows(rows: Tensor) -> Tensor:
+    """Pads with zero rows to a multiple of `_ROW_MULTIPLE`; a state of weight 0 adds nothing."""
+    return F.pad(rows, (*(0, 0) * (rows.dim() - 1), 0, -len(rows) % _ROW_MULTIPLE))
 
 
-def _room(rows: int, others: Tensor) -> Tensor | None:
-    """Memory for the logits of some rows that the next ones use again, where a CPU would ask for new one."""
+def _allocate_logits(rows: int, others: Tensor) -> Tensor | None:
+    """Allocates a reusable buffer for logits on a CPU, where every product would allocate memory; None elsewhere."""
     if others.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return None
     return others.new_empty((rows, len(others)))
 
 
-def _in_three(states: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Lines three times as long whose products, rounded to bfloat16, are those of states and others as they are.
+def _split_for_bfloat16(states: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns rows of three times the width whose bfloat16 products approximate the float32 products.
 
-    a · b is near(a) · near(b) + rest(a) · near(b) + near(a) · rest(b), but for the product of both rests and what
-    rounding takes from a rest: a logit is right to 1e-4 instead of 3e-2, for less than float32 costs.
+    a · b = near(a) · near(b) + rest(a) · near(b) + near(a) · rest(b), without the product of both rests and the
+    rounding of each rest: logits are accurate to 1e-4 instead of 3e-2, at a lower cost than float32.
     """
-    (near, rest), (other_near, other_rest) = (_apart(lines) for lines in (states, others))
+    (near, rest), (other_near, other_rest) = (_split_rounding(rows) for rows in (states, others))
     return torch.cat([near, rest, near], 1), torch.cat([other_near, other_near, other_rest], 1)
 
 
-def _apart(lines: Tensor) -> tuple[Tensor, Tensor]:
-    """(what bfloat16 holds of the numbers, what that leaves)."""
-    near = lines.bfloat16().to(lines.dtype)
-    return near, lines - near
+def _split_rounding(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns (values rounded to bfloat16, remainders)."""
+    near = rows.bfloat16().to(rows.dtype)
+    return near, rows - near
 
 
-def _reach(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
-    """No logit is larger in size: the product of the longest vectors, and the largest bias."""
+def _bound_logits(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
+    """Returns an upper bound of the absolute logits: product of the largest norms, plus the largest bias."""
     longest = states.norm(dim=1).amax() * others.norm(dim=1).amax()
     return float(longest if bias is None else longest + bias.abs().amax())
 
@@ -122,22 +125,25 @@ def against(
     bias: Tensor | None = None,
     half: bool = False,
 ) -> Tensor:
-    """Summed softmax cross-entropy of each state's positive against all `others`.
+    """Returns the summed softmax cross-entropy of each state's positive against all candidates.
 
-    states, positives float32 (targets, width), logits are their dot products; others float32 (n, width); weight
-    float32 (targets,); hits int64 (2, pairs), ascending in the first line: pairs (target, other) to leave out, because
-    that other is the target itself; bias float32 (n,) is added to the others' logits. half: products are of
-    numbers that bfloat16 holds, summed in float32; logits stay right to 1e-4, gradients to 1 %.
+    states, positives  float32 (targets, width); logits are their dot products
+    candidates         float32 (n, width)
+    weight             float32 (targets,)
+    masked_pairs       int64 (2, pairs), ascending in the first row: (target, candidate) to exclude because the
+                       candidate is the target itself
+    bias               float32 (n,), added to the candidates' logits
+    use_bfloat16       bfloat16 products summed in float32: logits accurate to 1e-4, gradients to 1 %
     """
     positive = (states * positives).sum(1)
-    loss: Tensor = _Against.apply(states, others, positive, bias, weight, hits, half)
+    loss: Tensor = _SoftmaxLoss.apply(states, others, positive, bias, weight, hits, half)
     return loss
 
 
 def collisions(targets: Tensor, others: Tensor) -> Tensor:
-    """int64 (2, pairs): where an other is the target, by the targets' order."""
-    there, order = others.sort(stable=True)
-    first, last = (torch.searchsorted(there, targets, right=right) for right in (False, True))
+    """Returns the pairs (target, candidate) with equal ids, int64 (2, pairs), in the order of the targets."""
+    ordered, order = others.sort(stable=True)
+    first, last = (torch.searchsorted(ordered, targets, right=right) for right in (False, True))
     count = last - first
     row = torch.repeat_interleave(count)
     nth = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
@@ -145,34 +151,34 @@ def collisions(targets: Tensor, others: Tensor) -> Tensor:
 
 
 def binary(states: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor) -> Tensor:
-    """Summed binary cross-entropy of one positive and one negative each (SASRec, ICDM 2018, eq. 8), by dot products."""
-    up, down = (states * positives).sum(1), (states * negatives).sum(1)
-    return (weight * (F.softplus(-up) + F.softplus(down))).sum()
+    """Returns the summed binary cross-entropy with one negative per positive (SASRec, ICDM 2018, eq. 8)."""
+    positive, negative = (states * positives).sum(1), (states * negatives).sum(1)
+    return (weight * (F.softplus(-positive) + F.softplus(negative))).sum()
 
 
-class _Unit(torch.autograd.Function):
-    """x / |x| line by line, its gradient in half as many passes as that of the parts."""
+class _NormalizeRows(torch.autograd.Function):
+    """x / |x| row by row; its gradient needs half the passes of the composed operations."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        length = x.norm(dim=-1, keepdim=True).clamp_min_(1e-12)
-        made = x / length
-        ctx.save_for_backward(made, length)
-        return made
+        norm = x.norm(dim=-1, keepdim=True).clamp_min_(1e-12)
+        normalized = x / norm
+        ctx.save_for_backward(normalized, norm)
+        return normalized
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> Tensor:
-        made, length = ctx.saved_tensors
-        along = (above[0] * made).sum(-1, keepdim=True)
-        return torch.addcmul(above[0], made, along, value=-1).div_(length)
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        normalized, norm = ctx.saved_tensors
+        projection = (upstream[0] * normalized).sum(-1, keepdim=True)
+        return torch.addcmul(upstream[0], normalized, projection, value=-1).div_(norm)
 
 
 def unit(x: Tensor) -> Tensor:
-    """Lines (…, width) of length 1 in the same directions; a line of zeros stays."""
-    found: Tensor = _Unit.apply(x)
-    return found
+    """Scales rows (…, width) to norm 1; zero rows stay zero."""
+    normalized: Tensor = _NormalizeRows.apply(x)
+    return normalized
 
 
 def cosine(states: Tensor, temperature: float) -> Tensor:
-    """States on the sphere of radius 1 / temperature: their dot product with unit vectors is a logit."""
+    """Scales states to norm 1 / temperature, so that dot products with unit vectors are logits."""
     return unit(states) / temperature

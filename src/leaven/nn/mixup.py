@@ -1,10 +1,9 @@
-"""What if a history lay between two of a batch?
+"""Mixup of the sequence states in a batch.
 
-Mixup (Zhang and others, ICLR 2018, eq. 1) of whole sequences in the space of their vectors (Guo and others, 2019,
-"senMixup"; across users Dang and others, BASRec, AAAI 2025): the state that predicts is share * own + (1 - share) *
-partner's, and learns the own target by `share`, the partner's by the rest. Where we differ from BASRec: targets are
-mixed as losses, not as vectors, since a softmax has no vector of a target alone; the mixture takes the place of the
-plain state instead of standing beside it.
+Mixup (Zhang and others, ICLR 2018, eq. 1) of sequence representations (Guo and others, 2019, "senMixup"; across users
+Dang and others, BASRec, AAAI 2025): the output state is ratio * own + (1 - ratio) * partner's, trained on the own
+target with weight `ratio` and on the partner's target with the rest. Where we differ from BASRec: losses of the two
+targets are mixed, not target vectors, and the mixed state replaces the plain state.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from leaven.nn.sequence_packing import Pack
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Who is mixed with whom.
+    """Partners and mixing ratios of the output states.
 
-    partner  int64 (targets,)    the state that comes in; a state's own place where the partner has none of its age
-    share    float32 (targets,)  of the own state, one for all states of a stretch; 1 where there is no partner
+    partner  int64 (targets,)    index of the partner state; a state's own index if it has no partner
+    ratio    float32 (targets,)  weight of the own state, equal within a segment; 1 without a partner
     """
 
     partner: Tensor
@@ -31,33 +30,33 @@ class Mixture:
 
     @property
     def asked(self) -> Tensor:
-        """int64 (2 * targets,): whose target each mixed state is asked for: first its own, then its partner's."""
+        """Target index of each mixed state, int64 (2 * targets,): own targets, then those of the partners."""
         return torch.cat([torch.arange(len(self.partner), device=self.partner.device), self.partner])
 
     def states(self, plain: Tensor) -> Tensor:
-        """float (2 * targets, width): the mixed states, twice."""
-        share = self.share[:, None].to(plain.dtype)
-        return (share * plain + (1 - share) * plain[self.partner]).repeat(2, 1)
+        """Returns the mixed states twice, float (2 * targets, width)."""
+        ratio = self.share[:, None].to(plain.dtype)
+        return (ratio * plain + (1 - ratio) * plain[self.partner]).repeat(2, 1)
 
     def weight(self, plain: Tensor) -> Tensor:
-        """float32 (2 * targets,): what each of both targets counts; together as much as before."""
+        """Returns the weights of both targets, float32 (2 * targets,); their sum equals the plain weight."""
         return torch.cat([self.share * plain, (1 - self.share) * plain])
 
 
 def mixture(pack: Pack, alpha: float, key: int) -> Mixture:
-    """For each stretch of a pack another one, drawn without replacement, and a share from Beta(alpha, alpha).
+    """Draws a partner segment without replacement and a ratio from Beta(alpha, alpha) for each segment.
 
-    States meet that stand equally far from the end of their stretches.
+    A state is mixed with the partner segment's state at the same distance from the end.
     """
-    stretch, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
+    segment, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
     count, longest = int(pack.stretch.max()), pack.stretch.shape[1]
-    draw = rng.generator(key)
-    other = torch.from_numpy(draw.permutation(count)).to(stretch.device)
-    shares = torch.from_numpy(draw.beta(alpha, alpha, count)).float().to(stretch.device)
-    own = (stretch - 1) * longest + age
+    generator = rng.generator(key)
+    other = torch.from_numpy(generator.permutation(count)).to(segment.device)
+    ratios = torch.from_numpy(generator.beta(alpha, alpha, count)).float().to(segment.device)
+    own = (segment - 1) * longest + age
     order = own.argsort()
-    wanted = other[stretch - 1] * longest + age
-    found = order[torch.searchsorted(own[order], wanted).clamp_(max=len(own) - 1)]
-    here = torch.arange(len(own), device=own.device)
-    met = (own[found] == wanted) & (found != here)
-    return Mixture(torch.where(met, found, here), torch.where(met, shares[stretch - 1], 1.0))
+    wanted = other[segment - 1] * longest + age
+    partner = order[torch.searchsorted(own[order], wanted).clamp_(max=len(own) - 1)]
+    index = torch.arange(len(own), device=own.device)
+    has_partner = (own[partner] == wanted) & (partner != index)
+    return Mixture(torch.where(has_partner, partner, index), torch.where(has_partner, ratios[segment - 1], 1.0))

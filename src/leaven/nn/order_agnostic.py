@@ -1,4 +1,4 @@
-"""Which net says every cell of a row, given any of the others?"""
+"""Order-agnostic network that predicts every cell of a row from any subset of the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from leaven.nn.training import Chance
 
 @dataclass(frozen=True)
 class CellShape:
-    """sizes: bins of each column; embedding: of a cell; width, layers: of the residual part."""
+    """bin_counts: bins of each column; embedding_dim: of a cell; width, layers: of the residual layers."""
 
     sizes: tuple[int, ...]
     embedding: int
@@ -27,9 +27,9 @@ class CellShape:
 
 
 class CellNet(nn.Module):
-    """Cells that are known, hidden ones as a code of their own, to a distribution for every column.
+    """Maps known cells, and a mask code for each hidden cell, to a distribution for every column.
 
-    One net for all orders (Uria, Murray and Larochelle, ICML 2014; Hoogeboom and others, ICLR 2022).
+    One network for all orders (Uria, Murray and Larochelle, ICML 2014; Hoogeboom and others, ICLR 2022).
     """
 
     def __init__(self, shape: CellShape, chance: torch.Generator) -> None:
@@ -37,7 +37,7 @@ class CellNet(nn.Module):
         self.shape = shape
         columns = len(shape.sizes)
         with torch.random.fork_rng(devices=[]):
-            self.cells = nn.Embedding(sum(shape.sizes) + columns, shape.embedding)  # a hidden code for each column
+            self.cells = nn.Embedding(sum(shape.sizes) + columns, shape.embedding)  # one mask code per column
             self.first = nn.Linear(columns * shape.embedding, shape.width)
             self.norms = nn.ModuleList(nn.LayerNorm(shape.width) for _ in range(shape.layers))
             self.wide = nn.ModuleList(nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers))
@@ -49,10 +49,10 @@ class CellNet(nn.Module):
         self.hidden_codes: Tensor
         self.register_buffer("starts", torch.tensor(starts[:-1]), persistent=False)
         self.register_buffer("hidden_codes", torch.tensor(int(starts[-1]) + np.arange(columns)), persistent=False)
-        self._draw(chance)
+        self._draw_weights(chance)
 
     @torch.no_grad()
-    def _draw(self, chance: torch.Generator) -> None:
+    def _draw_weights(self, chance: torch.Generator) -> None:
         for name, weights in self.named_parameters():
             if weights.dim() > 1:
                 bound = 0.05 if name.startswith("cells") else 1 / math.sqrt(weights.shape[1])
@@ -61,7 +61,7 @@ class CellNet(nn.Module):
                 weights.zero_()
 
     def forward(self, bins: Tensor, known: Tensor) -> Tensor:
-        """(rows, all bins): logits, column after column. bins int64, known bool (rows, columns)."""
+        """Returns logits, float (rows, all bins), column after column. bins int64, known bool (rows, columns)."""
         codes = torch.where(known, bins + self.starts, self.hidden_codes)
         x = F.gelu(self.first(self.cells(codes).flatten(1)))  # (rows, width)
         for norm, wide, narrow in zip(self.norms, self.wide, self.narrow, strict=True):
@@ -70,20 +70,20 @@ class CellNet(nn.Module):
         return logits
 
     def of_column(self, logits: Tensor, column: int) -> Tensor:
-        """(rows, bins of the column): natural logarithms of probabilities."""
+        """Returns the log-probabilities of a column, float (rows, bins of the column)."""
         low = int(self.starts[column])
         return logits[:, low : low + self.shape.sizes[column]].log_softmax(1)
 
 
 class CellTask:
-    """The task for `training.train`: hide a random part of each row, say it from the rest.
+    """Training task: masks a random subset of each row and predicts it from the rest.
 
-    `look` is minus the loss on `valid` with hidden parts that stay the same from look to look.
+    The validation score is the negative loss with the same masks in every validation.
     """
 
     def __init__(self, net: CellNet, train: Tensor, weight: Tensor, valid: Tensor, batch: int, key: int) -> None:
         self.net: nn.Module = net
-        self._cells, self.train, self.weight, self.valid = net, train, weight, valid
+        self._network, self.train, self.weight, self.valid = net, train, weight, valid
         self.batch, self.key = batch, key
 
     def epoch(self, number: int, progress: float) -> Sequence[Tensor]:
@@ -91,12 +91,12 @@ class CellTask:
         return list(torch.from_numpy(order).split(self.batch))
 
     def loss(self, net: nn.Module, batch: Tensor, chance: Chance) -> tuple[Tensor, int]:
-        """Minus the log likelihood of a row under a random order, estimated from its hidden cells, per column."""
-        mine = batch[chance.rank :: chance.world]
+        """Returns (negative log-likelihood per column under a random order, estimated from masked cells; rows)."""
+        own = batch[chance.rank :: chance.world]
         device = next(net.parameters()).device
-        rows, weight = self.train[mine].to(device), self.weight[mine].to(device)
-        each = self._hidden_loss(net, rows, chance.generator("hidden"))
-        return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(mine)
+        rows, weight = self.train[own].to(device), self.weight[own].to(device)
+        each = self._compute_masked_loss(net, rows, chance.generator("hidden"))
+        return (each * weight).sum() / weight.sum().clamp(min=1e-9), len(own)
 
     @torch.no_grad()
     def look(self, net: nn.Module) -> float | None:
@@ -104,10 +104,10 @@ class CellTask:
             return None
         generator = torch.Generator().manual_seed(rng.key(self.key, "look"))
         device = next(net.parameters()).device
-        return -float(self._hidden_loss(net, self.valid.to(device), generator).mean())
+        return -float(self._compute_masked_loss(net, self.valid.to(device), generator).mean())
 
-    def _hidden_loss(self, net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """(rows,): mean loss of the hidden cells of each row; the number of known ones is drawn evenly."""
+    def _compute_masked_loss(self, net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns the mean loss of each row's masked cells, (rows,); the number of known cells is uniform."""
         columns = rows.shape[1]
         count = torch.randint(0, columns, (len(rows), 1), generator=generator)
         rank = torch.rand(rows.shape, generator=generator).argsort(1).argsort(1)
@@ -115,6 +115,8 @@ class CellTask:
         logits = net(rows, known)
         total = torch.zeros(len(rows), device=rows.device)
         for column in range(columns):
-            said = self._cells.of_column(logits, column)
-            total = total - torch.where(known[:, column], 0.0, said.gather(1, rows[:, column : column + 1])[:, 0])
+            log_probabilities = self._network.of_column(logits, column)
+            total = total - torch.where(
+                known[:, column], 0.0, log_probabilities.gather(1, rows[:, column : column + 1])[:, 0]
+            )
         return total / (~known).sum(1)

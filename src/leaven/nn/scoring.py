@@ -1,4 +1,4 @@
-"""Which items score highest, without a score of every user and item in memory?"""
+"""Ranked lists, their NDCG and losses of users, computed in blocks so that not all scores are in memory."""
 
 from __future__ import annotations
 
@@ -13,111 +13,126 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import sequence_packing
 from leaven.nn.sequence_encoder import Encoder
 
-_CELLS = 4_194_304  # scores held at a time: 16 MB
-_MOST_USERS = 1024
+_MAX_SCORES = 4_194_304  # in memory: 16 MB
+_MAX_USERS = 1024
 
 Items = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
-Listed = tuple[Items, Scores]
+_ItemsAndScores = tuple[Items, Scores]
 
 
 @torch.inference_mode()
-def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> Listed:
-    """(items int32 (users, k) best first, scores float32 (users, k)); 0 and minus infinity where nothing is left.
+def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> _ItemsAndScores:
+    """Returns (items int32 (users, k) best first, scores float32 (users, k)), padded with 0 and minus infinity.
 
-    seen: histories of the same users whose items are left out, or None; unit: cosines instead of dot products. Who
-    has no event yet gets the items that are taken most often. Where the net's item vectors say so, a share of the
-    places is kept for items that nobody took (`FusedTable.newcomers`).
+    excluded: histories of the same users whose items are left out, or None; use_cosine: cosines instead of dot
+    products. Users without events get the most frequent items. A share of the positions is reserved for cold items if
+    the network's item table defines one (`FusedItemTable.cold_item_share`).
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors, apart = _table(net, unit), net.items.apart()
-    rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
-    order = np.argsort(histories.lengths, kind="stable")  # users of one length fill lines well
-    for users in _runs(order, int((histories.lengths == 0).sum()), rows):
-        known = histories.take(users)
-        scored = _scores(net, known, vectors, unit) if known.events else net.counts.repeat(len(users), 1)
+    vectors, cold_items = _transpose_vectors(net, unit), net.items.apart()
+    rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
+    order = np.argsort(histories.lengths, kind="stable")  # users of equal length pack without gaps
+    for users in _split_users(order, int((histories.lengths == 0).sum()), rows):
+        block = histories.take(users)
+        user_scores = _score_items(net, block, vectors, unit) if block.events else net.counts.repeat(len(users), 1)
         if seen is not None:
-            _leave_out(scored, seen.take(users))
-        if apart is None or not known.events:
-            listed = _best(scored, k)
+            _exclude_items(user_scores, seen.take(users))
+        if cold_items is None or not block.events:
+            ranked = _select_top(user_scores, k)
         else:
-            new, share = apart
-            common, fresh = (_best(scored.masked_fill(barred, -torch.inf), k) for barred in (new, ~new))
-            listed = _mixed(common, fresh, known.keys, share)
-        width = listed[0].shape[1]
-        items[users, :width], scores[users, :width] = listed
+            is_cold, share = cold_items
+            warm, cold = (_select_top(user_scores.masked_fill(barred, -torch.inf), k) for barred in (is_cold, ~is_cold))
+            ranked = _merge_cold_items(warm, cold, block.keys, share)
+        width = ranked[0].shape[1]
+        items[users, :width], scores[users, :width] = ranked
     return items, scores
 
 
-def _best(scored: Tensor, k: int) -> Listed:
-    """The k best items of each user and their scores; 0 and minus infinity where nothing is left."""
-    top, place = scored.topk(min(k, scored.shape[1]), dim=1)
-    return torch.where(top == -torch.inf, 0, place + 1).int().cpu().numpy(), top.cpu().numpy()
+def _select_top(scores: Tensor, k: int) -> _ItemsAndScores:
+    """Returns the k best items of each user and their scores, padded with 0 and minus infinity."""
+    top, index = scores.topk(min(k, scores.shape[1]), dim=1)
+    return torch.where(top == -torch.inf, 0, index + 1).int().cpu().numpy(), top.cpu().numpy()
 
 
-def _mixed(common: Listed, new: Listed, keys: npt.NDArray[np.uint64], share: float) -> Listed:
-    """(items int32, scores float32 (users, k)) of lists in which about that share of the places belongs to new items.
+def _merge_cold_items(
+    warm: _ItemsAndScores, cold: _ItemsAndScores, row_ids: npt.NDArray[np.uint64], share: float
+) -> _ItemsAndScores:
+    """Returns lists (items int32, scores float32 (users, k)) with about `share` of the positions for cold items.
 
-    Systematic sampling: a place is new where place * share + u passes a whole number, u drawn from the user's key. So
-    new items are spread evenly, and each place has one as often as `share` says. Where one side has no item left the
-    other goes on. A new item takes the score of the common one whose place it has, so that scores still fall.
+    Systematic sampling: position p is cold if p * share + u passes an integer, with u drawn from the user's row id. So
+    cold items are spread evenly and every position is cold with probability `share`. If one side is exhausted, the
+    other fills the list. A cold item gets the score of the warm item that it displaces, so that scores decrease.
     """
-    (of_common, at_common), (of_new, at_new) = common, new
-    k = of_common.shape[1]
-    lasting_new, lasting_common = ((side > 0).sum(1)[:, None] for side in (of_new, of_common))
-    is_new = np.diff(np.floor(np.arange(k + 1) * share + rng.uniform(keys, 0)[:, None]), axis=1) > 0
-    is_new &= is_new.cumsum(1) <= lasting_new
-    is_new |= (~is_new).cumsum(1) > lasting_common
-    nth = np.where(is_new, is_new.cumsum(1), (~is_new).cumsum(1)) - 1
-    items = np.where(is_new, np.take_along_axis(of_new, nth, 1), np.take_along_axis(of_common, nth, 1))
-    displaced = np.minimum((~is_new).cumsum(1) - ~is_new, k - 1)
-    scores = np.take_along_axis(at_common, displaced, 1)
-    scores = np.where(is_new & np.isneginf(scores), np.take_along_axis(at_new, nth, 1), scores)
+    (warm_items, warm_scores), (cold_items, cold_scores) = warm, cold
+    k = warm_items.shape[1]
+    n_cold, n_warm = ((side > 0).sum(1)[:, None] for side in (cold_items, warm_items))
+    is_cold = np.diff(np.floor(np.arange(k + 1) * share + rng.uniform(row_ids, 0)[:, None]), axis=1) > 0
+    is_cold &= is_cold.cumsum(1) <= n_cold
+    is_cold |= (~is_cold).cumsum(1) > n_warm
+    index = np.where(is_cold, is_cold.cumsum(1), (~is_cold).cumsum(1)) - 1
+    items = np.where(is_cold, np.take_along_axis(cold_items, index, 1), np.take_along_axis(warm_items, index, 1))
+    displaced = np.minimum((~is_cold).cumsum(1) - ~is_cold, k - 1)
+    scores = np.take_along_axis(warm_scores, displaced, 1)
+    scores = np.where(is_cold & np.isneginf(scores), np.take_along_axis(cold_scores, index, 1), scores)
     return items, np.where(items > 0, np.minimum.accumulate(scores, axis=1), -np.inf).astype(np.float32)
 
 
 @torch.inference_mode()
 def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArray[np.float64]:
-    """float64 (users,): mean over a user's targets of minus the logarithm of their share in a softmax over all items.
+    """Returns each user's mean softmax cross-entropy of the targets over all items, float64 (users,).
 
-    No history may be empty. temperature: of cosines; None: dot products.
+    No history may be empty. temperature: of cosine logits; None: dot products.
     """
-    known, unit = users.histories, temperature is not None
-    vectors = _table(net, unit)
-    rows = min(max(_CELLS // max(net.shape.n_items, 1), 1), _MOST_USERS)
-    found = np.zeros(len(users), np.float64)
-    for some in _runs(np.argsort(known.lengths, kind="stable"), 0, rows):
-        part = users.take(some)
-        logits = _scores(net, part.histories, vectors, unit) / (temperature or 1.0)
-        row = torch.from_numpy(np.repeat(np.arange(len(some)), np.diff(part.starts))).to(logits.device)
+    use_cosine = temperature is not None
+    vectors = _transpose_vectors(net, use_cosine)
+    rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
+    mean_losses = np.zeros(len(users), np.float64)
+    for block in _split_users(np.argsort(users.histories.lengths, kind="stable"), 0, rows):
+        part = users.take(block)
+        logits = _score_items(net, part.histories, vectors, use_cosine) / (temperature or 1.0)
+        row = torch.from_numpy(np.repeat(np.arange(len(block)), np.diff(part.starts))).to(logits.device)
         item = torch.from_numpy(part.items.astype(np.int64) - 1).to(logits.device)
-        wrong = (logits.logsumexp(dim=1)[row] - logits[row, item]).double().cpu().numpy()
-        found[some] = np.bincount(row.cpu().numpy(), wrong, minlength=len(some)) / np.diff(part.starts)
-    return found
+        target_losses = (logits.logsumexp(dim=1)[row] - logits[row, item]).double().cpu().numpy()
+        sums = np.bincount(row.cpu().numpy(), target_losses, minlength=len(block))
+        mean_losses[block] = sums / np.diff(part.starts)
+    return mean_losses
 
 
-def _table(net: Encoder, unit: bool) -> Tensor:
-    """(width, items)."""
+def _transpose_vectors(net: Encoder, normalize: bool) -> Tensor:
+    """Returns the item vectors as columns, (width, items)."""
     vectors = net.items.every()
-    return (F.normalize(vectors, dim=-1) if unit else vectors).T.contiguous()
+    return (F.normalize(vectors, dim=-1) if normalize else vectors).T.contiguous()
 
 
-def _runs(order: npt.NDArray[np.int64], first: int, rows: int) -> list[npt.NDArray[np.int64]]:
-    """The first `first` users, then the others, in runs of at most `rows`."""
+def _split_users(order: npt.NDArray[np.int64], first: int, rows: int) -> list[npt.NDArray[np.int64]]:
+    """Splits the first `first` users and the others into blocks of at most `rows`."""
     parts = [order[:first], order[first:]]
     return [part[low : low + rows] for part in parts for low in range(0, len(part), rows)]
 
 
-def _scores(net: Encoder, known: Histories, vectors: Tensor, unit: bool) -> Tensor:
-    """float32 (users, items)."""
-    pack = sequence_packing.pack(sequence_packing.last_stretches(known, net.shape.length), learn=False)
+def _score_items(net: Encoder, histories: Histories, vectors: Tensor, normalize: bool) -> Tensor:
+    """Returns the scores of all items, float32 (users, items)."""
+    pack = sequence_packing.pack(sequence_packing.last_stretches(histories, net.shape.length), learn=False)
     states, _ = net(pack.to(vectors.device), pack.targets.to(vectors.device))
-    return (F.normalize(states, dim=-1) if unit else states).float() @ vectors
+    return (F.normalize(states, dim=-1) if normalize else states).float() @ vectors
 
 
-def _leave_out(scores: Tensor, seen: Histories) -> None:
-    """Minus infinity for the items that each user had."""
-    known = seen.items <= seen.n_items
-    rows = torch.from_numpy(seen.row_of_event()[known])
-    items = torch.from_numpy(seen.items[known].astype(np.int64) - 1)
+def _exclude_items(scores: Tensor, histories: Histories) -> None:
+    """Sets the scores of the items in each user's history to minus infinity, in place."""
+    is_item = histories.items <= histories.n_items
+    rows = torch.from_numpy(histories.row_of_event()[is_item])
+    items = torch.from_numpy(histories.items[is_item].astype(np.int64) - 1)
     scores[rows.to(scores.device), items.to(scores.device)] = -torch.inf
+
+
+def ndcg(items: Items, held_out: HeldOut) -> float:
+    """Returns the mean NDCG of ranked lists (users, k), as defined in `metrics/ranking/list_metrics.py`."""
+    k, counts = items.shape[1], np.diff(held_out.starts)
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    user = np.repeat(np.arange(len(items)), counts)
+    user, target = np.unique(np.stack([user, held_out.items]), axis=1)
+    pair, rank = np.nonzero(items[user] == target[:, None])
+    gain = np.bincount(user[pair], discounts[rank], minlength=len(items))
+    best_gain = np.cumsum(discounts)[np.minimum(np.bincount(user, minlength=len(items)), k) - 1]
+    return float((gain / best_gain).mean())

@@ -1,4 +1,4 @@
-"""How does a history become a vector that points at the next item?"""
+"""Self-attention encoder of histories for next-item prediction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leaven.nn.sequence_packing import Pack
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of an encoder. width: numbers of a vector; hidden: of the feed-forward layer; length: most inputs."""
+    """Sizes of an encoder. width: of vectors; feedforward_width: of the hidden layer; max_length: inputs."""
 
     n_items: int
     width: int
@@ -27,7 +27,7 @@ class Shape:
 
 
 class Block(nn.Module):
-    """Attention to what came before, then a feed-forward layer, both on normalised input (Xiong et al., 2020)."""
+    """Causal self-attention and a feed-forward layer, both pre-norm (Xiong et al., 2020)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -41,35 +41,35 @@ class Block(nn.Module):
         self.dropout = shape.dropout
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """x (lines, places, width); bias (lines, 1, places, places) is added to the attention's logits."""
-        x = x + self._drop(self.mix(self._attended(self.before_attention(x), bias)))
-        hidden = self._drop(F.gelu(self.rise(self.before_feed(x))))
-        return x + self._drop(self.fall(hidden))
+        """Transforms x (rows, positions, width); bias (rows, 1, positions, positions) is added to the logits."""
+        x = x + self._apply_dropout(self.mix(self._attend_causally(self.before_attention(x), bias)))
+        hidden = self._apply_dropout(F.gelu(self.rise(self.before_feed(x))))
+        return x + self._apply_dropout(self.fall(hidden))
 
-    def _attended(self, x: Tensor, bias: Tensor) -> Tensor:
-        lines, places, width = x.shape
-        split = self.attend(x).view(lines, places, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (lines, heads, places, width / heads)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return mixed.transpose(1, 2).reshape(lines, places, width)
+    def _attend_causally(self, x: Tensor, bias: Tensor) -> Tensor:
+        rows, positions, width = x.shape
+        split = self.attend(x).view(rows, positions, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (rows, heads, positions, width / heads)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return attended.transpose(1, 2).reshape(rows, positions, width)
 
-    def _drop(self, x: Tensor) -> Tensor:
+    def _apply_dropout(self, x: Tensor) -> Tensor:
         return dropped(x, self.dropout if self.training else 0.0)
 
 
 class ItemVectors(Protocol):
-    """What an encoder needs from a table of item vectors."""
+    """Interface of a table of item vectors."""
 
     def __call__(self, ids: Tensor) -> Tensor: ...
 
     def every(self) -> Tensor:
-        """(items, width): the vectors of all items."""
+        """Returns the vectors of all items, (items, width)."""
 
     def apart(self) -> tuple[Tensor, float] | None:
-        """(bool (items,): items with reserved places in lists, the share of those places); None without."""
+        """Returns (bool (items,): items with reserved list positions, share of those positions); None without."""
 
     def settle(self) -> None:
-        """Called once after the weights were initialised: sets the padding vector to 0."""
+        """Sets the padding vector to 0; called once after the weights are initialized."""
 
 
 class ItemTable(nn.Embedding):
@@ -79,39 +79,41 @@ class ItemTable(nn.Embedding):
         super().__init__(n_items + 2, width, padding_idx=0)
 
     def every(self) -> Tensor:
-        """(items, width): the vectors of all items."""
+        """Returns the vectors of all items, (items, width)."""
         return self.weight[1:-1]
 
     def apart(self) -> tuple[Tensor, float] | None:
-        """(bool (items,): which have places of their own in lists, their share); None: no item has."""
+        """Returns None: no item has reserved positions."""
         return None
 
     def settle(self) -> None:
-        """After its numbers were drawn: what pads is nothing."""
+        """Sets the padding vector to 0."""
         self.weight[0] = 0.0
 
 
 class Encoder(nn.Module):
-    """Pre-norm self-attention over item vectors and ages, whose table also scores the items (SASRec, ICDM 2018).
+    """Pre-norm self-attention over item and position vectors; the item table also scores items (SASRec, ICDM 2018).
 
-    Where we differ: layer norm before, GELU, and places counted from the last input. `items`: another table of item
-    vectors, with the methods of `ItemTable`, whose numbers are drawn with the others.
+    Where we differ: pre-norm, GELU, and positions counted from the last input. item_table: another table with the
+    methods of `ItemTable`, initialized together with the other weights.
     """
 
     def __init__(self, shape: Shape, chance: torch.Generator, items: ItemVectors | None = None) -> None:
         super().__init__()
         self.shape = shape
-        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # layer constructors draw from the global generator; weights are redrawn below
             self.items: ItemVectors = items if items is not None else ItemTable(shape.n_items, shape.width)
             self.ages = nn.Embedding(shape.length, shape.width)
             self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
             self.last = nn.LayerNorm(shape.width)
         self.counts: Tensor
-        self.register_buffer("counts", torch.zeros(shape.n_items))  # how often each item was taken
-        self._draw(chance)
+        self.register_buffer("counts", torch.zeros(shape.n_items))  # occurrences of each item in the training rows
+        self._draw_weights(chance)
 
     @torch.no_grad()
-    def _draw(self, chance: torch.Generator) -> None:
+    def _draw_weights(self, chance: torch.Generator) -> None:
         for name, weights in self.named_parameters():
             if weights.dim() > 1:
                 weights.normal_(0.0, 0.02, generator=chance)
@@ -120,15 +122,15 @@ class Encoder(nn.Module):
         self.items.settle()
 
     def forward(self, pack: Pack, ids: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(states (targets, width) at the pack's places, vectors of `ids`, or of all items where None)."""
+        """Returns (states (targets, width) at the output positions, vectors of `ids`, or of all items if None)."""
         inputs = pack.items.flatten()
         if ids is None:
-            return self._states(self.items(inputs), pack), self.items.every()
-        both = self.items(torch.cat([inputs, ids]))  # one look-up: one gradient of the table
-        return self._states(both[: len(inputs)], pack), both[len(inputs) :]
+            return self._encode_states(self.items(inputs), pack), self.items.every()
+        both = self.items(torch.cat([inputs, ids]))  # one lookup, so that the table has one gradient
+        return self._encode_states(both[: len(inputs)], pack), both[len(inputs) :]
 
-    def _states(self, looked_up: Tensor, pack: Pack) -> Tensor:
-        x = looked_up.view(*pack.items.shape, -1) + self.ages(pack.ages)
+    def _encode_states(self, embedded: Tensor, pack: Pack) -> Tensor:
+        x = embedded.view(*pack.items.shape, -1) + self.ages(pack.ages)
         x = dropped(x, self.shape.dropout if self.training else 0.0)
         bias = attention_bias(pack.stretch, x.dtype)
         for block in self.blocks:
@@ -137,23 +139,25 @@ class Encoder(nn.Module):
 
 
 def dropped(x: Tensor, share: float) -> Tensor:
-    """Sets a share of the numbers to 0, in steps of 1/256, and the others so much higher that the mean stays.
+    """Applies dropout with a rate in steps of 1/256; kept values are scaled up so that the mean is unchanged.
 
-    One random byte a number from torch's global generator: about a sixth of the cost of `F.dropout` on a CPU.
+    Uses one random byte per value from torch's global generator: about a sixth of the cost of `F.dropout` on a CPU.
     """
-    bar = round(share * 256)
-    if bar == 0:
+    threshold = round(share * 256)
+    if threshold == 0:
         return x
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-    drawn = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
-    kept = torch.ge(drawn.view(x.shape), bar, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))  # one pass
-    return x * kept.mul_(256 / (256 - bar))
+    random_bytes = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
+    mask = torch.ge(
+        random_bytes.view(x.shape), threshold, out=torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    )  # one pass
+    return x * mask.mul_(256 / (256 - threshold))
 
 
 def attention_bias(stretch: Tensor, dtype: torch.dtype) -> Tensor:
-    """(lines, 1, places, places): 0 where a place may look, minus infinity elsewhere.
+    """Returns the attention mask, (rows, 1, positions, positions): 0 where attended, minus infinity elsewhere.
 
-    stretch int64 (lines, places). A place sees itself and what came before in its own stretch.
+    segments int64 (rows, positions). A position attends to itself and to earlier positions of its segment.
     """
     same = stretch[:, :, None] == stretch[:, None, :]
     bias = torch.zeros(same.shape, dtype=dtype, device=stretch.device)

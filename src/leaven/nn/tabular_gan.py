@@ -1,4 +1,4 @@
-"""How do a net that makes rows and a net that tells them from real ones learn from each other?"""
+"""Conditional generative adversarial network for tabular rows."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from leaven.nn.tabular_codec import Coded, RowShape, chances, draw_weights, hot,
 from leaven.nn.training import Chance
 
 Floats = npt.NDArray[np.float64]
-_SHARP = 0.3  # temperature of made names: nearly one-hot, and still with a gradient (Jang and others, ICLR 2017)
+_GUMBEL_TEMPERATURE = 0.3  # of synthetic bins: nearly one-hot, still differentiable (Jang and others, ICLR 2017)
 
 
 class GanNet(nn.Module):
-    """Generator (noise, given) -> row; critic (row, given) -> how real. given: label, and a bin of one column."""
+    """Generator (noise, condition) -> row; critic (row, condition) -> logit. condition: label and one column's bin."""
 
     def __init__(self, shape: RowShape, latent: int, key: int) -> None:
         super().__init__()
         self.shape, self.latent = shape, latent
-        given, inner = shape.labels + sum(shape.sizes), [shape.width] * shape.layers
+        condition, inner = shape.labels + sum(shape.sizes), [shape.width] * shape.layers
         with torch.random.fork_rng(devices=[]):
-            self.generator = layers(latent + given, *inner, shape.wide)
-            self.critic = layers(shape.wide + given, *inner, 1)
+            self.generator = layers(latent + condition, *inner, shape.wide)
+            self.critic = layers(shape.wide + condition, *inner, 1)
         draw_weights(self, key)
 
     def given(self, bins: Tensor, column: Tensor) -> Tensor:
-        """(rows, labels + all bins): the label, and the bin of the column that is told; bins (rows, columns)."""
+        """Returns label and conditioned bin as one-hot, (rows, n_labels + all bins); bins (rows, columns)."""
         starts = torch.tensor([0, *self.shape.sizes]).cumsum(0).to(bins.device)
-        place = (starts[column] + bins.gather(1, column[:, None])[:, 0])[:, None]
-        told = torch.zeros(len(bins), sum(self.shape.sizes), device=bins.device).scatter_(1, place, 1.0)
-        return torch.cat([F.one_hot(bins[:, 0], self.shape.labels).float(), told], dim=1)
+        index = (starts[column] + bins.gather(1, column[:, None])[:, 0])[:, None]
+        conditioned = torch.zeros(len(bins), sum(self.shape.sizes), device=bins.device).scatter_(1, index, 1.0)
+        return torch.cat([F.one_hot(bins[:, 0], self.shape.labels).float(), conditioned], dim=1)
 
     def forward(self, noise: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """(scores, logits) of made rows."""
+        """Returns (scores, bin logits) of synthetic rows."""
         out = self.generator(torch.cat([noise, given], dim=1))
         return out[:, : self.shape.numbers], out[:, self.shape.numbers :]
 
@@ -48,113 +48,109 @@ class GanNet(nn.Module):
     def made_of(
         self, noise: Floats, bins: npt.NDArray[np.int64], column: npt.NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
-        """(scores, chances of bins) of rows whose label, and whose bin of one column, are given."""
-        told = torch.from_numpy(bins)
-        scores, logits = self(torch.from_numpy(noise).float(), self.given(told, torch.from_numpy(column)))
-        odds = chances(logits, self.shape.sizes)
-        odds[:, : self.shape.labels] = F.one_hot(told[:, 0], self.shape.labels).float()
-        return scores.double().numpy(), odds.double().numpy()
+        """Returns (scores, bin probabilities) of rows with the given label and the given bin of one column."""
+        given_bins = torch.from_numpy(bins)
+        scores, logits = self(torch.from_numpy(noise).float(), self.given(given_bins, torch.from_numpy(column)))
+        probabilities = chances(logits, self.shape.sizes)
+        probabilities[:, : self.shape.labels] = F.one_hot(given_bins[:, 0], self.shape.labels).float()
+        return scores.double().numpy(), probabilities.double().numpy()
 
 
 class GanTask:
-    """In every step the critic's loss, made rows held still; in every `turn`-th also the generator's, the critic held.
+    """Training task: the critic's loss in every step, the generator's loss in every `generator_every`-th step.
 
-    There is no loss to choose weights by: the last ones stay.
+    wasserstein   Wasserstein loss with gradient penalty instead of the original loss
+    balance_bins  conditions on bins in proportion to their log frequency (only with `wasserstein`)
+
+    No validation score exists, so the last weights are used.
     """
 
     def __init__(self, net: GanNet, rows: Coded, smooth: bool, rare: bool, penalty: float, turn: int, key: int) -> None:
         self.net: nn.Module = net
-        self._net, self.rows, self.smooth, self.penalty, self.key = net, rows, smooth, penalty, key
+        self._network, self.rows, self.smooth, self.penalty, self.key = net, rows, smooth, penalty, key
         self.turn = turn
-        self._of_bin = _rows_by_bin(rows.bins, net.shape.sizes) if smooth and rare else None
+        self._bin_sampler = _BinSampler(rows.bins, net.shape.sizes) if smooth and rare else None
 
     def epoch(self, number: int, progress: float) -> Sequence[tuple[Tensor, bool]]:
         batches = self.rows.batches(rng.key(self.key, "epoch", number))
         first = number * len(batches)
-        return [(rows, (first + nth) % self.turn == 0) for nth, rows in enumerate(batches)]
+        return [(rows, (first + index) % self.turn == 0) for index, rows in enumerate(batches)]
 
     def look(self, net: nn.Module) -> float | None:
         return None
 
     def loss(self, net: nn.Module, batch: tuple[Tensor, bool], chance: Chance) -> tuple[Tensor, int]:
-        """The critic's loss and the generator's, each of which moves its own weights alone."""
-        places, both = batch
+        """Returns (sum of critic and generator loss, rows); each loss has gradients for its own weights only."""
+        indices, trains_generator = batch
         device, generator = next(net.parameters()).device, chance.generator("gan")
-        column = torch.randint(len(self._net.shape.sizes), (len(places),), generator=generator)
-        if self._of_bin is not None:
-            places = self._of_bin.rows(column, generator)
-        rows, column = self.rows.take(places).to(device), column.to(device)
-        given = self._net.given(rows.bins, column)
-        noise = torch.randn(len(places), self._net.latent, generator=generator).to(device)
-        scores, logits = self._net(noise, given)
-        made = torch.cat([scores, self._sharp(logits, generator)], dim=1)
-        real = torch.cat([rows.scores, hot(rows.bins, self._net.shape.sizes)], dim=1)
-        total = self._critic_loss(real, made.detach(), given, rows.weight, generator)
-        if both:
-            total = total + self._generator_loss(made, given)
-        if both and self.smooth:
-            total = total + self._kept(logits, rows.bins, column)
-        return total, len(places)
+        column = torch.randint(len(self._network.shape.sizes), (len(indices),), generator=generator)
+        if self._bin_sampler is not None:
+            indices = self._bin_sampler.sample_rows(column, generator)
+        rows, column = self.rows.take(indices).to(device), column.to(device)
+        condition = self._network.given(rows.bins, column)
+        noise = torch.randn(len(indices), self._network.latent, generator=generator).to(device)
+        scores, logits = self._network(noise, condition)
+        fake = torch.cat([scores, self._sample_gumbel_softmax(logits, generator)], dim=1)
+        real = torch.cat([rows.scores, hot(rows.bins, self._network.shape.sizes)], dim=1)
+        total = self._compute_critic_loss(real, fake.detach(), condition, rows.weight, generator)
+        if trains_generator:
+            total = total + self._compute_generator_loss(fake, condition)
+        if trains_generator and self.smooth:
+            total = total + self._compute_condition_loss(logits, rows.bins, column)
+        return total, len(indices)
 
-    def _sharp(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """Nearly one-hot names, by lot (Gumbel softmax)."""
-        lot = torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7).to(logits.device)
-        return chances((logits - (-lot.log()).log()) / _SHARP, self._net.shape.sizes)
+    def _sample_gumbel_softmax(self, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """Samples nearly one-hot bins."""
+        uniform = torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7).to(logits.device)
+        return chances((logits - (-uniform.log()).log()) / _GUMBEL_TEMPERATURE, self._network.shape.sizes)
 
-    def _critic_loss(
-        self, real: Tensor, made: Tensor, given: Tensor, weight: Tensor, generator: torch.Generator
+    def _compute_critic_loss(
+        self, real: Tensor, fake: Tensor, condition: Tensor, weight: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """-E log D(x) - E log(1 - D(G(z))), or the difference of means with the gradient penalty."""
-        up, down = (self._net.critic(torch.cat([rows, given], dim=1))[:, 0] for rows in (real, made))
+        """Returns -E log D(x) - E log(1 - D(G(z))), or the Wasserstein loss with gradient penalty."""
+        critic = self._network.critic
+        on_real, on_fake = (critic(torch.cat([rows, condition], dim=1))[:, 0] for rows in (real, fake))
         if not self.smooth:
-            return weighed(F.softplus(-up), weight) + F.softplus(down).mean()
+            return weighed(F.softplus(-on_real), weight) + F.softplus(on_fake).mean()
         share = torch.rand(len(real), 1, generator=generator).to(real.device)
-        between = (share * real + (1 - share) * made).requires_grad_()
-        value = self._net.critic(torch.cat([between, given], dim=1)).sum()
+        between = (share * real + (1 - share) * fake).requires_grad_()
+        value = critic(torch.cat([between, condition], dim=1)).sum()
         (slope,) = torch.autograd.grad(value, between, create_graph=True)
-        return down.mean() - weighed(up, weight) + self.penalty * ((slope.norm(dim=1) - 1) ** 2).mean()
+        return on_fake.mean() - weighed(on_real, weight) + self.penalty * ((slope.norm(dim=1) - 1) ** 2).mean()
 
-    def _generator_loss(self, made: Tensor, given: Tensor) -> Tensor:
-        """What the critic says of made rows, its weights held still."""
-        still = {name: weights.detach() for name, weights in self._net.critic.named_parameters()}
-        value: Any = functional_call(self._net.critic, still, (torch.cat([made, given], dim=1),))
+    def _compute_generator_loss(self, fake: Tensor, condition: Tensor) -> Tensor:
+        """Returns the generator's loss through the critic with detached weights."""
+        frozen = {name: weights.detach() for name, weights in self._network.critic.named_parameters()}
+        value: Any = functional_call(self._network.critic, frozen, (torch.cat([fake, condition], dim=1),))
         return -F.softplus(value[:, 0]).mean() if not self.smooth else -value.mean()
 
-    def _kept(self, logits: Tensor, bins: Tensor, column: Tensor) -> Tensor:
-        """Cross-entropy of the bins that were given: the label's and the told column's."""
-        sizes = self._net.shape.sizes
-        told = logits.split(list(sizes), dim=1)
-        label = F.cross_entropy(told[0], bins[:, 0])
-        each = [surprise(part, bins[:, place : place + 1], sizes[place : place + 1]) for place, part in enumerate(told)]
+    def _compute_condition_loss(self, logits: Tensor, bins: Tensor, column: Tensor) -> Tensor:
+        """Returns the cross-entropy of the conditioned bins: the label's and that of one column."""
+        sizes = self._network.shape.sizes
+        parts = logits.split(list(sizes), dim=1)
+        label = F.cross_entropy(parts[0], bins[:, 0])
+        each = [surprise(part, bins[:, i : i + 1], sizes[i : i + 1]) for i, part in enumerate(parts)]
         return label + torch.stack(each, dim=1).gather(1, column[:, None]).mean()
 
 
-class _RowsByBin:
-    """Draws, for a column, a bin by the logarithm of how frequent it is, and a row that has it."""
+class _BinSampler:
+    """Samples a bin of a column in proportion to its log frequency, and a row with that bin."""
 
-    def __init__(self, order: list[Tensor], starts: list[Tensor], edges: list[Tensor]) -> None:
-        self.order, self.starts, self.edges = order, starts, edges
+    def __init__(self, bins: Tensor, sizes: Sequence[int]) -> None:
+        self.order, self.starts, self.edges = list[Tensor](), list[Tensor](), list[Tensor]()
+        for column, size in enumerate(sizes):
+            counts = torch.bincount(bins[:, column], minlength=size)
+            self.order.append(bins[:, column].argsort(stable=True))
+            self.starts.append(torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]))
+            self.edges.append(torch.log1p(counts.double()).cumsum(0))
 
-    def rows(self, column: Tensor, generator: torch.Generator) -> Tensor:
-        """int64 (rows,): a training row for each column that is told."""
-        lots = torch.rand(2, len(column), generator=generator, dtype=torch.float64)
-        found = torch.empty(len(column), dtype=torch.int64)
-        for place in range(len(self.order)):
-            here = (column == place).nonzero()[:, 0]
-            edges, starts = self.edges[place], self.starts[place]
-            one = torch.searchsorted(edges, lots[0, here] * edges[-1], right=True).clamp(max=len(edges) - 1)
-            size = starts[one + 1] - starts[one]
-            found[here] = self.order[place][
-                starts[one] + (lots[1, here] * size).long().clamp(max=len(self.order[place]))
-            ]
-        return found
-
-
-def _rows_by_bin(bins: Tensor, sizes: Sequence[int]) -> _RowsByBin:
-    order, starts, edges = [], [], []
-    for place, size in enumerate(sizes):
-        counts = torch.bincount(bins[:, place], minlength=size)
-        order.append(bins[:, place].argsort(stable=True))
-        starts.append(torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]))
-        edges.append(torch.log1p(counts.double()).cumsum(0))
-    return _RowsByBin(order, starts, edges)
+    def sample_rows(self, column: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns the index of a training row for each conditioned column, int64 (rows,)."""
+        draws = torch.rand(2, len(column), generator=generator, dtype=torch.float64)
+        rows = torch.empty(len(column), dtype=torch.int64)
+        for index, (order, starts, edges) in enumerate(zip(self.order, self.starts, self.edges, strict=True)):
+            here = (column == index).nonzero()[:, 0]
+            chosen = torch.searchsorted(edges, draws[0, here] * edges[-1], right=True).clamp(max=len(edges) - 1)
+            size = starts[chosen + 1] - starts[chosen]
+            rows[here] = order[starts[chosen] + (draws[1, here] * size).long().clamp(max=len(order))]
+        return rows

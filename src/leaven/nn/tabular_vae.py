@@ -1,9 +1,8 @@
-"""How does a net press rows into a small space and find them again?"""
+"""Variational autoencoder for tabular rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class VaeNet(nn.Module):
-    """Encoder (row, label) -> law of a point; decoder (point, label) -> row; one spread for each number column."""
+    """Encoder (row, label) -> posterior; decoder (latent point, label) -> row; one scale per numeric column."""
 
     def __init__(self, shape: RowShape, latent: int, key: int) -> None:
         super().__init__()
@@ -28,84 +27,84 @@ class VaeNet(nn.Module):
         with torch.random.fork_rng(devices=[]):
             self.encoder = layers(shape.wide, *inner, 2 * latent)
             self.decoder = layers(latent + shape.labels, *inner, shape.wide)
-        self.spread = nn.Parameter(torch.zeros(shape.numbers))  # logarithms of standard deviations
+        self.spread = nn.Parameter(torch.zeros(shape.numbers))  # log standard deviations
         draw_weights(self, key)
 
     def forward(self, row: Tensor) -> tuple[Tensor, Tensor]:
-        """(mean, logarithm of the variance) (rows, latent) of each row's point."""
-        mean, spread = self.encoder(row).chunk(2, dim=1)
-        return mean, spread.clamp(-8, 8)
+        """Returns mean and log-variance of the posterior, each (rows, latent)."""
+        mean, log_variance = self.encoder(row).chunk(2, dim=1)
+        return mean, log_variance.clamp(-8, 8)
 
     def said(self, point: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """(scores, logits) that the decoder says; given float (rows, labels): 1 at each one's label."""
+        """Returns decoded (scores, bin logits); label_one_hot float (rows, n_labels)."""
         out = self.decoder(torch.cat([point, given], dim=1))
         return out[:, : self.shape.numbers], out[:, self.shape.numbers :]
 
     @torch.no_grad()
     def decoded(self, points: Floats, label: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """(scores, chances of bins, standard deviation of each number column); the label is the one that was given."""
-        given = F.one_hot(torch.from_numpy(label), self.shape.labels).float()
-        scores, logits = self.said(torch.from_numpy(points).float(), given)
-        odds = chances(logits, self.shape.sizes)
-        odds[:, : self.shape.labels] = given
-        return scores.double().numpy(), odds.double().numpy(), self.spread.exp().double().numpy()
+        """Returns (scores, bin probabilities, standard deviation of each numeric column); the label stays as given."""
+        label_one_hot = F.one_hot(torch.from_numpy(label), self.shape.labels).float()
+        scores, logits = self.said(torch.from_numpy(points).float(), label_one_hot)
+        probabilities = chances(logits, self.shape.sizes)
+        probabilities[:, : self.shape.labels] = label_one_hot
+        return scores.double().numpy(), probabilities.double().numpy(), self.spread.exp().double().numpy()
 
 
 class VaeTask:
-    """Squared error and KL as textbooks write them, or with a learned variance and cross-entropy."""
+    """Training task: squared error plus KL, or Gaussian likelihood with learned variance plus cross-entropy and KL."""
 
     def __init__(self, net: VaeNet, rows: Coded, learned_variance: bool, kl: float, key: int) -> None:
         self.net: nn.Module = net
-        self._net, self.learned_variance, self.kl, self.key = net, learned_variance, kl, key
+        self._network, self.learned_variance, self.kl, self.key = net, learned_variance, kl, key
         self.rows, self.valid = rows.parted(rng.key(key, "valid"))
 
     def epoch(self, number: int, progress: float) -> Sequence[Tensor]:
         return self.rows.batches(rng.key(self.key, "epoch", number))
 
     def loss(self, net: nn.Module, batch: Tensor, chance: Chance) -> tuple[Tensor, int]:
-        """Mean over the rows of how badly each is found again, and of how far its point's law lies from the prior."""
+        """Returns (weighted mean of reconstruction loss and KL divergence, rows)."""
         rows = self.rows.take(batch).to(next(net.parameters()).device)
-        return weighed(self._each(net, rows, chance.generator("point")), rows.weight), len(batch)
+        return weighed(self._compute_row_losses(net, rows, chance.generator("point")), rows.weight), len(batch)
 
     @torch.no_grad()
-    def look(self, net: Any) -> float | None:
+    def look(self, net: nn.Module) -> float | None:
         if not len(self.valid):
             return None
         rows = self.valid.to(next(net.parameters()).device)
         generator = torch.Generator().manual_seed(rng.key(self.key, "look"))
-        return -float(weighed(self._each(net, rows, generator), rows.weight))
+        return -float(weighed(self._compute_row_losses(net, rows, generator), rows.weight))
 
-    def _each(self, net: nn.Module, rows: Coded, generator: torch.Generator) -> Tensor:
-        """(rows,): the loss of each row."""
-        coded = hot(rows.bins, self._net.shape.sizes)
-        noise = torch.randn((len(coded), self._net.latent), generator=generator).to(coded.device)
-        return losses(net, self._net, rows.scores, coded, noise, self.learned_variance, self.kl)
+    def _compute_row_losses(self, net: nn.Module, rows: Coded, generator: torch.Generator) -> Tensor:
+        """Returns the loss of each row, (rows,)."""
+        one_hot = hot(rows.bins, self._network.shape.sizes)
+        noise = torch.randn((len(one_hot), self._network.latent), generator=generator).to(one_hot.device)
+        return losses(net, self._network, rows.scores, one_hot, noise, self.learned_variance, self.kl)
 
 
 def losses(
     net: nn.Module, inner: VaeNet, scores: Tensor, coded: Tensor, noise: Tensor, learned_variance: bool, kl: float
 ) -> Tensor:
-    """(rows,): the loss of each row. net: `inner`, or what wraps it; coded: bins as `hot` gives them."""
+    """Returns the loss of each row, (rows,). net: `vae` or its wrapper; one_hot: one-hot bins."""
     shape = inner.shape
-    mean, spread = net(torch.cat([scores, coded], dim=1))
-    made, logits = inner.said(mean + (0.5 * spread).exp() * noise, coded[:, : shape.labels])
-    apart = -0.5 * (1 + spread - mean**2 - spread.exp()).sum(1)
+    mean, log_variance = net(torch.cat([scores, coded], dim=1))
+    decoded, logits = inner.said(mean + (0.5 * log_variance).exp() * noise, coded[:, : shape.labels])
+    divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum(1)
     if not learned_variance:
-        error = ((made - scores) ** 2).sum(1)
-        return error + ((chances(logits, shape.sizes) - coded) ** 2).sum(1) + kl * apart
-    wide = inner.spread.clamp(-4, 4)
-    error = (0.5 * ((made - scores) / wide.exp()) ** 2 + wide).sum(1)
-    return error + surprise_of(logits, coded, shape.sizes) + kl * apart
+        error = ((decoded - scores) ** 2).sum(1)
+        return error + ((chances(logits, shape.sizes) - coded) ** 2).sum(1) + kl * divergence
+    log_scale = inner.spread.clamp(-4, 4)
+    error = (0.5 * ((decoded - scores) / log_scale.exp()) ** 2 + log_scale).sum(1)
+    return error + surprise_of(logits, coded, shape.sizes) + kl * divergence
 
 
 class RowsOfOne(nn.Module):
-    """Mean loss of one user's rows."""
+    """Mean loss of one user's rows, as the example of DP-SGD."""
 
     def __init__(self, net: VaeNet, learned_variance: bool, kl: float) -> None:
         super().__init__()
         self.net, self.learned_variance, self.kl = net, learned_variance, kl
 
     def forward(self, scores: Tensor, coded: Tensor, there: Tensor, noise: Tensor) -> Tensor:
-        """scores, coded (rows, wide); there float (rows,): 0 for a place without a row; noise (rows, latent)."""
-        each = losses(self.net, self.net, scores, coded, noise, self.learned_variance, self.kl)
-        return weighed(each, there)
+        """Returns the mean loss. row_mask float (rows,): 0 for padding; noise (rows, latent)."""
+        row_losses = losses(self.net, self.net, scores, coded, noise, self.learned_variance, self.kl)
+        return weighed(row_losses, there)

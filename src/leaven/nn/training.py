@@ -1,14 +1,13 @@
-"""How is a net trained: steps, learning rate, looks at validation, the best weights, going on after a stop?
+"""The shared training loop: optimizer steps, learning rate, validation, best weights and resuming.
 
-The one loop. Every step's chance follows from (key, step), so nothing of it has to be kept to resume.
+The random state of a step depends only on (key, step), so checkpoints do not store it.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,32 +23,32 @@ from leaven.progress import Tell, quiet
 
 Batch = Any
 
-_CHECK_EVERY = 20  # steps between looks at the loss: on a GPU each look waits for the device
+_CHECK_EVERY = 20  # steps between checks of the loss: on a GPU each check waits for the device
 
 
 class Task(Protocol):
-    """What is to be learned."""
+    """Interface of a training task."""
 
     net: nn.Module
 
     def epoch(self, number: int, progress: float) -> Sequence[Batch]:
-        """The batches of an epoch, the same for the same number and progress."""
+        """Returns the batches of an epoch, determined by number and progress."""
         ...
 
     def loss(self, net: nn.Module, batch: Batch, chance: Chance) -> tuple[Tensor, int]:
-        """(mean loss of the batch's targets, how many targets)."""
+        """Returns (mean loss of the batch's targets, number of targets)."""
         ...
 
     def look(self, net: nn.Module) -> float | None:
-        """How good it is now, higher is better; None where there is nothing to look at."""
+        """Returns the validation score, higher is better; None without validation data."""
         ...
 
 
 class Watch(Protocol):
-    """Who looks on: shown the net at every look, with a memory that lies in the checkpoint."""
+    """Callback that receives the network at every validation; its state is part of the checkpoint."""
 
     def look(self, net: nn.Module, step: int) -> str:
-        """ "go on"; "fresh rows": a new epoch begins now; "stop"."""
+        """Returns "go on", "fresh rows" (start a new epoch) or "stop"."""
         ...
 
     def memory(self) -> dict[str, Any]: ...
@@ -59,33 +58,33 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Chance:
-    """Chance of one step, and which of how many processes asks."""
+    """Random source of one step. rank, n_processes: of this process."""
 
     key: int
     rank: int
     world: int
 
     def generator(self, label: str) -> torch.Generator:
-        """A CPU generator, the same in every process."""
+        """Returns a CPU generator, the same in every process."""
         return torch.Generator().manual_seed(rng.key(self.key, label))
 
 
 @dataclass(frozen=True)
 class Course:
-    """How training goes.
+    """Configuration of the training loop.
 
-    key            every draw follows from it
-    steps          optimiser steps
-    learning_rate  its peak, after `warm_up_steps`; from there it falls in a line to 0 at the end, or stays
-    betas          how slowly AdamW forgets gradients and their squares
-    rate_falls     False: the peak from the first step to the last
-    measure        what `Task.look` measures: its name in the curve, and for a reader
-    look_every     steps between looks at validation and between checkpoints
-    patience       looks without a better one before it stops; None: never
-    mark           says which training this is, for checkpoints
-    folder         of checkpoints; None: none
-    watch          looks on; None: nobody
-    numbers        of the largest tensor of a layer in one step, where it is known: small steps are done by one thread
+    key                  seeds all random draws
+    steps                optimizer steps
+    learning_rate        peak after `warm_up_steps`, followed by linear decay to 0
+    betas                of AdamW
+    decay_learning_rate  False: constant learning rate
+    metric_names         of the validation score: in the curve, and for display
+    validate_every       steps between validations and between checkpoints
+    patience             validations without improvement before training stops; None: never
+    fingerprint          identifies this training in checkpoints
+    checkpoint_folder    None: no checkpoints
+    callback             is called at every validation, or None
+    largest_tensor       elements of the largest tensor of a layer in one step, or None; small steps use one thread
     """
 
     key: int
@@ -107,7 +106,7 @@ class Course:
     numbers: int | None = None
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
+        """Returns the learning rate of a step, counted from 0."""
         if not self.rate_falls:
             return self.learning_rate
         warm = min(self.warm_up_steps, max(self.steps // 10, 1))
@@ -118,11 +117,11 @@ class Course:
 
 @dataclass
 class _State:
-    """What changes while training goes on."""
+    """Mutable training state, saved in checkpoints."""
 
     step: int = 0
     epoch: int = 0
-    epoch_began: int = 0
+    epoch_start: int = 0
     targets: int = 0
     seconds: float = 0.0
     best: float = -math.inf
@@ -134,17 +133,16 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """curve: one record a look (step, loss, seconds, valid_ndcg); facts: seconds, steps, targets, peak_mb, stopped."""
+    """curve: a record per validation (step, loss, seconds, score); facts: seconds, steps, targets, peak_mb, stopped."""
 
     curve: list[dict[str, float]]
     facts: dict[str, Any]
 
 
 def train(task: Task, course: Course) -> Outcome:
-    """Trains `task.net` in place, leaves it with its best weights on the CPU, in evaluation mode.
+    """Trains `task.net` in place and leaves it on the CPU with its best weights, in evaluation mode.
 
-    Raises FitError where the loss or a weight is no finite number; the last good state stays in the folder and in
-    the net.
+    Raises FitError if the loss or a weight is not finite; the folder and the network keep the last valid state.
     """
     fabric = machine.fabric(course.device, course.precision)
     task.net.to(fabric.device)
@@ -155,11 +153,13 @@ def train(task: Task, course: Course) -> Outcome:
         weight_decay=course.weight_decay,
         fused=True,
     )
-    state, best = _begin(task.net, optimizer, course)
+    state, best = _load_state(task.net, optimizer, course)
     net, optimizer = fabric.setup(task.net, optimizer)
     if not state.stopped:
-        with _own_chance(fabric.device), machine.narrowed(course.numbers):
-            best = _go(_Run(task, course, fabric, net, optimizer, _copied(task.net)), state, best)
+        cuda = [fabric.device] if fabric.device.type == "cuda" else []
+        # dropout draws from the global generators of torch, which are restored afterwards
+        with torch.random.fork_rng(devices=cuda), machine.narrowed(course.numbers):
+            best = _run_steps(_Run(task, course, fabric, net, optimizer, _copy_weights(task.net)), state, best)
     if best:
         task.net.load_state_dict(best)
     task.net.cpu().eval()
@@ -168,78 +168,70 @@ def train(task: Task, course: Course) -> Outcome:
     return Outcome(state.curve, facts | {"peak_mb": peak, "stopped": state.stopped})
 
 
-def _begin(net: nn.Module, optimizer: Any, course: Course) -> tuple[_State, checkpoint.Tensors]:
-    """Where the folder's checkpoint left off, or the start."""
+def _load_state(net: nn.Module, optimizer: Any, course: Course) -> tuple[_State, checkpoint.Tensors]:
+    """Returns (state, best weights) of the folder's checkpoint, or the initial state."""
     if course.folder is None:
         return _State(), {}
-    best, said = checkpoint.restore(course.folder, net, optimizer, course.mark)
-    if said and course.watch is not None:
-        course.watch.recall(said["watch"])
-    return (_State(**said["state"]), best) if said else (_State(), {})
-
-
-@contextmanager
-def _own_chance(device: torch.device) -> Iterator[None]:
-    """Dropout draws from torch's global generators: they are put back afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield
+    best, metadata = checkpoint.restore(course.folder, net, optimizer, course.mark)
+    if metadata and course.watch is not None:
+        course.watch.recall(metadata["watch"])
+    return (_State(**metadata["state"]), best) if metadata else (_State(), {})
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What does not change while training goes on. good: the last weights that were found finite, at a look."""
+    """Constant parts of a training. finite_weights: updated in place at every validation."""
 
     task: Task
     course: Course
     fabric: Any
     net: Any
     optimizer: Any
-    good: checkpoint.Tensors
+    finite_weights: checkpoint.Tensors
 
 
-def _go(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
-    """All steps from where `state` stands; the best weights, {} where nobody looked."""
+def _run_steps(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
+    """Runs all remaining steps; returns the best weights, {} without validation scores."""
     try:
-        return _all_steps(run, state, best)
+        return _loop_until_stopped(run, state, best)
     except FitError:
-        run.task.net.load_state_dict(run.good)
+        run.task.net.load_state_dict(run.finite_weights)
         raise
 
 
-def _all_steps(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
+def _loop_until_stopped(run: _Run, state: _State, best: checkpoint.Tensors) -> checkpoint.Tensors:
     losses: list[Tensor] = []
-    began, before = time.perf_counter(), state.seconds
-    batches, shown = _batches(run, state), state.epoch
+    start, earlier_seconds = time.perf_counter(), state.seconds
+    batches, loaded_epoch = _build_batches(run, state), state.epoch
     while not state.stopped:
-        if state.step - state.epoch_began >= len(batches):
-            state.epoch, state.epoch_began = state.epoch + 1, state.step
-        if state.epoch != shown:
-            batches, shown = _batches(run, state), state.epoch
-        loss, targets = _step(run, state.step, batches[state.step - state.epoch_began])
+        if state.step - state.epoch_start >= len(batches):
+            state.epoch, state.epoch_start = state.epoch + 1, state.step
+        if state.epoch != loaded_epoch:
+            batches, loaded_epoch = _build_batches(run, state), state.epoch
+        loss, targets = _take_step(run, state.step, batches[state.step - state.epoch_start])
         losses.append(loss)
         state.step, state.targets = state.step + 1, state.targets + targets
-        ended = state.step >= run.course.steps
-        if state.step % run.course.look_every == 0 or ended:
-            state.seconds = before + time.perf_counter() - began
-            best = _look(run, state, _mean(losses, state.step), best)
+        is_last = state.step >= run.course.steps
+        if state.step % run.course.look_every == 0 or is_last:
+            state.seconds = earlier_seconds + time.perf_counter() - start
+            best = _validate(run, state, _average_losses(losses, state.step), best)
             losses = []
         elif len(losses) % _CHECK_EVERY == 0:
-            _mean(losses, state.step)
+            _average_losses(losses, state.step)
             run.course.tell(state.step, run.course.steps, "training")
     return best
 
 
-def _batches(run: _Run, state: _State) -> Sequence[Batch]:
-    """The batches of the epoch that `state` stands in."""
-    batches = run.task.epoch(state.epoch, state.epoch_began / run.course.steps)
+def _build_batches(run: _Run, state: _State) -> Sequence[Batch]:
+    """Returns the batches of the current epoch. Raises FitError if there are none."""
+    batches = run.task.epoch(state.epoch, state.epoch_start / run.course.steps)
     if not len(batches):
         raise FitError("training", "rows with something to predict", "none", "give longer histories")
     return batches
 
 
-def _step(run: _Run, step: int, batch: Batch) -> tuple[Tensor, int]:
-    """One step of the optimiser; (loss, targets)."""
+def _take_step(run: _Run, step: int, batch: Batch) -> tuple[Tensor, int]:
+    """Takes one optimizer step; returns (loss, targets)."""
     key = rng.key(run.course.key, "step", step)
     rank, world = run.fabric.global_rank, run.fabric.world_size
     torch.default_generator.manual_seed(rng.key(key, "dropout", rank))
@@ -254,61 +246,65 @@ def _step(run: _Run, step: int, batch: Batch) -> tuple[Tensor, int]:
     return loss.detach(), targets
 
 
-def _mean(losses: list[Tensor], step: int) -> float:
-    """Mean of the losses of the last steps; FitError names the first step whose loss is no finite number."""
+def _average_losses(losses: list[Tensor], step: int) -> float:
+    """Returns the mean loss of the last steps. Raises FitError naming the first step with a non-finite loss."""
     values = torch.stack(losses)
-    odd = (~torch.isfinite(values)).nonzero().flatten().tolist()
-    if odd:
-        where = step - len(losses) + odd[0] + 1
+    broken = (~torch.isfinite(values)).nonzero().flatten().tolist()
+    if broken:
+        first = step - len(losses) + broken[0] + 1
         fix = "lower the learning rate, or raise the temperature"
-        raise FitError(f"training, step {where}", "a finite loss", str(float(values[odd[0]])), fix)
+        raise FitError(f"training, step {first}", "a finite loss", str(float(values[broken[0]])), fix)
     return float(values.mean())
 
 
-def _copied(net: nn.Module) -> checkpoint.Tensors:
+def _copy_weights(net: nn.Module) -> checkpoint.Tensors:
     return {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
 
 
-def _finite(net: nn.Module, step: int) -> checkpoint.Tensors:
-    """The weights, on the CPU; FitError where one is no finite number: the last step broke it, not its loss."""
-    copied = _copied(net)
-    for name, tensor in copied.items():
+def _check_weights(net: nn.Module, step: int) -> checkpoint.Tensors:
+    """Returns a copy of the weights on the CPU. Raises FitError if one is not finite although the loss was."""
+    weights = _copy_weights(net)
+    for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise FitError(f"training, step {step}", "finite weights", f"others in {name}", "lower the learning rate")
-    return copied
+    return weights
 
 
-def _look(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> checkpoint.Tensors:
-    """Judges, records, keeps the best weights, decides whether to go on, writes the checkpoint."""
-    run.good.update(_finite(run.task.net, state.step))
+def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -> checkpoint.Tensors:
+    """Validates, records, keeps the best weights, decides whether to stop and writes the checkpoint."""
+    run.finite_weights.update(_check_weights(run.task.net, state.step))
     run.task.net.eval()
     with machine.widened():
-        value = run.task.look(run.task.net)
-        asked = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
+        score = run.task.look(run.task.net)
+        action = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
-    words = f"training · loss {loss:.3f}"
-    if value is not None:
-        name, shown = run.course.measure
-        record[name] = value
-        words += f", {shown} {value:.4f}"
+    message = f"training · loss {loss:.3f}"
+    if score is not None:
+        name, label = run.course.measure
+        record[name] = score
+        message += f", {label} {score:.4f}"
         state.worse += 1
-        if value > state.best:
-            state.best, state.best_step, state.worse = value, state.step, 0
-            best = dict(run.good)
+        if score > state.best:
+            state.best, state.best_step, state.worse = score, state.step, 0
+            best = dict(run.finite_weights)
     state.curve.append(record)
-    if state.step >= run.course.steps:
-        state.stopped = "all steps done"
-    elif run.course.patience is not None and state.worse >= run.course.patience:
-        state.stopped = f"no better for {state.worse} looks"
-    elif asked == "stop":
-        state.stopped = "who looked on had seen enough"
-    elif asked == "fresh rows":
-        state.epoch, state.epoch_began = state.epoch + 1, state.step
+    state.stopped = _find_stop_reason(run.course, state, action)
+    if not state.stopped and action == "fresh rows":
+        state.epoch, state.epoch_start = state.epoch + 1, state.step
     if run.course.folder is not None and run.fabric.is_global_zero:
-        said = {"mark": run.course.mark, "state": vars(state)}
+        metadata: dict[str, Any] = {"mark": run.course.mark, "state": vars(state)}
         if run.course.watch is not None:
-            said["watch"] = run.course.watch.memory()
-        checkpoint.keep(run.course.folder, run.task.net, run.optimizer, best, said)
-    run.course.tell(state.step, run.course.steps, words)
+            metadata["watch"] = run.course.watch.memory()
+        checkpoint.keep(run.course.folder, run.task.net, run.optimizer, best, metadata)
+    run.course.tell(state.step, run.course.steps, message)
     return best
+
+
+def _find_stop_reason(course: Course, state: _State, action: str) -> str:
+    """Returns why training stops now, or "" if it continues."""
+    if state.step >= course.steps:
+        return "all steps done"
+    if course.patience is not None and state.worse >= course.patience:
+        return f"no improvement in {state.worse} validations"
+    return "stopped by callback" if action == "stop" else ""

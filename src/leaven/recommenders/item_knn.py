@@ -1,7 +1,7 @@
-"""What did others take before and after the items that this user took last?
+"""Sequential item-kNN recommender.
 
-Item neighbours over sequences: who took *a* often took *b* soon after. Compiled, trained in seconds on
-a CPU, and strong where histories are short.
+Scores items by their weighted co-occurrence with the last items of a history. Compiled, trained in seconds on a CPU,
+and strong on short histories.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_ITEMS_A_TASK = 2048
-_USERS_A_TASK = 4096
+_ITEMS_PER_TASK = 2048
+_USERS_PER_TASK = 4096
 
 
 @dataclass(frozen=True)
 class ItemKnn:
-    """Neighbours by weighted co-occurrence, added up over the last events of a history.
+    """Item neighbors by weighted co-occurrence, summed over the last events of a history.
 
-    A pair of events of one row, *a* before *b*, `lag` places apart, adds to a → b the weight
-    `lag ** -lag_power` of its row, and `backward` times that to b → a. With s the sum of all pairs,
+    A pair of events of one row, *a* before *b* at distance `lag`, adds row weight · `lag ** -lag_power` to a → b, and
+    `backward_weight` times that to b → a. With s the sum over all pairs,
 
-        confidence(a → b) = s · s / (s + doubt)
+        confidence(a → b) = s · s / (s + confidence_shrinkage)
         similarity(a → b) = confidence / ((n_a + shrinkage) ** source_power · (n_b + shrinkage) ** target_power)
-        score(b) = Σ_j (j + 1) ** -recency_power · similarity(j-th last item → b)  +  popularity · n_b / max n
+        score(b) = Σ_j (j + 1) ** -recency_power · similarity(j-th last item → b)  +  popularity_weight · n_b / max n
 
     with n the weight of an item's events. Defaults were chosen on validation users of two data sets
     (docs/results/itemknn.md) and need no tuning.
 
-    max_lag         pairs further apart than this many places do not count
-    max_neighbours  neighbours kept for each item: bounds memory
-    max_events      how many of the last events of a history speak
+    max_lag        largest distance of a pair
+    max_neighbors  neighbors stored per item: bounds memory
+    max_events     last events of a history that contribute to scores
 
-    Item-based neighbours: Deshpande and Karypis, "Item-based top-N recommendation algorithms", ACM TOIS
+    Item-based neighbors: Deshpande and Karypis, "Item-based top-N recommendation algorithms", ACM TOIS
     2004, section 4 (a conditional probability damped by a power of popularity, and shrunk). Weight by
-    distance in the history: STAN (Garg et al., SIGIR 2019) and Ludewig and Jannach (UMUAI 2018). We
+    distance in the history: STAN (Garg et al., SIGIR 2019) and Ludewig and Jannach (UMUAI 2018). Where we
     differ: powers instead of exponentials, both directions with unequal weight, and a pair counts only
-    when its later event is a training target.
+    if its later event is a training target.
 
     >>> train = Histories.of([[1, 2, 3], [3, 1, 2], [1, 2]], n_items=4)
     >>> ItemKnn().fit(train, Training(key=1)).recommend(Histories.of([[1]], 4), k=3).items.tolist()
@@ -75,37 +75,36 @@ class ItemKnn:
     max_events: int = 5
 
     def __post_init__(self) -> None:
-        fields = asdict(self)
-        least = {"max_lag": 1, "max_neighbours": 1, "max_events": 1, "target_power": -np.inf, "source_power": -np.inf}
-        for name, value in fields.items():
-            if not value >= least.get(name, 0):
-                raise SpecError(name, f"{least.get(name, 0)} or more", str(value), "")
+        for name, value in asdict(self).items():
+            minimum = 1 if name.startswith("max_") else -np.inf if name in ("source_power", "target_power") else 0
+            if not value >= minimum:
+                raise SpecError(name, f"{minimum} or more", str(value), "")
         if not self.popularity > 0:
-            raise SpecError("popularity", "a number above 0: it orders items without neighbours", "0", "try 0.001")
+            raise SpecError("popularity", "a number above 0: it ranks items without neighbors", "0", "try 0.001")
 
     def fit(self, train: Histories, training: Training) -> FittedItemKnn:
-        """Counts; chance has no part in it, and the order of the rows has none.
+        """Counts co-occurrences; nothing is random, and the order of the rows does not matter.
 
-        Raises FitError where no event has any weight.
+        Raises FitError if no event has a weight above 0.
         """
         from leaven.kernels.item_neighbors import nearest_items
 
         train = learned_from(train, training)
         weight = item_weights(train)
-        rows, law = _occurrences(train), self._law(weight)
-        firsts = range(1, train.n_items + 1, _ITEMS_A_TASK)
-        bounds = [(first, min(first + _ITEMS_A_TASK, train.n_items + 1)) for first in firsts]
+        rows, law = _index_occurrences(train), self._build_weights(weight)
+        firsts = range(1, train.n_items + 1, _ITEMS_PER_TASK)
+        bounds = [(first, min(first + _ITEMS_PER_TASK, train.n_items + 1)) for first in firsts]
         parts = []
-        with ThreadPoolExecutor(_threads()) as pool:
+        with ThreadPoolExecutor(_count_threads()) as pool:
             jobs = [pool.submit(nearest_items, rows, law, first, last, self.max_neighbours) for first, last in bounds]
             for done, job in enumerate(jobs, 1):
                 parts.append(job.result())
-                training.tell(done, len(jobs), "counting neighbours")
+                training.tell(done, len(jobs), "counting neighbors")
         lengths, items, similarity = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         starts = np.concatenate([[0, 0], np.cumsum(lengths)]).astype(np.int64)
         return FittedItemKnn(self, starts, items, similarity, weight)
 
-    def _law(self, weight: Floats) -> Law:
+    def _build_weights(self, weight: Floats) -> Law:
         from leaven.kernels.item_neighbors import Law
         from leaven.kernels.top_n_lists import sealed
 
@@ -115,11 +114,11 @@ class ItemKnn:
         return Law(sealed(lags), sealed(lags * self.backward), sealed(source), sealed(target), float(self.doubt))
 
     def steps(self, train: Histories) -> None:
-        """None: nothing is optimised."""
+        """Returns None: there are no optimizer steps."""
 
     @staticmethod
     def load(folder: Path) -> FittedItemKnn:
-        """What `FittedItemKnn.save` wrote. Raises DataError where it is not there."""
+        """Loads what `FittedItemKnn.save` wrote. Raises DataError if files are missing."""
         arrays, facts = recommender_storage.read(folder, "itemknn")
         starts, items = arrays["starts"], arrays["items"]
         return FittedItemKnn(ItemKnn(**facts), starts, items, arrays["similarity"], arrays["weight"])
@@ -127,12 +126,12 @@ class ItemKnn:
 
 @dataclass(frozen=True, eq=False)
 class FittedItemKnn:
-    """Kept neighbours of each item, nearest first.
+    """Neighbors of each item, nearest first.
 
-    starts     int64 (n_items + 2,)   item i owns neighbours starts[i]:starts[i + 1]
-    items      int32 (pairs,)         dense ids
-    similarity float32 (pairs,)       above 0
-    weight     float64 (n_items + 1,) weight of each item's events in training
+    starts        int64 (n_items + 2,)    item i has neighbors starts[i]:starts[i + 1]
+    items         int32 (pairs,)          dense ids
+    similarity    float32 (pairs,)        above 0
+    item_weights  float64 (n_items + 1,)  weight of each item's events in training
     """
 
     wish: ItemKnn
@@ -143,54 +142,58 @@ class FittedItemKnn:
     curve: tuple[Mapping[str, float], ...] = ()
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
-        """The k items with the highest scores; items without any neighbour come by popularity.
+        """Returns the k items with the highest scores; items without neighbors are ranked by popularity.
 
-        Raises SpecError for k below 1, DataError for histories over another catalogue.
+        Raises SpecError for k below 1, DataError for histories over another catalog.
         """
         from leaven.kernels.top_n_lists import fill_near, sealed
 
         check_asked(histories, k, len(self.weight) - 1)
-        near, past = self._neighbours(), sealed(histories.items)
+        neighbors, past = self._seal_neighbors(), sealed(histories.items)
         recency = sealed(np.arange(1.0, self.wish.max_events + 1) ** -self.wish.recency_power)
         items = np.zeros((len(histories), k), np.int32)
         scores = np.full((len(histories), k), -np.inf, np.float32)
 
         def fill(first: int) -> None:
-            last = min(first + _USERS_A_TASK, len(histories))
+            last = min(first + _USERS_PER_TASK, len(histories))
             starts = sealed(histories.starts[first : last + 1])
-            fill_near(near, past, starts, recency, allow_repeats, items[first:last], scores[first:last])
+            fill_near(neighbors, past, starts, recency, allow_repeats, items[first:last], scores[first:last])
 
-        with ThreadPoolExecutor(_threads()) as pool:
-            list(pool.map(fill, range(0, len(histories), _USERS_A_TASK)))
+        with ThreadPoolExecutor(_count_threads()) as pool:
+            list(pool.map(fill, range(0, len(histories), _USERS_PER_TASK)))
         return Ranked(items, scores)
 
-    def _neighbours(self) -> Neighbours:
+    def _seal_neighbors(self) -> Neighbours:
         from leaven.kernels.top_n_lists import Neighbours, sealed
 
-        floor = self.wish.popularity * self.weight / self.weight.max()
-        order = by_weight(self.weight)
-        return Neighbours(*(sealed(array) for array in (self.starts, self.items, self.similarity, order, floor)))
+        popularity = self.wish.popularity * self.weight / self.weight.max()
+        order = sealed(by_weight(self.weight))
+        return Neighbours(sealed(self.starts), sealed(self.items), sealed(self.similarity), order, sealed(popularity))
 
     def save(self, folder: Path) -> None:
-        names = ("starts", "items", "similarity", "weight")
-        recommender_storage.write(folder, "itemknn", {name: getattr(self, name) for name in names}, asdict(self.wish))
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "starts": self.starts,
+            "items": self.items,
+            "similarity": self.similarity,
+            "weight": self.weight,
+        }
+        recommender_storage.write(folder, "itemknn", arrays, asdict(self.wish))
 
 
-def _occurrences(train: Histories) -> Occurrences:
-    """Where each item stands in the training rows."""
+def _index_occurrences(train: Histories) -> Occurrences:
+    """Returns the positions of each item in the training rows."""
     from leaven.kernels.item_neighbors import Occurrences, places
     from leaven.kernels.top_n_lists import sealed
 
     items, starts = sealed(train.items), sealed(train.starts)
     first_target = train.starts[1:] - train.targets
-    index = places(items, starts, train.n_items)
-    arrays = (train.weight.astype(np.float64), first_target.astype(np.int64), *index)
-    return Occurrences(items, starts, *(sealed(array) for array in arrays))
+    weight, first_target = sealed(train.weight.astype(np.float64)), sealed(first_target.astype(np.int64))
+    return Occurrences(items, starts, weight, first_target, *map(sealed, places(items, starts, train.n_items)))
 
 
-def _threads() -> int:
-    """How many threads the kernels may use: what the machine gives, or OMP_NUM_THREADS where it is set."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+def _count_threads() -> int:
+    """Returns the number of threads of the kernels: OMP_NUM_THREADS if set, else the available CPUs."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        return int(limit)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,4 @@
-"""What does everybody take?
-
-The recommender that every other one must beat, and what a stranger without a history is shown.
-"""
+"""Popularity recommender: the baseline for all others and the fallback for users without a history."""
 
 from __future__ import annotations
 
@@ -20,15 +17,14 @@ from leaven.recommenders import recommender_storage
 Floats = npt.NDArray[np.float64]
 
 _DAY = 86_400
-_UNIT = 2.0**30  # sums of whole numbers do not depend on the order of the rows
+_UNIT = 2.0**30  # integer sums do not depend on the order of the rows
 
 
 @dataclass(frozen=True)
 class Popularity:
-    """Items by the weight of their events in the training rows, equal ones by id.
+    """Ranks items by the weight of their events in the training rows, ties by id.
 
-    half_life_days: an event counts half for each such span before the last event of all; None: time
-    does not matter.
+    half_life_days: the weight of an event halves for each such span before the last event of the data; None: no decay.
 
     >>> train = Histories.of([[1, 2], [2, 3, 2]], n_items=3)
     >>> Popularity().fit(train, Training(key=1)).recommend(train, k=2, allow_repeats=True).items.tolist()
@@ -42,34 +38,34 @@ class Popularity:
             raise SpecError("half_life_days", "days above 0, or none", str(self.half_life_days), "")
 
     def fit(self, train: Histories, training: Training) -> FittedPopularity:
-        """Counts; chance has no part in it.
+        """Sums event weights; nothing is random.
 
-        Raises FitError where no event has any weight.
+        Raises FitError if no event has a weight above 0.
         """
         return FittedPopularity(self, item_weights(learned_from(train, training), self.half_life_days))
 
     def steps(self, train: Histories) -> None:
-        """None: nothing is optimised."""
+        """Returns None: there are no optimizer steps."""
 
     @staticmethod
     def load(folder: Path) -> FittedPopularity:
-        """What `FittedPopularity.save` wrote. Raises DataError where it is not there."""
+        """Loads what `FittedPopularity.save` wrote. Raises DataError if files are missing."""
         arrays, facts = recommender_storage.read(folder, "popularity")
         return FittedPopularity(Popularity(**facts), arrays["weight"])
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPopularity:
-    """weight float64 (n_items + 1,): weight of each item's events; place 0 is empty."""
+    """item_weights float64 (n_items + 1,): weight of each item's events; index 0 is unused."""
 
     wish: Popularity
     weight: Floats
     curve: tuple[Mapping[str, float], ...] = ()
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
-        """The k heaviest items that each history does not hold; scores are the weights.
+        """Returns the k items of highest weight, without those of the history; scores are the weights.
 
-        Raises SpecError for k below 1, DataError for histories over another catalogue.
+        Raises SpecError for k below 1, DataError for histories over another catalog.
         """
         from leaven.kernels.top_n_lists import fill_popular, sealed
 
@@ -84,26 +80,26 @@ class FittedPopularity:
 
 
 def learned_from(train: Histories, training: Training) -> Histories:
-    """The rows that a recommender with a single pass learns from.
+    """Returns the training rows of a recommender that reads them once.
 
-    Where rows are fresh in each epoch, those of the first one in the middle of the course: a schedule
-    that climbs from 0, or falls to it, still has a say.
+    If rows change in each epoch, these are the rows of epoch 0 at progress 0.5, where a schedule that rises from 0 or
+    falls to 0 still has an effect.
     """
     return train if training.refresh is None else training.refresh(0, 0.5)
 
 
 def item_weights(train: Histories, half_life_days: float | None = None) -> Floats:
-    """float64 (n_items + 1,): weight of each item's events that count; place 0 is empty.
+    """Returns the summed weight of each item's counted events, float64 (n_items + 1,); index 0 is unused.
 
-    An event counts when it is a target, or opens a row whose every other event is one: a row cut into
-    its prefixes, each with its last event as target, weighs what the row weighs as a whole. The mask
-    weighs nothing. The last event of all is taken among those that weigh anything.
+    An event counts if it is a target, or the first event of a row whose other events are all targets. So a row and its
+    prefixes with one target each have the same total weight. The mask has no weight. Decay starts at the last event
+    with a weight above 0.
 
-    Raises FitError where no event has any weight.
+    Raises FitError if no event has a weight above 0.
     """
-    row, place = train.row_of_event(), np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
-    begins = (train.lengths - train.targets)[row]
-    counts = (place >= begins) | ((place == 0) & (begins <= 1))
+    row, position = train.row_of_event(), np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
+    first_target = (train.lengths - train.targets)[row]
+    counts = (position >= first_target) | ((position == 0) & (first_target <= 1))
     weight = np.where(counts & (train.items >= 1) & (train.items <= train.n_items), train.weight[row], 0.0)
     if not (weight > 0).any():
         raise FitError("training rows", "an event with a weight above 0", f"{len(train)} rows without one", "")
@@ -117,14 +113,14 @@ def item_weights(train: Histories, half_life_days: float | None = None) -> Float
 
 
 def by_weight(weight: Floats) -> npt.NDArray[np.int32]:
-    """int32 (n_items,): the items, the heaviest first, equal ones by id."""
+    """Returns the items by decreasing weight, ties by id, int32 (n_items,)."""
     return (np.argsort(-weight[1:], kind="stable") + 1).astype(np.int32)
 
 
 def check_asked(histories: Histories, k: int, n_items: int) -> None:
-    """Raises SpecError for k below 1, DataError for histories over another catalogue than was learned."""
+    """Raises SpecError for k below 1, DataError for histories over another catalog than in training."""
     if k < 1:
         raise SpecError("recommend", "a list length k of 1 or more", str(k), "")
     if histories.n_items != n_items:
-        other = f"{histories.n_items} items"
-        raise DataError("histories.n_items", f"the {n_items} items of training", other, "use the same catalogue")
+        got = f"{histories.n_items} items"
+        raise DataError("histories.n_items", f"the {n_items} items of training", got, "use the same catalog")

@@ -1,7 +1,4 @@
-"""How does a fitted recommender lie in a folder?
-
-Arrays in one `.npz`, the rest in one `.json` beside it; each is written beside and renamed.
-"""
+"""Storage of fitted recommenders: arrays in a `.npz` file, settings in a `.json` file, both written atomically."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from leaven.errors import DataError
 
 
 def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
-    """Write `name.npz` and `name.json`; the same arrays and facts give the same bytes."""
+    """Writes `name.npz` and `name.json`; equal arrays and facts give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.npz.part"
     with part.open("wb") as file:
@@ -29,9 +26,9 @@ def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts
 
 
 def read(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """(arrays, facts) that `write` wrote.
+    """Reads (arrays, facts) that `save_arrays` wrote.
 
-    Raises DataError where a file is missing or is not what `write` writes.
+    Raises DataError if a file is missing or has another format.
     """
     try:
         facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What will a user take next, by the order of what was taken before?"""
+"""Transformer recommender for next-item prediction."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from leaven.nn.sequence_encoder import Encoder
     from leaven.nn.training import Course
 
-_WEIGHTS, _COURSE = "transformer.safetensors", "course.json"
-_FEWEST_STEPS, _MOST_STEPS = 300, 40_000
+_WEIGHTS, _TRAINING_LOG = "transformer.safetensors", "course.json"
+_MIN_STEPS, _MAX_STEPS = 300, 40_000
 
 
 @dataclass(frozen=True, eq=False)
 class ItemSide:
-    """How a net that reads items differs from one that knows their ids alone.
+    """Item table and auxiliary loss of a network that reads item features.
 
-    table   its item vectors; beside  what is learned in the same steps; mark  says which it is, for checkpoints
+    fingerprint  identifies the item features in checkpoints
     """
 
     table: FusedTable
@@ -41,31 +41,30 @@ class ItemSide:
 
 @dataclass(frozen=True)
 class Transformer:
-    """The wish for a self-attentive next-item recommender (after SASRec, ICDM 2018) with a strong loss.
+    """Configuration of a self-attentive next-item recommender (after SASRec, ICDM 2018) with a softmax loss.
 
-    width, layers, heads  size; max_length is the most events that it looks back
-    loss            "shared_negatives": a softmax over the target and `negatives` items drawn in each step, corrected
-                    for how often each is drawn (log q; Bengio and Senécal, 2008; the target left as it is), for
-                    catalogues of any size; "full": over the whole catalogue; "binary": SASRec's, one negative, to
-                    compare with papers
-    temperature     of cosine logits (not for "binary", which takes dot products)
+    width, layers, heads  sizes; max_length: most events of a history that are read
+    loss            "shared_negatives": sampled softmax over the target and `negatives` items drawn in each step, with
+                    log-q correction (Bengio and Senécal, 2008; not for the target), for catalogs of any size; "full":
+                    softmax over the catalog; "binary": that of SASRec, one negative, for comparison with papers
+    temperature     of cosine logits ("binary" uses dot products)
     proposal_power  negatives are drawn in proportion to (count + 1) to this power
-    dropout         None: 0.5 where an item is a target 12 times in the mean or less, 0.2 from 80 times on, between them
-                    along the logarithm: what is seen rarely is learned by heart
-    contrast        weight of a second loss: two views of each history, drawn by the plan's steps of mode "replace" and
-                    each epoch, or told apart by dropout where there are none, shall be alike among those of a batch
-                    (nn/contrastive.py); 0: none. contrast_temperature  of its cosines
-    mixup           above 0: each history is mixed with another of its batch, as vectors, by a share drawn from
-                    Beta(mixup, mixup) (nn/mixup.py), 0.1 to 0.4 as a rule; 0: none
+    dropout         None: 0.5 for up to 12 targets per item on average, 0.2 from 80 on, log-linear in between, because
+                    sparse data overfit
+    contrastive_weight  of the contrastive loss of two views of each history (nn/contrastive.py), drawn by the plan's
+                    steps with mode "replace", or by dropout without such steps; 0: off. contrastive_temperature: of
+                    its cosine logits
+    mixup_alpha     above 0: each history is mixed with another of its batch by a ratio from Beta(alpha, alpha)
+                    (nn/mixup.py), usually 0.1 to 0.4; 0: off
     batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
     epochs          passes over the rows; steps are at least 300 and at most 40,000
-    looks           how often validation is looked at, if users are given; patience: looks without a better one before
-                    it stops, None: never. With `Training.steps` it takes all steps. The best weights stay, either way
+    n_validations   number of validations, if there are validation users; patience: validations without improvement
+                    before training stops, None: never. `TrainingContext.steps` disables it. The best weights are used
     device          "auto", "cpu", "cuda"
-    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" computes in float32, except that gradients of the
-                    softmax are products of bfloat16 numbers where the CPU multiplies them itself
+    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" is float32, except that softmax gradients use
+                    bfloat16 products if the CPU supports them
 
-    Several processes: start with torchrun; each takes its share of every batch.
+    Several processes: start with torchrun; each computes its share of every batch.
     """
 
     width: int = 64
@@ -97,114 +96,133 @@ class Transformer:
             raise SpecError("transformer.loss", wanted, repr(self.loss), "")
         if self.width % self.heads:
             raise SpecError("transformer.width", f"a multiple of heads = {self.heads}", str(self.width), "")
-        for name in (
-            "width",
-            "layers",
-            "heads",
-            "max_length",
-            "negatives",
-            "looks",
-            "temperature",
-            "epochs",
-            "contrast_temperature",
-        ):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"transformer.{name}", "more than 0", str(getattr(self, name)), "")
-        for name in ("contrast", "mixup"):
-            if not getattr(self, name) >= 0:
-                raise SpecError(f"transformer.{name}", "0 (off) or more", str(getattr(self, name)), "")
+        positive = {
+            "width": self.width,
+            "layers": self.layers,
+            "heads": self.heads,
+            "max_length": self.max_length,
+            "negatives": self.negatives,
+            "looks": self.looks,
+            "temperature": self.temperature,
+            "epochs": self.epochs,
+            "contrast_temperature": self.contrast_temperature,
+        }
+        for name, value in positive.items():
+            if not value > 0:
+                raise SpecError(f"transformer.{name}", "more than 0", str(value), "")
+        for name, value in {"contrast": self.contrast, "mixup": self.mixup}.items():
+            if not value >= 0:
+                raise SpecError(f"transformer.{name}", "0 (off) or more", str(value), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise SpecError("transformer.dropout", "0 or more, less than 1", str(self.dropout), "")
 
     def steps(self, train: Histories) -> int:
-        """Optimiser steps that it takes on these rows, unless it stops early."""
-        targets = _targets(train)
-        return int(np.clip(round(self.epochs * targets / self.events_of(train)), _FEWEST_STEPS, _MOST_STEPS))
+        """Returns the number of optimizer steps on these rows, without early stopping."""
+        targets = _count_targets(train)
+        return int(np.clip(round(self.epochs * targets / self.events_of(train)), _MIN_STEPS, _MAX_STEPS))
 
     def events_of(self, train: Histories) -> int:
-        """Events of one step: rows that were made change what a step sees, not how much of it."""
+        """Returns the events of one step, which do not depend on synthetic rows."""
         if self.batch_events:
             return self.batch_events
-        return int(np.clip(_targets(_real(train)) / 170, 256, 8192))
+        return int(np.clip(_count_targets(_select_real(train)) / 170, 256, 8192))
 
     def dropout_of(self, train: Histories) -> float:
-        """Dropout on these rows; rows that were made change nothing of it."""
+        """Returns the dropout rate on these rows, which does not depend on synthetic rows."""
         if self.dropout is not None:
             return self.dropout
-        often = _targets(_real(train)) / max(train.n_items, 1)
-        return float(np.interp(np.log(max(often, 1.0)), np.log([12, 80]), [0.5, 0.2]))
+        targets_per_item = _count_targets(_select_real(train)) / max(train.n_items, 1)
+        return float(np.interp(np.log(max(targets_per_item, 1.0)), np.log([12, 80]), [0.5, 0.2]))
 
     def fit(self, train: Histories, training: Training) -> TransformerRecommender:
-        """Learns to predict each target from the events before it.
+        """Trains to predict each target from the events before it.
 
-        Raises FitError where no row has something to predict, or the loss is no finite number.
+        Raises FitError if no row has a target, or if the loss is not finite.
         """
         return self.trained(train, training)
 
     def trained(self, train: Histories, training: Training, items: ItemSide | None = None) -> TransformerRecommender:
-        """As `fit`, with another table of item vectors.
+        """Trains like `fit`, with another item table and auxiliary loss.
 
-        Raises FitError where no row has something to predict, or the loss is no finite number.
+        Raises FitError if no row has a target, or if the loss is not finite.
         """
         from leaven.nn.device import halves_are_quick
         from leaven.nn.next_item import Aim, NextItem
-        from leaven.nn.training import train as go
+        from leaven.nn.training import train as train_network
 
-        if not (_targets(train) and train.weight[train.lengths > 1].any()):
+        if not (_count_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         table = items.table if items else None
         net = self.net(train.n_items, rng.key(training.key, "begin"), self.dropout_of(train), table)
-        net.counts += net.counts.new_tensor(_counts(train))
-        kind, views = self._loss_over(train.n_items), (self.contrast, self.contrast_temperature, self.mixup)
-        half = halves_are_quick(self.device, self.precision)
-        aim = Aim(kind, self._temperature, self.negatives, self.proposal_power, *views, half, items is None)
-        valid = _some(training.valid, self.most_valid_users, rng.key(training.key, "valid"))
-        beside = items.beside if items else None
-        task = NextItem(net, aim, train, self.events_of(train), training.key, training.refresh, valid, beside)
-        course = self._course(train, training, items.mark if items else "")
+        net.counts += net.counts.new_tensor(_count_items(train))
+        # a catalog no larger than the negatives is cheaper, and exact, as a whole
+        is_small = self.loss == "shared_negatives" and train.n_items <= self.negatives
+        aim = Aim(
+            kind="full" if is_small else self.loss,
+            temperature=self._temperature,
+            negatives=self.negatives,
+            proposal_power=self.proposal_power,
+            contrast=self.contrast,
+            contrast_temperature=self.contrast_temperature,
+            mixup=self.mixup,
+            half=halves_are_quick(self.device, self.precision),
+            unseen=items is None,
+        )
+        task = NextItem(
+            net,
+            aim,
+            train,
+            events=self.events_of(train),
+            key=training.key,
+            refresh=training.refresh,
+            valid=_sample_users(training.valid, self.most_valid_users, rng.key(training.key, "valid")),
+            beside=items.beside if items else None,
+        )
+        config = self._build_trainer_config(train, training, items.mark if items else "")
         if training.watch is not None:
-            course = replace(course, watch=_Shown(training.watch, course.steps, self._temperature))
-        outcome = go(task, course)
-        return TransformerRecommender(self, net, outcome.curve, outcome.facts)
+            config = replace(config, watch=_UserLossCallback(training.watch, config.steps, self._temperature))
+        result = train_network(task, config)
+        return TransformerRecommender(self, net, result.curve, result.facts)
 
     @classmethod
     def load(cls, folder: Path) -> TransformerRecommender:
-        """What `save` wrote.
-
-        Raises DataError where the folder holds no such recommender.
-        """
+        """Loads what `save` wrote. Raises DataError if the folder has no such recommender."""
         from leaven.nn.checkpoint import read
 
-        weights, said = read(folder / _WEIGHTS)
-        net = cls(**said["wish"]).net(said["n_items"], key=0, dropout=0.0)
+        weights, metadata = read(folder / _WEIGHTS)
+        net = cls(**metadata["wish"]).net(metadata["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
-        course = json.loads((folder / _COURSE).read_text())
-        return TransformerRecommender(cls(**said["wish"]), net.eval(), course["curve"], course["facts"])
+        log = json.loads((folder / _TRAINING_LOG).read_text())
+        return TransformerRecommender(cls(**metadata["wish"]), net.eval(), log["curve"], log["facts"])
 
     def net(self, n_items: int, key: int, dropout: float, items: FusedTable | None = None) -> Encoder:
-        """A net of this wish's size, untrained; `items`: the table of its item vectors, where not its own."""
+        """Builds an untrained network; items: another table of item vectors."""
         import torch
 
         from leaven.nn.sequence_encoder import Encoder, Shape
 
-        sizes = (self.width, self.layers, self.heads, 4 * self.width, self.max_length, dropout)
-        return Encoder(Shape(n_items, *sizes), torch.Generator().manual_seed(key), items)
-
-    def _loss_over(self, n_items: int) -> str:
-        """A catalogue no larger than the negatives is cheaper, and exact, as a whole."""
-        return "full" if self.loss == "shared_negatives" and n_items <= self.negatives else self.loss
+        shape = Shape(
+            n_items=n_items,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            hidden=4 * self.width,
+            length=self.max_length,
+            dropout=dropout,
+        )
+        return Encoder(shape, torch.Generator().manual_seed(key), items)
 
     @property
     def _temperature(self) -> float | None:
         return None if self.loss == "binary" else self.temperature
 
-    def _course(self, train: Histories, training: Training, mark: str) -> Course:
-        """How the loop goes: with steps that were asked for, it takes all of them."""
+    def _build_trainer_config(self, train: Histories, training: Training, fingerprint: str) -> Course:
+        """Builds the configuration of the training loop; with `TrainingContext.steps`, early stopping is off."""
         from leaven.nn.training import Course
 
         steps = training.steps or self.steps(train)
-        said = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + mark
+        inputs = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + fingerprint
         return Course(
             key=training.key,
             steps=steps,
@@ -216,15 +234,15 @@ class Transformer:
             patience=self.patience if training.steps is None else None,
             device=self.device,
             precision=self.precision,
-            mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
+            mark=hashlib.blake2b(inputs.encode(), digest_size=8).hexdigest(),
             folder=training.folder,
             tell=training.tell,
         )
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """A net at a look as its users' losses, which is what a watch sees."""
+class _UserLossCallback:
+    """Passes the losses of the validation users to a training callback."""
 
     watch: Watch
     steps: int
@@ -253,9 +271,9 @@ class TransformerRecommender:
     facts: Mapping[str, Any]
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
-        """The k best items for each history; scores are cosines, or dot products after the binary loss.
+        """Returns the k best items for each history; scores are cosines, or dot products with the binary loss.
 
-        Raises SpecError for k below 1; DataError for histories over another catalogue.
+        Raises SpecError for k below 1; DataError for histories over another catalog.
         """
         from leaven.nn.device import device_kind
         from leaven.nn.scoring import rank
@@ -264,41 +282,43 @@ class TransformerRecommender:
         if k < 1:
             raise SpecError("recommend", "a list of 1 item or more", f"k = {k}", "")
         if histories.n_items != n_items:
-            raise DataError("histories", f"ids of a catalogue of {n_items} items", f"{histories.n_items} items", "")
+            raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
         net = self.net.to(device_kind(self.wish.device))
-        return Ranked(*rank(net, histories, k, None if allow_repeats else histories, self.wish.loss != "binary"))
+        excluded = None if allow_repeats else histories
+        items, scores = rank(net, histories, k, excluded, self.wish.loss != "binary")
+        return Ranked(items, scores)
 
     def save(self, folder: Path) -> None:
-        """Weights and wish in one file (the same bytes for the same weights), how training went in another."""
+        """Saves weights and config in one file (equal weights give equal bytes), the training log in another."""
         from leaven.nn.checkpoint import write
 
         write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
         self.save_course(folder)
 
     def save_course(self, folder: Path) -> None:
-        """How training went."""
-        part = folder / f"{_COURSE}.part"
+        """Saves curve and facts."""
+        part = folder / f"{_TRAINING_LOG}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
-        part.replace(folder / _COURSE)
+        part.replace(folder / _TRAINING_LOG)
 
 
-def _real(train: Histories) -> Histories:
-    """The rows that nobody made; all where there are no others."""
+def _select_real(train: Histories) -> Histories:
+    """Returns the real rows, or all rows if there are none."""
     return train.real_only() if train.is_real.any() else train
 
 
-def _targets(train: Histories) -> int:
+def _count_targets(train: Histories) -> int:
     return int(np.minimum(train.targets, np.maximum(train.lengths - 1, 0)).sum())
 
 
-def _counts(train: Histories) -> npt.NDArray[np.int64]:
-    """int64 (items,): how often each item is taken."""
+def _count_items(train: Histories) -> npt.NDArray[np.int64]:
+    """Returns the occurrences of each item, int64 (items,)."""
     return np.bincount(train.items[train.items <= train.n_items] - 1, minlength=train.n_items)
 
 
-def _some(users: HeldOut | None, most: int, key: int) -> HeldOut | None:
-    """At most so many of the users, drawn by the key."""
-    if users is None or len(users) <= most:
+def _sample_users(users: HeldOut | None, max_users: int, key: int) -> HeldOut | None:
+    """Samples at most `max_users` users by the key."""
+    if users is None or len(users) <= max_users:
         return users
-    drawn = np.argsort(rng.row_keys(key, users.histories.keys), kind="stable")[:most]
-    return users.take(np.sort(drawn))
+    sample = np.argsort(rng.row_keys(key, users.histories.keys), kind="stable")[:max_users]
+    return users.take(np.sort(sample))

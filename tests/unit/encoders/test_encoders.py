@@ -1,4 +1,4 @@
-"""Vectors of items: by hand where they can be worked out, and alike where items are."""
+"""Tests of text and attribute encoders."""
 
 from dataclasses import replace
 
@@ -26,18 +26,18 @@ def cosine(vectors: np.ndarray, one: int, other: int) -> float:
     return float(vectors[one] @ vectors[other])
 
 
-def test_items_that_share_rare_words_are_near_and_others_far() -> None:
+def test_items_with_common_rare_words_are_close() -> None:
     vectors = TfIdf(width=6).fit(ITEMS)(ITEMS)
     assert cosine(vectors, 0, 1) > 0.3 > 0.01 > abs(cosine(vectors, 0, 2))
     assert cosine(vectors, 2, 3) > 0.3
     np.testing.assert_allclose(np.linalg.norm(vectors[:4], axis=1), 1, rtol=1e-6)
 
 
-def test_an_item_without_words_is_a_row_of_zeros() -> None:
+def test_an_item_without_text_has_a_zero_vector() -> None:
     assert not TfIdf().fit(ITEMS)(ITEMS)[4].any()
 
 
-def test_chinese_words_are_cut_and_shared() -> None:
+def test_chinese_text_is_segmented_into_words() -> None:
     pytest.importorskip("rjieba")
     assert "玫瑰" in list(terms("玫瑰护手霜", (1, 1), (0, 0)))
     vectors = TfIdf(width=6, characters=(0, 0)).fit(ITEMS)(ITEMS)
@@ -45,26 +45,26 @@ def test_chinese_words_are_cut_and_shared() -> None:
     assert abs(cosine(vectors, 5, 0)) < 0.01
 
 
-def test_with_all_directions_cosines_are_those_of_the_tfidf_table() -> None:
+def test_with_full_rank_cosines_equal_those_of_tfidf() -> None:
     fitted = TfIdf(width=100, characters=(0, 0)).fit(ITEMS)
     table = fitted.table(ITEMS).toarray()
     np.testing.assert_allclose(fitted(ITEMS) @ fitted(ITEMS).T, table @ table.T, atol=1e-6)
 
 
-def test_a_misspelt_word_is_still_near_by_its_characters() -> None:
+def test_character_ngrams_match_misspelled_words() -> None:
     fitted = TfIdf(width=6).fit(ITEMS)
     misspelt = replace(ITEMS, words={"title": ["rose hand craem", *TITLES[1:]]})
     assert float(fitted(misspelt)[0] @ fitted(ITEMS)[0]) > 0.6
 
 
-def test_columns_can_be_named_and_a_missing_one_is_an_error() -> None:
+def test_an_unknown_column_raises_an_error() -> None:
     two = Catalog(["a", "b", "c"], {"title": ["x", "y", "z"], "more": ["soap bar", "soap dish", "lamp"]})
     assert cosine(TfIdf(columns=("more",)).fit(two)(two), 0, 1) > 0.2
     with pytest.raises(DataError, match="titel"):
         TfIdf(columns=("titel",)).fit(two)
 
 
-def test_words_that_nobody_shares_are_refused_with_a_reason() -> None:
+def test_text_without_shared_terms_raises_an_error() -> None:
     with pytest.raises(DataError, match="least_items"):
         TfIdf().fit(Catalog(["a"], {"title": ["soap"]}))
     with pytest.raises(SpecError, match="neither"):
@@ -76,7 +76,7 @@ def priced(price: list[float], category: list[int]) -> Catalog:
     return Catalog(["a", "b", "c", "d"], {}, np.array([0, *category], np.int32), names, np.array([np.nan, *price]))
 
 
-def test_the_price_is_told_against_the_mean_of_its_category() -> None:
+def test_the_price_is_relative_to_the_mean_of_its_category() -> None:
     items = priced([1.0, 100.0, 10.0, np.nan], [1, 1, 2, 2])
     vectors = Attributes(price=1.0).fit(items)(items)
     logs = np.log([1.0, 100.0, 10.0])
@@ -86,14 +86,14 @@ def test_the_price_is_told_against_the_mean_of_its_category() -> None:
     assert abs(cosine(vectors[:, :-1], 0, 2)) < 1e-6
 
 
-def test_labels_of_a_column_are_told_apart() -> None:
+def test_labels_are_distinguished_by_column() -> None:
     items = Catalog(["a", "b", "c"], {"labels": ["soap|rose", "rose | gift", "knife"]})
     vectors = Attributes(labels=("labels",)).fit(items)(items)
     assert 0.1 < cosine(vectors, 0, 1) < 0.9
     assert abs(cosine(vectors, 0, 2)) < 1e-6
 
 
-def test_a_new_item_is_placed_by_the_labels_that_were_learned() -> None:
+def test_a_new_item_is_encoded_by_known_labels() -> None:
     items = Catalog(["a", "b", "c"], {"labels": ["soap|rose", "rose", "knife"]})
     fitted = Attributes(labels=("labels",)).fit(items)
     new = fitted(Catalog(["x", "y"], {"labels": ["rose", "never seen"]}))
@@ -101,13 +101,13 @@ def test_a_new_item_is_placed_by_the_labels_that_were_learned() -> None:
     assert not new[1].any()
 
 
-def test_a_catalogue_without_attributes_is_refused() -> None:
+def test_a_catalog_without_attributes_raises_an_error() -> None:
     assert not Attributes().knows(ITEMS)
     with pytest.raises(DataError, match="category"):
         Attributes().fit(ITEMS)
 
 
-def test_a_sentence_encoder_of_a_folder_gives_the_same_bytes_in_any_company(tmp_path) -> None:
+def test_sentence_vectors_are_independent_of_the_batch(tmp_path) -> None:
     pytest.importorskip("transformers")
     from unit.encoders import tiny
 
@@ -127,7 +127,7 @@ def test_a_sentence_encoder_of_a_folder_gives_the_same_bytes_in_any_company(tmp_
     np.testing.assert_array_equal(again(ITEMS), vectors)
 
 
-def test_a_folder_without_a_model_is_named(tmp_path) -> None:
+def test_a_folder_without_a_model_raises_an_error_with_its_name(tmp_path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(DataError, match=tmp_path.name):
         Sentences(folder=str(tmp_path)).fit(ITEMS)

@@ -1,4 +1,4 @@
-"""A tiny language model, made here and now, with weights that follow from one number."""
+"""Builds a tiny language model with deterministic weights."""
 
 from pathlib import Path
 

@@ -74,7 +74,7 @@ def test_each_loss_of_a_gan_moves_its_own_net_alone(smooth) -> None:
     given = net.given(learned.bins, torch.zeros(len(learned), dtype=torch.int64))
     net.zero_grad(set_to_none=True)
     scores, logits = net(torch.zeros(len(learned), 4), given)
-    task._generator_loss(torch.cat([scores, logits], dim=1), given).backward()
+    task._compute_generator_loss(torch.cat([scores, logits], dim=1), given).backward()
     assert all(weights.grad is None for weights in net.critic.parameters())
     assert any(weights.grad.abs().sum() > 0 for weights in net.generator.parameters())
 
@@ -84,7 +84,7 @@ def test_rare_names_are_given_by_the_logarithm_of_how_frequent_they_are() -> Non
     coding, learned = coded(train)
     task = GanTask(GanNet(shape_of(coding.numbers, coding.sizes, 8, 1), 4, key=1), learned, True, True, 10.0, 1, key=1)
     kind = len(coding.sizes) - 1
-    places = task._of_bin.rows(torch.full((4000,), kind), torch.Generator().manual_seed(1))
+    places = task._bin_sampler.sample_rows(torch.full((4000,), kind), torch.Generator().manual_seed(1))
     counts = np.bincount(coding.rows[:, kind])
     logs = np.log1p(counts[counts > 0])
     drawn = np.bincount(coding.rows[places.numpy(), kind])
@@ -96,13 +96,13 @@ def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
     net = CleanNet(shape_of(coding.numbers, coding.sizes, 16, 1), coding.seen, 10, key=1)
     bins = torch.tensor(coding.rows)
     now = hot(bins, coding.sizes).double()
-    even = net.even.expand(len(bins), -1)
-    sure = net._back_bins(even, now, once=1.0, before=0.5)
+    even = net.prior.expand(len(bins), -1)
+    sure = net._denoise_bins(even, now, ratio=1.0, before=0.5)
     torch.testing.assert_close(sure, now)
-    told = net._back_bins(now, even, once=0.0, before=1.0)
+    told = net._denoise_bins(now, even, ratio=0.0, before=1.0)
     torch.testing.assert_close(told, now)
-    assert float(net.kept[0]) == 1.0
-    assert (net.kept.diff() < 0).all()
+    assert float(net.signal[0]) == 1.0
+    assert (net.signal.diff() < 0).all()
     assert set(net.exchanged(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
 
 

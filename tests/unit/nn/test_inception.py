@@ -1,4 +1,4 @@
-"""The network of FID, as a function of its weights: the same vectors as the published code, and clear refusals."""
+"""Tests of Inception features against the published implementation."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def weights(**wish: int) -> dict[str, torch.Tensor]:
     return found
 
 
-def test_vectors_are_those_of_pytorch_fid() -> None:
+def test_features_equal_those_of_pytorch_fid() -> None:
     """With the same weights in pytorch-fid 0.3.0 on torchvision 0.29.1's blocks, in another environment."""
     found = Inception(weights()).embed(PICTURES)
     assert found.shape == (2, 2048)
@@ -54,10 +54,10 @@ def test_vectors_are_those_of_pytorch_fid() -> None:
     np.testing.assert_allclose(found.sum(axis=1), SUMS, rtol=1e-5)
 
 
-def test_a_file_of_weights_says_whether_it_is_fid(tmp_path: Path) -> None:
+def test_the_distance_name_depends_on_the_loaded_weights(tmp_path: Path) -> None:
     torch.save(weights(thinner=16), tmp_path / "thin.pth")
     thin = load(tmp_path / "thin.pth")
-    assert "not that of FID" in thin.called
+    assert "not FID" in thin.called
     assert thin.embed(PICTURES).shape == (2, 128)
     torch.save(weights(), tmp_path / "whole.pth")
     assert load(tmp_path / "whole.pth").called == "FID"
@@ -76,7 +76,7 @@ class Detector(torch.nn.Module):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore:.*torch.jit.*:FutureWarning")
 @pytest.mark.parametrize(("module", "called"), [(Means(), "the network of net.pt"), (Detector(), "FID")])
-def test_a_script_takes_pictures_of_any_sizes(module, called, tmp_path: Path) -> None:
+def test_a_torchscript_module_accepts_images_of_any_size(module, called, tmp_path: Path) -> None:
     torch.jit.script(module).save(str(tmp_path / "net.pt"))
     net = load(tmp_path / "net.pt")
     assert net.called.endswith(called)
@@ -84,7 +84,7 @@ def test_a_script_takes_pictures_of_any_sizes(module, called, tmp_path: Path) ->
     np.testing.assert_allclose(net.embed(mixed), [one.mean(axis=(0, 1)) for one in mixed], rtol=1e-5)
 
 
-def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
+def test_files_without_a_network_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a file of weights"):
         load(tmp_path / "none.pth")
     (tmp_path / "words.pth").write_text("no weights")
@@ -93,5 +93,5 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     held = weights(thinner=16)
     del held["Mixed_6b.branch7x7_2.conv.weight"]
     torch.save(held, tmp_path / "part.pth")
-    with pytest.raises(DataError, match=r"none called Mixed_6b\.branch7x7_2"):
+    with pytest.raises(DataError, match=r"no layer Mixed_6b\.branch7x7_2"):
         load(tmp_path / "part.pth")

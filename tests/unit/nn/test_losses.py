@@ -1,4 +1,4 @@
-"""Losses and their gradients are those of the formula."""
+"""Tests of losses and gradients against their formulas."""
 
 import pytest
 import torch
@@ -19,9 +19,9 @@ def gradients(loss: torch.Tensor, *leaves: torch.Tensor) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("cells", [1_048_576, 23 * 5, 1])
 @pytest.mark.parametrize("safe", [0.0, 40.0])
-def test_the_full_softmax_in_parts_is_cross_entropy_and_so_is_its_gradient(cells, safe, monkeypatch) -> None:
-    monkeypatch.setattr(losses, "_CELLS", cells)
-    monkeypatch.setattr(losses, "_SAFE", safe)
+def test_the_chunked_softmax_loss_and_gradient_equal_cross_entropy(cells, safe, monkeypatch) -> None:
+    monkeypatch.setattr(losses, "_MAX_LOGITS", cells)
+    monkeypatch.setattr(losses, "_SAFE_LOGIT", safe)
     states, table = made()
     targets = torch.arange(37) % 23
     weight = torch.linspace(0, 2, 37, dtype=torch.float64)
@@ -32,7 +32,7 @@ def test_the_full_softmax_in_parts_is_cross_entropy_and_so_is_its_gradient(cells
     torch.testing.assert_close(gradients(3 * ours, states, table), gradients(3 * plain, states, table))
 
 
-def test_of_rounded_numbers_the_loss_is_right_to_five_digits_and_its_gradient_to_two() -> None:
+def test_bfloat16_loss_is_accurate_to_five_digits_and_its_gradient_to_two() -> None:
     states, table = (one.detach().float().requires_grad_() for one in made())
     targets, weight = torch.arange(37) % 23, torch.linspace(0, 2, 37)
     hits = torch.stack([torch.arange(37), targets])
@@ -43,15 +43,15 @@ def test_of_rounded_numbers_the_loss_is_right_to_five_digits_and_its_gradient_to
     assert torch.get_float32_matmul_precision() == "highest"
 
 
-def test_numbers_in_three_parts_multiply_as_if_they_were_whole() -> None:
+def test_split_bfloat16_products_approximate_float32_products() -> None:
     states, others = (one.detach().float() for one in made())
-    left, right = (lines.bfloat16() for lines in losses._in_three(states, others))
+    left, right = (rows.bfloat16() for rows in losses._split_for_bfloat16(states, others))
     whole, rounded = states.double() @ others.double().T, states.bfloat16().double() @ others.bfloat16().double().T
     ours = left.double() @ right.double().T
     assert (ours - whole).abs().max() < (rounded - whole).abs().max() / 100
 
 
-def test_unit_lines_and_their_gradient_are_those_of_the_parts() -> None:
+def test_normalized_rows_and_their_gradient_equal_the_composed_operations() -> None:
     states, weights = made(targets=6, others=6)
     with torch.no_grad():
         states[2] = 0.0
@@ -63,8 +63,8 @@ def test_unit_lines_and_their_gradient_are_those_of_the_parts() -> None:
 
 
 @pytest.mark.parametrize("cells", [1_048_576, 9 * 4])
-def test_shared_negatives_are_cross_entropy_with_collisions_left_out(cells, monkeypatch) -> None:
-    monkeypatch.setattr(losses, "_CELLS", cells)
+def test_shared_negatives_loss_is_cross_entropy_without_collisions(cells, monkeypatch) -> None:
+    monkeypatch.setattr(losses, "_MAX_LOGITS", cells)
     states, table = made()
     targets, others = torch.arange(37) % 23, torch.tensor([3, 3, 7, 22, 0, 11, 5, 9, 1])
     bias, weight = torch.linspace(-1, 1, 9, dtype=torch.float64), torch.ones(37, dtype=torch.float64)
@@ -77,7 +77,7 @@ def test_shared_negatives_are_cross_entropy_with_collisions_left_out(cells, monk
     torch.testing.assert_close(gradients(ours, states, table), gradients(plain, states, table))
 
 
-def test_corrected_by_how_often_they_are_drawn_negatives_estimate_the_full_softmax() -> None:
+def test_log_q_corrected_negatives_estimate_the_full_softmax() -> None:
     chance = torch.Generator().manual_seed(2)
     states, table = made(targets=4, others=50)
     targets = torch.arange(4)
@@ -99,7 +99,7 @@ def test_huge_logits_do_not_overflow() -> None:
     assert torch.isfinite(loss)
 
 
-def test_the_binary_loss_is_that_of_sasrec() -> None:
+def test_the_binary_loss_equals_that_of_sasrec() -> None:
     states, table = made()
     up, down = table[torch.arange(37) % 23], table[(torch.arange(37) + 1) % 23]
     weight = torch.ones(37, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Histories are mixed as vectors, state by state; without the wish nothing changes."""
+"""Tests of mixup of sequence states."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def packed(rows: Histories) -> sequence_packing.Pack:
     return sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
 
 
-def test_a_mixture_by_hand() -> None:
+def test_mixed_states_and_weights_match_a_hand_calculation() -> None:
     mixed = Mixture(torch.tensor([1, 0, 2]), torch.tensor([0.75, 0.25, 1.0]))
     plain = torch.tensor([[1.0, 0.0], [0.0, 4.0], [5.0, 5.0]])
     once = [[0.75, 1.0], [0.75, 1.0], [5.0, 5.0]]
@@ -41,7 +41,7 @@ def test_a_mixture_by_hand() -> None:
     assert mixed.weight(torch.tensor([1.0, 2.0, 1.0])).tolist() == [0.75, 0.5, 1.0, 0.25, 1.5, 0.0]
 
 
-def test_partners_stand_as_far_from_their_end_and_one_share_holds_for_a_whole_history() -> None:
+def test_partners_have_the_same_distance_to_the_end_and_a_segment_has_one_ratio() -> None:
     pack = packed(cycle())
     mixed = mixture(pack, 0.4, key=3)
     stretch, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
@@ -57,13 +57,13 @@ def test_partners_stand_as_far_from_their_end_and_one_share_holds_for_a_whole_hi
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> None:
+def test_the_mixup_loss_weights_both_targets_by_the_ratio(loss) -> None:
     rows = cycle(30)
     net = WISH.net(N_ITEMS, 1, 0.0).eval()
     temperature = None if loss == "binary" else 0.5
     aim = Aim(loss, temperature, 8, 0.5, mixup=0.4)
     pack, chance = packed(rows), Chance(5, 0, 1)
-    ours = NextItem(net, aim, rows, 512, 1)._total(net, pack, chance)
+    ours = NextItem(net, aim, rows, 512, 1)._sum_losses(net, pack, chance)
     plain = NextItem(net, replace(aim, mixup=0.0), rows, 512, 1)
     mixed = mixture(pack, 0.4, _key(chance))
     if loss == "full":
@@ -75,7 +75,7 @@ def test_the_loss_is_that_of_both_targets_in_the_shares_of_the_mixture(loss) -> 
         wanted = (pack.weight * (mixed.share * own + (1 - mixed.share) * other)).sum()
         torch.testing.assert_close(ours, wanted)
     assert torch.isfinite(ours)
-    assert ours != plain._total(net, pack, chance)
+    assert ours != plain._sum_losses(net, pack, chance)
 
 
 def _key(chance: Chance) -> int:
@@ -85,14 +85,14 @@ def _key(chance: Chance) -> int:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_it_still_learns_what_follows_what(loss) -> None:
+def test_training_with_mixup_learns_transitions(loss) -> None:
     fitted = replace(WISH, loss=loss, mixup=0.2).fit(cycle(200), Training(key=1, steps=200))
     known = cycle(100, key=9)
     first = fitted.recommend(known, 3).items[:, 0]
     assert float((first == known.items[known.starts[1:] - 1] % N_ITEMS + 1).mean()) > 0.9
 
 
-def test_without_the_wish_no_mixture_is_made(monkeypatch) -> None:
+def test_without_mixup_no_mixture_is_drawn(monkeypatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("a mixture")
 
@@ -102,6 +102,6 @@ def test_without_the_wish_no_mixture_is_made(monkeypatch) -> None:
         replace(WISH, mixup=0.2).fit(cycle(), Training(key=1, steps=5))
 
 
-def test_a_law_below_nothing_is_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.mixup: expected 0 \(off\) or more"):
+def test_a_negative_alpha_raises_an_error() -> None:
+    with pytest.raises(SpecError, match=r"transformer\.mixup: wanted 0 \(off\) or more"):
         Transformer(mixup=-0.1)

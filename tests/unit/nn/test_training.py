@@ -1,4 +1,4 @@
-"""The loop: falling loss, the best weights, stopping, going on after a kill, errors that name the step."""
+"""Tests of the training loop: best weights, stopping, resuming and errors."""
 
 import json
 from collections.abc import Sequence
@@ -49,27 +49,27 @@ def weights(task: Line) -> list[float]:
     return [value for part in task.net.state_dict().values() for value in part.flatten().tolist()]
 
 
-def test_it_learns_and_tells() -> None:
-    task, told = Line(), []
-    outcome = train(task, replace(COURSE, tell=lambda done, total, words: told.append((done, total, words))))
+def test_training_learns_and_reports_progress() -> None:
+    task, messages = Line(), []
+    outcome = train(task, replace(COURSE, tell=lambda done, total, words: messages.append((done, total, words))))
     assert [record["step"] for record in outcome.curve] == [10, 20, 30, 40, 50, 60]
     assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"] / 2
     assert outcome.facts["steps"] == 60
     assert outcome.facts["targets"] == 60 * 16
     assert outcome.facts["stopped"] == "all steps done"
     assert outcome.facts["peak_mb"] > 0
-    assert told[-1][:2] == (60, 60)
-    assert "valid NDCG@10" in told[-1][2]
+    assert messages[-1][:2] == (60, 60)
+    assert "valid NDCG@10" in messages[-1][2]
     assert not task.net.training
 
 
-def test_epochs_are_asked_for_in_order_with_the_progress_at_their_beginning() -> None:
+def test_epochs_are_requested_in_order_with_their_initial_progress() -> None:
     task = Line()
     train(task, COURSE)
     assert task.epochs == [(number, 7 * number / 60) for number in range(9)]
 
 
-def test_the_same_key_gives_the_same_weights_another_key_others_and_nothing_global_moves() -> None:
+def test_weights_depend_on_the_key_and_global_generators_are_unchanged() -> None:
     tasks = [Line(), Line(), Line()]
     before = torch.random.get_rng_state()
     for task, key in zip(tasks, (5, 5, 6), strict=True):
@@ -80,7 +80,7 @@ def test_the_same_key_gives_the_same_weights_another_key_others_and_nothing_glob
 
 
 @pytest.mark.parametrize("killed_at", [1, 10, 23, 59])
-def test_killed_at_any_step_and_started_again_it_ends_with_the_same_bytes(killed_at, tmp_path) -> None:
+def test_interrupted_training_resumes_to_identical_weights(killed_at, tmp_path) -> None:
     class Killed(Exception):
         pass
 
@@ -110,11 +110,11 @@ def test_a_finished_training_is_not_repeated(tmp_path) -> None:
     assert weights(first) == weights(second)
 
 
-def test_the_best_weights_stay_and_patience_ends_it() -> None:
+def test_the_best_weights_are_kept_and_patience_stops_training() -> None:
     course = replace(COURSE, patience=2)
     task, twenty = Line(values=[0.1, 0.5, 0.4, 0.3, 0.9, 1.0]), Line(values=[0.1, 0.5])
     outcome = train(task, course)
-    assert outcome.facts["stopped"] == "no better for 2 looks"
+    assert outcome.facts["stopped"] == "no improvement in 2 validations"
     assert outcome.facts["steps"] == 40
 
     class Stop(Exception):
@@ -129,12 +129,12 @@ def test_the_best_weights_stay_and_patience_ends_it() -> None:
     assert weights(task) == weights(twenty)
 
 
-def test_without_patience_it_goes_to_the_end() -> None:
+def test_without_patience_training_takes_all_steps() -> None:
     task = Line(values=[0.9, 0.1, 0.1, 0.1, 0.1, 0.1])
     assert train(task, COURSE).facts["steps"] == 60
 
 
-def test_a_loss_that_is_no_number_is_named_by_its_step_and_the_last_good_state_stays(tmp_path) -> None:
+def test_a_non_finite_loss_names_its_step_and_keeps_the_last_valid_state(tmp_path) -> None:
     task = Line(breaks_at=34)
     with pytest.raises(FitError, match="step 34: expected a finite loss, got nan"):
         train(task, replace(COURSE, folder=tmp_path))
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_is_named_by_its_step_and_the_last_good_state_s
     assert all(torch.equal(kept[name], tensor) for name, tensor in task.net.state_dict().items())
 
 
-def test_a_step_that_breaks_the_weights_and_not_its_loss_is_no_good_state(tmp_path) -> None:
+def test_non_finite_weights_with_a_finite_loss_are_not_kept(tmp_path) -> None:
     task = Line()
 
     def spoil(grad: torch.Tensor) -> torch.Tensor:
@@ -157,13 +157,13 @@ def test_a_step_that_breaks_the_weights_and_not_its_loss_is_no_good_state(tmp_pa
     assert all(torch.isfinite(tensor).all() for tensor in task.net.state_dict().values())
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path) -> None:
+def test_a_checkpoint_of_another_training_raises_an_error(tmp_path) -> None:
     train(Line(), replace(COURSE, folder=tmp_path, mark="one"))
     with pytest.raises(FitError, match="that of another"):
         train(Line(), replace(COURSE, folder=tmp_path, mark="two"))
 
 
-def test_nothing_to_learn_from_is_an_error() -> None:
+def test_an_epoch_without_batches_raises_an_error() -> None:
     class Empty(Line):
         def epoch(self, number, progress):
             return []
@@ -172,7 +172,7 @@ def test_nothing_to_learn_from_is_an_error() -> None:
         train(Empty(), COURSE)
 
 
-def test_the_rate_rises_then_falls_to_nothing() -> None:
+def test_the_learning_rate_warms_up_and_decays_to_zero() -> None:
     rates = [COURSE.rate(step) for step in range(61)]
     assert rates[4] == pytest.approx(0.1)
     assert rates[:5] == sorted(rates[:5])
@@ -180,7 +180,7 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rates[60] == 0
 
 
-def test_what_was_written_is_read_back(tmp_path) -> None:
+def test_saved_tensors_are_loaded_unchanged(tmp_path) -> None:
     checkpoint.write(tmp_path / "deep" / "w.safetensors", {"a": torch.arange(3)}, {"best": -float("inf")})
     tensors, said = checkpoint.read(tmp_path / "deep" / "w.safetensors")
     assert tensors["a"].tolist() == [0, 1, 2]

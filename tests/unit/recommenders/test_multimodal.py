@@ -1,4 +1,4 @@
-"""Items that nobody bought are found by what they are, missing modalities are no obstacle, views are read."""
+"""Tests of cold items, missing modalities and item views."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def own_cold_in_list(fitted, k: int = 4) -> float:
     return float((listed == np.array(COLD)[look][:, None]).any(1).mean())
 
 
-def test_items_that_nobody_bought_are_recommended_to_those_who_like_their_look() -> None:
+def test_cold_items_are_recommended_to_users_with_matching_taste() -> None:
     fitted = fit()
     assert own_cold_in_list(fitted) > 0.5  # three of seven bought ones are left, so that the list has room
     assert own_cold_in_list(CORE.fit(shoppers(), Training(key=1, steps=150))) < 0.2
@@ -71,7 +71,7 @@ def next_ones(cold: bool) -> HeldOut:
     return HeldOut(users, items.astype(np.int32), np.full(100, 9), np.arange(101))
 
 
-def test_lists_hold_what_nobody_took_as_often_as_validation_users_took_it() -> None:
+def test_the_cold_item_share_follows_validation_targets() -> None:
     some, none = next_ones(cold=True), next_ones(cold=False)
     half = HeldOut(some.histories, np.where(np.arange(100) % 2, some.items, none.items), some.times, some.starts)
     fitted = fit(steps=20, valid=half)
@@ -81,7 +81,7 @@ def test_lists_hold_what_nobody_took_as_often_as_validation_users_took_it() -> N
     assert fit(steps=20).facts["newcomers"] == 0
 
 
-def test_whoever_asks_for_newcomers_gets_them_and_keeps_them(tmp_path) -> None:
+def test_a_configured_cold_item_share_is_used_and_saved(tmp_path) -> None:
     fitted = fit(replace(WISH, newcomers=1.0), steps=20, valid=next_ones(False))
     users = shoppers(30, key=9)
     assert sorted(fitted.recommend(users, 4).items[0].tolist()) == COLD
@@ -91,7 +91,7 @@ def test_whoever_asks_for_newcomers_gets_them_and_keeps_them(tmp_path) -> None:
         replace(WISH, newcomers=-1.0)
 
 
-def test_a_modality_that_the_whole_catalogue_lacks_is_left_out_and_told() -> None:
+def test_a_modality_missing_from_the_catalog_is_skipped_and_reported() -> None:
     fitted = fit(replace(WISH, encoders=(*WISH.encoders, Attributes())), steps=5)
     assert fitted.facts["modalities_left_out"] == ["attributes"]
     with pytest.raises(DataError, match="words or attributes"):
@@ -111,13 +111,13 @@ def test_an_item_may_lack_a_modality() -> None:
     assert np.isfinite(fitted.recommend(shoppers(20), N_ITEMS).scores[:, :20]).all()
 
 
-def test_rows_without_a_catalogue_are_refused() -> None:
+def test_rows_without_a_catalog_raise_an_error() -> None:
     for items in (None, Catalog(["a"], {"title": ["soap"]})):
-        with pytest.raises(DataError, match="catalogue"):
+        with pytest.raises(DataError, match="a catalog of the items"):
             fit(rows=replace(shoppers(), catalog=items))
 
 
-def test_the_views_of_an_epoch_are_what_is_read_while_training_and_the_texts_as_they_are_afterwards() -> None:
+def test_training_reads_views_and_ranking_reads_original_texts() -> None:
     asked = []
 
     def views(epoch: int, progress: float) -> Catalog:
@@ -128,11 +128,11 @@ def test_the_views_of_an_epoch_are_what_is_read_while_training_and_the_texts_as_
     assert asked == list(range(len(asked)))
     table = fitted.table
     plain = WISH.encoders[0].fit(catalog())(catalog())
-    np.testing.assert_array_equal(table.read_0[1:-1].numpy(), plain)
+    np.testing.assert_array_equal(table.features_0[1:-1].numpy(), plain)
     assert own_cold_in_list(fitted) > 0.5
 
 
-def test_two_views_of_an_item_are_drawn_where_they_shall_be_alike() -> None:
+def test_the_consistency_loss_draws_two_views_per_epoch() -> None:
     asked = []
 
     def views(epoch: int, progress: float) -> Catalog:
@@ -153,34 +153,34 @@ def table_of(dropout: float = 0.0) -> FusedTable:
     return table.eval()
 
 
-def test_a_vector_is_the_ids_and_what_is_read_and_strangers_share_one() -> None:
+def test_vectors_add_id_and_features_and_unknown_ids_share_an_embedding() -> None:
     vectors = table_of()(torch.arange(6))
-    stranger = [12.0, 13.0]
-    assert vectors.tolist() == [[0, 0], [102, 3], [4, 105], stranger, stranger, [10, 11]]
+    unknown = [12.0, 13.0]
+    assert vectors.tolist() == [[0, 0], [102, 3], [4, 105], unknown, unknown, [10, 11]]
     assert torch.equal(table_of().every(), vectors[1:5])
 
 
-def test_ids_are_left_out_by_lot_while_training_alone() -> None:
+def test_ids_are_dropped_only_in_training() -> None:
     table = table_of(dropout=0.5).train()
     ids = torch.ones(400, dtype=torch.int64)
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(1)
-        left_out = (table(ids)[:, 0] == 112).float().mean()
-    assert 0.4 < left_out < 0.6
+        dropped = (table(ids)[:, 0] == 112).float().mean()
+    assert 0.4 < dropped < 0.6
     assert (table(torch.zeros(50, dtype=torch.int64)) == 0).all()
     assert (table.eval()(ids)[:, 0] == 102).all()
 
 
-def test_two_views_that_agree_cost_less_than_two_that_do_not() -> None:
+def test_equal_views_have_a_lower_loss_than_different_ones() -> None:
     table = table_of()
     with torch.no_grad():
         table.project[0].weight.copy_(torch.tensor([[1.0, 0, -1], [0, 1.0, -1]]))
     read, ids = torch.eye(4)[:, :3], torch.tensor([1, 2, 3])
-    alike = ItemViews(table, lambda epoch, progress: [read], 1.0, 0.1)
-    turned = ItemViews(table, lambda epoch, progress: [read if epoch == 0 else read.roll(1, 0)], 1.0, 0.1)
-    for beside in (alike, turned):
-        beside.epoch(0, 0.0)
-    assert alike.loss(ids).item() < 0.1 < turned.loss(ids).item()
+    equal = ItemViews(table, lambda epoch, progress: [read], 1.0, 0.1)
+    different = ItemViews(table, lambda epoch, progress: [read if epoch == 0 else read.roll(1, 0)], 1.0, 0.1)
+    for auxiliary in (equal, different):
+        auxiliary.start_epoch(0, 0.0)
+    assert equal.loss(ids).item() < 0.1 < different.loss(ids).item()
     assert float(ItemViews(table, None, 0.0, 0.1).loss(ids)) == 0
 
 
@@ -188,6 +188,6 @@ def test_two_views_that_agree_cost_less_than_two_that_do_not() -> None:
     "fields",
     [{"encoders": ()}, {"transformer": ItemKnn()}, {"id_dropout": 1.5}, {"consistency": -1.0}],
 )
-def test_fields_out_of_bounds_are_refused(fields) -> None:
+def test_fields_out_of_range_raise_an_error(fields) -> None:
     with pytest.raises(SpecError, match="multimodal"):
         replace(WISH, **fields)

@@ -1,4 +1,4 @@
-"""Is popularity counted as one would by hand?"""
+"""Tests of popularity counts."""
 
 from dataclasses import replace
 
@@ -20,24 +20,24 @@ def prefixes(row: list[int], n_items: int) -> Histories:
     return replace(rows, targets=np.ones(len(rows), np.int32))
 
 
-def test_each_event_weighs_what_its_row_weighs() -> None:
+def test_each_event_has_the_weight_of_its_row() -> None:
     train = Histories.of([[1, 2, 2], [2, 3], [3]], n_items=4)
     train = replace(train, weight=np.array([1, 0.5, 2], np.float32))
     assert item_weights(train).tolist() == [0, 1, 2 + 0.5, 0.5 + 2, 0]
 
 
-def test_an_event_counts_half_a_half_life_before_the_last_one() -> None:
+def test_the_weight_of_an_event_halves_per_half_life() -> None:
     train = Histories.of([[1, 2], [3]], 3, times=[[0, 10 * DAY], [20 * DAY]])
     assert item_weights(train, half_life_days=10).tolist() == [0, 1 / 4, 1 / 2, 1]
 
 
-def test_the_last_event_is_taken_among_those_that_weigh_anything() -> None:
+def test_decay_starts_at_the_last_event_with_a_weight() -> None:
     train = Histories.of([[1, 2], [3]], 3, times=[[0, 10 * DAY], [20 * DAY]])
     train = replace(train, weight=np.array([1, 0], np.float32))
     assert item_weights(train, half_life_days=10).tolist() == [0, 1 / 2, 1, 0]
 
 
-def test_a_row_cut_into_its_prefixes_weighs_what_it_weighs_as_a_whole() -> None:
+def test_a_row_and_its_prefixes_have_the_same_total_weight() -> None:
     row = [4, 1, 2, 1, 3]
     assert item_weights(prefixes(row, 4)).tolist() == item_weights(Histories.of([row], 4)).tolist()
 
@@ -47,7 +47,7 @@ def test_a_row_whose_last_event_alone_is_a_target_counts_that_event() -> None:
     assert item_weights(train).tolist() == [0, 0, 0, 1]
 
 
-def test_the_mask_weighs_nothing() -> None:
+def test_the_mask_has_no_weight() -> None:
     assert item_weights(Histories.of([[1, 4, 2]], n_items=3)).tolist() == [0, 1, 1, 0]
 
 
@@ -59,28 +59,28 @@ def test_sums_of_fractions_do_not_depend_on_the_order_of_the_rows() -> None:
     assert item_weights(train).tobytes() == item_weights(again).tobytes()
 
 
-def test_equal_items_stand_by_id_and_items_never_taken_come_last() -> None:
+def test_ties_are_ranked_by_id_and_items_without_events_come_last() -> None:
     train = Histories.of([[5, 3], [2, 5], [3, 2]], n_items=6)
     ranked = Popularity().fit(train, NOW).recommend(Histories.of([[]], 6), 6)
     assert ranked.items.tolist() == [[2, 3, 5, 1, 4, 6]]
     assert ranked.scores.tolist() == [[2, 2, 2, 0, 0, 0]]
 
 
-def test_seen_items_are_absent_rather_than_scored_zero_beside_items_never_taken() -> None:
-    """One library gave seen items 0, so they stood before nothing and beside everything untaken."""
+def test_seen_items_are_excluded_instead_of_scored_zero() -> None:
+    """A known error of other libraries: seen items with score 0 tie with items without events."""
     train = Histories.of([[1, 2], [1, 2]], n_items=4)
     ranked = Popularity().fit(train, NOW).recommend(Histories.of([[1, 2]], 4), 4)
     assert ranked.items.tolist() == [[3, 4, 0, 0]]
     assert ranked.scores.tolist() == [[0, 0, -np.inf, -np.inf]]
 
 
-def test_the_half_life_is_kept_by_saving(tmp_path) -> None:
+def test_the_half_life_is_saved(tmp_path) -> None:
     fitted = Popularity(half_life_days=2.5).fit(Histories.of([[1, 2]], 2), NOW)
     fitted.save(tmp_path)
     assert Popularity.load(tmp_path).wish == Popularity(half_life_days=2.5)
 
 
 @pytest.mark.parametrize("days", [0.0, -1.0, float("nan")])
-def test_a_half_life_that_is_no_span_is_refused(days) -> None:
+def test_an_invalid_half_life_raises_an_error(days) -> None:
     with pytest.raises(SpecError, match="half_life_days"):
         Popularity(half_life_days=days)

@@ -1,4 +1,4 @@
-"""The transformer learns the law of a world, weighs rows, keeps its promises on files and processes."""
+"""Tests of the transformer recommender."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def right(fitted, step: int = 1) -> float:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_it_learns_what_follows_what(loss) -> None:
+def test_training_learns_transitions(loss) -> None:
     fitted = replace(SMALL, loss=loss).fit(cycle(), Training(key=1, steps=200))
     assert right(fitted) > 0.95
     assert fitted.facts["steps"] == 200
@@ -41,13 +41,13 @@ def test_it_learns_what_follows_what(loss) -> None:
 
 
 @pytest.mark.parametrize("contrast", [0.0, 0.1])
-def test_it_learns_in_half_precision(contrast) -> None:
+def test_training_works_in_half_precision(contrast) -> None:
     fitted = replace(SMALL, precision="bf16-mixed", contrast=contrast).fit(cycle(), Training(key=1, steps=200))
     assert right(fitted) > 0.95
     assert {tensor.dtype for tensor in fitted.net.parameters()} == {torch.float32}
 
 
-def test_rows_of_little_weight_teach_little() -> None:
+def test_rows_of_low_weight_have_little_effect() -> None:
     both = [cycle(200, 1), cycle(200, 2)]
     rows = Histories.of([part.row(i).tolist() for part in both for i in range(200)], N_ITEMS)
     rows.weight[200:] = 0.1
@@ -57,7 +57,7 @@ def test_rows_of_little_weight_teach_little() -> None:
     assert right(SMALL.fit(rows, Training(key=1, steps=200)), 2) > 0.9
 
 
-def test_what_refresh_gives_is_what_is_learned() -> None:
+def test_training_uses_the_rows_of_each_epoch() -> None:
     asked = []
 
     def refresh(epoch: int, progress: float) -> Histories:
@@ -76,17 +76,17 @@ def held_out(rows: Histories) -> HeldOut:
     return HeldOut(rows, coming, np.zeros(len(rows), np.int64), np.arange(len(rows) + 1))
 
 
-def test_validation_is_looked_at_and_a_plateau_ends_it() -> None:
+def test_a_validation_plateau_stops_training() -> None:
     wish = replace(SMALL, looks=20, patience=3, epochs=400)
     fitted = wish.fit(cycle(), Training(key=1, valid=held_out(cycle(50, key=4))))
-    assert fitted.facts["stopped"] == "no better for 3 looks"
+    assert fitted.facts["stopped"] == "no improvement in 3 validations"
     assert fitted.facts["steps"] < wish.steps(cycle())
     assert max(record["valid_ndcg"] for record in fitted.curve) > 0.9
     forced = wish.fit(cycle(), Training(key=1, steps=120, valid=held_out(cycle(50, key=4))))
     assert forced.facts["steps"] == 120
 
 
-def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path) -> None:
+def test_interrupted_training_resumes_to_identical_bytes(tmp_path) -> None:
     class Killed(Exception):
         pass
 
@@ -117,7 +117,7 @@ def test_save_and_load_change_nothing(tmp_path) -> None:
         Transformer.load(tmp_path)
 
 
-def test_the_mask_is_learned_from_and_never_recommended() -> None:
+def test_the_mask_is_an_input_but_never_recommended() -> None:
     rows = cycle()
     chance = np.random.default_rng(2).random(rows.events) < 0.2
     masked = replace(rows, items=np.where(chance, rows.mask_id, rows.items).astype(np.int32))
@@ -126,7 +126,7 @@ def test_the_mask_is_learned_from_and_never_recommended() -> None:
     assert listed.max() == N_ITEMS
 
 
-def test_other_keys_give_other_weights_and_nothing_else_moves() -> None:
+def test_other_keys_give_other_weights_without_side_effects() -> None:
     rows = cycle()
     for column in (rows.items, rows.times, rows.starts, rows.weight, rows.targets):
         column.setflags(write=False)
@@ -144,8 +144,8 @@ def test_steps_follow_the_number_of_targets_within_bounds() -> None:
     assert replace(SMALL, epochs=1e9).steps(large) == 40_000
 
 
-def test_bad_wishes_and_bad_rows_are_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.width: expected a multiple of heads = 3"):
+def test_invalid_configs_and_rows_raise_errors() -> None:
+    with pytest.raises(SpecError, match=r"transformer\.width: wanted a multiple of heads = 3"):
         Transformer(width=64, heads=3)
     with pytest.raises(SpecError, match=r"transformer\.loss"):
         Transformer(loss="hinge")  # type: ignore[arg-type]
@@ -156,17 +156,17 @@ def test_bad_wishes_and_bad_rows_are_answered() -> None:
     with pytest.raises(FitError, match="something to predict"):
         SMALL.fit(Histories.of([[1], [2]], N_ITEMS), Training(key=1))
     fitted = SMALL.fit(cycle(), Training(key=1, steps=2))
-    with pytest.raises(DataError, match="a catalogue of 20 items"):
+    with pytest.raises(DataError, match="a catalog of 20 items"):
         fitted.recommend(Histories.of([[1]], 21), 1)
 
 
-def test_a_catalogue_no_larger_than_the_negatives_is_taken_whole() -> None:
+def test_a_small_catalog_uses_the_full_softmax() -> None:
     fitted = [replace(SMALL, loss=loss, negatives=20).fit(cycle(), Training(key=1, steps=20)) for loss in LOSSES[:2]]
     scores = [one.recommend(cycle(), 3).scores.tolist() for one in fitted]
     assert scores[0] == scores[1]
 
 
-def test_dropout_follows_from_how_often_a_real_row_shows_an_item() -> None:
+def test_dropout_depends_on_real_targets_per_item() -> None:
     rare = Histories.of([[1, 2, 3]], n_items=1000)
     often = Histories.of([list(range(1, 6)) * 21] * 4, n_items=5)
     assert Transformer().dropout_of(rare) == 0.5

@@ -1,4 +1,4 @@
-"""Two processes under torchrun train one net together: both end with it, and it is the net that one process makes."""
+"""Test that two processes train the same network as one."""
 
 import os
 import subprocess

@@ -101,7 +101,7 @@ def _fits() -> list[dict[str, Any]]:
     for place, arm in enumerate(["baseline", *ARMS]):
         for seed in (1, 2, 3):
             fit = {"arm": arm, "seed": seed, "seconds": 208.3 + seed, "steps": 2500, "targets": 1_276_500}
-            stopped = "no better for 5 looks" if seed < 3 else "all steps done"
+            stopped = "no improvement in 5 validations" if seed < 3 else "all steps done"
             fits.append(fit | {"peak_mb": 702.4, "curve": _curve(place, seed), "stopped": stopped})
     return fits
 

@@ -6,7 +6,7 @@ import scipy.sparse as sparse
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.encoders.svd import directions
+from leaven.encoders.tfidf import directions
 from leaven.errors import DataError, FitError
 from leaven.transforms.sequence.neighbor_table import Neighbours
 from leaven.transforms.sequence.text_similarity import words_of

@@ -74,7 +74,7 @@ class TableDiffusion:
         """From noise alone, one step back at a time; the last says the chances of the clean bins."""
         label = from_rows(coding, keys, _LABEL)[:, 0]
         scores = normal(keys, _STEP, coding.numbers) if coding.numbers else np.zeros((len(keys), 0))
-        nothing = np.tile(net.even.numpy(), (len(keys), 1))  # what is known of a row in the end
+        nothing = np.tile(net.prior.numpy(), (len(keys), 1))  # what is known of a row in the end
         bins = coding.drawn(nothing, keys, _STEP + 1_000)
         for step in range(self.steps - 1, -1, -1):
             scores, chances, spread = net.back(scores, bins, label, step)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 
 from leaven.datasets.histories import Histories, Ints, Items
-from leaven.encoders.svd import directions
+from leaven.encoders.tfidf import directions
 from leaven.errors import FitError
 
 Floats = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import scipy.sparse as sparse
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.encoders.tfidf_weights import counted, rarity, unit
+from leaven.encoders.tfidf import counted, rarity, unit
 from leaven.errors import DataError
 from leaven.transforms.sequence.item_similarity import Table, best
 

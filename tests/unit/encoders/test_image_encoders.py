@@ -1,4 +1,4 @@
-"""Vectors of pictures: near where categories are, of local weights as they are, each encoded once."""
+"""Tests of image encoders."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def catalog(n: int = 40, **more) -> Catalog:
     )
 
 
-def test_pictures_of_a_category_lie_near_each_other() -> None:
+def test_images_of_one_category_have_similar_vectors() -> None:
     vectors = SMALL.fit(catalog(), 1)(catalog())[:-1]
     likeness = vectors @ vectors.T
     same = np.equal.outer(np.arange(39) % 2, np.arange(39) % 2)
@@ -35,7 +35,7 @@ def test_pictures_of_a_category_lie_near_each_other() -> None:
     assert np.nanmean(likeness[same]) > np.nanmean(likeness[~same]) + 0.2
 
 
-def test_a_picture_is_encoded_once_however_often_it_is_asked_for() -> None:
+def test_an_image_is_encoded_only_once() -> None:
     fitted = SMALL.fit(catalog(), 1)
     asked = []
     counted = replace(fitted, encode=lambda pixels: (asked.append(len(pixels)), fitted.encode(pixels))[1])
@@ -48,16 +48,16 @@ def test_a_picture_is_encoded_once_however_often_it_is_asked_for() -> None:
     assert np.array_equal(np.delete(first, 3, 0), np.delete(again, 3, 0))
 
 
-def test_net_and_vectors_are_kept_by_the_hash_of_what_they_follow_from(tmp_path, monkeypatch) -> None:
+def test_network_and_vectors_are_cached_by_the_hash_of_their_inputs(tmp_path, monkeypatch) -> None:
     wish = replace(SMALL, cache=str(tmp_path))
     first = wish.fit(catalog(), 1)(catalog())
-    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # nobody is asked to learn again
+    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # no further training
     assert np.array_equal(wish.fit(catalog(), 1)(catalog()), first)
     with pytest.raises(TypeError):
         wish.fit(catalog(), 2)
 
 
-def test_files_are_read_and_one_that_cannot_be_is_a_row_of_zeros_and_counted(tmp_path) -> None:
+def test_unreadable_images_have_zero_vectors_and_are_counted(tmp_path) -> None:
     for i in range(8):
         (tmp_path / f"{i}.png").write_bytes(png(draw_picture(i % 4, INKS[i % 2], 0, i)))
     (tmp_path / "5.png").write_bytes(b"GIF?")
@@ -67,7 +67,7 @@ def test_files_are_read_and_one_that_cannot_be_is_a_row_of_zeros_and_counted(tmp
     assert fitted.unread == {"not a picture, or a broken one": 1}
 
 
-def test_without_two_categories_there_is_nothing_to_learn() -> None:
+def test_fewer_than_two_categories_raise_an_error() -> None:
     with pytest.raises(DataError, match="picture_model"):
         SMALL.fit(replace(catalog(), category=None))
     assert not SMALL.knows(Catalog(["a"], images=[""]))
@@ -95,7 +95,7 @@ def colours() -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_a_torchscript_file_is_asked_as_it_is(tmp_path) -> None:
+def test_a_torchscript_file_encodes_images(tmp_path) -> None:
     torch.jit.trace(Means(), torch.zeros(2, 3, 16, 16)).save(tmp_path / "net.pt")
     fitted = plain(weights=str(tmp_path / "net.pt")).fit(catalog())
     np.testing.assert_allclose(fitted(catalog())[:-1], colours(), atol=1e-5)
@@ -103,7 +103,7 @@ def test_a_torchscript_file_is_asked_as_it_is(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_weights_of_a_net_that_a_function_makes(tmp_path, suffix: str) -> None:
+def test_a_state_dict_is_loaded_into_the_network_of_the_factory(tmp_path, suffix: str) -> None:
     path = tmp_path / f"net{suffix}"
     if suffix == ".pth":
         torch.save({"state_dict": Means(4).state_dict()}, path)
@@ -119,7 +119,7 @@ def test_weights_of_a_net_that_a_function_makes(tmp_path, suffix: str) -> None:
         replace(wish, arguments={"width": 5}).fit(catalog())
 
 
-def test_a_clip_of_a_folder_gives_its_picture_embeddings(tmp_path) -> None:
+def test_a_clip_folder_returns_image_embeddings(tmp_path) -> None:
     transformers = pytest.importorskip("transformers")
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     shape = transformers.CLIPConfig(
@@ -141,11 +141,11 @@ def test_a_clip_of_a_folder_gives_its_picture_embeddings(tmp_path) -> None:
         (lambda folder: plain(weights=str(folder / "gone.pt")), "none"),
         (lambda folder: plain(weights=str(folder)), "model that can be read"),
         (lambda folder: plain(weights=str(folder / "text.pt")), "TorchScript"),
-        (lambda folder: plain(weights=str(folder / "text.pt"), net="nobody_wrote_this:net"), "installed library"),
+        (lambda folder: plain(weights=str(folder / "text.pt"), net="missing_library:net"), "installed library"),
         (lambda folder: plain(weights=str(folder / "text.pt"), net="torch:no_such_net"), "no_such_net"),
     ],
 )
-def test_weights_that_cannot_be_used_are_named(tmp_path: Path, wish, said: str) -> None:
+def test_unusable_weights_raise_an_error_with_their_name(tmp_path: Path, wish, said: str) -> None:
     (tmp_path / "text.pt").write_text("no weights")
     with pytest.raises(DataError, match=said):
         wish(tmp_path).fit(catalog())
@@ -161,6 +161,6 @@ def test_weights_that_cannot_be_used_are_named(tmp_path: Path, wish, said: str) 
         lambda: PictureModel(spread=(0.0, 1.0, 1.0)),
     ],
 )
-def test_wrong_wishes_are_answered(wrong) -> None:
+def test_invalid_configs_raise_an_error(wrong) -> None:
     with pytest.raises(SpecError):
         wrong()

@@ -1,4 +1,4 @@
-"""Two lists become one by places."""
+"""Tests of rank fusion."""
 
 from dataclasses import dataclass
 
@@ -35,25 +35,25 @@ def asker() -> Histories:
     return Histories.of([[1], [2, 3]], N_ITEMS)
 
 
-def test_scores_are_sums_of_reciprocal_places() -> None:
+def test_scores_are_sums_of_reciprocal_ranks() -> None:
     found = blended((3, 4, 5), (4, 6), weight=0.5).recommend(asker(), 4)
     # 3: 1/2 · 4: 1/3 + .5/2 · 5: 1/4 · 6: .5/3
     assert found.items.tolist() == [[4, 3, 5, 6]] * 2
     assert found.scores[0] == pytest.approx([1 / 3 + 0.25, 0.5, 0.25, 0.5 / 3])
 
 
-def test_without_weight_it_is_the_first_list_and_then_the_second() -> None:
+def test_weight_zero_returns_the_first_list_then_the_second() -> None:
     found = blended((5, 3), (2, 3), weight=0.0).recommend(asker(), 3)
     assert found.items[0, :2].tolist() == [5, 3]
 
 
-def test_where_both_lists_end_so_does_the_blend() -> None:
+def test_the_fused_list_ends_with_both_lists() -> None:
     found = blended((5,), (5,), weight=1.0).recommend(asker(), 3)
     assert found.items.tolist() == [[5, 0, 0]] * 2
     assert found.scores[0].tolist() == [1.0, -np.inf, -np.inf]
 
 
-def test_the_weight_is_the_one_that_serves_validation_users_best() -> None:
+def test_the_weight_with_the_best_validation_score_is_chosen() -> None:
     valid = HeldOut(asker(), np.array([6, 6], np.int32), np.zeros(2, np.int64), np.arange(3))
     only_second_knows = BlendRecommender(Says((1, 2, 3, 4)), Says((6,)), ("", ""), 0.5, 0.0, depth=4)
     assert only_second_knows.weighed(valid).weight == 0.65  # the smallest that lifts item 6 over 1/2, to place two
@@ -61,7 +61,7 @@ def test_the_weight_is_the_one_that_serves_validation_users_best() -> None:
     assert only_first_knows.weighed(valid).weight == WEIGHTS[0]
 
 
-def test_two_kinds_without_a_net_are_kept_and_found_again(tmp_path) -> None:
+def test_saved_recommenders_of_two_kinds_are_loaded(tmp_path) -> None:
     train = Histories.of([[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2, 4]], N_ITEMS)
     wish = Blend(first=ItemKnn(), second=Popularity(), weight=0.3)
     assert wish.steps(train) is None
@@ -78,6 +78,6 @@ def test_two_kinds_without_a_net_are_kept_and_found_again(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"weight": -0.1}, {"offset": -1.0}, {"depth": 0}])
-def test_a_field_out_of_bounds_is_named(fields) -> None:
+def test_a_field_out_of_range_is_named(fields) -> None:
     with pytest.raises(SpecError, match=f"blend.{next(iter(fields))}"):
         Blend(**fields)

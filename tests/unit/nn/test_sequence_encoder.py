@@ -1,4 +1,4 @@
-"""The encoder sees its own past, all of it, and nothing else."""
+"""Tests of the causal attention of the sequence encoder."""
 
 import torch
 
@@ -24,13 +24,13 @@ def last_states(rows: list[list[int]]) -> torch.Tensor:
         return net()(made, made.targets)[0]
 
 
-def test_a_history_has_the_same_state_alone_and_beside_others() -> None:
+def test_a_history_has_the_same_state_alone_and_in_a_batch() -> None:
     rows = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 1], [2, 2], [3, 1, 4]]
     alone = torch.cat([last_states([row]) for row in rows])
     torch.testing.assert_close(last_states(rows), alone)
 
 
-def test_what_comes_later_changes_no_earlier_state() -> None:
+def test_later_events_do_not_change_earlier_states() -> None:
     rows = Histories.of([[1, 2, 3, 4]], N_ITEMS), Histories.of([[1, 2, 3, 9]], N_ITEMS)
     states = []
     for one in rows:
@@ -40,7 +40,7 @@ def test_what_comes_later_changes_no_earlier_state() -> None:
     torch.testing.assert_close(states[0], states[1])
 
 
-def test_every_event_that_it_looks_back_on_matters_and_the_older_ones_do_not() -> None:
+def test_only_the_last_max_length_events_affect_the_state() -> None:
     row = [1, 2, 3, 4, 5, 6]
     whole = last_states([row])
     for place in range(6):
@@ -49,6 +49,6 @@ def test_every_event_that_it_looks_back_on_matters_and_the_older_ones_do_not() -
     torch.testing.assert_close(last_states([[7, 8, *row]]), whole)
 
 
-def test_order_matters_and_the_mask_is_no_padding() -> None:
+def test_order_matters_and_the_mask_is_not_padding() -> None:
     assert not torch.allclose(last_states([[1, 2, 3]]), last_states([[2, 1, 3]]))
     assert not torch.allclose(last_states([[1, N_ITEMS + 1, 3]]), last_states([[1, 3]]))

@@ -1,4 +1,4 @@
-"""Small steps are done by one thread, and what is set is put back."""
+"""Tests of thread limits and their restoration."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_a_small_step_has_one_thread_and_its_looks_have_all() -> None:
+def test_a_small_step_uses_one_thread_and_validation_uses_all() -> None:
     with device.narrowed(1000):
         assert torch.get_num_threads() == 1
         with device.widened():
@@ -26,12 +26,12 @@ def test_a_small_step_has_one_thread_and_its_looks_have_all() -> None:
 
 
 @pytest.mark.parametrize("numbers", [None, 1 << 24])
-def test_large_ones_and_unknown_ones_have_all(numbers: int | None) -> None:
+def test_large_and_unknown_steps_use_all_threads(numbers: int | None) -> None:
     with device.narrowed(numbers):
         assert torch.get_num_threads() == 2
 
 
-def test_threads_come_back_after_an_error() -> None:
+def test_threads_are_restored_after_an_error() -> None:
     with pytest.raises(ValueError), device.narrowed(1):
         raise ValueError
     assert torch.get_num_threads() == 2

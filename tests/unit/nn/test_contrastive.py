@@ -1,4 +1,4 @@
-"""Two views of one history are pulled together, those of different ones apart; without the wish nothing changes."""
+"""Tests of the contrastive loss and its view pairs."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def world(users: int = 80) -> Histories:
     return Histories.of([chance.integers(1, 31, n).tolist() for n in chance.integers(4, 12, users)], n_items=30)
 
 
-def test_the_loss_of_two_histories_by_hand() -> None:
+def test_the_contrastive_loss_of_two_histories_matches_a_hand_calculation() -> None:
     angle = torch.tensor([0.0, 90.0, 60.0, 30.0]).deg2rad()  # views of a at 0 and 60 degrees, of b at 90 and 30
     states = 3 * torch.stack([angle.cos(), angle.sin()], 1)
     near, far, half = np.exp(np.sqrt(3) / 2 / 0.5), 1.0, np.exp(0.5 / 0.5)
@@ -35,7 +35,7 @@ def test_the_loss_of_two_histories_by_hand() -> None:
     assert float(info_nce(states, 0.5)) == pytest.approx((outer + inner) / 2, rel=1e-6)
 
 
-def test_views_are_paired_by_key_whatever_their_order_and_number() -> None:
+def test_views_are_paired_by_row_id_in_any_order() -> None:
     rows = Histories.of([[1, 2], [3], [4, 5, 6], []], n_items=6, keys=[10, 11, 12, 13])
     others = Histories.of([[6, 6], [1], [2, 2], [5]], n_items=6, keys=[12, 99, 10, 13])
     found = pairs(rows, others, max_length=2)
@@ -58,7 +58,7 @@ def asked_of(wish: Transformer, rows: Histories) -> tuple[list[int], dict]:
     return asked, fitted.net.state_dict()
 
 
-def test_without_contrast_nothing_changes_and_nothing_more_is_asked_of_the_plan() -> None:
+def test_without_contrastive_loss_results_and_plan_calls_are_unchanged() -> None:
     rows = world()
     asked, weights = asked_of(WISH, rows)
     assert asked == list(range(len(asked)))
@@ -70,7 +70,7 @@ def test_without_contrast_nothing_changes_and_nothing_more_is_asked_of_the_plan(
     assert not torch.equal(weights["items.weight"], other["items.weight"])
 
 
-def told_apart(net, rows: Histories, plan: Plan) -> float:
+def measure_separation(net, rows: Histories, plan: Plan) -> float:
     """Cosine of two views of a history, less that of views of different ones."""
     epochs = epoch_rows(rows, rows, plan, seed=99)
     with torch.inference_mode():
@@ -84,19 +84,19 @@ def told_apart(net, rows: Histories, plan: Plan) -> float:
 
 
 @pytest.mark.parametrize("with_plan", [True, False])
-def test_views_of_one_history_become_more_alike_than_those_of_others(with_plan) -> None:
+def test_training_makes_views_of_one_history_more_similar_than_others(with_plan) -> None:
     rows, plan = world(), Plan([Step(Drop(), mode="replace", when="each_epoch")])
     refresh = epoch_rows(rows, rows, plan, seed=7) if with_plan else None
     nets = [
         replace(WISH, contrast=weight).fit(rows, Training(key=1, steps=80, refresh=refresh)).net.eval()
         for weight in (0.0, 1.0)
     ]
-    without, with_contrast = (told_apart(net, rows, plan) for net in nets)
+    without, with_contrast = (measure_separation(net, rows, plan) for net in nets)
     assert with_contrast > without + 0.05
 
 
-def test_weights_and_temperatures_out_of_bounds_are_answered() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.contrast: expected 0"):
+def test_weights_and_temperatures_out_of_range_raise_an_error() -> None:
+    with pytest.raises(SpecError, match=r"transformer\.contrast: wanted 0"):
         Transformer(contrast=-1.0)
     with pytest.raises(SpecError, match=r"transformer\.contrast_temperature"):
         Transformer(contrast_temperature=0.0)

@@ -1,20 +1,20 @@
-"""Who looks on sees every look, can ask for fresh rows or the end, and remembers over a kill."""
+"""Tests of callbacks during training."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from unit.nets.test_ranking import N_ITEMS, net
-from unit.nets.test_training import COURSE, Line, weights
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import scoring, sequence_packing
 from leaven.nn.training import train
+from unit.nn.test_scoring import N_ITEMS, net
+from unit.nn.test_training import COURSE, Line, weights
 
 
 class Watcher:
-    """Notes every look; asks for what it was told to at some steps."""
+    """Records every validation and returns configured actions at some steps."""
 
     def __init__(self, asks: dict[int, str] | None = None) -> None:
         self.asks, self.steps, self.dropout = asks or {}, [], []
@@ -31,7 +31,7 @@ class Watcher:
         self.steps = list(memory["steps"])
 
 
-def test_it_is_shown_every_look_without_dropout_and_changes_nothing_by_looking() -> None:
+def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_effects() -> None:
     seen, alone, watcher = Line(), Line(), Watcher()
     train(seen, replace(COURSE, watch=watcher))
     train(alone, COURSE)
@@ -40,7 +40,7 @@ def test_it_is_shown_every_look_without_dropout_and_changes_nothing_by_looking()
     assert weights(seen) == weights(alone)
 
 
-def test_where_it_asks_for_fresh_rows_an_epoch_begins_at_once() -> None:
+def test_requesting_fresh_rows_starts_a_new_epoch() -> None:
     task = Line()
     train(task, replace(COURSE, watch=Watcher({20: "fresh rows", 60: "fresh rows"})))
     began = [round(60 * progress) for _, progress in task.epochs]
@@ -48,14 +48,14 @@ def test_where_it_asks_for_fresh_rows_an_epoch_begins_at_once() -> None:
     assert [number for number, _ in task.epochs] == list(range(9))
 
 
-def test_where_it_has_seen_enough_training_ends() -> None:
+def test_the_callback_can_stop_training() -> None:
     outcome = train(Line(), replace(COURSE, watch=Watcher({30: "stop"})))
     assert outcome.facts["steps"] == 30
-    assert outcome.facts["stopped"] == "who looked on had seen enough"
+    assert outcome.facts["stopped"] == "stopped by callback"
 
 
 @pytest.mark.parametrize("killed_at", [5, 23, 31, 59])
-def test_killed_it_remembers_and_ends_with_the_same_bytes(killed_at, tmp_path) -> None:
+def test_the_callback_state_is_restored_after_an_interruption(killed_at, tmp_path) -> None:
     class Killed(Exception):
         pass
 
@@ -78,10 +78,10 @@ def test_killed_it_remembers_and_ends_with_the_same_bytes(killed_at, tmp_path) -
 
 @pytest.mark.parametrize("temperature", [None, 0.2])
 @pytest.mark.parametrize("cells", [4_194_304, 5 * N_ITEMS])
-def test_a_users_loss_is_the_mean_surprise_of_the_targets_over_the_whole_catalogue(
+def test_a_users_loss_is_the_mean_cross_entropy_of_the_targets_over_the_catalog(
     cells, temperature, monkeypatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_CELLS", cells)
+    monkeypatch.setattr(scoring, "_MAX_SCORES", cells)
     known = Histories.of([[1, 2, 3], [4], [9, 8, 7, 6, 5, 4, 3], [2, 2], [30]] * 3, N_ITEMS)
     starts = np.cumsum([0, 2, 1, 3, 1, 1] + [1] * 10)
     taken = (np.arange(starts[-1]) % N_ITEMS + 1).astype(np.int32)

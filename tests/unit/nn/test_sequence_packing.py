@@ -1,4 +1,4 @@
-"""Every target is learned once, from its own past only, with few empty places."""
+"""Tests of training segments, batches and packing."""
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ def seen(rows: Histories, max_length: int) -> list[tuple[tuple[int, ...], int]]:
 
 @settings(deadline=None)  # the first call compiles
 @given(ROWS)
-def test_every_target_is_learned_once_from_all_that_came_before(rows) -> None:
+def test_every_target_is_predicted_once_from_all_earlier_events(rows) -> None:
     made = Histories.of(rows, n_items=9)
     if made.targets.sum():
         wanted = [(tuple(row[:end]), row[end]) for row in rows for end in range(1, len(row))]
@@ -33,7 +33,7 @@ def test_every_target_is_learned_once_from_all_that_came_before(rows) -> None:
 
 @settings(deadline=None)
 @given(ROWS, st.integers(1, 7))
-def test_a_long_row_is_cut_into_stretches_that_lose_no_target(rows, max_length) -> None:
+def test_a_long_row_is_split_into_segments_without_losing_targets(rows, max_length) -> None:
     made = sequence_packing.training_stretches(Histories.of(rows, n_items=9), max_length)
     wanted = sorted((row, end) for row, items in enumerate(rows) for end in range(1, len(items)))
     starts = made.rows.starts
@@ -45,18 +45,18 @@ def test_a_long_row_is_cut_into_stretches_that_lose_no_target(rows, max_length) 
     assert sorted(found) == wanted
 
 
-def test_only_the_last_events_that_the_row_names_are_targets() -> None:
+def test_only_the_last_n_targets_events_of_a_row_are_targets() -> None:
     rows = Histories.of([[1, 2, 3, 4]], n_items=9)
     rows.targets[0] = 1
     assert seen(rows, 50) == [((1, 2, 3), 4)]
 
 
-def test_a_masked_event_is_an_input_and_no_target() -> None:
+def test_a_masked_event_is_an_input_but_not_a_target() -> None:
     rows = Histories.of([[1, 10, 3]], n_items=9)
     assert seen(rows, 50) == [((1, 10), 3)]
 
 
-def test_the_weight_of_a_row_goes_to_its_targets() -> None:
+def test_targets_have_the_weight_of_their_row() -> None:
     rows = Histories.of([[1, 2, 3], [4, 5]], n_items=9)
     rows.weight[1] = 0.5
     made = sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
@@ -65,7 +65,7 @@ def test_the_weight_of_a_row_goes_to_its_targets() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
-def test_stretches_on_a_line_do_not_overlap(lengths) -> None:
+def test_packed_segments_do_not_overlap(lengths) -> None:
     falling = -np.sort(-np.array(lengths, np.int64))
     line, column, lines = sequence_packing.lay(falling, 40)
     taken = np.zeros((lines, 41), int)
@@ -76,14 +76,14 @@ def test_stretches_on_a_line_do_not_overlap(lengths) -> None:
     assert taken.sum() == sum(lengths)
 
 
-def test_few_places_are_empty_when_lengths_are_those_of_a_shop() -> None:
+def test_few_positions_are_empty_for_typical_history_lengths() -> None:
     chance = np.random.default_rng(1)
     rows = Histories.of([[1] * int(4 + chance.geometric(0.2)) for _ in range(300)], n_items=1)
     made = sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
     assert (made.items > 0).float().mean() > 0.9
 
 
-def test_batches_hold_every_stretch_once_and_none_is_much_smaller() -> None:
+def test_batches_contain_every_segment_once_and_have_similar_sizes() -> None:
     stretches = sequence_packing.training_stretches(
         Histories.of([[1] * (2 + i % 7) for i in range(1000)], n_items=1), 50
     )
@@ -96,7 +96,7 @@ def test_batches_hold_every_stretch_once_and_none_is_much_smaller() -> None:
     assert sequence_packing.batches(stretches, 200, key=4)[0].tolist() != cuts[0].tolist()
 
 
-def test_the_state_that_predicts_is_that_of_the_last_event() -> None:
+def test_the_output_state_is_that_of_the_last_event() -> None:
     made = sequence_packing.pack(
         sequence_packing.last_stretches(Histories.of([[1, 2, 3], [4], [5] * 60 + [6]], n_items=9), 50), learn=False
     )

@@ -1,4 +1,4 @@
-"""Ranked lists: the best items, none that was had, none that does not exist."""
+"""Tests of ranked lists and their validation score."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ import torch
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Ndcg
-from leaven.nn import list_quality, scoring, sequence_packing
+from leaven.nn import scoring, sequence_packing
 from leaven.nn.sequence_encoder import Encoder, Shape
 from leaven.protocols import Ranked
 
@@ -29,8 +29,8 @@ def users() -> Histories:
 
 
 @pytest.mark.parametrize("cells", [4_194_304, 7 * N_ITEMS])
-def test_the_lists_are_those_of_a_plain_sort(cells, monkeypatch) -> None:
-    monkeypatch.setattr(scoring, "_CELLS", cells)
+def test_ranked_lists_equal_a_plain_sort(cells, monkeypatch) -> None:
+    monkeypatch.setattr(scoring, "_MAX_SCORES", cells)
     rows, made = users(), net()
     items, scores = scoring.rank(made, rows, 4, rows, unit=False)
     for user in range(len(rows)):
@@ -45,7 +45,7 @@ def test_the_lists_are_those_of_a_plain_sort(cells, monkeypatch) -> None:
         np.testing.assert_allclose(scores[user], np.sort(score)[::-1][:4], rtol=1e-4, atol=1e-6)
 
 
-def test_where_nothing_is_left_the_list_ends_with_zeros() -> None:
+def test_exhausted_lists_are_padded_with_zeros() -> None:
     rows = Histories.of([[*range(1, N_ITEMS - 1)]], N_ITEMS)
     items, scores = scoring.rank(net(), rows, N_ITEMS + 3, rows, unit=True)
     assert sorted(items[0, :2].tolist()) == [N_ITEMS - 1, N_ITEMS]
@@ -53,13 +53,13 @@ def test_where_nothing_is_left_the_list_ends_with_zeros() -> None:
     assert np.isneginf(scores[0, 2:]).all()
 
 
-def test_the_figure_that_steers_training_is_the_metric() -> None:
+def test_the_validation_score_equals_the_ndcg_metric() -> None:
     rows, chance = users(), np.random.default_rng(5)
     counts = chance.integers(1, 15, len(rows))
     starts = np.concatenate([[0], np.cumsum(counts)])
     held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
     items, scores = scoring.rank(net(), rows, 10, None, unit=True)
-    assert list_quality.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
+    assert scoring.ndcg(items, held) == pytest.approx(Ndcg(10)(Ranked(items, scores), held, rows).mean())
 
 
 def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
-def test_each_place_is_a_new_items_as_often_as_was_asked(share) -> None:
+def test_each_position_is_cold_with_the_configured_share(share) -> None:
     items, scores, new = lists_with_new_items(share, k=5)
     assert np.allclose(new.mean(0), share, atol=0.06)
     counts = new.sum(1)
@@ -82,7 +82,7 @@ def test_each_place_is_a_new_items_as_often_as_was_asked(share) -> None:
     assert all(len(set(row)) == 5 for row in items.tolist())
 
 
-def test_where_one_side_has_no_item_left_the_other_goes_on() -> None:
+def test_an_exhausted_side_is_replaced_by_the_other() -> None:
     items, scores, new = lists_with_new_items(0.5, k=N_ITEMS)
     for row, said, score in zip(items, new, scores, strict=True):
         left = row[row > 0]

@@ -1,4 +1,4 @@
-"""Are item neighbours counted and added up as the formulas say?"""
+"""Tests of item-kNN against its formulas."""
 
 import os
 from dataclasses import replace
@@ -64,14 +64,14 @@ def drawn(seed: int, rows: int = 60) -> Histories:
     return replace(Histories.of([*lists, [1, 2]], N_ITEMS), weight=np.append(weight, np.float32(1)))
 
 
-def test_a_pair_counts_by_its_distance_and_backward_half() -> None:
+def test_pair_weights_follow_distance_and_direction() -> None:
     found = table(PLAIN.fit(Histories.of([[1, 2, 3]], 3), NOW))
     assert found[1].tolist() == [0, 0, 1, 1 / 2]
     assert found[2].tolist() == [0, 1 / 2, 0, 1]
     assert found[3].tolist() == [0, 1 / 4, 1 / 2, 0]
 
 
-def test_nothing_leads_backward_where_backward_is_zero() -> None:
+def test_backward_weight_zero_removes_backward_pairs() -> None:
     found = table(replace(PLAIN, backward=0.0).fit(Histories.of([[1, 2, 3], [1, 3]], 3), NOW))
     assert (np.tril(found) == 0).all()
     assert found[1, 3] == np.float32(1 / 2 + 1)
@@ -84,7 +84,7 @@ def test_pairs_further_apart_than_max_lag_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("wish", [ItemKnn(), PLAIN, ItemKnn(max_lag=2, shrinkage=0.0, backward=1.0)])
-def test_the_table_is_what_the_formula_says(wish) -> None:
+def test_similarities_match_the_formula(wish) -> None:
     train = drawn(4)
     np.testing.assert_allclose(table(wish.fit(train, NOW)), by_hand(wish, train), rtol=1e-5)
 
@@ -97,7 +97,7 @@ def test_the_table_is_what_the_formula_says(wish) -> None:
     st.integers(1, 9),
     st.integers(1, N_ITEMS),
 )
-def test_a_list_is_the_sorted_scores_of_the_formula(past, k, repeats, max_events, keep) -> None:
+def test_lists_are_sorted_by_the_score_formula(past, k, repeats, max_events, keep) -> None:
     fitted = ItemKnn(max_events=max_events, max_neighbours=keep).fit(drawn(5), NOW)
     ranked = fitted.recommend(Histories.of([past], N_ITEMS), k, allow_repeats=repeats)
     scores = scored_by_hand(fitted, np.array(past, int))
@@ -110,7 +110,7 @@ def test_a_list_is_the_sorted_scores_of_the_formula(past, k, repeats, max_events
     assert (ranked.items[0, len(best) :] == 0).all()
 
 
-def test_a_row_cut_into_its_prefixes_gives_the_same_table() -> None:
+def test_a_row_and_its_prefixes_give_the_same_similarities() -> None:
     row = [4, 1, 2, 1, 3, 6, 2]
     cut = Histories.of([row[:end] for end in range(2, len(row) + 1)], N_ITEMS)
     cut = replace(cut, targets=np.ones(len(cut), np.int32))
@@ -125,7 +125,7 @@ def test_a_row_of_weight_two_counts_like_the_row_twice() -> None:
     assert table(one).tobytes() == table(two).tobytes()
 
 
-def test_a_row_of_weight_zero_leaves_no_trace() -> None:
+def test_a_row_of_weight_zero_has_no_effect() -> None:
     rows = Histories.of([[1, 2, 3], [3, 1], [5, 6, 7]], N_ITEMS)
     quiet = replace(rows, weight=np.array([1, 1, 0], np.float32))
     one, two = ItemKnn().fit(quiet, NOW), ItemKnn().fit(rows.slice(0, 2), NOW)
@@ -136,8 +136,8 @@ def test_a_row_of_weight_zero_leaves_no_trace() -> None:
 def test_neither_the_order_of_rows_nor_the_number_of_threads_changes_a_byte(monkeypatch) -> None:
     train = drawn(6, rows=300)
     shuffled = train.take(np.random.default_rng(2).permutation(len(train)))
-    monkeypatch.setattr("leaven.recommenders.item_knn._ITEMS_A_TASK", 2)
-    monkeypatch.setattr("leaven.recommenders.item_knn._USERS_A_TASK", 7)
+    monkeypatch.setattr("leaven.recommenders.item_knn._ITEMS_PER_TASK", 2)
+    monkeypatch.setattr("leaven.recommenders.item_knn._USERS_PER_TASK", 7)
     seen = set()
     for threads, rows in (("1", train), ("3", train), ("2", shuffled)):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -148,14 +148,14 @@ def test_neither_the_order_of_rows_nor_the_number_of_threads_changes_a_byte(monk
     assert len(seen) == 1
 
 
-def test_only_the_nearest_are_kept_and_equal_ones_by_id() -> None:
+def test_only_the_nearest_neighbors_are_stored_with_ties_by_id() -> None:
     train = Histories.of([[1, 5], [1, 3], [1, 4], [1, 4]], N_ITEMS)
     fitted = replace(PLAIN, max_neighbours=2).fit(train, NOW)
     assert fitted.items[fitted.starts[1] : fitted.starts[2]].tolist() == [4, 3]
     assert (np.diff(fitted.starts) <= 2).all()
 
 
-def test_the_mask_in_a_history_keeps_its_place_and_says_nothing() -> None:
+def test_the_mask_occupies_a_position_but_has_no_score() -> None:
     mask = N_ITEMS + 1
     train = Histories.of([[1, 2], [1, 2], [3, 4], [3, mask, 5]], N_ITEMS)
     fitted = ItemKnn().fit(train, NOW)
@@ -165,13 +165,13 @@ def test_the_mask_in_a_history_keeps_its_place_and_says_nothing() -> None:
     assert with_mask.scores[0, 0] < without.scores[0, 0]
 
 
-def test_items_without_a_neighbour_follow_by_popularity_and_then_by_id() -> None:
+def test_items_without_neighbors_are_ranked_by_popularity_then_id() -> None:
     train = Histories.of([[1, 2], [6, 5], [5]], N_ITEMS)
     ranked = ItemKnn().fit(train, NOW).recommend(Histories.of([[1]], N_ITEMS), N_ITEMS)
     assert ranked.items.tolist() == [[2, 5, 6, 3, 4, 7, 0]]
 
 
-def test_equal_scores_stand_by_id_whatever_the_order_of_the_neighbours() -> None:
+def test_ties_are_ranked_by_id() -> None:
     train = Histories.of([[1, 7], [1, 3], [1, 5]], N_ITEMS)
     for rows in (train, train.take([2, 0, 1])):
         assert ItemKnn().fit(rows, NOW).recommend(Histories.of([[1]], N_ITEMS), 2).items.tolist() == [[3, 5]]
@@ -180,7 +180,7 @@ def test_equal_scores_stand_by_id_whatever_the_order_of_the_neighbours() -> None
 @pytest.mark.parametrize(
     ("field", "value"), [("max_events", 0), ("backward", -0.1), ("popularity", 0.0), ("doubt", float("nan"))]
 )
-def test_a_field_out_of_its_range_is_refused_by_name(field, value) -> None:
+def test_a_field_out_of_range_raises_an_error_with_its_name(field, value) -> None:
     with pytest.raises(SpecError, match=field):
         ItemKnn(**{field: value})
 

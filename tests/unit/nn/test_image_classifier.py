@@ -1,4 +1,4 @@
-"""The small net that tells pictures apart."""
+"""Tests of the image classifier."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def encoder() -> PictureEncoder:
     return learn(pictures, category.astype(np.int64) - 1, PictureTraining(key=1, steps=40, batch=32), shape=shape)
 
 
-def test_it_tells_red_from_blue_and_its_vectors_do_too(encoder: PictureEncoder) -> None:
+def test_the_classifier_and_its_vectors_separate_red_from_blue(encoder: PictureEncoder) -> None:
     pictures, category = real(96)
     assert (encoder.chances(pictures.pixels).argmax(axis=1) == category - 1).mean() > 0.95
     assert np.allclose(encoder.chances(pictures.pixels).sum(axis=1), 1, atol=1e-5)
@@ -28,7 +28,7 @@ def test_it_tells_red_from_blue_and_its_vectors_do_too(encoder: PictureEncoder) 
     assert apart > vectors[category == 1].std(axis=0).mean()
 
 
-def test_a_vector_does_not_depend_on_the_batch_and_survives_saving(encoder: PictureEncoder, tmp_path) -> None:
+def test_a_vector_is_independent_of_the_batch_and_survives_saving(encoder: PictureEncoder, tmp_path) -> None:
     pixels = real(300)[0].pixels
     whole = encoder.embed(pixels)
     assert np.array_equal(encoder.embed(pixels[280:281])[0], whole[280])
@@ -37,7 +37,7 @@ def test_a_vector_does_not_depend_on_the_batch_and_survives_saving(encoder: Pict
     assert encoder.embed(pixels[:0]).shape == (0, 16)
 
 
-def test_what_a_step_sees_are_the_views() -> None:
+def test_training_steps_use_augmented_images() -> None:
     pictures, category = real(64)
     seen: list[int] = []
 
@@ -50,6 +50,6 @@ def test_what_a_step_sees_are_the_views() -> None:
     assert (blind.chances(pictures.pixels).argmax(axis=1) == category - 1).mean() < 0.9
 
 
-def test_one_class_is_nothing_to_tell_apart() -> None:
+def test_a_single_class_raises_an_error() -> None:
     with pytest.raises(FitError, match="two classes"):
         learn(real(8)[0], np.zeros(8, np.int64), PictureTraining(key=1))
