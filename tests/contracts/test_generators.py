@@ -179,8 +179,8 @@ def test_rows_without_an_event_are_refused(kind) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if has(kind, "steps")])
 def test_who_takes_steps_says_how_far_it_is_and_makes_the_same_rows(kind) -> None:
     short = {name: 4 for name in ("steps", "adversarial_steps") if has(kind, name)}
-    wish, heard = wish_of("generators", kind)(**short), []
-    told = wish.fit(real()[0], 7, lambda done, total, words: heard.append((done, total)))
+    config, heard = wish_of("generators", kind)(**short), []
+    told = config.fit(real()[0], 7, lambda done, total, words: heard.append((done, total)))
     assert (4, 4) in heard
     assert all(0 <= done <= total for done, total in heard)
-    assert same(told.sample(keys(3)), wish.fit(real()[0], 7).sample(keys(3)))
+    assert same(told.sample(keys(3)), config.fit(real()[0], 7).sample(keys(3)))

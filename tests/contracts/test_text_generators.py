@@ -45,10 +45,10 @@ class Author:
 
 
 def writer(kind: str, lies: bool = False, **fields) -> Writer:
-    wish = replace(wish_of("text_generators", kind)(), **fields)
-    checks = Checks.of(ITEMS, wish.protect, wish.forbidden, wish.length_range, (-1.0, 1.0))
-    budget = Budget(wish.most_calls, wish.most_tokens)
-    return Writer(Author(lies), checks, Answers(wish.cache), budget, wish.take, wish.p, wish.variants, False, 1)
+    config = replace(wish_of("text_generators", kind)(), **fields)
+    checks = Checks.of(ITEMS, config.protect, config.forbidden, config.length_range, (-1.0, 1.0))
+    budget = Budget(config.most_calls, config.most_tokens)
+    return Writer(Author(lies), checks, Answers(config.cache), budget, config.take, config.p, config.variants, False, 1)
 
 
 def keys(count: int) -> np.ndarray:
@@ -62,8 +62,8 @@ def ones(count: int) -> np.ndarray:
 @cache
 def learned(kind: str):
     """Trained for a moment: what it writes is no matter."""
-    wish = wish_of("text_generators", kind)()
-    return replace(wish, by=replace(wish.by, steps=4, width=8), likeness_range=(-1.0, 1.0)).fit(ITEMS)
+    config = wish_of("text_generators", kind)()
+    return replace(config, by=replace(config.by, steps=4, width=8), likeness_range=(-1.0, 1.0)).fit(ITEMS)
 
 
 @pytest.mark.parametrize("kind", LEARNED)

@@ -28,9 +28,9 @@ def keys(count: int) -> np.ndarray:
     return rng.user_keys([f"new{i}" for i in range(count)])
 
 
-def quick(rows: Histories, **wish) -> Writer:
+def quick(rows: Histories, **config) -> Writer:
     small = {"width": 16, "layers": 1, "heads": 2, "steps": 40, "cell": "gru"}
-    return Autoregressive(**small | wish).fit(rows, 7)
+    return Autoregressive(**small | config).fit(rows, 7)
 
 
 @pytest.mark.parametrize("cell", ["transformer", "gru"])
@@ -71,7 +71,7 @@ def test_who_never_repeats_in_the_data_never_repeats_in_made_rows() -> None:
     assert fitted.pen.keep_seen == 0.0
     assert all(len(set(made.row(i).tolist())) == made.lengths[i] for i in range(200))
     known = Histories.of([[1, 2, 3, 4, 5, 6, 7]] * 2, 7)  # holds everything: it may repeat itself
-    longer = replace(fitted, wish=replace(fitted.wish, where="after")).sample(keys(2), known)
+    longer = replace(fitted, config=replace(fitted.config, where="after")).sample(keys(2), known)
     assert (longer.lengths > 7).all()
 
 

@@ -35,7 +35,7 @@ def fitted(where: str = "between") -> FittedDenoiser:
 
 def test_what_is_forgotten_is_said_again_from_both_sides() -> None:
     real = circles(40, 3)
-    made = replace(fitted(), wish=replace(fitted().wish, where="instead", share=0.3)).sample(keys(40), real).check()
+    made = replace(fitted(), config=replace(fitted().config, where="instead", share=0.3)).sample(keys(40), real).check()
     assert made.lengths.tolist() == real.lengths.tolist()
     assert made.times.tolist() == real.times.tolist()
     assert made.parents.tolist() == real.parents.tolist()

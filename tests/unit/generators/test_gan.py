@@ -1,4 +1,4 @@
-"""Do net and judge learn in turns, by the losses that the wish names?"""
+"""Do net and judge learn in turns, by the losses that the config names?"""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, _judges
+from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, compute_discriminator_loss
 from leaven.generators.sequence.fitting import decoder_of, ground_of
 from leaven.generators.sequence.gan import Gan
 from leaven.nn.training import Chance
@@ -22,9 +22,9 @@ def keys(count: int) -> np.ndarray:
     return rng.user_keys([f"new{i}" for i in range(count)])
 
 
-def quick(rows: Histories, **wish):
+def quick(rows: Histories, **config):
     small = {"width": 16, "steps": 120, "adversarial_steps": 20, "learning_rate": 1e-2}
-    return Gan(**small | wish).fit(rows, 7)
+    return Gan(**small | config).fit(rows, 7)
 
 
 def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.0) -> Rivalry:
@@ -44,8 +44,12 @@ def judged(penalty: float) -> float:
 def test_the_losses_are_those_of_the_papers() -> None:
     known, made = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.0])
     real, false = torch.sigmoid(known), torch.sigmoid(made)
-    torch.testing.assert_close(_judges("source", known, made), -(real.log().mean() + (1 - false).log().mean()))
-    torch.testing.assert_close(_judges("relativistic", known, made), -F.logsigmoid(known - made).mean())
+    torch.testing.assert_close(
+        compute_discriminator_loss("source", known, made), -(real.log().mean() + (1 - false).log().mean())
+    )
+    torch.testing.assert_close(
+        compute_discriminator_loss("relativistic", known, made), -F.logsigmoid(known - made).mean()
+    )
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])

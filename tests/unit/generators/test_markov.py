@@ -82,8 +82,8 @@ def test_its_likelihood_comes_near_the_true_one() -> None:
 def test_a_low_temperature_takes_the_likely_follower_more_often() -> None:
     rows = Histories.of([[1, 2]] * 70 + [[1, 3]] * 30, n_items=3)
 
-    def share(**wish) -> float:
-        made = Markov(order=1, events_range=(2, 2), **wish).fit(rows, 7).sample(keys(20_000))
+    def share(**config) -> float:
+        made = Markov(order=1, events_range=(2, 2), **config).fit(rows, 7).sample(keys(20_000))
         pairs = made.items.reshape(-1, 2)
         after_1 = pairs[pairs[:, 0] == 1, 1]
         return float((after_1 == 2).mean() / np.isin(after_1, [2, 3]).mean())
@@ -188,8 +188,8 @@ def test_targets_are_those_that_help() -> None:
     rows = replace(rows, targets=np.full(50, 1, np.int32))  # windows: only the last event is a target
 
     def targets(where: str, chosen: str) -> list[int]:
-        wish = Markov(where=where, targets=chosen, new_events_range=(2, 2))
-        return np.unique(wish.fit(rows, 7).sample(keys(50), rows).targets).tolist()
+        config = Markov(where=where, targets=chosen, new_events_range=(2, 2))
+        return np.unique(config.fit(rows, 7).sample(keys(50), rows).targets).tolist()
 
     assert targets("after", "fitting") == targets("after", "new") == [2]
     assert targets("after", "given") == [3]

@@ -34,10 +34,10 @@ def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
     like = None if where == "alone" else rows
     gaps = {}
     for matched in (False, True):
-        wish = Autoregressive(
+        config = Autoregressive(
             where=where, width=8, layers=1, steps=60, match_popularity=matched, new_events_range=(3, 3)
         )
-        made = wish.fit(rows, 1).sample(keys, like)
+        made = config.fit(rows, 1).sample(keys, like)
         gaps[matched] = np.abs(share_of(made, stratum) - share_of(rows, stratum)).sum()
     assert gaps[True] < 0.6 * gaps[False]
 

@@ -20,8 +20,8 @@ WISH = Autoregressive(width=8, layers=1, length=8, steps=4, privacy=Privacy(epsi
 
 
 def test_the_noise_is_the_least_that_keeps_the_bound() -> None:
-    wish = Privacy(epsilon=2.0, users_per_step=64)
-    noise = wish.noise(1000, 50)
+    config = Privacy(epsilon=2.0, users_per_step=64)
+    noise = config.noise(1000, 50)
     delta = 1000**-1.1
     assert 1.9 < spent(noise, 0.064, 50, delta) <= 2.0
     assert spent(0.8 * noise, 0.064, 50, delta) > 2.0
@@ -62,7 +62,7 @@ def test_a_private_generator_writes_rows_and_comes_back_from_its_file(tmp_path: 
     rows.check()
     fitted.save(tmp_path)
     back = Autoregressive.load(tmp_path)
-    assert back.wish == WISH
+    assert back.config == WISH
     np.testing.assert_array_equal(back.sample(keys).items, rows.items)
 
 

@@ -78,7 +78,7 @@ def test_no_cell_of_a_user_is_handed_on() -> None:
 def test_a_private_table_comes_back_from_its_file(tmp_path: Path) -> None:
     FITTED.save(tmp_path)
     back = TableVae.load(tmp_path)
-    assert back.wish == WISH
+    assert back.config == WISH
     keys = np.arange(1, 50, dtype=np.uint64)
     np.testing.assert_array_equal(back.sample(keys).numbers, FITTED.sample(keys).numbers)
     np.testing.assert_array_equal(WISH.fit(TRAIN, key=1).sample(keys).codes, FITTED.sample(keys).codes)

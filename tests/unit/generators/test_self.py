@@ -28,8 +28,8 @@ def groups() -> Histories:
     return Histories.of(rows, ITEMS, keys=rng.user_keys([f"u{i}" for i in range(120)]))
 
 
-def fitted(**wish) -> FittedSelf:
-    return SelfGenerated(recommender=ItemKnn(), where="after", top=5, **wish).fit(groups(), 7)
+def fitted(**config) -> FittedSelf:
+    return SelfGenerated(recommender=ItemKnn(), where="after", top=5, **config).fit(groups(), 7)
 
 
 def test_rows_go_on_with_what_the_recommender_ranks_first() -> None:
@@ -59,10 +59,10 @@ def own_items(made: Histories, real: Histories) -> list[list[bool]]:
 
 def test_a_share_of_the_new_events_is_of_the_user_s_own_items() -> None:
     real = groups()
-    wish = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
-    assert own_items(fitted(**wish, own=1.0).sample(keys(120), real).check(), real) == [[True, True]] * 120
-    some = np.mean(own_items(fitted(**wish, own=0.5).sample(keys(120), real), real))
-    none = np.mean(own_items(fitted(**wish).sample(keys(120), real), real))
+    config = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
+    assert own_items(fitted(**config, own=1.0).sample(keys(120), real).check(), real) == [[True, True]] * 120
+    some = np.mean(own_items(fitted(**config, own=0.5).sample(keys(120), real), real))
+    none = np.mean(own_items(fitted(**config).sample(keys(120), real), real))
     assert none + 0.1 < some < 0.9
     more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), own=1.0).sample(keys(120), real).check()
     assert all(len(set(more.row(row)[:4].tolist())) == 4 for row in range(120))  # each own item once, then others
@@ -70,9 +70,9 @@ def test_a_share_of_the_new_events_is_of_the_user_s_own_items() -> None:
 
 def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
     real = groups()
-    wish = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
-    free, led = (fitted(**wish, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
-    ranks = fitted(**wish).ranks
+    config = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
+    free, led = (fitted(**config, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
+    ranks = fitted(**config).ranks
     lengths = set(led.lengths.tolist())
     assert lengths <= {0, 3, 4, 5}
     assert len(lengths) > 1
@@ -91,8 +91,8 @@ def test_popular_items_come_as_often_as_they_should() -> None:
     real = Histories.of([[item + 1 for item in row] for row in rows], ITEMS)
 
     def shares(matched: bool) -> np.ndarray:
-        wish = SelfGenerated(recommender=ItemKnn(), match_popularity=matched, events_range=(4, 4))
-        made = wish.fit(real, 7).sample(keys(1_000))
+        config = SelfGenerated(recommender=ItemKnn(), match_popularity=matched, events_range=(4, 4))
+        made = config.fit(real, 7).sample(keys(1_000))
         return np.bincount(made.items, minlength=ITEMS + 1)[1:] / made.events
 
     wanted = np.bincount(real.items, minlength=ITEMS + 1)[1:] / real.events
@@ -100,8 +100,8 @@ def test_popular_items_come_as_often_as_they_should() -> None:
 
 
 def test_popularity_is_matched_by_histories_continued_whole() -> None:
-    wishes = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
-    one, other = (fitted(**wish).law.lift.tolist() for wish in wishes)
+    configs = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
+    one, other = (fitted(**config).law.lift.tolist() for config in configs)
     assert one == other
     assert any(one)
 
@@ -168,10 +168,10 @@ def heirs() -> Histories:
 
 def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) -> None:
     real = heirs()
-    wish = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
+    config = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
     known = {}
     for folds in (1, 2):
-        mine = SelfGenerated(recommender=ItemKnn(), match_popularity=False, folds=folds, **wish).fit(real, 7)
+        mine = SelfGenerated(recommender=ItemKnn(), match_popularity=False, folds=folds, **config).fit(real, 7)
         mine.save(tmp_path / str(folds))
         made = mine.sample(keys(60), real).check()
         again = SelfGenerated.load(tmp_path / str(folds)).sample(keys(60), real)
@@ -184,9 +184,9 @@ def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) 
 
 def test_a_check_by_who_has_not_learned_a_row_is_a_stricter_one() -> None:
     real = heirs()
-    wish = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
+    config = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
     stay = [
-        SelfGenerated(recommender=ItemKnn(), folds=folds, **wish).fit(real, 7).sample(keys(60), real).lengths > 0
+        SelfGenerated(recommender=ItemKnn(), folds=folds, **config).fit(real, 7).sample(keys(60), real).lengths > 0
         for folds in (1, 2)
     ]
     assert stay[0].mean() > stay[1].mean() + 0.2

@@ -123,9 +123,9 @@ def test_one_class_and_few_rows_are_answered() -> None:
         Smote().fit(Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 1]), key=1)
     with pytest.raises(FitError, match="one number column"):
         Smote().fit(Samples.of({"kind": ["a", "b"]}, label=[0, 1]), key=1)
-    for wish in (TableVae, TableGan, TableDiffusion):
+    for config in (TableVae, TableGan, TableDiffusion):
         with pytest.raises(FitError, match="rows to learn from"):
-            wish().fit(alone.take([]), key=1)
+            config().fit(alone.take([]), key=1)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_a_wrong_field_is_named(make, where) -> None:
         make()
 
 
-@pytest.mark.parametrize("wish", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
-def test_the_losses_as_first_written_make_valid_rows_too(wish) -> None:
-    new = wish.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
+@pytest.mark.parametrize("config", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
+def test_the_losses_as_first_written_make_valid_rows_too(config) -> None:
+    new = config.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
     assert len(new) == 50
 
 
@@ -153,5 +153,5 @@ def test_numbers_alone_and_names_alone_are_tables_too() -> None:
     numbers = Samples.of({"x": [float(n) for n in range(40)]}, label=[n % 2 for n in range(40)])
     names = Samples.of({"kind": ["a", "b"] * 20}, label=[n % 2 for n in range(40)])
     for train in (numbers, names):
-        for wish in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
-            assert len(wish.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5
+        for config in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
+            assert len(config.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5

@@ -13,7 +13,7 @@ from leaven.errors import FitError, SpecError
 from leaven.generators.sequence.decoder import Decoder
 from leaven.generators.sequence.fitting import begun
 from leaven.generators.sequence.vae import FittedVae, Vae
-from leaven.generators.sequence.vae_net import Aim, Latent, _squared_error, latent_batch, normals
+from leaven.generators.sequence.vae_net import Aim, Latent, _sum_squared_errors, latent_batch, normals
 from leaven.nn import sequence_packing
 from leaven.nn.sequence_encoder import Shape
 from leaven.simulator import second_order
@@ -29,9 +29,9 @@ def tastes(rows: int = 300) -> Histories:
     return Histories.of([(chance.integers(1, 5, 8) + 4 * (user % 2)).tolist() for user in range(rows)], 8)
 
 
-def quick(rows: Histories, **wish) -> FittedVae:
+def quick(rows: Histories, **config) -> FittedVae:
     small = {"width": 16, "latent": 4, "steps": 250, "learning_rate": 1e-2, "dropout": 0.0, "batch_events": 512}
-    return Vae(**small | wish).fit(rows, 7)
+    return Vae(**small | config).fit(rows, 7)
 
 
 def test_users_of_one_taste_are_continued_in_it_and_new_ones_have_one() -> None:
@@ -59,7 +59,7 @@ def test_squared_error_is_that_of_all_probabilities() -> None:
         net.items.weight.zero_()
         net.bias.copy_(torch.tensor([0.5, 0.3, 0.2]).log())
     read = latent_batch(sequence_packing.training_stretches(begun(Histories.of([[2]], 3)), 5), np.array([0, 1]))
-    found = float(_squared_error(net, torch.zeros(1, 2), read.batch).detach())
+    found = float(_sum_squared_errors(net, torch.zeros(1, 2), read.batch).detach())
     assert found == pytest.approx(0.5**2 + (1 - 0.3) ** 2 + 0.2**2)
 
 

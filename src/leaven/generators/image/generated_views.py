@@ -48,22 +48,22 @@ class DrawnViews:
 
 
 def drawn_views(
-    wish: ImageGenerator, catalog: Catalog, pictures: Pictures, key: int, folder: Path | None = None
+    config: ImageGenerator, catalog: Catalog, pictures: Pictures, key: int, folder: Path | None = None
 ) -> DrawnViews:
     """Learns from the items' pictures, told apart by the catalogue's categories where it has any.
 
-    folder: what was learned is kept there, and taken from there where the wish, the key and the pictures are the same.
+    folder: what was learned is kept there, and taken from there where the config, the key and the pictures are the same.
 
     Raises FitError for too few pictures, or a loss that is no finite number.
     """
     small = np.stack([resized(one, (SIDE, SIDE), "cover") for one in pictures.pixels])
     codes = np.zeros(len(catalog) + 1, np.int32) if catalog.category is None else np.asarray(catalog.category, np.int32)
     seen = codes[pictures.items]
-    said = repr([type(wish).__name__, asdict(wish), key]).encode()  # type: ignore[call-overload]
+    said = repr([type(config).__name__, asdict(config), key]).encode()  # type: ignore[call-overload]
     mark = hashlib.blake2b(said + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
-    fitted = _kept(wish, folder, mark)
+    fitted = _kept(config, folder, mark)
     if fitted is None:
-        fitted = wish.fit(Pictures(small, pictures.items), key, seen)
+        fitted = config.fit(Pictures(small, pictures.items), key, seen)
         if folder is not None:
             fitted.save(folder)
             (folder / "mark").write_text(mark)
@@ -71,8 +71,8 @@ def drawn_views(
     return DrawnViews(fitted, np.where(known, codes, 0).astype(np.int32))
 
 
-def _kept(wish: Any, folder: Path | None, mark: str) -> Any:
+def _kept(config: Any, folder: Path | None, mark: str) -> Any:
     """What the folder holds, where it is the same."""
     if folder is None or not (folder / "mark").is_file() or (folder / "mark").read_text() != mark:
         return None
-    return type(wish).load(folder)
+    return type(config).load(folder)

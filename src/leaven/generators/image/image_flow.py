@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PictureFlow:
-    """The wish for a small flow-matching model (Lipman and others, ICLR 2023), told the category of each picture.
+    """The config for a small flow-matching model (Lipman and others, ICLR 2023), told the category of each picture.
 
     moves     steps from noise to picture, each of two looks at the net
     guidance  how much further a category is followed than a net that is told none would go; 1: as it was learned

@@ -19,7 +19,7 @@ LOSSES = ("as_written", "non_saturating", "relativistic")
 
 @dataclass(frozen=True)
 class PictureGan:
-    """The wish for a GAN (Goodfellow and others, 2014; nets as of Radford and others, DCGAN, 2016).
+    """The config for a GAN (Goodfellow and others, 2014; nets as of Radford and others, DCGAN, 2016).
 
     loss     "as_written": -E log D(x) - E log(1 - D(G(z))), which G makes large; "non_saturating": G lessens
              -E log D(G(z)) instead; "relativistic": pairs of a real and a made picture, with both penalties R1 and R2

@@ -46,13 +46,15 @@ def looked_at(train: Pictures, category: Codes | None, where: str) -> tuple[Lear
     return Learned(tall, np.bincount(codes) / len(codes)), codes
 
 
-def check_sizes(wish: Any) -> None:
+def check_sizes(config: Any) -> None:
     """Raises SpecError for sizes that no net can have; channels are normalised in groups of 8."""
     for name in ("noise", "width", "steps", "batch", "learning_rate"):
-        if not getattr(wish, name, 1) > 0:
-            raise SpecError(f"{wish.kind}.{name}", "more than 0", str(getattr(wish, name)), "")
-    if wish.width % 8:
-        raise SpecError(f"{wish.kind}.width", "a multiple of 8", str(wish.width), "groups of channels are normalised")
+        if not getattr(config, name, 1) > 0:
+            raise SpecError(f"{config.kind}.{name}", "more than 0", str(getattr(config, name)), "")
+    if config.width % 8:
+        raise SpecError(
+            f"{config.kind}.width", "a multiple of 8", str(config.width), "groups of channels are normalised"
+        )
 
 
 def check_loss(where: str, loss: str, losses: Sequence[str]) -> None:
@@ -102,7 +104,7 @@ def drawn(net: Any, side: int, keys: Keys, codes: Codes) -> Pixels:
 
 
 class Wish(Protocol):
-    """What the wishes share: a kind, sizes of training, and a net."""
+    """What the configs share: a kind, sizes of training, and a net."""
 
     @property
     def kind(self) -> str: ...
@@ -128,27 +130,27 @@ class Wish(Protocol):
 class DrawnPictures:
     """A trained generator of pictures. facts: seconds, steps, and the curve of the loss."""
 
-    wish: Wish
+    config: Wish
     learned: Learned
     net: Any
     facts: dict[str, Any]
 
     def sample(self, keys: Keys, category: Codes | None = None) -> Pictures:
         """One picture a key; DataError for a category that training did not have."""
-        codes = categories(keys, category, self.learned, self.wish.kind)
+        codes = categories(keys, category, self.learned, self.config.kind)
         return Pictures.of(drawn(self.net, self.learned.side, keys, codes))
 
     def save(self, folder: Path) -> None:
         """All its nets and what else is known, in one file."""
         from leaven.nn import checkpoint
 
-        wish: Any = self.wish
-        said = {"wish": asdict(wish), "side": self.learned.side, "shares": self.learned.shares.tolist()}
+        config: Any = self.config
+        said = {"config": asdict(config), "side": self.learned.side, "shares": self.learned.shares.tolist()}
         said |= {"facts": self.facts}
-        checkpoint.write(folder / f"{wish.kind}.safetensors", self.net.state_dict(), said)
+        checkpoint.write(folder / f"{config.kind}.safetensors", self.net.state_dict(), said)
 
 
-def fit(wish: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
+def fit(config: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
     """Any of the generators, trained on pictures, by category where codes are given.
 
     course: what else its training is (`nets.training.Course`).
@@ -161,20 +163,22 @@ def fit(wish: Wish, train: Pictures, key: int, category: Codes | None, course: M
     from leaven.nn.training import Course
     from leaven.nn.training import train as go
 
-    learned, codes = looked_at(train, category, wish.kind)
-    net = wish.net(learned, rng.key(key, "begin"))
-    task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), wish.batch, key)
-    usual: dict[str, Any] = {"weight_decay": 0.0, "device": wish.device, "precision": "32-true"}
-    outcome = go(task, Course(key=key, steps=wish.steps, learning_rate=wish.learning_rate, **(usual | dict(course))))
-    return DrawnPictures(wish, learned, net, outcome.facts | {"curve": outcome.curve})
+    learned, codes = looked_at(train, category, config.kind)
+    net = config.net(learned, rng.key(key, "begin"))
+    task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), config.batch, key)
+    usual: dict[str, Any] = {"weight_decay": 0.0, "device": config.device, "precision": "32-true"}
+    outcome = go(
+        task, Course(key=key, steps=config.steps, learning_rate=config.learning_rate, **(usual | dict(course)))
+    )
+    return DrawnPictures(config, learned, net, outcome.facts | {"curve": outcome.curve})
 
 
 def load(cls: Any, folder: Path) -> DrawnPictures:
-    """What `save` wrote of a wish of this class; DataError where it is not there."""
+    """What `save` wrote of a config of this class; DataError where it is not there."""
     from leaven.nn import checkpoint
 
     tensors, said = checkpoint.read(folder / f"{cls.kind}.safetensors")
-    wish, learned = cls(**said["wish"]), Learned(said["side"], np.array(said["shares"]))
-    net = wish.net(learned, 0)
+    config, learned = cls(**said["config"]), Learned(said["side"], np.array(said["shares"]))
+    net = config.net(learned, 0)
     net.load_state_dict(tensors)
-    return DrawnPictures(wish, learned, net.eval(), said["facts"])
+    return DrawnPictures(config, learned, net.eval(), said["facts"])

@@ -20,7 +20,7 @@ LOSSES = ("as_written", "learned_variance")
 
 @dataclass(frozen=True)
 class PictureVae:
-    """The wish for a convolutional VAE (Kingma and Welling, 2014), told the category of each picture.
+    """The config for a convolutional VAE (Kingma and Welling, 2014), told the category of each picture.
 
     loss     "as_written": KL + squared error; "learned_variance": the squared error in units of the variance that
              fits it best (Dai and Wipf, 2019; Rybkin and others, 2021), for sharper pictures

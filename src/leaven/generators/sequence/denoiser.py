@@ -78,7 +78,7 @@ class Denoiser(OfNet):
 
         from leaven.generators.sequence.serialization import restored
 
-        def build(wish: Denoiser, shape: Any, knots: int) -> Net:
+        def build(config: Denoiser, shape: Any, knots: int) -> Net:
             return _net(shape, knots, torch.ones(shape.n_items), 0)
 
         return FittedDenoiser(*restored(Denoiser, folder / "denoiser.safetensors", build))
@@ -96,7 +96,7 @@ def _net(shape: Any, knots: int, counts: Any, key: int) -> Net:
 class FittedDenoiser(Penned):
     """A trained net. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
 
-    wish: Denoiser
+    config: Denoiser
     net: Net
     pen: Pen
     frames: Frames
@@ -113,20 +113,20 @@ class FittedDenoiser(Penned):
         from leaven.generators.sequence.masked_model import fill
 
         frame = self._frame(np.asarray(keys, np.uint64), like)
-        fill(copy.deepcopy(self.net).double().eval(), self.pen, frame, self.wish.looks)
-        return self.frames.finish(self.wish, frame)
+        fill(copy.deepcopy(self.net).double().eval(), self.pen, frame, self.config.looks)
+        return self.frames.finish(self.config, frame)
 
     def _frame(self, keys: Keys, like: Histories | None) -> Frame:
         from leaven.generators.sequence.infilling import among, in_place_of
 
-        if like is None or self.wish.where not in ("between", "instead"):
-            return self.frames.begin(self.wish, keys, like)
+        if like is None or self.config.where not in ("between", "instead"):
+            return self.frames.begin(self.config, keys, like)
         if len(like) != len(keys):
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
-        if self.wish.where == "instead":
-            frame = in_place_of(keys, like, self.wish.share)
+        if self.config.where == "instead":
+            frame = in_place_of(keys, like, self.config.share)
         else:
-            frame = among(keys, like, self.wish.new_events_range, self.frames.inside_law)
+            frame = among(keys, like, self.config.new_events_range, self.frames.inside_law)
         empty = np.repeat(like.lengths == 0, np.diff(frame.starts))
         frame.times[empty] = self.frames.first_law[len(self.frames.first_law) // 2, 0]
         return frame
@@ -152,10 +152,10 @@ class FittedDenoiser(Penned):
         from leaven.generators.sequence.masked_model import said
 
         read = begun(mirrored(rows) if self.frames.backwards else rows)
-        return said(self.net, read, self.pen.knots, self.wish.length, left_to_right)
+        return said(self.net, read, self.pen.knots, self.config.length, left_to_right)
 
     def save(self, folder: Path) -> None:
         """Write denoiser.safetensors, which is whole or not there."""
         from leaven.generators.sequence.serialization import keep
 
-        keep(folder / "denoiser.safetensors", self.wish, self.net, self.net.shape, self.pen, self.frames, self.curve)
+        keep(folder / "denoiser.safetensors", self.config, self.net, self.net.shape, self.pen, self.frames, self.curve)

@@ -105,7 +105,7 @@ class Markov:
         if not (folder / "markov.json").exists():
             raise DataError(str(folder), "a saved Markov generator", "no markov.json", "save one there first")
         told = json.loads((folder / "markov.json").read_text())
-        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told["wish"].items()}
+        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told["config"].items()}
         with np.load(folder / "markov.npz") as held:
             parts = {name: held[name] for name in held.files}
         kinds: list[tuple[str, Any]] = [
@@ -126,7 +126,7 @@ class Markov:
 class FittedMarkov:
     """A counted chain, its clock, and what was on sale when."""
 
-    wish: Markov
+    config: Markov
     chain: Chain
     fashion: Fashion
     clock: Clock
@@ -141,10 +141,10 @@ class FittedMarkov:
         """
         from leaven.kernels.markov_sampling import walk
 
-        frame = self.frames.begin(self.wish, keys, like)
+        frame = self.frames.begin(self.config, keys, like)
         laws = (self.chain, self.fashion, self.clock, self.shelf)
         walk(*laws, frame.keys, frame.starts, frame.given, frame.items, frame.times)
-        return self.frames.finish(self.wish, frame)
+        return self.frames.finish(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
         """float64 (rows,): natural logarithm of each row's items given the times and the first item.
@@ -163,7 +163,7 @@ class FittedMarkov:
         folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"first_law": self.frames.first_law}
         of_frames = {name: getattr(self.frames, name) for name in ("backwards", "columns", "n_items")}
-        told: dict[str, Any] = {"wish": asdict(self.wish), "frames": of_frames}
+        told: dict[str, Any] = {"config": asdict(self.config), "frames": of_frames}
         for name in ("chain", "fashion", "clock", "shelf"):
             fields = getattr(self, name)._asdict()
             parts |= {f"{name}.{n}": v for n, v in fields.items() if isinstance(v, np.ndarray)}

@@ -37,7 +37,7 @@ class Writes(Protocol):
     """A fitted generator that draws by logits."""
 
     @property
-    def wish(self) -> Wish: ...
+    def config(self) -> Wish: ...
 
     def lifted(self, lift: Floats) -> Self:
         """The same, its logits moved by so much: float64 (items,)."""
@@ -55,10 +55,10 @@ def as_popular(fitted: W, train: Histories, key: int, tell: Tell = quiet, rounds
     """The same generator, frequent items as frequent as in `train`, and so are rare ones together.
 
     Rare ones move with their stratum: a sixteenth of all events, by how popular their items are. Likelihoods stay what
-    the net says; and so does all, where the wish does not ask for this. rounds: how often it writes rows, and logits
+    the net says; and so does all, where the config does not ask for this. rounds: how often it writes rows, and logits
     move.
     """
-    if not fitted.wish.match_popularity:
+    if not fitted.config.match_popularity:
         return fitted
     counts = _counts(train)
     stratum = strata(counts)
@@ -89,7 +89,7 @@ def strata(counts: Floats) -> npt.NDArray[np.int64]:
 def _made(fitted: Writes, train: Histories, key: int) -> Floats:
     """float64 (items,): how often it writes each item, in rows of its own or behind, before, between real ones."""
     rows = int(np.clip(_EVENTS / max(train.events / max(len(train), 1), 1), 100, 10_000))
-    if fitted.wish.where == "alone":
+    if fitted.config.where == "alone":
         return _counts(fitted.sample(rng.row_keys(key, np.arange(1, rows + 1, dtype=np.uint64)), None))
     like = train.take(np.sort(np.argsort(rng.row_keys(key, train.keys), kind="stable")[:rows]))
     made = fitted.sample(rng.row_keys(key, like.keys), like)

@@ -110,10 +110,10 @@ class SelfGenerated:
             raise FitError("self", "at least one event to learn from", "none", "give it training rows")
         frames = Frames.of(train, self)
         rows = mirrored(train) if frames.backwards else train
-        wish: Recommender = self.recommender or registry.made("recommenders", "transformer")
+        config: Recommender = self.recommender or registry.made("recommenders", "transformer")
         look = looked_at(rows, key)
         training = Training(key=rng.key(key, "recommender"), steps=self.steps, tell=tell)
-        ranks = self._learned(wish, rows, look, training)
+        ranks = self._learned(config, rows, look, training)
         category = train.catalog.category if train.catalog is not None else None
         codes = small_codes(category, train.items, train.n_items)
         clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
@@ -121,18 +121,18 @@ class SelfGenerated:
         born = first_days(train.items, train.times, train.n_items, stated)
         nothing = np.zeros(train.n_items + 2)
         law = Law(*calibrated(ranks, rows.take(look), min(self.top, rows.n_items)), nothing, born, *begun(rows))
-        whole = replace(self, recommender=wish, prefix_range=(1.0, 1.0), own=0.0, rank=None)
+        whole = replace(self, recommender=config, prefix_range=(1.0, 1.0), own=0.0, rank=None)
         matched = as_popular(FittedSelf(whole, ranks, clock, law, frames), train, key, tell, _ROUNDS)
-        return replace(matched, wish=replace(self, recommender=wish))
+        return replace(matched, config=replace(self, recommender=config))
 
-    def _learned(self, wish: Recommender, rows: Histories, look: Ints, training: Training) -> FittedRecommender:
+    def _learned(self, config: Recommender, rows: Histories, look: Ints, training: Training) -> FittedRecommender:
         """Who ranks: not shown the last events of the rows at `look`, or one for each part of the users."""
         if self.folds == 1:
-            return wish.fit(without_last(rows, look), training)
+            return config.fit(without_last(rows, look), training)
 
         def of_others(others: Histories, number: int) -> FittedRecommender:
             tell = within(training.tell, f"part {number + 1} of {self.folds}")
-            return wish.fit(others, replace(training, tell=tell))
+            return config.fit(others, replace(training, tell=tell))
 
         return Folds.of(rows, self.folds, of_others)
 
@@ -150,21 +150,21 @@ class SelfGenerated:
         with np.load(folder / "self.npz") as held:
             parts = {name: held[name] for name in held.files}
         arrays: dict[str, Any] = {name.partition(".")[2]: parts[name] for name in parts if name.startswith("clock.")}
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in told["wish"].items()}
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in told["config"].items()}
         kind = registry.found("recommenders", told["recommender"], str(folder))
-        wish = SelfGenerated(**fields | {"recommender": kind(**told["fields"])})
+        config = SelfGenerated(**fields | {"recommender": kind(**told["fields"])})
         law = Law(**told["law"], **{name: parts[name] for name in _OF_LAW})
         frames = Frames(first_law=parts["first_law"], **told["frames"])
-        home, folds = folder / "recommender", wish.folds
+        home, folds = folder / "recommender", config.folds
         ranks = kind.load(home) if folds == 1 else Folds.load(home, kind, folds)
-        return FittedSelf(wish, ranks, Clock(**arrays, **told["clock"]), law, frames)
+        return FittedSelf(config, ranks, Clock(**arrays, **told["clock"]), law, frames)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedSelf:
     """A recommender at work as a generator. Rows are as alike from batch to batch as its scores are."""
 
-    wish: SelfGenerated
+    config: SelfGenerated
     ranks: FittedRecommender
     clock: Clock
     law: Law
@@ -183,11 +183,11 @@ class FittedSelf:
         history: before the first). Raises DataError where there are not as many keys as rows.
         """
         keys, real = np.asarray(keys, np.uint64), None
-        if self.wish.prefix_range[0] < 1 and like is not None and len(like) == len(keys):
-            real = like if self.wish.own or self.wish.rank is not None else None
-            like = _prefixes(like, keys, self.wish.prefix_range)
-        checked = real is not None and self.wish.rank is not None
-        frame = self.frames.begin(self.wish, keys, like)
+        if self.config.prefix_range[0] < 1 and like is not None and len(like) == len(keys):
+            real = like if self.config.own or self.config.rank is not None else None
+            like = _prefixes(like, keys, self.config.prefix_range)
+        checked = real is not None and self.config.rank is not None
+        frame = self.frames.begin(self.config, keys, like)
         first = frame.starts[:-1] + frame.given
         ends = frame.starts[1:].copy()
         for nth in range(int((ends - first).max(initial=0)) + checked):
@@ -195,7 +195,7 @@ class FittedSelf:
             for begin in range(0, len(rows), _BATCH):
                 self._go_on(frame, rows[begin : begin + _BATCH], nth, ends, real)
         nothing_stays = (ends <= first) & (frame.starts[1:] > first)
-        return self.frames.finish(self.wish, frame.cut(np.where(nothing_stays, frame.starts[:-1], ends)))
+        return self.frames.finish(self.config, frame.cut(np.where(nothing_stays, frame.starts[:-1], ends)))
 
     def _go_on(self, frame: Frame, rows: Ints, nth: int, ends: Ints, real: Histories | None) -> None:
         """Check the newest event of these rows, where rows are checked, and write the next where there is room.
@@ -211,21 +211,21 @@ class FittedSelf:
         if not len(rows):
             return
         known = _known(frame, rows, at, self.frames.n_items)
-        depth = min(max(self.wish.top, self.wish.rank or 0), known.n_items)
+        depth = min(max(self.config.top, self.config.rank or 0), known.n_items)
         listed = self.ranks.recommend(known, depth, allow_repeats=True)
         held = holds(known, listed.items)
         unused = None if real is None else Unused.of(real.take(rows), known)
-        if unused is not None and self.wish.rank is not None and nth > 0:
-            fails = ~_faithful(unused, listed.items, held, self.wish.rank, frame.items[at - 1])
+        if unused is not None and self.config.rank is not None and nth > 0:
+            fails = ~_faithful(unused, listed.items, held, self.config.rank, frame.items[at - 1])
             ends[rows[fails]] = at[fails] - 1
         going = at < ends[rows]
         draw_times(self.clock, frame, rows[going], at[going], number[going])
         now = self.clock.sign * frame.times[np.where(going, at, at - 1)]
         listed, held = by_id(listed, held)
-        shares = self.law.shares(listed, held, now, self.wish.temperature)
+        shares = self.law.shares(listed, held, now, self.config.temperature)
         items = self.law.drawn(listed, shares, u)
         if unused is not None:
-            own = rng.uniform(rng.mix(frame.keys[rows]), _OWN + nth) < self.wish.own
+            own = rng.uniform(rng.mix(frame.keys[rows]), _OWN + nth) < self.config.own
             fine = own[unused.row] & (self.law.born[unused.items] <= now[unused.row])
             mine = unused.drawn(listed.items, shares, u, fine)
             items = np.where(mine > 0, mine, items)
@@ -239,11 +239,11 @@ class FittedSelf:
         parts: dict[str, Any] = {"first_law": self.frames.first_law}
         parts |= {name: getattr(self.law, name) for name in _OF_LAW}
         parts |= {f"clock.{name}": value for name, value in clock.items() if isinstance(value, np.ndarray)}
-        wish: Any = self.wish.recommender
+        config: Any = self.config.recommender
         told = {
-            "wish": {name: value for name, value in asdict(self.wish).items() if name != "recommender"},
-            "recommender": registry.kind_of("recommenders", wish),
-            "fields": asdict(wish),
+            "config": {name: value for name, value in asdict(self.config).items() if name != "recommender"},
+            "recommender": registry.kind_of("recommenders", config),
+            "fields": asdict(config),
             "law": {"scale": self.law.scale, "keep_seen": self.law.keep_seen},
             "clock": {"limit": self.clock.limit, "sign": self.clock.sign},
             "frames": {name: getattr(self.frames, name) for name in ("backwards", "columns", "n_items")},

@@ -19,7 +19,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Copula:
-    """The wish for a Gaussian copula: every column by its own law, all tied together by correlations of normal scores.
+    """The config for a Gaussian copula: every column by its own law, all tied together by correlations of normal scores.
 
     shrink  how far the correlations are pulled towards 0, which keeps them a covariance
 
@@ -58,7 +58,7 @@ class Copula:
         held, said = read(folder, "copula")
         layout = Layout.from_said(said["layout"])
         orders = [held[f"order_{place}"] for place in range(len(layout.categorical))]
-        return CopulaTable(cls(**said["wish"]), layout, held["columns"], held["root"], orders)
+        return CopulaTable(cls(**said["config"]), layout, held["columns"], held["root"], orders)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class CopulaTable:
     """columns float64 (training rows, columns): label, numbers, ranks of categories, each sorted; root float64
     (columns, columns): Cholesky factor of the correlations; orders: for each category column, the code of each rank."""
 
-    wish: Copula
+    config: Copula
     layout: Layout
     columns: Values
     root: Values
@@ -96,7 +96,7 @@ class CopulaTable:
         """Arrays, and the rest as JSON."""
         orders = {f"order_{place}": order for place, order in enumerate(self.orders)}
         arrays: dict[str, npt.NDArray[Any]] = {"columns": self.columns, "root": self.root, **orders}
-        write(folder, "copula", arrays, {"wish": asdict(self.wish), "layout": self.layout.said()})
+        write(folder, "copula", arrays, {"config": asdict(self.config), "layout": self.layout.said()})
 
 
 def _by_frequency(train: Samples) -> list[npt.NDArray[np.int32]]:

@@ -69,8 +69,8 @@ class VaeConfig(Wish, Protocol):
     def kl(self) -> float: ...
 
 
-def learned_privately(wish: VaeConfig, privacy: Privacy, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
-    """Trains the net of a wish within the bound. Columns' names, levels and ranges, and how many users there are, count
+def learned_privately(config: VaeConfig, privacy: Privacy, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+    """Trains the net of a config within the bound. Columns' names, levels and ranges, and how many users there are, count
     as known. Raises MissingExtra without Opacus.
     """
     import torch
@@ -83,31 +83,31 @@ def learned_privately(wish: VaeConfig, privacy: Privacy, train: Samples, key: in
     train = train.take(np.argsort(train.keys, kind="stable"))
     users = Users.of(train, key)
     counting, training = privacy.parted(_COUNTING, len(users))
-    coding = Coding.fit(_drawn(train, users, counting, rng.key(key, "counts")), wish.bins)
-    net: Any = wish.net(coding, rng.key(key, "begin"))
+    coding = Coding.fit(_drawn(train, users, counting, rng.key(key, "counts")), config.bins)
+    net: Any = config.net(coding, rng.key(key, "begin"))
     scores = torch.from_numpy(coding.scored(train, rng.key(key, "ties")))
     bins = hot(torch.from_numpy(coding.binned(train)), coding.sizes)
     chance = torch.Generator().manual_seed(rng.key(key, "points"))
 
     def batch(chosen: Ints) -> tuple[torch.Tensor, ...]:
         rows = torch.from_numpy(users.rows[chosen])
-        noise = torch.randn(*rows.shape, wish.latent, generator=chance)
+        noise = torch.randn(*rows.shape, config.latent, generator=chance)
         return scores[rows], bins[rows], torch.from_numpy(users.there[chosen]).float(), noise
 
-    steps = max(round(wish.epochs * len(users) / privacy.users_per_step), FEWEST_STEPS)
+    steps = max(round(config.epochs * len(users) / privacy.users_per_step), FEWEST_STEPS)
     course = dp_sgd.PrivateCourse(
         key=rng.key(key, "private"),
         steps=steps,
-        learning_rate=wish.learning_rate,
+        learning_rate=config.learning_rate,
         rate=training.rate(len(users)),
         clip=training.clip,
         noise=training.noise(len(users), steps),
         look_every=max(steps // _LOOKS, 1),
         tell=tell,
     )
-    dp_sgd.train(RowsOfOne(net, wish.learned_variance, wish.kl), len(users), batch, course)
+    dp_sgd.train(RowsOfOne(net, config.learned_variance, config.kl), len(users), batch, course)
     facts = {"steps": steps, "users": len(users), "epsilon": privacy.epsilon, "delta": privacy.delta_of(len(users))}
-    return settled(NetTable("vae", wish, layout, coding, net.eval(), facts), key)
+    return settled(NetTable("vae", config, layout, coding, net.eval(), facts), key)
 
 
 def _drawn(train: Samples, users: Users, privacy: Privacy, key: int) -> Samples:

@@ -16,7 +16,7 @@ from leaven.generators.tabular.row_schema import Keys, Layout, read, write
 
 @dataclass(frozen=True)
 class Marginals:
-    """The wish for rows whose columns are drawn one by one from the training rows, given the label.
+    """The config for rows whose columns are drawn one by one from the training rows, given the label.
 
     given_label  False: the label too is drawn by itself, and the rows say nothing about it
 
@@ -40,7 +40,7 @@ class Marginals:
         held, said = read(folder, "marginals")
         layout = Layout.from_said(said["layout"])
         return MarginalTable(
-            cls(**said["wish"]), layout, held["numbers"], held["codes"], held["label"], said["negatives"]
+            cls(**said["config"]), layout, held["numbers"], held["codes"], held["label"], said["negatives"]
         )
 
 
@@ -48,7 +48,7 @@ class Marginals:
 class MarginalTable:
     """The training columns, negatives first."""
 
-    wish: Marginals
+    config: Marginals
     layout: Layout
     numbers: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int32]
@@ -60,8 +60,8 @@ class MarginalTable:
         rows = len(self.label)
         label = self.label[_place(keys, 0, 0, rows)]
         positive = label > 0.5
-        low = np.where(positive & self.wish.given_label, self.negatives, 0)
-        high = np.where(~positive & self.wish.given_label, self.negatives, rows)
+        low = np.where(positive & self.config.given_label, self.negatives, 0)
+        high = np.where(~positive & self.config.given_label, self.negatives, rows)
         numbers = np.empty((len(keys), self.numbers.shape[1]))
         codes = np.empty((len(keys), self.codes.shape[1]), np.int32)
         for column in range(self.numbers.shape[1]):
@@ -73,7 +73,7 @@ class MarginalTable:
     def save(self, folder: Path) -> None:
         """The columns as arrays, the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
-        said = {"wish": asdict(self.wish), "layout": self.layout.said(), "negatives": self.negatives}
+        said = {"config": asdict(self.config), "layout": self.layout.said(), "negatives": self.negatives}
         write(folder, "marginals", arrays, said)
 
 

@@ -27,7 +27,7 @@ _BINS = 1_000  # where the draws of a key for its bins begin
 
 
 class Wish(Protocol):
-    """What a wish for such a net adds to `learned` and `NetTable`; its fields are those of a dataclass."""
+    """What a config for such a net adds to `learned` and `NetTable`; its fields are those of a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -55,15 +55,15 @@ class Wish(Protocol):
         ...
 
 
-def check_positive(kind: str, wish: Any, *names: str) -> None:
+def check_positive(kind: str, config: Any, *names: str) -> None:
     """SpecError for a field that is not above 0."""
     for name in names:
-        if not getattr(wish, name) > 0:
-            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
+        if not getattr(config, name) > 0:
+            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(config, name)), "")
 
 
-def learned(kind: str, wish: Wish, train: Samples, key: int, tell: Tell) -> NetTable:
-    """Trains the net of a wish on the rows, by their weights; a tenth of them chooses the best weights."""
+def learned(kind: str, config: Wish, train: Samples, key: int, tell: Tell) -> NetTable:
+    """Trains the net of a config on the rows, by their weights; a tenth of them chooses the best weights."""
     import torch
 
     from leaven.nn.tabular_codec import Coded
@@ -72,24 +72,24 @@ def learned(kind: str, wish: Wish, train: Samples, key: int, tell: Tell) -> NetT
 
     layout = Layout.of(train, kind)
     train = train.take(np.argsort(train.keys, kind="stable"))
-    coding = Coding.fit(train, wish.bins)
-    net = wish.net(coding, rng.key(key, "begin"))
+    coding = Coding.fit(train, config.bins)
+    net = config.net(coding, rng.key(key, "begin"))
     scores = torch.from_numpy(coding.scored(train, rng.key(key, "ties")))
-    coded = Coded(scores, torch.from_numpy(coding.rows), torch.from_numpy(train.weight.copy()), wish.batch)
-    steps = max(round(wish.epochs * len(train) / wish.batch), FEWEST_STEPS)
+    coded = Coded(scores, torch.from_numpy(coding.rows), torch.from_numpy(train.weight.copy()), config.batch)
+    steps = max(round(config.epochs * len(train) / config.batch), FEWEST_STEPS)
     course = Course(
         key=key,
         steps=steps,
-        learning_rate=wish.learning_rate,
+        learning_rate=config.learning_rate,
         weight_decay=0.0,
         look_every=max(steps // 20, 1),
         measure=("minus_valid_loss", "minus valid loss"),
-        device=wish.device,
+        device=config.device,
         precision="32-true",
         tell=tell,
     )
-    outcome = go(wish.task(net, coded, key), course)
-    return settled(NetTable(kind, wish, layout, coding, net, outcome.facts), key)
+    outcome = go(config.task(net, coded, key), course)
+    return settled(NetTable(kind, config, layout, coding, net, outcome.facts), key)
 
 
 def settled(made: NetTable, key: int) -> NetTable:
@@ -104,7 +104,7 @@ class NetTable:
     """A trained net. facts: seconds, steps, targets, peak_mb, stopped."""
 
     kind: str
-    wish: Wish
+    config: Wish
     layout: Layout
     coding: Coding
     net: nn.Module
@@ -123,15 +123,15 @@ class NetTable:
         return np.asarray(in_chunks(self._raw, keys, nothing), np.float64)
 
     def _raw(self, keys: Keys, nothing: Floats) -> Floats:
-        return np.column_stack(self.wish.drawn(self.net, self.coding, keys))
+        return np.column_stack(self.config.drawn(self.net, self.coding, keys))
 
     def save(self, folder: Path) -> None:
         """Weights in one file, coding and the rest in two others."""
         from leaven.nn.checkpoint import write as write_weights
 
         write_weights(folder / f"{self.kind}.safetensors", self.net.state_dict(), {})
-        wish: Any = self.wish
-        said = {"wish": asdict(wish), "layout": self.layout.said(), "facts": self.facts}
+        config: Any = self.config
+        said = {"config": asdict(config), "layout": self.layout.said(), "facts": self.facts}
         write(folder, self.kind, self.coding.arrays(), said)
 
 
@@ -140,7 +140,7 @@ def loaded(kind: str, cls: Any, folder: Path) -> NetTable:
     from leaven.nn.checkpoint import read as read_weights
 
     held, said = read(folder, kind)
-    wish, coding = cls(**said["wish"]), Coding.of(held)
-    net = wish.net(coding, 0)
+    config, coding = cls(**said["config"]), Coding.of(held)
+    net = config.net(coding, 0)
     net.load_state_dict(read_weights(folder / f"{kind}.safetensors")[0])
-    return NetTable(kind, wish, Layout.from_said(said["layout"]), coding, net.eval(), said["facts"])
+    return NetTable(kind, config, Layout.from_said(said["layout"]), coding, net.eval(), said["facts"])

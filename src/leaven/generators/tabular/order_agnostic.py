@@ -27,7 +27,7 @@ _IN_BIN, _LOT, _ORDER = 4_000, 2_000, 0  # where the draws of a key begin, one a
 
 @dataclass(frozen=True)
 class AnyOrder:
-    """The wish for an autoregressive model over binned columns that knows every order of them.
+    """The config for an autoregressive model over binned columns that knows every order of them.
 
     bins        of a number column (equal sizes, frequent values alone), and most frequent names of a category column
     embedding, width, layers, dropout   size of the net
@@ -87,10 +87,10 @@ class AnyOrder:
         from leaven.nn.checkpoint import read as read_weights
 
         held, said = read(folder, "any_order")
-        wish, binning = cls(**said["wish"]), Binning.of(held)
-        net = wish._net(binning, 0)
+        config, binning = cls(**said["config"]), Binning.of(held)
+        net = config._net(binning, 0)
         net.load_state_dict(read_weights(folder / "any_order.safetensors")[0])
-        return AnyOrderTable(wish, Layout.from_said(said["layout"]), binning, net.eval(), said["facts"])
+        return AnyOrderTable(config, Layout.from_said(said["layout"]), binning, net.eval(), said["facts"])
 
     def _net(self, binning: Binning, key: int) -> CellNet:
         import torch
@@ -105,7 +105,7 @@ class AnyOrder:
 class AnyOrderTable:
     """A trained model. facts: seconds, steps, targets, peak_mb, stopped."""
 
-    wish: AnyOrder
+    config: AnyOrder
     layout: Layout
     binning: Binning
     net: CellNet
@@ -138,7 +138,7 @@ class AnyOrderTable:
         from leaven.nn.checkpoint import write as write_weights
 
         write_weights(folder / "any_order.safetensors", self.net.state_dict(), {})
-        said = {"wish": asdict(self.wish), "layout": self.layout.said(), "facts": self.facts}
+        said = {"config": asdict(self.config), "layout": self.layout.said(), "facts": self.facts}
         write(folder, "any_order", self.binning.arrays(), said)
 
     def _rows(self, keys: Keys, bins: Ints) -> Samples:

@@ -19,7 +19,7 @@ _FEWEST = 2  # rows of a class that neighbours can be looked for in
 
 @dataclass(frozen=True)
 class Smote:
-    """The wish for SMOTE-NC: numbers between a row and one of its neighbours, names as most neighbours have them
+    """The config for SMOTE-NC: numbers between a row and one of its neighbours, names as most neighbours have them
     (Chawla and others, 2002, section 6.1; imbalanced-learn).
 
     neighbours  that a row is mixed with, fewer where its class has fewer rows
@@ -97,7 +97,7 @@ class Smote:
         held, said = read(folder, "smote")
         layout = Layout.from_said(said["layout"])
         return SmoteTable(
-            cls(**said["wish"]), layout, held["numbers"], held["codes"], said["negatives"], said["positive_share"]
+            cls(**said["config"]), layout, held["numbers"], held["codes"], said["negatives"], said["positive_share"]
         )
 
 
@@ -105,7 +105,7 @@ class Smote:
 class SmoteTable:
     """The pool, negatives first, and how frequent positives are."""
 
-    wish: Smote
+    config: Smote
     layout: Layout
     numbers: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int32]
@@ -123,7 +123,7 @@ class SmoteTable:
     def save(self, folder: Path) -> None:
         """The pool as arrays, the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes}
-        said = {"wish": asdict(self.wish), "layout": self.layout.said()}
+        said = {"config": asdict(self.config), "layout": self.layout.said()}
         write(folder, "smote", arrays, said | {"negatives": self.negatives, "positive_share": self.positive_share})
 
 

@@ -25,7 +25,7 @@ _LABEL, _STEP = 0, 100_000  # where the draws of a key begin; each step has a th
 
 @dataclass(frozen=True)
 class TableDiffusion:
-    """The wish for a diffusion over rows: bell-curve noise on numbers, exchanged names on categories, given the label
+    """The config for a diffusion over rows: bell-curve noise on numbers, exchanged names on categories, given the label
     (TabDDPM; Kotelnikov and others, ICML 2023).
 
     steps    of noise, by the cosine schedule (Nichol and Dhariwal, 2021); a row takes as many passes of the net

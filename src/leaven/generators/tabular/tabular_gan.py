@@ -28,7 +28,7 @@ LOSSES = ("minimax", "wgan_gp")
 
 @dataclass(frozen=True)
 class TableGan:
-    """The wish for a generator of rows that learns against a critic, both given the label and one more cell.
+    """The config for a generator of rows that learns against a critic, both given the label and one more cell.
 
     loss     "minimax": -E log D(x) - E log(1 - D(G(z))), made small by one and large by the other, as first written
              (Goodfellow and others, 2014); "wgan_gp": what a smooth critic sees (Gulrajani and others, 2017)

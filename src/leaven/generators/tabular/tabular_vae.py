@@ -24,7 +24,7 @@ _LABEL, _LATENT, _NOISE = 0, 100, 5_000  # where the draws of a key begin
 
 @dataclass(frozen=True)
 class TableVae:
-    """The wish for a variational autoencoder of rows, given their label (Kingma and Welling, 2014; Sohn, 2015).
+    """The config for a variational autoencoder of rows, given their label (Kingma and Welling, 2014; Sohn, 2015).
 
     learned_variance  False: squared error + KL, as textbooks write it, names as numbers too; True: each number column
                       has a variance that is learned and names a cross-entropy (as TVAE; Xu and others, NeurIPS 2019)

@@ -227,15 +227,15 @@ def messages(text: str, variant: int, why: str, refused: str) -> list[dict[str, 
     return sent
 
 
-def check_writing(kind: str, wish: Any) -> None:
-    """SpecError unless the fields that both wishes share are right."""
+def check_writing(kind: str, config: Any) -> None:
+    """SpecError unless the fields that both configs share are right."""
     from leaven.errors import SpecError
     from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
-    check_word(f"{kind}.take", wish.take, TAKES)
-    check_share(f"{kind}.p", wish.p)
-    check_count(f"{kind}.variants", wish.variants, 1)
-    check_range(f"{kind}.length_range", wish.length_range, 0)
-    check_range(f"{kind}.likeness_range", wish.likeness_range, -1, 1)
-    if wish.on_failure not in ("stop", "skip"):
-        raise SpecError(f"{kind}.on_failure", "'stop' or 'skip'", repr(wish.on_failure), "")
+    check_word(f"{kind}.take", config.take, TAKES)
+    check_share(f"{kind}.p", config.p)
+    check_count(f"{kind}.variants", config.variants, 1)
+    check_range(f"{kind}.length_range", config.length_range, 0)
+    check_range(f"{kind}.likeness_range", config.likeness_range, -1, 1)
+    if config.on_failure not in ("stop", "skip"):
+        raise SpecError(f"{kind}.on_failure", "'stop' or 'skip'", repr(config.on_failure), "")

@@ -110,16 +110,20 @@ class LearnedTitles:
         return float(-generator.log_likelihood(rows).sum() / (rows.events - len(rows)))
 
 
-def learn(wish: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0) -> LearnedTitles:
+def learn(config: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0) -> LearnedTitles:
     """A generator trained on texts of these category codes (0: none), or what the cache holds of it."""
-    said = json.dumps([_said(wish.by), wish.most_words, wish.most_new, key, list(texts), [int(one) for one in codes]])
-    folder = Path(wish.cache) / hashlib.blake2b(said.encode(), digest_size=16).hexdigest() if wish.cache else None
-    own = {"match_popularity": False} if hasattr(wish.by, "match_popularity") else {}  # behind a beginning words differ
-    by: Any = replace(wish.by, where="after", new_events_range=(wish.most_new,) * 2, **own)  # type: ignore[type-var]
+    said = json.dumps(
+        [_said(config.by), config.most_words, config.most_new, key, list(texts), [int(one) for one in codes]]
+    )
+    folder = Path(config.cache) / hashlib.blake2b(said.encode(), digest_size=16).hexdigest() if config.cache else None
+    own = (
+        {"match_popularity": False} if hasattr(config.by, "match_popularity") else {}
+    )  # behind a beginning words differ
+    by: Any = replace(config.by, where="after", new_events_range=(config.most_new,) * 2, **own)  # type: ignore[type-var]
     if folder is not None and (folder / "spelling.json").is_file():
         held = json.loads((folder / "spelling.json").read_text(encoding="utf-8"))
         return LearnedTitles(Spelling(held["categories"], tuple(held["signs"])), type(by).load(folder))
-    spelling = Spelling.of(texts, wish.most_words, int(max(codes, default=0)) + 1)
+    spelling = Spelling.of(texts, config.most_words, int(max(codes, default=0)) + 1)
     rows = rows_of([_row(spelling, *one) for one in zip(texts, codes, strict=True)], spelling)
     generator = by.fit(rows, rng.key(key, "titles"))
     if folder is not None:
@@ -142,10 +146,10 @@ def _said(by: Any) -> list[Any]:
     return [type(by).__name__, json.loads(json.dumps(asdict(by), default=str))]
 
 
-def _texts(wish: Titles, catalog: Catalog) -> list[str]:
-    column = wish.learn or next((name for name in catalog.words if name != "brand"), "")
+def _texts(config: Titles, catalog: Catalog) -> list[str]:
+    column = config.learn or next((name for name in catalog.words if name != "brand"), "")
     if column not in catalog.words or not any(text.strip() for text in catalog.words[column]):
-        fix = nearest(wish.learn, catalog.words) if wish.learn else "name text columns in item_columns"
+        fix = nearest(config.learn, catalog.words) if config.learn else "name text columns in item_columns"
         raise DataError("titles.learn", "a column with texts", repr(column) if column else "none", fix)
     return list(catalog.words[column])
 
@@ -168,7 +172,7 @@ class TitleWriter:
     outcomes  texts none of whose drafts was taken so far -> why
     """
 
-    wish: Titles
+    config: Titles
     learned: LearnedTitles
     checks: Checks
     known: frozenset[str]
@@ -177,18 +181,18 @@ class TitleWriter:
     outcomes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, wish: Titles, learned: LearnedTitles, catalog: Catalog) -> TitleWriter:
+    def of(cls, config: Titles, learned: LearnedTitles, catalog: Catalog) -> TitleWriter:
         """With what the catalogue says of words, brands and categories."""
-        checks = Checks.of(catalog, wish.protect, wish.forbidden, wish.length_range, wish.likeness_range)
+        checks = Checks.of(catalog, config.protect, config.forbidden, config.length_range, config.likeness_range)
         known = {word.lower() for texts in catalog.words.values() for text in texts for word in cut(text)}
-        return cls(wish, learned, checks, frozenset(known), _categories(catalog))
+        return cls(config, learned, checks, frozenset(known), _categories(catalog))
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
         """One text a text: written anew where drawn and where a draft passes the checks, else as it is."""
         made = list(texts)
-        drawn = rng.uniform(keys, 0) < self.wish.p * np.clip(strength, 0, 1)
+        drawn = rng.uniform(keys, 0) < self.config.p * np.clip(strength, 0, 1)
         left = [row for row in np.flatnonzero(drawn).tolist() if self._is_long(texts[row])]
-        for attempt in range(self.wish.tries):
+        for attempt in range(self.config.tries):
             own = rng.row_keys(rng.key(0, "draft", attempt), keys[np.array(left, np.int64)])
             drafts = self._drafts([texts[row] for row in left], own)
             kept = [self._passes(texts[row], draft) for row, draft in zip(left, drafts, strict=True)]
@@ -206,7 +210,7 @@ class TitleWriter:
         """Each text's beginning written on, and what was protected in the rest of it put behind."""
         pieces, free = self.checks.reader(texts)
         words, held = pieces.words, (is_word(pieces) & ~free).tolist()
-        low, high = self.wish.keep_range
+        low, high = self.config.keep_range
         share = low + (high - low) * rng.uniform(keys, 1)
         starts, ends = pieces.starts[:-1].tolist(), pieces.starts[1:].tolist()
         begins, behind = [], []

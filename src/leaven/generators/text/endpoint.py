@@ -91,25 +91,25 @@ class Endpoint:
 class Server:
     """The author behind an endpoint."""
 
-    wish: Endpoint
+    config: Endpoint
 
     @property
     def name(self) -> str:
         """Address, model and temperature."""
-        return f"{self.wish.url} {self.wish.model} {self.wish.temperature}"
+        return f"{self.config.url} {self.config.model} {self.config.temperature}"
 
     def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
         """An answer, tried several times. Raises Failed with what came last."""
         asked = {
-            "model": self.wish.model,
+            "model": self.config.model,
             "messages": list(messages),
-            "temperature": self.wish.temperature,
+            "temperature": self.config.temperature,
             "seed": variant,
             "response_format": {"type": "json_object"},
         }
         body, why = json.dumps(asked).encode(), ""
-        for turn in range(self.wish.tries):
-            wait = self.wish.wait_seconds * 2**turn * _jitter(body, turn)
+        for turn in range(self.config.tries):
+            wait = self.config.wait_seconds * 2**turn * _jitter(body, turn)
             try:
                 return _answer(self._sent(body))
             except urllib.error.HTTPError as error:
@@ -122,22 +122,22 @@ class Server:
                     raise Failed(why) from None  # asking again would not help
                 wait = _named_wait(error.headers.get("Retry-After"), wait)
             except TimeoutError:
-                why = f"no answer within {self.wish.timeout_seconds:g} s"
+                why = f"no answer within {self.config.timeout_seconds:g} s"
             except urllib.error.URLError as error:
                 slow = isinstance(error.reason, TimeoutError)
-                why = f"no answer within {self.wish.timeout_seconds:g} s" if slow else "the server cannot be reached"
+                why = f"no answer within {self.config.timeout_seconds:g} s" if slow else "the server cannot be reached"
             except (ValueError, KeyError, IndexError, TypeError, HTTPException, OSError):
                 why = "the server's answer is none"
-            if turn + 1 < self.wish.tries:
+            if turn + 1 < self.config.tries:
                 time.sleep(min(wait, _LONGEST_WAIT))
         raise Failed(why)
 
     def _sent(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.wish.key_variable, ""):
+        if key := os.environ.get(self.config.key_variable, ""):
             headers["Authorization"] = f"Bearer {key}"
-        asked = urllib.request.Request(f"{self.wish.url.rstrip('/')}/chat/completions", body, headers)
-        with urllib.request.urlopen(asked, timeout=self.wish.timeout_seconds) as told:
+        asked = urllib.request.Request(f"{self.config.url.rstrip('/')}/chat/completions", body, headers)
+        with urllib.request.urlopen(asked, timeout=self.config.timeout_seconds) as told:
             found: bytes = told.read()
         return found
 

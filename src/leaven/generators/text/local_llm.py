@@ -58,35 +58,35 @@ class LocalModel:
         return Writer(author, checks, Answers(self.cache), budget, self.take, self.p, self.variants, stop, at_once=1)
 
 
-def _opened(wish: LocalModel) -> Resident:
+def _opened(config: LocalModel) -> Resident:
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
         raise MissingExtra("transformers", "llm") from None
-    folder = Path(wish.folder)
-    if not wish.folder or not (folder / "config.json").is_file():
+    folder = Path(config.folder)
+    if not config.folder or not (folder / "config.json").is_file():
         fix = "put a model there: model.save_pretrained(folder), tokenizer.save_pretrained(folder)"
-        raise DataError(wish.folder or "local_model.folder", "a folder with a model (config.json …)", "none", fix)
+        raise DataError(config.folder or "local_model.folder", "a folder with a model (config.json …)", "none", fix)
     try:
         tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(str(folder), "a model that writes", str(error).splitlines()[0], "") from error
-    return Resident(wish, tokens, model.eval())
+    return Resident(config, tokens, model.eval())
 
 
 @dataclass(frozen=True, eq=False)
 class Resident:
     """The author that lives in this process."""
 
-    wish: LocalModel
+    config: LocalModel
     tokens: Any
     model: Any
 
     @property
     def name(self) -> str:
         """Folder, length and temperature."""
-        return f"{Path(self.wish.folder).resolve().name} {self.wish.most_new} {self.wish.temperature}"
+        return f"{Path(self.config.folder).resolve().name} {self.config.most_new} {self.config.temperature}"
 
     def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
         """An answer; variants beyond the first are drawn, each from a key of its own."""
@@ -94,10 +94,10 @@ class Resident:
 
         prompt = self._prompt(messages)
         room = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 20)
-        most = max(room - self.wish.most_new, 1)
+        most = max(room - self.config.most_new, 1)
         read = self.tokens(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"][:, -most:]
-        new = min(self.wish.most_new, max(room - read.shape[1], 1))
-        drawn = {"do_sample": True, "temperature": self.wish.temperature} if variant else {"do_sample": False}
+        new = min(self.config.most_new, max(room - read.shape[1], 1))
+        drawn = {"do_sample": True, "temperature": self.config.temperature} if variant else {"do_sample": False}
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.default_generator.manual_seed(rng.key(variant, prompt) >> 1)
             made = self.model.generate(

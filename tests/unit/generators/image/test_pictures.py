@@ -140,9 +140,12 @@ def test_augmenting_lets_gradients_through_and_a_lot_of_one_half_moves_nothing_f
 
 def test_a_loss_that_is_no_number_stops_with_its_step() -> None:
     pictures, category = real(32)
-    for wish in (PictureGan(learning_rate=1e30, steps=40, **SMALL), PictureVae(learning_rate=1e30, steps=40, **SMALL)):
+    for config in (
+        PictureGan(learning_rate=1e30, steps=40, **SMALL),
+        PictureVae(learning_rate=1e30, steps=40, **SMALL),
+    ):
         with pytest.raises(FitError, match="step"):
-            wish.fit(pictures, 1, category)
+            config.fit(pictures, 1, category)
 
 
 @pytest.mark.parametrize(

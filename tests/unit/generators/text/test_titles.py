@@ -84,12 +84,12 @@ def test_short_texts_stay_and_say_why(fitted) -> None:
 
 
 def test_the_net_is_kept_and_found_again(tmp_path, monkeypatch) -> None:
-    wish = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
-    first = learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5))
+    config = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
+    first = learn(config, TEXTS, CODES).written([[2]] * 5, keys(5))
     monkeypatch.setattr(Autoregressive, "fit", None)  # nobody learns again
-    assert learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
+    assert learn(config, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
     with pytest.raises(TypeError):
-        learn(wish, TEXTS[1:], CODES[1:])
+        learn(config, TEXTS[1:], CODES[1:])
 
 
 OTHERS = [Vae(steps=3, width=16, latent=4), Gan(steps=3, adversarial_steps=2, width=16), Markov()]

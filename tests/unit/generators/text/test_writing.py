@@ -28,8 +28,8 @@ def keys(count: int, seed: int = 1):
     return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
-def written(wish: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
-    writer = wish.fit(ITEMS)
+def written(config: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
+    writer = config.fit(ITEMS)
     return writer(texts, keys(len(texts)), np.ones(len(texts), np.float32)), writer
 
 
@@ -109,11 +109,11 @@ def test_a_repaired_answer_is_taken() -> None:
 
 
 def test_answers_are_kept_and_nothing_is_asked_twice(tmp_path) -> None:
-    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"))
+    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"))
     with serving(honest) as (url, asked):
-        first, _ = written(replace(wish, url=url))
-        second, _ = written(replace(wish, url=url))
-        assert replace(wish, url=url).fit(ITEMS).estimate(TITLES).known == 4
+        first, _ = written(replace(config, url=url))
+        second, _ = written(replace(config, url=url))
+        assert replace(config, url=url).fit(ITEMS).estimate(TITLES).known == 4
     assert first == second
     assert len(asked) == 4
 
@@ -165,14 +165,14 @@ def test_a_server_that_is_slow_or_not_there_stops_the_run_or_is_counted() -> Non
 
 
 def test_a_spent_budget_stops_and_the_next_run_goes_on_where_it_was(tmp_path) -> None:
-    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
+    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
     with serving(honest) as (url, asked):
         with pytest.raises(DataError, match="budget"):
-            written(replace(wish, url=url))
+            written(replace(config, url=url))
         assert len(asked) == 2
-        made, _ = written(replace(wish, url=url))
+        made, _ = written(replace(config, url=url))
         assert len(asked) == 4
-        few, writer = written(replace(wish, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
+        few, writer = written(replace(config, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
     assert made != TITLES
     assert writer.spent.tokens == 100  # the second answer went over it; no third was asked
     assert sum(a != b for a, b in zip(few, TITLES, strict=True)) == 2
@@ -222,12 +222,12 @@ def test_a_model_of_a_folder_is_asked_and_its_nonsense_is_refused(tmp_path) -> N
     from unit.encoders import tiny
 
     folder = tiny.write(tmp_path / "model", " ".join(TITLES).split(), head=True)
-    wish = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
-    writer = wish.fit(ITEMS)
+    config = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
+    writer = config.fit(ITEMS)
     assert writer(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
     assert writer.refused == {"no JSON of the form that was asked": 4}
     assert writer.spent.calls == 8
-    again = wish.fit(ITEMS)
+    again = config.fit(ITEMS)
     assert again(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
     assert again.spent.calls == 0
     with pytest.raises(DataError, match="folder"):
