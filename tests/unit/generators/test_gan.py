@@ -76,7 +76,7 @@ def test_drawn_rows_are_ones_among_zeros_with_a_slope() -> None:
     torch.testing.assert_close(drawn.sum(2), torch.ones(real.items.shape))
     assert drawn.detach().round().unique().tolist() == [0.0, 1.0]
     (drawn[..., 0].sum()).backward()
-    assert task.rivals.decoder.gru.weight_ih_l0.grad.abs().sum() > 0
+    assert task.pair.decoder.gru.weight_ih_l0.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])

@@ -178,8 +178,8 @@ class Rivalry:
 
 
 def compute_discriminator_loss(loss: str, real_score: Tensor, fake_score: Tensor) -> Tensor:
-    """Returns the mean loss: source: -E log D(x) - E log(1 - D(G(z))); relativistic: each real row against one generated
-    at its times (Jolicoeur-Martineau, ICLR 2019; Huang et al., NeurIPS 2024, eq. 2)."""
+    """Returns the mean loss. source: -E log D(x) - E log(1 - D(G(z))); relativistic: each real row against one
+    generated at its times (Jolicoeur-Martineau, ICLR 2019; Huang et al., NeurIPS 2024, eq. 2)."""
     if loss == "source":
         return F.softplus(-real_score).mean() + F.softplus(fake_score).mean()
     return F.softplus(fake_score - real_score).mean()
