@@ -116,8 +116,8 @@ class FittedDenoiser:
         return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """Returns one row for each key. With `like`, unless `where` is alone: its rows with new events, with their parents
-        and weights.
+        """Returns one row for each key. With `like`, unless `where` is alone: its rows with new events, with their
+        parents and weights.
 
         New items are on sale at their time, and no event is later than the last training event (with `before`:
         earlier than the first). Raises DataError where the number of keys differs from the number of rows.

@@ -32,7 +32,7 @@ def inside_law(train: Histories) -> Floats:
 def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: Floats) -> Frame:
     """Returns scaffolds with new events at random positions between real ones, at times drawn from quantiles `law`.
 
-    Rows of one event get new ones after it, in the same second. Empty rows get at least one, whose time the caller sets.
+    Rows of one event get new ones after it, in the same second. Empty rows get one or more; the caller sets its time.
     """
     low, high = new_events_range
     own = rng.mix(keys)

@@ -104,7 +104,7 @@ class Hidden:
 
 
 def pieces_of(rows: Histories, length: int) -> tuple[Ints, Ints]:
-    """Returns row and first event, int64, of each piece of at most `length` events of rows that start with the mask id."""
+    """Returns row and first event, int64, of each piece of at most `length` events; rows start with the mask id."""
     lengths = np.maximum(rows.lengths - 1, 0)
     count = -(-lengths // length)
     row = np.repeat(np.arange(len(rows)), count)
