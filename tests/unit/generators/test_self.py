@@ -193,5 +193,5 @@ def test_a_check_by_who_has_not_learned_a_row_is_a_stricter_one() -> None:
 
 
 def test_parts_need_users_in_several_of_them() -> None:
-    with pytest.raises(FitError, match=r"part . of 5"):
+    with pytest.raises(FitError, match=r"fold . of 5"):
         SelfGenerated(recommender=ItemKnn(), folds=5).fit(Histories.of([[1, 2, 3]], 3), 7)

@@ -1,9 +1,9 @@
 """Generation of histories by rollouts of a recommender.
 
-The recommender is fitted on the training rows, and each new event is drawn from its ranked list (RSIR, arXiv 2602.15659,
-sec. 3). Without a check of rank fidelity, `max_rank` during generation or the default filter on whole rows, generated
-data drifts off within a few rounds. The first item of a new user is drawn from those of real users, and times follow
-the gap distribution of the Markov generator.
+The recommender is fitted on the training rows, and each new event is drawn from its ranked list (RSIR, arXiv
+2602.15659, sec. 3). Without a check of rank fidelity, `max_rank` during generation or the default filter on whole
+rows, generated data drifts off within a few rounds. The first item of a new user is drawn from those of real users,
+and times follow the gap distribution of the Markov generator.
 """
 
 from __future__ import annotations
