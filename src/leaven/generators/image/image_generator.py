@@ -169,7 +169,7 @@ def fit(config: Wish, train: Pictures, key: int, category: Codes | None, course:
     net = config.net(learned, rng.key(key, "begin"))
     task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), config.batch, key)
     defaults: dict[str, Any] = {"weight_decay": 0.0, "device": config.device, "precision": "32-true"}
-    outcome = go(
+    outcome = run_training(
         task, Course(key=key, steps=config.steps, learning_rate=config.learning_rate, **(defaults | dict(course)))
     )
     return DrawnPictures(config, learned, net, outcome.facts | {"curve": outcome.curve})
