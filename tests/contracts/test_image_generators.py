@@ -1,4 +1,4 @@
-"""Laws that every registered generator of pictures keeps."""
+"""Contract of every registered image generator."""
 
 from dataclasses import fields
 from functools import cache
@@ -48,7 +48,7 @@ def keys(count: int) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_picture_a_key_and_they_differ(kind: str) -> None:
+def test_each_key_gives_one_image_and_they_differ(kind: str) -> None:
     made = fitted(kind).sample(keys(70))
     assert made.pixels.shape == (70, 16, 16, 3)
     assert made.pixels.dtype == np.uint8
@@ -57,7 +57,7 @@ def test_one_picture_a_key_and_they_differ(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_does_not_depend_on_those_beside_it(kind: str) -> None:
+def test_an_image_does_not_depend_on_its_batch(kind: str) -> None:
     whole = fitted(kind).sample(keys(70)).pixels
     assert np.array_equal(fitted(kind).sample(keys(70)[5:6]).pixels[0], whole[5])
     assert np.array_equal(fitted(kind).sample(keys(70)[::-1]).pixels[::-1], whole)
@@ -80,7 +80,7 @@ def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_categories_are_as_asked_and_unknown_ones_refused(kind: str) -> None:
+def test_categories_are_as_requested_and_unknown_ones_rejected(kind: str) -> None:
     asked = np.array([1, 2] * 8, np.int32)
     made = fitted(kind).sample(keys(16), asked).pixels
     twice = fitted(kind).sample(keys(16), np.full(16, 2, np.int32)).pixels
@@ -91,7 +91,7 @@ def test_categories_are_as_asked_and_unknown_ones_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_that_no_net_takes_are_refused(kind: str) -> None:
+def test_unsupported_images_are_rejected(kind: str) -> None:
     config = wish_of("image_generators", kind)()
     with pytest.raises(FitError, match="14 × 20"):
         config.fit(Pictures.of(np.zeros((4, 14, 20, 3), np.uint8)), key=1)
@@ -102,6 +102,6 @@ def test_pictures_that_no_net_takes_are_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_layer_looks_across_a_batch(kind: str) -> None:
+def test_no_layer_mixes_a_batch(kind: str) -> None:
     torch = pytest.importorskip("torch")
     assert not any(isinstance(one, torch.nn.modules.batchnorm._BatchNorm) for one in fitted(kind).net.modules())

@@ -1,4 +1,4 @@
-"""Do net and judge learn in turns, by the losses that the config names?"""
+"""Decoder and discriminator alternate, with the losses of the config."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def judged(penalty: float) -> float:
     return float(task.loss(task.net, task.epoch(0, 0.0)[0], Chance(5, 0, 1))[0].detach())
 
 
-def test_the_losses_are_those_of_the_papers() -> None:
+def test_losses_equal_those_of_the_papers() -> None:
     known, made = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.0])
     real, false = torch.sigmoid(known), torch.sigmoid(made)
     torch.testing.assert_close(
@@ -53,7 +53,7 @@ def test_the_losses_are_those_of_the_papers() -> None:
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
-def test_who_does_not_learn_keeps_its_weights(loss) -> None:
+def test_the_network_that_is_not_trained_keeps_its_weights(loss) -> None:
     task = rivalry(loss)
     batches = task.epoch(0, 0.0)
     for batch, learns, rests in ((batches[0], "judge", "decoder"), (batches[1], "decoder", "judge")):
@@ -63,13 +63,13 @@ def test_who_does_not_learn_keeps_its_weights(loss) -> None:
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in getattr(task.net, learns).parameters())
 
 
-def test_the_penalty_is_the_judge_s_squared_slope_at_real_and_made_rows() -> None:
+def test_the_penalty_is_the_squared_gradient_at_real_and_synthetic_rows() -> None:
     without, gentle, hard = (judged(p) for p in (0.0, 1.0, 3.0))
     assert hard - without == pytest.approx(3 * (gentle - without), rel=1e-3)
     assert gentle > without
 
 
-def test_drawn_rows_are_ones_among_zeros_with_a_slope() -> None:
+def test_generated_rows_are_one_hot_with_a_gradient() -> None:
     task = rivalry()
     real = task.epoch(0, 0.0)[1]
     drawn = task.net(real, torch.zeros(*real.items.shape, 5), 1.0)
@@ -80,7 +80,7 @@ def test_drawn_rows_are_ones_among_zeros_with_a_slope() -> None:
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
-def test_rows_after_the_rivalry_still_follow_the_law(loss) -> None:
+def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
     rows, _ = second_order(5, rows=300, length=8, seed=3)
     fitted = quick(rows, loss=loss)
     noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
@@ -91,7 +91,7 @@ def test_rows_after_the_rivalry_still_follow_the_law(loss) -> None:
     assert steps[-1] == 140
 
 
-def test_rows_too_short_for_a_judge_and_a_wrong_wish() -> None:
+def test_rows_too_short_for_a_discriminator_and_an_invalid_config() -> None:
     single = Histories.of([[1], [2], [1]], 3)
     assert (quick(single, steps=2).sample(keys(5)).lengths > 0).all()
     for wrong in ({"loss": "wgan"}, {"penalty": -1}, {"adversarial_steps": -1}, {"heat": 0}, {"most_events": 1}):

@@ -1,4 +1,4 @@
-"""A server that speaks chat completions, on this machine, with faults that a test asks for."""
+"""A local chat completions server with faults for tests."""
 
 import json
 import threading
