@@ -1,4 +1,4 @@
-"""Autoregressive decoding of many rows at once, each with its own rng key."""
+"""Batched autoregressive decoding, with one rng key for each row."""
 
 from __future__ import annotations
 

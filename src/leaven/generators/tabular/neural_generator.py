@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -56,7 +57,7 @@ class Wish(Protocol):
         ...
 
 
-def check_positive(kind: str, config: Any, *names: str) -> None:
+def check_positive(kind: str, config: Wish, names: Sequence[str]) -> None:
     """Raises SpecError for a field that is not above 0."""
     for name in names:
         if not getattr(config, name) > 0:

@@ -46,7 +46,7 @@ class TableDiffusion:
 
     def __post_init__(self) -> None:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("diffusion", self, *names)
+        check_positive("diffusion", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Trains on weighted rows. Raises FitError for no rows."""

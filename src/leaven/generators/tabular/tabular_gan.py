@@ -30,10 +30,10 @@ LOSSES = ("minimax", "wgan_gp")
 class TableGan:
     """Generates rows with a generator trained against a critic, both conditioned on the label and one more cell.
 
-    loss     "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others, 2014);
-             "wgan_gp": Wasserstein with gradient penalty (Gulrajani and others, 2017)
-    rare     "wgan_gp": sample the condition by log-frequency, so that rare categories are trained (training by sampling;
-             CTGAN, Xu and others, NeurIPS 2019); synthetic rows use the real frequencies
+    loss     "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others,
+             2014); "wgan_gp": Wasserstein with gradient penalty (Gulrajani and others, 2017)
+    rare     "wgan_gp": sample the condition by log-frequency, so that rare categories are trained (training by
+             sampling; CTGAN, Xu and others, NeurIPS 2019); synthetic rows use the real frequencies
     penalty  weight of the gradient penalty; critic_steps: critic steps for each generator step
     latent, bins, width, layers, batch, epochs, learning_rate  see `TabularVae`
 
@@ -57,7 +57,7 @@ class TableGan:
         if self.loss not in LOSSES:
             raise SpecError("gan.loss", " or ".join(LOSSES), repr(self.loss), "")
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("gan", self, *names)
+        check_positive("gan", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Trains on weighted rows. Raises FitError for no rows."""

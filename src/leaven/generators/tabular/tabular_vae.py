@@ -50,7 +50,7 @@ class TableVae:
     def __post_init__(self) -> None:
         names = ("latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         object.__setattr__(self, "privacy", Privacy.read(self.privacy))
-        check_positive("vae", self, *names)
+        check_positive("vae", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
         """Trains on weighted rows. Raises FitError for no rows, MissingExtra for privacy without Opacus."""
