@@ -59,7 +59,7 @@ def counted(rows: Histories) -> np.ndarray:
 
 
 def distance(rows: Histories, law: np.ndarray) -> float:
-    """Total variation between followers in rows and the true law, averaged over items."""
+    """Total variation between followers in rows and the true distribution, averaged over items."""
     return float(np.abs(counted(rows) - law).sum(axis=1).mean() / 2)
 
 

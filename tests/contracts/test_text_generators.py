@@ -28,7 +28,7 @@ ITEMS = Catalog([str(n) for n in range(6)], {"title": TEXTS})
 
 
 class Author:
-    """Says the words of a text in another order, or what is not true of it."""
+    """Returns the words of a text in another order, or a false answer."""
 
     name = "author"
 

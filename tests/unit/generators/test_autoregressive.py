@@ -50,7 +50,7 @@ def test_a_net_with_two_items_of_context_beats_a_chain_with_one() -> None:
     net = quick(rows, width=32, steps=250, learning_rate=1e-2, dropout=0.0)
     chain = Markov(order=1).fit(rows, 7)
     assert net.log_likelihood(unseen).mean() > chain.log_likelihood(unseen).mean() + 0.5
-    scored = Markov(order=2).fit(rows, 7)  # who knows the law finds the net's rows likelier than the chain's
+    scored = Markov(order=2).fit(rows, 7)  # the true model gives the net's rows a higher likelihood
     assert scored.log_likelihood(net.sample(keys(400))).mean() > scored.log_likelihood(chain.sample(keys(400))).mean()
 
 
@@ -60,7 +60,7 @@ def test_items_are_on_sale_and_no_event_is_after_the_end() -> None:
     made = quick(Histories.of(rows, n_items=4, times=times), steps=5).sample(keys(400)).check()
     assert made.times[made.items == 3].min() >= 1000
     assert made.times.max() <= 1030
-    assert 4 not in made.items  # training never saw it
+    assert 4 not in made.items  # not in the training rows
 
 
 def test_data_without_repeats_gives_rows_without_repeats() -> None:

@@ -40,7 +40,7 @@ def test_replaced_events_are_recovered_from_both_sides() -> None:
     assert made.times.tolist() == real.times.tolist()
     assert made.parents.tolist() == real.parents.tolist()
     assert made.targets.tolist() == real.targets.tolist()
-    assert (made.items == real.items).mean() > 0.97  # 7 in 10 are the real ones; the others follow from them
+    assert (made.items == real.items).mean() > 0.97  # 7 in 10 are real; the others are determined by them
 
 
 def test_an_inserted_event_fits_its_neighbors_and_real_events_stay() -> None:
@@ -55,7 +55,7 @@ def test_inserted_events_are_targets_from_the_first_real_target_on() -> None:
     real = circles(30)
     last = replace(real, targets=np.ones(30, np.int32))
     made = fitted().sample(keys(30), last)
-    assert (made.targets == 1).all()  # the last event was the only target, nothing lies behind it
+    assert (made.targets == 1).all()  # the last event was the only target
     assert (fitted().sample(keys(30), real).targets >= 5).all()
 
 
@@ -63,7 +63,7 @@ def test_a_fitting_event_is_more_probable_than_another() -> None:
     row, odd = Histories.of([[1, 2, 3, 4]], ITEMS), Histories.of([[1, 2, 7, 4]], ITEMS)
     assert fitted().pseudo_log_likelihood(row)[0] > fitted().pseudo_log_likelihood(odd)[0] + 2
     assert fitted().log_likelihood(row)[0] > fitted().log_likelihood(odd)[0] + 2
-    assert fitted().pseudo_log_likelihood(row)[0] > fitted().log_likelihood(row)[0] - 0.5  # it sees more
+    assert fitted().pseudo_log_likelihood(row)[0] > fitted().log_likelihood(row)[0] - 0.5  # given more events
     assert fitted().pseudo_log_likelihood(Histories.of([[], [3]], ITEMS)).tolist() == [0.0, 0.0]
 
 

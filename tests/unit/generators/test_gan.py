@@ -36,7 +36,7 @@ def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.
 
 
 def judged(penalty: float) -> float:
-    """The judge's loss on the same rows, before any learning."""
+    """The discriminator loss on the same rows, before training."""
     task = rivalry(penalty=penalty)
     return float(task.loss(task.net, task.epoch(0, 0.0)[0], Chance(5, 0, 1))[0].detach())
 

@@ -67,7 +67,7 @@ def test_synthetic_rows_have_the_dependence_of_real_rows() -> None:
 
 
 def test_no_cell_of_a_user_is_copied() -> None:
-    """Without a bound made cells are training cells; within one they lie between public edges."""
+    """Without privacy, synthetic cells are training cells; with it, they are between public edges."""
     known = TRAIN.number("x")
     free = replace(WISH, privacy=None).fit(TRAIN.take(np.arange(200)), key=1).sample(TRAIN.keys[:50])
     assert np.isin(free.number("x")[~np.isnan(free.number("x"))], known).all()

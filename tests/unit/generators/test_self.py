@@ -22,7 +22,7 @@ def keys(count: int) -> np.ndarray:
 
 
 def groups() -> Histories:
-    """Users who take items 1..6 only, and users who take 7..12 only."""
+    """Histories of items 1..6 only, and histories of items 7..12 only."""
     chance = np.random.default_rng(1)
     rows = [(chance.permutation(6)[:4] + (1 if user % 2 else 7)).tolist() for user in range(120)]
     return Histories.of(rows, ITEMS, keys=rng.user_keys([f"u{i}" for i in range(120)]))
@@ -37,7 +37,7 @@ def test_rows_continue_with_top_ranked_items() -> None:
     made = fitted(new_events_range=(1, 1)).sample(keys(120), real).check()
     new = made.items[made.starts[1:] - 1]
     assert ((new > 6) == (real.items[real.starts[:-1]] > 6)).mean() > 0.95
-    assert not any(new[user] in real.row(user) for user in range(120))  # nobody repeats in these rows
+    assert not any(new[user] in real.row(user) for user in range(120))  # these rows have no repeats
 
 
 def test_a_prefix_leaves_real_items_for_the_rank_fidelity_check() -> None:
@@ -161,7 +161,7 @@ def test_an_invalid_config_and_rows_without_events_are_rejected() -> None:
 
 
 def heirs() -> Histories:
-    """Each user takes two items of everybody's, then two that nobody else takes."""
+    """Histories of two items shared by all users, then two that no other user has."""
     rows = [[1, 2, 2 * user + 3, 2 * user + 4] for user in range(60)]
     return Histories.of(rows, 130, keys=rng.user_keys([f"u{i}" for i in range(60)]))
 

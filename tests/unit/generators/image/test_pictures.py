@@ -69,7 +69,7 @@ def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
     from leaven.nn.image_flow import Flow, FlowShape
 
     class Straight(torch.nn.Module):
-        """From any x at a moment straight to grey 0.5 at moment 1."""
+        """The velocity from any x to gray 0.5 at time 1."""
 
         def forward(self, x, moment, codes):
             return (0.5 - x) / (1 - moment[:, None, None, None])
@@ -77,7 +77,7 @@ def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
     net = Flow(FlowShape(8, 8, 0, moves=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
     noise, codes = torch.randn(3, net.noise), torch.zeros(3, dtype=torch.long)
     real_ones = torch.rand(3, 3, 8, 8)
-    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # it says 0: the error is the way itself
+    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # its output is 0: the error is the velocity itself
     assert untrained.item() == pytest.approx((real_ones - noise.view_as(real_ones)).square().mean().item(), rel=1e-5)
     net.mean.net = Straight()
     assert torch.allclose(net.draw(noise, codes), torch.full((3, 3, 8, 8), 0.5), atol=1e-5)

@@ -48,7 +48,7 @@ def test_encoding_and_decoding_a_text_round_trips() -> None:
     for text in ("soft hand 50 ml", "柔软护手霜", "oft hand 50 50 ml"):
         assert spelling.text(spelling.row(text)) == text
     assert spelling.text([*spelling.row("soft"), spelling.end, *spelling.row("hand")]) == "soft"
-    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # a sign that nobody knows is left out
+    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # unknown characters are dropped
 
 
 def test_titles_of_the_requested_category_are_generated(fitted) -> None:
@@ -86,7 +86,7 @@ def test_short_texts_are_unchanged_with_a_reason(fitted) -> None:
 def test_the_trained_model_is_cached(tmp_path, monkeypatch) -> None:
     config = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
     first = learn(config, TEXTS, CODES).written([[2]] * 5, keys(5))
-    monkeypatch.setattr(Autoregressive, "fit", None)  # nobody learns again
+    monkeypatch.setattr(Autoregressive, "fit", None)  # no second training
     assert learn(config, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
     with pytest.raises(TypeError):
         learn(config, TEXTS[1:], CODES[1:])
