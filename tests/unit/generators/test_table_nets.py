@@ -31,7 +31,8 @@ def test_rows_are_decoded_from_scores_and_bins() -> None:
     train = rows()
     coding = Coding.fit(train, 10)
     scores, bins = coding.scored(train, key=3).astype(np.float64), coding.binned(train)
-    numbers, codes, label = coding.cells(scores, bins, train.keys)
+    cells = coding.cells(scores, bins, train.keys)
+    numbers, codes, label = cells.numbers, cells.codes, cells.label
     assert np.array_equal(np.isnan(numbers), np.isnan(train.numbers))
     assert np.array_equal(numbers[:, 1], train.number("y"))
     np.testing.assert_allclose(np.nan_to_num(numbers[:, 0]), np.nan_to_num(train.number("x")), atol=0.1)
@@ -46,9 +47,10 @@ def test_marginals_are_calibrated_for_any_model_output() -> None:
     coding = Coding.fit(train, 10)
     draw = np.random.default_rng(2)
     scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.sizes)))
-    told = coding.scaled(scores, chances)
+    calibrated = coding.scaled(scores, chances)
     keys = rng.mix(np.arange(4000, dtype=np.uint64))
-    numbers, codes, label = told.cells(scores, told.drawn(told.settled(chances), keys, 1), keys)
+    cells = calibrated.cells(scores, calibrated.drawn(calibrated.settled(chances), keys, 1), keys)
+    numbers, codes, label = cells.numbers, cells.codes, cells.label
     assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.number("x")), abs=0.05)
     assert label.mean() == pytest.approx(train.label.mean(), abs=0.03)
     assert (codes == 1).mean() == pytest.approx((train.codes == 1).mean(), abs=0.02)

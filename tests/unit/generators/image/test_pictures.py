@@ -77,7 +77,7 @@ def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
     net = Flow(FlowShape(8, 8, 0, moves=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
     noise, codes = torch.randn(3, net.noise), torch.zeros(3, dtype=torch.long)
     real_ones = torch.rand(3, 3, 8, 8)
-    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # its output is 0: the error is the velocity itself
+    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # output 0: the error is the velocity
     assert untrained.item() == pytest.approx((real_ones - noise.view_as(real_ones)).square().mean().item(), rel=1e-5)
     net.mean.net = Straight()
     assert torch.allclose(net.draw(noise, codes), torch.full((3, 3, 8, 8), 0.5), atol=1e-5)
