@@ -179,7 +179,12 @@ class FittedMarkov:
             "config": asdict(self.config),
             "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
         }
-        fitted = {"chain": self.chain, "fashion": self.fashion, "clock": self.clock, "shelf": self.shelf}
+        fitted: dict[str, Any] = {
+            "chain": self.chain,
+            "fashion": self.fashion,
+            "clock": self.clock,
+            "shelf": self.shelf,
+        }
         for name, part in fitted.items():
             fields = part._asdict()
             parts |= {f"{name}.{n}": v for n, v in fields.items() if isinstance(v, np.ndarray)}
@@ -193,8 +198,9 @@ class FittedMarkov:
 
 def _select_part(arrays: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Returns the saved fields of one fitted part."""
-    found = {key.partition(".")[2]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
-    return found | facts[name]
+    fields: dict[str, Any] = dict(facts[name])
+    saved = {key.partition(".")[2]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+    return saved | fields
 
 
 def _calibrate_repeats(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> float:

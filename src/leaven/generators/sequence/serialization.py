@@ -68,7 +68,8 @@ def restored(
     tensors, facts = checkpoint.read(path)
     if "config" not in facts:
         raise DataError(str(path), "a saved generator", "another file of weights", "save one there first")
-    config = config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in facts["config"].items()})
+    fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
+    config = config_class(**fields)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("net.")}
     clock_arrays: dict[str, Any] = {
         name.removeprefix("clock."): value for name, value in arrays.items() if name.startswith("clock.")
