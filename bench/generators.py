@@ -78,7 +78,7 @@ def decoding(rows: int) -> None:
     keys = rng.user_keys([f"new{row}" for row in range(rows)])
 
     def per_event(batches: list[Keys]) -> float:
-        frames = [fitted.frames.begin(fitted.wish, batch, None) for batch in batches]
+        frames = [fitted.frames.begin(fitted.config, batch, None) for batch in batches]
         _, seconds = timed(lambda: [write(net, fitted.pen, frame) for frame in frames])
         return seconds / sum(len(frame.items) for frame in frames)
 

@@ -1,4 +1,4 @@
-"""Every registered generator keeps the promises of its contract."""
+"""Every registered generator keeps its contract."""
 
 from dataclasses import fields, replace
 from functools import cache
@@ -59,12 +59,12 @@ def counted(rows: Histories) -> np.ndarray:
 
 
 def distance(rows: Histories, law: np.ndarray) -> float:
-    """Total variation between followers in rows and the true law, averaged over items."""
+    """Total variation between followers in rows and the true distribution, averaged over items."""
     return float(np.abs(counted(rows) - law).sum(axis=1).mean() / 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_there_is_one_valid_row_a_key_made_from_noise(kind) -> None:
+def test_each_key_gives_one_valid_row_from_noise(kind) -> None:
     made = fitted(kind).sample(keys(200)).check()
     assert len(made) == 200
     assert made.keys.tolist() == keys(200).tolist()
@@ -77,7 +77,7 @@ def test_there_is_one_valid_row_a_key_made_from_noise(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_happens_outside_the_time_of_training(kind) -> None:
+def test_no_event_is_outside_the_training_period(kind) -> None:
     made = fitted(kind).sample(keys(500))
     assert made.times.max() <= real()[0].times.max()
     assert made.times.min() >= real()[0].times.min()
@@ -92,13 +92,13 @@ def test_rows_do_not_depend_on_the_batch(kind, where) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_keys_make_other_rows(kind) -> None:
+def test_other_keys_give_other_rows(kind) -> None:
     one, two = fitted(kind).sample(keys(50)), fitted(kind).sample(rng.mix(keys(50)))
     assert one.items.tolist() != two.items.tolist()
 
 
 @pytest.mark.parametrize(("kind", "where"), [place for place in PLACES if place[1] != "alone"])
-def test_a_continued_row_holds_its_parent_whole(kind, where) -> None:
+def test_an_extended_row_contains_its_parent(kind, where) -> None:
     if not has(kind, "where"):
         pytest.skip(f"{kind} has no field `where`")
     known = like()
@@ -118,14 +118,14 @@ def test_a_continued_row_holds_its_parent_whole(kind, where) -> None:
 
 
 @pytest.mark.parametrize(("kind", "where"), PLACES)
-def test_targets_never_exceed_what_can_be_learned(kind, where) -> None:
+def test_targets_never_exceed_the_events_after_the_first(kind, where) -> None:
     made = fitted(kind, where).sample(keys(5), like())
     assert (made.targets >= 0).all()
     assert (made.targets <= np.maximum(made.lengths - 1, 0)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_made_rows_follow_the_known_law_far_better_than_a_uniform_draw(kind) -> None:
+def test_synthetic_rows_follow_the_known_distribution_far_better_than_uniform_draws(kind) -> None:
     rows, law = real()
     made = fitted(kind, "alone", MORE_STEPS.get(kind, 150)).sample(keys(1500))
     uniform = Histories.of(np.random.default_rng(1).integers(1, ITEMS + 1, (1500, LENGTH)).tolist(), ITEMS)
@@ -145,7 +145,7 @@ def test_saving_and_loading_changes_nothing(kind, where, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_true_law_is_likelier_than_noise(kind) -> None:
+def test_true_rows_are_more_probable_than_noise(kind) -> None:
     if not hasattr(fitted(kind), "log_likelihood"):
         pytest.skip(f"{kind} has no likelihood")
     truth, _ = first_order(ITEMS, rows=1700, length=LENGTH, seed=1)
@@ -158,7 +158,7 @@ def test_the_true_law_is_likelier_than_noise(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_wish_names_filters_that_are_registered(kind) -> None:
+def test_the_config_names_registered_filters(kind) -> None:
     assert set(wish_of("generators", kind)().keep) <= set(kinds("filters"))
 
 
@@ -171,16 +171,16 @@ def test_a_few_rows_of_one_item_are_enough(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_without_an_event_are_refused(kind) -> None:
+def test_rows_without_an_event_are_rejected(kind) -> None:
     with pytest.raises(FitError, match="at least one event"):
         wish_of("generators", kind)().fit(Histories.of([[], []], 3), key=7)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if has(kind, "steps")])
-def test_who_takes_steps_says_how_far_it_is_and_makes_the_same_rows(kind) -> None:
+def test_trained_generators_report_progress_and_give_the_same_rows(kind) -> None:
     short = {name: 4 for name in ("steps", "adversarial_steps") if has(kind, name)}
-    wish, heard = wish_of("generators", kind)(**short), []
-    told = wish.fit(real()[0], 7, lambda done, total, words: heard.append((done, total)))
+    config, heard = wish_of("generators", kind)(**short), []
+    told = config.fit(real()[0], 7, lambda done, total, words: heard.append((done, total)))
     assert (4, 4) in heard
     assert all(0 <= done <= total for done, total in heard)
-    assert same(told.sample(keys(3)), wish.fit(real()[0], 7).sample(keys(3)))
+    assert same(told.sample(keys(3)), config.fit(real()[0], 7).sample(keys(3)))

@@ -1,4 +1,4 @@
-"""Laws that every registered generator of pictures keeps."""
+"""Contract of every registered image generator."""
 
 from dataclasses import fields
 from functools import cache
@@ -33,12 +33,12 @@ def real(count: int = 128) -> tuple[Pictures, np.ndarray]:
 @cache
 def fitted(kind: str) -> FittedImageGenerator:
     pictures, category = real()
-    wish = small(kind, noise=16, width=16, steps=STEPS.get(kind, 60), batch=32, learning_rate=2e-3, moves=4)
-    return wish.fit(pictures, key=3, category=category)
+    config = small(kind, noise=16, width=16, steps=STEPS.get(kind, 60), batch=32, learning_rate=2e-3, moves=4)
+    return config.fit(pictures, key=3, category=category)
 
 
 def small(kind: str, **sizes: Any) -> Any:
-    """A wish of these sizes, as far as it has them."""
+    """A config of these sizes, as far as it has them."""
     cls = wish_of("image_generators", kind)
     return cls(**{name: value for name, value in sizes.items() if name in {one.name for one in fields(cls)}})
 
@@ -48,7 +48,7 @@ def keys(count: int) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_picture_a_key_and_they_differ(kind: str) -> None:
+def test_each_key_gives_one_image_and_they_differ(kind: str) -> None:
     made = fitted(kind).sample(keys(70))
     assert made.pixels.shape == (70, 16, 16, 3)
     assert made.pixels.dtype == np.uint8
@@ -57,7 +57,7 @@ def test_one_picture_a_key_and_they_differ(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_does_not_depend_on_those_beside_it(kind: str) -> None:
+def test_an_image_does_not_depend_on_its_batch(kind: str) -> None:
     whole = fitted(kind).sample(keys(70)).pixels
     assert np.array_equal(fitted(kind).sample(keys(70)[5:6]).pixels[0], whole[5])
     assert np.array_equal(fitted(kind).sample(keys(70)[::-1]).pixels[::-1], whole)
@@ -66,8 +66,8 @@ def test_a_picture_does_not_depend_on_those_beside_it(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_of_a_fit_gives_the_same_bytes(kind: str) -> None:
     pictures, category = real(32)
-    wish = small(kind, noise=8, width=8, steps=3, batch=16)
-    one, two, other = (wish.fit(pictures, key, category).sample(keys(4)).pixels for key in (1, 1, 2))
+    config = small(kind, noise=8, width=8, steps=3, batch=16)
+    one, two, other = (config.fit(pictures, key, category).sample(keys(4)).pixels for key in (1, 1, 2))
     assert np.array_equal(one, two)
     assert not np.array_equal(one, other)
 
@@ -80,7 +80,7 @@ def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_categories_are_as_asked_and_unknown_ones_refused(kind: str) -> None:
+def test_categories_are_as_requested_and_unknown_ones_rejected(kind: str) -> None:
     asked = np.array([1, 2] * 8, np.int32)
     made = fitted(kind).sample(keys(16), asked).pixels
     twice = fitted(kind).sample(keys(16), np.full(16, 2, np.int32)).pixels
@@ -91,17 +91,17 @@ def test_categories_are_as_asked_and_unknown_ones_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_that_no_net_takes_are_refused(kind: str) -> None:
-    wish = wish_of("image_generators", kind)()
+def test_unsupported_images_are_rejected(kind: str) -> None:
+    config = wish_of("image_generators", kind)()
     with pytest.raises(FitError, match="14 × 20"):
-        wish.fit(Pictures.of(np.zeros((4, 14, 20, 3), np.uint8)), key=1)
+        config.fit(Pictures.of(np.zeros((4, 14, 20, 3), np.uint8)), key=1)
     with pytest.raises(FitError, match="none"):
-        wish.fit(Pictures.of(np.zeros((0, 16, 16, 3), np.uint8)), key=1)
+        config.fit(Pictures.of(np.zeros((0, 16, 16, 3), np.uint8)), key=1)
     with pytest.raises(FitError, match="one category code"):
-        wish.fit(real(4)[0], key=1, category=np.zeros(3, np.int32))
+        config.fit(real(4)[0], key=1, category=np.zeros(3, np.int32))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_layer_looks_across_a_batch(kind: str) -> None:
+def test_no_layer_mixes_a_batch(kind: str) -> None:
     torch = pytest.importorskip("torch")
     assert not any(isinstance(one, torch.nn.modules.batchnorm._BatchNorm) for one in fitted(kind).net.modules())

@@ -1,4 +1,4 @@
-"""Laws that every registered generator of tables keeps."""
+"""Contract of every registered tabular generator."""
 
 from dataclasses import replace
 from functools import cache
@@ -46,7 +46,7 @@ def same(one: Samples, two: Samples) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_valid_row_a_key_made_from_noise(kind: str) -> None:
+def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
     new = fitted(kind).sample(keys(700)).check()
     assert len(new) == 700
     assert np.array_equal(new.keys, keys(700))
@@ -57,7 +57,7 @@ def test_one_valid_row_a_key_made_from_noise(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_columns_by_themselves_are_like_the_real_ones(kind: str) -> None:
+def test_marginals_are_close_to_the_real_ones(kind: str) -> None:
     real, new = world(1500), fitted(kind).sample(keys(1500))
     assert abs(new.label.mean() - real.label.mean()) < 0.06
     assert abs(np.isnan(new.number("x")).mean() - 0.1) < 0.05
@@ -88,7 +88,7 @@ def agreement(rows: Samples) -> float:
     return float(of[0] - of[1])
 
 
-def test_what_three_columns_say_together_is_known_to_those_that_can_know_it() -> None:
+def test_a_three_way_dependence_is_learned_by_models_that_can() -> None:
     truth = agreement(world(1500))
     assert truth > 1.2
     assert agreement(fitted("any_order").sample(keys(1500))) > 0.7 * truth
@@ -109,7 +109,7 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
     assert abs(np.corrcoef(apart.number("a"), np.log(apart.number("b")))[0, 1]) < 0.08
 
 
-def test_the_true_law_is_likelier_than_rows_put_together_by_chance() -> None:
+def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
     unseen = world(400, seed=2)
     shuffled = replace(unseen, label=np.roll(unseen.label, 1))
     model = fitted("any_order")
@@ -118,7 +118,7 @@ def test_the_true_law_is_likelier_than_rows_put_together_by_chance() -> None:
     assert (model.log_likelihood(unseen) < 0).all()
 
 
-def test_missing_cells_are_filled_in_by_what_the_others_say() -> None:
+def test_missing_cells_are_imputed_from_the_others() -> None:
     unseen = world(1500, seed=3)
     hidden = replace(unseen, codes=np.zeros_like(unseen.codes))
     filled = fitted("any_order").impute(hidden, hidden.keys)

@@ -1,6 +1,4 @@
-"""What every writer of texts promises, checked for all that are registered; an honest and a lying author take the part
-of the model.
-"""
+"""Contract of every registered text generator, with a model of true answers and one of false answers."""
 
 import json
 import subprocess
@@ -30,7 +28,7 @@ ITEMS = Catalog([str(n) for n in range(6)], {"title": TEXTS})
 
 
 class Author:
-    """Says the words of a text in another order, or what is not true of it."""
+    """Returns the words of a text in another order, or a false answer."""
 
     name = "author"
 
@@ -45,10 +43,10 @@ class Author:
 
 
 def writer(kind: str, lies: bool = False, **fields) -> Writer:
-    wish = replace(wish_of("text_generators", kind)(), **fields)
-    checks = Checks.of(ITEMS, wish.protect, wish.forbidden, wish.length_range, (-1.0, 1.0))
-    budget = Budget(wish.most_calls, wish.most_tokens)
-    return Writer(Author(lies), checks, Answers(wish.cache), budget, wish.take, wish.p, wish.variants, False, 1)
+    config = replace(wish_of("text_generators", kind)(), **fields)
+    checks = Checks.of(ITEMS, config.protect, config.forbidden, config.length_range, (-1.0, 1.0))
+    budget = Budget(config.most_calls, config.most_tokens)
+    return Writer(Author(lies), checks, Answers(config.cache), budget, config.take, config.p, config.variants, False, 1)
 
 
 def keys(count: int) -> np.ndarray:
@@ -62,12 +60,12 @@ def ones(count: int) -> np.ndarray:
 @cache
 def learned(kind: str):
     """Trained for a moment: what it writes is no matter."""
-    wish = wish_of("text_generators", kind)()
-    return replace(wish, by=replace(wish.by, steps=4, width=8), likeness_range=(-1.0, 1.0)).fit(ITEMS)
+    config = wish_of("text_generators", kind)()
+    return replace(config, by=replace(config.by, steps=4, width=8), likeness_range=(-1.0, 1.0)).fit(ITEMS)
 
 
 @pytest.mark.parametrize("kind", LEARNED)
-def test_what_was_learned_writes_the_same_in_any_batch_and_gives_reasons(kind: str) -> None:
+def test_a_fitted_generator_gives_the_same_texts_in_any_batch_and_reasons(kind: str) -> None:
     fitted = learned(kind)
     whole = fitted(TEXTS, keys(6), ones(6))
     assert [fitted([text], keys(6)[n : n + 1], ones(1))[0] for n, text in enumerate(TEXTS)] == whole
@@ -89,30 +87,30 @@ def test_the_same_keys_give_the_same_texts_in_any_batch(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_strength_0_is_the_identity_and_asks_nobody(kind: str) -> None:
+def test_strength_0_is_the_identity_without_requests(kind: str) -> None:
     fitted = writer(kind)
     assert fitted(TEXTS, keys(6), 0 * ones(6)) == TEXTS
     assert fitted.author.asked == 0
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_what_stays_has_a_reason(kind: str) -> None:
+def test_unchanged_texts_have_a_reason(kind: str) -> None:
     fitted = writer(kind, lies=True)
     assert fitted(TEXTS, keys(6), ones(6)) == TEXTS
     held = fitted.reasons(TEXTS)
-    assert held["facts that the text lacks"].tolist() == [True] * 4 + [False] * 2
+    assert held["facts that are not in the text"].tolist() == [True] * 4 + [False] * 2
     assert held["no words"].tolist() == [False] * 4 + [True] * 2
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_a_budget_is_never_passed(kind: str) -> None:
+def test_a_budget_is_never_exceeded(kind: str) -> None:
     fitted = writer(kind, most_calls=2)
     made = fitted(TEXTS, keys(6), ones(6))
     assert fitted.author.asked == 2
     assert sum(a != b for a, b in zip(made, TEXTS, strict=True)) == 2
 
 
-def test_the_wishes_load_without_heavy_libraries() -> None:
+def test_configs_load_without_heavy_libraries() -> None:
     modules = sorted({place.partition(":")[0] for place in kinds("text_generators").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
     code = (

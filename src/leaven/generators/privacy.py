@@ -1,7 +1,7 @@
-"""How much may a generator tell of any single user, and how much noise does that take?
+"""Differential privacy budgets of generators, and the noise that keeps them.
 
-Differential privacy: with one user more or less in the training rows, the chance of anything that the generator could
-become changes by a factor of at most e^epsilon, but for a chance of delta (Dwork and Roth, 2014, definition 2.4).
+Adding or removing one user changes the probability of every trained generator by a factor of at most e^epsilon, except
+with probability delta (Dwork and Roth, 2014, definition 2.4).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from leaven.errors import MissingExtra, SpecError
 
 @dataclass(frozen=True)
 class Privacy:
-    """A bound on what training may tell of one user. A user is one example: the last events of their history, or some
+    """A differential privacy budget for each user. One user is one example: the last events of their history, or some
     of their rows.
 
     epsilon         the bound: 1 is strict, 10 is loose
-    delta           chance that it does not hold; None: 1 / users^1.1
-    clip            largest length of one user's gradient
-    users_per_step  expected: each user takes part in a step by chance
+    delta           probability that the bound fails; None: 1 / users^1.1
+    clip            largest norm of one user's gradient
+    users_per_step  expected number of users in a step; each user is sampled independently
 
-    Raises SpecError for bounds that are none.
+    Raises SpecError for values out of range.
     """
 
     epsilon: float = 1.0
@@ -35,44 +35,45 @@ class Privacy:
     def __post_init__(self) -> None:
         checks = [
             ("epsilon", self.epsilon > 0, "a number above 0"),
-            ("delta", self.delta is None or 0 < self.delta < 1, "a chance between 0 and 1"),
+            ("delta", self.delta is None or 0 < self.delta < 1, "a probability between 0 and 1"),
             ("clip", self.clip > 0, "a number above 0"),
             ("users_per_step", self.users_per_step >= 1, "1 or more"),
         ]
-        for name, fine, wanted in checks:
-            if not fine:
-                raise SpecError(f"privacy.{name}", wanted, str(getattr(self, name)))
+        for name, is_valid, expected in checks:
+            if not is_valid:
+                raise SpecError(f"privacy.{name}", expected, str(getattr(self, name)))
 
     @classmethod
-    def read(cls, given: Any) -> Privacy | None:
-        """A bound as a wish holds it, or as a file kept it."""
-        return cls(**given) if isinstance(given, Mapping) else given
+    def read(cls, value: Privacy | Mapping[str, Any] | None) -> Privacy | None:
+        """Returns the budget of a config field, or of the mapping that a saved file holds."""
+        return cls(**value) if isinstance(value, Mapping) else value
 
     def parted(self, share: float, users: int) -> tuple[Privacy, Privacy]:
-        """(a share of the bound, the rest): who keeps both keeps this one, half of delta each."""
+        """Returns budgets of `share` and `1 - share` of epsilon, each with half of delta, which together spend this."""
         delta = self.delta_of(users) / 2
-        return tuple(replace(self, epsilon=part * self.epsilon, delta=delta) for part in (share, 1 - share))  # type: ignore[return-value]
+        first = replace(self, epsilon=share * self.epsilon, delta=delta)
+        return first, replace(self, epsilon=(1 - share) * self.epsilon, delta=delta)
 
     def delta_of(self, users: int) -> float:
-        """The delta for so many users."""
+        """Returns delta, or its default for this number of users."""
         return self.delta if self.delta is not None else max(users, 2) ** -1.1
 
     def rate(self, users: int) -> float:
-        """Chance of a user to take part in a step."""
+        """Returns the probability that a step samples a given user."""
         return min(self.users_per_step / max(users, 1), 1.0)
 
     def noise(self, users: int, steps: int) -> float:
-        """Standard deviation of the noise in units of `clip`: the least that keeps epsilon over all steps."""
-        return self._least(self.rate(users), steps, users)
+        """Returns the smallest noise deviation, in units of `clip`, that keeps epsilon over all steps."""
+        return self._compute_min_noise(self.rate(users), steps, users)
 
     def noise_once(self, users: int) -> float:
-        """Standard deviation of the noise of one answer that a user can move by 1 at most."""
-        return self._least(1.0, 1, users)
+        """Returns the standard deviation of the noise for one query that a user changes by at most 1."""
+        return self._compute_min_noise(1.0, 1, users)
 
-    def _least(self, rate: float, steps: int, users: int) -> float:
-        """The least noise that keeps epsilon.
+    def _compute_min_noise(self, rate: float, steps: int, users: int) -> float:
+        """Returns the smallest noise that keeps epsilon.
 
-        By the accountant of Opacus (Renyi differential privacy of the sampled Gaussian mechanism, Mironov and others,
+        Uses the accountant of Opacus (Renyi differential privacy of the sampled Gaussian mechanism, Mironov and others,
         2019). Raises MissingExtra without it.
         """
         try:
@@ -80,19 +81,19 @@ class Privacy:
         except ImportError:
             raise MissingExtra("opacus", "privacy") from None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a bound from few orders is a bound all the same
-            found = get_noise_multiplier(
+            warnings.simplefilter("ignore", UserWarning)  # a bound from few orders is still a bound
+            multiplier = get_noise_multiplier(
                 target_epsilon=self.epsilon,
                 target_delta=self.delta_of(users),
                 sample_rate=rate,
                 steps=steps,
                 accountant="rdp",
             )
-        return float(found)
+        return float(multiplier)
 
 
 def spent(noise: float, rate: float, steps: int, delta: float) -> float:
-    """The epsilon that so many steps with so much noise have cost, by the same accountant."""
+    """Returns the epsilon spent by `steps` steps with this noise and sampling rate, by the same accountant."""
     try:
         from opacus.accountants import RDPAccountant
     except ImportError:

@@ -1,4 +1,4 @@
-"""Does a net write what it has learned, as fast memory and as the rules of time and shelf allow?"""
+"""The autoregressive generator learns sequences, and respects times, availability and repeats."""
 
 from dataclasses import replace
 
@@ -28,13 +28,13 @@ def keys(count: int) -> np.ndarray:
     return rng.user_keys([f"new{i}" for i in range(count)])
 
 
-def quick(rows: Histories, **wish) -> Writer:
+def quick(rows: Histories, **config) -> Writer:
     small = {"width": 16, "layers": 1, "heads": 2, "steps": 40, "cell": "gru"}
-    return Autoregressive(**small | wish).fit(rows, 7)
+    return Autoregressive(**small | config).fit(rows, 7)
 
 
 @pytest.mark.parametrize("cell", ["transformer", "gru"])
-def test_what_is_remembered_step_by_step_equals_what_is_read_at_once(cell) -> None:
+def test_cached_decoding_equals_the_full_forward_pass(cell) -> None:
     chance = torch.Generator().manual_seed(1)
     net = Decoder(Shape(9, 8, 2, 2, 16, 20, 0.0), cell, 4, torch.ones(9), chance).double().eval()
     items = torch.randint(1, 11, (5, 7), generator=chance)
@@ -44,26 +44,26 @@ def test_what_is_remembered_step_by_step_equals_what_is_read_at_once(cell) -> No
     torch.testing.assert_close(steps, whole, rtol=1e-10, atol=1e-10)
 
 
-def test_a_net_that_reads_two_items_back_beats_a_chain_that_reads_one() -> None:
+def test_a_net_with_two_items_of_context_beats_a_chain_with_one() -> None:
     rows, _ = second_order(5, rows=1200, length=9, seed=3)
     unseen = second_order(5, rows=1500, length=9, seed=3)[0].take(np.arange(1200, 1500))
     net = quick(rows, width=32, steps=250, learning_rate=1e-2, dropout=0.0)
     chain = Markov(order=1).fit(rows, 7)
     assert net.log_likelihood(unseen).mean() > chain.log_likelihood(unseen).mean() + 0.5
-    scored = Markov(order=2).fit(rows, 7)  # who knows the law finds the net's rows likelier than the chain's
+    scored = Markov(order=2).fit(rows, 7)  # the true model gives the net's rows a higher likelihood
     assert scored.log_likelihood(net.sample(keys(400))).mean() > scored.log_likelihood(chain.sample(keys(400))).mean()
 
 
-def test_items_come_when_they_are_on_sale_and_nothing_after_the_end() -> None:
+def test_items_are_on_sale_and_no_event_is_after_the_end() -> None:
     rows = [[1, 2, 1, 2]] * 60 + [[3, 1, 3, 2]] * 60
     times = [[0, 10, 20, 30]] * 60 + [[1000, 1010, 1020, 1030]] * 60
     made = quick(Histories.of(rows, n_items=4, times=times), steps=5).sample(keys(400)).check()
     assert made.times[made.items == 3].min() >= 1000
     assert made.times.max() <= 1030
-    assert 4 not in made.items  # training never saw it
+    assert 4 not in made.items  # not in the training rows
 
 
-def test_who_never_repeats_in_the_data_never_repeats_in_made_rows() -> None:
+def test_data_without_repeats_gives_rows_without_repeats() -> None:
     chance = np.random.default_rng(5)
     rows = Histories.of([(chance.permutation(7)[:5] + 1).tolist() for _ in range(300)], 7)
     fitted = quick(rows, steps=10)
@@ -71,7 +71,7 @@ def test_who_never_repeats_in_the_data_never_repeats_in_made_rows() -> None:
     assert fitted.pen.keep_seen == 0.0
     assert all(len(set(made.row(i).tolist())) == made.lengths[i] for i in range(200))
     known = Histories.of([[1, 2, 3, 4, 5, 6, 7]] * 2, 7)  # holds everything: it may repeat itself
-    longer = replace(fitted, wish=replace(fitted.wish, where="after")).sample(keys(2), known)
+    longer = replace(fitted, config=replace(fitted.config, where="after")).sample(keys(2), known)
     assert (longer.lengths > 7).all()
 
 
@@ -85,7 +85,7 @@ def test_popularity_follows_the_time() -> None:
     assert (first[begun_at >= 10**6] >= 3).mean() > 0.9
 
 
-def test_training_and_sampling_leave_the_chance_of_others_alone() -> None:
+def test_training_and_sampling_leave_global_generators_alone() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
     rows, _ = second_order(4, rows=60, length=6, seed=1)
@@ -94,7 +94,7 @@ def test_training_and_sampling_leave_the_chance_of_others_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_history_longer_than_the_net_can_read_is_continued_by_its_end() -> None:
+def test_a_history_longer_than_the_context_is_continued_from_its_end() -> None:
     rows, _ = second_order(4, rows=60, length=12, seed=1)
     fitted = quick(rows, steps=5, length=4, where="after", new_events_range=(2, 2))
     whole = fitted.sample(keys(60), rows)
@@ -107,7 +107,7 @@ def test_a_history_longer_than_the_net_can_read_is_continued_by_its_end() -> Non
     )
 
 
-def test_cuts_keep_the_likeliest() -> None:
+def test_truncation_keeps_the_most_probable_items() -> None:
     logits = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64).log()
 
     def kept(top_k: int, top_p: float) -> list[int]:
@@ -126,7 +126,7 @@ def picks(u: float, now: int = 9, held: tuple[int, ...] = (), keep_seen: float =
     return int(picked(logits, born, np.array([now]), taken, keep_seen, np.array([u]))[0])
 
 
-def test_a_draw_points_at_items_by_their_shares() -> None:
+def test_draws_follow_the_item_probabilities() -> None:
     assert [picks(u) for u in (0.0, 0.09, 0.11, 0.49, 0.51, 0.79, 0.81, 1 - 2**-53)] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert [picks(u, now=4) for u in (0.19, 0.21, 0.99)] == [0, 1, 1]  # .1 and .4 of .5
     assert [picks(u, held=(1,), keep_seen=0.0) for u in (0.16, 0.17, 0.99)] == [0, 2, 3]  # .1, .3 and .2 of .6
@@ -135,14 +135,14 @@ def test_a_draw_points_at_items_by_their_shares() -> None:
     assert picks(0.99, now=-1) == 3  # nothing is on sale yet
 
 
-def test_rows_begin_with_the_id_of_the_mask_and_hold_no_other() -> None:
+def test_rows_start_with_the_mask_id_and_contain_no_other() -> None:
     read = begun(Histories.of([[1, 4, 2], [], [4]], n_items=3, times=[[5, 6, 7], [], [9]]))  # 4 is the mask
     assert read.items.tolist() == [4, 1, 2, 4, 4]
     assert read.times[1:3].tolist() == [5, 7]
     assert read.targets.tolist() == [2, 0, 0]
 
 
-def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
+def test_an_invalid_config_and_rows_without_events_are_rejected() -> None:
     for wrong in ({"cell": "lstm"}, {"width": 15}, {"dropout": 1.0}, {"temperature": 0}, {"steps": 0}):
         with pytest.raises(SpecError):
             Autoregressive(**wrong)

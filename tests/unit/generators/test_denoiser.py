@@ -1,4 +1,4 @@
-"""Does the masked net say what stands between, and write there and nowhere else?"""
+"""The masked network recovers events from both sides, and changes only the open events."""
 
 from dataclasses import replace
 from functools import cache
@@ -33,17 +33,17 @@ def fitted(where: str = "between") -> FittedDenoiser:
     return Denoiser(where=where, new_events_range=(1, 1), keep=(), **small).fit(circles(160), 7)
 
 
-def test_what_is_forgotten_is_said_again_from_both_sides() -> None:
+def test_replaced_events_are_recovered_from_both_sides() -> None:
     real = circles(40, 3)
-    made = replace(fitted(), wish=replace(fitted().wish, where="instead", share=0.3)).sample(keys(40), real).check()
+    made = replace(fitted(), config=replace(fitted().config, where="instead", share=0.3)).sample(keys(40), real).check()
     assert made.lengths.tolist() == real.lengths.tolist()
     assert made.times.tolist() == real.times.tolist()
     assert made.parents.tolist() == real.parents.tolist()
     assert made.targets.tolist() == real.targets.tolist()
-    assert (made.items == real.items).mean() > 0.97  # 7 in 10 are the real ones; the others follow from them
+    assert (made.items == real.items).mean() > 0.97  # 7 in 10 are real; the others are determined by them
 
 
-def test_between_two_events_comes_one_that_fits_and_the_real_ones_stay() -> None:
+def test_an_inserted_event_fits_its_neighbors_and_real_events_stay() -> None:
     gaps = Histories.of([[1, 3], [4, 6]], ITEMS, times=[[0, 20], [0, 20]])
     made = fitted().sample(keys(2), gaps).check()
     assert [made.row(0).tolist(), made.row(1).tolist()] == [[1, 2, 3], [4, 5, 6]]
@@ -51,30 +51,30 @@ def test_between_two_events_comes_one_that_fits_and_the_real_ones_stay() -> None
     assert (np.diff(made.times.reshape(2, 3), axis=1) >= 0).all()
 
 
-def test_added_events_are_targets_from_the_first_real_target_on() -> None:
+def test_inserted_events_are_targets_from_the_first_real_target_on() -> None:
     real = circles(30)
     last = replace(real, targets=np.ones(30, np.int32))
     made = fitted().sample(keys(30), last)
-    assert (made.targets == 1).all()  # the last event was the only target, nothing lies behind it
+    assert (made.targets == 1).all()  # the last event was the only target
     assert (fitted().sample(keys(30), real).targets >= 5).all()
 
 
-def test_what_fits_in_is_likelier_than_what_does_not() -> None:
+def test_a_fitting_event_is_more_probable_than_another() -> None:
     row, odd = Histories.of([[1, 2, 3, 4]], ITEMS), Histories.of([[1, 2, 7, 4]], ITEMS)
     assert fitted().pseudo_log_likelihood(row)[0] > fitted().pseudo_log_likelihood(odd)[0] + 2
     assert fitted().log_likelihood(row)[0] > fitted().log_likelihood(odd)[0] + 2
-    assert fitted().pseudo_log_likelihood(row)[0] > fitted().log_likelihood(row)[0] - 0.5  # it sees more
+    assert fitted().pseudo_log_likelihood(row)[0] > fitted().log_likelihood(row)[0] - 0.5  # given more events
     assert fitted().pseudo_log_likelihood(Histories.of([[], [3]], ITEMS)).tolist() == [0.0, 0.0]
 
 
-def test_every_number_of_events_is_hidden_as_often() -> None:
+def test_the_number_of_masked_events_is_uniform() -> None:
     items = np.tile([1, 2, 3, 4, 0], (4000, 1))
     hidden = some_hidden(items, keys(4000))
     assert not hidden[:, 4].any()
     assert np.bincount(hidden.sum(axis=1), minlength=5)[1:] / 4000 == pytest.approx([0.25] * 4, abs=0.03)
 
 
-def test_a_wrong_wish_and_keys_that_do_not_fit_are_refused() -> None:
+def test_an_invalid_config_and_a_wrong_number_of_keys_are_rejected() -> None:
     for wrong in ({"where": "above"}, {"share": 0.0}, {"looks": 0}, {"where": "between", "targets": "new"}):
         with pytest.raises(SpecError):
             Denoiser(**wrong)

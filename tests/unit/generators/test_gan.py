@@ -1,4 +1,4 @@
-"""Do net and judge learn in turns, by the losses that the wish names?"""
+"""Decoder and discriminator alternate, with the losses of the config."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, _judges
+from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, compute_discriminator_loss
 from leaven.generators.sequence.fitting import decoder_of, ground_of
 from leaven.generators.sequence.gan import Gan
 from leaven.nn.training import Chance
@@ -22,9 +22,9 @@ def keys(count: int) -> np.ndarray:
     return rng.user_keys([f"new{i}" for i in range(count)])
 
 
-def quick(rows: Histories, **wish):
+def quick(rows: Histories, **config):
     small = {"width": 16, "steps": 120, "adversarial_steps": 20, "learning_rate": 1e-2}
-    return Gan(**small | wish).fit(rows, 7)
+    return Gan(**small | config).fit(rows, 7)
 
 
 def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.0) -> Rivalry:
@@ -36,20 +36,24 @@ def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.
 
 
 def judged(penalty: float) -> float:
-    """The judge's loss on the same rows, before any learning."""
+    """The discriminator loss on the same rows, before training."""
     task = rivalry(penalty=penalty)
     return float(task.loss(task.net, task.epoch(0, 0.0)[0], Chance(5, 0, 1))[0].detach())
 
 
-def test_the_losses_are_those_of_the_papers() -> None:
+def test_losses_equal_those_of_the_papers() -> None:
     known, made = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 0.0])
     real, false = torch.sigmoid(known), torch.sigmoid(made)
-    torch.testing.assert_close(_judges("source", known, made), -(real.log().mean() + (1 - false).log().mean()))
-    torch.testing.assert_close(_judges("relativistic", known, made), -F.logsigmoid(known - made).mean())
+    torch.testing.assert_close(
+        compute_discriminator_loss("source", known, made), -(real.log().mean() + (1 - false).log().mean())
+    )
+    torch.testing.assert_close(
+        compute_discriminator_loss("relativistic", known, made), -F.logsigmoid(known - made).mean()
+    )
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
-def test_who_does_not_learn_keeps_its_weights(loss) -> None:
+def test_the_network_that_is_not_trained_keeps_its_weights(loss) -> None:
     task = rivalry(loss)
     batches = task.epoch(0, 0.0)
     for batch, learns, rests in ((batches[0], "judge", "decoder"), (batches[1], "decoder", "judge")):
@@ -59,24 +63,24 @@ def test_who_does_not_learn_keeps_its_weights(loss) -> None:
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in getattr(task.net, learns).parameters())
 
 
-def test_the_penalty_is_the_judge_s_squared_slope_at_real_and_made_rows() -> None:
+def test_the_penalty_is_the_squared_gradient_at_real_and_synthetic_rows() -> None:
     without, gentle, hard = (judged(p) for p in (0.0, 1.0, 3.0))
     assert hard - without == pytest.approx(3 * (gentle - without), rel=1e-3)
     assert gentle > without
 
 
-def test_drawn_rows_are_ones_among_zeros_with_a_slope() -> None:
+def test_generated_rows_are_one_hot_with_a_gradient() -> None:
     task = rivalry()
     real = task.epoch(0, 0.0)[1]
     drawn = task.net(real, torch.zeros(*real.items.shape, 5), 1.0)
     torch.testing.assert_close(drawn.sum(2), torch.ones(real.items.shape))
     assert drawn.detach().round().unique().tolist() == [0.0, 1.0]
     (drawn[..., 0].sum()).backward()
-    assert task.rivals.decoder.gru.weight_ih_l0.grad.abs().sum() > 0
+    assert task.pair.decoder.gru.weight_ih_l0.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
-def test_rows_after_the_rivalry_still_follow_the_law(loss) -> None:
+def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
     rows, _ = second_order(5, rows=300, length=8, seed=3)
     fitted = quick(rows, loss=loss)
     noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
@@ -87,7 +91,7 @@ def test_rows_after_the_rivalry_still_follow_the_law(loss) -> None:
     assert steps[-1] == 140
 
 
-def test_rows_too_short_for_a_judge_and_a_wrong_wish() -> None:
+def test_rows_too_short_for_a_discriminator_and_an_invalid_config() -> None:
     single = Histories.of([[1], [2], [1]], 3)
     assert (quick(single, steps=2).sample(keys(5)).lengths > 0).all()
     for wrong in ({"loss": "wgan"}, {"penalty": -1}, {"adversarial_steps": -1}, {"heat": 0}, {"most_events": 1}):

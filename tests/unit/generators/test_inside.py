@@ -1,4 +1,4 @@
-"""Do new events stand among real ones, at times between them, and does nothing else move?"""
+"""New events are inserted between real ones, at times between them, and real events stay."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def rows() -> Histories:
     return Histories.of([[1, 2, 3], [4], [], [5, 6]], 9, times=[[0, 100, 200], [7], [], [10, 20]])
 
 
-def test_the_law_of_places_is_where_real_events_lie_between_their_neighbours() -> None:
+def test_time_quantiles_are_those_of_events_between_their_neighbors() -> None:
     train = Histories.of([[1, 2, 3]] * 4, 3, times=[[0, 10, 40]] * 2 + [[0, 30, 40]] * 2)
     law = inside_law(train)
     assert law.min() == 10 / 40
@@ -26,7 +26,7 @@ def test_the_law_of_places_is_where_real_events_lie_between_their_neighbours() -
     assert inside_law(Histories.of([[1, 2]], 2)).tolist() == np.linspace(0, 1, 257).tolist()
 
 
-def test_events_are_added_between_real_ones_in_the_order_of_time() -> None:
+def test_events_are_inserted_between_real_ones_in_time_order() -> None:
     frame = among(keys(4), rows(), (2, 2), np.linspace(0, 1, 257))
     assert np.diff(frame.starts).tolist() == [5, 3, 2, 4]
     assert frame.timed
@@ -41,7 +41,7 @@ def test_events_are_added_between_real_ones_in_the_order_of_time() -> None:
     assert frame.times[5:8].tolist() == [7, 7, 7]
 
 
-def test_every_gap_gets_its_part() -> None:
+def test_insert_positions_are_uniform() -> None:
     many = Histories.of([[1, 2, 3]] * 400, 9, times=[[0, 100, 200]] * 400)
     frame = among(keys(400), many, (1, 1), np.linspace(0, 1, 257))
     new = frame.times[frame.source < 0]
@@ -49,7 +49,7 @@ def test_every_gap_gets_its_part() -> None:
     assert np.quantile(new, [0.25, 0.75]) == pytest.approx([50, 150], abs=15)
 
 
-def test_a_share_of_events_is_forgotten_and_their_times_stay() -> None:
+def test_a_share_of_items_is_removed_and_their_times_stay() -> None:
     many = Histories.of([[1, 2, 3, 4, 5], [6]], 9, times=[[0, 1, 2, 3, 4], [9]])
     frame = in_place_of(keys(2), many, 0.4)
     assert frame.times.tolist() == many.times.tolist()
@@ -61,7 +61,7 @@ def test_a_share_of_events_is_forgotten_and_their_times_stay() -> None:
     assert np.diff(nothing.starts).tolist() == [3, 1, 1, 2]
 
 
-def test_the_choice_does_not_depend_on_the_batch() -> None:
+def test_positions_do_not_depend_on_the_batch() -> None:
     many, own = rows(), keys(4)
     whole, alone = in_place_of(own, many, 0.5), in_place_of(own[3:], many.take(np.array([3])), 0.5)
     assert (whole.source[-2:] < 0).tolist() == (alone.source < 0).tolist()

@@ -1,4 +1,4 @@
-"""Does the chain say what a hand count says, and does it find the law that made the rows?"""
+"""The Markov chain matches hand counts and recovers the distribution of its training rows."""
 
 import math
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_order_two_beats_order_one_where_two_items_count() -> None:
     assert two > one
 
 
-def test_its_likelihood_comes_near_the_true_one() -> None:
+def test_its_likelihood_is_close_to_the_true_one() -> None:
     rows, law = first_order(10, rows=4000, length=10, seed=4)
     unseen = first_order(10, rows=4300, length=10, seed=4)[0].take(np.arange(4000, 4300))
     items = unseen.items.reshape(300, 10) - 1
@@ -79,11 +79,11 @@ def test_its_likelihood_comes_near_the_true_one() -> None:
     assert truth * 1.02 < Markov(order=1).fit(rows, 7).log_likelihood(unseen).sum() < truth
 
 
-def test_a_low_temperature_takes_the_likely_follower_more_often() -> None:
+def test_a_low_temperature_draws_the_probable_follower_more_often() -> None:
     rows = Histories.of([[1, 2]] * 70 + [[1, 3]] * 30, n_items=3)
 
-    def share(**wish) -> float:
-        made = Markov(order=1, events_range=(2, 2), **wish).fit(rows, 7).sample(keys(20_000))
+    def share(**config) -> float:
+        made = Markov(order=1, events_range=(2, 2), **config).fit(rows, 7).sample(keys(20_000))
         pairs = made.items.reshape(-1, 2)
         after_1 = pairs[pairs[:, 0] == 1, 1]
         return float((after_1 == 2).mean() / np.isin(after_1, [2, 3]).mean())
@@ -107,7 +107,7 @@ def test_weights_that_change_nothing_draw_the_same_rows(tmp_path) -> None:
         assert again.log_likelihood(rows).tolist() == plain.log_likelihood(rows).tolist()
 
 
-def test_no_item_is_taken_before_its_first_day() -> None:
+def test_no_item_is_drawn_before_its_first_day() -> None:
     early = [[1, 2, 1, 2]] * 50
     late = [[3, 1, 3, 2]] * 50
     times = [[0, 10, 20, 30]] * 50 + [[1000, 1010, 1020, 1030]] * 50
@@ -117,14 +117,14 @@ def test_no_item_is_taken_before_its_first_day() -> None:
     assert taken.min() >= 1000
 
 
-def test_a_day_that_the_catalogue_states_counts_where_it_is_earlier() -> None:
+def test_an_earlier_first_day_of_the_catalog_is_used() -> None:
     rows = Histories.of([[1, 1]] * 20 + [[2, 2]] * 20, n_items=2, times=[[0, 10]] * 20 + [[1000, 1010]] * 20)
     catalog = Catalog(ids=["a", "b"], born=np.array([0, 0, 0]))
     free, bound = (Markov().fit(one, 7).sample(keys(2000)) for one in (replace(rows, catalog=catalog), rows))
     assert free.times[free.items == 2].min() < 1000 <= bound.times[bound.items == 2].min()
 
 
-def test_gaps_follow_the_law_of_the_category_and_the_last_gap() -> None:
+def test_gaps_follow_the_category_and_the_last_gap() -> None:
     chance = np.random.default_rng(1)
     rows, times = [], []
     for _ in range(2000):
@@ -145,14 +145,14 @@ def test_gap_buckets_are_powers_of_two() -> None:
     assert gap_buckets(np.array([0, 1, 2, 3, 4, 7, 8, 2**62])).tolist() == [0, 1, 2, 2, 3, 3, 4, 41]
 
 
-def test_who_never_repeats_in_the_data_never_repeats_in_made_rows() -> None:
+def test_data_without_repeats_gives_rows_without_repeats() -> None:
     chance = np.random.default_rng(5)
     rows = [(chance.permutation(8)[:5] + 1).tolist() for _ in range(400)]
     made = Markov(order=1).fit(Histories.of(rows, 8), 7).sample(keys(500))
     assert all(len(set(made.row(i).tolist())) == made.lengths[i] for i in range(500))
 
 
-def test_repeats_are_as_frequent_as_in_the_rows() -> None:
+def test_repeats_are_as_frequent_as_in_training_rows() -> None:
     chance = np.random.default_rng(6)
     rows = []
     for _ in range(3000):
@@ -183,13 +183,13 @@ def test_lengths_and_first_times_are_those_of_the_rows() -> None:
     assert Markov(events_range=(3, 4)).fit(rows, 7).sample(keys(50)).lengths.tolist().count(3) > 20
 
 
-def test_targets_are_those_that_help() -> None:
+def test_fitting_targets_are_the_new_events_after_and_the_given_ones_before() -> None:
     rows, _ = first_order(6, rows=50, length=5, seed=1)
     rows = replace(rows, targets=np.full(50, 1, np.int32))  # windows: only the last event is a target
 
     def targets(where: str, chosen: str) -> list[int]:
-        wish = Markov(where=where, targets=chosen, new_events_range=(2, 2))
-        return np.unique(wish.fit(rows, 7).sample(keys(50), rows).targets).tolist()
+        config = Markov(where=where, targets=chosen, new_events_range=(2, 2))
+        return np.unique(config.fit(rows, 7).sample(keys(50), rows).targets).tolist()
 
     assert targets("after", "fitting") == targets("after", "new") == [2]
     assert targets("after", "given") == [3]
@@ -197,7 +197,7 @@ def test_targets_are_those_that_help() -> None:
     assert targets("before", "fitting") == targets("before", "given") == [1]
 
 
-def test_a_reversed_chain_knows_what_comes_before() -> None:
+def test_a_reversed_chain_predicts_the_previous_item() -> None:
     rows = Histories.of([[1, 2, 3, 4]] * 30, n_items=4, times=[[0, 100, 200, 300]] * 30)
     known = Histories.of([[3, 4]], n_items=4, times=[[250, 300]])
     made = Markov(order=2, where="before", new_events_range=(2, 2)).fit(rows, 7)
@@ -205,14 +205,14 @@ def test_a_reversed_chain_knows_what_comes_before() -> None:
     assert drawn.count([1, 2, 3, 4]) > 35
 
 
-def test_other_columns_follow_and_are_empty_where_events_are_made() -> None:
+def test_other_columns_follow_and_are_empty_for_synthetic_events() -> None:
     rows = replace(Histories.of([[1, 2]], 2), extra={"price": np.array([3.0, 4.0])})
     fitted = Markov(where="after", new_events_range=(1, 1)).fit(rows, 7)
     assert fitted.sample(keys(1), rows).extra["price"].tolist() == [3.0, 4.0, 0.0]
     assert fitted.sample(keys(3)).extra["price"].tolist() == [0.0] * fitted.sample(keys(3)).events
 
 
-def test_one_item_alone_is_a_world_too() -> None:
+def test_a_single_item_is_enough() -> None:
     made = Markov().fit(Histories.of([[1]], 1), 7).sample(keys(5))
     assert set(made.items.tolist()) == {1}
 
@@ -224,7 +224,7 @@ def test_items_that_training_never_saw_are_context_without_a_follower() -> None:
     assert np.isfinite(fitted.log_likelihood(Histories.of([[8, 9, 1]], n_items=9))).all()
 
 
-def test_bad_input_is_answered_with_one_clear_error(tmp_path) -> None:
+def test_bad_input_raises_a_clear_error(tmp_path) -> None:
     with pytest.raises(FitError, match="at least one event"):
         Markov().fit(Histories.of([[], []], 3), 7)
     with pytest.raises(DataError, match="2 keys, one a row"):
@@ -250,6 +250,6 @@ def test_bad_input_is_answered_with_one_clear_error(tmp_path) -> None:
         {"where": "before", "targets": "new"},
     ],
 )
-def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+def test_an_invalid_config_is_rejected(wrong) -> None:
     with pytest.raises(SpecError):
         Markov(**wrong)

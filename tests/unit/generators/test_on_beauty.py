@@ -1,4 +1,4 @@
-"""Do made rows look like held-out real ones, on data that nobody simulated?"""
+"""Synthetic rows resemble held-out real rows on a real dataset."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def shown(rows: Histories) -> dict[str, float]:
     }
 
 
-def test_markov_rows_are_within_a_fifth_of_held_out_real_ones() -> None:
+def test_markov_rows_are_within_a_fifth_of_held_out_real_rows() -> None:
     rows = order(read(str(FILE))).histories
     held_out = rng.uniform(rows.keys, 5) < 0.1
     train, held = rows.take(~held_out), rows.take(held_out)

@@ -1,4 +1,4 @@
-"""Popular items are as frequent in made rows as in real ones."""
+"""Popular items are as frequent in synthetic rows as in real ones."""
 
 import numpy as np
 import pytest
@@ -27,28 +27,28 @@ def test_strata_hold_equal_shares_most_popular_first() -> None:
 
 
 @pytest.mark.parametrize("where", ["alone", "after"])
-def test_what_is_popular_comes_as_often_as_in_real_rows(where: str) -> None:
+def test_popular_items_are_as_frequent_as_in_real_rows(where: str) -> None:
     rows = world()
     stratum = strata(np.bincount(rows.items, minlength=202)[1:-1].astype(np.float64))
     keys = np.arange(10**6, 10**6 + 2_000, dtype=np.uint64)
     like = None if where == "alone" else rows
     gaps = {}
     for matched in (False, True):
-        wish = Autoregressive(
+        config = Autoregressive(
             where=where, width=8, layers=1, steps=60, match_popularity=matched, new_events_range=(3, 3)
         )
-        made = wish.fit(rows, 1).sample(keys, like)
+        made = config.fit(rows, 1).sample(keys, like)
         gaps[matched] = np.abs(share_of(made, stratum) - share_of(rows, stratum)).sum()
     assert gaps[True] < 0.6 * gaps[False]
 
 
-def test_matching_says_how_far_it_is() -> None:
+def test_calibration_reports_progress() -> None:
     heard = []
     Autoregressive(width=8, layers=1, steps=2).fit(world(100), 1, lambda *told: heard.append(told))
     assert heard[-4:] == [(done, 3, "matching popularity") for done in range(4)]
 
 
-def test_likelihoods_stay_what_the_net_says() -> None:
+def test_calibration_keeps_log_likelihoods() -> None:
     rows = world(300)
     made = [Autoregressive(width=8, layers=1, steps=20, match_popularity=one).fit(rows, 1) for one in (False, True)]
     assert made[0].log_likelihood(rows).tolist() == made[1].log_likelihood(rows).tolist()
@@ -56,7 +56,7 @@ def test_likelihoods_stay_what_the_net_says() -> None:
     assert made[1].pen.lift.any()
 
 
-def test_frequent_items_move_alone_and_rare_ones_with_their_stratum() -> None:
+def test_frequent_items_shift_alone_and_rare_ones_with_their_stratum() -> None:
     stratum = np.array([0, 0, 1, 1])
     moved = lifts(np.array([4000.0, 4000.0, 1.0, 1.0]), np.array([8000.0, 2000.0, 0.0, 2000.0]), stratum)
     assert moved[:2] == pytest.approx(np.log([0.5, 2.0]), abs=0.02)

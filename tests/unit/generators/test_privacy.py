@@ -1,4 +1,4 @@
-"""A bound on what training tells of a user: noise by the accountant, gradients of single users, no other way out."""
+"""Privacy budgets: noise by the accountant, gradients of single users, and no other use of user data."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,9 @@ ROWS = HistoryLaw().rows(60, 1)
 WISH = Autoregressive(width=8, layers=1, length=8, steps=4, privacy=Privacy(epsilon=4.0, users_per_step=20))
 
 
-def test_the_noise_is_the_least_that_keeps_the_bound() -> None:
-    wish = Privacy(epsilon=2.0, users_per_step=64)
-    noise = wish.noise(1000, 50)
+def test_the_noise_is_the_smallest_that_keeps_the_budget() -> None:
+    config = Privacy(epsilon=2.0, users_per_step=64)
+    noise = config.noise(1000, 50)
     delta = 1000**-1.1
     assert 1.9 < spent(noise, 0.064, 50, delta) <= 2.0
     assert spent(0.8 * noise, 0.064, 50, delta) > 2.0
@@ -39,20 +39,20 @@ class Line(nn.Module):
         return ((self.weight - example) ** 2).sum() / 2
 
 
-def test_no_example_moves_the_sum_by_more_than_the_clip() -> None:
+def test_no_example_changes_the_sum_by_more_than_the_clip() -> None:
     examples = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -100.0]])
     total, losses = dp_sgd._summed(Line(), np.arange(3), lambda chosen: (examples[chosen],), clip=1.0)
     torch.testing.assert_close(total["weight"], -torch.tensor([0.6 + 0.3, 0.8 + 0.4 - 1.0]))
     assert losses == pytest.approx([12.5, 0.125, 5000.0])
 
 
-def test_users_beyond_the_batch_size_of_memory_count_the_same() -> None:
+def test_users_beyond_the_memory_batch_size_are_counted_equally() -> None:
     examples = torch.randn(70, 2, generator=torch.Generator().manual_seed(1))
     total, _ = dp_sgd._summed(Line(), np.arange(70), lambda chosen: (examples[chosen],), clip=1e9)
     torch.testing.assert_close(total["weight"], -examples.sum(0))
 
 
-def test_a_private_generator_writes_rows_and_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_private_generator_samples_rows_and_loads_from_its_file(tmp_path: Path) -> None:
     heard = []
     fitted = WISH.fit(ROWS, key=1, tell=lambda done, total, words: heard.append((done, total)))
     assert fitted.curve[-1]["epsilon"] == 4.0
@@ -62,11 +62,11 @@ def test_a_private_generator_writes_rows_and_comes_back_from_its_file(tmp_path: 
     rows.check()
     fitted.save(tmp_path)
     back = Autoregressive.load(tmp_path)
-    assert back.wish == WISH
+    assert back.config == WISH
     np.testing.assert_array_equal(back.sample(keys).items, rows.items)
 
 
-def test_which_items_the_training_rows_have_does_not_show_before_training() -> None:
+def test_training_items_do_not_affect_the_untrained_network() -> None:
     """Everything but the gradients is the same where other users took other items at the same times."""
     still = replace(WISH, steps=1, learning_rate=1e-12)
     other = replace(ROWS, items=ROWS.items[::-1].copy())
@@ -76,7 +76,7 @@ def test_which_items_the_training_rows_have_does_not_show_before_training() -> N
 
 
 @pytest.mark.parametrize("wrong", [{"cell": "gru"}, {"where": "after"}, {"keep": ("copies",)}])
-def test_what_would_tell_of_users_in_another_way_is_refused(wrong) -> None:
+def test_settings_that_leak_users_are_rejected_with_privacy(wrong) -> None:
     with pytest.raises(SpecError, match="with privacy"):
         replace(WISH, **wrong)
     with pytest.raises(SpecError, match="above 0"):

@@ -1,4 +1,4 @@
-"""A table within a bound: users move every count by at most one, and nothing of theirs gets out in another way."""
+"""Private tables: a user changes every count by at most one, and the budget covers all steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ FITTED = WISH.fit(TRAIN, key=1)
 MADE = FITTED.sample(rng.mix(np.arange(1, 1201, dtype=np.uint64)))
 
 
-def test_the_rows_of_a_user_weigh_one_together_and_are_eight_at_most() -> None:
+def test_the_rows_of_a_user_weigh_one_together_and_are_at_most_eight() -> None:
     owner = np.array([5] * 20 + [6] + [0, 0], np.uint64)
     train = replace(rows(23), users=owner)
     users = Users.of(train, 3)
@@ -45,7 +45,7 @@ def test_the_rows_of_a_user_weigh_one_together_and_are_eight_at_most() -> None:
     assert len(set(own.ravel().tolist())) == ROWS_OF_A_USER
 
 
-def test_counting_and_training_keep_the_bound_together() -> None:
+def test_counting_and_training_keep_the_budget_together() -> None:
     first, second = Privacy(epsilon=2.0, users_per_step=64).parted(0.2, 1000)
     delta = 1000**-1.1
     assert first.epsilon + second.epsilon == 2.0
@@ -54,7 +54,7 @@ def test_counting_and_training_keep_the_bound_together() -> None:
     assert spent(second.noise(1000, 300), 0.064, 300, delta / 2) <= 1.6
 
 
-def test_made_rows_hang_together_as_the_real_ones_do() -> None:
+def test_synthetic_rows_have_the_dependence_of_real_rows() -> None:
     assert FITTED.facts["users"] == 300
     assert FITTED.facts["epsilon"] == 8.0
     x, label = MADE.number("x"), MADE.label > 0.5
@@ -66,8 +66,8 @@ def test_made_rows_hang_together_as_the_real_ones_do() -> None:
     assert 0.02 < np.isnan(x).mean() < 0.25
 
 
-def test_no_cell_of_a_user_is_handed_on() -> None:
-    """Without a bound made cells are training cells; within one they lie between public edges."""
+def test_no_cell_of_a_user_is_copied() -> None:
+    """Without privacy, synthetic cells are training cells; with it, they are between public edges."""
     known = TRAIN.number("x")
     free = replace(WISH, privacy=None).fit(TRAIN.take(np.arange(200)), key=1).sample(TRAIN.keys[:50])
     assert np.isin(free.number("x")[~np.isnan(free.number("x"))], known).all()
@@ -75,10 +75,10 @@ def test_no_cell_of_a_user_is_handed_on() -> None:
     assert not np.isin(inner, known).any()
 
 
-def test_a_private_table_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_private_generator_loads_from_its_file(tmp_path: Path) -> None:
     FITTED.save(tmp_path)
     back = TableVae.load(tmp_path)
-    assert back.wish == WISH
+    assert back.config == WISH
     keys = np.arange(1, 50, dtype=np.uint64)
     np.testing.assert_array_equal(back.sample(keys).numbers, FITTED.sample(keys).numbers)
     np.testing.assert_array_equal(WISH.fit(TRAIN, key=1).sample(keys).codes, FITTED.sample(keys).codes)

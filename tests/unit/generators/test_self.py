@@ -1,4 +1,4 @@
-"""Does the recommender write what it ranks first, from the part of a history that it is given?"""
+"""Recommender rollouts draw from ranked lists, continue prefixes and check rank fidelity."""
 
 from pathlib import Path
 
@@ -22,25 +22,25 @@ def keys(count: int) -> np.ndarray:
 
 
 def groups() -> Histories:
-    """Users who take items 1..6 only, and users who take 7..12 only."""
+    """Histories of items 1..6 only, and histories of items 7..12 only."""
     chance = np.random.default_rng(1)
     rows = [(chance.permutation(6)[:4] + (1 if user % 2 else 7)).tolist() for user in range(120)]
     return Histories.of(rows, ITEMS, keys=rng.user_keys([f"u{i}" for i in range(120)]))
 
 
-def fitted(**wish) -> FittedSelf:
-    return SelfGenerated(recommender=ItemKnn(), where="after", top=5, **wish).fit(groups(), 7)
+def fitted(**config) -> FittedSelf:
+    return SelfGenerated(recommender=ItemKnn(), where="after", top=5, **config).fit(groups(), 7)
 
 
-def test_rows_go_on_with_what_the_recommender_ranks_first() -> None:
+def test_rows_continue_with_top_ranked_items() -> None:
     real = groups()
     made = fitted(new_events_range=(1, 1)).sample(keys(120), real).check()
     new = made.items[made.starts[1:] - 1]
     assert ((new > 6) == (real.items[real.starts[:-1]] > 6)).mean() > 0.95
-    assert not any(new[user] in real.row(user) for user in range(120))  # nobody repeats in these rows
+    assert not any(new[user] in real.row(user) for user in range(120))  # these rows have no repeats
 
 
-def test_a_prefix_leaves_real_items_that_rank_fidelity_can_check_by() -> None:
+def test_a_prefix_leaves_real_items_for_the_rank_fidelity_check() -> None:
     real = groups()
     made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5)).sample(keys(120), real).check()
     assert made.lengths.tolist() == [3] * 120
@@ -57,22 +57,22 @@ def own_items(made: Histories, real: Histories) -> list[list[bool]]:
     return [[item in real.row(row) for item in made.row(row)[2:].tolist()] for row in range(len(made))]
 
 
-def test_a_share_of_the_new_events_is_of_the_user_s_own_items() -> None:
+def test_a_share_of_the_new_events_are_items_of_the_history() -> None:
     real = groups()
-    wish = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
-    assert own_items(fitted(**wish, own=1.0).sample(keys(120), real).check(), real) == [[True, True]] * 120
-    some = np.mean(own_items(fitted(**wish, own=0.5).sample(keys(120), real), real))
-    none = np.mean(own_items(fitted(**wish).sample(keys(120), real), real))
+    config = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
+    assert own_items(fitted(**config, own=1.0).sample(keys(120), real).check(), real) == [[True, True]] * 120
+    some = np.mean(own_items(fitted(**config, own=0.5).sample(keys(120), real), real))
+    none = np.mean(own_items(fitted(**config).sample(keys(120), real), real))
     assert none + 0.1 < some < 0.9
     more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), own=1.0).sample(keys(120), real).check()
     assert all(len(set(more.row(row)[:4].tolist())) == 4 for row in range(120))  # each own item once, then others
 
 
-def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
+def test_a_row_ends_before_the_first_rejected_event() -> None:
     real = groups()
-    wish = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
-    free, led = (fitted(**wish, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
-    ranks = fitted(**wish).ranks
+    config = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
+    free, led = (fitted(**config, **more).sample(keys(120), real).check() for more in ({}, {"rank": 1}))
+    ranks = fitted(**config).ranks
     lengths = set(led.lengths.tolist())
     assert lengths <= {0, 3, 4, 5}
     assert len(lengths) > 1
@@ -85,23 +85,23 @@ def test_a_row_ends_before_the_first_event_that_leads_nowhere() -> None:
     assert (led.targets >= 0).all()
 
 
-def test_popular_items_come_as_often_as_they_should() -> None:
+def test_popular_items_match_their_frequency() -> None:
     chance = np.random.default_rng(2)
     rows = [chance.choice(ITEMS, 4, replace=False, p=np.arange(1, ITEMS + 1) / 78).tolist() for _ in range(600)]
     real = Histories.of([[item + 1 for item in row] for row in rows], ITEMS)
 
     def shares(matched: bool) -> np.ndarray:
-        wish = SelfGenerated(recommender=ItemKnn(), match_popularity=matched, events_range=(4, 4))
-        made = wish.fit(real, 7).sample(keys(1_000))
+        config = SelfGenerated(recommender=ItemKnn(), match_popularity=matched, events_range=(4, 4))
+        made = config.fit(real, 7).sample(keys(1_000))
         return np.bincount(made.items, minlength=ITEMS + 1)[1:] / made.events
 
     wanted = np.bincount(real.items, minlength=ITEMS + 1)[1:] / real.events
     assert np.abs(shares(True) - wanted).sum() < np.abs(shares(False) - wanted).sum() / 2
 
 
-def test_popularity_is_matched_by_histories_continued_whole() -> None:
-    wishes = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
-    one, other = (fitted(**wish).law.lift.tolist() for wish in wishes)
+def test_popularity_is_calibrated_on_whole_histories() -> None:
+    configs = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
+    one, other = (fitted(**config).law.lift.tolist() for config in configs)
     assert one == other
     assert any(one)
 
@@ -113,13 +113,13 @@ def stays(ranks, taken: list[int], row: list[int]) -> bool:
     return best in left if left else row[-1] in taken
 
 
-def test_an_empty_history_has_nothing_to_be_checked_by() -> None:
+def test_an_empty_history_has_no_items_for_the_check() -> None:
     rows = Histories.of([[1, 2, 3, 4], []], ITEMS, keys=rng.user_keys(["a", "b"]))
     made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5), rank=ITEMS).sample(keys(2), rows).check()
     assert made.lengths.tolist() == [3, 0]
 
 
-def test_chances_follow_scores_and_the_shelf() -> None:
+def test_weights_follow_scores_and_availability() -> None:
     law = Law(1.0, 0.5, np.zeros(5), np.array([9, 0, 0, 5, 9]), np.zeros(1, np.int64), np.ones(1, np.int32))
     listed = Ranked(np.array([[1, 2, 3]], np.int32), np.log(np.array([[1, 1, 2]], np.float32)))
     nothing, first = np.zeros((1, 3), bool), np.array([[True, False, False]])
@@ -135,7 +135,7 @@ def test_chances_follow_scores_and_the_shelf() -> None:
     assert shares(nothing, -1) == [0.25, 0.25, 0.5]  # nothing is on sale: anything
 
 
-def test_new_users_begin_as_real_ones_do() -> None:
+def test_new_users_start_like_real_ones() -> None:
     rows = Histories.of([[1, 2]] * 300 + [[7, 8]] * 300, ITEMS, times=[[0, 5]] * 300 + [[1000, 1005]] * 300)
     new = SelfGenerated(recommender=ItemKnn(), top=3).fit(rows, 7).sample(keys(200)).check()
     first, when = new.items[new.starts[:-1]], new.times[new.starts[:-1]]
@@ -143,7 +143,7 @@ def test_new_users_begin_as_real_ones_do() -> None:
     assert (first[when >= 1000] == 7).mean() > 0.9
 
 
-def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
+def test_an_invalid_config_and_rows_without_events_are_rejected() -> None:
     for wrong in (
         {"top": 0},
         {"temperature": 0},
@@ -161,17 +161,17 @@ def test_a_wrong_wish_and_rows_without_events_are_refused() -> None:
 
 
 def heirs() -> Histories:
-    """Each user takes two items of everybody's, then two that nobody else takes."""
+    """Histories of two items shared by all users, then two that no other user has."""
     rows = [[1, 2, 2 * user + 3, 2 * user + 4] for user in range(60)]
     return Histories.of(rows, 130, keys=rng.user_keys([f"u{i}" for i in range(60)]))
 
 
-def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) -> None:
+def test_a_recommender_of_another_fold_does_not_predict_the_row(tmp_path: Path) -> None:
     real = heirs()
-    wish = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
+    config = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
     known = {}
     for folds in (1, 2):
-        mine = SelfGenerated(recommender=ItemKnn(), match_popularity=False, folds=folds, **wish).fit(real, 7)
+        mine = SelfGenerated(recommender=ItemKnn(), match_popularity=False, folds=folds, **config).fit(real, 7)
         mine.save(tmp_path / str(folds))
         made = mine.sample(keys(60), real).check()
         again = SelfGenerated.load(tmp_path / str(folds)).sample(keys(60), real)
@@ -182,16 +182,16 @@ def test_who_has_not_learned_a_row_does_not_know_how_it_goes_on(tmp_path: Path) 
     assert known[2] == 0
 
 
-def test_a_check_by_who_has_not_learned_a_row_is_a_stricter_one() -> None:
+def test_cross_fitted_checks_are_stricter() -> None:
     real = heirs()
-    wish = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
+    config = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
     stay = [
-        SelfGenerated(recommender=ItemKnn(), folds=folds, **wish).fit(real, 7).sample(keys(60), real).lengths > 0
+        SelfGenerated(recommender=ItemKnn(), folds=folds, **config).fit(real, 7).sample(keys(60), real).lengths > 0
         for folds in (1, 2)
     ]
     assert stay[0].mean() > stay[1].mean() + 0.2
 
 
-def test_parts_need_users_in_several_of_them() -> None:
-    with pytest.raises(FitError, match=r"part . of 5"):
+def test_folds_need_several_users() -> None:
+    with pytest.raises(FitError, match=r"fold . of 5"):
         SelfGenerated(recommender=ItemKnn(), folds=5).fit(Histories.of([[1, 2, 3]], 3), 7)

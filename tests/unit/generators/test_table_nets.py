@@ -1,4 +1,4 @@
-"""Rows become scores and bins and come back; nets of rows learn what their losses say; neighbours make neighbours."""
+"""Rows survive encoding and decoding; networks learn by their losses; SMOTE interpolates neighbors."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,12 @@ def rows(count: int = 400) -> Samples:
     return Samples.real({"x": x, "y": y, "kind": kind}, label, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
-def test_rows_come_back_from_scores_and_bins() -> None:
+def test_rows_are_decoded_from_scores_and_bins() -> None:
     train = rows()
     coding = Coding.fit(train, 10)
     scores, bins = coding.scored(train, key=3).astype(np.float64), coding.binned(train)
-    numbers, codes, label = coding.cells(scores, bins, train.keys)
+    cells = coding.cells(scores, bins, train.keys)
+    numbers, codes, label = cells.numbers, cells.codes, cells.label
     assert np.array_equal(np.isnan(numbers), np.isnan(train.numbers))
     assert np.array_equal(numbers[:, 1], train.number("y"))
     np.testing.assert_allclose(np.nan_to_num(numbers[:, 0]), np.nan_to_num(train.number("x")), atol=0.1)
@@ -41,14 +42,15 @@ def test_rows_come_back_from_scores_and_bins() -> None:
     assert scores[:, 1].std() == pytest.approx(1.0, abs=0.05)
 
 
-def test_columns_get_the_law_that_they_should_have_whatever_a_model_makes() -> None:
+def test_marginals_are_calibrated_for_any_model_output() -> None:
     train = rows()
     coding = Coding.fit(train, 10)
     draw = np.random.default_rng(2)
     scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.sizes)))
-    told = coding.scaled(scores, chances)
+    calibrated = coding.scaled(scores, chances)
     keys = rng.mix(np.arange(4000, dtype=np.uint64))
-    numbers, codes, label = told.cells(scores, told.drawn(told.settled(chances), keys, 1), keys)
+    cells = calibrated.cells(scores, calibrated.drawn(calibrated.settled(chances), keys, 1), keys)
+    numbers, codes, label = cells.numbers, cells.codes, cells.label
     assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.number("x")), abs=0.05)
     assert label.mean() == pytest.approx(train.label.mean(), abs=0.03)
     assert (codes == 1).mean() == pytest.approx((train.codes == 1).mean(), abs=0.02)
@@ -62,7 +64,7 @@ def coded(train: Samples) -> tuple[Coding, Coded]:
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-def test_each_loss_of_a_gan_moves_its_own_net_alone(smooth) -> None:
+def test_each_gan_loss_trains_only_its_network(smooth) -> None:
     coding, learned = coded(rows())
     net = GanNet(shape_of(coding.numbers, coding.sizes, 16, 1), 4, key=1)
     task = GanTask(net, learned, smooth, True, 10.0, 2, key=1)
@@ -79,7 +81,7 @@ def test_each_loss_of_a_gan_moves_its_own_net_alone(smooth) -> None:
     assert any(weights.grad.abs().sum() > 0 for weights in net.generator.parameters())
 
 
-def test_rare_names_are_given_by_the_logarithm_of_how_frequent_they_are() -> None:
+def test_rare_categories_are_sampled_by_log_frequency() -> None:
     train = rows(2000)
     coding, learned = coded(train)
     task = GanTask(GanNet(shape_of(coding.numbers, coding.sizes, 8, 1), 4, key=1), learned, True, True, 10.0, 1, key=1)
@@ -91,7 +93,7 @@ def test_rare_names_are_given_by_the_logarithm_of_how_frequent_they_are() -> Non
     np.testing.assert_allclose(drawn[drawn > 0] / 4000, logs / logs.sum(), atol=0.03)
 
 
-def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
+def test_a_reverse_step_from_little_noise_keeps_the_row() -> None:
     coding, _ = coded(rows())
     net = CleanNet(shape_of(coding.numbers, coding.sizes, 16, 1), coding.seen, 10, key=1)
     bins = torch.tensor(coding.rows)
@@ -106,7 +108,7 @@ def test_a_step_back_from_little_noise_leaves_a_row_as_it_is() -> None:
     assert set(net.exchanged(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
 
 
-def test_rows_between_neighbours_keep_what_a_column_can_hold() -> None:
+def test_interpolated_rows_keep_valid_column_values() -> None:
     train = rows()
     new = Smote().fit(train, key=4).sample(rng.mix(np.arange(1000, dtype=np.uint64)))
     assert set(np.unique(new.number("y"))) <= {0.0, 1.0, 2.0, 3.0, 4.0}
@@ -116,16 +118,16 @@ def test_rows_between_neighbours_keep_what_a_column_can_hold() -> None:
     assert new.label.mean() == pytest.approx(train.label.mean(), abs=0.05)
 
 
-def test_one_class_and_few_rows_are_answered() -> None:
+def test_one_class_works_and_too_few_rows_raise() -> None:
     alone = Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 0])
     assert set(Smote().fit(alone, key=1).sample(np.arange(9, dtype=np.uint64)).label) == {0.0}
     with pytest.raises(FitError, match="2 rows of a class"):
         Smote().fit(Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 1]), key=1)
-    with pytest.raises(FitError, match="one number column"):
+    with pytest.raises(FitError, match="one numeric column"):
         Smote().fit(Samples.of({"kind": ["a", "b"]}, label=[0, 1]), key=1)
-    for wish in (TableVae, TableGan, TableDiffusion):
-        with pytest.raises(FitError, match="rows to learn from"):
-            wish().fit(alone.take([]), key=1)
+    for config in (TableVae, TableGan, TableDiffusion):
+        with pytest.raises(FitError, match="training rows"):
+            config().fit(alone.take([]), key=1)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +137,23 @@ def test_one_class_and_few_rows_are_answered() -> None:
         (lambda: TableGan(loss="hinge"), r"gan\.loss"),
         (lambda: TableGan(critic_steps=0), r"gan\.critic_steps"),
         (lambda: TableDiffusion(steps=0), r"diffusion\.steps"),
-        (lambda: Smote(neighbours=0), r"smote\.neighbours"),
+        (lambda: Smote(neighbours=0), r"smote\.n_neighbors"),
     ],
 )
-def test_a_wrong_field_is_named(make, where) -> None:
+def test_an_invalid_field_is_named(make, where) -> None:
     with pytest.raises(SpecError, match=where):
         make()
 
 
-@pytest.mark.parametrize("wish", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
-def test_the_losses_as_first_written_make_valid_rows_too(wish) -> None:
-    new = wish.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
+@pytest.mark.parametrize("config", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
+def test_the_original_losses_give_valid_rows(config) -> None:
+    new = config.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
     assert len(new) == 50
 
 
-def test_numbers_alone_and_names_alone_are_tables_too() -> None:
+def test_tables_of_only_numbers_or_only_categories_work() -> None:
     numbers = Samples.of({"x": [float(n) for n in range(40)]}, label=[n % 2 for n in range(40)])
     names = Samples.of({"kind": ["a", "b"] * 20}, label=[n % 2 for n in range(40)])
     for train in (numbers, names):
-        for wish in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
-            assert len(wish.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5
+        for config in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
+            assert len(config.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5

@@ -1,4 +1,4 @@
-"""Is the taste of a history found, used and bounded as the formulas say?"""
+"""The history VAE finds and uses latent vectors, and its bound follows the formulas."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from leaven.errors import FitError, SpecError
 from leaven.generators.sequence.decoder import Decoder
 from leaven.generators.sequence.fitting import begun
 from leaven.generators.sequence.vae import FittedVae, Vae
-from leaven.generators.sequence.vae_net import Aim, Latent, _squared_error, latent_batch, normals
+from leaven.generators.sequence.vae_net import Aim, Latent, _sum_squared_errors, latent_batch, normals
 from leaven.nn import sequence_packing
 from leaven.nn.sequence_encoder import Shape
 from leaven.simulator import second_order
@@ -23,19 +23,19 @@ def keys(count: int) -> np.ndarray:
     return rng.user_keys([f"new{i}" for i in range(count)])
 
 
-def tastes(rows: int = 300) -> Histories:
+def two_groups(rows: int = 300) -> Histories:
     """Half of the users take items 1 to 4 in any order, with repeats, the others 5 to 8."""
     chance = np.random.default_rng(2)
     return Histories.of([(chance.integers(1, 5, 8) + 4 * (user % 2)).tolist() for user in range(rows)], 8)
 
 
-def quick(rows: Histories, **wish) -> FittedVae:
+def quick(rows: Histories, **config) -> FittedVae:
     small = {"width": 16, "latent": 4, "steps": 250, "learning_rate": 1e-2, "dropout": 0.0, "batch_events": 512}
-    return Vae(**small | wish).fit(rows, 7)
+    return Vae(**small | config).fit(rows, 7)
 
 
-def test_users_of_one_taste_are_continued_in_it_and_new_ones_have_one() -> None:
-    real = tastes()
+def test_rows_of_one_group_continue_in_it_and_new_rows_have_one_group() -> None:
+    real = two_groups()
     fitted = quick(real, where="after", new_events_range=(3, 3))
     made = fitted.sample(keys(300), real).check()
     new = made.items.reshape(300, 11)[:, -3:]
@@ -46,30 +46,30 @@ def test_users_of_one_taste_are_continued_in_it_and_new_ones_have_one() -> None:
     assert 0.25 < (alone.items > 4).mean() < 0.75
 
 
-def test_the_source_s_objective_learns_a_law_too() -> None:
+def test_the_squared_error_objective_learns_the_distribution() -> None:
     rows, _ = second_order(5, rows=400, length=8, seed=3)
     fitted = quick(rows, objective="squared_error", beta=0.01)
     noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
     assert fitted.log_likelihood(rows.slice(0, 200)).mean() > fitted.log_likelihood(noise).mean() + 1
 
 
-def test_squared_error_is_that_of_all_probabilities() -> None:
+def test_the_squared_error_covers_all_probabilities() -> None:
     net = Decoder(Shape(3, 2, 1, 1, 4, 5, 0.0), "gru", 2, torch.ones(3), torch.Generator().manual_seed(1))
     with torch.no_grad():
         net.items.weight.zero_()
         net.bias.copy_(torch.tensor([0.5, 0.3, 0.2]).log())
     read = latent_batch(sequence_packing.training_stretches(begun(Histories.of([[2]], 3)), 5), np.array([0, 1]))
-    found = float(_squared_error(net, torch.zeros(1, 2), read.batch).detach())
+    found = float(_sum_squared_errors(net, torch.zeros(1, 2), read.batch).detach())
     assert found == pytest.approx(0.5**2 + (1 - 0.3) ** 2 + 0.2**2)
 
 
-def test_the_divergence_rises_and_free_nats_cost_nothing() -> None:
+def test_the_kl_weight_rises_and_free_nats_are_without_cost() -> None:
     aim = Aim("likelihood", beta=0.5, warm_up=0.2, free_nats=0.1)
     assert [aim.weight(p) for p in (0.0, 0.1, 0.2, 1.0)] == [0.0, 0.25, 0.5, 0.5]
     assert Aim("likelihood", 2.0, 0.0, 0.0).weight(0.0) == 2.0
 
 
-def test_the_divergence_is_that_of_two_normal_laws() -> None:
+def test_the_divergence_is_that_of_two_normal_distributions() -> None:
     net = Latent(
         Decoder(Shape(3, 4, 1, 1, 8, 5, 0.0), "gru", 2, torch.ones(3), torch.Generator().manual_seed(1)),
         2,
@@ -85,8 +85,8 @@ def test_the_divergence_is_that_of_two_normal_laws() -> None:
     torch.testing.assert_close(apart[0], wanted)
 
 
-def test_more_tastes_tighten_the_bound() -> None:
-    rows = tastes(100)
+def test_more_latent_samples_tighten_the_bound() -> None:
+    rows = two_groups(100)
     fitted = quick(rows, steps=60)
     few, many = (FittedVae(Vae(samples=n), *vars_of(fitted)).log_likelihood(rows).mean() for n in (1, 64))
     assert many > few
@@ -96,7 +96,7 @@ def vars_of(fitted: FittedVae) -> tuple:
     return fitted.net, fitted.pen, fitted.frames, fitted.curve
 
 
-def test_draws_are_standard_normal_and_each_key_s_own() -> None:
+def test_draws_are_standard_normal_for_each_key() -> None:
     drawn = normals(keys(4000), 3)
     assert drawn.mean() == pytest.approx(0, abs=0.03)
     assert drawn.std() == pytest.approx(1, abs=0.03)
@@ -104,7 +104,7 @@ def test_draws_are_standard_normal_and_each_key_s_own() -> None:
     assert normals(keys(9)[3:5], 3).tolist() == normals(keys(9), 3)[3:5].tolist()
 
 
-def test_a_wrong_wish_and_a_catalogue_too_large_are_refused() -> None:
+def test_an_invalid_config_and_a_too_large_catalog_are_rejected() -> None:
     for wrong in (
         {"objective": "elbo"},
         {"beta": -1},

@@ -1,1 +1,1 @@
-"""How are new pictures of known categories drawn? They are views of what there is, never items of the catalogue."""
+"""Generators of item images of known categories; their images are views of items, never new catalog items."""

@@ -1,4 +1,4 @@
-"""How is a generator of pictures an operator on the items' own: one of the item's category beside its real one?"""
+"""Item views from an image generator: an item's image is replaced by a generated one of its category."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ from leaven.generators.image.image_generator import Codes
 from leaven.protocols import FittedImageGenerator, ImageGenerator, Keys, Strength
 
 SIDE = 32
-"""Pixels along each side of what is learned from: small nets draw no more in minutes on a processor."""
-_WHETHER = 200_000  # the draw of a key that says whether a picture is drawn at all, far behind those of its noise
+"""Side of the training images in pixels, bounded by training time on a CPU."""
+_REPLACE = 200_000  # draw of a key that decides on replacement, beyond those of its noise
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnViews:
-    """A fitted generator as an operator: with chance `strength` a picture gives way to one drawn of its category.
+    """Replaces images with probability `strength` by generated ones of the item's category.
 
-    codes  int32 (items + 1,): category of each item as the generator knows it, 0: any
+    codes  int32 (items + 1,): category of each item among those of training, 0: any
     """
 
     generator: FittedImageGenerator
     codes: Codes
 
     def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
-        """One picture a picture, of its size."""
-        rows = np.flatnonzero(rng.uniform(keys, _WHETHER) < strength)
-        made = np.array(pictures.pixels)
+        """Returns one image for each image, of the same size."""
+        rows = np.flatnonzero(rng.uniform(keys, _REPLACE) < strength)
+        pixels = np.array(pictures.pixels)
         if len(rows):
-            size = (int(made.shape[1]), int(made.shape[2]))
-            drawn = self.generator.sample(keys[rows], self.codes[pictures.items[rows]]).pixels
-            made[rows] = np.stack([resized(one, size, "stretch") for one in drawn])
-        return Pictures(made, pictures.items)
+            size = (int(pixels.shape[1]), int(pixels.shape[2]))
+            generated = self.generator.sample(keys[rows], self.codes[pictures.items[rows]]).pixels
+            pixels[rows] = np.stack([resized(image, size, "stretch") for image in generated])
+        return Pictures(pixels, pictures.items)
 
     def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """None: every picture may be drawn anew."""
+        """Returns no reasons: every image may be replaced."""
         return {}
 
 
 def drawn_views(
-    wish: ImageGenerator, catalog: Catalog, pictures: Pictures, key: int, folder: Path | None = None
+    config: ImageGenerator, catalog: Catalog, pictures: Pictures, key: int, folder: Path | None = None
 ) -> DrawnViews:
-    """Learns from the items' pictures, told apart by the catalogue's categories where it has any.
+    """Trains a generator on the items' images, conditioned on the catalog's categories if there are any.
 
-    folder: what was learned is kept there, and taken from there where the wish, the key and the pictures are the same.
+    folder: cache of the trained generator, reused for equal config, key and images.
 
-    Raises FitError for too few pictures, or a loss that is no finite number.
+    Raises FitError for too few images or a non-finite loss.
     """
-    small = np.stack([resized(one, (SIDE, SIDE), "cover") for one in pictures.pixels])
+    small = np.stack([resized(image, (SIDE, SIDE), "cover") for image in pictures.pixels])
     codes = np.zeros(len(catalog) + 1, np.int32) if catalog.category is None else np.asarray(catalog.category, np.int32)
     seen = codes[pictures.items]
-    said = repr([type(wish).__name__, asdict(wish), key]).encode()  # type: ignore[call-overload]
-    mark = hashlib.blake2b(said + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
-    fitted = _kept(wish, folder, mark)
+    settings = repr([type(config).__name__, asdict(config), key]).encode()  # type: ignore[call-overload]
+    fingerprint = hashlib.blake2b(settings + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
+    fitted = _load_cached(config, folder, fingerprint)
     if fitted is None:
-        fitted = wish.fit(Pictures(small, pictures.items), key, seen)
+        fitted = config.fit(Pictures(small, pictures.items), key, seen)
         if folder is not None:
             fitted.save(folder)
-            (folder / "mark").write_text(mark)
+            (folder / "mark").write_text(fingerprint)
     known = np.isin(codes, seen)
     return DrawnViews(fitted, np.where(known, codes, 0).astype(np.int32))
 
 
-def _kept(wish: Any, folder: Path | None, mark: str) -> Any:
-    """What the folder holds, where it is the same."""
-    if folder is None or not (folder / "mark").is_file() or (folder / "mark").read_text() != mark:
+def _load_cached(config: Any, folder: Path | None, fingerprint: str) -> Any:
+    """Returns the cached generator, or None if there is none of this fingerprint."""
+    if folder is None or not (folder / "mark").is_file() or (folder / "mark").read_text() != fingerprint:
         return None
-    return type(wish).load(folder)
+    return type(config).load(folder)

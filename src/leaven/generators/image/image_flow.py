@@ -1,4 +1,4 @@
-"""Can pictures be drawn by following, step by step, the way from noise to them?"""
+"""Flow-matching generator of images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PictureFlow:
-    """The wish for a small flow-matching model (Lipman and others, ICLR 2023), told the category of each picture.
+    """Generates images with a small flow-matching model (Lipman and others, ICLR 2023), conditioned on the category.
 
-    moves     steps from noise to picture, each of two looks at the net
-    guidance  how much further a category is followed than a net that is told none would go; 1: as it was learned
-    width     channels of the net at full size
-    steps, batch, learning_rate   training; the running mean of the net draws
+    moves     integration steps from noise to image, each of two network passes
+    guidance  classifier-free guidance weight; 1: none
+    width     channels of the network at full resolution
+    steps, batch, learning_rate   training; sampling uses the running mean of the weights
 
-    Slower than the others, in training and in drawing, and steadier: its loss is a plain squared error.
+    Slower than the other image generators, in training and sampling, and more stable: its loss is a squared error.
     """
 
     moves: int = 12
@@ -40,22 +40,22 @@ class PictureFlow:
         image_generator.check_sizes(self)
         if self.moves < 1 or self.guidance < 0:
             got = f"{self.moves}, {self.guidance}"
-            raise SpecError("flow.moves", "1 step or more, guidance of 0 or more", got, "moves = 12")
+            raise SpecError("flow.sampling_steps", "1 step or more, guidance of 0 or more", got, "sampling_steps = 12")
 
     def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
-        """Learns from pictures, by category where codes are given.
+        """Trains on images, conditioned on category codes if given.
 
-        Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
         return image_generator.fit(self, train, key, category, {})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return image_generator.load(cls, folder)
 
     def net(self, learned: Learned, key: int) -> Flow:
-        """The net that says the way, and its running mean."""
+        """Returns the velocity network and its running mean."""
         import torch
 
         from leaven.nn.image_flow import Flow, FlowShape

@@ -1,4 +1,4 @@
-"""Can two nets that learn from each other draw the catalogue's pictures?"""
+"""GAN generator of images."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LOSSES = ("as_written", "non_saturating", "relativistic")
 
 @dataclass(frozen=True)
 class PictureGan:
-    """The wish for a GAN (Goodfellow and others, 2014; nets as of Radford and others, DCGAN, 2016).
+    """Generates images with a GAN (Goodfellow and others, 2014; networks of Radford and others, DCGAN, 2016).
 
-    loss     "as_written": -E log D(x) - E log(1 - D(G(z))), which G makes large; "non_saturating": G lessens
-             -E log D(G(z)) instead; "relativistic": pairs of a real and a made picture, with both penalties R1 and R2
-             (Huang and others, R3GAN, NeurIPS 2024, equations 2 and 5)
-    penalty  γ of R1 and R2, with "relativistic" alone
-    augment  both sides see augmented pictures (Zhao and others, DiffAugment, NeurIPS 2020): for few pictures
-    noise, width   size of the net
-    steps, batch, learning_rate   training; the running mean of the generator draws
+    loss     "as_written": -E log D(x) - E log(1 - D(G(z))), which G maximizes; "non_saturating": G minimizes
+             -E log D(G(z)) instead; "relativistic": pairs of real and generated images, with penalties R1 and R2 (Huang
+             and others, R3GAN, NeurIPS 2024, equations 2 and 5)
+    penalty  γ of R1 and R2, for "relativistic"
+    augment  differentiable augmentation of both inputs (Zhao and others, DiffAugment, NeurIPS 2020), for few images
+    noise, width   noise dimensions and network width
+    steps, batch, learning_rate   training; sampling uses the running mean of the generator
 
-    Where we differ: no batch normalisation anywhere, so a picture never depends on those beside it (groups of channels
-    are normalised instead, nothing with "relativistic"); both sides take their step at once; plain convolutions.
+    Where we differ: no batch normalization, so that an image does not depend on its batch (group normalization instead,
+    none with "relativistic"); both networks step together; plain convolutions.
     """
 
     loss: str = "relativistic"
@@ -51,26 +51,26 @@ class PictureGan:
             raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
 
     def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
-        """Learns from pictures, by category where codes are given.
+        """Trains on images, conditioned on category codes if given.
 
-        Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
         betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
         return image_generator.fit(self, train, key, category, {"betas": betas, "rate_falls": False})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return image_generator.load(cls, folder)
 
     def net(self, learned: Learned, key: int) -> Gan:
-        """Both nets, and the running mean of the one that draws."""
+        """Returns both networks and the running mean of the generator."""
         import torch
 
         from leaven.nn.conv_blocks import StackShape
         from leaven.nn.image_gan import Gan, GanShape
 
-        normal = self.loss != "relativistic"
-        stack = StackShape(learned.side, self.noise, self.width, len(learned.shares) - 1, normal)
+        is_normalized = self.loss != "relativistic"
+        stack = StackShape(learned.side, self.noise, self.width, len(learned.shares) - 1, is_normalized)
         shape = GanShape(stack, self.loss, self.penalty, self.augment)
         return Gan(shape, torch.Generator().manual_seed(key))

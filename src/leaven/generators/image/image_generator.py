@@ -1,4 +1,4 @@
-"""What do all generators of pictures share: what they learn from, how keys become pictures, what is kept?"""
+"""Shared training, sampling and saving of image generators."""
 
 from __future__ import annotations
 
@@ -17,92 +17,96 @@ from leaven.protocols import Keys
 
 Codes = npt.NDArray[np.int32]
 _SIDES = (8, 16, 32, 64, 128, 256)
-_CHUNK = 64  # pictures of one forward pass, always: the same bytes at any batch size
-_CATEGORY = 100_000  # the draw of a key that chooses the category, far behind those of its noise
+_CHUNK = 64  # images of every forward pass, for identical bytes at any batch size
+_CATEGORY = 100_000  # draw of a key for its category, beyond those of its noise
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """shares: of the categories among the training pictures, from code 0 on."""
+    """Side of the training images in pixels, and the share of each category code among them."""
 
     side: int
     shares: npt.NDArray[np.float64]
 
 
 def looked_at(train: Pictures, category: Codes | None, where: str) -> tuple[Learned, Codes]:
-    """What there is to learn from, and a category code a picture (0 where none is given).
+    """Returns the summary of the training images, and a category code for each (0 if none are given).
 
-    Raises FitError for no pictures, sides that no net here has, and codes that do not fit.
+    Raises FitError for no images, unsupported sizes, and codes of another length.
     """
     fix = f"read them as squares of {', '.join(map(str, _SIDES))} pixels: read(paths, (32, 32))"
     if not len(train):
-        raise FitError(where, "pictures to learn from", "none", "")
+        raise FitError(where, "training images", "none", "")
     tall, wide = train.pixels.shape[1:3]
     if tall != wide or tall not in _SIDES:
-        raise FitError(where, "square pictures", f"{tall} × {wide}", fix)
+        raise FitError(where, "square images", f"{tall} × {wide}", fix)
     codes = np.zeros(len(train), np.int32) if category is None else np.asarray(category, np.int32)
     if codes.shape != (len(train),) or codes.min() < 0:
-        raise FitError(where, f"one category code a picture, ({len(train)},), 0 or more", str(codes.shape), "")
+        raise FitError(where, f"one category code for each image, ({len(train)},), 0 or more", str(codes.shape), "")
     return Learned(tall, np.bincount(codes) / len(codes)), codes
 
 
-def check_sizes(wish: Any) -> None:
-    """Raises SpecError for sizes that no net can have; channels are normalised in groups of 8."""
+def check_sizes(config: Any) -> None:
+    """Raises SpecError for invalid sizes; channels are normalized in groups of 8."""
     for name in ("noise", "width", "steps", "batch", "learning_rate"):
-        if not getattr(wish, name, 1) > 0:
-            raise SpecError(f"{wish.kind}.{name}", "more than 0", str(getattr(wish, name)), "")
-    if wish.width % 8:
-        raise SpecError(f"{wish.kind}.width", "a multiple of 8", str(wish.width), "groups of channels are normalised")
+        if not getattr(config, name, 1) > 0:
+            raise SpecError(f"{config.kind}.{name}", "more than 0", str(getattr(config, name)), "")
+    if config.width % 8:
+        raise SpecError(
+            f"{config.kind}.width", "a multiple of 8", str(config.width), "channels are normalized in groups of 8"
+        )
 
 
 def check_loss(where: str, loss: str, losses: Sequence[str]) -> None:
-    """SpecError, naming the nearest, for a loss that is not known."""
+    """Raises SpecError for an unknown loss, with the nearest name."""
     if loss not in losses:
         raise SpecError(where, f"one of {', '.join(losses)}", repr(loss), nearest(str(loss), losses))
 
 
 def noise_of(keys: Keys, size: int) -> npt.NDArray[np.float32]:
-    """float32 (keys, size): numbers of the standard normal law that follow from each key alone."""
+    """Returns float32 (keys, size): standard normal numbers that derive from each key alone."""
     from scipy.special import ndtri
 
     draws = [rng.uniform(keys, draw) for draw in range(size)]
-    return np.stack([ndtri(np.maximum(one, 2.0**-54)) for one in draws], axis=1).astype(np.float32)
+    return np.stack([ndtri(np.maximum(uniforms, 2.0**-54)) for uniforms in draws], axis=1).astype(np.float32)
 
 
-def categories(keys: Keys, asked: Codes | None, learned: Learned, where: str) -> Codes:
-    """A category code a key: as asked, and where 0 is asked one drawn as often as it was in training.
+def categories(keys: Keys, requested: Codes | None, learned: Learned, where: str) -> Codes:
+    """Returns a category code for each key: the requested one, or for 0 one drawn by training frequency.
 
-    Raises DataError for a code that training did not have.
+    Raises DataError for a code without training images.
     """
-    known = len(learned.shares)
+    n_categories = len(learned.shares)
     drawn = np.searchsorted(np.cumsum(learned.shares), rng.uniform(keys, _CATEGORY), side="right")
-    drawn = np.minimum(drawn, known - 1)
-    if asked is None:
+    drawn = np.minimum(drawn, n_categories - 1)
+    if requested is None:
         return np.asarray(drawn, np.int32)
-    if len(asked) != len(keys) or asked.min(initial=0) < 0 or asked.max(initial=0) >= known:
-        raise DataError(f"{where}.category", f"{len(keys)} codes in 0 … {known - 1}", f"{np.unique(asked)}", "")
-    return np.asarray(np.where(asked > 0, asked, drawn), np.int32)
+    if len(requested) != len(keys) or requested.min(initial=0) < 0 or requested.max(initial=0) >= n_categories:
+        raise DataError(
+            f"{where}.category", f"{len(keys)} codes in 0 … {n_categories - 1}", f"{np.unique(requested)}", ""
+        )
+    return np.asarray(np.where(requested > 0, requested, drawn), np.int32)
 
 
 def drawn(net: Any, side: int, keys: Keys, codes: Codes) -> Pixels:
-    """uint8 (keys, side, side, 3): each picture from its key and its category, in chunks of one size."""
+    """Returns uint8 (keys, side, side, 3): each image from its key and category, in chunks of fixed size."""
     import torch
 
     from leaven.nn.conv_blocks import to_bytes
 
-    made = np.empty((len(keys), side, side, 3), np.uint8)
+    pixels = np.empty((len(keys), side, side, 3), np.uint8)
     with torch.no_grad():
         for low in range(0, len(keys), _CHUNK):
-            some = keys[low : low + _CHUNK]
-            part, own = np.zeros((_CHUNK, net.noise), np.float32), np.zeros(_CHUNK, np.int64)
-            part[: len(some)], own[: len(some)] = noise_of(some, net.noise), codes[low : low + _CHUNK]
-            pictures = to_bytes(net.draw(torch.from_numpy(part), torch.from_numpy(own)))
-            made[low : low + _CHUNK] = pictures[: len(some)]
-    return made
+            chunk = keys[low : low + _CHUNK]
+            noise, own = np.zeros((_CHUNK, net.noise), np.float32), np.zeros(_CHUNK, np.int64)
+            noise[: len(chunk)], own[: len(chunk)] = noise_of(chunk, net.noise), codes[low : low + _CHUNK]
+            images = to_bytes(net.draw(torch.from_numpy(noise), torch.from_numpy(own)))
+            pixels[low : low + _CHUNK] = images[: len(chunk)]
+    return pixels
 
 
 class Wish(Protocol):
-    """What the wishes share: a kind, sizes of training, and a net."""
+    """The config of an image generator: a kind, training sizes, and a network."""
 
     @property
     def kind(self) -> str: ...
@@ -120,61 +124,63 @@ class Wish(Protocol):
     def device(self) -> str: ...
 
     def net(self, learned: Learned, key: int) -> Any:
-        """An untrained one (`nets.picture_stacks.Drawing`)."""
+        """Returns an untrained network (`nn.conv_blocks.Drawing`)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnPictures:
-    """A trained generator of pictures. facts: seconds, steps, and the curve of the loss."""
+    """A trained image generator. facts: seconds, steps, and the loss curve."""
 
-    wish: Wish
+    config: Wish
     learned: Learned
     net: Any
     facts: dict[str, Any]
 
     def sample(self, keys: Keys, category: Codes | None = None) -> Pictures:
-        """One picture a key; DataError for a category that training did not have."""
-        codes = categories(keys, category, self.learned, self.wish.kind)
+        """Returns one image for each key. Raises DataError for a category without training images."""
+        codes = categories(keys, category, self.learned, self.config.kind)
         return Pictures.of(drawn(self.net, self.learned.side, keys, codes))
 
     def save(self, folder: Path) -> None:
-        """All its nets and what else is known, in one file."""
+        """Writes the networks and all facts to one file."""
         from leaven.nn import checkpoint
 
-        wish: Any = self.wish
-        said = {"wish": asdict(wish), "side": self.learned.side, "shares": self.learned.shares.tolist()}
-        said |= {"facts": self.facts}
-        checkpoint.write(folder / f"{wish.kind}.safetensors", self.net.state_dict(), said)
+        config: Any = self.config
+        facts = {"config": asdict(config), "side": self.learned.side, "shares": self.learned.shares.tolist()}
+        facts |= {"facts": self.facts}
+        checkpoint.write(folder / f"{config.kind}.safetensors", self.net.state_dict(), facts)
 
 
-def fit(wish: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
-    """Any of the generators, trained on pictures, by category where codes are given.
+def fit(config: Wish, train: Pictures, key: int, category: Codes | None, course: Mapping[str, Any]) -> DrawnPictures:
+    """Trains an image generator, conditioned on category codes if given.
 
-    course: what else its training is (`nets.training.Course`).
+    course: further fields of the trainer config (`nn.training.TrainerConfig`).
 
-    Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
+    Raises FitError for images that are not square, and for a non-finite loss, with its step.
     """
     import torch
 
     from leaven.nn.conv_blocks import PictureTask
     from leaven.nn.training import Course
-    from leaven.nn.training import train as go
+    from leaven.nn.training import train as run_training
 
-    learned, codes = looked_at(train, category, wish.kind)
-    net = wish.net(learned, rng.key(key, "begin"))
-    task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), wish.batch, key)
-    usual: dict[str, Any] = {"weight_decay": 0.0, "device": wish.device, "precision": "32-true"}
-    outcome = go(task, Course(key=key, steps=wish.steps, learning_rate=wish.learning_rate, **(usual | dict(course))))
-    return DrawnPictures(wish, learned, net, outcome.facts | {"curve": outcome.curve})
+    learned, codes = looked_at(train, category, config.kind)
+    net = config.net(learned, rng.key(key, "begin"))
+    task = PictureTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), config.batch, key)
+    defaults: dict[str, Any] = {"weight_decay": 0.0, "device": config.device, "precision": "32-true"}
+    outcome = run_training(
+        task, Course(key=key, steps=config.steps, learning_rate=config.learning_rate, **(defaults | dict(course)))
+    )
+    return DrawnPictures(config, learned, net, outcome.facts | {"curve": outcome.curve})
 
 
 def load(cls: Any, folder: Path) -> DrawnPictures:
-    """What `save` wrote of a wish of this class; DataError where it is not there."""
+    """Loads what `save` wrote for a config of this class. Raises DataError where it is missing."""
     from leaven.nn import checkpoint
 
-    tensors, said = checkpoint.read(folder / f"{cls.kind}.safetensors")
-    wish, learned = cls(**said["wish"]), Learned(said["side"], np.array(said["shares"]))
-    net = wish.net(learned, 0)
+    tensors, facts = checkpoint.read(folder / f"{cls.kind}.safetensors")
+    config, learned = cls(**facts["config"]), Learned(facts["side"], np.array(facts["shares"]))
+    net = config.net(learned, 0)
     net.load_state_dict(tensors)
-    return DrawnPictures(wish, learned, net.eval(), said["facts"])
+    return DrawnPictures(config, learned, net.eval(), facts["facts"])

@@ -1,4 +1,4 @@
-"""Can a net that puts pictures into few numbers draw new ones from other numbers?"""
+"""Variational autoencoder generator of images."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LOSSES = ("as_written", "learned_variance")
 
 @dataclass(frozen=True)
 class PictureVae:
-    """The wish for a convolutional VAE (Kingma and Welling, 2014), told the category of each picture.
+    """Generates images with a convolutional VAE (Kingma and Welling, 2014), conditioned on the category.
 
-    loss     "as_written": KL + squared error; "learned_variance": the squared error in units of the variance that
-             fits it best (Dai and Wipf, 2019; Rybkin and others, 2021), for sharper pictures
-    noise, width   numbers of a picture, and channels of the net at full size
+    loss     "as_written": KL + squared error; "learned_variance": squared error in units of its optimal variance (Dai
+             and Wipf, 2019; Rybkin and others, 2021), for sharper images
+    noise, width   latent dimensions, and channels of the network at full resolution
     steps, batch, learning_rate   training
     """
 
@@ -42,19 +42,19 @@ class PictureVae:
         image_generator.check_sizes(self)
 
     def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
-        """Learns from pictures, by category where codes are given.
+        """Trains on images, conditioned on category codes if given.
 
-        Raises FitError for pictures that are no squares, and for a loss that is no number, with the step.
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
         return image_generator.fit(self, train, key, category, {})
 
     @classmethod
     def load(cls, folder: Path) -> DrawnPictures:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return image_generator.load(cls, folder)
 
     def net(self, learned: Learned, key: int) -> Vae:
-        """Encoder and decoder."""
+        """Returns encoder and decoder."""
         import torch
 
         from leaven.nn.conv_blocks import StackShape
@@ -65,12 +65,13 @@ class PictureVae:
 
 
 def again(fitted: DrawnPictures, pictures: Pictures, category: Codes | None = None) -> Pixels:
-    """uint8, as `pictures.pixels`: each drawn again by a trained VAE from the middle of where it was put."""
+    """Returns uint8, as `images.pixels`: reconstructions of a trained VAE from the posterior mean."""
     import torch
 
     from leaven.nn.conv_blocks import from_bytes, to_bytes
 
     codes = np.zeros(len(pictures), np.int32) if category is None else category
     with torch.no_grad():
-        told = torch.from_numpy(codes.astype(np.int64))
-        return to_bytes(fitted.net.draw(fitted.net.encoded(from_bytes(pictures.pixels), told)[0], told))
+        categories = torch.from_numpy(codes.astype(np.int64))
+        mean = fitted.net.encoded(from_bytes(pictures.pixels), categories)[0]
+        return to_bytes(fitted.net.draw(mean, categories))

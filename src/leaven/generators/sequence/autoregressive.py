@@ -1,7 +1,7 @@
-"""How would these rows go on, by a net that has read everything before?
+"""Autoregressive generation of histories.
 
-A decoder-only transformer or a GRU, trained on the likelihood of the next item; read backwards where it writes in front
-of a history (pseudo-prior items, ASReP, SIGIR 2021). Times come from the same law of gaps as the Markov chain's.
+A decoder-only transformer or a GRU, trained on the likelihood of the next item; `where = "before"` trains on reversed
+rows (pseudo-prior items, ASReP, SIGIR 2021). Times follow the gap distribution of the Markov generator.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from leaven.progress import Tell, quiet
 
 @dataclass(frozen=True, kw_only=True)
 class Autoregressive(OfNet):
-    """New rows, or real rows continued, by a net over items, with time gaps.
+    """Generates new rows, or extends real rows, with a next-item network and sampled time gaps.
 
-    cell              transformer or gru; heads: of the transformer. Other fields as of `OfNet`
-    privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; it holds for the items that are
-                      written, given times and lengths, whose laws are counted without noise; None: no bound
+    cell              transformer or gru; heads: of the transformer. Other fields: see `DecoderGeneratorConfig`
+    privacy           differential privacy budget of a user: { epsilon = 1.0 }; it covers the generated items, given
+                      times and lengths, whose distributions are counted without noise; None: no privacy
     """
 
     cell: Literal["transformer", "gru"] = "transformer"
@@ -32,26 +32,26 @@ class Autoregressive(OfNet):
     privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
-        cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
+        cell = ("cell", self.cell, self.cell in ("transformer", "gru"), "transformer or gru")
         object.__setattr__(self, "privacy", Privacy.read(self.privacy))
-        self.check("autoregressive", [cell, *of_heads(self.width, self.heads), *self._without_leaks()])
+        self.check("autoregressive", [cell, *of_heads(self.width, self.heads), *self._list_privacy_checks()])
 
-    def _without_leaks(self) -> list[Check]:
-        """Nothing but the net may tell of users, where that is bounded."""
+    def _list_privacy_checks(self) -> list[Check]:
+        """Returns checks that only the network uses user data; removes the default filters under privacy."""
         if self.privacy is None:
             return []
-        if tuple(self.keep) == ("validity", "copies"):  # which rows are refused would tell who was there
+        if tuple(self.keep) == ("validity", "copies"):  # the rejected rows would leak membership
             object.__setattr__(self, "keep", ())
         return [
-            ("cell", self.cell == "transformer", "transformer, with privacy"),
-            ("where", self.where == "alone", "alone, with privacy: other rows hold real histories"),
-            ("keep", not self.keep, "none, with privacy: filters look at the training rows"),
+            ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
+            ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
+            ("keep", self.keep, not self.keep, "none, with privacy: filters look at the training rows"),
         ]
 
     def fit(self, train: Histories, key: int, tell: Tell = quiet) -> Writer:
-        """Train the net. Every draw of the training follows from `key`.
+        """Trains the network. All random draws derive from `key`.
 
-        Raises FitError where there is no event, or the loss is no finite number; MissingExtra without torch.
+        Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
         ready("autoregressive", train)
         from leaven.generators.sequence.fitting import ground_of, keep_seen_by, learned, pen_of
@@ -61,7 +61,7 @@ class Autoregressive(OfNet):
         if self.privacy is not None:
             from leaven.generators.sequence.dp_training import learned_privately
 
-            return Writer("autoregressive", self, *learned_privately(self, self.privacy, train, frames, key, tell))
+            return learned_privately(self, self.privacy, train, frames, key, tell)
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
@@ -69,8 +69,8 @@ class Autoregressive(OfNet):
 
     @staticmethod
     def load(folder: Path) -> Writer:
-        """What `Writer.save` wrote, without the catalogue.
+        """Loads a generator that `FittedDecoder.save` wrote, without the catalog.
 
-        Raises DataError where the folder holds no such net.
+        Raises DataError where the folder holds no such file.
         """
         return loaded(Autoregressive, "autoregressive", folder)

@@ -1,4 +1,4 @@
-"""What does a net say of the next item, given what came before and the time of the next event?"""
+"""Decoder networks that predict the next item from earlier events and the time of the next event."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from leaven.nn.training import Chance
 
 Ints = npt.NDArray[np.int64]
 
-_FULL = 20_000  # items, up to which the softmax runs over all: twice the cost, and rows lean less to what is popular
+_MAX_FULL_SOFTMAX = (
+    20_000  # items up to which the softmax is full: twice the cost, and rows are less biased to popular items
+)
 _NEGATIVES = 4_096
-_LOOKED_AT = 256  # stretches whose likelihood is asked for together
-_CELLS = 1 << 18  # logits held at a time: 1 MB, which stays in the cache
-_GROUPS = 4  # of equal length inside a batch: padding costs little
+_SEGMENTS_PER_PASS = 256  # segments whose likelihood is computed together
+_MAX_LOGITS = 1 << 18  # held at a time: 1 MB, which stays in the cache
+_GROUPS = 4  # of about equal length inside a batch, to limit padding
 
 
 class Decoder(nn.Module):
-    """A transformer decoder or a GRU over items; a row begins with the id of the mask.
+    """A transformer decoder or a GRU over items; each row starts with the mask id.
 
-    Distances enter attention as a fixed slope for each head (ALiBi, Press et al., ICLR 2022, sec. 3), so that what was
-    computed for a place stays true when the row grows. The time of the next event enters as a vector between
-    `knots` added to the state: popularity drifts. Scores are dot products plus a bias that starts at the item's
-    frequency.
+    Attention uses a fixed distance slope for each head (ALiBi, Press et al., ICLR 2022, sec. 3), so that cached states
+    stay valid when the row grows. The time of the next event is an embedding interpolated between `knots` and added to
+    the state, because popularity drifts. Logits are dot products plus a bias initialized with item frequencies.
     """
 
-    def __init__(self, shape: Shape, cell: str, knots: int, counts: Tensor, chance: torch.Generator) -> None:
+    def __init__(self, shape: Shape, cell: str, knots: int, counts: Tensor, generator: torch.Generator) -> None:
         super().__init__()
         self.shape, self.cell = shape, cell
-        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, for nothing
+        with torch.random.fork_rng(devices=[]):  # default initialization draws from the global generator
             self.items = nn.Embedding(shape.n_items + 2, shape.width, padding_idx=0)
             self.knots = nn.Embedding(knots, shape.width)
             self.bias = nn.Parameter(((counts + 0.1) / (counts + 0.1).sum()).log())
@@ -48,70 +49,69 @@ class Decoder(nn.Module):
             self.blocks = nn.ModuleList(Block(shape) for _ in range(layers))
             self.gru = nn.GRU(shape.width, shape.width, shape.layers, batch_first=True) if cell == "gru" else None
             self.last = nn.LayerNorm(shape.width)
-        self._draw(chance)
+        self._initialize(generator)
 
     @torch.no_grad()
-    def _draw(self, chance: torch.Generator) -> None:
+    def _initialize(self, generator: torch.Generator) -> None:
         spread = 0.02 if self.gru is None else self.shape.width**-0.5
         for name, weights in self.named_parameters():
             if weights.dim() > 1:
-                weights.normal_(0.0, spread if name.startswith("gru") else 0.02, generator=chance)
+                weights.normal_(0.0, spread if name.startswith("gru") else 0.02, generator=generator)
             elif name.startswith(("blocks", "gru")) and "bias" in name:
                 weights.zero_()
         self.items.weight[0] = 0.0
         self.knots.weight.zero_()
 
     def forward(self, batch: Batch) -> Tensor:
-        """(targets, width): the states that predict, the time of what they predict added."""
-        found = []
-        for inputs, aim in batch.groups:
-            found.append(self.states(inputs)[aim])
-        return torch.cat(found) + self.at(batch.when)
+        """Returns (targets, width): the predicting states, plus the embedded time of each target."""
+        states = [self.states(inputs)[is_predicting] for inputs, is_predicting in batch.groups]
+        return torch.cat(states) + self.at(batch.when)
 
-    def states(self, inputs: Tensor, taste: Tensor | None = None) -> Tensor:
-        """inputs int64 (rows, places), 0 behind a row's end -> (rows, places, width).
+    def states(self, inputs: Tensor, latent: Tensor | None = None) -> Tensor:
+        """Returns (rows, positions, width) for inputs int64 (rows, positions), padded with 0.
 
-        taste: (rows, width), added to every event that is read; None: nothing.
+        latent: (rows, width), added to every event embedding; None: nothing is added.
         """
         x = dropped(self.items(inputs), self.shape.dropout if self.training else 0.0)
-        x = x if taste is None else x + taste[:, None]
+        x = x if latent is None else x + latent[:, None]
         if self.gru is not None:
-            ended: Tensor = self.last(self.gru(x)[0])
-            return ended
-        bias = self._distances(inputs.shape[1], x)
+            outputs: Tensor = self.last(self.gru(x)[0])
+            return outputs
+        bias = self._compute_distance_bias(inputs.shape[1], x)
         for block in self.blocks:
             x = block(x, bias)
         states: Tensor = self.last(x)
         return states
 
     def at(self, when: Tensor) -> Tensor:
-        """(n, width): the vectors of times, given as places between knots."""
+        """Returns (n, width): embeddings of times, given as positions between knots."""
         low = when.floor().clamp(0, max(self.knots.num_embeddings - 2, 0)).long()
-        part = (when - low).to(self.knots.weight.dtype)[:, None]
+        share = (when - low).to(self.knots.weight.dtype)[:, None]
         high = (low + 1).clamp(max=self.knots.num_embeddings - 1)
-        between: Tensor = self.knots(low) * (1 - part) + self.knots(high) * part
-        return between
+        embeddings: Tensor = self.knots(low) * (1 - share) + self.knots(high) * share
+        return embeddings
 
     def vectors(self) -> Tensor:
-        """(items, width + 1): against a state and a 1, the logit of each item."""
+        """Returns (items, width + 1): item weights and bias; their product with a state and a 1 is the logit."""
         return torch.cat([self.items.weight[1 : self.shape.n_items + 1], self.bias[:, None]], dim=1)
 
     def slopes(self, like: Tensor) -> Tensor:
-        """(heads,): how much a place further back counts less."""
+        """Returns (heads,): the penalty for each position of distance."""
         heads = self.shape.heads
         return 2.0 ** (-8.0 * torch.arange(1, heads + 1, dtype=like.dtype, device=like.device) / heads)
 
-    def _distances(self, places: int, like: Tensor) -> Tensor:
-        """(1, heads, places, places): minus slope times distance, minus infinity for what comes later."""
-        place = torch.arange(places, device=like.device)
-        back = (place[:, None] - place[None, :]).to(like.dtype)
+    def _compute_distance_bias(self, n_positions: int, like: Tensor) -> Tensor:
+        """Returns (1, heads, positions, positions): minus slope times distance, minus infinity for later positions."""
+        position = torch.arange(n_positions, device=like.device)
+        back = (position[:, None] - position[None, :]).to(like.dtype)
         bias = -self.slopes(like)[:, None, None] * back
         return bias.masked_fill(back < 0, -math.inf)[None]
 
 
 class Batch(NamedTuple):
-    """groups: (inputs int64 (rows, places), aim bool (rows, places): which states predict); targets int64 (targets,);
-    when float64 (targets,): time of each target as a place between knots; weight float32 (targets,)."""
+    """groups: pairs of inputs int64 (rows, positions) and bool (rows, positions): which states predict a target;
+    targets int64 (targets,); when float64 (targets,): time of each target as a position between knots; weight float32
+    (targets,); rows int64 (targets,): segment of each target."""
 
     groups: list[tuple[Tensor, Tensor]]
     targets: Tensor
@@ -121,34 +121,34 @@ class Batch(NamedTuple):
 
 
 def parts_of(stretches: Stretches) -> list[Ints]:
-    """The stretches, by their places, in groups of about equal length."""
+    """Returns indices of the segments in groups of about equal length."""
     order = np.argsort(stretches.length, kind="stable")
     return list(np.array_split(order, min(_GROUPS, len(order))))
 
 
 def batch_of(stretches: Stretches, knots: Ints) -> Batch:
-    """Stretches in groups of about equal length; rows int64 (targets,): the stretch of each target."""
+    """Returns a batch of segments, in groups of about equal length."""
     groups, events, rows = [], [], []
     for part in parts_of(stretches):
         length = stretches.length[part]
-        place = np.arange(int(length.max()))
-        inside = place < length[:, None]
-        event = np.where(inside, stretches.first[part][:, None] + place, 0)
+        position = np.arange(int(length.max()))
+        inside = position < length[:, None]
+        event = np.where(inside, stretches.first[part][:, None] + position, 0)
         inputs = np.where(inside, stretches.rows.items[event], 0).astype(np.int64)
-        aim = inside & (place >= (length - stretches.targets[part])[:, None])
-        groups.append((torch.from_numpy(inputs), torch.from_numpy(aim)))
-        events.append(event[aim] + 1)
-        rows.append(np.broadcast_to(part[:, None], aim.shape)[aim])
+        is_predicting = inside & (position >= (length - stretches.targets[part])[:, None])
+        groups.append((torch.from_numpy(inputs), torch.from_numpy(is_predicting)))
+        events.append(event[is_predicting] + 1)
+        rows.append(np.broadcast_to(part[:, None], is_predicting.shape)[is_predicting])
     target, row = np.concatenate(events), np.concatenate(rows)
-    coming = stretches.rows.items[target].astype(np.int64)
+    next_items = stretches.rows.items[target].astype(np.int64)
     when = np.interp(stretches.rows.times[target], knots, np.arange(len(knots)))
     weight = stretches.weight[row]
-    return Batch(groups, torch.from_numpy(coming), torch.from_numpy(when), torch.from_numpy(weight), row)
+    return Batch(groups, torch.from_numpy(next_items), torch.from_numpy(when), torch.from_numpy(weight), row)
 
 
 @dataclass(frozen=True, eq=False)
 class Epoch(Sequence[Any]):
-    """The batches of one epoch, each made when it is asked for."""
+    """The batches of one epoch, each built on access."""
 
     batches: int
     made: Callable[[int], Any]
@@ -164,9 +164,9 @@ class Epoch(Sequence[Any]):
 
 
 class NextEvent:
-    """The task (`training.Task`) of giving real next items a high probability, judged on rows of its own.
+    """The training task (`training.Task`) of next-item prediction, validated on separate rows.
 
-    rows, valid  begun with the mask's id (`begun`); events: inputs of one step
+    rows, valid  both start with the mask id (`prepend_start_token`); events: inputs of one step
     """
 
     def __init__(
@@ -177,61 +177,63 @@ class NextEvent:
         self.stretches = sequence_packing.training_stretches(rows, length)
         self.valid = valid
         share = (net.bias.detach().double().exp() * len(rows.items)).clamp(min=1.0) ** 0.75
-        self.chances = share / share.sum()
-        self.edges = self.chances.cumsum(0)
+        self.shares = share / share.sum()
+        self.edges = self.shares.cumsum(0)
 
     def epoch(self, number: int, progress: float) -> Sequence[Batch]:
-        """The batches of an epoch, in an order of its own."""
-        cuts = sequence_packing.batches(self.stretches, self.events, rng.key(self.key, "order", number))
-        return Epoch(len(cuts), lambda nth: batch_of(self.stretches.take(cuts[nth]), self.knots))
+        """Returns the batches of an epoch, in an order drawn for it."""
+        parts = sequence_packing.batches(self.stretches, self.events, rng.key(self.key, "order", number))
+        return Epoch(len(parts), lambda nth: batch_of(self.stretches.take(parts[nth]), self.knots))
 
     def loss(self, net: nn.Module, batch: Batch, chance: Chance) -> tuple[Tensor, int]:
-        """(mean cross-entropy of the targets, how many)."""
+        """Returns the mean cross-entropy of the targets, and their number."""
         device = self.decoder.bias.device
         batch = moved(batch, device)
         states = net(batch).float()
         states = torch.cat([states, states.new_ones(len(states), 1)], dim=1)
         vectors, own = self.decoder.vectors().float(), batch.targets - 1
-        if self.decoder.shape.n_items <= _FULL:
+        if self.decoder.shape.n_items <= _MAX_FULL_SOFTMAX:
             hits = torch.stack([torch.arange(len(own), device=device), own])
             total = losses.against(states, vectors[own], vectors, batch.weight, hits)
         else:
             points = torch.rand(_NEGATIVES, generator=chance.generator("negatives"), dtype=torch.float64)
-            drawn = torch.searchsorted(self.edges.cpu(), points).clamp_(max=len(self.edges) - 1)
-            bias = -(self.chances.cpu()[drawn] * _NEGATIVES).log().float().to(device)
-            drawn = drawn.to(device)
-            hits = losses.collisions(own, drawn)
-            total = losses.against(states, vectors[own], vectors[drawn], batch.weight, hits, bias)
+            negatives = torch.searchsorted(self.edges.cpu(), points).clamp_(max=len(self.edges) - 1)
+            bias = -(self.shares.cpu()[negatives] * _NEGATIVES).log().float().to(device)
+            negatives = negatives.to(device)
+            hits = losses.collisions(own, negatives)
+            total = losses.against(states, vectors[own], vectors[negatives], batch.weight, hits, bias)
         return total / batch.weight.sum().clamp(min=1e-12), len(own)
 
     def look(self, net: nn.Module) -> float | None:
-        """Mean log-likelihood of an event of the rows to judge by."""
+        """Returns the mean log-likelihood of an event of the validation rows."""
         if not self.valid.events:
             return None
-        found = event_log_likelihoods(self.decoder, self.valid, self.knots, self.length)
-        return float(found.sum() / max(int(np.maximum(self.valid.lengths - 1, 0).sum()), 1))
+        log_likelihoods = event_log_likelihoods(self.decoder, self.valid, self.knots, self.length)
+        return float(log_likelihoods.sum() / max(int(np.maximum(self.valid.lengths - 1, 0).sum()), 1))
 
 
 def moved(batch: Batch, device: torch.device) -> Batch:
-    """The same on another device."""
-    groups = [(inputs.to(device), aim.to(device)) for inputs, aim in batch.groups]
+    """Returns the batch on another device."""
+    groups = [(inputs.to(device), is_predicting.to(device)) for inputs, is_predicting in batch.groups]
     return Batch(groups, batch.targets.to(device), batch.when.to(device), batch.weight.to(device), batch.rows)
 
 
 @torch.inference_mode()
 def event_log_likelihoods(net: Decoder, rows: Histories, knots: Ints, length: int) -> npt.NDArray[np.float64]:
-    """float64 (rows,): summed log-probabilities of each row's targets; rows begun with the mask's id."""
+    """Returns float64 (rows,): summed log-probabilities of each row's targets; rows start with the mask id."""
     stretches = sequence_packing.training_stretches(rows, length)
     owner = np.repeat(np.arange(len(rows)), np.maximum(-(-np.minimum(rows.targets, rows.lengths - 1) // length), 0))
-    found, device = np.zeros(len(rows)), net.bias.device
+    sums, device = np.zeros(len(rows)), net.bias.device
     vectors = net.vectors()
     weights, bias = vectors[:, :-1].T, vectors[:, -1]
-    for first in range(0, len(stretches), _LOOKED_AT):
-        index = np.arange(first, min(first + _LOOKED_AT, len(stretches)))
+    for first in range(0, len(stretches), _SEGMENTS_PER_PASS):
+        index = np.arange(first, min(first + _SEGMENTS_PER_PASS, len(stretches)))
         batch = moved(batch_of(stretches.take(index), knots), device)
         states, own = net(batch), batch.targets - 1
-        chosen = (states * vectors[own, :-1]).sum(1) + bias[own]
-        rest = [torch.addmm(bias, some, weights).logsumexp(1) for some in states.split(max(_CELLS // len(bias), 1))]
-        said = (chosen.double() - torch.cat(rest).double()).cpu().numpy()
-        np.add.at(found, owner[index][batch.rows], said)
-    return found
+        own_logits = (states * vectors[own, :-1]).sum(1) + bias[own]
+        rest = [
+            torch.addmm(bias, part, weights).logsumexp(1) for part in states.split(max(_MAX_LOGITS // len(bias), 1))
+        ]
+        log_probabilities = (own_logits.double() - torch.cat(rest).double()).cpu().numpy()
+        np.add.at(sums, owner[index][batch.rows], log_probabilities)
+    return sums

@@ -1,7 +1,7 @@
-"""What could stand here instead, given what stands before and behind?
+"""Masked denoising generator of histories.
 
-A net that says hidden events from those on both sides: it writes new rows, in front of real ones, behind them, between
-their events, or in place of some. Times come first, from the Markov chain's law of gaps without categories.
+A bidirectional network predicts masked events: it generates new rows, extends real ones at either end, or inserts and
+replaces events. Times are drawn first, from the gap distribution of the Markov generator without categories.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +17,28 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import OfNet, Penned, of_heads, ready
+from leaven.generators.sequence.fitted_decoder import OfNet, of_heads, ready
 from leaven.generators.sequence.sequence_scaffold import Anywhere, Frame, Frames, mirrored
 from leaven.progress import Tell, quiet
 from leaven.protocols import Keys
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from leaven.generators.sequence.item_sampling import Pen
     from leaven.generators.sequence.masked_model import Denoiser as Net
+    from leaven.nn.sequence_encoder import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Denoiser(OfNet):
-    """New rows, or real rows with events added or replaced, by a masked net that looks both ways.
+    """Generates new rows, or real rows with events added or replaced, with a bidirectional masked network.
 
-    where    alone, after, before; between: `new_events_range` events between real ones; instead: a share of the real
-             events forgotten and drawn again, at their times
-    share    of a row's events that `instead` draws anew, at least one
-    looks    most times that the net looks at a row: one of more open events has several drawn from one look
-    other fields as of `OfNet`
+    where    alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
+             share of the real events, at their times
+    share    share of a row's events that `instead` replaces, at least one
+    looks    maximum network passes for a row: with more open events, several are drawn in one pass
+    other fields: see `DecoderGeneratorConfig`
     """
 
     share: float = 0.2
@@ -43,13 +46,16 @@ class Denoiser(OfNet):
     heads: int = 2
 
     def __post_init__(self) -> None:
-        own = [("share", 0 < self.share <= 1, "a share above 0, at most 1"), ("looks", self.looks >= 1, "1 or more")]
+        own = [
+            ("replace_share", self.share, 0 < self.share <= 1, "a share above 0, at most 1"),
+            ("max_passes", self.looks, self.looks >= 1, "1 or more"),
+        ]
         self.check("denoiser", [*own, *of_heads(self.width, self.heads)], get_args(Anywhere))
 
     def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedDenoiser:
-        """Train the net. Every draw of the training follows from `key`.
+        """Trains the network. All random draws derive from `key`.
 
-        Raises FitError where there is no event, or the loss is no finite number; MissingExtra without torch.
+        Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
         ready("denoiser", train)
         from leaven.generators.sequence.fitting import course_of, ground_of, pen_of, shape_of
@@ -61,7 +67,7 @@ class Denoiser(OfNet):
         frames = Frames.of(train, self)
         frames = replace(frames, inside_law=inside_law(train)) if self.where == "between" else frames
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net = _net(shape_of(self, train.n_items), len(ground.knots), ground.counts, rng.key(key, "weights"))
+        net = _build_net(shape_of(self, train.n_items), len(ground.knots), ground.counts, rng.key(key, "weights"))
         task = Restoring(net, ground, self.length, self.batch_events, rng.key(key, "rows"))
         curve = training.train(task, course_of(self, ground, key, tell)).curve
         repeats = repeats_by(net, ground, self.length, rng.key(key, "repeats"))
@@ -70,21 +76,22 @@ class Denoiser(OfNet):
 
     @staticmethod
     def load(folder: Path) -> FittedDenoiser:
-        """What `FittedDenoiser.save` wrote, without the catalogue.
+        """Loads a generator that `FittedDenoiser.save` wrote, without the catalog.
 
-        Raises DataError where the folder holds no such net.
+        Raises DataError where the folder holds no such file.
         """
         import torch
 
         from leaven.generators.sequence.serialization import restored
 
-        def build(wish: Denoiser, shape: Any, knots: int) -> Net:
-            return _net(shape, knots, torch.ones(shape.n_items), 0)
+        def build(config: Denoiser, shape: Shape, knots: int) -> Net:
+            return _build_net(shape, knots, torch.ones(shape.n_items), 0)
 
-        return FittedDenoiser(*restored(Denoiser, folder / "denoiser.safetensors", build))
+        state = restored(Denoiser, folder / "denoiser.safetensors", build)
+        return FittedDenoiser(state.config, state.net, state.pen, state.frames, state.curve)
 
 
-def _net(shape: Any, knots: int, counts: Any, key: int) -> Net:
+def _build_net(shape: Shape, knots: int, counts: Tensor, key: int) -> Net:
     import torch
 
     from leaven.generators.sequence.masked_model import Denoiser as Net
@@ -93,69 +100,77 @@ def _net(shape: Any, knots: int, counts: Any, key: int) -> Net:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedDenoiser(Penned):
-    """A trained net. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
+class FittedDenoiser:
+    """A trained network. curve: one record for each validation: step, loss, seconds, valid_log_likelihood (mean of an
+    event).
+    """
 
-    wish: Denoiser
+    config: Denoiser
     net: Net
     pen: Pen
     frames: Frames
     curve: Sequence[Mapping[str, float]]
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key. With `like`, and `where` not alone: its rows with new events, with their parents and weights.
+    def lifted(self, lift: npt.NDArray[np.float64]) -> FittedDenoiser:
+        """Returns the generator with item logits shifted by float64 (items,)."""
+        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
 
-        New items were on sale at their time, and nothing happens after the last training event (in front of a
-        history: before the first). Raises DataError where there are not as many keys as rows.
+    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+        """Returns one row for each key. With `like`, unless `where` is alone: its rows with new events, with their
+        parents and weights.
+
+        New items are on sale at their time, and no event is later than the last training event (with `before`:
+        earlier than the first). Raises DataError where the number of keys differs from the number of rows.
         """
         import copy
 
         from leaven.generators.sequence.masked_model import fill
 
-        frame = self._frame(np.asarray(keys, np.uint64), like)
-        fill(copy.deepcopy(self.net).double().eval(), self.pen, frame, self.wish.looks)
-        return self.frames.finish(self.wish, frame)
+        frame = self._build_scaffold(np.asarray(keys, np.uint64), like)
+        fill(copy.deepcopy(self.net).double().eval(), self.pen, frame, self.config.looks)
+        return self.frames.finish(self.config, frame)
 
-    def _frame(self, keys: Keys, like: Histories | None) -> Frame:
+    def _build_scaffold(self, keys: Keys, like: Histories | None) -> Frame:
         from leaven.generators.sequence.infilling import among, in_place_of
 
-        if like is None or self.wish.where not in ("between", "instead"):
-            return self.frames.begin(self.wish, keys, like)
+        if like is None or self.config.where not in ("between", "instead"):
+            return self.frames.begin(self.config, keys, like)
         if len(like) != len(keys):
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
-        if self.wish.where == "instead":
-            frame = in_place_of(keys, like, self.wish.share)
+        if self.config.where == "instead":
+            frame = in_place_of(keys, like, self.config.share)
         else:
-            frame = among(keys, like, self.wish.new_events_range, self.frames.inside_law)
+            frame = among(keys, like, self.config.new_events_range, self.frames.inside_law)
         empty = np.repeat(like.lengths == 0, np.diff(frame.starts))
         frame.times[empty] = self.frames.first_law[len(self.frames.first_law) // 2, 0]
         return frame
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's items given the times and the first item, each item said
-        from those before it, as the other generators' is.
+        """Returns float64 (rows,): natural log-probability of each row's items given the times and the first item, each
+        item predicted from those before it, comparable with other generators.
 
-        `before` reads backwards: given the last item. Days of sale, repeats, temperature and cuts do not enter; masked
-        events are left out.
+        `before` reads backwards: given the last item. First days of sale, repeats, temperature and truncation are
+        ignored; masked events are left out.
         """
-        return self._said(rows, left_to_right=True)
+        return self._compute_log_likelihoods(rows, left_to_right=True)
 
     def pseudo_log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): sum of the logarithms of each item's probability given all others of the row and the times,
-        the first item left out: how well each event fits in (Salazar et al., ACL 2020). No logarithm of a probability
-        of the row: not to be compared with `log_likelihood`.
+        """Returns float64 (rows,): sum of the log-probabilities of each item given all others of the row and the times,
+        without the first item (Salazar et al., ACL 2020). Not a log-probability of the row, and not comparable with
+        `log_likelihood`.
         """
-        return self._said(rows, left_to_right=False)
+        return self._compute_log_likelihoods(rows, left_to_right=False)
 
-    def _said(self, rows: Histories, left_to_right: bool) -> npt.NDArray[np.float64]:
+    def _compute_log_likelihoods(self, rows: Histories, left_to_right: bool) -> npt.NDArray[np.float64]:
         from leaven.generators.sequence.fitting import begun
         from leaven.generators.sequence.masked_model import said
 
         read = begun(mirrored(rows) if self.frames.backwards else rows)
-        return said(self.net, read, self.pen.knots, self.wish.length, left_to_right)
+        return said(self.net, read, self.pen.knots, self.config.length, left_to_right)
 
     def save(self, folder: Path) -> None:
-        """Write denoiser.safetensors, which is whole or not there."""
-        from leaven.generators.sequence.serialization import keep
+        """Writes denoiser.safetensors atomically."""
+        from leaven.generators.sequence.serialization import GeneratorState, keep
 
-        keep(folder / "denoiser.safetensors", self.wish, self.net, self.net.shape, self.pen, self.frames, self.curve)
+        state = GeneratorState(self.config, self.net, self.pen, self.frames, self.curve)
+        keep(folder / "denoiser.safetensors", state, self.net.shape)

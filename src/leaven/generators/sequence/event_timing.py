@@ -1,4 +1,4 @@
-"""When does the next event of a row happen, and which draws belong to it?"""
+"""Times of new events, and the numbering of their random draws."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from leaven.kernels.keyed_rng import uniforms
 Ints = npt.NDArray[np.int64]
 
 DRAWS = GAP_DRAWS + 1
-"""A block of draws of its own for each new event."""
+"""Number of random draws that each new event owns."""
 
 
 def draw_times(clock: Clock, frame: Frame, rows: Ints, at: Ints, number: Ints) -> None:
-    """Writes the time of event `at` of each of these rows, unless it is the row's first; number: of its first draw."""
-    inner = np.flatnonzero(at > frame.starts[rows])
-    if not len(inner):
+    """Draws the time of event `at` of each row, in place, unless it is the row's first; number: of its first draw."""
+    later = np.flatnonzero(at > frame.starts[rows])
+    if not len(later):
         return
-    rows, at, number = rows[inner], at[inner], number[inner]
+    rows, at, number = rows[later], at[later], number[later]
     last = frame.times[at - 1]
     buckets = np.full(len(at), NO_GAP_YET, np.int64)
-    second = at - 1 > frame.starts[rows]
-    buckets[second] = gap_buckets(last[second] - frame.times[at[second] - 2])
-    room, to_come = np.maximum(clock.limit - last, 0), frame.starts[rows + 1] - at
-    frame.times[at] = last + next_gaps(clock, frame.items[at - 1], buckets, room, to_come, frame.keys[rows], number)
+    has_gap = at - 1 > frame.starts[rows]
+    buckets[has_gap] = gap_buckets(last[has_gap] - frame.times[at[has_gap] - 2])
+    room, n_remaining = np.maximum(clock.limit - last, 0), frame.starts[rows + 1] - at
+    frame.times[at] = last + next_gaps(clock, frame.items[at - 1], buckets, room, n_remaining, frame.keys[rows], number)
 
 
 def points(frame: Frame, rows: Ints, number: Ints) -> npt.NDArray[np.float64]:
-    """float64 (rows,): the draw of an item that belongs to the block of draws that begins at `number`."""
-    found: npt.NDArray[np.float64] = uniforms(frame.keys[rows], number + GAP_DRAWS)
-    return found
+    """Returns float64 (rows,): the item draw of the block of draws that starts at `number`."""
+    draws: npt.NDArray[np.float64] = uniforms(frame.keys[rows], number + GAP_DRAWS)
+    return draws

@@ -1,11 +1,11 @@
-"""What does every generator that writes from left to right promise, once it is trained?"""
+"""Shared config and fitted form of generators that decode from left to right."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,11 @@ from leaven.protocols import Keys
 if TYPE_CHECKING:
     from leaven.generators.sequence.decoder import Decoder
     from leaven.generators.sequence.item_sampling import Pen
+    from leaven.nn.sequence_encoder import Shape
 
 
 def ready(kind: str, train: Histories) -> None:
-    """Raises FitError where there is no event to learn from; MissingExtra without torch."""
+    """Raises FitError for training rows without events; MissingExtra without torch."""
     if train.events == 0:
         raise FitError(kind, "at least one event to learn from", "none", "give it training rows")
     try:
@@ -32,17 +33,17 @@ def ready(kind: str, train: Histories) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class OfNet:
-    """The fields of every wish for a generator that has a net.
+    """The fields of every generator with a sequence network.
 
-    where, events_range, new_events_range, targets    as `frame.Layout` says
-    temperature       below 1 likely items are drawn more often than the net says, above 1 less
-    top_k, top_p      only the likeliest items: so many (0: all), or so much of the mass
-    width, layers, dropout, length    of the net; length: most events that it reads
-    steps             optimiser steps; None: some epochs, and less where the judging rows get no likelier
-    batch_events      events read in one step
-    match_popularity  after its training it writes some rows, and popular items become as frequent as in real ones
-                      (popularity.py); False: as often as the net says
-    keep              filters that its rows pass by default
+    where, events_range, new_events_range, targets    see `sequence_scaffold.SequenceGeneratorConfig`
+    temperature       below 1 sharpens the item distribution, above 1 flattens it
+    top_k, top_p      sample among the `top_k` most probable items (0: all), or the smallest set of mass `top_p`
+    width, layers, dropout, length    network size; length: maximum number of input events
+    steps             optimizer steps; None: 20 epochs with early stopping on validation rows
+    batch_events      events in one step
+    match_popularity  whether logits are calibrated after training, so that generated rows match the item popularity
+                      of real ones (`popularity_calibration`)
+    keep              default filters of the generated rows
     """
 
     where: Anywhere = "alone"
@@ -64,105 +65,100 @@ class OfNet:
     keep: Sequence[str] = ("validity", "copies")
 
     def check(self, kind: str, own: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
-        """Raises SpecError for the first field that is wrong, of these or of the kind's own."""
-        check(kind, self, [*own, *self._of_net()], where)
-
-    def _of_net(self) -> list[Check]:
-        return [
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("top_k", self.top_k >= 0, "0 (all) or more"),
-            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
-            ("width", self.width >= 2, "2 or more"),
-            ("layers", self.layers >= 1, "1 or more"),
-            ("dropout", 0 <= self.dropout < 1, "a share below 1"),
-            ("length", self.length >= 1, "1 or more"),
-            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
-            ("learning_rate", self.learning_rate > 0, "a number above 0"),
-            ("batch_events", self.batch_events >= 1, "1 or more"),
+        """Raises SpecError for the first invalid field, among `own` fields of the kind and the shared ones."""
+        shared: list[Check] = [
+            ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
+            ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
+            ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
+            ("width", self.width, self.width >= 2, "2 or more"),
+            ("layers", self.layers, self.layers >= 1, "1 or more"),
+            ("dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1"),
+            ("length", self.length, self.length >= 1, "1 or more"),
+            ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
+            ("learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"),
+            ("batch_events", self.batch_events, self.batch_events >= 1, "1 or more"),
         ]
+        check(kind, self, [*own, *shared], where)
 
 
 def of_heads(width: int, heads: int) -> list[Check]:
-    """The checks of a net that attends."""
-    return [("heads", heads >= 1, "1 or more"), ("width", width % max(heads, 1) == 0, "a multiple of heads")]
-
-
-class Penned:
-    """A fitted generator with a pen."""
-
-    pen: Pen
-
-    def lifted(self, lift: npt.NDArray[np.float64]) -> Self:
-        """The same, what it draws by moved by so much: float64 (items,)."""
-        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))  # type: ignore[type-var]
+    """Returns the checks of an attention network."""
+    return [
+        ("heads", heads, heads >= 1, "1 or more"),
+        ("width", width, width % max(heads, 1) == 0, "a multiple of heads"),
+    ]
 
 
 @dataclass(frozen=True, eq=False)
-class Writer(Penned):
-    """A trained decoder. curve: one record a look: step, loss, seconds, valid_log_likelihood (mean of an event)."""
+class Writer:
+    """A trained decoder. curve: one record for each validation: step, loss, seconds, valid_log_likelihood (mean of an
+    event).
+    """
 
     kind: str
-    wish: Any
+    config: OfNet
     net: Decoder
     pen: Pen
     frames: Frames
     curve: Sequence[Mapping[str, float]]
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key. With `like`, and `where` not alone: its rows continued, with their parents and weights.
+    def lifted(self, lift: npt.NDArray[np.float64]) -> Writer:
+        """Returns the generator with item logits shifted by float64 (items,)."""
+        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
 
-        New items were on sale at their time, and nothing happens after the last training event (in front of a
-        history: before the first). Raises DataError where there are not as many keys as rows.
+    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+        """Returns one row for each key. With `like`, unless `where` is alone: its rows extended, with their parents and
+        weights.
+
+        New items are on sale at their time, and no event is later than the last training event (with `before`:
+        earlier than the first). Raises DataError where the number of keys differs from the number of rows.
         """
         import copy
 
         from leaven.generators.sequence.decoding import write
 
-        frame = self.frames.begin(self.wish, keys, like)
+        frame = self.frames.begin(self.config, keys, like)
         write(copy.deepcopy(self.net).double().eval(), self.pen, frame)
-        return self.frames.finish(self.wish, frame)
+        return self.frames.finish(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's items given the times and the first item.
+        """Returns float64 (rows,): natural log-probability of each row's items given the times and the first item.
 
-        `before` reads backwards: given the last item. Days of sale, repeats, temperature and cuts do not enter; a
-        masked event is read, and never guessed.
+        `before` reads backwards: given the last item. First days of sale, repeats, temperature and truncation are
+        ignored; masked events are inputs, never targets.
         """
         from leaven.generators.sequence.decoder import event_log_likelihoods
 
-        return event_log_likelihoods(self.net, to_score(self.frames, rows), self.pen.knots, self.wish.length)
+        return event_log_likelihoods(self.net, to_score(self.frames, rows), self.pen.knots, self.config.length)
 
     def save(self, folder: Path) -> None:
-        """Write one safetensors file, which is whole or not there."""
-        from leaven.generators.sequence.serialization import keep
+        """Writes one safetensors file atomically."""
+        from leaven.generators.sequence.serialization import GeneratorState, keep
 
-        parts = (self.wish, self.net, self.net.shape, self.pen, self.frames, self.curve)
-        keep(folder / f"{self.kind}.safetensors", *parts)
+        state = GeneratorState(self.config, self.net, self.pen, self.frames, self.curve)
+        keep(folder / f"{self.kind}.safetensors", state, self.net.shape)
 
 
 def to_score(frames: Frames, rows: Histories) -> Histories:
-    """Rows as a net reads them, every event a target but the first."""
+    """Returns rows as network inputs, every event a target except the first."""
     from leaven.generators.sequence.fitting import begun
 
     read = begun(mirrored(rows) if frames.backwards else rows)
     return replace(read, targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
 
 
-def loaded(wish: Any, kind: str, folder: Path) -> Writer:
-    """What `Writer.save` wrote, without the catalogue; wish: its class.
+def loaded(config_class: type[OfNet], kind: str, folder: Path) -> Writer:
+    """Loads a generator that `FittedDecoder.save` wrote, without the catalog.
 
-    Raises DataError where the folder holds no such net.
+    Raises DataError where the folder holds no such file.
     """
     import torch
 
     from leaven.generators.sequence.decoder import Decoder
     from leaven.generators.sequence.serialization import restored
 
-    return Writer(
-        kind,
-        *restored(
-            wish,
-            folder / f"{kind}.safetensors",
-            lambda told, shape, knots: Decoder(shape, told.cell, knots, torch.ones(shape.n_items), torch.Generator()),
-        ),
-    )
+    def build(config: Any, shape: Shape, knots: int) -> Decoder:
+        return Decoder(shape, config.cell, knots, torch.ones(shape.n_items), torch.Generator())
+
+    state = restored(config_class, folder / f"{kind}.safetensors", build)
+    return Writer(kind, state.config, state.net, state.pen, state.frames, state.curve)

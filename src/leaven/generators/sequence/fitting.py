@@ -1,4 +1,4 @@
-"""How does a net learn rows, and with what does it write afterwards?"""
+"""Training of sequence generators: data split, training settings, and decoding parameters."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Curve = list[dict[str, float]]
 States = Callable[[Stretches, Batch], torch.Tensor]
 
 _KNOTS = 32
-_MOST_JUDGES = 2_000
-_FEWEST_ROWS = 200  # below, all rows learn and none judges
+_MAX_VALIDATION_ROWS = 2_000
+_MIN_ROWS = 200  # below, all rows train and none validate
 _EPOCHS = 20
-_STEPS = (200, 40_000)
-_LOOKS = 20
+_MIN_STEPS, _MAX_STEPS = 200, 40_000
+_N_VALIDATIONS = 20
 _PATIENCE = 4
 
 
 class Size(Protocol):
-    """The fields of a wish that say how large its net is."""
+    """Config fields of the network size."""
 
     @property
     def width(self) -> int: ...
@@ -50,7 +50,7 @@ class Size(Protocol):
 
 
 class Lesson(Protocol):
-    """The fields of a wish that say how its net is trained."""
+    """Config fields of the training."""
 
     @property
     def steps(self) -> int | None: ...
@@ -63,7 +63,7 @@ class Lesson(Protocol):
 
 
 class Taste(Protocol):
-    """The fields of a wish that say how its rows are drawn."""
+    """Config fields of the decoding."""
 
     @property
     def length(self) -> int: ...
@@ -76,7 +76,7 @@ class Taste(Protocol):
 
 
 class Wish(Size, Lesson, Protocol):
-    """The fields of a wish for a decoder."""
+    """Config fields of a decoder generator."""
 
     @property
     def cell(self) -> str: ...
@@ -84,11 +84,11 @@ class Wish(Size, Lesson, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What a net learns from and is judged by: rows without masked events, each behind the id of the mask.
+    """Training and validation rows, without masked events, each starting with the mask id.
 
-    rows   as they were given, mirrored where the net shall write backwards
-    judge  a few rows that decide when to stop; none where there are few rows
-    knots  int64 (knots,): times between which the net's time vectors lie
+    rows   all rows as given, reversed for backward generation
+    judge  a few rows for early stopping; empty for small logs
+    knots  int64 (knots,): times between which time embeddings are interpolated
     """
 
     rows: Histories
@@ -98,141 +98,140 @@ class Ground:
 
     @property
     def looked_at(self) -> Histories:
-        """The judging rows, or some of the others where there are none."""
-        return self.judge if len(self.judge) else self.learning.slice(0, min(len(self.learning), _MOST_JUDGES))
+        """The validation rows, or some training rows if there are none."""
+        return self.judge if len(self.judge) else self.learning.slice(0, min(len(self.learning), _MAX_VALIDATION_ROWS))
 
     @property
     def counts(self) -> torch.Tensor:
-        """float32 (items,): how often each item was taken."""
-        found = np.bincount(self.rows.items, minlength=self.rows.n_items + 2)[1 : self.rows.n_items + 1]
-        return torch.from_numpy(found.astype(np.float32))
+        """float32 (items,): number of events of each item."""
+        counts = np.bincount(self.rows.items, minlength=self.rows.n_items + 2)[1 : self.rows.n_items + 1]
+        return torch.from_numpy(counts.astype(np.float32))
 
 
 def ground_of(rows: Histories, key: int) -> Ground:
-    """The rows parted by their keys."""
-    judging = _judges(rows, key)
+    """Splits rows into training and validation rows by their keys."""
+    drawn = rng.uniform(rng.row_keys(rng.key(key, "judges"), rows.keys), 0)
+    share = min(0.05, _MAX_VALIDATION_ROWS / max(len(rows), 1)) if len(rows) >= _MIN_ROWS else 0.0
+    is_validation = drawn < share
     knots = np.unique(np.quantile(rows.times, np.linspace(0, 1, _KNOTS), method="inverted_cdf")).astype(np.int64)
-    return Ground(rows, begun(rows.take(~judging)), begun(rows.take(judging)), knots)
+    return Ground(rows, begun(rows.take(~is_validation)), begun(rows.take(is_validation)), knots)
 
 
-def shape_of(wish: Size, n_items: int) -> Shape:
-    """The sizes of a wish's net."""
-    return Shape(n_items, wish.width, wish.layers, wish.heads, 4 * wish.width, wish.length, wish.dropout)
+def shape_of(config: Size, n_items: int) -> Shape:
+    """Returns the shape of a config's network."""
+    return Shape(n_items, config.width, config.layers, config.heads, 4 * config.width, config.length, config.dropout)
 
 
-def course_of(wish: Lesson, ground: Ground, key: int, tell: Tell = quiet) -> training.Course:
-    """How the training of a likelihood goes: some epochs, and less where the judging rows get no likelier."""
+def course_of(config: Lesson, ground: Ground, key: int, tell: Tell = quiet) -> training.Course:
+    """Returns the trainer config: 20 epochs, with early stopping on the validation log-likelihood."""
     targets = int(ground.learning.targets.sum())
-    steps = wish.steps or int(np.clip(_EPOCHS * targets / wish.batch_events, *_STEPS))
+    steps = config.steps or int(np.clip(_EPOCHS * targets / config.batch_events, _MIN_STEPS, _MAX_STEPS))
     return training.Course(
         key=rng.key(key, "training"),
         steps=steps,
-        learning_rate=wish.learning_rate,
+        learning_rate=config.learning_rate,
         measure=("valid_log_likelihood", "valid log likelihood of an event"),
-        look_every=max(steps // _LOOKS, 1),
+        look_every=max(steps // _N_VALIDATIONS, 1),
         patience=_PATIENCE,
-        device=wish.device,
+        device=config.device,
         precision="32-true",
         tell=tell,
     )
 
 
-def decoder_of(wish: Wish, ground: Ground, key: int) -> Decoder:
-    """A net before its training."""
-    chance = torch.Generator().manual_seed(rng.key(key, "weights"))
-    shape = shape_of(wish, ground.rows.n_items)
-    return Decoder(shape, wish.cell, len(ground.knots), ground.counts, chance)
+def decoder_of(config: Wish, ground: Ground, key: int) -> Decoder:
+    """Returns an untrained decoder."""
+    generator = torch.Generator().manual_seed(rng.key(key, "weights"))
+    shape = shape_of(config, ground.rows.n_items)
+    return Decoder(shape, config.cell, len(ground.knots), ground.counts, generator)
 
 
-def learned(wish: Wish, ground: Ground, key: int, tell: Tell = quiet) -> tuple[Decoder, Curve]:
-    """A net trained on the likelihood of each next item, and how that went."""
-    net = decoder_of(wish, ground, key)
-    rows = (ground.learning, ground.judge, ground.knots)
-    task = NextEvent(net, *rows, wish.length, wish.batch_events, rng.key(key, "rows"))
-    return net, training.train(task, course_of(wish, ground, key, tell)).curve
+def learned(config: Wish, ground: Ground, key: int, tell: Tell = quiet) -> tuple[Decoder, Curve]:
+    """Returns a decoder trained on the likelihood of each next item, and its training curve."""
+    net = decoder_of(config, ground, key)
+    row_key = rng.key(key, "rows")
+    task = NextEvent(net, ground.learning, ground.judge, ground.knots, config.length, config.batch_events, row_key)
+    return net, training.train(task, course_of(config, ground, key, tell)).curve
 
 
-def pen_of(wish: Taste, train: Histories, ground: Ground, keep_seen: float, by_category: bool = True) -> Pen:
-    """What the net of a wish writes with; ground.rows are `train`, or `train` mirrored."""
+def pen_of(config: Taste, train: Histories, ground: Ground, keep_seen: float, by_category: bool = True) -> Pen:
+    """Returns the decoding parameters of a config's net; `ground.rows` are `train`, or `train` reversed."""
     category = train.catalog.category if train.catalog is not None and by_category else None
     codes = small_codes(category, train.items, train.n_items)
     rows = ground.rows
     clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if rows is not train else 1)
-    cuts = (wish.temperature, wish.top_k, wish.top_p)
-    return Pen(clock, _born(train), ground.knots, keep_seen, *cuts, wish.length, np.zeros(train.n_items))
+    stated = train.catalog.born if train.catalog is not None else None
+    born = first_days(train.items, train.times, train.n_items, stated)
+    return Pen(
+        clock=clock,
+        born=np.where(np.bincount(train.items, minlength=len(born)) > 0, born, NEVER),
+        knots=ground.knots,
+        keep_seen=keep_seen,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        length=config.length,
+        lift=np.zeros(train.n_items),
+    )
 
 
 def begun(rows: Histories) -> Histories:
-    """The rows without masked events, each behind the id of the mask, which begins it and tells its first item too."""
-    place = np.flatnonzero(rows.items <= rows.n_items)
-    row = rows.row_of_event()[place]
+    """Returns the rows without masked events, each with the mask id in front: the first item is then a target too."""
+    kept = np.flatnonzero(rows.items <= rows.n_items)
+    row = rows.row_of_event()[kept]
     lengths = np.bincount(row, minlength=len(rows)) + 1
     starts = offsets(lengths)
     items, times = np.full(starts[-1], rows.mask_id, np.int32), np.zeros(starts[-1], np.int64)
-    spot = np.arange(len(place)) + row + 1
-    items[spot], times[spot] = rows.items[place], rows.times[place]
+    position = np.arange(len(kept)) + row + 1
+    items[position], times[position] = rows.items[kept], rows.times[kept]
     return replace(rows, starts=starts, items=items, times=times, targets=(lengths - 1).astype(np.int32), extra={})
-
-
-def _judges(rows: Histories, key: int) -> npt.NDArray[np.bool_]:
-    """bool (rows,): a twentieth of the rows, by their keys, which judge when to stop."""
-    drawn = rng.uniform(rng.row_keys(rng.key(key, "judges"), rows.keys), 0)
-    share = min(0.05, _MOST_JUDGES / max(len(rows), 1)) if len(rows) >= _FEWEST_ROWS else 0.0
-    return np.asarray(drawn < share)
-
-
-def _born(train: Histories) -> Ints:
-    """int64 (items + 2,): first second of sale of each item that training saw; NEVER for others."""
-    stated = train.catalog.born if train.catalog is not None else None
-    born = first_days(train.items, train.times, train.n_items, stated)
-    return np.where(np.bincount(train.items, minlength=len(born)) > 0, born, NEVER)
 
 
 @torch.inference_mode()
 def keep_seen_by(net: Decoder, ground: Ground, length: int, states: States | None = None) -> float:
-    """The chance to keep an item that a row already holds, so that repeats are as frequent as in real rows.
+    """Returns the factor on the probability of repeated items that makes repeats as frequent as in real rows.
 
-    states: of a batch's targets, where they need more than the batch.
+    states: returns the states of a batch's targets; None: `net(batch)`.
     """
     rows = ground.looked_at
     stretches, vectors = sequence_packing.training_stretches(rows, length), net.vectors()
-    count = Repeats()
+    counter = Repeats()
     step = max(4_000_000 // (net.shape.n_items * length), 1)
     for first in range(0, min(len(stretches), 20 * step), step):
         part = stretches.take(np.arange(first, min(first + step, len(stretches))))
         batch = batch_of(part, ground.knots)
-        found = net(batch) if states is None else states(part, batch)
-        shares = torch.softmax(found @ vectors[:, :-1].T + vectors[:, -1], dim=1)
-        held = torch.cat([_held(inputs, net.shape.n_items)[aim] for inputs, aim in batch.groups])
-        count.add(shares, held, batch.targets)
-    return count.factor
+        target_states = net(batch) if states is None else states(part, batch)
+        shares = torch.softmax(target_states @ vectors[:, :-1].T + vectors[:, -1], dim=1)
+        held = torch.cat([_mark_held_items(inputs, net.shape.n_items)[is_target] for inputs, is_target in batch.groups])
+        counter.add(shares, held, batch.targets)
+    return counter.factor
 
 
 @dataclass
 class Repeats:
-    """How often an item comes that its row already holds, beside how often a net expects it."""
+    """Counts repeated items in real rows, and the number that a net expects."""
 
     real: float = 0.0
     expected: float = 0.0
     targets: int = 0
 
     def add(self, shares: torch.Tensor, held: torch.Tensor, targets: torch.Tensor) -> None:
-        """shares, held float32 (targets, items): what the net expects, 1 for what the row holds; targets from 1."""
+        """Adds a batch: shares float32 (targets, items), predicted; held, 1 for items in the row; targets from 1."""
         self.expected += float((shares * held).sum())
         self.real += float(held.gather(1, targets[:, None] - 1).sum())
         self.targets += len(targets)
 
     @property
     def factor(self) -> float:
-        """By how much a held item's share must change, at most 1."""
+        """Factor on the probability of held items, at most 1."""
         real, expected = self.real / max(self.targets, 1), self.expected / max(self.targets, 1)
         if real >= 0.9 * expected or real >= 1.0:
             return 1.0
         return real * (1 - expected) / (expected * (1 - real))
 
 
-def _held(inputs: torch.Tensor, n_items: int) -> torch.Tensor:
-    """float32 (rows, places, items): 1 where a row holds an item at this place or before."""
-    taken = torch.zeros(*inputs.shape, n_items + 2)
-    taken.scatter_(2, inputs[:, :, None], 1.0)
-    return taken.cumsum(1).clamp_(max=1.0)[:, :, 1 : n_items + 1]
+def _mark_held_items(inputs: torch.Tensor, n_items: int) -> torch.Tensor:
+    """Returns float32 (rows, positions, items): 1 where a row holds an item at this position or before."""
+    is_item = torch.zeros((*inputs.shape, n_items + 2))
+    is_item.scatter_(2, inputs[:, :, None], 1.0)
+    return is_item.cumsum(1).clamp_(max=1.0)[:, :, 1 : n_items + 1]

@@ -1,4 +1,4 @@
-"""Where among the events of a real history do new ones go, and when did they happen?"""
+"""Positions and times of events that are inserted into real histories or replace some of theirs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _QUANTILES = np.linspace(0, 1, 257)
 
 
 def inside_law(train: Histories) -> Floats:
-    """float64 (257,): quantiles of where a real event lies between its neighbours, 0 at the first, 1 at the last.
+    """Returns float64 (257,): quantiles of the relative time of real events between their neighbors, in 0..1.
 
-    Evenly spread where no three events of a row are apart.
+    Uniform where no row has three events at different times.
     """
     row = train.row_of_event()
     first = np.flatnonzero(row[2:] == row[:-2])
     before, whole = train.times[first + 1] - train.times[first], train.times[first + 2] - train.times[first]
-    apart = whole > 0
-    return np.quantile(before[apart] / whole[apart], _QUANTILES) if apart.any() else _QUANTILES
+    is_distinct = whole > 0
+    return np.quantile(before[is_distinct] / whole[is_distinct], _QUANTILES) if is_distinct.any() else _QUANTILES
 
 
 def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: Floats) -> Frame:
-    """New events at drawn places between two real ones, at times that `law` draws.
+    """Returns scaffolds with new events at random positions between real ones, at times drawn from quantiles `law`.
 
-    Behind the only event of a row of one, in its second. A row of none gets one at least, whose time is for the caller.
+    Rows of one event get new ones after it, in the same second. Empty rows get one or more; the caller sets its time.
     """
     low, high = new_events_range
     own = rng.mix(keys)
@@ -45,11 +45,14 @@ def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: F
     base = like.starts[:-1] - like.starts[0]
     left = base[row] + np.minimum(gap, np.maximum(like.lengths[row] - 1, 0))
     right = np.where(like.lengths[row] > 1, left + 1, left)
-    padded = np.append(like.times, 0)  # a row of none, the last one, looks here
-    there = like.lengths[row] > 0
-    begun, ended = np.where(there, padded[left], 0), np.where(there, padded[np.minimum(right, len(like.times))], 0)
-    times = begun + (share * (ended - begun)).astype(np.int64)
-    every = np.concatenate([np.arange(like.events), left])  # a new event stands behind its left neighbour
+    padded = np.append(like.times, 0)  # read by an empty last row
+    has_events = like.lengths[row] > 0
+    begin, end = (
+        np.where(has_events, padded[left], 0),
+        np.where(has_events, padded[np.minimum(right, len(like.times))], 0),
+    )
+    times = begin + (share * (end - begin)).astype(np.int64)
+    every = np.concatenate([np.arange(like.events), left])  # a new event follows its left neighbor
     is_new = np.repeat([False, True], [like.events, len(row)])
     when, owner = np.concatenate([like.times, times]), np.concatenate([like.row_of_event(), row])
     order = np.lexsort((when, is_new, every, owner))
@@ -60,9 +63,9 @@ def among(keys: Keys, like: Histories, new_events_range: tuple[int, int], law: F
 
 
 def in_place_of(keys: Keys, like: Histories, share: float) -> Frame:
-    """A share of each row's events, at least one, forgotten: their times stay.
+    """Returns scaffolds with a share of each row's items, at least one, removed; their times stay.
 
-    A row of none gets one event, whose time is for the caller.
+    An empty row gets one event, whose time the caller sets.
     """
     lengths = like.lengths
     row = like.row_of_event()
@@ -72,8 +75,8 @@ def in_place_of(keys: Keys, like: Histories, share: float) -> Frame:
     rank[order] = number
     source = np.where(rank < np.maximum(np.rint(share * lengths), 1)[row], -1, np.arange(like.events))
     starts = offsets(np.maximum(lengths, 1))
-    place = np.repeat(starts[:-1], lengths) + number
-    whole = Frame(
+    position = np.repeat(starts[:-1], lengths) + number
+    scaffold = Frame(
         keys,
         starts,
         np.zeros(len(keys), np.int64),
@@ -83,6 +86,6 @@ def in_place_of(keys: Keys, like: Histories, share: float) -> Frame:
         like,
         timed=True,
     )
-    whole.source[place], whole.times[place] = source, like.times
-    whole.items[place] = np.where(source >= 0, like.items, 0)
-    return whole
+    scaffold.source[position], scaffold.times[position] = source, like.times
+    scaffold.items[position] = np.where(source >= 0, like.items, 0)
+    return scaffold

@@ -1,7 +1,7 @@
-"""How would these rows go on, if only the last few items and the last gap counted?
+"""Markov chain generator of histories.
 
-The baseline that every deep generator must beat: an interpolated back-off chain over items
-(`kernels/markov.py` names the source), and gaps drawn from a law given the last gap and the last item's category.
+The baseline for neural generators: an interpolated back-off chain over items (`kernels/markov.py` names the source),
+and gaps drawn from a distribution given the last gap and the last item's category.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ if TYPE_CHECKING:
     from leaven.kernels.markov_sampling import Shelf
     from leaven.kernels.time_popularity import Fashion
 
-_LOOK = 2_000  # rows that the chance of a repeat is learned from
+_CALIBRATION_ROWS = 2_000  # rows that calibrate repeats
 
 
 @dataclass(frozen=True)
 class Markov:
-    """New rows, or real rows continued, by a Markov chain with back-off and time gaps.
+    """Generates new rows, or extends real rows, with a back-off Markov chain and sampled time gaps.
 
-    order             how many last items count, 1 to 4
-    where, events_range, new_events_range, targets    as `frame.Layout` says
-    temperature       below 1 the likely followers are drawn more often than they were seen, above 1 less
-    top_k, top_p      only the likeliest followers of a context: so many (0: all), or so much of the mass
-    keep              filters that its rows pass by default
+    order             number of last items in the context, 1 to 4
+    where, events_range, new_events_range, targets    see `sequence_scaffold.SequenceGeneratorConfig`
+    temperature       below 1 sharpens the next-item distribution, above 1 flattens it
+    top_k, top_p      sample among the `top_k` most probable items of a context (0: all), or the smallest set of mass
+                      `top_p`
+    keep              default filters of the generated rows
     """
 
     order: int = 2
@@ -54,17 +55,17 @@ class Markov:
 
     def __post_init__(self) -> None:
         own = [
-            ("order", 1 <= self.order <= 4, "1, 2, 3 or 4"),
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("top_k", self.top_k >= 0, "0 (all) or more"),
-            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
+            ("order", self.order, 1 <= self.order <= 4, "1, 2, 3 or 4"),
+            ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
+            ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
+            ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
         ]
         check("markov", self, own)
 
     def fit(self, train: Histories, key: int) -> FittedMarkov:
-        """Count the rows. `key` chooses the rows that the chance of a repeat is learned from.
+        """Counts transitions. `key` draws the rows that calibrate repeats.
 
-        Raises FitError where there is no event to learn from.
+        Raises FitError for rows without events.
         """
         from leaven.arrays.parallel import together
         from leaven.kernels.inter_event_times import clock_of, small_codes
@@ -76,24 +77,24 @@ class Markov:
         backwards = self.where == "before"
         rows = mirrored(train) if backwards else train
 
-        def of_times() -> tuple[Frames, Fashion, Clock, Shelf]:
+        def fit_times() -> tuple[Fashion, Clock]:
             category = train.catalog.category if train.catalog is not None else None
             codes = small_codes(category, train.items, train.n_items)
             clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if backwards else 1)
             fashion = fashion_of(rows.items, rows.times, train.n_items)
-            return Frames.of(train, self), fashion, clock, _shelf_of(train)
+            return fashion, clock
 
-        chain, (frames, fashion, clock, shelf) = together(
-            lambda: counted(rows.items, rows.starts, train.n_items, self.order), of_times
+        chain, (fashion, clock) = together(
+            lambda: counted(rows.items, rows.starts, train.n_items, self.order), fit_times
         )
         chain = trusted(chain, rows.items, rows.times, rows.starts, fashion)
-        shelf = shelf._replace(keep_seen=_keep_seen(chain, fashion, rows, key))
+        shelf = _build_availability(train, _calibrate_repeats(chain, fashion, rows, key))
         drawn = sharpened(chain, self.temperature, self.top_k, self.top_p)
-        return FittedMarkov(self, drawn, fashion, clock, shelf, frames)
+        return FittedMarkov(self, drawn, fashion, clock, shelf, Frames.of(train, self))
 
     @staticmethod
     def load(folder: Path) -> FittedMarkov:
-        """What `FittedMarkov.save` wrote, without the catalogue.
+        """Loads a generator that `FittedMarkov.save` wrote, without the catalog.
 
         Raises DataError where the folder holds no chain, or one of another version.
         """
@@ -104,29 +105,30 @@ class Markov:
 
         if not (folder / "markov.json").exists():
             raise DataError(str(folder), "a saved Markov generator", "no markov.json", "save one there first")
-        told = json.loads((folder / "markov.json").read_text())
-        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told["wish"].items()}
-        with np.load(folder / "markov.npz") as held:
-            parts = {name: held[name] for name in held.files}
-        kinds: list[tuple[str, Any]] = [
-            ("chain", Chain),
-            ("fashion", Fashion),
-            ("clock", Clock),
-            ("shelf", Shelf),
-        ]
+        facts = json.loads((folder / "markov.json").read_text())
+        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
+        with np.load(folder / "markov.npz") as arrays:
+            parts = {name: arrays[name] for name in arrays.files}
+        frames = Frames(first_law=parts["first_law"], **facts["frames"])
         try:
-            made = {n: kind(**_part(parts, n), **told[n]) for n, kind in kinds}
+            return FittedMarkov(
+                Markov(**fields),
+                Chain(**_select_part(parts, facts, "chain")),
+                Fashion(**_select_part(parts, facts, "fashion")),
+                Clock(**_select_part(parts, facts, "clock")),
+                Shelf(**_select_part(parts, facts, "shelf")),
+                frames,
+            )
         except TypeError as error:
-            wanted = "a Markov generator of this version"
-            raise DataError(str(folder), wanted, f"other fields: {error}", "fit it again and save it") from error
-        return FittedMarkov(Markov(**fields), **made, frames=Frames(first_law=parts["first_law"], **told["frames"]))
+            expected = "a Markov generator of this version"
+            raise DataError(str(folder), expected, f"other fields: {error}", "fit it again and save it") from error
 
 
 @dataclass(frozen=True, eq=False)
 class FittedMarkov:
-    """A counted chain, its clock, and what was on sale when."""
+    """A fitted chain, its gap distribution, popularity over time, and item availability."""
 
-    wish: Markov
+    config: Markov
     chain: Chain
     fashion: Fashion
     clock: Clock
@@ -134,65 +136,87 @@ class FittedMarkov:
     frames: Frames
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key. With `like`, and `where` not alone: its rows continued, with their parents and weights.
+        """Returns one row for each key. With `like`, unless `where` is alone: its rows extended, with their parents and
+        weights.
 
-        New items were on sale at their time, and nothing happens after the last training event (in front of a
-        history: before the first). Raises DataError where there are not as many keys as rows.
+        New items are on sale at their time, and no event is later than the last training event (with `before`:
+        earlier than the first). Raises DataError where the number of keys differs from the number of rows.
         """
         from leaven.kernels.markov_sampling import walk
 
-        frame = self.frames.begin(self.wish, keys, like)
-        laws = (self.chain, self.fashion, self.clock, self.shelf)
-        walk(*laws, frame.keys, frame.starts, frame.given, frame.items, frame.times)
-        return self.frames.finish(self.wish, frame)
+        frame = self.frames.begin(self.config, keys, like)
+        walk(
+            self.chain,
+            self.fashion,
+            self.clock,
+            self.shelf,
+            frame.keys,
+            frame.starts,
+            frame.given,
+            frame.items,
+            frame.times,
+        )
+        return self.frames.finish(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's items given the times and the first item.
+        """Returns float64 (rows,): natural log-probability of each row's items given the times and the first item.
 
-        `before` reads backwards: given the last item. Times set the fashion; days of sale, repeats and temperature
-        do not enter. An item never seen has a small probability, never 0.
+        `before` reads backwards: given the last item. Times set the popularity; first days of sale, repeats and
+        temperature are ignored. Unseen items have a small positive probability.
         """
         from leaven.kernels.markov import log_likelihoods
 
         read = mirrored(rows) if self.frames.backwards else rows
-        found: npt.NDArray[np.float64] = log_likelihoods(self.chain, self.fashion, read.items, read.times, read.starts)
-        return found
+        values: npt.NDArray[np.float64] = log_likelihoods(self.chain, self.fashion, read.items, read.times, read.starts)
+        return values
 
     def save(self, folder: Path) -> None:
-        """Write markov.npz and markov.json, each beside and renamed."""
+        """Writes markov.npz and markov.json, each atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"first_law": self.frames.first_law}
-        of_frames = {name: getattr(self.frames, name) for name in ("backwards", "columns", "n_items")}
-        told: dict[str, Any] = {"wish": asdict(self.wish), "frames": of_frames}
-        for name in ("chain", "fashion", "clock", "shelf"):
-            fields = getattr(self, name)._asdict()
+        frames = self.frames
+        facts: dict[str, Any] = {
+            "config": asdict(self.config),
+            "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
+        }
+        fitted: dict[str, Any] = {
+            "chain": self.chain,
+            "fashion": self.fashion,
+            "clock": self.clock,
+            "shelf": self.shelf,
+        }
+        for name, part in fitted.items():
+            fields = part._asdict()
             parts |= {f"{name}.{n}": v for n, v in fields.items() if isinstance(v, np.ndarray)}
-            told[name] = {n: v for n, v in fields.items() if not isinstance(v, np.ndarray)}
+            facts[name] = {n: v for n, v in fields.items() if not isinstance(v, np.ndarray)}
         with (folder / "markov.npz.part").open("wb") as file:
             np.savez(file, **parts)
         (folder / "markov.npz.part").replace(folder / "markov.npz")
-        (folder / "markov.json.part").write_text(json.dumps(told, indent=1))
+        (folder / "markov.json.part").write_text(json.dumps(facts, indent=1))
         (folder / "markov.json.part").replace(folder / "markov.json")
 
 
-def _part(parts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key.partition(".")[2]: value for key, value in parts.items() if key.startswith(f"{name}.")}
+def _select_part(arrays: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns the saved fields of one fitted part."""
+    fields: dict[str, Any] = dict(facts[name])
+    saved = {key.partition(".")[2]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+    return saved | fields
 
 
-def _keep_seen(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> float:
-    """The chance to keep an item that the row already holds, so that repeats are as frequent as in the rows."""
+def _calibrate_repeats(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> float:
+    """Returns the factor on the probability of repeated items that makes repeats as frequent as in real rows."""
     from leaven.kernels.markov import repeat_mass
 
     order = np.argsort(rng.row_keys(rng.key(key, "markov", "repeats"), rows.keys), kind="stable")
-    look = rows.take(np.sort(order[:_LOOK]))
-    real, expected = repeat_mass(chain, fashion, look.items, look.times, look.starts)
+    sample = rows.take(np.sort(order[:_CALIBRATION_ROWS]))
+    real, expected = repeat_mass(chain, fashion, sample.items, sample.times, sample.starts)
     if real >= 0.9 * expected or real >= 1.0:
         return 1.0
     return float(real * (1 - expected) / (expected * (1 - real)))
 
 
-def _shelf_of(train: Histories) -> Shelf:
-    """Items seen in training by first day: what the catalogue states, or the first training event; all of them kept."""
+def _build_availability(train: Histories, keep_seen: float) -> Shelf:
+    """Returns the training items by first day of sale: the catalog's, or the first training event."""
     from leaven.kernels.markov_sampling import Shelf
 
     counts = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1]
@@ -201,4 +225,4 @@ def _shelf_of(train: Histories) -> Shelf:
     known = np.flatnonzero(counts).astype(np.int32) + 1
     oldest = known[np.argsort(born[known], kind="stable")]
     mass = np.cumsum(counts[oldest - 1], dtype=np.float64)
-    return Shelf(born, oldest, born[oldest], mass, keep_seen=1.0)
+    return Shelf(born, oldest, born[oldest], mass, keep_seen=keep_seen)

@@ -1,7 +1,7 @@
-"""Are popular items as frequent in rows that a generator writes as in real ones?
+"""Calibration of a generator's logits, so that item popularity in generated rows matches real rows.
 
-Who reads its own rows drifts: what it took to be likely it finds likelier still. So it writes some rows before it is
-handed over, and where an item, or a share of the catalogue, comes too often or too seldom, logits move.
+Autoregressive generators drift: conditioning on their own output amplifies frequent items. After training, some rows
+are generated, and the logits of items, or strata of the catalog, that are too frequent or too rare are shifted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Floats = npt.NDArray[np.float64]
 
 _STRATA = 16
 _ROUNDS = 3
-_EVENTS = 40_000  # of a round, about
-_LIGHT = 20.0  # events by which counts count as larger: few of them move little
+_EVENTS = 40_000  # of a round, approximately
+_SMOOTHING = 20.0  # events added to each count, so that small counts shift little
 
 
 class Wish(Protocol):
-    """What is asked for."""
+    """Config fields that calibration reads."""
 
     @property
     def where(self) -> str: ...
@@ -34,51 +34,53 @@ class Wish(Protocol):
 
 
 class Writes(Protocol):
-    """A fitted generator that draws by logits."""
+    """A fitted generator that samples from logits."""
 
     @property
-    def wish(self) -> Wish: ...
+    def config(self) -> Wish: ...
 
     def lifted(self, lift: Floats) -> Self:
-        """The same, its logits moved by so much: float64 (items,)."""
+        """Returns the generator with item logits shifted by float64 (items,)."""
         ...
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key."""
+        """Returns one row for each key."""
         ...
 
 
-W = TypeVar("W", bound=Writes)
+GeneratorT = TypeVar("GeneratorT", bound=Writes)
 
 
-def as_popular(fitted: W, train: Histories, key: int, tell: Tell = quiet, rounds: int = _ROUNDS) -> W:
-    """The same generator, frequent items as frequent as in `train`, and so are rare ones together.
+def as_popular(fitted: GeneratorT, train: Histories, key: int, tell: Tell = quiet, rounds: int = _ROUNDS) -> GeneratorT:
+    """Returns the generator with logits shifted so that frequent items, and strata of rare ones, are as frequent as in
+    `train`.
 
-    Rare ones move with their stratum: a sixteenth of all events, by how popular their items are. Likelihoods stay what
-    the net says; and so does all, where the wish does not ask for this. rounds: how often it writes rows, and logits
-    move.
+    A stratum holds a sixteenth of all events, by item popularity; rare items share the shift of their stratum.
+    Log-likelihoods are unchanged. Without `match_popularity` the generator is returned as is. rounds: number of
+    times that rows are generated and logits shifted.
     """
-    if not fitted.wish.match_popularity:
+    if not fitted.config.match_popularity:
         return fitted
-    counts = _counts(train)
+    counts = _count_items(train)
     stratum = strata(counts)
     for turn in range(rounds):
         tell(turn, rounds, "matching popularity")
-        made = _made(fitted, train, rng.key(key, "popularity", turn))
-        fitted = fitted.lifted(lifts(counts * (made.sum() / max(counts.sum(), 1.0)), made, stratum))
+        generated = _count_generated(fitted, train, rng.key(key, "popularity", turn))
+        fitted = fitted.lifted(lifts(counts * (generated.sum() / max(counts.sum(), 1.0)), generated, stratum))
     tell(rounds, rounds, "matching popularity")
     return fitted
 
 
-def lifts(expected: Floats, made: Floats, stratum: npt.NDArray[np.int64]) -> Floats:
-    """float64 (items,): by how much logits move where items came `made` times instead of `expected`."""
-    sums = (np.bincount(stratum, weights=one, minlength=_STRATA) + _LIGHT for one in (expected, made))
-    of_stratum = np.divide(*sums)[stratum]
-    return np.asarray(np.log((expected + _LIGHT) / (made + _LIGHT / of_stratum)))
+def lifts(expected: Floats, generated: Floats, stratum: npt.NDArray[np.int64]) -> Floats:
+    """Returns float64 (items,): the logit shift of items generated `generated` times instead of `expected`."""
+    expected_sums = np.bincount(stratum, weights=expected, minlength=_STRATA) + _SMOOTHING
+    sums = np.bincount(stratum, weights=generated, minlength=_STRATA) + _SMOOTHING
+    ratio = np.divide(expected_sums, sums)[stratum]
+    return np.asarray(np.log((expected + _SMOOTHING) / (generated + _SMOOTHING / ratio)))
 
 
 def strata(counts: Floats) -> npt.NDArray[np.int64]:
-    """int64 (items,): the stratum of each item, the most popular ones in 0; each has about as many events."""
+    """Returns int64 (items,): the stratum of each item, 0 for the most popular; strata have about equal events."""
     order = np.argsort(-counts, kind="stable")
     middle = np.cumsum(counts[order]) - counts[order] / 2
     stratum = np.empty(len(counts), np.int64)
@@ -86,15 +88,15 @@ def strata(counts: Floats) -> npt.NDArray[np.int64]:
     return stratum
 
 
-def _made(fitted: Writes, train: Histories, key: int) -> Floats:
-    """float64 (items,): how often it writes each item, in rows of its own or behind, before, between real ones."""
+def _count_generated(fitted: Writes, train: Histories, key: int) -> Floats:
+    """Returns float64 (items,): counts of generated items, in new rows or in extensions of real ones."""
     rows = int(np.clip(_EVENTS / max(train.events / max(len(train), 1), 1), 100, 10_000))
-    if fitted.wish.where == "alone":
-        return _counts(fitted.sample(rng.row_keys(key, np.arange(1, rows + 1, dtype=np.uint64)), None))
+    if fitted.config.where == "alone":
+        return _count_items(fitted.sample(rng.row_keys(key, np.arange(1, rows + 1, dtype=np.uint64)), None))
     like = train.take(np.sort(np.argsort(rng.row_keys(key, train.keys), kind="stable")[:rows]))
-    made = fitted.sample(rng.row_keys(key, like.keys), like)
-    return np.maximum(_counts(made) - _counts(like), 0.0)
+    generated = fitted.sample(rng.row_keys(key, like.keys), like)
+    return np.maximum(_count_items(generated) - _count_items(like), 0.0)
 
 
-def _counts(rows: Histories) -> Floats:
+def _count_items(rows: Histories) -> Floats:
     return np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What is known of a made row before its events are drawn: when it begins, how long it is, what it continues?"""
+"""Scaffolds of synthetic rows: start time, length and known events, before new events are drawn."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Anywhere = Literal["alone", "after", "before", "between", "instead"]
 Targets = Literal["fitting", "new", "given", "all"]
 
 MADE = 1
-"""The origin of a generated row until the plan records its step."""
+"""Origin of a synthetic row until the plan records its step."""
 
 
 class Layout(Protocol):
-    """The fields that every generator of histories has, and what they mean.
+    """The fields that every generator of histories has.
 
-    where             alone: a new user; after: behind a real history; before: in front of one; where a generator
-                      reads both ways also between: among its events; instead: in place of some of them
-    events_range      shortest and longest row of a new user (its length is drawn from the real ones)
-    new_events_range  how many events are added to a real history
-    targets           which events of a continued row are training targets: `new`, `given`, or `all` but the
-                      first; `fitting` takes the new ones behind a history, and those that were targets already
-                      in front of one (a made item is then seen, never learned); between and instead: `given`, from
-                      the first one that was a target on. Rows of new users: all
+    where             alone: a new user; after: append to a real history; before: prepend to one; bidirectional
+                      generators also take between: insert between its events; instead: replace some of them
+    events_range      shortest and longest row of a new user (lengths are drawn from the real ones)
+    new_events_range  number of events added to a real history
+    targets           which events of a continued row are training targets: `new`, `given` (the real targets), or `all`
+                      but the first; `fitting` takes `new` after a history, and `given` before one (generated items are
+                      then inputs, never targets); between and instead: `given`, from the first real target on.
+                      Rows of new users: all
     """
 
     @property
@@ -49,31 +49,42 @@ class Layout(Protocol):
     def targets(self) -> Targets: ...
 
 
-Check = tuple[str, bool, str]
+Check = tuple[str, object, bool, str]
+"""(field, value, whether it is valid, what is expected)"""
 
 
-def check(kind: str, wish: Layout, others: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
-    """Raises SpecError for the first field that is wrong; others: (field, whether it is fine, what was wanted)."""
+def check(kind: str, config: Layout, others: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
+    """Raises SpecError for the first invalid field, first of `others`, then of those that all generators share."""
+    added, targets = config.new_events_range, config.targets
     shared: list[Check] = [
-        ("where", wish.where in where, f"one of {', '.join(where)}"),
-        ("events_range", 1 <= wish.events_range[0] <= wish.events_range[1], "two ascending lengths from 1"),
-        ("new_events_range", 0 <= wish.new_events_range[0] <= wish.new_events_range[1], "two ascending counts from 0"),
-        ("targets", wish.targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
-        ("targets", wish.targets != "new" or wish.where in ("alone", "after"), f"given or all with {wish.where}"),
+        ("where", config.where, config.where in where, f"one of {', '.join(where)}"),
+        ("events_range", config.events_range, _is_ascending(config.events_range, 1), "two ascending lengths from 1"),
+        ("new_events_range", added, _is_ascending(added, 0), "two ascending counts from 0"),
+        ("targets", targets, targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
+        (
+            "targets",
+            targets,
+            targets != "new" or config.where in ("alone", "after"),
+            f"given or all with {config.where}",
+        ),
     ]
-    for name, fine, wanted in [*others, *shared]:
-        if not fine:
-            raise SpecError(f"{kind}.{name}", wanted, repr(getattr(wish, name)), "")
+    for name, value, is_valid, expected in [*others, *shared]:
+        if not is_valid:
+            raise SpecError(f"{kind}.{name}", expected, repr(value), "")
+
+
+def _is_ascending(bounds: tuple[int, int], minimum: int) -> bool:
+    return minimum <= bounds[0] <= bounds[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Rows with room for their new events, in the direction in which they are written.
+    """Rows with room for new events, in generation order.
 
-    starts int64 (rows + 1,); given int64 (rows,): how many first events are known; items int32 (events,) and times
-    int64 (events,) hold those, and of a row without any the time of its first event. timed: whether all times are set.
-    like: the rows that these continue; source int64 (events,): which of their events, in the direction of writing, each
-    one is, -1 for the new ones.
+    starts int64 (rows + 1,); given int64 (rows,): number of known leading events; items int32 (events,) and times
+    int64 (events,) hold the known events, and the first time of a row without any. timed: whether all times are set.
+    like: the real rows that these extend; source int64 (events,): index of each event among theirs, in generation
+    order, -1 for new ones.
     """
 
     keys: Keys
@@ -86,22 +97,23 @@ class Frame:
     timed: bool = False
 
     def cut(self, ends: Ints) -> Frame:
-        """The same rows, ended before these places (int64 (rows,), of mine)."""
+        """Returns the rows truncated before these event positions (int64 (rows,))."""
         if (ends == self.starts[1:]).all():
             return self
-        kept = np.arange(len(self.items)) < np.repeat(ends, np.diff(self.starts))
-        events = {name: getattr(self, name)[kept] for name in ("items", "times", "source")}
-        return replace(self, starts=offsets(ends - self.starts[:-1]), **events)
+        is_kept = np.arange(len(self.items)) < np.repeat(ends, np.diff(self.starts))
+        starts = offsets(ends - self.starts[:-1])
+        items, times, source = self.items[is_kept], self.times[is_kept], self.source[is_kept]
+        return replace(self, starts=starts, items=items, times=times, source=source)
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """What training rows say about frames, and how a filled one becomes rows.
+    """Builds scaffolds from the distribution of training rows, and histories from filled scaffolds.
 
-    backwards  rows are written from their last event to their first, with negated times
-    first_law  int64 (rows, 2): time of the first written event, and length, of each real row, ascending in time
-    inside_law float64 (257,): quantiles of where an event lies between its neighbours, 0 at the first, 1 at the last
-    columns    other columns of an event: name -> dtype
+    backwards  whether rows are generated from last event to first, with negated times
+    first_law  int64 (rows, 2): time of the first generated event, and length, of each real row, ascending in time
+    inside_law float64 (257,): quantiles of an event's time between its neighbors, 0 at the first, 1 at the last
+    columns    other event columns: name -> dtype
     """
 
     backwards: bool
@@ -112,105 +124,99 @@ class Frames:
     inside_law: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def of(cls, train: Histories, wish: Layout) -> Frames:
-        """Learned from the training rows."""
-        backwards = wish.where == "before"
+    def of(cls, train: Histories, config: Layout) -> Frames:
+        """Returns the distribution of start times and lengths of the training rows."""
+        backwards = config.where == "before"
         rows = mirrored(train) if backwards else train
         full = rows.lengths > 0
         law = np.stack([rows.times[rows.starts[:-1][full]], rows.lengths[full]], axis=1)
         columns = {name: column.dtype.str for name, column in train.extra.items()}
         return cls(backwards, law[np.lexsort((law[:, 1], law[:, 0]))], columns, train.n_items, train.catalog)
 
-    def begin(self, wish: Layout, keys: Keys, like: Histories | None) -> Frame:
-        """A frame a key: of new users, or (`like`, and `where` not alone) of these rows continued.
+    def begin(self, config: Layout, keys: Keys, like: Histories | None) -> Frame:
+        """Returns one scaffold row for each key: new users, or extended rows of `like` unless `where` is alone.
 
-        Raises DataError where there are not as many keys as rows.
+        Raises DataError where the number of keys differs from the number of rows.
         """
         keys = np.asarray(keys, np.uint64)
-        if like is None or wish.where == "alone":
-            return self._alone(wish, keys)
+        if like is None or config.where == "alone":
+            return self._build_new_users(config, keys)
         if len(like) != len(keys):
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
-        return self._continued(wish, keys, like)
+        return self._extend_rows(config, keys, like)
 
-    def _alone(self, wish: Layout, keys: Keys) -> Frame:
-        place = rng.uniform(rng.mix(keys), 0) * len(self.first_law)  # draws apart from those of the events
-        at = place.astype(np.int64)
-        first, following = self.first_law[at, 0], self.first_law[np.minimum(at + 1, len(self.first_law) - 1), 0]
-        begun = first + ((place - at) * (following - first)).astype(np.int64)
-        lengths = np.clip(self.first_law[at, 1], *wish.events_range)
-        return _frame(keys, lengths, np.zeros(len(keys), np.int64), begun)
+    def _build_new_users(self, config: Layout, keys: Keys) -> Frame:
+        position = rng.uniform(rng.mix(keys), 0) * len(self.first_law)  # independent of the draws of events
+        at = position.astype(np.int64)
+        first, next_start = self.first_law[at, 0], self.first_law[np.minimum(at + 1, len(self.first_law) - 1), 0]
+        start_times = first + ((position - at) * (next_start - first)).astype(np.int64)
+        lengths = np.clip(self.first_law[at, 1], config.events_range[0], config.events_range[1])
+        return _build_scaffold(keys, lengths, np.zeros(len(keys), np.int64), start_times)
 
-    def _continued(self, wish: Layout, keys: Keys, like: Histories) -> Frame:
-        low, high = wish.new_events_range
+    def _extend_rows(self, config: Layout, keys: Keys, like: Histories) -> Frame:
+        low, high = config.new_events_range
         added = low + (rng.uniform(rng.mix(keys), 0) * (high - low + 1)).astype(np.int64)
         added = np.where(like.lengths == 0, np.maximum(added, 1), added)
         known = mirrored(like) if self.backwards else like
-        begun = np.full(len(keys), self.first_law[len(self.first_law) // 2, 0], np.int64)
-        frame = _frame(keys, known.lengths + added, known.lengths, begun)
-        places = _places(frame.starts[:-1], known.lengths)
-        frame.items[places], frame.times[places] = known.items, known.times
-        frame.source[places] = np.arange(known.events)
+        start_times = np.full(len(keys), self.first_law[len(self.first_law) // 2, 0], np.int64)
+        frame = _build_scaffold(keys, known.lengths + added, known.lengths, start_times)
+        ends = np.cumsum(known.lengths)
+        index = np.arange(known.events) + np.repeat(frame.starts[:-1] - (ends - known.lengths), known.lengths)
+        frame.items[index], frame.times[index] = known.items, known.times
+        frame.source[index] = np.arange(known.events)
         return replace(frame, like=like)
 
-    def finish(self, wish: Layout, frame: Frame) -> Histories:
-        """The rows of a frame whose events are all written."""
-        rows = self._new(frame) if frame.like is None else self._longer(wish, frame, frame.like)
+    def finish(self, config: Layout, frame: Frame) -> Histories:
+        """Returns the histories of a scaffold whose events are all filled in."""
+        rows = self._to_new_rows(frame) if frame.like is None else self._to_extended_rows(config, frame, frame.like)
         return replace(rows, keys=frame.keys, origin=np.full(len(rows), MADE, np.int16))
 
-    def _new(self, frame: Frame) -> Histories:
+    def _to_new_rows(self, frame: Frame) -> Histories:
         extra = {name: np.zeros(len(frame.items), np.dtype(kind)) for name, kind in self.columns.items()}
         rows = Histories.real(frame.items, frame.times, frame.starts, frame.keys, self.n_items)
         rows = replace(rows, parents=np.full(len(rows), FROM_NOISE, np.uint64), extra=extra, catalog=self.catalog)
         return mirrored(rows) if self.backwards else rows
 
-    def _longer(self, wish: Layout, frame: Frame, like: Histories) -> Histories:
+    def _to_extended_rows(self, config: Layout, frame: Frame, like: Histories) -> Histories:
         known = mirrored(like) if self.backwards else like
         rows = known.rebuilt(frame.starts, frame.items, frame.times, frame.source)
         rows = mirrored(rows) if self.backwards else rows
-        return replace(rows, targets=_targets(wish, like, frame))
+        return replace(rows, targets=_count_targets(config, like, frame))
 
 
 def mirrored(rows: Histories) -> Histories:
-    """Each row read backwards, its times negated, so that they ascend again."""
+    """Returns each row in reverse order, with negated times, which then ascend."""
     starts = rows.starts - rows.starts[0]
     source = np.repeat(starts[:-1] + starts[1:] - 1, rows.lengths) - np.arange(rows.events)
     extra = {name: column[source] for name, column in rows.extra.items()}
     return replace(rows, starts=starts, items=rows.items[source], times=-rows.times[source], extra=extra)
 
 
-def _frame(keys: Keys, lengths: Ints, given: Ints, begun: Ints) -> Frame:
+def _build_scaffold(keys: Keys, lengths: Ints, given: Ints, start_times: Ints) -> Frame:
     starts = offsets(lengths)
     times = np.zeros(starts[-1], np.int64)
-    times[starts[:-1][lengths > 0]] = begun[lengths > 0]
+    times[starts[:-1][lengths > 0]] = start_times[lengths > 0]
     source = np.full(starts[-1], -1, np.int64)
     return Frame(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times, source)
 
 
-def _targets(wish: Layout, like: Histories, frame: Frame) -> npt.NDArray[np.int32]:
-    """int32 (rows,): how many of the last events of each continued row are targets."""
+def _count_targets(config: Layout, like: Histories, frame: Frame) -> npt.NDArray[np.int32]:
+    """Returns int32 (rows,): the number of trailing target events of each extended row."""
     added = np.maximum(np.diff(frame.starts) - like.lengths, 0)
     every = np.maximum(np.diff(frame.starts) - 1, 0)
-    chosen = wish.targets if wish.targets != "fitting" else "new" if wish.where == "after" else "given"
-    if wish.where == "between":
-        given = _from_first_target(like, frame)
-    else:  # behind a history the last ones, so the new ones are among them
-        given = like.targets.astype(np.int64) + (added if wish.where == "after" else 0)
-    wanted: Ints = {"all": every, "new": added, "given": given}[chosen]
-    targets: npt.NDArray[np.int32] = np.minimum(wanted, every).astype(np.int32)
+    rule = config.targets if config.targets != "fitting" else "new" if config.where == "after" else "given"
+    if config.where == "between":
+        given = _count_from_first_target(like, frame)
+    else:  # after a history, new events precede its end and count as targets
+        given = like.targets.astype(np.int64) + (added if config.where == "after" else 0)
+    counts: Ints = {"all": every, "new": added, "given": given}[rule]
+    targets: npt.NDArray[np.int32] = np.minimum(counts, every).astype(np.int32)
     return targets
 
 
-def _from_first_target(like: Histories, frame: Frame) -> Ints:
-    """int64 (rows,): events from each row's first target on, the new ones among them."""
+def _count_from_first_target(like: Histories, frame: Frame) -> Ints:
+    """Returns int64 (rows,): the number of events from each row's first real target on, new ones included."""
     ends = like.starts[1:] - like.starts[0]
-    place = np.append(np.flatnonzero(frame.source >= 0), 0)[ends - like.targets]  # of each row's first target
-    found: Ints = np.where(like.targets > 0, frame.starts[1:] - place, 0)
-    return found
-
-
-def _places(first: Ints, lengths: Ints) -> Ints:
-    """int64 (sum of lengths,): first[0], first[0] + 1, … for each row."""
-    offsets = np.cumsum(lengths) - lengths
-    places: Ints = np.arange(lengths.sum()) + np.repeat(first - offsets, lengths)
-    return places
+    first_target = np.append(np.flatnonzero(frame.source >= 0), 0)[ends - like.targets]
+    n_targets: Ints = np.where(like.targets > 0, frame.starts[1:] - first_target, 0)
+    return n_targets

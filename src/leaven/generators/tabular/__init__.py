@@ -1,1 +1,1 @@
-"""Which labelled rows could also have been?"""
+"""Generators of labeled feature rows."""

@@ -1,4 +1,4 @@
-"""How does a row with numbers and names become a row of few codes, and back?"""
+"""Binning of numeric and categorical columns, and its inverse."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PARTS = ("cuts", "bin_of", "values", "starts", "seen")
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column in bins. cuts float64: between bins of a number; bin_of int64 (levels + 1,): of each category code.
+    """A binned column. cuts float64: edges between numeric bins; bin_of int64 (levels + 1,): bin of each category code.
 
-    values: the training cells, bin by bin; starts int64 (bins + 1,): where each bin's begin. Bin 0 is for missing.
-    seen bool (bins,): which bins some training row is in; no other is ever drawn.
+    values: the training cells, sorted by bin; starts int64 (bins + 1,): start of each bin in them. Bin 0 is for missing
+    cells. seen bool (bins,): bins of at least one training row; others are never drawn.
     """
 
     cuts: npt.NDArray[np.float64] | None
@@ -36,27 +36,27 @@ class Column:
         return len(self.starts) - 1
 
     def binned(self, cells: npt.NDArray[Any]) -> Ints:
-        """int64 (rows,): the bin of each cell."""
+        """Returns int64 (rows,): the bin of each cell."""
         if self.bin_of is not None:
             return np.asarray(self.bin_of[cells], np.int64)
         assert self.cuts is not None
-        found = 1 + np.searchsorted(self.cuts, np.nan_to_num(cells), side="right")
-        return np.where(np.isnan(cells), MISSING, found)
+        bins = 1 + np.searchsorted(self.cuts, np.nan_to_num(cells), side="right")
+        return np.where(np.isnan(cells), MISSING, bins)
 
-    def drawn(self, bins: Ints, chance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """float64 (rows,): a training cell of each bin; NaN (a code of 0) for the missing one."""
+    def drawn(self, bins: Ints, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Returns float64 (rows,): a training cell of each bin, by uniform draws u; missing: NaN or code 0."""
         low, size = self.starts[bins], np.diff(self.starts)[bins]
-        place = low + np.minimum((chance * size).astype(np.int64), np.maximum(size - 1, 0))
+        index = low + np.minimum((u * size).astype(np.int64), np.maximum(size - 1, 0))
         missing = 0.0 if self.bin_of is not None else np.nan
         empty = (bins == MISSING) | (size == 0)
         cells = (
-            self.values[np.minimum(place, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
+            self.values[np.minimum(index, max(len(self.values) - 1, 0))] if len(self.values) else np.zeros(len(bins))
         )
         return np.where(empty, missing, cells)
 
 
 def number_column(cells: npt.NDArray[np.float64], bins: int) -> Column:
-    """Bins of about equal size; a value that is frequent has one of its own."""
+    """Returns bins of about equal size; frequent values have separate bins."""
     known = np.sort(cells[~np.isnan(cells)])
     if not len(known):
         return Column(np.zeros(0), None, known, np.array([0, 0, 0]), np.array([True, False]))
@@ -68,11 +68,11 @@ def number_column(cells: npt.NDArray[np.float64], bins: int) -> Column:
         cuts = cuts[cuts > known[0]]
     edges = np.searchsorted(known, cuts, side="left")
     starts = np.concatenate([[0, 0], edges, [len(known)]]).astype(np.int64)
-    return Column(cuts, None, known, starts, _seen(starts, len(known) < len(cells)))
+    return Column(cuts, None, known, starts, _find_nonempty_bins(starts, len(known) < len(cells)))
 
 
 def category_column(codes: npt.NDArray[np.int32], levels: int, bins: int) -> Column:
-    """The most frequent names have bins of their own, the rest share the last one; code 0 is missing."""
+    """Returns separate bins for the most frequent categories, and one for the rest; code 0 is missing."""
     counts = np.bincount(codes, minlength=levels + 1)
     counts[0] = 0
     order = np.argsort(-counts, kind="stable")
@@ -82,13 +82,15 @@ def category_column(codes: npt.NDArray[np.int32], levels: int, bins: int) -> Col
     bin_of[own] = np.arange(1, len(own) + 1)
     bin_of[0] = MISSING
     held = codes[codes > 0]
-    place = np.argsort(bin_of[held] * (levels + 1) + held, kind="stable")
+    by_bin = np.argsort(bin_of[held] * (levels + 1) + held, kind="stable")
     sizes = np.bincount(bin_of[held], minlength=max(int(bin_of.max()) + 1, 2))
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return Column(None, bin_of, held[place].astype(np.float64), starts, _seen(starts, len(held) < len(codes)))
+    return Column(
+        None, bin_of, held[by_bin].astype(np.float64), starts, _find_nonempty_bins(starts, len(held) < len(codes))
+    )
 
 
-def _seen(starts: Ints, some_missing: bool) -> npt.NDArray[np.bool_]:
+def _find_nonempty_bins(starts: Ints, some_missing: bool) -> npt.NDArray[np.bool_]:
     seen = np.diff(starts) > 0
     seen[MISSING] = some_missing
     return seen
@@ -96,44 +98,46 @@ def _seen(starts: Ints, some_missing: bool) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class Binning:
-    """label first, then the number columns, then the categories."""
+    """Binned columns: the label first, then numeric, then category columns."""
 
     columns: tuple[Column, ...]
 
     @classmethod
     def fit(cls, train: Samples, bins: int) -> Binning:
-        """Learned from these rows; the label is a column of 0 and 1."""
+        """Returns the bins of these rows; the label is a column of 0 and 1."""
         hard = (train.label > 0.5).astype(np.float64)
         columns = [number_column(hard, bins)]
         columns += [number_column(column, bins) for column in train.numbers.T]
         columns += [
-            category_column(train.codes[:, place], len(train.levels[name]), bins)
-            for place, name in enumerate(train.categorical)
+            category_column(train.codes[:, index], len(train.levels[name]), bins)
+            for index, name in enumerate(train.categorical)
         ]
         return cls(tuple(columns))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Bins of each column."""
+        """Number of bins of each column."""
         return tuple(column.bins for column in self.columns)
 
     def binned(self, rows: Samples) -> Ints:
-        """int64 (rows, columns)."""
+        """Returns int64 (rows, columns): the bin of each cell."""
         cells = [(rows.label > 0.5).astype(np.float64), *rows.numbers.T, *rows.codes.T]
-        found = [column.binned(cell) for column, cell in zip(self.columns, cells, strict=True)]
-        return np.column_stack(found)
+        binned = [column.binned(cell) for column, cell in zip(self.columns, cells, strict=True)]
+        return np.column_stack(binned)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All of it, to be stored."""
-        held: dict[str, npt.NDArray[Any]] = {}
-        for place, column in enumerate(self.columns):
+        """Returns all arrays for saving."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for index, column in enumerate(self.columns):
             given = {name: getattr(column, name) for name in _PARTS}
-            held |= {f"{place}.{name}": array for name, array in given.items() if array is not None}
-        return held
+            arrays |= {f"{index}.{name}": array for name, array in given.items() if array is not None}
+        return arrays
 
     @classmethod
-    def of(cls, held: Mapping[str, npt.NDArray[Any]]) -> Binning:
-        """What `arrays` gave."""
-        count = 1 + max(int(name.split(".")[0]) for name in held if name[0].isdigit())
-        parts: list[dict[str, Any]] = [{name: held.get(f"{place}.{name}") for name in _PARTS} for place in range(count)]
-        return cls(tuple(Column(**one) for one in parts))
+    def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Binning:
+        """Returns the binning that `to_arrays` saved."""
+        count = 1 + max(int(name.split(".")[0]) for name in arrays if name[0].isdigit())
+        parts: list[dict[str, Any]] = [
+            {name: arrays.get(f"{index}.{name}") for name in _PARTS} for index in range(count)
+        ]
+        return cls(tuple(Column(**part) for part in parts))

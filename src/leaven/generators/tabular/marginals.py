@@ -1,4 +1,4 @@
-"""How far does each column by itself get?"""
+"""Baseline generator that draws each column independently."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.generators.tabular.row_schema import Keys, Layout, read, write
+from leaven.generators.tabular.row_schema import Layout, read, write
+from leaven.protocols import Keys
 
 
 @dataclass(frozen=True)
 class Marginals:
-    """The wish for rows whose columns are drawn one by one from the training rows, given the label.
+    """Generates rows whose columns are drawn independently from the training rows, given the label.
 
-    given_label  False: the label too is drawn by itself, and the rows say nothing about it
+    given_label  False: the label is independent too
 
-    The baseline that every generator of tables must beat: columns are right, nothing between them is.
+    The baseline for tabular generators: right marginals, no dependence between columns.
     """
 
     given_label: bool = True
 
     def fit(self, train: Samples, key: int) -> MarginalTable:
-        """Keeps each column of each class; FitError for no rows."""
-        layout = Layout.of(train, "marginals")
+        """Stores the columns of each class. Raises FitError for no rows."""
+        schema = Layout.of(train, "marginals")
         by_key = train.take(np.argsort(train.keys, kind="stable"))
         order = np.argsort(by_key.label > 0.5, kind="stable")
         classed = by_key.take(order)
         negatives = int((classed.label <= 0.5).sum())
-        return MarginalTable(self, layout, classed.numbers, classed.codes, classed.label, negatives)
+        return MarginalTable(self, schema, classed.numbers, classed.codes, classed.label, negatives)
 
     @classmethod
     def load(cls, folder: Path) -> MarginalTable:
-        """What `save` wrote; DataError where it is not there."""
-        held, said = read(folder, "marginals")
-        layout = Layout.from_said(said["layout"])
+        """Loads what `save` wrote. Raises DataError where it is missing."""
+        arrays, facts = read(folder, "marginals")
+        schema = Layout.from_said(facts["schema"])
         return MarginalTable(
-            cls(**said["wish"]), layout, held["numbers"], held["codes"], held["label"], said["negatives"]
+            cls(**facts["config"]), schema, arrays["numbers"], arrays["codes"], arrays["label"], facts["negatives"]
         )
 
 
@@ -48,7 +49,7 @@ class Marginals:
 class MarginalTable:
     """The training columns, negatives first."""
 
-    wish: Marginals
+    config: Marginals
     layout: Layout
     numbers: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int32]
@@ -56,28 +57,28 @@ class MarginalTable:
     negatives: int
 
     def sample(self, keys: Keys) -> Samples:
-        """One row a key: its label, then each column from a training row of that label."""
+        """Returns one row for each key: its label, then each column from a random training row of that label."""
         rows = len(self.label)
-        label = self.label[_place(keys, 0, 0, rows)]
+        label = self.label[_draw_index(keys, 0, 0, rows)]
         positive = label > 0.5
-        low = np.where(positive & self.wish.given_label, self.negatives, 0)
-        high = np.where(~positive & self.wish.given_label, self.negatives, rows)
+        low = np.where(positive & self.config.given_label, self.negatives, 0)
+        high = np.where(~positive & self.config.given_label, self.negatives, rows)
         numbers = np.empty((len(keys), self.numbers.shape[1]))
         codes = np.empty((len(keys), self.codes.shape[1]), np.int32)
         for column in range(self.numbers.shape[1]):
-            numbers[:, column] = self.numbers[_place(keys, column + 1, low, high), column]
+            numbers[:, column] = self.numbers[_draw_index(keys, column + 1, low, high), column]
         for column in range(self.codes.shape[1]):
-            codes[:, column] = self.codes[_place(keys, 1 + self.numbers.shape[1] + column, low, high), column]
+            codes[:, column] = self.codes[_draw_index(keys, 1 + self.numbers.shape[1] + column, low, high), column]
         return self.layout.made(numbers, codes, label, keys)
 
     def save(self, folder: Path) -> None:
-        """The columns as arrays, the rest as JSON."""
+        """Writes the columns as arrays, and the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
-        said = {"wish": asdict(self.wish), "layout": self.layout.said(), "negatives": self.negatives}
-        write(folder, "marginals", arrays, said)
+        facts = {"config": asdict(self.config), "schema": self.layout.said(), "negatives": self.negatives}
+        write(folder, "marginals", arrays, facts)
 
 
-def _place(keys: Keys, draw: int, low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """int64 (rows,): a place in low..high - 1 for each key."""
+def _draw_index(keys: Keys, draw: int, low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Returns int64 (rows,): a random index in low..high - 1 for each key."""
     low, high = np.asarray(low), np.asarray(high)
     return np.asarray(np.minimum(low + (rng.uniform(keys, draw) * (high - low)).astype(np.int64), high - 1), np.int64)

@@ -1,4 +1,4 @@
-"""What do made rows look like: which columns, which names?"""
+"""Schema of synthetic feature rows, chunked evaluation, and saving of fitted generators."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError
+from leaven.protocols import Keys
 
-Keys = npt.NDArray[np.uint64]
-_CHUNK = 512  # rows of one forward pass, always: the same bytes at any batch size
+_CHUNK = 512  # rows of every forward pass, for identical bytes at any batch size
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Layout:
 
     @classmethod
     def of(cls, train: Samples, kind: str) -> Layout:
-        """FitError for no rows."""
+        """Returns the schema of training rows. Raises FitError for no rows."""
         if not len(train):
-            raise FitError(f"{kind}.fit", "rows to learn from", "none", "")
+            raise FitError(f"{kind}.fit", "training rows", "none", "")
         return cls(train.numeric, train.categorical, dict(train.levels))
 
     def made(
@@ -40,8 +40,8 @@ class Layout:
         label: npt.NDArray[np.float32],
         keys: Keys,
     ) -> Samples:
-        """Rows that no real row stands behind: nobody's, at no time, parents 0, of step 1 until the plan names it."""
-        rows = len(keys)
+        """Returns synthetic rows without user, time or parent; their origin is step 1 until the plan sets it."""
+        n_rows = len(keys)
         return Samples(
             numeric=self.numeric,
             categorical=self.categorical,
@@ -49,52 +49,52 @@ class Layout:
             codes=codes,
             levels=self.levels,
             label=label.astype(np.float32),
-            weight=np.ones(rows, np.float32),
+            weight=np.ones(n_rows, np.float32),
             keys=keys,
-            parents=np.zeros(rows, np.uint64),
-            origin=np.ones(rows, np.int16),
-            users=np.zeros(rows, np.uint64),
-            times=np.zeros(rows, np.int64),
+            parents=np.zeros(n_rows, np.uint64),
+            origin=np.ones(n_rows, np.int16),
+            users=np.zeros(n_rows, np.uint64),
+            times=np.zeros(n_rows, np.int64),
         )
 
     def said(self) -> dict[str, Any]:
-        """JSON-able; `from_said` reads it back."""
+        """Returns a JSON value; `from_json` is the inverse."""
         return {"numeric": self.numeric, "categorical": self.categorical, "levels": dict(self.levels)}
 
     @classmethod
-    def from_said(cls, said: Mapping[str, Any]) -> Layout:
-        """What `said` says."""
-        levels = {name: tuple(names) for name, names in said["levels"].items()}
-        return cls(tuple(said["numeric"]), tuple(said["categorical"]), levels)
+    def from_said(cls, value: Mapping[str, Any]) -> Layout:
+        """Returns the schema of a `to_json` value."""
+        levels = {name: tuple(names) for name, names in value["levels"].items()}
+        return cls(tuple(value["numeric"]), tuple(value["categorical"]), levels)
 
 
-def in_chunks(work: Callable[..., Any], keys: Keys, *arrays: npt.NDArray[Any]) -> Any:
-    """`work` on chunks of one size, the last filled up with copies of its first row."""
+def in_chunks(function: Callable[..., Any], keys: Keys, *arrays: npt.NDArray[Any]) -> Any:
+    """Returns the function's results on chunks of fixed size; the last chunk is padded with copies of its first row."""
     parts = []
     for low in range(0, len(keys), _CHUNK):
-        place = np.minimum(np.arange(low, low + _CHUNK), len(keys) - 1)
-        place[len(keys) - low :] = low
-        parts.append(work(keys[place], *(array[place] for array in arrays))[: len(keys) - low])
+        index = np.minimum(np.arange(low, low + _CHUNK), len(keys) - 1)
+        index[len(keys) - low :] = low
+        parts.append(function(keys[index], *(array[index] for array in arrays))[: len(keys) - low])
     return np.concatenate(parts) if parts else np.zeros((0, *arrays[0].shape[1:]), np.int64)
 
 
-def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], said: Mapping[str, Any]) -> None:
-    """`name.npz` and `name.json`, each written beside and renamed."""
+def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    """Writes `name.npz` and `name.json`, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.npz.part"
     with part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
     part.replace(folder / f"{name}.npz")
     part = folder / f"{name}.json.part"
-    part.write_text(json.dumps(said), encoding="utf-8")
+    part.write_text(json.dumps(facts), encoding="utf-8")
     part.replace(folder / f"{name}.json")
 
 
 def read(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """What `write` wrote; DataError where it is not there or another thing."""
+    """Returns the arrays and facts that `write_generator` wrote. Raises DataError where they are missing or invalid."""
     try:
-        said = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as held:
-            return {key: held[key] for key in held.files}, said
+        facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}, facts
     except (OSError, ValueError, EOFError) as error:
         raise DataError(str(folder), f"a fitted {name}", str(error), "fit it again") from error

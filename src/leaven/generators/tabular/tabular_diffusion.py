@@ -1,4 +1,4 @@
-"""Which rows remain when noise is taken away step by step?"""
+"""Diffusion generator of feature rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from leaven.datasets.samples import Samples
 from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
 from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.generators.tabular.row_schema import Keys
 from leaven.progress import Tell, quiet
+from leaven.protocols import Keys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from leaven.nn.tabular_codec import Coded
     from leaven.nn.training import Task
 
-_LABEL, _STEP = 0, 100_000  # where the draws of a key begin; each step has a thousand for numbers, a thousand for bins
+_LABEL, _STEP = 0, 100_000  # first draws of a key; each step has a thousand for numbers, a thousand for bins
 
 
 @dataclass(frozen=True)
 class TableDiffusion:
-    """The wish for a diffusion over rows: bell-curve noise on numbers, exchanged names on categories, given the label
-    (TabDDPM; Kotelnikov and others, ICML 2023).
+    """Generates rows by diffusion: Gaussian noise on numbers, uniform noise on categories, given the label (TabDDPM;
+    Kotelnikov and others, ICML 2023).
 
-    steps    of noise, by the cosine schedule (Nichol and Dhariwal, 2021); a row takes as many passes of the net
-    bins, width, layers, batch, epochs, learning_rate  as in `TableVae`
+    steps    noise steps of the cosine schedule (Nichol and Dhariwal, 2021), each with one network pass when sampling
+    bins, width, layers, batch, epochs, learning_rate  see `TabularVae`
 
-    Where we differ from TabDDPM: the net says the clean name, whose cross-entropy is the loss (Hoogeboom and others,
-    NeurIPS 2021, eq. 12-13 for the step back); numbers are normal scores; fewer steps.
+    Where we differ from TabDDPM: the network predicts the clean category with cross-entropy (Hoogeboom and others,
+    NeurIPS 2021, eq. 12-13 for the reverse step); numbers are normal scores; fewer steps.
     """
 
     steps: int = 50
@@ -46,36 +46,36 @@ class TableDiffusion:
 
     def __post_init__(self) -> None:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("diffusion", self, *names)
+        check_positive("diffusion", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
-        """Learns from the rows, by their weights; FitError for no rows."""
+        """Trains on weighted rows. Raises FitError for no rows."""
         return learned("diffusion", self, train, key, tell)
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return loaded("diffusion", cls, folder)
 
     def net(self, coding: Coding, key: int) -> nn.Module:
-        """The net that says what is clean."""
+        """Returns the network that predicts the clean row."""
         from leaven.nn.tabular_codec import shape_of
         from leaven.nn.tabular_diffusion import CleanNet
 
         return CleanNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), coding.seen, self.steps, key)
 
     def task(self, net: Any, rows: Coded, key: int) -> Task:
-        """Noise and clean names, each at a step drawn evenly."""
+        """Returns the task of predicting noise and clean categories at uniformly drawn steps."""
         from leaven.nn.tabular_diffusion import CleanTask
 
         return CleanTask(net, rows, key)
 
     def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
-        """From noise alone, one step back at a time; the last says the chances of the clean bins."""
+        """Returns scores and bin probabilities: noise, then one reverse step at a time."""
         label = from_rows(coding, keys, _LABEL)[:, 0]
         scores = normal(keys, _STEP, coding.numbers) if coding.numbers else np.zeros((len(keys), 0))
-        nothing = np.tile(net.prior.numpy(), (len(keys), 1))  # what is known of a row in the end
-        bins = coding.drawn(nothing, keys, _STEP + 1_000)
+        prior = np.tile(net.even.numpy(), (len(keys), 1))  # after the last noise step
+        bins = coding.drawn(prior, keys, _STEP + 1_000)
         for step in range(self.steps - 1, -1, -1):
             scores, chances, spread = net.back(scores, bins, label, step)
             if step == 0:

@@ -1,4 +1,4 @@
-"""Which rows does a net make that another cannot tell from real ones?"""
+"""Conditional GAN generator of feature rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
 from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.generators.tabular.row_schema import Keys
 from leaven.progress import Tell, quiet
+from leaven.protocols import Keys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from leaven.nn.tabular_codec import Coded
     from leaven.nn.training import Task
 
-_ROW, _COLUMN, _LATENT = 0, 1, 100  # where the draws of a key begin
+_ROW, _COLUMN, _LATENT = 0, 1, 100  # first draws of a key
 LOSSES = ("minimax", "wgan_gp")
 
 
 @dataclass(frozen=True)
 class TableGan:
-    """The wish for a generator of rows that learns against a critic, both given the label and one more cell.
+    """Generates rows with a generator trained against a critic, both conditioned on the label and one more cell.
 
-    loss     "minimax": -E log D(x) - E log(1 - D(G(z))), made small by one and large by the other, as first written
-             (Goodfellow and others, 2014); "wgan_gp": what a smooth critic sees (Gulrajani and others, 2017)
-    rare     "wgan_gp": the given cell is drawn by the logarithm of how frequent it is, so that rare names are learned
-             (training by sampling; CTGAN, Xu and others, NeurIPS 2019); made rows are given cells as frequent as real
-    penalty  weight of the critic's gradient penalty; critic_steps: steps of the critic for one of the generator
-    latent, bins, width, layers, batch, epochs, learning_rate  as in `TableVae`
+    loss     "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others,
+             2014); "wgan_gp": Wasserstein with gradient penalty (Gulrajani and others, 2017)
+    rare     "wgan_gp": sample the condition by log-frequency, so that rare categories are trained (training by
+             sampling; CTGAN, Xu and others, NeurIPS 2019); synthetic rows use the real frequencies
+    penalty  weight of the gradient penalty; critic_steps: critic steps for each generator step
+    latent, bins, width, layers, batch, epochs, learning_rate  see `TabularVae`
 
-    Where we differ from CTGAN: numbers are normal scores, not mixtures of bells. "minimax" takes turns one to one.
+    Where we differ from CTGAN: numbers are normal scores, not Gaussian mixtures. "minimax" alternates single steps.
     """
 
     loss: Literal["minimax", "wgan_gp"] = "wgan_gp"
@@ -57,33 +57,34 @@ class TableGan:
         if self.loss not in LOSSES:
             raise SpecError("gan.loss", " or ".join(LOSSES), repr(self.loss), "")
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("gan", self, *names)
+        check_positive("gan", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
-        """Learns from the rows, by their weights; FitError for no rows."""
+        """Trains on weighted rows. Raises FitError for no rows."""
         return learned("gan", self, train, key, tell)
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return loaded("gan", cls, folder)
 
     def net(self, coding: Coding, key: int) -> nn.Module:
-        """Generator and critic."""
+        """Returns generator and critic."""
         from leaven.nn.tabular_codec import shape_of
         from leaven.nn.tabular_gan import GanNet
 
         return GanNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), self.latent, key)
 
     def task(self, net: Any, rows: Coded, key: int) -> Task:
-        """Both losses in one step."""
+        """Returns the task with both losses in one step."""
         from leaven.nn.tabular_gan import GanTask
 
-        smooth = self.loss == "wgan_gp"
-        return GanTask(net, rows, smooth, self.rare, self.penalty, self.critic_steps if smooth else 1, key)
+        is_wasserstein = self.loss == "wgan_gp"
+        critic_steps = self.critic_steps if is_wasserstein else 1
+        return GanTask(net, rows, is_wasserstein, self.rare, self.penalty, critic_steps, key)
 
     def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
-        """Label and one cell of a training row are given; the rest is the generator's."""
+        """Returns scores and bin probabilities, conditioned on the label and one cell of a training row."""
         bins = from_rows(coding, keys, _ROW)
         column = (rng.uniform(keys, _COLUMN) * bins.shape[1]).astype(np.int64)
         scores, odds = net.made_of(normal(keys, _LATENT, self.latent), bins, column)

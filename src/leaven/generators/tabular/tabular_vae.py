@@ -1,4 +1,4 @@
-"""Which rows lie near a point of a small space that the real ones were pressed into?"""
+"""Variational autoencoder generator of feature rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from leaven.datasets.samples import Samples
 from leaven.generators.privacy import Privacy
 from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
 from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.generators.tabular.row_schema import Keys
 from leaven.progress import Tell, quiet
+from leaven.protocols import Keys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from leaven.nn.tabular_codec import Coded
     from leaven.nn.training import Task
 
-_LABEL, _LATENT, _NOISE = 0, 100, 5_000  # where the draws of a key begin
+_LABEL, _LATENT, _NOISE = 0, 100, 5_000  # first draws of a key
 
 
 @dataclass(frozen=True)
 class TableVae:
-    """The wish for a variational autoencoder of rows, given their label (Kingma and Welling, 2014; Sohn, 2015).
+    """Generates rows with a variational autoencoder, given their label (Kingma and Welling, 2014; Sohn, 2015).
 
-    learned_variance  False: squared error + KL, as textbooks write it, names as numbers too; True: each number column
-                      has a variance that is learned and names a cross-entropy (as TVAE; Xu and others, NeurIPS 2019)
-    latent            numbers of a point between encoder and decoder; kl: weight of the KL term
-    bins              most frequent names of a category column that are told apart
-    width, layers     of encoder and decoder; batch, epochs, learning_rate: training, of 300 steps at least
-    privacy           a bound on what training may tell of a user: { epsilon = 1.0 }; columns' names, levels and ranges
-                      count as known; rows weigh alike; None: no bound
+    learned_variance  False: squared error + KL, for categories too; True: learned variance for each numeric column and
+                      cross-entropy for categories (as TVAE; Xu and others, NeurIPS 2019)
+    latent            dimensions of the latent vector; kl: weight of the KL term
+    bins              categories of a column with separate bins
+    width, layers     of encoder and decoder; batch, epochs, learning_rate: training, at least 300 steps
+    privacy           differential privacy budget of a user: { epsilon = 1.0 }; column names, levels and ranges count as
+                      public; row weights are ignored; None: no privacy
     """
 
     learned_variance: bool = True
@@ -50,10 +50,10 @@ class TableVae:
     def __post_init__(self) -> None:
         names = ("latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         object.__setattr__(self, "privacy", Privacy.read(self.privacy))
-        check_positive("vae", self, *names)
+        check_positive("vae", self, names)
 
     def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
-        """Learns from the rows, by their weights; FitError for no rows, MissingExtra for a bound without Opacus."""
+        """Trains on weighted rows. Raises FitError for no rows, MissingExtra for privacy without Opacus."""
         if self.privacy is not None:
             from leaven.generators.tabular.dp_training import learned_privately
 
@@ -62,24 +62,24 @@ class TableVae:
 
     @classmethod
     def load(cls, folder: Path) -> NetTable:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads what `save` wrote. Raises DataError where it is missing."""
         return loaded("vae", cls, folder)
 
     def net(self, coding: Coding, key: int) -> nn.Module:
-        """Encoder and decoder."""
+        """Returns encoder and decoder."""
         from leaven.nn.tabular_codec import shape_of
         from leaven.nn.tabular_vae import VaeNet
 
         return VaeNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), self.latent, key)
 
     def task(self, net: Any, rows: Coded, key: int) -> Task:
-        """Reconstruction and KL."""
+        """Returns the task with reconstruction and KL loss."""
         from leaven.nn.tabular_vae import VaeTask
 
         return VaeTask(net, rows, self.learned_variance, self.kl, key)
 
     def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
-        """Points of the bell curve, decoded; with a learned variance numbers get their noise back."""
+        """Returns decoded normal draws; with a learned variance, noise is added to the scores."""
         label = from_rows(coding, keys, _LABEL)[:, 0]
         scores, chances, spread = net.decoded(normal(keys, _LATENT, self.latent), label)
         if self.learned_variance and coding.numbers:

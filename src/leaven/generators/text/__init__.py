@@ -1,8 +1,8 @@
-"""What would a language model write of an item, and is it true?
+"""Text generators: rewritten item texts from language models.
 
-`Endpoint` asks any server that speaks OpenAI's chat completions, `LocalModel` a model of a folder of this machine, and
-`Titles` a small net that learned the catalogue's own titles. What they write is checked against the text that it was
-made from, kept, counted where it is refused. All are operators on words: in a plan they are steps as any other.
+`Endpoint` calls a server with the OpenAI chat completions API, `LocalModel` a model in a local folder, and `Titles`
+trains a small network on the catalog's titles. Outputs are checked against the source text and cached; rejections are
+counted. All are text operators and are used as plan steps.
 """
 
 from __future__ import annotations

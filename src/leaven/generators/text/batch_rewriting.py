@@ -1,4 +1,4 @@
-"""How are many texts written, checked, paid for and kept, so that a stopped run goes on where it was?"""
+"""Rewriting of many texts with a language model: requests, checks, budget and cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leaven.generators.text.response_cache import Answer, Answers
 from leaven.protocols import Keys, Strength
 
 VERSION = 1
-"""Of the prompt and the form of the answer: another one makes other answers."""
+"""Version of the prompt and the answer format; part of every cache key."""
 TAKES = ("paraphrase", "tags", "attributes")
 PROMPT = (
     "You rewrite the text of an item in a shop's catalogue. Answer with one JSON object and nothing else: "
@@ -31,25 +31,25 @@ PROMPT = (
 
 
 class Failed(Exception):
-    """A model could not be asked, however often it was tried; its text says why."""
+    """A model call failed after all attempts; the message is the reason."""
 
 
 class Author(Protocol):
-    """Who is asked."""
+    """A language model that answers requests."""
 
     @property
     def name(self) -> str:
-        """Says which model it is, for the file of answers."""
+        """Identifies the model in cache keys."""
         ...
 
     def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
-        """An answer. Raises Failed."""
+        """Returns an answer. Raises ModelCallError."""
         ...
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent by one fitted operator: calls, and tokens as the model counts them; None: no bound."""
+    """The budget of one fitted operator: calls, and tokens as the model counts them; None: no bound."""
 
     calls: int | None = None
     tokens: int | None = None
@@ -57,7 +57,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What writing would cost, before anything is asked. known: answers that are kept already."""
+    """The cost of rewriting, before any request. known: answers in the cache."""
 
     calls: int
     tokens: int
@@ -70,21 +70,21 @@ class _Spent:
     calls: int = 0
     tokens: int = 0
 
-    def over(self, budget: Budget) -> bool:
-        """Whether nothing more may be asked."""
-        too_often = budget.calls is not None and self.calls >= budget.calls
-        return too_often or (budget.tokens is not None and self.tokens >= budget.tokens)
+    def exceeds(self, budget: Budget) -> bool:
+        """Returns whether the budget is exhausted."""
+        is_over_calls = budget.calls is not None and self.calls >= budget.calls
+        return is_over_calls or (budget.tokens is not None and self.tokens >= budget.tokens)
 
 
 @dataclass(eq=False)
 class Writer:
-    """The fitted operator: texts go in, checked views come out; the file of answers makes it repeatable.
+    """The fitted operator: returns checked rewrites of texts; the cache makes it reproducible.
 
-    take      what of an answer becomes the view: the paraphrase, or the text with tags or attributes behind it
-    p         chance that a text is written anew (× strength); variants: how many different answers a text may have
-    stop      whether the run stops where a model fails or the budget is spent; else the text stays as it is
-    at_once   questions on their way at a time
-    refused   why -> how many answers were not taken, after their one repair
+    take      part of the answer that becomes the view: the paraphrase, or the text followed by tags or attributes
+    p         probability of a rewrite (× strength); variants: number of different answers for a text
+    stop      whether a failed call or an exhausted budget stops the run; else the text is unchanged
+    at_once   concurrent requests
+    refused   reason -> number of answers rejected after one repair
     """
 
     author: Author
@@ -101,22 +101,26 @@ class Writer:
     outcomes: dict[tuple[str, int], Written | str] = field(default_factory=dict)
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
-        """One text a text: written anew where drawn and where the answer holds, else as it is.
+        """Returns one text for each text: rewritten if drawn and if the answer passes the checks, else unchanged.
 
-        Raises DataError where the model fails or the budget is spent, and `stop` is said; answers so far are kept.
+        Raises DataError with `stop_on_failure` for a failed call or an exhausted budget; answers so far are cached.
         """
         drawn = rng.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)
         variant = (rng.uniform(keys, 1) * self.variants).astype(int).tolist()
-        wanted = [(text, v) for text, v, go in zip(texts, variant, drawn.tolist(), strict=True) if go and text.strip()]
-        self._write(list(dict.fromkeys(wanted)))
-        made = list(texts)
+        requests = [
+            (text, v)
+            for text, v, is_drawn in zip(texts, variant, drawn.tolist(), strict=True)
+            if is_drawn and text.strip()
+        ]
+        self._rewrite(list(dict.fromkeys(requests)))
+        rewritten = list(texts)
         for row in np.flatnonzero(drawn).tolist():
             outcome = self.outcomes.get((texts[row], variant[row]))
             if isinstance(outcome, Written):
-                made[row] = self._view(texts[row], outcome)
-        return made
+                rewritten[row] = self._build_view(texts[row], outcome)
+        return rewritten
 
-    def _view(self, text: str, written: Written) -> str:
+    def _build_view(self, text: str, written: Written) -> str:
         if self.take == "paraphrase":
             return written.paraphrase
         if self.take == "tags":
@@ -124,118 +128,131 @@ class Writer:
         return " | ".join((text, *(f"{name}: {value}" for name, value, _ in written.attributes)))
 
     def reasons(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Empty texts, and those all of whose answers so far were refused, by the reason."""
-        found: dict[str, npt.NDArray[np.bool_]] = {"no words": np.array([not text.strip() for text in texts], bool)}
+        """Returns the rejection reasons: empty texts, and texts whose answers so far were all rejected."""
+        reasons: dict[str, npt.NDArray[np.bool_]] = {"no words": np.array([not text.strip() for text in texts], bool)}
         known = [[self.outcomes[text, v] for v in range(self.variants) if (text, v) in self.outcomes] for text in texts]
         for row, outcomes in enumerate(known):
-            if len(outcomes) == self.variants and all(isinstance(one, str) for one in outcomes):
+            if len(outcomes) == self.variants and all(isinstance(outcome, str) for outcome in outcomes):
                 reason = str(outcomes[0]).split(":")[0]
-                found.setdefault(reason, np.zeros(len(texts), bool))[row] = True
-        return found
+                reasons.setdefault(reason, np.zeros(len(texts), bool))[row] = True
+        return reasons
 
     def estimate(self, texts: Sequence[str], price_per_million: float = 0.0) -> Estimate:
-        """Calls, tokens and price of all variants of these texts; nothing is asked. A token is about four letters."""
+        """Returns calls, tokens and price of all variants of these texts. A token is about 4 characters."""
         pairs = [(text, v) for text in dict.fromkeys(texts) if text.strip() for v in range(self.variants)]
-        asked = [(text, v) for text, v in pairs if self.answers.get(self._mark(text, v)) is None]
-        tokens = sum((len(PROMPT) + 3 * len(text)) // 4 + 60 for text, _ in asked)
-        return Estimate(len(asked), tokens, tokens * price_per_million / 1e6, len(pairs) - len(asked))
+        uncached = [(text, v) for text, v in pairs if self.answers.get(self._hash_request(text, v)) is None]
+        tokens = sum((len(PROMPT) + 3 * len(text)) // 4 + 60 for text, _ in uncached)
+        return Estimate(len(uncached), tokens, tokens * price_per_million / 1e6, len(pairs) - len(uncached))
 
-    def _mark(self, text: str, variant: int, repair: str = "") -> str:
+    def _hash_request(self, text: str, variant: int, repair: str = "") -> str:
         return Answers.mark(VERSION, self.author.name, text, variant, repair)
 
-    def _write(self, pairs: Sequence[tuple[str, int]]) -> None:
-        """The outcomes of all pairs; refused answers are repaired once."""
-        asked = [(text, v, "", "") for text, v in pairs if (text, v) not in self.outcomes]
-        again = list(self._judged(asked, last=False))
-        if again:
-            list(self._judged(again, last=True))
+    def _rewrite(self, pairs: Sequence[tuple[str, int]]) -> None:
+        """Fills the outcomes of all (text, variant) pairs; rejected answers are repaired once."""
+        requests = [_Request(text, v) for text, v in pairs if (text, v) not in self.outcomes]
+        repairs = list(self._check_answers(requests, last=False))
+        if repairs:
+            list(self._check_answers(repairs, last=True))
 
-    def _judged(self, asked: Sequence[tuple[str, int, str, str]], last: bool) -> Iterator[tuple[str, int, str, str]]:
-        """Asks (text, variant, reason of the refusal, answer refused); those to be asked once more."""
-        for (text, variant, _, _), answer in self._answered(asked):
-            if isinstance(answer, str):  # it could not be asked
+    def _check_answers(self, requests: Sequence[_Request], last: bool) -> Iterator[_Request]:
+        """Stores the outcomes of requests, and yields repair requests for rejected answers unless `last`."""
+        for request, answer in self._collect_answers(requests):
+            pair = request.text, request.variant
+            if isinstance(answer, str):  # the call failed
                 self.refused[answer] += 1
-                self.outcomes[text, variant] = answer
+                self.outcomes[pair] = answer
                 continue
             try:
-                self.outcomes[text, variant] = self.checks(text, answer.said)
-            except Refused as refusal:
+                self.outcomes[pair] = self.checks(request.text, answer.said)
+            except Refused as error:
                 if not last:
-                    yield text, variant, str(refusal), answer.said
+                    yield _Request(request.text, request.variant, str(error), answer.said)
                     continue
-                self.refused[str(refusal).split(":")[0]] += 1
-                self.outcomes[text, variant] = str(refusal)
+                self.refused[str(error).split(":")[0]] += 1
+                self.outcomes[pair] = str(error)
 
-    def _answered(
-        self, asked: Sequence[tuple[str, int, str, str]]
-    ) -> Iterator[tuple[tuple[str, int, str, str], Answer | str]]:
-        """Each question with its answer, from the file where it is there, or why there is none; in their order."""
-        found: dict[int, Answer | str] = {}
-        open_ones = []
-        for number, (text, variant, why, _) in enumerate(asked):
-            kept = self.answers.get(self._mark(text, variant, why))
-            if kept is not None:
-                found[number] = kept
+    def _collect_answers(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, Answer | str]]:
+        """Yields each request with its answer, cached if possible, or the reason of failure; in order."""
+        answers: dict[int, Answer | str] = {}
+        uncached = []
+        for number, request in enumerate(requests):
+            cached = self.answers.get(self._hash_request(request.text, request.variant, request.reason))
+            if cached is not None:
+                answers[number] = cached
             else:
-                open_ones.append(number)
+                uncached.append(number)
         with ThreadPoolExecutor(self.at_once) as pool:
-            for begin in range(0, len(open_ones), self.at_once):
-                part = open_ones[begin : begin + self.at_once]
-                found |= self._asked(pool.submit, asked, part)
-        yield from ((one, found[number]) for number, one in enumerate(asked))
+            for begin in range(0, len(uncached), self.at_once):
+                part = uncached[begin : begin + self.at_once]
+                answers |= self._send_requests(pool.submit, requests, part)
+        yield from ((request, answers[number]) for number, request in enumerate(requests))
 
-    def _asked(
-        self, submit: Callable[..., Future[Answer]], asked: Sequence[tuple[str, int, str, str]], part: Sequence[int]
+    def _send_requests(
+        self, submit: Callable[..., Future[Answer]], requests: Sequence[_Request], part: Sequence[int]
     ) -> dict[int, Answer | str]:
-        """A handful of questions at a time, within the budget; every answer is kept as soon as it is there."""
-        found: dict[int, Answer | str] = {}
-        going: dict[Future[Answer], int] = {}
+        """Sends the requests of these numbers within the budget, and caches every answer on arrival."""
+        answers: dict[int, Answer | str] = {}
+        pending: dict[Future[Answer], int] = {}
         for number in part:
-            if self.spent.over(self.budget):
-                found[number] = self._stopped("the budget is spent", "raise most_calls or most_tokens, and run again")
+            if self.spent.exceeds(self.budget):
+                answers[number] = self._handle_failure(
+                    "the budget is spent", "raise max_calls or max_tokens, and run again"
+                )
                 continue
             self.spent.calls += 1
-            going[submit(self.author.ask, messages(*asked[number]), asked[number][1])] = number
-        for done in as_completed(going):
-            number = going[done]
-            text, variant, why, _ = asked[number]
+            request = requests[number]
+            sent = messages(request.text, request.variant, request.reason, request.answer)
+            pending[submit(self.author.ask, sent, request.variant)] = number
+        for done in as_completed(pending):
+            number = pending[done]
+            request = requests[number]
             try:
                 answer = done.result()
-            except Failed as failure:
-                found[number] = self._stopped(str(failure), "run again: what was answered is kept")
+            except Failed as error:
+                answers[number] = self._handle_failure(str(error), "run again: answers so far are cached")
                 continue
             self.spent.tokens += answer.tokens
-            self.answers.put(self._mark(text, variant, why), answer)
-            found[number] = answer
-        return found
+            self.answers.put(self._hash_request(request.text, request.variant, request.reason), answer)
+            answers[number] = answer
+        return answers
 
-    def _stopped(self, why: str, fix: str) -> str:
+    def _handle_failure(self, reason: str, fix: str) -> str:
         if self.stop:
-            raise DataError("generated words", "an answer of the model", why, fix)
-        return why
+            raise DataError("generated text", "an answer of the model", reason, fix)
+        return reason
 
 
-def messages(text: str, variant: int, why: str, refused: str) -> list[dict[str, str]]:
-    """What is sent: the rules, the text and nothing else of the item; for a repair, the answer and what is wrong."""
-    sent = [
+@dataclass(frozen=True)
+class _Request:
+    """A request for a variant of a text; for a repair, the rejection reason and the rejected answer."""
+
+    text: str
+    variant: int
+    reason: str = ""
+    answer: str = ""
+
+
+def messages(text: str, variant: int, reason: str, rejected: str) -> list[dict[str, str]]:
+    """Returns the messages of a request: the rules and the text; for a repair, also the rejected answer and reason."""
+    chat = [
         {"role": "system", "content": PROMPT},
         {"role": "user", "content": json.dumps({"text": text, "variant": variant}, ensure_ascii=False)},
     ]
-    if why:
-        sent.append({"role": "assistant", "content": refused})
-        sent.append({"role": "user", "content": f"This was refused: {why}. Answer again, with that put right."})
-    return sent
+    if reason:
+        chat.append({"role": "assistant", "content": rejected})
+        chat.append({"role": "user", "content": f"This was refused: {reason}. Answer again, with that put right."})
+    return chat
 
 
-def check_writing(kind: str, wish: Any) -> None:
-    """SpecError unless the fields that both wishes share are right."""
+def check_writing(kind: str, config: Any) -> None:
+    """Raises SpecError for invalid fields that both configs share."""
     from leaven.errors import SpecError
     from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
-    check_word(f"{kind}.take", wish.take, TAKES)
-    check_share(f"{kind}.p", wish.p)
-    check_count(f"{kind}.variants", wish.variants, 1)
-    check_range(f"{kind}.length_range", wish.length_range, 0)
-    check_range(f"{kind}.likeness_range", wish.likeness_range, -1, 1)
-    if wish.on_failure not in ("stop", "skip"):
-        raise SpecError(f"{kind}.on_failure", "'stop' or 'skip'", repr(wish.on_failure), "")
+    check_word(f"{kind}.output", config.take, TAKES)
+    check_share(f"{kind}.p", config.p)
+    check_count(f"{kind}.variants", config.variants, 1)
+    check_range(f"{kind}.length_range", config.length_range, 0)
+    check_range(f"{kind}.similarity_range", config.likeness_range, -1, 1)
+    if config.on_failure not in ("stop", "skip"):
+        raise SpecError(f"{kind}.on_failure", "'stop' or 'skip'", repr(config.on_failure), "")

@@ -1,8 +1,8 @@
-"""What would a small net write that has read nothing but the catalogue's own titles?
+"""Small language models trained on the catalog's titles.
 
-The net is one of the generators of rows, which learn what follows what: a transformer as GPT's (`autoregressive`), a
-variational autoencoder (`vae`), a net that was trained against a judge (`gan`). A row of theirs is a category, words,
-and an end; a row that begins as a title does is written on, and checked as the answers of large models are.
+The model is one of the sequence generators: a decoder-only transformer (`autoregressive`), a variational autoencoder
+(`vae`), or a GAN (`gan`). Its rows are a category, words, and an end token; the beginning of a title is continued, and
+the result is checked like the answers of large models.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from leaven.transforms.validation import check_count, check_range, check_share
 GPT = Autoregressive(width=96, length=40, dropout=0.1, top_p=0.9)
 SHORT, EMPTY = "fewer than 3 words", "no words"
 _LAYOUT = ("where", "events_range", "new_events_range")
-_AT_ONCE = 512  # texts written together
+_BATCH = 512  # texts generated together
 
 
 @dataclass(frozen=True)
 class Titles:
-    """Write views of items' titles by a small net trained on the catalogue's own, in minutes on a processor.
+    """Rewrites item titles with a small language model trained on the catalog, in minutes on a CPU.
 
-    by           the generator of rows that learns: autoregressive, vae or gan, with fields of its own
-    learn        the text column that it learns; "": the first that is no brand
-    keep_range   share of a text's words that stay as its beginning, drawn evenly
-    most_words   different words that are known; rarer ones are spelled
-    most_new     words, or letters of rare ones, that are written at most
-    tries        drafts of a text before it stays as it is, each by a key of its own
-    p            chance that a text is written anew (× strength)
-    cache        a folder where the net is kept by the hash of what it follows from; "": in a run the arm's own folder
-    protect, forbidden, length_range, likeness_range   as of `Endpoint`
+    by           the sequence generator to train: autoregressive, vae or gan, with its fields
+    learn        the text column to train on; "": the first that is not the brand
+    keep_range   share of a text's words kept as its beginning, drawn uniformly
+    most_words   vocabulary size; rarer words are encoded by characters
+    most_new     maximum new tokens (words, or characters of rare words)
+    tries        drafts of a text before it stays unchanged, each with its own key
+    p            probability of a rewrite (× strength)
+    cache        folder of trained models, by a hash of their inputs; "": in a run the folder of the variant
+    protect, forbidden, length_range, likeness_range   see `Endpoint`
 
-    Numbers, sizes, brands and colours of the part that is written anew are put back behind it; a draft that states
-    others, strays from the text, or spells a word that the catalogue does not know, is refused.
+    Numbers, sizes, brands and colors of the replaced part are appended again; a draft is rejected if it states others,
+    differs too much from the text, or has a word that is not in the catalog.
     """
 
     by: Generator = GPT
@@ -70,7 +70,7 @@ class Titles:
     def __post_init__(self) -> None:
         check_range("titles.keep_range", self.keep_range, 0, 1)
         check_range("titles.length_range", self.length_range, 0)
-        check_range("titles.likeness_range", self.likeness_range, -1, 1)
+        check_range("titles.similarity_range", self.likeness_range, -1, 1)
         check_share("titles.p", self.p)
         for name in ("most_words", "most_new", "tries"):
             check_count(f"titles.{name}", getattr(self, name), 1)
@@ -79,96 +79,110 @@ class Titles:
             raise SpecError("titles.by", "a generator that continues rows", type(self.by).__name__, fix)
 
     def fit(self, catalog: Catalog) -> TitleWriter:
-        """Learns the titles, category by category where there are any.
+        """Trains on the titles, conditioned on categories if there are any.
 
-        Raises DataError for a catalogue without texts; FitError where the loss is no finite number.
+        Raises DataError for a catalog without texts; FitError for a non-finite loss.
         """
-        return TitleWriter.of(self, learn(self, _texts(self, catalog), _codes(catalog)), catalog)
+        return TitleWriter.of(self, learn(self, _select_texts(self, catalog), _list_category_codes(catalog)), catalog)
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedTitles:
-    """A spelling, and a generator of rows of its ids that goes on from a beginning."""
+    """A codec, and a generator that continues rows of its ids."""
 
     spelling: Spelling
     generator: FittedGenerator
 
     def written(self, begins: Sequence[Sequence[int]], keys: Keys) -> list[str]:
-        """One text a beginning (a category's id, and ids of words), each by its key."""
-        made: list[str] = []
-        for first in range(0, len(begins), _AT_ONCE):
-            part = begins[first : first + _AT_ONCE]
-            rows = self.generator.sample(keys[first : first + _AT_ONCE], rows_of(part, self.spelling))
+        """Returns one text for each beginning (a category id and token ids) and key."""
+        texts: list[str] = []
+        for first in range(0, len(begins), _BATCH):
+            part = begins[first : first + _BATCH]
+            rows = self.generator.sample(keys[first : first + _BATCH], rows_of(part, self.spelling))
             bounds = zip(rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True)
-            made += [self.spelling.text(rows.items[begin:end].tolist()) for begin, end in bounds]
-        return made
+            texts += [self.spelling.text(rows.items[begin:end].tolist()) for begin, end in bounds]
+        return texts
 
     def surprisal(self, texts: Sequence[str], codes: Sequence[int]) -> float:
-        """Mean of minus the natural logarithm of the probability of a word's id, over all of these texts."""
-        rows = rows_of([_row(self.spelling, *one) for one in zip(texts, codes, strict=True)], self.spelling)
+        """Returns the mean negative natural log-probability of a token over these texts."""
+        rows = rows_of(
+            [_encode(self.spelling, text, code) for text, code in zip(texts, codes, strict=True)], self.spelling
+        )
         generator: Any = self.generator
         return float(-generator.log_likelihood(rows).sum() / (rows.events - len(rows)))
 
 
-def learn(wish: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0) -> LearnedTitles:
-    """A generator trained on texts of these category codes (0: none), or what the cache holds of it."""
-    said = json.dumps([_said(wish.by), wish.most_words, wish.most_new, key, list(texts), [int(one) for one in codes]])
-    folder = Path(wish.cache) / hashlib.blake2b(said.encode(), digest_size=16).hexdigest() if wish.cache else None
-    own = {"match_popularity": False} if hasattr(wish.by, "match_popularity") else {}  # behind a beginning words differ
-    by: Any = replace(wish.by, where="after", new_events_range=(wish.most_new,) * 2, **own)  # type: ignore[type-var]
-    if folder is not None and (folder / "spelling.json").is_file():
-        held = json.loads((folder / "spelling.json").read_text(encoding="utf-8"))
-        return LearnedTitles(Spelling(held["categories"], tuple(held["signs"])), type(by).load(folder))
-    spelling = Spelling.of(texts, wish.most_words, int(max(codes, default=0)) + 1)
-    rows = rows_of([_row(spelling, *one) for one in zip(texts, codes, strict=True)], spelling)
+def learn(config: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0) -> LearnedTitles:
+    """Returns a model trained on texts of these category codes (0: none), or the cached one."""
+    inputs = json.dumps(
+        [
+            _describe_generator(config.by),
+            config.most_words,
+            config.most_new,
+            key,
+            list(texts),
+            [int(one) for one in codes],
+        ]
+    )
+    folder = Path(config.cache) / hashlib.blake2b(inputs.encode(), digest_size=16).hexdigest() if config.cache else None
+    own = (
+        {"match_popularity": False} if hasattr(config.by, "match_popularity") else {}
+    )  # continuations have other word frequencies
+    by: Any = replace(config.by, where="after", new_events_range=(config.most_new,) * 2, **own)  # type: ignore[type-var]
+    if folder is not None and (folder / "codec.json").is_file():
+        saved = json.loads((folder / "codec.json").read_text(encoding="utf-8"))
+        return LearnedTitles(Spelling(saved["categories"], tuple(saved["tokens"])), type(by).load(folder))
+    spelling = Spelling.of(texts, config.most_words, int(max(codes, default=0)) + 1)
+    rows = rows_of([_encode(spelling, text, code) for text, code in zip(texts, codes, strict=True)], spelling)
     generator = by.fit(rows, rng.key(key, "titles"))
     if folder is not None:
         generator.save(folder)
-        (folder / "spelling.json").write_text(json.dumps(asdict(spelling), ensure_ascii=False), encoding="utf-8")
+        facts = {"categories": spelling.categories, "tokens": spelling.signs}
+        (folder / "codec.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
     return LearnedTitles(spelling, generator)
 
 
 def rows_of(rows: Sequence[Sequence[int]], spelling: Spelling) -> Histories:
-    """Rows of ids, their places for times."""
+    """Returns rows of ids, with their positions as times."""
     return Histories.of(rows, spelling.size)
 
 
-def _row(spelling: Spelling, text: str, code: int) -> list[int]:
-    """A whole text: its category, its words, its end."""
+def _encode(spelling: Spelling, text: str, code: int) -> list[int]:
+    """Returns the ids of a text: its category, its words, the end token."""
     return [code + 1, *spelling.row(text), spelling.end]
 
 
-def _said(by: Any) -> list[Any]:
+def _describe_generator(by: Any) -> list[Any]:
     return [type(by).__name__, json.loads(json.dumps(asdict(by), default=str))]
 
 
-def _texts(wish: Titles, catalog: Catalog) -> list[str]:
-    column = wish.learn or next((name for name in catalog.words if name != "brand"), "")
+def _select_texts(config: Titles, catalog: Catalog) -> list[str]:
+    column = config.learn or next((name for name in catalog.words if name != "brand"), "")
     if column not in catalog.words or not any(text.strip() for text in catalog.words[column]):
-        fix = nearest(wish.learn, catalog.words) if wish.learn else "name text columns in item_columns"
+        fix = nearest(config.learn, catalog.words) if config.learn else "name text columns in item_columns"
         raise DataError("titles.learn", "a column with texts", repr(column) if column else "none", fix)
     return list(catalog.words[column])
 
 
-def _codes(catalog: Catalog) -> list[int]:
+def _list_category_codes(catalog: Catalog) -> list[int]:
     return [0] * len(catalog) if catalog.category is None else catalog.category[1:].tolist()
 
 
-def _categories(catalog: Catalog) -> dict[str, int]:
-    """Text -> the category of the item that says it."""
-    codes = _codes(catalog)
+def _map_categories(catalog: Catalog) -> dict[str, int]:
+    """Returns the category code of each text of the catalog."""
+    codes = _list_category_codes(catalog)
     return {text: code for column in catalog.words.values() for text, code in zip(column, codes, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
 class TitleWriter:
-    """The fitted operator. known: words of the catalogue, in small letters; category: of each of its texts.
+    """The fitted operator. known: lower-case words of the catalog; category: code of each of its texts.
 
-    refused   why -> how many drafts were not taken
-    outcomes  texts none of whose drafts was taken so far -> why
+    refused   reason -> number of rejected drafts
+    outcomes  first reason of each text whose drafts were all rejected so far
     """
 
-    wish: Titles
+    config: Titles
     learned: LearnedTitles
     checks: Checks
     known: frozenset[str]
@@ -177,71 +191,71 @@ class TitleWriter:
     outcomes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, wish: Titles, learned: LearnedTitles, catalog: Catalog) -> TitleWriter:
-        """With what the catalogue says of words, brands and categories."""
-        checks = Checks.of(catalog, wish.protect, wish.forbidden, wish.length_range, wish.likeness_range)
+    def of(cls, config: Titles, learned: LearnedTitles, catalog: Catalog) -> TitleWriter:
+        """Returns the operator with the words, brands and categories of the catalog."""
+        checks = Checks.of(catalog, config.protect, config.forbidden, config.length_range, config.likeness_range)
         known = {word.lower() for texts in catalog.words.values() for text in texts for word in cut(text)}
-        return cls(wish, learned, checks, frozenset(known), _categories(catalog))
+        return cls(config, learned, checks, frozenset(known), _map_categories(catalog))
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
-        """One text a text: written anew where drawn and where a draft passes the checks, else as it is."""
-        made = list(texts)
-        drawn = rng.uniform(keys, 0) < self.wish.p * np.clip(strength, 0, 1)
-        left = [row for row in np.flatnonzero(drawn).tolist() if self._is_long(texts[row])]
-        for attempt in range(self.wish.tries):
-            own = rng.row_keys(rng.key(0, "draft", attempt), keys[np.array(left, np.int64)])
-            drafts = self._drafts([texts[row] for row in left], own)
-            kept = [self._passes(texts[row], draft) for row, draft in zip(left, drafts, strict=True)]
-            for row, draft, fine in zip(left, drafts, kept, strict=True):
-                if fine:
-                    made[row] = draft
-            left = [row for row, fine in zip(left, kept, strict=True) if not fine]
-        return made
+        """Returns one text for each text: rewritten if drawn and if a draft passes the checks, else unchanged."""
+        rewritten = list(texts)
+        drawn = rng.uniform(keys, 0) < self.config.p * np.clip(strength, 0, 1)
+        pending = [row for row in np.flatnonzero(drawn).tolist() if self._is_long(texts[row])]
+        for attempt in range(self.config.tries):
+            own = rng.row_keys(rng.key(0, "draft", attempt), keys[np.array(pending, np.int64)])
+            drafts = self._write_drafts([texts[row] for row in pending], own)
+            accepted = [self._is_accepted(texts[row], draft) for row, draft in zip(pending, drafts, strict=True)]
+            for row, draft, is_accepted in zip(pending, drafts, accepted, strict=True):
+                if is_accepted:
+                    rewritten[row] = draft
+            pending = [row for row, is_accepted in zip(pending, accepted, strict=True) if not is_accepted]
+        return rewritten
 
     def _is_long(self, text: str) -> bool:
-        """Whether it has three words, of which one may be left to the net; Chinese ones are told apart too."""
+        """Returns whether a text has three words, so that one can be replaced; Chinese words are segmented."""
         return int(is_word(self.checks.reader([text])[0]).sum()) >= 3
 
-    def _drafts(self, texts: Sequence[str], keys: Keys) -> list[str]:
-        """Each text's beginning written on, and what was protected in the rest of it put behind."""
+    def _write_drafts(self, texts: Sequence[str], keys: Keys) -> list[str]:
+        """Returns the continued beginning of each text, with the protected words of the rest appended."""
         pieces, free = self.checks.reader(texts)
         words, held = pieces.words, (is_word(pieces) & ~free).tolist()
-        low, high = self.wish.keep_range
+        low, high = self.config.keep_range
         share = low + (high - low) * rng.uniform(keys, 1)
         starts, ends = pieces.starts[:-1].tolist(), pieces.starts[1:].tolist()
-        begins, behind = [], []
+        begins, protected = [], []
         for text, part, start, end in zip(texts, share.tolist(), starts, ends, strict=True):
             stop = start + max(round(part * (end - start)), 1)
             kept = self.learned.spelling.row("".join(words[start:stop]).rstrip())
             begins.append([self.category.get(text, 0) + 1, *kept])
-            behind.append([words[place] for place in range(stop, end) if held[place]])
+            protected.append([words[index] for index in range(stop, end) if held[index]])
         drafts = self.learned.written(begins, keys)
-        return [_with(draft, lost) for draft, lost in zip(drafts, behind, strict=True)]
+        return [_append_missing(draft, words) for draft, words in zip(drafts, protected, strict=True)]
 
-    def _passes(self, text: str, draft: str) -> bool:
+    def _is_accepted(self, text: str, draft: str) -> bool:
         try:
             if not self.known.issuperset(word.lower() for word in cut(draft) if word not in text):
-                raise Refused("a word that the catalogue does not know")
+                raise Refused("a word that is not in the catalog")
             self.checks(text, json.dumps({"paraphrase": draft}))
-        except Refused as refusal:
-            why = str(refusal).split(":")[0]
-            self.refused[why] += 1
-            self.outcomes.setdefault(text, why)
+        except Refused as error:
+            reason = str(error).split(":")[0]
+            self.refused[reason] += 1
+            self.outcomes.setdefault(text, reason)
             return False
         self.outcomes.pop(text, None)
         return True
 
     def reasons(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Empty and short texts, and those whose drafts so far were all refused, by the first reason."""
-        found = {EMPTY: np.array([not text.strip() for text in texts], bool)}
-        found[SHORT] = np.array([not self._is_long(text) for text in texts], bool)
+        """Returns the rejection reasons: empty and short texts, and the first reason of rejected ones."""
+        reasons = {EMPTY: np.array([not text.strip() for text in texts], bool)}
+        reasons[SHORT] = np.array([not self._is_long(text) for text in texts], bool)
         for row, text in enumerate(texts):
             if text in self.outcomes:
-                found.setdefault(self.outcomes[text], np.zeros(len(texts), bool))[row] = True
-        return found
+                reasons.setdefault(self.outcomes[text], np.zeros(len(texts), bool))[row] = True
+        return reasons
 
 
-def _with(draft: str, lost: Sequence[str]) -> str:
-    """The draft, with each of these words behind it that does not stand in it."""
+def _append_missing(draft: str, words: Sequence[str]) -> str:
+    """Returns the draft with those of the words appended that it does not contain."""
     known = f" {draft.lower()} "
-    return " ".join([draft, *(word for word in lost if word.lower() not in known)])
+    return " ".join([draft, *(word for word in words if word.lower() not in known)])

@@ -1,7 +1,7 @@
-"""How is a text a row of ids, so that every row is a text again?
+"""Encoding of texts as token ids, and its inverse.
 
-A frequent word is one id, with the blank before it; whatever else a text holds is spelled letter by letter. Ids count
-from 1, as those of items: categories first, then the end of a text, words, letters.
+A frequent word is one token, including the blank before it; other words are encoded by characters. Ids count from 1,
+like item ids: categories first, then the end token, words, characters.
 """
 
 from __future__ import annotations
@@ -13,68 +13,71 @@ from functools import cached_property
 
 from leaven.tokenization import HanCutter, cut
 
-LEAST = 2  # texts' worth of a word or letter: what stands once is no custom
+LEAST = 2  # minimum count of a word or character
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """categories: how many ids stand for categories, 0 (none) included; signs: words and letters, an id each."""
+    """categories: number of ids for categories, including 0 (none); signs: words and characters, one id each."""
 
     categories: int
     signs: tuple[str, ...]
 
     @classmethod
-    def of(cls, texts: Iterable[str], most_words: int, categories: int) -> Spelling:
-        """The most frequent words, and all letters that stand in two places at least."""
-        words, letters = Counter[str](), Counter[str]()
+    def of(cls, texts: Iterable[str], max_words: int, categories: int) -> Spelling:
+        """Returns a codec of the most frequent words, and all characters that occur at least twice."""
+        words, characters = Counter[str](), Counter[str]()
         for text in texts:
-            words.update(_words(text))
-            letters.update(text)
-        frequent = [word for word, count in words.most_common(most_words) if count >= LEAST and len(word) > 1]
-        return cls(categories, tuple(frequent) + tuple(sorted(one for one, count in letters.items() if count >= LEAST)))
+            words.update(_split_words(text))
+            characters.update(text)
+        frequent = [word for word, count in words.most_common(max_words) if count >= LEAST and len(word) > 1]
+        return cls(
+            categories,
+            tuple(frequent) + tuple(sorted(character for character, count in characters.items() if count >= LEAST)),
+        )
 
     @property
     def end(self) -> int:
-        """The id at which a text ends."""
+        """Id of the end token."""
         return self.categories + 1
 
     @property
     def size(self) -> int:
-        """How many ids there are."""
+        """Number of ids."""
         return self.end + len(self.signs)
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {sign: place for place, sign in enumerate(self.signs, self.end + 1)}
+        return {sign: index for index, sign in enumerate(self.signs, self.end + 1)}
 
     def row(self, text: str) -> list[int]:
-        """The ids of a text, without category and end; letters that nobody knows are left out."""
-        ids, found = self._ids, list[int]()
-        for word in _words(text):
-            if word in ids:
-                found.append(ids[word])
+        """Returns the ids of a text, without category and end; unknown characters are dropped."""
+        known, ids = self._ids, list[int]()
+        for word in _split_words(text):
+            if word in known:
+                ids.append(known[word])
             else:
-                found += [ids[letter] for letter in word if letter in ids]
-        return found
+                ids += [known[character] for character in word if character in known]
+        return ids
 
     def text(self, row: Sequence[int]) -> str:
-        """The text of ids, up to its end.
+        """Returns the text of ids, up to the end token.
 
         >>> spelling = Spelling.of(["a soap", "a soap"], 10, 1)
         >>> spelling.text(spelling.row("a soap"))
         'a soap'
         """
-        said = []
-        for one in row:
-            if one == self.end:
+        parts = []
+        for index in row:
+            if index == self.end:
                 break
-            if one > self.end:
-                said.append(self.signs[one - self.end - 1])
-        return "".join(said).strip()
+            if index > self.end:
+                parts.append(self.signs[index - self.end - 1])
+        return "".join(parts).strip()
 
 
-def _words(text: str) -> Iterator[str]:
-    """The pieces of a text, each with the blank before it."""
+def _split_words(text: str) -> Iterator[str]:
+    """Yields the words of a text, each with the blank before it."""
     blank = ""
     for piece in cut(text, _CUTTER):
         if piece == " ":

@@ -1,4 +1,4 @@
-"""How is a server asked that speaks OpenAI's chat completions, and what if it is down, slow, wrong or busy?"""
+"""Text generator that calls a server with the OpenAI chat completions API, with retries."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from leaven.generators.text.batch_rewriting import Budget, Failed, Writer, check
 from leaven.generators.text.output_checks import FORBIDDEN, Checks
 from leaven.generators.text.response_cache import Answer, Answers
 
-_LONGEST_WAIT = 60.0
+_MAX_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Have a language model behind an endpoint write views of items' texts: "soft hand cream 50 ml" as
+    """Rewrites item texts with a language model behind an endpoint: "soft hand cream 50 ml" as
     "hand cream, soft, 50 ml".
 
-    url           where chat completions are asked, as far as "/v1"; nothing is sent anywhere else
-    model         the name that the server knows it by
-    take          "paraphrase" takes its place; "tags" or "attributes" stand behind the text
-    p             chance that a text is written anew (× strength)
-    variants      different answers of a text, at most; copies and epochs choose among them
-    cache         file of answers (SQLite), by the hash of what they follow from; "": none outlives this process
-    key_variable  environment variable that holds the key of the server, if it wants one
-    most_calls, most_tokens  the budget of a fit; none: without bound
-    on_failure    "stop": the run stops where the server fails or the budget is spent, and goes on when run again;
-                  "skip": the text stays as it is, and is counted
-    tries, wait_seconds, timeout_seconds  tries of a question; first pause after a failure, doubled with each, unless
-                  the server names one; how long an answer may take
-    at_once       questions on their way at a time
+    url           base address of the API, up to "/v1"; no other address is called
+    model         the server's name of the model
+    take          "paraphrase" replaces the text; "tags" or "attributes" are appended to it
+    p             probability of a rewrite (× strength)
+    variants      maximum number of different answers for a text; copies and epochs draw among them
+    cache         SQLite file of answers, by a hash of their inputs; "": in memory
+    key_variable  environment variable of the API key, if the server needs one
+    most_calls, most_tokens  the budget of a fit; None: no bound
+    on_failure    "stop": the run stops at a failed call or an exhausted budget, and resumes when run again; "skip": the
+                  text is unchanged and counted
+    tries, wait_seconds, timeout_seconds  attempts of a request; first pause after a failure, doubled with each, unless
+                  the server names one; maximum time for an answer
+    at_once       concurrent requests
     temperature   of the model
-    protect       words and phrases that must survive, beside brands, numbers, sizes, colours and materials
-    forbidden     claims that an answer may only make where the text does
+    protect       words and phrases to preserve, besides brands, numbers, sizes, colors and materials
+    forbidden     claims that are rejected unless the source text makes them
     length_range, likeness_range  bounds of the paraphrase's length over the text's, and of their cosine
 
-    Nothing but the text itself is sent. Answers that fail a check are repaired once, then refused and counted.
+    Only the text is sent. Answers that fail a check are repaired once, then rejected and counted.
     """
 
     url: str = "http://localhost:8000/v1"
@@ -72,12 +72,14 @@ class Endpoint:
         if not self.url.startswith(("http://", "https://")):
             raise SpecError("endpoint.url", "an http or https address", repr(self.url), "http://localhost:8000/v1")
         if self.tries < 1 or self.at_once < 1 or not (self.wait_seconds >= 0 and self.timeout_seconds > 0):
-            raise SpecError("endpoint.tries", "tries, at_once, timeout above 0", f"{self.tries}, {self.at_once}", "")
+            raise SpecError(
+                "endpoint.max_attempts", "max_attempts, n_jobs, timeout above 0", f"{self.tries}, {self.at_once}", ""
+            )
 
     def fit(self, catalog: Catalog) -> Writer:
-        """Learns brands, words and categories for the checks; asks nothing yet.
+        """Fits the checks on brands, words and categories, without requests.
 
-        Raises DataError for a file of answers that cannot be opened.
+        Raises DataError for a cache that cannot be opened.
         """
         checks = Checks.of(catalog, self.protect, self.forbidden, self.length_range, self.likeness_range)
         budget = Budget(self.most_calls, self.most_tokens)
@@ -89,75 +91,79 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Server:
-    """The author behind an endpoint."""
+    """The model behind an endpoint."""
 
-    wish: Endpoint
+    config: Endpoint
 
     @property
     def name(self) -> str:
         """Address, model and temperature."""
-        return f"{self.wish.url} {self.wish.model} {self.wish.temperature}"
+        return f"{self.config.url} {self.config.model} {self.config.temperature}"
 
     def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
-        """An answer, tried several times. Raises Failed with what came last."""
-        asked = {
-            "model": self.wish.model,
+        """Returns an answer, with retries. Raises ModelCallError with the last failure."""
+        request = {
+            "model": self.config.model,
             "messages": list(messages),
-            "temperature": self.wish.temperature,
+            "temperature": self.config.temperature,
             "seed": variant,
             "response_format": {"type": "json_object"},
         }
-        body, why = json.dumps(asked).encode(), ""
-        for turn in range(self.wish.tries):
-            wait = self.wish.wait_seconds * 2**turn * _jitter(body, turn)
+        body, reason = json.dumps(request).encode(), ""
+        for attempt in range(self.config.tries):
+            wait = self.config.wait_seconds * 2**attempt * _draw_jitter(body, attempt)
             try:
-                return _answer(self._sent(body))
+                return _parse_response(self._post(body))
             except urllib.error.HTTPError as error:
                 error.close()
-                why = f"the server answered {error.code}"
+                reason = f"the server answered {error.code}"
                 if error.code == 400 and b"response_format" in body:
-                    asked.pop("response_format")  # some servers do not know it; the form is checked anyway
-                    body = json.dumps(asked).encode()
+                    request.pop("response_format")  # not supported by some servers; the format is checked anyway
+                    body = json.dumps(request).encode()
                 elif error.code not in (408, 409, 425, 429) and error.code < 500:
-                    raise Failed(why) from None  # asking again would not help
-                wait = _named_wait(error.headers.get("Retry-After"), wait)
+                    raise Failed(reason) from None  # a retry would not help
+                wait = _read_retry_after(error.headers.get("Retry-After"), wait)
             except TimeoutError:
-                why = f"no answer within {self.wish.timeout_seconds:g} s"
+                reason = f"no answer within {self.config.timeout_seconds:g} s"
             except urllib.error.URLError as error:
-                slow = isinstance(error.reason, TimeoutError)
-                why = f"no answer within {self.wish.timeout_seconds:g} s" if slow else "the server cannot be reached"
+                is_timeout = isinstance(error.reason, TimeoutError)
+                reason = (
+                    f"no answer within {self.config.timeout_seconds:g} s"
+                    if is_timeout
+                    else "the server cannot be reached"
+                )
             except (ValueError, KeyError, IndexError, TypeError, HTTPException, OSError):
-                why = "the server's answer is none"
-            if turn + 1 < self.wish.tries:
-                time.sleep(min(wait, _LONGEST_WAIT))
-        raise Failed(why)
+                reason = "the server's answer is invalid"
+            if attempt + 1 < self.config.tries:
+                time.sleep(min(wait, _MAX_WAIT_SECONDS))
+        raise Failed(reason)
 
-    def _sent(self, body: bytes) -> bytes:
+    def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.wish.key_variable, ""):
+        if key := os.environ.get(self.config.key_variable, ""):
             headers["Authorization"] = f"Bearer {key}"
-        asked = urllib.request.Request(f"{self.wish.url.rstrip('/')}/chat/completions", body, headers)
-        with urllib.request.urlopen(asked, timeout=self.wish.timeout_seconds) as told:
-            found: bytes = told.read()
-        return found
+        request = urllib.request.Request(f"{self.config.url.rstrip('/')}/chat/completions", body, headers)
+        with urllib.request.urlopen(request, timeout=self.config.timeout_seconds) as response:
+            content: bytes = response.read()
+        return content
 
 
-def _answer(told: bytes) -> Answer:
-    """What a chat completion says. Raises ValueError, KeyError, IndexError or TypeError for anything else."""
-    found = json.loads(told)
-    said = found["choices"][0]["message"]["content"]
-    if not isinstance(said, str):
+def _parse_response(content: bytes) -> Answer:
+    """Returns the answer of a chat completion. Raises ValueError, KeyError, IndexError or TypeError if invalid."""
+    response = json.loads(content)
+    text = response["choices"][0]["message"]["content"]
+    if not isinstance(text, str):
         raise TypeError
-    return Answer(said, int((found.get("usage") or {}).get("total_tokens") or 0))
+    return Answer(text, int((response.get("usage") or {}).get("total_tokens") or 0))
 
 
-def _named_wait(header: str | None, else_wait: float) -> float:
+def _read_retry_after(header: str | None, default: float) -> float:
     try:
         return max(float(header or ""), 0.0)
     except ValueError:
-        return else_wait
+        return default
 
 
-def _jitter(body: bytes, turn: int) -> float:
-    """0.5..1.5, another for each question, so that they do not all come back at once."""
-    return 0.5 + (rng.key(turn, body.decode()) >> 11) * 2.0**-53
+def _draw_jitter(body: bytes, attempt: int) -> float:
+    """Returns a factor in 0.5..1.5 that depends on the request, so that retries are spread in time."""
+    return 0.5 + (rng.key(attempt, body.decode()) >> 11) * 2.0**-53

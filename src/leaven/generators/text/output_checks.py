@@ -1,7 +1,7 @@
-"""Is what a model wrote true to the text that it was made from?
+"""Checks of generated texts against their source text.
 
-Each check is a rung; the first that fails says why. Cheap ones come first: form, evidence, facts (numbers, sizes,
-brands, colours, materials), forbidden claims, length and script, likeness, category.
+Checks run in order of cost, and the first failure is the rejection reason: format, evidence, facts (numbers, sizes,
+brands, colors, materials), forbidden claims, length and script, similarity, category.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORBIDDEN = (
     "free shipping", "best price", "cheapest", "discount", "guarantee", "guaranteed", "warranty", "bestseller",
     "认证", "有机", "治疗", "治愈", "包邮", "最低价", "特价", "折扣", "保证", "保修", "第一",
 )  # fmt: skip
-"""Claims that only a source may make: certificates, health, price, shipping."""
+"""Claims that are rejected unless the source text makes them: certificates, health, price, shipping."""
 
 _PARTS = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 _BLANKS = re.compile(r"\s+")
@@ -35,7 +35,7 @@ _BLANKS = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Written:
-    """What a model wrote: a paraphrase, tags, and attributes as (name, value, the words they were taken from)."""
+    """A model's rewrite: a paraphrase, tags, and attributes as (name, value, evidence in the source text)."""
 
     paraphrase: str
     tags: tuple[str, ...] = ()
@@ -43,39 +43,40 @@ class Written:
 
     @property
     def everything(self) -> str:
-        """All that it says of the item."""
+        """Paraphrase, tags and attribute values in one string."""
         return " ".join((self.paraphrase, *self.tags, *(value for _, value, _ in self.attributes)))
 
 
 class Refused(Exception):
-    """Why an answer is not taken; its text is counted, and told the model when it may try once more."""
+    """An answer was rejected; the message is the reason, which is counted and sent to the model for one repair."""
 
 
-def read(said: str) -> Written:
-    """The JSON object in an answer; words around it, and a fence, are forgiven.
+def read(answer: str) -> Written:
+    """Parses the JSON object in an answer; surrounding text and code fences are ignored.
 
-    Raises Refused for what is no such object.
+    Raises RejectedAnswer for anything else.
     """
-    begin, end = said.find("{"), said.rfind("}")
+    begin, end = answer.find("{"), answer.rfind("}")
     try:
-        found: Any = json.loads(said[begin : end + 1])
-        attributes = tuple((one["name"], one["value"], one["evidence"]) for one in found.get("attributes", []))
-        written = Written(found["paraphrase"], tuple(found.get("tags", [])), attributes)
+        value: Any = json.loads(answer[begin : end + 1])
+        attributes = tuple((one["name"], one["value"], one["evidence"]) for one in value.get("attributes", []))
+        written = Written(value["paraphrase"], tuple(value.get("tags", [])), attributes)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused("no JSON of the form that was asked") from None
+        raise Refused("no JSON of the requested form") from None
     texts = [written.paraphrase, *written.tags, *(part for one in attributes for part in one)]
     if not all(isinstance(text, str) for text in texts) or not written.paraphrase.strip():
-        raise Refused("no JSON of the form that was asked")
+        raise Refused("no JSON of the requested form")
     return written
 
 
 @dataclass(frozen=True, eq=False)
 class Checks:
-    """The rungs, fitted on a catalogue.
+    """The checks, fitted on a catalog.
 
-    length_range    letters of the paraphrase over those of the text
-    likeness_range  cosine of the two by TF-IDF; below it says something else, above it says nothing new
-    centres         float32 (categories, width): mean vectors, where the catalogue has categories; names of them
+    length_range    characters of the paraphrase over those of the text
+    likeness_range  TF-IDF cosine of the two; below, the meaning differs, above, the text is nearly unchanged
+    centres         float32 (categories, width): mean vectors, if the catalog has categories
+    category_of     category of each text of the catalog, from 0
     """
 
     reader: Reader
@@ -95,98 +96,98 @@ class Checks:
         length_range: tuple[float, float],
         likeness_range: tuple[float, float],
     ) -> Checks:
-        """A catalogue of too few words to compare has no rungs of likeness and category."""
+        """Returns the checks of a catalog; with too few words for TF-IDF, without similarity and category."""
         try:
             encoder: FittedEncoder | None = TfIdf().fit(catalog)
         except DataError:
             encoder = None
-        centres, of = _centres(catalog, encoder)
+        centres, category_of = _compute_centers(catalog, encoder)
         reader = Reader.of(catalog, protect)
-        return cls(reader, encoder, forbidden, length_range, likeness_range, centres, of)
+        return cls(reader, encoder, forbidden, length_range, likeness_range, centres, category_of)
 
-    def __call__(self, text: str, said: str) -> Written:
-        """What was written, all rungs passed. Raises Refused with the first that was not."""
-        written = read(said)
-        self._evidence(text, written)
-        self._facts(text, written)
-        self._claims(text, written)
-        self._shape(text, written.paraphrase)
-        self._likeness(text, written.paraphrase)
+    def __call__(self, text: str, answer: str) -> Written:
+        """Returns the parsed rewrite. Raises RejectedAnswer with the first failed check."""
+        written = read(answer)
+        self._check_evidence(text, written)
+        self._check_facts(text, written)
+        self._check_claims(text, written)
+        self._check_form(text, written.paraphrase)
+        self._check_similarity(text, written.paraphrase)
         return written
 
-    def _evidence(self, text: str, written: Written) -> None:
-        source = _plain(text)
+    def _check_evidence(self, text: str, written: Written) -> None:
+        source = _normalize(text)
         for name, _, evidence in written.attributes:
-            if not evidence.strip() or _plain(evidence) not in source:
-                raise Refused(f"an attribute without words of the text to show for it: {name}"[:80])
+            if not evidence.strip() or _normalize(evidence) not in source:
+                raise Refused(f"an attribute without evidence in the text: {name}"[:80])
 
-    def _facts(self, text: str, written: Written) -> None:
-        source, made = self.facts(text), self.facts(written.everything)
-        if invented := sorted(made - source):
-            raise Refused(f"facts that the text lacks: {', '.join(invented[:3])}")
+    def _check_facts(self, text: str, written: Written) -> None:
+        source, generated = self.facts(text), self.facts(written.everything)
+        if invented := sorted(generated - source):
+            raise Refused(f"facts that are not in the text: {', '.join(invented[:3])}")
         if lost := sorted(source - self.facts(written.paraphrase)):
-            raise Refused(f"facts that were lost: {', '.join(lost[:3])}")
+            raise Refused(f"missing facts: {', '.join(lost[:3])}")
 
     def facts(self, text: str) -> set[str]:
-        """Numbers, units, brands, models, negations, colours, materials and sizes of a text, in small letters."""
+        """Returns numbers, units, brands, models, negations, colors, materials and sizes of a text, in lower case."""
         pieces, free = self.reader([text])
         held, guards = is_word(pieces) & ~free, Lexicon.ours().guards
-        found = {word.lower() for word, kept in zip(pieces.words, held.tolist(), strict=True) if kept}
-        found |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("colour", "material", "size")}
-        return {part for word in found for part in _PARTS.findall(word)}
+        facts = {word.lower() for word, kept in zip(pieces.words, held.tolist(), strict=True) if kept}
+        facts |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("colour", "material", "size")}
+        return {part for word in facts for part in _PARTS.findall(word)}
 
-    def _claims(self, text: str, written: Written) -> None:
-        source, made = f" {_plain(text)} ", f" {_plain(written.everything)} "
+    def _check_claims(self, text: str, written: Written) -> None:
+        source, generated = f" {_normalize(text)} ", f" {_normalize(written.everything)} "
         for claim in self.forbidden:
-            sought = claim if has_han(claim) else f" {claim} "
-            if sought in made and sought not in source:
+            pattern = claim if has_han(claim) else f" {claim} "
+            if pattern in generated and pattern not in source:
                 raise Refused(f"a forbidden claim: {claim}")
 
-    def _shape(self, text: str, paraphrase: str) -> None:
+    def _check_form(self, text: str, paraphrase: str) -> None:
         low, high = self.length_range
         if not low <= len(paraphrase) / max(len(text), 1) <= high:
             raise Refused("too short or too long")
         if has_han(text) != has_han(paraphrase):
             raise Refused("another language")
-        if _plain(paraphrase) == _plain(text):
+        if _normalize(paraphrase) == _normalize(text):
             raise Refused("the same text again")
 
-    def _likeness(self, text: str, paraphrase: str) -> None:
+    def _check_similarity(self, text: str, paraphrase: str) -> None:
         if self.encoder is None:
             return
         columns = getattr(self.encoder, "columns", ("title",))
         both = Catalog(
-            ["text", "made"], {name: [text, paraphrase] if name == columns[0] else ["", ""] for name in columns}
+            ["text", "paraphrase"], {name: [text, paraphrase] if name == columns[0] else ["", ""] for name in columns}
         )
         one, other = self.encoder(both)
         cosine, (low, high) = float(one @ other), self.likeness_range
         if one.any() and not low <= cosine <= high:
-            raise Refused("says something else" if cosine < low else "says nothing new")
+            raise Refused("the meaning differs" if cosine < low else "nearly the same text")
         category = self.category_of.get(text, -1)
         if self.centres is None or category < 0 or not other.any():
             return
-        told = int(np.argmax(self.centres @ one))
-        if told == category and int(np.argmax(self.centres @ other)) != category:
+        nearest = int(np.argmax(self.centres @ one))
+        if nearest == category and int(np.argmax(self.centres @ other)) != category:
             raise Refused("reads as an item of another category")
 
 
-def _centres(catalog: Catalog, encoder: FittedEncoder | None) -> tuple[np.ndarray | None, dict[str, int]]:
-    """(mean vector of each category, text -> its category): what a text's category is told by."""
+def _compute_centers(catalog: Catalog, encoder: FittedEncoder | None) -> tuple[np.ndarray | None, dict[str, int]]:
+    """Returns the mean vector of each category, and the category of each text."""
     if encoder is None or catalog.category is None or not len(catalog.categories):
         return None, {}
     vectors, codes = encoder(catalog), catalog.category[1:]
     centres = np.zeros((len(catalog.categories), vectors.shape[1]), np.float32)
     np.add.at(centres, codes[codes > 0] - 1, vectors[codes > 0])
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    of = {
+    category_of = {
         text: int(code) - 1
         for column in catalog.words.values()
         for text, code in zip(column, codes, strict=True)
         if text
     }
-    return centres, of
+    return centres, category_of
 
 
-def _plain(text: str) -> str:
-    """Small letters, signs as blanks, one blank between words."""
+def _normalize(text: str) -> str:
+    """Returns lower case words, without punctuation, separated by one blank."""
     return _BLANKS.sub(" ", re.sub(r"[^\w]+", " ", text.lower())).strip()

@@ -1,4 +1,4 @@
-"""Which answers do we have already? One SQLite file, so that nothing is asked, or paid, twice."""
+"""Cache of model answers in one SQLite file, so that no request is sent or paid twice."""
 
 from __future__ import annotations
 
@@ -12,36 +12,40 @@ from leaven.errors import DataError
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said: its words, and tokens read and written as it counted them."""
+    """A model's answer, and the tokens read and written as the model counts them."""
 
     said: str
     tokens: int = 0
 
 
 class Answers:
-    """Answers by the hash of everything that they follow from. path "": in memory, for as long as this lives."""
+    """Answers by a hash of their inputs. path "": in memory, for the lifetime of the object."""
 
     def __init__(self, path: str) -> None:
         try:
             if path:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path or ":memory:")
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("CREATE TABLE IF NOT EXISTS answers (mark TEXT PRIMARY KEY, said TEXT, tokens INTEGER)")
+            self._database = sqlite3.connect(path or ":memory:")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, answer TEXT, tokens INTEGER)"
+            )
         except (sqlite3.Error, OSError) as error:
-            raise DataError(path, "a SQLite file of answers", str(error), "name another file for cache") from error
+            raise DataError(path, "a SQLite file of answers", str(error), "set cache to another file") from error
 
     @staticmethod
     def mark(*parts: str | int) -> str:
-        """The name of an answer."""
+        """Returns the hash of a request."""
         return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 
-    def get(self, mark: str) -> Answer | None:
-        """The answer of that name, or None."""
-        row = self._file.execute("SELECT said, tokens FROM answers WHERE mark = ?", (mark,)).fetchone()
-        return Answer(*row) if row else None
+    def get(self, request: str) -> Answer | None:
+        """Returns the cached answer of a request hash, or None."""
+        row = self._database.execute("SELECT answer, tokens FROM answers WHERE request = ?", (request,)).fetchone()
+        return Answer(row[0], row[1]) if row else None
 
-    def put(self, mark: str, answer: Answer) -> None:
-        """Kept, and on disk when this returns."""
-        with self._file:
-            self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (mark, answer.said, answer.tokens))
+    def put(self, request: str, answer: Answer) -> None:
+        """Stores an answer; it is on disk on return."""
+        with self._database:
+            self._database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (request, answer.said, answer.tokens)
+            )

@@ -1,4 +1,4 @@
-"""Generated pictures learn something, and what goes wrong is said with its step."""
+"""Image generators learn categories, and report failures with their step."""
 
 import math
 from dataclasses import replace
@@ -18,21 +18,21 @@ torch = pytest.importorskip("torch")
 SMALL = {"noise": 16, "width": 16, "batch": 32}
 
 
-def test_a_vae_draws_the_colour_of_the_category() -> None:
+def test_a_vae_generates_the_color_of_the_category() -> None:
     for code, channel in ((1, 0), (2, 2)):
         made = fitted("vae").sample(keys(32), np.full(32, code, np.int32)).pixels[:, 5:11, 5:11].astype(float)
         colours = made.mean(axis=(0, 1, 2))
         assert colours[channel] > colours[2 - channel] + 15
 
 
-def test_a_vae_draws_real_pictures_again() -> None:
+def test_a_vae_reconstructs_real_images() -> None:
     pictures, category = real()
     again = again_of(fitted("vae"), pictures, category).astype(float)
     apart = np.abs(again - pictures.pixels).mean()
     assert apart < 0.7 * np.abs(pictures.pixels - pictures.pixels.mean(axis=0)).mean()
 
 
-def test_a_learned_variance_finds_the_deviation() -> None:
+def test_a_learned_variance_equals_the_deviation() -> None:
     pictures, category = real()
     fit = PictureVae(steps=300, learning_rate=2e-3, **SMALL).fit(pictures, 3, category)
     left = (again_of(fit, pictures, category).astype(float) - pictures.pixels) / 127.5
@@ -40,7 +40,7 @@ def test_a_learned_variance_finds_the_deviation() -> None:
 
 
 @pytest.mark.parametrize("loss", ["as_written", "non_saturating", "relativistic"])
-def test_a_gan_comes_nearer_to_the_real_colours(loss: str) -> None:
+def test_a_gan_approaches_the_real_colors(loss: str) -> None:
     pictures, category = real()
     made = [
         PictureGan(loss=loss, steps=steps, learning_rate=2e-3, **SMALL).fit(pictures, 3, category).sample(keys(64))
@@ -51,7 +51,7 @@ def test_a_gan_comes_nearer_to_the_real_colours(loss: str) -> None:
     assert far[1] < 0.7 * far[0], far
 
 
-def test_a_flow_draws_the_colour_of_the_category_and_follows_it_further_when_asked() -> None:
+def test_a_flow_generates_the_color_of_the_category_and_more_so_with_guidance() -> None:
     pictures, category = real()
     fit = PictureFlow(steps=120, width=8, batch=32, learning_rate=4e-3, moves=6).fit(pictures, 3, category)
 
@@ -65,11 +65,11 @@ def test_a_flow_draws_the_colour_of_the_category_and_follows_it_further_when_ask
     assert redder(fit.net) > plain
 
 
-def test_a_flow_that_knows_the_way_arrives() -> None:
+def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
     from leaven.nn.image_flow import Flow, FlowShape
 
     class Straight(torch.nn.Module):
-        """From any x at a moment straight to grey 0.5 at moment 1."""
+        """The velocity from any x to gray 0.5 at time 1."""
 
         def forward(self, x, moment, codes):
             return (0.5 - x) / (1 - moment[:, None, None, None])
@@ -77,13 +77,13 @@ def test_a_flow_that_knows_the_way_arrives() -> None:
     net = Flow(FlowShape(8, 8, 0, moves=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
     noise, codes = torch.randn(3, net.noise), torch.zeros(3, dtype=torch.long)
     real_ones = torch.rand(3, 3, 8, 8)
-    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # it says 0: the error is the way itself
+    untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # output 0: the error is the velocity
     assert untrained.item() == pytest.approx((real_ones - noise.view_as(real_ones)).square().mean().item(), rel=1e-5)
     net.mean.net = Straight()
     assert torch.allclose(net.draw(noise, codes), torch.full((3, 3, 8, 8), 0.5), atol=1e-5)
 
 
-def test_the_penalties_are_those_of_a_linear_critic() -> None:
+def test_penalties_equal_those_of_a_linear_critic() -> None:
     from leaven.nn.conv_blocks import StackShape
     from leaven.nn.image_gan import Gan, GanShape
 
@@ -106,7 +106,7 @@ def test_the_penalties_are_those_of_a_linear_critic() -> None:
     assert losses[1] - losses[0] == pytest.approx(2.0 / 2 * 2 * (192 * 0.25))  # γ/2 · (R1 + R2), each |w|²
 
 
-def test_the_critic_takes_nothing_from_the_generators_loss() -> None:
+def test_the_generator_loss_has_no_gradient_for_the_critic() -> None:
     from leaven.nn.conv_blocks import StackShape
     from leaven.nn.image_gan import Gan, GanShape
 
@@ -124,7 +124,7 @@ def test_the_critic_takes_nothing_from_the_generators_loss() -> None:
         assert torch.allclose(one, weight.grad, atol=1e-6)
 
 
-def test_augmenting_lets_gradients_through_and_a_lot_of_one_half_moves_nothing_far() -> None:
+def test_augmentation_passes_gradients_and_the_middle_draw_changes_little() -> None:
     from leaven.nn.image_gan import augmented
 
     pictures = torch.rand(3, 3, 16, 16, requires_grad=True)
@@ -138,11 +138,14 @@ def test_augmenting_lets_gradients_through_and_a_lot_of_one_half_moves_nothing_f
     assert (made.detach()[:, :, 4:12, 4:12] == 0).all()
 
 
-def test_a_loss_that_is_no_number_stops_with_its_step() -> None:
+def test_a_non_finite_loss_raises_with_its_step() -> None:
     pictures, category = real(32)
-    for wish in (PictureGan(learning_rate=1e30, steps=40, **SMALL), PictureVae(learning_rate=1e30, steps=40, **SMALL)):
+    for config in (
+        PictureGan(learning_rate=1e30, steps=40, **SMALL),
+        PictureVae(learning_rate=1e30, steps=40, **SMALL),
+    ):
         with pytest.raises(FitError, match="step"):
-            wish.fit(pictures, 1, category)
+            config.fit(pictures, 1, category)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +156,9 @@ def test_a_loss_that_is_no_number_stops_with_its_step() -> None:
         (lambda: PictureGan(penalty=-1.0), "0 or more"),
         (lambda: PictureVae(loss="mse"), "as_written"),
         (lambda: PictureVae(steps=0), "more than 0"),
-        (lambda: PictureFlow(moves=0), "flow.moves"),
+        (lambda: PictureFlow(moves=0), "flow.sampling_steps"),
     ],
 )
-def test_wrong_wishes_are_answered(wrong, said) -> None:
+def test_invalid_configs_are_rejected(wrong, said) -> None:
     with pytest.raises(SpecError, match=said):
         wrong()

@@ -1,4 +1,4 @@
-"""A server that speaks chat completions, on this machine, with faults that a test asks for."""
+"""A local chat completions server with faults for tests."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ Reply = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
 
 def completion(said: object, tokens: int = 50) -> bytes:
-    """A chat completion that says this; an object is said as JSON."""
+    """Returns a chat completion with this content; an object is encoded as JSON."""
     text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
     return json.dumps({"choices": [{"message": {"content": text}}], "usage": {"total_tokens": tokens}}).encode()
 

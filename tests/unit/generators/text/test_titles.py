@@ -1,4 +1,4 @@
-"""A small net learns titles, goes on as they do, and says nothing of an item that is not so."""
+"""A small language model learns titles, continues them, and keeps their facts."""
 
 from dataclasses import replace
 
@@ -42,27 +42,27 @@ def ones(count: int):
     return np.ones(count, np.float32)
 
 
-def test_a_text_is_a_row_of_ids_and_a_row_a_text() -> None:
+def test_encoding_and_decoding_a_text_round_trips() -> None:
     spelling = Spelling.of(["soft hand cream 50 ml", "soft hand balm 50 ml", "柔软护手霜", "柔软护手霜"], 3, 2)
     assert set(spelling.signs[:3]) <= {"soft", " hand", " 50", " ml", "柔软", "护手霜"}
     for text in ("soft hand 50 ml", "柔软护手霜", "oft hand 50 50 ml"):
         assert spelling.text(spelling.row(text)) == text
     assert spelling.text([*spelling.row("soft"), spelling.end, *spelling.row("hand")]) == "soft"
-    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # a sign that nobody knows is left out
+    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # unknown characters are dropped
 
 
-def test_it_writes_titles_of_the_category_that_is_asked(fitted) -> None:
+def test_titles_of_the_requested_category_are_generated(fitted) -> None:
     for code, words in ((1, {"soft", "mild", "rich"}), (2, {"steel"})):
         made = fitted.learned.written([[code + 1]] * 30, keys(30))
         assert np.mean([text.split()[0] in words for text in made if text]) > 0.9
 
 
-def test_likely_texts_surprise_less_than_the_same_words_in_another_order(fitted) -> None:
+def test_real_texts_have_less_surprisal_than_shuffled_words(fitted) -> None:
     turned = [" ".join(reversed(text.split())) for text in TEXTS]
     assert fitted.learned.surprisal(TEXTS, CODES) + 1 < fitted.learned.surprisal(turned, CODES)
 
 
-def test_views_keep_numbers_and_say_nothing_that_is_not_so(fitted) -> None:
+def test_views_keep_numbers_and_add_no_facts(fitted) -> None:
     made = fitted(TEXTS, keys(len(TEXTS)), ones(len(TEXTS)))
     changed = [(a, b) for a, b in zip(TEXTS, made, strict=True) if a != b]
     assert len(changed) > 3
@@ -75,7 +75,7 @@ def test_views_keep_numbers_and_say_nothing_that_is_not_so(fitted) -> None:
     assert sum(fitted.refused.values()) > 0
 
 
-def test_short_texts_stay_and_say_why(fitted) -> None:
+def test_short_texts_are_unchanged_with_a_reason(fitted) -> None:
     few = ["soap bar", "", "玫瑰护手霜"]
     assert fitted(few[:2], keys(2), ones(2)) == few[:2]
     held = fitted.reasons(few)
@@ -83,31 +83,31 @@ def test_short_texts_stay_and_say_why(fitted) -> None:
     assert held["no words"].tolist() == [False, True, False]
 
 
-def test_the_net_is_kept_and_found_again(tmp_path, monkeypatch) -> None:
-    wish = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
-    first = learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5))
-    monkeypatch.setattr(Autoregressive, "fit", None)  # nobody learns again
-    assert learn(wish, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
+def test_the_trained_model_is_cached(tmp_path, monkeypatch) -> None:
+    config = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
+    first = learn(config, TEXTS, CODES).written([[2]] * 5, keys(5))
+    monkeypatch.setattr(Autoregressive, "fit", None)  # no second training
+    assert learn(config, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
     with pytest.raises(TypeError):
-        learn(wish, TEXTS[1:], CODES[1:])
+        learn(config, TEXTS[1:], CODES[1:])
 
 
 OTHERS = [Vae(steps=3, width=16, latent=4), Gan(steps=3, adversarial_steps=2, width=16), Markov()]
 
 
 @pytest.mark.parametrize("by", OTHERS, ids=["vae", "gan", "markov"])
-def test_other_generators_write_too(by) -> None:
+def test_other_generators_work_too(by) -> None:
     learned = learn(Titles(by=by, most_new=4), TEXTS, CODES)
     assert len(learned.written([[2], [3]], keys(2))) == 2
     assert np.isfinite(learned.surprisal(TEXTS, CODES))
 
 
-def test_in_a_plan_it_is_a_step_on_words_whose_net_lies_beside_the_views(tmp_path) -> None:
+def test_in_a_plan_it_is_a_text_step_whose_model_is_saved_next_to_the_views(tmp_path) -> None:
     step = Step(replace(SMALL, by=replace(SMALL.by, steps=3)), columns=("title",))
     views = catalog_views(ITEMS, Plan([step]), seed=1, folder=tmp_path)
     (fact,) = views.facts()
     assert fact["made"] == len(TEXTS)
-    assert list(tmp_path.rglob("spelling.json"))
+    assert list(tmp_path.rglob("codec.json"))
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_in_a_plan_it_is_a_step_on_words_whose_net_lies_beside_the_views(tmp_pat
         lambda: Titles(p=2.0),
     ],
 )
-def test_wrong_wishes_are_answered(wrong) -> None:
+def test_invalid_configs_are_rejected(wrong) -> None:
     with pytest.raises(SpecError):
         wrong()
 
 
-def test_a_catalogue_without_texts_or_without_the_column_is_refused() -> None:
+def test_a_catalog_without_texts_or_without_the_column_is_rejected() -> None:
     with pytest.raises(DataError, match="texts"):
         SMALL.fit(Catalog(["a"], {"title": [""]}))
     with pytest.raises(DataError, match="titel"):

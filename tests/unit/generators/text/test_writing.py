@@ -1,4 +1,4 @@
-"""What a model writes is checked, kept, paid for and counted, and no fault of a server loses anything."""
+"""Rewrites are checked, cached, paid for and counted, and server faults lose nothing."""
 
 import socket
 from dataclasses import replace
@@ -28,8 +28,8 @@ def keys(count: int, seed: int = 1):
     return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
 
 
-def written(wish: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
-    writer = wish.fit(ITEMS)
+def written(config: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
+    writer = config.fit(ITEMS)
     return writer(texts, keys(len(texts)), np.ones(len(texts), np.float32)), writer
 
 
@@ -37,7 +37,7 @@ def honest(asked: dict, number: int):
     return 200, completion(turned(text_of(asked)))
 
 
-def test_true_answers_take_the_place_of_the_texts_and_only_the_texts_are_sent(monkeypatch) -> None:
+def test_accepted_answers_replace_the_texts_and_only_texts_are_sent(monkeypatch) -> None:
     monkeypatch.setenv("THE_KEY", "secret")
     with serving(honest) as (url, asked):
         made, writer = written(replace(QUICK, url=url, model="m", key_variable="THE_KEY"))
@@ -51,14 +51,14 @@ def test_true_answers_take_the_place_of_the_texts_and_only_the_texts_are_sent(mo
     assert writer.spent.tokens == 200
 
 
-def test_strength_0_asks_nothing() -> None:
+def test_strength_0_sends_no_request() -> None:
     with serving(honest) as (url, asked):
         writer = replace(QUICK, url=url).fit(ITEMS)
         assert writer(TITLES, keys(5), np.zeros(5, np.float32)) == TITLES
     assert not asked
 
 
-def test_tags_and_attributes_stand_behind_the_text() -> None:
+def test_tags_and_attributes_are_appended_to_the_text() -> None:
     def reply(asked: dict, number: int):
         shown = {"name": "kind", "value": "hand cream", "evidence": "hand cream"}
         return 200, completion(turned(text_of(asked)) | {"tags": ["gift"], "attributes": [shown]})
@@ -72,15 +72,15 @@ LIES = [
     ("nonsense", "no JSON"),
     ('{"paraphrase": 3}', "no JSON"),
     ('{"tags": []}', "no JSON"),
-    ({"paraphrase": "Nivea soft red hand cream 75 ml"}, "facts that the text lacks"),
-    ({"paraphrase": "Dove soft red hand cream 50 ml"}, "facts that the text lacks"),
-    ({"paraphrase": "Nivea soft blue hand cream 50 ml"}, "facts that the text lacks"),
-    ({"paraphrase": "soft red cream for hands 50 ml"}, "facts that were lost"),
+    ({"paraphrase": "Nivea soft red hand cream 75 ml"}, "facts that are not in the text"),
+    ({"paraphrase": "Dove soft red hand cream 50 ml"}, "facts that are not in the text"),
+    ({"paraphrase": "Nivea soft blue hand cream 50 ml"}, "facts that are not in the text"),
+    ({"paraphrase": "soft red cream for hands 50 ml"}, "missing facts"),
     ({"paraphrase": "Nivea soft red organic hand cream 50 ml"}, "a forbidden claim"),
     ({"paraphrase": "Nivea red 50 ml"}, "too short or too long"),
     ({"paraphrase": "妮维雅 Nivea soft red hand cream 50 ml"}, "another language"),
     ({"paraphrase": TITLES[0].upper()}, "the same text again"),
-    ({"paraphrase": "Nivea red 50 ml for kitchen and bread"}, "says something else"),
+    ({"paraphrase": "Nivea red 50 ml for kitchen and bread"}, "the meaning differs"),
     (
         turned(TITLES[0]) | {"attributes": [{"name": "a", "value": "b", "evidence": "never said"}]},
         "an attribute without",
@@ -90,7 +90,7 @@ LIES = [
 
 
 @pytest.mark.parametrize(("lie", "why"), LIES)
-def test_what_is_not_true_to_the_text_is_repaired_once_then_refused_and_counted(lie, why) -> None:
+def test_a_false_answer_is_repaired_once_then_rejected_and_counted(lie, why) -> None:
     with serving(lambda asked, number: (200, completion(lie))) as (url, asked):
         made, writer = written(replace(QUICK, url=url, likeness_range=(0.9, 1.0), length_range=(0.6, 2.5)), TITLES[:1])
     assert made == TITLES[:1]
@@ -101,24 +101,24 @@ def test_what_is_not_true_to_the_text_is_repaired_once_then_refused_and_counted(
     assert held[0].startswith(why)
 
 
-def test_a_repaired_answer_is_taken() -> None:
+def test_a_repaired_answer_is_accepted() -> None:
     with serving(lambda asked, number: (200, completion("oh" if number == 0 else turned(TITLES[0])))) as (url, _):
         made, writer = written(replace(QUICK, url=url), TITLES[:1])
     assert made == [turned(TITLES[0])["paraphrase"]]
     assert not writer.refused
 
 
-def test_answers_are_kept_and_nothing_is_asked_twice(tmp_path) -> None:
-    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"))
+def test_answers_are_cached_and_no_request_is_sent_twice(tmp_path) -> None:
+    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"))
     with serving(honest) as (url, asked):
-        first, _ = written(replace(wish, url=url))
-        second, _ = written(replace(wish, url=url))
-        assert replace(wish, url=url).fit(ITEMS).estimate(TITLES).known == 4
+        first, _ = written(replace(config, url=url))
+        second, _ = written(replace(config, url=url))
+        assert replace(config, url=url).fit(ITEMS).estimate(TITLES).known == 4
     assert first == second
     assert len(asked) == 4
 
 
-def test_a_server_that_is_busy_or_breaks_is_asked_again_and_its_pause_is_kept() -> None:
+def test_a_busy_or_failing_server_is_retried_after_its_pause() -> None:
     def reply(asked: dict, number: int):
         faults = [(429, b"{}", {"Retry-After": "0.02"}), (503, b""), (200, b"<html>"), (200, b'{"choices": []}')]
         return faults[number] if number < 4 else honest(asked, number)
@@ -129,7 +129,7 @@ def test_a_server_that_is_busy_or_breaks_is_asked_again_and_its_pause_is_kept() 
     assert len(asked) == 5
 
 
-def test_a_server_that_knows_no_forms_of_answers_is_asked_without() -> None:
+def test_a_server_without_response_formats_gets_a_request_without_one() -> None:
     def reply(asked: dict, number: int):
         return (400, b"{}") if "response_format" in asked else honest(asked, number)
 
@@ -140,7 +140,7 @@ def test_a_server_that_knows_no_forms_of_answers_is_asked_without() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_a_server_that_says_no_is_not_asked_again(status) -> None:
+def test_a_refused_request_is_not_retried(status) -> None:
     with serving(lambda asked, number: (status, b"")) as (url, asked):
         with pytest.raises(DataError, match=str(status)):
             written(replace(QUICK, url=url), TITLES[:1])
@@ -150,7 +150,7 @@ def test_a_server_that_says_no_is_not_asked_again(status) -> None:
     assert writer.refused == {f"the server answered {status}": 1}
 
 
-def test_a_server_that_is_slow_or_not_there_stops_the_run_or_is_counted() -> None:
+def test_a_slow_or_missing_server_stops_the_run_or_is_counted() -> None:
     hasty = replace(QUICK, tries=1, timeout_seconds=0.1)
     with serving(slowly(0.5)) as (url, _), pytest.raises(DataError, match="no answer within"):
         written(replace(hasty, url=url), TITLES[:1])
@@ -164,27 +164,27 @@ def test_a_server_that_is_slow_or_not_there_stops_the_run_or_is_counted() -> Non
     assert writer.refused == {"the server cannot be reached": 4}
 
 
-def test_a_spent_budget_stops_and_the_next_run_goes_on_where_it_was(tmp_path) -> None:
-    wish = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
+def test_a_spent_budget_stops_and_the_next_run_resumes(tmp_path) -> None:
+    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
     with serving(honest) as (url, asked):
         with pytest.raises(DataError, match="budget"):
-            written(replace(wish, url=url))
+            written(replace(config, url=url))
         assert len(asked) == 2
-        made, _ = written(replace(wish, url=url))
+        made, _ = written(replace(config, url=url))
         assert len(asked) == 4
-        few, writer = written(replace(wish, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
+        few, writer = written(replace(config, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
     assert made != TITLES
     assert writer.spent.tokens == 100  # the second answer went over it; no third was asked
     assert sum(a != b for a, b in zip(few, TITLES, strict=True)) == 2
 
 
-def test_an_estimate_asks_nothing() -> None:
+def test_an_estimate_sends_no_request() -> None:
     told = replace(QUICK, variants=2).fit(ITEMS).estimate(TITLES, price_per_million=2.0)
     assert told.calls == 8
     assert told.price == pytest.approx(told.tokens * 2e-6)
 
 
-def test_in_a_plan_it_is_a_step_on_words_and_its_refusals_are_the_facts() -> None:
+def test_in_a_plan_it_is_a_text_step_and_its_rejections_are_facts() -> None:
     def reply(asked: dict, number: int):
         return honest(asked, number) if "knife" in text_of(asked) else (200, completion("nonsense"))
 
@@ -193,22 +193,22 @@ def test_in_a_plan_it_is_a_step_on_words_and_its_refusals_are_the_facts() -> Non
         views = catalog_views(ITEMS, plan, seed=1)
         (fact,) = views.facts()
     assert fact["use"] == "endpoint"
-    assert fact["unchanged"] == {"no words": 1, "no JSON of the form that was asked": 2}
+    assert fact["unchanged"] == {"no words": 1, "no JSON of the requested form": 2}
 
 
-def test_fields_out_of_bounds_are_refused() -> None:
+def test_fields_out_of_range_are_rejected() -> None:
     for fields in ({"url": "ftp://x"}, {"take": "poem"}, {"on_failure": "shrug"}, {"tries": 0}, {"variants": 0}):
         with pytest.raises(SpecError):
             replace(QUICK, **fields)
 
 
-def test_an_unreadable_file_of_answers_is_named(tmp_path) -> None:
+def test_an_unreadable_cache_is_named(tmp_path) -> None:
     (tmp_path / "no.sqlite").write_text("this is no database, whatever its name says " * 50)
     with pytest.raises(DataError, match=r"no\.sqlite"):
         replace(QUICK, cache=str(tmp_path / "no.sqlite")).fit(ITEMS)
 
 
-def test_an_item_of_another_category_is_refused() -> None:
+def test_an_item_of_another_category_is_rejected() -> None:
     many = ["dear soap", "mild soap", "dear mild soap", "fine knife", "bread knife", "fine bread knife"]
     items = Catalog([str(n) for n in range(6)], {"title": many}, np.array([0, 1, 1, 1, 2, 2, 2], np.int32), ["a", "b"])
     checks = Checks.of(items, (), (), (0.1, 5.0), (-1.0, 1.0))
@@ -217,17 +217,17 @@ def test_an_item_of_another_category_is_refused() -> None:
     assert checks("dear soap", '{"paraphrase": "soap dear"}').paraphrase == "soap dear"
 
 
-def test_a_model_of_a_folder_is_asked_and_its_nonsense_is_refused(tmp_path) -> None:
+def test_a_local_model_is_called_and_its_nonsense_is_rejected(tmp_path) -> None:
     pytest.importorskip("transformers")
     from unit.encoders import tiny
 
     folder = tiny.write(tmp_path / "model", " ".join(TITLES).split(), head=True)
-    wish = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
-    writer = wish.fit(ITEMS)
+    config = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
+    writer = config.fit(ITEMS)
     assert writer(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
-    assert writer.refused == {"no JSON of the form that was asked": 4}
+    assert writer.refused == {"no JSON of the requested form": 4}
     assert writer.spent.calls == 8
-    again = wish.fit(ITEMS)
+    again = config.fit(ITEMS)
     assert again(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
     assert again.spent.calls == 0
     with pytest.raises(DataError, match="folder"):
