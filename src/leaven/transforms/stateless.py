@@ -40,3 +40,8 @@ def too_short(rows: Histories, shortest: int) -> dict[str, npt.NDArray[np.bool_]
     {'shorter than 2 events': array([False,  True])}
     """
     return {f"shorter than {shortest} events": rows.lengths < shortest} if shortest > 0 else {}
+
+
+def same_events(rows: Histories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """int64: every event comes from itself; empty where no column asks."""
+    return np.arange(len(rows.items) if rows.extra else 0)

@@ -21,7 +21,7 @@ from leaven.transforms.image.colors import Brightness, Contrast
 from leaven.transforms.image.corruptions import ErasePatch, NoisePicture
 from leaven.transforms.image.geometry import CropPicture, RotatePicture, ShiftPicture, ZoomPicture
 from leaven.transforms.image.operator import OnCanvas, Reasons, applied
-from leaven.transforms.sequence.members import check_members, check_weights, inner_keys, shared_reasons
+from leaven.transforms.sequence.compose import check_members, check_weights, inner_keys, shared_reasons
 from leaven.transforms.validation import check_count, check_share
 
 _GENTLE: tuple[ImageTransform, ...] = (

@@ -11,7 +11,7 @@ import numpy as np
 from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories, Ints
 from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.clock import last_second
+from leaven.transforms.sequence.time_warping import last_second
 from leaven.transforms.stateless import Unlearned
 from leaven.transforms.validation import check_count, check_range, check_share, check_word
 

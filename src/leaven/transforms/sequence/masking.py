@@ -11,7 +11,7 @@ from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories
 from leaven.protocols import Keys, Strength
 from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons
+from leaven.transforms.stateless import Reasons, same_events
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,6 @@ class Masking:
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hidden already."""
         return self.marker.reasons(rows)
-
-
-def same_events(rows: Histories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """int64: every event comes from itself; empty where no column asks."""
-    return np.arange(len(rows.items) if rows.extra else 0)
 
 
 @dataclass(frozen=True)

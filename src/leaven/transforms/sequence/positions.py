@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories
 from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.clock import last_second
+from leaven.transforms.sequence.time_warping import last_second
 from leaven.transforms.stateless import Reasons, too_short
 from leaven.transforms.validation import check_range, check_share, check_word
 

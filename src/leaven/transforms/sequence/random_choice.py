@@ -10,9 +10,9 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.protocols import FittedTransform, Keys, Strength, Transform
+from leaven.transforms.sequence.compose import Fitted, by_member, check_members, check_weights, shared_reasons
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop, Mask
-from leaven.transforms.sequence.members import Fitted, by_member, check_members, check_weights, shared_reasons
 from leaven.transforms.sequence.reorder import Reorder, Rotate
 from leaven.transforms.sequence.substitution import Insert, Substitute
 from leaven.transforms.stateless import Reasons

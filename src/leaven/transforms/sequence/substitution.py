@@ -13,10 +13,9 @@ from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.protocols import Keys, Strength
 from leaven.transforms.sequence.candidates import SOURCES, Candidates
-from leaven.transforms.sequence.masking import same_events
 from leaven.transforms.sequence.neighbor_table import Neighbours
 from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.transforms.stateless import Reasons, same_events, too_short
 from leaven.transforms.validation import check_count, check_word
 
 Marks = npt.NDArray[np.bool_]

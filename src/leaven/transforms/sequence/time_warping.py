@@ -14,10 +14,9 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories
+from leaven.errors import DataError
 from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.clock import last_second
-from leaven.transforms.sequence.masking import same_events
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.transforms.stateless import Reasons, same_events, too_short
 from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
 ANCHORS = ("first", "middle", "last")
@@ -161,3 +160,16 @@ class Moving:
 
 def _logarithms(pair: tuple[float, float]) -> tuple[float, float]:
     return math.log(pair[0]), math.log(pair[1])
+
+
+def last_second(kind: str, train: Histories) -> int:
+    """The last second of the real training rows.
+
+    Raises DataError where times are places in a row (0, 1, 2 …) or all alike: there is no clock to move.
+    """
+    rows = train if train.is_real.all() else train.real_only()
+    places = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
+    if len(rows.times) == 0 or rows.times.min() == rows.times.max() or (rows.times == places).all():
+        fix = f"name the time column, or leave {kind} out"
+        raise DataError("data.times", f"a clock for {kind}", "places in a row, or none", fix)
+    return int(rows.times.max())

@@ -11,8 +11,7 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.protocols import Keys, Strength
-from leaven.transforms.text.span_rewriting import inside
-from leaven.transforms.text.token_sampling import Reasons, check
+from leaven.transforms.text.token_sampling import Reasons, check, inside
 from leaven.transforms.validation import check_count
 
 SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")

@@ -15,8 +15,7 @@ from leaven.errors import SpecError, nearest
 from leaven.protocols import Keys, Strength
 from leaven.tokenization import cut, has_han
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.span_rewriting import inside
-from leaven.transforms.text.token_sampling import Reasons, check
+from leaven.transforms.text.token_sampling import Reasons, check, inside
 from leaven.transforms.text.units import sizes
 
 SLOTS = ("text", "brand", "category", "colour", "material", "size")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from leaven.datasets.catalog import Catalog
-from leaven.transforms.text.span_rewriting import Found, SpanEdit, inside, outside
-from leaven.transforms.text.token_sampling import check
+from leaven.transforms.text.token_sampling import Found, SpanEdit, check, inside, outside
 
 # Names of one unit. No GB or TB: "128GB" is part of a model's name.
 _GROUPS: tuple[tuple[str, ...], ...] = (
