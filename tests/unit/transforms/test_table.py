@@ -99,7 +99,7 @@ def test_misspelt_columns_and_rules_are_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["data.samples", "data.missing", "data.sampling.ready", "transforms.table.numbers", "dosage.filters.rules"],
+    ["datasets.samples", "ctr_models.imputation", "ctr_features.from_table", "filters.rules"],
 )
 def test_examples_in_the_docstrings_run(name: str) -> None:
     assert doctest.testmod(import_module(f"leaven.{name}")).failed == 0

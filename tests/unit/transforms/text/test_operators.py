@@ -122,19 +122,33 @@ def test_chinese_is_misspelt_by_sound_and_shape() -> None:
         ("12 oz", ("12oz", "12 ounces")),
         ("8 Fl Oz", ("8Fl Oz", "8 fluid ounces")),
         ("500克 面粉", ("500 克", "500g", "500 g")),
+        ("洗发水500克", ("500 克", "500g", "500 g")),
+        ("洗发水500g", ("500 g", "500克")),
+        ("面霜50毫升", ("50 毫升", "50ml", "50 ml")),
+        ("充电宝5000毫安时", ("5000 毫安时", "5000mAh", "5000 mAh", "5000毫安")),
         ("1.5 l 牛奶", ("1.5l", "1.5升")),
         ("1 oz", ("1oz",)),
         ("Pack of 6", ("6 Pack", "6-Pack")),
     ],
 )
-def test_a_size_is_written_in_other_ways_and_never_converted(text: str, ways: tuple[str, ...]) -> None:
+def test_a_size_is_respelled_and_never_converted(text: str, ways: tuple[str, ...]) -> None:
     assert sizes(text)[0][2] == ways
 
 
 @pytest.mark.parametrize(
-    "text", ["model 135l01", "2 in 1 shampoo", "100% cotton", "128GB card", "size 10", "3g/4g phone"]
+    "text",
+    [
+        "model 135l01",
+        "2 in 1 shampoo",
+        "100% cotton",
+        "128GB card",
+        "size 10",
+        "3g/4g phone",
+        "钻戒1克拉",
+        "软件2升级版",
+    ],
 )
-def test_what_only_looks_like_a_size_stays(text: str) -> None:
+def test_what_only_resembles_a_size_stays(text: str) -> None:
     assert all_of(Units(), text) == {text}
 
 
