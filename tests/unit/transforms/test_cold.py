@@ -48,16 +48,16 @@ def test_the_weight_is_the_cosine_and_the_steps_own() -> None:
 
 def test_rows_without_a_like_have_a_reason() -> None:
     reasons = WISH.fit(ROWS).reasons(ROWS)
-    assert reasons["no event that a cold item is like"][:5].tolist() == [False, True, False, False, True]
+    assert reasons["no event with a similar cold item"][:5].tolist() == [False, True, False, False, True]
     assert reasons["shorter than 2 events"][:5].tolist() == [False, False, False, False, True]
 
 
 def test_the_bound_of_cold_and_of_likeness_are_fields() -> None:
     assert 6 in made().items
     assert 6 not in made(replace(WISH, cold_events=40)).items  # the steel knife itself is cold now
-    with pytest.raises(DataError, match="least"):
+    with pytest.raises(DataError, match="min_similarity"):
         made(replace(WISH, least=1.0))
-    with pytest.raises(DataError, match="cold_events"):
+    with pytest.raises(DataError, match="max_cold_events"):
         made(replace(WISH, cold_events=1000))
 
 

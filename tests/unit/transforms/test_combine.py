@@ -72,7 +72,7 @@ def test_a_row_is_stuck_where_every_member_says_so() -> None:
 
 @pytest.mark.parametrize("wrong", [(), (Crop,), Crop(), ("crop",)])
 def test_members_must_be_transforms(wrong) -> None:
-    with pytest.raises(SpecError, match=r"chain\.of"):
+    with pytest.raises(SpecError, match=r"chain\.transforms"):
         Chain(wrong)
 
 

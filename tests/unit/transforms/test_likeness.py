@@ -72,7 +72,7 @@ def test_words_in_common_make_items_alike_and_unsold_items_stay_out() -> None:
     catalog = Catalog([f"i{n}" for n in range(7)], {"title": titles})
     train = Histories.of([[1, 2, 3, 4, 6, 7]], n_items=7)  # item 5, a twin of item 1, was never taken
     object.__setattr__(train, "catalog", catalog)
-    table = Neighbours(by=("words",)).fit(train)
+    table = Neighbours(by=("text",)).fit(train)
     assert table.of(1).tolist() == [2]
     assert table.of(3).tolist() == [4]
     assert table.of(6).tolist() == [7]
@@ -86,8 +86,8 @@ def test_words_and_characters() -> None:
 
 def test_what_is_missing_is_said() -> None:
     with pytest.raises(DataError, match="text column"):
-        Neighbours(by=("words",)).fit(grouped())
-    with pytest.raises(FitError, match="items that meet"):
+        Neighbours(by=("text",)).fit(grouped())
+    with pytest.raises(FitError, match="items that share a history"):
         Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))
 
 

@@ -33,9 +33,9 @@ def test_nobody_borrows_from_themselves() -> None:
 
 def test_a_user_alone_has_nobody_to_borrow_from() -> None:
     train = Histories.of([[1, 2, 3, 4]], n_items=4)
-    for wish in (Mixup(), Splice(), Splice(seam="anywhere")):
+    for wish in (Mixup(), Splice(), Splice(seam="end")):
         assert changed(wish, train, train).items.tolist() == [1, 2, 3, 4]
-        assert wish.fit(train).reasons(train)["no other history to borrow from"].tolist() == [True]
+        assert wish.fit(train).reasons(train)["no other history as donor"].tolist() == [True]
 
 
 def test_only_real_rows_lend() -> None:
@@ -60,7 +60,7 @@ def test_a_splice_leads_in_over_an_item_that_both_took() -> None:
 def test_without_a_common_item_a_splice_anywhere_takes_the_donor_s_end() -> None:
     train = Histories.of([[1, 2, 3, 4], [5, 6, 7]], n_items=7, times=[[10, 20, 30, 40], [1, 2, 9]])
     assert changed(Splice(keep_range=(0.5, 0.5)), train, train).items.tolist() == train.items.tolist()
-    new = changed(Splice(keep_range=(0.5, 0.5), seam="anywhere"), train, train)
+    new = changed(Splice(keep_range=(0.5, 0.5), seam="end"), train, train)
     assert new.row(0).tolist() == [6, 7, 3, 4]
     assert new.times[:4].tolist() == [23, 30, 30, 40]
 
@@ -71,10 +71,10 @@ def test_short_histories_borrow_from_long_ones_and_long_ones_do_not() -> None:
     new = changed(wish, train, train)
     assert [new.row(i).tolist() for i in range(4)] == [[5, n] for n in (1, 2, 3, 4)]
     assert new.row(4).tolist() == [5] * 8
-    stuck = wish.fit(train).reasons(train)["longer than 2 events: lends, does not borrow"]
+    stuck = wish.fit(train).reasons(train)["longer than 2 events: a donor itself"]
     assert stuck.tolist() == [False] * 4 + [True]
 
 
 def test_a_wrong_word_names_the_nearest() -> None:
-    with pytest.raises(SpecError, match="did you mean 'meeting'"):
-        Splice(seam="meting")
+    with pytest.raises(SpecError, match="did you mean 'shared_item'"):
+        Splice(seam="shared_itm")

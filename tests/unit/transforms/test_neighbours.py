@@ -81,7 +81,7 @@ def test_a_saved_table_comes_back(tmp_path) -> None:
     assert back.items.tolist() == table.items.tolist()
     assert back.confidence.tolist() == table.confidence.tolist()
     (tmp_path / "broken.npz").write_bytes(b"no table")
-    with pytest.raises(DataError, match="table of neighbours"):
+    with pytest.raises(DataError, match="table of neighbors"):
         NeighbourTable.load(tmp_path / "broken.npz")
 
 
@@ -148,7 +148,7 @@ def test_items_whose_vectors_point_the_same_way_are_neighbours(tmp_path) -> None
     [
         (None, "no such file"),
         (np.zeros((4, 2)), "vectors of the 5 items"),
-        (np.zeros(5), "one line an item"),
+        (np.zeros(5), "one row for each item"),
         (np.full((5, 2), np.nan), "finite numbers"),
         (np.array([["a"]] * 5), "finite numbers"),
         ({"vectors": np.ones((1, 2)), "ids": np.array(["other"])}, "ids of the data's items"),
@@ -170,9 +170,9 @@ def test_vectors_that_do_not_fit_are_answered(tmp_path, content, wanted) -> None
 
 
 def test_a_file_of_vectors_is_given_where_vectors_are_asked_for_and_nowhere_else() -> None:
-    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+    with pytest.raises(SpecError, match=r"neighbors\.vectors"):
         Neighbours(by=("vectors",))
-    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+    with pytest.raises(SpecError, match=r"neighbors\.vectors"):
         Neighbours(vectors="v.npy")
 
 
@@ -184,5 +184,5 @@ def test_categories_are_asked_for_where_there_are_none() -> None:
 def test_a_wrong_source_is_named() -> None:
     with pytest.raises(SpecError, match="did you mean 'similar'"):
         Substitute(by="similiar")
-    with pytest.raises(SpecError, match=r"neighbours\.by"):
+    with pytest.raises(SpecError, match=r"neighbors\.sources"):
         Neighbours(by=("pictures",))

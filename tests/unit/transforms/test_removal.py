@@ -146,8 +146,8 @@ def test_swap_exchanges_neighbours() -> None:
         (lambda: Mask(p=1.5), "mask.p"),
         (lambda: Drop(positions="oldest"), "drop.positions"),
         (lambda: Reorder(share_range=(0.1,)), "reorder.share_range"),
-        (lambda: Swap(reach=0), "swap.reach"),
-        (lambda: Truncate(length=1), "truncate.length"),
+        (lambda: Swap(reach=0), "swap.max_distance"),
+        (lambda: Truncate(length=1), "truncate.max_events"),
     ],
 )
 def test_a_wrong_field_is_named(make, where) -> None:

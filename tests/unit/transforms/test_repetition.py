@@ -69,5 +69,5 @@ def test_half_the_strength_is_half_the_way_to_the_size() -> None:
 def test_a_wrong_field_is_named() -> None:
     with pytest.raises(SpecError, match=r"resample\.unit"):
         Resample(unit="seconds")
-    with pytest.raises(SpecError, match=r"repeat_pad\.length"):
+    with pytest.raises(SpecError, match=r"repeat_pad\.max_events"):
         RepeatPad(length=0)
