@@ -27,7 +27,7 @@ def _is_pair(pair: object) -> bool:
 
 
 def check_share(where: str, share: float) -> None:
-    """Raise SpecError unless a probability or share lies in 0..1."""
+    """Raise SpecError unless a probability or share is in 0..1."""
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise SpecError(where, "a number between 0 and 1", repr(share), "")
 

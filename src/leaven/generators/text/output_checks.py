@@ -132,7 +132,7 @@ class Checks:
         pieces, free = self.reader([text])
         held, guards = is_word(pieces) & ~free, Lexicon.ours().guards
         found = {word.lower() for word, kept in zip(pieces.words, held.tolist(), strict=True) if kept}
-        found |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("colour", "material", "size")}
+        found |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("color", "material", "size")}
         return {part for word in found for part in _PARTS.findall(word)}
 
     def _claims(self, text: str, written: Written) -> None:

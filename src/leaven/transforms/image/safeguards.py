@@ -24,7 +24,7 @@ _SIDES = re.split(
 
 def colours(catalog: Catalog) -> Guarded:
     """Items in whose texts a colour stands: "red dress", "红色连衣裙"."""
-    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("colour", "shade")]
+    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("color", "shade")]
     return _guard(COLOUR, catalog, _speaks(catalog, names))
 
 

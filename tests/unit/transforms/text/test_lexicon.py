@@ -34,7 +34,7 @@ def test_the_lexicon_holds_a_few_hundred_groups_in_both_languages() -> None:
 def test_different_colours_sizes_and_materials_never_replace_each_other() -> None:
     ours = Lexicon.ours()
     for kind, pairs in {
-        "colour": [("red", "blue"), ("红色", "蓝色"), ("black", "white")],
+        "color": [("red", "blue"), ("红色", "蓝色"), ("black", "white")],
         "size": [("small", "large"), ("大号", "小号"), ("mini", "maxi")],
         "material": [("cotton", "wool"), ("棉质", "羊毛"), ("steel", "glass")],
         "product": [("shampoo", "conditioner"), ("cream", "lotion"), ("衬衫", "长裤")],

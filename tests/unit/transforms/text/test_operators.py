@@ -23,7 +23,7 @@ from leaven.transforms.text import (
 )
 from leaven.transforms.text.text_preview import marked
 from leaven.transforms.text.text_views import changed
-from leaven.transforms.text.typos import _keys
+from leaven.transforms.text.typos import _adjacent_keys
 from leaven.transforms.text.units import sizes
 
 EMPTY = Catalog(ids=[])
@@ -98,14 +98,14 @@ def test_replace_draws_from_the_catalogue_and_spares_attributes() -> None:
 
 
 def test_misspell_makes_one_slip_and_keeps_the_first_letter() -> None:
-    made = all_of(Misspell(share_range=FULL, slips=("neighbour",)), "Towel")
+    made = all_of(Misspell(share_range=FULL, slips=("adjacent_key",)), "Towel")
     assert {len(word) for word in made} == {5}
     for word in made:
         (place,) = [n for n in range(5) if word[n] != "Towel"[n]]
         assert place > 0
-        assert word[place] in _keys()["Towel"[place]]
-    assert all_of(Misspell(share_range=FULL, slips=("left_out",)), "soap") == {"sap", "sop", "soa"}
-    assert all_of(Misspell(share_range=FULL, slips=("order",)), "soap") == {"saop", "sopa"}
+        assert word[place] in _adjacent_keys()["Towel"[place]]
+    assert all_of(Misspell(share_range=FULL, slips=("omitted",)), "soap") == {"sap", "sop", "soa"}
+    assert all_of(Misspell(share_range=FULL, slips=("transposed",)), "soap") == {"saop", "sopa"}
     assert all_of(Misspell(share_range=FULL, slips=("accent",)), "crème café") == {"creme cafe"}
 
 
@@ -212,6 +212,6 @@ def test_previews_mark_words_and_say_why_nothing_changed() -> None:
 def test_wrong_fields_are_answered_with_the_way_out() -> None:
     with pytest.raises(SpecError, match="share_range"):
         DeleteWords(share_range=(0.5, 0.2))
-    with pytest.raises(SpecError, match="neighbour"):
-        Misspell(slips=("neighbor",))
+    with pytest.raises(SpecError, match="adjacent_key"):
+        Misspell(slips=("adjacent_keys",))
     assert unchanged(DeleteWords().fit(EMPTY), ["", "x"], ["", "x"]) == {"no words": 1, "fewer than 2 words": 1}

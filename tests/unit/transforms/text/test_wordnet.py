@@ -68,7 +68,7 @@ def test_the_compiled_table_comes_back_from_the_cache_the_same(files: Path) -> N
 
 def test_a_broken_cache_is_compiled_again(files: Path) -> None:
     first = wordnet.load(files)
-    (cached,) = wordnet._cache().glob("*.npz")
+    (cached,) = wordnet._find_cache_folder().glob("*.npz")
     cached.write_bytes(b"PK\x03\x04 broken")
     assert wordnet.load(files).words == first.words
 
