@@ -208,8 +208,8 @@ def test_partners_are_others_of_the_same_category(tmp_path) -> None:
     assert [set(column.tolist()) for column in halves.T] == [{200}, {140, 160}, {120, 160}, {200}, {200}, {180}]
     reasons = PictureMixup().fit(catalog).reasons(pictures)
     assert {why: held[:6].tolist() for why, held in reasons.items()} == {
-        "its words name a colour": [False, False, False, True, False, False],
-        "its category has no other picture": [True, False, False, False, False, False],
+        "its text names a color": [False, False, False, True, False, False],
+        "its category has no other image": [True, False, False, False, False, False],
     }
     cut = made(PictureCutmix((0.25, 0.25)), pictures, catalog)[1]
     assert (cut != 200).all(axis=2).sum() == 36
@@ -236,8 +236,8 @@ def test_arguments_of_keras_run_as_written() -> None:
         (lambda: RotatePicture((30, -30)), "lower bound first"),
         (lambda: RotatePicture(fill="reflct"), "reflect"),
         (lambda: CropPicture(size=(5, 0)), "two sides"),
-        (lambda: CropPicture(keep_size=False), "size that windows keep"),
-        (lambda: NoisePicture(law="gauss"), "even, shot"),
+        (lambda: CropPicture(keep_size=False), "restore_size"),
+        (lambda: NoisePicture(law="gauss"), "constant, shot"),
         (lambda: SomePictureChanges((Brightness(),), count=2), "at most 1"),
         (lambda: PictureChain(()), "one or more"),
         (lambda: made(CropPicture(size=(50, 50)), some()), "smaller window"),
