@@ -84,7 +84,7 @@ def test_names_roll_up_to_their_parents_only() -> None:
     rows = Samples.of({"kind": ["mug", "kitchen", "bag", "mug"]}, label=[1, 0, 1, 0])
     new = RollUp(parents={"mug": "kitchen", "bag": "luggage"}, share=1.0).fit(rows)(rows, rows.keys, np.ones(4))
     assert new.texts("kind").tolist() == ["kitchen", "kitchen", "bag", "kitchen"]
-    with pytest.raises(DataError, match="circle"):
+    with pytest.raises(DataError, match="cycle"):
         RollUp(parents={"a": "b", "b": "c", "c": "a"})
 
 

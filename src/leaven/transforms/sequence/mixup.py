@@ -123,8 +123,9 @@ class Lenders:
         from leaven.kernels.history_mixing import Donors
 
         rows = self.rows
-        columns = (rows.items, rows.times, rows.starts, rows.keys, rows.row_of_event().astype(np.int32))
-        return Donors(*map(frozen, (*columns, self.found, self.places)), self.longest)
+        row = frozen(rows.row_of_event().astype(np.int32))
+        items, times, starts, keys = frozen(rows.items), frozen(rows.times), frozen(rows.starts), frozen(rows.keys)
+        return Donors(items, times, starts, keys, row, frozen(self.found), frozen(self.places), self.longest)
 
     def reasons(self, rows: Histories) -> dict[str, npt.NDArray[np.bool_]]:
         """Rows without a donor."""
