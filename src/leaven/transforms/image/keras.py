@@ -46,11 +46,8 @@ def like_keras(
         steps.append(ShiftPicture((-across, across), (-down, down), **fill))  # type: ignore[arg-type]
     if shear_range:
         steps.append(ShearPicture((-shear_range, shear_range), **fill))  # type: ignore[arg-type]
-    low, high = (1 - zoom_range, 1 + zoom_range) if isinstance(zoom_range, int | float) else zoom_range
-    if (low, high) != (1, 1):
-        if low <= 0:
-            raise SpecError("zoom_range", "a number below 1, or (low, high) above 0", repr(zoom_range), "")
-        steps.append(ZoomPicture((1 / high, 1 / low), alike=False, **fill))  # type: ignore[arg-type]
+    if (factors := _invert_zoom(zoom_range)) != (1, 1):
+        steps.append(ZoomPicture(factors, alike=False, **fill))  # type: ignore[arg-type]
     if horizontal_flip:
         steps.append(FlipPicture(guard=False))
     if vertical_flip:
@@ -60,3 +57,11 @@ def like_keras(
     if not steps:
         raise SpecError("like_keras", "an argument that changes images", "none", "write rotation_range=30, …")
     return PictureChain(tuple(steps))
+
+
+def _invert_zoom(zoom_range: Range) -> tuple[float, float]:
+    """Factors of our zoom: the inverse of Keras' factors."""
+    low, high = (1 - zoom_range, 1 + zoom_range) if isinstance(zoom_range, int | float) else zoom_range
+    if low <= 0:
+        raise SpecError("zoom_range", "a number below 1, or (low, high) above 0", repr(zoom_range), "write 0.2")
+    return 1 / high, 1 / low

@@ -137,19 +137,24 @@ class Sentences:
             known["brand"] = match[0]
         if "brand" in known and text.lower().startswith(known["brand"].lower()) and has_han(text):
             known.pop("brand")  # "Nivea的Nivea护手霜" would repeat the brand
-        guards = Lexicon.ours().guards
-        for piece in cut(text) if len(text) < _MAX_CHARACTERS else ():
-            slot = guards.get(piece.lower())
-            if slot in ("color", "material"):
-                known.setdefault(slot, piece.lower())
         if found := sizes(text):
             known["size"] = text[found[0][0] : found[0][1]]
-        return known
+        return _find_attribute_words(text) | known
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
         """Texts without a known attribute, and blank texts."""
         unknown = [not self._find_patterns(text, self._fill_slots(text)) for text in texts]
         return {"no attribute is known": np.array(unknown, bool)}
+
+
+def _find_attribute_words(text: str) -> dict[str, str]:
+    """The first color and the first material that a text names."""
+    found: dict[str, str] = {}
+    kinds = Lexicon.ours().guards
+    for word in map(str.lower, cut(text) if len(text) < _MAX_CHARACTERS else ()):
+        if (kind := kinds.get(word)) in ("color", "material"):
+            found.setdefault(kind, word)
+    return found
 
 
 _MAX_CHARACTERS = 2_000  # longer texts are searched for sizes and brands only

@@ -120,16 +120,22 @@ def _spell_size(number: str, unit: str, has_han: bool | None) -> list[str]:
     has_han  whether the text is Chinese: Chinese names fit there and long English ones do not; None: no other names
     """
     spellings = [f"{number}{unit}", f"{number} {unit}"]
+    is_one, is_upper = number in ("1", "1.0"), len(unit) > 1 and unit.isupper()
     for name in _GROUP_OF_NAME[unit.lower()] if has_han is not None else ():
-        is_han = _HAS_HAN.match(name) is not None
-        is_unfit = not has_han if is_han else has_han and len(name) > 3
-        is_plural_of_one = number in ("1", "1.0") and len(name) > 4
-        if name.lower() == unit.lower() or is_unfit or is_plural_of_one:
-            continue
-        name = name.upper() if len(unit) > 1 and unit.isupper() and name.islower() else name
-        gaps = ("",) if is_han else (" ",) if len(name) > 3 else ("", " ")
-        spellings += [f"{number}{gap}{name}" for gap in gaps]
+        is_plural_of_one = is_one and len(name) > 4
+        if name.lower() != unit.lower() and not is_plural_of_one and (gaps := _list_gaps(name, bool(has_han))):
+            written = name.upper() if is_upper and name.islower() else name
+            spellings += [f"{number}{gap}{written}" for gap in gaps]
     return spellings
+
+
+def _list_gaps(name: str, has_han: bool) -> tuple[str, ...]:
+    """The blanks that can separate a number from a unit name; () where the name does not fit the text."""
+    if _HAS_HAN.match(name):
+        return ("",) if has_han else ()
+    if len(name) > 3:
+        return () if has_han else (" ",)
+    return "", " "
 
 
 def _spell_pack(number: str, template: str) -> list[str]:
