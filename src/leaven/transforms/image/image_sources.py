@@ -17,7 +17,7 @@ from leaven.protocols import ImageTransform
 
 Sources = Sequence[str | Path] | Pictures
 Block = tuple[Pictures, list[int], Mapping[str, list[str]]]
-BLOCK = 256  # images in memory at once
+BLOCK = 256  # images in memory at a time
 
 
 def called_by(sources: Sources) -> list[str]:

@@ -15,7 +15,7 @@ from leaven.errors import DataError
 from leaven.protocols import FittedImageTransform, ImageTransform, Keys
 
 BY_CHANCE = "unchanged by chance"
-_BLOCK_SIZE = 256  # images at once, to bound memory; results do not depend on it
+_BLOCK_SIZE = 256  # images in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from leaven.encoders.item_text import joined
 from leaven.protocols import FittedTextTransform, Keys, TextTransform
 
 BY_CHANCE = "unchanged by chance"
-_BLOCK_SIZE = 20_000  # texts at once, to bound memory; results do not depend on it
+_BLOCK_SIZE = 20_000  # texts in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
