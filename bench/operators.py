@@ -265,11 +265,11 @@ def first_call_arm() -> dict[str, float]:
 
 def neighbours_arm() -> dict[str, float]:
     """A table of at least 1.5 million pairs: Beauty, and as much of it again with other neighbours."""
-    from leaven.transforms.sequence.item_similarity import Meeting, _pairs, by_cooccurrence
+    from leaven.transforms.sequence.item_similarity import Meeting, _sum_pairs, by_cooccurrence
 
     rows = beauty()
     by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0))
-    pairs = len(_pairs(rows, np.ones(len(rows), np.float32), 0, 1.0)[1])
+    pairs = len(_sum_pairs(rows, np.ones(len(rows), np.float32), 0, 1.0)[1])
     return {"pairs": pairs, "seconds": best_of(lambda: by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0)), TURNS)}
 
 

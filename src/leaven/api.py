@@ -116,7 +116,7 @@ def preview_pictures(
 
     >>> import numpy as np
     >>> preview_pictures(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
-    {'the picture is of one colour': 1}
+    {'the image is of one color': 1}
 
     Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.
     """

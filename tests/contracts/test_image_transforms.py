@@ -1,4 +1,4 @@
-"""What every operator on pictures promises, checked for all that are registered."""
+"""Every registered image transform satisfies its contract."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_strength_0_is_the_identity(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_change_more_with_more_strength(kind: str) -> None:
+def test_images_change_more_with_more_strength(kind: str) -> None:
     real = pictures()
     free = wish_of("image_transforms", kind)()
     fitted = free.fit(FREE)
@@ -107,7 +107,7 @@ def test_copies_differ(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_stays_is_counted_with_a_reason_and_reasons_hold(kind: str) -> None:
+def test_unchanged_images_are_counted_by_reason(kind: str) -> None:
     real = pictures()
     for seed in range(3):
         made = changed(FITTED[kind], real, keys(24, seed))
@@ -118,7 +118,7 @@ def test_what_stays_is_counted_with_a_reason_and_reasons_hold(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_odd_sizes_and_empty_batches_are_fine(kind: str) -> None:
+def test_odd_sizes_and_empty_batches_are_accepted(kind: str) -> None:
     draw = np.random.Generator(np.random.Philox(2))
     for shape in ((3, 9, 31, 3), (2, 40, 8, 3), (1, 8, 8, 3), (0, 64, 64, 3)):
         real = Pictures.of(draw.integers(0, 256, shape, dtype=np.uint8))

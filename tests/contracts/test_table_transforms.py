@@ -1,4 +1,4 @@
-"""Laws that every registered table transform keeps."""
+"""Every registered tabular transform satisfies its contract."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def ones(rows: Samples) -> Any:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "repeat"])
-def test_it_changes_something_and_says_the_same_again(kind: str) -> None:
+def test_it_changes_rows_reproducibly(kind: str) -> None:
     rows, change = frozen(table()), fitted(kind)
     new = change(rows, rows.keys, ones(rows))
     assert not same(new, rows)
@@ -67,7 +67,7 @@ def test_strength_0_is_the_identity(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_row_does_not_depend_on_the_rows_beside_it(kind: str) -> None:
+def test_a_row_does_not_depend_on_other_rows(kind: str) -> None:
     rows, change = table(), fitted(kind)
     order = np.random.default_rng(2).permutation(len(rows))[:120]
     part = rows.take(order)
@@ -96,14 +96,14 @@ def test_lineage_and_label_stay_unless_rows_are_mixed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_rows_and_one_row_are_fine(kind: str) -> None:
+def test_no_rows_and_one_row_are_accepted(kind: str) -> None:
     for count in (0, 1):
         rows = table().take(np.arange(count))
         assert len(fitted(kind)(rows, rows.keys, ones(rows))) == count
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_columns_in_another_order_of_levels_are_understood(kind: str) -> None:
+def test_another_order_of_levels_is_accepted(kind: str) -> None:
     train, rows = table(), table(seed=3)
     other = rows.recoded({"kind": ("outdoor", "mug", "kitchen", "bag")})
     one = fitted(kind, train)(rows, rows.keys, ones(rows))

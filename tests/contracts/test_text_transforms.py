@@ -1,4 +1,4 @@
-"""What every operator on words promises, checked for all that are registered."""
+"""Every registered text transform satisfies its contract."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_strength_0_is_the_identity(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_odd_texts_come_through_and_are_never_emptied(kind: str) -> None:
+def test_odd_texts_are_accepted_and_never_emptied(kind: str) -> None:
     for seed in range(3):
         made = changed(FITTED[kind], ODD, keys(len(ODD), seed))
         assert [bool(text.strip()) for text in made] == [bool(text.strip()) for text in ODD]
@@ -119,7 +119,7 @@ def test_what_a_user_protects_survives(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_numbers_and_tags_are_never_touched(kind: str) -> None:
+def test_numbers_and_tags_never_change(kind: str) -> None:
     texts = [
         "<p class='soft'>warm towel, 3 x 2.5 kg, 40°</p>",
         "温暖毯子，150 x 200厘米",
@@ -145,7 +145,7 @@ def test_no_operator_is_a_silent_no_op_on_chinese_or_english(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_stays_is_counted_with_a_reason(kind: str) -> None:
+def test_unchanged_texts_are_counted_by_reason(kind: str) -> None:
     texts = [*TITLES, *ODD]
     made = changed(FITTED[kind], texts, keys(len(texts)))
     counts = unchanged(FITTED[kind], texts, made)
@@ -163,14 +163,14 @@ def test_copies_of_one_item_differ_somewhere(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=25, deadline=None)
 @given(texts=some.lists(some.text(max_size=40), max_size=4), seed=some.integers(0, 9))
-def test_any_text_at_all_can_be_read(kind: str, texts: list[str], seed: int) -> None:
+def test_any_text_is_accepted(kind: str, texts: list[str], seed: int) -> None:
     made = changed(FITTED[kind], texts, keys(len(texts), seed))
     assert len(made) == len(texts)
     assert all(after.strip() for after, before in zip(made, texts, strict=True) if before.strip())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_empty_batch_and_an_empty_catalogue_are_fine(kind: str) -> None:
+def test_an_empty_batch_and_an_empty_catalog_are_accepted(kind: str) -> None:
     fitted = wish_of("text_transforms", kind)().fit(Catalog(ids=[]))
     assert changed(fitted, [], keys(0)) == []
     assert len(changed(fitted, TITLES, keys(len(TITLES)))) == len(TITLES)

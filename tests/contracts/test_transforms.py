@@ -1,4 +1,4 @@
-"""Every registered transform keeps the promises of its contract."""
+"""Every registered transform satisfies its contract."""
 
 import pickle
 from dataclasses import fields, replace
@@ -18,11 +18,11 @@ from leaven.registry import kinds
 N_ITEMS, COLD = 40, (38, 39, 40)
 KINDS = sorted(kinds("transforms"))
 CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
-"""Kinds whose defaults leave nothing to chance."""
+"""Kinds with deterministic defaults."""
 HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial", "cold_items"}
-"""Kinds that show another item at the place of an event."""
+"""Kinds that replace the item of an event."""
 CALLS_COLD = {"cold_items"}
-"""Kinds whose work is to name items that nobody took, which they know from the catalogue, and to say how surely."""
+"""Kinds that add catalog items without events and lower the weight of rows."""
 
 histories = st.lists(
     st.lists(st.tuples(st.integers(1, N_ITEMS - len(COLD)), st.sampled_from([0, 0, 1, 60, 86_400])), max_size=14),
@@ -128,7 +128,7 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=8, deadline=None)
 @given(lists=histories, step=st.integers(0, 5))
-def test_other_columns_follow_their_event(kind, lists, step) -> None:
+def test_extra_columns_follow_their_event(kind, lists, step) -> None:
     rows = rows_of(lists)
     new = fitted(kind)(rows, rng.row_keys(step, rows.keys), ones(rows))
     carried = new.extra["value"].astype(np.int64)
@@ -142,7 +142,7 @@ def test_other_columns_follow_their_event(kind, lists, step) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=8, deadline=None)
 @given(lists=histories, step=st.integers(0, 5), cut=st.integers(0, 12))
-def test_a_row_becomes_the_same_in_any_batch_and_any_order(kind, lists, step, cut) -> None:
+def test_a_result_does_not_depend_on_batch_and_order(kind, lists, step, cut) -> None:
     rows = rows_of(lists)
     keys, strength = rng.row_keys(step, rows.keys), ones(rows)
     whole = by_row(kind, rows, keys, strength)
@@ -188,7 +188,7 @@ def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if any(f.name == "p" for f in fields(wish(kind)))])
-def test_p_is_the_chance_that_a_row_is_changed(kind) -> None:
+def test_p_is_the_probability_that_a_row_is_changed(kind) -> None:
     rows = train().take(np.flatnonzero(train().lengths > 6))
     keys, before = rng.row_keys(2, rows.keys), bytes_of(rows)
     never = replace(wish(kind), p=0.0).fit(train())(rows, keys, ones(rows))
@@ -205,7 +205,7 @@ def test_p_is_the_chance_that_a_row_is_changed(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_wish_and_fitted_survive_a_pickle(kind) -> None:
+def test_config_and_fitted_transform_can_be_pickled(kind) -> None:
     rows, keys = train(), rng.row_keys(3, train().keys)
     assert pickle.loads(pickle.dumps(wish(kind))) == wish(kind)
     back = pickle.loads(pickle.dumps(fitted(kind)))
@@ -213,7 +213,7 @@ def test_wish_and_fitted_survive_a_pickle(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_the_strength_moves_some_rows_less(kind) -> None:
+def test_half_the_strength_changes_some_rows_less(kind) -> None:
     rows, keys = train(), rng.row_keys(3, train().keys)
     half = np.full(len(rows), 0.5, np.float32)
     new = fitted(kind)(rows, keys, half).check()
@@ -231,7 +231,7 @@ def test_threads_change_nothing(kind, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_rows_and_rows_without_events_are_taken(kind) -> None:
+def test_empty_inputs_and_empty_rows_are_accepted(kind) -> None:
     for rows in (rows_of([]), rows_of([[], []]), rows_of([[(1, 0)]]), rows_of([[(1, 0), (1, 0)], []])):
         new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
         assert len(new) >= len(rows)
@@ -239,7 +239,7 @@ def test_no_rows_and_rows_without_events_are_taken(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_and_equal_items_are_taken(kind) -> None:
+def test_masks_and_equal_items_are_accepted(kind) -> None:
     rows = Histories.of([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
     new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
     made = set(new.items.tolist()) - {5, N_ITEMS + 1}
@@ -247,7 +247,7 @@ def test_masks_and_equal_items_are_taken(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_generated_rows_teach_nothing(kind) -> None:
+def test_synthetic_rows_are_not_learned_from(kind) -> None:
     real = frozen(train().real_only())
     keys = rng.row_keys(7, real.keys)
     assert bytes_of(wish(kind).fit(real)(real, keys, ones(real))) == bytes_of(fitted(kind)(real, keys, ones(real)))

@@ -1,4 +1,4 @@
-"""The Keras twin reads our expanded table through tf.data and learns from it, where TensorFlow is installed."""
+"""The Keras twin reads the expanded table through tf.data and trains on it, if TensorFlow is installed."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def world(rows: int, seed: int) -> Samples:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_it_learns_from_real_and_from_expanded_rows(tmp_path: Path) -> None:
+def test_the_twin_learns_from_real_and_expanded_rows(tmp_path: Path) -> None:
     import keras_twin
 
     (tmp_path / "data").mkdir()

@@ -1,4 +1,4 @@
-"""The words of Python users: all there, all light."""
+"""The public names exist and import nothing heavy."""
 
 import ast
 import os
@@ -17,35 +17,35 @@ HEAVY = ("torch", "numba", "duckdb", "pyspark", "pandas", "polars", "scipy", "py
 
 
 def imported_by(code: str) -> set[str]:
-    """The first names of all modules that a fresh Python has after `code`."""
+    """The top-level modules that a fresh Python has loaded after `code`."""
     told = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     return set(run.stdout.split("\n")[-2].split())
 
 
 @pytest.mark.parametrize("word", leaven.__all__)
-def test_every_word_is_there(word: str) -> None:
+def test_every_public_name_exists(word: str) -> None:
     assert getattr(leaven, word) is not None
 
 
-def test_classes_of_the_registry_are_words() -> None:
+def test_classes_of_the_registry_are_public_names() -> None:
     places = [place for family in FAMILIES.values() for place in family.values()]
     assert {place.partition(":")[2] for place in places} <= set(dir(leaven))
     assert leaven.Ndcg(k=5).k == 5
 
 
-def test_an_unknown_word_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Corp"):
         _ = leaven.Corp
 
 
-def test_no_folder_of_ours_hides_a_word() -> None:
-    """Importing leaven.x.y sets leaven.x to a module: a word of that name would be lost."""
+def test_no_package_folder_hides_a_public_name() -> None:
+    """Importing leaven.x.y sets leaven.x to a module, which would hide a public name."""
     hidden = [word for word in leaven.__all__ if (SOURCE / word).exists() or (SOURCE / f"{word}.py").exists()]
     assert not hidden
 
 
-def test_types_are_told_of_the_same_words_as_the_running_code() -> None:
+def test_type_checkers_see_the_same_public_names_as_the_running_code() -> None:
     tree = ast.parse((SOURCE / "__init__.py").read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     typed = {
@@ -67,5 +67,5 @@ def test_help_loads_nothing_heavy() -> None:
     assert not imported_by(code) & set(HEAVY)
 
 
-def test_lists_of_kinds_load_no_nets() -> None:
+def test_listing_kinds_loads_no_neural_networks() -> None:
     assert not imported_by("from leaven.cli.entry import run\nrun(['list'])") & {"torch", "numba", "duckdb"}

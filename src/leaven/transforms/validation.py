@@ -1,4 +1,4 @@
-"""Is a field of a wish what it must be?"""
+"""Checks of config fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from leaven.errors import SpecError, nearest
 
 
 def check_range(where: str, pair: tuple[float, float], least: float, most: float = math.inf) -> None:
-    """SpecError unless `pair` is (low, high) with least <= low <= high <= most."""
+    """Raise SpecError unless `pair` is (low, high) with minimum <= low <= high <= maximum."""
     bounds = f"{least:g} or more" if most == math.inf else f"between {least:g} and {most:g}"
     if not _is_pair(pair):
         raise SpecError(where, f"a pair (low, high), both {bounds}", repr(pair), "write two numbers")
@@ -27,19 +27,19 @@ def _is_pair(pair: object) -> bool:
 
 
 def check_share(where: str, share: float) -> None:
-    """SpecError unless a chance or share lies in 0..1."""
+    """Raise SpecError unless a probability or share is in 0..1."""
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise SpecError(where, "a number between 0 and 1", repr(share), "")
 
 
 def check_count(where: str, count: int, least: int) -> None:
-    """SpecError unless a whole number is at least `least`."""
+    """Raise SpecError unless an integer is at least `minimum`."""
     if isinstance(count, bool) or not isinstance(count, int) or count < least:
         raise SpecError(where, f"a whole number, {least} or more", repr(count), "")
 
 
 def check_word(where: str, word: str, words: Iterable[str]) -> None:
-    """SpecError, naming the nearest, unless a word is one of these."""
+    """Raise SpecError, with the nearest choice, unless a value is one of the choices."""
     known = list(words)
     if word not in known:
         raise SpecError(where, f"one of {', '.join(known)}", repr(word), nearest(str(word), known))

@@ -48,7 +48,7 @@ def test_a_table_of_items_guards_and_names_what_is_missing(folder: Path, capsys:
     assert run(["pictures", str(folder / "items.csv"), *asked]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["pictures"], found["changed"]) == (2, 1)
-    assert found["unchanged"] == {"its words name a colour": 1}
+    assert found["unchanged"] == {"its text names a color": 1}
     assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no file is named": [""]}
 
 
@@ -99,4 +99,4 @@ def test_the_word_of_python_users(folder: Path) -> None:
     assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
     assert seen.changed == 5
     items = leaven.Catalog(["a", "b"], {"title": ["red cup", "cup"]}, images=["0.png", "1.png"], folder=folder)
-    assert leaven.preview_pictures(items, "saturation").unchanged == {"its words name a colour": 1}
+    assert leaven.preview_pictures(items, "saturation").unchanged == {"its text names a color": 1}

@@ -1,4 +1,4 @@
-"""Every operator answers bad input with one error that names the field and the way out."""
+"""Bad input raises one error that names the field and the fix."""
 
 from dataclasses import fields, replace
 
@@ -47,14 +47,14 @@ def test_a_range_out_of_bounds_is_named(kind, field) -> None:
 
 
 @pytest.mark.parametrize(("kind", "own"), CLOCKED)
-def test_an_operator_that_needs_a_clock_asks_for_one(kind, own) -> None:
+def test_a_transform_that_needs_timestamps_raises_without_them(kind, own) -> None:
     rows = Histories.of([[1, 2, 3], [3, 2]], n_items=3)
     with pytest.raises(DataError, match="name the time column"):
         made("transforms", kind, own).fit(rows)
     made("transforms", kind, own).fit(Histories.of([[1, 2, 3]], n_items=3, times=[[0, 50, 70]]))
 
 
-def test_unknown_ids_and_times_out_of_order_do_not_get_past_the_door() -> None:
+def test_unknown_ids_and_unordered_times_are_refused() -> None:
     plan = Plan([made("transforms", "crop")])
     rows = Histories.of([[1, 2, 3]], n_items=3)
     with pytest.raises(DataError, match="ids in 1"):
@@ -63,12 +63,12 @@ def test_unknown_ids_and_times_out_of_order_do_not_get_past_the_door() -> None:
         expand(replace(rows, times=np.array([5, 4, 6], np.int64)), plan)
 
 
-def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
+def test_an_unknown_kind_names_the_nearest_kind() -> None:
     with pytest.raises(SpecError, match="did you mean 'reorder'"):
         parse('[data]\ninteractions = "x.csv"\n[[arm]]\nname = "a"\n[[arm.step]]\nuse = "reoder"\n')
 
 
-def test_a_file_that_an_operator_names_lies_beside_the_spec(tmp_path) -> None:
+def test_a_file_of_a_transform_is_relative_to_the_spec(tmp_path) -> None:
     step = 'use = "insert"\nneighbours = { by = ["vectors"], vectors = "items.npy" }'
     text = f'[data]\ninteractions = "x.csv"\n[[arm]]\nname = "a"\n[[arm.step]]\n{step}\n'
     operator = parse(text, tmp_path).arms[0].plan.all[0].use

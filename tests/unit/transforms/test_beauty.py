@@ -1,4 +1,4 @@
-"""Operators on the histories of real buyers."""
+"""Transforms on the histories of real buyers."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def head(buyers: Histories) -> Histories:
     return buyers.rebuilt(starts, buyers.items[source], buyers.times[source], source)
 
 
-def test_neighbours_of_the_last_item_name_the_next_one_far_oftener_than_popular_items_do(buyers) -> None:
+def test_neighbors_of_the_last_item_hit_the_next_item_more_often_than_popular_items(buyers) -> None:
     train = head(buyers)
     table = Neighbours().fit(train)
     last, following = train.items[train.starts[1:] - 1], buyers.items[buyers.starts[1:] - 1]
@@ -44,7 +44,7 @@ def test_neighbours_of_the_last_item_name_the_next_one_far_oftener_than_popular_
     assert (np.diff(table.starts)[1:] > 0).mean() > 0.99
 
 
-def test_substitutes_rarely_meet_the_future_by_chance_and_never_by_knowledge(buyers) -> None:
+def test_substitutes_do_not_leak_future_items(buyers) -> None:
     train = head(buyers)
     following = np.repeat(buyers.items[buyers.starts[1:] - 1], train.lengths)
     wish = Substitute(share_range=(1.0, 1.0))
@@ -54,7 +54,7 @@ def test_substitutes_rarely_meet_the_future_by_chance_and_never_by_knowledge(buy
     assert 0 < (blind.items == following).mean() < (knowing.items == following).mean()
 
 
-def test_the_policy_without_tuning_changes_more_than_every_second_buyer(buyers) -> None:
+def test_trivial_augment_changes_more_than_half_of_the_buyers(buyers) -> None:
     keys, ones = rng.row_keys(1, buyers.keys), np.ones(len(buyers), np.float32)
     new = Trivial().fit(buyers)(buyers, keys, ones).check()
     same = [new.row(i).tobytes() == buyers.row(i).tobytes() for i in range(0, len(buyers), 20)]

@@ -1,4 +1,4 @@
-"""Which transform meets which row?"""
+"""Transforms that choose a member for each row."""
 
 import numpy as np
 import pytest
@@ -21,21 +21,21 @@ def many(rows: int = 3000) -> Histories:
     return Histories.of([list(range(1, 11))] * rows, n_items=10)
 
 
-def test_short_and_long_rows_meet_different_transforms() -> None:
+def test_short_and_long_rows_get_different_transforms() -> None:
     rows = Histories.of([[1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3]], n_items=6)
     new = changed(ByLength(Reverse(keep_last=False), Crop(keep_range=(0.5, 0.5)), longest_short=3), rows)
     assert new.row(0).tolist() == new.row(2).tolist() == [3, 2, 1]
     assert new.lengths.tolist() == [3, 3, 3]
 
 
-def test_reasons_are_those_of_the_transform_that_meets_the_row() -> None:
+def test_reasons_are_those_of_the_transform_for_the_row() -> None:
     rows = Histories.of([[1], [1, 2], [1, 2, 3, 4]], n_items=4)
     reasons = ByLength(Drop(), Mask(), longest_short=2).fit(rows).reasons(rows)
     assert reasons["shorter than 3 events"].tolist() == [True, True, False]
     assert reasons["shorter than 2 events"].tolist() == [False, False, False]
 
 
-def test_some_of_applies_exactly_so_many_in_their_order() -> None:
+def test_some_of_applies_exactly_count_members_in_order() -> None:
     wish = SomeOf((Crop(keep_range=(0.5, 0.5)), Mask(share_range=(0.4, 0.4)), Reverse(keep_last=False)), count=2)
     new = changed(wish, many())
     short = new.lengths == 5
@@ -47,18 +47,18 @@ def test_some_of_applies_exactly_so_many_in_their_order() -> None:
     np.testing.assert_allclose([short.mean(), masked.mean(), np.mean(backward)], 2 / 3, atol=0.04)
 
 
-def test_maybe_meets_its_share_of_rows() -> None:
+def test_maybe_changes_a_share_of_p_of_the_rows() -> None:
     new = changed(Maybe(Reverse(), p=0.3), many())
     assert (new.items.reshape(-1, 10)[:, 0] != 1).mean() == pytest.approx(0.3, abs=0.03)
 
 
-def test_trivial_draws_one_transform_at_any_strength() -> None:
+def test_trivial_augment_draws_one_transform_and_a_strength() -> None:
     new = changed(Trivial((Crop(keep_range=(0.0, 0.0)), Reverse(share_range=(1.0, 1.0)))), many())
     cropped = new.lengths < 10
     assert cropped.mean() == pytest.approx(0.5, abs=0.07)
     assert set(new.lengths.tolist()) == set(range(2, 11))
 
 
-def test_more_than_there_are_cannot_be_drawn() -> None:
+def test_count_cannot_exceed_the_number_of_members() -> None:
     with pytest.raises(SpecError, match=r"some_of\.count"):
         SomeOf((Crop(),), count=2)

@@ -1,4 +1,4 @@
-"""Cold items come where their like was taken, with the likeness as weight, and nowhere else."""
+"""Cold items replace similar items, with the similarity as weight."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def made(wish: ColdItems = WISH, rows: Histories = ROWS) -> Histories:
     return wish.fit(rows)(rows, keys, np.ones(len(rows), np.float32))
 
 
-def test_a_cold_item_takes_the_place_of_the_one_that_is_most_like_it_and_ends_the_row() -> None:
+def test_a_cold_item_replaces_the_most_similar_item_and_ends_the_row() -> None:
     new = made()
     assert new.row(0).tolist() == [3, 5]  # item 3 stands first, and is no place for item 6
     assert new.row(1).tolist() == [2, 4]
@@ -35,7 +35,7 @@ def test_a_cold_item_takes_the_place_of_the_one_that_is_most_like_it_and_ends_th
     assert 7 not in new.items  # nothing is like the lamp
 
 
-def test_the_weight_is_the_cosine_and_the_steps_own() -> None:
+def test_the_weight_is_the_cosine_times_the_weight_of_the_row() -> None:
     table = WORDS.fit(ITEMS).table(ITEMS).toarray()
     new = made()
     assert new.weight[0] == pytest.approx(table[4] @ table[0], abs=1e-5)
@@ -46,22 +46,22 @@ def test_the_weight_is_the_cosine_and_the_steps_own() -> None:
     np.testing.assert_allclose(named.weight[ends == 5], 0.5 * (table[4] @ table[0]), rtol=1e-4)
 
 
-def test_rows_without_a_like_have_a_reason() -> None:
+def test_rows_without_a_similar_cold_item_have_a_reason() -> None:
     reasons = WISH.fit(ROWS).reasons(ROWS)
-    assert reasons["no event that a cold item is like"][:5].tolist() == [False, True, False, False, True]
+    assert reasons["no event with a similar cold item"][:5].tolist() == [False, True, False, False, True]
     assert reasons["shorter than 2 events"][:5].tolist() == [False, False, False, False, True]
 
 
-def test_the_bound_of_cold_and_of_likeness_are_fields() -> None:
+def test_bounds_of_coldness_and_similarity_are_fields() -> None:
     assert 6 in made().items
     assert 6 not in made(replace(WISH, cold_events=40)).items  # the steel knife itself is cold now
-    with pytest.raises(DataError, match="least"):
+    with pytest.raises(DataError, match="min_similarity"):
         made(replace(WISH, least=1.0))
-    with pytest.raises(DataError, match="cold_events"):
+    with pytest.raises(DataError, match="max_cold_events"):
         made(replace(WISH, cold_events=1000))
 
 
-def test_it_needs_a_catalogue_with_what_the_encoder_reads() -> None:
+def test_it_needs_a_catalog_that_the_encoder_can_read() -> None:
     with pytest.raises(DataError, match="items with words"):
         made(WISH, replace(ROWS, catalog=None))
     with pytest.raises(DataError, match="items with words"):

@@ -1,4 +1,4 @@
-"""How do several transforms become one?"""
+"""Combinations of transforms."""
 
 import numpy as np
 import pytest
@@ -29,14 +29,14 @@ def test_a_chain_applies_its_members_in_order() -> None:
     assert changed(Chain((back, half)), rows).items.tolist() == [2, 1]
 
 
-def test_a_member_draws_alone_whatever_the_other_members_do() -> None:
+def test_the_draws_of_a_member_do_not_depend_on_other_members() -> None:
     rows = many()
     one = changed(Chain((Reverse(p=0.0), Mask())), rows)
     other = changed(Chain((Reverse(share_range=(0.2, 0.9), p=0.0), Mask())), rows)
     assert one.items.tolist() == other.items.tolist()
 
 
-def test_a_member_s_fields_leave_the_rows_of_the_other_members_alone() -> None:
+def test_the_fields_of_a_member_do_not_change_rows_of_other_members() -> None:
     rows = many()
     one = changed(OneOf((Crop(keep_range=(0.2, 0.4)), Mask())), rows)
     other = changed(OneOf((Crop(keep_range=(0.8, 0.9), keep_last=True), Mask())), rows)
@@ -45,7 +45,7 @@ def test_a_member_s_fields_leave_the_rows_of_the_other_members_alone() -> None:
     assert all(one.row(i).tolist() == other.row(i).tolist() for i in masked)
 
 
-def test_windows_inside_a_chain_go_on_with_keys_of_their_own() -> None:
+def test_windows_in_a_chain_get_derived_keys() -> None:
     rows = Histories.of([list(range(1, 41))], n_items=40)
     new = changed(Chain((Windows(rule="slide", length=20), Mask(share_range=(0.5, 0.5)))), rows)
     assert len(new) == 21
@@ -64,7 +64,7 @@ def test_one_of_draws_by_weight_and_keeps_the_order_of_rows() -> None:
     assert masked.mean() == pytest.approx(0.25, abs=0.03)
 
 
-def test_a_row_is_stuck_where_every_member_says_so() -> None:
+def test_a_row_has_a_reason_where_every_member_has_one() -> None:
     rows = Histories.of([[1], [1, 2], [1, 2, 3]], n_items=3)
     reasons = OneOf((Drop(), Mask())).fit(rows).reasons(rows)
     assert np.any(list(reasons.values()), axis=0).tolist() == [True, False, False]
@@ -72,10 +72,10 @@ def test_a_row_is_stuck_where_every_member_says_so() -> None:
 
 @pytest.mark.parametrize("wrong", [(), (Crop,), Crop(), ("crop",)])
 def test_members_must_be_transforms(wrong) -> None:
-    with pytest.raises(SpecError, match=r"chain\.of"):
+    with pytest.raises(SpecError, match=r"chain\.transforms"):
         Chain(wrong)
 
 
-def test_weights_are_one_a_member() -> None:
+def test_weights_need_one_value_for_each_member() -> None:
     with pytest.raises(SpecError, match=r"one_of\.weights"):
         OneOf((Crop(), Mask()), (1.0,))

@@ -1,4 +1,4 @@
-"""How does a plain function of one history become a transform?"""
+"""Transforms from functions of one history."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
     return wish.fit(rows)(rows, rng.row_keys(5, rows.keys), np.full(len(rows), strength, np.float32)).check()
 
 
-def test_the_function_sees_one_history_and_its_answer_is_the_new_one() -> None:
+def test_the_function_gets_one_history_and_returns_the_new_one() -> None:
     new = changed(row_transform(lambda items, times, _: (items[:1], times[:1]), shortest=2), ROWS)
     assert [new.row(i).tolist() for i in range(4)] == [[1], [4], [], [2]]
 
 
-def test_chance_follows_from_the_row_s_key_alone() -> None:
+def test_draws_depend_on_the_key_of_the_row_only() -> None:
     rows = Histories.of([list(range(1, 21))] * 50, n_items=20)
     wish, keys = row_transform(shuffled), rng.row_keys(5, rows.keys)
     whole = changed(wish, rows)
@@ -35,13 +35,13 @@ def test_chance_follows_from_the_row_s_key_alone() -> None:
     assert len(np.unique(whole.items.reshape(50, 20), axis=0)) == 50
 
 
-def test_strength_is_the_chance_that_a_row_is_met() -> None:
+def test_strength_is_the_probability_that_a_row_changes() -> None:
     rows = Histories.of([list(range(1, 21))] * 2000, n_items=20)
     same = changed(row_transform(shuffled, p=0.5), rows, strength=0.5).items.reshape(2000, 20) == np.arange(1, 21)
     assert same.all(axis=1).mean() == pytest.approx(0.75, abs=0.03)
 
 
-def test_the_function_cannot_write_into_the_data() -> None:
+def test_the_function_cannot_modify_the_data() -> None:
     def wiped(items, times, generator):
         items[:] = 1
         return items, times
@@ -51,7 +51,7 @@ def test_the_function_cannot_write_into_the_data() -> None:
     assert rows.items.tolist() == [1, 2, 3]
 
 
-def test_it_is_a_transform_like_any_other() -> None:
+def test_a_row_transform_works_in_plans_and_combinations() -> None:
     assert changed(Chain((row_transform(shuffled), Reverse())), ROWS).lengths.tolist() == [3, 1, 0, 2]
 
 
@@ -67,7 +67,7 @@ def test_it_is_a_transform_like_any_other() -> None:
         (lambda items, times: (items, times[::-1]), "ascending"),
     ],
 )
-def test_an_answer_that_is_no_history_is_refused_by_name(answer, wanted) -> None:
+def test_a_result_that_is_no_history_is_refused_with_the_function_name(answer, wanted) -> None:
     def odd(items, times, generator):
         return answer(items, times)
 
@@ -76,6 +76,6 @@ def test_an_answer_that_is_no_history_is_refused_by_name(answer, wanted) -> None
     assert caught.value.where == "row_transform odd"
 
 
-def test_only_functions_are_taken() -> None:
+def test_other_values_than_functions_are_refused() -> None:
     with pytest.raises(SpecError, match="a function of one history"):
         row_transform("shuffle")

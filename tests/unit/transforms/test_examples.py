@@ -1,4 +1,4 @@
-"""Do the examples in the docstrings say the truth?"""
+"""The examples in the docstrings of all transforms run."""
 
 import doctest
 import pkgutil
@@ -10,11 +10,11 @@ import pytest
 import leaven.transforms
 from leaven.datasets.histories import Histories
 
-MODULES = [found.name for found in pkgutil.iter_modules(leaven.transforms.__path__)]
+MODULES = [found.name for found in pkgutil.walk_packages(leaven.transforms.__path__, "leaven.transforms.")]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name) -> None:
-    module = import_module(f"leaven.transforms.{name}")
+    module = import_module(name)
     done = doctest.testmod(module, extraglobs={"np": np, "Histories": Histories})
     assert done.failed == 0

@@ -1,4 +1,4 @@
-"""How alike are two items? Against closed forms and worlds whose groups are known."""
+"""Item similarity against closed forms and data with known groups."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def grouped(seed: int = 3, users: int = 400) -> Histories:
 
 
 @pytest.mark.parametrize("by", ["cooccurrence", "spectral", "linear"])
-def test_neighbours_are_items_of_the_same_group(by) -> None:
+def test_neighbors_are_items_of_the_same_group(by) -> None:
     table = Neighbours(by=(by,), top=EACH - 1, rank=16).fit(grouped())
     for item in range(1, N_ITEMS + 1):
         near = table.of(item)
@@ -67,12 +67,12 @@ def test_a_mixture_is_the_weighted_mean() -> None:
         assert confidence == pytest.approx(wanted, rel=1e-4)
 
 
-def test_words_in_common_make_items_alike_and_unsold_items_stay_out() -> None:
+def test_common_words_make_items_similar_and_items_without_events_are_excluded() -> None:
     titles = ["red wool hat", "blue wool hat", "steel pan", "iron pan", "red wool hat", "护手霜 滋润", "护手霜 清爽"]
     catalog = Catalog([f"i{n}" for n in range(7)], {"title": titles})
     train = Histories.of([[1, 2, 3, 4, 6, 7]], n_items=7)  # item 5, a twin of item 1, was never taken
     object.__setattr__(train, "catalog", catalog)
-    table = Neighbours(by=("words",)).fit(train)
+    table = Neighbours(by=("text",)).fit(train)
     assert table.of(1).tolist() == [2]
     assert table.of(3).tolist() == [4]
     assert table.of(6).tolist() == [7]
@@ -84,14 +84,14 @@ def test_words_and_characters() -> None:
     assert list(words_of("手 リップ")) == ["手", "リッ", "ップ"]
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_text_and_missing_pairs_raise() -> None:
     with pytest.raises(DataError, match="text column"):
-        Neighbours(by=("words",)).fit(grouped())
-    with pytest.raises(FitError, match="items that meet"):
+        Neighbours(by=("text",)).fit(grouped())
+    with pytest.raises(FitError, match="items that share a history"):
         Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))
 
 
-def testdirections_of_a_large_table_are_those_of_the_full_decomposition() -> None:
+def test_directions_of_a_large_table_are_those_of_the_full_decomposition() -> None:
     chance = np.random.default_rng(1)
     matrix = sparse.random(400, 300, 0.05, random_state=chance, format="csr")
     matrix = matrix + sparse.csr_matrix(np.outer(chance.random(400), chance.random(300)))  # one strong direction

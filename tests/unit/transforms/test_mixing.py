@@ -1,4 +1,4 @@
-"""What if two users' histories were one?"""
+"""Mixup and splice of histories."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ def changed(wish, train: Histories, rows: Histories) -> Histories:
     return wish.fit(train)(rows, rng.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
 
 
-def test_mixed_events_are_the_donor_s_at_the_same_point() -> None:
+def test_mixed_events_are_the_donor_s_at_the_same_position() -> None:
     train = Histories.of([[1, 2, 3, 4], [5, 6]], n_items=6)
     new = changed(Mixup(share_range=(1.0, 1.0)), train, train)
     assert new.row(0).tolist() == [5, 5, 6, 4]  # half of the row from each half of the donor; the last stays
     assert new.row(1).tolist() == [1, 6]
 
 
-def test_nobody_borrows_from_themselves() -> None:
+def test_no_row_is_its_own_donor() -> None:
     train = Histories.of([[n] * 4 for n in range(1, 9)], n_items=8)
     many = train.take(np.repeat(np.arange(8), 200))
     new = Mixup(share_range=(0.75, 0.75)).fit(train)(
@@ -31,14 +31,14 @@ def test_nobody_borrows_from_themselves() -> None:
     assert set(borrowed.tolist()) == set(range(1, 9))
 
 
-def test_a_user_alone_has_nobody_to_borrow_from() -> None:
+def test_a_single_user_has_no_donor() -> None:
     train = Histories.of([[1, 2, 3, 4]], n_items=4)
-    for wish in (Mixup(), Splice(), Splice(seam="anywhere")):
+    for wish in (Mixup(), Splice(), Splice(seam="end")):
         assert changed(wish, train, train).items.tolist() == [1, 2, 3, 4]
-        assert wish.fit(train).reasons(train)["no other history to borrow from"].tolist() == [True]
+        assert wish.fit(train).reasons(train)["no other history as donor"].tolist() == [True]
 
 
-def test_only_real_rows_lend() -> None:
+def test_only_real_rows_are_donors() -> None:
     real = Histories.of([[1, 1, 1], [2, 2, 2]], n_items=3)
     made = Histories.of([[3, 3, 3]] * 50, n_items=3)
     made.origin[:] = 1
@@ -49,7 +49,7 @@ def test_only_real_rows_lend() -> None:
     assert set(new.items.tolist()) == {1, 2}
 
 
-def test_a_splice_leads_in_over_an_item_that_both_took() -> None:
+def test_a_splice_joins_histories_at_a_shared_item() -> None:
     train = Histories.of([[1, 2, 3, 4], [7, 8, 3, 9]], n_items=9, times=[[100, 200, 300, 400], [5, 10, 30, 40]])
     new = changed(Splice(keep_range=(0.5, 0.5)), train, train)
     assert new.row(0).tolist() == [7, 8, 3, 4]
@@ -57,24 +57,24 @@ def test_a_splice_leads_in_over_an_item_that_both_took() -> None:
     assert new.row(1).tolist() == [1, 2, 3, 9]
 
 
-def test_without_a_common_item_a_splice_anywhere_takes_the_donor_s_end() -> None:
+def test_without_a_shared_item_a_splice_takes_the_donor_s_last_events() -> None:
     train = Histories.of([[1, 2, 3, 4], [5, 6, 7]], n_items=7, times=[[10, 20, 30, 40], [1, 2, 9]])
     assert changed(Splice(keep_range=(0.5, 0.5)), train, train).items.tolist() == train.items.tolist()
-    new = changed(Splice(keep_range=(0.5, 0.5), seam="anywhere"), train, train)
+    new = changed(Splice(keep_range=(0.5, 0.5), seam="end"), train, train)
     assert new.row(0).tolist() == [6, 7, 3, 4]
     assert new.times[:4].tolist() == [23, 30, 30, 40]
 
 
-def test_short_histories_borrow_from_long_ones_and_long_ones_do_not() -> None:
+def test_long_donors_change_short_histories_only() -> None:
     train = Histories.of([[1, 1], [2, 2], [3, 3], [4, 4], [5] * 8], n_items=5)
     wish = Mixup(share_range=(1.0, 1.0), lenders="long")
     new = changed(wish, train, train)
     assert [new.row(i).tolist() for i in range(4)] == [[5, n] for n in (1, 2, 3, 4)]
     assert new.row(4).tolist() == [5] * 8
-    stuck = wish.fit(train).reasons(train)["longer than 2 events: lends, does not borrow"]
+    stuck = wish.fit(train).reasons(train)["longer than 2 events: a donor itself"]
     assert stuck.tolist() == [False] * 4 + [True]
 
 
-def test_a_wrong_word_names_the_nearest() -> None:
-    with pytest.raises(SpecError, match="did you mean 'meeting'"):
-        Splice(seam="meting")
+def test_a_wrong_value_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match="did you mean 'shared_item'"):
+        Splice(seam="shared_itm")

@@ -1,4 +1,4 @@
-"""Which item stands for which? Counted by hand."""
+"""Neighbor tables and substitution against hand counts."""
 
 from dataclasses import replace
 
@@ -32,14 +32,14 @@ def test_pairs_are_counted_with_the_weight_of_their_row() -> None:
     assert np.trace(counted) == 0
 
 
-def test_reach_and_fade_bound_a_meeting() -> None:
+def test_window_and_decay_weigh_a_pair() -> None:
     counted = dense([[1, 2, 3]], 3, (0, 2, 0.5))
     assert counted[1, 2] == 1
     assert counted[1, 3] == 0.5
     assert counted[3].sum() == 0  # nothing is looked back at
 
 
-def test_a_meeting_that_faded_away_is_not_counted_at_all() -> None:
+def test_a_pair_with_zero_weight_is_not_counted() -> None:
     """Broke: 0.8 ** 700 is 0 in float32, and each such meeting was listed anew, beyond the end of the list."""
     made = Histories.of([[1, 2] * 1000 + [3]], n_items=3)
     row, weight = made.row_of_event().astype(np.int32), np.ones(1, np.float32)
@@ -48,7 +48,7 @@ def test_a_meeting_that_faded_away_is_not_counted_at_all() -> None:
     assert (sums > 0).all()
 
 
-def test_the_strongest_come_first_and_ties_go_to_the_lower_id() -> None:
+def test_neighbors_are_sorted_by_score_then_id() -> None:
     starts, others = np.array([0, 4], np.int64), np.array([9, 3, 5, 7], np.int32)
     scores = np.array([1.0, 2.0, 1.0, 0.0], np.float32)
     assert strongest(starts, others, scores, 2)[1].tolist() == [3, 5]
@@ -65,7 +65,7 @@ def test_cosine_with_inverse_user_frequency() -> None:
     assert table.confidence[table.starts[1]] == pytest.approx(1.0, rel=1e-5)
 
 
-def test_a_table_knows_real_rows_only() -> None:
+def test_a_table_uses_real_rows_only() -> None:
     real = Histories.of([[1, 2], [2, 3]], n_items=5)
     made = Histories.of([[1, 4], [4, 5]], n_items=5)
     made.origin[:] = 1
@@ -74,18 +74,18 @@ def test_a_table_knows_real_rows_only() -> None:
     assert len(table.of(4)) == 0
 
 
-def test_a_saved_table_comes_back(tmp_path) -> None:
+def test_a_saved_table_loads_unchanged(tmp_path) -> None:
     table = Neighbours().fit(Histories.of([[1, 2, 3], [2, 3]], n_items=3))
     table.save(tmp_path / "table.npz")
     back = NeighbourTable.load(tmp_path / "table.npz")
     assert back.items.tolist() == table.items.tolist()
     assert back.confidence.tolist() == table.confidence.tolist()
     (tmp_path / "broken.npz").write_bytes(b"no table")
-    with pytest.raises(DataError, match="table of neighbours"):
+    with pytest.raises(DataError, match="table of neighbors"):
         NeighbourTable.load(tmp_path / "broken.npz")
 
 
-def test_substitutes_are_neighbours_and_their_share_is_kept() -> None:
+def test_substitutes_are_neighbors_at_the_requested_share() -> None:
     train = Histories.of([[1, 2], [1, 2], [3, 4], [3, 4], [5]], n_items=5)
     rows = Histories.of([[1, 5, 3, 1, 3, 5]] * 2000, n_items=5)
     fitted = Substitute(share_range=(0.5, 0.5)).fit(train)
@@ -96,7 +96,7 @@ def test_substitutes_are_neighbours_and_their_share_is_kept() -> None:
     assert fitted.reasons(Histories.of([[5, 5], [1, 5]], 5))["no item with a candidate"].tolist() == [True, False]
 
 
-def test_an_inserted_item_stands_before_its_neighbour_half_way_in_time() -> None:
+def test_an_inserted_item_comes_before_its_neighbor_half_way_in_time() -> None:
     train = Histories.of([[1, 2], [1, 2]], n_items=3)
     rows = Histories.of([[3, 1]], n_items=3, times=[[100, 200]])
     fitted = Insert(share_range=(0.5, 0.5)).fit(train)
@@ -130,7 +130,7 @@ def with_ids(rows: Histories) -> Histories:
     return replace(rows, catalog=Catalog([f"sku{n}" for n in range(1, rows.n_items + 1)]))
 
 
-def test_items_whose_vectors_point_the_same_way_are_neighbours(tmp_path) -> None:
+def test_items_with_similar_vectors_are_neighbors(tmp_path) -> None:
     train = with_ids(Histories.of([[1, 2, 3, 4]], n_items=5))  # nobody took 5 yet
     vectors = np.array([[1, 0], [2, 0.2], [0, 1], [0, 0], [1, 0]])
     np.save(tmp_path / "all.npy", vectors)
@@ -148,7 +148,7 @@ def test_items_whose_vectors_point_the_same_way_are_neighbours(tmp_path) -> None
     [
         (None, "no such file"),
         (np.zeros((4, 2)), "vectors of the 5 items"),
-        (np.zeros(5), "one line an item"),
+        (np.zeros(5), "one row for each item"),
         (np.full((5, 2), np.nan), "finite numbers"),
         (np.array([["a"]] * 5), "finite numbers"),
         ({"vectors": np.ones((1, 2)), "ids": np.array(["other"])}, "ids of the data's items"),
@@ -157,7 +157,7 @@ def test_items_whose_vectors_point_the_same_way_are_neighbours(tmp_path) -> None
         (b"no array", "a file of item vectors"),
     ],
 )
-def test_vectors_that_do_not_fit_are_answered(tmp_path, content, wanted) -> None:
+def test_vectors_of_the_wrong_form_are_refused(tmp_path, content, wanted) -> None:
     path = tmp_path / ("v.npz" if isinstance(content, dict) else "v.npy")
     if isinstance(content, dict):
         np.savez(path, **content)
@@ -169,14 +169,14 @@ def test_vectors_that_do_not_fit_are_answered(tmp_path, content, wanted) -> None
         Neighbours(by=("vectors",), vectors=str(path)).fit(with_ids(Histories.of([[1, 2]], n_items=5)))
 
 
-def test_a_file_of_vectors_is_given_where_vectors_are_asked_for_and_nowhere_else() -> None:
-    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+def test_a_vector_file_is_required_for_vectors_and_refused_otherwise() -> None:
+    with pytest.raises(SpecError, match=r"neighbors\.vectors"):
         Neighbours(by=("vectors",))
-    with pytest.raises(SpecError, match=r"neighbours\.vectors"):
+    with pytest.raises(SpecError, match=r"neighbors\.vectors"):
         Neighbours(vectors="v.npy")
 
 
-def test_categories_are_asked_for_where_there_are_none() -> None:
+def test_missing_categories_raise() -> None:
     with pytest.raises(DataError, match="category"):
         Substitute(by="category").fit(Histories.of([[1, 2]], n_items=3))
 
@@ -184,5 +184,5 @@ def test_categories_are_asked_for_where_there_are_none() -> None:
 def test_a_wrong_source_is_named() -> None:
     with pytest.raises(SpecError, match="did you mean 'similar'"):
         Substitute(by="similiar")
-    with pytest.raises(SpecError, match=r"neighbours\.by"):
+    with pytest.raises(SpecError, match=r"neighbors\.sources"):
         Neighbours(by=("pictures",))

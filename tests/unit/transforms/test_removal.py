@@ -1,4 +1,4 @@
-"""Which events are hidden, left out, or moved? Known by hand."""
+"""Masking, dropping, cropping and reordering against known results."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
 
 
 @pytest.mark.parametrize("strength", [0.25, 1.0])
-def test_mask_and_drop_take_the_share_that_was_asked_for(strength) -> None:
+def test_mask_and_drop_change_the_requested_share(strength) -> None:
     rows = many()
     masked = changed(Mask(share_range=(0.1, 0.3)), rows, strength)
     dropped = changed(Drop(share_range=(0.1, 0.3)), rows, strength)
@@ -33,19 +33,19 @@ def test_mask_and_drop_take_the_share_that_was_asked_for(strength) -> None:
     assert 1 - dropped.events / rows.events == pytest.approx(0.2 * strength, abs=0.005)
 
 
-def test_every_event_but_the_last_is_hidden_equally_often() -> None:
+def test_every_event_but_the_last_is_masked_equally_often() -> None:
     masked = changed(Mask(share_range=(0.3, 0.3)), many()).items.reshape(ROWS, LENGTH)
     hidden = (masked == LENGTH + 1).mean(axis=0)
     assert hidden[-1] == 0
     np.testing.assert_allclose(hidden[:-1], 3 / 9, atol=0.03)
 
 
-def test_the_last_event_is_never_hidden_and_one_always_remains() -> None:
+def test_the_last_event_is_never_masked() -> None:
     rows = Histories.of([[1], [1, 2], [1, 2, 3]], n_items=3)
     assert changed(Mask(share_range=(1.0, 1.0)), rows).items.tolist() == [1, 4, 2, 4, 4, 3]
 
 
-def test_positions_prefer_what_they_name() -> None:
+def test_positions_weigh_events_as_named() -> None:
     rows = Histories.of([[1, 2, 2, 3]] * ROWS, n_items=3, times=[[0, 10, 100_000, 100_001]] * ROWS)
     share = {}
     for positions in ("uniform", "popularity", "recency", "gap"):
@@ -57,7 +57,7 @@ def test_positions_prefer_what_they_name() -> None:
     assert share["gap"][2] > 0.99
 
 
-def test_crop_keeps_one_window_anywhere() -> None:
+def test_crop_keeps_one_window_at_any_position() -> None:
     rows = many()
     cropped = changed(Crop(keep_range=(0.5, 0.5)), rows)
     assert (cropped.lengths == 5).all()
@@ -77,11 +77,11 @@ def test_crop_by_events_and_by_seconds() -> None:
     assert (seconds.lengths == 4).all()
 
 
-def test_crop_leaves_two_events() -> None:
+def test_crop_keeps_two_events() -> None:
     assert changed(Crop(keep_range=(0.0, 0.0)), many()).lengths.tolist() == [2] * ROWS
 
 
-def test_half_the_strength_is_half_the_way_to_the_identity() -> None:
+def test_half_the_strength_is_half_the_change() -> None:
     cropped = changed(Crop(keep_range=(0.6, 0.6)), many(), strength=0.5)
     assert (cropped.lengths == 8).all()
 
@@ -92,7 +92,7 @@ def test_truncate_keeps_the_end() -> None:
     assert cut.items.tolist() == [3, 4, 5]
 
 
-def test_reorder_touches_one_window_and_keeps_the_last_item() -> None:
+def test_reorder_changes_one_window_and_keeps_the_last_item() -> None:
     rows = many()
     new = changed(Reorder(share_range=(0.3, 0.3)), rows).items.reshape(ROWS, LENGTH)
     assert (np.sort(new, axis=1) == rows.items.reshape(ROWS, LENGTH)).all()
@@ -117,7 +117,7 @@ def test_rotate_is_a_circular_shift() -> None:
     assert whole.items.tolist() == [4, 1, 2, 3]
 
 
-def test_rows_that_no_order_can_change_say_so() -> None:
+def test_rows_that_no_order_can_change_have_a_reason() -> None:
     rows = Histories.of([[1, 1, 1, 2], [1, 2, 1], [3, 3], [], [2, 2, 2]], n_items=3)
     for wish in (Reorder(), Rotate(), Swap()):
         reasons = wish.fit(rows).reasons(rows)
@@ -127,7 +127,7 @@ def test_rows_that_no_order_can_change_say_so() -> None:
         assert new.row(0).tolist() == [1, 1, 1, 2]
 
 
-def test_swap_exchanges_neighbours() -> None:
+def test_swap_exchanges_adjacent_items() -> None:
     rows = many()
     new = changed(Swap(share_range=(0.2, 0.2)), rows).items.reshape(ROWS, LENGTH)
     moved = np.abs(new - rows.items.reshape(ROWS, LENGTH))
@@ -146,8 +146,8 @@ def test_swap_exchanges_neighbours() -> None:
         (lambda: Mask(p=1.5), "mask.p"),
         (lambda: Drop(positions="oldest"), "drop.positions"),
         (lambda: Reorder(share_range=(0.1,)), "reorder.share_range"),
-        (lambda: Swap(reach=0), "swap.reach"),
-        (lambda: Truncate(length=1), "truncate.length"),
+        (lambda: Swap(reach=0), "swap.max_distance"),
+        (lambda: Truncate(length=1), "truncate.max_events"),
     ],
 )
 def test_a_wrong_field_is_named(make, where) -> None:

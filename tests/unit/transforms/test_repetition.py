@@ -1,4 +1,4 @@
-"""What if a history is said again?"""
+"""Repetition and resampling of histories."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_a_repeat_is_the_row_itself() -> None:
     assert Repeat().fit(rows).reasons(rows) == {}
 
 
-def test_whole_copies_fill_the_room_with_the_mask_between_them() -> None:
+def test_whole_copies_fill_the_padding_with_the_mask_between_them() -> None:
     rows = Histories.of([[1, 2], [1, 2, 3], [1, 2, 3, 4, 5]], n_items=5)
     new = changed(RepeatPad(length=8), rows)
     assert [new.row(i).tolist() for i in range(3)] == [
@@ -32,20 +32,20 @@ def test_whole_copies_fill_the_room_with_the_mask_between_them() -> None:
     assert [plain.row(i).tolist() for i in range(3)] == [[1, 2] * 4, [1, 2, 3] * 2, [1, 2, 3, 4, 5]]
 
 
-def test_copies_lie_before_the_history_with_its_own_waits() -> None:
+def test_copies_come_before_the_history_with_the_same_gaps() -> None:
     rows = Histories.of([[1, 2, 3]], n_items=3, times=[[100, 110, 140]])
     new = changed(RepeatPad(length=6, separate=False), rows)
     assert new.times.tolist() == [40, 50, 80, 100, 110, 140]  # one mean wait of 20 before the history begins
 
 
-def test_random_copies_are_a_share_of_the_room() -> None:
+def test_random_copies_are_a_share_of_those_that_fit() -> None:
     rows = Histories.of([[1, 2]] * 3000, n_items=2)
     new = changed(RepeatPad(length=20, share_range=(0.0, 1.0), separate=False), rows)
     assert set(new.lengths.tolist()) == set(range(2, 21, 2))
     assert (new.lengths / 2 - 1).mean() == pytest.approx(9 / 2, abs=0.15)
 
 
-def test_rows_without_room_say_so() -> None:
+def test_rows_without_room_have_a_reason() -> None:
     rows = Histories.of([[], [1, 2], [1, 2, 1]], n_items=2)
     reasons = RepeatPad(length=5).fit(rows).reasons(rows)
     assert reasons["no room for a copy in 5 events"].tolist() == [False, False, True]
@@ -61,7 +61,7 @@ def test_resampling_keeps_the_ends_and_the_order() -> None:
     assert more.items.tolist() == [1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
-def test_half_the_strength_is_half_the_way_to_the_size() -> None:
+def test_half_the_strength_is_half_the_change_of_size() -> None:
     rows = Histories.of([[1, 2, 3, 4, 5]], n_items=5)
     assert changed(Resample(size_range=(9, 9), unit="events"), rows, strength=0.5).lengths.tolist() == [7]
 
@@ -69,5 +69,5 @@ def test_half_the_strength_is_half_the_way_to_the_size() -> None:
 def test_a_wrong_field_is_named() -> None:
     with pytest.raises(SpecError, match=r"resample\.unit"):
         Resample(unit="seconds")
-    with pytest.raises(SpecError, match=r"repeat_pad\.length"):
+    with pytest.raises(SpecError, match=r"repeat_pad\.max_events"):
         RepeatPad(length=0)

@@ -1,4 +1,4 @@
-"""Table transforms by known answers."""
+"""Tabular transforms against known results."""
 
 import doctest
 from importlib import import_module
@@ -34,7 +34,7 @@ def ones() -> np.ndarray:
     return np.ones(ROWS, np.float32)
 
 
-def test_noise_is_as_strong_as_alpha_says_and_whole_numbers_stay_whole() -> None:
+def test_noise_has_the_level_of_alpha_and_integers_stay_integers() -> None:
     rows = world()
     noise = NumericNoise(alpha=0.5, bounded=False).fit(rows)
     new = noise(rows, rng.mix(rows.keys), ones())
@@ -53,7 +53,7 @@ def test_noise_on_the_logarithm_never_makes_a_price_negative() -> None:
     assert np.array_equal(new.number("count"), rows.number("count"))
 
 
-def test_jitter_moves_ranks_by_the_width_at_most_and_invents_no_value() -> None:
+def test_jitter_changes_ranks_by_the_width_at_most_and_keeps_training_values() -> None:
     rows = world()
     new = QuantileJitter(width=0.1, share=1.0, columns=("price",)).fit(rows)(rows, rows.keys, ones())
     known = np.sort(rows.number("price"))
@@ -62,7 +62,7 @@ def test_jitter_moves_ranks_by_the_width_at_most_and_invents_no_value() -> None:
     assert np.abs(moved).max() <= 0.1 * ROWS + 1
 
 
-def test_swaps_and_masks_touch_their_share_and_swaps_stay_in_the_class() -> None:
+def test_swaps_and_masks_change_their_share_and_swaps_keep_the_class() -> None:
     rows = world()
     swapped = SwapNoise(share=0.3).fit(rows)(rows, rows.keys, ones())
     assert (swapped.number("price") != rows.number("price")).mean() == pytest.approx(0.3, abs=0.03)
@@ -84,11 +84,11 @@ def test_names_roll_up_to_their_parents_only() -> None:
     rows = Samples.of({"kind": ["mug", "kitchen", "bag", "mug"]}, label=[1, 0, 1, 0])
     new = RollUp(parents={"mug": "kitchen", "bag": "luggage"}, share=1.0).fit(rows)(rows, rows.keys, np.ones(4))
     assert new.texts("kind").tolist() == ["kitchen", "kitchen", "bag", "kitchen"]
-    with pytest.raises(DataError, match="circle"):
+    with pytest.raises(DataError, match="cycle"):
         RollUp(parents={"a": "b", "b": "c", "c": "a"})
 
 
-def test_misspelt_columns_and_rules_are_answered_with_the_nearest() -> None:
+def test_misspelled_columns_and_rules_name_the_nearest() -> None:
     with pytest.raises(SpecError, match="price"):
         NumericNoise(columns=("prise",)).fit(world())
     with pytest.raises(SpecError, match="price"):
@@ -99,7 +99,7 @@ def test_misspelt_columns_and_rules_are_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["data.samples", "data.missing", "data.sampling.ready", "transforms.table.numbers", "dosage.filters.rules"],
+    ["datasets.samples", "ctr_models.imputation", "ctr_features.from_table", "filters.rules"],
 )
 def test_examples_in_the_docstrings_run(name: str) -> None:
     assert doctest.testmod(import_module(f"leaven.{name}")).failed == 0

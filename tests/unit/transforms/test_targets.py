@@ -1,4 +1,4 @@
-"""What does training aim at?"""
+"""Target windows and target divergence."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def held(train: Histories, items: list[int]) -> HeldOut:
     return HeldOut(train, np.array(items, np.int32), times, np.arange(len(items) + 1))
 
 
-def test_targets_are_counted_without_making_the_windows() -> None:
+def test_targets_are_counted_without_building_windows() -> None:
     train = Histories.of([[1, 2, 3, 4], [4, 1], [2]], n_items=4)
     usual = [wish for wish in USUAL_RULES.values() if isinstance(wish, Windows)]
     for wish in [*usual, Windows(rule="slide", length=2, stride=2, targets="all", whole=True)]:
@@ -26,7 +26,7 @@ def test_targets_are_counted_without_making_the_windows() -> None:
         assert counts[1:5].tolist() == np.bincount(last, minlength=5)[1:].tolist()
 
 
-def test_divergence_by_hand_and_the_closest_first() -> None:
+def test_divergence_matches_a_hand_calculation_lowest_first() -> None:
     train = Histories.of([[1, 2, 2, 3]], n_items=3)
     rules = {"all": Windows(rule="whole", targets="all"), "last": Windows(rule="whole", targets="last")}
     found = target_divergence(train, held(train, [2, 2, 3]), rules)
@@ -69,14 +69,14 @@ def test_a_window_has_at_most_its_length() -> None:
         TargetWindow(popularity_exponent=float("nan"))
 
 
-def test_the_targets_of_a_popularity_exponent_are_counted_as_they_are_drawn() -> None:
+def test_counts_of_random_targets_match_the_draws() -> None:
     train = Histories.of([[3, 1, 2], [1], [2, 1]], n_items=3)
     windows, counts = target_counts(train, TargetWindow(popularity_exponent=1.0))
     assert windows == 2
     assert counts[1:4] == pytest.approx([3 / 5 + 1, 2 / 5, 0])
 
 
-def test_the_plainest_rule_that_cannot_be_told_from_the_closest_is_recommended() -> None:
+def test_the_first_rule_not_significantly_above_the_lowest_is_recommended() -> None:
     train = Histories.of([[1, 2, 2, 3]] * 50, n_items=3)
     rules = {"all": Windows(rule="whole", targets="all"), "last": Windows(rule="whole", targets="last")}
     clear = {one.rule: one for one in target_divergence(train, held(train, [3] * 100), rules)}

@@ -1,4 +1,4 @@
-"""When could the same history have happened?"""
+"""Changes of timestamps."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def moved(wish, on: Histories, strength: float = 1.0) -> np.ndarray:
     return new.check().times.reshape(len(on), -1)
 
 
-def test_scale_keeps_the_anchor_and_multiplies_every_wait() -> None:
+def test_scale_keeps_the_anchor_and_multiplies_every_gap() -> None:
     assert moved(Scale((2.0, 2.0)), rows()).tolist() == [[0, 200, 800, 2000]]
     assert moved(Scale((0.5, 0.5), anchor="first"), rows()).tolist() == [[1000, 1050, 1200, 1500]]
     assert moved(Scale((0.5, 0.5), anchor="middle"), rows()).tolist() == [[1050, 1100, 1250, 1550]]
@@ -44,14 +44,14 @@ def test_a_row_from_after_training_may_keep_its_own_end() -> None:
     assert moved(Shift((-100.0, -100.0)), later).tolist() == [[4900, 5900]]
 
 
-def test_warp_keeps_both_ends_and_moves_what_is_between() -> None:
+def test_warp_keeps_both_ends_and_changes_times_between() -> None:
     warped = moved(Warp(), rows(500))
     assert (warped[:, [0, -1]] == [1000, 2000]).all()
     assert len(np.unique(warped[:, 1])) > 50
     assert moved(Warp((2.0, 2.0)), rows()).tolist() == [TIMES]  # the same speed everywhere is no warp
 
 
-def test_jitter_moves_at_most_half_way_to_the_neighbours() -> None:
+def test_jitter_moves_at_most_half_way_to_adjacent_events() -> None:
     jittered = moved(Jitter((300.0, 300.0)), rows(2000))
     away = jittered - np.array(TIMES)
     np.testing.assert_allclose(away.min(axis=0), [-300, -50, -150, -300], atol=2)
@@ -60,7 +60,7 @@ def test_jitter_moves_at_most_half_way_to_the_neighbours() -> None:
 
 
 @pytest.mark.parametrize("wish", KINDS, ids=lambda wish: type(wish).__name__)
-def test_without_a_clock_there_is_nothing_to_move(wish) -> None:
+def test_data_without_timestamps_raises(wish) -> None:
     with pytest.raises(DataError, match="name the time column"):
         wish.fit(Histories.of([[1, 2], [1, 2, 3]], n_items=3))
 
@@ -71,7 +71,7 @@ def test_the_last_second_is_that_of_real_rows() -> None:
     assert Shift().fit(concat([rows(), made])).limit == 2000
 
 
-def test_rows_within_one_second_cannot_be_stretched() -> None:
+def test_rows_within_one_second_have_a_reason() -> None:
     tied = Histories.of([[1, 2, 3], [1, 2, 3]], n_items=4, times=[[50, 50, 50], [50, 51, 52]])
     assert Scale().fit(rows()).reasons(tied)["all events at the same second"].tolist() == [True, False]
     assert "all events at the same second" not in Jitter().fit(rows()).reasons(tied)

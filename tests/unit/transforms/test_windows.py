@@ -1,4 +1,4 @@
-"""Into which rows is a history split?"""
+"""Windows of histories."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_suffixes_begin_at_every_event_but_the_last() -> None:
     assert split(Windows(rule="suffix"), rows) == [[1, 2, 3, 4], [2, 3, 4], [3, 4]]
 
 
-def test_sliding_windows_are_counted_from_the_end_so_that_the_last_is_there() -> None:
+def test_sliding_windows_include_the_last_event() -> None:
     rows = Histories.of([FIVE, FIVE[:2]], n_items=5)
     assert split(Windows(rule="slide", length=3), rows) == [[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2]]
     assert split(Windows(rule="slide", length=2, stride=2), rows) == [[2, 3], [4, 5], [1, 2]]
@@ -46,14 +46,14 @@ def test_targets_are_the_last_event_or_all_but_the_first() -> None:
     assert only.items.tolist() == FIVE
 
 
-def test_a_row_that_is_its_only_window_says_so() -> None:
+def test_a_row_that_is_its_only_window_has_a_reason() -> None:
     rows = Histories.of([FIVE, FIVE[:3], FIVE[:2]], n_items=5)
     sliding = Windows(rule="slide", length=3, targets="all").fit(rows).reasons(rows)
     assert sliding["shorter than 4 events"].tolist() == [False, True, True]
     assert Windows().fit(rows).reasons(rows)["shorter than 3 events"].tolist() == [False, False, True]
 
 
-def test_an_index_gives_batch_by_batch_what_all_at_once_gives() -> None:
+def test_batches_of_an_index_equal_all_its_windows() -> None:
     rows = Histories.of([FIVE, FIVE[:2], FIVE[1:]], n_items=5)
     index = Windows().index(rows)
     parts = list(index.batches(3))

@@ -74,7 +74,7 @@ class TableDiffusion:
         """Returns scores and bin probabilities: noise, then one reverse step at a time."""
         label = from_rows(coding, keys, _LABEL)[:, 0]
         scores = normal(keys, _STEP, coding.numbers) if coding.numbers else np.zeros((len(keys), 0))
-        prior = np.tile(net.even.numpy(), (len(keys), 1))  # after the last noise step
+        prior = np.tile(net.prior.numpy(), (len(keys), 1))  # after the last noise step
         bins = coding.drawn(prior, keys, _STEP + 1_000)
         for step in range(self.steps - 1, -1, -1):
             scores, chances, spread = net.back(scores, bins, label, step)

@@ -133,7 +133,7 @@ class Checks:
         pieces, free = self.reader([text])
         held, guards = is_word(pieces) & ~free, Lexicon.ours().guards
         facts = {word.lower() for word, kept in zip(pieces.words, held.tolist(), strict=True) if kept}
-        facts |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("colour", "material", "size")}
+        facts |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("color", "material", "size")}
         return {part for word in facts for part in _PARTS.findall(word)}
 
     def _check_claims(self, text: str, written: Written) -> None:

@@ -1,8 +1,8 @@
-"""How does an item's picture become another picture of the same item?
+"""Transforms of item images.
 
-Every operator is a wish (a frozen dataclass) whose `fit(catalog)` gives `(pictures, keys, strength) -> pictures`.
-Chance is drawn per picture from its key; geometry beside geometry is one warp (`canvas.py`); the pixels are moved by
-OpenCV, or by torch on a graphics card (`device.py`).
+Every transform is a config (a frozen dataclass) whose `fit(catalog)` returns `(images, keys, strength) -> images`.
+Draws depend on the key of an image; consecutive geometric transforms are one warp (`canvas.py`); pixels are computed by
+OpenCV, or by torch on a GPU (`torch_backend.py`).
 """
 
 from leaven.transforms.image.colors import Brightness, Contrast, Hue, Saturation

@@ -1,4 +1,4 @@
-"""What does a bad camera, a small picture or a thumb do to pixels?"""
+"""Corrupts images: noise, blur, erased patches, JPEG artifacts and low resolution."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from leaven.transforms.image.geometry import moved
 from leaven.transforms.image.operator import Edit, spread
 from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
-LAWS = ("even", "shot")
-PAINTS = ("grey", "mean", "drawn")
+LAWS = ("constant", "shot")
+PAINTS = ("gray", "mean", "random")
 
 
 @dataclass(frozen=True)
 class NoisePicture:
-    """Add noise: x + α · noise(x), of the normal law, for each value by itself.
+    """Add independent normal noise: x + α · noise(x).
 
-    level_range  α in levels of 0..255, drawn evenly per picture (× strength)
-    law          "even": α everywhere; "shot": α · √(x / 128), as light falls on a camera's chip
-    p            chance that a picture is changed
+    level_range  α in levels of 0..255, drawn uniformly per image (× strength)
+    law          "constant": α everywhere; "shot": α · √(x / 128), as on a camera sensor
+    p            probability that an image is changed
     """
 
     level_range: tuple[float, float] = (2.0, 16.0)
-    law: str = "even"
+    law: str = "constant"
     p: float = 1.0
 
     def __post_init__(self) -> None:
@@ -37,22 +37,22 @@ class NoisePicture:
         check_share("noise.p", self.p)
 
     def fit(self, catalog: Catalog) -> Edit:
-        """Nothing is learned."""
-        return Edit(self._work, self.p)
+        """Learns nothing."""
+        return Edit(self._edit_canvas, self.p)
 
-    def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        level = spread(keys, 1, *self.level_range) * strength
-        law = np.ones(256) if self.law == "even" else np.sqrt(np.arange(256) / 128)
-        done = canvas.settled()
-        return done.repainted(done.hands.noise(done.pixels, keys, np.outer(level, law).astype(np.float32)))
+    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+        level = spread(keys, 1, self.level_range) * strength
+        law = np.ones(256) if self.law == "constant" else np.sqrt(np.arange(256) / 128)
+        canvas = canvas.settled()
+        return canvas.repainted(canvas.hands.noise(canvas.pixels, keys, np.outer(level, law).astype(np.float32)))
 
 
 @dataclass(frozen=True)
 class BlurPicture:
-    """Blur pictures by a Gaussian.
+    """Blur images by a Gaussian.
 
-    sigma_range  its deviation in pixels, drawn evenly per picture (× strength)
-    p            chance that a picture is changed
+    sigma_range  standard deviation in pixels, drawn uniformly per image (× strength)
+    p            probability that an image is changed
     """
 
     sigma_range: tuple[float, float] = (0.3, 1.5)
@@ -63,56 +63,56 @@ class BlurPicture:
         check_share("blur.p", self.p)
 
     def fit(self, catalog: Catalog) -> Edit:
-        """Nothing is learned."""
-        return Edit(self._work, self.p, even=True)
+        """Learns nothing."""
+        return Edit(self._edit_canvas, self.p, even=True)
 
-    def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        done = canvas.settled()
-        return done.repainted(done.hands.blur(done.pixels, spread(keys, 1, *self.sigma_range) * strength))
+    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+        canvas = canvas.settled()
+        return canvas.repainted(canvas.hands.blur(canvas.pixels, spread(keys, 1, self.sigma_range) * strength))
 
 
 @dataclass(frozen=True)
 class ErasePatch:
-    """Paint a rectangle over (DeVries and Taylor, Cutout, 2017; Zhong and others, Random Erasing, AAAI 2020).
+    """Erase a rectangle (DeVries and Taylor, Cutout, 2017; Zhong and others, Random Erasing, AAAI 2020).
 
-    share_range  share of the picture's area, drawn evenly per picture (× strength)
-    ratio_range  width over height
-    paint        "grey", "mean": the colour in the picture's middle row and column on average, "drawn": any colour
-    p            chance that a picture is changed
+    share_range         share of the image area, drawn uniformly per image (× strength)
+    aspect_ratio_range  width over height, drawn uniformly on a logarithmic scale
+    fill                "gray", "mean" (the mean color of the middle row and column) or "random"
+    p                   probability that an image is changed
 
-    Where we differ: the rectangle lies whole within the picture.
+    Where we differ: the rectangle is entirely within the image.
     """
 
     share_range: tuple[float, float] = (0.02, 0.2)
     ratio_range: tuple[float, float] = (0.5, 2.0)
-    paint: str = "grey"
+    paint: str = "gray"
     p: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("erase.share_range", self.share_range, 0, 1)
-        check_range("erase.ratio_range", self.ratio_range, 0.1, 10)
-        check_word("erase.paint", self.paint, PAINTS)
+        check_range("erase.aspect_ratio_range", self.ratio_range, 0.1, 10)
+        check_word("erase.fill", self.paint, PAINTS)
         check_share("erase.p", self.p)
 
     def fit(self, catalog: Catalog) -> Edit:
-        """Nothing is learned."""
-        return Edit(self._work, self.p)
+        """Learns nothing."""
+        return Edit(self._edit_canvas, self.p)
 
-    def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        done = canvas.settled()
-        sides = np.array(done.size)
-        side = np.sqrt(spread(keys, 1, *self.share_range) * strength)
-        lean = np.exp(spread(keys, 2, np.log(self.ratio_range[0]), np.log(self.ratio_range[1])) / 2)
-        window = np.minimum(np.rint(np.stack([side / lean, side * lean], 1) * sides), sides)
-        lots = np.stack([rng.uniform(keys, 3), rng.uniform(keys, 4)], axis=1)
-        place = np.floor(lots * (sides - window + 1))
-        boxes = np.concatenate([place, place + window], axis=1).astype(np.int64)
-        return done.repainted(done.hands.erase(done.pixels, boxes, self._colours(done, keys)))
+    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+        canvas = canvas.settled()
+        sides = np.array(canvas.size)
+        side = np.sqrt(spread(keys, 1, self.share_range) * strength)
+        ratio = np.exp(spread(keys, 2, (np.log(self.ratio_range[0]), np.log(self.ratio_range[1]))) / 2)
+        window = np.minimum(np.rint(np.stack([side / ratio, side * ratio], 1) * sides), sides)
+        draws = np.stack([rng.uniform(keys, 3), rng.uniform(keys, 4)], axis=1)
+        corner = np.floor(draws * (sides - window + 1))
+        boxes = np.concatenate([corner, corner + window], axis=1).astype(np.int64)
+        return canvas.repainted(canvas.hands.erase(canvas.pixels, boxes, self._choose_colors(canvas, keys)))
 
-    def _colours(self, canvas: Canvas, keys: Keys) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        if self.paint == "grey":
+    def _choose_colors(self, canvas: Canvas, keys: Keys) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        if self.paint == "gray":
             return np.full((len(keys), 3), 127, np.uint8)
-        if self.paint == "drawn":
+        if self.paint == "random":
             return np.stack([(rng.uniform(keys, 5 + c) * 256).astype(np.uint8) for c in range(3)], axis=1)
         tall, wide = canvas.size
         cross = [canvas.hands.host(canvas.pixels[:, tall // 2]), canvas.hands.host(canvas.pixels[:, :, wide // 2])]
@@ -121,10 +121,10 @@ class ErasePatch:
 
 @dataclass(frozen=True)
 class JpegPicture:
-    """Write pictures as JPEG of poor quality, and read them again.
+    """Compress images as JPEG of low quality.
 
-    quality_range  1..100, drawn evenly per picture; 100 - strength · (100 - quality)
-    p              chance that a picture is changed
+    quality_range  1..100, drawn uniformly per image; 100 - strength · (100 - quality)
+    p              probability that an image is changed
     """
 
     quality_range: tuple[int, int] = (20, 80)
@@ -135,22 +135,22 @@ class JpegPicture:
         check_share("jpeg.p", self.p)
 
     def fit(self, catalog: Catalog) -> Edit:
-        """Nothing is learned."""
-        return Edit(self._work, self.p)
+        """Learns nothing."""
+        return Edit(self._edit_canvas, self.p)
 
-    def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        done = canvas.settled()
-        quality = np.rint(100 - (100 - spread(keys, 1, *self.quality_range)) * strength).astype(np.int64)
-        return done.repainted(done.hands.jpeg(done.pixels, np.where(strength > 0, np.maximum(quality, 1), 0)))
+    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+        canvas = canvas.settled()
+        quality = np.rint(100 - (100 - spread(keys, 1, self.quality_range)) * strength).astype(np.int64)
+        return canvas.repainted(canvas.hands.jpeg(canvas.pixels, np.where(strength > 0, np.maximum(quality, 1), 0)))
 
 
 @dataclass(frozen=True)
 class ResizePicture:
-    """Take pictures as if they had fewer pixels (缩放 resize), or bring all of them to another size.
+    """Reduce the resolution of images (缩放 resize), or resize all of them.
 
-    scale_range  share of the pixels along each side that is left, drawn evenly per picture; 1 - strength · (1 - scale)
-    size         height and width of all results, whatever the strength; (0, 0): those of the picture
-    p            chance that a picture loses pixels
+    scale_range  remaining share of the pixels along each side, drawn uniformly per image; 1 - strength · (1 - scale)
+    size         height and width of all results, at any strength; (0, 0): those of the input
+    p            probability that the resolution of an image is reduced
     """
 
     scale_range: tuple[float, float] = (0.4, 1.0)
@@ -164,17 +164,18 @@ class ResizePicture:
         check_share("resize.p", self.p)
 
     def fit(self, catalog: Catalog) -> Edit:
-        """Nothing is learned."""
-        return Edit(self._work, self.p, even=True)
+        """Learns nothing."""
+        return Edit(self._edit_canvas, self.p, even=True)
 
-    def _work(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        scale = 1 - (1 - spread(keys, 1, *self.scale_range)) * strength
+    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+        scale = 1 - (1 - spread(keys, 1, self.scale_range)) * strength
         if (scale < 1).any():
-            done = canvas.settled()
-            canvas = done.repainted(done.hands.coarse(done.pixels, scale))
+            canvas = canvas.settled()
+            canvas = canvas.repainted(canvas.hands.coarse(canvas.pixels, scale))
         if not all(self.size):
             return canvas
         ratio = np.array(canvas.size) / np.array(self.size)
-        whole = moved(*(np.full(len(keys), (ratio[side] - 1) / 2) for side in (1, 0)))
-        whole[:, 0, 0], whole[:, 1, 1] = ratio[1], ratio[0]
-        return canvas.moved_by(whole, self.size)
+        across, down = (np.full(len(keys), (ratio[side] - 1) / 2) for side in (1, 0))
+        warp = moved(across, down)
+        warp[:, 0, 0], warp[:, 1, 1] = ratio[1], ratio[0]
+        return canvas.moved_by(warp, self.size)

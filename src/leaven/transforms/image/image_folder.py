@@ -1,4 +1,4 @@
-"""How do views of pictures become a folder of files that any training loop reads?"""
+"""Writes image views as JPEG files with a table."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ def save_views(
     names: Sequence[str] | None = None,
     tell: Tell = quiet,
 ) -> int:
-    """Writes `show.copies` views of every picture as JPEG, and views.csv: file, source, name, copy, key; how many.
+    """Write `preview.copies` views of every image as JPEG, and views.csv; return the number of views.
 
-    A view is the one of the same copy that a preview shows. Files are whole or not there; the table comes last.
+    Columns of the table: file, source, name, copy, key. A view equals that of the same copy in a
+    preview. Files are written atomically, the table last.
     """
     fitted = wish.fit(catalog or Catalog(ids=[]))
     kind = registry.kind_of("image_transforms", wish)
-    place = rng.key(show.seed, "picture", kind)
-    called = [str(one) for one in names] if names is not None else called_by(sources)
+    key = rng.key(show.seed, "picture", kind)
+    labels = [str(name) for name in names] if names is not None else called_by(sources)
     folder.mkdir(parents=True, exist_ok=True)
-    lines: list[tuple[str, str, str, int, int]] = []
+    rows: list[tuple[str, str, str, int, int]] = []
     for begin in range(0, len(sources), BLOCK):
         tell(begin, len(sources), f"writing views, {kind}")
         pictures, places, _ = block(sources, begin, min(begin + BLOCK, len(sources)), show.size, catalog)
-        own = rng.user_keys([called[one] for one in places])
+        own = rng.user_keys([labels[place] for place in places])
         for copy in range(show.copies):
-            keys = rng.row_keys(place, own, copy)
+            keys = rng.row_keys(key, own, copy)
             for row, view in enumerate(changed(fitted, pictures, keys, show.strength).pixels):
                 file = f"{places[row]:07d}-{kind}-{copy}.jpg"
-                _write(folder / file, view)
-                lines.append((file, _source(sources, places[row]), called[places[row]], copy, int(keys[row])))
-    with (folder / f"{TABLE}.part").open("w", newline="", encoding="utf-8") as held:
-        csv.writer(held).writerows([("file", "source", "name", "copy", "key"), *sorted(lines)])
+                _write_jpeg(folder / file, view)
+                rows.append((file, _format_source(sources, places[row]), labels[places[row]], copy, int(keys[row])))
+    with (folder / f"{TABLE}.part").open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows([("file", "source", "name", "copy", "key"), *sorted(rows)])
     (folder / f"{TABLE}.part").replace(folder / TABLE)
-    return len(lines)
+    return len(rows)
 
 
-def _source(sources: Sources, place: int) -> str:
+def _format_source(sources: Sources, place: int) -> str:
     return str(place) if not isinstance(sources, Sequence) else str(sources[place])
 
 
-def _write(file: Path, picture: Pixels) -> None:
+def _write_jpeg(file: Path, picture: Pixels) -> None:
     part = file.with_name(file.name + ".part")
     part.write_bytes(encoded(picture, ".jpg"))
     part.replace(file)

@@ -1,4 +1,4 @@
-"""How do pictures look before and after, how many changed, and which could not be read?"""
+"""Previews image transforms: some images before and after, with counts of all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from leaven.transforms.image.image_views import changed, unchanged
 
 @dataclass(frozen=True, eq=False)
 class PicturePreview:
-    """Some pictures before and after, and counts of all.
+    """Some images before and after, with counts of all.
 
-    operator   the kind
-    says       its fields, as a spec would write them
-    names      of the pictures that are shown
-    before     uint8 (shown, height, width, 3)
-    after      uint8 (shown, copies, height, width, 3), the views of each
-    pictures   how many were read; changed: how many of their first views differ
-    unchanged  why -> how many do not
-    unread     why -> files that could not be read
+    operator     kind of the transform
+    config_text  its fields, as in a spec
+    names        names of the shown images
+    before       uint8 (shown, height, width, 3)
+    after        uint8 (shown, copies, height, width, 3), the views of each
+    n_images     images that were read
+    n_changed    images whose first view differs
+    unchanged    reason -> number of images whose first view does not differ
+    unreadable   reason -> files that could not be read
     """
 
     operator: str
@@ -43,33 +44,31 @@ class PicturePreview:
     unread: Mapping[str, list[str]] = field(default_factory=dict)
 
     def sheet(self, gap: int = 4) -> Pixels:
-        """uint8 (height, width, 3): a row a picture, the first as it was, white between."""
-        rows = [np.concatenate([_on(one, many.shape[1:3])[None], many]) for one, many in self._pairs()]
+        """uint8 (height, width, 3): one row for each image, the input first, on white."""
+        pairs = zip(self.before, self.after, strict=True)
+        rows = [np.concatenate([_place_on_white(image, views.shape[1:3])[None], views]) for image, views in pairs]
         if not rows:
             return np.full((gap, gap, 3), 255, np.uint8)
         tall, wide = rows[0].shape[1] + gap, rows[0].shape[2] + gap
-        whole = np.full((tall * len(rows) + gap, wide * len(rows[0]) + 2 * gap, 3), 255, np.uint8)
-        for line, row in enumerate(rows):
-            for place, picture in enumerate(row):
-                top, left = line * tall + gap, place * wide + gap + (gap if place else 0)
-                whole[top : top + tall - gap, left : left + wide - gap] = picture
-        return whole
-
-    def _pairs(self) -> list[tuple[Pixels, Pixels]]:
-        return list(zip(self.before, self.after, strict=True))
+        sheet = np.full((tall * len(rows) + gap, wide * len(rows[0]) + 2 * gap, 3), 255, np.uint8)
+        for row, images in enumerate(rows):
+            for column, image in enumerate(images):
+                top, left = row * tall + gap, column * wide + gap + (gap if column else 0)
+                sheet[top : top + tall - gap, left : left + wide - gap] = image
+        return sheet
 
 
-def _on(picture: Pixels, size: tuple[int, ...]) -> Pixels:
-    """A picture in the corner of a white one at least as large; cut where it is larger."""
-    whole = np.full((*size, 3), 255, np.uint8)
-    part = picture[: size[0], : size[1]]
-    whole[: part.shape[0], : part.shape[1]] = part
-    return whole
+def _place_on_white(image: Pixels, size: tuple[int, ...]) -> Pixels:
+    """An image in the corner of a white one of a size; cropped if it is larger."""
+    canvas = np.full((*size, 3), 255, np.uint8)
+    part = image[: size[0], : size[1]]
+    canvas[: part.shape[0], : part.shape[1]] = part
+    return canvas
 
 
 @dataclass(frozen=True)
 class Show:
-    """How many pictures are shown, in how many views, of which size in pixels, from which seed, how strong."""
+    """Config of a preview: number of images and of views each, size in pixels, seed, strength."""
 
     rows: int = 8
     copies: int = 5
@@ -86,54 +85,54 @@ def previewed(
     names: Sequence[str] | None = None,
     tell: Tell = quiet,
 ) -> PicturePreview:
-    """A preview of files or of pictures; those shown lie evenly over all of them.
+    """A preview of image files or images; the shown images are spread evenly over all.
 
-    names: what each picture's chance follows from, and what stands beside it; by default the file, or its place. With a
-    catalogue, source *n* belongs to item *n + 1*.
+    names: seed of the draws of each image, and its label; by default the file name or the index. With a catalog, source
+    *n* belongs to item *n + 1*.
 
-    Raises DataError where no picture could be read.
+    Raises DataError where no image could be read.
     """
     fitted = wish.fit(catalog or Catalog(ids=[]))
     kind = registry.kind_of("image_transforms", wish)
-    place = rng.key(show.seed, "picture", kind)
-    called = [str(one) for one in names] if names is not None else called_by(sources)
-    wanted = np.linspace(0, len(sources), min(show.rows, len(sources)), endpoint=False).astype(np.int64)
-    seen, read_in_all, counts = _Seen(), 0, dict[str, int]()
+    key = rng.key(show.seed, "picture", kind)
+    labels = [str(name) for name in names] if names is not None else called_by(sources)
+    targets = np.linspace(0, len(sources), min(show.rows, len(sources)), endpoint=False).astype(np.int64)
+    shown, n_images, counts = _ShownImages(), 0, dict[str, int]()
     unread: dict[str, list[str]] = {}
     for begin in range(0, len(sources), BLOCK):
-        tell(begin, len(sources), f"{kind} on pictures")
+        tell(begin, len(sources), f"{kind} on images")
         end = min(begin + BLOCK, len(sources))
-        pictures, places, missed = block(sources, begin, end, show.size, catalog)
-        for why, files in missed.items():
-            unread.setdefault(why, []).extend(files)
-        keys = rng.user_keys([called[one] for one in places])
-        first = changed(fitted, pictures, rng.row_keys(place, keys, 0), show.strength)
-        for why, count in unchanged(fitted, pictures, first).items():
-            counts[why] = counts.get(why, 0) + count
-        read_in_all += len(pictures)
-        chosen = _next(wanted, places, len(seen.names))
-        part, own = pictures.take(chosen), keys[chosen]
-        views = [changed(fitted, part, rng.row_keys(place, own, copy), show.strength) for copy in range(show.copies)]
-        seen.add([called[places[row]] for row in chosen.tolist()], part.pixels, [one.pixels for one in views])
-    if not read_in_all:
-        why = "; ".join(f"{reason}: {len(files):,}" for reason, files in unread.items()) or "no picture"
-        raise DataError("pictures", "at least one that can be read", why, "look at the files, and at the column")
-    before, after = seen.stacked()
-    moved = read_in_all - sum(counts.values())
-    return PicturePreview(kind, said(wish), seen.names, before, after, read_in_all, moved, counts, unread)
+        images, places, failed = block(sources, begin, end, show.size, catalog)
+        for reason, files in failed.items():
+            unread.setdefault(reason, []).extend(files)
+        keys = rng.user_keys([labels[place] for place in places])
+        first = changed(fitted, images, rng.row_keys(key, keys, 0), show.strength)
+        for reason, count in unchanged(fitted, images, first).items():
+            counts[reason] = counts.get(reason, 0) + count
+        n_images += len(images)
+        chosen = _select_shown(targets, places, len(shown.names))
+        part, own = images.take(chosen), keys[chosen]
+        views = [changed(fitted, part, rng.row_keys(key, own, copy), show.strength) for copy in range(show.copies)]
+        shown.add([labels[places[row]] for row in chosen.tolist()], part.pixels, [view.pixels for view in views])
+    if not n_images:
+        got = "; ".join(f"{reason}: {len(files):,}" for reason, files in unread.items()) or "no image"
+        raise DataError("images", "at least one readable image", got, "check the files, and the column of their names")
+    before, after = shown.stack()
+    n_changed = n_images - sum(counts.values())
+    return PicturePreview(kind, said(wish), shown.names, before, after, n_images, n_changed, counts, unread)
 
 
-def _next(wanted: npt.NDArray[np.int64], places: list[int], taken: int) -> npt.NDArray[np.int64]:
-    """Which pictures of a block are shown: for each wanted place the next one that could be read."""
+def _select_shown(targets: npt.NDArray[np.int64], places: list[int], taken: int) -> npt.NDArray[np.int64]:
+    """Indices of the shown images of a block: for each target the next readable image."""
     chosen: list[int] = []
     for row, place in enumerate(places):
-        if (wanted <= place).sum() > taken + len(chosen):
+        if (targets <= place).sum() > taken + len(chosen):
             chosen.append(row)
     return np.array(chosen, np.int64)
 
 
 @dataclass
-class _Seen:
+class _ShownImages:
     names: list[str] = field(default_factory=list)
     before: list[Pixels] = field(default_factory=list)
     after: list[Pixels] = field(default_factory=list)
@@ -144,5 +143,5 @@ class _Seen:
             self.before.append(before)
             self.after.append(np.stack(views, axis=1))
 
-    def stacked(self) -> tuple[Pixels, Pixels]:
+    def stack(self) -> tuple[Pixels, Pixels]:
         return np.concatenate(self.before), np.concatenate(self.after)

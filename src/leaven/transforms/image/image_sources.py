@@ -1,4 +1,4 @@
-"""From where do pictures come, block by block, and what is said of the operator that meets them?"""
+"""Loads images block by block, and formats transform configs."""
 
 from __future__ import annotations
 
@@ -17,44 +17,46 @@ from leaven.protocols import ImageTransform
 
 Sources = Sequence[str | Path] | Pictures
 Block = tuple[Pictures, list[int], Mapping[str, list[str]]]
-BLOCK = 256  # pictures in memory at once
+BLOCK = 256  # images in memory at a time
 
 
 def called_by(sources: Sources) -> list[str]:
-    """A name of each: the file's own, or a place."""
+    """The names of images: file names, or indices."""
     if isinstance(sources, Pictures):
         return [str(place) for place in range(len(sources))]
-    return [Path(one).name for one in sources]
+    return [Path(path).name for path in sources]
 
 
 def block(sources: Sources, begin: int, end: int, size: tuple[int, int], catalog: Catalog | None) -> Block:
-    """Pictures of a block, the places they come from, and what could not be read."""
+    """Images of a block, their indices in the sources, and unreadable files by reason."""
     if isinstance(sources, Pictures):
         return sources.take(np.arange(begin, end)), list(range(begin, end)), {}
     places = range(begin + 1, end + 1)
     owners = [place if catalog is not None and place <= len(catalog) else 0 for place in places]
     found = read(sources[begin:end], size, list(places))
-    came = found.pictures.items.tolist()
-    held = np.array([owners[place - begin - 1] for place in came], np.int32)
-    return Pictures(found.pictures.pixels, held), [place - 1 for place in came], found.unread
+    loaded = found.pictures.items.tolist()
+    items = np.array([owners[place - begin - 1] for place in loaded], np.int32)
+    return Pictures(found.pictures.pixels, items), [place - 1 for place in loaded], found.unread
 
 
 def said(wish: ImageTransform) -> str:
-    """The fields of an operator as a spec would write them, those inside a combination with their kinds.
+    """The fields of a transform as in a spec, with the kinds of members of a combination.
 
     >>> from leaven.transforms.image.colors import Contrast
     >>> said(Contrast())
     '{ factor_range = [0.8, 1.2], guard = false, p = 1.0 }'
     """
-    return written(_table(wish))
+    return written(_build_table(wish))
 
 
-def _table(wish: Any) -> dict[str, Any]:
-    values = {one.name: getattr(wish, one.name) for one in fields(wish)}
-    return {name: _inner(value) for name, value in values.items()}
+def _build_table(config: Any) -> dict[str, Any]:
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: _build_value(value) for name, value in values.items()}
 
 
-def _inner(value: Any) -> Any:
+def _build_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_inner(one) for one in value]
-    return {"use": registry.kind_of("image_transforms", value)} | _table(value) if hasattr(value, "fit") else value
+        return [_build_value(member) for member in value]
+    return (
+        {"use": registry.kind_of("image_transforms", value)} | _build_table(value) if hasattr(value, "fit") else value
+    )

@@ -1,4 +1,4 @@
-"""Which views do the items' pictures get, and which stayed as they were, and why?"""
+"""Builds image views of items, and counts unchanged views by reason."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from leaven.datasets.images import Pictures, Pixels
 from leaven.errors import DataError
 from leaven.protocols import FittedImageTransform, ImageTransform, Keys
 
-BY_CHANCE = "left as it was by chance"
-_BLOCK = 256  # pictures at once: memory stays small, and their bytes do not depend on it
+BY_CHANCE = "unchanged by chance"
+_BLOCK_SIZE = 256  # images in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
 class PictureViews:
-    """Changed copies of pictures, copy by copy.
+    """Image views, copy by copy.
 
-    before     the pictures they were made from, once
-    after      uint8 (copies · pictures, height, width, 3)
-    items      int32 (copies · pictures,): dense id of each one's item
-    copies     int32 (copies · pictures,): which copy, from 0
-    operator   the kind that made them
-    strength   at what strength, 0..1
-    unchanged  why -> how many views are the picture they were made from
+    before     the source images, once
+    after      uint8 (copies · images, height, width, 3)
+    items      int32 (copies · images,): dense item ids
+    copies     int32 (copies · images,): copy index, from 0
+    operator   kind of the transform
+    strength   0..1
+    unchanged  reason -> number of views that equal their source image
     """
 
     before: Pictures
@@ -49,41 +49,41 @@ def picture_views(
     copies: int = 1,
     strength: float = 1.0,
 ) -> PictureViews:
-    """Changed copies of pictures; copy *c* of a picture is the same whatever else is made.
+    """Views of images; copy *c* of an image does not depend on other images or copies.
 
-    names: the identity that each picture's chance follows from: the id of its item, or the name of its file.
+    names: identities that seed the draws: the id of the item, or the name of the file.
 
-    Raises DataError unless there is one name a picture.
+    Raises DataError unless there is one name for each image.
     """
     if len(names) != len(pictures):
-        raise DataError("names", f"one a picture, {len(pictures)}", str(len(names)), "")
+        raise DataError("names", f"{len(pictures)}, one for each image", str(len(names)), "name all images")
     fitted = wish.fit(catalog or Catalog(ids=[]))
     kind = registry.kind_of("image_transforms", wish)
-    place = rng.key(seed, "picture", kind)
+    key = rng.key(seed, "picture", kind)
     own = rng.user_keys(list(names))
-    made = [changed(fitted, pictures, rng.row_keys(place, own, copy), strength) for copy in range(copies)]
+    views = [changed(fitted, pictures, rng.row_keys(key, own, copy), strength) for copy in range(copies)]
     counts: dict[str, int] = {}
-    for one in made:
-        for why, count in unchanged(fitted, pictures, one).items():
-            counts[why] = counts.get(why, 0) + count
-    after = np.concatenate([one.pixels for one in made]) if made else pictures.pixels[:0]
-    ranks = np.repeat(np.arange(copies, dtype=np.int32), len(pictures))
-    return PictureViews(pictures, after, np.tile(pictures.items, copies), ranks, kind, strength, counts)
+    for view in views:
+        for reason, count in unchanged(fitted, pictures, view).items():
+            counts[reason] = counts.get(reason, 0) + count
+    after = np.concatenate([view.pixels for view in views]) if views else pictures.pixels[:0]
+    copy_index = np.repeat(np.arange(copies, dtype=np.int32), len(pictures))
+    return PictureViews(pictures, after, np.tile(pictures.items, copies), copy_index, kind, strength, counts)
 
 
 def changed(fitted: FittedImageTransform, pictures: Pictures, keys: Keys, strength: float = 1.0) -> Pictures:
-    """Pictures changed block by block; keys uint64 (pictures,)."""
+    """Images transformed block by block; keys uint64 (images,)."""
     parts = []
-    for begin in range(0, len(pictures), _BLOCK):
-        part = pictures.take(np.arange(begin, min(begin + _BLOCK, len(pictures))))
-        parts.append(fitted(part, keys[begin : begin + _BLOCK], np.full(len(part), strength, np.float32)))
+    for begin in range(0, len(pictures), _BLOCK_SIZE):
+        part = pictures.take(np.arange(begin, min(begin + _BLOCK_SIZE, len(pictures))))
+        parts.append(fitted(part, keys[begin : begin + _BLOCK_SIZE], np.full(len(part), strength, np.float32)))
     if not parts:
         return pictures
-    return Pictures(np.concatenate([one.pixels for one in parts]), pictures.items)
+    return Pictures(np.concatenate([part.pixels for part in parts]), pictures.items)
 
 
 def unchanged(fitted: FittedImageTransform, before: Pictures, after: Pictures) -> dict[str, int]:
-    """Why -> how many pictures stayed as they were: the first reason that holds, else chance."""
+    """Reason -> number of unchanged images: the first reason that holds, else chance."""
     if before.pixels.shape != after.pixels.shape or not len(before):
         return {}
     same = before.take(np.flatnonzero((before.pixels == after.pixels).all(axis=(1, 2, 3))))

@@ -1,4 +1,4 @@
-"""How does a configuration written for Keras' ImageDataGenerator run here?"""
+"""Converts arguments of Keras' ImageDataGenerator to a chain of transforms."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def like_keras(
     fill_mode: str = "nearest",
     cval: int = 0,
 ) -> PictureChain:
-    """The chain that these arguments of Keras' `ImageDataGenerator` name, as they are written there.
+    """The chain of transforms for arguments of Keras' `ImageDataGenerator`.
 
-    rotation_range, shear_range in degrees; shifts as shares of a side (1 and above: not taken, pixels are unclear
-    before the size is known); zoom_range a number or (low, high), where above 1 is *smaller*, as in Keras; guards are
-    off, since Keras has none.
+    rotation_range, shear_range in degrees; shifts as shares of a side (1 and above, pixels in Keras, are refused, since
+    the size is unknown); zoom_range a number or (low, high), where above 1 is *smaller*, as in Keras; guards are off,
+    since Keras has none.
 
     >>> len(like_keras(rotation_range=30, width_shift_range=0.1, horizontal_flip=True).of)
     3
 
-    Raises SpecError where nothing would change, or a value cannot be.
+    Raises SpecError without any transform, and for invalid values.
     """
     fill = {"fill": fill_mode, "value": cval}
     steps: list[ImageTransform] = []
@@ -46,11 +46,8 @@ def like_keras(
         steps.append(ShiftPicture((-across, across), (-down, down), **fill))  # type: ignore[arg-type]
     if shear_range:
         steps.append(ShearPicture((-shear_range, shear_range), **fill))  # type: ignore[arg-type]
-    low, high = (1 - zoom_range, 1 + zoom_range) if isinstance(zoom_range, int | float) else zoom_range
-    if (low, high) != (1, 1):
-        if low <= 0:
-            raise SpecError("zoom_range", "a number below 1, or (low, high) above 0", repr(zoom_range), "")
-        steps.append(ZoomPicture((1 / high, 1 / low), alike=False, **fill))  # type: ignore[arg-type]
+    if (factors := _invert_zoom(zoom_range)) != (1, 1):
+        steps.append(ZoomPicture(factors, alike=False, **fill))  # type: ignore[arg-type]
     if horizontal_flip:
         steps.append(FlipPicture(guard=False))
     if vertical_flip:
@@ -58,5 +55,13 @@ def like_keras(
     if brightness_range is not None:
         steps.append(Brightness((brightness_range[0], brightness_range[1]), guard=False))
     if not steps:
-        raise SpecError("like_keras", "an argument that changes pictures", "none", "rotation_range=30, …")
+        raise SpecError("like_keras", "an argument that changes images", "none", "write rotation_range=30, …")
     return PictureChain(tuple(steps))
+
+
+def _invert_zoom(zoom_range: Range) -> tuple[float, float]:
+    """Factors of our zoom: the inverse of Keras' factors."""
+    low, high = (1 - zoom_range, 1 + zoom_range) if isinstance(zoom_range, int | float) else zoom_range
+    if low <= 0:
+        raise SpecError("zoom_range", "a number below 1, or (low, high) above 0", repr(zoom_range), "write 0.2")
+    return 1 / high, 1 / low

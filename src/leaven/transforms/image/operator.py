@@ -1,4 +1,4 @@
-"""Which pictures does an operator meet, and which must stay as they are?"""
+"""Provides the fitted form of image transforms, with guards and reasons."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Reasons = dict[str, Bools]
 Work = Callable[[Canvas, Keys, Strength], Canvas]
-"""Changes a canvas; where strength is 0 a picture stays."""
-ONE_COLOUR = "the picture is of one colour"
+"""Edits a canvas; images of strength 0 stay unchanged."""
+ONE_COLOUR = "the image is of one color"
 
 
 class OnCanvas(Protocol):
-    """What every fitted operator on pictures can do beside its contract: work on a canvas, so that steps are fused."""
+    """A fitted image transform that can edit a canvas, so that consecutive steps are fused."""
 
     def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas: ...
 
@@ -33,12 +33,12 @@ class OnCanvas(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """A fitted operator.
+    """A fitted image transform.
 
-    work     what it does
-    p        chance that it meets a picture
-    guarded  why -> bool (items + 1,): items whose pictures must stay
-    even     whether a picture of one colour looks the same afterwards
+    edit           edits the canvas
+    p              probability that an image is changed
+    guards         reason -> bool (items + 1,): items whose images must stay unchanged
+    keeps_uniform  whether images of one color stay unchanged
     """
 
     work: Work
@@ -47,41 +47,42 @@ class Edit:
     even: bool = False
 
     def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
-        """One new picture a picture."""
+        """One new image for each image."""
         return applied(self, pictures, keys, strength)
 
     def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        """The change on a canvas."""
-        left = np.where(self.stays(canvas.items, keys), np.float32(0), strength).astype(np.float32)
-        return self.work(canvas, keys, left)
+        """Edits a canvas, at strength 0 for skipped images."""
+        skipped = self.stays(canvas.items, keys)
+        return self.work(canvas, keys, np.where(skipped, np.float32(0), strength).astype(np.float32))
 
     def stays(self, items: npt.NDArray[np.int32], keys: Keys) -> Bools:
-        """bool (pictures,): by chance, or held by a guard."""
-        found = np.asarray(rng.uniform(keys, 0) >= self.p)
-        for held in self._held(items).values():
-            found = found | held
-        return found
+        """bool (images,): unchanged by chance, or guarded."""
+        skipped = np.asarray(rng.uniform(keys, 0) >= self.p)
+        for guarded in self._find_guarded(items).values():
+            skipped = skipped | guarded
+        return skipped
 
     def reasons(self, pictures: Pictures) -> Reasons:
-        """Guards of their items, and pictures in which there is nothing to see."""
-        found = self._held(pictures.items)
+        """Guarded items, and images of one color."""
+        reasons = self._find_guarded(pictures.items)
         if self.even:
-            found[ONE_COLOUR] = of_one_colour(pictures.pixels)
-        return found
+            reasons[ONE_COLOUR] = of_one_colour(pictures.pixels)
+        return reasons
 
-    def _held(self, items: npt.NDArray[np.int32]) -> Reasons:
-        """An item that the catalogue did not have is held by no guard."""
-        return {why: held[np.where(items < len(held), items, 0)] for why, held in self.guarded.items()}
+    def _find_guarded(self, items: npt.NDArray[np.int32]) -> Reasons:
+        """Reason -> bool (images,); items outside the catalog are not guarded."""
+        return {why: mask[np.where(items < len(mask), items, 0)] for why, mask in self.guarded.items()}
 
 
 def applied(fitted: OnCanvas, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
-    """A fitted operator on pictures, by OpenCV; the input stays as it was."""
+    """Apply a fitted transform with OpenCV; the input is not modified."""
     if not len(pictures):
         return pictures
-    made: Any = fitted.on(Canvas.of(pictures, OpenCv()), keys, strength).pictures()
-    return replace(pictures, pixels=made)
+    pixels: Any = fitted.on(Canvas.of(pictures, OpenCv()), keys, strength).pictures()
+    return replace(pictures, pixels=pixels)
 
 
-def spread(keys: Keys, draw: int, low: float, high: float) -> Floats:
-    """float64 (keys,) even between low and high: draw number `draw` of each key."""
+def spread(keys: Keys, draw: int, bounds: tuple[float, float]) -> Floats:
+    """float64 (keys,) uniform between two bounds: draw number `draw` of each key."""
+    low, high = bounds
     return low + (high - low) * rng.uniform(keys, draw)

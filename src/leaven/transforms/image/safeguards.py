@@ -1,4 +1,4 @@
-"""Which items' pictures must keep their colours, and which must not be mirrored?"""
+"""Finds items whose images must keep their colors, and items whose images must not be flipped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.transforms.text.lexicon import Lexicon
 
 Guarded = dict[str, npt.NDArray[np.bool_]]
-COLOUR = "its words name a colour"
-WRITING = "it may carry writing, a logo or a side"
+COLOUR = "its text names a color"
+WRITING = "it may show writing, a logo or a side"
 _SIDES = re.split(
     ",",
     "left,right,logo,print,printed,lettering,letter,letters,slogan,text,monogram,monogrammed,personalised,personalized,"
@@ -23,25 +23,25 @@ _SIDES = re.split(
 
 
 def colours(catalog: Catalog) -> Guarded:
-    """Items in whose texts a colour stands: "red dress", "红色连衣裙"."""
-    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("colour", "shade")]
-    return _guard(COLOUR, catalog, _speaks(catalog, names))
+    """Items whose text names a color: "red dress", "红色连衣裙"."""
+    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("color", "shade")]
+    return _build_guard(COLOUR, catalog, _find_words(catalog, names))
 
 
 def sides(catalog: Catalog) -> Guarded:
-    """Items whose words speak of writing or of a side, and items of a brand: its name stands on them."""
-    spoken = _speaks(catalog, _SIDES)
+    """Items whose text names writing or a side, and items of a brand, whose name may be visible."""
+    is_named = _find_words(catalog, _SIDES)
     brands = np.array([bool(brand) for brand in catalog.words.get("brand", ())] or [False] * len(catalog), bool)
-    return _guard(WRITING, catalog, spoken | brands)
+    return _build_guard(WRITING, catalog, is_named | brands)
 
 
-def _guard(why: str, catalog: Catalog, held: npt.NDArray[np.bool_]) -> Guarded:
-    """bool (items + 1,): item 0, of whom nothing is known, is not held."""
-    return {why: np.concatenate([[False], held])} if len(catalog) else {}
+def _build_guard(why: str, catalog: Catalog, mask: npt.NDArray[np.bool_]) -> Guarded:
+    """reason -> bool (items + 1,); item 0, without a catalog row, is not guarded."""
+    return {why: np.concatenate([[False], mask])} if len(catalog) else {}
 
 
-def _speaks(catalog: Catalog, words: Iterable[str]) -> npt.NDArray[np.bool_]:
-    """bool (items,): one of these words stands in a text of the item; English ones as whole words."""
+def _find_words(catalog: Catalog, words: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """bool (items,): items whose text contains one of the words; English words as whole words."""
     whole = [re.escape(word) for word in words if word.isascii()]
     inside = [re.escape(word) for word in words if not word.isascii() and (len(word) > 1 or word in "左右")]
     pattern = re.compile(rf"\b(?:{'|'.join(whole)})\b|{'|'.join(inside)}", re.IGNORECASE)

@@ -1,7 +1,7 @@
-"""How are pictures changed on a graphics card, by the same draws?
+"""Transforms images on a GPU with the same draws.
 
-`Torch` does with tensors what `OpenCv` does with arrays: the same matrices, maps, rectangles and noise, on whatever
-device the tensor lies. Interpolation differs from OpenCV's by its rounding: about a level.
+`TorchBackend` does with tensors what `OpenCvBackend` does with arrays, on the device of the tensor: the same matrices,
+color maps, rectangles and noise. Interpolation is rounded differently from OpenCV's, by about one level.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _GOLDEN, _MIX_1, _MIX_2 = (
     value - 2**64 for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)  # as signed numbers: torch has no unsigned ones to multiply
-_FIRST, _EACH = 1_000, 5  # as of `kernels.pictures.add_noise`
+)  # as signed integers: torch cannot multiply unsigned ones
+_FIRST_DRAW, _STEPS_PER_DRAW = 1_000, 5  # as in the kernel `add_noise`
 
 
 def changed_tensor(
@@ -33,21 +33,21 @@ def changed_tensor(
     strength: Strength,
     items: npt.NDArray[np.int32] | None = None,
 ) -> Tensor:
-    """A fitted operator on a tensor, uint8 (n, h, w, 3), on its own device; keys and strength are arrays.
+    """Apply a fitted transform to a tensor, uint8 (n, h, w, 3), on its device; keys and strength are arrays.
 
-    Raises DataError for a tensor of another kind.
+    Raises DataError for a tensor of another shape or dtype.
     """
     if pixels.ndim != 4 or pixels.shape[3] != 3 or str(pixels.dtype) != "torch.uint8":
         raise DataError("pixels", "a tensor, uint8 (n, h, w, 3)", f"{pixels.dtype} {tuple(pixels.shape)}", "")
     owners = np.zeros(len(pixels), np.int32) if items is None else items
     if not len(pixels):
         return pixels
-    made: Tensor = fitted.on(Canvas.fresh(Torch(pixels.device), pixels, owners), keys, strength).pictures()
-    return made
+    result: Tensor = fitted.on(Canvas.fresh(Torch(pixels.device), pixels, owners), keys, strength).pictures()
+    return result
 
 
 class Torch:
-    """Hands on any device that torch knows."""
+    """Backend for any torch device."""
 
     def __init__(self, device: Any) -> None:
         import torch
@@ -57,44 +57,45 @@ class Torch:
     def warp(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
         """By affine_grid and grid_sample."""
         torch, (tall, wide) = self.torch, size
-        theta = _normal(matrix, (int(pixels.shape[1]), int(pixels.shape[2])), size)
+        theta = _normalize_warp(matrix, (int(pixels.shape[1]), int(pixels.shape[2])), size)
         grid = torch.nn.functional.affine_grid(
-            self._floats(theta[:, :2]), [len(pixels), 3, tall, wide], align_corners=False
+            self._to_tensor(theta[:, :2]), [len(pixels), 3, tall, wide], align_corners=False
         )
         padding = {"nearest": "border", "reflect": "reflection", "constant": "zeros"}[fill]
         shifted = pixels.permute(0, 3, 1, 2).float() - (value if fill == "constant" else 0)
-        made = torch.nn.functional.grid_sample(shifted, grid, padding_mode=padding, align_corners=False)
-        made = self._bytes(made + (value if fill == "constant" else 0)).permute(0, 2, 3, 1).contiguous()
-        stays = np.flatnonzero(stay(matrix)) if size == tuple(pixels.shape[1:3]) else np.zeros(0, np.int64)
-        made[stays] = pixels[stays]
-        return made
+        result = torch.nn.functional.grid_sample(shifted, grid, padding_mode=padding, align_corners=False)
+        result = self._to_bytes(result + (value if fill == "constant" else 0)).permute(0, 2, 3, 1).contiguous()
+        is_unchanged = np.flatnonzero(stay(matrix)) if size == tuple(pixels.shape[1:3]) else np.zeros(0, np.int64)
+        result[is_unchanged] = pixels[is_unchanged]
+        return result
 
     def colour(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
-        """One product of matrices."""
-        mapped = self.torch.einsum("nhwc,ndc->nhwd", pixels.float(), self._floats(gain))
-        return self._bytes(mapped + self._floats(offset)[:, None, None])
+        """By one matrix product."""
+        mapped = self.torch.einsum("nhwc,ndc->nhwd", pixels.float(), self._to_tensor(gain))
+        return self._to_bytes(mapped + self._to_tensor(offset)[:, None, None])
 
     def noise(self, pixels: Any, keys: Keys, levels: npt.NDArray[np.float32]) -> Any:
-        """The same hash of key and place as in the compiled kernel, so the same noise."""
+        """The same hash of key and position as in the compiled kernel, so the same noise."""
         torch, flat = self.torch, pixels.reshape(len(pixels), -1)
-        place = torch.arange(flat.shape[1], device=self.device)
-        word = self._bits(
-            torch.from_numpy(keys.view(np.int64).copy()).to(self.device)[:, None], place // _EACH + _FIRST
+        position = torch.arange(flat.shape[1], device=self.device)
+        word = self._draw_bits(
+            torch.from_numpy(keys.view(np.int64).copy()).to(self.device)[:, None],
+            position // _STEPS_PER_DRAW + _FIRST_DRAW,
         )
-        steps = (word >> (12 * (place % _EACH))) & 4_095
-        table = self._floats(kernels.quantiles())
-        level = torch.gather(self._floats(levels), 1, flat.long())
-        made = (flat.float() + level * table[steps] + 0.5).clamp(0, 255).floor().to(torch.uint8)
-        return made.reshape(pixels.shape)
+        steps = (word >> (12 * (position % _STEPS_PER_DRAW))) & 4_095
+        table = self._to_tensor(kernels.quantiles())
+        level = torch.gather(self._to_tensor(levels), 1, flat.long())
+        result = (flat.float() + level * table[steps] + 0.5).clamp(0, 255).floor().to(torch.uint8)
+        return result.reshape(pixels.shape)
 
     def blur(self, pixels: Any, sigma: Floats) -> Any:
-        """Two passes, along and across; edges reflected as OpenCV does by default."""
+        """Two passes, horizontal and vertical; edges reflected as in OpenCV by default."""
         torch = self.torch
         reach = max(int(np.ceil(4 * sigma.max())), 1)
         reach = min(reach, min(int(side) for side in pixels.shape[1:3]) - 1)
         steps = np.arange(-reach, reach + 1)
         weight = np.exp(-(steps**2) / (2 * np.maximum(sigma, 1e-3)[:, None] ** 2))
-        kernel = self._floats(weight / weight.sum(axis=1, keepdims=True)).repeat_interleave(3, 0)
+        kernel = self._to_tensor(weight / weight.sum(axis=1, keepdims=True)).repeat_interleave(3, 0)
         flat = pixels.permute(0, 3, 1, 2).reshape(1, -1, *pixels.shape[1:3]).float()
         for across in (True, False):
             pads = (reach, reach, 0, 0) if across else (0, 0, reach, reach)
@@ -102,74 +103,76 @@ class Torch:
             padded = torch.nn.functional.pad(flat, pads, mode="reflect")
             flat = torch.nn.functional.conv2d(padded, shaped, groups=flat.shape[1])
         tall, wide = (int(side) for side in pixels.shape[1:3])
-        return self._bytes(flat).reshape(-1, 3, tall, wide).permute(0, 2, 3, 1).contiguous()
+        return self._to_bytes(flat).reshape(-1, 3, tall, wide).permute(0, 2, 3, 1).contiguous()
 
     def erase(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
         """On a copy."""
-        made = pixels.clone()
+        result = pixels.clone()
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
-            made[row, top:bottom, left:right] = self.torch.from_numpy(values[row]).to(self.device)
-        return made
+            result[row, top:bottom, left:right] = self.torch.from_numpy(values[row]).to(self.device)
+        return result
 
     def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
-        """The same sum."""
-        share, over = self._floats(masks)[..., None], self._floats(others)
-        return self._bytes(pixels.float() + share * (over - pixels.float()))
+        """By the same sum."""
+        share, over = self._to_tensor(masks)[..., None], self._to_tensor(others)
+        return self._to_bytes(pixels.float() + share * (over - pixels.float()))
 
     def coarse(self, pixels: Any, scale: Floats) -> Any:
-        """Each picture by itself, since each has its own size on the way."""
-        made = pixels.clone()
+        """Image by image, since each has its own intermediate size."""
+        result = pixels.clone()
         resize, (tall, wide) = self.torch.nn.functional.interpolate, (int(side) for side in pixels.shape[1:3])
         for row in np.flatnonzero(scale < 1).tolist():
-            down, across = (self._floats(_areas(side, max(round(side * scale[row]), 1))) for side in (tall, wide))
+            down, across = (
+                self._to_tensor(_build_area_weights(side, max(round(side * scale[row]), 1))) for side in (tall, wide)
+            )
             small = self.torch.einsum("yh,hwc,xw->cyx", down, pixels[row].float(), across).round()
-            made[row] = self._bytes(resize(small[None], (tall, wide), mode="bilinear"))[0].permute(1, 2, 0)
-        return made
+            result[row] = self._to_bytes(resize(small[None], (tall, wide), mode="bilinear"))[0].permute(1, 2, 0)
+        return result
 
     def jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
-        """On the processor: no device has an encoder that gives the same bytes."""
+        """On the CPU: no device has an encoder with the same bytes."""
         return self.torch.from_numpy(OpenCv().jpeg(self.host(pixels), quality)).to(self.device)
 
     def host(self, pixels: Any) -> npt.NDArray[np.uint8]:
-        """A copy beside the processor."""
+        """A copy on the CPU."""
         return np.ascontiguousarray(pixels.cpu().numpy())
 
-    def _bytes(self, values: Any) -> Any:
+    def _to_bytes(self, values: Any) -> Any:
         return values.round().clamp(0, 255).to(self.torch.uint8)
 
-    def _floats(self, values: npt.NDArray[Any]) -> Any:
+    def _to_tensor(self, values: npt.NDArray[Any]) -> Any:
         return self.torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
-    def _bits(self, keys: Any, draw: Any) -> Any:
-        """SplitMix64 of (key, draw) in signed numbers, whose products have the same bits."""
+    def _draw_bits(self, keys: Any, draw: Any) -> Any:
+        """SplitMix64 of (key, draw) in signed integers, whose products have the same bits."""
         z = keys + _GOLDEN * (draw + 1)
-        z = (z ^ _shifted(z, 30)) * _MIX_1
-        z = (z ^ _shifted(z, 27)) * _MIX_2
-        return z ^ _shifted(z, 31)
+        z = (z ^ _shift_right(z, 30)) * _MIX_1
+        z = (z ^ _shift_right(z, 27)) * _MIX_2
+        return z ^ _shift_right(z, 31)
 
 
-def _shifted(z: Any, by: int) -> Any:
-    """To the right without its sign."""
+def _shift_right(z: Any, by: int) -> Any:
+    """Logical shift to the right."""
     return (z >> by) & ((1 << (64 - by)) - 1)
 
 
-def _areas(side: int, less: int) -> Floats:
-    """float64 (less, side): how much of each pixel lies in each larger one, summing to 1 a row."""
-    edges = np.arange(less + 1) * side / less
+def _build_area_weights(side: int, small: int) -> Floats:
+    """float64 (small, side): share of each pixel in each larger pixel; rows sum to 1."""
+    edges = np.arange(small + 1) * side / small
     begin, end = edges[:-1, None], edges[1:, None]
-    place = np.arange(side)
-    inside = np.minimum(end, place + 1) - np.maximum(begin, place)
-    return np.asarray(np.maximum(inside, 0) * less / side)
+    pixel = np.arange(side)
+    overlap = np.minimum(end, pixel + 1) - np.maximum(begin, pixel)
+    return np.asarray(np.maximum(overlap, 0) * small / side)
 
 
-def _normal(matrix: Floats, source: Size, result: Size) -> Floats:
-    """Matrices between pixels as matrices between -1 … 1, edge to edge, as grid_sample wants them."""
-    from_unit = _units(result)
-    to_unit = np.linalg.inv(_units(source))
+def _normalize_warp(matrix: Floats, source: Size, result: Size) -> Floats:
+    """Matrices between pixels as matrices between -1 … 1, edge to edge, for grid_sample."""
+    from_unit = _build_unit_map(result)
+    to_unit = np.linalg.inv(_build_unit_map(source))
     return np.asarray(to_unit @ matrix @ from_unit)
 
 
-def _units(size: Size) -> Floats:
-    """-1 … 1 from edge to edge -> pixels, counted from the middle of the first."""
+def _build_unit_map(size: Size) -> Floats:
+    """Map from -1 … 1, edge to edge, to pixels, from the center of the first."""
     tall, wide = size
     return np.array([[wide / 2, 0, (wide - 1) / 2], [0, tall / 2, (tall - 1) / 2], [0, 0, 1.0]])

@@ -1,4 +1,4 @@
-"""From where does an item come that stands in for another, or is put beside it?"""
+"""Pools of candidate items for substitution and insertion."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SOURCES = ("similar", "popular", "random", "category", "recent")
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Candidates for each item, with their chances; all of them occur in real training rows.
+    """Weighted candidates for each item; all of them occur in real training rows.
 
-    pool   int32 (n_items + 2,)  the pool of each item, -1: none
-    starts int64 (pools + 1,)    pool q holds places starts[q]:starts[q + 1] of
-    items  int32 (candidates,)   the candidates
-    slots  int32 (candidates, 3) their weights, as kernels/candidate_sampling.py draws by them
-    recent int                   above 0: an own earlier item among the last so many instead
+    pool_of_item int32 (n_items + 2,)   the pool of each item, -1: none
+    starts       int64 (pools + 1,)     pool q holds positions starts[q]:starts[q + 1] of
+    items        int32 (candidates,)    the candidates
+    alias_slots  int32 (candidates, 3)  their weights as alias tables (kernels/candidate_sampling.py)
+    n_recent     int                    above 0: draw from the user's own last `n_recent` items instead
     """
 
     pool: Items
@@ -34,58 +34,58 @@ class Candidates:
 
     @classmethod
     def fit(cls, by: str, neighbours: Neighbours, recent: int, train: Histories) -> Candidates:
-        """Candidates by a word of SOURCES.
+        """Candidates from one of CANDIDATE_SOURCES.
 
-        Raises DataError where the data has no categories and they are asked for.
+        Raises DataError for "category" where the data has no categories.
         """
         if by == "similar":
-            return _similar(neighbours, train)
+            return _build_similar_pools(neighbours, train)
         if by == "category":
-            return _same_category(train)
+            return _build_category_pools(train)
         if by == "recent":
-            nothing = np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
-            return cls(np.zeros(train.n_items + 2, np.int32), np.zeros(2, np.int64), *nothing, recent)
+            no_items, no_slots = np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
+            return cls(np.zeros(train.n_items + 2, np.int32), np.zeros(2, np.int64), no_items, no_slots, recent)
         counts = item_counts(train)
         weights = counts.astype(np.float64) if by == "popular" else (counts > 0).astype(np.float64)
-        return _pooled(np.zeros(train.n_items + 2, np.int32), weights)
+        return _build_weighted_pools(np.zeros(train.n_items + 2, np.int32), weights)
 
     @property
     def able(self) -> npt.NDArray[np.bool_]:
-        """bool (n_items + 2,): items that have another candidate than themselves; never padding or mask."""
-        able: npt.NDArray[np.bool_] = self.pool >= 0
+        """bool (n_items + 2,): items with a candidate other than themselves; never padding or mask."""
+        has_candidate: npt.NDArray[np.bool_] = self.pool >= 0
         if self.recent == 0:
             size = np.diff(self.starts)[self.pool]
-            own = np.zeros(len(self.pool), bool)
-            alone = np.flatnonzero(able & (size == 1))
-            own[alone] = self.items[self.starts[self.pool[alone]]] == alone
-            able = able & (size > 0) & ~own
-        able[[0, len(able) - 1]] = False
-        return able
+            only_self = np.zeros(len(self.pool), bool)
+            single = np.flatnonzero(has_candidate & (size == 1))
+            only_self[single] = self.items[self.starts[self.pool[single]]] == single
+            has_candidate = has_candidate & (size > 0) & ~only_self
+        has_candidate[[0, len(has_candidate) - 1]] = False
+        return has_candidate
 
     def check(self, rows: Histories) -> None:
-        """DataError unless these rows are over the catalogue that the candidates were fitted on."""
+        """Raise DataError unless these rows use the item ids of the fit."""
         from leaven.arrays.ragged import span_of
 
         n_items = len(self.pool) - 2
         if rows.n_items != n_items:
             raise DataError("rows", f"the {n_items} items of the fit", f"{rows.n_items} items", "fit on these ids")
-        least, greatest = span_of(rows.items)
-        if least < 1 or greatest > n_items + 1:
-            odd = rows.items[(rows.items > n_items + 1) | (rows.items < 1)][0]
-            raise DataError("rows.items", f"ids in 1..{n_items + 1}", str(odd), "renumber the items")
+        lowest, highest = span_of(rows.items)
+        if lowest < 1 or highest > n_items + 1:
+            unknown = rows.items[(rows.items > n_items + 1) | (rows.items < 1)][0]
+            raise DataError("rows.items", f"ids in 1..{n_items + 1}", str(unknown), "renumber the items")
 
 
-def _pooled(pool: Items, weights: npt.NDArray[np.float64]) -> Candidates:
-    """Pools of items; weights float64 (n_items + 2,), 0 leaves an item out as a candidate."""
+def _build_weighted_pools(pool: Items, weights: npt.NDArray[np.float64]) -> Candidates:
+    """Pools of items; weights float64 (n_items + 2,): an item of weight 0 is no candidate."""
     pool = pool.astype(np.int32)
-    able = np.flatnonzero((weights > 0) & (pool >= 0))
-    items: Items = able[np.argsort(pool[able], kind="stable")].astype(np.int32)
-    pools = int(pool.max(initial=-1)) + 1
-    starts = np.concatenate([[0], np.cumsum(np.bincount(pool[items], minlength=max(pools, 1)))])
-    return Candidates(pool, starts, items, _slots(starts, items, weights[items]))
+    candidates = np.flatnonzero((weights > 0) & (pool >= 0))
+    items: Items = candidates[np.argsort(pool[candidates], kind="stable")].astype(np.int32)
+    n_pools = int(pool.max(initial=-1)) + 1
+    starts = np.concatenate([[0], np.cumsum(np.bincount(pool[items], minlength=max(n_pools, 1)))])
+    return Candidates(pool, starts, items, _build_alias_slots(starts, items, weights[items]))
 
 
-def _slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+def _build_alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     from leaven.arrays.parallel import frozen
     from leaven.kernels.candidate_sampling import alias_slots
 
@@ -93,21 +93,20 @@ def _slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.
     return slots
 
 
-def _similar(neighbours: Neighbours, train: Histories) -> Candidates:
-    """One pool an item: its neighbours, weighted by their confidence."""
+def _build_similar_pools(neighbours: Neighbours, train: Histories) -> Candidates:
+    """One pool for each item: its neighbors, weighted by their confidence."""
     table = neighbours.fit(train)
-    has = np.diff(table.starts) > 0
-    pool = np.where(has, np.arange(train.n_items + 1), -1)
+    pool = np.where(np.diff(table.starts) > 0, np.arange(train.n_items + 1), -1)
     pool = np.concatenate([pool, [-1]]).astype(np.int32)
-    slots = _slots(table.starts, table.items, table.confidence.astype(np.float64))
+    slots = _build_alias_slots(table.starts, table.items, table.confidence.astype(np.float64))
     return Candidates(pool, table.starts, table.items, slots)
 
 
-def _same_category(train: Histories) -> Candidates:
-    """One pool a category, weighted by popularity."""
+def _build_category_pools(train: Histories) -> Candidates:
+    """One pool for each category, weighted by popularity."""
     category = train.catalog.category if train.catalog is not None else None
     if category is None:
-        fix = "name the category column of the items, or take by = 'similar'"
+        fix = "name the category column of the items, or take source = 'similar'"
         raise DataError("data.items", "a category of each item", "none", fix)
     pool = np.concatenate([category[: train.n_items + 1], [0]]).astype(np.int32) - 1
-    return _pooled(pool, item_counts(train).astype(np.float64))
+    return _build_weighted_pools(pool, item_counts(train).astype(np.float64))

@@ -1,4 +1,4 @@
-"""Who could have taken the items that nobody, or hardly anybody, took yet?"""
+"""Builds content-based pseudo-interactions with cold items."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ColdItems:
-    """End a history with a cold item, where one like it was taken; the likeness becomes the weight of the row.
+    """Replace one event by a similar cold item and end the history there; the similarity becomes the row's weight.
 
-    by           what tells likeness: an encoder of the items' words, attributes or pictures
-    cold_events  up to how many events in training rows an item counts as cold; 0: those that nobody took
-    top          taken items that a cold one may stand for, the likest first
-    least        cosine below which nothing is like it
-    p            chance that a row is changed (× strength)
+    encoder          encoder of the items' text, attributes or images, whose cosine is the similarity
+    max_cold_events  an item with at most this many events in training rows is cold; 0: items without events
+    max_neighbors    warm items that a cold item may replace, the most similar first
+    min_similarity   cosine from which two items count as similar
+    p                probability that a row is changed (× strength)
 
-    One event is drawn among those, after the first, whose item some cold item is like; that cold item stands in its
-    place, and the row ends there: it is the only target. Rows without such an event stay, so give the step
-    `keep = ["copies"]`. The idea of pseudo-interactions by content is old (Melville and others, AAAI 2002); rows of
-    weight cosine × the step's own are ours. Unlike every other transform it names items that training rows may lack:
-    it needs a catalogue that knows them, and knows of them nothing else. As many rows as there are users, at the
-    step's full weight, fill lists with cold items at the cost of all others (`python -m bench.cold`): give few, or
-    light ones.
+    One event is drawn among those, after the first, whose item is similar to a cold item; the cold item replaces it
+    and is the only target of the row. Rows without such an event stay unchanged: give the step
+    `filters = ["copies"]`. Content-based pseudo-interactions follow Melville and others (AAAI 2002); row weights of
+    cosine × step weight are ours. Unlike all other transforms this one adds items that training rows may lack, and
+    uses only what the catalog holds about them. As many rows as users at the step's full weight fill lists with cold
+    items at the cost of all others (`python -m bench.cold`): add few rows, or rows of low weight.
     """
 
     by: Encoder = field(default_factory=TfIdf)
@@ -48,60 +47,61 @@ class ColdItems:
     weighs_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_count("cold_items.cold_events", self.cold_events, 0)
-        check_count("cold_items.top", self.top, 1)
-        check_share("cold_items.least", self.least)
+        check_count("cold_items.max_cold_events", self.cold_events, 0)
+        check_count("cold_items.max_neighbors", self.top, 1)
+        check_share("cold_items.min_similarity", self.least)
         check_share("cold_items.p", self.p)
 
     def fit(self, train: Histories) -> Pairing:
-        """Which cold items are like which taken ones, from the catalogue and the real rows' counts.
+        """Pairs of similar cold and warm items, from the catalog and the real rows' counts.
 
-        Raises DataError where there is no catalogue that the encoder can read, no cold item, or none like a taken one.
+        Raises DataError without a catalog that the encoder can read, without cold items, or without similar pairs.
         """
         real = train if train.is_real.all() else train.real_only()
-        catalog = _readable(self.by, train)
+        catalog = _check_catalog(self.by, train)
         counts = np.bincount(real.items, minlength=train.n_items + 2)[: train.n_items + 1]
         cold = np.flatnonzero(counts[1:] <= self.cold_events) + 1
         warm = np.flatnonzero(counts[1:] > self.cold_events) + 1
         if not (len(cold) and len(warm)):
             got = f"{len(cold)} cold items and {len(warm)} others"
-            raise DataError("cold_items.cold_events", "some cold items and some others", got, "move the bound")
+            raise DataError("cold_items.max_cold_events", "some cold items and some others", got, "change the bound")
         vectors = self.by.fit(catalog)(catalog)
-        others, sure = _likest(vectors[cold - 1], vectors[warm - 1], self.top)
-        there = sure >= max(self.least, 1e-6)
-        if not there.any():
-            raise DataError("cold_items.least", "a cold item that is like another", "none", "lower least")
-        taken, called, how = warm[others[there]], np.repeat(cold, there.sum(1)), sure[there]
-        order = np.lexsort((called, taken))
-        starts = np.searchsorted(taken[order], np.arange(train.n_items + 3))
-        return Pairing(self, starts.astype(np.int64), called[order].astype(np.int32), how[order])
+        neighbors, similarities = _find_similar_items(vectors[cold - 1], vectors[warm - 1], self.top)
+        is_similar = similarities >= max(self.least, 1e-6)
+        if not is_similar.any():
+            expected = "a cold item that is similar to another item"
+            raise DataError("cold_items.min_similarity", expected, "none", "lower min_similarity")
+        replaced, cold_items = warm[neighbors[is_similar]], np.repeat(cold, is_similar.sum(1))
+        order = np.lexsort((cold_items, replaced))
+        starts = np.searchsorted(replaced[order], np.arange(train.n_items + 3)).astype(np.int64)
+        return Pairing(self, starts, cold_items[order].astype(np.int32), similarities[is_similar][order])
 
 
-def _readable(encoder: Encoder, train: Histories) -> Catalog:
+def _check_catalog(encoder: Encoder, train: Histories) -> Catalog:
     if train.catalog is None or not encoder.knows(train.catalog):
         fix = "name a table of items and its columns in [data]"
-        raise DataError("cold_items.by", f"items with {encoder.modality}", "none", fix)
+        raise DataError("cold_items.encoder", f"items with {encoder.modality}", "none", fix)
     return train.catalog
 
 
-def _likest(cold: Floats, warm: Floats, top: int) -> tuple[Ints, Floats]:
-    """(places (cold items, top) among the warm ones, cosines), block by block."""
+def _find_similar_items(cold: Floats, warm: Floats, top: int) -> tuple[Ints, Floats]:
+    """(indices (cold items, top) of warm items, cosines), computed in blocks."""
     top, size = min(top, len(warm)), max(16_000_000 // max(len(warm), 1), 1)
-    places, sure = [np.zeros((0, top), np.int64)], [np.zeros((0, top), np.float32)]
-    one, other = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in (cold, warm))
-    for begin in range(0, len(one), size):
-        cosines = one[begin : begin + size] @ other.T
+    indices, similarities = [np.zeros((0, top), np.int64)], [np.zeros((0, top), np.float32)]
+    left, right = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in (cold, warm))
+    for begin in range(0, len(left), size):
+        cosines = left[begin : begin + size] @ right.T
         best = np.sort(np.argpartition(-cosines, top - 1, axis=1)[:, :top], axis=1)
-        places.append(best)
-        sure.append(np.minimum(np.take_along_axis(cosines, best, 1), np.float32(1)))
-    return np.concatenate(places), np.concatenate(sure)
+        indices.append(best)
+        similarities.append(np.minimum(np.take_along_axis(cosines, best, 1), np.float32(1)))
+    return np.concatenate(indices), np.concatenate(similarities)
 
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """The fitted transform: for each taken item the cold ones that are like it.
+    """The fitted transform: the similar cold items of each warm item.
 
-    starts int64 (n_items + 3,): item i has starts[i]:starts[i + 1]; cold int32, sure float32 (pairs,): cosines
+    starts int64 (n_items + 3,): item i has pairs starts[i]:starts[i + 1] of cold_items int32 and similarities float32
     """
 
     wish: ColdItems
@@ -110,39 +110,38 @@ class Pairing:
     sure: Floats
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """One row a row: up to the drawn event, which is the cold item now; the others as they are."""
-        able, count = self._able(rows)
-        going = (rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)) & (count > 0)
+        """One row for each row: changed rows end at the drawn event, which holds the cold item."""
+        events, count = self._find_replaceable(rows)
+        is_changed = (rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)) & (count > 0)
         nth = np.minimum((rng.uniform(keys, 1) * count).astype(np.int64), np.maximum(count - 1, 0))
         first = np.cumsum(count) - count
         base, end = rows.starts[:-1], rows.starts[1:].copy()
-        event = able[first[going] + nth[going]]
-        end[going] = event + 1
+        event = events[first[is_changed] + nth[is_changed]]
+        end[is_changed] = event + 1
         lengths = end - base
         starts = offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(base - starts[:-1], lengths)
         items, weight, targets = rows.items[source], rows.weight.copy(), rows.targets.copy()
-        pair = self._drawn(rows.items[event], rng.uniform(keys[going], 2))
-        items[starts[1:][going] - 1] = self.cold[pair]
-        weight[going] *= self.sure[pair]
-        targets[going] = 1
+        pair = self._draw_pairs(rows.items[event], rng.uniform(keys[is_changed], 2))
+        items[starts[1:][is_changed] - 1] = self.cold[pair]
+        weight[is_changed] *= self.sure[pair]
+        targets[is_changed] = 1
         return replace(rows.rebuilt(starts, items, rows.times[source], source), weight=weight, targets=targets)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Rows that are too short, or hold no item that a cold one is like."""
-        return {**too_short(rows, 2), "no event that a cold item is like": self._able(rows)[1] == 0}
+        """Rows that are too short, or hold no item that is similar to a cold item."""
+        return {**too_short(rows, 2), "no event with a similar cold item": self._find_replaceable(rows)[1] == 0}
 
-    def _able(self, rows: Histories) -> tuple[Ints, Ints]:
-        """(events that may go, in order; how many each row has)."""
-        likes = np.diff(self.starts)[rows.items] > 0
+    def _find_replaceable(self, rows: Histories) -> tuple[Ints, Ints]:
+        """(events that may be replaced, in order; their number in each row)."""
+        is_replaceable = np.diff(self.starts)[rows.items] > 0
         row = rows.row_of_event()
-        likes &= np.arange(len(rows.items)) > rows.starts[:-1][row]
-        return np.flatnonzero(likes), np.bincount(row[likes], minlength=len(rows))
+        is_replaceable &= np.arange(len(rows.items)) > rows.starts[:-1][row]
+        return np.flatnonzero(is_replaceable), np.bincount(row[is_replaceable], minlength=len(rows))
 
-    def _drawn(self, taken: Items, lots: npt.NDArray[np.float64]) -> Ints:
-        """A pair of each taken item, drawn by its cosine."""
-        passed = np.concatenate([[0.0], np.cumsum(self.sure.astype(np.float64))])
-        low, high = passed[self.starts[taken]], passed[self.starts[taken + 1]]
-        pair = np.searchsorted(passed, low + lots * (high - low), side="right") - 1
-        drawn: Ints = np.clip(pair, self.starts[taken], self.starts[taken + 1] - 1)
-        return drawn
+    def _draw_pairs(self, items: Items, draws: npt.NDArray[np.float64]) -> Ints:
+        """int64 (items,): a pair of each item, drawn in proportion to its cosine."""
+        cumulative = np.concatenate([[0.0], np.cumsum(self.sure.astype(np.float64))])
+        low, high = cumulative[self.starts[items]], cumulative[self.starts[items + 1]]
+        pair = np.searchsorted(cumulative, low + draws * (high - low), side="right") - 1
+        return np.asarray(np.clip(pair, self.starts[items], self.starts[items + 1] - 1), np.int64)

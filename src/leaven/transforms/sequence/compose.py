@@ -1,31 +1,33 @@
-"""How do several transforms become one?
+"""Combines several transforms into one.
 
-A combination is a transform itself. Each inner transform draws from keys of its own, so that taking one
-out does not move the chance of the others. A row that an inner transform is not meant for reaches it with
-strength 0, which is the identity.
+A combination is a transform itself. Each member draws from its own derived keys, so that removing one member does not
+change the draws of the others. A row that a member must not change reaches it with strength 0, which is the identity.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from leaven import rng
-from leaven.datasets.histories import Histories
+from leaven.datasets.histories import Histories, Ints, concat
 from leaven.errors import SpecError
 from leaven.protocols import FittedTransform, Keys, Strength, Transform
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
-from leaven.transforms.sequence.members import Fitted, check_members, inner_keys, one_after_the_other, shared_reasons
 from leaven.transforms.sequence.reorder import Reorder
 from leaven.transforms.stateless import Reasons
 from leaven.transforms.validation import check_count, check_share
 
+Fitted = tuple[FittedTransform, ...]
+
 
 @dataclass(frozen=True)
 class Chain:
-    """One transform after the other, each on what the last one gave.
+    """Apply several transforms one after the other.
 
     >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
     >>> both = Chain((Crop(keep_range=(0.5, 0.5), keep_last=True), Mask(share_range=(1.0, 1.0)))).fit(rows)
@@ -36,108 +38,179 @@ class Chain:
     of: tuple[Transform, ...] = (Crop(), Mask())
 
     def __post_init__(self) -> None:
-        check_members("chain.of", self.of)
+        check_members("chain.transforms", self.of)
 
     @property
     def shortest(self) -> int:
-        """The shortest row that one of them changes."""
+        """The smallest `min_events` of the members."""
         return min(member.shortest for member in self.of)
 
     def fit(self, train: Histories) -> Chained:
-        """Each of them on the same training rows."""
+        """Fits each member on the same training rows."""
         return Chained(tuple(member.fit(train) for member in self.of))
 
 
 @dataclass(frozen=True)
 class Chained:
-    """Fitted transforms in a row."""
+    """Fitted transforms, applied in sequence."""
 
     members: Fitted
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """What the last of them gives; rows that one of them splits go on with keys of their own."""
+        """The rows of the last member; rows that one member splits get keys of their own for the next."""
         return one_after_the_other(self.members, rows, keys, [strength] * len(self.members))
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Why no member can change a row, in the words of the first."""
+        """The first member's reasons, for rows that no member can change."""
         return shared_reasons(self.members, rows)
 
 
 @dataclass(frozen=True)
 class SomeOf:
-    """`count` different ones of several transforms, drawn for each row and applied in the order given."""
+    """Apply `count` different transforms, drawn for each row, in the order given."""
 
     of: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
     count: int = 2
 
     def __post_init__(self) -> None:
-        check_members("some_of.of", self.of)
+        check_members("some_of.transforms", self.of)
         check_count("some_of.count", self.count, 1)
         if self.count > len(self.of):
             raise SpecError("some_of.count", f"at most {len(self.of)}", str(self.count), "name more transforms")
 
     @property
     def shortest(self) -> int:
-        """The shortest row that one of them changes."""
+        """The smallest `min_events` of the members."""
         return min(member.shortest for member in self.of)
 
     def fit(self, train: Histories) -> Some:
-        """Each of them on the same training rows."""
+        """Fits each member on the same training rows."""
         return Some(tuple(member.fit(train) for member in self.of), self.count)
 
 
 @dataclass(frozen=True)
 class Some:
-    """Several fitted transforms, of which each row gets some."""
+    """Fitted transforms, `count` of them applied to each row."""
 
     members: Fitted
     count: int
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows changed by the members drawn for them; the others reach them with strength 0."""
-        lots = np.stack([rng.uniform(keys, draw) for draw in range(len(self.members))])  # (members, rows)
-        rank = np.argsort(np.argsort(lots, axis=0), axis=0)
+        """Rows changed by the members drawn for them; other members get the row with strength 0."""
+        draws = np.stack([rng.uniform(keys, draw) for draw in range(len(self.members))])  # (members, rows)
+        rank = np.argsort(np.argsort(draws, axis=0), axis=0)
         strengths = [np.where(rank[m] < self.count, strength, np.float32(0)) for m in range(len(self.members))]
         return one_after_the_other(self.members, rows, keys, strengths)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Why no member can change a row, in the words of the first."""
+        """The first member's reasons, for rows that no member can change."""
         return shared_reasons(self.members, rows)
 
 
 @dataclass(frozen=True)
 class Maybe:
-    """A transform that each row meets with chance p."""
+    """Apply a transform to each row with probability p."""
 
     of: Transform = Crop()  # noqa: RUF009 - frozen
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        check_members("maybe.of", (self.of,))
+        check_members("maybe.transform", (self.of,))
         check_share("maybe.p", self.p)
 
     @property
     def shortest(self) -> int:
-        """That of the transform."""
+        """`min_events` of the transform."""
         return self.of.shortest
 
     def fit(self, train: Histories) -> Perhaps:
-        """The transform on the training rows."""
+        """Fits the transform on the training rows."""
         return Perhaps(self.of.fit(train), self.p)
 
 
 @dataclass(frozen=True)
 class Perhaps:
-    """A fitted transform that meets some rows."""
+    """A fitted transform, applied to some rows."""
 
     member: FittedTransform
     p: float
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows changed with chance p; the others are met with strength 0."""
-        met = rng.uniform(keys, 0) < self.p
-        return self.member(rows, inner_keys(keys, 0), np.where(met, strength, np.float32(0)))
+        """Rows changed with probability p; the others get strength 0."""
+        is_changed = rng.uniform(keys, 0) < self.p
+        return self.member(rows, inner_keys(keys, 0), np.where(is_changed, strength, np.float32(0)))
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Those of the transform."""
+        """The reasons of the transform."""
         return self.member.reasons(rows)
+
+
+def by_member(members: Fitted, chosen: Ints, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    """Each row changed by its one member, chosen int64 (rows,); rows stay in their order."""
+    parts, origins = [], []
+    for position, member in enumerate(members):
+        index = np.flatnonzero(chosen == position)
+        if len(index):
+            new, row = apart(member, rows.take(index), inner_keys(keys[index], position), strength[index])
+            parts.append(new)
+            origins.append(index[row])
+    if len(parts) < 2:
+        return parts[0] if parts else rows
+    return concat(parts).take(np.argsort(np.concatenate(origins), kind="stable"))
+
+
+def one_after_the_other(members: Fitted, rows: Histories, keys: Keys, strengths: Sequence[Strength]) -> Histories:
+    """Each member applied to the result of the last, at its own strength (rows,) for each input row."""
+    first = np.arange(len(rows))  # the input row of each row
+    for position, member in enumerate(members):
+        rows, row = apart(member, rows, inner_keys(keys, position), strengths[position][first])
+        keys, first = keys_of_new(keys, row), first[row]
+    return rows
+
+
+def apart(member: FittedTransform, rows: Histories, keys: Keys, strength: Strength) -> tuple[Histories, Ints]:
+    """(new rows, int64 (new rows,): the input row of each). The row ids carry the index through the member."""
+    new = member(replace(rows, keys=np.arange(len(rows), dtype=np.uint64)), keys, strength)
+    row = new.keys.astype(np.int64)
+    return replace(new, keys=rows.keys[row]), row
+
+
+def inner_keys(keys: Keys, place: int) -> Keys:
+    """uint64 (rows,): the rng keys of the member at a position."""
+    return rng.row_keys(rng.key(0, "member", place), keys)
+
+
+def keys_of_new(keys: Keys, row: Ints) -> Keys:
+    """uint64 (new rows,): the first new row of an input row keeps its key, later ones get derived keys.
+
+    row int64 (new rows,): the input row of each; new rows of the same input row are adjacent.
+    """
+    begins = np.flatnonzero(np.diff(row, prepend=-1))
+    rank = np.arange(len(row)) - np.repeat(begins, np.diff(np.append(begins, len(row))))
+    own = rng.mix(keys[row] ^ rng.mix(rank.astype(np.uint64)))
+    return np.where(rank == 0, keys[row], own)
+
+
+def shared_reasons(members: Sequence[Any], rows: Any) -> Reasons:
+    """The first member's reasons, for rows that none of the members can change."""
+    all_reasons = [member.reasons(rows) for member in members]
+    is_unchanged = np.ones(len(rows), bool)
+    for reasons in all_reasons:
+        is_unchanged &= np.any(list(reasons.values()), axis=0) if reasons else False
+    return {reason: mask & is_unchanged for reason, mask in all_reasons[0].items()}
+
+
+def check_members(where: str, members: tuple[Any, ...]) -> None:
+    """Raise SpecError unless the members are one or more transforms."""
+    expected = "one or more transforms"
+    if not isinstance(members, tuple | list) or not members:
+        raise SpecError(where, expected, repr(members), "write a tuple such as (Crop(), Mask())")
+    for member in members:
+        if isinstance(member, type) or not hasattr(member, "fit"):
+            raise SpecError(where, expected, repr(member), "write Crop() and not Crop")
+
+
+def check_weights(where: str, weights: tuple[float, ...], count: int) -> None:
+    """Raise SpecError unless weights are empty, or one above 0 for each member."""
+    if weights and (len(weights) != count or not all(0 < weight < np.inf for weight in weights)):
+        raise SpecError(where, f"{count} numbers above 0", repr(weights), "write one for each transform")

@@ -1,4 +1,4 @@
-"""Which stretch of a history stays?"""
+"""Crops histories to a window, or to their last events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories, Ints
 from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.clock import last_second
+from leaven.transforms.sequence.time_warping import last_second
 from leaven.transforms.stateless import Unlearned
 from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
@@ -22,13 +22,13 @@ UNITS = ("share", "events", "seconds")
 class Crop:
     """Keep one window of each history (Xie and others, CL4SRec, ICDE 2022, section 3.2.2).
 
-    keep_range  how much stays, drawn per row
-    unit        in what: share of the events, events, or seconds between the first and the last of them
-    keep_last   the window ends with the last event instead of lying anywhere
-    p           chance that a row is changed
+    keep_range  size of the window, drawn per row
+    unit        of keep_range: "share" of the events, "events", or "seconds" from the first to the last event
+    keep_last   the window ends with the last event instead of at a random position
+    p           probability that a row is changed
 
-    What is left out is scaled by the strength. Two events stay at least. Where we differ: a part of an
-    event is rounded by lot and not down, so that short histories lose their share too.
+    The part that is cut off is scaled by the strength. At least two events stay. Where we differ: fractions of an
+    event are rounded stochastically and not down, so that short histories lose their share too.
 
     >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
     >>> crop = Crop(keep_range=(0.5, 0.5), keep_last=True).fit(rows)
@@ -48,7 +48,7 @@ class Crop:
         check_share("crop.p", self.p)
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned; DataError where seconds are asked for and the data has no clock."""
+        """Learns nothing; raises DataError for "seconds" where the data has no timestamps."""
         if self.unit == "seconds":
             last_second("crop", train)
         return Unlearned(self._crop, self.shortest)
@@ -60,37 +60,41 @@ class Crop:
 
         firsts, lengths = space(len(rows), np.int64), space(len(rows), np.int64)
         keep, unit = (float(self.keep_range[0]), float(self.keep_range[1])), UNITS.index(self.unit)
-        wish = (keep, unit, bool(self.keep_last), float(self.p))
-        ends = over_rows(crop_pieces, len(rows), batch(rows, keys, strength), *wish, firsts, lengths)
+        keep_last, p = bool(self.keep_last), float(self.p)
+        read = batch(rows, keys, strength)
+        ends = over_rows(crop_pieces, len(rows), read, keep, unit, keep_last, p, firsts, lengths)
         return pieces(rows, firsts, lengths, ends=ends)
 
 
 @dataclass(frozen=True)
 class Truncate:
-    """Keep the last `length` events (strength: that share of the surplus is cut off, rounded by lot)."""
+    """Keep the last `max_events` events.
+
+    The share of the surplus that is cut off is the strength, rounded stochastically.
+    """
 
     length: int = 50
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        check_count("truncate.length", self.length, 2)
+        check_count("truncate.max_events", self.length, 2)
         check_share("truncate.p", self.p)
 
     @property
     def shortest(self) -> int:
-        """Rows as long as `length` stay."""
+        """Rows of up to `max_events` events stay."""
         return self.length + 1
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Unlearned(self._truncate, self.shortest)
 
     def _truncate(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         from leaven.rng import uniform
 
         surplus = np.maximum(rows.lengths - self.length, 0)
-        changed = uniform(keys, 0) < self.p
-        cut = np.where(changed, np.floor(surplus * strength.astype(np.float64) + uniform(keys, 2)), 0)
+        is_changed = uniform(keys, 0) < self.p
+        cut = np.where(is_changed, np.floor(surplus * strength.astype(np.float64) + uniform(keys, 2)), 0)
         cut = np.minimum(cut, surplus).astype(np.int64)
         return pieces(rows, rows.starts[:-1] + cut, rows.lengths - cut)
 
@@ -102,10 +106,10 @@ def pieces(
     index: Ints | None = None,
     ends: Sequence[tuple[int, int]] | None = None,
 ) -> Histories:
-    """Rows cut out of rows: new row r holds lengths[r] events from event firsts[r] on.
+    """Segments of rows as new rows: new row r holds the lengths[r] events from event firsts[r] on.
 
-    firsts, lengths int64 (new rows,); index int64 (new rows,): the row that each was cut from, None
-    when row i was cut from row i. ends: as of `begun`, where they are known.
+    firsts, lengths int64 (new rows,); index int64 (new rows,): the source row of each, None when row i comes from row
+    i. ends: as in `begun`, where they are known.
     """
     from leaven.arrays.parallel import frozen, over_rows
     from leaven.arrays.ragged import begun
@@ -115,6 +119,6 @@ def pieces(
     starts = begun(lengths, ends)
     items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
     source = room(rows, int(starts[-1]))
-    read = (frozen(rows.items), frozen(rows.times), frozen(firsts), frozen(lengths))
-    over_rows(copy_pieces, len(lengths), *read, starts, items, times, source)
+    old_items, old_times, firsts, lengths = (frozen(array) for array in (rows.items, rows.times, firsts, lengths))
+    over_rows(copy_pieces, len(lengths), old_items, old_times, firsts, lengths, starts, items, times, source)
     return rows.rebuilt(starts, items, times, source, index)

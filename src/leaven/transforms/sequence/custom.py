@@ -1,4 +1,4 @@
-"""How does a user's own plain function of one history become a transform?"""
+"""Makes transforms from Python functions of one history."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from leaven.transforms.stateless import Reasons, too_short
 from leaven.transforms.validation import check_count, check_share
 
 RowFunction = Callable[[Items, Ints, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
-"""(items int32, times int64, generator) -> (items, times), of one history; may be of another length, never empty."""
+"""(items int32, times int64, generator) -> (items, times) of one history, of any length above 0."""
 
 
 def row_transform(function: RowFunction, shortest: int = 1, p: float = 1.0) -> RowTransform:
-    """A transform out of a function of one history.
+    """Return a transform that applies a function to each history.
 
-    The generator follows from the row's key alone, so the result has the same bytes in any batch and on any worker.
+    The generator is seeded by the row's key alone, so the result has the same bytes in any batch and on any worker.
 
     >>> def doubled(items, times, generator):
     ...     return np.repeat(items, 2), np.repeat(times, 2)
@@ -35,7 +35,7 @@ def row_transform(function: RowFunction, shortest: int = 1, p: float = 1.0) -> R
 
 @dataclass(frozen=True)
 class RowTransform:
-    """The wish: a function, the shortest row that it is given, and the chance that a row is (× strength)."""
+    """Config: a function, the shortest row that it gets, and the probability that a row gets it (× strength)."""
 
     function: RowFunction
     shortest: int = 1
@@ -49,68 +49,68 @@ class RowTransform:
 
     @property
     def name(self) -> str:
-        """What to call it: the function's own name."""
+        """The function's own name."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def fit(self, train: Histories) -> RowByRow:
-        """Nothing is learned."""
+        """Learns nothing."""
         return RowByRow(self)
 
 
 @dataclass(frozen=True)
 class RowByRow:
-    """Calls the function for each row that is met."""
+    """Calls the function on each drawn row."""
 
     wish: RowTransform
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """New rows; the other columns of a row that was met are 0 or empty, as nobody knows what became of them.
+        """New rows; the extra columns of changed rows are 0 or empty.
 
-        Raises DataError, naming the function, where it gives back something that is no history.
+        Raises DataError, with the function's name, where it returns something that is no history.
         """
-        met = rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)
-        met &= rows.lengths >= self.wish.shortest
+        is_changed = rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)
+        is_changed &= rows.lengths >= self.wish.shortest
         events = []
         for row in range(len(rows)):
             first, last = int(rows.starts[row]), int(rows.starts[row + 1])
-            if met[row]:
-                items, times = self._changed(rows, row, int(keys[row]))
+            if is_changed[row]:
+                items, times = self._apply(rows, row, int(keys[row]))
                 events.append((items, times, np.full(len(items), -1)))
             else:
                 events.append((rows.items[first:last], rows.times[first:last], np.arange(first, last)))
         starts = np.concatenate([[0], np.cumsum([len(items) for items, _, _ in events])]).astype(np.int64)
-        items, times, source = (np.concatenate(column) for column in zip(*events, strict=True)) if events else _NOTHING
+        items, times, source = (np.concatenate(column) for column in zip(*events, strict=True)) if events else _EMPTY
         return rows.rebuilt(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short."""
         return too_short(rows, self.wish.shortest)
 
-    def _changed(self, rows: Histories, row: int, key: int) -> tuple[Items, Ints]:
-        """What the function makes of one row, looked at before it is believed."""
+    def _apply(self, rows: Histories, row: int, key: int) -> tuple[Items, Ints]:
+        """The checked result of the function on one row."""
         first, last = rows.starts[row], rows.starts[row + 1]
         generator = rng.generator(rng.key(0, "row_transform", key))
-        given = self.wish.function(rows.items[first:last].copy(), rows.times[first:last].copy(), generator)
+        result = self.wish.function(rows.items[first:last].copy(), rows.times[first:last].copy(), generator)
         where = f"row_transform {self.wish.name}"
         try:
-            new_items, new_times = given
+            new_items, new_times = result
             items, times = np.asarray(new_items), np.asarray(new_times)
         except (TypeError, ValueError) as error:
-            raise DataError(where, "a pair (items, times)", type(given).__name__, "return both") from error
-        _check(where, items, times, rows.mask_id)
+            raise DataError(where, "a pair (items, times)", type(result).__name__, "return both") from error
+        _check_history(where, items, times, rows.mask_id)
         return items.astype(np.int32), times.astype(np.int64)
 
 
-_NOTHING = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+_EMPTY = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-def _check(where: str, items: npt.NDArray[np.generic], times: npt.NDArray[np.generic], mask_id: int) -> None:
-    """DataError unless these are the events of one history."""
+def _check_history(where: str, items: npt.NDArray[np.generic], times: npt.NDArray[np.generic], mask_id: int) -> None:
+    """Raise DataError unless these are the events of one history."""
     if items.ndim != 1 or items.shape != times.shape or not len(items):
         raise DataError(where, "as many times as items, one or more", f"{items.shape} and {times.shape}", "")
     if items.dtype.kind not in "iu" or items.min() < 1 or items.max() > mask_id:
-        raise DataError(where, f"whole ids in 1..{mask_id}", f"{items.tolist()[:5]}", "0 pads and is no item")
+        raise DataError(where, f"whole ids in 1..{mask_id}", f"{items.tolist()[:5]}", "0 is the padding id")
     if times.dtype.kind not in "iuf" or not np.isfinite(times.astype(np.float64)).all():
         raise DataError(where, "times in seconds", f"{times.tolist()[:5]}", "")
     if (np.diff(times.astype(np.int64)) < 0).any():
-        raise DataError(where, "ascending times", "a fall", "move items and leave the times where they are")
+        raise DataError(where, "ascending times", "descending times", "move items and keep the times in order")

@@ -1,4 +1,4 @@
-"""Which events of a history are hidden or left out?"""
+"""Masks or drops events of histories."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories
 from leaven.protocols import Keys, Strength
 from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons
+from leaven.transforms.stateless import Reasons, same_events
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Put the mask in the place of some events, never of the last (Xie and others, CL4SRec, ICDE 2022, 3.2.2).
+    """Replace some events by the mask, never the last event (Xie and others, CL4SRec, ICDE 2022, 3.2.2).
 
-    share_range  share of the events that is hidden, drawn per row (× strength), rounded by lot
-    positions    which: "uniform", or more often "popularity" (popular items), "recency" (late events),
-                 "gap" (events after a long wait)
-    p            chance that a row is changed
+    share_range  share of the events that is masked, drawn per row (× strength), rounded stochastically
+    positions    weights of the events: "uniform", "popularity" (popular items more often), "recency" (late events),
+                 "gap" (events after a long gap)
+    p            probability that a row is changed
 
-    Where we differ: the mask has an id of its own (`Histories.mask_id`), padding is something else; and the
-    last event stays, as it is the target of training.
+    Where we differ: the mask id (`Histories.mask_id`) is not the padding id; the last event stays, as the target of
+    training.
 
     >>> rows = Histories.of([[1, 2, 3]], n_items=3)
     >>> mask = Mask(share_range=(1.0, 1.0)).fit(rows)
@@ -41,18 +41,18 @@ class Mask:
         check_marks("mask", self.share_range, self.positions, self.p)
 
     def fit(self, train: Histories) -> Masking:
-        """Popularity is learned where positions ask for it, nothing else."""
+        """Learns item counts where `positions` is "popularity"."""
         return Masking(Marker.fit(self, train, bounds=(2, 1, 1)))
 
 
 @dataclass(frozen=True, eq=False)
 class Masking:
-    """Hides the events that its marker chooses."""
+    """Masks the events that its selector draws."""
 
     marker: Marker
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows of the same lengths; other columns of a hidden event stay."""
+        """Rows of the same lengths; extra columns of masked events stay."""
         from leaven.arrays.parallel import frozen, over_rows
         from leaven.kernels.batch import batch
         from leaven.kernels.event_masks import hide_marked
@@ -63,25 +63,20 @@ class Masking:
         return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Rows that are too short, or hidden already."""
+        """Rows that are too short, or masked already."""
         return self.marker.reasons(rows)
-
-
-def same_events(rows: Histories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """int64: every event comes from itself; empty where no column asks."""
-    return np.arange(len(rows.items) if rows.extra else 0)
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Leave some events out, in other words keep a subset (Dang and others, DA4Rec's "subset-split", WWW 2024).
+    """Drop some events ("subset-split" in Dang and others, DA4Rec, WWW 2024).
 
-    share_range  share of the events that is left out, drawn per row (× strength), rounded by lot
+    share_range  share of the events that is dropped, drawn per row (× strength), rounded stochastically
     positions    as in `Mask`
     keep_last    the last event always stays
-    p            chance that a row is changed
+    p            probability that a row is changed
 
-    Two events stay at least.
+    At least two events stay.
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
@@ -94,13 +89,13 @@ class Drop:
         check_marks("drop", self.share_range, self.positions, self.p)
 
     def fit(self, train: Histories) -> Dropping:
-        """Popularity is learned where positions ask for it, nothing else."""
+        """Learns item counts where `positions` is "popularity"."""
         return Dropping(Marker.fit(self, train, bounds=(3, int(self.keep_last), 2)))
 
 
 @dataclass(frozen=True, eq=False)
 class Dropping:
-    """Leaves out the events that its marker chooses."""
+    """Drops the events that its selector draws."""
 
     marker: Marker
 
@@ -115,10 +110,10 @@ class Dropping:
         starts = shifted(rows.starts, counts, -1)
         items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
-        read = (batch(rows, keys, strength), frozen(marked), frozen(starts))
-        over_rows(copy_unmarked, len(rows), *read, items, times, source)
+        read = batch(rows, keys, strength)
+        over_rows(copy_unmarked, len(rows), read, frozen(marked), frozen(starts), items, times, source)
         return rows.rebuilt(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Rows that are too short, or hold nothing but masks."""
+        """Rows that are too short, or fully masked."""
         return self.marker.reasons(rows)

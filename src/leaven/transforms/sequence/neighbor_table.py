@@ -1,7 +1,7 @@
-"""Which items may stand for an item, and how sure is that?
+"""Builds the table of each item's neighbors with their confidences.
 
-A table is fitted on real training rows, then frozen. Only items of those rows are in it, as an item and
-as a neighbour: what will be sold in the future cannot come in.
+A table is fitted on real training rows, then frozen. Only items of those rows are in it, as items and as neighbors:
+items of the future cannot leak in.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
 from leaven.transforms.validation import check_count, check_range, check_word
 
-SOURCES = ("cooccurrence", "spectral", "linear", "words", "vectors")
+SOURCES = ("cooccurrence", "spectral", "linear", "text", "vectors")
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The wish for a table of neighbours.
+    """Config of a table of item neighbors.
 
-    by      where likeness comes from, one or several: "cooccurrence" (users in common), "spectral" (vectors of what
-            meets oftener than by chance), "linear" (regression of items on items), "words" (of the catalogue),
-            "vectors" (from a file: what an encoder of words, pictures or anything made of each item)
-    shares  weight of each of them; none: all alike
-    top     neighbours an item, at most
-    window  a meeting is within so many places; 0: anywhere in a history
-    fade    weight of a meeting for each further place between the two, 0..1
-    shrink  "cooccurrence": doubt added to every pair, so that one meeting of two rare items is not certain
-    rank    "spectral", "linear": directions that are kept
-    ridge   "linear": how strongly rare items are held back
-    vectors "vectors": their file, .npy or .npz (see `embedding_similarity.py`); in a spec relative to it
+    sources         similarity measures, one or several: "cooccurrence" (common users), "spectral" (vectors from mutual
+                    information), "linear" (item–item regression), "text" (of the catalog), "vectors" (embeddings from
+                    a file, of any encoder)
+    weights         weight of each source; (): equal
+    max_neighbors   neighbors of each item, at most
+    window          largest distance of two co-occurring events; 0: anywhere in a history
+    distance_decay  factor on the weight of a pair for each further event between the two, 0..1
+    shrinkage       "cooccurrence": added to the denominator, so that one co-occurrence of two rare items scores low
+    rank            "spectral", "linear": singular directions that are kept
+    ridge           "linear": regularization, which holds back rare items
+    vectors         "vectors": the file, .npy or .npz (see `embedding_similarity.py`); in a spec relative to it
     """
 
     by: tuple[str, ...] = ("cooccurrence",)
@@ -48,34 +48,36 @@ class Neighbours:
 
     def __post_init__(self) -> None:
         for name in self.by:
-            check_word("neighbours.by", name, SOURCES)
+            check_word("neighbors.sources", name, SOURCES)
         if not self.by or len(set(self.by)) < len(self.by):
-            raise SpecError("neighbours.by", "one or more different sources", repr(self.by), "")
+            raise SpecError("neighbors.sources", "one or more different sources", repr(self.by), "")
         if self.shares and (len(self.shares) != len(self.by) or min(self.shares) <= 0):
-            raise SpecError("neighbours.shares", f"{len(self.by)} numbers above 0", repr(self.shares), "one a source")
-        check_count("neighbours.top", self.top, 1)
-        check_count("neighbours.window", self.window, 0)
-        check_range("neighbours.fade", (self.fade, 1), 0, 1)
-        check_range("neighbours.shrink", (self.shrink, self.shrink), 0)
-        check_count("neighbours.rank", self.rank, 1)
-        check_range("neighbours.ridge", (self.ridge, self.ridge), 1e-6)
+            raise SpecError(
+                "neighbors.weights", f"{len(self.by)} numbers above 0", repr(self.shares), "write one for each source"
+            )
+        check_count("neighbors.max_neighbors", self.top, 1)
+        check_count("neighbors.window", self.window, 0)
+        check_range("neighbors.distance_decay", (self.fade, 1), 0, 1)
+        check_range("neighbors.shrinkage", (self.shrink, self.shrink), 0)
+        check_count("neighbors.rank", self.rank, 1)
+        check_range("neighbors.ridge", (self.ridge, self.ridge), 1e-6)
         if bool(self.vectors) != ("vectors" in self.by):
-            got = f"by = {list(self.by)}, vectors = {self.vectors!r}"
-            raise SpecError("neighbours.vectors", 'a file where by names "vectors", else none', got, "give both")
+            got = f"sources = {list(self.by)}, vectors = {self.vectors!r}"
+            raise SpecError("neighbors.vectors", 'a file if sources hold "vectors", else none', got, "give both")
 
     def fit(self, train: Histories) -> NeighbourTable:
-        """The table, from real rows alone.
+        """The table, from real rows only.
 
-        Raises DataError for words where the catalogue has none and for vectors of other items, FitError where no two
-        items meet.
+        Raises DataError for "text" without item text and for vectors of other items, FitError where no two items
+        co-occur.
         """
         rows = train if train.is_real.all() else train.real_only()
-        tables = [self._table(source, rows) for source in self.by]
+        tables = [self._fit_source(source, rows) for source in self.by]
         if len(tables) == 1:
             return tables[0]
-        return _mixed(tables, self.shares or (1.0,) * len(tables), self.top)
+        return _average_tables(tables, self.shares or (1.0,) * len(tables), self.top)
 
-    def _table(self, source: str, rows: Histories) -> NeighbourTable:
+    def _fit_source(self, source: str, rows: Histories) -> NeighbourTable:
         from leaven.transforms.sequence import item_similarity
 
         meeting = item_similarity.Meeting(self.top, self.window, self.fade, self.shrink)
@@ -96,11 +98,11 @@ class Neighbours:
 
 @dataclass(frozen=True, eq=False)
 class NeighbourTable:
-    """For each item its neighbours, best first.
+    """The neighbors of each item, best first.
 
-    starts     int64 (n_items + 2,)  item i has neighbours starts[i]:starts[i + 1]
-    items      int32 (pairs,)        and these are they
-    confidence float32 (pairs,)      how sure, above 0 and at most 1
+    starts     int64 (n_items + 2,)  item i has neighbors starts[i]:starts[i + 1]
+    items      int32 (pairs,)        the neighbors
+    confidence float32 (pairs,)      above 0 and at most 1
 
     >>> rows = Histories.of([[1, 2], [1, 2], [3, 1]], n_items=4)
     >>> table = Neighbours().fit(rows)
@@ -114,15 +116,15 @@ class NeighbourTable:
 
     @property
     def n_items(self) -> int:
-        """Number of items of the catalogue."""
+        """Number of items of the catalog."""
         return len(self.starts) - 2
 
     def of(self, item: int) -> Items:
-        """int32: the neighbours of one item, best first."""
+        """int32: the neighbors of one item, best first."""
         return self.items[self.starts[item] : self.starts[item + 1]]
 
     def save(self, path: Path) -> None:
-        """Write beside and rename."""
+        """Write an .npz file atomically."""
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
             np.savez(file, starts=self.starts, items=self.items, confidence=self.confidence)
@@ -130,28 +132,28 @@ class NeighbourTable:
 
     @classmethod
     def load(cls, path: Path) -> NeighbourTable:
-        """What `save` wrote.
+        """Read a file of `save`.
 
-        Raises DataError where the file is no such table.
+        Raises DataError where the file holds no such table.
         """
         try:
-            with np.load(path, allow_pickle=False) as held:
-                return cls(held["starts"], held["items"], held["confidence"])
+            with np.load(path, allow_pickle=False) as content:
+                return cls(content["starts"], content["items"], content["confidence"])
         except (OSError, KeyError, ValueError) as error:
-            raise DataError(str(path), "a table of neighbours", str(error), "fit it again") from error
+            raise DataError(str(path), "a table of neighbors", str(error), "fit it again") from error
 
 
-def _mixed(tables: list[NeighbourTable], shares: tuple[float, ...], top: int) -> NeighbourTable:
-    """The weighted mean of the confidences, each table's scaled to a largest of 1; the best `top` of it."""
+def _average_tables(tables: list[NeighbourTable], shares: tuple[float, ...], top: int) -> NeighbourTable:
+    """The top entries of the weighted mean of confidences, each table scaled to a maximum of 1."""
     from scipy import sparse
 
     from leaven.transforms.sequence.item_similarity import best
 
     size = tables[0].n_items + 1
-    mixed = sparse.csr_matrix((size, size), dtype=np.float64)
+    mean = sparse.csr_matrix((size, size), dtype=np.float64)
     for table, share in zip(tables, shares, strict=True):
         scale = share / sum(shares) / max(float(table.confidence.max(initial=0.0)), 1e-12)
         shape = (table.confidence.astype(np.float64) * scale, table.items, table.starts)
-        mixed = mixed + sparse.csr_matrix(shape, shape=(size, size))
-    starts, others = mixed.indptr.astype(np.int64), mixed.indices.astype(np.int32)
-    return NeighbourTable(*best(starts, others, mixed.data.astype(np.float32), top))
+        mean = mean + sparse.csr_matrix(shape, shape=(size, size))
+    starts, others = mean.indptr.astype(np.int64), mean.indices.astype(np.int32)
+    return NeighbourTable(*best(starts, others, mean.data.astype(np.float32), top))

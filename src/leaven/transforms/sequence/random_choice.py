@@ -1,4 +1,4 @@
-"""Which transform meets which row: by lot, by the length of its history, or by no tuning at all?"""
+"""Chooses one transform for each row: at random, by the length of the history, or as TrivialAugment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.protocols import FittedTransform, Keys, Strength, Transform
+from leaven.transforms.sequence.compose import Fitted, by_member, check_members, check_weights, shared_reasons
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop, Mask
-from leaven.transforms.sequence.members import Fitted, by_member, check_members, check_weights, shared_reasons
 from leaven.transforms.sequence.reorder import Reorder, Rotate
 from leaven.transforms.sequence.substitution import Insert, Substitute
 from leaven.transforms.stateless import Reasons
@@ -23,51 +23,51 @@ Shares = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of several transforms, drawn for each row.
+    """Apply one of several transforms, drawn for each row.
 
-    weights  how often each is drawn; none: all alike
+    weights  relative probabilities of the transforms; (): equal
     """
 
     of: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        check_members("one_of.of", self.of)
+        check_members("one_of.transforms", self.of)
         check_weights("one_of.weights", self.weights, len(self.of))
 
     @property
     def shortest(self) -> int:
-        """The shortest row that one of them changes."""
+        """The smallest `min_events` of the members."""
         return min(member.shortest for member in self.of)
 
     def fit(self, train: Histories) -> Choice:
-        """Each of them on the same training rows."""
+        """Fits each member on the same training rows."""
         weights = np.asarray(self.weights or np.ones(len(self.of)), np.float64)
         return Choice(tuple(member.fit(train) for member in self.of), np.cumsum(weights) / weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One fitted transform a row; bounds float64 (members,): shares of the members, summed up."""
+    """Fitted transforms, one for each row. cumulative_weights float64 (members,), up to 1."""
 
     members: Fitted
     bounds: Shares
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows in their order, each changed by the one transform that was drawn for it."""
+        """Rows in their order, each changed by the transform drawn for it."""
         drawn = np.searchsorted(self.bounds, rng.uniform(keys, 0), side="right")
         return by_member(self.members, np.minimum(drawn, len(self.members) - 1), rows, keys, strength)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Why no member can change a row, in the words of the first."""
+        """The first member's reasons, for rows that no member can change."""
         return shared_reasons(self.members, rows)
 
 
 @dataclass(frozen=True)
 class ByLength:
-    """One transform for short histories, another for long ones (Liu and others, CoSeRec, 2021, section 3.3).
+    """Apply one transform to short histories, another to long ones (Liu and others, CoSeRec, 2021, section 3.3).
 
-    longest_short  events up to which a history counts as short
+    max_short_events  events up to which a history counts as short
     """
 
     short: Transform = Insert()  # noqa: RUF009 - frozen
@@ -77,75 +77,75 @@ class ByLength:
     def __post_init__(self) -> None:
         check_members("by_length.short", (self.short,))
         check_members("by_length.long", (self.long,))
-        check_count("by_length.longest_short", self.longest_short, 1)
+        check_count("by_length.max_short_events", self.longest_short, 1)
 
     @property
     def shortest(self) -> int:
-        """That of the transform for short ones, unless it changes none of them."""
+        """`min_events` of the transform for short rows, unless it changes none of them."""
         return min(self.short.shortest, self.longest_short + 1)
 
     def fit(self, train: Histories) -> LengthChoice:
-        """Both on the same training rows."""
+        """Fits both on the same training rows."""
         return LengthChoice((self.short.fit(train), self.long.fit(train)), self.longest_short)
 
 
 @dataclass(frozen=True)
 class LengthChoice:
-    """(fitted transform for short rows, one for long rows)."""
+    """members: the fitted transform for short rows, and the one for long rows."""
 
     members: tuple[FittedTransform, FittedTransform]
     longest_short: int
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows in their order, each changed by the one for its length."""
-        return by_member(self.members, self._chosen(rows), rows, keys, strength)
+        """Rows in their order, each changed by the transform for its length."""
+        return by_member(self.members, self._choose_members(rows), rows, keys, strength)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """The reasons of the transform that meets the row."""
-        chosen, reasons = self._chosen(rows), dict[str, npt.NDArray[np.bool_]]()
-        for place, member in enumerate(self.members):
-            for words, mask in member.reasons(rows).items():
-                reasons[words] = reasons.get(words, np.zeros(len(rows), bool)) | (mask & (chosen == place))
+        """The reasons of the transform for the length of each row."""
+        chosen, reasons = self._choose_members(rows), dict[str, npt.NDArray[np.bool_]]()
+        for position, member in enumerate(self.members):
+            for reason, mask in member.reasons(rows).items():
+                reasons[reason] = reasons.get(reason, np.zeros(len(rows), bool)) | (mask & (chosen == position))
         return reasons
 
-    def _chosen(self, rows: Histories) -> npt.NDArray[np.int64]:
+    def _choose_members(self, rows: Histories) -> npt.NDArray[np.int64]:
         return (rows.lengths > self.longest_short).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Trivial:
-    """One transform drawn evenly, at a strength drawn evenly (Mueller and Hutter, TrivialAugment, ICCV 2021).
+    """Apply one transform at one strength, both drawn uniformly (Mueller and Hutter, TrivialAugment, ICCV 2021).
 
-    Nothing to tune: the place to begin. Where we differ: `strength` bounds the strength that is drawn.
+    It needs no tuning: a good first plan. Where we differ: `strength` is the upper bound of the drawn strength.
     """
 
     of: tuple[Transform, ...] = (Crop(), Drop(), Mask(), Reorder(), Rotate(), Substitute(), Insert())
 
     def __post_init__(self) -> None:
-        check_members("trivial.of", self.of)
+        check_members("trivial_augment.transforms", self.of)
 
     @property
     def shortest(self) -> int:
-        """The shortest row that one of them changes."""
+        """The smallest `min_events` of the members."""
         return min(member.shortest for member in self.of)
 
     def fit(self, train: Histories) -> TrivialChoice:
-        """Each of them on the same training rows."""
+        """Fits each member on the same training rows."""
         return TrivialChoice(tuple(member.fit(train) for member in self.of))
 
 
 @dataclass(frozen=True)
 class TrivialChoice:
-    """Fitted transforms, one of which each row meets."""
+    """Fitted transforms, one for each row, at a random strength."""
 
     members: Fitted
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows in their order, each changed by one member, more or less."""
+        """Rows in their order, each changed by one member at a drawn strength."""
         chosen = (rng.uniform(keys, 0) * len(self.members)).astype(np.int64)
         drawn = (strength * rng.uniform(keys, 1)).astype(np.float32)
         return by_member(self.members, chosen, rows, keys, drawn)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Why no member can change a row, in the words of the first."""
+        """The first member's reasons, for rows that no member can change."""
         return shared_reasons(self.members, rows)

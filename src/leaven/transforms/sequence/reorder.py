@@ -1,6 +1,6 @@
-"""In which other order could a user have taken the same items?
+"""Reorders items within histories: shuffles, reverses, rotates or swaps them.
 
-Items move, the clock of each place stays: times keep their order. Other columns follow the item.
+Items and their extra columns move; the timestamps stay in place, in order.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from leaven.transforms.stateless import Reasons, too_short
 from leaven.transforms.validation import check_count, check_range, check_share
 
 _SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
-"""As in kernels/permutation.py, which loads the compiler and is imported late."""
+"""The modes of kernels/permutation.py, which loads the compiler and is imported lazily."""
 
 
 @dataclass(frozen=True)
 class Permuting:
-    """Puts one window of each row in another order; mode: what is done with it, share and amount: ranges."""
+    """Reorders one window of each row by a mode; share_range and amount_range as in the configs."""
 
     mode: int
     share: tuple[float, float]
@@ -30,40 +30,36 @@ class Permuting:
     p: float
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Rows whose window stands in another order."""
+        """Rows with one window reordered."""
         from leaven.arrays.parallel import over_rows
         from leaven.kernels.batch import batch, room
         from leaven.kernels.permutation import permute_windows
 
         items, source = space(len(rows.items), np.int32), room(rows, len(rows.items))
-        share, amount = (_floats(pair) for pair in (self.share, self.amount))
-        wish = (self.mode, share, amount, int(self.keep_last), float(self.p))
-        over_rows(permute_windows, len(rows), batch(rows, keys, strength), *wish, items, source)
+        share, amount = ((float(low), float(high)) for low, high in (self.share, self.amount))
+        read, keep_last, p = batch(rows, keys, strength), int(self.keep_last), float(self.p)
+        over_rows(permute_windows, len(rows), read, self.mode, share, amount, keep_last, p, items, source)
         return rows.rebuilt(rows.starts, items, rows.times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Rows with fewer than two events that may move, and rows whose movable items are all the same."""
+        """Rows with fewer than two movable events, and rows whose movable items are all equal."""
         short = too_short(rows, 2 + self.keep_last)
-        if rows.extra:  # events with the same item still differ
+        if rows.extra:  # events with equal items still differ
             return short
-        differ = np.concatenate([[0], np.cumsum(rows.items[1:] != rows.items[:-1]), [0]])  # up to each event
-        some = np.flatnonzero(rows.lengths >= 2 + self.keep_last)
-        alike = np.zeros(len(rows), bool)
-        alike[some] = differ[rows.starts[some]] == differ[rows.starts[some + 1] - 1 - self.keep_last]
-        return {**short, "the same item throughout": alike}
-
-
-def _floats(pair: tuple[float, float]) -> tuple[float, float]:
-    return float(pair[0]), float(pair[1])
+        n_changes = np.concatenate([[0], np.cumsum(rows.items[1:] != rows.items[:-1]), [0]])  # up to each event
+        index = np.flatnonzero(rows.lengths >= 2 + self.keep_last)
+        is_constant = np.zeros(len(rows), bool)
+        is_constant[index] = n_changes[rows.starts[index]] == n_changes[rows.starts[index + 1] - 1 - self.keep_last]
+        return {**short, "the same item throughout": is_constant}
 
 
 @dataclass(frozen=True)
 class Reorder:
     """Shuffle one window of each history (Xie and others, CL4SRec, ICDE 2022, section 3.2.2).
 
-    share_range  share of the events that the window takes, drawn per row (× strength), rounded by lot
-    keep_last    the last event stays where it is: it is the target of training
-    p            chance that a row is changed
+    share_range  share of the events in the window, drawn per row (× strength), rounded stochastically
+    keep_last    the last event, the target of training, stays in place
+    p            probability that a row is changed
     """
 
     share_range: tuple[float, float] = (0.2, 0.5)
@@ -76,17 +72,17 @@ class Reorder:
 
     @property
     def shortest(self) -> int:
-        """Two events must be free to move."""
+        """Two movable events."""
         return 2 + self.keep_last
 
     def fit(self, train: Histories) -> Permuting:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Permuting(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
 class Reverse:
-    """Turn one window of each history round; by default all but the last event.
+    """Reverse one window of each history; by default all but the last event.
 
     >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
     >>> Reverse().fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
@@ -103,21 +99,21 @@ class Reverse:
 
     @property
     def shortest(self) -> int:
-        """Two events must be free to move."""
+        """Two movable events."""
         return 2 + self.keep_last
 
     def fit(self, train: Histories) -> Permuting:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Permuting(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
 class Rotate:
-    """Move the items of a window on in a circle; those at its end come round to its start.
+    """Rotate the items of a window: its last items move to its start.
 
-    share_range   share of the events that the window takes; (1, 1): the whole history
-    amount_range  share of the window that comes round, drawn per row (× strength), rounded by lot
-    keep_last     the last event stays where it is
+    share_range   share of the events in the window; (1, 1): the whole history
+    amount_range  share of the window that moves to its start, drawn per row (× strength), rounded stochastically
+    keep_last     the last event stays in place
 
     >>> rows = Histories.of([[1, 2, 3, 4, 5]], n_items=5)
     >>> Rotate(amount_range=(0.5, 0.5)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
@@ -136,21 +132,21 @@ class Rotate:
 
     @property
     def shortest(self) -> int:
-        """Two events must be free to move."""
+        """Two movable events."""
         return 2 + self.keep_last
 
     def fit(self, train: Histories) -> Permuting:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Permuting(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
 class Swap:
-    """Exchange pairs of items that stand near each other.
+    """Swap pairs of items at a small distance.
 
-    share_range  share of the events that take part, drawn per row (× strength): two a swap, rounded by lot
-    reach        how many places apart they stand at most
-    keep_last    the last event stays where it is
+    share_range   share of the events that are swapped, drawn per row (× strength), rounded stochastically to pairs
+    max_distance  largest distance of the two events
+    keep_last     the last event stays in place
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
@@ -160,15 +156,15 @@ class Swap:
 
     def __post_init__(self) -> None:
         check_range("swap.share_range", self.share_range, 0, 1)
-        check_count("swap.reach", self.reach, 1)
+        check_count("swap.max_distance", self.reach, 1)
         check_share("swap.p", self.p)
 
     @property
     def shortest(self) -> int:
-        """Two events must be free to move."""
+        """Two movable events."""
         return 2 + self.keep_last
 
     def fit(self, train: Histories) -> Permuting:
-        """Nothing is learned."""
+        """Learns nothing."""
         reach = float(self.reach)
         return Permuting(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p)

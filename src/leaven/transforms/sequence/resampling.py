@@ -1,4 +1,4 @@
-"""What if a history is said again, whole, several times over, or event by event?"""
+"""Repeats or resamples histories."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from leaven.transforms.validation import check_count, check_range, check_share, 
 
 @dataclass(frozen=True)
 class Repeat:
-    """Leave each row as it is: copies of a step make repeated rows out of it."""
+    """Leave each row unchanged: a step with copies then yields duplicated rows."""
 
-    copies_rows: ClassVar[bool] = True  # a row that stays as it is has not failed
+    copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
     shortest: ClassVar[int] = 0
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
-        return Unlearned(_same, self.shortest)
+        """Learns nothing."""
+        return Unlearned(_return_rows, self.shortest)
 
 
-def _same(rows: Histories, keys: Keys, strength: Strength) -> Histories:
+def _return_rows(rows: Histories, keys: Keys, strength: Strength) -> Histories:
     return rows
 
 
 @dataclass(frozen=True)
 class RepeatPad:
-    """Fill the room before a short history by repeating it (Dang and others, RepPad, RecSys 2024).
+    """Fill the padding of a short history by repeating the history (Dang and others, RepPad, RecSys 2024).
 
-    length       events of a row at most; whole copies only
-    share_range  share of the copies that there is room for, drawn per row (× strength), rounded by lot; (1, 1) is the
-                 paper's "maximum", (0, 1) its "random"
-    separate     put the mask between two copies, so that a model can tell them apart
-    p            chance that a row is changed
+    max_events     events of a row at most; whole copies only
+    share_range    share of the copies that fit, drawn per row (× strength), rounded stochastically; (1, 1) is the
+                   paper's "maximum", (0, 1) its "random"
+    add_separator  put the mask between two copies, so that a model can separate them
+    p              probability that a row is changed
 
-    Copies lie before the history in time, with its own waits. Where we differ: the separator is the mask and not
+    Copies come before the history in time, with the same gaps. Where we differ: the separator is the mask and not
     padding.
 
     >>> rows = Histories.of([[1, 2]], n_items=2)
@@ -55,53 +55,53 @@ class RepeatPad:
     shortest: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_count("repeat_pad.length", self.length, 2)
+        check_count("repeat_pad.max_events", self.length, 2)
         check_range("repeat_pad.share_range", self.share_range, 0, 1)
         check_share("repeat_pad.p", self.p)
 
     def fit(self, train: Histories) -> Padding:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Padding(self)
 
 
 @dataclass(frozen=True)
 class Padding:
-    """Repeats rows as its wish says."""
+    """Repeats rows by its config."""
 
     wish: RepeatPad
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """Longer rows; other columns follow their event."""
+        """Longer rows; extra columns follow their events."""
         from leaven.arrays.parallel import frozen, over_rows
         from leaven.kernels.batch import batch, room
         from leaven.kernels.repetition import count_copies, say_again
 
-        wish, read = self.wish, batch(rows, keys, strength)
+        config, read = self.wish, batch(rows, keys, strength)
         copies = space(len(rows), np.int64)
-        share = (float(wish.share_range[0]), float(wish.share_range[1]))
-        over_rows(count_copies, len(rows), read, share, wish.length, int(wish.separate), float(wish.p), copies)
-        starts = offsets(rows.lengths + copies * (rows.lengths + int(wish.separate)))
+        share = (float(config.share_range[0]), float(config.share_range[1]))
+        over_rows(count_copies, len(rows), read, share, config.length, int(config.separate), float(config.p), copies)
+        starts = offsets(rows.lengths + copies * (rows.lengths + int(config.separate)))
         items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
         source = room(rows, int(starts[-1]))
-        separator = rows.mask_id if wish.separate else 0
+        separator = rows.mask_id if config.separate else 0
         over_rows(say_again, len(rows), read, frozen(copies), separator, frozen(starts), items, times, source)
         return rows.rebuilt(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are empty, and rows without room for another copy."""
-        full = 2 * rows.lengths + int(self.wish.separate) > self.wish.length
-        return {**too_short(rows, 1), f"no room for a copy in {self.wish.length} events": full & (rows.lengths > 0)}
+        is_full = 2 * rows.lengths + int(self.wish.separate) > self.wish.length
+        return {**too_short(rows, 1), f"no room for a copy in {self.wish.length} events": is_full & (rows.lengths > 0)}
 
 
 @dataclass(frozen=True)
 class Resample:
-    """Show a history with more or fewer events: an even grid over its places, each the nearest event.
+    """Resample a history to more or fewer events: nearest events on an even grid over its positions.
 
-    size_range  how many events, drawn per row; its distance from the history's own × strength, rounded by lot
-    unit        in what: "share" of the events there are, or "events"
-    p           chance that a row is changed
+    size_range  new number of events, drawn per row; the change is scaled by the strength, rounded stochastically
+    unit        of size_range: "share" of the present number of events, or "events"
+    p           probability that a row is changed
 
-    First and last event stay; times lie in between. Two events stay at least.
+    The first and last event stay; times are interpolated. At least two events stay.
 
     >>> rows = Histories.of([[1, 2, 3]], n_items=3, times=[[0, 10, 20]])
     >>> twice = Resample(size_range=(5, 5), unit="events").fit(rows)(rows, rows.keys, np.ones(1, np.float32))
@@ -120,7 +120,7 @@ class Resample:
         check_share("resample.p", self.p)
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Unlearned(self._resample, self.shortest)
 
     def _resample(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:

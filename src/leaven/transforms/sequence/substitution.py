@@ -1,4 +1,4 @@
-"""Which items could have stood in a history instead, or besides?"""
+"""Substitutes items of histories, or inserts further items."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.protocols import Keys, Strength
 from leaven.transforms.sequence.candidates import SOURCES, Candidates
-from leaven.transforms.sequence.masking import same_events
 from leaven.transforms.sequence.neighbor_table import Neighbours
-from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.transforms.sequence.positions import NO_EVENT_REASON, Marker, check_marks
+from leaven.transforms.stateless import Reasons, same_events, too_short
 from leaven.transforms.validation import check_count, check_word
 
 Marks = npt.NDArray[np.bool_]
 Put = Callable[[Histories, Marks, Ints, Items], Histories]
-"""(rows, marked events, how many of each row, a candidate for each marked event) -> the new rows."""
+"""(rows, marked events, their number in each row, a candidate for each marked event) -> the new rows."""
 
 
 @dataclass(frozen=True)
 class Substitute:
-    """Put other items in the place of some, never of the last (Liu and others, CoSeRec, 2021, section 3.2).
+    """Substitute some items, never the last (Liu and others, CoSeRec, 2021, section 3.2).
 
-    share_range  share of the events, drawn per row (× strength), rounded by lot
-    by           where the others come from: "similar" items (by their confidence), "popular" ones, "random" ones,
-                 the same "category" (by popularity), or the user's own "recent" items
-    positions    which events: "uniform", or more often "popularity", "recency", "gap" (after a long wait)
-    neighbours   how similarity is learned
-    recent       how far back the user's own items are taken from
-    p            chance that a row is changed
+    share_range  share of the events, drawn per row (× strength), rounded stochastically
+    source       of the new items: "similar" (by confidence), "popular", "random", the same "category" (by popularity),
+                 or the user's own "recent" items
+    positions    weights of the events: "uniform", "popularity", "recency" or "gap", as in `Mask`
+    neighbors    config of the neighbor table for "similar"
+    n_recent     "recent": number of own last items to draw from
+    p            probability that a row is changed
 
-    Where we differ: not always the most similar item but one of the `top`, by confidence; events without a
-    candidate are not chosen.
+    Where we differ: one of the `max_neighbors` most similar items is drawn by confidence, not always the first; events
+    without a candidate are not drawn.
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
@@ -49,22 +48,22 @@ class Substitute:
     shortest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        _check("substitute", self)
+        _check_config("substitute", self)
 
     def fit(self, train: Histories) -> Placing:
-        """Candidates, and popularity where asked, from real training rows."""
-        return _fit(self, train, bounds=(2, 1, 1), put=_in_place)
+        """Learns candidates, and item counts where `positions` is "popularity", from real training rows."""
+        return _fit_config(self, train, bounds=(2, 1, 1), put=_replace_marked)
 
 
 @dataclass(frozen=True)
 class Insert:
-    """Put further items between the events of a history, each before the one that it goes with (CoSeRec, 3.2).
+    """Insert items before events to which they are similar (CoSeRec, section 3.2).
 
-    share_range  how many, as a share of the events, drawn per row (× strength), rounded by lot
-    by, positions, neighbours, recent, p  as in `Substitute`
+    share_range  number of new items as a share of the events, drawn per row (× strength), rounded stochastically
+    source, positions, neighbors, n_recent, p  as in `Substitute`
 
-    A new item stands before the chosen event, half-way in time to the event before it, so that the last event
-    stays the last.
+    A new item comes before the drawn event, half-way in time to the previous event, so that the last event stays the
+    last.
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
@@ -76,54 +75,54 @@ class Insert:
     shortest: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _check("insert", self)
+        _check_config("insert", self)
 
     def fit(self, train: Histories) -> Placing:
-        """Candidates, and popularity where asked, from real training rows."""
-        return _fit(self, train, bounds=(1, 0, 0), put=_before)
+        """Learns candidates, and item counts where `positions` is "popularity", from real training rows."""
+        return _fit_config(self, train, bounds=(1, 0, 0), put=_insert_before_marked)
 
 
-def _check(kind: str, wish: Substitute | Insert) -> None:
-    check_marks(kind, wish.share_range, wish.positions, wish.p)
-    check_word(f"{kind}.by", wish.by, SOURCES)
-    check_count(f"{kind}.recent", wish.recent, 1)
+def _check_config(kind: str, config: Substitute | Insert) -> None:
+    check_marks(kind, config.share_range, config.positions, config.p)
+    check_word(f"{kind}.source", config.by, SOURCES)
+    check_count(f"{kind}.n_recent", config.recent, 1)
 
 
-def _fit(wish: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: Put) -> Placing:
-    candidates = Candidates.fit(wish.by, wish.neighbours, wish.recent, train)
-    return Placing(replace(Marker.fit(wish, train, bounds), able=candidates.able), candidates, put)
+def _fit_config(config: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: Put) -> Placing:
+    candidates = Candidates.fit(config.by, config.neighbours, config.recent, train)
+    return Placing(replace(Marker.fit(config, train, bounds), able=candidates.able), candidates, put)
 
 
 @dataclass(frozen=True, eq=False)
 class Placing:
-    """Puts candidates in the place of the events that its marker chooses, or before them."""
+    """Replaces the events that its selector draws by candidates, or inserts candidates before them."""
 
     marker: Marker
     candidates: Candidates
     put: Put
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """One row a row.
+        """One new row for each row.
 
-        Raises DataError for rows over other ids than the fit.
+        Raises DataError for rows with other item ids than the fit.
         """
         self.candidates.check(rows)
         marked, counts = self.marker(rows, keys, strength)
-        return self.put(rows, marked, counts, _drawn(self.candidates, rows, keys, marked))
+        return self.put(rows, marked, counts, _draw_candidates(self.candidates, rows, keys, marked))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hold no item with a candidate."""
-        none = self.marker.reasons(rows)["no event that can be chosen"]
+        none = self.marker.reasons(rows)[NO_EVENT_REASON]
         return {**too_short(rows, self.marker.bounds[0]), "no item with a candidate": none}
 
 
-def _in_place(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
-    """Rows of the same lengths; other columns of a replaced event stay, but its price."""
+def _replace_marked(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+    """Rows of the same lengths; extra columns of replaced events stay, except the price."""
     return rows.rebuilt(rows.starts, drawn, rows.times, same_events(rows))
 
 
-def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
-    """Longer rows; other columns of a new event are 0 or empty."""
+def _insert_before_marked(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+    """Longer rows; extra columns of new events are 0 or empty."""
     from leaven.arrays.parallel import frozen, over_rows
     from leaven.arrays.ragged import shifted
     from leaven.kernels.batch import batch, room
@@ -132,13 +131,14 @@ def _before(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histo
     starts = shifted(rows.starts, counts, 1)
     items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
     source = room(rows, int(starts[-1]))
-    read = (batch(rows, rows.keys, np.zeros(0, np.float32)), frozen(marked), frozen(drawn), frozen(starts))
-    over_rows(insert_before_marked, len(rows), *read, items, times, source)
+    read = batch(rows, rows.keys, np.zeros(0, np.float32))
+    marked, drawn, starts = frozen(marked), frozen(drawn), frozen(starts)
+    over_rows(insert_before_marked, len(rows), read, marked, drawn, starts, items, times, source)
     return rows.rebuilt(starts, items, times, source)
 
 
-def _drawn(candidates: Candidates, rows: Histories, keys: Keys, marked: Marks) -> Items:
-    """int32 (events,): a candidate for each marked event, the event's own item elsewhere."""
+def _draw_candidates(candidates: Candidates, rows: Histories, keys: Keys, marked: Marks) -> Items:
+    """int32 (events,): a candidate for each marked event, else the event's own item."""
     from leaven.arrays.parallel import frozen, over_rows
     from leaven.kernels.batch import batch
     from leaven.kernels.candidate_sampling import Pools, draw_for_marked

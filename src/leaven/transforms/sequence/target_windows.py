@@ -1,7 +1,7 @@
-"""What does training aim at, and is that what validation asks for?
+"""Builds random-target windows, and compares the targets of window rules with validation targets.
 
-The popularity of training targets against that of validation targets says which way of splitting
-histories will work, before anything is trained (Lee and others, GenPAS, 2025).
+The divergence between the popularities of training and validation targets predicts, before any training, which rule
+works (Lee and others, GenPAS, 2025).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Counts = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TargetWindow:
-    """Cut each history off at one drawn event, its only target (GenPAS, 2025: sampled target and start).
+    """Cut each history at one drawn event, its only target (GenPAS, 2025: sampled target and start).
 
-    popularity_exponent  an event is drawn by its item's training count to this power: 0 evenly, below 0 rare items
-                         more often, above 0 popular ones
-    length               events before and with the target, at most
-    p                    chance that a row is cut (× strength)
+    popularity_exponent  exponent of the item's training count as the weight of an event: 0 uniform, below 0 rare items
+                         more often, above 0 popular items
+    max_events           events up to and including the target
+    p                    probability that a row is cut (× strength)
     """
 
     popularity_exponent: float = -0.5
@@ -43,39 +43,39 @@ class TargetWindow:
 
     def __post_init__(self) -> None:
         check_range("target_window.popularity_exponent", (self.popularity_exponent,) * 2, -10, 10)
-        check_count("target_window.length", self.length, 2)
+        check_count("target_window.max_events", self.length, 2)
         check_share("target_window.p", self.p)
 
     def fit(self, train: Histories) -> Unlearned:
-        """Learns how often each item occurs in real training rows."""
+        """Learns the count of each item in real training rows."""
         weights = np.maximum(item_counts(train), 1).astype(np.float64) ** self.popularity_exponent
         return Unlearned(Cutting(weights, self.length, float(self.p)), self.shortest)
 
 
 @dataclass(frozen=True, eq=False)
 class Cutting:
-    """Cuts rows off at drawn targets. weights float64 (n_items + 2,) of each item."""
+    """Cuts rows at drawn targets. weights float64 (n_items + 2,) of the items."""
 
     weights: Counts
     length: int
     p: float
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """One row a row; a row that is met has one target."""
+        """One row for each row; changed rows have one target."""
         from leaven.arrays.parallel import frozen, over_rows
         from leaven.kernels.batch import batch
         from leaven.kernels.target_counts import pick_targets
 
         lasts = space(len(rows), np.int64)
         over_rows(pick_targets, len(rows), batch(rows, keys, strength), frozen(self.weights), self.p, lasts)
-        met = _met(rows, keys, strength, self.p)
-        firsts = np.where(met, np.maximum(rows.starts[:-1], lasts + 1 - self.length), rows.starts[:-1])
+        is_cut = _find_cut_rows(rows, keys, strength, self.p)
+        firsts = np.where(is_cut, np.maximum(rows.starts[:-1], lasts + 1 - self.length), rows.starts[:-1])
         cut = pieces(rows, firsts, lasts + 1 - firsts)
-        return replace(cut, targets=np.where(met, np.int32(1), rows.targets))
+        return replace(cut, targets=np.where(is_cut, np.int32(1), rows.targets))
 
 
-def _met(rows: Histories, keys: Keys, strength: Strength, p: float) -> npt.NDArray[np.bool_]:
-    """bool (rows,): the rows that the kernel met."""
+def _find_cut_rows(rows: Histories, keys: Keys, strength: Strength, p: float) -> npt.NDArray[np.bool_]:
+    """bool (rows,): the rows that the kernel changes."""
     from leaven.rng import uniform
 
     chance = np.asarray(p * strength.astype(np.float64))
@@ -84,17 +84,17 @@ def _met(rows: Histories, keys: Keys, strength: Strength, p: float) -> npt.NDArr
 
 @dataclass(frozen=True)
 class Divergence:
-    """How far the training targets of one way of splitting lie from the validation targets.
+    """Divergence between the training targets of a window rule and the validation targets.
 
-    rule         its name
-    wish         the transform that splits so
-    windows      training rows that it makes
-    targets      training targets
-    nats         KL divergence of the validation targets' items from the training targets' items; lower is closer
-    behind       nats more than the lowest of those compared
-    error        standard error of `behind`, over validation targets
-    best         whether it is the lowest
-    recommended  whether it is the first, as they were given, that cannot be told from the lowest
+    rule            name of the rule
+    config          the transform
+    n_windows       training rows
+    n_targets       training targets
+    divergence      KL divergence in nats of validation target items from training target items; lower is better
+    excess          nats above the lowest of the compared rules
+    standard_error  of `excess`, over validation targets
+    is_lowest       whether it has the lowest divergence
+    is_recommended  whether it is the first rule, in the given order, not significantly above the lowest
     """
 
     rule: str
@@ -118,72 +118,72 @@ USUAL_RULES: Mapping[str, Windows | TargetWindow] = {
     "windows of 5, all targets": Windows(rule="slide", length=5, targets="all"),
     **{f"one target, popularity ^ {power:g}": TargetWindow(power) for power in (0.0, -0.5, 0.5, -1.0, 1.0)},
 }
-"""What the literature uses, plainest first; `target_divergence` compares these when nothing else is asked."""
+"""Rules of the literature, simplest first; `measure_target_divergence` compares these by default."""
 
 
 def target_divergence(
     train: Histories, valid: HeldOut, rules: Mapping[str, Windows | TargetWindow] | None = None
 ) -> list[Divergence]:
-    """For each way of splitting: how far its training targets lie from the validation targets; closest first.
+    """Divergence of each rule's training targets from the validation targets, lowest first.
 
     KL(validation ‖ training) over items, both smoothed by adding 1 / n_items of an event per item, so that an item
-    that was never a target costs much and not everything. A prediction, not a measurement: it looks at no model.
-    What lies less than two standard errors behind the closest cannot be told from it.
+    without training targets costs a finite amount. A prediction from the data, without a model. A rule less than two
+    standard errors above the lowest does not differ significantly from it.
 
-    Raises DataError where no validation target is an item of the catalogue.
+    Raises DataError where no validation target is an item of the catalog.
     """
     known = valid.items[(valid.items >= 1) & (valid.items <= train.n_items)]
     if len(known) == 0:
         raise DataError("valid.items", "targets", "none", "hold out at least one event")
-    wanted = _smoothed(np.bincount(known, minlength=train.n_items + 1)[1:].astype(np.float64))
+    wanted = _smooth(np.bincount(known, minlength=train.n_items + 1)[1:].astype(np.float64))
     rows = train if train.is_real.all() else train.real_only()
-    found, said = [], {}
-    for name, wish in (USUAL_RULES if rules is None else rules).items():
-        windows, counts = target_counts(rows, wish)
-        given = _smoothed(counts[1 : train.n_items + 1])
+    found, log_shares = [], {}
+    for name, config in (USUAL_RULES if rules is None else rules).items():
+        windows, counts = target_counts(rows, config)
+        given = _smooth(counts[1 : train.n_items + 1])
         nats = float((wanted * np.log(wanted / given)).sum())
-        found.append(Divergence(name, wish, windows, round(float(counts.sum())), nats))
-        said[name] = np.log(given)[known - 1]  # float64 (validation targets,)
-    return _told_apart(found, said)
+        found.append(Divergence(name, config, windows, round(float(counts.sum())), nats))
+        log_shares[name] = np.log(given)[known - 1]  # float64 (validation targets,)
+    return _compare_with_lowest(found, log_shares)
 
 
-def _told_apart(found: list[Divergence], said: Mapping[str, Counts]) -> list[Divergence]:
-    """Closest first, each with how far it lies behind; said: logarithm of each validation target's training share."""
+def _compare_with_lowest(found: list[Divergence], log_shares: Mapping[str, Counts]) -> list[Divergence]:
+    """Lowest first, with excesses; log_shares: logarithm of each validation target's training share, by rule."""
     best = min(found, key=lambda one: one.nats)
-    lag = {one.rule: said[best.rule] - said[one.rule] for one in found}
-    noise = {rule: float(apart.std() / np.sqrt(len(apart))) for rule, apart in lag.items()}
-    behind = {one.rule: one.nats - best.nats for one in found}
-    chosen = next(one.rule for one in found if behind[one.rule] <= 2 * noise[one.rule])
-    told = [
+    gaps = {one.rule: log_shares[best.rule] - log_shares[one.rule] for one in found}
+    errors = {rule: float(gap.std() / np.sqrt(len(gap))) for rule, gap in gaps.items()}
+    excess = {one.rule: one.nats - best.nats for one in found}
+    chosen = next(one.rule for one in found if excess[one.rule] <= 2 * errors[one.rule])
+    compared = [
         replace(
             one,
-            behind=behind[one.rule],
-            error=noise[one.rule],
+            behind=excess[one.rule],
+            error=errors[one.rule],
             best=one is best,
             recommended=one.rule == chosen,
         )
         for one in found
     ]
-    return sorted(told, key=lambda one: one.nats)
+    return sorted(compared, key=lambda one: one.nats)
 
 
 def target_counts(rows: Histories, wish: Windows | TargetWindow) -> tuple[int, Counts]:
-    """(windows, float64 (n_items + 2,): how often each item is a training target), no window copied.
+    """(windows, float64 (n_items + 2,): training targets of each item), without copying windows.
 
-    Of targets that are drawn, the expected number.
+    For random targets: the expected number.
     """
     if isinstance(wish, TargetWindow):
-        return int((rows.lengths > 1).sum()), _drawn_counts(rows, wish.popularity_exponent)
+        return int((rows.lengths > 1).sum()), _expect_random_targets(rows, wish.popularity_exponent)
     index = wish.index(rows)
-    turns = np.zeros(len(rows.items) + 1, np.int64)  # how often each event is a target, as differences
-    np.add.at(turns, index.last - index.targets, 1)
-    np.add.at(turns, index.last, -1)
-    often = np.cumsum(turns)[:-1]
-    return len(index), np.asarray(np.bincount(rows.items, often, minlength=rows.n_items + 2), np.float64)
+    changes = np.zeros(len(rows.items) + 1, np.int64)  # windows with each event as a target, as differences
+    np.add.at(changes, index.last - index.targets, 1)
+    np.add.at(changes, index.last, -1)
+    n_windows = np.cumsum(changes)[:-1]
+    return len(index), np.asarray(np.bincount(rows.items, n_windows, minlength=rows.n_items + 2), np.float64)
 
 
-def _drawn_counts(rows: Histories, exponent: float) -> Counts:
-    """float64 (n_items + 2,): one target a row, any event but the first, by its item's weight."""
+def _expect_random_targets(rows: Histories, exponent: float) -> Counts:
+    """float64 (n_items + 2,): one target for each row, any event but the first, by item weight."""
     weight = np.asarray(np.maximum(item_counts(rows), 1).astype(np.float64) ** exponent)[rows.items]
     weight[rows.starts[:-1][rows.lengths > 0]] = 0.0
     row = rows.row_of_event()
@@ -192,6 +192,6 @@ def _drawn_counts(rows: Histories, exponent: float) -> Counts:
     return np.asarray(np.bincount(rows.items, share, minlength=rows.n_items + 2), np.float64)
 
 
-def _smoothed(counts: Counts) -> Counts:
+def _smooth(counts: Counts) -> Counts:
     smooth = counts + 1.0 / len(counts)
     return np.asarray(smooth / smooth.sum(), np.float64)

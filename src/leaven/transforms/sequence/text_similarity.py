@@ -1,4 +1,4 @@
-"""How alike are two items, judged by what the catalogue says of them?"""
+"""Finds item neighbors by the TF-IDF cosine of their text."""
 
 from __future__ import annotations
 
@@ -15,56 +15,58 @@ from leaven.encoders.tfidf import counted, rarity, unit
 from leaven.errors import DataError
 from leaven.transforms.sequence.item_similarity import Table, best
 
-_RUNS = re.compile(r"[぀-ヿ一-鿿]+|[^\W_]+")
-_BLOCK = 2_000
+_WORD_RUNS = re.compile(r"[぀-ヿ一-鿿]+|[^\W_]+")
+_BLOCK_ROWS = 2_000
 COMMON = 0.2
-"""A word in more than this share of the items says nothing about any of them."""
+"""Words in more than this share of the items are ignored."""
 
 
 def words_of(text: str) -> Iterator[str]:
-    """Words in small letters; Chinese and Japanese runs, which have no spaces, as pairs of characters.
+    """Lower-case words; Chinese and Japanese runs, which have no spaces, as pairs of characters.
 
     >>> list(words_of("Soft Cream 250ml 护手霜"))
     ['soft', 'cream', '250ml', '护手', '手霜']
     """
-    for run in _RUNS.findall(text.lower()):
+    for run in _WORD_RUNS.findall(text.lower()):
         if "぀" <= run[0] <= "鿿" and len(run) > 1:
-            yield from (run[place : place + 2] for place in range(len(run) - 1))
+            yield from (run[start : start + 2] for start in range(len(run) - 1))
         else:
             yield run
 
 
 def by_words(rows: Histories, top: int) -> Table:
-    """Cosine of TF-IDF vectors of all words of the catalogue (Salton and Buckley, 1988).
+    """Cosine of TF-IDF vectors of all text of the catalog (Salton and Buckley, 1988), for items of `rows`.
 
-    Weight of a word in an item: (1 + log count) × log(items / items with it). Only items of `rows` are compared.
+    Weight of a word in an item: (1 + log count) × log(items / items with it).
 
-    Raises DataError where the catalogue has no words.
+    Raises DataError where the catalog has no text.
     """
     catalog = rows.catalog
     if catalog is None or not any(any(column) for column in catalog.words.values()):
-        fix = "name a text column of the items, or take by = 'cooccurrence'"
-        raise DataError("data.items", "words of each item", "none", fix)
-    seen = np.bincount(rows.items, minlength=rows.n_items + 2)[: rows.n_items + 1] > 0
-    vectors = _vectors(catalog, seen)
+        fix = "name a text column of the items, or take sources = ['cooccurrence']"
+        raise DataError("data.items", "text of each item", "none", fix)
+    is_present = np.bincount(rows.items, minlength=rows.n_items + 2)[: rows.n_items + 1] > 0
+    vectors = _weigh_words(catalog, is_present)
     starts, others, scores = [np.zeros(1, np.int64)], [], []
-    for begin in range(0, vectors.shape[0], _BLOCK):
-        block = (vectors[begin : begin + _BLOCK] @ vectors.T).tocoo()
-        apart = block.row + begin != block.col
-        kept = sparse.csr_matrix((block.data[apart], (block.row[apart], block.col[apart])), shape=block.shape)
-        part = best(kept.indptr.astype(np.int64), kept.indices.astype(np.int32), kept.data.astype(np.float32), top)
-        starts.append(part[0][1:] + starts[-1][-1])
-        others.append(part[1])
-        scores.append(part[2])
+    for begin in range(0, vectors.shape[0], _BLOCK_ROWS):
+        block = (vectors[begin : begin + _BLOCK_ROWS] @ vectors.T).tocoo()
+        is_pair = block.row + begin != block.col
+        kept = sparse.csr_matrix((block.data[is_pair], (block.row[is_pair], block.col[is_pair])), shape=block.shape)
+        block_starts, block_others, block_scores = best(
+            kept.indptr.astype(np.int64), kept.indices.astype(np.int32), kept.data.astype(np.float32), top
+        )
+        starts.append(block_starts[1:] + starts[-1][-1])
+        others.append(block_others)
+        scores.append(block_scores)
     return np.concatenate(starts), np.concatenate(others), np.minimum(np.concatenate(scores), 1.0)
 
 
-def _vectors(catalog: Catalog, seen: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
-    """float64 (n_items + 1, words): unit TF-IDF vectors; empty for items that are not `seen`."""
+def _weigh_words(catalog: Catalog, is_present: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
+    """float64 (n_items + 1, words): unit TF-IDF vectors; empty for absent items."""
     columns = list(catalog.words.values())
     texts = (
-        (word for column in columns for word in words_of(column[item - 1])) if there else iter(())
-        for item, there in enumerate(seen.tolist())
+        (word for column in columns for word in words_of(column[item - 1])) if present else iter(())
+        for item, present in enumerate(is_present.tolist())
     )
     table = counted(texts, {}, grow=True)
-    return unit(table @ sparse.diags(rarity(table, int(seen.sum()), COMMON)))
+    return unit(table @ sparse.diags(rarity(table, int(is_present.sum()), COMMON)))

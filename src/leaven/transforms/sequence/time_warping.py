@@ -1,7 +1,7 @@
-"""When could the same history have happened, faster, slower, earlier?
+"""Changes the timestamps of histories: scales, warps, jitters or shifts them.
 
-Items stay, times move: always in order, never after the last second of training (or of the row itself).
-Without a clock there is nothing to move, and `fit` says so.
+Items stay. Times stay in order and never pass the last second of training (or of the row itself). `fit` raises
+DataError where the data has no timestamps.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import space
 from leaven.datasets.histories import Histories
+from leaven.errors import DataError
 from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.clock import last_second
-from leaven.transforms.sequence.masking import same_events
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.transforms.stateless import Reasons, same_events, too_short
 from leaven.transforms.validation import check_count, check_range, check_share, check_word
 
 ANCHORS = ("first", "middle", "last")
 _SCALE, _WARP, _JITTER, _SHIFT = range(4)
-"""As in kernels/time_warp.py, which loads the compiler and is imported late."""
+"""The modes of kernels/time_warp.py, which loads the compiler and is imported lazily."""
 DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Stretch or squeeze the time between events around one of them.
+    """Scale the gaps between events by one factor, around an anchor event.
 
-    factor_range  how many times as long, drawn evenly on a logarithmic scale (the logarithm × strength)
-    anchor        whose time stays: the "first", "middle" or "last" event
-    p             chance that a row is changed
+    factor_range  factor, drawn uniformly on a logarithmic scale (the logarithm × strength)
+    anchor        event whose time stays: "first", "middle" or "last"
+    p             probability that a row is changed
 
     >>> rows = Histories.of([[1, 2, 3]], n_items=3, times=[[100, 110, 130]])
     >>> Scale(factor_range=(2.0, 2.0)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).times.tolist()
@@ -50,21 +49,21 @@ class Scale:
         check_share("scale.p", self.p)
 
     def fit(self, train: Histories) -> Moving:
-        """Learns the last second of training; DataError where the data has no clock."""
+        """Learns the last second of training; raises DataError where the data has no timestamps."""
         anchor = ANCHORS.index(self.anchor)
-        return Moving(_SCALE, _logarithms(self.factor_range), self.p, 2, last_second("scale", train), anchor)
+        return Moving(_SCALE, _take_logarithms(self.factor_range), self.p, 2, last_second("scale", train), anchor)
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Let time run faster here and slower there between the first and the last event, smoothly.
+    """Warp time smoothly between the first and the last event.
 
-    speed_range  speed at each of `knots` + 1 evenly spaced moments, drawn evenly on a logarithmic scale (× strength);
-                 between them it changes evenly
-    p            chance that a row is changed
+    speed_range  speed at each of `knots` + 1 evenly spaced times, drawn uniformly on a logarithmic scale (× strength)
+                 and interpolated linearly
+    p            probability that a row is changed
 
-    From time series (Um and others, ICMI 2017, "time warping"). Where we differ: linear speed, so that time can
-    never run backwards.
+    From time series (Um and others, ICMI 2017, "time warping"). Where we differ: linear positive speed, so that time
+    never runs backwards.
     """
 
     speed_range: tuple[float, float] = (0.5, 2.0)
@@ -78,16 +77,18 @@ class Warp:
         check_share("warp.p", self.p)
 
     def fit(self, train: Histories) -> Moving:
-        """Learns the last second of training; DataError where the data has no clock."""
-        return Moving(_WARP, _logarithms(self.speed_range), self.p, 3, last_second("warp", train), knots=self.knots)
+        """Learns the last second of training; raises DataError where the data has no timestamps."""
+        return Moving(
+            _WARP, _take_logarithms(self.speed_range), self.p, 3, last_second("warp", train), knots=self.knots
+        )
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Move each event a little, at most half-way to its neighbours in time.
+    """Jitter the time of each event, at most half-way to the adjacent events.
 
-    seconds_range  how far at most, drawn per row (× strength)
-    p              chance that a row is changed
+    seconds_range  largest change in seconds, drawn per row (× strength)
+    p              probability that a row is changed
     """
 
     seconds_range: tuple[float, float] = (0.0, 6 * 3600.0)
@@ -99,16 +100,16 @@ class Jitter:
         check_share("jitter.p", self.p)
 
     def fit(self, train: Histories) -> Moving:
-        """Learns the last second of training; DataError where the data has no clock."""
+        """Learns the last second of training; raises DataError where the data has no timestamps."""
         return Moving(_JITTER, self.seconds_range, self.p, 1, last_second("jitter", train))
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Move the whole history in time; the waits inside it stay.
+    """Shift the whole history in time; the gaps between events stay.
 
-    seconds_range  by how much, drawn per row (× strength); below 0: earlier
-    p              chance that a row is changed
+    seconds_range  shift in seconds, drawn per row (× strength); below 0: earlier
+    p              probability that a row is changed
     """
 
     seconds_range: tuple[float, float] = (-7.0 * DAY, 7.0 * DAY)
@@ -120,13 +121,13 @@ class Shift:
         check_share("shift.p", self.p)
 
     def fit(self, train: Histories) -> Moving:
-        """Learns the last second of training; DataError where the data has no clock."""
+        """Learns the last second of training; raises DataError where the data has no timestamps."""
         return Moving(_SHIFT, self.seconds_range, self.p, 1, last_second("shift", train))
 
 
 @dataclass(frozen=True)
 class Moving:
-    """Moves times. bounds: logarithms of a factor, or seconds; limit: the last second of training."""
+    """Changes times by a mode. bounds: logarithms of a factor, or seconds; last_second: of training."""
 
     mode: int
     bounds: tuple[float, float]
@@ -137,27 +138,40 @@ class Moving:
     knots: int = 1
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """The same items at other times."""
+        """The same items with other times."""
         from leaven.arrays.parallel import over_rows
         from leaven.kernels.batch import batch
         from leaven.kernels.time_warp import move_times
 
         times = space(len(rows.times), np.int64)
         bounds = (float(self.bounds[0]), float(self.bounds[1]))
-        wish = (self.mode, bounds, self.anchor, self.knots, float(self.p), self.limit)
-        over_rows(move_times, len(rows), batch(rows, keys, strength), *wish, times)
+        read, p = batch(rows, keys, strength), float(self.p)
+        over_rows(move_times, len(rows), read, self.mode, bounds, self.anchor, self.knots, p, self.limit, times)
         return rows.rebuilt(rows.starts, rows.items, times, same_events(rows))
 
     def reasons(self, rows: Histories) -> Reasons:
-        """Rows that are too short, and rows whose waits are all 0 where only waits are changed."""
+        """Rows that are too short, and, where only gaps change, rows without gaps."""
         short = too_short(rows, self.shortest)
         if self.mode in (_JITTER, _SHIFT):
             return short
-        some = np.flatnonzero(rows.lengths >= self.shortest)
-        still = np.zeros(len(rows), bool)
-        still[some] = rows.times[rows.starts[some]] == rows.times[rows.starts[some + 1] - 1]
-        return {**short, "all events at the same second": still}
+        index = np.flatnonzero(rows.lengths >= self.shortest)
+        is_constant = np.zeros(len(rows), bool)
+        is_constant[index] = rows.times[rows.starts[index]] == rows.times[rows.starts[index + 1] - 1]
+        return {**short, "all events at the same second": is_constant}
 
 
-def _logarithms(pair: tuple[float, float]) -> tuple[float, float]:
+def _take_logarithms(pair: tuple[float, float]) -> tuple[float, float]:
     return math.log(pair[0]), math.log(pair[1])
+
+
+def last_second(kind: str, train: Histories) -> int:
+    """The last second of the real training rows.
+
+    Raises DataError where times are positions in a row (0, 1, 2 …) or all equal, and so no timestamps.
+    """
+    rows = train if train.is_real.all() else train.real_only()
+    positions = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
+    if len(rows.times) == 0 or rows.times.min() == rows.times.max() or (rows.times == positions).all():
+        fix = f"name the time column, or leave {kind} out"
+        raise DataError("data.times", f"timestamps for {kind}", "positions in a row, or none", fix)
+    return int(rows.times.max())

@@ -1,7 +1,7 @@
-"""Into which training rows is a history split?
+"""Splits histories into windows, each a training row.
 
-A split is an index first: which row, from which event to which. Rows are copied out of it batch by batch,
-so that a hundred prefixes of a history cost a hundred numbers and not a hundred copies.
+A split is an index first (row, first event, last event). Rows are copied batch by batch, so that a hundred prefixes of
+a history cost a hundred numbers and not a hundred copies.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ TARGETS = ("last", "all")
 
 @dataclass(frozen=True)
 class Windows:
-    """Split each history into windows that are rows of their own (Zhou and others, SSS, SIGIR 2026; DA4Rec, 2024).
+    """Split each history into windows that become rows (Zhou and others, SSS, SIGIR 2026; DA4Rec, 2024).
 
-    rule     "prefix": up to the 2nd, 3rd … last event; "suffix": from the 1st, 2nd … last but one event to the end;
-             "slide": `length` events every `stride`, counted back from the end so that the last window is always
-             there; "whole": no split, only `targets`
-    length   events of a window at most, counted from its end
-    stride   "slide": events between the ends of two windows
-    whole    "slide": the history as it is comes after its windows
-    targets  what is learned from a window: its "last" event, or "all" but the first
-    p        chance that a row is split (× strength)
+    rule        "prefix": up to the 2nd, 3rd … last event; "suffix": from the 1st, 2nd … second last event to the end;
+                "slide": `max_events` events every `stride`, counted from the end, so that the last window is always
+                included; "whole": no split, only `targets`
+    max_events  events of a window at most, counted from its end
+    stride      "slide": events between the ends of two windows
+    keep_whole  "slide": add the whole history after its windows
+    targets     targets of a window: its "last" event, or "all" but the first
+    p           probability that a row is split (× strength)
 
     >>> rows = Histories.of([[1, 2, 3]], n_items=3)
     >>> split = Windows().fit(rows)(rows, rows.keys, np.ones(1, np.float32))
@@ -53,24 +53,24 @@ class Windows:
     def __post_init__(self) -> None:
         check_word("windows.rule", self.rule, RULES)
         check_word("windows.targets", self.targets, TARGETS)
-        check_count("windows.length", self.length, 2)
+        check_count("windows.max_events", self.length, 2)
         check_count("windows.stride", self.stride, 1)
         check_share("windows.p", self.p)
 
     @property
     def shortest(self) -> int:
-        """A row of two events is its only window; so is one that fits into `length`, if all targets stay."""
+        """A row of two events is its only window; so is one of up to `max_events` events with all targets."""
         return self.length + 1 if self.targets == "all" and self.rule in ("slide", "whole") else 3
 
     def fit(self, train: Histories) -> Unlearned:
-        """Nothing is learned."""
-        return Unlearned(self._split, self.shortest)
+        """Learns nothing."""
+        return Unlearned(self._split_rows, self.shortest)
 
     def index(self, rows: Histories) -> WindowIndex:
-        """All windows of these rows, none of them copied yet."""
+        """All windows of these rows, not copied yet."""
         return WindowIndex.of(self, rows, np.ones(len(rows), bool))
 
-    def _split(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def _split_rows(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
         split = rng.uniform(keys, 0) < self.p * strength.astype(np.float64)
         return WindowIndex.of(self, rows, split & (rows.lengths >= self.shortest)).all()
 
@@ -79,11 +79,11 @@ class Windows:
 class WindowIndex:
     """Windows of rows, not copied yet.
 
-    rows     the rows that they look at
-    row      int32 (windows,)  the row of each
-    first    int64 (windows,)  its first event and
-    last     int64 (windows,)  the one after its last event
-    targets  int32 (windows,)  how many of its last events are targets
+    rows         the source rows
+    row          int32 (windows,)  source row of each window
+    first_event  int64 (windows,)  its first event
+    end_event    int64 (windows,)  the event after its last event
+    n_targets    int32 (windows,)  number of its last events that are targets
     """
 
     rows: Histories
@@ -96,25 +96,25 @@ class WindowIndex:
         return len(self.row)
 
     @classmethod
-    def of(cls, wish: Windows, rows: Histories, split: npt.NDArray[np.bool_]) -> WindowIndex:
-        """The windows of the rows where `split` bool (rows,) is true, and the other rows as they are, in order."""
-        counts = np.where(split, np.maximum(_counts(wish, rows.lengths), 1), 1)
+    def of(cls, config: Windows, rows: Histories, split: npt.NDArray[np.bool_]) -> WindowIndex:
+        """The windows of the rows where `split` bool (rows,) is true, and the other rows unchanged, in order."""
+        counts = np.where(split, np.maximum(_count_windows(config, rows.lengths), 1), 1)
         row = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
-        left = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        left = (counts[row] - 1 - left).astype(np.int64)  # windows of the same row that are still to come
+        position = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        n_after = (counts[row] - 1 - position).astype(np.int64)  # later windows of the same row
         begin, end, is_split = rows.starts[row], rows.starts[row + 1], split[row]
-        first, last = _bounds(wish, begin, end, left)
+        first, last = _bound_windows(config, begin, end, n_after)
         first, last = np.where(is_split, first, begin), np.where(is_split, last, end)
-        room = np.maximum(last - first - 1, 0)
-        wanted = np.minimum(room, 1) if wish.targets == "last" else room
-        targets = np.where(is_split, wanted, rows.targets[row]).astype(np.int32)
+        n_possible = np.maximum(last - first - 1, 0)
+        n_targets = np.minimum(n_possible, 1) if config.targets == "last" else n_possible
+        targets = np.where(is_split, n_targets, rows.targets[row]).astype(np.int32)
         return cls(rows, row, first, last, targets)
 
     def take(self, windows: npt.NDArray[Any]) -> Histories:
-        """These windows (int indices) as rows, with key, parent, origin and weight of the row they look at."""
+        """These windows (int indices) as rows, with id, parent, origin and weight of their source row."""
         first, row = self.first[windows], self.row[windows].astype(np.int64)
-        made = pieces(self.rows, first, self.last[windows] - first, row)
-        return replace(made, targets=self.targets[windows])
+        window_rows = pieces(self.rows, first, self.last[windows] - first, row)
+        return replace(window_rows, targets=self.targets[windows])
 
     def all(self) -> Histories:
         """Every window as a row."""
@@ -126,27 +126,27 @@ class WindowIndex:
             yield self.take(np.arange(begin, min(begin + size, len(self))))
 
 
-def _counts(wish: Windows, lengths: Ints) -> Ints:
-    """int64 (rows,): windows of each row."""
-    if wish.rule in ("prefix", "suffix"):
+def _count_windows(config: Windows, lengths: Ints) -> Ints:
+    """int64 (rows,): number of windows of each row."""
+    if config.rule in ("prefix", "suffix"):
         return lengths - 1
-    if wish.rule == "whole":
+    if config.rule == "whole":
         return np.ones_like(lengths)
-    sliding = np.maximum(lengths - wish.length, 0) // wish.stride + 1
-    return np.asarray(sliding + (wish.whole & (lengths > wish.length)), np.int64)
+    sliding = np.maximum(lengths - config.length, 0) // config.stride + 1
+    return np.asarray(sliding + (config.whole & (lengths > config.length)), np.int64)
 
 
-def _bounds(wish: Windows, begin: Ints, end: Ints, left: Ints) -> tuple[Ints, Ints]:
-    """(first, last) of each window, `left` of its row still coming after it."""
-    if wish.rule == "suffix":
-        first = end - 2 - left
-        return first, np.minimum(end, first + wish.length)
-    if wish.rule == "prefix":
-        return np.maximum(begin, end - left - wish.length), end - left
-    if wish.rule == "whole":
-        return np.maximum(begin, end - wish.length), end
-    turn = np.maximum(left - (wish.whole & (end - begin > wish.length)), 0)
-    last = end - turn * wish.stride
-    first = np.maximum(begin, last - wish.length)
-    full = wish.whole & (left == 0) & (end - begin > wish.length)
-    return np.where(full, begin, first), last
+def _bound_windows(config: Windows, begin: Ints, end: Ints, n_after: Ints) -> tuple[Ints, Ints]:
+    """(first event, end event) of each window; n_after: later windows of the same row."""
+    if config.rule == "suffix":
+        first = end - 2 - n_after
+        return first, np.minimum(end, first + config.length)
+    if config.rule == "prefix":
+        return np.maximum(begin, end - n_after - config.length), end - n_after
+    if config.rule == "whole":
+        return np.maximum(begin, end - config.length), end
+    steps = np.maximum(n_after - (config.whole & (end - begin > config.length)), 0)
+    last = end - steps * config.stride
+    first = np.maximum(begin, last - config.length)
+    is_whole = config.whole & (n_after == 0) & (end - begin > config.length)
+    return np.where(is_whole, begin, first), last

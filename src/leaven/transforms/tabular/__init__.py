@@ -1,1 +1,1 @@
-"""How are labelled rows changed so that their label stays true?"""
+"""Transforms of labeled rows that keep their labels valid."""

@@ -1,4 +1,4 @@
-"""How are single cells of labelled rows swapped, hidden or made coarser?"""
+"""Swaps, masks or coarsens single cells of labeled rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from leaven.transforms.tabular.column_selection import changed, chosen, lot, nam
 
 @dataclass(frozen=True)
 class SwapNoise:
-    """Replace some cells by those of the same column in other training rows (as in denoising auto-encoders of tables).
+    """Replace some cells by those of the same column in other training rows (as in denoising autoencoders of tables).
 
-    share    of the cells that are swapped (× strength)
-    columns  of either kind; (): all
-    same_label  the other row has the same label, so that a swapped cell is still typical of it
+    share       of the cells that are swapped (× strength)
+    columns     numeric or categorical columns; (): all
+    same_label  take the cells of rows with the same label
     """
 
     share: float = 0.1
@@ -34,54 +34,55 @@ class SwapNoise:
             raise SpecError("swap_noise.share", "a share in 0..1", str(self.share), "")
 
     def fit(self, train: Samples) -> Swapping:
-        """Keeps the training rows; SpecError for a column that is not there."""
+        """Keeps the training rows; raises SpecError for an unknown column."""
         names = named("swap_noise", self.columns, (*train.numeric, *train.categorical))
-        by_key = np.argsort(train.keys, kind="stable")  # a place that does not hang on the order of rows
+        by_key = np.argsort(train.keys, kind="stable")  # independent of the order of the rows
         return Swapping(self, names, train.take(by_key))
 
 
 @dataclass(frozen=True, eq=False)
 class Swapping:
-    """Swaps cells with the training rows, which are in the order of their keys."""
+    """Swaps cells with the training rows, sorted by row id."""
 
     wish: SwapNoise
     names: tuple[str, ...]
     train: Samples
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows, some cells of others."""
+        """The rows with some cells of other rows."""
         numbers, codes = rows.numbers.copy(), rows.codes.copy()
         swapped = chosen(keys, "swap", self.names, self.wish.share, strength)
         donors = self.train.recoded(rows.levels) if self.train.levels != rows.levels else self.train
-        for place, name in enumerate(self.names):
-            donor = self._donors(rows, lot(keys, "donor", name))
+        for index, name in enumerate(self.names):
+            donor = self._draw_donors(rows, lot(keys, "donor", name))
             if name in rows.numeric:
                 column = rows.numeric.index(name)
-                numbers[:, column] = np.where(swapped[:, place], donors.numbers[donor, column], numbers[:, column])
+                numbers[:, column] = np.where(swapped[:, index], donors.numbers[donor, column], numbers[:, column])
             else:
                 column = rows.categorical.index(name)
-                codes[:, column] = np.where(swapped[:, place], donors.codes[donor, column], codes[:, column])
+                codes[:, column] = np.where(swapped[:, index], donors.codes[donor, column], codes[:, column])
         return changed(rows, numbers, codes)
 
-    def _donors(self, rows: Samples, drawn: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """int64 (rows,): a training row each, of the same class where asked and where there is one."""
-        donor = np.minimum((drawn * len(self.train)).astype(np.int64), len(self.train) - 1)
+    def _draw_donors(self, rows: Samples, draws: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """int64 (rows,): a training row for each row, with `same_label` of the same class if it has rows."""
+        donor = np.minimum((draws * len(self.train)).astype(np.int64), len(self.train) - 1)
         if not self.wish.same_label:
             return donor
         for positive in (False, True):
-            own = np.flatnonzero((self.train.label > 0.5) == positive)
-            asked = (rows.label > 0.5) == positive
-            if len(own):
-                donor[asked] = own[np.minimum((drawn[asked] * len(own)).astype(np.int64), len(own) - 1)]
+            candidates = np.flatnonzero((self.train.label > 0.5) == positive)
+            in_class = (rows.label > 0.5) == positive
+            if len(candidates):
+                index = (draws[in_class] * len(candidates)).astype(np.int64)
+                donor[in_class] = candidates[np.minimum(index, len(candidates) - 1)]
         return donor
 
 
 @dataclass(frozen=True)
 class FeatureMask:
-    """Hide some cells, as if they were missing: a model learns not to lean on any one of them.
+    """Mask some cells as missing, so that a model depends less on single features.
 
-    share    of the cells that are hidden (× strength)
-    columns  of either kind; (): all
+    share    of the cells that are masked (× strength)
+    columns  numeric or categorical columns; (): all
     """
 
     share: float = 0.1
@@ -92,41 +93,41 @@ class FeatureMask:
             raise SpecError("feature_mask.share", "a share in 0..1", str(self.share), "")
 
     def fit(self, train: Samples) -> Hiding:
-        """Nothing is learned; SpecError for a column that is not there."""
+        """Learns nothing; raises SpecError for an unknown column."""
         return Hiding(self, named("feature_mask", self.columns, (*train.numeric, *train.categorical)))
 
 
 @dataclass(frozen=True, eq=False)
 class Hiding:
-    """Hides cells."""
+    """Masks cells."""
 
     wish: FeatureMask
     names: tuple[str, ...]
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows, some cells missing."""
+        """The rows with some cells missing."""
         numbers, codes = rows.numbers.copy(), rows.codes.copy()
-        hidden = chosen(keys, "mask", self.names, self.wish.share, strength)
-        for place, name in enumerate(self.names):
+        masked = chosen(keys, "mask", self.names, self.wish.share, strength)
+        for index, name in enumerate(self.names):
             if name in rows.numeric:
-                numbers[hidden[:, place], rows.numeric.index(name)] = np.nan
+                numbers[masked[:, index], rows.numeric.index(name)] = np.nan
             else:
-                codes[hidden[:, place], rows.categorical.index(name)] = 0
+                codes[masked[:, index], rows.categorical.index(name)] = 0
         return changed(rows, numbers, codes)
 
 
 @dataclass(frozen=True)
 class RollUp:
-    """Replace some names of a category column by their parents: "mugs" becomes "kitchen".
+    """Replace some values of a categorical column by their parents: "mugs" becomes "kitchen".
 
-    column   a category column; "": the first
-    parents  name -> parent. A parent may have a parent; names without one stay
-    levels   how many steps up at most, drawn evenly
-    share    of the rows that are changed (× strength)
+    column      a categorical column; "": the first
+    parents     value -> parent. A parent may have a parent; values without one stay
+    max_levels  number of steps up, at most; drawn uniformly
+    share       of the rows that are changed (× strength)
 
-    Only parents that are names of the column in the rows at hand can be said; the others leave the cell as it is.
+    Parents that are no value of the column in the given rows leave the cell unchanged.
 
-    Raises DataError for parents that go round in a circle.
+    Raises DataError for a cycle of parents.
     """
 
     column: str = ""
@@ -141,39 +142,40 @@ class RollUp:
             seen = [name]
             while (up := self.parents.get(seen[-1])) is not None:
                 if up in seen:
-                    circle = " → ".join([*seen, up])
-                    raise DataError("roll_up.parents", "a tree", f"a circle: {circle}", "cut it at one place")
+                    cycle = " → ".join([*seen, up])
+                    raise DataError("roll_up.parents", "a tree", f"a cycle: {cycle}", "remove one of these parents")
                 seen.append(up)
 
     def fit(self, train: Samples) -> Rolling:
-        """Finds the column; SpecError where there is none."""
+        """Finds the column; raises SpecError for an unknown column."""
         if not train.categorical and not self.column:
             return Rolling(self, "")
         column = self.column or train.categorical[0]
         if column not in train.categorical:
             got = nearest(column, train.categorical)
-            raise SpecError("roll_up.column", "a category column", repr(column), got)
+            raise SpecError("roll_up.column", "a categorical column", repr(column), got)
         return Rolling(self, column)
 
 
 @dataclass(frozen=True, eq=False)
 class Rolling:
-    """Rolls names up."""
+    """Rolls values up."""
 
     wish: RollUp
     column: str
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows, some names coarser."""
+        """The rows with some values coarser."""
         if not self.column:
             return rows
-        place = rows.categorical.index(self.column)
+        index = rows.categorical.index(self.column)
         code = {name: number for number, name in enumerate(rows.levels[self.column], 1)}
-        up = np.array([0, *(code.get(self.wish.parents.get(name, ""), here) for name, here in code.items())], np.int32)
-        moved = chosen(keys, "roll", (self.column,), self.wish.share, strength)[:, 0]
+        parents = [code.get(self.wish.parents.get(name, ""), own) for name, own in code.items()]
+        parent = np.array([0, *parents], np.int32)
+        is_changed = chosen(keys, "roll", (self.column,), self.wish.share, strength)[:, 0]
         steps = 1 + (lot(keys, "steps", self.column) * self.wish.levels).astype(np.int64)
         codes = rows.codes.copy()
         for step in range(self.wish.levels):
-            goes = moved & (steps > step)
-            codes[goes, place] = up[codes[goes, place]]
+            is_moved = is_changed & (steps > step)
+            codes[is_moved, index] = parent[codes[is_moved, index]]
         return changed(rows, codes=codes)

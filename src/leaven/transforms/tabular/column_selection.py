@@ -1,4 +1,4 @@
-"""Which columns does a table transform change, and how are cells chosen?"""
+"""Selects the columns and cells that tabular transforms change."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from leaven.protocols import Keys, Strength
 
 
 def named(where: str, wanted: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
-    """The columns that a wish names; all of them where it names none.
+    """The named columns, or all columns without names.
 
-    Raises SpecError that names the nearest where one is not there.
+    Raises SpecError, with the nearest name, for an unknown column.
     """
     for name in wanted:
         if name not in there:
@@ -27,13 +27,13 @@ def named(where: str, wanted: Sequence[str], there: Sequence[str]) -> tuple[str,
 
 
 def chosen(keys: Keys, label: str, names: Sequence[str], share: float, strength: Strength) -> npt.NDArray[np.bool_]:
-    """bool (rows, names): which cells are changed, each by a lot of its own; none at strength 0.
+    """bool (rows, names): cells that are changed, drawn independently; none at strength 0.
 
-    The lot of a cell hangs on its row's key and its column's name, not on what other columns there are.
+    The draw of a cell depends on the key of its row and the name of its column, not on other columns.
     """
-    bar = share * strength.astype(np.float64)
-    lots = [lot(keys, label, name) < bar for name in names]
-    return np.column_stack(lots) if lots else np.zeros((len(keys), 0), bool)
+    threshold = share * strength.astype(np.float64)
+    cells = [lot(keys, label, name) < threshold for name in names]
+    return np.column_stack(cells) if cells else np.zeros((len(keys), 0), bool)
 
 
 def lot(keys: Keys, label: str, name: str) -> npt.NDArray[np.float64]:
@@ -42,7 +42,7 @@ def lot(keys: Keys, label: str, name: str) -> npt.NDArray[np.float64]:
 
 
 def changed(rows: Samples, numbers: npt.NDArray[Any] | None = None, codes: npt.NDArray[Any] | None = None) -> Samples:
-    """The same rows with other cells."""
+    """The rows with other cells."""
     return replace(
         rows,
         numbers=rows.numbers if numbers is None else numbers,

@@ -1,4 +1,4 @@
-"""How are numbers of labelled rows moved a little?"""
+"""Adds noise to numeric columns of labeled rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NumericNoise:
-    """Add noise to numbers: x + α·σ·ε, σ being the column's own spread and ε normal (the source's x + α·noise(x)).
+    """Add normal noise: x + α·σ·ε, with σ the standard deviation of the column and ε standard normal.
 
-    alpha    how strong (× strength), in standard deviations of the column
-    columns  number columns; (): all
-    logs     columns whose logarithm is moved instead, such as prices: the sign stays, σ is that of log(1 + |x|)
-    share    of the cells that are changed
-    whole    a column whose training values are all whole numbers stays whole
-    bounded  no value leaves the range of the training rows
+    alpha          noise level (× strength), in standard deviations of the column
+    columns        numeric columns; (): all
+    log_columns    columns whose logarithm is changed, such as prices: the sign stays, σ is that of log(1 + |x|)
+    share          of the cells that are changed
+    keep_integers  columns of integers in training stay integers
+    clip_to_range  values stay within the range of the training rows
 
     Missing cells stay missing.
 
@@ -47,77 +47,77 @@ class NumericNoise:
             raise SpecError("noise", "alpha of 0 or more, share in 0..1", f"{self.alpha}, {self.share}", "")
 
     def fit(self, train: Samples) -> Noising:
-        """Learns spread, range and whole columns; SpecError for a column that is not there."""
+        """Learns deviation, range and integer columns; raises SpecError for an unknown column."""
         names = named("noise", self.columns, train.numeric)
         named("noise", self.logs, names)
-        laws = {name: _law(train.number(name), name in self.logs) for name in names}
-        return Noising(self, {name: law for name, law in laws.items() if law is not None})
+        statistics = {name: _measure_column(train.number(name), name in self.logs) for name in names}
+        return Noising(self, {name: column for name, column in statistics.items() if column is not None})
 
 
 @dataclass(frozen=True)
-class _Law:
-    """Of a column in training: spread (of its logarithm where logged), range, and whether all are whole."""
+class _ColumnStatistics:
+    """Statistics of a training column: deviation (of its logarithm for is_log), range, whether all are integers."""
 
-    logged: bool
-    spread: float
+    is_log: bool
+    deviation: float
     low: float
     high: float
-    whole: bool
+    is_integer: bool
 
 
-def _law(cells: Numbers, logged: bool) -> _Law | None:
+def _measure_column(cells: Numbers, is_log: bool) -> _ColumnStatistics | None:
     known = cells[~np.isnan(cells)]
     if not len(known):
         return None
-    sized = np.log1p(np.abs(known)) if logged else known
-    return _Law(
-        logged, float(sized.std()), float(known.min()), float(known.max()), bool((known == known.round()).all())
-    )
+    values = np.log1p(np.abs(known)) if is_log else known
+    is_integer = bool((known == known.round()).all())
+    return _ColumnStatistics(is_log, float(values.std()), float(known.min()), float(known.max()), is_integer)
 
 
 @dataclass(frozen=True, eq=False)
 class Noising:
-    """Adds noise by the laws of the training columns."""
+    """Adds noise by the statistics of the training columns."""
 
     wish: NumericNoise
-    laws: Mapping[str, _Law]
+    statistics: Mapping[str, _ColumnStatistics]
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows, numbers moved."""
+        """The rows with noisy numbers."""
         from scipy.special import ndtri
 
         numbers = rows.numbers.copy()
-        move = chosen(keys, "noise", tuple(self.laws), self.wish.share, (strength > 0).astype(np.float32))
-        for place, (name, law) in enumerate(self.laws.items()):
+        is_changed = chosen(keys, "noise", tuple(self.statistics), self.wish.share, (strength > 0).astype(np.float32))
+        for index, (name, training) in enumerate(self.statistics.items()):
             column = rows.numeric.index(name)
             cells = rows.numbers[:, column]
             normal = ndtri(np.clip(lot(keys, "normal", name), 1e-12, 1 - 1e-12))
-            step = self.wish.alpha * strength * law.spread * normal
-            moved = _moved(cells, step, law)
-            if self.wish.whole and law.whole:
-                moved = np.round(moved)
+            step = self.wish.alpha * strength * training.deviation * normal
+            noisy = _add_step(cells, step, training)
+            if self.wish.whole and training.is_integer:
+                noisy = np.round(noisy)
             if self.wish.bounded:
-                moved = np.where((cells < law.low) | (cells > law.high), moved, np.clip(moved, law.low, law.high))
-            numbers[:, column] = np.where(move[:, place] & ~np.isnan(cells), moved, cells)
+                is_outside = (cells < training.low) | (cells > training.high)
+                noisy = np.where(is_outside, noisy, np.clip(noisy, training.low, training.high))
+            numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), noisy, cells)
         return changed(rows, numbers)
 
 
-def _moved(cells: Numbers, step: Numbers, law: _Law) -> Numbers:
-    """x + step, or the number whose logarithm of 1 + |x| is so much larger (never past 0)."""
-    if not law.logged:
+def _add_step(cells: Numbers, step: Numbers, training: _ColumnStatistics) -> Numbers:
+    """x + step, or for a log column the step added to log(1 + |x|), not below 0."""
+    if not training.is_log:
         return cells + step
     return np.asarray(np.sign(cells) * np.expm1(np.maximum(np.log1p(np.abs(cells)) + step, 0.0)), np.float64)
 
 
 @dataclass(frozen=True)
 class QuantileJitter:
-    """Replace numbers by others of nearly the same rank in training: skewed columns and steps keep their law.
+    """Replace numbers by training values of a similar rank, which keeps the distribution of skewed columns.
 
-    width    how far the rank moves at most (× strength), as a share of all rows
-    columns  number columns; (): all
+    width    largest change of the rank (× strength), as a share of all rows
+    columns  numeric columns; (): all
     share    of the cells that are changed
 
-    Every new value is one that some training row has; missing cells stay missing.
+    Every new value is a training value; missing cells stay missing.
     """
 
     width: float = 0.05
@@ -129,7 +129,7 @@ class QuantileJitter:
             raise SpecError("quantile_jitter", "width and share in 0..1", f"{self.width}, {self.share}", "")
 
     def fit(self, train: Samples) -> Jittering:
-        """Learns the sorted values; SpecError for a column that is not there."""
+        """Learns the sorted values; raises SpecError for an unknown column."""
         names = named("quantile_jitter", self.columns, train.numeric)
         cells = {name: train.number(name) for name in names}
         known = {name: np.sort(column[~np.isnan(column)]) for name, column in cells.items()}
@@ -138,20 +138,20 @@ class QuantileJitter:
 
 @dataclass(frozen=True, eq=False)
 class Jittering:
-    """known: column -> its training values, ascending."""
+    """sorted_values: column -> its training values, ascending."""
 
     wish: QuantileJitter
     known: Mapping[str, Numbers]
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows, ranks moved."""
+        """The rows with numbers of changed rank."""
         numbers = rows.numbers.copy()
-        move = chosen(keys, "jitter", tuple(self.known), self.wish.share, (strength > 0).astype(np.float32))
-        for place, (name, known) in enumerate(self.known.items()):
+        is_changed = chosen(keys, "jitter", tuple(self.known), self.wish.share, (strength > 0).astype(np.float32))
+        for index, (name, known) in enumerate(self.known.items()):
             column = rows.numeric.index(name)
             cells = rows.numbers[:, column]
             rank = (np.searchsorted(known, cells, "left") + np.searchsorted(known, cells, "right")) / 2 / len(known)
             step = (2 * lot(keys, "rank", name) - 1) * self.wish.width * strength
-            there = np.clip(((rank + step) * len(known)).astype(np.int64), 0, len(known) - 1)
-            numbers[:, column] = np.where(move[:, place] & ~np.isnan(cells), known[there], cells)
+            position = np.clip(((rank + step) * len(known)).astype(np.int64), 0, len(known) - 1)
+            numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), known[position], cells)
         return changed(rows, numbers)

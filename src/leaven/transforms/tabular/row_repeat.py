@@ -1,4 +1,4 @@
-"""What if labelled rows are said again as they are?"""
+"""Repeats labeled rows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from leaven.protocols import Keys, Strength
 
 @dataclass(frozen=True)
 class RepeatRows:
-    """Leave each row as it is: copies of a step make repeated rows out of it."""
+    """Leave each row unchanged: a step with copies then yields duplicated rows."""
 
-    copies_rows: ClassVar[bool] = True  # a row that stays as it is has not failed
+    copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
 
     def fit(self, train: Samples) -> Repeating:
-        """Nothing is learned."""
+        """Learns nothing."""
         return Repeating()
 
 
 @dataclass(frozen=True)
 class Repeating:
-    """Says rows again."""
+    """Returns rows unchanged."""
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
-        """The same rows."""
+        """The rows unchanged."""
         return rows

@@ -1,8 +1,8 @@
-"""How does an item's text become another text that says the same, or nearly?
+"""Transforms of item text that keep its meaning.
 
-Every operator is a wish (a frozen dataclass) whose `fit(catalog)` gives `(texts, keys, strength) -> list[str]`. Texts
-are cut into pieces once; chance and choice are arrays over all pieces of a batch; Python touches only the words that
-change.
+Every transform is a config (a frozen dataclass) whose `fit(catalog)` returns `(texts, keys, strength) -> list[str]`.
+Texts are tokenized once; draws and selections are arrays over all tokens of a batch; Python code runs only for the
+words that change.
 """
 
 from leaven.transforms.text.fields import DropFields, ShuffleFields

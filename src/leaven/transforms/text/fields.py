@@ -1,33 +1,33 @@
-"""What if a text's fields came in another order, or some were missing?"""
+"""Shuffles or drops the fields of a text, such as "Nivea | soft cream | 250 ml"."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.protocols import Keys, Strength
-from leaven.transforms.text.span_rewriting import inside
-from leaven.transforms.text.token_sampling import Reasons, check
+from leaven.transforms.text.token_sampling import Reasons, check, inside
 from leaven.transforms.validation import check_count
 
 SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
-"""What parts the fields of a text: bars, line ends, semicolons, commas with a blank, Chinese commas and stops."""
+"""Separators of fields: bars, line ends, semicolons, commas with a blank, Chinese commas and full stops."""
 
 
 @dataclass(frozen=True)
 class ShuffleFields:
-    """Put the fields of a text in another order: "Nivea | soft cream | 250 ml" as "soft cream | 250 ml | Nivea".
+    """Shuffle the fields of a text: "Nivea | soft cream | 250 ml" as "soft cream | 250 ml | Nivea".
 
-    first_stays  the first field, often the name, stays where it is
-    p            chance that a text is changed (× strength)
-    protect      phrases that no order may cut apart
+    keep_first  the first field, often the name, stays in place
+    p           probability that a text is changed (× strength)
+    protect     phrases that contain no separator
 
-    Fields are what `joined` puts together, and what bars, line ends, semicolons or commas part in a text.
+    Fields are the joined columns, and the parts of a text between bars, line ends, semicolons or commas.
     """
 
     first_stays: bool = False
@@ -38,28 +38,28 @@ class ShuffleFields:
         check("shuffle_fields", (0, 1), self.p)
 
     def fit(self, catalog: Catalog) -> FieldEdit:
-        """The catalogue's brands are kept whole."""
-        return FieldEdit(_cutter(catalog, self.protect), self._shuffled, 2 + self.first_stays)
+        """Keeps the catalog's brands whole."""
+        return FieldEdit(_build_splitter(catalog, self.protect), self._shuffle, 2 + self.first_stays)
 
-    def _shuffled(self, fields: list[str], key: np.uint64, strength: float) -> list[str]:
-        draws = rng.uniform(np.full(len(fields) + 1, key), 0), _lots(key, len(fields))
-        if draws[0][0] >= self.p * strength:
+    def _shuffle(self, fields: list[str], key: np.uint64, strength: float) -> list[str]:
+        if rng.uniform(np.array([key], np.uint64), 0)[0] >= self.p * strength:
             return fields
+        draws = _draw_fields(key, len(fields))
         first = int(self.first_stays)
-        order = [*range(first), *(first + int(place) for place in np.argsort(draws[1][first:], kind="stable"))]
-        if order == list(range(len(fields))):  # the same again: turn it by one
+        order = [*range(first), *(first + int(position) for position in np.argsort(draws[first:], kind="stable"))]
+        if order == list(range(len(fields))):  # unchanged: rotate by one
             order = [*order[:first], *order[first + 1 :], order[first]]
-        return [fields[place] for place in order]
+        return [fields[position] for position in order]
 
 
 @dataclass(frozen=True)
 class DropFields:
-    """Leave out some fields of a text; one stays at least, and fields with a protected phrase always do.
+    """Drop some fields of a text; at least one stays, and so do fields with a protected phrase.
 
-    share_range  share of the fields that go, drawn per text (× strength), rounded by lot
+    share_range  share of the fields that are dropped, drawn per text (× strength), rounded stochastically
     keep_first   the first field, often the name, stays
-    p            chance that a text is changed
-    protect      phrases whose fields stay, beside the catalogue's brands
+    p            probability that a text is changed
+    protect      phrases whose fields stay, in addition to the catalog's brands
     """
 
     share_range: tuple[float, float] = (0.2, 0.5)
@@ -72,73 +72,69 @@ class DropFields:
         check_count("drop_fields.keep_first", int(self.keep_first), 0)
 
     def fit(self, catalog: Catalog) -> FieldEdit:
-        """The catalogue's brands are protected."""
-        held = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        """Protects the catalog's brands."""
+        protected = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        return FieldEdit(_build_splitter(catalog, self.protect), partial(self._drop, protected=protected), 2)
 
-        def dropped(fields: list[str], key: np.uint64, strength: float) -> list[str]:
-            return self._dropped(fields, key, strength, held)
-
-        return FieldEdit(_cutter(catalog, self.protect), dropped, 2)
-
-    def _dropped(self, fields: list[str], key: np.uint64, strength: float, held: re.Pattern[str] | None) -> list[str]:
-        whole, share, rounding = (float(rng.uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
+    def _drop(self, fields: list[str], key: np.uint64, strength: float, protected: re.Pattern[str] | None) -> list[str]:
+        change, share, rounding = (float(rng.uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
         low, high = self.share_range
-        loose = [place for place, field in enumerate(fields) if not (held and held.search(field))]
-        loose = [place for place in loose if place or not self.keep_first]
-        count = int((low + (high - low) * share) * strength * len(loose) + rounding)
-        if whole >= self.p or strength <= 0 or count <= 0:
+        free = [index for index, field in enumerate(fields) if not (protected and protected.search(field))]
+        free = [index for index in free if index or not self.keep_first]
+        count = int((low + (high - low) * share) * strength * len(free) + rounding)
+        if change >= self.p or strength <= 0 or count <= 0:
             return fields
-        lots = _lots(key, len(fields))
+        draws = _draw_fields(key, len(fields))
         count = min(count, len(fields) - 1)
-        gone = set(sorted(loose, key=lambda place: (lots[place], place))[:count])
-        return [field for place, field in enumerate(fields) if place not in gone]
+        dropped = set(sorted(free, key=lambda index: (draws[index], index))[:count])
+        return [field for index, field in enumerate(fields) if index not in dropped]
 
 
-def _lots(key: np.uint64, count: int) -> list[float]:
-    """A number in [0, 1) for each field."""
-    one = np.array([key], np.uint64)
-    return [float(rng.uniform(one, 16 + place)[0]) for place in range(count)]
+def _draw_fields(key: np.uint64, count: int) -> list[float]:
+    """A draw in [0, 1) for each field."""
+    keys = np.array([key], np.uint64)
+    return [float(rng.uniform(keys, 16 + index)[0]) for index in range(count)]
 
 
 Cutter = Callable[[str], tuple[list[str], list[str]]]
 
 
-def _cutter(catalog: Catalog, protect: Sequence[str]) -> Cutter:
-    held = inside([*protect, *set(catalog.words.get("brand", ()))])
+def _build_splitter(catalog: Catalog, protect: Sequence[str]) -> Cutter:
+    protected = inside([*protect, *set(catalog.words.get("brand", ()))])
 
-    def cut(text: str) -> tuple[list[str], list[str]]:
+    def split(text: str) -> tuple[list[str], list[str]]:
         """Fields and the separators between them."""
-        spans = [match.span() for match in held.finditer(text)] if held else []
+        spans = [match.span() for match in protected.finditer(text)] if protected else []
         fields, gaps, begin = [], [], 0
         for match in SEPARATOR.finditer(text):
-            whole = any(a < match.end() and match.start() < b for a, b in spans)
-            if not whole and text[begin : match.start()].strip() and text[match.end() :].strip():
+            is_protected = any(a < match.end() and match.start() < b for a, b in spans)
+            if not is_protected and text[begin : match.start()].strip() and text[match.end() :].strip():
                 fields.append(text[begin : match.start()])
                 gaps.append(match[0])
                 begin = match.end()
         return [*fields, text[begin:]], gaps
 
-    return cut
+    return split
 
 
 @dataclass(frozen=True, eq=False)
 class FieldEdit:
-    """A fitted operator on fields; a text with fewer than `least` stays as it is."""
+    """A fitted transform of fields; texts with fewer than `min_fields` stay unchanged."""
 
     cut: Cutter
     change: Callable[[list[str], np.uint64, float], list[str]]
     least: int
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
-        """One new text a text, its separators in their order."""
-        return [self._changed(text, keys[row], float(strength[row])) for row, text in enumerate(texts)]
+        """One new text for each text, with the separators in their order."""
+        return [self._edit_text(text, keys[row], float(strength[row])) for row, text in enumerate(texts)]
 
-    def _changed(self, text: str, key: np.uint64, strength: float) -> str:
+    def _edit_text(self, text: str, key: np.uint64, strength: float) -> str:
         fields, gaps = self.cut(text)
-        made = self.change(fields, key, strength) if len(fields) >= self.least and strength > 0 else fields
-        if made == fields:
+        edited = self.change(fields, key, strength) if len(fields) >= self.least and strength > 0 else fields
+        if edited == fields:
             return text
-        return made[0] + "".join(gap + field for gap, field in zip(gaps, made[1:], strict=False))
+        return edited[0] + "".join(gap + field for gap, field in zip(gaps, edited[1:], strict=False))
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
         """Texts with too few fields."""

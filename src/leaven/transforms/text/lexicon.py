@@ -1,9 +1,9 @@
-"""Which words mean the same, and which must never stand for each other?
+"""Provides synonym tables: our own lexicon, user dictionaries and Cilin files.
 
-`lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in the title of an item (with ">": the first
-by the others, not the other way). A kind with "!" holds words that are *not* alike, such as colours: attributes. They
-are guarded: other sources (WordNet, neighbour words, a Cilin file) neither replace them nor put them in. Groups of an
-attribute's own kind, such as "colour: grey, gray", name the same thing twice, and those may be exchanged.
+`lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in an item title (with ">": the first by
+the others only). A kind with "!" lists attribute words, such as colors, that are *not* synonyms. Other sources
+(WordNet, neighbor words, a Cilin file) neither replace nor insert attributes. Groups of an attribute's own kind, such
+as "color: grey, gray", are two spellings of the same value and may replace each other.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from pathlib import Path
 from leaven.errors import DataError
 from leaven.tokenization import cut, has_han
 
-ATTRIBUTES = ("colour", "shade", "material", "size", "product")
+ATTRIBUTES = ("color", "shade", "material", "size", "product")
 Synonyms = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """synonyms: word in small letters -> others. guards: word -> its kind of attribute. blocked: words that never come.
+    """Synonyms and attributes, all keys lower-case.
 
-    whole: Chinese words that a segmenter must leave in one piece.
+    synonyms       word -> its synonyms
+    attributes     word -> kind of attribute
+    blocked_words  words that are never inserted
+    unsplit_words  Chinese words that a segmenter must not split
     """
 
     synonyms: Synonyms
@@ -37,25 +40,25 @@ class Lexicon:
 
     @classmethod
     def ours(cls) -> Lexicon:
-        """The lexicon that comes with leaven; read once.
+        """The lexicon of leaven; read once.
 
         >>> Lexicon.ours().synonyms["trousers"]
         ('pants',)
         """
-        return _ours()
+        return _load_lexicon()
 
     def guarded(self, word: str) -> bool:
-        """Whether a word in small letters names an attribute: a colour, a material, a size, a product."""
+        """Whether a lower-case word is an attribute: a color, a material, a size, a product."""
         return word in self.guards
 
 
 @cache
-def _ours() -> Lexicon:
+def _load_lexicon() -> Lexicon:
     text = files("leaven.transforms.text").joinpath("lexicon.tsv").read_text(encoding="utf-8")
     synonyms: dict[str, list[str]] = {}
     guards: dict[str, str] = {}
     blocked: set[str] = set()
-    for kind, words in _lines(text):
+    for kind, words in _iterate_groups(text):
         name = kind.rstrip("!>")
         if name == "blocked":
             blocked |= set(words)
@@ -65,14 +68,14 @@ def _ours() -> Lexicon:
         if kind.endswith(">"):
             synonyms.setdefault(words[0], []).extend(words[1:])
         elif not kind.endswith("!"):
-            _join(synonyms, words)
+            _add_group(synonyms, words)
     known = {*synonyms, *guards}
     whole = frozenset(word for word in known if has_han(word))
     return Lexicon({word: tuple(others) for word, others in synonyms.items()}, guards, frozenset(blocked), whole)
 
 
-def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
-    """(kind, words) of each line; nouns of a few kinds in English have a line of plurals as well."""
+def _iterate_groups(text: str) -> Iterator[tuple[str, list[str]]]:
+    """(kind, words) of each line; English nouns of some kinds get a second group of plurals."""
     for line in text.splitlines():
         if line and not line.startswith("#"):
             kind, _, cells = line.partition("\t")
@@ -85,7 +88,7 @@ def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def plural(noun: str) -> str:
-    """The regular plural of an English noun; "" where there is none or it is one already.
+    """The regular plural of an English noun; "" for plurals and other words.
 
     >>> plural("brush"), plural("candy"), plural("tray"), plural("jeans"), plural("围巾")
     ('brushes', 'candies', 'trays', '', '')
@@ -101,37 +104,37 @@ def plural(noun: str) -> str:
     return f"{noun}s"
 
 
-def _join(synonyms: dict[str, list[str]], words: Iterable[str]) -> None:
-    """Each word of a group gets the others."""
+def _add_group(synonyms: dict[str, list[str]], words: Iterable[str]) -> None:
+    """Add the other words of a group to each word."""
     group = list(dict.fromkeys(words))
     for word in group:
-        held = synonyms.setdefault(word.lower(), [])
-        held += [other for other in group if other.lower() != word.lower() and other not in held]
+        others = synonyms.setdefault(word.lower(), [])
+        others += [other for other in group if other.lower() != word.lower() and other not in others]
 
 
 def dictionary(path: str) -> Synonyms:
-    """A user's own synonyms: word in small letters -> others, in the file's order.
+    """A user's own synonyms: lower-case word -> its synonyms, in the file's order.
 
-    TOML: `cream = ["lotion", "balm"]` (one direction), or `groups = [["sofa", "couch"], …]` (each for the others).
-    CSV or TSV: a word, then what may take its place. Cycles are harmless, since replacing is one step; a word for
-    itself is left out; "Cream" and "cream" are the same word.
+    TOML: `cream = ["lotion", "balm"]` (one direction), or `groups = [["sofa", "couch"], …]` (all directions).
+    CSV or TSV: a word, then its synonyms. Cycles are allowed, since replacement is one step; a word is never its own
+    synonym; "Cream" and "cream" are the same word.
 
-    Raises DataError for a file that cannot be read, and for a key that is not one word.
+    Raises DataError for a file that cannot be read, and for a key of several words.
     """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(path, "a dictionary in UTF-8", str(error), "name a .toml, .csv or .tsv file") from error
+        raise DataError(path, "a dictionary in UTF-8", str(error), "write a .toml, .csv or .tsv file") from error
     found: dict[str, list[str]] = {}
-    for word, others in _toml(path, text, found) if file.suffix == ".toml" else _table(text):
-        _one_word(path, word)
-        held = found.setdefault(word.lower(), [])
-        held += [other for other in others if other.lower() != word.lower() and other not in held]
+    for word, others in _iterate_toml(path, text, found) if file.suffix == ".toml" else _iterate_table(text):
+        _check_word(path, word)
+        synonyms = found.setdefault(word.lower(), [])
+        synonyms += [other for other in others if other.lower() != word.lower() and other not in synonyms]
     return {word: tuple(others) for word, others in found.items() if others}
 
 
-def _table(text: str) -> Iterator[tuple[str, list[str]]]:
+def _iterate_table(text: str) -> Iterator[tuple[str, list[str]]]:
     delimiter = "\t" if "\t" in text else ","
     for cells in csv.reader(text.splitlines(), delimiter=delimiter):
         words = [cell.strip() for cell in cells if cell.strip()]
@@ -139,7 +142,7 @@ def _table(text: str) -> Iterator[tuple[str, list[str]]]:
             yield words[0], words[1:]
 
 
-def _toml(path: str, text: str, found: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+def _iterate_toml(path: str, text: str, found: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -147,24 +150,24 @@ def _toml(path: str, text: str, found: dict[str, list[str]]) -> Iterator[tuple[s
     for key, value in table.items():
         if key == "groups":
             for group in value:
-                _join(found, map(str, group))
+                _add_group(found, map(str, group))
         else:
-            yield key, [value] if isinstance(value, str) else [str(one) for one in value]
+            yield key, [value] if isinstance(value, str) else [str(other) for other in value]
 
 
-def _one_word(path: str, word: str) -> None:
+def _check_word(path: str, word: str) -> None:
     if len(cut(word)) != 1 and not has_han(word):
-        raise DataError(f"{path}: {word!r}", "one word to replace", "several", "words are looked up one by one")
+        raise DataError(f"{path}: {word!r}", "one word to replace", "several", "write single words")
 
 
 def cilin(path: str) -> Synonyms:
-    """A file in the format of 同义词词林: `Aa01A01= 人 士 人物`; only lines with "=" name the same thing.
+    """A file in the format of 同义词词林: `Aa01A01= 人 士 人物`; only lines with "=" are synonyms.
 
-    ("#" marks words of one class, "@" words without others.) No such file comes with leaven: supply one you may use.
+    ("#" marks words of one class, "@" words without synonyms.) leaven contains no such file: supply one.
 
-    Raises DataError for a file that cannot be read or holds no such line.
+    Raises DataError for a file that cannot be read or has no such line.
     """
-    raw = _bytes(path)
+    raw = _read_bytes(path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -173,13 +176,13 @@ def cilin(path: str) -> Synonyms:
     for line in text.splitlines():
         code, *words = line.split() or [""]
         if code.endswith("=") and len(words) > 1:
-            _join(found, words)
+            _add_group(found, words)
     if not found:
         raise DataError(path, "lines such as 'Aa01A01= 人 士 人物'", "none", "name a file in the Cilin format")
     return {word: tuple(others) for word, others in found.items()}
 
 
-def _bytes(path: str) -> bytes:
+def _read_bytes(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -187,7 +190,7 @@ def _bytes(path: str) -> bytes:
 
 
 def alike(one: str, two: str) -> bool:
-    """Whether two English words come from one stem: forms of a word are no synonyms.
+    """Whether two English words share a stem: forms of a word are no synonyms.
 
     >>> alike("nourish", "nourishing"), alike("gentle", "soft")
     (True, False)

@@ -1,31 +1,31 @@
-"""Which words stand in the same surroundings in the catalogue itself?"""
+"""Replaces words by others that share their contexts in the catalog."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import Pieces
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import Bools, WordEdit, check, put_in_place
+from leaven.transforms.text.token_sampling import WordEdit, check, has_options, put_in_place
 from leaven.transforms.validation import check_count, check_share
 
 
 @dataclass(frozen=True)
 class NeighbourWords:
-    """Replace words by others that share their surroundings in the catalogue: its own near-synonyms, in any language.
+    """Replace words by distributional neighbors in the catalog: near-synonyms in any language.
 
-    share_range      share of the words with neighbours that are replaced, drawn per text (× strength), rounded by lot
-    p                chance that a text is changed
-    least_texts      texts that a word must stand in
-    least_similarity cosine of the surroundings, from 0 to 1
-    protect          words and phrases that stay
+    share_range     share of the words with neighbors that are replaced, drawn per text (× strength), rounded
+                    stochastically
+    p               probability that a text is changed
+    min_texts       texts that a word must occur in
+    min_similarity  cosine of the contexts, from 0 to 1
+    protect         words and phrases that stay
 
-    Shared surroundings alone are a trap: "large" and "small", "shampoo" and "conditioner" are the closest of all. So
-    colours, materials, sizes and product nouns of the lexicon neither go nor come, and two words must name each other.
-    Without a catalogue nothing can be learned, and texts stay as they are (counted).
+    Shared contexts alone are a trap: "large" and "small", "shampoo" and "conditioner" are the closest pairs. So colors,
+    materials, sizes and product nouns of the lexicon are excluded, and neighbors must be mutual. Without a catalog
+    texts stay unchanged (counted).
     """
 
     share_range: tuple[float, float] = (0.2, 0.5)
@@ -35,17 +35,13 @@ class NeighbourWords:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("neighbours", self.share_range, self.p)
-        check_count("neighbours.least_texts", self.least_texts, 2)
-        check_share("neighbours.least_similarity", self.least_similarity)
+        check("neighbors", self.share_range, self.p)
+        check_count("neighbors.min_texts", self.least_texts, 2)
+        check_share("neighbors.min_similarity", self.least_similarity)
 
     def fit(self, catalog: Catalog) -> WordEdit:
-        """Learns the surroundings of the catalogue's words."""
+        """Learns the contexts of the catalog's words."""
         lexicon = Lexicon.ours()
         known = distributional_similarity.neighbours(catalog, lexicon, self.least_texts, self.least_similarity)
         reader = Reader.of(catalog, self.protect, lambda piece: known.get(piece.lower(), ()), lexicon.whole)
-        return WordEdit(reader, self.share_range, self.p, _is_open, put_in_place, "no word has a neighbour")
-
-
-def _is_open(pieces: Pieces, free: Bools) -> Bools:
-    return free & pieces.open
+        return WordEdit(reader, self.share_range, self.p, has_options, put_in_place, "no word has a neighbor")

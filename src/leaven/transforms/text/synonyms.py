@@ -1,4 +1,4 @@
-"""Which words of a text can be said in other words?"""
+"""Replaces words by synonyms from user dictionaries, our lexicon, WordNet or Cilin."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import Pieces
 from leaven.transforms.text import distributional_similarity, wordnet
 from leaven.transforms.text import lexicon as lexicons
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import Bools, WordEdit, check, put_in_place
+from leaven.transforms.text.token_sampling import WordEdit, check, has_options, put_in_place
 from leaven.transforms.validation import check_count, check_share, check_word
 
 SOURCES = ("user", "lexicon", "wordnet", "cilin")
@@ -20,22 +19,24 @@ SOURCES = ("user", "lexicon", "wordnet", "cilin")
 
 @dataclass(frozen=True)
 class Synonyms:
-    """Replace words by synonyms (同义词替换), from the first source that knows the word.
+    """Replace words by synonyms (同义词替换), from the first source that has the word.
 
-    sources      "user": the dictionary; "lexicon": ours, English and Chinese; "wordnet": its files where they lie on
-                 this machine (`wordnet.folder`), left out where they do not; "cilin": a file you supply
-    share_range  share of the words with synonyms that are replaced, drawn per text (× strength), rounded by lot
-    p            chance that a text is changed
-    dictionary   path of your own synonyms, TOML or CSV (`lexicon.dictionary`); its word is final, no filter runs on it
-    cilin        path of a file in the Cilin format (`lexicon.cilin`)
-    max_sense    WordNet: rank of the shared sense for both words
-    least_share  WordNet: share of a word's counted uses that fall on that sense, for both words
-    parts        WordNet: parts of speech
-    in_catalog   sources whose words must stand in the catalogue, `least_texts` times or more
-    names        where no column tells brands, two-word names that begin titles are learned and stay
-    guard        colours, materials, sizes and product nouns are not replaced by WordNet or Cilin
-    blocked      words that never come in, beside the lexicon's own list
-    protect      words and phrases that are never replaced, beside brands and what patterns find
+    sources             "user": the dictionary; "lexicon": ours, English and Chinese; "wordnet": its files if they are
+                        installed (`wordnet.find_wordnet_folder`); "cilin": a file you supply
+    share_range         share of the words with synonyms that are replaced, drawn per text (× strength), rounded
+                        stochastically
+    p                   probability that a text is changed
+    dictionary          path of your own synonyms, TOML or CSV (`lexicon.load_dictionary`); no filter applies to them
+    cilin               path of a file in the Cilin format (`lexicon.load_cilin`)
+    max_sense           WordNet: largest rank of the shared sense, for both words
+    min_share           WordNet: share of a word's counted uses in that sense, for both words
+    parts_of_speech     WordNet: parts of speech
+    require_in_catalog  sources whose words must occur in the catalog, in `min_texts` texts or more
+    min_texts           see `require_in_catalog`
+    protect_names       without a brand column, learn two-word names that begin titles, and protect them
+    guard_attributes    colors, materials, sizes and product nouns are not replaced by WordNet or Cilin
+    blocked_words       words that are never inserted, in addition to the lexicon's own list
+    protect             words and phrases that are never replaced, in addition to brands and patterns
     """
 
     sources: tuple[str, ...] = ("user", "lexicon", "wordnet", "cilin")
@@ -56,70 +57,70 @@ class Synonyms:
     def __post_init__(self) -> None:
         check("synonyms", self.share_range, self.p)
         check_count("synonyms.max_sense", self.max_sense, 1)
-        check_count("synonyms.least_texts", self.least_texts, 1)
-        check_share("synonyms.least_share", self.least_share)
+        check_count("synonyms.min_texts", self.least_texts, 1)
+        check_share("synonyms.min_share", self.least_share)
         for name, words, known in (
             ("sources", self.sources, SOURCES),
-            ("in_catalog", self.in_catalog, SOURCES),
-            ("parts", self.parts, wordnet.PARTS),
+            ("require_in_catalog", self.in_catalog, SOURCES),
+            ("parts_of_speech", self.parts, wordnet.PARTS),
         ):
             for word in words:
                 check_word(f"synonyms.{name}", word, known)
 
     def fit(self, catalog: Catalog) -> WordEdit:
-        """Reads the sources, and counts the catalogue's words where a filter asks for them.
+        """Reads the sources, and counts the catalog's words where a filter needs them.
 
         Raises DataError for a dictionary or a Cilin file that cannot be read.
         """
         known = self.thesaurus(catalog)
-        whole = Lexicon.ours().whole | frozenset(word for word in known if len(word) <= _LONGEST_WHOLE)
-        learn = self.names and not any(catalog.words.get("brand", ()))
-        kept = [*self.protect, *(distributional_similarity.names(catalog, Lexicon.ours()) if learn else ())]
-        reader = Reader.of(catalog, kept, lambda piece: known.get(piece.lower(), ()), whole)
-        return WordEdit(reader, self.share_range, self.p, _is_open, put_in_place, "no word has a synonym")
+        whole = Lexicon.ours().whole | frozenset(word for word in known if len(word) <= _MAX_UNSPLIT)
+        needs_names = self.names and not any(catalog.words.get("brand", ()))
+        names = distributional_similarity.names(catalog, Lexicon.ours()) if needs_names else ()
+        reader = Reader.of(catalog, [*self.protect, *names], lambda word: known.get(word.lower(), ()), whole)
+        return WordEdit(reader, self.share_range, self.p, has_options, put_in_place, "no word has a synonym")
 
     def thesaurus(self, catalog: Catalog) -> dict[str, tuple[str, ...]]:
-        """word in small letters -> what may take its place, all filters passed."""
+        """Lower-case word -> its synonyms, after all filters."""
         found: dict[str, tuple[str, ...]] = {}
         counts: Counter[str] | None = None
         for source in self.sources:
-            table = self._table(source)
-            if table and source in self.in_catalog:
-                counts = (
-                    counts if counts is not None else distributional_similarity.frequencies(catalog, Lexicon.ours())
-                )
+            table = self._load_source(source)
+            if table and source in self.in_catalog and counts is None:
+                counts = distributional_similarity.frequencies(catalog, Lexicon.ours())
             for word, others in table.items():
-                if word not in found and (kept := self._kept(source, word, others, counts)):
-                    found[word] = kept
+                if word not in found and (filtered := self._filter_synonyms(source, word, others, counts)):
+                    found[word] = filtered
         return found
 
-    def _table(self, source: str) -> Mapping[str, tuple[str, ...]]:
+    def _load_source(self, source: str) -> Mapping[str, tuple[str, ...]]:
         if source == "user":
             return lexicons.dictionary(self.dictionary) if self.dictionary else {}
         if source == "cilin":
             return lexicons.cilin(self.cilin) if self.cilin else {}
         if source == "lexicon":
             return Lexicon.ours().synonyms
-        place = wordnet.folder()
-        return wordnet.load(place).synonyms(self.max_sense, self.least_share, self.parts) if place else {}
+        folder = wordnet.folder()
+        return wordnet.load(folder).synonyms(self.max_sense, self.least_share, self.parts) if folder else {}
 
-    def _kept(self, source: str, word: str, others: tuple[str, ...], counts: Counter[str] | None) -> tuple[str, ...]:
+    def _filter_synonyms(
+        self, source: str, word: str, others: tuple[str, ...], counts: Counter[str] | None
+    ) -> tuple[str, ...]:
         if source == "user":
             return others
-        ours = Lexicon.ours()
-        blocked = ours.blocked | {word.lower() for word in self.blocked}
-        kept = [other for other in others if other.lower() not in blocked]
-        if source in self.in_catalog and counts is not None:
-            kept = [other for other in kept if counts[other.lower()] >= self.least_texts]
-        if source != "lexicon":
-            kept = [other for other in kept if not lexicons.alike(word, other)]
-            if self.guard:
-                kept = [other for other in kept if not ours.guarded(word) and not ours.guarded(other.lower())]
-        return tuple(kept)
+        lexicon = Lexicon.ours()
+        blocked = lexicon.blocked | {blocked.lower() for blocked in self.blocked}
+        is_guarded = self.guard and source != "lexicon"
+        if is_guarded and lexicon.guarded(word):
+            return ()
+        n_texts = counts if source in self.in_catalog else None
+
+        def is_kept(other: str) -> bool:
+            small = other.lower()
+            if small in blocked or (n_texts is not None and n_texts[small] < self.least_texts):
+                return False
+            return source == "lexicon" or not (lexicons.alike(word, other) or (is_guarded and lexicon.guarded(small)))
+
+        return tuple(other for other in others if is_kept(other))
 
 
-_LONGEST_WHOLE = 4  # characters: a longer Chinese entry of a big file would glue phrases together
-
-
-def _is_open(pieces: Pieces, free: Bools) -> Bools:
-    return free & pieces.open
+_MAX_UNSPLIT = 4  # characters: longer Chinese entries of a large file would merge phrases

@@ -1,9 +1,9 @@
-"""What would a sentence say that is made of an item's attributes?"""
+"""Builds sentences from item text and attributes with templates."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -15,21 +15,20 @@ from leaven.errors import SpecError, nearest
 from leaven.protocols import Keys, Strength
 from leaven.tokenization import cut, has_han
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.span_rewriting import inside
-from leaven.transforms.text.token_sampling import Reasons, check
+from leaven.transforms.text.token_sampling import Reasons, check, inside
 from leaven.transforms.text.units import sizes
 
-SLOTS = ("text", "brand", "category", "colour", "material", "size")
+SLOTS = ("text", "brand", "category", "color", "material", "size")
 _ENGLISH = (
     "{text}. By {brand}.",
     "{brand}: {text}.",
     "{text}, from {category}.",
     "In {category}: {text}.",
-    "{text}. Colour: {colour}.",
+    "{text}. Colour: {color}.",
     "{text}. Material: {material}.",
     "{text}. Size: {size}.",
     "{text}. Brand {brand}, category {category}.",
-    "{text}. {colour}, {material}.",
+    "{text}. {color}, {material}.",
     "{category} by {brand}: {text}.",
 )
 _CHINESE = (
@@ -37,26 +36,26 @@ _CHINESE = (
     "{brand}的{text}。",
     "{text}，属于{category}。",
     "{category}：{text}。",
-    "{text}，颜色：{colour}。",
+    "{text}，颜色：{color}。",
     "{text}，材质：{material}。",
     "{text}，规格：{size}。",
     "{text}，品牌{brand}，类别{category}。",
-    "{text}，{colour}，{material}。",
+    "{text}，{color}，{material}。",
 )
 Attributes = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Template:
-    """Make a sentence of a text and the item's attributes: "Soft cream 250ml. Brand Nivea, category skin care."
+    """Build a sentence from a text and the item's attributes: "Soft cream 250ml. Brand Nivea, category skin care."
 
-    english, chinese  patterns with {text} and any of {brand}, {category}, {colour}, {material}, {size}; one is drawn
+    english, chinese  patterns with {text} and any of {brand}, {category}, {color}, {material}, {size}; one is drawn
                       among those whose slots the item can fill
-    p                 chance that a text is changed (× strength)
-    protect           brands, beside those of the catalogue, that are found in a text
+    p                 probability that a text is changed (× strength)
+    protect           brands to find in texts, in addition to those of the catalog
 
-    Brand and category come from the catalogue's row of this text; colour, material and size, and a brand that the row
-    does not name, from the text itself. Nothing is said that is in neither.
+    Brand and category come from the catalog row of this text; color, material and size, and a brand that the row lacks,
+    from the text itself. No other facts are added.
     """
 
     english: tuple[str, ...] = _ENGLISH
@@ -67,32 +66,33 @@ class Template:
     def __post_init__(self) -> None:
         check("template", (0, 1), self.p)
         for pattern in (*self.english, *self.chinese):
-            for slot in _slots(pattern):
+            for slot in _find_slots(pattern):
                 if slot not in SLOTS:
                     raise SpecError("template", "slots that an item can fill", repr(slot), nearest(slot, SLOTS))
-            if "text" not in _slots(pattern):
+            if "text" not in _find_slots(pattern):
                 raise SpecError("template", "patterns that hold {text}", repr(pattern), "the text itself must stay")
 
     def fit(self, catalog: Catalog) -> Sentences:
-        """Remembers what the catalogue says of each of its texts."""
-        held = inside([*self.protect, *set(catalog.words.get("brand", ()))])
-        patterns = {han: [(one, _slots(one)) for one in (self.english, self.chinese)[han]] for han in (False, True)}
-        return Sentences(_rows(catalog), held, patterns, self.p)
+        """Collects the attributes of the catalog's texts."""
+        brands = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        patterns = {False: self.english, True: self.chinese}
+        slotted = {han: [(pattern, _find_slots(pattern)) for pattern in group] for han, group in patterns.items()}
+        return Sentences(_collect_attributes(catalog), brands, slotted, self.p)
 
 
-def _slots(pattern: str) -> frozenset[str]:
+def _find_slots(pattern: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in Formatter().parse(pattern) if name is not None)
 
 
-def _rows(catalog: Catalog) -> dict[str, Attributes]:
-    """text -> brand and category of its item; a text of several items that differ has neither."""
+def _collect_attributes(catalog: Catalog) -> dict[str, Attributes]:
+    """text -> brand and category of its item, where all items with this text agree."""
     brands = catalog.words.get("brand", [""] * len(catalog))
     codes = catalog.category
     found: dict[str, Attributes] = {}
     for name, column in catalog.words.items():
-        for place, text in enumerate(column if name != "brand" else ()):
-            code = int(codes[place + 1]) if codes is not None else 0
-            row = {"brand": brands[place], "category": catalog.categories[code - 1] if code else ""}
+        for index, text in enumerate(column if name != "brand" else ()):
+            code = int(codes[index + 1]) if codes is not None else 0
+            row = {"brand": brands[index], "category": catalog.categories[code - 1] if code else ""}
             known = found.setdefault(text, row)
             if known != row:
                 found[text] = {slot: value for slot, value in row.items() if known.get(slot) == value}
@@ -101,7 +101,12 @@ def _rows(catalog: Catalog) -> dict[str, Attributes]:
 
 @dataclass(frozen=True, eq=False)
 class Sentences:
-    """The fitted template: rows of the catalogue by their texts, a pattern of brands, patterns of sentences."""
+    """The fitted template.
+
+    attributes_of_text  text -> attributes of its item
+    brands              pattern of all brands
+    patterns            whether Chinese -> (sentence pattern, its slots)
+    """
 
     rows: Mapping[str, Attributes]
     brands: re.Pattern[str] | None
@@ -109,41 +114,47 @@ class Sentences:
     p: float
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
-        """One sentence a text, or the text where nothing is known of it."""
-        made = list(texts)
-        lots = rng.uniform(keys, 1)
+        """One sentence for each text, or the text itself where its attributes fill no pattern."""
+        new_texts = list(texts)
+        draws = rng.uniform(keys, 1)
         for row in np.flatnonzero(rng.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)).tolist():
-            if fits := self._fitting(texts[row]):
-                made[row] = fits[int(lots[row] * len(fits))]()
-        return made
+            known = self._fill_slots(texts[row])
+            if patterns := self._find_patterns(texts[row], known):
+                new_texts[row] = patterns[int(draws[row] * len(patterns))].format_map(known)
+        return new_texts
 
-    def _fitting(self, text: str) -> list[Callable[[], str]]:
-        """Every sentence that can be said of a text."""
-        if not text.strip():
-            return []
-        known = self.attributes(text) | {"text": text.rstrip(" .。")}
-        fitting = [pattern for pattern, slots in self.patterns[has_han(text)] if slots <= known.keys()]
-        return [lambda pattern=pattern: pattern.format_map(known) for pattern in fitting]  # type: ignore[misc]
+    def _fill_slots(self, text: str) -> dict[str, str]:
+        return self.attributes(text) | {"text": text.rstrip(" .。")} if text.strip() else {}
+
+    def _find_patterns(self, text: str, known: Attributes) -> list[str]:
+        """The patterns whose slots are all known."""
+        return [pattern for pattern, slots in self.patterns[has_han(text)] if slots <= known.keys()]
 
     def attributes(self, text: str) -> dict[str, str]:
-        """What is known of a text: slot -> value."""
+        """slot -> value, from the catalog and from the text itself."""
         known = {slot: value for slot, value in self.rows.get(text, {}).items() if value}
         if "brand" not in known and self.brands and (match := self.brands.search(text)):
             known["brand"] = match[0]
         if "brand" in known and text.lower().startswith(known["brand"].lower()) and has_han(text):
-            known.pop("brand")  # "Nivea的Nivea护手霜" says it twice
-        guards = Lexicon.ours().guards
-        for piece in cut(text) if len(text) < _LONG else ():
-            slot = guards.get(piece.lower())
-            if slot in ("colour", "material"):
-                known.setdefault(slot, piece.lower())
+            known.pop("brand")  # "Nivea的Nivea护手霜" would repeat the brand
         if found := sizes(text):
             known["size"] = text[found[0][0] : found[0][1]]
-        return known
+        return _find_attribute_words(text) | known
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
-        """Texts of which no attribute is known, or that say nothing."""
-        return {"no attribute is known": np.array([not self._fitting(text) for text in texts], bool)}
+        """Texts without a known attribute, and blank texts."""
+        unknown = [not self._find_patterns(text, self._fill_slots(text)) for text in texts]
+        return {"no attribute is known": np.array(unknown, bool)}
 
 
-_LONG = 2_000  # characters: a long description is searched for sizes and brands alone
+def _find_attribute_words(text: str) -> dict[str, str]:
+    """The first color and the first material that a text names."""
+    found: dict[str, str] = {}
+    kinds = Lexicon.ours().guards
+    for word in map(str.lower, cut(text) if len(text) < _MAX_CHARACTERS else ()):
+        if (kind := kinds.get(word)) in ("color", "material"):
+            found.setdefault(kind, word)
+    return found
+
+
+_MAX_CHARACTERS = 2_000  # longer texts are searched for sizes and brands only

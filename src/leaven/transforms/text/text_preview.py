@@ -1,4 +1,4 @@
-"""How does a text look before and after, and which of its words are new?"""
+"""Shows texts before and after a transform, with the changed words marked."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from leaven.tokenization import cut
 from leaven.transforms.text.text_views import changed, unchanged
 
 Parts = tuple[tuple[str, bool], ...]
-"""Parts of a text in their order, and whether each is new (or, before, gone)."""
+"""Parts of a text in order, and whether each is inserted (or, in the text before, removed)."""
 
 
 @dataclass(frozen=True)
 class TextPreview:
-    """One text before and after; `why` says why nothing changed, "" where something did."""
+    """One text before and after; `reason` is why the text is unchanged, "" where it changed."""
 
     before: str
     after: str
     why: str = ""
 
     def parts(self) -> tuple[Parts, Parts]:
-        """Both texts in parts: before with what goes marked, after with what comes marked."""
+        """Both texts in parts, with removed parts marked in the first and inserted parts in the second."""
         return marked(self.before, self.after)
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class TextPreview:
 
 
 def marked(before: str, after: str) -> tuple[Parts, Parts]:
-    """What is gone from one text and new in the other, word by word.
+    """The removed parts of one text and the inserted parts of the other, word by word.
 
     >>> marked("soft cream", "gentle cream")[1]
     (('gentle', True), (' cream', False))
@@ -45,12 +45,12 @@ def marked(before: str, after: str) -> tuple[Parts, Parts]:
     right: list[tuple[str, bool]] = []
     for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         for parts, piece in ((left, "".join(old[a:b])), (right, "".join(new[c:d]))):
-            parts += [(piece, False)] if tag == "equal" else _without_blanks(piece)
+            parts += [(piece, False)] if tag == "equal" else _mark_without_blanks(piece)
     return tuple(left), tuple(right)
 
 
-def _without_blanks(piece: str) -> list[tuple[str, bool]]:
-    """A changed part, its blanks at both ends apart: a mark around blanks is hard to read."""
+def _mark_without_blanks(piece: str) -> list[tuple[str, bool]]:
+    """A changed part, with the blanks at both ends unmarked: marked blanks are hard to read."""
     inner = piece.strip()
     if not inner:
         return [(piece, False)] if piece else []
@@ -67,10 +67,10 @@ def previewed(
     strength: float = 1.0,
     names: Sequence[str] | None = None,
 ) -> list[TextPreview]:
-    """Previews of some texts. names: the identities that chance follows from; by default the texts themselves."""
+    """Previews of some texts. names: identities that seed the draws; by default the texts themselves."""
     fitted = wish.fit(catalog)
-    place = rng.key(seed, "text", registry.kind_of("text_transforms", wish))
-    keys = rng.row_keys(place, rng.user_keys(list(names if names is not None else texts)))
-    made = changed(fitted, texts, keys, strength)
-    whys = [next(iter(unchanged(fitted, [a], [b])), "") for a, b in zip(texts, made, strict=True)]
-    return [TextPreview(a, b, why) for a, b, why in zip(texts, made, whys, strict=True)]
+    key = rng.key(seed, "text", registry.kind_of("text_transforms", wish))
+    keys = rng.row_keys(key, rng.user_keys(list(names if names is not None else texts)))
+    new_texts = changed(fitted, texts, keys, strength)
+    reasons = [next(iter(unchanged(fitted, [a], [b])), "") for a, b in zip(texts, new_texts, strict=True)]
+    return [TextPreview(a, b, reason) for a, b, reason in zip(texts, new_texts, reasons, strict=True)]

@@ -1,4 +1,4 @@
-"""Which views do the items get, and which of their texts stayed as they were, and why?"""
+"""Builds text views of items, and counts unchanged views by reason."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from leaven.datasets.catalog import Catalog
 from leaven.encoders.item_text import joined
 from leaven.protocols import FittedTextTransform, Keys, TextTransform
 
-BY_CHANCE = "left as it was by chance"
-_BLOCK = 20_000  # texts at once: a batch's pieces stay small, and its bytes do not depend on it
+BY_CHANCE = "unchanged by chance"
+_BLOCK_SIZE = 20_000  # texts in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Changed copies of items' texts, copy by copy.
+    """Text views of items, copy by copy.
 
-    items      int32 (views,): dense id of each one's item
-    copies     int32 (views,): which copy, from 0
-    before     list[str]: the text it was made from
-    after      list[str]: the view
-    operator   the kind that made them
-    strength   at what strength, 0..1
-    unchanged  why -> how many views are the text they were made from
+    items      int32 (views,): dense item ids
+    copies     int32 (views,): copy index, from 0
+    before     list[str]: source text of each view
+    after      list[str]: the views
+    operator   kind of the transform
+    strength   0..1
+    unchanged  reason -> number of views that equal their source text
     """
 
     items: npt.NDArray[np.int32]
@@ -40,7 +40,7 @@ class Views:
 
 
 def item_keys(catalog: Catalog) -> Keys:
-    """uint64 (items,): the identity of each item, from its original id as text alone."""
+    """uint64 (items,): identities of the items, derived from their original ids as text."""
     return rng.user_keys(list(catalog.ids))
 
 
@@ -52,21 +52,21 @@ def views(
     copies: int = 1,
     strength: float = 1.0,
 ) -> Views:
-    """Changed copies of the items' texts; copy *c* of an item is the same whatever else is made.
+    """Text views of the items; copy *c* of an item does not depend on other items or copies.
 
     >>> from leaven.transforms.text import Units
     >>> views(Catalog(["a"], {"title": ["soap 250ml"]}), Units(names=False), seed=1).after
     ['soap 250 ml']
 
-    Raises DataError for a column that the catalogue does not have.
+    Raises DataError for a column that the catalog lacks.
     """
     texts, keys = joined(catalog, columns), item_keys(catalog)
     fitted = wish.fit(catalog)
     kind = registry.kind_of("text_transforms", wish)
-    place = rng.key(seed, "text", kind, *columns)
+    key = rng.key(seed, "text", kind, *columns)
     after: list[str] = []
     for copy in range(copies):
-        after += changed(fitted, texts, rng.row_keys(place, keys, copy), strength)
+        after += changed(fitted, texts, rng.row_keys(key, keys, copy), strength)
     before = texts * copies
     return Views(
         items=np.tile(np.arange(1, len(texts) + 1, dtype=np.int32), copies),
@@ -80,17 +80,17 @@ def views(
 
 
 def changed(fitted: FittedTextTransform, texts: Sequence[str], keys: Keys, strength: float = 1.0) -> list[str]:
-    """Texts changed block by block; keys uint64 (texts,)."""
+    """Texts transformed block by block; keys uint64 (texts,)."""
     after: list[str] = []
-    for begin in range(0, len(texts), _BLOCK):
-        part = texts[begin : begin + _BLOCK]
-        after += fitted(part, keys[begin : begin + _BLOCK], np.full(len(part), strength, np.float32))
+    for begin in range(0, len(texts), _BLOCK_SIZE):
+        part = texts[begin : begin + _BLOCK_SIZE]
+        after += fitted(part, keys[begin : begin + _BLOCK_SIZE], np.full(len(part), strength, np.float32))
     return after
 
 
 def unchanged(fitted: FittedTextTransform, before: Sequence[str], after: Sequence[str]) -> dict[str, int]:
-    """Why -> how many texts stayed as they were: the first reason that holds, else chance."""
-    same = [text for text, made in zip(before, after, strict=True) if text == made]
+    """Reason -> number of unchanged texts: the first reason that holds, else chance."""
+    same = [text for text, new in zip(before, after, strict=True) if text == new]
     counts: dict[str, int] = {}
     left = np.ones(len(same), bool)
     for reason, holds in fitted.reasons(same).items() if same else ():

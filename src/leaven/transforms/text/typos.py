@@ -1,4 +1,4 @@
-"""How do people misspell the words of a title?"""
+"""Adds realistic typos to words."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from importlib.resources import files
 from leaven.datasets.catalog import Catalog
 from leaven.tokenization import Pieces, has_han
 from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import Bools, Choice, WordEdit, check
+from leaven.transforms.text.token_sampling import Choice, WordEdit, check, has_options
 from leaven.transforms.validation import check_count, check_word
 
-SLIPS = ("neighbour", "order", "left_out", "doubled", "accent", "sound", "shape")
-_WORDS = 1 << 16  # whose letters are remembered: titles share their words
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+SLIPS = ("adjacent_key", "transposed", "omitted", "doubled", "accent", "sound", "shape")
+_CACHE_SIZE = 1 << 16  # words: titles share their words
+_KEY_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
 @dataclass(frozen=True)
 class Misspell:
-    """Misspell some words as people do, one slip a word.
+    """Misspell some words, one realistic typo for each.
 
-    slips        which: "neighbour" (a key beside the right one), "order" (two letters exchanged), "left_out",
-                 "doubled", "accent" (é typed as e); Chinese: "sound" (same or similar pinyin), "shape" (looks alike),
-                 "order" where our table knows neither
-    share_range  share of the words long enough that are misspelt, drawn per text (× strength), rounded by lot
-    least        letters that a word must have; the first letter stays right
-    p            chance that a text is changed
-    protect      words and phrases that stay, beside brands and what patterns find
+    typo_kinds   "adjacent_key", "transposed" (two letters exchanged), "omitted", "doubled", "accent" (é typed as e);
+                 Chinese: "sound" (same or similar pinyin), "shape" (similar glyph), "transposed" for characters that
+                 are not in our table
+    share_range  share of the words of sufficient length that are misspelled, drawn per text (× strength), rounded
+                 stochastically
+    min_letters  letters that a word must have; the first letter stays
+    p            probability that a text is changed
+    protect      words and phrases that stay, in addition to brands and patterns
 
     The keys are those of a QWERTY keyboard; the Chinese table is a small one of our own (`characters.tsv`).
     """
@@ -42,141 +43,139 @@ class Misspell:
 
     def __post_init__(self) -> None:
         check("misspell", self.share_range, self.p)
-        check_count("misspell.least", self.least, 2)
-        for slip in self.slips:
-            check_word("misspell.slips", slip, SLIPS)
+        check_count("misspell.min_letters", self.least, 2)
+        for kind in self.slips:
+            check_word("misspell.typo_kinds", kind, SLIPS)
 
     def fit(self, catalog: Catalog) -> WordEdit:
-        """The catalogue's brands are protected."""
-        reader = Reader.of(catalog, self.protect, self._possible)
-        return WordEdit(reader, self.share_range, self.p, _is_open, _misspell, "every word is too short")
+        """Protects the catalog's brands."""
+        reader = Reader.of(catalog, self.protect, self._list_typo_kinds)
+        return WordEdit(reader, self.share_range, self.p, has_options, _misspell, "every word is too short")
 
-    def _possible(self, word: str) -> tuple[str, ...]:
-        """The slips that this word allows."""
+    def _list_typo_kinds(self, word: str) -> tuple[str, ...]:
+        """The kinds of typos that are possible in a word."""
         if has_han(word):
             table = characters()
-            kinds = {kind for letter in word for kind, others in table.get(letter, {}).items() if others}
-            sure = tuple(slip for slip in self.slips if slip in kinds)
-            turned = "order" in self.slips and len(word) > 1 and word[0] != word[1]
-            return sure or (("order",) if turned else ())
+            possible = {kind for letter in word for kind, others in table.get(letter, {}).items() if others}
+            kinds = tuple(kind for kind in self.slips if kind in possible)
+            can_transpose = "transposed" in self.slips and word[0] != word[1:2] != ""
+            return kinds or (("transposed",) if can_transpose else ())
         if len(word) < self.least:
             return ()
-        return tuple(slip for slip in self.slips if slip in _LATIN and _LATIN[slip](word, 0.0) != word)
-
-
-def _is_open(pieces: Pieces, free: Bools) -> Bools:
-    return free & pieces.open
+        return tuple(kind for kind in self.slips if kind in _LATIN_TYPOS and _LATIN_TYPOS[kind](word, 0.0) != word)
 
 
 def _misspell(words: list[str], pieces: Pieces, choice: Choice) -> None:
     chosen, options = choice.places, pieces.options
-    for place, piece, (which, where, what) in zip(
+    for position, piece, (which, where, what) in zip(
         chosen.tolist(), pieces.ids[chosen].tolist(), choice.lots.tolist(), strict=True
     ):
-        slips, word = options[piece], words[place]
-        slip = slips[int(which * len(slips))]
+        kinds, word = options[piece], words[position]
+        kind = kinds[int(which * len(kinds))]
         if word.isascii() or not has_han(word):
-            words[place] = _LATIN[slip](word, where)
+            words[position] = _LATIN_TYPOS[kind](word, where)
         else:
-            words[place] = _han(slip, word, where, what)
+            words[position] = _misspell_han(kind, word, where, what)
 
 
-def _neighbour(word: str, lot: float) -> str:
-    """A letter that has keys beside it, one of them instead; the draw's later digits choose among them."""
-    places = _on_keys(word)
-    if not places:
+def _press_adjacent_key(word: str, draw: float) -> str:
+    """Replace a letter by one on an adjacent key; the draw's integer part selects the letter, its fraction the key."""
+    positions = _find_typed_letters(word)
+    if not positions:
         return word
-    place, rest = divmod(lot * len(places), 1.0)
-    here = places[int(place)]
-    beside = _keys()[word[here].lower()]
-    letter = beside[int(rest * len(beside))]
+    index, fraction = divmod(draw * len(positions), 1.0)
+    here = positions[int(index)]
+    adjacent = _adjacent_keys()[word[here].lower()]
+    letter = adjacent[int(fraction * len(adjacent))]
     return word[:here] + (letter.upper() if word[here].isupper() else letter) + word[here + 1 :]
 
 
-@lru_cache(_WORDS)
-def _on_keys(word: str) -> list[int]:
-    return [place for place in range(1, len(word)) if word[place].lower() in _keys()]
+@lru_cache(_CACHE_SIZE)
+def _find_typed_letters(word: str) -> list[int]:
+    return [i for i in range(1, len(word)) if word[i].lower() in _adjacent_keys()]
 
 
 @cache
-def _keys() -> dict[str, str]:
-    """letter -> the letters on keys that touch its own, in its row and in the rows above and below."""
-    place = {letter: (row, column + row * 0.5) for row, keys in enumerate(_ROWS) for column, letter in enumerate(keys)}
+def _adjacent_keys() -> dict[str, str]:
+    """letter -> the letters on adjacent keys, in its row and in the rows above and below."""
+    keys = [
+        (letter, row, column + row * 0.5) for row, keys in enumerate(_KEY_ROWS) for column, letter in enumerate(keys)
+    ]
     return {
-        letter: "".join(o for o, (r, c) in place.items() if o != letter and abs(r - row) <= 1 and abs(c - column) <= 1)
-        for letter, (row, column) in place.items()
+        letter: "".join(o for o, r, c in keys if o != letter and abs(r - row) <= 1 and abs(c - column) <= 1)
+        for letter, row, column in keys
     }
 
 
-def _order(word: str, lot: float) -> str:
-    places = _unlike_the_next(word)
-    if not places:
+def _transpose(word: str, draw: float) -> str:
+    positions = _find_transposable(word)
+    if not positions:
         return word
-    here = places[int(lot * len(places))]
+    here = positions[int(draw * len(positions))]
     return word[:here] + word[here + 1] + word[here] + word[here + 2 :]
 
 
-@lru_cache(_WORDS)
-def _unlike_the_next(word: str) -> list[int]:
-    places = [place for place in range(1, len(word) - 1) if word[place : place + 2].isalpha()]
-    return [place for place in places if word[place].lower() != word[place + 1].lower()]
+@lru_cache(_CACHE_SIZE)
+def _find_transposable(word: str) -> list[int]:
+    positions = [i for i in range(1, len(word) - 1) if word[i : i + 2].isalpha()]
+    return [i for i in positions if word[i].lower() != word[i + 1].lower()]
 
 
-def _left_out(word: str, lot: float) -> str:
-    places = _letters(word)
-    if not places:
+def _omit(word: str, draw: float) -> str:
+    positions = _find_letters(word)
+    if not positions:
         return word
-    here = places[int(lot * len(places))]
+    here = positions[int(draw * len(positions))]
     return word[:here] + word[here + 1 :]
 
 
-def _doubled(word: str, lot: float) -> str:
-    places = _unlike_the_last(word)
-    if not places:
+def _double(word: str, draw: float) -> str:
+    positions = _find_single_letters(word)
+    if not positions:
         return word
-    here = places[int(lot * len(places))]
+    here = positions[int(draw * len(positions))]
     return word[: here + 1] + word[here] + word[here + 1 :]
 
 
-@lru_cache(_WORDS)
-def _letters(word: str) -> list[int]:
-    return [place for place in range(1, len(word)) if word[place].isalpha()]
+@lru_cache(_CACHE_SIZE)
+def _find_letters(word: str) -> list[int]:
+    return [i for i in range(1, len(word)) if word[i].isalpha()]
 
 
-@lru_cache(_WORDS)
-def _unlike_the_last(word: str) -> list[int]:
-    return [place for place in _letters(word) if word[place] != word[place - 1]]
+@lru_cache(_CACHE_SIZE)
+def _find_single_letters(word: str) -> list[int]:
+    return [i for i in _find_letters(word) if word[i] != word[i - 1]]
 
 
-def _accent(word: str, lot: float) -> str:
-    """All marks left out: é as e. The draw is not needed."""
-    del lot
+def _strip_accents(word: str, draw: float) -> str:
+    """Remove all accents: é as e. The draw is unused."""
+    del draw
     bare = "".join(sign for sign in unicodedata.normalize("NFD", word) if not unicodedata.combining(sign))
     return bare if bare.isascii() else word  # marks of other scripts are letters
 
 
-_LATIN: dict[str, Callable[[str, float], str]] = {
-    "neighbour": _neighbour,
-    "order": _order,
-    "left_out": _left_out,
-    "doubled": _doubled,
-    "accent": _accent,
+_LATIN_TYPOS: dict[str, Callable[[str, float], str]] = {
+    "adjacent_key": _press_adjacent_key,
+    "transposed": _transpose,
+    "omitted": _omit,
+    "doubled": _double,
+    "accent": _strip_accents,
 }
 
 
-def _han(slip: str, word: str, where: float, what: float) -> str:
-    if slip == "order":
+def _misspell_han(kind: str, word: str, where: float, what: float) -> str:
+    if kind == "transposed":
         return word[1] + word[0] + word[2:]
     table = characters()
-    places = [place for place, letter in enumerate(word) if table.get(letter, {}).get(slip)]
-    here = places[int(where * len(places))]
-    others = table[word[here]][slip]
+    positions = [i for i, letter in enumerate(word) if table.get(letter, {}).get(kind)]
+    here = positions[int(where * len(positions))]
+    others = table[word[here]][kind]
     return word[:here] + others[int(what * len(others))] + word[here + 1 :]
 
 
 @cache
 def characters() -> dict[str, dict[str, str]]:
-    """character -> "sound" and "shape" -> characters it is mistaken for; our own small table.
+    """character -> "sound" and "shape" -> characters that are confused with it; our own small table.
 
     >>> "霸" in characters()["爸"]["sound"]
     True
@@ -187,7 +186,7 @@ def characters() -> dict[str, dict[str, str]]:
         if line and not line.startswith("#"):
             kind, _, group = line.partition("\t")
             for letter in group:
-                held = found.setdefault(letter, {})
-                new = "".join(o for o in group if o != letter and o not in held.get(kind, ""))
-                held[kind] = held.get(kind, "") + new
+                table = found.setdefault(letter, {})
+                new = "".join(o for o in group if o != letter and o not in table.get(kind, ""))
+                table[kind] = table.get(kind, "") + new
     return found

@@ -1,17 +1,15 @@
-"""How else is a size written?"""
+"""Rewrites sizes in texts: "250ml" as "250 ml", "8 oz" as "8 ounces"."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from leaven.datasets.catalog import Catalog
-from leaven.transforms.text.span_rewriting import Found, SpanEdit, inside, outside
-from leaven.transforms.text.token_sampling import check
+from leaven.transforms.text.token_sampling import Found, SpanEdit, check, inside, outside
 
-# Names of one unit. No GB or TB: "128GB" is part of a model's name.
+# Each group names one unit. No GB or TB: "128GB" is part of a model's name.
 _GROUPS: tuple[tuple[str, ...], ...] = (
     ("ml", "millilitres", "毫升"),
     ("l", "litres", "升"),
@@ -50,25 +48,35 @@ _OTHER_SPELLINGS = {
     "watt": "watts",
     "volt": "volts",
     "foot": "feet",
+    "瓦特": "瓦",
+    "伏特": "伏",
+    "毫安时": "毫安",
 }
-_HAN_NAME = re.compile(r"[一-鿿]")
+_HAN = "一-鿿"
+_HAS_HAN = re.compile(f"[{_HAN}]")
+_GROUP_OF_NAME = {name.lower(): group for group in _GROUPS for name in group}
+_GROUP_OF_NAME |= {spelling: _GROUP_OF_NAME[name] for spelling, name in _OTHER_SPELLINGS.items()}
 _NAMES = sorted({name for group in _GROUPS for name in group} | set(_OTHER_SPELLINGS), key=lambda n: (-len(n), n))
 _SIZE = re.compile(
-    r"(?<![\w./])(\d+(?:[.,]\d+)?)[ \-]?(" + "|".join(map(re.escape, _NAMES)) + r")(?![A-Za-z0-9/&])", re.IGNORECASE
+    rf"(?<![^\W{_HAN}])(?<![./])"  # Chinese sets no blank before a number; a Latin letter there makes a model name
+    r"(\d+(?:[.,]\d+)?)[ \-]?"
+    r"(?!克拉|升[级降温压])"  # carat; upgrade, lift, warm up, boost: the first character alone reads as a unit
+    rf"({'|'.join(map(re.escape, _NAMES))})(?![A-Za-z0-9/&])",
+    re.IGNORECASE,
 )
 _PACK = re.compile(r"\bpacks? of (\d+)\b|\b(\d+)[ -]?packs?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Units:
-    """Write sizes in another way: "250ml" as "250 ml", "8 oz" as "8 ounces", "500g" beside Chinese as "500克".
+    """Rewrite sizes: "250ml" as "250 ml", "8 oz" as "8 ounces", "500g" in a Chinese text as "500克".
 
-    names        also other names of the same unit, not the blank alone
+    names        also use other names of the same unit; False: only set or remove the blank
     share_range  share of the sizes that are rewritten, drawn per text (× strength)
-    p            chance that a text is changed
-    protect      phrases that stay as they are
+    p            probability that a text is changed
+    protect      phrases that stay unchanged
 
-    The number stays: nothing is converted, so nothing can be wrong. Chinese names are used where the text is Chinese.
+    The number stays: no quantity is converted. Chinese names are used where the text is Chinese.
     """
 
     names: bool = True
@@ -80,57 +88,59 @@ class Units:
         check("units", self.share_range, self.p)
 
     def fit(self, catalog: Catalog) -> SpanEdit:
-        """The catalogue's brands are protected ("3M", "7 Up")."""
-        held = inside([*self.protect, *(brand for brand in set(catalog.words.get("brand", ())))])
-        return SpanEdit(partial(sizes, names=self.names, held=held), self.share_range, self.p, "no size with a unit")
+        """Protects the catalog's brands ("3M", "7 Up")."""
+        protected = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        return SpanEdit(
+            partial(sizes, names=self.names, held=protected), self.share_range, self.p, "no size with a unit"
+        )
 
 
 def sizes(text: str, names: bool = True, held: re.Pattern[str] | None = None) -> Found:
-    """The sizes of a text and how else each can be written.
+    """The sizes of a text and the other spellings of each; spans that touch `held`, protected phrases, are left out.
 
     >>> sizes("Nivea soft cream 250ml")
     [(17, 22, ('250 ml', '250 millilitres'))]
     >>> sizes("洗发水500克")[0][2]
     ('500 克', '500g', '500 g')
     """
-    chinese = _HAN_NAME.search(text) is not None
+    has_han = _HAS_HAN.search(text) is not None
     found: Found = []
     for match in _SIZE.finditer(text):
-        ways = _ways(match[1], match[2], names, chinese)
-        found.append((*match.span(), tuple(way for way in ways if way != match[0])))
+        spellings = _spell_size(match[1], match[2], has_han if names else None)
+        found.append((*match.span(), tuple(spelling for spelling in spellings if spelling != match[0])))
     for match in _PACK.finditer(text):
-        ways = [way for way in _packs(match[1] or match[2], match[0]) if way.lower() != match[0].lower()]
-        found.append((*match.span(), tuple(ways)))
+        packs = _spell_pack(match[1] or match[2], match[0])
+        found.append((*match.span(), tuple(pack for pack in packs if pack.lower() != match[0].lower())))
     return outside(sorted(found), text, held)
 
 
-def _ways(number: str, unit: str, names: bool, chinese: bool) -> Sequence[str]:
-    """The blank set or left out, then the unit's other names."""
-    ways = [f"{number}{unit}", f"{number} {unit}"]
-    small = _OTHER_SPELLINGS.get(unit.lower(), unit.lower())
-    group = next((group for group in _GROUPS if small in (name.lower() for name in group)), ())
-    one = number in ("1", "1.0")
-    for name in group if names else ():
-        han = _HAN_NAME.match(name) is not None
-        if (
-            name.lower() == unit.lower()
-            or han > chinese
-            or (chinese and not han and len(name) > 3)
-            or (one and len(name) > 4)
-        ):
-            continue
-        shout = unit.isupper() and len(unit) > 1 and name.islower()
-        written = name.upper() if shout else name
-        ways += [f"{number}{written}"] if han else [f"{number} {written}"] if len(name) > 3 else _both(number, written)
-    return ways
+def _spell_size(number: str, unit: str, has_han: bool | None) -> list[str]:
+    """The size without and with a blank, then by the unit's other names.
+
+    has_han  whether the text is Chinese: Chinese names fit there and long English ones do not; None: no other names
+    """
+    spellings = [f"{number}{unit}", f"{number} {unit}"]
+    is_one, is_upper = number in ("1", "1.0"), len(unit) > 1 and unit.isupper()
+    for name in _GROUP_OF_NAME[unit.lower()] if has_han is not None else ():
+        is_plural_of_one = is_one and len(name) > 4
+        if name.lower() != unit.lower() and not is_plural_of_one and (gaps := _list_gaps(name, bool(has_han))):
+            written = name.upper() if is_upper and name.islower() else name
+            spellings += [f"{number}{gap}{written}" for gap in gaps]
+    return spellings
 
 
-def _both(number: str, name: str) -> list[str]:
-    return [f"{number}{name}", f"{number} {name}"]
+def _list_gaps(name: str, has_han: bool) -> tuple[str, ...]:
+    """The blanks that can separate a number from a unit name; () where the name does not fit the text."""
+    if _HAS_HAN.match(name):
+        return ("",) if has_han else ()
+    if len(name) > 3:
+        return () if has_han else (" ",)
+    return "", " "
 
 
-def _packs(number: str, like: str) -> list[str]:
-    ways = [f"pack of {number}", f"{number} pack", f"{number}-pack"]
-    if like.isupper():
-        return [way.upper() for way in ways]
-    return [way.title().replace(" Of ", " of ") for way in ways] if "P" in like else ways
+def _spell_pack(number: str, template: str) -> list[str]:
+    """The ways to write a pack of that many, in the letters' case of `template`."""
+    packs = [f"pack of {number}", f"{number} pack", f"{number}-pack"]
+    if template.isupper():
+        return [pack.upper() for pack in packs]
+    return [pack.title().replace(" Of ", " of ") for pack in packs] if "P" in template else packs

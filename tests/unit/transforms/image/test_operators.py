@@ -1,4 +1,4 @@
-"""Operators on pictures against answers worked out by hand."""
+"""Image transforms against hand calculations."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def made(wish, pictures, catalog=NOTHING, strength=1.0):
     return wish.fit(catalog)(pictures, keys(len(pictures)), np.full(len(pictures), strength, np.float32)).pixels
 
 
-def test_a_quarter_turn_is_numpys() -> None:
+def test_a_rotation_by_90_degrees_matches_numpy() -> None:
     assert np.array_equal(made(RotatePicture((90, 90)), some()), np.rot90(some().pixels, 1, axes=(1, 2)))
 
 
@@ -65,12 +65,12 @@ def test_a_shift_by_a_quarter_moves_right_and_down_and_fills() -> None:
 
 
 @pytest.mark.parametrize(("fill", "column"), [("nearest", 0), ("reflect", 2)])
-def test_what_comes_in_at_the_side(fill: str, column: int) -> None:
+def test_fill_modes_at_the_border(fill: str, column: int) -> None:
     shifted = made(ShiftPicture((0.25, 0.25), (0, 0), fill=fill), some())
     assert np.array_equal(shifted[:, :, 0], some().pixels[:, :, column])
 
 
-def test_a_flip_mirrors_and_spares_what_may_carry_writing() -> None:
+def test_a_flip_skips_images_that_may_show_writing() -> None:
     catalog = Catalog(
         list("abcde"),
         {"title": ["towel", "mug with print", "towel", "左手手套", "towel"], "brand": ["", "", "Acme", "", ""]},
@@ -84,7 +84,7 @@ def test_a_flip_mirrors_and_spares_what_may_carry_writing() -> None:
     assert np.array_equal(made(FlipPicture(guard=False, p=1.0), pictures, catalog), mirrored)
 
 
-def test_colours_stay_where_words_name_them() -> None:
+def test_colors_stay_where_the_text_names_them() -> None:
     catalog = Catalog(list("abc"), {"title": ["Red dress", "bored towel", "深红色毛巾"]})
     pictures = Pictures.of(some(4).pixels, np.arange(4, dtype=np.int32))
     for wish in (Hue((90, 90)), Saturation((0, 0)), Brightness((0.5, 0.5))):
@@ -104,7 +104,7 @@ def test_a_window_in_pixels_is_a_slice() -> None:
     assert np.array_equal(middle, pictures.pixels[:, 3:9, 3:9])
 
 
-def test_a_window_holds_the_object_on_a_plain_ground() -> None:
+def test_a_window_contains_the_object_on_a_plain_background() -> None:
     pixels = np.full((200, 40, 40, 3), 250, np.uint8)
     pixels[:, 24:36, 4:16] = (200, 0, 0)
     assert kernels.object_boxes(pixels[:1], 24).tolist() == [[24, 4, 36, 16]]
@@ -115,7 +115,7 @@ def test_a_window_holds_the_object_on_a_plain_ground() -> None:
     assert area[1] == 0
 
 
-def test_zoom_shear_and_resize_do_what_they_say() -> None:
+def test_zoom_shear_and_resize_match_known_results() -> None:
     pixels = np.full((1, 41, 41, 3), 255, np.uint8)
     pixels[:, 16:25, 16:25] = 0
     dark = lambda picture: (picture[..., 0] < 128).sum()  # noqa: E731
@@ -128,7 +128,7 @@ def test_zoom_shear_and_resize_do_what_they_say() -> None:
     assert made(ResizePicture((1.0, 1.0), size=(6, 9)), some()).shape == (6, 6, 9, 3)
 
 
-def test_maps_of_colours_by_hand() -> None:
+def test_color_maps_match_a_hand_calculation() -> None:
     pixels = np.array([[[[100, 50, 200]] * 8] * 8], np.uint8)
     one = lambda wish: made(wish, Pictures.of(pixels))[0, 0, 0].tolist()  # noqa: E731
     assert one(Brightness((1.5, 1.5))) == [150, 75, 255]
@@ -138,13 +138,13 @@ def test_maps_of_colours_by_hand() -> None:
     assert one(Hue((120, 120))) == [200, 100, 50]
 
 
-def test_colours_in_a_row_are_not_clipped_between() -> None:
+def test_consecutive_color_maps_are_not_clipped_in_between() -> None:
     pixels = np.full((1, 8, 8, 3), 200, np.uint8)
     both = PictureChain((Brightness((2, 2)), Brightness((0.5, 0.5))))
     assert np.array_equal(made(both, Pictures.of(pixels)), pixels)
 
 
-def test_noise_has_the_deviation_that_was_asked_and_no_mean() -> None:
+def test_noise_has_the_requested_deviation_and_no_mean() -> None:
     grey = Pictures.of(np.full((40, 32, 32, 3), 128, np.uint8))
     off = made(NoisePicture((10, 10)), grey).astype(float) - 128
     assert off.mean() == pytest.approx(0, abs=0.15)
@@ -154,13 +154,13 @@ def test_noise_has_the_deviation_that_was_asked_and_no_mean() -> None:
     assert (made(NoisePicture((8, 8), law="shot"), dark).astype(float) - 32).std() == pytest.approx(4, rel=0.02)
 
 
-def test_erasing_paints_the_share_that_was_asked() -> None:
+def test_erasing_covers_the_requested_share() -> None:
     white = Pictures.of(np.full((50, 40, 40, 3), 255, np.uint8))
     share = (made(ErasePatch((0.25, 0.25)), white)[..., 0] == 127).mean(axis=(1, 2))
     assert share == pytest.approx(0.25, abs=0.03)
 
 
-def test_blur_keeps_the_mean_and_takes_the_edges() -> None:
+def test_blur_keeps_the_mean_and_smooths_edges() -> None:
     pictures = some(side=32)
     blurred = made(BlurPicture((2, 2)), pictures)
     assert blurred.mean() == pytest.approx(pictures.pixels.mean(), abs=2)
@@ -178,18 +178,18 @@ def test_geometry_in_a_chain_is_one_warp(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(calls) == 3
 
 
-def test_one_warp_is_near_to_two_and_sharper() -> None:
+def test_one_warp_is_close_to_two_and_sharper() -> None:
     picture = Pictures.of(draw_picture(4, (200, 40, 40), 3, 0)[None])
     fused = made(PictureChain((RotatePicture((20, 20)), RotatePicture((-20, -20)))), picture).astype(int)
     assert np.abs(fused - picture.pixels)[:, 16:48, 16:48].max() <= 1  # back where it was, not blurred twice
 
 
-def test_a_plain_turn_back_and_forth_ends_where_it_began() -> None:
+def test_a_rotation_and_its_inverse_are_the_identity() -> None:
     chain = PictureChain((ShiftPicture((0.25, 0.25), (0, 0)), ShiftPicture((-0.25, -0.25), (0, 0))))
     assert np.array_equal(made(chain, some()), some().pixels)
 
 
-def test_one_of_draws_each_by_its_weight() -> None:
+def test_one_of_draws_members_by_weight() -> None:
     both = (Brightness((0, 0)), Contrast((0, 0)))
     grey = Pictures.of(np.full((2000, 8, 8, 3), 200, np.uint8))
     black = (made(SomePictureChanges(both, weights=(3, 1)), grey)[:, 0, 0, 0] == 0).mean()
@@ -198,7 +198,7 @@ def test_one_of_draws_each_by_its_weight() -> None:
     assert (two == 128).all()  # black, then without contrast; 127.5 rounds to the even number
 
 
-def test_partners_are_others_of_the_same_category(tmp_path) -> None:
+def test_partners_are_other_items_of_the_same_category(tmp_path) -> None:
     for place, level in enumerate((40, 80, 120, 160)):
         (tmp_path / f"{place}.png").write_bytes(png(np.full((12, 12, 3), level, np.uint8)))
     files, codes = ["0.png", "1.png", "2.png", "3.png", "gone.png"], np.array([0, 1, 1, 1, 2, 2], np.int32)
@@ -208,14 +208,14 @@ def test_partners_are_others_of_the_same_category(tmp_path) -> None:
     assert [set(column.tolist()) for column in halves.T] == [{200}, {140, 160}, {120, 160}, {200}, {200}, {180}]
     reasons = PictureMixup().fit(catalog).reasons(pictures)
     assert {why: held[:6].tolist() for why, held in reasons.items()} == {
-        "its words name a colour": [False, False, False, True, False, False],
-        "its category has no other picture": [True, False, False, False, False, False],
+        "its text names a color": [False, False, False, True, False, False],
+        "its category has no other image": [True, False, False, False, False, False],
     }
     cut = made(PictureCutmix((0.25, 0.25)), pictures, catalog)[1]
     assert (cut != 200).all(axis=2).sum() == 36
 
 
-def test_arguments_of_keras_run_as_written() -> None:
+def test_keras_arguments_are_converted() -> None:
     wish = like_keras(
         rotation_range=30, width_shift_range=0.1, height_shift_range=0.1, shear_range=0.2, zoom_range=0.2,
         horizontal_flip=True, fill_mode="reflect",
@@ -236,13 +236,13 @@ def test_arguments_of_keras_run_as_written() -> None:
         (lambda: RotatePicture((30, -30)), "lower bound first"),
         (lambda: RotatePicture(fill="reflct"), "reflect"),
         (lambda: CropPicture(size=(5, 0)), "two sides"),
-        (lambda: CropPicture(keep_size=False), "size that windows keep"),
-        (lambda: NoisePicture(law="gauss"), "even, shot"),
+        (lambda: CropPicture(keep_size=False), "restore_size"),
+        (lambda: NoisePicture(law="gauss"), "constant, shot"),
         (lambda: SomePictureChanges((Brightness(),), count=2), "at most 1"),
         (lambda: PictureChain(()), "one or more"),
         (lambda: made(CropPicture(size=(50, 50)), some()), "smaller window"),
     ],
 )
-def test_wrong_wishes_are_answered(wrong, said) -> None:
+def test_wrong_configs_are_refused(wrong, said) -> None:
     with pytest.raises(SpecError, match=said):
         wrong()

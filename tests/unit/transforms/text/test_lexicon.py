@@ -1,4 +1,4 @@
-"""Synonyms come from where they should, and attributes never stand for each other."""
+"""Synonyms come from the configured sources, and attributes never replace each other."""
 
 from pathlib import Path
 
@@ -20,21 +20,21 @@ def keys(count: int) -> np.ndarray:
 
 
 def words_after(wish: Synonyms, text: str, catalog: Catalog = EMPTY) -> set[str]:
-    """Every text that many draws make of one."""
+    """All texts that many draws yield from one."""
     return set(changed(wish.fit(catalog), [text] * 60, keys(60)))
 
 
-def test_the_lexicon_holds_a_few_hundred_groups_in_both_languages() -> None:
+def test_the_lexicon_has_a_few_hundred_groups_in_both_languages() -> None:
     known = Lexicon.ours().synonyms
     assert sum(word.isascii() for word in known) > 200
     assert sum(not word.isascii() for word in known) > 200
     assert all(word not in others for word, others in known.items())
 
 
-def test_different_colours_sizes_and_materials_never_replace_each_other() -> None:
+def test_different_colors_sizes_and_materials_never_replace_each_other() -> None:
     ours = Lexicon.ours()
     for kind, pairs in {
-        "colour": [("red", "blue"), ("红色", "蓝色"), ("black", "white")],
+        "color": [("red", "blue"), ("红色", "蓝色"), ("black", "white")],
         "size": [("small", "large"), ("大号", "小号"), ("mini", "maxi")],
         "material": [("cotton", "wool"), ("棉质", "羊毛"), ("steel", "glass")],
         "product": [("shampoo", "conditioner"), ("cream", "lotion"), ("衬衫", "长裤")],
@@ -45,7 +45,7 @@ def test_different_colours_sizes_and_materials_never_replace_each_other() -> Non
             assert one not in ours.synonyms.get(two, ())
 
 
-def test_no_blocked_word_stands_in_the_lexicon() -> None:
+def test_the_lexicon_has_no_blocked_word() -> None:
     ours = Lexicon.ours()
     assert not ours.blocked & {other for others in ours.synonyms.values() for other in others}
 
@@ -73,7 +73,7 @@ def test_dictionaries_with_cycles_and_capitals_are_read(tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("name", "text"), [("a.toml", "cream = ["), ("a.csv", "face cream,lotion"), ("missing.csv", None)]
 )
-def test_a_dictionary_that_cannot_be_used_is_named(tmp_path: Path, name: str, text: str | None) -> None:
+def test_an_invalid_dictionary_is_named(tmp_path: Path, name: str, text: str | None) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=name):
@@ -81,14 +81,14 @@ def test_a_dictionary_that_cannot_be_used_is_named(tmp_path: Path, name: str, te
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
-def test_a_cilin_file_gives_its_equal_words_alone(tmp_path: Path, encoding: str) -> None:
+def test_a_cilin_file_yields_its_equal_words_only(tmp_path: Path, encoding: str) -> None:
     lines = "Bp01A01= 礼物 赠品 礼品\nBp01A02# 桌子 椅子\nBp01A03@ 灯\n\n"
     (tmp_path / "cilin.txt").write_text(lines, encoding=encoding)
     found = lexicon.cilin(str(tmp_path / "cilin.txt"))
     assert found == {"礼物": ("赠品", "礼品"), "赠品": ("礼物", "礼品"), "礼品": ("礼物", "赠品")}
 
 
-def test_cilin_words_must_stand_in_the_catalogue_and_be_no_attributes(tmp_path: Path) -> None:
+def test_cilin_words_must_occur_in_the_catalog_and_be_no_attributes(tmp_path: Path) -> None:
     pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
     (tmp_path / "cilin.txt").write_text("Aa01A01= 高兴 快乐 愉快\nAa01A02= 红色 蓝色\n", encoding="utf-8")
     catalog = Catalog(["a", "b", "c"], {"title": ["快乐生活 蓝色"] * 3})
@@ -97,12 +97,12 @@ def test_cilin_words_must_stand_in_the_catalogue_and_be_no_attributes(tmp_path: 
     assert Synonyms(sources=("cilin",), cilin=wish.cilin, guard=False).thesaurus(catalog)["红色"] == ("蓝色",)
 
 
-def test_blocked_words_never_come() -> None:
+def test_blocked_words_are_never_inserted() -> None:
     wish = Synonyms(sources=("lexicon",), blocked=("Mild",), share_range=(1, 1))
     assert words_after(wish, "gentle soap") == {"gentle soap"}
 
 
-def test_letters_keep_their_case_and_articles_fit() -> None:
+def test_replacements_keep_the_case_and_fit_articles() -> None:
     wish = Synonyms(sources=("lexicon",), share_range=(1, 1))
     assert words_after(wish, "STYLISH lamp") == {"FASHIONABLE lamp", "CHIC lamp"}
     assert "An elegant lamp" in words_after(wish, "An elegant lamp")  # "an graceful" is no English

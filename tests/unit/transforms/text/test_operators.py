@@ -1,4 +1,4 @@
-"""Each operator on words does what it says, on texts small enough to check by hand."""
+"""Text transforms on texts that are small enough to check by hand."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from leaven.transforms.text import (
 )
 from leaven.transforms.text.text_preview import marked
 from leaven.transforms.text.text_views import changed
-from leaven.transforms.text.typos import _keys
+from leaven.transforms.text.typos import _adjacent_keys
 from leaven.transforms.text.units import sizes
 
 EMPTY = Catalog(ids=[])
@@ -35,22 +35,22 @@ def keys(count: int) -> np.ndarray:
 
 
 def all_of(wish: object, text: str, catalog: Catalog = EMPTY, strength: float = 1.0) -> set[str]:
-    """Every text that many draws make of one."""
+    """All texts that many draws yield from one."""
     return set(changed(wish.fit(catalog), [text] * 80, keys(80), strength))  # type: ignore[attr-defined]
 
 
-def test_delete_takes_blanks_and_commas_along() -> None:
+def test_delete_removes_adjacent_blanks_and_commas() -> None:
     assert all_of(DeleteWords(share_range=(0.5, 0.5)), "red, blue") == {"red", "blue"}
     assert all_of(DeleteWords(share_range=FULL), "one two 250ml") == {"250ml"}
     assert all_of(DeleteWords(share_range=FULL), "soft (warm) 250ml") == {"(warm) 250ml"}
 
 
-def test_delete_leaves_one_word_at_least() -> None:
+def test_delete_keeps_at_least_one_word() -> None:
     assert all_of(DeleteWords(share_range=FULL), "one two three") == {"one", "two", "three"}
     assert all_of(DeleteWords(share_range=FULL), "one") == {"one"}
 
 
-def test_swap_lets_neighbours_change_places_and_jumps_over_nothing() -> None:
+def test_swap_exchanges_adjacent_words_only() -> None:
     assert all_of(SwapWords(share_range=FULL), "one two") == {"two one"}
     assert all_of(SwapWords(share_range=FULL), "soft 250ml cream") == {"soft 250ml cream"}
     assert all_of(SwapWords(share_range=FULL), "soft/warm") == {"soft/warm"}
@@ -70,26 +70,26 @@ def test_p_is_the_share_of_texts_that_change() -> None:
 
 
 def world() -> Catalog:
-    """Two brands; "mild" and "gentle" stand in the same surroundings, "rose" always beside "petal"."""
+    """Two brands; "mild" and "gentle" share contexts, "rose" always occurs next to "petal"."""
     rows = [f"{kind} care for {skin} skin" for kind in ("mild", "gentle", "red", "blue") for skin in ("dry", "oily")]
     rows += [f"rose petal {thing}" for thing in ("bath", "care", "water", "sleep")]
     texts = [f"{row} {other}" for row in rows for other in ("daily", "nightly")]
     return Catalog([str(n) for n in range(len(texts))], {"title": texts, "brand": ["Acme"] * len(texts)})
 
 
-def test_neighbours_share_their_surroundings_and_are_no_attributes() -> None:
+def test_neighbors_share_contexts_and_are_no_attributes() -> None:
     wish = NeighbourWords(share_range=FULL, least_texts=4)
     assert all_of(wish, "mild thing", world()) == {"gentle thing"}
     assert all_of(wish, "red thing blue", world()) == {"red thing blue"}
 
 
-def test_insert_adds_what_stands_together() -> None:
+def test_insert_adds_related_words() -> None:
     made = all_of(InsertWords(share_range=FULL), "petal 250ml", world())
     assert made == {"petal 250ml"}  # "rose" is a colour: an attribute is never added
     assert all_of(InsertWords(source="synonyms", share_range=FULL), "gentle 12 oz") == {"gentle mild 12 oz"}
 
 
-def test_replace_draws_from_the_catalogue_and_spares_attributes() -> None:
+def test_replace_draws_from_the_catalog_and_keeps_attributes() -> None:
     made = all_of(ReplaceWords(share_range=FULL), "red thing", world())
     words = {text.split()[1] for text in made}
     assert words <= {word for text in world().words["title"] for word in text.split()}
@@ -97,19 +97,19 @@ def test_replace_draws_from_the_catalogue_and_spares_attributes() -> None:
     assert not words & {"red", "blue", "rose", "skin"}
 
 
-def test_misspell_makes_one_slip_and_keeps_the_first_letter() -> None:
-    made = all_of(Misspell(share_range=FULL, slips=("neighbour",)), "Towel")
+def test_misspell_makes_one_typo_and_keeps_the_first_letter() -> None:
+    made = all_of(Misspell(share_range=FULL, slips=("adjacent_key",)), "Towel")
     assert {len(word) for word in made} == {5}
     for word in made:
         (place,) = [n for n in range(5) if word[n] != "Towel"[n]]
         assert place > 0
-        assert word[place] in _keys()["Towel"[place]]
-    assert all_of(Misspell(share_range=FULL, slips=("left_out",)), "soap") == {"sap", "sop", "soa"}
-    assert all_of(Misspell(share_range=FULL, slips=("order",)), "soap") == {"saop", "sopa"}
+        assert word[place] in _adjacent_keys()["Towel"[place]]
+    assert all_of(Misspell(share_range=FULL, slips=("omitted",)), "soap") == {"sap", "sop", "soa"}
+    assert all_of(Misspell(share_range=FULL, slips=("transposed",)), "soap") == {"saop", "sopa"}
     assert all_of(Misspell(share_range=FULL, slips=("accent",)), "crème café") == {"creme cafe"}
 
 
-def test_chinese_is_misspelt_by_sound_and_shape() -> None:
+def test_chinese_is_misspelled_by_sound_and_shape() -> None:
     pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
     assert "蓝子" in all_of(Misspell(share_range=FULL, slips=("shape",)), "篮子")
     assert "兰子" in all_of(Misspell(share_range=FULL, slips=("sound",)), "篮子")
@@ -122,19 +122,33 @@ def test_chinese_is_misspelt_by_sound_and_shape() -> None:
         ("12 oz", ("12oz", "12 ounces")),
         ("8 Fl Oz", ("8Fl Oz", "8 fluid ounces")),
         ("500克 面粉", ("500 克", "500g", "500 g")),
+        ("洗发水500克", ("500 克", "500g", "500 g")),
+        ("洗发水500g", ("500 g", "500克")),
+        ("面霜50毫升", ("50 毫升", "50ml", "50 ml")),
+        ("充电宝5000毫安时", ("5000 毫安时", "5000mAh", "5000 mAh", "5000毫安")),
         ("1.5 l 牛奶", ("1.5l", "1.5升")),
         ("1 oz", ("1oz",)),
         ("Pack of 6", ("6 Pack", "6-Pack")),
     ],
 )
-def test_a_size_is_written_in_other_ways_and_never_converted(text: str, ways: tuple[str, ...]) -> None:
+def test_a_size_is_respelled_and_never_converted(text: str, ways: tuple[str, ...]) -> None:
     assert sizes(text)[0][2] == ways
 
 
 @pytest.mark.parametrize(
-    "text", ["model 135l01", "2 in 1 shampoo", "100% cotton", "128GB card", "size 10", "3g/4g phone"]
+    "text",
+    [
+        "model 135l01",
+        "2 in 1 shampoo",
+        "100% cotton",
+        "128GB card",
+        "size 10",
+        "3g/4g phone",
+        "钻戒1克拉",
+        "软件2升级版",
+    ],
 )
-def test_what_only_looks_like_a_size_stays(text: str) -> None:
+def test_what_only_resembles_a_size_stays(text: str) -> None:
     assert all_of(Units(), text) == {text}
 
 
@@ -152,7 +166,7 @@ def test_fields_are_shuffled_and_dropped_whole() -> None:
     assert all_of(DropFields(share_range=FULL, protect=("250 ml",)), text) == {"Acme | 250 ml"}
 
 
-def test_a_template_says_only_what_is_known() -> None:
+def test_a_template_uses_known_attributes_only() -> None:
     category = np.array([0, 1], np.int32)
     catalog = Catalog(["a"], {"title": ["Soft cream 250ml"], "brand": ["Acme"]}, category, ["Skin care"])
     made = all_of(Template(), "Soft cream 250ml", catalog)
@@ -164,7 +178,7 @@ def test_a_template_says_only_what_is_known() -> None:
         Template(english=("{text} by {brnd}",))
 
 
-def test_views_carry_their_lineage_and_count_what_stayed() -> None:
+def test_views_have_lineage_and_count_unchanged_texts() -> None:
     catalog = Catalog(["a", "b", "c"], {"title": ["soap 250ml", "soap", ""]})
     made = views(catalog, Units(names=False), seed=1, copies=2)
     assert made.items.tolist() == [1, 2, 3, 1, 2, 3]
@@ -174,7 +188,7 @@ def test_views_carry_their_lineage_and_count_what_stayed() -> None:
     assert made.unchanged == {"no size with a unit": 4}
 
 
-def test_a_view_depends_on_seed_item_and_copy_alone() -> None:
+def test_a_view_depends_on_seed_item_and_copy_only() -> None:
     words = ["one two three four five six"] * 4
     whole = views(Catalog(list("abcd"), {"title": words}), DeleteWords(), seed=3, copies=3)
     part = views(Catalog(["c"], {"title": words[:1]}), DeleteWords(), seed=3, copies=2)
@@ -186,7 +200,7 @@ def test_copies_of_ids_are_keyed_by_the_original_id() -> None:
     assert item_keys(Catalog(["a", "b"])).tolist() == item_keys(Catalog(["b", "a"])).tolist()[::-1]
 
 
-def test_previews_mark_words_and_say_why_nothing_changed() -> None:
+def test_previews_mark_words_and_name_the_reason() -> None:
     found = preview_text("Nivea soft cream 250ml", "units", protect=["Nivea"])
     assert found.after in ("Nivea soft cream 250 ml", "Nivea soft cream 250 millilitres")
     assert "→" in str(found)
@@ -195,9 +209,9 @@ def test_previews_mark_words_and_say_why_nothing_changed() -> None:
     assert marked("a b", "a c") == ((("a ", False), ("b", True)), (("a ", False), ("c", True)))
 
 
-def test_wrong_fields_are_answered_with_the_way_out() -> None:
+def test_wrong_fields_are_named() -> None:
     with pytest.raises(SpecError, match="share_range"):
         DeleteWords(share_range=(0.5, 0.2))
-    with pytest.raises(SpecError, match="neighbour"):
-        Misspell(slips=("neighbor",))
+    with pytest.raises(SpecError, match="adjacent_key"):
+        Misspell(slips=("adjacent_keys",))
     assert unchanged(DeleteWords().fit(EMPTY), ["", "x"], ["", "x"]) == {"no words": 1, "fewer than 2 words": 1}

@@ -39,20 +39,20 @@ def free(text: str, phrases: tuple[str, ...] = ()) -> list[str]:
         ("a large pack", ["a", "large", "pack"]),
     ],
 )
-def test_spans_with_a_meaning_of_their_own_are_protected(text: str, loose: list[str]) -> None:
+def test_meaningful_spans_are_protected(text: str, loose: list[str]) -> None:
     assert [word for word in free(text) if word != "of"] == [word for word in loose if word != "of"]
 
 
-def test_phrases_are_protected_whatever_their_case_and_only_as_a_whole() -> None:
+def test_phrases_are_protected_in_any_case_and_only_as_a_whole() -> None:
     assert free("BURT'S BEES balm for bees", ("Burt's Bees",)) == ["balm", "for", "bees"]
     assert free("burt's balm", ("Burt's Bees",)) == ["burt's", "balm"]
 
 
-def test_a_phrase_inside_a_hyphenated_word_holds_the_word() -> None:
+def test_a_phrase_in_a_hyphenated_word_protects_the_word() -> None:
     assert free("soft-touch towel", ("soft",)) == ["towel"]
 
 
-def test_brands_come_from_the_catalogues_column() -> None:
+def test_brands_come_from_the_catalog_column() -> None:
     catalog = Catalog(["a", "b"], {"title": ["x", "y"], "brand": ["La Mer", "妮维雅"]})
     pieces, loose = Reader.of(catalog, ())(["la mer cream", "妮维雅面霜"])
     assert [word for word, may in zip(pieces.words, loose, strict=True) if may] == ["cream", "面霜"]

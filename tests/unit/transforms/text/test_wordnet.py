@@ -1,4 +1,4 @@
-"""WordNet's files are read as their manual says, and doubtful senses stay out."""
+"""WordNet files are read as specified, and uncertain senses are excluded."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def test_ranks_and_shares_are_those_of_the_less_sure_word(files: Path) -> None:
+def test_ranks_and_shares_are_those_of_the_less_certain_word(files: Path) -> None:
     table = wordnet.compiled(files)
     pairs = {
         (table.words[one], table.words[two]): (wordnet.PARTS[part], int(sense), round(float(share), 2))
@@ -51,7 +51,7 @@ def test_ranks_and_shares_are_those_of_the_less_sure_word(files: Path) -> None:
     assert not any("right" in word for pair in pairs for word in pair)
 
 
-def test_default_filters_keep_the_first_sure_sense(files: Path) -> None:
+def test_default_filters_keep_the_first_certain_sense(files: Path) -> None:
     catalog = Catalog(["a", "b", "c"], {"title": ["bold daring fearful faeces seat"] * 3})
     found = Synonyms(sources=("wordnet",)).thesaurus(catalog)
     assert found == {"bold": ("daring",), "daring": ("bold",)}
@@ -59,7 +59,7 @@ def test_default_filters_keep_the_first_sure_sense(files: Path) -> None:
     assert loose["stool"] == ("seat",)  # "faeces" is blocked
 
 
-def test_the_compiled_table_comes_back_from_the_cache_the_same(files: Path) -> None:
+def test_the_cached_table_equals_the_compiled_table(files: Path) -> None:
     first, again = wordnet.load(files), wordnet.load(files)
     assert first.words == again.words
     assert (first.one == again.one).all()
@@ -68,18 +68,18 @@ def test_the_compiled_table_comes_back_from_the_cache_the_same(files: Path) -> N
 
 def test_a_broken_cache_is_compiled_again(files: Path) -> None:
     first = wordnet.load(files)
-    (cached,) = wordnet._cache().glob("*.npz")
+    (cached,) = wordnet._find_cache_folder().glob("*.npz")
     cached.write_bytes(b"PK\x03\x04 broken")
     assert wordnet.load(files).words == first.words
 
 
-def test_without_files_the_other_sources_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_wordnet_files_other_sources_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEAVEN_WORDNET", str(tmp_path))
     assert wordnet.folder() is None
     assert Synonyms().thesaurus(Catalog(ids=[]))["gentle"] == ("mild",)
 
 
-def test_the_real_files_where_they_lie() -> None:
+def test_installed_wordnet_files_are_read() -> None:
     place = wordnet.folder()
     if place is None:
         pytest.skip("WordNet's files are not on this machine: Debian's wordnet-base has them")
