@@ -24,7 +24,7 @@ def test_signs_of_plain_pictures() -> None:
     blue[..., 2] = 190
     found = dict(zip(SIGNS, signs(np.concatenate([grey, blue])).T, strict=True))
     assert found["brightness"].tolist() == [100, 130]
-    assert found["colourfulness"].tolist() == [0, 90]
+    assert found["colorfulness"].tolist() == [0, 90]
     assert found["sharpness"].tolist() == found["contrast"].tolist() == [0, 0]
 
 
