@@ -31,12 +31,12 @@ def test_real_rows_stay_noise_is_too_odd_and_a_groove_too_smooth() -> None:
     assert 0.86 < unseen.mask.mean() < 0.94  # the band holds 90 % of real rows
     noise = Histories.of(np.random.default_rng(1).integers(1, ITEMS + 1, (500, 8)).tolist(), ITEMS)
     refused = fitted(made(noise, "noise")).refused
-    assert refused["too odd"] > 350
+    assert refused["too surprising"] > 350
     law = first_order(ITEMS, rows=1, length=1, seed=1)[1]
     groove = [1]
     while len(groove) < 8:
         groove.append(int(law[groove[-1] - 1].argmax()) + 1)
-    assert fitted(made(Histories.of([groove], ITEMS), "groove")).refused == {"too smooth": 1}
+    assert fitted(made(Histories.of([groove], ITEMS), "groove")).refused == {"too predictable": 1}
 
 
 def test_a_real_row_is_never_scored_by_the_chain_that_learned_it() -> None:
@@ -67,7 +67,7 @@ def test_a_quota_thins_what_there_is_too_much_of_and_keeps_the_rest() -> None:
     popular = flood.items == 10
     assert stays.mask[~popular].all()
     assert stays.mask[popular].sum() == np.ceil(1.5 * 100 / 550 * stays.mask.sum())
-    assert stays.refused == {"its stratum of popularity is full": int((~stays.mask).sum())}
+    assert stays.refused == {"its popularity stratum is full": int((~stays.mask).sum())}
 
 
 def test_who_stays_does_not_depend_on_the_order_of_rows() -> None:

@@ -80,7 +80,7 @@ def test_runs_of_one_real_user_betray_him_runs_of_many_do_not() -> None:
     new = users([[9, 1, 2, 3, 4, 5], [9, 20, 21, 22, 23, 9], [50, 51, 52, 53, 54]], "new")
     kept = Copies(run=4, most=0.5).fit(REAL, 7)(new)  # 2 of 3 runs; 1 of 3, which two users share; none
     assert kept.mask.tolist() == [False, True, True]
-    assert kept.refused == {"mostly runs of 4 that one real user has": 1}
+    assert kept.refused == {"mostly runs of 4 items of a single real user": 1}
 
 
 def test_a_continued_row_holds_its_parent_s_runs_by_right() -> None:

@@ -49,7 +49,7 @@ def test_items_that_nobody_took_are_never_head() -> None:
 )
 def test_coverage_and_gini_describe_all_lists_together(rows, coverage, gini) -> None:
     if coverage is None:
-        with pytest.raises(Exception, match="listed twice"):
+        with pytest.raises(Exception, match="a repeated item"):
             Coverage(2)(lists(*rows), TRAIN)
         return
     assert Coverage(2)(lists(*rows), TRAIN) == pytest.approx(coverage)
