@@ -249,7 +249,7 @@ def _read_images(given: Sequence[Any], columns: Columns) -> Inputs:
     """Return the inputs of three sets of images."""
     found = read_photos(given, ROLES, columns)
     facts = {
-        f"unread_{role.replace('-', '_')}_read_images": [f"{count:,} × {why}" for why, count in one.unread.items()]
+        f"unread_{role.replace('-', '_')}_pictures": [f"{count:,} × {why}" for why, count in one.unread.items()]
         for role, one in zip(ROLES, found, strict=True)
         if one.unread
     }

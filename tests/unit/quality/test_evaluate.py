@@ -63,9 +63,9 @@ def test_a_figure_that_could_not_be_had_passes_no_gate() -> None:
         leaven.Histories.of([[1, 2, 3, 4 + row % 30] for row in range(part, part + 90)], 130) for part in range(3)
     ]
     found = leaven.judge(*untimed, metrics=["gaps"], gates=["max_gaps=9"])
-    assert "places in a sequence" in found.skipped["gaps"]
+    assert "positions in a sequence" in found.skipped["gaps"]
     assert not found.gates[0].passed
-    with pytest.raises(KeyError, match="places in a sequence"):
+    with pytest.raises(KeyError, match="positions in a sequence"):
         found["gaps"]
 
 

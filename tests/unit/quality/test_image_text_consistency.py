@@ -57,7 +57,7 @@ def test_words_of_other_items_do_not_match_and_the_same_words_are_no_change(cata
 
 
 def test_without_pictures_or_with_few_of_them_the_reason_is_told(catalog) -> None:
-    assert "words and pictures" in str(PicturedItems.of(replace(catalog, images=None), 1))
+    assert "texts and images" in str(PicturedItems.of(replace(catalog, images=None), 1))
     few = replace(catalog, images=[*catalog.images[:20], *[""] * 280])
     assert "there are 19" in str(PicturedItems.of(few, 1))
 

@@ -46,7 +46,7 @@ def test_of_a_parquet_file_with_real_and_made_rows_the_made_ones_are_new(tmp_pat
 
 
 def test_other_catalogues_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="one catalogue"):
+    with pytest.raises(DataError, match="one catalog"):
         read(REAL, HELD, replace(NEW, n_items=NEW.n_items + 5))
     files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD))]
     with pytest.raises(DataError, match="100% of the new events"):
@@ -104,7 +104,7 @@ def test_other_columns_are_refused_and_named() -> None:
 
 def test_a_word_among_numbers_and_infinite_numbers_are_refused() -> None:
     words = Table({**TABLES[2].columns, "x0": np.array(["1.5", "many", ""] * 20)})
-    with pytest.raises(DataError, match="20 values that are none, such as 'many'"):
+    with pytest.raises(DataError, match="20 values that are no numbers, such as 'many'"):
         read(TABLES[0], TABLES[1], words)
     endless = {**TABLES[2].columns, "x0": np.full(60, np.inf)}
     with pytest.raises(DataError, match="60 infinite ones"):
