@@ -1,4 +1,4 @@
-"""A filter of rows whose mean surprisal lies outside the range of real rows."""
+"""A filter of rows with a mean surprisal outside the range of real rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _N_CLASSES = 32
 
 @dataclass(frozen=True)
 class Surprisal:
-    """Accept rows whose mean surprisal per event lies in a band of real rows, scored by cross-fitted Markov chains.
+    """Accept rows with a mean surprisal per event in a band of real rows, scored by cross-fitted Markov chains.
 
     The training rows are split in two by row id, and a Markov chain is fitted to each part. Real rows, and new ones by
     their parents, are scored by the chain of the other part. Rows of one event have no surprisal and are accepted.

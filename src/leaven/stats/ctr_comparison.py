@@ -25,7 +25,7 @@ class ClickEffect:
 
     value            mean over the variant's seeds
     difference, low, high   to the other variant's value, and its 95 % interval over resampled users
-    better           whether the whole interval lies on the better side of 0; worse: on the other
+    better           whether the whole interval is on the better side of 0; worse: on the other
     spread           standard deviation of the difference between seeds; 0 for one seed: the interval then does not
                      cover the noise of training
     """

@@ -101,9 +101,9 @@ class Effect:
     def verdict(self) -> str:
         """The verdict that the figures allow.
 
-        helped (harmed): the interval lies above (below) 0, the lift is at least the smallest that matters, p after Holm
-        is below .05, and no seed has the opposite sign. no difference shown: the whole interval lies within the
-        smallest lift. Everything else: not enough data to tell.
+        helped (harmed): the interval is above (below) 0, the lift is at least the smallest that matters, p after Holm
+        is below .05, and no seed has the opposite sign. no difference shown: the whole interval is within the
+        smallest lift. Otherwise: not enough data to tell.
         """
         if self.users < FEWEST_USERS:
             return TOO_LITTLE

@@ -48,7 +48,7 @@ class AlphaPrecision:
 
 @dataclass(frozen=True)
 class BetaRecall:
-    """How much of the real rows, typical and atypical, lies close to a new row."""
+    """The share of the real rows, typical and atypical, close to a new row."""
 
     trait: ClassVar[Trait] = Trait("varied", "high", bearable=0.1)
 

@@ -41,7 +41,7 @@ def nearest(
 def authentic(distance: Points, place: npt.NDArray[np.int64], training: Points) -> Mask:
     """Return whether the nearest training row has another training row as near as this row, or nearer, bool (rows,).
 
-    Alaa and others, ICML 2022, section 3.3: a row is memorized if it lies closer to its nearest training row than that
+    Alaa and others, ICML 2022, section 3.3: a row is memorized if it is closer to its nearest training row than that
     row's own neighbor.
     """
     targets, inverse = np.unique(place, return_inverse=True)

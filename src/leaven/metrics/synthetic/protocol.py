@@ -57,7 +57,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What is fitted before the comparison, from training rows and one fold of real rows that nothing else uses.
+    """What is fitted before the comparison, from training rows and one fold of real rows with no other use.
 
     members    a sample of the training rows, for attacks
     reference  the fold: real rows outside the generator's data and outside the compared halves
