@@ -51,27 +51,28 @@ class FittedCopies:
     rows).
     """
 
-    wish: Copies
+    config: Copies
     rows: Hashes
     sets: Hashes
     runs: Hashes
     owners: Hashes
 
     def __call__(self, new: Histories) -> Kept:
-        long = new.lengths >= self.wish.set_events
+        long = new.lengths >= self.config.set_events
         reasons = {
             "an exact copy of a real row": np.isin(_hash_rows(new), self.rows) & (new.lengths > 0),
             "the items of a real row in another order": long & np.isin(multisets(new.items, new.starts), self.sets),
-            f"mostly runs of {self.wish.run} items of a single real user": self._measure_traces(new) > self.wish.most,
+            f"mostly runs of {self.config.run} items of a single real user": self._measure_traces(new)
+            > self.config.most,
         }
         return kept(len(new), reasons)
 
     def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
         """Return the share of a row's runs that belong to a single other real user."""
-        return {f"share of runs of {self.wish.run} items of a single other user": self._measure_traces(new)}
+        return {f"share of runs of {self.config.run} items of a single other user": self._measure_traces(new)}
 
     def _measure_traces(self, new: Histories) -> npt.NDArray[np.float64]:
-        hashes, row = run_hashes(new.items, new.starts, self.wish.run)
+        hashes, row = run_hashes(new.items, new.starts, self.config.run)
         place = np.minimum(np.searchsorted(self.runs, hashes), max(len(self.runs) - 1, 0))
         owner = (
             np.where(np.isin(hashes, self.runs), self.owners[place], _SHARED) if len(self.runs) else hashes * _SHARED

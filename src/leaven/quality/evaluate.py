@@ -54,12 +54,12 @@ def judge(
 
     Raises DataError for other catalogs or columns, too few rows, and held-out rows that are training rows.
     """
-    wish = Judging(tuple(metrics), tuple(gates), most, halves)
+    config = Judging(tuple(metrics), tuple(gates), most, halves)
     tell(0, 0, "reading")
     inputs = read(real, held_out, new, kind, seed, beside)
     tell(0, 0, "fitting on real rows")
     studied = study(inputs.real, inputs.held_out, rng.key(seed, "judge"), most, beside)
-    return judged(inputs, studied, wish, seed, tell)
+    return judged(inputs, studied, config, seed, tell)
 
 
 def judged(inputs: Inputs, studied: Studied, wish: Judging, seed: int, tell: Tell = _ignore_progress) -> Judgement:
@@ -79,11 +79,11 @@ def judged(inputs: Inputs, studied: Studied, wish: Judging, seed: int, tell: Tel
 
 
 def _evaluate_metrics(
-    inputs: Inputs, sides: Sides, wish: Judging, key: int, tell: Tell
+    inputs: Inputs, sides: Sides, config: Judging, key: int, tell: Tell
 ) -> tuple[list[Figure], dict[str, str]]:
     """Return the figures, and metric -> reason for each that has none."""
-    splits = deals(sides.new, sides.pool, wish.halves, key)
-    metrics = wish.chosen()
+    splits = deals(sides.new, sides.pool, config.halves, key)
+    metrics = config.chosen()
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
     for index, (kind, metric) in enumerate(metrics.items()):

@@ -19,22 +19,24 @@ def predictions(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str,
     1 means that a better figure always comes with a larger lift. rho, low, high: Spearman's rank correlation and its 95
     % interval.
     """
-    arms = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
-    if len(arms) < FEWEST:
-        return {"arms": len(arms), "fewest": FEWEST, "figures": []}
-    effect = np.array([lifts[arm] for arm in arms])
-    kinds = dict.fromkeys(one["kind"] for arm in arms for one in judgements[arm]["figures"])
+    variants = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
+    if len(variants) < FEWEST:
+        return {"arms": len(variants), "fewest": FEWEST, "figures": []}
+    effect = np.array([lifts[arm] for arm in variants])
+    kinds = dict.fromkeys(one["kind"] for arm in variants for one in judgements[arm]["figures"])
     found = []
     for kind in kinds:
-        by_arm = [next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in arms]
-        goodness_of_arms = [goodness(one) for one in by_arm if one is not None]
-        if len(goodness_of_arms) < len(arms) or len(set(goodness_of_arms)) < 2:
+        by_variant = [
+            next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in variants
+        ]
+        scores = [goodness(one) for one in by_variant if one is not None]
+        if len(scores) < len(variants) or len(set(scores)) < 2:
             continue
-        rho = spearman(np.array(goodness_of_arms), effect)
-        low, high = interval(rho, len(arms))
+        rho = spearman(np.array(scores), effect)
+        low, high = interval(rho, len(variants))
         found.append({"kind": kind, "rho": round(rho, 4), "low": round(low, 4), "high": round(high, 4)})
     found.sort(key=lambda one: -abs(one["rho"]))
-    return {"arms": len(arms), "fewest": FEWEST, "figures": found}
+    return {"arms": len(variants), "fewest": FEWEST, "figures": found}
 
 
 def goodness(figure: Mapping[str, Any]) -> float:

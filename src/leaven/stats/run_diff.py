@@ -61,9 +61,9 @@ def compare_runs(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> RunC
     a, b = _index_effects(first, metric), _index_effects(second, metric)
     if not b:
         raise DataError("compare", f"{metric} in both runs", f"{', '.join(second.get('metrics', {}))} in the second")
-    both = [_build_change(arm, a[arm], b[arm]) for arm in a if arm in b]
+    changes = [_build_change(variant, a[variant], b[variant]) for variant in a if variant in b]
     doubts = _list_doubts(facts_a, facts_b)
-    return RunComparison(metric, both, [x for x in a if x not in b], [x for x in b if x not in a], doubts)
+    return RunComparison(metric, changes, [x for x in a if x not in b], [x for x in b if x not in a], doubts)
 
 
 def _find_comparison(facts: Mapping[str, Any], which: str) -> Mapping[str, Any]:

@@ -11,9 +11,9 @@ from leaven.stats.ranking_comparison import Comparison
 
 def headline(comparison: Comparison) -> str:
     """Return the verdict on all variants except the control, best news first."""
-    arms = _list_trials(comparison)
-    by_verdict = {verdict: [e for e in arms if e.verdict == verdict] for verdict in (HELPED, HARMED, NO_DIFFERENCE)}
-    if not arms:
+    variants = _list_trials(comparison)
+    by_verdict = {verdict: [e for e in variants if e.verdict == verdict] for verdict in (HELPED, HARMED, NO_DIFFERENCE)}
+    if not variants:
         return "No plan was tried, so there is nothing to compare."
     if by_verdict[HELPED]:
         return _describe_gain(max(by_verdict[HELPED], key=lambda effect: effect.lift), comparison)
@@ -23,10 +23,10 @@ def headline(comparison: Comparison) -> str:
             f"Nothing helped, and {_quote_name(worst)} harmed: {_describe_change(worst)} below training without it"
         )
         return f"{sentence} (95 % interval {percent(worst.low)} to {percent(worst.high)}).{_warn_of_one_seed(worst)}"
-    if len(by_verdict[NO_DIFFERENCE]) == len(arms):
+    if len(by_verdict[NO_DIFFERENCE]) == len(variants):
         least = percent(comparison.question.smallest_lift, signed=False)
         return f"Nothing made a difference of {least} or more in {shown(comparison.question.metric)}."
-    return _describe_power(arms, comparison)
+    return _describe_power(variants, comparison)
 
 
 def words(comparison: Comparison) -> list[str]:
@@ -64,23 +64,23 @@ def _warn_of_one_seed(effect: Effect) -> str:
     return " Each variant was trained once only: another training may give another result." if effect.seeds == 1 else ""
 
 
-def _describe_power(arms: Sequence[Effect], comparison: Comparison) -> str:
-    open_arms = [effect for effect in arms if effect.verdict == TOO_LITTLE]
-    half_width = max((effect.high - effect.low) / 2 for effect in open_arms)
-    first = open_arms[0]
-    subject = "the plan" if len(arms) == 1 else f"any of the {len(arms)} plans"
+def _describe_power(variants: Sequence[Effect], comparison: Comparison) -> str:
+    open_variants = [effect for effect in variants if effect.verdict == TOO_LITTLE]
+    half_width = max((effect.high - effect.low) / 2 for effect in open_variants)
+    first = open_variants[0]
+    subject = "the plan" if len(variants) == 1 else f"any of the {len(variants)} plans"
     n_seeds = "1 seed" if first.seeds == 1 else f"{first.seeds} seeds"
     limit = f"{first.users:,} users and {n_seeds} cannot show a lift below about {percent(half_width, signed=False)}"
     return f"Not enough data to tell whether {subject} changed {shown(comparison.question.metric)}: {limit}."
 
 
 def _list_by_verdict(comparison: Comparison, verdict: str) -> str:
-    arms = [
+    variants = [
         f"{_quote_name(effect)} ({percent(effect.lift)})"
         for effect in _list_trials(comparison)
         if effect.verdict == verdict
     ]
-    return f"{verdict.capitalize()}: {', '.join(arms)}." if arms else ""
+    return f"{verdict.capitalize()}: {', '.join(variants)}." if variants else ""
 
 
 def _describe_control(comparison: Comparison) -> str:
