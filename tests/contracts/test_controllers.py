@@ -1,4 +1,4 @@
-"""Every registered controller keeps the promises of its contract."""
+"""Every registered controller satisfies its contract."""
 
 import inspect
 import json
@@ -49,7 +49,7 @@ def rows(controller: Controller, strata: int = 1) -> list[dict]:
 
 @pytest.mark.parametrize("strata", [1, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_repeats_from_its_log_through_json(kind, strata, tmp_path) -> None:
+def test_a_controller_repeats_from_its_json_log(kind, strata, tmp_path) -> None:
     controller, state = of(kind, tmp_path, strata), {}
     for row in json.loads(json.dumps(rows(controller, strata))):
         decision, state = controller(Feedback.of(row["signals"]), state)
@@ -57,7 +57,7 @@ def test_it_repeats_from_its_log_through_json(kind, strata, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_goes_on_from_a_kept_state_as_if_it_had_never_stopped(kind, tmp_path) -> None:
+def test_a_controller_resumes_from_a_saved_state(kind, tmp_path) -> None:
     controller, whole = of(kind, tmp_path), rows(of(kind, tmp_path))
     state: dict = {}
     for nth in range(1, LOOKS + 1):
@@ -80,7 +80,7 @@ def test_every_stratum_gets_a_strength_and_a_share_in_0_to_1_and_every_decision_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_given_feedback_and_its_own_state_and_nothing_else(kind, tmp_path) -> None:
+def test_a_controller_depends_on_feedback_and_state_only(kind, tmp_path) -> None:
     """By construction: no field of the feedback can hold a user, an item, valid or test."""
     assert list(inspect.signature(of(kind, tmp_path)).parameters) == ["feedback", "state"]
     told = {name for part in (Feedback, Signals) for name in part.__dataclass_fields__}
@@ -90,7 +90,7 @@ def test_it_is_given_feedback_and_its_own_state_and_nothing_else(kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_it_was_given_stays_as_it_was(kind, tmp_path) -> None:
+def test_a_controller_does_not_change_its_inputs(kind, tmp_path) -> None:
     controller, state = of(kind, tmp_path), {}
     for nth in range(1, LOOKS + 1):
         before = json.dumps(state)
@@ -99,7 +99,7 @@ def test_what_it_was_given_stays_as_it_was(kind, tmp_path) -> None:
         state = dict(after)
 
 
-def test_a_replay_gives_the_recorded_schedule_whatever_it_sees(tmp_path) -> None:
+def test_a_replay_ignores_its_feedback(tmp_path) -> None:
     recorded = rows(wish_of("controllers", "gap")(choose=True))
     replay = of("replay", tmp_path)
     for nth, row in enumerate(recorded, 1):
@@ -112,7 +112,7 @@ def test_a_replay_gives_the_recorded_schedule_whatever_it_sees(tmp_path) -> None
         assert not decision.flag
 
 
-def test_a_replay_at_other_looks_takes_what_held_there(tmp_path) -> None:
+def test_a_replay_at_other_validations_uses_the_latest_decision(tmp_path) -> None:
     recorded = rows(wish_of("controllers", "gap")())
     replay = of("replay", tmp_path)
     for before, after in pairwise(recorded):

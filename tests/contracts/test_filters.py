@@ -1,4 +1,4 @@
-"""Every registered filter keeps the promises of its contract."""
+"""Every registered filter satisfies its contract."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def mixture() -> Histories:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_kept_is_kept_again(kind) -> None:
+def test_accepted_rows_are_accepted_again(kind) -> None:
     fitted, new = wish_of("filters", kind)().fit(real(), 7), mixture()
     stays = fitted(new)
     again = fitted(new.take(stays.mask))
@@ -43,7 +43,7 @@ def test_what_was_kept_is_kept_again(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_refused_row_is_counted_once(kind) -> None:
+def test_every_rejected_row_is_counted_once(kind) -> None:
     new = mixture()
     stays = wish_of("filters", kind)().fit(real(), 7)(new)
     assert stays.mask.dtype == bool
@@ -53,7 +53,7 @@ def test_every_refused_row_is_counted_once(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_some_rows_stay_and_some_go(kind) -> None:
+def test_some_rows_are_accepted_and_some_rejected(kind) -> None:
     mask = wish_of("filters", kind)().fit(real(), 7)(mixture()).mask
     assert 0 < mask.sum() < len(mask)
 

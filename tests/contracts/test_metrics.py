@@ -1,4 +1,4 @@
-"""Every registered metric keeps the promises of its contract."""
+"""Every registered metric satisfies its contract."""
 
 from importlib import import_module
 
@@ -57,7 +57,7 @@ def test_there_is_one_finite_value_per_user(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", PER_USER)
-def test_a_user_s_value_does_not_depend_on_who_stands_beside(kind) -> None:
+def test_the_value_of_a_user_does_not_depend_on_other_users(kind) -> None:
     ranked, held, train = world(2)
     rows = np.array([31, 4, 7])
     alone = made(kind)(Ranked(ranked.items[rows], ranked.scores[rows]), held.take(rows), train)
@@ -65,7 +65,7 @@ def test_a_user_s_value_does_not_depend_on_who_stands_beside(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PER_USER if kind in ACCURACY])
-def test_no_list_beats_the_perfect_one_and_a_miss_is_worth_nothing(kind) -> None:
+def test_the_ideal_list_has_the_best_value_and_a_miss_has_0(kind) -> None:
     ranked, held, train = world(3)
     best = made(kind)(perfect(held), held, train)
     assert (made(kind)(ranked, held, train) <= best + 1e-12).all()
@@ -77,7 +77,7 @@ def test_no_list_beats_the_perfect_one_and_a_miss_is_worth_nothing(kind) -> None
 
 
 @pytest.mark.parametrize("kind", OF_CATALOG)
-def test_a_metric_of_the_catalogue_is_one_number_that_ignores_the_order_of_users(kind) -> None:
+def test_a_catalog_metric_is_one_number_independent_of_user_order(kind) -> None:
     ranked, _, train = world(4)
     value = made(kind)(ranked, train)
     assert isinstance(value, float)
@@ -85,6 +85,6 @@ def test_a_metric_of_the_catalogue_is_one_number_that_ignores_the_order_of_users
     assert made(kind)(Ranked(ranked.items[::-1], ranked.scores), train) == value
 
 
-def test_every_registered_metric_is_looked_at() -> None:
+def test_every_registered_metric_is_tested() -> None:
     assert sorted([*PER_USER, *OF_CATALOG]) == sorted(kinds("metrics"))
     assert set(ACCURACY) <= set(PER_USER)

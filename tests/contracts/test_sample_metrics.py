@@ -1,4 +1,4 @@
-"""Every registered metric of made rows leaves real rows alone, and sees the defect that it was made for."""
+"""Every registered metric of synthetic rows accepts real rows and detects its defect."""
 
 import inspect
 from collections import Counter
@@ -94,7 +94,7 @@ def found() -> dict[tuple[str, str], dict[str, Figure]]:
 
 
 @pytest.mark.parametrize("kind", METRICS)
-def test_each_metric_sees_the_defect_it_was_made_for(kind, found) -> None:
+def test_each_metric_detects_its_defect(kind, found) -> None:
     data, defect, sign = CATCHES[kind]
     figure = found[data, defect][kind]
     assert figure.p <= 0.05, f"{kind} did not see: {defect}"
@@ -102,7 +102,7 @@ def test_each_metric_sees_the_defect_it_was_made_for(kind, found) -> None:
     assert METRICS[kind].trait.sanity or figure.light in ("yellow", "red")
 
 
-def test_every_registered_metric_has_a_defect_that_it_is_for() -> None:
+def test_every_registered_metric_has_a_defect() -> None:
     assert set(CATCHES) == set(METRICS)
 
 
@@ -131,7 +131,7 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", METRICS)
-def test_a_metric_changes_nothing_and_says_the_same_twice(kind) -> None:
+def test_a_metric_is_deterministic_and_changes_no_input(kind) -> None:
     metric = METRICS[kind]
     sides = _sides_once(metric.trait.of[0])
     new, real = sides.new, sides.pool
@@ -167,7 +167,7 @@ def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
     assert METRICS[kind].trait.group in GROUPS
 
 
-def test_too_few_rows_are_a_reason_and_no_figure() -> None:
+def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
     sides = sides_of("table", 1, 40)
     said = figure("frechet", METRICS["frechet"], deals(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
                   sides.known, 1)  # fmt: skip
@@ -175,7 +175,7 @@ def test_too_few_rows_are_a_reason_and_no_figure() -> None:
     assert "needs 40" in said
 
 
-def test_a_value_that_is_no_number_is_a_reason_and_no_figure() -> None:
+def test_a_nan_gives_a_reason_instead_of_a_figure() -> None:
     sides = sides_of("table", 1, 120)
     empty = replace(sides.new, points=np.full_like(sides.new.points, np.nan))
     metric = METRICS["vendi"]

@@ -1,4 +1,4 @@
-"""Every registered schedule keeps the promises of its contract."""
+"""Every registered schedule satisfies its contract."""
 
 import pytest
 from hypothesis import given
@@ -24,5 +24,5 @@ def test_progress_beyond_an_end_is_that_end(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_wishes_are_equal_objects(kind) -> None:
+def test_equal_configs_are_equal_objects(kind) -> None:
     assert wish_of("schedules", kind)() == wish_of("schedules", kind)()

@@ -1,4 +1,4 @@
-"""Every registered strategy keeps the promises of its contract."""
+"""Every registered strategy satisfies its contract."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def world(rows: int = 300, n_items: int = 40) -> Histories:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_copies_are_counts_from_zero_one_a_row(kind) -> None:
+def test_copies_are_one_count_per_row(kind) -> None:
     copies = wish_of("strategies", kind)()(world(), 7)
     assert copies.dtype == np.int32
     assert copies.shape == (300,)
@@ -34,7 +34,7 @@ def test_copies_are_counts_from_zero_one_a_row(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_copies_follow_the_key_and_the_row_s_own_key_not_its_place(kind) -> None:
+def test_copies_depend_on_the_key_and_the_row_id_not_on_position(kind) -> None:
     rows, strategy = world(), wish_of("strategies", kind)()
     copies = strategy(rows, 7)
     order = np.random.default_rng(2).permutation(len(rows))

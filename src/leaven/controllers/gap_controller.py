@@ -1,9 +1,9 @@
-"""How strong should augmentation be now, by how the recommender does on users that it does not learn from?
+"""A controller that sets augmentation strength from the generalization gap.
 
-What it looks at is overfitting itself: how much better the recommender knows users that it learns from than the
-control users (after the sign controller of ADA, Karras et al., NeurIPS 2020, section 3.1, which watches how much a
-discriminator overfits). Where we differ: the target is no magic number but the gap at which an un-augmented pilot did
-best, and as long as control users are served better and better nothing is changed.
+The signal is overfitting itself: the difference between the loss on control users, who are held out of training, and on
+training users (after the sign controller of ADA, Karras et al., NeurIPS 2020, section 3.1, which measures how much a
+discriminator overfits). Where we differ: the target is not a constant but the gap at the best point of an un-augmented
+pilot, and nothing changes while the control loss improves.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from leaven.controllers.thompson_sampling import Choice, chosen, rewarded
 from leaven.errors import SpecError, nearest
 from leaven.protocols import Decision, Feedback, Signals
 
-_ROUNDING = 1e-9  # places of looks and means of losses are rounded; a band may be as narrow as 0
+_ROUNDING = 1e-9  # progress and mean losses are rounded; a band may have width 0
 Steers = Literal["both", "strength", "counts"]
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Up where the recommender overfits, down where it underfits, held while it improves; a clean finish.
+    """Raise strength when the recommender overfits, lower it when it underfits, hold it while it improves.
 
-    At each look, for each stratum by itself, with gap = control loss - probe loss, smoothed:
-    improving (the control loss fell by more than `dead_band` standard errors): hold; gap above the target by more than
-    `dead_band` standard errors: up by `rate`; below it by as much: down by `rate`; else hold.
+    At each validation, for each stratum, with gap = control loss - probe loss, smoothed:
+    control loss fell by more than `dead_band` standard errors: hold; gap above the target by more than `dead_band`
+    standard errors: raise by `rate`; below it by as much: lower by `rate`; else hold.
 
-    strata         lengths at which a further stratum of histories begins, each with its own state; none: all in one
-    rate           most that a strength changes from one look to the next
-    most           the highest strength
-    dead_band      standard errors within which a signal says nothing
-    smoothing      part of the gap and of its error that is carried on from the look before
-    warm_up_share  of training, at its beginning, without augmentation; clean_share: the same at its end
-    pilot_share    of a training that the un-augmented pilot runs: it sets the target and costs its steps; the stop-loss
-                   looks no further than it went
-    stop_loss      standard errors by which control users may be served worse than by the pilot at equal steps, before
+    strata         lengths at which a further stratum of histories begins, each with its own state; empty: one stratum
+    rate           maximum change of a strength between two validations
+    most           maximum strength
+    dead_band      standard errors within which a signal is ignored
+    smoothing      weight of the previous validation in the smoothed gap and its error
+    warm_up_share  share of training, at its beginning, without augmentation; clean_share: the same at its end
+    pilot_share    share of a training for which the un-augmented pilot runs: it sets the target and costs its steps;
+                   the stop-loss covers the same share
+    stop_loss      standard errors by which the control loss may exceed that of the pilot at equal steps before
                    augmentation ends for good and the report is flagged; 0: never
-    steers         "strength", "counts" (copies, or p where rows are replaced), or "both"
-    choose         whether one step at a time acts, drawn by what each has brought (discounted Thompson sampling);
+    steers         "strength", "counts" (copies, or p for in-place steps), or "both"
+    choose         whether one step at a time is active, sampled by its past reward (discounted Thompson sampling);
                    discount, floor: see `controllers/thompson_sampling.py`
     """
 
@@ -68,31 +68,33 @@ class Gap:
             if not getattr(self, name) >= 0.0:
                 raise SpecError(f"gap.{name}", "0 or more standard errors", str(getattr(self, name)), "")
         if self.warm_up_share + self.clean_share >= 1.0:
-            raise SpecError("gap.clean_share", "a course that is not all warm-up and finish", str(self.clean_share), "")
+            raise SpecError("gap.clean_share", "less than 1 together with warm_up_share", str(self.clean_share), "")
         if any(low >= high for low, high in zip((0, *self.strata), self.strata, strict=False)):
             raise SpecError("gap.strata", "ascending lengths above 0, such as [5, 10]", str(self.strata), "")
         if self.steers not in get_args(Steers):
-            raise SpecError("gap.steers", "a known one", repr(self.steers), nearest(self.steers, get_args(Steers)))
+            raise SpecError("gap.steers", "a known target", repr(self.steers), nearest(self.steers, get_args(Steers)))
 
     def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:
-        """The decision that holds from this look to the next."""
+        """Return the decision until the next validation, and the new state."""
         was = tuple(state.get("strength", [0.0] * len(feedback.strata)))
-        gaps = self._smoothed([one.gap for one in feedback.strata], state.get("gaps"))
-        errors = self._smoothed([one.gap_error for one in feedback.strata], state.get("errors"))
+        gaps = self._smooth([one.gap for one in feedback.strata], state.get("gaps"))
+        errors = self._smooth([one.gap_error for one in feedback.strata], state.get("errors"))
         choice: Choice = rewarded(state.get("choice", {}), feedback, self.discount)
-        flag = str(state.get("flag") or self._flag(feedback))
-        rest = self._rest(feedback, flag)
-        if rest:
-            strength, why, step = (0.0,) * len(was), rest, ""
+        flag = str(state.get("flag") or self._check_stop_loss(feedback))
+        pause = self._find_pause(feedback, flag)
+        if pause:
+            strength, why, step = (0.0,) * len(was), pause, ""
         else:
-            moves = [self._moved(*one) for one in zip(feedback.strata, was, gaps, errors, strict=True)]
-            strength, why = tuple(level for level, _ in moves), _told(feedback, [words for _, words in moves])
+            signals = zip(feedback.strata, was, gaps, errors, strict=True)
+            moves = [self._move_strength(seen, old, gap, error) for seen, old, gap, error in signals]
+            strength, why = tuple(level for level, _ in moves), _join_reasons(feedback, [reason for _, reason in moves])
             step = chosen(choice, feedback, self.floor) if self.choose and any(strength) else ""
-        kept = {"strength": list(strength), "gaps": gaps, "errors": errors, "flag": flag}
-        return Decision(*self._doses(strength), why, step, flag), kept | {"choice": {**choice, "now": step}}
+        memory = {"strength": list(strength), "gaps": gaps, "errors": errors, "flag": flag}
+        levels, share = self._split_strength(strength)
+        return Decision(levels, share, why, step, flag), memory | {"choice": {**choice, "now": step}}
 
-    def _rest(self, feedback: Feedback, flag: str) -> str:
-        """Why nothing is augmented now; "" where it may be."""
+    def _find_pause(self, feedback: Feedback, flag: str) -> str:
+        """Return why augmentation is off now, or ""."""
         if flag:
             return flag
         if feedback.progress < self.warm_up_share - _ROUNDING:
@@ -101,47 +103,50 @@ class Gap:
             return "clean finish"
         return ""
 
-    def _flag(self, feedback: Feedback) -> str:
-        """Stop-loss; "" while control users are served about as well as by the pilot."""
+    def _check_stop_loss(self, feedback: Feedback) -> str:
+        """Return the stop-loss message, or "" while the control loss is close to that of the pilot."""
         if not self.stop_loss or feedback.excess is None or feedback.excess_error is None:
             return ""
         if not feedback.excess > self.stop_loss * feedback.excess_error:
             return ""
-        told = f"control loss +{feedback.excess:.3f} ± {feedback.excess_error:.3f} against the un-augmented pilot"
-        return f"stop-loss at step {feedback.step:,}: {told}"
+        reason = f"control loss +{feedback.excess:.3f} ± {feedback.excess_error:.3f} against the un-augmented pilot"
+        return f"stop-loss at step {feedback.step:,}: {reason}"
 
-    def _smoothed(self, now: list[float], before: list[float] | None) -> list[float]:
-        """Errors too: where a training is still its pilot at its best, the last one alone would be 0."""
+    def _smooth(self, now: list[float], before: list[float] | None) -> list[float]:
+        """Return exponentially smoothed values.
+
+        Errors are smoothed too: at the best point of the pilot the latest one is 0.
+        """
         if before is None:
             return now
         return [self.smoothing * old + (1.0 - self.smoothing) * new for old, new in zip(before, now, strict=True)]
 
-    def _moved(self, seen: Signals, was: float, gap: float, error: float) -> tuple[float, str]:
-        """(strength, why) of one stratum."""
+    def _move_strength(self, seen: Signals, was: float, gap: float, error: float) -> tuple[float, str]:
+        """Return the new strength of one stratum and the reason."""
         target = 0.0 if seen.target is None else seen.target
         band = self.dead_band * error
-        told = f"gap {_said(gap)}, target {_said(target)} ± {_said(band)}"
+        figures = f"gap {_format_figure(gap)}, target {_format_figure(target)} ± {_format_figure(band)}"
         if seen.slope is not None and seen.slope < -self.dead_band * (seen.slope_error or 0.0):
             return was, f"held: control improves by {-seen.slope:.3f}"
         if gap > target + band + _ROUNDING:
             up = min(was + self.rate, self.most)
-            return up, f"{'up' if up > was else 'at its most'}: overfits, {told}"
+            return up, f"{'up' if up > was else 'at its maximum'}: overfits, {figures}"
         if gap < target - band - _ROUNDING:
             down = max(was - self.rate, 0.0)
-            return down, f"{'down' if down < was else 'at 0'}: underfits, {told}"
-        return was, f"held: {told}"
+            return down, f"{'down' if down < was else 'at 0'}: underfits, {figures}"
+        return was, f"held: {figures}"
 
-    def _doses(self, strength: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """(strength, share of the counts); at 0 both are 0, or unchanged rows would be added."""
+    def _split_strength(self, strength: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return (strength, share of the counts); both are 0 at strength 0, so that no unchanged row is appended."""
         whole = tuple(1.0 if level else 0.0 for level in strength)
         return (whole if self.steers == "counts" else strength), (whole if self.steers == "strength" else strength)
 
 
-def _said(figure: float) -> str:
+def _format_figure(figure: float) -> str:
     return f"{figure:.2f}".replace("-", "−")
 
 
-def _told(feedback: Feedback, words: list[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return "; ".join(f"{seen.stratum}: {said}" for seen, said in zip(feedback.strata, words, strict=True))
+def _join_reasons(feedback: Feedback, reasons: list[str]) -> str:
+    if len(reasons) == 1:
+        return reasons[0]
+    return "; ".join(f"{seen.stratum}: {reason}" for seen, reason in zip(feedback.strata, reasons, strict=True))

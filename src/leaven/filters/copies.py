@@ -1,4 +1,4 @@
-"""Is this row new, or one of the real rows again?"""
+"""A filter of exact and near copies of real rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from leaven.kernels.ngram_hashes import multisets, run_hashes
 from leaven.protocols import Kept
 
 Hashes = npt.NDArray[np.uint64]
-_NOBODY = np.uint64(0)
+_SHARED = np.uint64(0)
 
 
 @dataclass(frozen=True)
 class Copies:
-    """No exact copy of a real row, and none that is nearly one.
+    """Reject exact and near copies of real rows.
 
-    A run of `run` items that several real users share is a habit; one that a single user has is a trace of this
-    user. A row is a near copy when more than `most` of its runs are traces of others than its parent (a row
-    that continues its parent holds the parent's runs by right), or when it holds the items of a real row in
-    another order, from `set_events` items on (shorter ones are alike by chance).
+    A run of `run` items that several real users share is common; a run of a single user is a trace of that user. A row
+    is a near copy if more than `most` of its runs are traces of users other than its parent (a continuation holds the
+    runs of its parent by design), or if it holds the items of a real row in another order, from `set_events` items on
+    (shorter rows match by chance).
     """
 
     run: int = 4
@@ -37,65 +37,61 @@ class Copies:
             raise SpecError("copies", "run from 2, most in 0..1, set_events from 1", got, "")
 
     def fit(self, train: Histories, key: int) -> FittedCopies:
-        """Remember the hashes of the real rows, of their items in any order, and of their runs."""
+        """Return hashes of the real rows, of their item sets and of their runs."""
         long = train.lengths >= self.set_events
         hashes, row = run_hashes(train.items, train.starts, self.run)
-        runs, owners = _owned(hashes, train.parents[row])
+        runs, owners = _find_owners(hashes, train.parents[row])
         sets = np.unique(multisets(train.items, train.starts)[long])
-        return FittedCopies(self, np.unique(_whole(train)), sets, runs, owners)
+        return FittedCopies(self, np.unique(_hash_rows(train)), sets, runs, owners)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedCopies:
-    """rows, sets: hashes, ascending; runs: hashes, ascending, with the one row that has each (0: several)."""
+    """rows, sets: sorted hashes; runs: sorted hashes, with the parent id of the only row of each in owners (0: several
+    rows).
+    """
 
-    wish: Copies
+    config: Copies
     rows: Hashes
     sets: Hashes
     runs: Hashes
     owners: Hashes
 
     def __call__(self, new: Histories) -> Kept:
-        long = new.lengths >= self.wish.set_events
-        refused = {
-            "an exact copy of a real row": _within(_whole(new), self.rows) & (new.lengths > 0),
-            "the items of a real row in another order": long & _within(multisets(new.items, new.starts), self.sets),
-            f"mostly runs of {self.wish.run} that one real user has": self._traced(new),
+        long = new.lengths >= self.config.set_events
+        reasons = {
+            "an exact copy of a real row": np.isin(_hash_rows(new), self.rows) & (new.lengths > 0),
+            "the items of a real row in another order": long & np.isin(multisets(new.items, new.starts), self.sets),
+            f"mostly runs of {self.config.run} items of a single real user": self._measure_traces(new)
+            > self.config.most,
         }
-        return kept(len(new), refused)
+        return kept(len(new), reasons)
 
     def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
-        """The share of a row's runs that one other real user has."""
-        return {f"share of runs of {self.wish.run} that one other user has": self._traces(new)}
+        """Return the share of a row's runs that belong to a single other real user."""
+        return {f"share of runs of {self.config.run} items of a single other user": self._measure_traces(new)}
 
-    def _traced(self, new: Histories) -> npt.NDArray[np.bool_]:
-        return self._traces(new) > self.wish.most
-
-    def _traces(self, new: Histories) -> npt.NDArray[np.float64]:
-        hashes, row = run_hashes(new.items, new.starts, self.wish.run)
+    def _measure_traces(self, new: Histories) -> npt.NDArray[np.float64]:
+        hashes, row = run_hashes(new.items, new.starts, self.config.run)
         place = np.minimum(np.searchsorted(self.runs, hashes), max(len(self.runs) - 1, 0))
         owner = (
-            np.where(_within(hashes, self.runs), self.owners[place], _NOBODY) if len(self.runs) else hashes * _NOBODY
+            np.where(np.isin(hashes, self.runs), self.owners[place], _SHARED) if len(self.runs) else hashes * _SHARED
         )
-        traces = (owner != _NOBODY) & (owner != new.parents[row])
+        traces = (owner != _SHARED) & (owner != new.parents[row])
         found = np.bincount(row[traces], minlength=len(new))
         return found / np.maximum(np.bincount(row, minlength=len(new)), 1)
 
 
-def _owned(hashes: Hashes, rows: Hashes) -> tuple[Hashes, Hashes]:
-    """Each hash once, and the row that has it where there is only one, else 0."""
+def _find_owners(hashes: Hashes, rows: Hashes) -> tuple[Hashes, Hashes]:
+    """Return the distinct hashes, sorted, and the row of each if it is the only one, else 0."""
     order = np.lexsort((rows, hashes))
     hashes, rows = hashes[order], rows[order]
     begins = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))[: len(hashes)]
     ends = np.concatenate([begins[1:], [len(hashes)]])[: len(begins)] - 1
-    return hashes[begins], np.where(rows[begins] == rows[ends], rows[begins], _NOBODY)
+    return hashes[begins], np.where(rows[begins] == rows[ends], rows[begins], _SHARED)
 
 
-def _whole(rows: Histories) -> Hashes:
-    """uint64 (rows,): a hash of each row's items in their order."""
+def _hash_rows(rows: Histories) -> Hashes:
+    """Return a hash of each row's items in order, uint64 (rows,)."""
     place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
     return multisets(rows.items, rows.starts, place)
-
-
-def _within(hashes: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
-    return np.isin(hashes, known)

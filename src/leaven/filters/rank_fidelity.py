@@ -1,4 +1,4 @@
-"""Would this row still lead to what its user really took?"""
+"""A filter of rows after which a recommender no longer ranks the user's real items."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from leaven.filters.rejection_reasons import kept
 from leaven.protocols import Kept, Ranked, Recommender, Training
 
 
-class Ranks(Protocol):
-    """Whatever lists the best items for a history, without those that it holds."""
+class ItemRanker(Protocol):
+    """Lists the best items for a history, without those that it holds."""
 
     def recommend(self, histories: Histories, k: int) -> Ranked: ...
 
 
 @dataclass(frozen=True)
 class RankFidelity:
-    """A made row stays if one of its user's real items that it does not hold is still among the best `rank`.
+    """Accept a row if a real item of its user that it does not hold is among the best `rank` items after it.
 
-    The check of RSIR (arXiv 2602.15659): self-made data without it drifts off. There each made item is checked and the
-    row cut at the first that fails, which is what the generator `self` does if its `rank` is set; here the whole row,
-    whoever made it, is checked once. What has no real item left to check by (rows
-    from nothing, and rows that hold all of their parent) passes: make continuations from windows, so that something
-    is left.
+    The check of RSIR (arXiv 2602.15659), where self-generated data without it drifts. Where we differ: RSIR checks each
+    synthetic item and cuts the row at the first failure, as `recommender_rollouts` does with its `rank`; here the whole
+    row is checked once, for any generator. Rows without an unused real item (rows from noise, rows that hold all items
+    of their parent) are accepted: generate continuations of windows, so that real items remain.
 
-    rank         how far down the list a real item may stand
-    recommender  who ranks, fitted on the training rows; None: neighbours of the row's last items
+    rank         maximum rank of the real item
+    recommender  the ranker, fitted on the training rows; None: co-occurrence neighbors of the row's last items
     """
 
     rank: int = 20
@@ -44,38 +43,42 @@ class RankFidelity:
             raise SpecError("rank_fidelity.rank", "1 or more", f"{self.rank}", "")
 
     def fit(self, train: Histories, key: int) -> FittedRankFidelity:
-        """Learn who ranks, and remember what each user took."""
-        ranks: Ranks = neighbours_of(train) if self.recommender is None else self.recommender.fit(train, Training(key))
+        """Return the filter with a fitted ranker and the training rows."""
+        ranker: ItemRanker = (
+            neighbours_of(train) if self.recommender is None else self.recommender.fit(train, Training(key))
+        )
         order = np.argsort(train.keys, kind="stable")
-        return FittedRankFidelity(self.rank, ranks, train.take(order))
+        return FittedRankFidelity(self.rank, ranker, train.take(order))
 
 
 @dataclass(frozen=True, eq=False)
 class FittedRankFidelity:
-    """real: the training rows in the order of their keys."""
+    """real: the training rows, sorted by row id."""
 
     rank: int
-    ranks: Ranks
+    ranker: ItemRanker
     real: Histories
 
     def __call__(self, new: Histories) -> Kept:
-        lost = self._best(new) > self.rank
-        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": lost})
+        rejected = self._find_best_ranks(new) > self.rank
+        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": rejected})
 
     def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
-        """The rank of the best real item that is left; infinite below the last one that is listed."""
-        return {"best rank of a real item": self._best(new)}
+        """Return the rank of the best unused real item; infinite beyond the listed ranks."""
+        return {"best rank of a real item": self._find_best_ranks(new)}
 
-    def _best(self, new: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): the rank of the best real item of its user; infinite: none is listed; NaN: none is left."""
-        unused = self._unused(new)
+    def _find_best_ranks(self, new: Histories) -> npt.NDArray[np.float64]:
+        """Return the rank of the best unused real item, float64 (rows,): infinite if none is listed, NaN if none
+        exists.
+        """
+        unused = self._find_unused(new)
         checked = np.unique(unused.row)
         listed = np.zeros((len(new), self.rank), np.int32)
-        listed[checked] = self.ranks.recommend(new.take(checked), self.rank).items
+        listed[checked] = self.ranker.recommend(new.take(checked), self.rank).items
         return unused.best(listed)
 
-    def _unused(self, new: Histories) -> Unused:
-        """What is left of each row's parent; nothing of a parent that is no training row."""
+    def _find_unused(self, new: Histories) -> Unused:
+        """Return the items of each row's parent that the row does not hold; none if the parent is no training row."""
         place = np.minimum(np.searchsorted(self.real.keys, new.parents), max(len(self.real) - 1, 0))
         rows = np.flatnonzero(self.real.keys[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
         return Unused.of(self.real.take(place[rows]), new, rows)

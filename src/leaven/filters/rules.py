@@ -1,4 +1,4 @@
-"""Which rows would be nonsense, whatever made them?"""
+"""A filter of labeled rows by user-defined rules on columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leaven.datasets.samples import Samples
 from leaven.errors import SpecError, nearest
 from leaven.protocols import Kept
 
-_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "!=": operator.ne,
@@ -28,16 +28,17 @@ _RULE = re.compile(r"^\s*([^<>=!]+?)\s*(<=|>=|!=|==|<|>)\s*([^<>=!]+?)\s*$")
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules of the shop that every made row must keep: "item_price > 0", "discount <= price", "category is known".
+    """Rules on columns that every synthetic row must satisfy: "item_price > 0", "discount <= price", "category is
+    known".
 
-    A comparison with a missing number is no offence; "is known" refuses a missing or unknown category or number.
+    A comparison with a missing number is satisfied; "is known" rejects a missing or unknown category or number.
 
     >>> rows = Samples.of({"price": [2.0, -1.0, None]}, label=[1, 0, 0])
     >>> kept = Rules(("price > 0",)).fit(rows)(rows)
     >>> kept.mask.tolist(), kept.refused
     ([True, False, True], {'price > 0': 1})
 
-    Raises SpecError for a rule that is none.
+    Raises SpecError for an invalid rule.
     """
 
     rules: tuple[str, ...] = ()
@@ -48,39 +49,39 @@ class Rules:
                 fix = "write for example 'item_price > 0' or 'item_category is known'"
                 raise SpecError("rules", "COLUMN < = > NUMBER or COLUMN, or COLUMN is known", repr(rule), fix)
 
-    def fit(self, train: Samples, key: int = 0) -> Ruling:
-        """Checks that the columns are there; SpecError that names the nearest where one is not."""
+    def fit(self, train: Samples, key: int = 0) -> FittedRules:
+        """Return the rules after checking their columns. Raises SpecError that names the nearest column."""
         for rule in self.rules:
-            for name in _columns(rule):
+            for name in _list_columns(rule):
                 every = (*train.numeric, *train.categorical)
                 if name not in (every if rule.strip().endswith(" is known") else train.numeric):
                     raise SpecError(f"rule {rule!r}", "a column of the samples", repr(name), nearest(name, every))
-        return Ruling(self.rules)
+        return FittedRules(self.rules)
 
 
 @dataclass(frozen=True)
-class Ruling:
-    """Judges rows."""
+class FittedRules:
+    """Rules whose columns have been checked."""
 
     rules: Sequence[str]
 
     def __call__(self, rows: Samples) -> Kept:
-        """Which rows keep all rules; each refused row counts under the first that it breaks."""
+        """Return the rows that satisfy all rules; a rejected row counts for the first rule that it violates."""
         mask = np.ones(len(rows), bool)
         refused = {}
         for rule in self.rules:
-            bad = mask & ~_keeps(rows, rule)
-            if bad.any():
-                refused[rule] = int(bad.sum())
-            mask &= ~bad
+            violating = mask & ~_satisfies(rows, rule)
+            if violating.any():
+                refused[rule] = int(violating.sum())
+            mask &= ~violating
         return Kept(mask, refused)
 
 
-def _columns(rule: str) -> list[str]:
-    found = _RULE.match(rule)
-    if not found:
+def _list_columns(rule: str) -> list[str]:
+    match = _RULE.match(rule)
+    if not match:
         return [rule.strip().removesuffix(" is known").strip()]
-    return [side for side in (found[1], found[3]) if not _is_number(side)]
+    return [side for side in (match[1], match[3]) if not _is_number(side)]
 
 
 def _is_number(text: str) -> bool:
@@ -91,13 +92,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _keeps(rows: Samples, rule: str) -> npt.NDArray[np.bool_]:
-    found = _RULE.match(rule)
-    if not found:
-        (name,) = _columns(rule)
+def _satisfies(rows: Samples, rule: str) -> npt.NDArray[np.bool_]:
+    match = _RULE.match(rule)
+    if not match:
+        (name,) = _list_columns(rule)
         known = ~np.isnan(rows.number(name)) if name in rows.numeric else rows.texts(name) != None  # noqa: E711
         return np.asarray(known, bool)
     left, right = (
-        np.full(len(rows), float(side)) if _is_number(side) else rows.number(side) for side in (found[1], found[3])
+        np.full(len(rows), float(side)) if _is_number(side) else rows.number(side) for side in (match[1], match[3])
     )
-    return np.asarray(_SIGNS[found[2]](left, right) | np.isnan(left) | np.isnan(right), bool)
+    return np.asarray(_OPERATORS[match[2]](left, right) | np.isnan(left) | np.isnan(right), bool)

@@ -1,4 +1,4 @@
-"""Is this row as surprising as a real one: neither odd nor too smooth?"""
+"""A filter of rows with a mean surprisal outside the range of real rows."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-_FEWEST = 20  # scored real rows, below which quantiles say nothing
-_OWN_BAND = 100  # scored real rows of a class of lengths, from which on it has a band of its own
-_CLASSES = 32
+_MIN_ROWS = 20  # minimum number of scored real rows for quantiles
+_MIN_CLASS_ROWS = 100  # minimum number of scored real rows for a separate band of a length class
+_N_CLASSES = 32
 
 
 @dataclass(frozen=True)
 class Surprisal:
-    """Mean surprisal per event, in a band of that of real rows, by a scorer that has not seen the row's parent.
+    """Accept rows with a mean surprisal per event in a band of real rows, scored by cross-fitted Markov chains.
 
-    The training rows are parted in two by their keys, and a Markov chain learns each part. Real rows, and new ones by
-    their parents, are scored by the chain of the other part. Rows of one event cannot surprise and pass.
+    The training rows are split in two by row id, and a Markov chain is fitted to each part. Real rows, and new ones by
+    their parents, are scored by the chain of the other part. Rows of one event have no surprisal and are accepted.
 
-    band   quantiles of the real rows (of about the same length), between which a row is kept
-    order  how many last items the chains look at
+    band   quantiles of the real rows (of similar length) that bound the accepted scores
+    order  maximum context of the chains, in items
     """
 
     band: tuple[float, float] = (0.05, 0.95)
@@ -46,75 +46,77 @@ class Surprisal:
             raise SpecError("surprisal.order", "1, 2, 3 or 4", repr(self.order), "")
 
     def fit(self, train: Histories, key: int) -> FittedSurprisal:
-        """Learn both chains and the band. Raises FitError for fewer than 20 rows of two events and more."""
+        """Return fitted chains and bands. Raises FitError for fewer than 20 rows of two events or more."""
         from leaven.kernels.markov import learned
         from leaven.kernels.time_popularity import fashion_of
 
         scored = int((train.lengths >= 2).sum())
-        if scored < _FEWEST:
-            raise FitError("surprisal", f"at least {_FEWEST} rows of two events or more", f"{scored}", "leave it out")
-        fold = _fold(train.keys, key)
+        if scored < _MIN_ROWS:
+            raise FitError("surprisal", f"at least {_MIN_ROWS} rows of two events or more", f"{scored}", "leave it out")
+        fold = _assign_folds(train.keys, key)
         scorers = []
         for part in (0, 1):
             rows = train.take(fold == part)
             fashion = fashion_of(rows.items, rows.times, train.n_items)
             chain = learned(rows.items, rows.times, rows.starts, fashion, train.n_items, self.order)
             scorers.append((chain, fashion))
-        fitted = FittedSurprisal(key, (scorers[0], scorers[1]), np.zeros((_CLASSES, 2)))
+        fitted = FittedSurprisal(key, (scorers[0], scorers[1]), np.zeros((_N_CLASSES, 2)))
         scores = fitted.scores(train)
-        fitted.bands[:] = _bands(scores, _class(train), self.band)
+        fitted.bands[:] = _fit_bands(scores, _classify_lengths(train), self.band)
         return fitted
 
 
 @dataclass(frozen=True, eq=False)
 class FittedSurprisal:
-    """scorers: chain and fashion of each fold; bands float64 (classes of lengths, 2): lowest and highest score."""
+    """scorers: chain and item popularity over time of each fold; bands float64 (length classes, 2): lowest and highest
+    score.
+    """
 
     key: int
     scorers: tuple[tuple[Chain, Fashion], tuple[Chain, Fashion]]
     bands: Floats
 
     def __call__(self, new: Histories) -> Kept:
-        scores, band = self.scores(new), self.bands[_class(new)]
-        refused = {"too odd": scores > band[:, 1], "too smooth": scores < band[:, 0]}
+        scores, band = self.scores(new), self.bands[_classify_lengths(new)]
+        refused = {"too surprising": scores > band[:, 1], "too predictable": scores < band[:, 0]}
         return kept(len(new), refused)
 
     def measured(self, new: Histories) -> dict[str, Floats]:
-        """The mean surprisal of an event, and the band that it has to lie in."""
-        low, high = self.bands[_class(new)].T
-        return {"nats an event": self.scores(new), "at least": low, "at most": high}
+        """Return the mean surprisal per event and the bounds of its band."""
+        low, high = self.bands[_classify_lengths(new)].T
+        return {"nats per event": self.scores(new), "at least": low, "at most": high}
 
     def scores(self, rows: Histories) -> Floats:
-        """float64 (rows,): mean surprisal per event after the first, in nats; NaN where there is none."""
+        """Return the mean surprisal per event after the first, float64 (rows,), in nats; NaN for rows of one event."""
         from leaven.kernels.markov import log_likelihoods
 
-        owner = np.where(rows.parents == FROM_NOISE, rows.keys, rows.parents)
-        fold = _fold(owner, self.key)
+        owners = np.where(rows.parents == FROM_NOISE, rows.keys, rows.parents)
+        fold = _assign_folds(owners, self.key)
         total = np.empty(len(rows))
         for part, (chain, fashion) in enumerate(self.scorers):
             index = np.flatnonzero(fold != part)
-            mine = rows.take(index)
-            total[index] = -log_likelihoods(chain, fashion, mine.items, mine.times, mine.starts)
+            part_rows = rows.take(index)
+            total[index] = -log_likelihoods(chain, fashion, part_rows.items, part_rows.times, part_rows.starts)
         steps = rows.lengths - 1.0
         return np.where(steps >= 1, total / np.maximum(steps, 1), np.nan)
 
 
-def _fold(keys: rng.Keys, key: int) -> npt.NDArray[np.int64]:
-    """int64 (rows,): 0 or 1, by the row's key alone."""
+def _assign_folds(keys: rng.Keys, key: int) -> npt.NDArray[np.int64]:
+    """Return fold 0 or 1 of each row, int64 (rows,), from the row's id alone."""
     return (rng.uniform(rng.row_keys(rng.key(key, "fold"), keys), 0) < 0.5).astype(np.int64)
 
 
-def _class(rows: Histories) -> npt.NDArray[np.int64]:
-    """int64 (rows,): lengths 2, 3 to 4, 5 to 8 and so on; short rows vary more."""
+def _classify_lengths(rows: Histories) -> npt.NDArray[np.int64]:
+    """Return the length class of each row, int64 (rows,): 2, 3 to 4, 5 to 8 and so on, as short rows vary more."""
     return np.ceil(np.log2(np.maximum(rows.lengths, 1))).astype(np.int64)
 
 
-def _bands(scores: Floats, length_class: npt.NDArray[np.int64], band: tuple[float, float]) -> Floats:
-    """float64 (classes, 2): quantiles of each class that has enough rows, of all rows for the others."""
-    there = ~np.isnan(scores)
-    bands = np.tile(np.quantile(scores[there], band), (_CLASSES, 1))
-    for one in np.unique(length_class[there]):
-        own = scores[there & (length_class == one)]
-        if len(own) >= _OWN_BAND:
-            bands[one] = np.quantile(own, band)
+def _fit_bands(scores: Floats, length_class: npt.NDArray[np.int64], band: tuple[float, float]) -> Floats:
+    """Return quantiles of each class with enough rows, of all rows for the others, float64 (classes, 2)."""
+    is_scored = ~np.isnan(scores)
+    bands = np.tile(np.quantile(scores[is_scored], band), (_N_CLASSES, 1))
+    for one in np.unique(length_class[is_scored]):
+        class_scores = scores[is_scored & (length_class == one)]
+        if len(class_scores) >= _MIN_CLASS_ROWS:
+            bands[one] = np.quantile(class_scores, band)
     return bands

@@ -1,4 +1,4 @@
-"""Could this row have happened?"""
+"""A filter of impossible rows: unknown items, items before their first day, times out of order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from leaven.protocols import Kept
 
 @dataclass(frozen=True)
 class Validity:
-    """Only known items, each on sale at its time, nothing after the last training event, times in order.
+    """Accept rows of known items, each on sale at its time, in time order, none after the last training event.
 
-    An item is known from training or from a birth that the catalogue states; it is on sale from the earlier of
-    these two. The mask is no item and passes.
+    An item is known from training or from a first day of sale in the catalog; it is on sale from the earlier of these
+    two. The mask is no item and is accepted.
 
     min_events, max_events  shortest and longest row; None: twice the longest training row
     """
@@ -32,7 +32,7 @@ class Validity:
             raise SpecError("validity", "1 <= min_events <= max_events", f"{self.min_events}, {self.max_events}", "")
 
     def fit(self, train: Histories, key: int) -> FittedValidity:
-        """Learn births and the last training time. Raises FitError where there is no event."""
+        """Return the fitted filter. Raises FitError without training events."""
         if train.events == 0:
             raise FitError("validity", "at least one training event", "none", "give it training rows")
         stated = train.catalog.born if train.catalog is not None else None
@@ -55,15 +55,15 @@ class FittedValidity:
         inside = (new.items >= 1) & (new.items <= mask_id)
         born = self.born[np.where(inside, new.items, 0)]
         item = new.items != mask_id
-        falls = np.zeros(len(new.items), np.bool_)
-        falls[1:] = np.diff(new.times) < 0
-        falls[new.starts[:-1][new.lengths > 0]] = False  # a row may begin before the one above it ends
+        is_earlier = np.zeros(len(new.items), np.bool_)
+        is_earlier[1:] = np.diff(new.times) < 0
+        is_earlier[new.starts[:-1][new.lengths > 0]] = False  # a row may begin before the previous row ends
         refused = {
             f"fewer than {self.min_events} events": new.lengths < self.min_events,
             f"more than {self.max_events} events": new.lengths > self.max_events,
             "an unknown item": any_event(new, item & (born == NEVER)),
             "an item before its first day": any_event(new, item & (born != NEVER) & (new.times < born)),
             "an event after the last training time": any_event(new, new.times > self.last_time),
-            "times out of order": any_event(new, falls),
+            "times out of order": any_event(new, is_earlier),
         }
         return kept(len(new), refused)

@@ -1,4 +1,4 @@
-"""Are made rows alike, varied, consistent, not copied, private? Every figure beside that of unseen real rows."""
+"""Quality evaluation of synthetic rows: fidelity, diversity, consistency, memorization, privacy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known beside the rows that are judged?"""
+"""Optional inputs of a quality evaluation: catalog, recommender, columns, image encoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leaven.protocols import FittedRecommender
 if TYPE_CHECKING:
     from leaven.nn.inception import PictureVectors
 
-USEFUL = {
+KINDS_OF_INPUT = {
     "items": "histories",
     "recommender": "histories",
     "column": "text or image",
@@ -22,18 +22,18 @@ USEFUL = {
     "words": "image",
     "encoder": "image",
 }
-"""what may be known -> the kinds of data for which it is of use"""
+"""input -> the kinds of data that use it"""
 
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """What is known beside the rows.
+    """Optional inputs of an evaluation.
 
-    items        of histories: the catalogue, or where the table of items lies, for logs; for words and consistency
-    recommender  of histories: one that learned from the real rows alone, over the same dense ids; it stays as it is
-    column       of texts and pictures: which column of a table holds them, or their files
-    label, words of pictures: which columns of a table say what each shows, and describe it
-    encoder      of pictures: a file of Inception's weights, for FID, or of another network (TorchScript)
+    items        histories: the catalog, or the location of the table of items, for logs; for names and consistency
+    recommender  histories: one fitted on the real rows only, over the same dense ids; it is not changed
+    column       texts and images: the column of a table with the texts, or the image files
+    label, words images: the columns of a table with the label and the description of each image
+    encoder      images: a file of Inception weights, for FID, or of another network (TorchScript)
     """
 
     items: Catalog | ItemSource | None = None
@@ -44,10 +44,10 @@ class Beside:
     encoder: str | Path | PictureVectors | None = None
 
     def refuse_useless(self, kind: str) -> None:
-        """Raises SpecError for knowledge that this kind of data has no use for."""
-        for name, useful in USEFUL.items():
-            if getattr(self, name) not in (None, "") and kind not in useful.split(" or "):
-                raise SpecError(name, f"nothing, for kind {kind}: it is of use for {useful}", "one", "leave it out")
+        """Raise SpecError for an input that this kind of data does not use."""
+        for name, kinds in KINDS_OF_INPUT.items():
+            if getattr(self, name) not in (None, "") and kind not in kinds.split(" or "):
+                raise SpecError(name, f"no value for kind {kind}: only {kinds} uses it", "a value", "leave it out")
 
 
 NOTHING = Beside()

@@ -1,4 +1,4 @@
-"""What can a person see: how are properties spread among training, held-out and new rows, and who is near to whom?"""
+"""Distributions of properties among training, held-out and new rows, and new rows with their nearest neighbors."""
 
 from __future__ import annotations
 
@@ -25,126 +25,153 @@ SIDES = ("training", "held out", "new")
 Values = npt.NDArray[Any]
 
 _BINS = 20
-_NAMED = 8  # most frequent categories that are shown
-_COLUMNS = 6  # columns of a table that are shown
-_PAIRS = 2  # rows of each sort beside their neighbours
-_LONGEST = 24  # items or words of a row that are shown, the last ones
-_PICTURE = (96, 96)  # pixels of a picture that is shown
-_SHOWN_SIGNS = ("brightness", "contrast", "colourfulness", "sharpness")
-_EVENTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
-_WAITS = (("same second", 0), ("minute", 60), ("hour", 3600), ("day", 86_400), ("week", 604_800), ("month", 2_678_400))
-_RANKS = (("top 1 %", 0.01), ("to 5 %", 0.05), ("to 20 %", 0.2), ("to 50 %", 0.5), ("the rest", 1.0))
+_MAX_CATEGORIES = 8  # maximum categories shown
+_MAX_COLUMNS = 6  # maximum table columns shown
+_N_PAIRS = 2  # rows of each sort shown with their neighbors
+_MAX_TOKENS = 24  # maximum items or tokens shown of a row
+_IMAGE_SIZE = (96, 96)  # size of a shown image in pixels
+_SHOWN_STATISTICS = ("brightness", "contrast", "colorfulness", "sharpness")
+_COUNT_EDGES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+_WAIT_EDGES = (
+    ("same second", 0),
+    ("minute", 60),
+    ("hour", 3600),
+    ("day", 86_400),
+    ("week", 604_800),
+    ("month", 2_678_400),
+)
+_RANK_EDGES = (("top 1 %", 0.01), ("to 5 %", 0.05), ("to 20 %", 0.2), ("to 50 %", 0.5), ("the rest", 1.0))
 
 
 def looks(inputs: Inputs, studied: Studied, sides: Sides) -> dict[str, Any]:
-    """distributions: of each property the shares of the three sides; neighbours: new rows beside their nearest one."""
+    """Return distributions: of each property the shares of the three sides; neighbors: new rows with their nearest real
+    row.
+    """
     rows = (*studied.sampled, sides.chosen)
     if isinstance(inputs.real, Histories):
-        found = _of_histories([one for one in rows if isinstance(one, Histories)], studied)
+        found = _describe_histories([one for one in rows if isinstance(one, Histories)], studied)
     elif isinstance(inputs.real, Table):
-        found = _of_tables([one for one in rows if isinstance(one, Table)], studied.eyes.constant)
+        found = _describe_tables([one for one in rows if isinstance(one, Table)], studied.featurizer.info.constant)
     elif isinstance(inputs.real, Photos):
         seen = (studied.members, studied.pool, sides.new)
-        found = _of_pictures([one for one in rows if isinstance(one, Photos)], seen)
+        found = _describe_images([one for one in rows if isinstance(one, Photos)], seen)
     else:
-        found = [_counts("Words of a text", "words", [one.words.lengths for one in rows if isinstance(one, Texts)])]
+        found = [_bin_counts("Words of a text", "words", [one.words.lengths for one in rows if isinstance(one, Texts)])]
     samples = (studied.members, studied.pool, sides.new)
     if samples[0].noise.shape[1] == 1:
-        name, unit = "How surprising an event is", "nats an event, to a chain of other real rows"
-        name = name if isinstance(inputs.real, Histories) else "How surprising a word is"
-        found.append(_bins(name, unit, [one.noise[:, 0] for one in samples]))
-    nearest = _bins("How far the nearest training row is", "distance", [one.facts["nearest"] for one in samples[1:]])
+        name, unit = "Surprisal of an event", "nats per event, under a chain of other real rows"
+        name = name if isinstance(inputs.real, Histories) else "Surprisal of a word"
+        found.append(_bin_values(name, unit, [one.noise[:, 0] for one in samples]))
+    nearest = _bin_values(
+        "Distance to the nearest training row", "distance", [one.facts["nearest"] for one in samples[1:]]
+    )
     found.append(nearest | {"sides": dict(zip(SIDES[1:], nearest["sides"].values(), strict=True))})
-    return {"distributions": [one for one in found if one], "neighbours": _neighbours(inputs, sides)}
+    return {"distributions": [one for one in found if one], "neighbours": _pair_with_nearest(inputs, sides)}
 
 
-def _of_histories(rows: Sequence[Histories], studied: Studied) -> list[dict[str, Any]]:
-    found = [_counts("Events of a history", "events", [one.lengths for one in rows])]
+def _describe_histories(rows: Sequence[Histories], studied: Studied) -> list[dict[str, Any]]:
+    """Return the histograms of histories."""
+    found = [_bin_counts("Events of a history", "events", [one.lengths for one in rows])]
     if all(has_clock(one) for one in rows):
         found.append(
-            _classes("Time to the next event", "at most", [_waits(one) for one in rows], [*_names(_WAITS), "longer"])
+            _build_histogram(
+                "Time to the next event",
+                "at most",
+                [_classify_waits(one) for one in rows],
+                [*_list_names(_WAIT_EDGES), "longer"],
+            )
         )
         hours = [str(hour) for hour in range(24)]
-        found.append(_classes("Hour of the day", "hour, UTC", [one.times // 3600 % 24 for one in rows], hours))
-    ranks = _rank_class(studied.eyes.popularity)
-    names = [*_names(_RANKS), "not in training"]
-    found.append(_classes("Popularity of the items", "rank in training", [ranks[one.items] for one in rows], names))
+        found.append(_build_histogram("Hour of the day", "hour, UTC", [one.times // 3600 % 24 for one in rows], hours))
+    ranks = _classify_ranks(studied.featurizer.info.popularity)
+    names = [*_list_names(_RANK_EDGES), "not in training"]
+    found.append(
+        _build_histogram("Popularity of the items", "rank in training", [ranks[one.items] for one in rows], names)
+    )
     catalog = rows[0].catalog
     if catalog is not None and catalog.category is not None and len(catalog.categories):
         codes = np.append(catalog.category, 0)
         named = [np.array(["unknown", *catalog.categories])[codes[one.items]] for one in rows]
-        found.append(_frequent("Categories", "category", named))
+        found.append(_count_categories("Categories", "category", named))
     return found
 
 
-def _names(pairs: Sequence[tuple[str, float]]) -> list[str]:
+def _list_names(pairs: Sequence[tuple[str, float]]) -> list[str]:
     return [name for name, _ in pairs]
 
 
-def _waits(rows: Histories) -> Values:
-    return np.searchsorted([np.log1p(most) for _, most in _WAITS], gaps(rows) - 1e-9)
+def _classify_waits(rows: Histories) -> Values:
+    """Return the class of each time between events."""
+    return np.searchsorted([np.log1p(most) for _, most in _WAIT_EDGES], gaps(rows) - 1e-9)
 
 
-def _rank_class(popularity: npt.NDArray[np.int64]) -> Values:
-    """int64 (n_items + 2,): class of each item by its rank in training."""
+def _classify_ranks(popularity: npt.NDArray[np.int64]) -> Values:
+    """Return the class of each item by its rank in training, int64 (n_items + 2,)."""
     order = np.argsort(-popularity[1:], kind="stable")
     rank = np.empty(len(order))
     rank[order] = (np.arange(len(order)) + 1) / max(int((popularity > 0).sum()), 1)
-    classes = np.searchsorted([most for _, most in _RANKS], rank)
-    classes = np.where(popularity[1:] > 0, np.minimum(classes, len(_RANKS) - 1), len(_RANKS))
-    return np.concatenate([[len(_RANKS)], classes, [len(_RANKS)]])
+    classes = np.searchsorted([most for _, most in _RANK_EDGES], rank)
+    classes = np.where(popularity[1:] > 0, np.minimum(classes, len(_RANK_EDGES) - 1), len(_RANK_EDGES))
+    return np.concatenate([[len(_RANK_EDGES)], classes, [len(_RANK_EDGES)]])
 
 
-def _of_tables(rows: Sequence[Table], constant: Sequence[str]) -> list[dict[str, Any]]:
+def _describe_tables(rows: Sequence[Table], constant: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one histogram per column."""
     found = []
-    for name in [name for name in rows[0].columns if name not in constant][:_COLUMNS]:
+    for name in [name for name in rows[0].columns if name not in constant][:_MAX_COLUMNS]:
         values = [one.columns[name] for one in rows]
-        found.append(_bins(name, name, values) if values[0].dtype.kind == "f" else _frequent(name, name, values))
+        found.append(
+            _bin_values(name, name, values) if values[0].dtype.kind == "f" else _count_categories(name, name, values)
+        )
     return found
 
 
-def _of_pictures(rows: Sequence[Photos], samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    columns = [SIGNS.index(name) for name in _SHOWN_SIGNS]
+def _describe_images(rows: Sequence[Photos], samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return the histograms of images."""
+    columns = [SIGNS.index(name) for name in _SHOWN_STATISTICS]
     found = [
-        _bins(name.capitalize(), "levels of 255", [one.features[:, column] for one in samples])
-        for name, column in zip(_SHOWN_SIGNS, columns, strict=True)
+        _bin_values(name.capitalize(), "levels of 255", [one.features[:, column] for one in samples])
+        for name, column in zip(_SHOWN_STATISTICS, columns, strict=True)
     ]
     noise = [one.noise[:, one.noise.shape[1] // 2] for one in samples]
-    found.append(_bins("What a denoiser takes away", "1: as much as from other real pictures", noise))
+    found.append(_bin_values("Residual of the denoiser", "1: as for other real images", noise))
     if any(rows[0].labels):
-        found.append(_frequent("What they show", "label", [np.array(one.labels) for one in rows]))
+        found.append(_count_categories("Label", "label", [np.array(one.labels) for one in rows]))
     return found
 
 
-def _counts(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
-    """Whole numbers in classes that grow."""
-    names = [f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(_EVENTS)]
-    places = [np.searchsorted(_EVENTS, np.maximum(one, 1), side="right") - 1 for one in values]
-    return _classes(title, unit, places, [*names, f"{_EVENTS[-1]} and more"])
+def _bin_counts(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+    """Return a histogram of counts in classes of growing width."""
+    names = [f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(_COUNT_EDGES)]
+    places = [np.searchsorted(_COUNT_EDGES, np.maximum(one, 1), side="right") - 1 for one in values]
+    return _build_histogram(title, unit, places, [*names, f"{_COUNT_EDGES[-1]} and more"])
 
 
-def _bins(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
-    """Numbers in bins of equal width between the first and the last of a hundred."""
+def _bin_values(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+    """Return a histogram with bins of equal width between the 1 % and 99 % quantiles."""
     there = [one[np.isfinite(one)] for one in values]
     if not all(len(one) for one in there):
         return {}
     low, high = np.quantile(np.concatenate(there), (0.01, 0.99))
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     places = [np.clip(np.searchsorted(edges, one, side="right") - 1, 0, _BINS - 1) for one in there]
-    found = _classes(title, unit, places, [f"{edge:.3g}" for edge in edges[:-1]], cut=False)
+    found = _build_histogram(title, unit, places, [f"{edge:.3g}" for edge in edges[:-1]], cut=False)
     return found | {"numbers": [float(f"{edge:.6g}") for edge in edges[:-1]]}
 
 
-def _frequent(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+def _count_categories(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+    """Return a histogram of the most frequent categories of the first side."""
     names, counts = np.unique(values[0], return_counts=True)
-    kept = [str(name) for name in names[np.argsort(-counts, kind="stable")[:_NAMED]]]
-    place = {name: at for at, name in enumerate(kept)}
-    codes = [np.array([place.get(str(value), len(kept)) for value in one]) for one in values]
-    return _classes(title, unit, codes, [*kept, "others"])
+    shown = [str(name) for name in names[np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]]]
+    place = {name: at for at, name in enumerate(shown)}
+    codes = [np.array([place.get(str(value), len(shown)) for value in one]) for one in values]
+    return _build_histogram(title, unit, codes, [*shown, "others"])
 
 
-def _classes(title: str, unit: str, places: Sequence[Values], names: Sequence[str], cut: bool = True) -> dict[str, Any]:
-    """Shares of each class; empty classes at the end are left out."""
+def _build_histogram(
+    title: str, unit: str, places: Sequence[Values], names: Sequence[str], cut: bool = True
+) -> dict[str, Any]:
+    """Return the share of each class per side; empty classes at the end are left out."""
     counts = [np.bincount(one.astype(np.int64), minlength=len(names)).astype(np.float64) for one in places]
     if not all(one.sum() for one in counts):
         return {}
@@ -154,57 +181,61 @@ def _classes(title: str, unit: str, places: Sequence[Values], names: Sequence[st
     return {"title": title, "unit": unit, "names": list(names[:last]), "sides": shares}
 
 
-def _neighbours(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
-    """New rows of three sorts: nearest to a training row, in the middle, farthest; each beside that training row."""
+def _pair_with_nearest(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
+    """Return new rows nearest to, at median distance from and farthest from a training row, each with that row."""
     distance = sides.new.facts["nearest"]
     order, middle = np.argsort(distance, kind="stable"), len(distance) // 2
-    picked = {"nearest": order[:_PAIRS], "middle": order[middle : middle + _PAIRS], "farthest": order[::-1][:_PAIRS]}
-    told, seen = _teller(inputs.real), set[int]()
+    picked = {
+        "nearest": order[:_N_PAIRS],
+        "middle": order[middle : middle + _N_PAIRS],
+        "farthest": order[::-1][:_N_PAIRS],
+    }
+    format_row, seen = _choose_formatter(inputs.real), set[int]()
     pairs = []
     for sort, rows in picked.items():
         for row in (int(one) for one in rows if int(one) not in seen):
             seen.add(row)
-            theirs = told(inputs.real, int(sides.new.facts["place"][row]))
-            mine = told(sides.chosen, row)
-            shared = set(theirs)
+            real_row = format_row(inputs.real, int(sides.new.facts["place"][row]))
+            new_row = format_row(sides.chosen, row)
+            shared = set(real_row)
             pairs.append({
                 "sort": sort,
                 "distance": round(float(distance[row]), 4),
-                "new": mine,
-                "real": theirs,
-                "shared": [place for place, name in enumerate(mine) if name in shared],
-            } | _seen(inputs.real, sides.chosen, int(sides.new.facts["place"][row]), row))  # fmt: skip
+                "new": new_row,
+                "real": real_row,
+                "shared": [place for place, name in enumerate(new_row) if name in shared],
+            } | _show_images(inputs.real, sides.chosen, int(sides.new.facts["place"][row]), row))  # fmt: skip
     return pairs
 
 
-def _seen(real: Rows, new: Rows, place: int, row: int) -> dict[str, Any]:
-    """Of pictures the two themselves."""
+def _show_images(real: Rows, new: Rows, place: int, row: int) -> dict[str, Any]:
+    """Return the two images of a pair; nothing for other kinds of rows."""
     if not (isinstance(real, Photos) and isinstance(new, Photos)):
         return {}
     both = (new.whole(row), real.whole(place))
-    return {"pictures": [png_address(resized(one, _PICTURE, "contain")) for one in both]}
+    return {"pictures": [png_address(resized(one, _IMAGE_SIZE, "contain")) for one in both]}
 
 
-def _teller(real: Rows) -> Callable[[Any, int], list[str]]:
-    """How a row is said: the names of its items, its cells, its words."""
+def _choose_formatter(real: Rows) -> Callable[[Any, int], list[str]]:
+    """Return a function that formats a row: the names of its items, its cells, its words."""
     if isinstance(real, Table):
         names = list(real.columns)
-        return lambda rows, row: [f"{name} {_cell(rows.columns[name][row])}" for name in names[:_LONGEST]]
+        return lambda rows, row: [f"{name} {_format_cell(rows.columns[name][row])}" for name in names[:_MAX_TOKENS]]
     if isinstance(real, Texts):
-        return lambda rows, row: rows.lines[row].split()[:_LONGEST]
+        return lambda rows, row: rows.lines[row].split()[:_MAX_TOKENS]
     if isinstance(real, Photos):
-        return _told_of_picture
+        return _format_image
     catalog = real.catalog
     if catalog is None:
-        return lambda rows, row: [f"item {item}" for item in rows.row(row)[-_LONGEST:].tolist()]
-    return lambda rows, row: [catalog.name(item) for item in rows.row(row)[-_LONGEST:].tolist()]
+        return lambda rows, row: [f"item {item}" for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
+    return lambda rows, row: [catalog.name(item) for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
 
 
-def _told_of_picture(rows: Photos, row: int) -> list[str]:
-    """What it shows, what is said of it, its file."""
-    told = [rows.labels[row], rows.words[row], rows.name(row).rpartition("/")[2]]
-    return [one for one in told if one]
+def _format_image(rows: Photos, row: int) -> list[str]:
+    """Return label, description and file of an image."""
+    parts = [rows.labels[row], rows.words[row], rows.name(row).rpartition("/")[2]]
+    return [one for one in parts if one]
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Which new rows copy a real one, and what is left without them?"""
+"""Lists new rows that copy a real row, and writes the others."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from leaven.quality.text_rows import Texts
 
 
 def copies(inputs: Inputs) -> list[dict[str, Any]]:
-    """{"row": a new row, "of": the real row that it copies}, by their names, or counted from 0; of all new rows.
+    """Return {"row": a new row, "of": the real row that it copies}, by name or index from 0, of all new rows.
 
-    A copy repeats a whole training row, or of histories and texts one run of at least four fifths of its own length;
-    of pictures it is one that differs by no more than compression and size.
+    A copy repeats a whole training row, or for histories and texts one run of at least four fifths of its length; for
+    images it differs by no more than compression and size.
     """
-    source = sources(inputs)
-    mine = np.flatnonzero(source >= 0)
+    source_of_row = sources(inputs)
+    copied = np.flatnonzero(source_of_row >= 0)
     if inputs.names is None:
-        return [{"row": int(row), "of": int(source[row])} for row in mine.tolist()]
+        return [{"row": int(row), "of": int(source_of_row[row])} for row in copied.tolist()]
     real, new = inputs.names
-    return [{"row": new[row], "of": real[int(source[row])]} for row in mine.tolist()]
+    return [{"row": new[row], "of": real[int(source_of_row[row])]} for row in copied.tolist()]
 
 
 def sources(inputs: Inputs) -> npt.NDArray[np.int64]:
-    """int64 (new rows,): the training row that each copies; -1 for none."""
+    """Return the training row that each new row copies, int64 (new rows,); -1 for none."""
     real, new = inputs.real, inputs.new
     if isinstance(real, Histories) and isinstance(new, Histories):
         return copied_from(new, real)
@@ -45,62 +45,60 @@ def sources(inputs: Inputs) -> npt.NDArray[np.int64]:
         )
     assert isinstance(real, Table)
     assert isinstance(new, Table)
-    known, mine = real.identities(), new.identities()
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known[order], mine), len(known) - 1)
-    return np.where(known[order][place] == mine, order[place], -1)
+    real_hashes, new_hashes = real.identities(), new.identities()
+    order = np.argsort(real_hashes, kind="stable")
+    index = np.minimum(np.searchsorted(real_hashes[order], new_hashes), len(real_hashes) - 1)
+    return np.where(real_hashes[order][index] == new_hashes, order[index], -1)
 
 
 def write_others(inputs: Inputs, folder: Path) -> Path:
-    """The new rows that copy nobody: Parquet of histories or of a table, `user,item,time` for logs, a text a line, the
-    names of pictures."""
+    """Write the new rows that are no copies: Parquet of histories or of a table, `user,item,time` for logs, one text
+    per line, the names of images.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    kept = inputs.new.take(np.flatnonzero(sources(inputs) < 0))
-    if isinstance(kept, Texts):
-        return _written(folder / "new-without-copies.txt", "".join(f"{_one_line(text)}\n" for text in kept.lines))
-    if isinstance(kept, Photos):
-        lines = "".join(f"{kept.name(place)}\n" for place in range(len(kept)))
-        return _written(folder / "new-without-copies.txt", lines)
-    if isinstance(kept, Histories):
-        return _log(kept, inputs, folder) if inputs.is_log else _stored(kept, folder)
+    rows = inputs.new.take(np.flatnonzero(sources(inputs) < 0))
+    if isinstance(rows, Texts):
+        return _write_text(
+            folder / "new-without-copies.txt", "".join(f"{' '.join(text.splitlines())}\n" for text in rows.lines)
+        )
+    if isinstance(rows, Photos):
+        lines = "".join(f"{rows.name(place)}\n" for place in range(len(rows)))
+        return _write_text(folder / "new-without-copies.txt", lines)
+    target = folder / "new-without-copies.parquet"
+    if isinstance(rows, Histories):
+        if inputs.is_log:
+            return _write_log(rows, inputs, folder)
+        rows.to_parquet(target)
+        return target
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    target = folder / "new-without-copies.parquet"
     part = target.with_suffix(".part")
-    pq.write_table(pa.table(dict(kept.columns)), part)
+    pq.write_table(pa.table(dict(rows.columns)), part)
     part.replace(target)
     return target
 
 
-def _stored(kept: Histories, folder: Path) -> Path:
-    target = folder / "new-without-copies.parquet"
-    kept.to_parquet(target)
-    return target
-
-
-def _log(kept: Histories, inputs: Inputs, folder: Path) -> Path:
+def _write_log(rows: Histories, inputs: Inputs, folder: Path) -> Path:
+    """Write histories as a log with the original ids; return the path."""
     import csv
     import io
 
-    assert kept.catalog is not None
+    assert rows.catalog is not None
     assert isinstance(inputs.new, Histories)
     names = dict(zip(inputs.new.keys.tolist(), inputs.names[1], strict=True)) if inputs.names else {}
-    user = np.repeat(kept.keys, kept.lengths).tolist()
-    held = io.StringIO()
-    lines = csv.writer(held, lineterminator="\n")
-    lines.writerow(("user", "item", "time"))
-    ids: Sequence[str] = kept.catalog.ids
-    for key, item, time in zip(user, kept.items.tolist(), kept.times.tolist(), strict=True):
-        lines.writerow((names[key], ids[item - 1], time))
-    return _written(folder / "new-without-copies.csv", held.getvalue())
+    user = np.repeat(rows.keys, rows.lengths).tolist()
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("user", "item", "time"))
+    ids: Sequence[str] = rows.catalog.ids
+    for key, item, time in zip(user, rows.items.tolist(), rows.times.tolist(), strict=True):
+        writer.writerow((names[key], ids[item - 1], time))
+    return _write_text(folder / "new-without-copies.csv", buffer.getvalue())
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
-
-
-def _written(target: Path, text: str) -> Path:
+def _write_text(target: Path, text: str) -> Path:
+    """Write a file atomically; return its path."""
     part = target.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(target)

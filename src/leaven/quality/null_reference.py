@@ -1,14 +1,14 @@
-"""How large is a metric among real rows that differ by chance alone, and is it so for the new rows?
+"""The distribution of a metric among real rows, and the position of the new rows in it.
 
-Held-out rows are dealt into halves A and B, again and again. m(B, A) is what chance makes of real rows, m(S, A) what
-the new rows make of it, S as many of them. A figure of one set, such as how much of the catalogue it names, is
-compared through its difference to A's: halves of one pool differ from each other as independent sets do, while each by
-itself varies too little. Averaging over the halves makes the test careful: real rows are rejected at most 5 % of the
-time. A metric with a test of its own (`own_p`) rejects where both tests do.
+Held-out rows are split at random into halves A and B, repeatedly. m(B, A) is the value by chance alone, m(S, A) that of
+as many new rows S. A figure of one set, such as its coverage of the catalog, is compared through its difference to that
+of A: halves of one pool differ from each other as independent sets do, while each alone varies too little. Averaging
+over the halves makes the test conservative: real rows are rejected at most 5 % of the time. A metric with a test of its
+own (`own_p`) rejects if both tests do.
 
-The interval: half of the new rows and half of the real ones vary from deal to deal; half-samples drawn without
-replacement have the spread that a bootstrap of all rows has (McCarthy, Review of the ISI 37, 1969; Shao and Tu, The
-Jackknife and Bootstrap, 1995, section 5.2), without its ties, which metrics of nearest neighbours take for copies.
+The interval: half of the new rows and half of the real ones vary from split to split; half-samples without replacement
+have the spread of a bootstrap of all rows (McCarthy, Review of the ISI 37, 1969; Shao and Tu, The Jackknife and
+Bootstrap, 1995, section 5.2), without its ties, which metrics of nearest neighbors take for copies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REJECTED = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Deal:
-    """A half of the new rows, and two halves of real ones, all of n rows."""
+    """A half of the new rows, and two halves of real rows, all of n rows."""
 
     new: Sample
     real: Sample
@@ -41,62 +41,63 @@ class Deal:
 
 
 def deals(new: Sample, pool: Sample, halves: int, key: int) -> list[Deal]:
-    """`halves` deals; n is half of the smaller side."""
+    """Return `halves` random splits; n is half of the smaller side."""
     n = min(len(new), len(pool)) // 2
-    found = []
-    for place in range(halves):
-        chance = rng.generator(rng.key(key, "halves", place))
-        real = chance.permutation(len(pool))
-        found.append(Deal(new.take(chance.permutation(len(new))[:n]), pool.take(real[:n]), pool.take(real[n : 2 * n])))
-    return found
+    splits = []
+    for index in range(halves):
+        generator = rng.generator(rng.key(key, "halves", index))
+        real = generator.permutation(len(pool))
+        splits.append(
+            Deal(new.take(generator.permutation(len(new))[:n]), pool.take(real[:n]), pool.take(real[n : 2 * n]))
+        )
+    return splits
 
 
 def figure(
     kind: str, metric: SampleMetric, dealt: Sequence[Deal], new: Sample, pool: Sample, known: Known, key: int
 ) -> Figure | str:
-    """The figure of a metric, or why there is none.
+    """Return the figure of a metric, or the reason why there is none.
 
-    Raises MissingExtra where the metric needs a library that is not there.
+    Raises MissingExtra if the metric needs a missing library.
     """
     trait, n = metric.trait, len(dealt[0].real)
     if n < trait.fewest:
         return f"needs {2 * trait.fewest:,} new and as many held-out rows to compare; there are {2 * n:,}"
-    keys = [rng.key(key, kind, place) for place in range(len(dealt))]
-    made = [new if trait.whole else deal.new for deal in dealt]
-    values = _each([metric(mine, one.real, known, k) for mine, one, k in zip(made, dealt, keys, strict=True)])
-    chance = _each([metric(one.other, one.real, known, k) for one, k in zip(dealt, keys, strict=True)])
-    if not (np.isfinite(values).all() and np.isfinite(chance).all()):
+    keys = [rng.key(key, kind, index) for index in range(len(dealt))]
+    synthetic = [new if trait.whole else deal.new for deal in dealt]
+    values = np.array(
+        [metric(rows_of_new, one.real, known, k) for rows_of_new, one, k in zip(synthetic, dealt, keys, strict=True)]
+    )
+    null = np.array([metric(one.other, one.real, known, k) for one, k in zip(dealt, keys, strict=True)])
+    if not (np.isfinite(values).all() and np.isfinite(null).all()):
         return "these rows do not allow a figure"
-    base = np.zeros(len(dealt))
+    offset = np.zeros(len(dealt))
     if trait.alone:
-        base = _each([metric(one.real, one.other, known, k) for one, k in zip(dealt, keys, strict=True)])
-    p = tail(values - base - (3 / n if trait.rare else 0.0), chance - base, trait)
+        offset = np.array([metric(one.real, one.other, known, k) for one, k in zip(dealt, keys, strict=True)])
+    p = tail(values - offset - (3 / n if trait.rare else 0.0), null - offset, trait)
     more = dict(metric.explain(new, pool, known, key)) if isinstance(metric, Explained) else {}
     p = max(p, more.get("own_p", 0.0))
     rows = len(new) if trait.whole else n
-    return _figure(kind, metric, values, chance, p, rows, more)
-
-
-def _each(values: Sequence[float]) -> Values:
-    return np.array(values, np.float64)
+    return _build_figure(kind, metric, values, null, p, rows, more)
 
 
 def tail(values: Values, chance: Values, trait: Trait) -> float:
-    """Share of real halves at least as bad as the new rows are on average, these counted among them."""
-    middle = float(values.mean())
+    """Return the share of real halves at least as extreme as the mean of the new rows, these included."""
+    mean = float(values.mean())
     if trait.better == "low":
-        worse = chance >= middle
+        is_worse = chance >= mean
     elif trait.better == "high":
-        worse = chance <= middle
+        is_worse = chance <= mean
     else:
-        centre = 0.0 if trait.alone else float(chance.mean())
-        worse = np.abs(chance - centre) >= abs(middle - centre)
-    return float((1 + worse.sum()) / (1 + len(chance)))
+        center = 0.0 if trait.alone else float(chance.mean())
+        is_worse = np.abs(chance - center) >= abs(mean - center)
+    return float((1 + is_worse.sum()) / (1 + len(chance)))
 
 
-def _figure(
+def _build_figure(
     kind: str, metric: SampleMetric, values: Values, chance: Values, p: float, n: int, more: Mapping[str, Any]
 ) -> Figure:
+    """Return the figure from its values over the splits and the values of real rows."""
     value, reference = float(values.mean()), float(chance.mean())
     spread = 1.96 * float(values.std(ddof=1))
     low, high = more.get("bootstrap_interval", (value - spread, value + spread))
@@ -120,12 +121,12 @@ def _figure(
 
 
 def light(value: float, reference: float, p: float, trait: Trait) -> Light:
-    """Green where real rows do as badly; else yellow while the distance is bearable."""
+    """Return green if real rows score as badly; else yellow within the tolerance of the metric, red beyond it."""
     if trait.sanity:
         return "none"
     if p > REJECTED:
         return "green"
-    away = abs(value - reference)
+    distance = abs(value - reference)
     if trait.ratio:
-        away = away / abs(reference) if reference else float("inf")
-    return "yellow" if away <= trait.bearable else "red"
+        distance = distance / abs(reference) if reference else float("inf")
+    return "yellow" if distance <= trait.bearable else "red"

@@ -1,4 +1,4 @@
-"""How are made rows to be judged?"""
+"""Configuration of a quality evaluation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from leaven.registry import kinds, made
 
 @dataclass(frozen=True)
 class Judging:
-    """Which figures, within which bounds, of how many rows.
+    """Metrics, gates and sample sizes of a quality evaluation.
 
-    metrics  kinds to compute; all where none is named
+    metrics  kinds to compute; all if empty
     gates    bounds such as "min_coverage=0.8" or "max_frechet_ratio=3"; a run that fails one ends with exit code 4
-    most     rows of each side at most, chosen by the seed
-    halves   how often real rows are dealt into halves
+    most     maximum rows of each side, chosen by the seed
+    halves   number of random splits of the real rows into halves
 
-    Raises SpecError for an unknown metric, a gate that cannot be read, fewer than 20 halves.
+    Raises SpecError for an unknown metric, an invalid gate, fewer than 20 halves.
     """
 
     metrics: tuple[str, ...] = ()
@@ -31,14 +31,14 @@ class Judging:
         known = list(kinds("sample_metrics"))
         for kind in self.metrics:
             if kind not in known:
-                raise SpecError("judge.metrics", "a metric of made rows", repr(kind), nearest(kind, known))
+                raise SpecError("judge.metrics", "a metric of synthetic rows", repr(kind), nearest(kind, known))
         for gate in self.gates:
             Gate.parse(gate, known)
         if self.most < 60:
-            raise SpecError("judge.most", "60 rows or more", str(self.most), "fewer can be told from nothing")
+            raise SpecError("judge.most", "60 rows or more", str(self.most), "fewer rows show no difference")
         if self.halves < 20:
-            raise SpecError("judge.halves", "20 or more", str(self.halves), "fewer can reject nothing at 5 %")
+            raise SpecError("judge.halves", "20 or more", str(self.halves), "fewer cannot reject anything at 5 %")
 
     def chosen(self) -> dict[str, SampleMetric]:
-        """kind -> metric, of these kinds or of all."""
+        """Return kind -> metric, of the configured kinds or of all."""
         return {kind: made("sample_metrics", kind) for kind in (self.metrics or kinds("sample_metrics"))}

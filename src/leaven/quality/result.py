@@ -1,4 +1,4 @@
-"""What was found about made rows: figures with their references, lights, gates?"""
+"""Results of a quality evaluation: figures with references, verdicts, gates."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 Light = Literal["green", "yellow", "red", "none"]
 GROUPS = ("alike", "varied", "consistent", "not copied", "private")
-SPEAKS: Mapping[str, str] = {
+DEFAULT_DECIDING: Mapping[str, str] = {
     "alike": "classifier_auc",
     "varied": "coverage",
     "consistent": "next_rank",
     "not copied": "near_copies",
     "private": "attack_auc",
 }
-"""group -> the metric that speaks for it where none stands out"""
-_WORST: dict[Light, int] = {"none": 0, "green": 1, "yellow": 2, "red": 3}
+"""group -> the deciding metric if all its figures are green"""
+_SEVERITY: dict[Light, int] = {"none": 0, "green": 1, "yellow": 2, "red": 3}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of new rows, beside the same metric of unseen real rows at equal n.
+    """One metric of new rows, with the same metric of unseen real rows at equal n.
 
-    value, interval   mean over the halves, and how far chance moves it, at 95 %
+    value, interval   mean over the splits, and its 95 % interval
     n                 rows of each side
-    reference         the same of real rows: mean, and the 5 % and 95 % quantiles over the halves
+    reference         the same of real rows: mean, and the 5 % and 95 % quantiles over the splits
     percentile        share of the real halves below the value
-    p                 chance of as bad a figure among real halves; at most 0.05 is rejected
-    light             green: as real rows are; yellow: not, but by little; red: not; none: shown as a check only
-    more              what else the metric says
+    p                 probability of as extreme a figure among real halves; at most 0.05 is rejected
+    light             green: like real rows; yellow: different, within the tolerance; red: different; none: check only
+    more              the explanation of the metric
     """
 
     kind: str
@@ -55,13 +55,13 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Value over reference; NaN where the reference is 0."""
+        """Value over reference; NaN for a reference of 0."""
         return self.value / self.reference if self.reference else float("nan")
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A bound that the user declared: on the value of a metric, or on its ratio to the reference.
+    """A declared bound on the value of a metric, or on its ratio to the reference.
 
     >>> Gate.parse("max_frechet_ratio=3")
     Gate(kind='frechet', least=False, bound=3.0, of_ratio=True)
@@ -74,7 +74,7 @@ class Gate:
 
     @classmethod
     def parse(cls, text: str, kinds: Sequence[str] = ()) -> Gate:
-        """From "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3".
+        """Return the gate of "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3".
 
         Raises SpecError that names the nearest metric.
         """
@@ -98,7 +98,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Passed:
-    """Whether a gate was passed, by which value; a figure that could not be had passes no gate."""
+    """Whether a gate was passed, and by which value; a missing figure passes no gate."""
 
     gate: str
     value: float | None
@@ -108,13 +108,13 @@ class Passed:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that was found.
+    """The result of a quality evaluation.
 
     skipped  metric -> why it has no figure
-    facts    rows, seed and what was noticed
+    facts    rows, seed and what the inputs recorded
     copies   which new rows copy which real ones
-    looks    how properties are spread among training, held-out and new rows; new rows beside their nearest real one
-    rows     what was judged
+    looks    distributions of properties among training, held-out and new rows; new rows with their nearest real row
+    rows     the evaluated rows
     """
 
     kind: str
@@ -127,7 +127,7 @@ class Judgement:
     rows: Inputs | None = field(default=None, compare=False, repr=False)
 
     def __getitem__(self, kind: str) -> Figure:
-        """The figure of a metric; KeyError where it has none."""
+        """Return the figure of a metric; KeyError if it has none."""
         for figure in self.figures:
             if figure.kind == kind:
                 return figure
@@ -135,31 +135,31 @@ class Judgement:
 
     @property
     def lights(self) -> dict[str, Light]:
-        """group -> its worst light."""
+        """Group -> its worst light."""
         found: dict[str, Light] = dict.fromkeys(GROUPS, "none")
         for figure in self.figures:
-            found[figure.group] = max(found[figure.group], figure.light, key=_WORST.__getitem__)
+            found[figure.group] = max(found[figure.group], figure.light, key=_SEVERITY.__getitem__)
         return found
 
     @property
     def deciding(self) -> dict[str, str]:
-        """group -> the metric that its light hangs on: the worst one; where none is, the one that speaks for the group.
+        """Group -> the metric that decides its light: the worst one; if all are green, the default of the group.
 
-        Of several with the worst light it is the one that real halves reach least often, and of these the farthest.
+        Of several with the worst light it is the one with the smallest p, and of these the farthest from the reference.
         """
         found = {}
         for group, light in self.lights.items():
             mine = [one for one in self.figures if one.group == group and one.light == light]
             if mine:
-                first = next((one for one in mine if light == "green" and one.kind == SPEAKS[group]), None)
-                found[group] = (first or min(mine, key=lambda one: (one.p, -_away(one)))).kind
+                first = next((one for one in mine if light == "green" and one.kind == DEFAULT_DECIDING[group]), None)
+                found[group] = (first or min(mine, key=lambda one: (one.p, -_measure_distance(one)))).kind
         return found
 
     def pass_through(self, gates: Sequence[Gate]) -> Judgement:
-        """The same with these gates tried."""
-        return replace(self, gates=tuple(self._tried(gate) for gate in gates))
+        """Return the result with these gates applied."""
+        return replace(self, gates=tuple(self._try_gate(gate) for gate in gates))
 
-    def _tried(self, gate: Gate) -> Passed:
+    def _try_gate(self, gate: Gate) -> Passed:
         try:
             figure = self[gate.kind]
         except KeyError as error:
@@ -169,15 +169,15 @@ class Judgement:
         return Passed(str(gate), value, bool(fine))
 
     def refuse(self) -> None:
-        """Raises GateError where a gate was not passed."""
+        """Raise GateError if a gate was not passed."""
         failed = [one for one in self.gates if not one.passed]
         if failed:
             got = "; ".join(one.why or f"{one.gate}: {one.value:.4g}" for one in failed)
             wanted = ", ".join(one.gate for one in failed)
-            raise GateError("gates", wanted, got, "make better rows, or loosen the gate and say so")
+            raise GateError("gates", wanted, got, "improve the generator, or loosen the gate")
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able; figures that are no numbers are null."""
+        """Return a JSON object; non-finite figures are null."""
         return {
             "kind": self.kind,
             "lights": self.lights,
@@ -191,14 +191,14 @@ class Judgement:
         }
 
     def drop_copies(self, folder: Path) -> Path:
-        """Write the new rows that copy nobody into this folder; the path of the file."""
+        """Write the new rows that are no copies into this folder; return the path of the file."""
         from leaven.quality.memorized_rows import write_others
 
-        assert self.rows is not None, "a judgement that was read has no rows"
+        assert self.rows is not None, "a result read from a file has no rows"
         return write_others(self.rows, folder)
 
     def write(self, folder: Path) -> Path:
-        """judgement.json in this folder, written beside and renamed."""
+        """Write judgement.json into this folder, atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / "judgement.json"
         part = target.with_suffix(".part")
@@ -207,14 +207,14 @@ class Judgement:
         return target
 
 
-def _away(figure: Figure) -> float:
-    """How far from the reference, in widths of its range."""
+def _measure_distance(figure: Figure) -> float:
+    """Return the distance from the reference, in widths of its range."""
     low, high = figure.reference_range
     return abs(figure.value - figure.reference) / max(high - low, 1e-9)
 
 
 def plain(value: Any) -> Any:
-    """JSON-able: figures that are no numbers are null."""
+    """Return a JSON value; non-finite numbers are null."""
     if isinstance(value, Mapping):
         return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

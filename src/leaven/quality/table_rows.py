@@ -1,4 +1,4 @@
-"""What is a table of rows to be judged?"""
+"""Tables of rows for a quality evaluation."""
 
 from __future__ import annotations
 
@@ -27,49 +27,52 @@ class Table:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def take(self, index: npt.NDArray[np.int64]) -> Table:
-        """These rows, int64, in that order."""
+        """Return these rows, int64 indices, in that order."""
         return Table({name: column[index] for name, column in self.columns.items()})
 
     def like(self, real: Table, role: str) -> Table:
-        """The same columns in the same order and of the same types as a real table.
+        """Return the columns in the order and with the types of a real table.
 
-        Raises DataError where a value of a column of numbers is none.
+        Raises DataError for a value that is no number in a numeric column.
         """
-        return Table({name: _as(self.columns[name], column, name, role) for name, column in real.columns.items()})
+        return Table(
+            {name: _convert_column(self.columns[name], column, name, role) for name, column in real.columns.items()}
+        )
 
     def identities(self) -> npt.NDArray[np.uint64]:
-        """uint64 (rows,): a hash of all values of each row."""
+        """Return a hash of all values of each row, uint64 (rows,)."""
         total = np.zeros(len(self), np.uint64)
         for column in self.columns.values():
-            values, place = np.unique(column, return_inverse=True)
+            values, index = np.unique(column, return_inverse=True)
             hashes = rng.user_keys([str(value) for value in values])
-            total = rng.mix(total * np.uint64(3) + hashes[place.ravel()])
+            total = rng.mix(total * np.uint64(3) + hashes[index.ravel()])
         return total
 
 
-def _as(column: Column, real: Column, name: str, role: str) -> Column:
+def _convert_column(column: Column, real: Column, name: str, role: str) -> Column:
+    """Return a column with the type of the real one."""
     if column.dtype.kind == real.dtype.kind:
         return column
     if real.dtype.kind != "f":
         return np.array([("" if np.isnan(v) else f"{v:g}") for v in column])
-    found = np.full(len(column), np.nan)
-    odd = []
-    for place, text in enumerate(column):
+    numbers = np.full(len(column), np.nan)
+    invalid = []
+    for index, text in enumerate(column):
         try:
-            found[place] = float(text) if text else np.nan
+            numbers[index] = float(text) if text else np.nan
         except ValueError:
-            odd.append(str(text))
-    if odd:
-        got = f"{len(odd):,} values that are none, such as {odd[0]!r}"
+            invalid.append(str(text))
+    if invalid:
+        got = f"{len(invalid):,} values that are no numbers, such as {invalid[0]!r}"
         raise DataError(f"{role}, column {name!r}", "numbers, as in the real table", got, "give numbers or leave empty")
-    return found
+    return numbers
 
 
 def read_table(source: Any, role: str) -> Table:
-    """A table from `Samples` or Parquet of them (without their lineage), a CSV or Parquet file, a frame (pandas,
+    """Return a table from `Samples` or Parquet of them (without their lineage), a CSV or Parquet file, a frame (pandas,
     Polars, Arrow) or a mapping of columns.
 
-    Raises DataError where it cannot be read, has no rows, or holds infinite numbers.
+    Raises DataError if it cannot be read, has no rows, or holds infinite numbers.
     """
     import pyarrow as pa
 
@@ -78,8 +81,8 @@ def read_table(source: Any, role: str) -> Table:
     elif isinstance(rows := stored_samples(source), Samples):
         table = of_samples(rows)
     else:
-        arrow = source if isinstance(source, pa.Table) else _arrow(source, role)
-        table = Table({name: _column(arrow.column(name)) for name in arrow.column_names})
+        arrow = source if isinstance(source, pa.Table) else _load_arrow(source, role)
+        table = Table({name: _extract_column(arrow.column(name)) for name in arrow.column_names})
     if not len(table):
         raise DataError(f"{role} table", "at least one row", "none", "check the file")
     for name, column in table.columns.items():
@@ -90,27 +93,30 @@ def read_table(source: Any, role: str) -> Table:
 
 
 def of_samples(rows: Samples) -> Table:
-    """Cells and label of labelled rows."""
+    """Return the cells and labels of labeled rows as a table."""
     columns: dict[str, Column] = {name: rows.number(name) for name in rows.numeric}
     columns |= {name: np.array([text or "" for text in rows.texts(name)], np.str_) for name in rows.categorical}
     return Table(columns | {"label": rows.label.astype(np.float64)})
 
 
 def names_of_owners(real: Table, held: Table) -> list[str]:
-    """Columns of texts that say whose row it is: no held-out name is a real one, so that they judge nothing."""
+    """Return text columns that identify the owner of a row: no held-out value occurs in the real table.
+
+    Such columns carry no information about quality and are left out.
+    """
     texts = [name for name, column in real.columns.items() if column.dtype.kind != "f"]
-    there = {name: held.columns[name][held.columns[name] != ""] for name in texts}
-    return [name for name, cells in there.items() if len(cells) and not np.isin(cells, real.columns[name]).any()]
+    values = {name: held.columns[name][held.columns[name] != ""] for name in texts}
+    return [name for name, cells in values.items() if len(cells) and not np.isin(cells, real.columns[name]).any()]
 
 
 def stored_samples(source: Any) -> Any:
-    """The labelled rows that a path, folder or glob of Parquet files names; what else was given, as it is."""
+    """Return the labeled rows of the Parquet files of a path, folder or glob; any other source unchanged."""
     names = files_with(source, METADATA)
     return Samples.from_parquet(*names) if names else source
 
 
 def files_with(source: Any, mark: bytes) -> list[str]:
-    """Parquet files that a path, folder or glob names, if the metadata of all bear a mark; none otherwise."""
+    """Return the Parquet files of a path, folder or glob if the metadata of all contain a mark; else none."""
     if not isinstance(source, str | Path):
         return []
     import pyarrow as pa
@@ -119,13 +125,14 @@ def files_with(source: Any, mark: bytes) -> list[str]:
     path = Path(source)
     names = sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else sorted(glob(str(source)))  # noqa: PTH207
     try:
-        held = [name for name in names if mark in (pq.read_schema(name).metadata or {})]
+        marked = [name for name in names if mark in (pq.read_schema(name).metadata or {})]
     except (pa.ArrowInvalid, OSError):
         return []
-    return held if len(held) == len(names) else []
+    return marked if len(marked) == len(names) else []
 
 
-def _arrow(source: Any, role: str) -> Any:
+def _load_arrow(source: Any, role: str) -> Any:
+    """Return an Arrow table from a mapping, a frame or a file."""
     import pyarrow as pa
 
     if isinstance(source, Mapping):
@@ -134,10 +141,11 @@ def _arrow(source: Any, role: str) -> Any:
         return source.to_arrow()
     if not isinstance(source, str | Path):
         return pa.Table.from_pandas(source, preserve_index=False)
-    return _file(str(source), role)
+    return _load_file(str(source), role)
 
 
-def _file(name: str, role: str) -> Any:
+def _load_file(name: str, role: str) -> Any:
+    """Return the Arrow table of a CSV or Parquet file. Raises DataError if it cannot be read."""
     import duckdb
 
     from leaven.ingest.reader import connect
@@ -156,8 +164,8 @@ def _file(name: str, role: str) -> Any:
         database.close()
 
 
-def _column(values: Any) -> Column:
-    """float64 of numbers, str of all else (truth values and times too)."""
+def _extract_column(values: Any) -> Column:
+    """Return float64 for numeric columns, str for all others (booleans and times too)."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""What is a set of texts to be judged?"""
+"""Sets of texts for a quality evaluation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ SIGNS = ("characters", "capitals", "digits", "signs")
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """lines: the texts. words: each as a row of word ids over one vocabulary, with places for times.
-    signs float64 (texts, 4): log of the length, shares of capitals, digits and other signs."""
+    """lines: the texts. words: each as a history of token ids over one vocabulary, with positions as times.
+    signs float64 (texts, 4): log of the length, shares of capitals, digits and other signs.
+    """
 
     lines: Sequence[str]
     words: Histories
@@ -31,62 +32,64 @@ class Texts:
         return len(self.lines)
 
     def take(self, index: npt.NDArray[np.int64]) -> Texts:
-        """These texts, int64, in that order."""
+        """Return these texts, int64 indices, in that order."""
         return Texts([self.lines[place] for place in index], self.words.take(index), self.signs[index])
 
 
 def read_lines(source: Any, role: str, column: str = "") -> list[str]:
-    """Texts from a list, a file with one a line, or a column of a table; empty ones are left out.
+    """Return texts from a list, a file with one per line, or a column of a table; empty ones are left out.
 
-    Raises DataError where there is none, or a table does not say which column holds them.
+    Raises DataError if there is none, or if the column of a table is ambiguous.
     """
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
-        found = [str(one) for one in source]
+        candidates = [str(one) for one in source]
     elif isinstance(source, str | Path) and Path(source).suffix.lower() in (".txt", ".text", ""):
-        found = _file(Path(source), role)
+        candidates = _read_file(Path(source), role)
     else:
-        found = _column(source, role, column)
-    kept = [one.strip() for one in found if one.strip()]
-    if not kept:
+        candidates = _read_column(source, role, column)
+    texts = [one.strip() for one in candidates if one.strip()]
+    if not texts:
         raise DataError(f"{role} texts", "at least one text", "none", "check the file")
-    return kept
+    return texts
 
 
-def _file(path: Path, role: str) -> list[str]:
+def _read_file(path: Path, role: str) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{role} texts {path}", "a file in UTF-8, one text a line", str(error), "check it") from error
+        raise DataError(f"{role} texts {path}", "a file in UTF-8, one text per line", str(error), "check it") from error
 
 
-def _column(source: Any, role: str, column: str) -> list[str]:
+def _read_column(source: Any, role: str, column: str) -> list[str]:
     columns: Mapping[str, Any] = read_table(source, role).columns
     words = [name for name, values in columns.items() if values.dtype.kind != "f"]
     if column and column not in columns:
         raise DataError(f"{role} texts", f"a column {column!r}", ", ".join(columns), "name one of these")
     if not column and len(words) != 1:
-        got = f"{len(words)} columns of words: {', '.join(words)}" if words else "numbers only"
-        raise DataError(f"{role} texts", "one column of words", got, "say which holds the texts: --column NAME")
+        got = f"{len(words)} text columns: {', '.join(words)}" if words else "numbers only"
+        raise DataError(f"{role} texts", "one text column", got, "name the column of the texts: --column NAME")
     return [str(one) for one in columns[column or words[0]]]
 
 
 def together(given: Sequence[Sequence[str]]) -> list[Texts]:
-    """Several sets of texts over one vocabulary; words are told apart without regard to capitals.
+    """Return several sets of texts over one vocabulary; tokens are case-insensitive.
 
     Raises MissingExtra for Chinese without rjieba.
     """
-    cutter, place = HanCutter(), dict[str, int]()
+    cutter, token_ids = HanCutter(), dict[str, int]()
     rows = []
     for lines in given:
         cuts = [[piece.lower() for piece in cut(line, cutter) if not piece.isspace()] for line in lines]
-        rows.append([[place.setdefault(word, len(place) + 1) for word in words] for words in cuts])
-    signs = [_signs(lines) for lines in given]
+        rows.append([[token_ids.setdefault(word, len(token_ids) + 1) for word in words] for words in cuts])
+    signs = [_measure_signs(lines) for lines in given]
     return [
-        Texts(list(lines), Histories.of(ids, len(place)), s) for lines, ids, s in zip(given, rows, signs, strict=True)
+        Texts(list(lines), Histories.of(ids, len(token_ids)), s)
+        for lines, ids, s in zip(given, rows, signs, strict=True)
     ]
 
 
-def _signs(lines: Sequence[str]) -> npt.NDArray[np.float64]:
+def _measure_signs(lines: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return log length and the shares of capitals, digits and other signs, float64 (texts, 4)."""
     counts = [
         (
             len(line),

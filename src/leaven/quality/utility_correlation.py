@@ -1,4 +1,4 @@
-"""Which figure of made rows told how much they would help?"""
+"""Rank correlation of quality figures with the measured effect of the synthetic rows."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ import numpy as np
 import numpy.typing as npt
 
 FEWEST = 4
-"""Arms without which an interval has no meaning."""
+"""Minimum number of variants for an interval."""
 
 
 def predictions(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str, float]) -> dict[str, Any]:
-    """Rank correlation of each figure with the effect, over the arms that have both; best first.
+    """Return the rank correlation of each figure with the effect, over the variants with both; best first.
 
-    A figure counts as better where it is lower, higher, or nearer to that of real rows, as its metric says: a
-    correlation of 1 says that the better figure always went with the larger lift. rho, low, high: Spearman's rank
-    correlation and its interval at 95 %.
+    A figure is better if it is lower, higher, or nearer to that of real rows, as its metric declares: a correlation of
+    1 means that a better figure always comes with a larger lift. rho, low, high: Spearman's rank correlation and its 95
+    % interval.
     """
-    arms = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
-    if len(arms) < FEWEST:
-        return {"arms": len(arms), "fewest": FEWEST, "figures": []}
-    effect = np.array([lifts[arm] for arm in arms])
-    kinds = dict.fromkeys(one["kind"] for arm in arms for one in judgements[arm]["figures"])
+    variants = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
+    if len(variants) < FEWEST:
+        return {"arms": len(variants), "fewest": FEWEST, "figures": []}
+    effect = np.array([lifts[arm] for arm in variants])
+    kinds = dict.fromkeys(one["kind"] for arm in variants for one in judgements[arm]["figures"])
     found = []
     for kind in kinds:
-        by_arm = [next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in arms]
-        goods = [goodness(one) for one in by_arm if one is not None]
-        if len(goods) < len(arms) or len(set(goods)) < 2:
+        by_variant = [
+            next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in variants
+        ]
+        scores = [goodness(one) for one in by_variant if one is not None]
+        if len(scores) < len(variants) or len(set(scores)) < 2:
             continue
-        rho = spearman(np.array(goods), effect)
-        low, high = interval(rho, len(arms))
+        rho = spearman(np.array(scores), effect)
+        low, high = interval(rho, len(variants))
         found.append({"kind": kind, "rho": round(rho, 4), "low": round(low, 4), "high": round(high, 4)})
     found.sort(key=lambda one: -abs(one["rho"]))
-    return {"arms": len(arms), "fewest": FEWEST, "figures": found}
+    return {"arms": len(variants), "fewest": FEWEST, "figures": found}
 
 
 def goodness(figure: Mapping[str, Any]) -> float:
-    """Higher is better."""
+    """Return a score of a figure; higher is better."""
     value = float(figure["value"])
     if figure["better"] == "real":
         return -abs(value - float(figure["reference"]))
@@ -46,7 +48,10 @@ def goodness(figure: Mapping[str, Any]) -> float:
 
 
 def spearman(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    """Spearman's rank correlation, ties at their middle rank; 0 where one side does not vary."""
+    """Return Spearman's rank correlation, ties at their middle rank; 0 if one side is constant.
+
+    Own code: SciPy's `spearmanr` returns NaN with a warning for a constant side.
+    """
     from scipy.stats import rankdata
 
     first, second = rankdata(a), rankdata(b)
@@ -56,14 +61,15 @@ def spearman(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
 
 
 def interval(rho: float, n: int) -> tuple[float, float]:
-    """At 95 %, through Fisher's z with variance (1 + rho^2 / 2) / (n - 3) (Bonett and Wright, Psychometrika 65, 2000).
+    """Return the 95 % interval by Fisher's z with variance (1 + rho^2 / 2) / (n - 3).
 
-    A correlation of 1 has no z; the value half a step of ranks below stands for it.
+    Bonett and Wright, Psychometrika 65, 2000. A correlation of 1 has no z and is replaced by half a step of ranks
+    below.
 
     >>> tuple(round(end, 2) for end in interval(0.5, 20))
     (0.05, 0.78)
     """
-    most = 1 - 6 / (n * (n * n - 1))
-    z = np.arctanh(np.clip(rho, -most, most))
-    reach = 1.96 * np.sqrt((1 + rho * rho / 2) / (n - 3))
-    return float(np.tanh(z - reach)), float(np.tanh(z + reach))
+    limit = 1 - 6 / (n * (n * n - 1))
+    z = np.arctanh(np.clip(rho, -limit, limit))
+    margin = 1.96 * np.sqrt((1 + rho * rho / 2) / (n - 3))
+    return float(np.tanh(z - margin)), float(np.tanh(z + margin))

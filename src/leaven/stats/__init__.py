@@ -1,4 +1,4 @@
-"""Did it help? Paired, per user, over seeds."""
+"""Paired comparisons of variants: per user, over seeds, with training noise."""
 
 from leaven.stats.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, Question
 from leaven.stats.ranking_comparison import Comparison, as_facts, compare, with_groups

@@ -1,4 +1,4 @@
-"""What is one effect, and what may be said about it?"""
+"""The effect of one variant: its figures, verdict and explanation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ NO_DIFFERENCE = "no difference shown"
 TOO_LITTLE = "not enough data to tell"
 
 FEWEST_USERS = 30
-"""Below it a bootstrap interval is too short to be trusted, and nothing is claimed."""
-SIGNIFICANT = 0.05
+"""Minimum number of users for a claim; bootstrap intervals of fewer are too short."""
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the values, declared before looking at them.
+    """Parameters of a comparison, declared before the values are known.
 
     metric         its name, "ndcg@10"; higher must be better
     smallest_lift  relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
-    key            every draw of the bootstrap and of the permutation follows from it
-    baseline       the arm without a plan
-    control        the arm with as many duplicated real rows; absent from the values: no such comparison
+    key            seeds every draw of the bootstrap and of the permutation
+    baseline       the variant without a plan
+    control        the variant with duplicated real rows; no such comparison if absent from the values
     draws, flips   samples of the bootstrap, of the permutation
     """
 
@@ -47,23 +47,23 @@ class Question:
 
 @dataclass(frozen=True)
 class Effect:
-    """One arm against another, on one metric, for one group of users.
+    """One variant against another, on one metric, for one group of users.
 
-    arm, against     names of the arms; `lift` is relative to `against`
+    arm, against     names of the variants; `lift` is relative to `against`
     metric           the metric's name
-    by, segment      what the users are grouped by ("" for all) and which group this is ("all")
-    mean, baseline_mean, difference   means over users and seeds, in the metric's own unit
+    by, segment      the grouping of the users ("" for all) and the group ("all")
+    mean, baseline_mean, difference   means over users and seeds, in the metric's unit
     difference_low, difference_high   95 % interval of the difference
     lift, low, high  the difference relative to `baseline_mean`, and its 95 % interval
-    p_permutation    two-sided sign-flip p over the users: as if no other training could have come out
-    p, p_holm        the larger of that and a p that knows the noise of training; the same after Holm
-                     over all effects of its table
+    p_permutation    two-sided sign-flip p over the users, without the noise of training
+    p, p_holm        the larger of that and a p that includes the noise of training; the same after Holm
+                     over all effects of its table (equal to p for a single effect)
     effect_size      Cohen's d_z: mean of the users' differences over their standard deviation
     better, equal, worse   shares of the users
-    users, seeds     how many
+    users, seeds     numbers of users and seeds
     lift_by_seed     the lift in each seed alone
-    training_noise   share of the difference's variance that comes from training again, not from the users
-    verdict, words   one of the four verdicts, and a sentence for a reader
+    training_noise   share of the difference's variance that comes from training, not from the users
+    smallest_lift    relative: the smallest lift that matters
     """
 
     arm: str
@@ -90,58 +90,67 @@ class Effect:
     seeds: int
     lift_by_seed: tuple[float, ...]
     training_noise: float
-    verdict: str
-    words: str
+    smallest_lift: float
 
     @property
     def seeds_agree(self) -> bool:
-        """Whether no two seeds show lifts of opposite signs."""
+        """Whether no two seeds have lifts of opposite signs."""
         return not (min(self.lift_by_seed) < 0 < max(self.lift_by_seed))
 
+    @property
+    def verdict(self) -> str:
+        """The verdict that the figures allow.
+
+        helped (harmed): the interval is above (below) 0, the lift is at least the smallest that matters, p after Holm
+        is below .05, and no seed has the opposite sign. no difference shown: the whole interval is within the
+        smallest lift. Otherwise: not enough data to tell.
+        """
+        if self.users < FEWEST_USERS:
+            return TOO_LITTLE
+        is_significant = self.p_holm < ALPHA and self.seeds_agree
+        if is_significant and self.low > 0 and self.lift >= self.smallest_lift:
+            return HELPED
+        if is_significant and self.high < 0 and self.lift <= -self.smallest_lift:
+            return HARMED
+        if -self.smallest_lift <= self.low and self.high <= self.smallest_lift:
+            return NO_DIFFERENCE
+        return TOO_LITTLE
+
+    @property
+    def words(self) -> str:
+        """The effect in one or two sentences, with its limitations."""
+        means = f"{shown(self.metric)} {self.mean:.4f} against {self.baseline_mean:.4f} of {self.against}"
+        interval = f"95 % interval {percent(self.low)} to {percent(self.high)}"
+        figures = f"{means}: {percent(self.lift)}, {interval}, p = {self.p_holm:.3g} after Holm"
+        return " ".join([f"{self.verdict.capitalize()}: {figures}.", *_list_limitations(self)])
+
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: numbers that are none (a lift over a mean of 0) become null."""
-        return {name: _json(value) for name, value in asdict(self).items()}
+        """Return a JSON object; undefined numbers (a lift over a mean of 0) become null."""
+        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "smallest_lift"}
+        return figures | {"verdict": self.verdict, "words": self.words}
 
 
-def _json(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
+    """Return a value with non-finite numbers replaced by null."""
     if isinstance(value, tuple):
-        return [_json(one) for one in value]
+        return [_to_json_value(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def verdict_of(effect: Effect, smallest_lift: float) -> str:
-    """The verdict that the figures of an effect allow.
-
-    helped (harmed): the interval lies above (below) 0, the lift is at least the smallest that
-    matters, p after Holm is below .05, and no seed points the other way. no difference shown: the whole
-    interval lies within the smallest lift. Everything else: not enough data to tell.
-    """
-    if effect.users < FEWEST_USERS:
-        return TOO_LITTLE
-    sure = effect.p_holm < SIGNIFICANT and effect.seeds_agree
-    if sure and effect.low > 0 and effect.lift >= smallest_lift:
-        return HELPED
-    if sure and effect.high < 0 and effect.lift <= -smallest_lift:
-        return HARMED
-    if -smallest_lift <= effect.low and effect.high <= smallest_lift:
-        return NO_DIFFERENCE
-    return TOO_LITTLE
-
-
 def percent(share: float, signed: bool = True) -> str:
-    """A share for a reader, with a real minus sign.
+    """Return a share as a percentage with a real minus sign.
 
     >>> percent(0.0213), percent(-0.3), percent(0.01, signed=False)
     ('+2.1 %', '−30.0 %', '1.0 %')
     """
     if not math.isfinite(share):
         return "not defined"
-    digits = 1 if abs(share) >= 0.0005 or share == 0 else 2  # a bound just below zero is not "−0.0 %"
+    digits = 1 if abs(share) >= 0.0005 or share == 0 else 2  # avoids "−0.0 %" for a bound just below zero
     return f"{100 * share:{'+' if signed and share else ''}.{digits}f} %".replace("-", "−")
 
 
 def shown(metric: str) -> str:
-    """The name of a metric for a reader: initials as capitals, words apart.
+    """Return the display name of a metric: abbreviations in capitals, underscores as spaces.
 
     >>> shown("ndcg@10"), shown("recall@10"), shown("user_auc")
     ('NDCG@10', 'recall@10', 'user AUC')
@@ -154,29 +163,23 @@ def shown(metric: str) -> str:
 _INITIALS = ("ndcg", "mrr", "map", "auc", "f1")
 
 
-def sentence(effect: Effect, smallest_lift: float) -> str:
-    """The effect in one or two sentences, with what weakens it."""
-    what = f"{shown(effect.metric)} {effect.mean:.4f} against {effect.baseline_mean:.4f} of {effect.against}"
-    interval = f"95 % interval {percent(effect.low)} to {percent(effect.high)}"
-    figures = f"{what}: {percent(effect.lift)}, {interval}, p = {effect.p_holm:.3g} after Holm"
-    return " ".join([f"{effect.verdict.capitalize()}: {figures}.", *_weakness(effect, smallest_lift)])
-
-
-def _weakness(effect: Effect, smallest_lift: float) -> list[str]:
-    """Sentences on why the figures say less than they seem to."""
+def _list_limitations(effect: Effect) -> list[str]:
+    """Return sentences on the limitations of the figures."""
     notes = []
     if effect.users < FEWEST_USERS:
         notes.append(f"Only {effect.users} users: too few for any claim.")
     if effect.seeds == 1:
         notes.append("One seed: the interval covers other users, not another training; use three seeds or more.")
     elif effect.seeds < 3:
-        notes.append("Two seeds are few: how much training again would change is known only roughly.")
+        notes.append("Two seeds are few: the noise of training is estimated only roughly.")
     if not effect.seeds_agree:
         notes.append("The seeds disagree on the direction.")
-    if effect.verdict == TOO_LITTLE and effect.low > 0 and effect.p_holm >= SIGNIFICANT:
-        notes.append("Several arms were tried: after Holm the gain may be chance.")
-    elif effect.verdict == TOO_LITTLE and effect.low > 0 and effect.lift < smallest_lift:
-        notes.append(f"A gain is likely, but smaller than the {percent(smallest_lift, False)} declared to matter.")
+    if effect.verdict == TOO_LITTLE and effect.low > 0 and effect.p_holm >= ALPHA:
+        notes.append("Several variants were tried: after Holm the gain may be chance.")
+    elif effect.verdict == TOO_LITTLE and effect.low > 0 and effect.lift < effect.smallest_lift:
+        notes.append(
+            f"A gain is likely, but smaller than the declared minimum of {percent(effect.smallest_lift, False)}."
+        )
     elif effect.verdict == NO_DIFFERENCE:
-        notes.append(f"A lift of {percent(smallest_lift, False)} either way can be ruled out.")
+        notes.append(f"A lift of {percent(effect.smallest_lift, False)} either way can be ruled out.")
     return notes

@@ -1,15 +1,14 @@
-"""How far could chance have moved the difference: other users, and another training?
+"""Resampling tests of a difference under two sources of noise: other users, and another training.
 
-Two sources of chance. *Users*: resampled with replacement, all arms and seeds of a user together
-(the design is crossed, so users must not be drawn anew for each seed: Owen, "The pigeonhole
-bootstrap", Annals of Applied Statistics 2007). *Training*: the seeds' deviations, resampled.
+*Users* are resampled with replacement, all variants and seeds of a user together (the design is crossed, so users must
+not be drawn separately for each seed: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007). *Training*:
+the seeds' deviations are resampled.
 
-Where we differ from resampling the few seeds themselves: two or three seeds have hardly any
-distinct resamples, and their spread is short by (seeds - 1) / seeds and by the t quantile. So the
-deviations of all arms are pooled (two-way residuals, arms x seeds: a seed that is lucky for all arms
-cancels, which is what pairing is for), the part that the users' own noise explains is taken out,
-and the rest is widened by Student's t over the normal quantile (Hesterberg, "What teachers should
-know about the bootstrap", The American Statistician 2015, sections 4.4 and 5.3).
+Where we differ from resampling the few seeds themselves: two or three seeds have hardly any distinct resamples, and
+their spread is short by (seeds - 1) / seeds and by the t quantile. The deviations of all variants are therefore pooled
+(two-way residuals, variants x seeds: a seed that is lucky for all variants cancels, which is the purpose of pairing),
+the part explained by the users' noise is removed, and the rest is widened by Student's t over the normal quantile
+(Hesterberg, "What teachers should know about the bootstrap", The American Statistician 2015, sections 4.4 and 5.3).
 """
 
 from __future__ import annotations
@@ -27,14 +26,15 @@ from leaven.kernels.bootstrap import flips_as_extreme, resampled_sums
 Values = npt.NDArray[np.float64]
 
 MOST_BLOCKS = 32_768
-"""More users than this are dealt at random into so many blocks, and blocks are resampled."""
+"""Maximum number of resampled units; more users are grouped at random into this number of blocks."""
 INTERVAL = (0.025, 0.975)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingNoise:
-    """residuals float64 (arms * seeds,) with variance 1; scale: standard deviation of one training,
-    in the metric's unit; freedom: degrees of freedom behind it; widening: the t quantile over the normal one."""
+    """residuals float64 (variants * seeds,) with variance 1; scale: standard deviation of one training, in the
+    metric's unit; freedom: degrees of freedom; widening: the t quantile over the normal one.
+    """
 
     residuals: Values
     scale: float
@@ -47,38 +47,38 @@ class TrainingNoise:
 
 
 def training_noise(values: Values) -> TrainingNoise:
-    """How much one arm's mean moves when it is trained again: nothing where there is one seed.
+    """Return the noise of one variant's mean over trainings; zero for a single seed.
 
-    values float64 (arms, seeds, users).
+    values float64 (variants, seeds, users).
     """
     arms, n_seeds, users = values.shape
     freedom = (arms - 1) * (n_seeds - 1)
     if freedom < 1 or users < 2:
         return TrainingNoise(np.zeros(1), 0.0, 0, 1.0)
     means = values.mean(axis=2)  # (arms, seeds)
-    left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
-    of_means = float((left**2).sum() / freedom)
-    variance = max(of_means - _users_part(values), 0.0)
+    residuals = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    variance_of_means = float((residuals**2).sum() / freedom)
+    variance = max(variance_of_means - _estimate_user_variance(values), 0.0)
     widening = float(stats.t.ppf(INTERVAL[1], freedom) / stats.norm.ppf(INTERVAL[1]))
-    unit = math.sqrt(float((left**2).mean())) or 1.0
-    return TrainingNoise((left / unit).ravel(), math.sqrt(variance), freedom, widening)
+    unit = math.sqrt(float((residuals**2).mean())) or 1.0
+    return TrainingNoise((residuals / unit).ravel(), math.sqrt(variance), freedom, widening)
 
 
-def _users_part(values: Values) -> float:
-    """Variance of a seed's mean that the users' own seed-to-seed noise explains."""
+def _estimate_user_variance(values: Values) -> float:
+    """Return the variance of a seed's mean explained by the users' seed-to-seed noise."""
     _, n_seeds, users = values.shape
     total = 0.0
-    for arm in values:
-        left = arm - arm.mean(axis=0) - arm.mean(axis=1, keepdims=True) + arm.mean()
-        total += float((left**2).sum() / ((n_seeds - 1) * (users - 1)))
+    for of_variant in values:
+        residuals = of_variant - of_variant.mean(axis=0) - of_variant.mean(axis=1, keepdims=True) + of_variant.mean()
+        total += float((residuals**2).sum() / ((n_seeds - 1) * (users - 1)))
     return float(total / len(values) / users)
 
 
 def deal(per_user: Values, key: int) -> Values:
-    """float64 (users or blocks, columns + 1): sums, and in the last column how many users they are.
+    """Return sums per user or block, float64 (users or blocks, columns + 1); the last column is the number of users.
 
-    Sums of random blocks have the same variance for their mean as the users themselves, and keep a
-    bootstrap over millions of users at the price of one over 32,768.
+    Sums of random blocks have the same variance of their mean as the users, and limit a bootstrap over millions of
+    users to the cost of one over 32,768.
     """
     users = len(per_user)
     table = np.column_stack([per_user, np.ones(users)])
@@ -90,53 +90,52 @@ def deal(per_user: Values, key: int) -> Values:
 
 
 def resampled_means(dealt: Values, draws: int, key: int) -> Values:
-    """float64 (draws, columns): means of the columns over resampled users."""
+    """Return the means of the columns over resampled users, float64 (draws, columns)."""
     sums = resampled_sums(np.ascontiguousarray(dealt), draws, np.uint64(key))
     return np.asarray(sums[:, :-1] / sums[:, -1:], np.float64)
 
 
 def noise_draws(noise: TrainingNoise, n_seeds: int, draws: int, key: int) -> Values:
-    """float64 (draws,): how far training both arms again would move their difference."""
+    """Return draws of the change of a difference when both variants are trained again, float64 (draws,)."""
     if noise.scale == 0.0:
         return np.zeros(draws)
-    place = rng.generator(key).integers(0, len(noise.residuals), (draws, 2, n_seeds))
-    arm_and_other = noise.residuals[place].mean(axis=2)  # (draws, 2)
-    moved: Values = arm_and_other[:, 0] - arm_and_other[:, 1]
-    return np.asarray(moved * noise.scale * noise.widening, np.float64)
+    index = rng.generator(key).integers(0, len(noise.residuals), (draws, 2, n_seeds))
+    by_variant = noise.residuals[index].mean(axis=2)  # (draws, 2)
+    difference: Values = by_variant[:, 0] - by_variant[:, 1]
+    return np.asarray(difference * noise.scale * noise.widening, np.float64)
 
 
 def interval(draws: Values) -> tuple[float, float]:
-    """The central 95 % of the draws; draws that are infinite (a mean of 0 below) are allowed."""
+    """Return the central 95 % of the draws; infinite draws (a mean of 0) are allowed."""
     low, high = np.quantile(draws, INTERVAL, method="closest_observation")
     return float(low), float(high)
 
 
 def relative(differences: Values, to: Values) -> Values:
-    """float64: differences over means; where a mean is 0, plus or minus infinity, or 0 for no difference."""
+    """Return differences over means, float64; for a mean of 0 plus or minus infinity, or 0 for no difference."""
     safe = np.where(to > 0, to, 1.0)
-    odd = np.where(differences == 0, 0.0, np.copysign(np.inf, differences))
-    return np.where(to > 0, differences / safe, odd)
+    undefined = np.where(differences == 0, 0.0, np.copysign(np.inf, differences))
+    return np.where(to > 0, differences / safe, undefined)
 
 
 def sign_flip_p(differences: Values, flips: int, key: int) -> float:
-    """Two-sided p of no difference: each user's difference could as well have had the other sign.
+    """Return the two-sided p of no difference under random signs of the users' differences.
 
-    differences float64 (users or blocks,), averaged over the seeds. Users without one say nothing and
-    are left out. The smallest possible p is 1 / (flips + 1) (Phipson and Smyth, 2010).
+    differences float64 (users or blocks,), averaged over the seeds. Zeros are left out. The smallest possible p is
+    1 / (flips + 1) (Phipson and Smyth, 2010).
     """
-    moved = np.ascontiguousarray(differences[differences != 0])
-    if not len(moved):
+    nonzero = np.ascontiguousarray(differences[differences != 0])
+    if not len(nonzero):
         return 1.0
-    return float((1 + flips_as_extreme(moved, flips, np.uint64(key))) / (1 + flips))
+    return float((1 + flips_as_extreme(nonzero, flips, np.uint64(key))) / (1 + flips))
 
 
 def chance_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds: int) -> float:
-    """Two-sided p of no difference when users and training both vary.
+    """Return the two-sided p of no difference under the noise of users and training.
 
-    of_users float64 (draws,): differences over resampled users. Their variance and that of training add
-    up. The larger of two p, because the few seeds fool each in its own way: Student's t with
-    Satterthwaite's degrees of freedom (1946), too hopeful where the noise of training was estimated
-    too small; and the normal p of the widened noise, too hopeful far out in the tail.
+    of_users float64 (draws,): differences over resampled users. Their variance and that of training add up. The larger
+    of two p, because each is too small in one case: Student's t with Satterthwaite's degrees of freedom (1946) if the
+    noise of training was underestimated; the normal p of the widened noise far out in the tail.
     """
     users, training = float(of_users.var()), 2 * noise.variance / n_seeds
     if users + training == 0.0:
@@ -148,7 +147,9 @@ def chance_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds:
 
 
 def holm(p: Values) -> Values:
-    """float64: p after Holm (1979), in the order given.
+    """Return p after Holm (1979), float64, in the given order.
+
+    Own code: statsmodels is not a dependency, and SciPy has no Holm correction.
 
     >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
     [0.03, 0.06, 0.06]

@@ -1,7 +1,7 @@
-"""What changed from one run to another, as far as their facts tell?
+"""Description of the differences between two runs, from their facts.
 
-Facts hold means and intervals, not values per user, so nothing is tested here: a difference between
-two runs is described, and doubted where their data, seed or metric differ.
+Facts hold means and intervals, not values per user, so nothing is tested: a difference between two runs is described,
+with a warning if their data, seed or metric differ.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from leaven.stats.effect import percent
 
 
 @dataclass(frozen=True)
-class ArmChange:
-    """One arm that both runs have. mean_* : the metric's mean; lift_* with their 95 % intervals: against
-    the run's own baseline; verdict_*: None for the baseline itself; change: mean_b over mean_a, less one."""
+class VariantChange:
+    """One variant of both runs. mean_*: the metric's mean; lift_* with their 95 % intervals: against the run's own
+    baseline; verdict_*: None for the baseline itself; change: mean_b over mean_a, minus one.
+    """
 
     arm: str
     mean_a: float
@@ -33,47 +34,48 @@ class ArmChange:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """arms: those of both runs. only_a, only_b: the others. doubts: why the runs may not be comparable."""
+    """arms: variants of both runs. only_a, only_b: the others. doubts: why the runs may not be comparable."""
 
     metric: str
-    arms: Sequence[ArmChange]
+    arms: Sequence[VariantChange]
     only_a: Sequence[str]
     only_b: Sequence[str]
     doubts: Sequence[str]
 
     @property
     def lines(self) -> list[str]:
-        """For the terminal: one line an arm, then the doubts."""
-        said = [_line(arm, self.metric) for arm in self.arms]
-        said += [f"only in the first run: {arm}" for arm in self.only_a]
-        said += [f"only in the second run: {arm}" for arm in self.only_b]
-        return said + [f"careful: {doubt}" for doubt in self.doubts]
+        """Lines for the terminal: one per variant, then the warnings."""
+        lines = [_format_change(arm, self.metric) for arm in self.arms]
+        lines += [f"only in the first run: {arm}" for arm in self.only_a]
+        lines += [f"only in the second run: {arm}" for arm in self.only_b]
+        return lines + [f"careful: {doubt}" for doubt in self.doubts]
 
 
 def compare_runs(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> RunComparison:
-    """The arms of two runs side by side, from their facts.
+    """Return the variants of two runs next to each other, from their facts.
 
-    Raises DataError where a run holds no comparison, or the two have no metric in common.
+    Raises DataError if a run has no comparison, or the two have no metric in common.
     """
-    first, second = (_comparison(facts, which) for facts, which in ((facts_a, "first"), (facts_b, "second")))
+    first, second = (_find_comparison(facts, which) for facts, which in ((facts_a, "first"), (facts_b, "second")))
     metric = str(first["metric"])
-    a, b = _arms(first, metric), _arms(second, metric)
+    a, b = _index_effects(first, metric), _index_effects(second, metric)
     if not b:
         raise DataError("compare", f"{metric} in both runs", f"{', '.join(second.get('metrics', {}))} in the second")
-    both = [_change(arm, a[arm], b[arm]) for arm in a if arm in b]
-    doubts = _doubts(facts_a, facts_b)
-    return RunComparison(metric, both, [x for x in a if x not in b], [x for x in b if x not in a], doubts)
+    changes = [_build_change(variant, a[variant], b[variant]) for variant in a if variant in b]
+    doubts = _list_doubts(facts_a, facts_b)
+    return RunComparison(metric, changes, [x for x in a if x not in b], [x for x in b if x not in a], doubts)
 
 
-def _comparison(facts: Mapping[str, Any], which: str) -> Mapping[str, Any]:
+def _find_comparison(facts: Mapping[str, Any], which: str) -> Mapping[str, Any]:
+    """Return the comparison of a run. Raises DataError without one."""
     found = facts.get("comparison") or {}
     if not found.get("effects"):
         raise DataError(f"the {which} run", "a finished comparison in facts.json", "none", "leaven run --resume")
     return dict(found)
 
 
-def _arms(comparison: Mapping[str, Any], metric: str) -> dict[str, Mapping[str, Any]]:
-    """arm -> its effect on the metric; the baseline as an effect without lift."""
+def _index_effects(comparison: Mapping[str, Any], metric: str) -> dict[str, Mapping[str, Any]]:
+    """Return variant -> its effect on the metric; the baseline as an effect without lift."""
     tables = dict(comparison.get("metrics") or {})
     if comparison.get("metric") == metric:
         tables.setdefault(metric, comparison["effects"])
@@ -84,9 +86,10 @@ def _arms(comparison: Mapping[str, Any], metric: str) -> dict[str, Mapping[str, 
     return {baseline["arm"]: baseline} | {effect["arm"]: effect for effect in effects}
 
 
-def _change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> ArmChange:
+def _build_change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> VariantChange:
+    """Return the change of one variant between two effects."""
     mean_a, mean_b = float(a["mean"]), float(b["mean"])
-    return ArmChange(
+    return VariantChange(
         arm=arm,
         mean_a=mean_a,
         mean_b=mean_b,
@@ -100,7 +103,8 @@ def _change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> ArmChange:
     )
 
 
-def _line(arm: ArmChange, metric: str) -> str:
+def _format_change(arm: VariantChange, metric: str) -> str:
+    """Return one line for the terminal."""
     means = f"{arm.arm}: {metric} {arm.mean_a:.4f} → {arm.mean_b:.4f} ({percent(arm.change)})"
     if arm.verdict_a is None or arm.verdict_b is None:
         return means
@@ -109,8 +113,9 @@ def _line(arm: ArmChange, metric: str) -> str:
     return f"{means}, {arm.verdict_a} → {arm.verdict_b}"
 
 
-def _doubts(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> list[str]:
-    doubts = ["means of two runs are described here, not tested: values per user are compared inside a run"]
+def _list_doubts(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> list[str]:
+    """Return the reasons why two runs may not be comparable."""
+    doubts = ["the means of two runs are described, not tested: values per user are compared within a run only"]
     repeat_a, repeat_b = facts_a.get("repeat") or {}, facts_b.get("repeat") or {}
     if repeat_a.get("fingerprint") != repeat_b.get("fingerprint"):
         doubts.append("the fingerprints of the data differ")

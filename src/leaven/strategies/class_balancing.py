@@ -1,4 +1,4 @@
-"""How many copies of which labelled rows, so that a rare class, category or item is no longer rare?"""
+"""Copy counts that balance labels, categories or cold items in a table of labeled rows."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ Towards = Literal["class", "category", "cold"]
 
 @dataclass(frozen=True)
 class BalancedRows:
-    """As many copies as it takes for every group of rows to be as large as the largest.
+    """Copy counts that bring every group of rows up to the size of the largest group.
 
     towards      class: the two labels. category: the names of `column`. cold: rows whose name in `column` has at most
-                 `cold_rows` training rows, and all others
+                 `cold_rows` training rows, against all others
     column       a category column; "": item_category for category, item for cold
-    pull         how much of the way to the largest group, 0..1
-    cold_rows    up to how many training rows a name counts as cold
-    most_copies  of one row
+    pull         share of the gap to the largest group that is filled, 0..1
+    cold_rows    maximum number of training rows of a cold name
+    most_copies  maximum number of copies of one row
 
-    What a generator makes under it is of the group of the row that it stands for.
+    A generator called with these counts conditions each synthetic row on the group of its source row.
 
     >>> rows = Samples.of({"price": [1.0, 2.0, 3.0, 4.0]}, label=[1, 0, 0, 0])
     >>> BalancedRows()(rows, key=7).tolist()
     [2, 0, 0, 0]
+
     """
 
     towards: Towards = "class"
@@ -45,7 +46,7 @@ class BalancedRows:
     def __post_init__(self) -> None:
         if self.towards not in get_args(Towards):
             fix = nearest(str(self.towards), get_args(Towards))
-            raise SpecError("balanced.towards", "a known direction", repr(self.towards), fix)
+            raise SpecError("balanced.towards", "a known target", repr(self.towards), fix)
         if not 0 <= self.pull <= 1:
             raise SpecError("balanced.pull", "a share in 0..1", str(self.pull))
         if self.cold_rows < 1 or self.most_copies < 1:
@@ -53,35 +54,35 @@ class BalancedRows:
             raise SpecError("balanced", "cold_rows and most_copies from 1", got)
 
     def __call__(self, train: Samples, key: int) -> Copies:
-        """int32 (rows,). Raises SpecError for a column that is not there."""
+        """Return copies per row, int32 (rows,). Raises SpecError for a missing column."""
         group = self.groups(train)(train)
         copies = np.zeros(len(train), np.int32)
         counts = np.bincount(group) if len(group) else np.zeros(1, np.int64)
         for code in np.flatnonzero(counts):
-            mine = np.flatnonzero(group == code)
-            total = min(round(self.pull * int(counts.max() - len(mine))), len(mine) * self.most_copies)
+            members = np.flatnonzero(group == code)
+            total = min(round(self.pull * int(counts.max() - len(members))), len(members) * self.most_copies)
             own = rng.key(key, "group", int(code))
-            copies[mine] = allotted(np.ones(len(mine)), total, train.keys[mine], own, self.most_copies)
+            copies[members] = allotted(np.ones(len(members)), total, train.keys[members], own, self.most_copies)
         return copies
 
     def groups(self, train: Samples) -> Callable[[Samples], Codes]:
-        """rows -> int64 (rows,): the group of each; names that training did not have are unknown."""
+        """Return a function rows -> int64 (rows,), the group of each row; names absent from training are unknown."""
         if self.towards == "class":
-            return _class
+            return _label_class
         column = self.column or ("item" if self.towards == "cold" else "item_category")
         if column not in train.categorical:
-            got = f"{column!r} is none"
+            got = repr(column)
             raise SpecError("balanced.column", "a category column", got, nearest(column, train.categorical))
         if self.towards == "category":
-            return lambda rows: _codes(rows, train, column)
-        cold = np.bincount(_codes(train, train, column), minlength=len(train.levels[column]) + 1) <= self.cold_rows
-        return lambda rows: cold[_codes(rows, train, column)].astype(np.int64)
+            return lambda rows: _read_codes(rows, train, column)
+        cold = np.bincount(_read_codes(train, train, column), minlength=len(train.levels[column]) + 1) <= self.cold_rows
+        return lambda rows: cold[_read_codes(rows, train, column)].astype(np.int64)
 
 
-def _class(rows: Samples) -> Codes:
+def _label_class(rows: Samples) -> Codes:
     return (rows.label > 0.5).astype(np.int64)
 
 
-def _codes(rows: Samples, train: Samples, column: str) -> Codes:
+def _read_codes(rows: Samples, train: Samples, column: str) -> Codes:
     own = rows if rows.levels == train.levels else rows.recoded(train.levels)
     return own.codes[:, own.categorical.index(column)].astype(np.int64)

@@ -1,8 +1,8 @@
-"""How many copies of each row?
+"""Strategies: how many copies of each training row.
 
-Every strategy is called with the training rows and a key, and answers with int32 (rows,) before anything is
-made. The totals are exact. Which rows get one more than others follows from the key and the rows' own keys,
-never from their order.
+Every strategy is called with the training rows and a key and returns int32 (rows,) before any row is created. Totals
+are exact. Which rows get one copy more than others depends on the key and the rows' ids, never on their order.
+
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from leaven.kernels.apportionment import Copies, Floats, allotted
 
 @dataclass(frozen=True)
 class Uniform:
-    """Every row `factor` times; of a fraction, so many rows once more.
+    """`factor` copies of every row; a fractional part is distributed at random over the rows.
 
     >>> Uniform(factor=1.5)(Histories.of([[1], [2], [3], [4]], n_items=4), key=7).sum()
     np.int64(6)
@@ -33,13 +33,13 @@ class Uniform:
         _check_factor("uniform.factor", self.factor)
 
     def __call__(self, train: Histories, key: int) -> Copies:
-        total = _times("uniform.factor", self.factor, train)
+        total = _count_copies("uniform.factor", self.factor, train)
         return allotted(np.ones(len(train)), total, train.keys, key)
 
 
 @dataclass(frozen=True)
 class Random:
-    """As many copies as `share` of the rows, each of a row drawn anew: some rows often, some never."""
+    """`share` times as many copies as rows, each of a row drawn with replacement."""
 
     share: float = 1.0
 
@@ -47,10 +47,10 @@ class Random:
         _check_factor("random.share", self.share)
 
     def __call__(self, train: Histories, key: int) -> Copies:
-        total = _times("random.share", self.share, train)
+        total = _count_copies("random.share", self.share, train)
         copies = np.zeros(len(train), np.int32)
         if total:
-            by_key = np.argsort(train.keys, kind="stable")  # a place that does not hang on the order of rows
+            by_key = np.argsort(train.keys, kind="stable")  # independent of the order of rows
             drawn = rng.generator(rng.key(key, "random")).integers(0, len(train), total)
             np.add.at(copies, by_key[drawn], 1)
         return copies
@@ -58,10 +58,11 @@ class Random:
 
 @dataclass(frozen=True)
 class ToTotal:
-    """As many copies, evenly spread, as it takes to reach a size with the real rows counted in.
+    """Evenly spread copies up to a total size that includes the real rows.
 
-    total  rows at the end, real and new together; None: what `share` says
-    share  part of the new rows in all rows at the end
+    total  final number of rows, real and synthetic; None: `share` decides
+    share  share of synthetic rows in the final rows
+
     """
 
     total: int | None = None
@@ -73,13 +74,13 @@ class ToTotal:
 
     def __call__(self, train: Histories, key: int) -> Copies:
         rows = len(train)
-        new = round(rows * self.share / (1.0 - self.share)) if self.total is None else self.total - rows
-        if new < 0:
-            fix = "ask for more rows, or sample the real ones first"
+        n_copies = round(rows * self.share / (1.0 - self.share)) if self.total is None else self.total - rows
+        if n_copies < 0:
+            fix = "increase total, or subsample the real rows first"
             raise SpecError("to_total.total", f"at least the {rows} real rows", f"{self.total}", fix)
-        if new and not rows:
+        if n_copies and not rows:
             raise DataError("to_total", "at least one row to copy", "none", "give it training rows")
-        return allotted(np.ones(rows), new, train.keys, key)
+        return allotted(np.ones(rows), n_copies, train.keys, key)
 
 
 Towards = Literal["short", "tail", "cold", "category"]
@@ -87,14 +88,15 @@ Towards = Literal["short", "tail", "cold", "category"]
 
 @dataclass(frozen=True)
 class Balanced:
-    """As many copies as `factor` times the rows, more of them where the data is thin.
+    """`factor` times as many copies as rows, weighted towards rows with sparse data.
 
-    towards      short: a row weighs 1 / its length. tail: the mean of 1 / popularity over its items. cold: the
-                 share of its events whose items have at most `cold_events` in training. category: 1 / the events
-                 of the category that most of its events belong to (ties: the smaller category)
-    pull         the power of that weight: 0 spreads evenly, 1 as said, 2 pulls harder
-    cold_events  up to how many training events an item counts as cold
-    most_copies  of one row; what it could not take goes to the others
+    towards      short: a row weighs 1 / its length. tail: mean of 1 / popularity over its items. cold: share of its
+                 events whose items have at most `cold_events` training events. category: 1 / the events of the
+                 category of most of its events (ties: the smaller category)
+    pull         exponent of the weight: 0 is uniform, larger values concentrate the copies
+    cold_events  maximum number of training events of a cold item
+    most_copies  maximum number of copies of one row; the excess goes to other rows
+
     """
 
     towards: Towards = "short"
@@ -107,14 +109,14 @@ class Balanced:
         _check_factor("balanced.factor", self.factor)
         if self.towards not in get_args(Towards):
             fix = nearest(str(self.towards), get_args(Towards))
-            raise SpecError("balanced.towards", "a known direction", repr(self.towards), fix)
+            raise SpecError("balanced.towards", "a known target", repr(self.towards), fix)
         if self.pull < 0 or self.most_copies < 1:
             raise SpecError("balanced", "pull from 0 and most_copies from 1", f"{self.pull}, {self.most_copies}", "")
 
     def __call__(self, train: Histories, key: int) -> Copies:
-        total = _times("balanced.factor", self.factor, train)
+        total = _count_copies("balanced.factor", self.factor, train)
         weights = self._weights(train)
-        weights = np.where(weights > 0, weights**self.pull, 0.0)  # 0 ** 0 is 1: a row without weight stays so
+        weights = np.where(weights > 0, weights**self.pull, 0.0)  # 0 ** 0 is 1: keep zero weights at zero
         room = int((weights > 0).sum()) * self.most_copies
         if total > room:
             got = f"{int((weights > 0).sum())} such rows, {self.most_copies} copies each at most"
@@ -122,29 +124,32 @@ class Balanced:
         return allotted(weights, total, train.keys, key, self.most_copies)
 
     def _weights(self, train: Histories) -> Floats:
+        """Return the weight of each row before the exponent, float64 (rows,)."""
         if self.towards == "short":
             return 1.0 / np.maximum(train.lengths, 1)
         if self.towards == "category":
-            return _of_category(train)
+            return _weigh_by_category(train)
         popularity = np.bincount(train.items, minlength=train.n_items + 2)
         if self.towards == "tail":
-            return _mean_by_row(train, 1.0 / np.maximum(popularity, 1))
-        return _mean_by_row(train, (popularity <= self.cold_events).astype(np.float64))
+            return _average_by_row(train, 1.0 / np.maximum(popularity, 1))
+        return _average_by_row(train, (popularity <= self.cold_events).astype(np.float64))
 
 
-def _of_category(train: Histories) -> Floats:
+def _weigh_by_category(train: Histories) -> Floats:
     if train.catalog is None or train.catalog.category is None:
         fix = "name the category column in [data] item_columns"
         raise DataError("balanced.towards", "a catalogue with categories", "none", fix)
     code_of = np.zeros(train.n_items + 2, np.int64)
     code_of[: train.n_items + 1] = train.catalog.category
     events = np.bincount(code_of[train.items], minlength=int(code_of.max()) + 1)
-    main = _main_codes(train, code_of[train.items], events)
+    main = _find_main_codes(train, code_of[train.items], events)
     return np.where(main >= 0, 1.0 / np.maximum(events[main], 1), 0.0)
 
 
-def _main_codes(train: Histories, codes: npt.NDArray[np.int64], events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """int64 (rows,): the code that most events of a row have, the rarer one in a tie; -1 for an empty row."""
+def _find_main_codes(
+    train: Histories, codes: npt.NDArray[np.int64], events: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the most frequent code of each row, int64 (rows,): the rarer code in a tie, -1 for an empty row."""
     pairs, counts = np.unique(train.row_of_event() * len(events) + codes, return_counts=True)
     row, code = pairs // len(events), pairs % len(events)
     order = np.lexsort((-events[code], counts, row))  # the last of each row is its main code
@@ -153,8 +158,8 @@ def _main_codes(train: Histories, codes: npt.NDArray[np.int64], events: npt.NDAr
     return main
 
 
-def _mean_by_row(train: Histories, of_item: Floats) -> Floats:
-    """float64 (rows,): mean over a row's events; 0 for an empty row."""
+def _average_by_row(train: Histories, of_item: Floats) -> Floats:
+    """Return the mean of an item value over each row's events, float64 (rows,); 0 for an empty row."""
     total = np.bincount(train.row_of_event(), weights=of_item[train.items], minlength=len(train))
     mean: Floats = total / np.maximum(train.lengths, 1)
     return mean
@@ -165,8 +170,8 @@ def _check_factor(where: str, factor: float) -> None:
         raise SpecError(where, "a finite number from 0", repr(factor), "")
 
 
-def _times(where: str, factor: float, train: Histories) -> int:
-    """How many copies a factor means; half a copy is rounded to the even number."""
+def _count_copies(where: str, factor: float, train: Histories) -> int:
+    """Return the total number of copies for a factor, rounded half to even."""
     total = round(factor * len(train))
     if total > np.iinfo(np.int32).max * max(len(train), 1) // 2:
         raise SpecError(where, "fewer copies", f"{total}", "")

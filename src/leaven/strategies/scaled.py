@@ -1,4 +1,4 @@
-"""How many copies, when a strategy is taken in another dose?"""
+"""A strategy that scales the copy counts of another strategy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from leaven.strategies.copy_counts import Uniform
 
 @dataclass(frozen=True)
 class Scaled:
-    """`by` times as many copies as another strategy gives, dealt as that one deals them; the total is exact.
+    """`by` times the copies of strategy `of`, distributed in proportion to its counts; the total is exact.
 
     >>> Scaled(of=Uniform(factor=2.0), by=0.25)(Histories.of([[1], [2], [3], [4]], n_items=4), key=7).sum()
     np.int64(2)
@@ -31,13 +31,13 @@ class Scaled:
             raise SpecError("scaled.by", "a finite number from 0", repr(self.by), "")
 
     def __call__(self, train: Histories, key: int) -> Copies:
-        whole = self.of(train, key)
-        total = round(self.by * int(whole.sum()))
+        counts = self.of(train, key)
+        total = round(self.by * int(counts.sum()))
         if not total:
             return np.zeros(len(train), np.int32)
-        return allotted(whole.astype(np.float64), total, train.keys, rng.key(key, "scaled"))
+        return allotted(counts.astype(np.float64), total, train.keys, rng.key(key, "scaled"))
 
     @property
     def groups(self) -> Any:
-        """The groups that the other strategy fills up, where it has such."""
+        """The groups that the inner strategy balances, or None."""
         return getattr(self.of, "groups", None)

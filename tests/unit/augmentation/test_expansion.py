@@ -146,7 +146,7 @@ def test_filters_that_refuse_every_row_are_an_error_that_says_why(train, when) -
     def told() -> None:
         epoch_rows(train, expand(train, plan, seed=7), plan, seed=7).facts()
 
-    with pytest.raises(GateError, match=r"got none \(\d+ too odd"):
+    with pytest.raises(GateError, match=r"got none \(\d+ too surprising"):
         told()
 
 

@@ -1,4 +1,4 @@
-"""Consistency by hand."""
+"""Consistency statistics against hand-computed values."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def test_agreement_counts_events_whose_category_came_before() -> None:
     np.testing.assert_allclose(category_agreement(rows, CATEGORY), [2 / 3, 0.0, np.nan, np.nan])
 
 
-def test_a_price_is_odd_outside_what_its_category_cost_in_training() -> None:
+def test_a_price_outside_the_range_of_its_category_is_an_outlier() -> None:
     train = Histories.of([[1, 3]] * 50, 5)
     train = Histories(**{**vars(train), "extra": {"price": np.tile([10.0, 100.0], 50) + np.arange(100) % 5}})
     law = PriceLaw.of(train, CATEGORY)
@@ -27,7 +27,7 @@ def test_a_price_is_odd_outside_what_its_category_cost_in_training() -> None:
     assert PriceLaw.of(Histories.of([[1]], 5), CATEGORY) is None
 
 
-def test_an_event_before_the_first_second_of_sale_is_seen() -> None:
+def test_an_event_before_the_first_second_of_sale_is_counted() -> None:
     unknown = np.iinfo(np.int64).min
     born = np.array([0, 100, 200, unknown, 0, 0])
     rows = Histories.of([[1, 2], [3, 1], [3]], 5, [[100, 150], [1, 99], [5]])
@@ -51,13 +51,13 @@ def test_ranks_are_those_of_the_last_item_given_the_others() -> None:
     assert fitted.asked == [[1, 2], [5], [1]]
 
 
-def test_runs_that_few_training_users_have_are_counted_by_users() -> None:
+def test_rare_runs_are_counted_by_training_users() -> None:
     training = Histories.of([[1, 2, 3, 1, 2, 3]] + [[2, 3, 4]] * 5, 9)
     rows = Histories.of([[1, 2, 3, 4], [7, 8, 9], [1, 2]], 9)
     np.testing.assert_allclose(backed_by_few(rows, training), [1 / 2, 0.0, np.nan])
 
 
-def test_copies_name_the_row_they_come_from() -> None:
+def test_copies_name_their_training_row() -> None:
     training = Histories.of([[9, 8, 7], [1, 2, 3, 4, 5, 6]], 9)
     rows = Histories.of([[1, 2, 3, 4, 9], [9, 8, 7], [3, 4, 5], [1, 2, 9, 4, 5]], 9)
     assert copied_from(rows, training).tolist() == [1, 0, -1, -1]

@@ -1,4 +1,4 @@
-"""Coverage, typicality and variety on cases counted by hand."""
+"""Coverage and diversity estimators against hand-computed values."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_density_and_coverage_agree_with_scikit_learn_s_neighbours() -> None:
     assert coverage == pytest.approx(inside.any(axis=1).mean(), abs=1e-6)
 
 
-def test_rows_of_the_same_law_are_precise_at_every_level_and_collapsed_ones_are_not() -> None:
+def test_rows_of_one_distribution_are_precise_at_every_level_and_collapsed_ones_are_not() -> None:
     chance = np.random.default_rng(4)
     real, new = chance.standard_normal((800, 3)), chance.standard_normal((800, 3))
     precision, recall = coverage_estimators.alpha_precision_beta_recall(new, real)

@@ -81,7 +81,7 @@ def test_jensen_shannon_is_scipy_s_squared_distance_in_bits() -> None:
     assert distribution_distances.jensen_shannon(np.array([1.0, 0]), np.array([0, 1.0])) == pytest.approx(1.0)
 
 
-def test_a_classifier_tells_apart_what_differs_in_mean_spread_or_dependence_only() -> None:
+def test_a_classifier_separates_differences_in_mean_variance_or_dependence() -> None:
     pytest.importorskip("sklearn")
     chance = np.random.default_rng(2)
     plain, other = chance.standard_normal((400, 3)), chance.standard_normal((400, 3))
@@ -92,7 +92,7 @@ def test_a_classifier_tells_apart_what_differs_in_mean_spread_or_dependence_only
     assert distribution_distances.two_sample_auc(tied, other, 1) > 0.7
 
 
-def test_constant_features_tell_nothing_and_warn_of_nothing() -> None:
+def test_constant_features_have_no_influence_and_raise_no_warning() -> None:
     pytest.importorskip("sklearn")
     flat = np.column_stack([A[:100, 0], np.ones(100)])
     with warnings.catch_warnings():
@@ -100,7 +100,7 @@ def test_constant_features_tell_nothing_and_warn_of_nothing() -> None:
         distribution_distances.two_sample_auc(flat, flat[::-1] + 0.0, 1)
 
 
-def test_what_gave_it_away_is_named_first() -> None:
+def test_the_most_separating_feature_comes_first() -> None:
     moved = A.copy()
     moved[:, 2] += 3
     (name, share), *_ = distribution_distances.gave_away(moved, A, list("abcdef"))

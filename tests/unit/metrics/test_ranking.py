@@ -1,4 +1,4 @@
-"""Ranking metrics against tables worked out by hand."""
+"""Ranking metrics against hand-computed tables."""
 
 import numpy as np
 import pytest
@@ -52,37 +52,37 @@ def test_values_are_those_of_the_hand_made_table(metric, expected) -> None:
 
 
 @pytest.mark.parametrize("metric", [Recall(3), Precision(3), Mrr(3), AveragePrecision(3), Ndcg(3), HitRate(3)])
-def test_an_item_taken_twice_counts_once(metric) -> None:
+def test_a_repeated_held_out_item_counts_once(metric) -> None:
     once = metric(RANKED, TAKEN, TRAIN)
     assert metric(RANKED, taken([7, 7], [6, 2, 4, 2], [8, 8]), TRAIN).tolist() == once.tolist()
 
 
-def test_places_left_empty_are_no_hits() -> None:
+def test_empty_positions_are_no_hits() -> None:
     ranked = lists([7, 0, 0])
     assert Ndcg(3)(ranked, taken([7]), TRAIN).tolist() == [1]
     assert Precision(3)(ranked, taken([7]), TRAIN).tolist() == [1 / 3]
 
 
-def test_a_catalogue_smaller_than_k_is_ranked_whole() -> None:
+def test_a_catalog_smaller_than_k_is_ranked_in_full() -> None:
     small = taken([2], n_items=2)
     assert Ndcg(10)(lists([1, 2]), small, TRAIN).tolist() == [1 / LOG3]
 
 
-def test_lists_shorter_than_asked_are_refused() -> None:
+def test_lists_shorter_than_k_raise_an_error() -> None:
     with pytest.raises(DataError, match="recommend longer lists"):
         Ndcg(5)(RANKED, TAKEN, TRAIN)
 
 
-def test_a_list_that_names_an_item_twice_is_refused() -> None:
+def test_a_list_with_a_repeated_item_raises_an_error() -> None:
     with pytest.raises(DataError, match="row 1"):
         Recall(3)(lists([1, 2, 3], [4, 5, 4]), taken([1], [4]), TRAIN)
 
 
-def test_lists_of_other_users_are_refused() -> None:
+def test_lists_of_other_users_raise_an_error() -> None:
     with pytest.raises(DataError, match="3 lists"):
         Recall(3)(lists([1, 2, 3]), TAKEN, TRAIN)
 
 
-def test_a_list_of_length_zero_is_refused() -> None:
+def test_a_list_length_of_zero_raises_an_error() -> None:
     with pytest.raises(SpecError, match="1 or more"):
         Recall(0)(RANKED, TAKEN, TRAIN)

@@ -1,4 +1,4 @@
-"""Users fall into the segment that a person would put them in."""
+"""User segments of hand-made histories."""
 
 import numpy as np
 

@@ -131,7 +131,7 @@ def test_filters_say_again_what_they_said_and_by_which_figures(kept) -> None:
     assert [one.filter for one in link.filters] == ["validity", "copies", "surprisal", "rank fidelity", "quota"]
     assert all(one.kept for one in link.filters)
     figures = link.filters[2].measured
-    assert figures["at least"] <= figures["nats an event"] <= figures["at most"]
+    assert figures["at least"] <= figures["nats per event"] <= figures["at most"]
     assert [one.mode for one in others] in (["replace"], [])  # drop may have left the row as it was
 
 

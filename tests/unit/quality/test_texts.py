@@ -1,4 +1,4 @@
-"""Texts are judged as rows of words; copies are named, and dropped on request."""
+"""Texts are evaluated as rows of tokens; copies are listed and dropped on request."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ REAL, HELD = TextLaw().rows(150, 1), TextLaw().rows(120, 2)
 NEW = [*TextLaw().rows(100, 3), *REAL[:20]]
 
 
-def test_texts_share_one_vocabulary_without_regard_to_capitals() -> None:
+def test_texts_share_one_case_insensitive_vocabulary() -> None:
     first, second = together([["Red mug, red LID"], ["blue mug"]])
     assert first.words.row(0).tolist() == [1, 2, 3, 1, 4]
     assert second.words.row(0).tolist() == [5, 2]
@@ -37,7 +37,7 @@ def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
     assert kept == [text for place, text in enumerate(NEW) if place not in copied]
 
 
-def test_a_file_of_lines_and_a_column_of_a_table_are_read_alike(tmp_path: Path) -> None:
+def test_a_text_file_and_a_table_column_are_read_equally(tmp_path: Path) -> None:
     for name, texts in (("real", REAL), ("held", HELD), ("new", NEW)):
         (tmp_path / f"{name}.txt").write_text("\n".join(texts))
         pd.DataFrame({"id": range(len(texts)), "title": texts, "brand": "x"}).to_csv(tmp_path / f"{name}.csv")
@@ -51,7 +51,7 @@ def test_a_file_of_lines_and_a_column_of_a_table_are_read_alike(tmp_path: Path) 
         leaven.judge(*sources, "table", metrics=["frechet"], beside=Beside(column="title"))
 
 
-def test_the_command_writes_a_page_a_judgement_and_the_rows_that_copy_nobody(tmp_path: Path) -> None:
+def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path: Path) -> None:
     frames = {}
     for name, seed in (("real", 1), ("held", 2), ("new", 3)):
         chance = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def test_the_command_writes_a_page_a_judgement_and_the_rows_that_copy_nobody(tmp
     assert kept["item"].tolist() == frames["new"]["item_id"][6:].tolist()
 
 
-def test_words_that_no_training_text_has_weigh_nothing() -> None:
+def test_unknown_words_have_weight_0() -> None:
     rows = Histories.of([[1, 2], [2, 3], [1, 3, 4]], 6)
     encoder = TextEncoder.fit(rows, 1, width=2)
     strange = Histories.of([[5, 6], [1, 2]], 6)

@@ -1,4 +1,4 @@
-"""Values per user of arms whose truth is known."""
+"""Values per user of variants with known effects."""
 
 import numpy as np
 

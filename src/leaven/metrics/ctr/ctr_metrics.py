@@ -1,17 +1,20 @@
-"""How good are predicted chances of a click?
+"""Metrics of predicted click probabilities.
 
-Every metric takes label (0 or 1) and chance, float64 (rows,), and a weight a row, so that a bootstrap over users is a
-weight. Where a figure is not defined (no positive row, one class only) it is NaN, never 0.
+Every metric takes label (0 or 1) and chance (the predicted probability), float64 (rows,), and a weight per row, so that
+a bootstrap over users is a set of weights. Undefined values (no positive row, a single class) are NaN, never 0.
 
-Most also say `of_users`: one value a user whose mean is the metric, so that users can be resampled and compared as for
-rankings. A ratio of sums is linearised (its influence function, Efron 1982): exact for the mean, first order for other
-draws of users.
+Most metrics also have `of_users`: one value per user whose mean is the metric, so that users can be resampled and
+compared as for rankings. A ratio of sums is linearized (its influence function, Efron 1982): exact for the mean, first
+order for other samples of users.
+
+Own code instead of scikit-learn: the interval sorts the rows once for all bootstrap weights, and scikit-learn is an
+optional extra.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,31 +23,34 @@ from leaven.errors import SpecError
 
 Values = npt.NDArray[np.float64]
 Users = npt.NDArray[np.uint64]
-_EDGE = 1e-7  # chances of exactly 0 and 1 are moved so far, else one sure mistake is infinite
+_MARGIN = 1e-7  # probabilities are clipped by this margin, else one mistake at 0 or 1 has infinite loss
 
 
-class Ratio(Protocol):
-    """A metric that is a sum over rows over another: `rows` says what each row gives to both."""
+class RatioMetric(Protocol):
+    """A ratio of two sums over rows; `row_terms` returns the numerator and denominator of each row."""
 
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]: ...
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]: ...
 
 
-def _pooled(
-    metric: Ratio, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
+def _compute_ratio(
+    metric: RatioMetric, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
 ) -> float:
-    """The ratio over all rows."""
-    part, whole = metric.rows(label, chance)
-    w = _weights(label, weight)
-    return _share(float((w * part).sum()), float((w * whole).sum()))
+    """Return the ratio over all rows."""
+    part, whole = metric.row_terms(label, chance)
+    w = _fill_weights(label, weight)
+    return _divide(float((w * part).sum()), float((w * whole).sum()))
 
 
-def _by_user(metric: Ratio, label: Values, chance: Values, users: Users) -> Values:
-    """float64 (users,), in the order of their keys: values whose mean is the ratio over all rows."""
-    return spread(*metric.rows(label, chance), users)
+def _compute_user_values(metric: RatioMetric, label: Values, chance: Values, users: Users) -> Values:
+    """Return float64 (users,), sorted by user id, whose mean is the ratio over all rows."""
+    part, whole = metric.row_terms(label, chance)
+    return spread(part, whole, users)
 
 
 def spread(part: Values, whole: Values, users: Users) -> Values:
-    """float64 (users,): θ + n (a − θ b) / B, where θ = A / B, a and b are a user's sums and n counts the users.
+    """Return per-user values whose mean is a ratio of sums, float64 (users,): θ + n (a − θ b) / B.
+
+    θ = A / B; a and b are the sums of a user, A and B those of all n users.
 
     >>> spread(np.array([1.0, 0.0, 1.0]), np.ones(3), np.array([5, 5, 9], np.uint64)).mean().round(6)
     np.float64(0.666667)
@@ -52,97 +58,97 @@ def spread(part: Values, whole: Values, users: Users) -> Values:
     names, owner = np.unique(users, return_inverse=True)
     of_user = [np.bincount(owner, weights=one, minlength=len(names)) for one in (part, whole)]
     total = float(of_user[1].sum())
-    theta = _share(float(of_user[0].sum()), total)
+    theta = _divide(float(of_user[0].sum()), total)
     return np.asarray(theta + len(names) * (of_user[0] - theta * of_user[1]) / (total or 1.0), np.float64)
 
 
-def _said(chance: Values, threshold: float) -> Values:
-    """1 where a row is said to be positive: its chance is `threshold` or more."""
+def _predict_positive(chance: Values, threshold: float) -> Values:
+    """Return 1 for rows with a probability of `threshold` or more, else 0."""
     return (chance >= threshold).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of rows that are said right at the threshold."""
+    """The share of rows whose label is predicted correctly at the threshold."""
 
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
-        """(said right, every row)."""
-        right = (_said(chance, self.threshold) > 0.5) == (label > 0.5)
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """Return (correct, 1)."""
+        right = (_predict_positive(chance, self.threshold) > 0.5) == (label > 0.5)
         return right.astype(np.float64), np.ones(len(label))
 
-    __call__ = _pooled
-    of_users = _by_user
+    __call__ = _compute_ratio
+    of_users = _compute_user_values
 
 
 @dataclass(frozen=True)
 class ClickPrecision:
-    """The share of positives among the rows that are said to be positive; NaN where none is."""
+    """The share of positives among the rows predicted positive at the threshold; NaN without any."""
 
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
-        """(said and positive, said)."""
-        said = _said(chance, self.threshold)
-        return said * (label > 0.5), said
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """Return (true positive, predicted positive)."""
+        predicted = _predict_positive(chance, self.threshold)
+        return predicted * (label > 0.5), predicted
 
-    __call__ = _pooled
-    of_users = _by_user
+    __call__ = _compute_ratio
+    of_users = _compute_user_values
 
 
 @dataclass(frozen=True)
 class ClickRecall:
-    """The share of the positives that are said to be positive."""
+    """The share of the positives that are predicted positive at the threshold."""
 
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
-        """(said and positive, positive)."""
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """Return (true positive, positive)."""
         yes = (label > 0.5).astype(np.float64)
-        return _said(chance, self.threshold) * yes, yes
+        return _predict_positive(chance, self.threshold) * yes, yes
 
-    __call__ = _pooled
-    of_users = _by_user
+    __call__ = _compute_ratio
+    of_users = _compute_user_values
 
 
 @dataclass(frozen=True)
 class F1:
-    """The harmonic mean of precision and recall at the threshold; 0 where nothing was found."""
+    """The harmonic mean of precision and recall at the threshold; 0 without a true positive."""
 
     threshold: float = 0.5
     higher_is_better: ClassVar[bool] = True
 
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
-        """(twice the found ones, said and positive ones together)."""
-        said, yes = _said(chance, self.threshold), (label > 0.5).astype(np.float64)
-        return 2 * said * yes, said + yes
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """Return (twice true positive, predicted positive plus positive)."""
+        predicted, yes = _predict_positive(chance, self.threshold), (label > 0.5).astype(np.float64)
+        return 2 * predicted * yes, predicted + yes
 
-    __call__ = _pooled
-    of_users = _by_user
+    __call__ = _compute_ratio
+    of_users = _compute_user_values
 
 
 @dataclass(frozen=True)
 class Auc:
-    """The chance that a positive row stands above a negative one, ties half (area under the ROC curve)."""
+    """The probability that a positive row is ranked above a negative one, ties half (area under the ROC curve)."""
 
     higher_is_better: ClassVar[bool] = True
 
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
-        positive, negative = _by_chance(label, chance, _weights(label, weight))
+        positive, negative = _sum_weights_by_chance(label, chance, _fill_weights(label, weight))
         below = np.cumsum(negative) - negative / 2
-        return _share(float((positive * below).sum()), float(positive.sum() * negative.sum()))
+        return _divide(float((positive * below).sum()), float(positive.sum() * negative.sum()))
 
     def of_users(self, label: Values, chance: Values, users: Users) -> Values:
-        """float64 (users,): the projection of the U statistic on users (Obuchowski, Biometrics 53, 1997)."""
+        """Return float64 (users,): the projection of the U statistic on users (Obuchowski, Biometrics 53, 1997)."""
         yes, ones = (label > 0.5).astype(np.float64), np.ones(len(label))
         value = self(label, chance)
-        below, above = _ranks(chance, (1 - yes), yes)
+        below, above = _rank_against_other_class(chance, (1 - yes), yes)
         own = yes * (below - value) / max(float(yes.sum()), 1.0)
         own += (1 - yes) * (above - value) / max(float((1 - yes).sum()), 1.0)
         names, owner = np.unique(users, return_inverse=True)
@@ -152,39 +158,9 @@ class Auc:
 
 @dataclass(frozen=True)
 class ClickAveragePrecision:
-    """Precision at the place of each positive row, averaged: the area under precision over recall, no lines drawn
-    between points; rows of equal chance share one place."""
+    """The mean precision at the rank of each positive row: area under the precision-recall curve.
 
-    higher_is_better: ClassVar[bool] = True
-
-    def __call__(
-        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
-    ) -> float:
-        positive, negative = (part[::-1] for part in _by_chance(label, chance, _weights(label, weight)))
-        found, said = np.cumsum(positive), np.cumsum(positive + negative)
-        precision = np.divide(found, said, out=np.zeros(len(found)), where=said > 0)
-        return _share(float((precision * positive).sum()), float(positive.sum()))
-
-
-@dataclass(frozen=True)
-class LogLoss:
-    """Minus the mean logarithm of the chance that was given to what happened (natural; binary cross-entropy)."""
-
-    higher_is_better: ClassVar[bool] = False
-
-    def rows(self, label: Values, chance: Values) -> tuple[Values, Values]:
-        """(loss, every row)."""
-        p = np.clip(chance, _EDGE, 1 - _EDGE)
-        return -(label * np.log(p) + (1 - label) * np.log1p(-p)), np.ones(len(label))
-
-    __call__ = _pooled
-
-
-@dataclass(frozen=True)
-class InformationGain:
-    """The share of the log loss of knowing only the mean that the model spares: 1 is all, 0 none.
-
-    One less the normalised entropy of He and others, "Practical lessons from predicting clicks on ads", 2014, eq. 1.
+    No interpolation; rows of equal probability share one rank.
     """
 
     higher_is_better: ClassVar[bool] = True
@@ -192,23 +168,58 @@ class InformationGain:
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
-        w = _weights(label, weight)
-        mean = np.full(len(label), _share(float((w * label).sum()), float(w.sum())))
+        positive, negative = (
+            part[::-1] for part in _sum_weights_by_chance(label, chance, _fill_weights(label, weight))
+        )
+        true_positives, positives = np.cumsum(positive), np.cumsum(positive + negative)
+        precision = np.divide(true_positives, positives, out=np.zeros(len(true_positives)), where=positives > 0)
+        return _divide(float((precision * positive).sum()), float(positive.sum()))
+
+
+@dataclass(frozen=True)
+class LogLoss:
+    """The mean negative logarithm of the probability of the observed label (natural; binary cross-entropy)."""
+
+    higher_is_better: ClassVar[bool] = False
+
+    def row_terms(self, label: Values, chance: Values) -> tuple[Values, Values]:
+        """Return (loss, 1)."""
+        p = np.clip(chance, _MARGIN, 1 - _MARGIN)
+        return -(label * np.log(p) + (1 - label) * np.log1p(-p)), np.ones(len(label))
+
+    __call__ = _compute_ratio
+
+
+@dataclass(frozen=True)
+class InformationGain:
+    """The relative reduction of log loss against predicting the mean: 1 is perfect, 0 no gain.
+
+    One minus the normalized entropy of He and others, "Practical lessons from predicting clicks on ads", 2014, eq. 1.
+    """
+
+    higher_is_better: ClassVar[bool] = True
+
+    def __call__(
+        self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
+    ) -> float:
+        w = _fill_weights(label, weight)
+        mean = np.full(len(label), _divide(float((w * label).sum()), float(w.sum())))
         known = LogLoss()(label, mean, w)
         return 1 - LogLoss()(label, chance, w) / known if 0 < mean.mean() < 1 else float("nan")
 
     def of_users(self, label: Values, chance: Values, users: Users) -> Values:
-        """float64 (users,): by the loss of their rows, and by what they add to the mean label."""
-        (loss, ones), mean = LogLoss().rows(label, chance), float(label.mean()) if len(label) else float("nan")
+        """Return float64 (users,): the linearized ratio of losses, including the effect of a user on the mean label."""
+        (loss, ones), mean = LogLoss().row_terms(label, chance), float(label.mean()) if len(label) else float("nan")
         known = LogLoss()(label, np.full(len(label), mean))
-        slope = np.log((1 - mean) / mean) if 0 < mean < 1 else float("nan")  # of the entropy, by the mean label
+        # derivative of the entropy by the mean label
+        slope = np.log((1 - mean) / mean) if 0 < mean < 1 else float("nan")
         of_mean = (float(loss.mean()) / known**2) * slope * (spread(label, ones, users) - mean)
         return np.asarray(1 - spread(loss, ones, users) / known + of_mean, np.float64)
 
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """How far the said chances are from the shares that happened, over groups of equal weight by chance, averaged."""
+    """The mean distance of predicted probabilities from observed shares, over bins of equal weight."""
 
     groups: int = 15
     higher_is_better: ClassVar[bool] = False
@@ -220,13 +231,14 @@ class CalibrationError:
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
-        _, said, happened, size = calibration(label, chance, weight, self.groups)
-        return _share(float((size * np.abs(said - happened)).sum()), float(size.sum()))
+        curve = calibration(label, chance, weight, self.groups)
+        errors = np.abs(curve.predicted - curve.observed)
+        return _divide(float((curve.weight * errors).sum()), float(curve.weight.sum()))
 
 
 @dataclass(frozen=True)
 class UserAuc:
-    """The AUC among each user's own rows, averaged over users who have both classes: popularity of users is no help."""
+    """The AUC within the rows of each user, averaged over users with both classes: independent of user activity."""
 
     higher_is_better: ClassVar[bool] = True
 
@@ -234,26 +246,26 @@ class UserAuc:
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
         owners = np.zeros(len(label), np.uint64) if users is None else users
-        auc, w = per_user_auc(label, chance, owners, _weights(label, weight))
-        return _share(float((auc * w).sum()), float(w.sum()))
+        auc, w = compute_user_auc(label, chance, owners, _fill_weights(label, weight))
+        return _divide(float((auc * w).sum()), float(w.sum()))
 
     def of_users(self, label: Values, chance: Values, users: Users) -> Values:
-        """float64 (users,): a user with one class only has the mean of the others."""
+        """Return float64 (users,); a user with a single class gets the mean of the others."""
         names, owner = np.unique(users, return_inverse=True)
         yes = np.bincount(owner, weights=label > 0.5, minlength=len(names))
         both = (yes > 0) & (yes < np.bincount(owner, minlength=len(names)))
         own = np.zeros(len(names))
-        own[both] = per_user_auc(label, chance, users, np.ones(len(label)))[0]
+        own[both] = compute_user_auc(label, chance, users, np.ones(len(label)))[0]
         return spread(own, both.astype(np.float64), names)
 
 
-def per_user_auc(label: Values, chance: Values, users: Users, weight: Values) -> tuple[Values, Values]:
-    """(AUC, mean weight) of each user who has both classes, in the order of the users' keys."""
+def compute_user_auc(label: Values, chance: Values, users: Users, weight: Values) -> tuple[Values, Values]:
+    """Return (AUC, mean weight) of each user with both classes, sorted by user id."""
     _, owner = np.unique(users, return_inverse=True)
     order = np.lexsort((chance, owner))
     y, owner, p, w = label[order] > 0.5, owner[order], chance[order], weight[order]
     new = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(p, prepend=np.nan).astype(bool))
-    first = owner[new]  # groups of equal chance inside a user
+    first = owner[new]  # groups of equal probability within a user
     positive = np.add.reduceat(y.astype(np.float64), new) if len(new) else np.zeros(0)
     negative = np.add.reduceat((~y).astype(np.float64), new) if len(new) else np.zeros(0)
     users_n = int(owner.max()) + 1 if len(owner) else 0
@@ -269,43 +281,56 @@ def per_user_auc(label: Values, chance: Values, users: Users, weight: Values) ->
     return wins[both] / pairs[both], mean_weight[both]
 
 
-def calibration(
-    label: Values, chance: Values, weight: Values | None = None, groups: int = 15
-) -> tuple[Values, Values, Values, Values]:
-    """(largest chance, mean chance, share of positives, weight) of groups of equal weight, ascending: for a plot."""
-    w = _weights(label, weight)
+class CalibrationCurve(NamedTuple):
+    """Bins of equal weight, ascending; each float64 (bins,).
+
+    upper      largest predicted probability of the bin
+    predicted  mean predicted probability
+    observed   share of positives
+    weight     total weight
+    """
+
+    upper: Values
+    predicted: Values
+    observed: Values
+    weight: Values
+
+
+def calibration(label: Values, chance: Values, weight: Values | None = None, groups: int = 15) -> CalibrationCurve:
+    """Return the calibration curve over bins of equal weight; empty bins are left out."""
+    w = _fill_weights(label, weight)
     order = np.argsort(chance, kind="stable")
     total = np.cumsum(w[order])
     if not len(w) or total[-1] <= 0:
-        return (np.zeros(0),) * 4
+        return CalibrationCurve(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     group = np.minimum(((total - w[order] / 2) / total[-1] * groups).astype(np.int64), groups - 1)
     size = np.bincount(group, weights=w[order], minlength=groups).astype(np.float64)
     safe = np.where(size > 0, size, 1.0)
-    said = np.bincount(group, weights=w[order] * chance[order], minlength=groups) / safe
-    happened = np.bincount(group, weights=w[order] * label[order], minlength=groups) / safe
-    top = np.zeros(groups)
-    np.maximum.at(top, group, chance[order])
-    held = size > 0
-    return top[held], said[held], happened[held], size[held]
+    predicted = np.bincount(group, weights=w[order] * chance[order], minlength=groups) / safe
+    observed = np.bincount(group, weights=w[order] * label[order], minlength=groups) / safe
+    upper = np.zeros(groups)
+    np.maximum.at(upper, group, chance[order])
+    filled = size > 0
+    return CalibrationCurve(upper[filled], predicted[filled], observed[filled], size[filled])
 
 
 def best_threshold(label: Values, chance: Values, weight: Values | None = None) -> float:
-    """The chance from which on rows are said to be positive, so that F1 is best; for validation rows, never test.
+    """Return the threshold with the best F1; for validation rows, never test rows.
 
     >>> best_threshold(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.3, 0.2, 0.4]))
     0.2
     """
-    w = _weights(label, weight)
-    positive, negative = _by_chance(label, chance, w)
+    w = _fill_weights(label, weight)
+    positive, negative = _sum_weights_by_chance(label, chance, w)
     if not len(positive) or positive.sum() == 0:
         return 0.5
-    found, said = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
-    f1 = 2 * found / (said + positive.sum())
+    true_positives, positives = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
+    f1 = 2 * true_positives / (positives + positive.sum())
     return float(np.unique(chance)[::-1][int(np.argmax(f1))])
 
 
-def _by_chance(label: Values, chance: Values, weight: Values) -> tuple[Values, Values]:
-    """Weights of the positive and of the negative rows at each distinct chance, ascending."""
+def _sum_weights_by_chance(label: Values, chance: Values, weight: Values) -> tuple[Values, Values]:
+    """Return the weights of the positive and the negative rows at each distinct probability, ascending."""
     if not len(chance):
         return np.zeros(0), np.zeros(0)
     order = np.argsort(chance, kind="stable")
@@ -314,8 +339,8 @@ def _by_chance(label: Values, chance: Values, weight: Values) -> tuple[Values, V
     return np.add.reduceat(w * yes, new), np.add.reduceat(w * ~yes, new)
 
 
-def _ranks(chance: Values, negative: Values, positive: Values) -> tuple[Values, Values]:
-    """(share of the negatives below each row, share of the positives above it), ties half."""
+def _rank_against_other_class(chance: Values, negative: Values, positive: Values) -> tuple[Values, Values]:
+    """Return (share of the negatives below each row, share of the positives above it), ties half."""
     order = np.argsort(chance, kind="stable")
     new = np.flatnonzero(np.diff(chance[order], prepend=-np.inf))
     group = np.empty(len(chance), np.int64)
@@ -326,9 +351,11 @@ def _ranks(chance: Values, negative: Values, positive: Values) -> tuple[Values, 
     return below[group], above[group]
 
 
-def _weights(label: Values, weight: Values | None) -> Values:
+def _fill_weights(label: Values, weight: Values | None) -> Values:
+    """Return the weights, or ones."""
     return np.ones(len(label)) if weight is None else weight
 
 
-def _share(part: float, whole: float) -> float:
+def _divide(part: float, whole: float) -> float:
+    """Return part / whole; NaN for an empty whole."""
     return part / whole if whole > 0 else float("nan")

@@ -1,4 +1,4 @@
-"""Which metric of clicks does a name such as "f1" or "f1@0.5" mean?"""
+"""Parses names of CTR metrics such as "f1" or "f1@0.5"."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from leaven.registry import found, place
 
 @dataclass(frozen=True)
 class Named:
-    """kind: of the registry. threshold: what the name says; None: the one that was chosen on validation."""
+    """A parsed name. kind: key in the registry. threshold: the one in the name; None: chosen on validation data."""
 
     kind: str
     threshold: float | None = None
 
     def metric(self, chosen: float) -> Any:
-        """The metric itself, at its own threshold or the chosen one."""
+        """Return the metric at its own threshold, or at the chosen one."""
         cls = found("click_metrics", self.kind)
         if not _has_threshold(cls):
             return cls()
@@ -27,17 +27,17 @@ class Named:
 
     @property
     def per_user(self) -> bool:
-        """Whether it has one value a user, of which more is better: then arms can be compared by it."""
+        """Whether the metric has one value per user, so that variants can be compared by it."""
         return hasattr(found("click_metrics", self.kind), "of_users")
 
 
 def parse(name: str, where: str = "evaluate.metrics") -> Named:
-    """What a name means.
+    """Return the kind and threshold of a name.
 
     >>> parse("f1@0.5"), parse("auc")
     (Named(kind='f1', threshold=0.5), Named(kind='auc', threshold=None))
 
-    Raises SpecError for an unknown kind (naming the nearest), or a threshold where none belongs.
+    Raises SpecError for an unknown kind (naming the nearest) and for a threshold that the metric does not have.
     """
     kind, at, text = name.partition("@")
     place("click_metrics", kind, where)
@@ -55,20 +55,20 @@ def parse(name: str, where: str = "evaluate.metrics") -> Named:
 
 
 def parse_all(names: Iterable[str], where: str = "evaluate.metrics") -> dict[str, Named]:
-    """name -> what it means, in their order."""
+    """Return name -> parsed name, in the given order."""
     return {name: parse(name, where) for name in names}
 
 
 def meaning(name: str) -> str:
-    """One sentence that explains a metric to anyone.
+    """Return one sentence that explains a metric to a reader of the report.
 
     >>> meaning("accuracy@0.5")
-    'The share of rows that are said right at the threshold (0.5).'
+    'The share of rows whose label is predicted correctly at the threshold (0.5).'
     """
     named = parse(name, "metric")
-    said = (inspect.getdoc(found("click_metrics", named.kind)) or "").split("\n\n")[0].replace("\n", " ")
+    sentence = (inspect.getdoc(found("click_metrics", named.kind)) or "").split("\n\n")[0].replace("\n", " ")
     at = "chosen on validation" if named.threshold is None else f"{named.threshold:g}"
-    return said.replace("at the threshold", f"at the threshold ({at})")
+    return sentence.replace("at the threshold", f"at the threshold ({at})")
 
 
 def _has_threshold(cls: Any) -> bool:

@@ -1,8 +1,8 @@
-"""How far into the catalogue do ranked lists reach?
+"""Catalog coverage, popularity bias and novelty of ranked lists.
 
-`Novelty` and `TailShare` give one value per user, like every ranking metric. `Coverage` and `Gini`
-describe all lists together: one number, called with (ranked, train), no value per user to test.
-Popularity is counted in the *real* rows of the training data.
+`Novelty` and `TailShare` return one value per user, like every ranking metric. `Coverage` and `Gini` return one number
+for all lists together, called with (ranked, train); there is no value per user to test. Popularity is counted in the
+*real* rows of the training data.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Values, listed
+from leaven.metrics.synthetic.coverage_estimators import gini
 from leaven.protocols import Ranked
 
 
 class CatalogMetric(Protocol):
-    """One number for all lists together; its class says so with `of_catalog = True`."""
+    """One number for all lists together; its class sets `of_catalog = True`."""
 
     def __call__(self, ranked: Ranked, train: Histories) -> float: ...
 
 
 def popularity(train: Histories) -> npt.NDArray[np.int64]:
-    """int64 (n_items + 1,): how often each item occurs in the real training rows; place 0 is empty."""
+    """Return the number of real training events of each item, int64 (n_items + 1,); index 0 is unused."""
     rows = train if train.is_real.all() else train.real_only()
     items = rows.items[rows.starts[0] : rows.starts[-1]]
     counts = np.bincount(items, minlength=train.n_items + 2)[: train.n_items + 1].astype(np.int64)
@@ -34,7 +35,8 @@ def popularity(train: Histories) -> npt.NDArray[np.int64]:
 
 
 def is_head(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.bool_]:
-    """bool (n_items + 1,): the most popular `share` of the items; ties go to the lower id.
+    """Return whether an item is among the most popular `share` of the items, bool (n_items + 1,); ties go to the lower
+    id.
 
     >>> is_head(np.array([0, 9, 1, 1, 1, 1]), 0.2).tolist()
     [False, True, False, False, False, False]
@@ -44,8 +46,8 @@ def is_head(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.bool_
     return head & (counts > 0)
 
 
-def _mean_of_listed(values: Values, items: npt.NDArray[np.int32]) -> Values:
-    """float64 (users,): mean of values[item] over each list; 0 for an empty list."""
+def _average_over_list(values: Values, items: npt.NDArray[np.int32]) -> Values:
+    """Return the mean of values[item] over each list, float64 (users,); 0 for an empty list."""
     there = items > 0
     summed = np.where(there, values[items], 0.0).sum(axis=1)
     return np.asarray(summed / np.maximum(there.sum(axis=1), 1), np.float64)
@@ -55,22 +57,22 @@ def _mean_of_listed(values: Values, items: npt.NDArray[np.int32]) -> Values:
 class Novelty:
     """Mean of -log2(share of the training events) of the listed items (Zhou and others, PNAS 2010).
 
-    Where we differ: one event is added to every item, so that items without any stay finite.
+    Where we differ: one event is added to every item, so that items without events have a finite value.
     """
 
     k: int = 10
-    meaning: ClassVar[str] = "How unexpected the {k} listed items are, in bits: rarely taken items score higher."
+    meaning: ClassVar[str] = "How unexpected the {k} listed items are, in bits: rare items score higher."
 
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,), bits, 0 or more."""
         counts = popularity(train) + 1
         bits = -np.log2(counts / counts[1:].sum())
-        return _mean_of_listed(bits, listed(ranked, self.k, train.n_items))
+        return _average_over_list(bits, listed(ranked, self.k, train.n_items))
 
 
 @dataclass(frozen=True)
 class TailShare:
-    """Share of the listed items outside the most popular `head_share` of the catalogue."""
+    """Share of the listed items outside the most popular `head_share` of the catalog."""
 
     k: int = 10
     head_share: float = 0.2
@@ -79,39 +81,35 @@ class TailShare:
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         tail = (~is_head(popularity(train), self.head_share)).astype(np.float64)
-        return _mean_of_listed(tail, listed(ranked, self.k, train.n_items))
+        return _average_over_list(tail, listed(ranked, self.k, train.n_items))
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of the catalogue that at least one list names."""
+    """Share of the catalog in at least one list."""
 
     k: int = 10
     of_catalog: ClassVar[bool] = True
-    meaning: ClassVar[str] = "The share of the catalogue that appears in at least one list of {k}."
+    meaning: ClassVar[str] = "The share of the catalog that appears in at least one list of {k}."
 
     def __call__(self, ranked: Ranked, train: Histories) -> float:
-        """A number in 0..1."""
+        """Return a number in 0..1."""
         named = np.unique(listed(ranked, self.k, train.n_items))
         return float((named > 0).sum() / max(train.n_items, 1))
 
 
 @dataclass(frozen=True)
 class Gini:
-    """Inequality of how often the items of the catalogue are listed: 0 all alike, near 1 a few rule."""
+    """Inequality of how often the items of the catalog are listed: 0 for equal counts, near 1 for few items."""
 
     k: int = 10
     of_catalog: ClassVar[bool] = True
     meaning: ClassVar[str] = (
-        "How unevenly the lists of {k} use the catalogue: 0 when all items appear equally often, near 1 when a few "
+        "How unevenly the lists of {k} use the catalog: 0 when all items appear equally often, near 1 when a few "
         "items fill all lists. Lower is more even."
     )
 
     def __call__(self, ranked: Ranked, train: Histories) -> float:
-        """A number in 0..1; 0 for lists that name nothing."""
+        """Return a number in 0..1; 0 for empty lists."""
         items = listed(ranked, self.k, train.n_items)
-        shown = np.sort(np.bincount(items[items > 0], minlength=train.n_items + 1)[1:]).astype(np.float64)
-        if not shown.sum():
-            return 0.0
-        n = len(shown)
-        return float((2 * np.arange(1, n + 1) - n - 1) @ shown / (n * shown.sum()))
+        return gini(np.bincount(items[items > 0], minlength=train.n_items + 1)[1:])

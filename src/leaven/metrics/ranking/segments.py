@@ -1,4 +1,4 @@
-"""Whom did it help? Users by the length of their history and by how popular their next item is."""
+"""User segments: by length of history and by popularity of the next item."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ FEW = 3
 
 
 def segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
-    """name -> one label per user, str (users,).
+    """Return name -> one label per user, str (users,).
 
-    "history": short, middle or long, cut at the terciles of the known lengths; "next item": head (the
-    most popular fifth of the items), tail, or cold (in no real training row), for the first item
-    that the user took next; "next item seen": never, 1 to 3 times, or oftener, in real training rows.
+    "history": short, middle or long, cut at the terciles of the history lengths; "next item": head (the most popular
+    fifth of the items), tail, or cold (no real training event), for the first held-out item; "next item seen": never, 1
+    to 3 times, or more often, in real training rows.
     """
     return {
         "history": by_length(held_out.histories.lengths),
-        "next item": by_popularity(held_out, train),
+        "next item": label_by_popularity(held_out, train),
         "next item seen": by_count(held_out, train),
     }
 
 
 def by_length(lengths: npt.NDArray[np.int64]) -> Labels:
-    """str (users,): short, middle or long with its bounds; fewer classes where lengths are alike.
+    """Return short, middle or long with its bounds, str (users,); fewer classes for few distinct lengths.
 
     >>> by_length(np.array([1, 1, 2, 3, 9, 9])).tolist()
     ['short (1)', 'short (1)', 'middle (2-3)', 'middle (2-3)', 'long (9)', 'long (9)']
     """
     cuts = np.unique(np.quantile(lengths, [1 / 3, 2 / 3], method="inverted_cdf")) if len(lengths) else np.zeros(0)
-    place = np.searchsorted(cuts, lengths)  # 0: up to the first cut
+    group_of_row = np.searchsorted(cuts, lengths)  # 0: up to the first cut
     names = {1: ["all"], 2: ["short", "long"], 3: ["short", "middle", "long"]}
-    used = np.unique(place)
+    used = np.unique(group_of_row)
     labels = np.full(len(lengths), "", dtype="U40")
     for name, group in zip(names.get(len(used), []), used, strict=True):
-        low, high = int(lengths[place == group].min()), int(lengths[place == group].max())
-        labels[place == group] = f"{name} ({low}-{high})" if low < high else f"{name} ({low})"
+        low, high = int(lengths[group_of_row == group].min()), int(lengths[group_of_row == group].max())
+        labels[group_of_row == group] = f"{name} ({low}-{high})" if low < high else f"{name} ({low})"
     return labels
 
 
-def by_popularity(held_out: HeldOut, train: Histories) -> Labels:
-    """str (users,): head, tail or cold, for the first item that each user took next."""
+def label_by_popularity(held_out: HeldOut, train: Histories) -> Labels:
+    """Return head, tail or cold for the first held-out item of each user, str (users,)."""
     counts = popularity(train)
     next_item = held_out.items[held_out.starts[:-1]]
     warm = np.where(is_head(counts, HEAD_SHARE)[next_item], "head", "tail")
@@ -53,7 +53,8 @@ def by_popularity(held_out: HeldOut, train: Histories) -> Labels:
 
 
 def by_count(held_out: HeldOut, train: Histories) -> Labels:
-    """str (users,): how often real training rows hold the first item that each user took next."""
+    """Return the frequency class of the first held-out item in real training rows, str (users,)."""
     counts = popularity(train)[held_out.items[held_out.starts[:-1]]]
+    # The label seeds the resampling of its segment: other words would give other intervals.
     few = np.where(counts <= FEW, f"1-{FEW} times", f"{FEW + 1} times or oftener")
     return np.where(counts == 0, "never", few).astype("U40")

@@ -1,4 +1,4 @@
-"""Metrics of made rows: alike, varied, not copied, private."""
+"""Metrics of synthetic rows: fidelity, diversity, consistency, memorization, privacy."""
 
 from __future__ import annotations
 

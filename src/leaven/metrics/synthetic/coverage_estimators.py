@@ -1,6 +1,6 @@
-"""Do the new points cover what is real, and only that?
+"""Estimators of coverage, diversity and popularity bias.
 
-Pure functions of points, float64 (rows, width), or of counts.
+Pure functions of points, float64 (rows, width), or of item counts.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ Points = npt.NDArray[np.float64]
 
 
 def density_coverage(new: Points, real: Points, neighbours: int = 5) -> tuple[float, float]:
-    """(density, coverage): how many real balls a new row lies in, in units of what is due; share of real balls hit.
+    """Return (density, coverage): new rows per real ball over the expected number; share of real balls with a new row.
 
-    A ball reaches from a real row to its k-th nearest real one. Naeem and others, ICML 2020, equations 4 and 5.
+    A ball reaches from a real row to its k-th nearest real row. Naeem and others, ICML 2020, equations 4 and 5.
     """
-    within = np.partition(squared_distances(real, real), neighbours, axis=1)[:, neighbours]  # place 0 is itself
+    within = np.partition(squared_distances(real, real), neighbours, axis=1)[:, neighbours]  # index 0 is the row itself
     inside = squared_distances(real, new) <= within[:, None]
     return float(inside.sum(axis=0).mean() / neighbours), float(inside.any(axis=1).mean())
 
 
 def alpha_precision_beta_recall(new: Points, real: Points, levels: int = 30) -> tuple[float, float]:
-    """(integrated alpha-precision, integrated beta-recall), each 1 where all balls hold the share they should.
+    """Return (integrated alpha-precision, integrated beta-recall), each 1 for identical distributions.
 
-    Alaa and others, ICML 2022, sections 3 and 4: 1 - 2 * mean |P(alpha) - alpha|. P(alpha): share of the new rows
-    in the ball around the real centre that holds alpha of the real ones. R(beta): share of the real rows that have
-    one of the beta most typical new rows nearer than their own nearest real neighbour. Where we differ: points as
-    they are stand for their one-class embedding.
+    Alaa and others, ICML 2022, sections 3 and 4: 1 - 2 * mean |P(alpha) - alpha|. P(alpha): share of the new rows in
+    the ball around the real center that holds alpha of the real rows. R(beta): share of the real rows with one of the
+    beta most typical new rows nearer than their nearest real neighbor. Where we differ: the points are used without
+    their one-class embedding.
     """
     grid = np.linspace(0.0, 1.0, levels)
     from_real = np.sqrt(((real - real.mean(axis=0)) ** 2).sum(axis=1))
-    from_centre = np.sqrt(((new - real.mean(axis=0)) ** 2).sum(axis=1))
-    precision = (from_centre[None, :] <= np.quantile(from_real, grid)[:, None]).mean(axis=1)
+    from_center = np.sqrt(((new - real.mean(axis=0)) ** 2).sum(axis=1))
+    precision = (from_center[None, :] <= np.quantile(from_real, grid)[:, None]).mean(axis=1)
 
     squares = squared_distances(real, real)
     np.fill_diagonal(squares, np.inf)
@@ -47,10 +47,10 @@ def alpha_precision_beta_recall(new: Points, real: Points, levels: int = 30) -> 
 
 
 def vendi(points: Points) -> float:
-    """The effective number of different rows: exp of the entropy of the eigenvalues of their similarities over n.
+    """Return the Vendi score, the effective number of different rows: exp of the entropy of the similarity eigenvalues.
 
-    Friedman and Dieng, TMLR 2023, definition 3.1, with cosine similarity, through the width x width matrix that has
-    the same eigenvalues. Rows of zeros count as alike to none.
+    Friedman and Dieng, TMLR 2023, definition 3.1, with cosine similarity, through the width x width matrix with the
+    same eigenvalues. Zero rows are similar to no row.
 
     >>> round(vendi(np.eye(3)), 6), round(vendi(np.ones((5, 2))), 6)
     (3.0, 1.0)
@@ -63,7 +63,7 @@ def vendi(points: Points) -> float:
 
 
 def gini(counts: npt.NDArray[np.int64]) -> float:
-    """Inequality of counts: 0 all alike, near 1 a few rule; 0 where there is nothing.
+    """Return the Gini coefficient of counts: 0 for equal counts, near 1 for few large ones; 0 for no counts.
 
     >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 1]))
     (0.0, 0.6666666666666666)
@@ -75,17 +75,17 @@ def gini(counts: npt.NDArray[np.int64]) -> float:
 
 
 def top_share(counts: npt.NDArray[np.int64], top: int = 100) -> float:
-    """Share of all events that the `top` most frequent items take."""
+    """Return the share of all events of the `top` most frequent items."""
     return float(np.sort(counts)[::-1][:top].sum() / max(counts.sum(), 1))
 
 
 def popularity_drift(new: npt.NDArray[np.int64], real: npt.NDArray[np.int64]) -> float:
-    """Half the sum of |share here - share there| over the items: 0 the same law of items, 1 no item in common."""
+    """Return the total variation distance of two item distributions: 0 equal, 1 disjoint."""
     return float(np.abs(new / max(new.sum(), 1) - real / max(real.sum(), 1)).sum() / 2)
 
 
 def self_similarity(points: Points) -> float:
-    """Mean cosine of all pairs of two different rows; rows of zeros are alike to none; NaN for a single row.
+    """Return the mean cosine of all pairs of different rows; zero rows are similar to none; NaN for a single row.
 
     >>> self_similarity(np.array([[1.0, 0.0], [0.0, 2.0]])), self_similarity(np.array([[1.0, 0.0], [3.0, 0.0]]))
     (0.0, 1.0)

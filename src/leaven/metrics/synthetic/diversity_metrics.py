@@ -1,4 +1,4 @@
-"""Do the new rows cover what is real, and only that?"""
+"""Metrics of coverage and diversity of synthetic rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leaven.metrics.synthetic.protocol import Known, Sample, Trait
 
 @dataclass(frozen=True)
 class Density:
-    """How often a new row lies where real rows are dense: about 1; more than 1 is too typical."""
+    """How many real neighborhoods contain a new row, relative to real rows: about 1; above 1 is too typical."""
 
     trait: ClassVar[Trait] = Trait("alike", "real", bearable=0.3)
     neighbours: int = 5
@@ -25,7 +25,7 @@ class Density:
 
 @dataclass(frozen=True)
 class BallCoverage:
-    """The share of real rows that have a new row among their nearest neighbours."""
+    """The share of real rows with a new row among their nearest neighbors."""
 
     trait: ClassVar[Trait] = Trait("varied", "high", bearable=0.1)
     neighbours: int = 5
@@ -37,7 +37,7 @@ class BallCoverage:
 
 @dataclass(frozen=True)
 class AlphaPrecision:
-    """How well every quantile of the typical real rows is met: falls for rows too typical and too odd."""
+    """How well new rows match every quantile of typicality of the real rows: low if too typical or too atypical."""
 
     trait: ClassVar[Trait] = Trait("alike", "high", bearable=0.1)
 
@@ -48,7 +48,7 @@ class AlphaPrecision:
 
 @dataclass(frozen=True)
 class BetaRecall:
-    """How much of the real rows, typical and odd, lies close to a new one."""
+    """The share of the real rows, typical and atypical, close to a new row."""
 
     trait: ClassVar[Trait] = Trait("varied", "high", bearable=0.1)
 
@@ -70,7 +70,7 @@ class Vendi:
 
 @dataclass(frozen=True)
 class CatalogShare:
-    """The share of the catalogue that so many rows name at least once."""
+    """The share of the catalog in at least one row, at an equal number of rows."""
 
     trait: ClassVar[Trait] = Trait("varied", "high", of=("histories",), alone=True, ratio=True, bearable=0.15)
 
@@ -82,61 +82,61 @@ class CatalogShare:
 
 @dataclass(frozen=True)
 class PopularityGini:
-    """How unevenly the items are taken: near 1 a few rule."""
+    """How unevenly the items are used: 0 for equal counts, near 1 for few items."""
 
     trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.05)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """0 to 1, over the whole catalogue."""
-        return coverage_estimators.gini(_counts(new))
+        """0 to 1, over the whole catalog."""
+        return coverage_estimators.gini(_count_items(new))
 
 
 @dataclass(frozen=True)
 class TopShare:
-    """The share of all events that the most frequent items take."""
+    """The share of all events of the most frequent items."""
 
     trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.05)
     top: int = 100
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.top_share(_counts(new), self.top)
+        return coverage_estimators.top_share(_count_items(new), self.top)
 
 
 @dataclass(frozen=True)
 class PopularityDrift:
-    """How much of the events would have to change their item to give each item its real share."""
+    """The share of events whose item would have to change to match the real item distribution."""
 
     trait: ClassVar[Trait] = Trait("varied", "low", of=("histories",), bearable=0.1)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.popularity_drift(_counts(new), _counts(real))
+        return coverage_estimators.popularity_drift(_count_items(new), _count_items(real))
 
 
-def _counts(sample: Sample) -> np.ndarray:  # type: ignore[type-arg]
+def _count_items(sample: Sample) -> np.ndarray:  # type: ignore[type-arg]
     rows = sample.histories
     return np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1]
 
 
 @dataclass(frozen=True)
 class DistinctRuns:
-    """The share of runs of items that differ from all others: low where rows repeat each other."""
+    """The share of runs of items that are distinct: low if rows repeat each other."""
 
     trait: ClassVar[Trait] = Trait("varied", "real", of=("histories", "text"), alone=True, bearable=0.1)
     size: int = 2
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """0 to 1; NaN where no row is long enough."""
+        """0 to 1; NaN if all rows are too short."""
         return memorization.distinct_share(new.histories, self.size)
 
 
 @dataclass(frozen=True)
 class SelfSimilarity:
-    """How alike the texts are to each other: high where the same words come again and again."""
+    """How similar the texts are to each other: high if the same words recur."""
 
     trait: ClassVar[Trait] = Trait("varied", "real", of=("text",), alone=True, bearable=0.05)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """-1 to 1: mean cosine over all pairs of two different texts."""
+        """-1 to 1: mean cosine over all pairs of different texts."""
         return coverage_estimators.self_similarity(new.points)

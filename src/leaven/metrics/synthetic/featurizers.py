@@ -1,6 +1,6 @@
-"""Where does a history, or a line of a table, lie among others?
+"""Encoders of histories and table rows into points and interpretable features.
 
-Encoders are fitted on training rows alone; what they say of other rows depends on nothing else.
+Encoders are fitted on training rows only; the encoding of a row depends on no other row.
 """
 
 from __future__ import annotations
@@ -19,133 +19,136 @@ from leaven.errors import DataError
 Points = npt.NDArray[np.float64]
 Column = npt.NDArray[Any]
 
-_RECENT = 50  # last items of a history that meet each other
-_MOST_CATEGORIES = 20
-_GROUPED_BY = 6
-_RAREST = 0.01  # share of the training lines below which a category counts among the others
+_MAX_EVENTS = 50  # last items of a history that form pairs
+_MAX_CATEGORIES = 20
+_N_GROUP_AXES = 6
+_MIN_CATEGORY_SHARE = 0.01  # share of the training rows below which categories are pooled
 
 
 @dataclass(frozen=True, eq=False)
 class HistoryEncoder:
-    """vectors float64 (n_items + 2, width): of each item; popularity int64 (n_items + 1,): training events of each."""
+    """vectors float64 (n_items + 2, width): one per item; popularity int64 (n_items + 1,): training events per item."""
 
     vectors: Points
     popularity: npt.NDArray[np.int64]
 
     @classmethod
     def fit(cls, train: Histories, key: int, width: int = 16) -> HistoryEncoder:
-        """Principal components of how often items meet in a history (positive pointwise mutual information).
+        """Return principal components of item co-occurrence (positive pointwise mutual information).
 
-        Levy and Goldberg, NeurIPS 2014, section 5. Raises DataError where no two items ever meet.
+        Levy and Goldberg, NeurIPS 2014, section 5. Raises DataError if no two items share a history.
         """
         from scipy.sparse.linalg import svds
 
-        meetings = _meetings(train)
-        if meetings.nnz == 0:
+        pairs = _count_pairs(train)
+        if pairs.nnz == 0:
             raise DataError("the training rows", "histories of two items and more", "none", "give longer histories")
-        width = max(1, min(width, min(meetings.shape) - 2))
-        start = rng.generator(rng.key(key, "svds")).standard_normal(meetings.shape[0])
-        left, strength, _ = svds(meetings, k=width, v0=start)
+        width = max(1, min(width, min(pairs.shape) - 2))
+        start = rng.generator(rng.key(key, "svds")).standard_normal(pairs.shape[0])
+        left, strength, _ = svds(pairs, k=width, v0=start)
         vectors = (left * np.sqrt(strength))[:, ::-1]
-        vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)  # else a sign of chance
+        vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
         counts = np.bincount(train.items, minlength=train.n_items + 2)[: train.n_items + 1].astype(np.int64)
         encoder = cls(vectors, counts)
         spread = encoder.points(train).std()
         return cls(vectors / (spread if spread > 0 else 1.0), counts)
 
     def points(self, rows: Histories) -> Points:
-        """float64 (rows, width): mean of the items' vectors; 0 for an empty row."""
-        return _means(self.vectors[rows.items], rows)
+        """Return the mean of the items' vectors, float64 (rows, width); 0 for an empty row."""
+        return _average_by_row(self.vectors[rows.items], rows)
 
     def groups(self) -> npt.NDArray[np.int64]:
-        """int64 (n_items + 2,): one of 12 groups, by which of the first six components stands out most, and its sign.
+        """Return one of 12 groups per item, int64 (n_items + 2,): the strongest of the first six components, and its
+        sign.
 
-        Few groups, so that some hundred rows fill a table of who follows whom.
+        Few groups, so that some hundred rows fill a table of transitions.
         """
-        strongest = np.abs(self.vectors[:, :_GROUPED_BY]).argmax(axis=1)
+        strongest = np.abs(self.vectors[:, :_N_GROUP_AXES]).argmax(axis=1)
         signs = self.vectors[np.arange(len(strongest)), strongest] > 0
         return np.asarray(2 * strongest + signs, np.int64)
 
     def features(self, rows: Histories) -> tuple[Points, list[str]]:
-        """(float64 (rows, features), their names): what a person could tell rows apart by."""
-        loved = np.log1p(np.append(self.popularity, 0)[rows.items].astype(np.float64))
-        gap, inside = _gaps(rows)
-        alike = self._alike(rows)
+        """Return interpretable features, float64 (rows, features), and their names."""
+        popularity = np.log1p(np.append(self.popularity, 0)[rows.items].astype(np.float64))
+        gap, has_gap = _compute_gaps(rows)
+        similarity = self._compare_with_previous(rows)
         columns = {
             "events": np.log1p(rows.lengths.astype(np.float64)),
             "repeats": repeat_share(rows),
-            "popularity": _means(loved, rows),
-            "spread of popularity": np.sqrt(np.maximum(_means(loved**2, rows) - _means(loved, rows) ** 2, 0.0)),
-            "likeness of neighbours": _means(alike, rows),
-            "gap": _means(gap, rows),
-            "events in the same second": _means((gap == 0) & inside, rows),
-            "hour": _means(np.sin(rows.times % 86_400 / 86_400 * 2 * np.pi), rows),
+            "popularity": _average_by_row(popularity, rows),
+            "spread of popularity": np.sqrt(
+                np.maximum(_average_by_row(popularity**2, rows) - _average_by_row(popularity, rows) ** 2, 0.0)
+            ),
+            "similarity of neighbors": _average_by_row(similarity, rows),
+            "gap": _average_by_row(gap, rows),
+            "events in the same second": _average_by_row((gap == 0) & has_gap, rows),
+            "hour": _average_by_row(np.sin(rows.times % 86_400 / 86_400 * 2 * np.pi), rows),
         }
         points = self.points(rows)
-        names = [*columns, *(f"taste {place + 1}" for place in range(points.shape[1]))]
+        names = [*columns, *(f"taste {axis + 1}" for axis in range(points.shape[1]))]
         return np.column_stack([*columns.values(), points]), names
 
-    def _alike(self, rows: Histories) -> Points:
-        """float64 (events,): cosine of each event's item with the one before; 0 for the first of a row."""
+    def _compare_with_previous(self, rows: Histories) -> Points:
+        """Return the cosine of each event's item with the previous one, float64 (events,); 0 for the first of a row."""
         norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         unit = (self.vectors / np.where(norm > 0, norm, 1.0))[rows.items]
-        found = np.zeros(rows.events)
-        found[1:] = (unit[1:] * unit[:-1]).sum(axis=1)
-        found[rows.starts[:-1][rows.lengths > 0]] = 0.0
-        return found
+        cosine = np.zeros(rows.events)
+        cosine[1:] = (unit[1:] * unit[:-1]).sum(axis=1)
+        cosine[rows.starts[:-1][rows.lengths > 0]] = 0.0
+        return cosine
 
 
-def _meetings(train: Histories):  # type: ignore[no-untyped-def]
-    """Sparse (n_items + 2, n_items + 2): positive pointwise mutual information of items in one history."""
+def _count_pairs(train: Histories):  # type: ignore[no-untyped-def]
+    """Return positive pointwise mutual information of items that share a history, sparse (n_items + 2, n_items + 2)."""
     from scipy import sparse
 
-    place = np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
-    late = place >= np.repeat(train.lengths, train.lengths) - _RECENT
-    row, items = train.row_of_event()[late], train.items[late]
+    position = np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
+    is_recent = position >= np.repeat(train.lengths, train.lengths) - _MAX_EVENTS
+    row, items = train.row_of_event()[is_recent], train.items[is_recent]
     shape = (len(train), train.n_items + 2)
-    held = sparse.csr_matrix((np.ones(len(items)), (row, items)), shape=shape)
-    held.data[:] = 1.0
-    counts = (held.T @ held).tocoo()
-    apart = counts.row != counts.col
-    first, second, together = counts.row[apart], counts.col[apart], counts.data[apart]
-    each = np.bincount(first, weights=together, minlength=shape[1])
-    if not len(together):
+    matrix = sparse.csr_matrix((np.ones(len(items)), (row, items)), shape=shape)
+    matrix.data[:] = 1.0
+    counts = (matrix.T @ matrix).tocoo()
+    is_pair = counts.row != counts.col
+    first, second, n_shared = counts.row[is_pair], counts.col[is_pair], counts.data[is_pair]
+    n_by_item = np.bincount(first, weights=n_shared, minlength=shape[1])
+    if not len(n_shared):
         return sparse.csr_matrix((shape[1], shape[1]))
-    information = np.log(together * together.sum() / (each[first] * each[second]))
+    information = np.log(n_shared * n_shared.sum() / (n_by_item[first] * n_by_item[second]))
     keep = information > 0
     cells = (information[keep], (first[keep], second[keep]))
     return sparse.csr_matrix(cells, shape=(shape[1], shape[1]))
 
 
-def _means(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], rows: Histories) -> Points:
-    """float64 (rows,) or (rows, width): mean over each row's events; 0 for an empty row."""
+def _average_by_row(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], rows: Histories) -> Points:
+    """Return the mean over each row's events, float64 (rows,) or (rows, width); 0 for an empty row."""
     total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0, dtype=np.float64)])
     length = np.maximum(rows.lengths, 1).reshape(-1, *[1] * (values.ndim - 1))
     return np.asarray((total[rows.starts[1:]] - total[rows.starts[:-1]]) / length, np.float64)
 
 
-def _gaps(rows: Histories) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """(float64 (events,): log(1 + seconds since the event before), bool (events,): whether there is one before)."""
-    inside = np.ones(rows.events, bool)
-    inside[rows.starts[:-1][rows.lengths > 0]] = False
-    since = np.diff(rows.times, prepend=rows.times[:1])
-    return np.where(inside, np.log1p(np.maximum(since, 0).astype(np.float64)), 0.0), inside
+def _compute_gaps(rows: Histories) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Return log(1 + seconds since the previous event), float64 (events,), and whether there is one, bool (events,)."""
+    has_gap = np.ones(rows.events, bool)
+    has_gap[rows.starts[:-1][rows.lengths > 0]] = False
+    seconds = np.diff(rows.times, prepend=rows.times[:1])
+    return np.where(has_gap, np.log1p(np.maximum(seconds, 0).astype(np.float64)), 0.0), has_gap
 
 
 def gaps(rows: Histories) -> Points:
-    """float64 (gaps,): log(1 + seconds) between neighbouring events of all rows."""
-    found, inside = _gaps(rows)
-    return found[inside]
+    """Return log(1 + seconds) between consecutive events of all rows, float64 (gaps,)."""
+    log_gaps, has_gap = _compute_gaps(rows)
+    return log_gaps[has_gap]
 
 
 def repeat_share(rows: Histories) -> Points:
-    """float64 (rows,): share of the events whose item the row had before; 0 for an empty row."""
+    """Return the share of events whose item occurs earlier in the row, float64 (rows,); 0 for an empty row."""
     return np.asarray((rows.lengths - rows.distinct()) / np.maximum(rows.lengths, 1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class TableEncoder:
-    """numbers: column -> (mean, scale, whether it has gaps); categories: column -> (names, scale)."""
+    """numbers: column -> (mean, scale, whether values are missing); categories: column -> (names, scale)."""
 
     numbers: Mapping[str, tuple[float, float, bool]]
     categories: Mapping[str, tuple[tuple[str, ...], float]]
@@ -153,20 +156,20 @@ class TableEncoder:
 
     @classmethod
     def fit(cls, train: Mapping[str, Column]) -> TableEncoder:
-        """Numbers standardised, categories one-hot and scaled so that each column has variance 1 in all.
+        """Return an encoder: numbers standardized, categories one-hot and scaled to a total variance of 1 per column.
 
-        Columns with one value only are left out and named in `constant`; rare categories are pooled. Raises DataError
-        where nothing is left.
+        Columns with one value are left out and named in `constant`; rare categories are pooled. Raises DataError if no
+        column is left.
         """
         numbers, categories, constant = {}, {}, []
         for name, column in train.items():
             if column.dtype.kind == "f":
-                there = column[np.isfinite(column)]
-                gappy = len(there) < len(column)
-                if len(there) and (there.std() > 0 or gappy):
-                    numbers[name] = (float(there.mean()), float(there.std()) or 1.0, gappy)
+                finite = column[np.isfinite(column)]
+                has_missing = len(finite) < len(column)
+                if len(finite) and (finite.std() > 0 or has_missing):
+                    numbers[name] = (float(finite.mean()), float(finite.std()) or 1.0, has_missing)
                     continue
-            elif len(names := _frequent(column)) > 1:
+            elif len(names := _list_frequent(column)) > 1:
                 shares = np.array([(column == one).mean() for one in names])
                 categories[name] = (names, float(1 / np.sqrt(max((shares * (1 - shares)).sum(), 1e-12))))
                 continue
@@ -177,28 +180,32 @@ class TableEncoder:
 
     @property
     def names(self) -> list[str]:
-        """What each coordinate is called."""
-        named = [one for name, (*_, gappy) in self.numbers.items() for one in [name, *[f"{name} missing"] * gappy]]
+        """The names of the coordinates."""
+        named = [
+            one
+            for name, (*_, has_missing) in self.numbers.items()
+            for one in [name, *[f"{name} missing"] * has_missing]
+        ]
         return named + [f"{name} = {one}" for name, (values, _) in self.categories.items() for one in values]
 
     def points(self, rows: Mapping[str, Column]) -> Points:
-        """float64 (rows, coordinates); a missing number stands at the mean, with a coordinate that says so."""
+        """Return float64 (rows, coordinates); a missing number is the mean, with an indicator coordinate."""
         columns: list[Points] = []
-        for name, (mean, scale, gappy) in self.numbers.items():
-            there = np.isfinite(rows[name])
-            columns.append(np.where(there, (rows[name] - mean) / scale, 0.0))
-            if gappy:
-                columns.append((~there).astype(np.float64))
+        for name, (mean, scale, has_missing) in self.numbers.items():
+            is_finite = np.isfinite(rows[name])
+            columns.append(np.where(is_finite, (rows[name] - mean) / scale, 0.0))
+            if has_missing:
+                columns.append((~is_finite).astype(np.float64))
         for name, (values, scale) in self.categories.items():
             columns.extend((rows[name] == one) * scale for one in values)
         return np.column_stack(columns)
 
 
-def _frequent(column: Column) -> tuple[str, ...]:
-    """Names of the frequent categories, most frequent first; the others are all zeros."""
+def _list_frequent(column: Column) -> tuple[str, ...]:
+    """Return the names of the frequent categories, most frequent first; all others are encoded as zeros."""
     names, counts = np.unique(column.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]
-    return tuple(str(names[place]) for place in order if counts[place] >= _RAREST * len(column))
+    order = np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]
+    return tuple(str(names[index]) for index in order if counts[index] >= _MIN_CATEGORY_SHARE * len(column))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,12 +218,12 @@ class Axes:
 
     @classmethod
     def fit(cls, vectors: npt.NDArray[Any], scaled: bool) -> Axes:
-        """Turned only, so that all distances stay; scaled: to a variance of 1 in the mean."""
+        """Return the axes: a rotation that keeps all distances; scaled: to a mean variance of 1."""
         vectors = np.asarray(vectors, np.float64)
         mean = vectors.mean(axis=0)
         values, directions = np.linalg.eigh((vectors - mean).T @ (vectors - mean) / max(len(vectors) - 1, 1))
         directions = directions[:, ::-1]
-        directions = directions * np.where(directions.sum(axis=0) < 0, -1.0, 1.0)  # else a sign of chance
+        directions = directions * np.where(directions.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
         spread = float(np.sqrt(max(values.mean(), 0.0)))
         return cls(mean, directions, spread if scaled and spread > 0 else 1.0)
 

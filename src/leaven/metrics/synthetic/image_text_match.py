@@ -1,4 +1,4 @@
-"""Do words and a picture belong together?"""
+"""Scores how well texts match images, by regression of image embeddings on text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from leaven.protocols import FittedEncoder
 
 Points = npt.NDArray[np.float64]
 
-_FEWEST = 10  # pictures with words without which nothing can be learned of them
+_MIN_IMAGES = 10  # minimum number of images with text
 
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """Guesses where a picture lies from its words. weights float64 (width of words, width of pictures)."""
+    """Predicts the embedding of an image from its text. weights float64 (width of texts, width of images)."""
 
     words: FittedEncoder
     weights: Points
@@ -28,38 +28,40 @@ class Matcher:
 
     @classmethod
     def fit(cls, words: Sequence[str], pictures: Points, key: int) -> Matcher:
-        """Ridge regression of where pictures lie (float64 (pictures, width)) on the TF-IDF directions of their words.
+        """Return a ridge regression of image embeddings (float64 (images, width)) on the TF-IDF directions of their
+        texts.
 
-        As Frome and others (NeurIPS 2013, section 3.2) tie pictures to words, the other way round and linear.
-        Raises DataError for fewer than 10 pictures with words.
+        As Frome and others (NeurIPS 2013, section 3.2) map images to text, in the other direction and linear. Raises
+        DataError for fewer than 10 images with text.
         """
-        there = np.array([bool(one.strip()) for one in words], bool)
-        if there.sum() < _FEWEST:
-            raise DataError("words", f"at least {_FEWEST} pictures with words", str(int(there.sum())), "")
-        told = [one for one, known in zip(words, there, strict=True) if known]
-        encoder = TfIdf().fit(_catalog(told), key)
-        vectors = np.asarray(encoder(_catalog(told)), np.float64)
-        mean = pictures[there].mean(axis=0)
+        has_text = np.array([bool(one.strip()) for one in words], bool)
+        if has_text.sum() < _MIN_IMAGES:
+            raise DataError("words", f"at least {_MIN_IMAGES} images with text", str(int(has_text.sum())), "")
+        texts = [one for one, known in zip(words, has_text, strict=True) if known]
+        encoder = TfIdf().fit(_build_catalog(texts), key)
+        vectors = np.asarray(encoder(_build_catalog(texts)), np.float64)
+        mean = pictures[has_text].mean(axis=0)
         gram = vectors.T @ vectors + np.eye(vectors.shape[1])
-        return cls(encoder, np.linalg.solve(gram, vectors.T @ (pictures[there] - mean)), mean)
+        return cls(encoder, np.linalg.solve(gram, vectors.T @ (pictures[has_text] - mean)), mean)
 
     def fits(self, words: Sequence[str], pictures: Points, others: Points) -> Points:
-        """float64 (pictures,): share of the other pictures that fit a picture's words worse than it does; ties half.
+        """Return the share of the other images that match a text worse than its own image, float64 (images,); ties
+        half.
 
-        Chance is 0.5; NaN for pictures without words.
+        Chance is 0.5; NaN for images without text.
         """
-        guessed = _unit(np.asarray(self.words(_catalog(words)), np.float64) @ self.weights)
-        own = (guessed * _unit(pictures - self.mean)).sum(axis=1)
-        theirs = guessed @ _unit(others - self.mean).T  # (pictures, others)
+        predicted = _normalize(np.asarray(self.words(_build_catalog(words)), np.float64) @ self.weights)
+        own = (predicted * _normalize(pictures - self.mean)).sum(axis=1)
+        theirs = predicted @ _normalize(others - self.mean).T  # (images, others)
         share = (theirs < own[:, None]).mean(axis=1) + (theirs == own[:, None]).mean(axis=1) / 2
-        known = np.array([bool(one.strip()) for one in words], bool)
-        return np.where(known, share, np.nan)
+        has_text = np.array([bool(one.strip()) for one in words], bool)
+        return np.where(has_text, share, np.nan)
 
 
-def _catalog(words: Sequence[str]) -> Catalog:
-    return Catalog([str(place) for place in range(len(words))], {"words": list(words)})
+def _build_catalog(words: Sequence[str]) -> Catalog:
+    return Catalog([str(index) for index in range(len(words))], {"words": list(words)})
 
 
-def _unit(points: Points) -> Points:
+def _normalize(points: Points) -> Points:
     norm = np.linalg.norm(points, axis=1, keepdims=True)
     return np.asarray(points / np.where(norm > 0, norm, 1.0), np.float64)

@@ -1,4 +1,4 @@
-"""Is there as much chance in the new rows as in real ones? (INDD: `metrics/synthetic/residual_models.py` defines it)"""
+"""Metrics of the intrinsic noise of synthetic rows (INDD, defined in `metrics/synthetic/residual_models.py`)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from leaven.metrics.synthetic.residual_models import indd
 
 @dataclass(frozen=True)
 class Indd:
-    """How far the amount of what no model can predict lies from that of real rows (our definition of INDD)."""
+    """The distance between the amounts of unpredictable noise in new and real rows (our definition of INDD)."""
 
     trait: ClassVar[Trait] = Trait("alike", "low", bearable=0.15)
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 or more, in real standard deviations."""
-        return indd(_amount(new), _amount(real)).distance
+        return indd(_measure_noise(new), _measure_noise(real)).distance
 
     def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
-        """shift: of the median, below 0 too smooth, above 0 too noisy."""
-        shift = indd(_amount(new), _amount(real)).shift
+        """Return shift: of the median, below 0 too smooth, above 0 too noisy."""
+        shift = indd(_measure_noise(new), _measure_noise(real)).shift
         return {"shift": round(shift, 4), "means": "too smooth" if shift < 0 else "too noisy"}
 
 
-def _amount(sample: Sample) -> Points:
-    """float64 (rows,): the norm of the residuals, or the mean surprisal."""
+def _measure_noise(sample: Sample) -> Points:
+    """Return the norm of the residuals, or the mean surprisal, float64 (rows,)."""
     noise = sample.noise
     return noise[:, 0] if noise.shape[1] == 1 else np.asarray(np.linalg.norm(noise, axis=1), np.float64)
 
 
 @dataclass(frozen=True)
 class InddShape:
-    """The same, coordinate by coordinate: also noise of the right amount and the wrong shape is seen."""
+    """The same per coordinate: sensitive to noise of the right amount and the wrong shape."""
 
     trait: ClassVar[Trait] = Trait("alike", "low", of=("table", "image"), bearable=0.15)
 

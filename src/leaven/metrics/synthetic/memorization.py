@@ -1,7 +1,7 @@
-"""Are the new rows the real ones over again?
+"""Similarity of rows to training rows: nearest neighbors, exact copies, shared runs.
 
-Pure functions. `nearest` and `runs` say one figure a row against the training rows; the tests of copying compare
-these figures with those of real rows that no generator saw.
+Pure functions. Most return one figure per row against the training rows; memorization metrics compare these figures
+with those of unseen real rows.
 """
 
 from __future__ import annotations
@@ -16,57 +16,57 @@ from leaven.metrics.synthetic.distribution_distances import squared_distances
 Points = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_CHUNK = 1024  # rows against all training rows at a time
-_ROUNDING = 1e-6  # squares of differences are sums that cancel: nearer than this is the same place
+_CHUNK = 1024  # rows per batch against all training rows
+_ROUNDING = 1e-6  # cancellation error of squared distances: smaller distances are 0
 
 
 def nearest(
     rows: Points, training: Points, own: npt.NDArray[np.int64] | None = None
 ) -> tuple[Points, npt.NDArray[np.int64]]:
-    """(distance to the nearest training row, which one), float64 and int64 (rows,).
+    """Return (distance to the nearest training row, its index), float64 and int64 (rows,).
 
-    own int64 (rows,): a training row that does not count, for rows that are training rows themselves.
+    own int64 (rows,): a training row to ignore, for rows that are training rows.
     """
-    distance, place = np.empty(len(rows)), np.empty(len(rows), np.int64)
+    distance, index = np.empty(len(rows)), np.empty(len(rows), np.int64)
     for first in range(0, len(rows), _CHUNK):
         part = slice(first, first + _CHUNK)
         squares = squared_distances(rows[part], training)
         if own is not None:
             squares[np.arange(len(squares)), own[part]] = np.inf
-        place[part] = squares.argmin(axis=1)
+        index[part] = squares.argmin(axis=1)
         distance[part] = np.sqrt(squares.min(axis=1))
-    return np.where(distance < _ROUNDING, 0.0, distance), place
+    return np.where(distance < _ROUNDING, 0.0, distance), index
 
 
 def authentic(distance: Points, place: npt.NDArray[np.int64], training: Points) -> Mask:
-    """bool (rows,): the nearest training row has another training row that is nearer than this row, or as near.
+    """Return whether the nearest training row has another training row as near as this row, or nearer, bool (rows,).
 
-    Alaa and others, ICML 2022, section 3.3: a row is a copy in spirit where it lies closer to its nearest training
-    row than that one's own neighbour does.
+    Alaa and others, ICML 2022, section 3.3: a row is memorized if it is closer to its nearest training row than that
+    row's own neighbor.
     """
-    met, back = np.unique(place, return_inverse=True)
-    gap, _ = nearest(training[met], training, met)
-    return np.asarray(distance >= gap[back], np.bool_)
+    targets, inverse = np.unique(place, return_inverse=True)
+    gap, _ = nearest(training[targets], training, targets)
+    return np.asarray(distance >= gap[inverse], np.bool_)
 
 
 def data_copying(new: Points, held: Points, cell_new: npt.NDArray[np.int64], cell_held: npt.NDArray[np.int64]) -> float:
-    """C_T: far below 0, new rows lie nearer to training rows than unseen real ones do; far above, too far away.
+    """Return C_T: far below 0, new rows lie nearer to training rows than unseen real rows; far above, farther away.
 
-    Meehan, Chaudhuri and Dasgupta, AISTATS 2020, equation 3: in each cell of the space the standardised Mann-Whitney
+    Meehan, Chaudhuri and Dasgupta, AISTATS 2020, equation 3: in each cell of the space the standardized Mann-Whitney
     statistic of the distances to the nearest training row, averaged by the held-out rows of the cells. Cells with fewer
-    than 5 rows of either side are left out; NaN where none is left.
+    than 5 rows of either side are left out; NaN if none is left.
     """
     total, weight = 0.0, 0
     for cell in np.unique(cell_held):
-        mine, theirs = new[cell_new == cell], held[cell_held == cell]
-        if min(len(mine), len(theirs)) >= 5:
-            total += len(theirs) * _mann_whitney(mine, theirs)
-            weight += len(theirs)
+        in_new, in_held = new[cell_new == cell], held[cell_held == cell]
+        if min(len(in_new), len(in_held)) >= 5:
+            total += len(in_held) * _standardize_mann_whitney(in_new, in_held)
+            weight += len(in_held)
     return total / weight if weight else float("nan")
 
 
-def _mann_whitney(a: Points, b: Points) -> float:
-    """Standardised: about normal where both come from one law, ties counted half."""
+def _standardize_mann_whitney(a: Points, b: Points) -> float:
+    """Return the Mann-Whitney statistic, about standard normal for equal distributions, ties half."""
     from scipy.stats import rankdata
 
     m, n = len(a), len(b)
@@ -78,51 +78,52 @@ def _mann_whitney(a: Points, b: Points) -> float:
 
 
 def exact_copies(rows: Histories, training: Histories, shortest: int = 3) -> Mask:
-    """bool (rows,): the same items in the same order as a training row, from `shortest` events on."""
-    return np.asarray(np.isin(whole(rows), whole(training)) & (rows.lengths >= shortest), np.bool_)
+    """Return whether a row has the items of a training row in order, bool (rows,), from `shortest` events on."""
+    return np.asarray(np.isin(hash_rows(rows), hash_rows(training)) & (rows.lengths >= shortest), np.bool_)
 
 
-def whole(rows: Histories) -> npt.NDArray[np.uint64]:
-    """uint64 (rows,): a hash of each row's items in their order."""
-    place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
-    return multisets(rows.items, rows.starts, place)
+def hash_rows(rows: Histories) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's items in order, uint64 (rows,)."""
+    position = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
+    return multisets(rows.items, rows.starts, position)
 
 
 def longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.NDArray[np.int64]:
-    """int64 (rows,): the longest run of items in a row that some training row holds too, counted up to `most`."""
-    found = np.zeros(len(rows), np.int64)
+    """Return the length of the longest run of items shared with a training row, int64 (rows,), counted up to `most`."""
+    lengths = np.zeros(len(rows), np.int64)
     index = np.arange(len(rows))
     for length in range(1, most + 1):
         hashes, row = run_hashes(rows.items, rows.starts, length)
         known, _ = run_hashes(training.items, training.starts, length)
-        held = np.unique(row[np.isin(hashes, known)])
-        if not len(held):
+        matching = np.unique(row[np.isin(hashes, known)])
+        if not len(matching):
             break
-        found[index[held]] = length
-        rows, index = rows.take(held), index[held]
-    return found
+        lengths[index[matching]] = length
+        rows, index = rows.take(matching), index[matching]
+    return lengths
 
 
 def near_copies(rows: Histories, training: Histories, share: float = 0.8, shortest: int = 4) -> Mask:
-    """bool (rows,): one run of at least `share` of the row stands in a training row, from `shortest` events on."""
+    """Return whether a training row holds a run of at least `share` of the row, bool (rows,); False for short rows."""
     long = rows.lengths >= shortest
-    most_of_it = longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50)
-    return np.asarray(long & most_of_it, np.bool_)
+    is_mostly_shared = longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50)
+    return np.asarray(long & is_mostly_shared, np.bool_)
 
 
 def novel_share(rows: Histories, training: Histories, size: int) -> Points:
-    """float64 (rows,): share of each row's runs of `size` items that no training row holds; NaN for shorter rows."""
+    """Return the share of each row's runs of `size` items in no training row, float64 (rows,); NaN for shorter rows."""
     hashes, row = run_hashes(rows.items, rows.starts, size)
     known, _ = run_hashes(training.items, training.starts, size)
-    fresh = np.bincount(row[~np.isin(hashes, known)], minlength=len(rows)).astype(np.float64)
+    n_novel = np.bincount(row[~np.isin(hashes, known)], minlength=len(rows)).astype(np.float64)
     count = np.bincount(row, minlength=len(rows))
-    return np.where(count > 0, fresh / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, n_novel / np.maximum(count, 1), np.nan)
 
 
 def backed_by_few(rows: Histories, training: Histories, size: int = 3, few: int = 5) -> Points:
-    """float64 (rows,): share of each row's runs of `size` items that some training rows hold, but fewer than `few`.
+    """Return the share of each row's runs of `size` items in at least one training row but fewer than `few`, float64
+    (rows,).
 
-    NaN for shorter rows. Training rows are users: a run that one of them has twice counts once.
+    NaN for shorter rows. Training rows are users: repeated runs of one user count once.
     """
     hashes, row = run_hashes(rows.items, rows.starts, size)
     known, owner = run_hashes(training.items, training.starts, size)
@@ -137,27 +138,27 @@ def backed_by_few(rows: Histories, training: Histories, size: int = 3, few: int 
 
 
 def copied_from(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
-    """int64 (rows,): a training row that each row copies, wholly or in one run of four fifths; -1 for none."""
-    found = np.full(len(rows), -1, np.int64)
+    """Return the training row that each row copies, in full or in a run of 4/5 of it, int64 (rows,); -1 for none."""
+    source = np.full(len(rows), -1, np.int64)
     exact, near = exact_copies(rows, training), near_copies(rows, training)
-    order = np.argsort(whole(training), kind="stable")
-    held = whole(training)[order]
-    mine = whole(rows)[exact]
-    found[exact] = order[np.searchsorted(held, mine)]
+    order = np.argsort(hash_rows(training), kind="stable")
+    training_hashes = hash_rows(training)[order]
+    hashes_of_exact = hash_rows(rows)[exact]
+    source[exact] = order[np.searchsorted(training_hashes, hashes_of_exact)]
     left = np.flatnonzero(near & ~exact)
     sizes = np.minimum(np.ceil(0.8 * rows.lengths[left]), 50).astype(np.int64)
     for size in np.unique(sizes):
         part = left[sizes == size]
         hashes, row = run_hashes(rows.take(part).items, rows.take(part).starts, int(size))
         known, owner = run_hashes(training.items, training.starts, int(size))
-        place = np.argsort(known, kind="stable")
-        at = np.searchsorted(known[place], hashes)
-        hit = known[place][np.minimum(at, len(known) - 1)] == hashes
-        found[part[row[hit]]] = owner[place][at[hit]]
-    return found
+        order_of_known = np.argsort(known, kind="stable")
+        index = np.searchsorted(known[order_of_known], hashes)
+        is_match = known[order_of_known][np.minimum(index, len(known) - 1)] == hashes
+        source[part[row[is_match]]] = owner[order_of_known][index[is_match]]
+    return source
 
 
 def distinct_share(rows: Histories, size: int) -> float:
-    """Different runs of `size` items over all runs of that size (Li and others, NAACL 2016, 5.2); NaN for none."""
+    """Return the share of distinct runs of `size` items (Li and others, NAACL 2016, 5.2); NaN without runs."""
     hashes, _ = run_hashes(rows.items, rows.starts, size)
     return len(np.unique(hashes)) / len(hashes) if len(hashes) else float("nan")

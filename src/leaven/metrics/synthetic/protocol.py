@@ -1,4 +1,4 @@
-"""What does a metric of made rows see, and what does it promise?"""
+"""Containers and the protocol of metrics of synthetic rows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Group = Literal["alike", "varied", "consistent", "not copied", "private"]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One set of rows, seen in every way that a metric needs.
+    """A set of rows with everything that a metric reads.
 
-    points    float64 (rows, width)     where the encoder puts them
-    features  float64 (rows, features)  what a person could tell them apart by
-    noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal an event
-    facts     name -> float64 (rows,)   against all training rows: nearest, cell, authentic, copied …; of the catalogue
-    rows      the histories themselves, of texts their words; None for tables and pictures
+    points    float64 (rows, width)     embeddings
+    features  float64 (rows, features)  interpretable features
+    noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal per event
+    facts     name -> float64 (rows,)   statistics against all training rows and the catalog: nearest, cell, copied …
+    rows      the histories; token histories of texts; None for tables and images
     """
 
     points: Points
@@ -38,33 +38,33 @@ class Sample:
     def take(self, index: npt.NDArray[np.int64]) -> Sample:
         """These rows, int64, in that order."""
         facts = {name: values[index] for name, values in self.facts.items()}
-        kept = None if self.rows is None else self.rows.take(index)
+        rows = None if self.rows is None else self.rows.take(index)
         return replace(
             self,
             points=self.points[index],
             features=self.features[index],
             noise=self.noise[index],
             facts=facts,
-            rows=kept,
+            rows=rows,
         )
 
     @property
     def histories(self) -> Histories:
         """The rows of a sample of histories."""
-        assert self.rows is not None, "a metric of histories was given a table"
+        assert self.rows is not None, "a metric of histories needs histories"
         return self.rows
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What was learned before judging, from training rows and one fold of real rows that nothing else sees.
+    """What is fitted before the comparison, from training rows and one fold of real rows with no other use.
 
-    members    training rows (a sample of them), for attacks
-    reference  the fold: real rows that neither a generator nor a half of the comparison holds
-    judged     all new rows that are looked at
-    names      of the features
-    groups     int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each
-    called     of pictures: what a Fréchet distance of these points is
+    members    a sample of the training rows, for attacks
+    reference  the fold: real rows outside the generator's data and outside the compared halves
+    judged     the sample of new rows
+    names      names of the features
+    groups     int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each item
+    called     for images: the name of the Fréchet distance in this embedding
     """
 
     members: Sample
@@ -78,19 +78,19 @@ class Known:
 
 @dataclass(frozen=True)
 class Trait:
-    """What a metric says of itself.
+    """Declared properties of a metric.
 
-    better    low, high, or real: as real rows have it
-    of        kinds of data that it understands
-    fewest    rows of each side below which it says nothing
-    alone     a figure of one set of rows: two halves of real rows differ by so much, and so may the new ones
-    rare      a share of rows that is near 0 for real ones: none among n does not exclude 3 / n
-    whole     all new rows count, not a half: an attacker has them all
-    clock     needs times that are times
-    ratio     whether `bearable` is a share of the reference, or counts as it is
-    bearable  how far from the reference a figure may lie and still be yellow
-    sanity    shown as a sanity check, with no light
-    needs     a fact of the rows without which it says nothing, and what to give so that it is there
+    better    low, high, or real (close to the value of real rows)
+    of        supported kinds of data
+    fewest    minimum number of rows of each side
+    alone     a figure of one set of rows: compared through its difference between two halves of real rows
+    rare      a share of rows near 0 for real rows: none among n does not exclude 3 / n
+    whole     uses all new rows, not a half: an attacker has them all
+    clock     needs timestamps
+    ratio     whether `bearable` is relative to the reference, or absolute
+    bearable  maximum distance from the reference of a yellow figure
+    sanity    shown as a sanity check, without a verdict
+    needs     a required statistic of the rows, and the input that provides it
     """
 
     group: Group
@@ -108,7 +108,7 @@ class Trait:
 
 
 class SampleMetric(Protocol):
-    """One number for new rows against as many real ones. The docstring that is registered explains it to anyone.
+    """One number for new rows against as many real rows. The registered docstring is shown to users.
 
     Real rows in place of new ones are rejected at most 5 % of the time.
     """
@@ -117,18 +117,18 @@ class SampleMetric(Protocol):
     def trait(self) -> Trait: ...
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
-        """NaN where these rows do not allow a figure."""
+        """Return the figure; NaN if it is undefined for these rows."""
         ...
 
 
 @runtime_checkable
 class Explained(Protocol):
-    """A metric with more to say, once for all rows."""
+    """A metric with an explanation over all rows."""
 
     def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]: ...
 
 
 def mean_where_there(values: Points) -> float:
-    """Mean of the rows that have a figure; NaN where none has."""
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else float("nan")
+    """Return the mean of the finite values; NaN without any."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

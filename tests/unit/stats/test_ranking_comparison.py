@@ -1,13 +1,13 @@
-"""A comparison finds what is there, and nothing where there is nothing."""
+"""Comparisons detect planted effects and make few false claims."""
 
 import json
 
 import numpy as np
 import pytest
-from unit.compare.worlds import world
 
 from leaven.errors import DataError, SpecError
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Question, as_facts, compare
+from unit.stats.worlds import world
 
 QUICK = Question("ndcg@10", smallest_lift=0.01, key=7, draws=400, flips=400)
 TRIALS = 200
@@ -24,7 +24,7 @@ def false_claims(seeds: int, training: float, smallest_lift: float = 0.0) -> flo
 
 
 @pytest.mark.parametrize(("seeds", "training"), [(3, 0.0), (3, 1.0), (3, 3.0), (2, 1.0), (5, 1.0)])
-def test_of_three_useless_arms_one_is_said_to_help_in_at_most_six_of_a_hundred_worlds(seeds, training) -> None:
+def test_false_claims_among_three_useless_variants_are_at_most_six_percent(seeds, training) -> None:
     assert false_claims(seeds, training) <= 0.06
 
 
@@ -39,7 +39,7 @@ def plain_interval(values: dict[str, np.ndarray], trial: int) -> tuple[float, fl
     return tuple(np.quantile(means, [0.025, 0.975]))
 
 
-def test_resampling_three_seeds_alone_would_miss_the_truth_far_too_often() -> None:
+def test_resampling_three_seeds_alone_has_too_low_coverage() -> None:
     plain, ours = [], []
     for trial in range(100):
         values = world(trial, {"a": 0.0}, seeds=3, training=3.0)
@@ -51,24 +51,24 @@ def test_resampling_three_seeds_alone_would_miss_the_truth_far_too_often() -> No
     assert np.mean(ours) > 0.9
 
 
-def test_with_one_seed_the_luck_of_training_is_taken_for_an_effect_and_the_words_say_so() -> None:
+def test_one_seed_confuses_training_noise_with_an_effect_and_the_explanation_warns() -> None:
     assert false_claims(1, 3.0) > 0.2  # the trap itself: why three seeds are asked for
     effect = compare(world(1, {"a": 0.5}, seeds=1), QUICK).effects[0]
     assert "not another training" in effect.words
 
 
-def test_a_planted_lift_is_found_nearly_always() -> None:
+def test_a_planted_lift_is_detected() -> None:
     found = [compare(world(trial, {"a": 0.2}, training=0.5), QUICK).effects[0].verdict == HELPED for trial in range(40)]
     assert np.mean(found) >= 0.9
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_the_interval_has_nominal_coverage() -> None:
     effects = [compare(world(t, {"a": 0.1, "b": 0.0}, training=1.0), QUICK).effects[0] for t in range(TRIALS)]
     covered = np.mean([effect.difference_low <= 0.1 / 3 <= effect.difference_high for effect in effects])
     assert 0.90 <= covered <= 0.99
 
 
-def test_figures_are_those_that_a_person_would_work_out() -> None:
+def test_figures_match_hand_computed_values() -> None:
     base = np.array([[0.0, 0.5, 1.0, 0.5], [0.0, 0.5, 1.0, 0.5]])
     arm = np.array([[0.5, 0.5, 1.0, 0.0], [0.5, 0.5, 1.0, 0.5]])
     effect = compare({"baseline": base, "a": arm}, QUICK).effects[0]
@@ -81,7 +81,7 @@ def test_figures_are_those_that_a_person_would_work_out() -> None:
     assert "Only 4 users" in effect.words
 
 
-def test_pairing_sees_what_unpaired_samples_cannot() -> None:
+def test_pairing_detects_what_unpaired_samples_cannot() -> None:
     chance = np.random.default_rng(1)
     taste = chance.random((1, 400)).repeat(2, axis=0)
     values = {"baseline": taste, "a": taste + 0.02 + chance.normal(0, 0.02, (2, 400))}
@@ -93,7 +93,7 @@ def test_pairing_sees_what_unpaired_samples_cannot() -> None:
     assert paired.high - paired.low < (unpaired.high - unpaired.low) / 5
 
 
-def test_harm_is_called_harm() -> None:
+def test_a_negative_effect_is_harm() -> None:
     assert compare(world(1, {"a": -0.3}), QUICK).effects[0].verdict == HARMED
 
 
@@ -105,7 +105,7 @@ def test_equal_arms_show_no_difference() -> None:
     assert "ruled out" in effect.words
 
 
-def test_a_sure_gain_below_what_matters_is_not_called_help() -> None:
+def test_a_significant_gain_below_the_minimum_is_no_help() -> None:
     values = world(1, {}, users=2000)
     values["a"] = values["baseline"] * 1.02
     question = Question("m", smallest_lift=0.05, key=1, draws=400, flips=400)
@@ -114,7 +114,7 @@ def test_a_sure_gain_below_what_matters_is_not_called_help() -> None:
     assert effect.verdict == NO_DIFFERENCE
 
 
-def test_nothing_helped_where_the_seeds_disagree() -> None:
+def test_disagreeing_seeds_give_no_verdict_of_help() -> None:
     values = world(1, {"a": 0.0, "b": 0.0}, seeds=2, users=3000)
     values["a"] = values["baseline"] + np.array([[0.2], [-0.01]])
     values["b"] = values["baseline"]
@@ -124,7 +124,7 @@ def test_nothing_helped_where_the_seeds_disagree() -> None:
     assert "seeds disagree" in effect.words
 
 
-def test_segments_show_whom_it_helped() -> None:
+def test_segments_show_which_users_benefit() -> None:
     values = world(1, {"a": 0.0}, users=1200)
     cold = np.arange(1200) % 3 == 0
     values["a"][:, cold] += 0.2
@@ -137,7 +137,7 @@ def test_segments_show_whom_it_helped() -> None:
     assert found["cold item"].by == "next item"
 
 
-def test_each_arm_also_stands_against_the_control() -> None:
+def test_each_variant_is_compared_with_the_control() -> None:
     values = world(1, {"repeat": 0.2, "a": 0.2, "b": 0.5})
     comparison = compare(values, QUICK)
     assert [e.arm for e in comparison.effects] == ["repeat", "a", "b"]
@@ -152,7 +152,7 @@ def test_the_same_key_gives_the_same_answer_and_an_arm_s_answer_holds_without_th
     assert compare(values, QUICK).effects[0].low != compare(values, other).effects[0].low
 
 
-def test_a_baseline_of_nothing_but_zeros_is_survived() -> None:
+def test_a_baseline_of_zeros_gives_valid_json() -> None:
     values = {"baseline": np.zeros((2, 50)), "a": np.zeros((2, 50)), "b": np.full((2, 50), 0.1)}
     same, more = compare(values, QUICK).effects
     assert (same.lift, same.p, same.verdict) == (0.0, 1.0, NO_DIFFERENCE)
@@ -178,16 +178,16 @@ def test_facts_can_be_written_as_json_and_hold_every_metric() -> None:
         (lambda v: {arm: table[:, :0] for arm, table in v.items()}, "at least one"),
     ],
 )
-def test_values_that_do_not_fit_together_are_refused(change, message) -> None:
+def test_inconsistent_values_raise_errors(change, message) -> None:
     with pytest.raises(DataError, match=message):
         compare(change(world(1, {"a": 0.0})), QUICK)
 
 
-def test_labels_of_other_users_are_refused() -> None:
+def test_labels_of_other_users_raise_an_error() -> None:
     with pytest.raises(DataError, match="300 labels"):
         compare(world(1, {"a": 0.0}), QUICK, {"history": np.array(["short"])})
 
 
-def test_a_smallest_lift_in_per_cent_is_refused() -> None:
+def test_a_minimum_lift_in_per_cent_raises_an_error() -> None:
     with pytest.raises(SpecError, match=r"0\.01 is 1 %"):
         Question("m", smallest_lift=1.0)

@@ -1,4 +1,4 @@
-"""Do strategies give the totals that were asked, to the rows that were meant?"""
+"""Strategies give exact totals to the intended rows."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def rows_of(*lengths: int) -> Histories:
 
 
 @given(rows=st.integers(0, 50), factor=st.floats(0, 5), key=st.integers(0, 2**63))
-def test_uniform_copies_differ_by_one_at_most_and_sum_up_exactly(rows, factor, key) -> None:
+def test_uniform_copies_differ_by_at_most_one_and_sum_exactly(rows, factor, key) -> None:
     copies = Uniform(factor)(rows_of(*[2] * rows), key)
     assert copies.sum() == round(factor * rows)
     assert rows == 0 or copies.max() - copies.min() <= 1
@@ -37,14 +37,14 @@ def test_which_rows_get_one_more_depends_on_the_key() -> None:
     assert Uniform(0.5)(rows, 1).tolist() != Uniform(0.5)(rows, 2).tolist()
 
 
-def test_random_repeat_takes_some_rows_often_and_some_never() -> None:
+def test_random_copies_some_rows_often_and_some_never() -> None:
     copies = Random(share=1.0)(rows_of(*[2] * 5000), key=1)
     assert copies.sum() == 5000
     assert abs((copies == 0).mean() - np.exp(-1)) < 0.03  # a Poisson law of mean 1
     assert abs((copies == 1).mean() - np.exp(-1)) < 0.03
 
 
-def test_a_total_counts_the_real_rows_in() -> None:
+def test_a_total_includes_the_real_rows() -> None:
     assert ToTotal(total=10)(rows_of(1, 1, 1, 1), 1).sum() == 6
     assert ToTotal(share=0.75)(rows_of(1, 1, 1, 1), 1).sum() == 12
     assert ToTotal(total=4)(rows_of(1, 1, 1, 1), 1).tolist() == [0, 0, 0, 0]
@@ -62,7 +62,7 @@ def test_short_rows_get_copies_by_one_over_their_length() -> None:
     assert copies.tolist() == [8, 4, 2, 2]
 
 
-def test_pull_is_the_power_of_the_weight() -> None:
+def test_pull_is_the_exponent_of_the_weight() -> None:
     assert Balanced("short", factor=1, pull=0)(rows_of(1, 2, 4, 4), key=1).tolist() == [1, 1, 1, 1]
     assert Balanced("short", factor=5.5, pull=2)(rows_of(1, 2, 4, 4), key=1).tolist() == [16, 4, 1, 1]
 
@@ -91,7 +91,7 @@ def test_small_categories_get_more_and_a_tie_goes_to_the_smaller_one() -> None:
         Balanced("category")(rows, key=1)
 
 
-def test_no_row_gets_more_than_the_most_and_the_rest_goes_to_the_others() -> None:
+def test_no_row_exceeds_the_maximum_and_the_excess_goes_to_others() -> None:
     copies = Balanced("short", factor=5, most_copies=6)(rows_of(1, 10, 10, 10), key=3)
     assert copies[0] == 6
     assert copies.sum() == 20
@@ -120,11 +120,11 @@ def test_an_allotment_is_fair_over_keys() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"towards": "shrot"}, {"factor": -1.0}, {"factor": float("nan")}, {"most_copies": 0}]
 )
-def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+def test_an_invalid_config_raises_an_error(wrong) -> None:
     with pytest.raises(SpecError):
         Balanced(**wrong)
 
 
-def test_a_misspelt_direction_is_answered_with_the_nearest() -> None:
+def test_a_misspelled_target_raises_an_error_with_the_nearest() -> None:
     with pytest.raises(SpecError, match="did you mean 'short'"):
         Balanced(towards="shrot")  # type: ignore[arg-type]

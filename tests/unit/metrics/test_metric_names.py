@@ -1,4 +1,4 @@
-"""Names of metrics mean what they say, and wrong ones show the way out."""
+"""Metric names are parsed, and invalid ones raise helpful errors."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_a_name_is_a_kind_and_a_length() -> None:
     assert parse_catalog("coverage@20") == Coverage(20)
 
 
-def test_metrics_of_the_catalogue_are_told_apart() -> None:
+def test_catalog_metrics_are_separated() -> None:
     metrics = parse_all(["ndcg@10", "coverage@20", "novelty@5"])
     assert list(metrics.per_user) == ["ndcg@10", "novelty@5"]
     assert list(metrics.catalog) == ["coverage@20"]
@@ -33,12 +33,12 @@ def test_metrics_of_the_catalogue_are_told_apart() -> None:
         ("coverage@10", "parse_catalog"),
     ],
 )
-def test_a_wrong_name_is_answered_with_the_way_out(name, hint) -> None:
+def test_an_invalid_name_raises_an_error_with_a_fix(name, hint) -> None:
     with pytest.raises(SpecError, match=hint):
         parse(name)
 
 
-def test_a_metric_per_user_is_no_catalogue_metric() -> None:
+def test_a_metric_per_user_is_no_catalog_metric() -> None:
     with pytest.raises(SpecError, match="read it with parse"):
         parse_catalog("mrr@5")
 

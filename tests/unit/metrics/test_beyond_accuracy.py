@@ -1,4 +1,4 @@
-"""Reach into the catalogue, on a catalogue that fits on one line."""
+"""Coverage, novelty and popularity metrics on a small catalog."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_tail_is_what_is_not_the_most_popular_fifth() -> None:
     assert TailShare(2)(lists([1, 3], [1, 0]), NOBODY, TRAIN).tolist() == [1 / 2, 0]
 
 
-def test_items_that_nobody_took_are_never_head() -> None:
+def test_items_without_events_are_never_head() -> None:
     assert is_head(np.array([0, 0, 0, 0]), 1.0).sum() == 0
 
 
@@ -49,12 +49,12 @@ def test_items_that_nobody_took_are_never_head() -> None:
 )
 def test_coverage_and_gini_describe_all_lists_together(rows, coverage, gini) -> None:
     if coverage is None:
-        with pytest.raises(Exception, match="listed twice"):
+        with pytest.raises(Exception, match="a repeated item"):
             Coverage(2)(lists(*rows), TRAIN)
         return
     assert Coverage(2)(lists(*rows), TRAIN) == pytest.approx(coverage)
     assert Gini(2)(lists(*rows), TRAIN) == pytest.approx(gini)
 
 
-def test_lists_that_share_the_catalogue_out_have_gini_zero() -> None:
+def test_lists_that_cover_the_catalog_evenly_have_gini_zero() -> None:
     assert Gini(1)(lists([1], [2], [3], [4], [5]), TRAIN) == pytest.approx(0)

@@ -1,4 +1,4 @@
-"""Does rejection by a classifier bring made rows nearer to real ones, row by row?"""
+"""The density ratio filter moves synthetic rows closer to real ones."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def is_good(row: int) -> bool:
     return row % 2 == 0
 
 
-def test_noise_goes_and_what_is_like_real_rows_stays() -> None:
+def test_noise_is_rejected_and_rows_like_real_ones_are_accepted() -> None:
     made = HalfNoise().sample(rng.user_keys([f"n{i}" for i in range(400)]))
     fitted = DensityRatio(generator=HalfNoise()).fit(real(), 7)
     mask = fitted(made).mask
@@ -58,14 +58,14 @@ def test_the_ratio_is_calibrated() -> None:
     assert np.repeat([1, 0], 400)[sure].mean() == pytest.approx(said[sure].mean(), abs=0.12)
 
 
-def test_a_lower_ceiling_keeps_more_and_a_row_is_judged_by_itself() -> None:
+def test_a_lower_ceiling_accepts_more_and_rows_are_independent() -> None:
     made = HalfNoise().sample(rng.user_keys([f"n{i}" for i in range(200)]))
     strict, loose = (DensityRatio(HalfNoise(), ceiling=c).fit(real(), 7) for c in (1.0, 0.3))
     assert loose(made).mask.sum() > strict(made).mask.sum()
     assert loose(made.slice(5, 6)).mask[0] == loose(made).mask[5]
 
 
-def test_a_step_tells_the_filter_whose_rows_it_judges() -> None:
+def test_a_step_passes_its_generator_to_the_filter() -> None:
     step = fit_step(Plan([Step(Markov(), keep=(DensityRatio(),))]), 1, real(), seed=7)
     given = fit_step(Plan([Step(Markov(), keep=(DensityRatio(step.generator),))]), 1, real(), seed=7)
     other = fit_step(Plan([Step(Markov(), keep=(DensityRatio(HalfNoise()),))]), 1, real(), seed=7)
@@ -74,14 +74,14 @@ def test_a_step_tells_the_filter_whose_rows_it_judges() -> None:
     assert masks[0] == masks[1] != masks[2]
 
 
-def test_logistic_regression_finds_the_weights_of_a_known_law() -> None:
+def test_logistic_regression_recovers_known_weights() -> None:
     chance = np.random.default_rng(1)
     points = np.column_stack([np.ones(20_000), chance.normal(size=20_000)])
     label = (chance.random(20_000) < 1 / (1 + np.exp(-(0.5 - 1.5 * points[:, 1])))).astype(float)
     assert logistic(points, label) == pytest.approx([0.5, -1.5], abs=0.06)
 
 
-def test_too_few_rows_and_a_wrong_ceiling_are_refused() -> None:
+def test_too_few_rows_and_an_invalid_ceiling_raise_errors() -> None:
     with pytest.raises(FitError, match="at least 40"):
         DensityRatio().fit(real().slice(0, 30), 7)
     with pytest.raises(SpecError):

@@ -1,4 +1,4 @@
-"""When strength goes up, down, and stays; what ends it; which step is chosen."""
+"""When the strength changes, what ends augmentation, and which step is sampled."""
 
 from collections import Counter
 from dataclasses import replace
@@ -30,37 +30,37 @@ def strengths(controller: Gap, feedback: list[Feedback]) -> list[float]:
     return [one.strength[0] for one in course(controller, feedback)]
 
 
-def test_up_where_it_overfits_down_where_it_underfits_held_in_the_dead_band_and_while_it_improves() -> None:
+def test_strength_rises_when_overfitting_falls_when_underfitting_and_holds_otherwise() -> None:
     gaps = [0.7, 0.7, 0.7, 0.55, 0.45, 0.3, 0.3]
     assert strengths(PLAIN, [look(0.2, gap) for gap in gaps]) == [0.25, 0.5, 0.75, 0.75, 0.75, 0.5, 0.25]
     assert strengths(PLAIN, [look(0.2, 0.9), look(0.25, 0.9, slope=-0.2), look(0.3, 0.1, slope=-0.2)]) == [0.25] * 3
 
 
-def test_no_look_moves_it_by_more_than_its_rate_and_never_above_its_most() -> None:
+def test_strength_changes_by_at_most_the_rate_and_stays_below_the_maximum() -> None:
     assert strengths(replace(PLAIN, rate=0.2, most=0.5), [look(0.2, 9.0)] * 4) == [0.2, 0.4, 0.5, 0.5]
     assert strengths(PLAIN, [look(0.2, -9.0)] * 3) == [0.0] * 3
 
 
-def test_it_warms_up_at_0_and_ends_at_0_so_that_the_last_share_is_clean_whatever_the_looks() -> None:
+def test_strength_is_0_during_warm_up_and_in_the_clean_share() -> None:
     made = course(PLAIN, [look(0.05, 9.0), look(0.1, 9.0), look(0.85, 9.0), look(0.86, 9.0), look(0.95, 9.0)])
     assert [one.strength[0] for one in made] == [0.0, 0.25, 0.5, 0.0, 0.0]
     assert [one.why for one in made][::3] == ["warm-up", "clean finish"]
     assert made[4].why == "clean finish"
 
 
-def test_each_stratum_has_a_state_of_its_own() -> None:
+def test_each_stratum_has_its_own_state() -> None:
     made = course(replace(PLAIN, strata=(5,)), [look(0.2, 0.9, 0.1), look(0.3, 0.9, 0.9), look(0.4, 0.1, 0.9)])
     assert [one.strength for one in made] == [(0.25, 0.0), (0.5, 0.25), (0.25, 0.5)]
     assert made[2].why.startswith("0: down: underfits")
 
 
-def test_one_odd_look_does_not_move_a_smoothed_gap() -> None:
+def test_a_single_outlier_does_not_move_a_smoothed_gap() -> None:
     odd = [look(0.2, 0.5), look(0.3, 0.75)]
     assert strengths(PLAIN, odd)[1] == 0.25
     assert strengths(replace(PLAIN, smoothing=0.7), odd)[1] == 0.0
 
 
-def test_a_training_that_is_still_its_pilot_at_its_best_look_is_no_reason_to_move() -> None:
+def test_strength_holds_at_the_best_validation_of_the_pilot() -> None:
     """There gap = target with no error at all, and the smoothed gap is not quite there yet."""
     controller = replace(PLAIN, smoothing=0.7)
     before, best = look(0.2, 0.55), look(0.25, 0.5)
@@ -68,7 +68,7 @@ def test_a_training_that_is_still_its_pilot_at_its_best_look_is_no_reason_to_mov
     assert strengths(controller, [before, exact]) == [0.0, 0.0]
 
 
-def test_stop_loss_ends_augmentation_for_good_and_flags_it_once_and_for_all() -> None:
+def test_stop_loss_ends_augmentation_permanently_and_keeps_its_flag() -> None:
     worse = look(0.3, 0.9, excess=0.21, excess_error=0.1)
     better = look(0.4, 0.9, excess=-1.0, excess_error=0.1)
     made = course(PLAIN, [look(0.2, 0.9, excess=0.19, excess_error=0.1), worse, better])
@@ -79,20 +79,20 @@ def test_stop_loss_ends_augmentation_for_good_and_flags_it_once_and_for_all() ->
     assert strengths(replace(PLAIN, stop_loss=0.0), [worse, worse]) == [0.25, 0.5]
 
 
-def test_a_pilot_that_is_no_worse_by_a_hair_stops_nothing() -> None:
+def test_a_loss_within_the_stop_loss_margin_changes_nothing() -> None:
     assert not course(PLAIN, [look(0.3, 0.5, excess=0.0, excess_error=0.0)])[0].flag
 
 
 @pytest.mark.parametrize(
     ("steers", "strength", "share"), [("both", 0.25, 0.25), ("strength", 0.25, 1.0), ("counts", 1.0, 0.25)]
 )
-def test_it_moves_strength_counts_or_both_and_at_0_nothing_is_made(steers, strength, share) -> None:
+def test_the_controller_sets_strength_counts_or_both_and_strength_0_adds_no_rows(steers, strength, share) -> None:
     up, off = course(replace(PLAIN, steers=steers), [look(0.2, 0.9), look(0.95, 0.9)])
     assert (up.strength, up.share) == ((strength,), (share,))
     assert (off.strength, off.share) == ((0.0,), (0.0,))
 
 
-def test_the_step_that_makes_the_control_loss_fall_is_chosen_most_and_the_other_is_not_given_up() -> None:
+def test_the_step_that_lowers_the_control_loss_is_sampled_most_but_not_always() -> None:
     controller = replace(PLAIN, choose=True, floor=0.05)
     state, picked, now = {}, Counter(), ""
     for nth in range(400):
@@ -106,7 +106,7 @@ def test_the_step_that_makes_the_control_loss_fall_is_chosen_most_and_the_other_
     assert picked["bad"] > 5
 
 
-def test_what_helped_long_ago_is_forgotten() -> None:
+def test_old_rewards_are_discounted() -> None:
     controller, state, picked = replace(PLAIN, choose=True, discount=0.8, floor=0.05), {}, []
     now = ""
     for nth in range(400):
@@ -134,14 +134,14 @@ def test_what_helped_long_ago_is_forgotten() -> None:
         ({"pilot_share": 0.0}, "pilot_share"),
     ],
 )
-def test_a_value_out_of_bounds_is_one_error_that_names_its_key(fields, key) -> None:
+def test_a_value_out_of_bounds_raises_an_error_that_names_its_key(fields, key) -> None:
     with pytest.raises(SpecError) as caught:
         Gap(**fields)
     assert caught.value.where == f"gap.{key}"
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", "[]", '[{"progress": 0.1}]', "{}"])
-def test_a_log_that_is_none_is_one_error_that_says_where_logs_lie(tmp_path, text) -> None:
+def test_an_invalid_log_raises_an_error_with_the_path_of_logs(tmp_path, text) -> None:
     log = tmp_path / "decisions.json"
     if text is not None:
         log.write_text(text)
@@ -149,9 +149,9 @@ def test_a_log_that_is_none_is_one_error_that_says_where_logs_lie(tmp_path, text
         Replay(log)
 
 
-def test_a_replay_over_other_strata_is_refused(tmp_path) -> None:
+def test_a_replay_with_other_strata_raises_an_error(tmp_path) -> None:
     log = tmp_path / "decisions.json"
     log.write_text('[{"progress": 0.1, "decision": {"strength": [0.5, 1], "share": [0.5, 1], "why": "so"}}]')
-    with pytest.raises(SpecError, match="as many strata as the log has"):
+    with pytest.raises(SpecError, match="the number of strata of the log"):
         Replay(log)
     assert Replay(log, strata=(5,)).recorded[0][0] == 0.1

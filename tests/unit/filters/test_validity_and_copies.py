@@ -1,4 +1,4 @@
-"""Do filters refuse what they should, for the reason that is true, and nothing else?"""
+"""Filters of invalid rows and copies report the right reason."""
 
 from dataclasses import replace
 
@@ -36,17 +36,17 @@ def reasons(filter_, train: Histories, new: Histories) -> dict[str, int]:
         ([1] * 7, [10] * 7, "more than 6 events"),
     ],
 )
-def test_each_broken_row_is_refused_for_its_reason(row, times, reason) -> None:
+def test_each_invalid_row_is_rejected_for_its_reason(row, times, reason) -> None:
     assert reasons(Validity(), TRAIN, only(row, times)) == {reason: 1}
 
 
-def test_a_row_that_could_have_happened_stays_though_another_one_falls() -> None:
+def test_a_valid_row_is_accepted_next_to_an_invalid_one() -> None:
     new = Histories.of([[4, 1], [2, 7, 3], [9]], n_items=6, times=[[50, 60], [20, 20, 30], [1]])
     kept = Validity().fit(TRAIN, 7)(new)  # 7 is the mask; row 1 begins before row 0 ends
     assert kept.mask.tolist() == [True, True, False]
 
 
-def test_the_catalogue_may_know_items_that_nobody_took() -> None:
+def test_the_catalog_may_hold_items_without_events() -> None:
     born = np.array([0, 99, 99, 99, 99, 40, np.iinfo(np.int64).max])
     train = replace(TRAIN, catalog=Catalog(ids=list("abcdef"), born=born))
     assert reasons(Validity(), train, only([5], [39])) == {"an item before its first day": 1}
@@ -54,7 +54,7 @@ def test_the_catalogue_may_know_items_that_nobody_took() -> None:
     assert reasons(Validity(), train, only([6], [60])) == {"an unknown item": 1}
 
 
-def test_limits_can_be_told() -> None:
+def test_limits_are_configurable() -> None:
     assert reasons(Validity(min_events=2, max_events=9), TRAIN, only([1], [10])) == {"fewer than 2 events": 1}
     with pytest.raises(SpecError):
         Validity(min_events=3, max_events=2)
@@ -69,25 +69,25 @@ def users(rows: list[list[int]], name: str = "u", n_items: int = 99) -> Historie
 REAL = users([[1, 2, 3, 4, 5, 6], [7, 8, 9], [20, 21, 22, 23, 30], [20, 21, 22, 23, 31], []])
 
 
-def test_exact_copies_and_shuffled_copies_are_refused() -> None:
+def test_exact_copies_and_shuffled_copies_are_rejected() -> None:
     new = users([[7, 8, 9], [9, 8, 7], [6, 5, 4, 3, 2, 1], [7, 8], [1, 2, 3, 4, 5, 6, 6]], "new")
     kept = Copies(most=1.0).fit(REAL, 7)(new)
     assert kept.mask.tolist() == [False, True, False, True, True]  # three items in another order: alike by chance
     assert kept.refused == {"an exact copy of a real row": 1, "the items of a real row in another order": 1}
 
 
-def test_runs_of_one_real_user_betray_him_runs_of_many_do_not() -> None:
+def test_runs_of_a_single_user_are_traces_and_shared_runs_are_not() -> None:
     new = users([[9, 1, 2, 3, 4, 5], [9, 20, 21, 22, 23, 9], [50, 51, 52, 53, 54]], "new")
     kept = Copies(run=4, most=0.5).fit(REAL, 7)(new)  # 2 of 3 runs; 1 of 3, which two users share; none
     assert kept.mask.tolist() == [False, True, True]
-    assert kept.refused == {"mostly runs of 4 that one real user has": 1}
+    assert kept.refused == {"mostly runs of 4 items of a single real user": 1}
 
 
-def test_a_continued_row_holds_its_parent_s_runs_by_right() -> None:
+def test_a_continuation_may_hold_the_runs_of_its_parent() -> None:
     new = users([[1, 2, 3, 4, 5, 6, 40], [1, 2, 3, 4, 5, 6, 40]], "new")
     new = replace(new, parents=np.array([REAL.keys[0], REAL.keys[1]]))
     assert Copies().fit(REAL, 7)(new).mask.tolist() == [True, False]
 
 
-def test_nothing_is_a_copy_of_nothing() -> None:
+def test_empty_rows_are_no_copies() -> None:
     assert Copies().fit(users([]), 7)(users([[1, 2, 3, 4, 5], []])).mask.all()

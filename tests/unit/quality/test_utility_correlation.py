@@ -1,4 +1,4 @@
-"""Which figure told the effect: ranks by hand, and an interval that knows how few arms there are."""
+"""Rank correlation of figures with effects, and the coverage of its interval."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ def arm(value: float, better: str = "low", kind: str = "frechet") -> dict:
     return {"figures": [{"kind": kind, "value": value, "reference": 0.5, "better": better}]}
 
 
-def test_the_figure_that_ranks_arms_as_their_lifts_do_comes_first() -> None:
+def test_the_figure_with_the_ranking_of_the_lifts_comes_first() -> None:
     values = {"a": 0.1, "b": 0.3, "c": 0.2, "d": 0.9, "e": 0.7}
     lifts = {"a": 0.5, "c": 0.4, "b": 0.3, "e": 0.2, "d": -0.1}
     found = predictions({name: arm(value) for name, value in values.items()}, lifts)
@@ -21,17 +21,17 @@ def test_the_figure_that_ranks_arms_as_their_lifts_do_comes_first() -> None:
     assert turned["figures"][0]["rho"] == -1.0
 
 
-def test_a_figure_of_real_rows_is_good_where_it_is_near_to_them() -> None:
+def test_a_figure_with_a_real_reference_is_better_when_nearer() -> None:
     assert goodness({"value": 0.7, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
     assert goodness({"value": 0.3, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
 
 
-def test_three_arms_and_figures_that_do_not_vary_tell_nothing() -> None:
+def test_three_variants_and_constant_figures_give_no_correlation() -> None:
     assert predictions({name: arm(1.0) for name in "abc"}, dict.fromkeys("abc", 0.1))["figures"] == []
     assert predictions({name: arm(1.0) for name in "abcd"}, dict.fromkeys("abcd", 0.1))["figures"] == []
 
 
-def test_spearman_agrees_with_scipy_and_the_interval_holds_what_it_promises() -> None:
+def test_spearman_agrees_with_scipy_and_the_interval_has_its_coverage() -> None:
     from scipy.stats import spearmanr
 
     chance = np.random.default_rng(3)

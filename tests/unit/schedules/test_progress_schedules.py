@@ -1,4 +1,4 @@
-"""Do schedules go where they say?"""
+"""Schedules at their ends and in between."""
 
 import math
 
@@ -22,19 +22,19 @@ def test_between_the_ends() -> None:
     assert math.isclose(CoolDown(1, 0.2, 0.2)(0.7), 0.5)
 
 
-def test_no_share_means_at_once() -> None:
+def test_a_share_of_0_is_an_immediate_change() -> None:
     assert WarmUp(share=0)(0) == 1
     assert CoolDown(fall_share=0, clean_share=0.1)(0.89) == 1
     assert CoolDown(fall_share=0, clean_share=0.1)(0.9) == 0
 
 
-def test_stairs_begin_where_they_are_told() -> None:
+def test_stages_begin_at_the_given_progress() -> None:
     stairs = Staircase((0.1, 0.5, 0.9), at=(0.2, 0.8))
     assert [stairs(p) for p in (0, 0.19, 0.2, 0.79, 0.8, 1)] == [0.1, 0.1, 0.5, 0.5, 0.9, 0.9]
     assert [Staircase((0.0, 1.0))(p) for p in (0.49, 0.5)] == [0, 1]
 
 
-def test_joined_parts_run_through_in_their_stage() -> None:
+def test_each_part_runs_from_0_to_1_in_its_stage() -> None:
     joined = Joined((Linear(0, 1), Constant(0.4), Linear(0.4, 0)), at=(0.5, 0.75))
     assert [joined(p) for p in (0, 0.25, 0.5, 0.75, 0.875, 1)] == [0, 0.5, 0.4, 0.4, 0.2, 0]
 
@@ -52,6 +52,6 @@ def test_joined_parts_run_through_in_their_stage() -> None:
         lambda: CoolDown(fall_share=0.6, clean_share=0.5),
     ],
 )
-def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+def test_an_invalid_config_raises_an_error(wrong) -> None:
     with pytest.raises(SpecError):
         wrong()

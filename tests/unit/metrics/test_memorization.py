@@ -1,4 +1,4 @@
-"""Copies, runs and tests of copying on rows counted by hand."""
+"""Copies, runs and copying tests against hand-computed values."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_the_longest_common_run_is_counted() -> None:
     assert memorization.longest_runs(NEW, TRAIN, most=3).tolist() == [3, 1, 3, 1, 2]
 
 
-def test_a_near_copy_is_a_row_of_which_four_fifths_are_one_run() -> None:
+def test_a_near_copy_shares_one_run_of_four_fifths() -> None:
     assert memorization.near_copies(NEW, TRAIN).tolist() == [True, False, True, False, False]
 
 

@@ -1,4 +1,4 @@
-"""INDD: the toy of which the answers are known, and its blind spots."""
+"""INDD on a toy with known answers, and its blind spots."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_denoiser_finds_how_many_factors_there_are() -> None:
     assert DENOISER.directions.shape[1] == FACTORS
 
 
-def test_real_against_real_is_near_nothing() -> None:
+def test_real_against_real_is_near_zero() -> None:
     nulls = [indd(amount(toy(2 + seed)), amount(toy(20 + seed))).distance for seed in range(6)]
     assert np.median(nulls) < 0.05
 
@@ -47,7 +47,7 @@ def test_noise_of_the_same_size_and_another_shape_shows_in_the_coordinates() -> 
     assert indd(other, real).distance > 2 * indd(fresh, real).distance
 
 
-def test_copies_and_a_missing_half_of_the_rows_are_not_seen() -> None:
+def test_indd_ignores_copies_and_missing_modes() -> None:
     """The documented blind spots: INDD alone is no judgement."""
     real = amount(toy(3))
     assert indd(real, real).distance == 0.0

@@ -1,4 +1,4 @@
-"""Rows to be judged: read in any form, refused where a judgement would be a made-up number."""
+"""Rows are read in any form, and invalid comparisons raise errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ def written(rows: Histories, path: Path, prefix: str = "i") -> Path:
     return path
 
 
-def test_logs_share_one_catalogue_by_their_original_ids(tmp_path: Path) -> None:
+def test_logs_share_one_catalog_by_original_ids(tmp_path: Path) -> None:
     files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD), ("n", NEW))]
     found = read(*files)
     assert found.kind == "histories"
@@ -36,7 +36,7 @@ def test_logs_share_one_catalogue_by_their_original_ids(tmp_path: Path) -> None:
     assert {tuple(row) for row in mine.values()} == theirs
 
 
-def test_of_a_parquet_file_with_real_and_made_rows_the_made_ones_are_new(tmp_path: Path) -> None:
+def test_synthetic_rows_of_a_mixed_parquet_file_are_the_new_rows(tmp_path: Path) -> None:
     made = replace(NEW, origin=np.ones(len(NEW), np.int16))
     for name, rows in (("r", REAL), ("h", HELD), ("n", concat([REAL, made]))):
         rows.to_parquet(tmp_path / f"{name}.parquet")
@@ -45,22 +45,22 @@ def test_of_a_parquet_file_with_real_and_made_rows_the_made_ones_are_new(tmp_pat
     assert found.facts["real_rows_left_out_of_new"] == len(REAL)
 
 
-def test_other_catalogues_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="one catalogue"):
+def test_other_catalogs_raise_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="one catalog"):
         read(REAL, HELD, replace(NEW, n_items=NEW.n_items + 5))
     files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD))]
     with pytest.raises(DataError, match="100% of the new events"):
         read(*files, written(NEW, tmp_path / "n.csv", prefix="other"))
 
 
-def test_a_log_beside_stored_histories_is_refused(tmp_path: Path) -> None:
+def test_a_log_with_stored_histories_raises_an_error(tmp_path: Path) -> None:
     REAL.to_parquet(tmp_path / "r.parquet")
     with pytest.raises(DataError, match="the same form"):
         read(tmp_path / "r.parquet", HELD, written(NEW, tmp_path / "n.csv"), "histories")
 
 
 @pytest.mark.parametrize(("real", "held", "new"), [(REAL, HELD, NEW), TABLES])
-def test_held_out_rows_that_are_training_rows_are_refused_with_their_number(real, held, new) -> None:
+def test_held_out_training_rows_raise_an_error_with_their_number(real, held, new) -> None:
     some = np.arange(15)
     mixed = (
         concat([held, real.take(some)])
@@ -71,7 +71,7 @@ def test_held_out_rows_that_are_training_rows_are_refused_with_their_number(real
         read(real, mixed, new)
 
 
-def test_rows_that_are_alike_by_their_nature_are_no_overlap() -> None:
+def test_rows_that_are_equal_by_chance_are_no_overlap() -> None:
     """Of two columns with two values each, unseen lines equal training lines without any leak."""
     chance = np.random.default_rng(1)
     tables = [Table({n: chance.choice(["a", "b"], 50) for n in ("x", "y")}) for _ in range(3)]
@@ -86,7 +86,7 @@ def test_empty_rows_are_left_out_and_counted() -> None:
     assert found.facts["empty_rows_new"] == 1
 
 
-def test_tables_come_from_csv_frames_and_mappings_alike(tmp_path: Path) -> None:
+def test_tables_are_read_equally_from_csv_frames_and_mappings(tmp_path: Path) -> None:
     frame = pd.DataFrame(dict(TABLES[0].columns))
     frame.to_csv(tmp_path / "real.csv", index=False)
     for source in (tmp_path / "real.csv", frame, dict(TABLES[0].columns)):
@@ -96,15 +96,15 @@ def test_tables_come_from_csv_frames_and_mappings_alike(tmp_path: Path) -> None:
         assert found.real.columns["shop"].tolist() == TABLES[0].columns["shop"].tolist()
 
 
-def test_other_columns_are_refused_and_named() -> None:
+def test_other_columns_raise_an_error_that_names_them() -> None:
     other = Table({("price" if name == "x0" else name): column for name, column in TABLES[2].columns.items()})
     with pytest.raises(DataError, match="none called x0; also price"):
         read(TABLES[0], TABLES[1], other)
 
 
-def test_a_word_among_numbers_and_infinite_numbers_are_refused() -> None:
+def test_a_text_among_numbers_and_infinite_numbers_raise_errors() -> None:
     words = Table({**TABLES[2].columns, "x0": np.array(["1.5", "many", ""] * 20)})
-    with pytest.raises(DataError, match="20 values that are none, such as 'many'"):
+    with pytest.raises(DataError, match="20 values that are no numbers, such as 'many'"):
         read(TABLES[0], TABLES[1], words)
     endless = {**TABLES[2].columns, "x0": np.full(60, np.inf)}
     with pytest.raises(DataError, match="60 infinite ones"):

@@ -1,4 +1,4 @@
-"""A judgement: figures beside references, reasons for what has none, gates."""
+"""Quality results: figures with references, reasons for missing figures, gates."""
 
 import builtins
 import json
@@ -28,7 +28,7 @@ def judge(new=COPIES, **wish) -> Judgement:
 FOUND = judge()
 
 
-def test_a_copier_is_red_in_the_group_that_is_for_it() -> None:
+def test_a_copier_is_red_in_the_memorization_group() -> None:
     assert FOUND.lights["not copied"] == "red"
     copies = FOUND["copies"]
     assert (copies.value, copies.reference, copies.percentile) == (1.0, 0.0, 1.0)
@@ -36,12 +36,12 @@ def test_a_copier_is_red_in_the_group_that_is_for_it() -> None:
     assert FOUND["gaps"].light == "green"
 
 
-def test_the_same_seed_gives_the_same_judgement_and_another_other_halves() -> None:
+def test_the_same_seed_gives_the_same_result_and_another_seed_other_halves() -> None:
     assert judge() == FOUND
     assert judge(seed=8)["coverage"].value != FOUND["coverage"].value
 
 
-def test_a_judgement_is_one_file_that_any_program_reads(tmp_path: Path) -> None:
+def test_a_result_is_one_json_file(tmp_path: Path) -> None:
     told = json.loads(FOUND.write(tmp_path / "out").read_text())
     assert {one["kind"] for one in told["figures"]} == set(QUICK)
     assert told["lights"] == FOUND.lights
@@ -49,7 +49,7 @@ def test_a_judgement_is_one_file_that_any_program_reads(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["judgement.json"]
 
 
-def test_gates_are_tried_on_values_and_ratios_and_refuse_with_exit_code_4() -> None:
+def test_gates_apply_to_values_and_ratios_and_fail_with_exit_code_4() -> None:
     found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_runs_ratio=0.5"])
     assert [one.passed for one in found.gates] == [True, False, True]
     with pytest.raises(GateError, match=r"max_copies=0\.05: 1") as refused:
@@ -58,14 +58,14 @@ def test_gates_are_tried_on_values_and_ratios_and_refuse_with_exit_code_4() -> N
     judge(gates=["min_coverage=0.1"]).refuse()
 
 
-def test_a_figure_that_could_not_be_had_passes_no_gate() -> None:
+def test_a_missing_figure_passes_no_gate() -> None:
     untimed = [
         leaven.Histories.of([[1, 2, 3, 4 + row % 30] for row in range(part, part + 90)], 130) for part in range(3)
     ]
     found = leaven.judge(*untimed, metrics=["gaps"], gates=["max_gaps=9"])
-    assert "places in a sequence" in found.skipped["gaps"]
+    assert "positions in a sequence" in found.skipped["gaps"]
     assert not found.gates[0].passed
-    with pytest.raises(KeyError, match="places in a sequence"):
+    with pytest.raises(KeyError, match="positions in a sequence"):
         found["gaps"]
 
 
@@ -73,12 +73,12 @@ def test_a_figure_that_could_not_be_had_passes_no_gate() -> None:
     ("text", "message"),
     [("min_coverge=1", "coverage"), ("least_coverage=1", "min_ or max_"), ("min_coverage=much", "a number")],
 )
-def test_a_misspelt_gate_is_answered_with_the_right_one(text: str, message: str) -> None:
+def test_a_misspelled_gate_raises_an_error_with_the_nearest(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         judge(gates=[text])
 
 
-def test_too_few_rows_are_a_reason_for_each_metric_and_no_held_out_rows_an_error() -> None:
+def test_too_few_rows_are_reported_per_metric_and_too_few_held_out_rows_raise_an_error() -> None:
     found = judge(COPIES.take(np.arange(10)))
     assert not found.figures
     assert "there are 10" in found.skipped["coverage"]
@@ -98,7 +98,7 @@ def test_without_scikit_learn_the_classifier_is_skipped_and_the_extra_named(monk
     assert "leaven[judge]" in judge(metrics=["classifier_auc"]).skipped["classifier_auc"]
 
 
-def test_constant_columns_and_gaps_of_a_table_are_told_and_do_no_harm() -> None:
+def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:
     def table(key: int) -> Table:
         rows = TableLaw().rows(160, key)
         gappy = np.where(np.arange(160) % 7 == key, np.nan, rows.columns["x0"])
@@ -118,7 +118,7 @@ def test_halves_are_disjoint_and_of_equal_size() -> None:
         assert not np.intersect1d(deal.real.points, deal.other.points).size
 
 
-def test_the_tail_counts_the_halves_at_least_as_bad_in_the_metric_s_direction() -> None:
+def test_the_tail_counts_halves_at_least_as_extreme() -> None:
     chance = np.arange(20.0)
     assert tail(np.array([30.0]), chance, Trait("alike", "low")) == pytest.approx(1 / 21)
     assert tail(np.array([30.0]), chance, Trait("alike", "high")) == pytest.approx(21 / 21)
@@ -136,7 +136,7 @@ def test_lights_follow_rejection_and_distance() -> None:
     assert light(0.9, 0.5, 0.04, Trait("private", "real", sanity=True)) == "none"
 
 
-def test_a_gate_is_written_as_it_was_read() -> None:
+def test_a_gate_prints_as_its_source_text() -> None:
     for text in ("min_coverage=0.8", "max_frechet_ratio=3"):
         assert str(Gate.parse(text)) == text
 

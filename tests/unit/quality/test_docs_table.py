@@ -1,4 +1,4 @@
-"""The page of the metrics is that of this code."""
+"""The table of metrics in the docs matches the code."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from bench.judging import table
 PAGE = Path(__file__).parents[3] / "docs" / "judging.md"
 
 
-def test_the_page_lists_every_metric_as_its_class_says_it() -> None:
+def test_the_docs_list_every_metric_with_its_docstring() -> None:
     assert table() in PAGE.read_text(encoding="utf-8"), (
         "put what `python -m bench.judging --table` prints into the page"
     )

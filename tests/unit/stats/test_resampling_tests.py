@@ -1,4 +1,4 @@
-"""Each piece of the statistics against what is known without it."""
+"""Resampling statistics against independent references."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_the_permutation_agrees_with_the_exact_one() -> None:
     assert resampling_tests.sign_flip_p(differences, 40_000, 5) == pytest.approx(exact, abs=0.005)
 
 
-def test_users_without_a_difference_say_nothing() -> None:
+def test_users_without_a_difference_are_ignored() -> None:
     differences = np.array([0.3, -0.1, 0.5, 0.2])
     padded = np.insert(differences, [0, 2, 2], 0.0)
     assert resampling_tests.sign_flip_p(padded, 1000, 5) == resampling_tests.sign_flip_p(differences, 1000, 5)
@@ -68,11 +68,11 @@ def test_few_seeds_widen_the_noise_by_student_s_t() -> None:
     assert drawn.std() == pytest.approx(noise.scale * noise.widening, rel=0.03)  # sqrt(2 / 2 seeds)
 
 
-def test_one_seed_knows_nothing_of_training() -> None:
+def test_one_seed_has_no_training_noise() -> None:
     noise = resampling_tests.training_noise(np.ones((3, 1, 10)))
     assert resampling_tests.noise_draws(noise, 1, 10, 1).tolist() == [0.0] * 10
 
 
-def test_a_lift_over_nothing_is_infinite_and_none_over_none_is_none() -> None:
+def test_a_lift_over_zero_is_infinite_and_zero_over_zero_is_zero() -> None:
     lifts = resampling_tests.relative(np.array([0.2, -0.2, 0.0, 0.1]), np.array([0.0, 0.0, 0.0, 0.2]))
     assert lifts.tolist() == [np.inf, -np.inf, 0.0, 0.5]

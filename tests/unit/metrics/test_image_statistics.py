@@ -1,4 +1,4 @@
-"""What is told of pictures, by hand."""
+"""Image statistics against hand-computed values."""
 
 import numpy as np
 import pytest
@@ -18,13 +18,13 @@ def scenes(count: int, noise: float, seed: int) -> np.ndarray:
     return np.clip(plain[..., None] + chance.normal(0, noise, (count, 32, 32, 3)), 0, 255).astype(np.uint8)
 
 
-def test_signs_of_plain_pictures() -> None:
+def test_statistics_of_uniform_images() -> None:
     grey = np.full((1, 16, 16, 3), 100, np.uint8)
     blue = grey.copy()
     blue[..., 2] = 190
     found = dict(zip(SIGNS, signs(np.concatenate([grey, blue])).T, strict=True))
     assert found["brightness"].tolist() == [100, 130]
-    assert found["colourfulness"].tolist() == [0, 90]
+    assert found["colorfulness"].tolist() == [0, 90]
     assert found["sharpness"].tolist() == found["contrast"].tolist() == [0, 0]
 
 
@@ -39,14 +39,14 @@ def test_the_denoiser_sees_half_and_twice_the_noise_with_its_sign() -> None:
     assert found["twice"].shift > 2
 
 
-def test_a_copy_survives_compression_and_no_other_picture_is_one() -> None:
+def test_a_copy_is_found_after_compression_and_other_images_are_no_copies() -> None:
     pictures = scenes(30, 8.0, 1)
     again = np.clip(pictures[[4, 7]].astype(int) + np.random.default_rng(2).integers(-4, 5, (2, 32, 32, 3)), 0, 255)
     mine = np.concatenate([again.astype(np.uint8), 255 - pictures[:1]])
     assert copied_from(thumbnails(mine), thumbnails(pictures)).tolist() == [4, 7, -1]
 
 
-def test_words_fit_their_own_pictures_and_those_of_others_do_not() -> None:
+def test_texts_match_their_own_images_best() -> None:
     chance = np.random.default_rng(3)
     kinds = chance.integers(0, 4, 240)
     words = [f"{['red', 'green', 'blue', 'grey'][kind]} mug" for kind in kinds]

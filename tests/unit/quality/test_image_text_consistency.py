@@ -1,4 +1,4 @@
-"""Words that a plan changed are held against the pictures of their items."""
+"""Changed item texts are compared with the images of the items."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def catalog(tmp_path_factory) -> Catalog:
     return Catalog(ids, {"title": list(ITEMS.words)}, codes, kinds, images=images, folder=folder)
 
 
-def test_words_of_other_items_do_not_match_and_the_same_words_are_no_change(catalog) -> None:
+def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catalog) -> None:
     items = PicturedItems.of(catalog, 1)
     assert isinstance(items, PicturedItems)
     assert 3 not in items.items
@@ -56,13 +56,13 @@ def test_words_of_other_items_do_not_match_and_the_same_words_are_no_change(cata
     assert "needs 40" in str(items.figure(catalog, 20))
 
 
-def test_without_pictures_or_with_few_of_them_the_reason_is_told(catalog) -> None:
-    assert "words and pictures" in str(PicturedItems.of(replace(catalog, images=None), 1))
+def test_missing_or_few_images_give_a_reason(catalog) -> None:
+    assert "texts and images" in str(PicturedItems.of(replace(catalog, images=None), 1))
     few = replace(catalog, images=[*catalog.images[:20], *[""] * 280])
     assert "there are 19" in str(PicturedItems.of(few, 1))
 
 
-def test_a_run_judges_arms_that_change_words_alone(catalog, tmp_path) -> None:
+def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> None:
     rows = replace(HistoryLaw().rows(60, 1), catalog=catalog)
     nobody = HeldOut(
         rows.take(np.zeros(0, np.int64)), *(np.zeros(0, t) for t in (np.int32, np.int64)), np.zeros(1, int)

@@ -1,4 +1,4 @@
-"""The membership attack finds what an over-fitted generator gives away, and nothing where nothing is."""
+"""The membership attack detects an overfitted generator and no others."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from bench.defects import HistoryLaw
 from leaven.metrics.synthetic import privacy_estimators
 
 
-def test_the_rate_of_members_found_is_taken_where_strangers_are_accused_at_most_so_often() -> None:
+def test_the_true_positive_rate_is_taken_at_the_false_positive_rate() -> None:
     strangers = np.arange(100.0)
     assert privacy_estimators.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.01) == pytest.approx(3 / 4)
     assert privacy_estimators.tpr_at(np.array([98.5, 99.5, 50.0, 200.0]), strangers, fpr=0.0) == pytest.approx(2 / 4)
 
 
-def test_a_generator_that_repeats_its_members_is_found_and_fresh_rows_are_not() -> None:
+def test_copies_of_members_are_detected_and_fresh_rows_are_not() -> None:
     law = HistoryLaw()
     members, strangers, reference, fresh = (law.rows(200, key) for key in range(4))
     calibrated = [privacy_estimators.surprisals(reference, rows) for rows in (members, strangers)]

@@ -1,4 +1,4 @@
-"""Pictures are judged from folders, tables and arrays, in a space of our own or in that of FID."""
+"""Images are read from folders, tables and arrays, and embedded by our network or Inception."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def written(rows: Photos, folder: Path) -> Path:
     return folder
 
 
-def test_folders_say_what_their_pictures_show_and_broken_files_are_counted(tmp_path: Path) -> None:
+def test_folders_give_labels_and_unreadable_files_are_counted(tmp_path: Path) -> None:
     folders = [written(one, tmp_path / name) for one, name in ((REAL, "real"), (HELD, "held"), (NEW, "new"))]
     (folders[2] / "disc" / "broken.jpg").write_bytes(b"no picture")
     (folders[2] / "disc" / "empty.jpg").write_bytes(b"")
@@ -45,7 +45,7 @@ def test_folders_say_what_their_pictures_show_and_broken_files_are_counted(tmp_p
     assert found.facts["unread_new_pictures"] == ["1 × not an image, or a broken one", "1 × an empty file"]
 
 
-def test_tables_arrays_and_sets_of_pictures_are_read_alike(tmp_path: Path) -> None:
+def test_tables_arrays_and_image_containers_are_read_equally(tmp_path: Path) -> None:
     files = [(tmp_path / f"{place}.png") for place in range(len(NEW))]
     for file, pixels in zip(files, NEW.pixels, strict=True):
         file.write_bytes(encoded(pixels, ".png"))
@@ -60,11 +60,11 @@ def test_tables_arrays_and_sets_of_pictures_are_read_alike(tmp_path: Path) -> No
     assert read(REAL.pixels, HELD.pixels, pictures).new.labels[:2] == ["", "1"]
     with pytest.raises(DataError, match="a column 'shows'"):
         read(REAL, HELD, table, "image", beside=Beside(label="shows"))
-    with pytest.raises(DataError, match="column of files"):
+    with pytest.raises(DataError, match="column of image files"):
         read(REAL, HELD, {"a": ["x", "y"]}, "image")
 
 
-def test_a_side_without_a_picture_and_held_out_training_pictures_are_refused(tmp_path: Path) -> None:
+def test_a_side_without_images_and_held_out_training_images_raise_errors(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("photo\nnone.png\ngone.png\n")
     with pytest.raises(DataError, match="2 × no such file"):
         read(REAL, HELD, tmp_path / "new.csv", "image")
@@ -73,19 +73,19 @@ def test_a_side_without_a_picture_and_held_out_training_pictures_are_refused(tmp
         read(REAL, mixed, NEW)
 
 
-def test_an_encoder_for_another_kind_and_words_without_pictures_are_refused() -> None:
-    with pytest.raises(SpecError, match="of use for image"):
+def test_an_encoder_for_another_kind_raises_an_error() -> None:
+    with pytest.raises(SpecError, match="only image uses it"):
         leaven.judge(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
-    with pytest.raises(SpecError, match="of use for histories"):
+    with pytest.raises(SpecError, match="only histories uses it"):
         leaven.judge(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
     with pytest.raises(DataError, match="a file of weights"):
         leaven.judge(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
 
 
-def test_a_distance_is_called_fid_only_where_the_network_is_that_of_fid() -> None:
+def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
     ours = leaven.judge(REAL, HELD, NEW, metrics=QUICK)
     assert ours["frechet"].more["called"] == "Fréchet distance in our encoder"
-    assert "4 kinds of 60 training pictures" in ours.facts["encoder"]
+    assert "60 training images into 4 classes" in ours.facts["encoder"]
     theirs = leaven.judge(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
     assert theirs["frechet"].more["called"] == "FID"
     from leaven.metrics.synthetic.distribution_distances import frechet
@@ -96,14 +96,14 @@ def test_a_distance_is_called_fid_only_where_the_network_is_that_of_fid() -> Non
     assert whole == pytest.approx(spread, rel=0.5)  # the fold, a third of the held-out pictures, is left out
 
 
-def test_without_labels_the_net_learns_which_side_is_up_and_kinds_are_skipped() -> None:
+def test_without_labels_the_network_predicts_rotation_and_class_metrics_are_skipped() -> None:
     bare = [replace(one, labels=[""] * len(one), words=[""] * len(one)) for one in (REAL, HELD, NEW)]
     found = leaven.judge(*bare, metrics=[*QUICK, "words_match"])
-    assert "which side" in found.facts["encoder"]
+    assert "rotation" in found.facts["encoder"]
     assert set(found.skipped) == {"misnamed", "words_match"}
 
 
-def test_copies_are_known_after_compression_and_shown_beside_their_source(tmp_path: Path) -> None:
+def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path: Path) -> None:
     real, held = written(REAL, tmp_path / "real"), written(HELD, tmp_path / "held")
     new = written(NEW, tmp_path / "new")
     chance = np.random.default_rng(1)
@@ -119,4 +119,4 @@ def test_copies_are_known_after_compression_and_shown_beside_their_source(tmp_pa
     assert all(len(pair["pictures"]) == 2 for pair in told["looks"]["neighbours"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2 * len(told["looks"]["neighbours"])
-    assert "What a denoiser takes away" in page
+    assert "Residual of the denoiser" in page

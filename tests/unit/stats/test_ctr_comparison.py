@@ -1,4 +1,4 @@
-"""Click models compared on the same users."""
+"""CTR models compared on the same users."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def world(users: int = 120, rows: int = 10) -> tuple[Samples, np.ndarray]:
     return Samples.of({"x": truth.tolist()}, label=label.tolist(), users=owner.tolist()), truth
 
 
-def test_what_is_better_is_found_better_and_noise_is_not() -> None:
+def test_a_better_model_is_detected_and_noise_is_not() -> None:
     rows, truth = world()
     draw = np.random.default_rng(1)
     blurred = np.clip(truth + 0.5 * draw.normal(size=len(truth)), 0.01, 0.99)
@@ -43,7 +43,7 @@ def test_the_interval_holds_the_difference_and_seeds_are_averaged() -> None:
     assert found.spread == pytest.approx(alone.difference / np.sqrt(2))
 
 
-def test_few_users_claim_nothing_and_wrong_arms_are_named() -> None:
+def test_few_users_support_no_claim_and_a_missing_baseline_is_named() -> None:
     rows, truth = world(users=10)
     assert not compare_clicks({"baseline": [1 - truth], "truth": [truth]}, rows, {"auc": Auc()})[1].better
     with pytest.raises(DataError, match="baseline"):

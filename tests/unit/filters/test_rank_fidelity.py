@@ -1,4 +1,4 @@
-"""Does the check of fidelity keep rows that still lead to what their user took, and no others?"""
+"""The rank fidelity filter accepts rows that lead to the user's real items."""
 
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ def child(parent: int, row: list[int]) -> Histories:
     return replace(new, parents=groups().keys[[parent]])
 
 
-def test_a_row_that_still_leads_to_its_user_s_items_stays_and_one_that_drifted_goes() -> None:
+def test_a_row_that_leads_to_its_users_items_is_accepted_and_a_drifted_one_rejected() -> None:
     real = groups()
     first, *_ = real.row(1).tolist()
     other = real.row(0).tolist()
@@ -37,7 +37,7 @@ def test_a_row_that_still_leads_to_its_user_s_items_stays_and_one_that_drifted_g
     assert drifted.refused == {"no real item of its user ranks 4 or better": 1}
 
 
-def test_what_has_nothing_left_to_check_by_passes() -> None:
+def test_rows_without_unused_real_items_are_accepted() -> None:
     fitted = RankFidelity(rank=1).fit(groups(), 7)
     assert fitted(child(1, [*groups().row(1).tolist(), 20])).mask.all()
     nothing = replace(child(1, [19]), parents=np.zeros(1, np.uint64))
@@ -66,13 +66,13 @@ def test_any_recommender_can_rank() -> None:
     assert not fitted(child(lacks_1, [int(groups().row(lacks_1)[0])])).mask.any()
 
 
-def test_neighbours_are_taken_together_and_never_held_already() -> None:
+def test_neighbors_co_occur_and_are_not_in_the_row() -> None:
     listed = neighbours_of(groups()).recommend(Histories.of([[1, 2], [11], [20], []], ITEMS), 4).items
     assert set(listed[0].tolist()) == {3, 4, 5, 0}
     assert set(listed[1].tolist()) == {12, 13, 14, 15}
     assert listed[2:].tolist() == [[0] * 4] * 2
 
 
-def test_a_wrong_wish_is_refused_at_once() -> None:
+def test_an_invalid_config_raises_an_error() -> None:
     with pytest.raises(SpecError):
         RankFidelity(rank=0)

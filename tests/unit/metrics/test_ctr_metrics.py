@@ -1,4 +1,4 @@
-"""Metrics of predicted clicks, by hand."""
+"""CTR metrics against hand-computed values."""
 
 import math
 
@@ -47,17 +47,17 @@ def test_ties_count_half() -> None:
     assert ClickAveragePrecision()(np.array([1.0, 0.0, 0.0]), np.array([0.4, 0.4, 0.4])) == pytest.approx(1 / 3)
 
 
-def test_the_auc_of_each_user_is_among_his_own_rows() -> None:
+def test_the_auc_of_a_user_uses_the_users_rows_only() -> None:
     # user 1: 1 of 1 pairs; user 2: .6 above .3, .2 below it: 1 of 2
     assert UserAuc()(LABEL, CHANCE, users=USERS) == pytest.approx((1 + 1 / 2) / 2)
 
 
-def test_users_with_one_class_have_no_auc_of_their_own() -> None:
+def test_users_with_one_class_have_no_auc() -> None:
     users = np.array([1, 2, 2, 3, 3], np.uint64)
     assert UserAuc()(LABEL, CHANCE, users=users) == pytest.approx((0 + 0) / 2)  # .8 above .6, .3 above .2
 
 
-def test_what_is_not_defined_is_no_number() -> None:
+def test_undefined_metrics_are_nan() -> None:
     nobody = np.zeros(3)
     assert math.isnan(Auc()(nobody, np.array([0.1, 0.2, 0.3])))
     assert math.isnan(ClickPrecision()(nobody, np.array([0.1, 0.2, 0.3])))
@@ -73,7 +73,7 @@ def test_calibration_error_by_hand() -> None:
     assert CalibrationError(groups=2)(label, chance) == pytest.approx((0.2 + 0.2) / 2)
 
 
-def test_a_sure_mistake_costs_much_but_not_infinitely() -> None:
+def test_a_mistake_at_probability_0_or_1_has_a_finite_loss() -> None:
     assert 10 < LogLoss()(np.array([1.0]), np.array([0.0])) < 20
 
 
@@ -85,7 +85,7 @@ def test_the_threshold_has_the_best_f1_of_all() -> None:
 
 @settings(deadline=None)
 @given(some.lists(some.tuples(some.booleans(), some.integers(0, 8), some.integers(0, 3)), min_size=2, max_size=30))
-def test_a_weight_is_so_many_rows(rows: list[tuple[bool, int, int]]) -> None:
+def test_a_weight_equals_repeated_rows(rows: list[tuple[bool, int, int]]) -> None:
     label = np.array([float(row[0]) for row in rows])
     chance = np.array([row[1] / 10 + 0.05 for row in rows])
     weight = np.array([row[2] for row in rows])
@@ -97,7 +97,7 @@ def test_a_weight_is_so_many_rows(rows: list[tuple[bool, int, int]]) -> None:
 
 @settings(deadline=None)
 @given(some.lists(some.tuples(some.booleans(), some.integers(0, 5), some.integers(1, 3)), min_size=1, max_size=30))
-def test_the_user_auc_is_the_mean_of_one_auc_a_user(rows: list[tuple[bool, int, int]]) -> None:
+def test_the_user_auc_is_the_mean_of_the_aucs_of_users(rows: list[tuple[bool, int, int]]) -> None:
     label = np.array([float(row[0]) for row in rows])
     chance = np.array([row[1] / 10 for row in rows])
     users = np.array([row[2] for row in rows], np.uint64)
@@ -128,7 +128,7 @@ def test_the_mean_of_the_users_values_is_the_metric(metric) -> None:
 
 
 @pytest.mark.parametrize("metric", PER_USER, ids=lambda one: type(one).__name__)
-def test_their_spread_is_what_resampling_the_users_themselves_shows(metric) -> None:
+def test_the_spread_of_user_values_matches_a_bootstrap_over_users(metric) -> None:
     label, chance, users = many()
     values, draw = metric.of_users(label, chance, users), np.random.default_rng(1)
     names, owner = np.unique(users, return_inverse=True)
@@ -145,7 +145,7 @@ def test_information_gain_is_0_for_the_mean_and_1_for_the_truth() -> None:
     assert InformationGain()(label, label) == pytest.approx(1, abs=1e-5)
 
 
-def test_names_say_their_threshold_or_leave_it_to_validation() -> None:
+def test_a_name_holds_a_threshold_or_leaves_it_to_validation() -> None:
     assert parse("f1").metric(0.2) == F1(0.2)
     assert parse("f1@0.5").metric(0.2) == F1(0.5)
     assert parse("auc").metric(0.2) == Auc()

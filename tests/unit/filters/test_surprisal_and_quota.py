@@ -1,4 +1,4 @@
-"""Do the filters that score rows refuse what is odd, what is smooth, and what there is too much of?"""
+"""Filters by surprisal and popularity quota."""
 
 from dataclasses import replace
 
@@ -25,21 +25,21 @@ def world(rows: int, first: int = 0) -> Histories:
     return first_order(ITEMS, rows=first + rows, length=8, seed=1)[0].take(np.arange(first, first + rows))
 
 
-def test_real_rows_stay_noise_is_too_odd_and_a_groove_too_smooth() -> None:
+def test_real_rows_are_accepted_noise_is_too_surprising_and_a_loop_too_predictable() -> None:
     fitted = Surprisal().fit(world(2000), 7)
     unseen = fitted(made(world(1000, first=2000), "unseen"))
     assert 0.86 < unseen.mask.mean() < 0.94  # the band holds 90 % of real rows
     noise = Histories.of(np.random.default_rng(1).integers(1, ITEMS + 1, (500, 8)).tolist(), ITEMS)
     refused = fitted(made(noise, "noise")).refused
-    assert refused["too odd"] > 350
+    assert refused["too surprising"] > 350
     law = first_order(ITEMS, rows=1, length=1, seed=1)[1]
     groove = [1]
     while len(groove) < 8:
         groove.append(int(law[groove[-1] - 1].argmax()) + 1)
-    assert fitted(made(Histories.of([groove], ITEMS), "groove")).refused == {"too smooth": 1}
+    assert fitted(made(Histories.of([groove], ITEMS), "groove")).refused == {"too predictable": 1}
 
 
-def test_a_real_row_is_never_scored_by_the_chain_that_learned_it() -> None:
+def test_a_real_row_is_scored_by_the_chain_of_the_other_fold() -> None:
     rows = Histories.of(
         np.random.default_rng(1).integers(1, 2001, (400, 8)).tolist(),
         2000,
@@ -52,13 +52,13 @@ def test_a_real_row_is_never_scored_by_the_chain_that_learned_it() -> None:
     assert fitted.scores(children).tolist() == scores.tolist()  # by the parent
 
 
-def test_rows_of_one_event_pass_and_too_few_rows_are_told() -> None:
+def test_rows_of_one_event_are_accepted_and_too_few_rows_raise_an_error() -> None:
     assert Surprisal().fit(world(100), 7)(Histories.of([[3], []], ITEMS)).mask.all()
     with pytest.raises(FitError, match="at least 20 rows"):
         Surprisal().fit(world(19), 7)
 
 
-def test_a_quota_thins_what_there_is_too_much_of_and_keeps_the_rest() -> None:
+def test_a_quota_thins_overrepresented_strata_only() -> None:
     as_real = [[item] for item in range(1, 11) for _ in range(10 * item)]  # item 10 has 100 of 550 rows
     fitted = Quota(strata=20, slack=1.5).fit(Histories.of(as_real, 10), 7)
     assert fitted(made(Histories.of(as_real, 10), "as real")).mask.all()
@@ -67,10 +67,10 @@ def test_a_quota_thins_what_there_is_too_much_of_and_keeps_the_rest() -> None:
     popular = flood.items == 10
     assert stays.mask[~popular].all()
     assert stays.mask[popular].sum() == np.ceil(1.5 * 100 / 550 * stays.mask.sum())
-    assert stays.refused == {"its stratum of popularity is full": int((~stays.mask).sum())}
+    assert stays.refused == {"its popularity stratum is full": int((~stays.mask).sum())}
 
 
-def test_who_stays_does_not_depend_on_the_order_of_rows() -> None:
+def test_acceptance_does_not_depend_on_the_order_of_rows() -> None:
     fitted = Quota(slack=1.0).fit(world(300), 7)
     new = made(world(200, first=300), "new")
     order = np.random.default_rng(2).permutation(200)
@@ -81,6 +81,6 @@ def test_who_stays_does_not_depend_on_the_order_of_rows() -> None:
     "wrong",
     [lambda: Surprisal(band=(0.9, 0.1)), lambda: Surprisal(order=0), lambda: Quota(0), lambda: Quota(slack=0.5)],
 )
-def test_a_wrong_wish_is_refused_at_once(wrong) -> None:
+def test_an_invalid_config_raises_an_error(wrong) -> None:
     with pytest.raises(SpecError):
         wrong()
