@@ -131,7 +131,7 @@ def test_ten_megabytes_in_one_field_are_refused(tmp_path: Path) -> None:
 def test_a_gz_cut_short_is_said_to_be_so(tmp_path: Path) -> None:
     whole = gzip.compress((HEADER + LINES * 500).encode())
     error = refusal(written(tmp_path, whole[: len(whole) // 2], "log.csv.gz"))
-    assert "whole gzip" in error.wanted
+    assert "complete gzip" in error.wanted
 
 
 def test_a_parquet_file_cut_short_is_said_to_be_so(tmp_path: Path) -> None:

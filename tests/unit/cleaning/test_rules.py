@@ -15,7 +15,7 @@ from leaven.datasets.events import Events
 from leaven.errors import DataError, SpecError
 from leaven.ingest import ItemSource, Source, order, read, read_catalog
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 BEGIN = 1_318_896_000
 
 

@@ -155,7 +155,7 @@ def _ordered(tables: SparkTables, log: Coded) -> list[tuple[Any, ...]]:
 
 
 def _in_order(tables: SparkTables, placed: str) -> list[tuple[Any, ...]]:
-    return tables.rows(f"SELECT place, dense, time FROM ({placed}) AS placed ORDER BY place, time, line")
+    return tables.rows(f"SELECT user_index, dense, time FROM ({placed}) AS placed ORDER BY user_index, time, line")
 
 
 def _placed(histories: Any) -> list[tuple[Any, ...]]:
