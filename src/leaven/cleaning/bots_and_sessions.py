@@ -40,7 +40,7 @@ def machines(log: Coded, config: Clean) -> tuple[str, list[dict[str, Any]]]:
     half hours, so that no burst of half an hour is split between two of them. The log is searched as it was read,
     since other rules drop lines of bots.
     """
-    limit = config.bot_seconds_per_hour
+    limit = config.bot_moments_per_hour
     if not limit:
         return "", []
     log.backend.create_table("clean_busy", _BUSY_SQL.format(lines=log.lines, limit=limit))
