@@ -6,7 +6,7 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.profiling.log_statistics import MOST_POINTS, gini, health
+from leaven.profiling.log_statistics import MAX_CURVE_POINTS, gini, health
 
 DAY = 86_400
 
@@ -38,7 +38,7 @@ def test_a_clock_of_days_has_no_hours_and_a_long_tail_is_thinned() -> None:
     items = list(range(1, 3001))
     facts = health(Histories.of([items, [1, 1]], 3000, [[0] * 3000, [DAY, DAY]]))
     assert "hours" not in facts
-    assert len(facts["popularity"]) <= MOST_POINTS
+    assert len(facts["popularity"]) <= MAX_CURVE_POINTS
     assert (facts["popularity"][0], facts["popularity"][-1]) == ([1, 3], [3000, 1])
     assert json.loads(json.dumps(facts)) == facts
 

@@ -177,7 +177,7 @@ def test_no_events_and_odd_wishes_are_errors_that_name_the_key() -> None:
         split(Histories.of([], 3))
     wishes: list[tuple[Any, str]] = [
         (lambda: TimeSplit(valid_share=0.0), "valid_share"),
-        (lambda: TimeSplit(valid_share=0.5, test_share=0.5), "leave something"),
+        (lambda: TimeSplit(valid_share=0.5, test_share=0.5), "less than 1"),
         (lambda: TimeSplit(targets="nxt"), "did you mean 'next'"),
         (lambda: LeaveOneOut(control_share=1.0), "control_share"),
         (lambda: split(world(), "tiem"), "did you mean 'time'"),
