@@ -1,4 +1,4 @@
-"""What are the things of each flavour of world called, in English and in Chinese?"""
+"""Vocabulary and defaults of each kind of simulated world, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Category:
-    """One category: its name, what its items are called, and its typical price (0: it has none)."""
+    """One category: its name, the names of its items, and its typical price (0: none)."""
 
     name: str
     things: tuple[Pair, ...]
@@ -19,13 +19,13 @@ class Category:
 
 @dataclass(frozen=True)
 class Flavour:
-    """A kind of world.
+    """The defaults of a kind of world.
 
-    kinds       what an event can be, and how often
-    repeat      chance that an event is of one of the last items
+    kinds       kinds of events and their shares
+    repeat      probability that an event repeats one of the last items
     mean_events events of an average user
-    gap_days    days between the visits of an average user
-    describe    pattern of the description in both languages
+    gap_days    days between the sessions of an average user
+    describe    template of the description in both languages
     """
 
     categories: tuple[Category, ...]
@@ -207,4 +207,4 @@ FLAVOURS: dict[str, Flavour] = {
         ),
     ),
 }
-"""kind of world -> its words and habits"""
+"""kind of world -> its vocabulary and defaults"""

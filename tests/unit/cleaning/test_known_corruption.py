@@ -36,10 +36,10 @@ def test_the_survey_counts_the_planted_corruption(shop: Log) -> None:
     found, known = touched(survey(events_of(shop))), shop.facts
     for rule in ("missing_user", "missing_item", "missing_time", "duplicates"):
         assert found[rule] == known[rule] > 0, rule
-    assert found["negative_price"] + found["price_outlier"] == known["absurd_prices"]
-    assert found["before_release"] == known["before_birth"]
-    assert found["misspelled_category"] == known["misspelt_categories"]
-    assert found["missing_description"] == known["missing_words"]
+    assert found["negative_price"] + found["price_outlier"] == known["price_outliers"]
+    assert found["before_release"] == known["before_release"]
+    assert found["misspelled_category"] == known["misspelled_categories"]
+    assert found["missing_description"] == known["missing_descriptions"]
     assert found["lines"] == known["lines"]
     # A bot's line without user is nobody's; a bot's duplicate is the bot's too.
     lost = known["missing_user"] + known["duplicates"]

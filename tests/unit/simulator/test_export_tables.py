@@ -27,26 +27,26 @@ def test_a_log_without_dirt_is_the_world(world: World) -> None:
     items = [world.catalog().ids[item - 1] for item in world.histories.items]
     assert lines["item_id"].tolist() == items
     assert not lines.duplicated().any()
-    assert all(log.facts[name] == 0 for name in ("missing_user", "duplicates", "bots", "before_birth"))
+    assert all(log.facts[name] == 0 for name in ("missing_user", "duplicates", "bots", "before_release"))
 
 
 def test_every_kind_of_dirt_is_counted_exactly(world: World) -> None:
     log, clean = world.log(DIRT), world.log()
     lines, items, facts = log.interactions.to_pandas(), log.items.to_pandas(), log.facts
-    assert len(lines) == facts["lines"] == facts["lines_before_dirt"] + facts["duplicates_planted"]
-    assert facts["lines_before_dirt"] == world.histories.events + facts["bot_lines"]
+    assert len(lines) == facts["lines"] == facts["lines_before_corruption"] + facts["duplicates_planted"]
+    assert facts["lines_before_corruption"] == world.histories.events + facts["bot_lines"]
     for name, column in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
         assert lines[column].isna().sum() == facts[f"missing_{name}"] > 0
     assert lines.duplicated().sum() == facts["duplicates"] >= facts["duplicates_planted"] > 100
-    assert ((lines["price"] < 0) | (lines["price"] > 10_000)).sum() == facts["absurd_prices"] > 0
+    assert ((lines["price"] < 0) | (lines["price"] > 10_000)).sum() == facts["price_outliers"] > 0
     bots = [f"u{user:06d}" for user in range(300, 300 + facts["bots"])]
     with_dirt = lines["user_id"].isin(bots).sum()
     assert facts["bots"] == 3
     assert 0.9 * facts["bot_lines"] < with_dirt < 1.1 * facts["bot_lines"]
     known = {category.name for category in FLAVOURS["shop"].categories}
-    assert (~items["category"].isin(known)).sum() == facts["misspelt_categories"] == 12
-    assert (items["description"] == "").sum() == facts["missing_words"] == 6
-    assert (items["category"] != clean.items.to_pandas()["category"]).sum() == facts["misspelt_categories"]
+    assert (~items["category"].isin(known)).sum() == facts["misspelled_categories"] == 12
+    assert (items["description"] == "").sum() == facts["missing_descriptions"] == 6
+    assert (items["category"] != clean.items.to_pandas()["category"]).sum() == facts["misspelled_categories"]
 
 
 def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
@@ -57,7 +57,7 @@ def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
     assert sorted(times) == sorted(clean)
     born = dict(zip(log.items["item_id"].to_pylist(), log.items["born"].to_pylist(), strict=True))
     early = times < log.interactions.to_pandas()["item_id"].map(born)
-    assert early.sum() == log.facts["before_birth"] > 0
+    assert early.sum() == log.facts["before_release"] > 0
 
 
 def test_a_share_that_is_none_is_refused() -> None:
@@ -105,7 +105,7 @@ def test_titles_are_in_both_languages_and_name_the_thing(world: World) -> None:
 def test_worlds_without_prices_have_no_price_column() -> None:
     log = Shop(users=20, items=40, days=50, kind="video").open().log(Dirt(absurd_prices=0.1))
     assert "price" not in log.interactions.column_names
-    assert log.facts["absurd_prices"] == 0
+    assert log.facts["price_outliers"] == 0
 
 
 def test_a_png_holds_the_picture() -> None:
