@@ -18,7 +18,7 @@ from leaven.errors import DataError
 from leaven.simulator.corruption import MISSING, Columns, Dirt, bots, misspelt, plant
 from leaven.simulator.item_generation import ItemTable
 from leaven.simulator.item_images import draw_picture, png
-from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLOURS, MATERIALS, Flavour
+from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavour
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ def words_of(table: ItemTable, flavor: Flavour) -> dict[str, Sequence[str]]:
         english, chinese = (
             {
                 "adjective": ADJECTIVES[table.adjective[item]][side],
-                "colour": COLOURS[table.colour[item]][side],
+                "color": COLORS[table.color[item]][side],
                 "material": MATERIALS[table.material[item]][side],
                 "thing": category.things[table.thing[item]][side],
                 "brand": BRANDS[table.brand[item]],
@@ -73,7 +73,7 @@ def words_of(table: ItemTable, flavor: Flavour) -> dict[str, Sequence[str]]:
 
 
 def _format_title(parts: dict[str, str], separator: str, has_material: bool) -> str:
-    names = ["adjective", "colour", *(["material"] if has_material else []), "thing"]
+    names = ["adjective", "color", *(["material"] if has_material else []), "thing"]
     return parts["brand"] + " " + separator.join(parts[name] for name in names)
 
 
@@ -191,5 +191,5 @@ def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], i
 
 def draw_item_image(table: ItemTable, item: int) -> npt.NDArray[np.uint8]:
     """uint8 (64, 64, 3): the image of an item."""
-    colour = COLOURS[table.colour[item]][2]
-    return draw_picture(int(table.category[item]), colour, int(table.brand[item]), item)
+    color = COLORS[table.color[item]][2]
+    return draw_picture(int(table.category[item]), color, int(table.brand[item]), item)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.simulator.behavior_kernels import Law
-from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLOURS, MATERIALS, Flavour
+from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavour
 
 DAY = 86_400
 _POPULARITY_EXPONENT = 0.7  # popularity decreases as rank ** -0.7
@@ -20,7 +20,7 @@ _INITIAL_SHARE = 0.6  # of the items are on sale from the first day
 class ItemTable:
     """The items; item *i* is at index *i*, index 0 is unused (codes count from 0).
 
-    category, brand, colour, material, adjective, thing  int32 (items + 1,)
+    category, brand, color, material, adjective, thing  int32 (items + 1,)
     price       float64 (items + 1,), NaN where the world has no prices
     born        int64 (items + 1,), release time in seconds since 1970
     popularity  float64 (items + 1,)
@@ -29,7 +29,7 @@ class ItemTable:
 
     category: npt.NDArray[np.int32]
     brand: npt.NDArray[np.int32]
-    colour: npt.NDArray[np.int32]
+    color: npt.NDArray[np.int32]
     material: npt.NDArray[np.int32]
     adjective: npt.NDArray[np.int32]
     thing: npt.NDArray[np.int32]
@@ -53,7 +53,7 @@ def draw_items(flavor: Flavour, items: int, begin: int, days: int, key: int) -> 
     return ItemTable(
         category=category,
         brand=brand,
-        colour=generator.integers(0, len(COLOURS), items + 1).astype(np.int32),
+        color=generator.integers(0, len(COLORS), items + 1).astype(np.int32),
         material=generator.integers(0, len(MATERIALS), items + 1).astype(np.int32),
         adjective=generator.integers(0, len(ADJECTIVES), items + 1).astype(np.int32),
         thing=(generator.integers(0, 1 << 30, items + 1) % n_things[category]).astype(np.int32),

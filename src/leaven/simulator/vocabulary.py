@@ -36,7 +36,7 @@ class Flavour:
     describe: Pair
 
 
-COLOURS: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
+COLORS: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
     ("red", "红色", (205, 50, 45)),
     ("blue", "蓝色", (45, 95, 190)),
     ("green", "绿色", (50, 145, 75)),
@@ -169,8 +169,8 @@ FLAVOURS: dict[str, Flavour] = {
         16.0,
         14.0,
         (
-            "{article} {adjective} {thing} by {brand}, {material} and {colour}, from our {category} range.",
-            "{brand}出品的{adjective}{thing}，{material}，{colour}。",
+            "{article} {adjective} {thing} by {brand}, {material} and {color}, from our {category} range.",
+            "{brand}出品的{adjective}{thing}，{material}，{color}。",
         ),
     ),
     "video": Flavour(
@@ -180,8 +180,8 @@ FLAVOURS: dict[str, Flavour] = {
         30.0,
         5.0,
         (
-            "{article} {adjective} {thing} from the {brand} studio, in {colour} tones.",
-            "{brand}工作室的{adjective}{thing}，{colour}基调。",
+            "{article} {adjective} {thing} from the {brand} studio, in {color} tones.",
+            "{brand}工作室的{adjective}{thing}，{color}基调。",
         ),
     ),
     "music": Flavour(
@@ -191,8 +191,8 @@ FLAVOURS: dict[str, Flavour] = {
         60.0,
         2.0,
         (
-            "{article} {adjective} {thing} on the {brand} label, {colour} cover.",
-            "{brand}厂牌的{adjective}{thing}，{colour}封面。",
+            "{article} {adjective} {thing} on the {brand} label, {color} cover.",
+            "{brand}厂牌的{adjective}{thing}，{color}封面。",
         ),
     ),
     "social": Flavour(
@@ -202,8 +202,8 @@ FLAVOURS: dict[str, Flavour] = {
         40.0,
         1.0,
         (
-            "{article} {adjective} {thing} shared in the {brand} group, {colour} theme.",
-            "{brand}小组分享的{adjective}{thing}，{colour}主题。",
+            "{article} {adjective} {thing} shared in the {brand} group, {color} theme.",
+            "{brand}小组分享的{adjective}{thing}，{color}主题。",
         ),
     ),
 }

@@ -61,7 +61,7 @@ def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
 
 
 def test_a_share_that_is_none_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"dirt\.duplicates"):
+    with pytest.raises(SpecError, match=r"corruption\.duplicates"):
         Dirt(duplicates=1.5)
     with pytest.raises(SpecError, match="at most 1"):
         Dirt(missing_user=0.6, missing_item=0.6)
