@@ -42,13 +42,18 @@ class Split:
     def without(self, keys: npt.NDArray[np.uint64]) -> Split:
         """The split without the rows of these ids in any part; the facts are unchanged."""
 
-        def exclude(part: HeldOut | None) -> HeldOut | None:
-            return None if part is None else part.take(~np.isin(part.histories.keys, keys))
+        def exclude(part: HeldOut) -> HeldOut:
+            return part.take(~np.isin(part.histories.keys, keys))
 
-        parts = {name: exclude(getattr(self, name)) for name in ("control", "valid", "test")}
-        train = self.train.take(~np.isin(self.train.keys, keys))
         unseen = None if self.unseen is None else self.unseen.take(~np.isin(self.unseen.keys, keys))
-        return replace(self, train=train, unseen=unseen, **parts)
+        return replace(
+            self,
+            train=self.train.take(~np.isin(self.train.keys, keys)),
+            control=None if self.control is None else exclude(self.control),
+            valid=exclude(self.valid),
+            test=exclude(self.test),
+            unseen=unseen,
+        )
 
 
 @dataclass(frozen=True)

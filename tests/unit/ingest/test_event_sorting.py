@@ -24,7 +24,7 @@ def cut(columns: dict[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize("span", [40, YEARS, AGES])
-def test_lines_stand_as_a_plain_sort_puts_them(span: int) -> None:
+def test_sorting_equals_a_plain_sort(span: int) -> None:
     columns = lines(span=span)
     order = np.lexsort((columns["time"], columns["user"]))
     assert np.array_equal(sorted_by(columns["user"], columns["time"]), order)
@@ -38,7 +38,7 @@ def test_lines_stand_as_a_plain_sort_puts_them(span: int) -> None:
     assert np.array_equal(np.diff(starts), np.bincount(columns["user"]))
 
 
-def test_one_user_is_one_stretch_and_no_line_gives_no_columns() -> None:
+def test_one_user_is_one_segment_and_no_events_give_no_columns() -> None:
     starts, found = sort_lines(cut(lines(users=1), 999), 1, threads=1)
     assert starts.tolist() == [0, 20_000]
     assert (np.diff(found["time"]) >= 0).all()
