@@ -10,7 +10,7 @@ import numpy.typing as npt
 from leaven.datasets.samples import Samples
 
 _LEAK_AUC = 0.99  # a single column above it leaks the label
-_MIN_ROWS = 20  # of a category, for a mean label of its own
+_MIN_ROWS = 20  # of a category, below which the overall mean label is used
 _MAX_ROWS = 200_000  # evenly spaced rows of larger samples are checked
 
 

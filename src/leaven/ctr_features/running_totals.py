@@ -122,7 +122,7 @@ def _create_totals(database: duckdb.DuckDBPyConnection, name: str, owner: str) -
     """Creates click_NAME: totals of an owner up to and including each of its times, as `features` needs them.
 
     Sums of money are decimals, since sums of DOUBLE depend on the order in which threads add. No aggregate needs all
-    lines of a second at once: a log that does not fit into memory spills.
+    lines of a second together: a log that does not fit into memory spills.
     """
     totals, counted = _TOTALS_OF[name], "count(*) AS events"
     if {"spent", "prices", "price"} & set(totals):

@@ -102,7 +102,7 @@ class ByTime:
         _check_control(self.control_share)
 
     def of_log(self, events: Events, config: Sampling, key: int) -> SampleParts:
-        """Samples each part separately, from events up to the end of its own period."""
+        """Samples each part separately, from events up to the end of its period."""
         train, valid, test = by_time(events, config, key, (self.warm, self.valid, self.test))
         return SampleParts.of(train, valid, test, "time", self.control_share, key)
 

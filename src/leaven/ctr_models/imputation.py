@@ -19,7 +19,7 @@ _SUFFIX = "_is_missing"
 class Missing:
     """Config of imputation: a rule for numeric columns, exceptions for some, and indicator columns.
 
-    Missing categories need no rule: "unknown" is a code of its own.
+    Missing categories need no rule: "unknown" has a separate code.
 
     >>> rows = Samples.of({"price": [1.0, None, 4.0]}, label=[1, 0, 0])
     >>> filled = Missing(columns={"price": "mean"}).fit(rows)(rows)

@@ -79,7 +79,7 @@ def _list_remote_files(name: str) -> list[str]:
 
 
 def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path) -> Raw:
-    """A view of local files, which every query reads anew, or a table of remote files.
+    """A view of local files, which every query reads again, or a table of remote files.
 
     Raises DataError for broken Parquet files, or files with different columns.
     """

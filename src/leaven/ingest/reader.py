@@ -171,7 +171,7 @@ class _ColumnSql:
         return f"regexp_replace({text}, '\\.0+$', '')"
 
     def _are_float_ids(self, word: str, text: str) -> bool:
-        """Whether all ids end in ".0". Raises DataError where whole numbers stand with and without it."""
+        """Whether all ids end in ".0". Raises DataError where some whole numbers have it and others do not."""
         floats = f"regexp_full_match({text}, '{_FLOAT_ID}')"
         # Ids with letters, the usual case, need no scan of all lines.
         head = f"SELECT {text} AS id FROM {self.raw.table} WHERE {text} IS NOT NULL LIMIT 1000"
@@ -260,11 +260,11 @@ def write_items(database: duckdb.DuckDBPyConnection, config: ItemSource, folder:
     convert = {"item": sql.convert_id, "price": sql.convert_number, "born": sql.convert_time}
     cells = []
     for word in ("item", *(word for word in columns if word != "item")):
-        cell = convert[word](word) if word in convert else _trimmed(sql.find(word))
+        cell = convert[word](word) if word in convert else _trim_column(sql.find(word))
         cells.append(f"{cell} AS {word}")
     for text in config.text:
         column = column_of(raw, name, {"text": text}, "text")
-        cells.append(f"{_trimmed(column)} AS {column}")
+        cells.append(f"{_trim_column(column)} AS {column}")
     database.execute(f"CREATE OR REPLACE TEMP TABLE items AS SELECT {', '.join(cells)} FROM {raw.table} ORDER BY line")
     _drop_relation(database, raw.table)
     doubled = "SELECT item FROM items WHERE item IS NOT NULL GROUP BY item HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
@@ -274,7 +274,7 @@ def write_items(database: duckdb.DuckDBPyConnection, config: ItemSource, folder:
     return {"source": name, "lines": _scalar(database, "SELECT count(*) FROM items"), **raw.facts, **sql.notes}
 
 
-def _trimmed(column: str) -> str:
+def _trim_column(column: str) -> str:
     return f"coalesce(trim(CAST({column} AS VARCHAR)), '')"
 
 

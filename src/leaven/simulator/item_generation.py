@@ -82,7 +82,7 @@ def _draw_companions(
     n_categories: int,
     generator: np.random.Generator,
 ) -> npt.NDArray[np.int32]:
-    """Three companions per item: of the next category in a ring, of its own brand where it has three or more."""
+    """Three companions per item: of the next category in a ring, of the same brand where there are three or more."""
     ring = generator.permutation(n_categories)
     follower = np.empty(n_categories, np.int64)
     follower[ring] = np.roll(ring, -1)

@@ -129,7 +129,7 @@ class World:
 
         Column j is the world's item j + 1. The simulator draws from the same functions. Histories over
         another catalog (cleaned, with items dropped) need their `catalog`, whose ids are looked up.
-        Holds all rows at once: slice large histories.
+        All rows are held in memory: slice large histories.
         """
         when = np.asarray(times, np.int64)
         if len(when) != len(histories):
