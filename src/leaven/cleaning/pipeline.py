@@ -62,7 +62,7 @@ def clean(events: Events, config: Clean | None = None) -> Cleaned:
 
 
 def _rename_tables(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str]:
-    """Renames the tables of the log to unused names and drops intermediate ones; returns the log and its view's name."""
+    """Renames the tables of the log to unused names and drops others; returns the log and the name of its view."""
     found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'cleaned@_%' ESCAPE '@'")
     name = f"cleaned_{found.fetchall()[0][0] + 1}"
     names: dict[str, Any] = {part: f"{name}_{part}" for part in ("lines", "users", "items")}
