@@ -27,7 +27,7 @@ def written(folder: Path, text: str | bytes, name: str = "log.csv") -> str:
     return str(path)
 
 
-def test_a_missing_file_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_missing_file_suggests_the_nearest_name(tmp_path: Path) -> None:
     written(tmp_path, HEADER + LINES, "purchases.csv")
     error = refusal(tmp_path / "purchase.csv")
     assert error.where.endswith("purchase.csv")
@@ -39,7 +39,7 @@ def test_an_empty_file_is_named(tmp_path: Path, content: bytes) -> None:
     assert "empty" in refusal(written(tmp_path, content)).got
 
 
-def test_a_header_without_lines_is_no_log(tmp_path: Path) -> None:
+def test_a_header_without_lines_is_not_a_log(tmp_path: Path) -> None:
     assert "no lines" in refusal(written(tmp_path, HEADER)).got
 
 
@@ -50,14 +50,14 @@ def test_a_binary_file_is_not_read_as_text(tmp_path: Path, content: bytes) -> No
     assert refusal(written(tmp_path, content)).wanted == "text"
 
 
-def test_a_wrong_column_is_answered_with_the_nearest(tmp_path: Path) -> None:
+def test_a_wrong_column_suggests_the_nearest(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + LINES)
     error = refusal(Source(path, {"user": "userid", "item": "item_id", "time": "timestamp"}))
     assert "'userid'" in error.where
     assert "did you mean 'user_id'" in error.fix
 
 
-def test_a_column_that_nobody_named_is_asked_for(tmp_path: Path) -> None:
+def test_a_missing_column_is_requested(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, "who,item_id,timestamp\n" + LINES))
     assert "'user'" in error.wanted
     assert "who" in error.fix
@@ -81,7 +81,7 @@ def test_seconds_and_milliseconds_in_one_column_are_two_formats(tmp_path: Path) 
     assert "line 102" in error.got
 
 
-def test_dates_that_read_two_ways_are_asked_about(tmp_path: Path) -> None:
+def test_ambiguous_dates_are_an_error(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + "u1,i1,03/04/2011\nu1,i2,05/06/2011\n")
     assert "time_format" in refusal(path).fix
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
@@ -89,7 +89,7 @@ def test_dates_that_read_two_ways_are_asked_about(tmp_path: Path) -> None:
     assert first.fetchall() == [(1301788800,)]  # 3 April 2011
 
 
-def test_a_word_among_times_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_text_among_times_is_reported_with_its_line(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + "u1,i1,2011-12-09\nu1,i2,yesterday\n"))
     assert "line 3" in error.where
     assert "yesterday" in error.got
@@ -112,50 +112,50 @@ def test_a_nul_byte_is_named_with_its_line(tmp_path: Path) -> None:
     assert "NUL" in error.got
 
 
-def test_a_line_cut_off_in_the_middle_is_named(tmp_path: Path) -> None:
+def test_a_truncated_line_is_reported(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + LINES + "u1,i"))
     assert error.where.endswith("line 102")
     assert error.wanted.startswith("3 columns")
 
 
-def test_a_quote_that_is_never_closed_is_named(tmp_path: Path) -> None:
+def test_an_unclosed_quote_is_reported(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + LINES + 'u1,"i1,1318896000\n' + LINES))
     assert "quote" in error.wanted
 
 
-def test_ten_megabytes_in_one_field_are_refused(tmp_path: Path) -> None:
+def test_ten_megabytes_in_one_field_are_an_error(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + LINES + f"u1,{'x' * 10_000_000},1318896000\n"))
     assert error.where.endswith("line 102")
 
 
-def test_a_gz_cut_short_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_truncated_gzip_file_is_reported(tmp_path: Path) -> None:
     whole = gzip.compress((HEADER + LINES * 500).encode())
     error = refusal(written(tmp_path, whole[: len(whole) // 2], "log.csv.gz"))
-    assert "whole gzip" in error.wanted
+    assert "complete gzip" in error.wanted
 
 
-def test_a_parquet_file_cut_short_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file_is_reported(tmp_path: Path) -> None:
     assert "Parquet" in refusal(written(tmp_path, b"PAR1" + bytes(50), "log.parquet")).wanted
 
 
-def test_bytes_of_another_encoding_are_named_with_their_line(tmp_path: Path) -> None:
+def test_bytes_of_another_encoding_are_reported_with_their_line(tmp_path: Path) -> None:
     path = written(tmp_path, (HEADER + LINES).encode() + "u1,café,1318896000\n".encode("latin-1"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
     assert refusal(Source(path, columns, encoding="utf-8")).where.endswith("line 102")
 
 
-def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
     assert "twice" in refusal(written(tmp_path, "user_id,item_id,item_id\n" + LINES)).got
 
 
-def test_a_word_in_a_column_of_numbers_is_named(tmp_path: Path) -> None:
+def test_a_text_in_a_column_of_numbers_is_reported(tmp_path: Path) -> None:
     text = "user_id,item_id,timestamp,price\nu1,i1,1318896000,2.5\nu1,i1,1318896000,cheap\n"
     error = refusal(written(tmp_path, text))
     assert "line 3" in error.where
     assert "'price'" in error.where
 
 
-def test_nothing_is_left_behind_by_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_leaves_no_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

@@ -111,7 +111,7 @@ def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_i
     )
     (folder / "replay.toml").write_text(replay)
     replayed = run(load(folder / "replay.toml"), tmp_path / "replayed")
-    weights = "arms/steered/seed-1/model/clicks.safetensors"
+    weights = "arms/steered/seed-1/model/ctr.safetensors"
     first = (done.folder / weights).read_bytes()
     assert (again.folder / weights).read_bytes() == first
     assert (replayed.folder / weights).read_bytes() == first

@@ -1,7 +1,7 @@
-"""What in a log is dirt, how much of it is there, and what is left without it?
+"""Finds and removes corrupt lines of a log, rule by rule.
 
-clean    the events that are left, and what each rule did
-survey   what each rule alone would find, before any dropping
+clean_events    the remaining events, and what each rule dropped
+survey_events   what each rule alone finds in the log as read; nothing is dropped
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What counts as dirt?"""
+"""Config of cleaning: the rules and their bounds."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass
 
 from leaven.errors import SpecError
 
-MISSING_WAYS = ("flag", "fill", "drop")
-UNKNOWN_WAYS = ("keep", "drop")
+_MISSING_TREATMENTS = ("flag", "fill", "drop")
+_UNKNOWN_TREATMENTS = ("keep", "drop")
 
 
 @dataclass(frozen=True)
 class Clean:
-    """The wish for cleaning: the table `[clean]` of a spec. Lines without user, item or time always go.
+    """Config of cleaning: the table `[clean]` of a spec. Lines without user, item or time are always dropped.
 
-    min_user_events     users with fewer events go, and
-    min_item_events     items with fewer events go, again and again until nothing changes (the k-core); 1: all stay,
-                        because rare items and short histories are what expansion is for
+    min_user_events     users with fewer events are dropped, and
+    min_item_events     items with fewer events, repeatedly until nothing changes (the k-core); 1 keeps all,
+                        because expansion is meant for rare items and short histories
     duplicates          lines that equal an earlier line in every column that was read
-    cancelled_prefix    orders that start so are cancellations; "": no such mark
-    negative_quantity   lines that give goods back
+    cancelled_prefix    orders with this prefix are cancellations; "": no such prefix
+    negative_quantity   returned goods
     zero_price          lines with price 0: stock corrections, samples
     negative_price      lines with a price below 0
-    absurd_price_factor     a price so many times above or below the item's median (items with fewer than 3 prices:
-                            above the log's 99th percentile); 0: no bound
-    absurd_quantity_factor  a quantity so many times above the item's median and the log's 99th percentile; 0: no bound
-    non_product_ids     pattern (regular expression, case ignored) of item ids that are no products
+    absurd_price_factor     maximum ratio of a price to the item's median, or of the median to the price (items with
+                            fewer than 3 prices: ratio to the log's 99th percentile); 0: no bound
+    absurd_quantity_factor  maximum ratio of a quantity to the item's median and the log's 99th percentile; 0: no bound
+    non_product_ids     pattern (regular expression, case ignored) of item ids that are not products
     non_product_texts   the same for an item's most frequent text
-    first_time          earlier events are errors of a clock (ISO 8601); "": no bound
-    last_time           later events are errors of a clock (ISO 8601); "": the moment of cleaning
-    before_born         events of an item before its birth in the catalogue
-    several_texts       an item under several texts gets its most frequent one, and lines without a text too
-    bot_moments_per_hour    users who act in more different seconds within an hour are machines; 0: nobody is
-    gap_hours           a pause after which a user's next history begins, named user#2; 0: one history a user
-    misspelt_categories     a rare category one letter from one at least five times as frequent becomes that one
-    missing_attributes  items without category, price or a text: "flag" counts them, "fill" fills by rule (category
+    first_time          earlier events are clock errors (ISO 8601); "": no bound
+    last_time           later events are clock errors (ISO 8601); "": the time of cleaning
+    before_born         drops events of an item before its release in the catalog
+    several_texts       lines of an item with several texts, and lines without one, get the most frequent text
+    bot_moments_per_hour    users with events in more distinct seconds of an hour are bots; 0: no bound
+    gap_hours           a longer pause starts the user's next history, named user#2; 0: one history per user
+    misspelt_categories     a rare category one edit from one at least five times as frequent is replaced by it
+    missing_attributes  items without category, price or a text: "flag" counts them, "fill" fills them (category
                         "unknown", price: the median of the category, text: category and brand), "drop" drops them
-    unknown_items       items sold but not in the catalogue: "keep" (and count), or "drop"
+    unknown_items       items sold but not in the catalog: "keep" (and count), or "drop"
 
     >>> Clean(min_user_events=5, min_item_events=5).duplicates
     True
@@ -71,32 +71,41 @@ class Clean:
     unknown_items: str = "keep"
 
     def __post_init__(self) -> None:
-        for name in ("min_user_events", "min_item_events"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"clean.{name}", "1 or more", str(getattr(self, name)), "1 keeps all")
-        for name in ("bot_moments_per_hour", "gap_hours"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise SpecError(f"clean.{name}", "0 or more", str(getattr(self, name)), "0 switches it off")
-        for name in ("absurd_price_factor", "absurd_quantity_factor"):
-            if getattr(self, name) != 0 and not 1 < getattr(self, name) < math.inf:
-                raise SpecError(f"clean.{name}", "a number above 1", str(getattr(self, name)), "0 switches it off")
-        for name, ways in (("missing_attributes", MISSING_WAYS), ("unknown_items", UNKNOWN_WAYS)):
-            if getattr(self, name) not in ways:
-                raise SpecError(f"clean.{name}", f"one of {', '.join(ways)}", repr(getattr(self, name)), "")
+        for name, events in (("min_user_events", self.min_user_events), ("min_item_events", self.min_item_events)):
+            _check(name, events, events >= 1, "1 or more", "1 keeps all")
+        for name, bound in (("bot_seconds_per_hour", self.bot_moments_per_hour), ("session_gap_hours", self.gap_hours)):
+            _check(name, bound, 0 <= bound < math.inf, "0 or more", "0 switches it off")
+        factors = {
+            "price_outlier_factor": self.absurd_price_factor,
+            "quantity_outlier_factor": self.absurd_quantity_factor,
+        }
+        for name, factor in factors.items():
+            _check(name, factor, factor == 0 or 1 < factor < math.inf, "a number above 1", "0 switches it off")
+        choices = {
+            "missing_attributes": (self.missing_attributes, _MISSING_TREATMENTS),
+            "unknown_items": (self.unknown_items, _UNKNOWN_TREATMENTS),
+        }
+        for name, (choice, known) in choices.items():
+            _check(name, repr(choice), choice in known, f"one of {', '.join(known)}", "")
         for name in ("first_time", "last_time"):
             moment(self, name)
-        for name in ("non_product_ids", "non_product_texts"):
-            _compiles(f"clean.{name}", getattr(self, name))
+        for name, pattern in (("ids", self.non_product_ids), ("texts", self.non_product_texts)):
+            _check_pattern(f"clean.non_product_{name}", pattern)
 
 
-def moment(wish: Clean, name: str) -> int | None:
-    """Seconds since 1970 of a field that holds a time; None where it is empty. No zone given means UTC.
+def _check(name: str, value: object, is_valid: bool, wanted: str, fix: str) -> None:
+    if not is_valid:
+        raise SpecError(f"clean.{name}", wanted, str(value), fix)
 
-    Raises SpecError for a text that is no time.
+
+def moment(config: Clean, name: str) -> int | None:
+    """Seconds since 1970 of a time field; None where it is empty. Times without a zone are UTC.
+
+    Raises SpecError for an invalid time.
     """
     from datetime import UTC, datetime
 
-    text = getattr(wish, name)
+    text = getattr(config, name)
     if not text:
         return None
     try:
@@ -106,7 +115,7 @@ def moment(wish: Clean, name: str) -> int | None:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
-def _compiles(where: str, pattern: str) -> None:
+def _check_pattern(where: str, pattern: str) -> None:
     try:
         re.compile(pattern)
     except re.error as error:

@@ -1,7 +1,7 @@
-"""How do ids become whole numbers as the lines of a log stream by, on every core?
+"""Encodes ids as integers while the lines of a log stream by.
 
-A database that lists different texts and then joins lines with the list reads the log three times, and compares texts
-each time. Here a line is read once: one thread numbers its user, another its item.
+A database that lists distinct texts and then joins lines with the list reads the log three times and compares texts
+each time. Here each line is read once: one thread encodes users, another items.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from leaven.sql import quoted
 if TYPE_CHECKING:
     import duckdb
 
-NUMBERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "BOOLEAN")
-"""Types of further columns that may lie in memory: texts would take too much of it."""
+_NUMBER_TYPES = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "BOOLEAN")
+"""Types of extra columns that are held in memory; texts would need too much of it."""
 MOST_LINES = 1 << 26
-"""Lines of a log whose columns may lie in memory, 24 bytes a line and 8 for each further column."""
+"""Most lines whose columns are held in memory: 24 bytes per line and 8 for each extra column."""
 _BATCH = 1 << 18
-_AHEAD = 8  # batches that wait for the threads
+_AHEAD = 8  # batches queued for the threads
 
 
-def coded(connection: duckdb.DuckDBPyConnection, source: str, others: Sequence[str]) -> bool:
-    """Tables clean_users, clean_items and clean_lines of `source`, which has line, user, item, time and the others.
+def coded(connection: duckdb.DuckDBPyConnection, source: str, extra_columns: Sequence[str]) -> bool:
+    """Creates tables clean_users, clean_items and clean_lines from `source`, with line, user, item, time and extras.
 
-    False, and nothing made, where an id is longer than `texts.LONGEST` bytes, another column holds texts, or the log is
-    too long: a database that spills to disk does that.
+    False, and nothing is created, where an id is longer than `strings.LONGEST` bytes, an extra column holds texts, or
+    the log is too long: the database, which spills to disk, encodes these.
     """
     kinds = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {source}").fetchall()}
     lines = int(connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0])
-    if lines > MOST_LINES or any(kinds[name] not in NUMBERS for name in others):
+    if lines > MOST_LINES or any(kinds[name] not in _NUMBER_TYPES for name in extra_columns):
         return False
-    columns = ["line", "time", *others]
+    columns = ["line", "time", *extra_columns]
     select = ", ".join(quoted(name) for name in ("user", "item", *columns))
     batches: Any = connection.sql(f"SELECT {select} FROM {source}").to_arrow_reader(_BATCH)
-    users, items = _Column(), _Column()
+    users, items = _IdEncoder(), _IdEncoder()
     kept: dict[str, list[Any]] = {name: [] for name in columns}
     with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
         waiting: deque[Future[bool]] = deque()
@@ -52,57 +52,57 @@ def coded(connection: duckdb.DuckDBPyConnection, source: str, others: Sequence[s
             while len(waiting) > 2 * _AHEAD:
                 if not waiting.popleft().result():
                     return False
-        if not all(one.result() for one in waiting):
+        if not all(future.result() for future in waiting):
             return False
-        found = {"user": first.submit(users.done), "item": second.submit(items.done)}
-    _write(connection, kept, {name: one.result() for name, one in found.items()})
+        found = {"user": first.submit(users.finish), "item": second.submit(items.finish)}
+    _create_tables(connection, kept, {name: future.result() for name, future in found.items()})
     return True
 
 
-def _write(connection: duckdb.DuckDBPyConnection, kept: dict[str, list[Any]], found: dict[str, Any]) -> None:
-    """found: of each column of ids, what `_Column.done` says."""
+def _create_tables(connection: duckdb.DuckDBPyConnection, kept: dict[str, list[Any]], found: dict[str, Any]) -> None:
+    """found: the result of `_IdEncoder.finish` for each column of ids."""
     import pyarrow as pa
 
-    parts = {"line": kept.pop("line"), **{f"{name}_code": places for name, (_, places) in found.items()}, **kept}
+    parts = {"line": kept.pop("line"), **{f"{name}_code": codes for name, (_, codes) in found.items()}, **kept}
     tables = {"clean_lines": pa.table({name: pa.chunked_array(chunks) for name, chunks in parts.items()})}
     for name, (texts, _) in found.items():
-        places = pa.array(np.arange(1, len(texts) + 1, dtype=np.int32))
-        tables[f"clean_{name}s"] = pa.table({name: texts, f"{name}_code": places})
+        codes = pa.array(np.arange(1, len(texts) + 1, dtype=np.int32))
+        tables[f"clean_{name}s"] = pa.table({name: texts, f"{name}_code": codes})
     for name, table in tables.items():
         connection.register("leaven_streamed", table)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM leaven_streamed")
         connection.unregister("leaven_streamed")
 
 
-class _Column:
-    """One column of texts on its way to numbers."""
+class _IdEncoder:
+    """Encodes one column of texts, batch by batch."""
 
     def __init__(self) -> None:
         self.texts = Texts()
         self.parts: list[Codes] = []
 
     def add(self, column: Any) -> bool:
-        """Number a batch; False where a text is too long."""
-        there = np.asarray(column.is_valid()) if column.null_count else None
-        found = self.texts.codes(*laid_out(column), there)
+        """Encodes a batch; False where a text is too long."""
+        valid = np.asarray(column.is_valid()) if column.null_count else None
+        found = self.texts.codes(*laid_out(column), valid)
         if found is None:
             return False
         self.parts.append(found)
         return True
 
-    def done(self) -> tuple[Any, list[Any]]:
-        """(the texts in order, for each batch the places of its texts among them, from 1; null for none)."""
+    def finish(self) -> tuple[Any, list[Any]]:
+        """The sorted texts, and for each batch their codes, from 1; null where missing."""
         import pyarrow as pa
 
         ranks, starts, letters = self.texts.sorted()
         buffers = [None, pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(letters))]
         texts = pa.Array.from_buffers(pa.string(), len(ranks), buffers)
-        places = np.append(ranks + 1, 0).astype(np.int32)  # -1, no text, is the last one
-        return texts, [_nullable(places[part]) for part in self.parts]
+        codes = np.append(ranks + 1, 0).astype(np.int32)  # part -1, no text, reads the last one
+        return texts, [_as_nullable(codes[part]) for part in self.parts]
 
 
-def _nullable(places: npt.NDArray[np.int32]) -> Any:
+def _as_nullable(codes: npt.NDArray[np.int32]) -> Any:
     import pyarrow as pa
 
-    missing = places == 0
-    return pa.array(places, mask=missing if missing.any() else None)
+    missing = codes == 0
+    return pa.array(codes, mask=missing if missing.any() else None)

@@ -1,52 +1,54 @@
-"""Which name did the writer of a misspelt one mean?"""
+"""Finds corrections of misspelled names by their frequencies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-TIMES = 5
-"""So many times as frequent is the right spelling."""
-SHORTEST = 4
-"""Shorter names are too near to each other."""
+_MIN_RATIO = 5
+"""Minimum frequency ratio of the correct spelling to a typo."""
+_MIN_LENGTH = 4
+"""Shorter names are too similar to each other."""
 
 
 def respelt(counts: Mapping[str, int]) -> dict[str, str]:
-    """rare name -> the frequent one that it misspells; letters' case and outer blanks are no difference.
+    """rare name -> the frequent name that it misspells; case and outer blanks are ignored.
 
     >>> respelt({"lamps": 40, "lapms": 1, "lamp": 2, "mugs": 30})
     {'lamp': 'lamps', 'lapms': 'lamps'}
     """
-    near: dict[str, list[str]] = {}
+    by_form: dict[str, list[str]] = {}
     for name in sorted(counts):
-        for form in _forms(_plain(name)):
-            near.setdefault(form, []).append(name)
-    right = {}
+        for form in _deletion_forms(_normalize(name)):
+            by_form.setdefault(form, []).append(name)
+    corrections = {}
     for name in sorted(counts):
-        others = {other for form in _forms(_plain(name)) for other in near[form]}
-        meant = [other for other in others if counts[other] >= TIMES * counts[name] and _alike(name, other)]
-        if meant:
-            right[name] = min(meant, key=lambda other: (-counts[other], other))
-    return {name: right.get(other, other) for name, other in right.items()}
+        others = {other for form in _deletion_forms(_normalize(name)) for other in by_form[form]}
+        candidates = [
+            other for other in others if counts[other] >= _MIN_RATIO * counts[name] and _is_misspelling(name, other)
+        ]
+        if candidates:
+            corrections[name] = min(candidates, key=lambda other: (-counts[other], other))
+    return {name: corrections.get(other, other) for name, other in corrections.items()}
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.strip().casefold()
 
 
-def _forms(word: str) -> set[str]:
-    """The word, and the word without any one letter: words one slip apart share one of these."""
+def _deletion_forms(word: str) -> set[str]:
+    """The word, and the word without any one letter: words one edit apart share one of these."""
     return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
-def _alike(one: str, other: str) -> bool:
-    a, b = _plain(one), _plain(other)
-    return one != other and (a == b or (min(len(a), len(b)) >= SHORTEST and one_slip(a, b)))
+def _is_misspelling(one: str, other: str) -> bool:
+    a, b = _normalize(one), _normalize(other)
+    return one != other and (a == b or (min(len(a), len(b)) >= _MIN_LENGTH and is_one_edit(a, b)))
 
 
-def one_slip(a: str, b: str) -> bool:
-    """Whether one letter missing, added, changed, or swapped with the next, makes one word of the other.
+def is_one_edit(a: str, b: str) -> bool:
+    """Whether one deleted, added, changed or swapped letter turns one word into the other.
 
-    >>> one_slip("lamps", "lapms"), one_slip("lamps", "lampss"), one_slip("lamps", "maps")
+    >>> is_one_edit("lamps", "lapms"), is_one_edit("lamps", "lampss"), is_one_edit("lamps", "maps")
     (True, True, False)
     """
     short, long = sorted((a, b), key=len)

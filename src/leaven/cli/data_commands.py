@@ -137,7 +137,7 @@ def _planted(facts: dict[str, Any], out: Path) -> list[Any]:
     dirt = [
         (name.replace("_", " "), f"{count:,}")
         for name, count in facts.items()
-        if name not in (*_SIZES, "lines_before_dirt") and count
+        if name not in (*_SIZES, "lines_before_corruption") and count
     ]
     parts: list[Any] = [output.pairs({"folder": out, **sizes})]
     return [*parts, "", output.table(["dirt planted", ">how much"], dirt)] if dirt else parts

@@ -1,9 +1,9 @@
-"""How does a log become a table of labelled rows, and how is a ready one read?
+"""Builds labeled samples for CTR models from a log, or reads them from a table.
 
-sample        Events -> Samples: positives from events, negatives from what was on sale then, features as of then
-by_time       one log -> samples to learn from, to choose on, and to judge by
-read_samples  a ready labelled CSV, Parquet file or frame -> Samples; read_labelled: the same from a wish
-look          what is odd about these samples, before a model learns it
+sample_log      Events -> Samples: positives from events, negatives from the items on sale, features as of that time
+sample_by_time  one log -> training, validation and test samples
+read_samples    a labeled CSV, Parquet file or frame -> Samples; read_labeled_table: the same from a config
+find_issues     leaks, constant and empty columns of samples
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What was known of a user, an item, the two together and the moment, just before it happened?
+"""Features of users, items, user-item pairs and time, as known just before each sample.
 
-Every feature is read from running totals by a join on "strictly before": events of the same second, the positive
-itself among them, are not known yet.
+Each feature is read from running totals by a join on "strictly before": events of the same second, including the
+positive itself, are not known yet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from leaven.ctr_features.negative_sampling import DAY
 from leaven.ctr_features.running_totals import RUNNING, Staged
 
-NUMERIC = {
+_NUMERIC = {
     "user_events": "coalesce(user_now.events, 0)",
     "user_visits": "coalesce(user_now.moments, 0)",
     "user_days_since_last": f"(r.time - user_now.time) / {DAY}.0",
@@ -23,45 +23,45 @@ NUMERIC = {
     "pair_days_since_last": f"(r.time - pair_now.time) / {DAY}.0",
     "hour": "CAST(hour(make_timestamp(r.time * 1000000)) AS DOUBLE)",
 }
-PRICED = {
+_PRICED = {
     "user_spent_per_visit": "user_now.spent / user_now.moments",
     "user_usual_price": "user_now.prices / nullif(user_now.priced, 0)",
     "item_price": "coalesce(item_now.price, items.price)",
     "pair_price_ratio": "ln(greatest(coalesce(item_now.price, items.price), 0.01)"
     " / greatest(user_now.prices / nullif(user_now.priced, 0), 0.01))",
 }
-TASTES = {
+_TASTES = {
     "pair_category_events": "coalesce(taste_now.events, 0)",
     "pair_category_share": "coalesce(taste_now.events, 0) / user_now.events",
     "pair_category_days_since_last": f"(r.time - taste_now.time) / {DAY}.0",
 }
-CONTEXT = {
+_CONTEXT = {
     "weekday": "dayname(make_timestamp(r.time * 1000000))",
     "season": "['winter', 'spring', 'summer', 'autumn'][1 + (month(make_timestamp(r.time * 1000000)) % 12) // 3]",
 }
 
 
-def columns(staged: Staged, window_days: Sequence[int], ids: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """(number columns, category columns): name -> SQL."""
-    numeric = dict(NUMERIC)
+def columns(tables: Staged, window_days: Sequence[int], ids: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Numeric and categorical feature columns: name -> SQL."""
+    numeric = dict(_NUMERIC)
     for days in window_days:
         numeric[f"user_events_{days}d"] = f"coalesce(user_now.events, 0) - coalesce(user_{days}.events, 0)"
         numeric[f"item_events_{days}d"] = f"coalesce(item_now.events, 0) - coalesce(item_{days}.events, 0)"
-    numeric |= PRICED if staged.has_price else {}
+    numeric |= _PRICED if tables.has_price else {}
     categorical = {"user": "users.id", "item": "items.id"} if ids else {}
-    categorical |= {f"item_{name}": f"items.{name}" for name in staged.attributes}
-    if staged.has_category:
-        numeric |= TASTES
+    categorical |= {f"item_{name}": f"items.{name}" for name in tables.attributes}
+    if tables.has_category:
+        numeric |= _TASTES
         categorical["user_favourite"] = "favourites.category"
-    return numeric, categorical | CONTEXT
+    return numeric, categorical | _CONTEXT
 
 
-def query(staged: Staged, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]) -> str:
-    """The features of table click_rows (row, user_code, item_code, time), in the order of `row`."""
+def query(tables: Staged, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]) -> str:
+    """A SELECT of the features of table click_rows (row, user_code, item_code, time), in the order of `row`."""
     cells = [f"CAST({sql} AS DOUBLE) AS {name}" for name, sql in numeric.items()]
     cells += [f"CAST({sql} AS VARCHAR) AS {name}" for name, sql in categorical.items()]
-    joins = [_before(name, f"{name}_now", 0) for name in RUNNING]
-    joins += [_before(name, f"{name}_{days}", days * DAY) for days in window_days for name in ("user", "item")]
+    joins = [_join_before(name, f"{name}_now", 0) for name in RUNNING]
+    joins += [_join_before(name, f"{name}_{days}", days * DAY) for days in window_days for name in ("user", "item")]
     keys = "r.user_code = favourite.user_code AND r.time > favourite.time"
     return f"""
         SELECT {", ".join(cells)}
@@ -75,8 +75,8 @@ def query(staged: Staged, window_days: Sequence[int], numeric: dict[str, str], c
         ORDER BY r.row"""
 
 
-def _before(table: str, alias: str, seconds: int) -> str:
-    """The join to the totals of strictly before a moment so many seconds back."""
+def _join_before(table: str, alias: str, seconds: int) -> str:
+    """The join with the totals strictly before the time of the sample minus `seconds`."""
     owners = [f"r.{name} = {alias}.{name}" for name in RUNNING[table].split(", ")]
-    moment = f"r.time - {seconds}" if seconds else "r.time"
-    return f"ASOF LEFT JOIN click_{table} AS {alias} ON {' AND '.join(owners)} AND {moment} > {alias}.time"
+    time = f"r.time - {seconds}" if seconds else "r.time"
+    return f"ASOF LEFT JOIN click_{table} AS {alias} ON {' AND '.join(owners)} AND {time} > {alias}.time"

@@ -1,4 +1,4 @@
-"""How does a log become labelled rows?"""
+"""Samples labeled rows from a log: positives, negatives and their features."""
 
 from __future__ import annotations
 
@@ -22,51 +22,51 @@ Keys = npt.NDArray[np.uint64]
 
 
 def sample(
-    events: Events, wish: Sampling | None = None, key: int = 0, since: int | None = None, until: int | None = None
+    events: Events, config: Sampling | None = None, key: int = 0, since: int | None = None, until: int | None = None
 ) -> Samples:
-    """Positives after second `since` and up to second `until`, and their negatives, described as of their moment.
+    """Positives after second `since` and up to second `until`, and their negatives, with features as of their time.
 
-    A positive that was not on sale by the rule that negatives obey is left out, and counted: else "never sold yet"
-    would give the label away. What happened before `since` shapes the features; what happens after `until` shapes
-    nothing at all. `facts`: positives, negatives, users, items, what was refused, and how many values of each column
-    are missing.
+    Positives that were not on sale by the rule of the negatives are left out and counted: otherwise "never sold yet"
+    would reveal the label. Events before `since` count in the features, events after `until` are not read at all.
+    `facts`: positives, negatives, users, items, rejected draws, and the number of missing values of each column.
 
-    Raises DataError where the period holds no event.
+    Raises DataError where the period has no events.
     """
-    wish = wish or Sampling()
-    staged = stage(events, until)
-    deeds, user_keys, item_keys = _deeds(staged)
-    user, item, time, found = _positives(staged, wish, since)
-    keys = _row_keys(user_keys[user], item_keys[item], time)
-    chosen = _thinned(keys, wish.most_positives, rng.key(key, "positives"))
-    user, item, time, keys = user[chosen], item[chosen], time[chosen], keys[chosen]
-    drawn = draw(deeds, user, item, time, rng.row_keys(rng.key(key, "negatives"), keys), wish)
+    config = config or Sampling()
+    tables = stage(events, until)
+    ids = _IdHashes.of(tables)
+    positives = _fetch_positives(tables, config, since)
+    row_ids = _derive_row_ids(ids.users[positives.user], ids.items[positives.item], positives.time)
+    chosen = _draw_subset(row_ids, config.most_positives, rng.key(key, "positives"))
+    kept, row_ids = positives.take(chosen), row_ids[chosen]
+    keys = rng.row_keys(rng.key(key, "negatives"), row_ids)
+    drawn = draw(_fetch_events(tables), kept.user, kept.item, kept.time, keys, config)
     if not drawn.on_sale.any():
         fix = "begin later, or raise on_sale_days"
         raise DataError("sampling", "positives of items that were on sale before their day", "none", fix)
-    rows = _Rows.of(user, item, time, keys, drawn)
-    columns = _described(staged, wish, rows)
-    made = Samples.real(columns, rows.label, rows.keys, user_keys[rows.user], rows.time)
+    rows = _Rows.of(kept, row_ids, drawn)
+    columns = _compute_features(tables, config, rows)
+    samples = Samples.real(columns, rows.label, rows.row_ids, ids.users[rows.user], rows.time)
     facts: dict[str, Any] = {
         "positives": int(drawn.on_sale.sum()),
         "negatives": len(drawn.item),
-        "thinned_out": found - len(user),
+        "thinned_out": len(positives.time) - len(kept.time),
         **drawn.counts,
     }
-    facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": _missing(made)}
-    return replace(made, facts=facts).check()
+    facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": count_missing(samples)}
+    return replace(samples, facts=facts).check()
 
 
 def by_time(
     events: Events,
-    wish: Sampling | None = None,
+    config: Sampling | None = None,
     key: int = 0,
     shares: tuple[float, float, float] = (0.2, 0.15, 0.15),
 ) -> tuple[Samples, Samples, Samples]:
-    """(train, valid, test) by one moment each for all users.
+    """Training, validation and test samples, split at the same times for all users.
 
-    shares: of the events that only warm the features up, that validate, and that test; the others train. Each part is
-    made by itself, and nothing of it knows what comes after its own period.
+    shares: of the events for warming up the features, for validation and for testing; the rest is for training. Each
+    part is sampled separately and reads no event after its own period.
 
     Raises SpecError for shares that leave nothing; DataError where a part would be empty.
     """
@@ -80,93 +80,115 @@ def by_time(
         raise DataError("by_time", "a log with times", "none", "name its time column")
     begin = None if warm == 0 else int(first)
     return (
-        sample(events, wish, rng.key(key, "train"), begin, int(second)),
-        sample(events, wish, rng.key(key, "valid"), int(second), int(third)),
-        sample(events, wish, rng.key(key, "test"), int(third), None),
+        sample(events, config, rng.key(key, "train"), begin, int(second)),
+        sample(events, config, rng.key(key, "valid"), int(second), int(third)),
+        sample(events, config, rng.key(key, "test"), int(third), None),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Positives that were on sale by the rule of the negatives, each with its negatives after it."""
+class _IdHashes:
+    """uint64 (codes + 1,) each: the hash of each user's and item's original id; index 0 is unused."""
+
+    users: Keys
+    items: Keys
+
+    @classmethod
+    def of(cls, tables: Staged) -> _IdHashes:
+        ids = [tables.connection.sql(f"SELECT id FROM click_{name} ORDER BY code") for name in ("users", "items")]
+        users, items = (rng.user_keys(["", *found.to_arrow_table().column("id").to_pylist()]) for found in ids)
+        return cls(users, items)
+
+
+@dataclass(frozen=True, eq=False)
+class _Positives:
+    """int64 (positives,) each: codes of user and item, and seconds, in order of time."""
 
     user: Ints
     item: Ints
     time: Ints
-    keys: Keys
+
+    def take(self, rows: Ints) -> _Positives:
+        return _Positives(self.user[rows], self.item[rows], self.time[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Positives that were on sale by the rule of the negatives, each followed by its negatives."""
+
+    user: Ints
+    item: Ints
+    time: Ints
+    row_ids: Keys
     label: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, user: Ints, item: Ints, time: Ints, keys: Keys, drawn: Drawn) -> _Rows:
-        there = np.flatnonzero(drawn.on_sale)
-        owner = np.concatenate([there, drawn.positive])
-        slot = np.concatenate([np.full(len(there), -1), drawn.slot])
+    def of(cls, positives: _Positives, row_ids: Keys, drawn: Drawn) -> _Rows:
+        on_sale = np.flatnonzero(drawn.on_sale)
+        owner = np.concatenate([on_sale, drawn.positive])
+        slot = np.concatenate([np.full(len(on_sale), -1), drawn.slot])
         label = (slot < 0).astype(np.float32)
-        items = np.concatenate([item[there], drawn.item])
-        names = rng.mix(keys[owner] ^ rng.mix((slot + 2).astype(np.uint64)))
-        names[: len(there)] = keys[there]
+        items = np.concatenate([positives.item[on_sale], drawn.item])
+        ids = rng.mix(row_ids[owner] ^ rng.mix((slot + 2).astype(np.uint64)))
+        ids[: len(on_sale)] = row_ids[on_sale]
         order = np.lexsort((slot, owner))
-        return cls(user[owner][order], items[order], time[owner][order], names[order], label[order])
+        user, time = positives.user[owner], positives.time[owner]
+        return cls(user[order], items[order], time[order], ids[order], label[order])
 
 
-def _deeds(staged: Staged) -> tuple[Deeds, Keys, Keys]:
-    """(what happened, key of each user code, key of each item code); place 0 belongs to nobody."""
-    database = staged.connection
-    events = database.execute("SELECT user_code, item_code, time FROM click_events").fetchnumpy()
-    items = database.sql("SELECT id, category_code, born FROM click_items ORDER BY code").to_arrow_table()
-    users = database.sql("SELECT id FROM click_users ORDER BY code").to_arrow_table()
+def _fetch_events(tables: Staged) -> Deeds:
+    events = tables.connection.execute("SELECT user_code, item_code, time FROM click_events").fetchnumpy()
+    items = tables.connection.sql("SELECT category_code, born FROM click_items ORDER BY code").to_arrow_table()
     category = np.concatenate([[0], items.column("category_code").to_numpy()]).astype(np.int64)
     never = np.iinfo(np.int64).max
     born = np.concatenate([[never], items.column("born").fill_null(never).to_numpy()]).astype(np.int64)
     user, item, time = (np.asarray(events[name], np.int64) for name in ("user_code", "item_code", "time"))
-    deeds = Deeds(user, item, time, category, born)
-    keys = [rng.user_keys(["", *table.column("id").to_pylist()]) for table in (users, items)]
-    return deeds, keys[0], keys[1]
+    return Deeds(user, item, time, category, born)
 
 
-def _positives(staged: Staged, wish: Sampling, since: int | None) -> tuple[Ints, Ints, Ints, int]:
-    """(user, item, time, how many) in order of time, each pair once a second.
+def _fetch_positives(tables: Staged, config: Sampling, since: int | None) -> _Positives:
+    """The positive events, each user-item pair once per second.
 
     Raises DataError where there are none.
     """
     conditions = [] if since is None else [f"time > {int(since)}"]
-    if wish.positive_kinds:
-        kinds = ", ".join("'" + kind.replace("'", "''") + "'" for kind in wish.positive_kinds)
+    if config.positive_kinds:
+        kinds = ", ".join("'" + kind.replace("'", "''") + "'" for kind in config.positive_kinds)
         conditions.append(f"kind IN ({kinds})")
-    if not wish.repeats:
+    if not config.repeats:
         firsts = "SELECT user_code, item_code, first FROM click_pair"
         conditions.append(f"(user_code, item_code, time) IN ({firsts})")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     sql = f"SELECT DISTINCT user_code, item_code, time FROM click_events {where} ORDER BY time, user_code, item_code"
-    found = staged.connection.execute(sql).fetchnumpy()
+    found = tables.connection.execute(sql).fetchnumpy()
     if not len(found["time"]):
-        period = f"between second {since if since is not None else 'of the first event'} and second {staged.until}"
+        period = f"between second {since if since is not None else 'of the first event'} and second {tables.until}"
         raise DataError("sampling", f"positive events {period}", "none", "check the period and positive_kinds")
     user, item, time = (np.asarray(found[name], np.int64) for name in ("user_code", "item_code", "time"))
-    return user, item, time, len(time)
+    return _Positives(user, item, time)
 
 
-def _row_keys(user: Keys, item: Keys, time: Ints) -> Keys:
-    """uint64 (rows,): from the original ids and the second alone."""
+def _derive_row_ids(user: Keys, item: Keys, time: Ints) -> Keys:
+    """uint64 (rows,): from the original ids and the second only."""
     return rng.mix(user ^ rng.mix(item ^ rng.mix(time.astype(np.uint64))))
 
 
-def _thinned(keys: Keys, most: int, key: int) -> Ints:
-    """int64: which rows stay where there are too many, in their order."""
-    if len(keys) <= most:
-        return np.arange(len(keys))
-    return np.sort(np.argsort(rng.row_keys(key, keys), kind="stable")[:most])
+def _draw_subset(row_ids: Keys, max_rows: int, key: int) -> Ints:
+    """int64: the indices of at most `max_rows` random rows, in order."""
+    if len(row_ids) <= max_rows:
+        return np.arange(len(row_ids))
+    return np.sort(np.argsort(rng.row_keys(key, row_ids), kind="stable")[:max_rows])
 
 
-def _described(staged: Staged, wish: Sampling, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
-    """name -> column of features."""
+def _compute_features(tables: Staged, config: Sampling, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
+    """name -> feature column."""
     import pyarrow as pa
 
-    database = staged.connection
-    asked = {"row": np.arange(len(rows.user)), "user_code": rows.user, "item_code": rows.item, "time": rows.time}
-    database.register("click_rows", pa.table(asked))
-    numeric, categorical = features.columns(staged, wish.window_days, wish.ids)
-    table = database.sql(features.query(staged, wish.window_days, numeric, categorical)).to_arrow_table()
+    database = tables.connection
+    requested = {"row": np.arange(len(rows.user)), "user_code": rows.user, "item_code": rows.item, "time": rows.time}
+    database.register("click_rows", pa.table(requested))
+    numeric, categorical = features.columns(tables, config.window_days, config.ids)
+    table = database.sql(features.query(tables, config.window_days, numeric, categorical)).to_arrow_table()
     database.unregister("click_rows")
     columns: dict[str, npt.NDArray[Any]] = {}
     for name in numeric:
@@ -176,8 +198,8 @@ def _described(staged: Staged, wish: Sampling, rows: _Rows) -> dict[str, npt.NDA
     return columns
 
 
-def _missing(rows: Samples) -> dict[str, int]:
-    """column -> how many of its values are missing; columns without any are left out."""
+def count_missing(rows: Samples) -> dict[str, int]:
+    """column -> number of missing values, where there are any."""
     numbers = dict(zip(rows.numeric, np.isnan(rows.numbers).sum(axis=0).tolist(), strict=True))
     codes = dict(zip(rows.categorical, (rows.codes == 0).sum(axis=0).tolist(), strict=True))
     return {name: count for name, count in (numbers | codes).items() if count}

@@ -1,6 +1,6 @@
-"""What had each user, item, pair and category done by each of its moments? Running totals, in DuckDB.
+"""Running totals of users, items, user-item pairs and user-category pairs at each of their times, in DuckDB.
 
-Events after `until` are left out before anything is counted: nothing here can know them.
+Events after `until` are removed before anything is counted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _TOTALS = {
     "spent": "CAST(sum(spent) OVER so_far AS DOUBLE)",
     "prices": "CAST(sum(prices) OVER so_far AS DOUBLE)",
     "priced": "CAST(sum(priced) OVER so_far AS BIGINT)",
-    "price": "CAST(prices AS DOUBLE) / nullif(priced, 0)",  # the mean of this moment alone
+    "price": "CAST(prices AS DOUBLE) / nullif(priced, 0)",  # the mean of this second
 }
-_TOLD = {
+_TOTALS_OF = {
     "user": ("events", "moments", "first", "spent", "prices", "priced"),
     "item": ("events", "first", "price"),
     "pair": ("events", "first"),
@@ -37,14 +37,14 @@ RUNNING = {
     "pair": "user_code, item_code",
     "taste": "user_code, category_code",
 }
-"""running table -> whose totals it holds"""
+"""table of running totals -> its owner columns"""
 
 
 @dataclass(frozen=True)
 class Staged:
-    """Tables of one period: click_events, click_users, click_items and the running ones.
+    """The tables of one period: click_events, click_users, click_items and those of running totals.
 
-    has_category, has_price, attributes: what is known of the items. until: the last second that counts.
+    has_category, has_price, attributes: of the items. until: the last second that is read.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -55,24 +55,24 @@ class Staged:
 
 
 def stage(events: Events, until: int | None) -> Staged:
-    """The tables from which rows and features are made.
+    """Creates the tables from which rows and features are read.
 
-    Raises DataError where no event is left.
+    Raises DataError without events.
     """
     database = events.connection
     known = _item_columns(events)
     last = _scalar(database, f"SELECT max(time) FROM {events.table}")
     stop = int(last if until is None else min(until, last)) if last is not None else 0
     whole = f"{events.table} WHERE time <= {stop} AND user IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL"
-    _numbered(database, "click_users", f"SELECT DISTINCT user AS id FROM {whole}")
-    _items(database, events, whole, known)
-    _events(database, events, whole, "price" in known)
+    _create_id_table(database, "click_users", f"SELECT DISTINCT user AS id FROM {whole}")
+    _create_items(database, events, whole, known)
+    _create_events(database, events, whole, "price" in known)
     if not _scalar(database, "SELECT count(*) FROM click_events"):
         raise DataError("sampling", f"events up to second {stop}", "none", "check `until`, and the log's times")
     has_price = bool(_scalar(database, "SELECT count(price) FROM click_events"))
     for name, owner in RUNNING.items():
-        _running(database, name, owner)
-    _favourites(database)
+        _create_totals(database, name, owner)
+    _create_favorites(database)
     attributes = tuple(name for name in ("category", "brand") if name in known)
     return Staged(database, "category" in known, has_price, attributes, stop)
 
@@ -83,15 +83,15 @@ def _item_columns(events: Events) -> tuple[str, ...]:
     return tuple(str(row[0]) for row in events.connection.execute(f"DESCRIBE {events.items}").fetchall())
 
 
-def _numbered(database: duckdb.DuckDBPyConnection, table: str, ids: str) -> None:
-    """Codes from 1 that follow the sorted ids."""
+def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, ids: str) -> None:
+    """Creates a table of ids and their codes, from 1 in sorted order."""
     sql = f"SELECT id, CAST(row_number() OVER (ORDER BY id) AS INTEGER) AS code FROM ({ids})"
     database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql} ORDER BY code")
 
 
-def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, known: tuple[str, ...]) -> None:
-    """click_items: id, code, category and its code, brand, price and birth as the catalogue says."""
-    _numbered(database, "click_item_ids", f"SELECT DISTINCT item AS id FROM {whole}")
+def _create_items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, known: tuple[str, ...]) -> None:
+    """Creates click_items: id, code, category and its code, brand, price and release time of the catalog."""
+    _create_id_table(database, "click_item_ids", f"SELECT DISTINCT item AS id FROM {whole}")
     cells = {name: f"nullif(CAST(known.{name} AS VARCHAR), '')" for name in ("category", "brand")}
     cells |= {"price": "known.price", "born": "known.born"}
     kinds = {"category": "VARCHAR", "brand": "VARCHAR", "price": "DOUBLE", "born": "BIGINT"}
@@ -104,8 +104,8 @@ def _items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, know
     database.execute(f"CREATE OR REPLACE TEMP TABLE click_items AS SELECT *, {code} FROM ({named}) ORDER BY code")
 
 
-def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool) -> None:
-    """click_events: codes of user, item and category, time, kind, price, spent; the price paid, else the listed one."""
+def _create_events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool) -> None:
+    """Creates click_events: codes of user, item and category, time, kind, price (paid, else of the catalog), spent."""
     paid = "log.price" if "price" in events.columns else "NULL"
     price = f"CAST(coalesce({paid}, {'items.price' if catalog_price else 'NULL'}) AS DOUBLE)"
     quantity = "coalesce(log.quantity, 1)" if "quantity" in events.columns else "1"
@@ -118,27 +118,27 @@ def _events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, cat
         JOIN click_users AS users ON users.id = log.user JOIN click_items AS items ON items.id = log.item""")
 
 
-def _running(database: duckdb.DuckDBPyConnection, name: str, owner: str) -> None:
-    """click_NAME: totals of an owner up to and including each of its moments, those that `features` reads.
+def _create_totals(database: duckdb.DuckDBPyConnection, name: str, owner: str) -> None:
+    """Creates click_NAME: totals of an owner up to and including each of its times, as `features` needs them.
 
-    Of money they are exact, as sums of DOUBLE would hang on the order in which threads add. Nothing is counted that
-    needs all lines of a moment at once: a log that does not fit into memory spills.
+    Sums of money are decimals, since sums of DOUBLE depend on the order in which threads add. No aggregate needs all
+    lines of a second together: a log that does not fit into memory spills.
     """
-    told, counted = _TOLD[name], "count(*) AS events"
-    if {"spent", "prices", "price"} & set(told):
+    totals, counted = _TOTALS_OF[name], "count(*) AS events"
+    if {"spent", "prices", "price"} & set(totals):
         counted += f""", count(price) AS priced, sum(CAST(coalesce(price, 0) AS {_MONEY})) AS prices,
             sum(CAST(coalesce(spent, 0) AS {_MONEY})) AS spent"""
-    cells = ", ".join(f"{_TOTALS[one]} AS {one}" for one in told)
+    cells = ", ".join(f"{_TOTALS[one]} AS {one}" for one in totals)
     database.execute(f"""
         CREATE OR REPLACE TEMP TABLE click_{name} AS SELECT {owner}, time, {cells}
         FROM (SELECT {owner}, time, {counted} FROM click_events GROUP BY {owner}, time)
         WINDOW so_far AS (PARTITION BY {owner} ORDER BY time ROWS UNBOUNDED PRECEDING)""")
 
 
-def _favourites(database: duckdb.DuckDBPyConnection) -> None:
-    """click_favourite: the category that a user has taken most by each moment; of equals the first by name.
+def _create_favorites(database: duckdb.DuckDBPyConnection) -> None:
+    """Creates click_favourite: each user's most frequent category at each time; ties go to the first by name.
 
-    Counts never fall, so the largest (count, category) seen so far is the present favourite.
+    Counts never decrease, so the largest (count, category) so far is the current favorite.
     """
     rank = f"events * {_CATEGORY_BITS} + ({_CATEGORY_BITS - 1} - category_code)"
     best = f"max(max({rank})) OVER (PARTITION BY user_code ORDER BY time ROWS UNBOUNDED PRECEDING)"

@@ -1,4 +1,4 @@
-"""Which rows are labelled, and with what are they described? Or where do ready ones lie?"""
+"""Configs of labeled rows: sampled from a log, or read from a table."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any, Literal, get_args
 
 from leaven.errors import SpecError, nearest
 
-Draw = Literal["mixed", "uniform", "popularity", "category"]
+NegativeStrategy = Literal["mixed", "uniform", "popularity", "category"]
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The wish for labelled rows from a log.
+    """Config of labeled rows sampled from a log.
 
-    ratio           negatives for each positive
-    negatives       how they are drawn from what was on sale: "uniform"; "popularity", by the sales of the last
-                    `popular_days`; "category", from the positive's own category (hard; anything where it holds
-                    nothing else); "mixed", one of the three by lot
-    on_sale_days    an item is on sale from its first sale until so long after its latest one, as of the day's start
-    popular_days    how far back popularity looks
-    repeats         a user may take an item again; False: only first times are positives, and nothing that the user
-                    ever had is a negative
+    ratio           negatives per positive
+    negatives       how they are drawn from the items on sale: "uniform"; "popularity", by the events of the last
+                    `popularity_days`; "category", from the positive's own category (hard; from all items where the
+                    category has no other); "mixed", a random one of the three
+    on_sale_days    an item is on sale from its first event until this long after its last one, as of the day's start
+    popular_days    window of the popularity
+    repeats         whether repeated items are positives; False: only first events are, and no item of the user is
+                    ever a negative
     positive_kinds  kinds of events that are positives; (): all
-    window_days     spans of the recent counts among the features
-    ids             user and item are columns too
-    most_positives  more than these are thinned out by lot, and counted
+    window_days     windows of the recent counts among the features
+    ids             whether the ids of user and item are columns
+    most_positives  a random subset of this size is kept of more positives, and the rest counted
 
-    A negative is never an item that the user takes then or later, as far as the samples' own period goes.
+    A negative is never an item that the user takes at that time or later within the period of the samples.
 
     >>> Sampling(ratio=2).negatives
     'mixed'
@@ -36,7 +36,7 @@ class Sampling:
     """
 
     ratio: int = 4
-    negatives: Draw = "mixed"
+    negatives: NegativeStrategy = "mixed"
     on_sale_days: float = 90.0
     popular_days: int = 30
     repeats: bool = True
@@ -46,27 +46,33 @@ class Sampling:
     most_positives: int = 1_000_000
 
     def __post_init__(self) -> None:
-        if self.negatives not in get_args(Draw):
-            fix = nearest(str(self.negatives), get_args(Draw))
-            raise SpecError("sampling.negatives", "a known way", repr(self.negatives), fix)
-        for name in ("ratio", "on_sale_days", "popular_days", "most_positives"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"sampling.{name}", "more than 0", str(getattr(self, name)), "")
+        if self.negatives not in get_args(NegativeStrategy):
+            fix = nearest(str(self.negatives), get_args(NegativeStrategy))
+            raise SpecError("sampling.negatives", "a known strategy", repr(self.negatives), fix)
+        bounds = {
+            "ratio": self.ratio,
+            "on_sale_days": self.on_sale_days,
+            "popularity_days": self.popular_days,
+            "max_positives": self.most_positives,
+        }
+        for name, bound in bounds.items():
+            if not bound > 0:
+                raise SpecError(f"sampling.{name}", "more than 0", str(bound), "")
         if not self.window_days or min(self.window_days) < 1:
-            raise SpecError("sampling.window_days", "one span or more, of 1 day or more", str(self.window_days), "")
+            raise SpecError("sampling.window_days", "one window or more, of 1 day or more", str(self.window_days), "")
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """The wish for a ready table of labelled rows.
+    """Config of a table of labeled rows.
 
     labelled     a CSV, Parquet file, folder, glob, database or frame
     label        its column of 0 and 1
-    user, time   its columns, if it has them: whose row it is, and when it was
-    numeric, categorical   what columns hold; of the others, those whose cells are all numbers are numbers
-    hashed       patterns of columns ("f*") that are added up in `buckets` numbers: for thousands of sparse ones
-    several      columns whose cells hold several names, parted by `separator`, which are hashed too
-    buckets      numbers that the hashed columns together become, and each column of `several`
+    user, time   its columns of users and times, if it has them
+    numeric, categorical   types of columns; of the others, those whose cells are all numbers are numeric
+    hashed       patterns of sparse columns ("f*") that are hashed into `buckets` numbers
+    several      columns whose cells hold several names, split at `separator`, which are hashed too
+    buckets      size of the hashed columns together, and of each column of `several`
     """
 
     labelled: Any

@@ -1,4 +1,4 @@
-"""How far do boosted trees get, which practitioners try first?"""
+"""Histogram gradient boosting of trees for click prediction."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ _FILE, _TREES = "boosting.json", "boosting.pickle"
 
 @dataclass(frozen=True)
 class Boosting:
-    """The wish for histogram boosting (scikit-learn; after LightGBM, NeurIPS 2017).
+    """Config of histogram gradient boosting (scikit-learn; after LightGBM, NeurIPS 2017).
 
-    rounds         trees at most; with rows to validate on, as few of them as do best there
-    learning_rate  of each tree's part
-    leaves         of a tree; fewest_rows: of a leaf
-    l2             held-back leaves
-    most_levels    of a category column that may be split by name; the rarer ones are unknown (254 at most)
+    rounds         maximum number of trees; with validation rows, the number with the smallest log loss there
+    learning_rate  shrinkage of each tree
+    leaves         maximum number of leaves of a tree
+    fewest_rows    minimum number of rows of a leaf
+    l2             regularization of the leaves
+    most_levels    maximum number of categories of a column, up to 254; rarer ones are unknown
 
-    Missing numbers go their own way at each split; nothing is filled in.
+    Missing numbers have a branch of their own at each split; nothing is imputed.
     """
 
     rounds: int = 400
@@ -41,12 +42,12 @@ class Boosting:
 
     def __post_init__(self) -> None:
         if not 1 <= self.most_levels <= 254:
-            raise SpecError("boosting.most_levels", "1 to 254", str(self.most_levels), "")
+            raise SpecError("boosting.max_levels", "1 to 254", str(self.most_levels), "")
         if self.rounds < 1 or not self.learning_rate > 0 or self.leaves < 2:
             raise SpecError("boosting", "1 round, a rate above 0, 2 leaves, or more", str(asdict(self)), "")
 
     def fit(self, train: Samples, training: Training) -> BoostingModel:
-        """Trees on the rows; the number of rounds is chosen on `training.valid` where it is given.
+        """Fits trees; the number of rounds is chosen on `training.valid` where it is given.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
         """
@@ -56,7 +57,7 @@ class Boosting:
             raise MissingExtra("scikit-learn", "clicks") from None
         rows = learned_from(train, training)
         encoding = Encoding.fit(train, 1, self.most_levels)
-        row, kind, weight = hard(rows)
+        labels = hard(rows)
         trees = HistGradientBoostingClassifier(
             max_iter=self.rounds,
             learning_rate=self.learning_rate,
@@ -67,42 +68,42 @@ class Boosting:
             early_stopping=False,
             random_state=int(training.key % 2**31),
         )
-        trees.fit(_matrix(encoding, rows)[row], kind, sample_weight=weight)
-        return BoostingModel(self, encoding, trees, _best_rounds(trees, encoding, training.valid, self.rounds))
+        trees.fit(_build_matrix(encoding, rows)[labels.row], labels.label, sample_weight=labels.weight)
+        return BoostingModel(self, encoding, trees, _choose_rounds(trees, encoding, training.valid, self.rounds))
 
     steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> BoostingModel:
-        """What `save` wrote. The trees are a pickle: load only what you wrote yourself.
+        """Loads the files of `save`. The trees are a pickle: load only files that you trust.
 
-        Raises DataError where it is not there.
+        Raises DataError for a missing file.
         """
         if not (folder / _FILE).is_file() or not (folder / _TREES).is_file():
             raise DataError(str(folder), "a fitted boosting model", "none", "fit it again")
-        said = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         trees = pickle.loads((folder / _TREES).read_bytes())
-        return BoostingModel(cls(**said["wish"]), Encoding.of(said["encoding"]), trees, said["rounds"])
+        return BoostingModel(cls(**stored["config"]), Encoding.of(stored["encoding"]), trees, stored["rounds"])
 
 
 @dataclass(frozen=True, eq=False)
 class BoostingModel:
-    """trees: scikit-learn's; rounds: how many of them answer."""
+    """trees: scikit-learn's; rounds: the number of trees that predict."""
 
-    wish: Boosting
+    config: Boosting
     encoding: Encoding
     trees: Any
     rounds: int
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
         """float64 (rows,) in 0..1."""
-        return _after(self.trees, _matrix(self.encoding, rows), self.rounds)
+        return _predict_rounds(self.trees, _build_matrix(self.encoding, rows), self.rounds)
 
     def save(self, folder: Path) -> None:
-        """The trees as a pickle, the rest as JSON; each written beside and renamed."""
+        """Writes the trees as a pickle, the rest as JSON; each file is replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        said = {"wish": asdict(self.wish), "encoding": self.encoding.said(), "rounds": self.rounds}
-        for name, data in ((_TREES, pickle.dumps(self.trees)), (_FILE, json.dumps(said).encode())):
+        stored = {"config": asdict(self.config), "encoding": self.encoding.said(), "rounds": self.rounds}
+        for name, data in ((_TREES, pickle.dumps(self.trees)), (_FILE, json.dumps(stored).encode())):
             part = folder / f"{name}.part"
             part.write_bytes(data)
             part.replace(folder / name)
@@ -112,28 +113,28 @@ def _is_category(encoding: Encoding) -> npt.NDArray[np.bool_]:
     return np.repeat([False, True], [len(encoding.numeric), len(encoding.categorical)])
 
 
-def _matrix(encoding: Encoding, rows: Samples) -> npt.NDArray[np.float64]:
-    """float64 (rows, columns): numbers as they are, NaN where missing; codes as numbers."""
+def _build_matrix(encoding: Encoding, rows: Samples) -> npt.NDArray[np.float64]:
+    """float64 (rows, columns): numbers unchanged, NaN where missing; codes as numbers."""
     numbers = [rows.number(name) for name in encoding.numeric]
     codes = encoding.codes(rows)
     return np.column_stack([*numbers, codes.astype(np.float64)])
 
 
-def _best_rounds(trees: Any, encoding: Encoding, valid: Samples | None, most: int) -> int:
-    """The number of rounds with the smallest log loss on the rows to validate on; all where there are none."""
+def _choose_rounds(trees: Any, encoding: Encoding, valid: Samples | None, max_rounds: int) -> int:
+    """The number of rounds with the smallest log loss on the validation rows; all rounds without such rows."""
     if valid is None or not len(valid):
-        return most
+        return max_rounds
     label = valid.label.astype(np.float64)
     losses = []
-    for answer in trees.staged_predict_proba(_matrix(encoding, valid)):
-        chance = np.clip(answer[:, 1], 1e-7, 1 - 1e-7)
-        losses.append(-(label * np.log(chance) + (1 - label) * np.log(1 - chance)).mean())
+    for predicted in trees.staged_predict_proba(_build_matrix(encoding, valid)):
+        p = np.clip(predicted[:, 1], 1e-7, 1 - 1e-7)
+        losses.append(-(label * np.log(p) + (1 - label) * np.log(1 - p)).mean())
     return int(np.argmin(losses)) + 1
 
 
-def _after(trees: Any, matrix: npt.NDArray[np.float64], rounds: int) -> npt.NDArray[np.float64]:
-    """What the first so many rounds answer."""
-    for done, answer in enumerate(trees.staged_predict_proba(matrix), 1):
+def _predict_rounds(trees: Any, matrix: npt.NDArray[np.float64], rounds: int) -> npt.NDArray[np.float64]:
+    """The predictions of the first `rounds` trees."""
+    for done, predicted in enumerate(trees.staged_predict_proba(matrix), 1):
         if done == rounds:
-            return np.asarray(answer[:, 1], np.float64)
+            return np.asarray(predicted[:, 1], np.float64)
     return np.asarray(trees.predict_proba(matrix)[:, 1], np.float64)

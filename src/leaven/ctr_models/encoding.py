@@ -1,12 +1,12 @@
-"""How does a labelled row become numbers that a model can take?
+"""Encodes labeled rows as the inputs of CTR models.
 
-Learned from the training rows alone; columns are found by their names, categories by theirs.
+Fitted on the training rows only; columns and categories are matched by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,15 @@ from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError, nearest
 from leaven.protocols import Training
 
-FAR = 8.0
-"""Standard deviations beyond which a number is held back: one absurd price must not move a net."""
-_SKEW = 2.0  # above it, the signed logarithm of 1 + |x| is taken
+_MAX_DEVIATIONS = 8.0  # numbers are clipped to it, so that outliers do not dominate
+_MAX_SKEW = 2.0  # above it, the signed logarithm of 1 + |x| is used
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """numeric, categorical: the columns used. levels: column -> names that have a code. filling: for missing numbers.
-    logged bool, centre, scale float64 (numeric and marks,): how each number is brought to a common size. left_out:
-    column -> why it is not used.
+    """numeric, categorical: the columns used. levels: column -> categories with a code. filling: of missing numbers.
+    logged bool, center, scale float64 (numeric and indicators,): transform of each number. left_out: unused column ->
+    reason.
     """
 
     numeric: tuple[str, ...]
@@ -34,164 +33,173 @@ class Encoding:
     levels: Mapping[str, tuple[str, ...]]
     filling: Filling
     logged: npt.NDArray[np.bool_]
-    centre: npt.NDArray[np.float64]
+    center: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
     left_out: Mapping[str, str]
 
     @classmethod
     def fit(cls, train: Samples, fewest_rows: int = 1, most_levels: int | None = None) -> Encoding:
-        """Names with fewer rows than `fewest_rows`, or beyond the `most_levels` most frequent, are unknown.
+        """Fits the encoding. Categories with fewer than `fewest_rows` rows, or beyond the `most_levels` most frequent,
+        are unknown.
 
-        Raises FitError where no row or no column is left to learn from.
+        Raises FitError without rows or without a column that varies.
         """
         if not len(train):
-            raise FitError("click model", "rows to learn from", "none", "")
-        left_out = _idle(train)
+            raise FitError("CTR model", "training rows", "none", "")
+        left_out = _find_uninformative(train)
         numeric = tuple(name for name in train.numeric if name not in left_out)
         categorical = tuple(name for name in train.categorical if name not in left_out)
         if not numeric and not categorical:
-            raise FitError("click model", "a column that varies", f"{len(left_out)} that do not", "")
-        chosen = _chosen(train, numeric, categorical)
+            raise FitError("CTR model", "a column that varies", f"{len(left_out)} that do not", "")
+        chosen = _select_columns(train, numeric, categorical)
         filling = Missing().fit(chosen)
         numbers = filling(chosen).numbers
         logged = _is_skewed(numbers)
-        sized = np.where(logged, np.sign(numbers) * np.log1p(np.abs(numbers)), numbers)
-        scale = sized.std(axis=0)
-        levels = {name: _kept(chosen, place, fewest_rows, most_levels) for place, name in enumerate(categorical)}
-        centre = sized.mean(axis=0)
-        return cls(numeric, categorical, levels, filling, logged, centre, np.where(scale > 0, scale, 1.0), left_out)
+        scaled = _log_where(logged, numbers)
+        scale = scaled.std(axis=0)
+        levels = {
+            name: _select_levels(chosen, index, fewest_rows, most_levels) for index, name in enumerate(categorical)
+        }
+        center = scaled.mean(axis=0)
+        return cls(numeric, categorical, levels, filling, logged, center, np.where(scale > 0, scale, 1.0), left_out)
 
     @property
     def width(self) -> int:
-        """Numbers of a row, marks of missing cells counted in."""
-        return len(self.centre)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        return (*self.numeric, *(f"{name}_is_missing" for name in self.filling.marked))
+        """Number of numeric inputs, with indicators of missing cells."""
+        return len(self.center)
 
     def numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
-        """float32 (rows, width): mean 0 and deviation 1 over the training rows, no gaps.
+        """float32 (rows, width): mean 0 and deviation 1 over the training rows, none missing.
 
-        Raises DataError for a column that the rows lack.
+        Raises DataError for a missing column.
         """
-        numbers = self.filling(_chosen(rows, self.numeric, ())).numbers
-        sized = np.where(self.logged, np.sign(numbers) * np.log1p(np.abs(numbers)), numbers)
-        return np.clip((sized - self.centre) / self.scale, -FAR, FAR).astype(np.float32)
+        numbers = self.filling(_select_columns(rows, self.numeric, ())).numbers
+        scaled = _log_where(self.logged, numbers)
+        return np.clip((scaled - self.center) / self.scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS).astype(np.float32)
 
     def codes(self, rows: Samples) -> npt.NDArray[np.int32]:
-        """int32 (rows, categorical): places in `levels`, from 1; 0 for missing, rare and unseen names.
+        """int32 (rows, categorical): indices in `levels`, from 1; 0 for missing, rare and unseen categories.
 
-        Raises DataError for a column that the rows lack.
+        Raises DataError for a missing column.
         """
-        return _chosen(rows, (), self.categorical).recoded(self.levels).codes
-
-    def unseen(self, rows: Samples) -> dict[str, int]:
-        """Column -> how many rows hold a name without a code."""
-        own = _chosen(rows, (), self.categorical)
-        lost = ((own.codes > 0) & (self.codes(rows) == 0)).sum(axis=0).tolist()
-        return {name: count for name, count in zip(self.categorical, lost, strict=True) if count}
+        return _select_columns(rows, (), self.categorical).recoded(self.levels).codes
 
     def said(self) -> dict[str, Any]:
-        """JSON-able; `of` reads it back."""
-        arrays = {name: getattr(self, name).tolist() for name in ("logged", "centre", "scale")}
-        filling = {"values": dict(self.filling.values), "marked": self.filling.marked}
-        own = {name: getattr(self, name) for name in ("numeric", "categorical")}
-        return {**own, **arrays, "levels": dict(self.levels), "filling": filling, "left_out": dict(self.left_out)}
+        """A JSON-able dictionary, which `from_json` reads."""
+        return {
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+            "levels": dict(self.levels),
+            "imputation": {"values": dict(self.filling.values), "indicators": self.filling.marked},
+            "logged": self.logged.tolist(),
+            "center": self.center.tolist(),
+            "scale": self.scale.tolist(),
+            "dropped_columns": dict(self.left_out),
+        }
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Encoding:
-        """What `said` says."""
+    def of(cls, stored: Mapping[str, Any]) -> Encoding:
+        """Reads the dictionary of `to_json`."""
         return cls(
-            numeric=tuple(said["numeric"]),
-            categorical=tuple(said["categorical"]),
-            levels={name: tuple(levels) for name, levels in said["levels"].items()},
-            filling=Filling(dict(said["filling"]["values"]), tuple(said["filling"]["marked"])),
-            logged=np.asarray(said["logged"], bool),
-            centre=np.asarray(said["centre"], np.float64),
-            scale=np.asarray(said["scale"], np.float64),
-            left_out=dict(said["left_out"]),
+            numeric=tuple(stored["numeric"]),
+            categorical=tuple(stored["categorical"]),
+            levels={name: tuple(levels) for name, levels in stored["levels"].items()},
+            filling=Filling(dict(stored["imputation"]["values"]), tuple(stored["imputation"]["indicators"])),
+            logged=np.asarray(stored["logged"], bool),
+            center=np.asarray(stored["center"], np.float64),
+            scale=np.asarray(stored["scale"], np.float64),
+            left_out=dict(stored["dropped_columns"]),
         )
 
 
 def learned_from(train: Samples, training: Training) -> Samples:
-    """What a model that knows no epochs learns from: the rows half-way through training where they change.
+    """The rows on which a model without epochs is fitted: those half-way through training where they change.
 
-    Raises FitError unless they hold both classes.
+    Raises FitError unless they have both classes.
     """
     rows: Samples = train if training.refresh is None else training.refresh(0, 0.5)
     two_classes(rows)
     return rows
 
 
-def no_steps(wish: Any, train: Samples) -> None:
-    """Nothing that counts optimiser steps."""
+def no_steps(config: Any, train: Samples) -> None:
+    """None: the model has no optimizer steps."""
     return
 
 
 def two_classes(train: Samples) -> None:
-    """FitError unless the rows that count hold both classes."""
+    """Raises FitError unless the rows of positive weight have both classes."""
     label = train.label[train.weight > 0]
     if not len(label) or label.max() <= 0 or label.min() >= 1:
         got = "no rows" if not len(label) else f"label {float(label[0]):g} in all {len(label):,} rows"
-        raise FitError("click model", "rows of both classes", got, "sample negatives, or add the other class")
+        raise FitError("CTR model", "rows of both classes", got, "sample negatives, or add the other class")
 
 
-def hard(train: Samples) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """(row, class, weight): a soft label as two rows that share its weight, for models that know only 0 and 1."""
+@dataclass(frozen=True, eq=False)
+class HardLabels:
+    """Rows with labels 0 and 1: row int64 (index of a sample), label int64, weight float64, each (labels,)."""
+
+    row: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
+
+
+def hard(train: Samples) -> HardLabels:
+    """Each soft label as two rows that share its weight, for models of labels 0 and 1."""
     rows = np.arange(len(train))
     label, weight = train.label.astype(np.float64), train.weight.astype(np.float64)
     row = np.concatenate([rows, rows])
     kind = np.repeat([1, 0], len(rows))
     share = np.concatenate([label * weight, (1 - label) * weight])
     keep = share > 0
-    return row[keep], kind[keep], share[keep]
+    return HardLabels(row[keep], kind[keep], share[keep])
 
 
-def _chosen(rows: Samples, numeric: tuple[str, ...], categorical: tuple[str, ...]) -> Samples:
-    """These columns only, in this order."""
-    from dataclasses import replace
-
-    for kind, wanted, there in (("number", numeric, rows.numeric), ("category", categorical, rows.categorical)):
+def _select_columns(rows: Samples, numeric: tuple[str, ...], categorical: tuple[str, ...]) -> Samples:
+    """The rows with these columns only, in this order."""
+    for kind, wanted, known in (("numeric", numeric, rows.numeric), ("categorical", categorical, rows.categorical)):
         for name in wanted:
-            if name not in there:
-                raise DataError(f"column {name!r}", f"a {kind} column, as in training", "none", nearest(name, there))
+            if name not in known:
+                raise DataError(f"column {name!r}", f"a {kind} column, as in training", "none", nearest(name, known))
     numbers = rows.numbers[:, [rows.numeric.index(name) for name in numeric]]
     codes = rows.codes[:, [rows.categorical.index(name) for name in categorical]]
     levels = {name: rows.levels[name] for name in categorical}
     return replace(rows, numeric=numeric, categorical=categorical, numbers=numbers, codes=codes, levels=levels)
 
 
-def _idle(train: Samples) -> dict[str, str]:
-    """Columns that say nothing: name -> why."""
-    idle = {}
-    for place, name in enumerate(train.numeric):
-        cells = train.numbers[:, place]
+def _find_uninformative(train: Samples) -> dict[str, str]:
+    """Columns without information: name -> reason."""
+    found = {}
+    for index, name in enumerate(train.numeric):
+        cells = train.numbers[:, index]
         known = cells[~np.isnan(cells)]
         if not len(known):
-            idle[name] = "all missing"
+            found[name] = "all missing"
         elif len(known) == len(cells) and known.min() == known.max():
-            idle[name] = "constant"
-    for place, name in enumerate(train.categorical):
-        codes = train.codes[:, place]
+            found[name] = "constant"
+    for index, name in enumerate(train.categorical):
+        codes = train.codes[:, index]
         if codes.min() == codes.max():
-            idle[name] = "all missing" if codes.max() == 0 else "constant"
-    return idle
+            found[name] = "all missing" if codes.max() == 0 else "constant"
+    return found
+
+
+def _log_where(logged: npt.NDArray[np.bool_], numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.where(logged, np.sign(numbers) * np.log1p(np.abs(numbers)), numbers)
 
 
 def _is_skewed(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """bool (columns,): whose third standardised moment is large."""
-    centred = numbers - numbers.mean(axis=0)
-    spread = np.where(centred.std(axis=0) > 0, centred.std(axis=0), 1.0)
-    skewed: npt.NDArray[np.bool_] = np.abs(((centred / spread) ** 3).mean(axis=0)) > _SKEW
+    """bool (columns,): whether the skewness is large."""
+    centered = numbers - numbers.mean(axis=0)
+    spread = np.where(centered.std(axis=0) > 0, centered.std(axis=0), 1.0)
+    skewed: npt.NDArray[np.bool_] = np.abs(((centered / spread) ** 3).mean(axis=0)) > _MAX_SKEW
     return skewed
 
 
-def _kept(train: Samples, place: int, fewest_rows: int, most_levels: int | None) -> tuple[str, ...]:
-    """The names that get a code, in their own order."""
-    name = train.categorical[place]
-    counts = np.bincount(train.codes[:, place], minlength=len(train.levels[name]) + 1)[1:]
+def _select_levels(train: Samples, index: int, fewest_rows: int, most_levels: int | None) -> tuple[str, ...]:
+    """The categories that get a code, in their own order."""
+    name = train.categorical[index]
+    counts = np.bincount(train.codes[:, index], minlength=len(train.levels[name]) + 1)[1:]
     order = np.argsort(-counts, kind="stable")[:most_levels]
     chosen = np.sort(order[counts[order] >= fewest_rows])
     return tuple(train.levels[name][code] for code in chosen)

@@ -1,4 +1,4 @@
-"""What stands where a value is missing?"""
+"""Imputation of missing numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from leaven.datasets.samples import Samples
 from leaven.errors import SpecError, nearest
 
 Rule = Literal["median", "mean", "zero", "smallest", "largest"]
-MARK = "_is_missing"
+_SUFFIX = "_is_missing"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The wish: a rule for all number columns, others for some, and a column that says where it was applied.
+    """Config of imputation: a rule for numeric columns, exceptions for some, and indicator columns.
 
-    Missing categories need no rule: "unknown" is a code of its own.
+    Missing categories need no rule: "unknown" has a separate code.
 
     >>> rows = Samples.of({"price": [1.0, None, 4.0]}, label=[1, 0, 0])
     >>> filled = Missing(columns={"price": "mean"}).fit(rows)(rows)
@@ -40,41 +40,36 @@ class Missing:
                 raise SpecError(f"missing.{where}", "a known rule", repr(rule), fix)
 
     def fit(self, train: Samples) -> Filling:
-        """Learns the values from the training rows; SpecError for a rule of a column that is not there."""
+        """Fits the values on the training rows. Raises SpecError for a rule of a missing column."""
         for name in self.columns:
             if name not in train.numeric:
-                raise SpecError(f"missing.{name}", "a number column", "none", nearest(name, train.numeric))
-        values = {name: _value(train.number(name), self.columns.get(name, self.rule)) for name in train.numeric}
-        gone = np.isnan(train.numbers).sum(axis=0).tolist()
-        marked = tuple(name for name, some in zip(train.numeric, gone, strict=True) if some and self.indicators)
+                raise SpecError(f"missing.{name}", "a numeric column", "none", nearest(name, train.numeric))
+        values = {name: _compute_value(train.number(name), self.columns.get(name, self.rule)) for name in train.numeric}
+        missing = np.isnan(train.numbers).sum(axis=0).tolist()
+        marked = tuple(name for name, count in zip(train.numeric, missing, strict=True) if count and self.indicators)
         return Filling(values, marked)
 
 
 @dataclass(frozen=True)
 class Filling:
-    """values: column -> what stands for a missing cell. marked: columns that missed some in training."""
+    """values: column -> value of its missing cells. marked: columns with missing cells in training."""
 
     values: Mapping[str, float]
     marked: tuple[str, ...]
 
     def __call__(self, rows: Samples) -> Samples:
-        """The same rows without gaps, and one 0/1 column more for each of `marked`."""
-        gone = np.isnan(rows.numbers)
+        """The rows without missing numbers, and a 0/1 indicator column for each of `marked`."""
+        missing = np.isnan(rows.numbers)
         values = np.array([self.values[name] for name in rows.numeric])
-        marks = [gone[:, rows.numeric.index(name)].astype(np.float64) for name in self.marked]
-        numbers = np.column_stack([np.where(gone, values, rows.numbers), *marks])
-        return replace(rows, numbers=numbers, numeric=(*rows.numeric, *(name + MARK for name in self.marked)))
-
-    def counts(self, rows: Samples) -> dict[str, int]:
-        """Column -> how many cells were filled, where any were."""
-        gone = np.isnan(rows.numbers).sum(axis=0).tolist()
-        return {name: count for name, count in zip(rows.numeric, gone, strict=True) if count}
+        marks = [missing[:, rows.numeric.index(name)].astype(np.float64) for name in self.marked]
+        numbers = np.column_stack([np.where(missing, values, rows.numbers), *marks])
+        return replace(rows, numbers=numbers, numeric=(*rows.numeric, *(name + _SUFFIX for name in self.marked)))
 
 
-def _value(cells: np.ndarray[tuple[int], np.dtype[np.float64]], rule: Rule) -> float:
+def _compute_value(cells: np.ndarray[tuple[int], np.dtype[np.float64]], rule: Rule) -> float:
     known = cells[~np.isnan(cells)]
     if rule == "zero" or not len(known):
         return 0.0
-    made: dict[str, Callable[[np.ndarray[tuple[int], np.dtype[np.float64]]], float]]
-    made = {"median": np.median, "mean": np.mean, "smallest": np.min, "largest": np.max}
-    return float(made[rule](known))
+    statistics: dict[str, Callable[[np.ndarray[tuple[int], np.dtype[np.float64]]], float]]
+    statistics = {"median": np.median, "mean": np.mean, "smallest": np.min, "largest": np.max}
+    return float(statistics[rule](known))

@@ -1,4 +1,4 @@
-"""How far does a straight line get?"""
+"""Logistic regression for click prediction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _FILE = "logistic.json"
 
 @dataclass(frozen=True)
 class Logistic:
-    """The wish for logistic regression: standardised numbers, one weight a category (scikit-learn, L2).
+    """Config of logistic regression: standardized numbers, one weight per category (scikit-learn, L2).
 
-    strength     of the weights' freedom, scikit-learn's C: smaller holds them closer to 0
+    strength     inverse of the regularization, scikit-learn's C: smaller values shrink the weights more
     fewest_rows  a category with fewer training rows is unknown
-    most_levels  of a column; the rarer ones are unknown
+    most_levels  maximum number of categories of a column; rarer ones are unknown
     """
 
     strength: float = 1.0
@@ -36,7 +36,7 @@ class Logistic:
             raise SpecError("logistic", "numbers above 0", str(asdict(self)), "")
 
     def fit(self, train: Samples, training: Training) -> LogisticModel:
-        """Weights of the most likely line.
+        """Fits the weights.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
         """
@@ -46,29 +46,29 @@ class Logistic:
             raise MissingExtra("scikit-learn", "clicks") from None
         rows = learned_from(train, training)
         encoding = Encoding.fit(train, self.fewest_rows, self.most_levels)
-        row, kind, weight = hard(rows)
-        line = LogisticRegression(C=self.strength, max_iter=500, tol=1e-4)
-        line.fit(_matrix(encoding, rows)[row], kind, sample_weight=weight)
-        return LogisticModel(self, encoding, line.coef_[0], float(line.intercept_[0]))
+        labels = hard(rows)
+        model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-4)
+        model.fit(_build_matrix(encoding, rows)[labels.row], labels.label, sample_weight=labels.weight)
+        return LogisticModel(self, encoding, model.coef_[0], float(model.intercept_[0]))
 
     steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> LogisticModel:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads the file of `save`. Raises DataError for a missing file."""
         path = folder / _FILE
         if not path.is_file():
             raise DataError(str(path), "a fitted logistic model", "none", "fit it again")
-        said = json.loads(path.read_text(encoding="utf-8"))
-        weights = np.asarray(said["weights"])
-        return LogisticModel(cls(**said["wish"]), Encoding.of(said["encoding"]), weights, said["bias"])
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        weights = np.asarray(stored["weights"])
+        return LogisticModel(cls(**stored["config"]), Encoding.of(stored["encoding"]), weights, stored["bias"])
 
 
 @dataclass(frozen=True, eq=False)
 class LogisticModel:
-    """weights float64 (numbers and categories,): one a column of `_matrix`; bias: the rest."""
+    """weights float64 (numbers and categories,): one per column of `_build_matrix`; bias: the intercept."""
 
-    wish: Logistic
+    config: Logistic
     encoding: Encoding
     weights: npt.NDArray[np.float64]
     bias: float
@@ -77,25 +77,25 @@ class LogisticModel:
         """float64 (rows,) in 0..1."""
         from scipy.special import expit
 
-        return np.asarray(expit(_matrix(self.encoding, rows) @ self.weights + self.bias), np.float64)
+        return np.asarray(expit(_build_matrix(self.encoding, rows) @ self.weights + self.bias), np.float64)
 
     def save(self, folder: Path) -> None:
-        """One JSON file, written beside and renamed."""
+        """Writes one JSON file, replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        said = {"wish": asdict(self.wish), "encoding": self.encoding.said()}
+        stored = {"config": asdict(self.config), "encoding": self.encoding.said()}
         part = folder / f"{_FILE}.part"
-        part.write_text(json.dumps({**said, "weights": self.weights.tolist(), "bias": self.bias}), encoding="utf-8")
+        part.write_text(json.dumps({**stored, "weights": self.weights.tolist(), "bias": self.bias}), encoding="utf-8")
         part.replace(folder / _FILE)
 
 
-def _matrix(encoding: Encoding, rows: Samples) -> Any:
+def _build_matrix(encoding: Encoding, rows: Samples) -> Any:
     """Sparse (rows, numbers and categories): a column for each number, then one for each category and "unknown"."""
     from scipy import sparse
 
     parts = [sparse.csr_matrix(encoding.numbers(rows).astype(np.float64))]
     codes = encoding.codes(rows)
-    for place, name in enumerate(encoding.categorical):
+    for index, name in enumerate(encoding.categorical):
         shape = (len(rows), len(encoding.levels[name]) + 1)
         ones = np.ones(len(rows))
-        parts.append(sparse.csr_matrix((ones, (np.arange(len(rows)), codes[:, place])), shape=shape))
+        parts.append(sparse.csr_matrix((ones, (np.arange(len(rows)), codes[:, index])), shape=shape))
     return sparse.hstack(parts, format="csr")

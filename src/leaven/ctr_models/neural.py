@@ -1,4 +1,4 @@
-"""Which nets predict clicks: the MLP of the textbooks, and a strong peer?"""
+"""Neural CTR models: an MLP and DCN-V2."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from leaven.protocols import Say, Training, Watch
 if TYPE_CHECKING:
     from leaven.nn.ctr import Batches, ClickNet, Table
 
-_WEIGHTS, _COURSE = "clicks.safetensors", "course.json"
+_WEIGHTS, _TRAINING_LOG = "ctr.safetensors", "training.json"
 WINDOW_ROWS, SAMPLED_ROWS = 262_144, 500_000
-"""Rows of files that lie in memory at once; rows by which columns are sized and names coded."""
-MEASURE = ("minus_valid_log_loss", "minus valid log loss")
+"""Rows of files in memory at the same time; rows on which the encoding of files is fitted."""
+_MEASURE = ("minus_valid_log_loss", "minus valid log loss")
 
 
-class NetWish(Protocol):
-    """What both wishes say; their classes differ by fields and defaults alone."""
+class NeuralConfig(Protocol):
+    """The fields of both configs; constants of one are fields of the other."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -60,131 +60,139 @@ class NetWish(Protocol):
     def device(self) -> str: ...
 
 
-def _fit(wish: NetWish, train: Samples | SampleFiles, training: Training) -> NetModel:
-    """Learns from the rows, stops early on `training.valid` where it is given.
+def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: Training) -> NeuralModel:
+    """Trains the network, with early stopping on `training.valid` where it is given.
 
-    Rows that stay in their files are read window by window in every epoch; columns are then sized, and names coded,
-    by an even sample of the rows.
+    Rows in files are read window by window in every epoch; the encoding is then fitted on an even sample of them.
 
-    Raises FitError for one class only, or a loss that is no finite number.
+    Raises FitError for one class only, or a loss that is not finite.
     """
     from leaven.nn.ctr import Clicks
     from leaven.nn.training import Course
-    from leaven.nn.training import train as go
+    from leaven.nn.training import train as run_training
 
-    seen = train.sampled(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
-    two_classes(seen)
-    encoding = Encoding.fit(seen, wish.fewest_rows)
-    net = _net(wish, encoding, rng.key(training.key, "begin"))
-    steps = training.steps or _steps(wish, train)
-    valid = None if training.valid is None else _table(encoding, training.valid)
-    task = Clicks(net, _epochs(encoding, train, wish.batch, training), valid)
-    said = json.dumps([type(wish).__name__, asdict(wish), training.key, steps, len(train)])
+    sample = train.sampled(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
+    two_classes(sample)
+    encoding = Encoding.fit(sample, config.fewest_rows)
+    net = _build_net(config, encoding, rng.key(training.key, "begin"))
+    steps = training.steps or _count_steps(config, train)
+    valid = None if training.valid is None else _encode_table(encoding, training.valid)
+    task = Clicks(net, _build_epochs(encoding, train, config.batch, training), valid)
+    identity = json.dumps([type(config).__name__, asdict(config), training.key, steps, len(train)])
     course = Course(
         key=training.key,
         steps=steps,
-        learning_rate=wish.learning_rate,
-        weight_decay=wish.weight_decay,
-        warm_up_steps=100 if wish.rate_falls else 0,
-        rate_falls=wish.rate_falls,
-        measure=MEASURE,
-        look_every=max(_an_epoch(wish, train) // 4, 1),
-        patience=wish.patience if training.steps is None else None,
-        device=wish.device,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warm_up_steps=100 if config.rate_falls else 0,
+        rate_falls=config.rate_falls,
+        measure=_MEASURE,
+        look_every=max(_count_epoch_steps(config, train) // 4, 1),
+        patience=config.patience if training.steps is None else None,
+        device=config.device,
         precision="32-true",
-        mark=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
+        mark=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
         folder=training.folder,
         tell=training.tell,
-        watch=None if training.watch is None else _Shown(training.watch, steps, encoding),
+        watch=None if training.watch is None else _RowLossCallback(training.watch, steps, encoding),
     )
-    outcome = go(task, course)
-    return NetModel(wish, encoding, net, outcome.curve, outcome.facts)
+    result = run_training(task, course)
+    return NeuralModel(config, encoding, net, result.curve, result.facts)
 
 
-class _Shown:
-    """A net at a look as the losses of the rows that a watch wants to see."""
+class _RowLossCallback:
+    """Passes the losses of the callback's validation rows to it."""
 
     def __init__(self, watch: Watch, steps: int, encoding: Encoding) -> None:
         assert isinstance(watch.users, Samples)
-        self.watch, self.steps, self.rows = watch, steps, _table(encoding, watch.users)
+        self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.users)
         self.memory, self.recall = watch.memory, watch.recall
 
     def look(self, net: Any, step: int) -> Say:
-        """As the watch says."""
+        """The action of the callback."""
         from leaven.nn.ctr import losses
 
         return self.watch.look(step, step / self.steps, losses(net, self.rows))
 
 
-def _epochs(
+def _build_epochs(
     encoding: Encoding, train: Samples | SampleFiles, batch: int, training: Training
 ) -> Callable[[int, float], Batches]:
-    """(epoch, progress) -> its batches: of the rows in memory, of fresh ones, or of those in files."""
+    """A function (epoch, progress) -> batches: of the rows in memory, of the rows of the epoch, or of rows in files."""
     from leaven.nn.ctr import Batches
 
-    still = None if isinstance(train, SampleFiles) or training.refresh is not None else _table(encoding, train)
+    fixed = None if isinstance(train, SampleFiles) or training.refresh is not None else _encode_table(encoding, train)
 
     def batches(epoch: int, progress: float) -> Batches:
         key = rng.key(training.key, "epoch", epoch)
         if training.refresh is None and isinstance(train, SampleFiles):
             windows = train.windows(WINDOW_ROWS, rng.key(key, "windows"))
-            return Batches([(len(one), partial(_read, encoding, one)) for one in windows], batch, key)
-        table = still if training.refresh is None else _table(encoding, training.refresh(epoch, progress))
+            return Batches([(len(window), partial(_read_window, encoding, window)) for window in windows], batch, key)
+        table = fixed if training.refresh is None else _encode_table(encoding, training.refresh(epoch, progress))
         assert table is not None
         return Batches([(len(table), lambda: table)], batch, key)
 
     return batches
 
 
-def _read(encoding: Encoding, window: SampleFiles) -> Table:
-    return _table(encoding, window.read())
+def _read_window(encoding: Encoding, window: SampleFiles) -> Table:
+    return _encode_table(encoding, window.read())
 
 
-def _steps(wish: NetWish, train: Samples | SampleFiles) -> int:
-    """Optimiser steps that it would take on these rows, if nothing stops it early."""
-    return max(round(wish.epochs * _an_epoch(wish, train)), 1)
+def _count_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
+    """Number of optimizer steps on these rows without early stopping."""
+    return max(round(config.epochs * _count_epoch_steps(config, train)), 1)
 
 
-def _an_epoch(wish: NetWish, train: Samples | SampleFiles) -> int:
-    return -(-len(train) // wish.batch)
+def _count_epoch_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
+    return -(-len(train) // config.batch)
 
 
-def _load(cls: Any, folder: Path) -> NetModel:
-    """What `save` wrote; DataError where it is not there."""
+def _load(cls: Any, folder: Path) -> NeuralModel:
+    """Loads the files of `save`. Raises DataError for a missing file."""
     from leaven.nn.checkpoint import read
 
     if not (folder / _WEIGHTS).is_file():
-        raise DataError(str(folder), "a fitted click net", "none", "fit it again")
-    weights, said = read(folder / _WEIGHTS)
-    encoding, wish = Encoding.of(said["encoding"]), cls(**{**said["wish"], "hidden": tuple(said["wish"]["hidden"])})
-    net = _net(wish, encoding, 0)
+        raise DataError(str(folder), "a fitted neural CTR model", "none", "fit it again")
+    weights, stored = read(folder / _WEIGHTS)
+    encoding, fields = Encoding.of(stored["encoding"]), stored["config"]
+    config = cls(**{**fields, "hidden": tuple(fields["hidden"])})
+    net = _build_net(config, encoding, 0)
     net.load_state_dict(weights)
-    course = json.loads((folder / _COURSE).read_text())
-    return NetModel(wish, encoding, net.eval(), course["curve"], course["facts"])
+    log = json.loads((folder / _TRAINING_LOG).read_text())
+    return NeuralModel(config, encoding, net.eval(), log["curve"], log["facts"])
 
 
-def _check(wish: NetWish) -> None:
-    """SpecError for a field out of bounds."""
-    kind = type(wish).__name__.lower()
-    if not wish.hidden or min(wish.hidden) < 1:
-        raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(wish.hidden), "")
-    for name in ("embedding", "batch", "epochs", "learning_rate", "fewest_rows"):
-        if not getattr(wish, name) > 0:
-            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(wish, name)), "")
-    if not 0 <= wish.dropout < 1:
-        raise SpecError(f"{kind}.dropout", "0 or more, less than 1", str(wish.dropout), "")
+def _check_bounds(config: NeuralConfig) -> None:
+    """Raises SpecError for a field out of bounds."""
+    kind = type(config).__name__.lower()
+    if not config.hidden or min(config.hidden) < 1:
+        raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(config.hidden), "")
+    bounds = {
+        "embedding_dim": config.embedding,
+        "batch_size": config.batch,
+        "epochs": config.epochs,
+        "learning_rate": config.learning_rate,
+        "min_rows": config.fewest_rows,
+    }
+    for name, bound in bounds.items():
+        if not bound > 0:
+            raise SpecError(f"{kind}.{name}", "more than 0", str(bound), "")
+    if not 0 <= config.dropout < 1:
+        raise SpecError(f"{kind}.dropout", "0 or more, less than 1", str(config.dropout), "")
 
 
 @dataclass(frozen=True)
 class Mlp:
-    """The wish for the source's net: 512-256-128-1, ReLU, sigmoid, binary cross-entropy, Adam, batches of 32.
+    """Config of an MLP: 512-256-128-1, ReLU, sigmoid, binary cross-entropy, Adam, batches of 32.
 
     hidden         widths of the layers before the one logit
-    embedding      numbers that stand for a category (the source feeds ids in as numbers, which means nothing)
-    epochs         passes over the rows at most; patience: looks at validation (four an epoch) without a better one
-                   before it stops, None: never. The best weights stay
-    learning_rate  Adam's, the same from first step to last
-    dropout        none in the source
+    embedding      size of a category's embedding (where we differ: the source feeds ids as plain numbers)
+    epochs         maximum number of passes over the rows
+    patience       validations (four per epoch) without improvement before training stops; None: never. The best
+                   weights are kept
+    learning_rate  of Adam, constant
+    dropout        0 in the source
     fewest_rows    a category with fewer training rows is unknown
     """
 
@@ -202,19 +210,19 @@ class Mlp:
     rate_falls: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_bounds(self)
 
     fit = _fit
-    steps = _steps
+    steps = _count_steps
     load = classmethod(_load)
 
 
 @dataclass(frozen=True)
 class CrossNet:
-    """The wish for a cross network beside a deep one (DCN-V2, Wang and others, WWW 2021, parallel form).
+    """Config of DCN-V2: a cross network in parallel with a deep one (Wang et al., WWW 2021).
 
-    crosses       layers that multiply the input with itself: products of features up to crosses + 1 at a time
-    weight_decay  AdamW's; the learning rate falls in a line to 0
+    crosses       number of cross layers: products of up to crosses + 1 features
+    weight_decay  of AdamW; the learning rate decays linearly to 0
 
     Other fields as in `Mlp`. Where we differ: no low-rank factors, which only save time.
     """
@@ -233,18 +241,18 @@ class CrossNet:
     rate_falls: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_bounds(self)
 
     fit = _fit
-    steps = _steps
+    steps = _count_steps
     load = classmethod(_load)
 
 
 @dataclass(frozen=True, eq=False)
-class NetModel:
-    """A trained net. curve: one record a look; facts: seconds, steps, targets, peak_mb, stopped."""
+class NeuralModel:
+    """A trained network. curve: one record per validation; facts: seconds, steps, targets, peak_mb, stopped."""
 
-    wish: NetWish
+    config: NeuralConfig
     encoding: Encoding
     net: ClickNet
     curve: Sequence[Mapping[str, float]]
@@ -256,30 +264,30 @@ class NetModel:
 
         if not len(rows):
             return np.zeros(0)
-        return np.asarray(answers(self.net, _table(self.encoding, rows)).sigmoid().numpy(), np.float64)
+        return np.asarray(answers(self.net, _encode_table(self.encoding, rows)).sigmoid().numpy(), np.float64)
 
     def save(self, folder: Path) -> None:
-        """Weights, wish and encoding in one file, how training went in another."""
+        """Writes weights, config and encoding to one file, the training curve and facts to another."""
         from leaven.nn.checkpoint import write
 
-        said = {"wish": asdict(self.wish), "encoding": self.encoding.said()}
-        write(folder / _WEIGHTS, self.net.state_dict(), said)
-        part = folder / f"{_COURSE}.part"
+        stored = {"config": asdict(self.config), "encoding": self.encoding.said()}
+        write(folder / _WEIGHTS, self.net.state_dict(), stored)
+        part = folder / f"{_TRAINING_LOG}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
-        part.replace(folder / _COURSE)
+        part.replace(folder / _TRAINING_LOG)
 
 
-def _net(wish: NetWish, encoding: Encoding, key: int) -> ClickNet:
+def _build_net(config: NeuralConfig, encoding: Encoding, key: int) -> ClickNet:
     import torch
 
     from leaven.nn.ctr import ClickNet, ClickShape
 
     levels = tuple(len(encoding.levels[name]) for name in encoding.categorical)
-    shape = ClickShape(encoding.width, levels, wish.embedding, tuple(wish.hidden), wish.crosses, wish.dropout)
+    shape = ClickShape(encoding.width, levels, config.embedding, tuple(config.hidden), config.crosses, config.dropout)
     return ClickNet(shape, torch.Generator().manual_seed(key))
 
 
-def _table(encoding: Encoding, rows: Samples) -> Table:
+def _encode_table(encoding: Encoding, rows: Samples) -> Table:
     from leaven.nn.ctr import Table
 
     return Table.of(encoding.numbers(rows), encoding.codes(rows), rows.label, rows.weight)

@@ -1,4 +1,4 @@
-"""How far does popularity alone get?"""
+"""A popularity baseline for click prediction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FILE = "popularity.json"
 
 @dataclass(frozen=True)
 class PopularItem:
-    """The wish for a predictor that knows one column: how often the item was taken lately.
+    """Config of a predictor from one column: the recent popularity of the item.
 
-    column  a number column, how popular the item was at that moment
-    groups  of about equal size; the answer is the share of positives among the training rows of the group
-    prior   rows of the average share that each group is given on top
+    column  a numeric column, the popularity of the item at that time
+    groups  number of groups of about equal size; the prediction is the share of positives in the training rows
+    prior   number of rows with the average share that are added to each group
 
-    Every model that is worth its cost must beat it.
+    A baseline for all other models.
     """
 
     column: str = "item_events_30d"
@@ -37,55 +37,55 @@ class PopularItem:
             raise SpecError("popularity", "1 group or more, a prior of 0 or more", f"{self.groups}, {self.prior}", "")
 
     def fit(self, train: Samples, training: Training) -> PopularItemModel:
-        """Shares of positives along the column; rows without a value are a group of their own.
+        """Fits the share of positives of each group; rows without a value are a group of their own.
 
-        Raises FitError for one class only; DataError where the column is not there.
+        Raises FitError for one class only; DataError for a missing column.
         """
         rows = learned_from(train, training)
         values, weight = rows.number(self.column), rows.weight.astype(np.float64)
         known = values[~np.isnan(values)]
         cuts = np.unique(np.quantile(known, np.linspace(0, 1, self.groups + 1)[1:-1])) if len(known) else np.zeros(0)
-        group = _group(values, cuts)
+        group = _assign_groups(values, cuts)
         mean = float((rows.label * weight).sum() / weight.sum())
         total = np.bincount(group, weights=weight, minlength=len(cuts) + 2)
-        taken = np.bincount(group, weights=weight * rows.label, minlength=len(cuts) + 2)
-        share = (taken + self.prior * mean) / np.maximum(total + self.prior, 1e-9)
+        positive = np.bincount(group, weights=weight * rows.label, minlength=len(cuts) + 2)
+        share = (positive + self.prior * mean) / np.maximum(total + self.prior, 1e-9)
         return PopularItemModel(self, cuts, np.where(total + self.prior > 0, share, mean))
 
     steps = no_steps
 
     @classmethod
     def load(cls, folder: Path) -> PopularItemModel:
-        """What `save` wrote; DataError where it is not there."""
+        """Loads the file of `save`. Raises DataError for a missing file."""
         path = folder / _FILE
         if not path.is_file():
             raise DataError(str(path), "a fitted popularity model", "none", "fit it again")
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return PopularItemModel(cls(**said["wish"]), np.asarray(said["cuts"]), np.asarray(said["share"]))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return PopularItemModel(cls(**stored["config"]), np.asarray(stored["cuts"]), np.asarray(stored["share"]))
 
 
 @dataclass(frozen=True, eq=False)
 class PopularItemModel:
     """share float64 (groups,): of positives; the last group is that of rows without a value."""
 
-    wish: PopularItem
+    config: PopularItem
     cuts: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
-        """float64 (rows,): the share of the row's group."""
-        found: npt.NDArray[np.float64] = self.share[_group(rows.number(self.wish.column), self.cuts)]
+        """float64 (rows,) in 0..1: the share of the row's group."""
+        found: npt.NDArray[np.float64] = self.share[_assign_groups(rows.number(self.config.column), self.cuts)]
         return found
 
     def save(self, folder: Path) -> None:
-        """One JSON file, written beside and renamed."""
+        """Writes one JSON file, replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{_FILE}.part"
-        said = {"wish": asdict(self.wish), "cuts": self.cuts.tolist(), "share": self.share.tolist()}
-        part.write_text(json.dumps(said), encoding="utf-8")
+        stored = {"config": asdict(self.config), "cuts": self.cuts.tolist(), "share": self.share.tolist()}
+        part.write_text(json.dumps(stored), encoding="utf-8")
         part.replace(folder / _FILE)
 
 
-def _group(values: npt.NDArray[np.float64], cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _assign_groups(values: npt.NDArray[np.float64], cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     group = np.searchsorted(cuts, np.nan_to_num(values), side="right")
     return np.where(np.isnan(values), len(cuts) + 1, group)

@@ -1,9 +1,9 @@
-"""How does what a user has become events, and how do events become histories?
+"""Reads logs and tables of items: files, URLs, databases and frames become events, histories and catalogs.
 
-read    a file, folder, URL, database or frame -> Events
-guess   what a file's columns seem to mean
-order   Events -> one history a user, with dense ids
-read_catalog   the table of items, in the order of the dense ids
+read_events      a file, folder, URL, database or frame -> Events
+infer_format     the format and the meaning of the columns of a file
+build_histories  Events -> one history per user, with dense ids
+read_catalog     the table of items, in the order of the dense ids
 """
 
 from __future__ import annotations

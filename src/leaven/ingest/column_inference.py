@@ -1,4 +1,4 @@
-"""Which columns of a file mean what?"""
+"""Infers the format of a file and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ ITEM_WORDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Guess:
-    """What a file seems to hold.
+    """The inferred format of a file.
 
     kind       "log", "items" or "sequences"
     format     "csv", "parquet", "inter" or "sequences"
-    columns    our word -> the file's column, of a log or of a table of items (`text` of items apart)
-    text       columns with words, of a table of items
-    time_unit  "s", "ms", "us", "ns", "%Y%m%d", "text"; "" where there is no time
-    header     whether the first line names the columns; names: all columns of the file
+    columns    our name -> the file's column, of a log or of a table of items (without the texts of items)
+    text       text columns of a table of items
+    time_unit  "s", "ms", "us", "ns", "%Y%m%d", "text"; "" without a time column
+    header     whether the first line names the columns; names: all columns of the file; rows: the first records
     """
 
     kind: str
@@ -62,78 +62,82 @@ class Guess:
 
 
 def guess(path: str | Path) -> Guess:
-    """What a file seems to hold, from its first lines.
+    """The format of a file, inferred from its first lines.
 
     Raises DataError for a file that is missing, empty or binary.
     """
     name = str(path)
     if _is_parquet(name):
-        return _guess_parquet(name)
+        return _infer_parquet_format(name)
     text, encoding = sample(name)
     found = shape(name, text)
     if found.form == "sequences":
-        return Guess("sequences", "sequences", {}, (), (), " ", encoding, False, "place", found.rows)
-    return guess_table(found, encoding, "inter" if name.endswith(".inter") else "csv")
+        return Guess("sequences", "sequences", {}, (), (), " ", encoding, False, "position", found.rows)
+    return infer_table_format(found, encoding, "inter" if name.endswith(".inter") else "csv")
 
 
-def guess_table(found: Shape, encoding: str, form: str) -> Guess:
-    """What a table seems to hold, by its columns' names, and by its values where there are none."""
+def infer_table_format(found: Shape, encoding: str, file_format: str) -> Guess:
+    """The format of a table, inferred from its column names, or from its values where it has no header."""
     columns = match(found.names, WORDS) if found.header else by_values(found)
     kind = "log" if "user" in columns or "time" in columns else "items"
     text: tuple[str, ...] = ()
     if kind == "items":
         columns = match(found.names, ITEM_WORDS)
         columns.pop("text", None)
-        text = tuple(name for name in found.names if _plain(name) in map(_plain, ITEM_WORDS["text"]))
-    unit = unit_of(_cells(found, columns["time"])) if "time" in columns else ""
-    return Guess(kind, form, columns, found.names, text, found.separator, encoding, found.header, unit, found.rows)
+        text = tuple(name for name in found.names if _normalize_name(name) in map(_normalize_name, ITEM_WORDS["text"]))
+    unit = unit_of(_column_cells(found, columns["time"])) if "time" in columns else ""
+    return Guess(
+        kind, file_format, columns, found.names, text, found.separator, encoding, found.header, unit, found.rows
+    )
 
 
 def match(names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    """our word -> column; the earliest of each word's names that the file has.
+    """our name -> column; the first known name of each that the file has.
 
     >>> match(("CustomerID", "StockCode", "InvoiceDate"), WORDS)
     {'user': 'CustomerID', 'item': 'StockCode', 'time': 'InvoiceDate'}
     """
     found: dict[str, str] = {}
     for word, known in words.items():
-        free = {_plain(name): name for name in names if name not in found.values()}
-        hit = next((free[_plain(candidate)] for candidate in known if _plain(candidate) in free), None)
+        free = {_normalize_name(name): name for name in names if name not in found.values()}
+        hit = next(
+            (free[_normalize_name(candidate)] for candidate in known if _normalize_name(candidate) in free), None
+        )
         if hit is not None:
             found[word] = hit
     return found
 
 
 def by_values(found: Shape) -> dict[str, str]:
-    """Of a file without names: the column whose values are times; user and item are the first others."""
-    when = [name for name in found.names if unit_of(_cells(found, name))]
-    columns = {"time": when[-1]} if when else {}
+    """Columns of a file without a header: time is the last column of times; user and item are the first others."""
+    times = [name for name in found.names if unit_of(_column_cells(found, name))]
+    columns = {"time": times[-1]} if times else {}
     others = [name for name in found.names if name not in columns.values()]
     columns |= dict(zip(("user", "item", "value"), others, strict=False))
     return columns
 
 
-def _plain(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _cells(found: Shape, name: str) -> list[str]:
-    place = found.names.index(name)
-    return [row[place].strip() for row in found.rows if len(row) > place and row[place].strip()]
+def _column_cells(found: Shape, name: str) -> list[str]:
+    index = found.names.index(name)
+    return [row[index].strip() for row in found.rows if len(row) > index and row[index].strip()]
 
 
 def _is_parquet(name: str) -> bool:
     if is_remote(name) and not name.endswith((".parquet", ".pq")):
         return False
-    if any(mark in name for mark in "*?[") or (not is_remote(name) and Path(name).is_dir()):
+    if any(wildcard in name for wildcard in "*?[") or (not is_remote(name) and Path(name).is_dir()):
         return True
     with opened(name) as stream:
         return stream.read(4) == b"PAR1"
 
 
-def _guess_parquet(name: str) -> Guess:
+def _infer_parquet_format(name: str) -> Guess:
     from leaven.ingest.files import parquet_head
 
     names, values = parquet_head(name)
     rows = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in values)
-    return guess_table(Shape("table", "", True, names, rows), "", "parquet")
+    return infer_table_format(Shape("table", "", True, names, rows), "", "parquet")

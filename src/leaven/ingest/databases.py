@@ -1,4 +1,4 @@
-"""How do tables of databases and frames of Python come into DuckDB?"""
+"""Loads tables of databases and Python frames into DuckDB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_database(source: Any) -> bool:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown.
+    """A URL with its password masked.
 
     >>> without_password("postgresql://me:secret@host/shop")
     'postgresql://me:…@host/shop'
@@ -33,20 +33,20 @@ def without_password(url: str) -> str:
 def load_database(
     connection: duckdb.DuckDBPyConnection, table: str, url: str, wanted: str | None, query: str | None
 ) -> Raw:
-    """A table with what the database answers; `line` counts the rows as they come.
+    """Loads a table or the answer of a query; `line` counts the rows in their order of arrival.
 
-    Raises SpecError where neither a table nor a query is named; DataError where the database refuses.
+    Raises SpecError where neither a table nor a query is named; DataError for an error of the database.
     """
-    address, _, asked = url.partition("?table=")
-    name = wanted or asked or None
+    address, _, in_url = url.partition("?table=")
+    name = wanted or in_url or None
     shown = without_password(address)
     if not name and not query:
         raise SpecError(shown, "a table or a query", "none", 'give table = "purchases", or add ?table=purchases')
     sql = query or "SELECT * FROM " + ".".join(quoted(part) for part in str(name).split("."))
-    driver = _driver(address)
-    place = address.removeprefix("sqlite:///") if address.startswith("sqlite") else address
+    driver = _import_driver(address)
+    target = address.removeprefix("sqlite:///") if address.startswith("sqlite") else address
     try:
-        with driver.connect(place) as database, database.cursor() as cursor:
+        with driver.connect(target) as database, database.cursor() as cursor:
             cursor.execute(sql)
             reader = cursor.fetch_record_batch()
             connection.register("leaven_reader", reader)
@@ -57,10 +57,10 @@ def load_database(
     except driver.Error as error:
         fix = f"check the address, your rights and the name of the table: {sql}"
         raise DataError(shown, "an answer of the database", _PASSWORD.sub("//…@", str(error))[:300], fix) from error
-    return Raw(table, _names(connection, table), "database", None, {"database": shown, "asked": sql})
+    return Raw(table, _column_names(connection, table), "database", None, {"database": shown, "query": sql})
 
 
-def _driver(url: str) -> Any:
+def _import_driver(url: str) -> Any:
     try:
         if url.startswith("sqlite"):
             import adbc_driver_sqlite.dbapi as sqlite
@@ -74,9 +74,9 @@ def _driver(url: str) -> Any:
 
 
 def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) -> Raw:
-    """A table with the rows of a pandas, Polars or Arrow table.
+    """Loads a pandas, Polars or Arrow table.
 
-    Raises DataError for another object, or a column of values that are not of one type.
+    Raises DataError for another object, or a column of mixed types.
     """
     import pyarrow as pa
 
@@ -101,9 +101,9 @@ def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) ->
 
 
 def column_of(raw: Raw, name: str, columns: dict[str, str], word: str) -> str:
-    """The file's column for one of our words, as SQL writes it.
+    """The quoted column of the file for one of our names.
 
-    Raises DataError that names the nearest column there is.
+    Raises DataError that suggests the nearest column.
     """
     wanted = columns[word]
     if wanted in raw.names:
@@ -115,6 +115,6 @@ def column_of(raw: Raw, name: str, columns: dict[str, str], word: str) -> str:
     raise DataError(f"{name}, column {wanted!r} ({word})", "a column of that name", "none", hint)
 
 
-def _names(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, ...]:
+def _column_names(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, ...]:
     columns = connection.execute(f"DESCRIBE {table}").fetchall()
     return tuple(str(row[0]) for row in columns if row[0] != "line")

@@ -1,7 +1,7 @@
-"""Which bytes does a file hold, and are they whole, readable text?
+"""Opens files and checks that they are complete, readable text.
 
-A local UTF-8 file is checked and read where it lies. Everything else (compressed, remote, another
-encoding) is written once, as UTF-8, into a temporary folder that lives as long as the reading.
+A local UTF-8 file is checked and read in place. Everything else (compressed, remote, another encoding) is
+written once, as UTF-8, into a temporary folder.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from typing import IO
 
 from leaven.errors import DataError
 
-BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 20
-"""Bytes of the longest line that is read: longer ones are a lost quote or a picture in a cell."""
-SAMPLE = 1 << 18
-_BINARY = {b"PK\x03\x04": "a zip archive or workbook", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture"}
+"""Bytes of the longest line that is read: longer ones come from an unclosed quote or an image in a cell."""
+_SAMPLE_BYTES = 1 << 18
+_BINARY = {b"PK\x03\x04": "a zip archive or workbook", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image"}
 _BINARY |= {b"%PDF": "a PDF", b"PAR1": "a Parquet file", b"SQLite format": "a SQLite database"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """path: a local UTF-8 file; name: what the user called it;
-    encoding: the one it came in; newlines: how many line ends it has."""
+    """path: a local UTF-8 file; name: as the user gave it; encoding: of the original; newlines: number of line ends."""
 
     path: Path
     name: str
@@ -38,15 +37,15 @@ class Text:
 
 
 def is_remote(name: str) -> bool:
-    """Whether a name is a URL of fsspec's."""
+    """Whether a name is a URL for fsspec."""
     return "://" in name and not name.startswith("file://")
 
 
 @contextmanager
 def opened(name: str) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where it is gzipped.
+    """A stream of the file's bytes, decompressed where it is gzipped.
 
-    Raises DataError for a file that is missing, a folder, or may not be read.
+    Raises DataError for a file that is missing, a folder, or not readable.
     """
     try:
         if is_remote(name):
@@ -56,7 +55,7 @@ def opened(name: str) -> Iterator[IO[bytes]]:
         else:
             stream = Path(name.removeprefix("file://")).open("rb")  # noqa: SIM115
     except FileNotFoundError as error:
-        raise DataError(name, "a file", "nothing there", _nearby(name)) from error
+        raise DataError(name, "a file", "nothing there", _suggest_name(name)) from error
     except (OSError, ImportError, ValueError) as error:
         raise DataError(name, "a file that can be opened", str(error), "check the path and your rights") from error
     with stream:
@@ -69,7 +68,7 @@ def opened(name: str) -> Iterator[IO[bytes]]:
             yield stream
 
 
-def _nearby(name: str) -> str:
+def _suggest_name(name: str) -> str:
     from leaven.errors import nearest
 
     folder = Path(name).parent
@@ -78,8 +77,8 @@ def _nearby(name: str) -> str:
     return nearest(Path(name).name, sorted(path.name for path in folder.iterdir())[:50])
 
 
-def sample(name: str, encoding: str | None = None, size: int = SAMPLE) -> tuple[str, str]:
-    """(the first lines as text, encoding). The last line is whole unless the sample is one line.
+def sample(name: str, encoding: str | None = None, size: int = _SAMPLE_BYTES) -> tuple[str, str]:
+    """The first lines as text, and the encoding. The last line is complete unless the sample is one line.
 
     Raises DataError for an empty or a binary file.
     """
@@ -87,18 +86,18 @@ def sample(name: str, encoding: str | None = None, size: int = SAMPLE) -> tuple[
         try:
             block = stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _cut_short(name, error) from error
+            raise _truncated_error(name, error) from error
     if not block.strip():
         raise DataError(name, "lines of events", "an empty file", "check how it was written")
-    _refuse_binary(name, block)
-    found = encoding or guess_encoding(block)
-    text = _decoded(name, block, found)
+    _check_text(name, block)
+    found = encoding or _infer_encoding(block)
+    text = _decode_block(name, block, found)
     cut = text.rfind("\n")
     return (text[: cut + 1] if len(block) == size and cut > 0 else text), found
 
 
-def guess_encoding(block: bytes) -> str:
-    """utf-8, utf-8-sig or utf-16 by their marks; else utf-8 where that reads, and latin-1 where not."""
+def _infer_encoding(block: bytes) -> str:
+    """utf-8-sig or utf-16 by the byte-order mark; else utf-8 where the bytes are valid, and latin-1 where not."""
     if block.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -110,55 +109,57 @@ def guess_encoding(block: bytes) -> str:
     return "utf-8"
 
 
-def _refuse_binary(name: str, block: bytes) -> None:
-    for magic, words in _BINARY.items():
+def _check_text(name: str, block: bytes) -> None:
+    for magic, kind in _BINARY.items():
         if block.startswith(magic):
-            raise DataError(name, "text", words, "give a CSV, Parquet or .inter file, with its usual ending")
+            raise DataError(name, "text", kind, "give a CSV, Parquet or .inter file, with its usual ending")
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     head = block[:4096]
-    strange = sum(byte < 32 and byte not in (9, 10, 11, 12, 13, 27) for byte in head)
-    if strange > max(2, len(head) // 20):
+    control = sum(byte < 32 and byte not in (9, 10, 11, 12, 13, 27) for byte in head)
+    if control > max(2, len(head) // 20):
         raise DataError(name, "text", "a binary file", "give a CSV, Parquet or .inter file")
 
 
-def _decoded(name: str, block: bytes, encoding: str) -> str:
+def _decode_block(name: str, block: bytes, encoding: str) -> str:
     try:
-        # A wrong byte is left to `stage`, which knows its line.
+        # An invalid byte is left to `stage_file`, which reports its line.
         return codecs.getincrementaldecoder(encoding)("replace").decode(block)
     except (UnicodeError, LookupError) as error:
         raise DataError(name, f"text in {encoding}", str(error), "name another encoding") from error
 
 
-def _cut_short(name: str, error: Exception) -> DataError:
-    return DataError(name, "a whole gzip file", f"one that breaks off ({error})", "copy or download it again")
+def _truncated_error(name: str, error: Exception) -> DataError:
+    return DataError(name, "a complete gzip file", f"a truncated one ({error})", "copy or download it again")
 
 
 def stage(name: str, folder: Path, encoding: str | None) -> Text:
-    """The whole file as local UTF-8 text, every byte looked at once.
+    """The whole file as local UTF-8 text, every byte checked once.
 
-    Raises DataError for bytes that are not of the encoding, a NUL byte, or a file cut short, with the line.
+    Raises DataError with the line for bytes outside the encoding, a NUL byte, or a truncated file.
     """
     with opened(name) as stream:
         packed = isinstance(stream, gzip.GzipFile)
         in_place = not packed and not is_remote(name) and encoding in ("utf-8", "ascii")
         if in_place:
-            return Text(Path(name.removeprefix("file://")), name, encoding or "", _copy(stream, name, "utf-8", None))
+            return Text(
+                Path(name.removeprefix("file://")), name, encoding or "", _check_lines(stream, name, "utf-8", None)
+            )
         target = folder / f"{len(list(folder.iterdir()))}.txt"
         try:
             with target.open("wb") as out:
-                lines = _copy(stream, name, encoding or "utf-8", out)
+                lines = _check_lines(stream, name, encoding or "utf-8", out)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _cut_short(name, error) from error
+            raise _truncated_error(name, error) from error
     return Text(target, name, encoding or "utf-8", lines)
 
 
-def _copy(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | None) -> int:
-    """Number of line ends; writes the text as UTF-8 where `out` is given."""
+def _check_lines(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | None) -> int:
+    """Checks the text and returns the number of its line ends; writes it as UTF-8 where `out` is given."""
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = since_end = 0
     while True:
-        block = stream.read(BLOCK)
+        block = stream.read(_BLOCK_BYTES)
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
@@ -174,7 +175,7 @@ def _copy(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | None) ->
         since_end = len(text) - text.rfind("\n") - 1 if ends else since_end + len(text)
         if since_end > LONGEST_LINE:
             got = f"one of more than {LONGEST_LINE:,} characters"
-            fix = "look for a quote that is never closed, or a picture or document in a cell"
+            fix = "look for a quote that is never closed, or an image or document in a cell"
             raise DataError(f"{name}, line {lines + ends + 1}", "a line of events", got, fix)
         lines += ends
         if out is not None:
@@ -184,8 +185,8 @@ def _copy(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | None) ->
 
 
 def fetched(name: str, folder: Path) -> Path:
-    """A local copy of a remote file, byte by byte."""
+    """The path of a local copy of a remote file."""
     target = folder / f"{len(list(folder.iterdir()))}-{Path(name).name}"
     with opened(name) as stream, target.open("wb") as out:
-        shutil.copyfileobj(stream, out, BLOCK)
+        shutil.copyfileobj(stream, out, _BLOCK_BYTES)
     return target

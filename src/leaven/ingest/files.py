@@ -1,4 +1,4 @@
-"""How do the lines of files come into DuckDB, as they are, with their place?"""
+"""Loads the lines of files into DuckDB, unchanged, with their line numbers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.errors import DataError
-from leaven.ingest.file_access import LONGEST_LINE, fetched, is_remote, sample, stage
+from leaven.ingest.file_access import LONGEST_LINE, Text, fetched, is_remote, sample, stage
 from leaven.ingest.format_sniffing import Shape, shape
+from leaven.ingest.source_config import ItemSource, Source
 from leaven.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
 
-_TEXTS = (".csv", ".tsv", ".txt", ".inter", ".csv.gz", ".tsv.gz", ".txt.gz", ".inter.gz")
-_TABLES = (".parquet", ".pq")
+_TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".inter", ".csv.gz", ".tsv.gz", ".txt.gz", ".inter.gz")
+_PARQUET_ENDINGS = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
 class Raw:
     """A table or view of DuckDB: `line` BIGINT from 1, and the source's own columns.
 
-    lines_before: header lines, so that line n lies in line n + lines_before of its file; None: unknown.
+    lines_before: header lines; record n is line n + lines_before of its file; None: unknown.
     """
 
     table: str
@@ -34,47 +35,53 @@ class Raw:
     shape: Shape | None = None
 
     def place(self, line: int) -> str:
-        """How a line is named in an error: as an editor counts where that is known."""
+        """The name of a line in errors: its number in the file where that is known."""
         return f"record {line}" if self.lines_before is None else f"line {line + self.lines_before}"
 
 
 def paths_of(name: str) -> list[str]:
-    """The files that a path, folder or glob names, in the order of their names.
+    """The files of a path, folder or glob, sorted by name.
 
-    Raises DataError where there is none.
+    Raises DataError where there are none.
     """
     if is_remote(name):
-        return _remote_paths(name)
+        return _list_remote_files(name)
     path = Path(name.removeprefix("file://"))
-    if any(mark in name for mark in "*?["):
+    if any(wildcard in name for wildcard in "*?["):
         anchor = Path(path.anchor) if path.is_absolute() else Path()
-        found = sorted(str(one) for one in anchor.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
+        found = sorted(str(file) for file in anchor.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
     elif path.is_dir():
-        found = sorted(str(one) for one in path.rglob("*") if one.name.lower().endswith(_TEXTS + _TABLES))
+        found = sorted(
+            str(file) for file in path.rglob("*") if file.name.lower().endswith(_TEXT_ENDINGS + _PARQUET_ENDINGS)
+        )
     else:
         return [str(path)]
     if not found:
-        raise DataError(name, "files of events", "none", f"known endings: {', '.join(_TABLES + _TEXTS)}")
+        raise DataError(
+            name, "files of events", "none", f"known endings: {', '.join(_PARQUET_ENDINGS + _TEXT_ENDINGS)}"
+        )
     return found
 
 
-def _remote_paths(name: str) -> list[str]:
+def _list_remote_files(name: str) -> list[str]:
     import fsspec
 
-    if not any(mark in name for mark in "*?[") and "." in name.rsplit("/", 1)[-1]:
+    if not any(wildcard in name for wildcard in "*?[") and "." in name.rsplit("/", 1)[-1]:
         return [name]
     system, _, (inside,) = fsspec.get_fs_token_paths(name, expand=False)
-    found = system.glob(inside) if any(mark in name for mark in "*?[") else system.find(inside)
-    known = sorted(one for one in found if one.lower().endswith(_TEXTS + _TABLES))
+    found = system.glob(inside) if any(wildcard in name for wildcard in "*?[") else system.find(inside)
+    known = sorted(file for file in found if file.lower().endswith(_TEXT_ENDINGS + _PARQUET_ENDINGS))
     if not known:
-        raise DataError(name, "files of events", "none", f"known endings: {', '.join(_TABLES + _TEXTS)}")
-    return [system.unstrip_protocol(one) for one in known]
+        raise DataError(
+            name, "files of events", "none", f"known endings: {', '.join(_PARQUET_ENDINGS + _TEXT_ENDINGS)}"
+        )
+    return [system.unstrip_protocol(file) for file in known]
 
 
 def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path) -> Raw:
-    """A view where the files are local (read again when asked again), a table where they were fetched.
+    """A view of local files, which every query reads again, or a table of remote files.
 
-    Raises DataError for files that are no whole Parquet files, or have different columns.
+    Raises DataError for broken Parquet files, or files with different columns.
     """
     import pyarrow.parquet as pq
 
@@ -101,11 +108,11 @@ def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[
     except duckdb.Error as error:
         fix = "give files of one table"
         raise DataError(names[0], "Parquet files with the same columns", str(error)[:300], fix) from error
-    return Raw(table, _names(connection, table), "parquet", None, {"files": len(names)})
+    return Raw(table, _column_names(connection, table), "parquet", None, {"files": len(names)})
 
 
 def parquet_head(name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """(columns, first 1000 rows) of local Parquet files."""
+    """The columns and the first 1000 rows of local Parquet files."""
     import pyarrow.parquet as pq
 
     path = paths_of(name)[0]
@@ -114,55 +121,60 @@ def parquet_head(name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     return names, [] if table is None else [tuple(row.values()) for row in table.to_pylist()]
 
 
-def load_text(connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path, wish: Any) -> Raw:
-    """A table of all lines of text files, every column text.
+def load_text(
+    connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path, config: Source | ItemSource
+) -> Raw:
+    """A table of all lines of text files; every column is text.
 
-    Raises DataError for a file that is empty, binary, cut short, or has lines of other widths.
+    Raises DataError for a file that is empty, binary, truncated, or has lines of different widths.
     """
-    text, guessed = sample(names[0], wish.encoding)
-    found = shape(names[0], text, wish.separator, getattr(wish, "header", None))
-    if found.form == "sequences" and not wish.columns:
+    text, guessed = sample(names[0], config.encoding)
+    found = shape(names[0], text, config.separator, config.header)
+    if found.form == "sequences" and not config.columns:
         return _load_sequences(connection, table, names[0], folder, guessed)
     if found.form == "sequences":
-        found = shape(names[0], text, " ", getattr(wish, "header", None))
+        found = shape(names[0], text, " ", config.header)
     newlines = 0
     for index, name in enumerate(names):
-        staged, used = _staged(name, folder, wish.encoding, guessed)
+        staged = _stage_text(name, folder, config.encoding, guessed)
+        used = staged.encoding
         newlines += staged.newlines
-        _refuse_other_columns(name, names[0], found, used, wish)
-        _insert(connection, table, staged.path, name, found, fresh=index == 0)
+        _refuse_other_columns(name, names[0], found, used)
+        _insert_lines(connection, table, staged.path, name, found, fresh=index == 0)
     plain = len(names) == 1 and newlines - connection.sql(f"FROM {table}").shape[0] in (0, 1, found.header)
     facts = {"files": len(names), "encoding": used, "separator": found.separator, "header": found.header}
     form = "inter" if names[0].endswith((".inter", ".inter.gz")) else "csv"
     return Raw(table, found.names, form, int(found.header) if plain else None, facts, found)
 
 
-def _staged(name: str, folder: Path, wish: str | None, guessed: str) -> tuple[Any, str]:
-    """(Text, encoding). Bytes that are no UTF-8 far down in a file make it latin-1, unless the user named one."""
+def _stage_text(name: str, folder: Path, given: str | None, inferred: str) -> Text:
+    """The staged file. Bytes that are not UTF-8 far down in a file make it latin-1, unless an encoding is given."""
     try:
-        return stage(name, folder, wish or guessed), wish or guessed
+        return stage(name, folder, given or inferred)
     except DataError as error:
-        if wish or guessed != "utf-8" or "text in utf-8" not in error.wanted:
+        if given or inferred != "utf-8" or "text in utf-8" not in error.wanted:
             raise
-    return stage(name, folder, "latin-1"), "latin-1"
+    return stage(name, folder, "latin-1")
 
 
-def _refuse_other_columns(name: str, first: str, found: Shape, encoding: str, wish: Any) -> None:
+def _refuse_other_columns(name: str, first: str, found: Shape, encoding: str) -> None:
     if name == first or not found.header:
         return
     other = shape(name, sample(name, encoding)[0], found.separator, True)
     if other.names != found.names:
         got = ", ".join(other.names)
-        raise DataError(f"{name}, line 1", f"the columns of {first}: {', '.join(found.names)}", got, "read them apart")
+        raise DataError(
+            f"{name}, line 1", f"the columns of {first}: {', '.join(found.names)}", got, "read them separately"
+        )
 
 
-def _insert(
+def _insert_lines(
     connection: duckdb.DuckDBPyConnection, table: str, path: Path, name: str, found: Shape, fresh: bool
 ) -> None:
     import duckdb
 
     columns = "{" + ", ".join(f"{literal(column)}: 'VARCHAR'" for column in found.names) + "}"
-    # Atomic files of RecBole know no quotes: one at a word's start belongs to the word.
+    # Atomic files of RecBole have no quoting: a quote character belongs to the text.
     quote = "''" if name.endswith((".inter", ".inter.gz")) else "'\"'"
     options = f"auto_detect = false, header = {found.header}, delim = {literal(found.separator)}, quote = {quote}, "
     options += f"escape = {quote}, strict_mode = true, max_line_size = {4 * LONGEST_LINE}, columns = {columns}"
@@ -171,64 +183,64 @@ def _insert(
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}" if fresh else f"INSERT INTO {table} {sql}")
     except duckdb.Error as error:
-        raise _broken_line(name, found, str(error)) from error
+        raise _describe_broken_line(name, found, str(error)) from error
 
 
-def _broken_line(name: str, found: Shape, said: str) -> DataError:
-    """DuckDB's words about a broken line, in ours."""
-    line = re.search(r"CSV Error on Line: (\d+)", said)
+def _describe_broken_line(name: str, found: Shape, message: str) -> DataError:
+    """Our error for DuckDB's message about a broken line."""
+    line = re.search(r"CSV Error on Line: (\d+)", message)
     where = f"{name}, line {line[1]}" if line else name
-    widths = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", said)
-    fix = "the line may be cut off, or a separator stands in a text without quotes"
+    widths = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    fix = "the line may be cut off, or an unquoted text contains the separator"
     if widths:
         return DataError(where, f"{widths[1]} columns ({', '.join(found.names)})", widths[2], fix)
-    if "quote" in said:
+    if "quote" in message:
         return DataError(
             where, "a closing quote", "none before the end", 'close the quote, or write "" for a quote in a text'
         )
-    if "aximum line size" in said:
+    if "aximum line size" in message:
         return DataError(
             where, f"a line below {4 * LONGEST_LINE:,} bytes", "a longer one", "look for a quote never closed"
         )
-    return DataError(where, "a readable line", " ".join(said.split())[:200], fix)
+    return DataError(where, "a readable line", " ".join(message.split())[:200], fix)
 
 
 def _load_sequences(connection: duckdb.DuckDBPyConnection, table: str, name: str, folder: Path, encoding: str) -> Raw:
-    """One line a user, `user item item …`: times count 0, 1, 2 … inside the line.
+    """A table from lines of one user each, `user item item …`; times count 0, 1, 2 … within the line.
 
-    Raises DataError for a line with a user and no item, or a user who has two lines.
+    Raises DataError for a line without items, or a user with two lines.
     """
-    staged, used = _staged(name, folder, None, encoding)
-    # A character that no text has parts the columns: each line stays whole.
+    staged = _stage_text(name, folder, None, encoding)
+    # The delimiter is a character that no text contains: each line stays whole.
     options = "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', "
     options += f"columns = {{'words': 'VARCHAR'}}, max_line_size = {4 * LONGEST_LINE}"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {table}_lines AS
-        SELECT row_number() OVER () AS place, string_split_regex(trim(words), '\\s+') AS words
+        SELECT row_number() OVER () AS row, string_split_regex(trim(words), '\\s+') AS words
         FROM read_csv({literal(str(staged.path))}, {options}) WHERE trim(words) <> ''""")
     _refuse_odd_users(connection, f"{table}_lines", name)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {table} AS
-        SELECT row_number() OVER (ORDER BY place, step) AS line, user, item, step AS time
-        FROM (SELECT place, words[1] AS user, unnest(words[2:]) AS item, unnest(range(len(words) - 1)) AS step
+        SELECT row_number() OVER (ORDER BY row, step) AS line, user, item, step AS time
+        FROM (SELECT row, words[1] AS user, unnest(words[2:]) AS item, unnest(range(len(words) - 1)) AS step
               FROM {table}_lines)""")
     connection.execute(f"DROP TABLE {table}_lines")
-    facts = {"files": 1, "encoding": used, "times": "places in the user's line, counting from 0: no clock"}
+    facts = {"files": 1, "encoding": staged.encoding, "times": "positions in the user's line, from 0: no clock"}
     return Raw(table, ("user", "item", "time"), "sequences", None, facts)
 
 
 def _refuse_odd_users(connection: duckdb.DuckDBPyConnection, lines: str, name: str) -> None:
-    """A user without items has nothing to say; a user with two lines has no order."""
-    short = connection.execute(f"SELECT min(place) FROM {lines} WHERE len(words) < 2").fetchall()
+    """Raises DataError for a user without items, or with two lines, whose order is unknown."""
+    short = connection.execute(f"SELECT min(row) FROM {lines} WHERE len(words) < 2").fetchall()
     if short[0][0] is not None:
         fix = "complete or remove the line"
-        raise DataError(f"{name}, line {short[0][0]}", "a user and at least one item", "one word", fix)
-    twice = f"SELECT words[1], min(place), max(place) FROM {lines} GROUP BY ALL HAVING count(*) > 1 ORDER BY 2 LIMIT 1"
+        raise DataError(f"{name}, line {short[0][0]}", "a user and at least one item", "a user alone", fix)
+    twice = f"SELECT words[1], min(row), max(row) FROM {lines} GROUP BY ALL HAVING count(*) > 1 ORDER BY 2 LIMIT 1"
     if two := connection.execute(twice).fetchall():
         got = f"{two[0][0]!r} already in line {two[0][1]}"
-        raise DataError(f"{name}, line {two[0][2]}", "one line a user", got, "join the two lines")
+        raise DataError(f"{name}, line {two[0][2]}", "one line per user", got, "join the two lines")
 
 
-def _names(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, ...]:
+def _column_names(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, ...]:
     columns = connection.execute(f"DESCRIBE {table}").fetchall()
     return tuple(str(row[0]) for row in columns if row[0] != "line")

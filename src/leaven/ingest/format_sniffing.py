@@ -1,4 +1,4 @@
-"""What form does a text file have: which separator, is there a header, is a line a user?"""
+"""Infers the layout of a text file: its separator, its header, and whether each line is one user's sequence."""
 
 from __future__ import annotations
 
@@ -10,109 +10,95 @@ from dataclasses import dataclass
 
 from leaven.errors import DataError
 
-SEPARATORS = (",", "\t", ";", "|", "::", " ")
-_TYPED = re.compile(r"^(.+):(token|float|token_seq|float_seq)$")
+_SEPARATORS = (",", "\t", ";", "|", "::", " ")
+_TYPED_NAME = re.compile(r"^(.+):(token|float|token_seq|float_seq)$")
 _DATA = re.compile(r"^[+-]?(\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}-\d\d-\d\d.*|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}.*)$")
-_LOOK = 1000
+_MAX_RECORDS = 1000
+
+Records = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """form: "table" or "sequences"; names: the columns'; rows: the first records, without the header."""
+    """form: "table" or "sequences"; names: of the columns; rows: the first records, without the header."""
 
     form: str
     separator: str
     header: bool
     names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: Records
 
 
 def shape(name: str, text: str, separator: str | None = None, header: bool | None = None) -> Shape:
-    """The form of a file, from its first lines; what is given is taken as it is.
+    """The format of a file, inferred from its first lines; a given separator or header is not inferred.
 
     >>> shape("x.csv", "user;item\\nu1;i1\\n").separator
     ';'
 
-    Raises DataError where no separator cuts the lines into equal columns.
+    Raises DataError where no separator splits the lines into equally many columns.
     """
-    if separator is None and is_sequences(text):
-        rows = tuple(tuple(line.split()) for line in text.splitlines()[:_LOOK] if line.strip())
+    if separator is None and _is_sequences(text):
+        rows = tuple(tuple(line.split()) for line in text.splitlines()[:_MAX_RECORDS] if line.strip())
         return Shape("sequences", " ", False, (), rows)
-    mark = separator or find_separator(name, text)
-    rows = _records(text, mark)
-    named = _is_header(rows) if header is None else header
-    names = tuple(plain_name(cell) for cell in rows[0]) if named else tuple(str(i + 1) for i in range(len(rows[0])))
-    _refuse_twins(name, names)
-    return Shape("table", mark, named, names, rows[named:])
+    separator = separator or _find_separator(name, text)
+    rows = _read_records(text, separator)
+    if header is None:  # no cell of a header is empty or reads as data
+        header = all(cell.strip() and not _DATA.match(cell.strip()) for cell in rows[0])
+    names = tuple(_strip_type(cell) for cell in rows[0]) if header else tuple(str(i + 1) for i in range(len(rows[0])))
+    twice = [column for column, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{name}, line 1", "a name for each column", f"{twice[0]!r} twice", "rename one of them")
+    return Shape("table", separator, header, names, rows[header:])
 
 
-def plain_name(cell: str) -> str:
-    """A column's name without RecBole's type.
-
-    >>> plain_name("user_id:token")
-    'user_id'
-    """
-    found = _TYPED.match(cell.strip())
+def _strip_type(cell: str) -> str:
+    """A column's name without RecBole's type: "user_id:token" is "user_id"."""
+    found = _TYPED_NAME.match(cell.strip())
     return found[1] if found else cell.strip()
 
 
-def is_sequences(text: str) -> bool:
-    """Whether a line is a user and their items: blanks only, unequal lengths, no quote or other separator.
-
-    >>> is_sequences("1 10 11 12\\n2 13\\n")
-    True
-    """
-    lines = [line for line in text.splitlines()[:_LOOK] if line.strip()]
+def _is_sequences(text: str) -> bool:
+    """Whether each line is a user and the user's items: spaces only, unequal lengths, no quote, no other separator."""
+    lines = [line for line in text.splitlines()[:_MAX_RECORDS] if line.strip()]
     if any(mark in line for line in lines for mark in ',\t;|"'):
         return False
     lengths = {len(line.split(" ")) for line in lines}
     return len(lengths) > 1 and min(lengths) >= 2
 
 
-def find_separator(name: str, text: str) -> str:
-    """The separator that cuts most records into the same number of columns, more than one.
+def _find_separator(name: str, text: str) -> str:
+    """The separator that splits most records into the same number of columns, more than one.
 
     Raises DataError where there is none.
     """
-    best = (0.0, 0, "")
-    for mark in SEPARATORS:
-        counts = Counter(len(row) for row in _records(text, mark))
-        width, often = counts.most_common(1)[0]
-        share = often / counts.total()
-        if width > 1 and (round(share, 1), width) > best[:2]:
-            best = (round(share, 1), width, mark)
-    if not best[2] or best[0] < 0.5:
-        first = text.splitlines()[0][:60]
-        fix = "name it: separator = ';'"
-        raise DataError(f"{name}, line 1", "columns cut by a separator", f"{first!r}, and none that fits", fix)
-    return best[2]
+    best_fit, best = (0.0, 0), ""
+    for separator in _SEPARATORS:
+        widths = Counter(len(row) for row in _read_records(text, separator))
+        width, count = widths.most_common(1)[0]
+        fit = (round(count / widths.total(), 1), width)
+        if width > 1 and fit > best_fit:
+            best_fit, best = fit, separator
+    if best_fit[0] < 0.5:
+        got = f"{text.splitlines()[0][:60]!r}, where none fits"
+        raise DataError(f"{name}, line 1", "columns split by a separator", got, "name it: separator = ';'")
+    return best
 
 
-def _records(text: str, mark: str) -> tuple[tuple[str, ...], ...]:
-    if len(mark) > 1:
-        return tuple(tuple(line.split(mark)) for line in text.splitlines()[:_LOOK] if line)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+def _read_records(text: str, separator: str) -> Records:
+    """The first records, at least one; reading stops at a broken one, which DuckDB names in the full read."""
+    if len(separator) > 1:
+        return tuple(tuple(line.split(separator)) for line in text.splitlines()[:_MAX_RECORDS] if line)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[tuple[str, ...]] = []
     limit = csv.field_size_limit(1 << 24)
     try:
         for row in reader:
             if row:
                 rows.append(tuple(row))
-            if len(rows) >= _LOOK:
+            if len(rows) >= _MAX_RECORDS:
                 break
     except csv.Error:
-        pass  # DuckDB names the line when it reads the whole file
+        pass
     finally:
         csv.field_size_limit(limit)
     return tuple(rows) or ((text,),)
-
-
-def _is_header(rows: tuple[tuple[str, ...], ...]) -> bool:
-    """No cell of the first line looks like data, and it has no empty cell."""
-    return all(cell.strip() and not _DATA.match(cell.strip()) for cell in rows[0])
-
-
-def _refuse_twins(name: str, names: tuple[str, ...]) -> None:
-    twice = [word for word, often in Counter(names).items() if often > 1]
-    if twice:
-        raise DataError(f"{name}, line 1", "a name for each column", f"{twice[0]!r} twice", "rename one of them")

@@ -1,6 +1,6 @@
-"""Which dense id has an item, which place has a user, and in which order are a user's events?
+"""Maps ids to dense ids and events to one history per user.
 
-Dense ids follow the sorted original ids, users too, so neither depends on the order of the file.
+Dense ids follow the sorted original ids, as do the rows of users: neither depends on the order of the file.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from leaven.datasets.events import OPTIONAL_COLUMNS, Events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.ingest.event_sorting import Columns, Ints, sort_lines
+from leaven.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
 
 ITEMS_SQL = "SELECT item, row_number() OVER (ORDER BY item) AS dense FROM (SELECT DISTINCT item FROM {events})"
-USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS place FROM (SELECT DISTINCT user FROM {events})"
+USERS_SQL = "SELECT user, row_number() OVER (ORDER BY user) - 1 AS user_index FROM (SELECT DISTINCT user FROM {events})"
 CODED_ITEMS_SQL = "SELECT item, item_code, row_number() OVER (ORDER BY item_code) AS dense FROM {items}"
-CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS place FROM {users}'
+CODED_USERS_SQL = 'SELECT "user", user_code, row_number() OVER (ORDER BY user_code) - 1 AS user_index FROM {users}'
 PLACED_SQL = """
-SELECT CAST(users.place AS INTEGER) AS place, CAST(items.dense AS INTEGER) AS dense, events.time AS time,
+SELECT CAST(users.user_index AS INTEGER) AS user_index, CAST(items.dense AS INTEGER) AS dense, events.time AS time,
     events.line AS line{more}
 FROM {events} AS events
 JOIN {users} AS users ON events.{user} = users.{user}
 JOIN {items} AS items ON events.{item} = items.{item}
 """
 CODED_SQL = """
-SELECT coalesce(events.user_code, 0) AS place, coalesce(events.item_code, 0) AS dense, events.time AS time,
+SELECT coalesce(events.user_code, 0) AS user_index, coalesce(events.item_code, 0) AS dense, events.time AS time,
     events.line AS line{more}
 FROM {lines} AS events"""
 _BATCH = 1 << 18
@@ -41,10 +42,10 @@ _BATCH = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """histories: one row a user, in the order of the sorted user ids.
+    """histories: one row per user, in the order of the sorted user ids.
 
     item_ids   original ids, sorted: dense id i is `item_ids[i - 1]`
-    user_ids   original ids, sorted: row i of `histories` is `user_ids[i]`, of key `keys[i]`
+    user_ids   original ids, sorted: row i of `histories` is `user_ids[i]`, with row id `keys[i]`
     kinds      names of the codes in `histories.extra["kind"]`, from code 0
     facts      users, items, events, times, ties; JSON-able
     """
@@ -58,7 +59,7 @@ class Ordered:
 
 
 def order(events: Events) -> Ordered:
-    """One history a user, in time order; ties in time keep the file's order.
+    """One history per user, in time order; ties in time keep the order of the file.
 
     >>> import pyarrow as pa
     >>> from leaven.ingest import read
@@ -67,30 +68,30 @@ def order(events: Events) -> Ordered:
     >>> done.item_ids, done.user_ids, done.histories.items.tolist()
     (['x', 'y'], ['a', 'b'], [2, 1, 2])
 
-    Raises DataError where a user, item or time is missing, or where there is no event.
+    Raises DataError where a user, item or time is missing, or without events.
     """
     database, table = events.connection, events.table
-    count = _refuse_missing_times(events)
+    count = _count_events(events)
     users, items = USERS_SQL.format(events=table), ITEMS_SQL.format(events=table)
     if events.codes is not None:
         users = CODED_USERS_SQL.format(users=events.codes.users)
         items = CODED_ITEMS_SQL.format(items=events.codes.items)
-    listed_items = _listed(database, "leaven_items", items, "item", "dense")
-    listed_users = _listed(database, "leaven_users", users, "user", "place")
-    kinds = _kinds(events)
-    starts, columns = _fetch(events, len(listed_users), kinds)
-    if starts[-1] < count:  # a line without user or item joins nothing
+    listed_items = _create_id_table(database, "leaven_items", items, "item", "dense")
+    listed_users = _create_id_table(database, "leaven_users", users, "user", "user_index")
+    kinds = _list_kinds(events)
+    starts, columns = _fetch_columns(events, len(listed_users), kinds)
+    if starts[-1] < count:  # the join drops lines without user or item
         _refuse_missing(events)
     database.execute("DROP TABLE leaven_items")
     database.execute("DROP TABLE leaven_users")
-    keys, item_ids, user_ids = _keys(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
+    keys, item_ids, user_ids = _hash_users(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
     histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
     histories = Histories(**{**vars(histories), "extra": columns})
-    return Ordered(histories, item_ids, user_ids, keys, kinds, _facts(histories))
+    return Ordered(histories, item_ids, user_ids, keys, kinds, _compute_facts(histories))
 
 
-def _refuse_missing_times(events: Events) -> int:
-    """Number of events."""
+def _count_events(events: Events) -> int:
+    """Returns the number of events. Raises DataError without events, or where a time is missing."""
     if events.codes is not None:
         return events.codes.count
     count, timed = events.connection.execute(f"SELECT count(*), count(time) FROM {events.table}").fetchall()[0]
@@ -110,15 +111,15 @@ def _refuse_missing(events: Events) -> None:
             raise DataError(f"column {word!r}", "a value in each line", f"{row[0] - known:,} lines without", fix)
 
 
-def _listed(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> Any:
-    """An Arrow array of texts."""
+def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, sql: str, column: str, rank: str) -> Any:
+    """Creates the table; returns its ids as an Arrow array of texts, in order."""
     database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
     found = database.sql(f"SELECT {column} FROM {table} ORDER BY {rank}").to_arrow_table()
     return found.column(0).combine_chunks()
 
 
-def _keys(users: Any) -> npt.NDArray[np.uint64]:
-    """`seeds.user_keys` of an Arrow array, whose texts lie side by side."""
+def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
+    """`rng.derive_user_ids` of an Arrow array of texts."""
     from leaven.arrays.blake2b import digests
     from leaven.arrays.strings import laid_out
 
@@ -126,7 +127,7 @@ def _keys(users: Any) -> npt.NDArray[np.uint64]:
     return digests(starts.astype(np.int64), letters)
 
 
-def _kinds(events: Events) -> list[str]:
+def _list_kinds(events: Events) -> list[str]:
     if "kind" not in events.columns:
         return []
     sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.codes.lines if events.codes else events.table} ORDER BY 1"
@@ -136,53 +137,53 @@ def _kinds(events: Events) -> list[str]:
     return names
 
 
-def _fetch(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
-    """(starts, columns) of the users' events, in order."""
+def _fetch_columns(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+    """The starts and the sorted columns of the users' events."""
     carried = [word for word in OPTIONAL_COLUMNS if word in events.columns]
     more = "".join(f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word != "kind")
     if "kind" in carried:
-        # Codes are few: a list's place is found faster than a join, and reads the same in Spark.
-        whens = " ".join(f"WHEN {_text(name)} THEN {code}" for code, name in enumerate(kinds))
+        # Kinds are few: a CASE is faster than a join, and reads the same in Spark.
+        whens = " ".join(f"WHEN {literal(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
     if events.codes is None:
         names = {"users": "leaven_users", "items": "leaven_items"}
         sql = PLACED_SQL.format(events=events.table, user="user", item="item", more=more, **names)
-        return _sorted(events, sql, users, dict)
-    places = _by_code(events, "SELECT user_code, place FROM leaven_users")
-    dense = _by_code(events, "SELECT item_code, dense FROM leaven_items")
+        return _sort_streamed(events, sql, users, dict)
+    user_indices = _map_codes(events, "SELECT user_code, user_index FROM leaven_users")
+    dense_ids = _map_codes(events, "SELECT item_code, dense FROM leaven_items")
 
-    def placed(batch: Columns) -> Columns:
-        """With what the codes stand for, without the lines whose user or item is not listed."""
+    def map_codes(batch: Columns) -> Columns:
+        """The batch with indices for codes, without the lines whose user or item is not listed."""
         found = dict(batch)
-        for name, meant in (("place", places), ("dense", dense)):
-            found[name] = meant[np.minimum(batch[name], len(meant) - 1)]
-        listed = (found["place"] >= 0) & (found["dense"] >= 0)
+        for name, mapping in (("user", user_indices), ("dense", dense_ids)):
+            found[name] = mapping[np.minimum(batch[name], len(mapping) - 1)]
+        listed = (found["user"] >= 0) & (found["dense"] >= 0)
         return found if listed.all() else {name: column[listed] for name, column in found.items()}
 
-    return _sorted(events, CODED_SQL.format(lines=events.codes.lines, more=more), users, placed)
+    return _sort_streamed(events, CODED_SQL.format(lines=events.codes.lines, more=more), users, map_codes)
 
 
 class _OutOfOrder(Exception):
-    """Lines did not come in the order of the file."""
+    """Lines arrive in another order than in the file."""
 
 
-def _sorted(
-    events: Events, sql: str, users: int, prepared: Callable[[Columns], Columns]
+def _sort_streamed(
+    events: Events, sql: str, users: int, prepare: Callable[[Columns], Columns]
 ) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
     """As `sort_lines`; the database sorts by line first where it does not keep the lines in order anyway."""
     threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
     with suppress(_OutOfOrder):
-        return sort_lines(_batches(events, sql), users, threads, prepared)
-    return sort_lines(_batches(events, f"{sql} ORDER BY line"), users, threads, prepared)
+        return sort_lines(_stream_batches(events, sql), users, threads, prepare)
+    return sort_lines(_stream_batches(events, f"{sql} ORDER BY line"), users, threads, prepare)
 
 
-def _batches(events: Events, sql: str) -> Iterator[Columns]:
-    """Without the lines' numbers. Raises _OutOfOrder where they do not ascend."""
+def _stream_batches(events: Events, sql: str) -> Iterator[Columns]:
+    """Batches without line numbers. Raises _OutOfOrder where these do not ascend."""
     reader: Any = events.connection.sql(sql).to_arrow_reader(_BATCH)
     last = -1
     for batch in reader:
         columns = {word: np.from_dlpack(batch.column(word)) for word in batch.schema.names}
-        line = columns.pop("line")
+        line, columns["user"] = columns.pop("line"), columns.pop("user_index")
         if len(line):
             if line[0] <= last or (line[1:] <= line[:-1]).any():
                 raise _OutOfOrder
@@ -190,19 +191,15 @@ def _batches(events: Events, sql: str) -> Iterator[Columns]:
         yield columns
 
 
-def _by_code(events: Events, sql: str) -> npt.NDArray[np.int32]:
-    """int32 (codes + 2,): what a code, from 1, stands for; -1 for none, and for all codes beyond the listed ones."""
-    code, stands_for = events.connection.sql(sql).fetchnumpy().values()
+def _map_codes(events: Events, sql: str) -> npt.NDArray[np.int32]:
+    """int32 (codes + 2,): the index of each code, from 1; -1 for none, and for codes beyond the listed ones."""
+    code, index = events.connection.sql(sql).fetchnumpy().values()
     found = np.full(int(code.max(initial=0)) + 2, -1, np.int32)
-    found[code] = stands_for
+    found[code] = index
     return found
 
 
-def _text(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
-
-
-def _facts(histories: Histories) -> dict[str, Any]:
+def _compute_facts(histories: Histories) -> dict[str, Any]:
     inside = np.ones(max(histories.events - 1, 0), bool)
     inside[histories.starts[1:-1] - 1] = False
     tied = inside & (histories.times[1:] == histories.times[:-1])

@@ -1,31 +1,31 @@
-"""Where does a log lie, and which of its columns mean what?"""
+"""Configs of the sources of logs and of tables of items."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 NEEDED = ("user", "item", "time")
-"""Our words without which there is no log."""
+"""Columns that every log has, by our names."""
 NUMBERS = ("value", "quantity", "price")
-"""Our words whose columns hold numbers."""
+"""Columns that hold numbers, by our names."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The wish for a log: where it lies and what its columns are called there.
+    """Config of a log: its location and the names of its columns.
 
     interactions  a path, folder, glob, URL (`s3://`, `memory://` and others of fsspec; `sqlite:///file.db`,
                   `postgresql://…` for databases), or a frame (pandas, Polars, Arrow)
-    columns       our word -> the file's column: user, item, time; also kind, value, quantity, price, and
-                  further ones that cleaning rules read (order, text, country …); empty: guessed
-    separator     one character between fields; None: guessed
-    encoding      a Python name of an encoding; None: guessed
-    header        whether the first line names the columns; None: guessed. Without names, columns are "1", "2" …
-    time_format   a strptime format such as "%d/%m/%Y %H:%M", or one of "s", "ms", "us", "ns"; None: guessed
-    table         table of a database
-    query         a SELECT of a database, instead of a table
+    columns       our name -> the file's column: user, item, time; also kind, value, quantity, price, and
+                  columns that cleaning rules read (order, text, country …); empty: inferred
+    separator     one character between fields; None: inferred
+    encoding      a Python name of an encoding; None: inferred
+    header        whether the first line names the columns; None: inferred. Without a header, columns are "1", "2" …
+    time_format   a strptime format such as "%d/%m/%Y %H:%M", or one of "s", "ms", "us", "ns"; None: inferred
+    table         name of a table in a database
+    query         a SELECT in a database, instead of a table
     """
 
     interactions: Any
@@ -40,9 +40,9 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class ItemSource:
-    """The wish for a table of items: as `Source`; columns item, image, price, category, born, brand.
+    """Config of a table of items, with fields as in `LogSource`; columns item, image, price, category, born, brand.
 
-    text names the columns that hold words, under the file's own names.
+    text lists the text columns, under the file's own names. The header is always inferred.
     """
 
     items: Any
@@ -53,3 +53,4 @@ class ItemSource:
     time_format: str | None = None
     table: str | None = None
     query: str | None = None
+    header: ClassVar[bool | None] = None

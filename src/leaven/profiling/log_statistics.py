@@ -1,4 +1,4 @@
-"""What does a log look like: how long, how dense, how uneven, when?"""
+"""Statistics of a log: sizes, density, popularity, repeats and times."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories, Ints
 
-DAY, HOUR = 86_400, 3_600
-MOST_POINTS = 400
-"""Of the curve of popularity: more cannot be seen."""
+_DAY, _HOUR = 86_400, 3_600
+MAX_CURVE_POINTS = 400
+"""Of the popularity curve, for plots."""
 
 
 def health(histories: Histories) -> dict[str, Any]:
-    """Facts of some histories for the report, JSON-able.
+    """Statistics of histories for the report, JSON-able.
 
     users, items (that occur), events, density (share of all user-item pairs that occur), median_length,
-    longest, users_with_one_event, gini_of_items (0: all items alike, 1: one item has all), repeat_share (events
-    of an item that the user already had), first_day, last_day, tie_share (events whose user has another one in
+    longest, users_with_one_event, gini_of_items (0: equal counts, 1: one item has all events), repeat_share (events
+    of an item that the user had before), first_day, last_day, tie_share (events whose user has another one in
     the same second), length_histogram {length: users}, popularity [[rank, events]], per_day [[day, events]], and
-    hours {hour in UTC: events} where the clock knows hours.
+    hours {hour in UTC: events} where times have hours.
 
     >>> health(Histories.of([[1, 2], [1]], n_items=2))["density"]
     0.75
@@ -31,27 +31,27 @@ def health(histories: Histories) -> dict[str, Any]:
     counts = np.sort(counts[counts > 0])[::-1]
     lengths = histories.lengths
     values, users = np.unique(lengths[lengths > 0], return_counts=True)
-    pairs = _pairs(histories)
+    pairs = _count_pairs(histories)
     facts: dict[str, Any] = {
         "users": int((lengths > 0).sum()),
         "items": len(counts),
         "events": histories.events,
-        "density": _share(pairs, int((lengths > 0).sum()) * len(counts)),
+        "density": _ratio(pairs, int((lengths > 0).sum()) * len(counts)),
         "median_length": float(np.median(lengths)) if len(lengths) else 0.0,
         "longest": int(lengths.max(initial=0)),
         "users_with_one_event": int((lengths == 1).sum()),
         "gini_of_items": gini(counts),
-        "repeat_share": _share(histories.events - pairs, histories.events),
+        "repeat_share": _ratio(histories.events - pairs, histories.events),
     }
     curves = {
         "length_histogram": {str(length): int(n) for length, n in zip(values, users, strict=True)},
-        "popularity": _by_rank(counts),
+        "popularity": _popularity_curve(counts),
     }
-    return facts | (_clock(histories) if histories.events else {}) | curves
+    return facts | (_time_statistics(histories) if histories.events else {}) | curves
 
 
 def gini(counts: npt.NDArray[np.int64]) -> float:
-    """Gini's coefficient of counts in falling order.
+    """The Gini coefficient of counts in descending order.
 
     >>> gini(np.array([3, 1])), gini(np.array([2, 2]))
     (0.25, 0.0)
@@ -63,46 +63,40 @@ def gini(counts: npt.NDArray[np.int64]) -> float:
     return round(share - (len(counts) + 1) / len(counts), 4)
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0
 
 
-def _pairs(histories: Histories) -> int:
-    """Different user-item pairs."""
+def _count_pairs(histories: Histories) -> int:
+    """The number of distinct user-item pairs."""
     width = histories.n_items + 2
-    keys = np.sort(histories.row_of_event() * width + histories.items)
-    return int((np.diff(keys) > 0).sum()) + 1 if len(keys) else 0
+    codes = np.sort(histories.row_of_event() * width + histories.items)
+    return int((np.diff(codes) > 0).sum()) + 1 if len(codes) else 0
 
 
-def _by_rank(counts: npt.NDArray[np.int64]) -> list[list[int]]:
-    """[rank, events], at most 400 of them, evenly on a logarithmic axis, the first and the last among them."""
+def _popularity_curve(counts: npt.NDArray[np.int64]) -> list[list[int]]:
+    """At most 400 pairs [rank, events], evenly spaced on a logarithmic axis, with the first and the last."""
     if not len(counts):
         return []
-    ranks = np.unique(np.round(np.geomspace(1, len(counts), MOST_POINTS)).astype(np.int64))
+    ranks = np.unique(np.round(np.geomspace(1, len(counts), MAX_CURVE_POINTS)).astype(np.int64))
     return [[int(rank), int(counts[rank - 1])] for rank in ranks]
 
 
-def _clock(histories: Histories) -> dict[str, Any]:
+def _time_statistics(histories: Histories) -> dict[str, Any]:
     times = histories.times
-    days, events = np.unique(times // DAY, return_counts=True)
-    named = [datetime.fromtimestamp(int(day) * DAY, UTC).date().isoformat() for day in days]
-    facts: dict[str, Any] = {"first_day": named[0], "last_day": named[-1], "tie_share": _tied(histories)}
+    days, events = np.unique(times // _DAY, return_counts=True)
+    named = [datetime.fromtimestamp(int(day) * _DAY, UTC).date().isoformat() for day in days]
+    facts: dict[str, Any] = {"first_day": named[0], "last_day": named[-1], "tie_share": _tie_share(histories)}
     facts["per_day"] = [[day, int(n)] for day, n in zip(named, events, strict=True)]
-    hours = np.bincount(times % DAY // HOUR, minlength=24)
-    if hours.max() < histories.events:  # all in one hour: the clock knows days only
+    hours = np.bincount(times % _DAY // _HOUR, minlength=24)
+    if hours.max() < histories.events:  # all in one hour: the log has dates only
         facts["hours"] = {str(hour): int(n) for hour, n in enumerate(hours)}
     return facts
 
 
-def _tied(histories: Histories) -> float:
+def _tie_share(histories: Histories) -> float:
     """Share of the events whose user has another one in the same second."""
-    same = _same_as_before(histories)
-    return _share(int((same | np.append(same[1:], False)).sum()), histories.events)
-
-
-def _same_as_before(histories: Histories) -> npt.NDArray[np.bool_]:
     times: Ints = histories.times
     same: npt.NDArray[np.bool_] = np.diff(times, prepend=times[0] - 1) == 0
-    first = histories.starts[:-1][histories.lengths > 0]
-    same[first] = False
-    return same
+    same[histories.starts[:-1][histories.lengths > 0]] = False
+    return _ratio(int((same | np.append(same[1:], False)).sum()), histories.events)

@@ -1,6 +1,6 @@
-"""What can be reached at best? A simulated shop whose truth is known.
+"""Simulated shop, video, music and social worlds with known behavior, as ground truth.
 
-`Shop(...).open()` gives a `World`: its histories, its law of the next item, its log with dirt.
+`Simulator(...).build_world()` returns a `World`: its histories, the probabilities of the next item, its corrupted log.
 """
 
 from leaven.simulator.corruption import Dirt

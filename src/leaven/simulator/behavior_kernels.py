@@ -1,12 +1,12 @@
-"""What does a simulated user take next, and what did all of them take?
+"""Kernels of simulated behavior: they draw items and compute the true probabilities of the next item.
 
-The law of the next item, given a history and a time, is written once, in `_category_weights`,
-`_brand_weights`, `_repeat_share` and the popularity of the items that are born. `simulate` draws from
-these functions and `law_rows` writes them out, so that the two cannot drift apart.
+The probabilities, given a history and a time, are defined once, in `_write_category_weights`,
+`_write_brand_weights`, `_repeat_probability` and the popularity of the released items. The kernel that draws
+events and the one that returns probabilities share these functions, so that they agree.
 
-An event is a repeat with a small chance (one of the last items, recent ones more likely). Otherwise the
-item is new to the user: with a small chance a companion of the last item, else category, then brand
-inside the category, then item by popularity; all conditioned on "born and not yet seen".
+An event is a repeat with a small probability (one of the last items, recent ones more likely). Otherwise the
+item is new to the user: with a small probability a companion of the last item, else category, then brand
+within the category, then item by popularity; all conditioned on "released and not yet seen".
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-YEAR = 365.25 * 86_400
+_YEAR_SECONDS = 365.25 * 86_400
 _REPEAT_REACH = 10  # a repeat looks back this many events
-_REPEAT_FADE = 0.8
-_TRIES = 64  # then the law is written out: exact as well, only slower
+_REPEAT_DECAY = 0.8
+_MAX_ATTEMPTS = 64  # then all probabilities are computed: exact too, but slower
 
 
 class Law(NamedTuple):
-    """All that the law of the next item depends on, beside history and time.
+    """The parameters of the probabilities of the next item.
 
-    category, brand  int32 (items + 1,)  codes from 0 of each item; place 0 is unused
-    born             int64 (items + 1,)  first second of sale
-    order            int32 (items,)      items by (category, brand, birth)
-    order_born       int64 (items,)      their births
-    mass             float64 (items,)    popularity, summed up inside each group of (category, brand)
+    category, brand  int32 (items + 1,)  codes from 0 of each item; index 0 is unused
+    born             int64 (items + 1,)  release time in seconds
+    order            int32 (items,)      items by (category, brand, release)
+    order_born       int64 (items,)      their release times
+    mass             float64 (items,)    cumulative popularity within each group of (category, brand)
     groups           int64 (categories * brands + 1,)  where each group starts in `order`
     base             float64 (categories,)  log weight of each category
-    season           float64 (2, categories)  size, and time of the year (0..1) of the peak
+    season           float64 (2, categories)  amplitude, and time of the year (0..1) of the peak
     after_one        float64 (categories + 1, categories)  log weight after the last category
     after_two        float64 (categories + 1, categories + 1, categories)  and after the last two
-    companions       int32 (items + 1, 3)  items that go with an item; 0: none
-    shares           float64 (3,)        how a companion is picked
+    companions       int32 (items + 1, 3)  companions of an item; 0: none
+    shares           float64 (3,)        probabilities of the companions
     """
 
     category: Items
@@ -68,13 +68,13 @@ class Law(NamedTuple):
     repeat_chance: float
 
 
-class Mind(NamedTuple):
-    """What the law knows of one user, and room to work in.
+class _UserState(NamedTuple):
+    """The state of one user, and work arrays.
 
-    tastes      float64 (categories + brands,)  fading averages of what was taken
+    tastes      float64 (categories + brands,)  decaying averages of taken categories and brands
     memory      int64 (4,)  category before last + 1, last category + 1, last item, last time; 0: none
     seen        bool (items + 1,)
-    categories, brands, row  float64  weights at work; ends int64 (brands,): where each group's sale ends
+    categories, brands, row  float64  work arrays of weights; ends int64 (brands,): end of each group's released items
     """
 
     tastes: Floats
@@ -87,9 +87,9 @@ class Mind(NamedTuple):
 
 
 @njit(cache=True)
-def _new_mind(law: Law) -> Mind:
+def _create_state(law: Law) -> _UserState:
     n_items, n_brands = len(law.order), (len(law.groups) - 1) // len(law.base)
-    return Mind(
+    return _UserState(
         np.zeros(len(law.base) + n_brands),
         np.zeros(4, np.int64),
         np.zeros(n_items + 1, np.bool_),
@@ -101,46 +101,46 @@ def _new_mind(law: Law) -> Mind:
 
 
 @njit(cache=True)
-def _fade(law: Law, memory: Ints, time: int) -> float:
-    """What is left of a taste since the last event, 0..1."""
+def _decay(law: Law, memory: Ints, time: int) -> float:
+    """The decay of tastes since the last event, 0..1."""
     return np.exp(-(time - memory[3]) / law.fade_seconds) if memory[2] > 0 else 1.0
 
 
 @njit(cache=True)
-def _forget(mind: Mind, past: Items) -> None:
-    """A user without a past again; `past` is what was seen."""
-    mind.tastes[:] = 0.0
-    mind.memory[:] = 0
+def _reset_state(state: _UserState, past: Items) -> None:
+    """Resets the state; `past` holds the seen items."""
+    state.tastes[:] = 0.0
+    state.memory[:] = 0
     for item in past:
-        mind.seen[item] = False
+        state.seen[item] = False
 
 
 @njit(cache=True)
-def _remember(law: Law, mind: Mind, item: int, time: int) -> None:
-    """One event: tastes of categories and of brands fade and move towards what was taken."""
-    tastes, memory = mind.tastes, mind.memory
-    kept = law.keep * _fade(law, memory, time)
-    for place in range(len(tastes)):
-        tastes[place] *= kept
+def _update_state(law: Law, state: _UserState, item: int, time: int) -> None:
+    """Updates the state by one event: tastes decay and move towards its category and brand."""
+    tastes, memory = state.tastes, state.memory
+    kept = law.keep * _decay(law, memory, time)
+    for index in range(len(tastes)):
+        tastes[index] *= kept
     tastes[law.category[item]] += 1.0 - law.keep
     tastes[len(law.base) + law.brand[item]] += 1.0 - law.keep
     memory[0] = memory[1]
     memory[1] = law.category[item] + 1
     memory[2] = item
     memory[3] = time
-    mind.seen[item] = True
+    state.seen[item] = True
 
 
 @njit(cache=True)
-def _category_weights(law: Law, mind: Mind, time: int) -> None:
-    """mind.categories, summing to 1: season, taste, and what follows the last two categories."""
-    out, memory = mind.categories, mind.memory
-    faded = law.taste_pull * _fade(law, memory, time)
-    year = time / YEAR
+def _write_category_weights(law: Law, state: _UserState, time: int) -> None:
+    """Writes state.categories, with sum 1: season, tastes, and transitions from the last two categories."""
+    out, memory = state.categories, state.memory
+    faded = law.taste_pull * _decay(law, memory, time)
+    year = time / _YEAR_SECONDS
     total = 0.0
     for c in range(len(out)):
         log_weight = law.base[c] + law.season[0, c] * np.cos(2 * np.pi * (year - law.season[1, c]))
-        log_weight += faded * mind.tastes[c] + law.after_one[memory[1], c] + law.after_two[memory[0], memory[1], c]
+        log_weight += faded * state.tastes[c] + law.after_one[memory[1], c] + law.after_two[memory[0], memory[1], c]
         out[c] = np.exp(log_weight)
         total += out[c]
     for c in range(len(out)):
@@ -148,8 +148,8 @@ def _category_weights(law: Law, mind: Mind, time: int) -> None:
 
 
 @njit(cache=True)
-def _born_in(law: Law, group: int, time: int) -> int:
-    """The place after the last item of a group that is on sale."""
+def _find_released_end(law: Law, group: int, time: int) -> int:
+    """The index after the last released item of a group."""
     low, high = law.groups[group], law.groups[group + 1]
     while low < high:
         middle = (low + high) // 2
@@ -161,49 +161,49 @@ def _born_in(law: Law, group: int, time: int) -> int:
 
 
 @njit(cache=True)
-def _brand_weights(law: Law, mind: Mind, category: int, time: int) -> None:
-    """mind.brands, summing to 1: popularity on sale, times loyalty; mind.ends: where each group's sale ends."""
-    out, ends = mind.brands, mind.ends
-    faded = law.brand_pull * _fade(law, mind.memory, time)
+def _write_brand_weights(law: Law, state: _UserState, category: int, time: int) -> None:
+    """Writes state.brands, with sum 1: popularity of released items times loyalty; and state.ends."""
+    out, ends = state.brands, state.ends
+    faded = law.brand_pull * _decay(law, state.memory, time)
     first = category * len(out)
     total = 0.0
     for b in range(len(out)):
-        ends[b] = _born_in(law, first + b, time)
+        ends[b] = _find_released_end(law, first + b, time)
         out[b] = 0.0
         if ends[b] > law.groups[first + b]:
-            out[b] = law.mass[ends[b] - 1] * np.exp(faded * mind.tastes[len(law.base) + b])
+            out[b] = law.mass[ends[b] - 1] * np.exp(faded * state.tastes[len(law.base) + b])
             total += out[b]
     for b in range(len(out)):
         out[b] /= total
 
 
 @njit(cache=True)
-def _repeat_share(law: Law, memory: Ints, time: int) -> float:
-    """The chance of a repeat; none without a past, none inside one basket (the same second)."""
+def _repeat_probability(law: Law, memory: Ints, time: int) -> float:
+    """The probability of a repeat; 0 without a past and within one basket (the same second)."""
     return law.repeat_chance if memory[2] > 0 and time > memory[3] else 0.0
 
 
 @njit(cache=True)
-def _picked(weights: Floats, u: float) -> int:
-    """The place that a uniform draw falls on; weights sum to 1."""
+def _select_index(weights: Floats, u: float) -> int:
+    """The index that a uniform number u selects; weights sum to 1."""
     last = 0
-    for place in range(len(weights)):
-        if weights[place] > 0.0:
-            last = place
-            u -= weights[place]
+    for index in range(len(weights)):
+        if weights[index] > 0.0:
+            last = index
+            u -= weights[index]
             if u < 0.0:
                 break
     return last
 
 
 @njit(cache=True)
-def _picked_item(law: Law, first: int, end: int, u: float) -> np.int32:
+def _select_item(law: Law, first: int, end: int, u: float) -> np.int32:
     """An item of order[first:end] by popularity."""
-    aim = u * law.mass[end - 1]
+    target = u * law.mass[end - 1]
     low, high = first, end - 1
     while low < high:
         middle = (low + high) // 2
-        if law.mass[middle] <= aim:
+        if law.mass[middle] <= target:
             low = middle + 1
         else:
             high = middle
@@ -211,152 +211,152 @@ def _picked_item(law: Law, first: int, end: int, u: float) -> np.int32:
 
 
 @njit(cache=True)
-def _write_fresh(law: Law, mind: Mind, time: int) -> float:
-    """mind.row: the weight of each item that is born and not seen; returns their sum."""
-    out, brands, ends = mind.row, mind.brands, mind.ends
-    follow = law.companion_chance if mind.memory[2] > 0 else 0.0
+def _write_new_item_weights(law: Law, state: _UserState, time: int) -> float:
+    """Writes state.row: the weight of each released and unseen item; returns their sum."""
+    out, brands, ends = state.row, state.brands, state.ends
+    follow = law.companion_chance if state.memory[2] > 0 else 0.0
     out[:] = 0.0
-    _category_weights(law, mind, time)
-    for c in range(len(mind.categories)):
-        _brand_weights(law, mind, c, time)
+    _write_category_weights(law, state, time)
+    for c in range(len(state.categories)):
+        _write_brand_weights(law, state, c, time)
         for b in range(len(brands)):
             before = 0.0
-            for place in range(law.groups[c * len(brands) + b], ends[b]):
-                share = (law.mass[place] - before) / law.mass[ends[b] - 1]
-                out[law.order[place] - 1] = (1.0 - follow) * mind.categories[c] * brands[b] * share
-                before = law.mass[place]
+            for index in range(law.groups[c * len(brands) + b], ends[b]):
+                share = (law.mass[index] - before) / law.mass[ends[b] - 1]
+                out[law.order[index] - 1] = (1.0 - follow) * state.categories[c] * brands[b] * share
+                before = law.mass[index]
     if follow > 0.0:
         for j in range(len(law.shares)):
-            other = law.companions[mind.memory[2], j]
+            other = law.companions[state.memory[2], j]
             if other > 0 and law.born[other] <= time:
                 out[other - 1] += follow * law.shares[j]
     total = 0.0
     for i in range(len(out)):
-        if mind.seen[i + 1]:
+        if state.seen[i + 1]:
             out[i] = 0.0
         total += out[i]
     return total
 
 
 @njit(cache=True)
-def _write_law(law: Law, mind: Mind, past: Items, time: int) -> None:
-    """mind.row, summing to 1: the chance of each item to be next."""
-    total = _write_fresh(law, mind, time)
-    repeat = 1.0 if total <= 0.0 else _repeat_share(law, mind.memory, time)
+def _write_probabilities(law: Law, state: _UserState, past: Items, time: int) -> None:
+    """Writes state.row, with sum 1: the probability of each item to be next."""
+    total = _write_new_item_weights(law, state, time)
+    repeat = 1.0 if total <= 0.0 else _repeat_probability(law, state.memory, time)
     if total > 0.0:
-        mind.row[:] *= (1.0 - repeat) / total
+        state.row[:] *= (1.0 - repeat) / total
     if repeat > 0.0:
         reach = min(len(past), _REPEAT_REACH)
-        whole = (1.0 - _REPEAT_FADE**reach) / (1.0 - _REPEAT_FADE)
+        whole = (1.0 - _REPEAT_DECAY**reach) / (1.0 - _REPEAT_DECAY)
         for back in range(reach):
-            mind.row[past[len(past) - 1 - back] - 1] += repeat * _REPEAT_FADE**back / whole
+            state.row[past[len(past) - 1 - back] - 1] += repeat * _REPEAT_DECAY**back / whole
 
 
 @njit(cache=True)
-def _repeated(past: Items, u: float) -> np.int32:
+def _select_repeat(past: Items, u: float) -> np.int32:
     """One of the last items, recent ones more likely."""
     reach = min(len(past), _REPEAT_REACH)
-    aim = u * (1.0 - _REPEAT_FADE**reach) / (1.0 - _REPEAT_FADE)
+    rest = u * (1.0 - _REPEAT_DECAY**reach) / (1.0 - _REPEAT_DECAY)
     for back in range(reach):
-        aim -= _REPEAT_FADE**back
-        if aim < 0.0:
+        rest -= _REPEAT_DECAY**back
+        if rest < 0.0:
             return past[len(past) - 1 - back]
     return past[len(past) - reach]
 
 
 @njit(cache=True)
-def _try_item(law: Law, mind: Mind, time: int, key: np.uint64, draw: int) -> np.int32:
-    """An item of the law before "born and not seen" is asked, 0 for a companion that is not born; four draws."""
-    if mind.memory[2] > 0 and draw_uniform(key, draw) < law.companion_chance:
-        other = law.companions[mind.memory[2], _picked(law.shares, draw_uniform(key, draw + 1))]
+def _propose_item(law: Law, state: _UserState, time: int, key: np.uint64, draw: int) -> np.int32:
+    """A proposed item, which may be seen already; 0 for an unreleased companion. Uses four draws."""
+    if state.memory[2] > 0 and draw_uniform(key, draw) < law.companion_chance:
+        other = law.companions[state.memory[2], _select_index(law.shares, draw_uniform(key, draw + 1))]
         return other if other > 0 and law.born[other] <= time else np.int32(0)
-    c = _picked(mind.categories, draw_uniform(key, draw + 1))
-    _brand_weights(law, mind, c, time)
-    b = _picked(mind.brands, draw_uniform(key, draw + 2))
-    return _picked_item(law, law.groups[c * len(mind.brands) + b], mind.ends[b], draw_uniform(key, draw + 3))
+    c = _select_index(state.categories, draw_uniform(key, draw + 1))
+    _write_brand_weights(law, state, c, time)
+    b = _select_index(state.brands, draw_uniform(key, draw + 2))
+    return _select_item(law, law.groups[c * len(state.brands) + b], state.ends[b], draw_uniform(key, draw + 3))
 
 
 @njit(cache=True)
-def _take(law: Law, mind: Mind, past: Items, time: int, key: np.uint64, draw: int) -> tuple[np.int32, int]:
-    """(the item taken next, the number of the next draw)."""
-    if draw_uniform(key, draw) < _repeat_share(law, mind.memory, time):
-        return _repeated(past, draw_uniform(key, draw + 1)), draw + 2
+def _draw_item(law: Law, state: _UserState, past: Items, time: int, key: np.uint64, draw: int) -> tuple[np.int32, int]:
+    """The next item, and the number of the next draw."""
+    if draw_uniform(key, draw) < _repeat_probability(law, state.memory, time):
+        return _select_repeat(past, draw_uniform(key, draw + 1)), draw + 2
     draw += 2
-    _category_weights(law, mind, time)
-    for _ in range(_TRIES):
-        item = _try_item(law, mind, time, key, draw)
+    _write_category_weights(law, state, time)
+    for _ in range(_MAX_ATTEMPTS):
+        item = _propose_item(law, state, time, key, draw)
         draw += 4
-        if item > 0 and not mind.seen[item]:
+        if item > 0 and not state.seen[item]:
             return item, draw
     u = draw_uniform(key, draw)
-    total = _write_fresh(law, mind, time)
+    total = _write_new_item_weights(law, state, time)
     if total <= 0.0:
-        return _repeated(past, u), draw + 1
-    return np.int32(_picked(mind.row / total, u) + 1), draw + 1
+        return _select_repeat(past, u), draw + 1
+    return np.int32(_select_index(state.row / total, u) + 1), draw + 1
 
 
 @njit(cache=True)
 def simulate(law: Law, times: Ints, starts: Ints, keys: npt.NDArray[np.uint64]) -> Items:
-    """int32 (events,): what each user takes at these times.
+    """int32 (events,): the item of each user at these times.
 
     times int64 (events,) ascending inside a user; starts int64 (users + 1,); keys uint64 (users,).
     """
     items = np.zeros(len(times), np.int32)
-    mind = _new_mind(law)
+    state = _create_state(law)
     for user in range(len(keys)):
         draw, first, end = 0, starts[user], starts[user + 1]
         for event in range(first, end):
-            items[event], draw = _take(law, mind, items[first:event], times[event], keys[user], draw)
-            _remember(law, mind, items[event], times[event])
-        _forget(mind, items[first:end])
+            items[event], draw = _draw_item(law, state, items[first:event], times[event], keys[user], draw)
+            _update_state(law, state, items[event], times[event])
+        _reset_state(state, items[first:end])
     return items
 
 
 @njit(cache=True)
 def draw_next(law: Law, items: Items, times: Ints, when: int, keys: npt.NDArray[np.uint64]) -> Items:
-    """int32 (keys,): one draw a key of what follows one history at time `when`."""
+    """int32 (keys,): one draw per key of the next item of one history at time `when`."""
     drawn = np.zeros(len(keys), np.int32)
-    mind = _new_mind(law)
+    state = _create_state(law)
     for event in range(len(items)):
-        _remember(law, mind, items[event], times[event])
-    for place in range(len(keys)):
-        drawn[place], _ = _take(law, mind, items, when, keys[place], 0)
+        _update_state(law, state, items[event], times[event])
+    for index in range(len(keys)):
+        drawn[index], _ = _draw_item(law, state, items, when, keys[index], 0)
     return drawn
 
 
 @njit(cache=True)
 def law_rows(law: Law, items: Items, times: Ints, starts: Ints, when: Ints) -> npt.NDArray[np.float32]:
-    """float32 (rows, items): the chance of each item to be next in each history, at time `when` (rows,).
+    """float32 (rows, items): the probability of each item to be next in each history, at time `when` (rows,).
 
-    Items 0 (unknown to the shop) are passed over. A time before the last event counts as that event's.
+    Items 0 (not in the world) are skipped. A time before the last event is replaced by that of the event.
     """
     out = np.zeros((len(when), len(law.order)), np.float32)
-    mind = _new_mind(law)
+    state = _create_state(law)
     for r in range(len(when)):
         past = items[starts[r] : starts[r + 1]]
         past = past[past > 0]
         for event in range(starts[r], starts[r + 1]):
             if items[event] > 0:
-                _remember(law, mind, items[event], times[event])
-        _write_law(law, mind, past, max(when[r], mind.memory[3]))
-        out[r] = mind.row
-        _forget(mind, past)
+                _update_state(law, state, items[event], times[event])
+        _write_probabilities(law, state, past, max(when[r], state.memory[3]))
+        out[r] = state.row
+        _reset_state(state, past)
     return out
 
 
 @njit(cache=True)
 def log_likelihoods(law: Law, items: Items, times: Ints, starts: Ints) -> Floats:
-    """float64 (rows,): natural logarithm of each history's chance, given its first event and its times."""
+    """float64 (rows,): the log-likelihood of each history, given its first event and its times."""
     sums = np.zeros(len(starts) - 1)
-    mind = _new_mind(law)
+    state = _create_state(law)
     for r in range(len(sums)):
         first, end = starts[r], starts[r + 1]
         for event in range(first, end):
             if event > first:
-                _write_law(law, mind, items[first:event], times[event])
-                sums[r] += np.log(mind.row[items[event] - 1])
-            _remember(law, mind, items[event], times[event])
-        _forget(mind, items[first:end])
+                _write_probabilities(law, state, items[first:event], times[event])
+                sums[r] += np.log(state.row[items[event] - 1])
+            _update_state(law, state, items[event], times[event])
+        _reset_state(state, items[first:end])
     return sums
 
 
@@ -364,15 +364,15 @@ def log_likelihoods(law: Law, items: Items, times: Ints, starts: Ints) -> Floats
 def visit_times(
     lengths: Ints, keys: npt.NDArray[np.uint64], begins: Ints, end: int, gaps: Floats, basket: float, session: float
 ) -> tuple[Ints, Ints]:
-    """(times int64 (events,), starts int64 (users + 1,)): when each user comes by, up to `end`.
+    """times int64 (events,) and starts int64 (users + 1,): the times of each user's events, up to `end`.
 
-    lengths int64 (users,) events wished; begins int64 (users,) first second; gaps float64 (users,)
-    mean seconds between visits. An event shares the second of the last one with chance `basket`, lies
-    minutes after it with chance `session`.
+    lengths int64 (users,) maximum numbers of events; begins int64 (users,) first second; gaps float64 (users,)
+    mean seconds between sessions. An event shares the second of the last one with probability `basket`, and
+    follows minutes after it with probability `session`.
     """
     times = np.zeros(lengths.sum(), np.int64)
     starts = np.zeros(len(lengths) + 1, np.int64)
-    place = 0
+    event_index = 0
     for user in range(len(lengths)):
         time = begins[user]
         for event in range(lengths[user]):
@@ -383,7 +383,7 @@ def visit_times(
                     time += 1 + int(wait * (240.0 if u < basket + session else gaps[user]))
             if time >= end:
                 break
-            times[place] = time
-            place += 1
-        starts[user + 1] = place
-    return times[:place], starts
+            times[event_index] = time
+            event_index += 1
+        starts[user + 1] = event_index
+    return times[:event_index], starts

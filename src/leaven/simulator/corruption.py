@@ -1,4 +1,4 @@
-"""What is wrong with the log, and how much of it exactly?"""
+"""Corrupts a simulated log by known amounts: missing fields, duplicates, shuffled times, outliers and bots."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _BOT_EVENTS = 400
 
 @dataclass(frozen=True)
 class Dirt:
-    """How much dirt is planted: shares of the lines (or of the items, or of the users) in 0..1.
+    """Config of the corruption: shares of the lines, items or users in 0..1.
 
-    missing_user, missing_item, missing_time  share of lines without that field
-    duplicates            share of lines that appear twice
-    shuffled_times        share of lines that swap their times with each other
-    absurd_prices         share of lines whose price is 10,000 times too high, or below zero
-    bots                  share of users that are added as bots: 400 events a second apart
-    misspelt_categories   share of items whose category is misspelt
+    missing_user, missing_item, missing_time  share of lines without this field
+    duplicates            share of lines that are duplicated
+    shuffled_times        share of lines whose times are exchanged
+    absurd_prices         share of lines whose price is 10,000 times too high or negative
+    bots                  bots to add, as a share of the users: 400 events each, one per second
+    misspelt_categories   share of items with a misspelled category
     missing_words         share of items without a description
 
     >>> Dirt.typical().duplicates
@@ -48,22 +48,22 @@ class Dirt:
     def __post_init__(self) -> None:
         for one in fields(self):
             if not 0.0 <= getattr(self, one.name) <= 1.0:
-                raise SpecError(f"dirt.{one.name}", "a share in 0..1", str(getattr(self, one.name)), "")
-        lines = ("missing_user", "missing_item", "missing_time", "duplicates", "shuffled_times", "absurd_prices")
-        if sum(getattr(self, name) for name in lines) > 1.0:
-            raise SpecError("dirt", "shares of lines that sum to at most 1", "more", "lower some of them")
+                raise SpecError(f"corruption.{one.name}", "a share in 0..1", str(getattr(self, one.name)), "")
+        missing = self.missing_user + self.missing_item + self.missing_time
+        if missing + self.duplicates + self.shuffled_times + self.absurd_prices > 1.0:
+            raise SpecError("corruption", "shares of lines that sum to at most 1", "more", "lower some of them")
 
     @classmethod
     def typical(cls) -> Dirt:
-        """As much as a log from a careless system has."""
+        """The corruption of a typical log."""
         return cls(0.01, 0.005, 0.005, 0.01, 0.005, 0.005, 0.002, 0.03, 0.02)
 
 
-def plant(columns: Columns, dirt: Dirt, chance: np.random.Generator) -> tuple[Columns, dict[str, int]]:
-    """(the lines in time order with dirt, how many lines have each kind of it): no line has two kinds."""
+def plant(columns: Columns, corruption: Dirt, generator: np.random.Generator) -> tuple[Columns, dict[str, int]]:
+    """The corrupted lines in time order, and the number of lines per kind of corruption; no line has two kinds."""
     columns = {name: column.copy() for name, column in columns.items()}
     lines = len(columns["time"])
-    order = chance.permutation(lines)
+    order = generator.permutation(lines)
     facts: dict[str, int] = {}
     taken = 0
 
@@ -74,59 +74,59 @@ def plant(columns: Columns, dirt: Dirt, chance: np.random.Generator) -> tuple[Co
         return np.sort(order[taken - count : taken])
 
     for name in ("user", "item", "time"):
-        places = draw(getattr(dirt, f"missing_{name}"))
-        columns[name][places] = MISSING
-        facts[f"missing_{name}"] = len(places)
-    facts["absurd_prices"] = _absurd(columns, draw(dirt.absurd_prices))
-    facts["shuffled_times"] = _shuffled(columns, draw(dirt.shuffled_times))
-    twice = draw(dirt.duplicates)
+        rows = draw(getattr(corruption, f"missing_{name}"))
+        columns[name][rows] = MISSING
+        facts[f"missing_{name}"] = len(rows)
+    facts["price_outliers"] = _scale_prices(columns, draw(corruption.absurd_prices))
+    facts["shuffled_times"] = _exchange_times(columns, draw(corruption.shuffled_times))
+    twice = draw(corruption.duplicates)
     facts["duplicates_planted"] = len(twice)
-    again = np.repeat(np.arange(lines), 1 + np.isin(np.arange(lines), twice))
-    columns = {name: column[again] for name, column in columns.items()}
-    facts["duplicates"] = _copies(columns)
+    source = np.repeat(np.arange(lines), 1 + np.isin(np.arange(lines), twice))
+    columns = {name: column[source] for name, column in columns.items()}
+    facts["duplicates"] = _count_duplicates(columns)
     return columns, facts
 
 
-def _copies(columns: Columns) -> int:
-    """Lines that equal an earlier line: those planted, and the few that lost what told them apart."""
+def _count_duplicates(columns: Columns) -> int:
+    """The number of lines that equal an earlier line: planted ones, and those that became equal by missing fields."""
     lines = np.zeros(len(columns["time"]), np.uint64)
     for name in sorted(columns):
         values = columns[name]
-        # cents, as written; a missing price becomes one number of its own
+        # cents, as written; a missing price is -1
         whole = np.nan_to_num(np.round(values * 100), nan=-1) if values.dtype.kind == "f" else values
         lines = rng.mix(lines ^ rng.mix(whole.astype(np.int64).view(np.uint64)))
     return len(lines) - len(np.unique(lines))
 
 
-def _absurd(columns: Columns, places: npt.NDArray[np.int64]) -> int:
-    """Prices 10,000 times too high and prices below zero, by turns; none where the world has no prices."""
+def _scale_prices(columns: Columns, rows: npt.NDArray[np.int64]) -> int:
+    """Makes prices 10,000 times too high and negative in turn; returns their number, 0 in worlds without prices."""
     if np.isnan(columns["price"]).all():
         return 0
-    columns["price"][places[::2]] *= 10_000.0
-    columns["price"][places[1::2]] *= -1.0
-    return len(places)
+    columns["price"][rows[::2]] *= 10_000.0
+    columns["price"][rows[1::2]] *= -1.0
+    return len(rows)
 
 
-def _shuffled(columns: Columns, places: npt.NDArray[np.int64]) -> int:
-    """Times handed round by half a turn; counts the lines whose time is now another one."""
-    before = columns["time"][places]
-    columns["time"][places] = np.roll(before, len(before) // 2)
-    return int((columns["time"][places] != before).sum())
+def _exchange_times(columns: Columns, rows: npt.NDArray[np.int64]) -> int:
+    """Exchanges times by rotating them by half; returns the number of lines whose time changed."""
+    before = columns["time"][rows]
+    columns["time"][rows] = np.roll(before, len(before) // 2)
+    return int((columns["time"][rows] != before).sum())
 
 
 def bots(
-    columns: Columns, users: int, n_items: int, share: float, chance: np.random.Generator
+    columns: Columns, users: int, n_items: int, share: float, generator: np.random.Generator
 ) -> tuple[Columns, dict[str, int]]:
-    """(the lines and those of the bots, in time order, how many bots and lines): they click through anything."""
+    """The lines with those of bots, in time order, and the numbers of bots and their lines. Bots take random items."""
     count = int(np.ceil(share * users)) if share else 0
     if not count:
         return columns, {"bots": 0, "bot_lines": 0}
     lines = count * _BOT_EVENTS
     begin, end = int(columns["time"].min()), int(columns["time"].max()) - DAY
-    first = chance.integers(begin, max(end, begin + 1), count)
+    first = generator.integers(begin, max(end, begin + 1), count)
     added: Columns = {
         "user": np.repeat(np.arange(users, users + count), _BOT_EVENTS),
-        "item": chance.integers(1, n_items + 1, lines),
+        "item": generator.integers(1, n_items + 1, lines),
         "time": (first[:, None] + np.arange(_BOT_EVENTS)).ravel(),
         "kind": np.zeros(lines, np.int64),
         "quantity": np.ones(lines, np.int64),
@@ -137,16 +137,16 @@ def bots(
     return {name: column[order] for name, column in both.items()}, {"bots": count, "bot_lines": lines}
 
 
-def misspelt(word: str, chance: np.random.Generator) -> str:
+def misspelt(word: str, generator: np.random.Generator) -> str:
     """The word with one letter missing, doubled, or swapped with the next; never the word itself.
 
-    >>> from leaven import seeds
-    >>> misspelt("lamps", seeds.generator(1)) != "lamps"
+    >>> from leaven import rng
+    >>> misspelt("lamps", rng.generator(1)) != "lamps"
     True
     """
-    place = int(chance.integers(0, len(word) - 1))
-    ways = [word[:place] + word[place + 1 :], word[: place + 1] + word[place:]]
-    swapped = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    at = int(generator.integers(0, len(word) - 1))
+    forms = [word[:at] + word[at + 1 :], word[: at + 1] + word[at:]]
+    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     if swapped != word:
-        ways.append(swapped)
-    return ways[int(chance.integers(0, len(ways)))]
+        forms.append(swapped)
+    return forms[int(generator.integers(0, len(forms)))]

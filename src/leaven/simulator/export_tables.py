@@ -1,4 +1,4 @@
-"""What files would the owner of this world hand over?"""
+"""Exports a simulated world as tables and files: interactions, items, images and the ground truth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from leaven.errors import DataError
 from leaven.simulator.corruption import MISSING, Columns, Dirt, bots, misspelt, plant
 from leaven.simulator.item_generation import ItemTable
 from leaven.simulator.item_images import draw_picture, png
-from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLOURS, MATERIALS, Flavour
+from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavour
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """interactions: user_id, item_id, timestamp (ISO 8601, UTC), kind, quantity, and price where the world has any.
+    """interactions: user_id, item_id, timestamp (ISO 8601, UTC), kind, quantity, and price if the world has prices.
     items: item_id, title, title_zh, description, description_zh, category, brand, born, image, and price.
-    facts: users, items, lines, and how much of each kind of dirt was planted.
+    facts: users, items, lines, and the amount of each kind of corruption.
     """
 
     interactions: pa.Table
@@ -37,25 +37,25 @@ class Log:
 
 
 def user_ids(users: int) -> list[str]:
-    """u000000, u000001 …"""
+    """The ids of users: u000000, u000001 …"""
     return [f"u{user:06d}" for user in range(users)]
 
 
 def item_ids(items: int) -> list[str]:
-    """The names of items 1, 2 …: i00001, i00002 …, as wide as the last one so that they sort by number."""
+    """The ids of items 1, 2 …: i00001, i00002 …, padded to the width of the last one so that they sort by number."""
     width = max(5, len(str(items)))
     return [f"i{item:0{width}d}" for item in range(1, items + 1)]
 
 
-def words_of(table: ItemTable, flavour: Flavour) -> dict[str, Sequence[str]]:
-    """title, title_zh, description, description_zh: one text an item each."""
+def words_of(table: ItemTable, flavor: Flavour) -> dict[str, Sequence[str]]:
+    """title, title_zh, description, description_zh: one text per item each."""
     columns: dict[str, list[str]] = {"title": [], "title_zh": [], "description": [], "description_zh": []}
     for item in range(1, len(table.category)):
-        category = flavour.categories[table.category[item]]
+        category = flavor.categories[table.category[item]]
         english, chinese = (
             {
                 "adjective": ADJECTIVES[table.adjective[item]][side],
-                "colour": COLOURS[table.colour[item]][side],
+                "color": COLORS[table.color[item]][side],
                 "material": MATERIALS[table.material[item]][side],
                 "thing": category.things[table.thing[item]][side],
                 "brand": BRANDS[table.brand[item]],
@@ -64,69 +64,69 @@ def words_of(table: ItemTable, flavour: Flavour) -> dict[str, Sequence[str]]:
             for side in (0, 1)
         )
         english["article"] = "An" if english["adjective"][0] in "aeiou" else "A"
-        made_of = category.price > 0
-        columns["title"].append(_title(english, " ", made_of))
-        columns["title_zh"].append(_title(chinese, "", made_of))
-        columns["description"].append(flavour.describe[0].format(**english))
-        columns["description_zh"].append(flavour.describe[1].format(**chinese))
+        has_material = category.price > 0
+        columns["title"].append(_format_title(english, " ", has_material))
+        columns["title_zh"].append(_format_title(chinese, "", has_material))
+        columns["description"].append(flavor.describe[0].format(**english))
+        columns["description_zh"].append(flavor.describe[1].format(**chinese))
     return dict(columns)
 
 
-def _title(words: dict[str, str], gap: str, made_of: bool) -> str:
-    names = ["adjective", "colour", *(["material"] if made_of else []), "thing"]
-    return words["brand"] + " " + gap.join(words[name] for name in names)
+def _format_title(parts: dict[str, str], separator: str, has_material: bool) -> str:
+    names = ["adjective", "color", *(["material"] if has_material else []), "thing"]
+    return parts["brand"] + " " + separator.join(parts[name] for name in names)
 
 
-def make_log(histories: Histories, table: ItemTable, flavour: Flavour, dirt: Dirt, seed: int) -> Log:
-    """The tables of a world, in time order, with dirt."""
-    chance = rng.generator(rng.key(seed, "log"))
-    lines = _lines(histories, table, flavour, chance)
-    lines, bot_facts = bots(lines, len(histories), histories.n_items, dirt.bots, chance)
-    clean = len(lines["time"])
+def make_log(histories: Histories, table: ItemTable, flavor: Flavour, corruption: Dirt, seed: int) -> Log:
+    """The tables of a world, in time order, with corruption."""
+    generator = rng.generator(rng.key(seed, "log"))
+    lines = _list_lines(histories, table, flavor, generator)
+    lines, bot_facts = bots(lines, len(histories), histories.n_items, corruption.bots, generator)
+    n_clean = len(lines["time"])
     lines.pop("catalog_price", None)
-    lines, facts = plant(lines, dirt, chance)
-    facts["before_birth"] = _before_birth(lines, table)
-    items, item_facts = _item_table(table, flavour, dirt, chance)
+    lines, facts = plant(lines, corruption, generator)
+    facts["before_release"] = _count_before_release(lines, table)
+    items, item_facts = _build_item_table(table, flavor, corruption, generator)
     sizes = {"users": len(histories), "items": histories.n_items, "events": histories.events}
-    known = sizes | {"lines": len(lines["time"]), "lines_before_dirt": clean} | facts | bot_facts | item_facts
-    return Log(_interactions(lines, len(histories) + bot_facts["bots"], histories.n_items, flavour), items, known)
+    known = sizes | {"lines": len(lines["time"]), "lines_before_corruption": n_clean} | facts | bot_facts | item_facts
+    return Log(_build_interactions(lines, len(histories) + bot_facts["bots"], histories.n_items, flavor), items, known)
 
 
-def _lines(histories: Histories, table: ItemTable, flavour: Flavour, chance: np.random.Generator) -> Columns:
-    """Every event as a line, in time order, a user's own order kept."""
+def _list_lines(histories: Histories, table: ItemTable, flavor: Flavour, generator: np.random.Generator) -> Columns:
+    """Every event as a line, in time order; the order of each user's events is kept."""
     order = np.argsort(histories.times, kind="stable")
     events = len(order)
-    shares = np.array([share for _, share in flavour.kinds])
-    kind = np.minimum(np.searchsorted(np.cumsum(shares), chance.random(events), side="right"), len(shares) - 1)
-    bought = np.array([name == "purchase" for name, _ in flavour.kinds])[kind]
+    shares = np.array([share for _, share in flavor.kinds])
+    kind = np.minimum(np.searchsorted(np.cumsum(shares), generator.random(events), side="right"), len(shares) - 1)
+    bought = np.array([name == "purchase" for name, _ in flavor.kinds])[kind]
     return {
         "user": histories.row_of_event()[order],
         "item": histories.items[order].astype(np.int64),
         "time": histories.times[order],
         "kind": kind,
-        "quantity": np.where(bought, 1 + chance.geometric(0.7, events) - 1, 1),
+        "quantity": np.where(bought, 1 + generator.geometric(0.7, events) - 1, 1),
         "price": table.price[histories.items[order]],
         "catalog_price": table.price,
     }
 
 
-def _before_birth(lines: Columns, table: ItemTable) -> int:
-    """Lines of an item before its first second of sale: of bots, and of shuffled times."""
+def _count_before_release(lines: Columns, table: ItemTable) -> int:
+    """The number of lines of an item before its release: of bots, and of shuffled times."""
     known = (lines["item"] != MISSING) & (lines["time"] != MISSING)
     return int((lines["time"][known] < table.born[lines["item"][known]]).sum())
 
 
-def _interactions(lines: Columns, users: int, items: int, flavour: Flavour) -> pa.Table:
+def _build_interactions(lines: Columns, users: int, items: int, flavor: Flavour) -> pa.Table:
     import pyarrow as pa
 
-    kinds = [name for name, _ in flavour.kinds]
+    kinds = [name for name, _ in flavor.kinds]
     missing_time = lines["time"] == MISSING
     stamps = np.datetime_as_string(lines["time"].astype("datetime64[s]"), timezone="UTC")
     columns = {
-        "user_id": _named(lines["user"], user_ids(users), 0),
-        "item_id": _named(lines["item"], item_ids(items), 1),
+        "user_id": _decode(lines["user"], user_ids(users), 0),
+        "item_id": _decode(lines["item"], item_ids(items), 1),
         "timestamp": pa.array(stamps, pa.string(), mask=missing_time),
-        "kind": _named(lines["kind"], kinds, 0),
+        "kind": _decode(lines["kind"], kinds, 0),
         "quantity": pa.array(lines["quantity"].astype(np.int32)),
     }
     if not np.isnan(lines["price"]).all():
@@ -134,40 +134,40 @@ def _interactions(lines: Columns, users: int, items: int, flavour: Flavour) -> p
     return pa.table(columns)
 
 
-def _named(codes: npt.NDArray[np.int64], names: list[str], first: int) -> pa.Array:
-    """Text of codes that count from `first`; null where missing."""
+def _decode(codes: npt.NDArray[np.int64], names: list[str], first: int) -> pa.Array:
+    """The names of codes, which count from `first`; null where missing."""
     import pyarrow as pa
 
-    places = pa.array(np.maximum(codes - first, 0), mask=codes == MISSING)
-    return pa.array(names).take(places)
+    indices = pa.array(np.maximum(codes - first, 0), mask=codes == MISSING)
+    return pa.array(names).take(indices)
 
 
-def _item_table(
-    table: ItemTable, flavour: Flavour, dirt: Dirt, chance: np.random.Generator
+def _build_item_table(
+    table: ItemTable, flavor: Flavour, corruption: Dirt, generator: np.random.Generator
 ) -> tuple[pa.Table, dict[str, int]]:
     import pyarrow as pa
 
     items = len(table.category) - 1
-    names = [flavour.categories[code].name for code in table.category[1:]]
-    wrong = chance.permutation(items)[: int(dirt.misspelt_categories * items)]
+    names = [flavor.categories[code].name for code in table.category[1:]]
+    wrong = generator.permutation(items)[: int(corruption.misspelt_categories * items)]
     for item in wrong:
-        names[item] = misspelt(names[item], chance)
-    words = {name: list(column) for name, column in words_of(table, flavour).items()}
-    blank = chance.permutation(items)[: int(dirt.missing_words * items)]
+        names[item] = misspelt(names[item], generator)
+    texts = {name: list(column) for name, column in words_of(table, flavor).items()}
+    blank = generator.permutation(items)[: int(corruption.missing_words * items)]
     for item in blank:
-        words["description"][item] = ""
+        texts["description"][item] = ""
     ids = item_ids(items)
-    columns: dict[str, Any] = {"item_id": ids, **words, "category": names}
+    columns: dict[str, Any] = {"item_id": ids, **texts, "category": names}
     columns["brand"] = [BRANDS[code] for code in table.brand[1:]]
     if not np.isnan(table.price[1:]).all():
         columns["price"] = table.price[1:]
     columns["born"] = pa.array(np.datetime_as_string(table.born[1:].astype("datetime64[s]"), timezone="UTC"))
     columns["image"] = [f"images/{name}.png" for name in ids]
-    return pa.table(columns), {"misspelt_categories": len(wrong), "missing_words": len(blank)}
+    return pa.table(columns), {"misspelled_categories": len(wrong), "missing_descriptions": len(blank)}
 
 
-def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], pictures: bool) -> None:
-    """Write beside and rename: the folder is whole or it is not there. Without pictures no item names one."""
+def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], images: bool) -> None:
+    """Writes the folder atomically. Without images, the items have no image column."""
     import pyarrow.csv as csv
 
     others = folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder])
@@ -178,18 +178,18 @@ def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], p
         shutil.rmtree(part)
     part.mkdir(parents=True)
     csv.write_csv(log.interactions, part / "interactions.csv")
-    csv.write_csv(log.items if pictures else log.items.drop_columns(["image"]), part / "items.csv")
-    if pictures:
+    csv.write_csv(log.items if images else log.items.drop_columns(["image"]), part / "items.csv")
+    if images:
         (part / "images").mkdir()
         for item, name in enumerate(item_ids(len(table.category) - 1), 1):
-            (part / "images" / f"{name}.png").write_bytes(png(picture_of(table, item)))
+            (part / "images" / f"{name}.png").write_bytes(png(draw_item_image(table, item)))
     (part / "truth.json").write_text(json.dumps(truth, indent=2) + "\n")
     if folder.exists():
         shutil.rmtree(folder)
     part.rename(folder)
 
 
-def picture_of(table: ItemTable, item: int) -> npt.NDArray[np.uint8]:
-    """uint8 (64, 64, 3): the picture of an item."""
-    colour = COLOURS[table.colour[item]][2]
-    return draw_picture(int(table.category[item]), colour, int(table.brand[item]), item)
+def draw_item_image(table: ItemTable, item: int) -> npt.NDArray[np.uint8]:
+    """uint8 (64, 64, 3): the image of an item."""
+    color = COLORS[table.color[item]][2]
+    return draw_picture(int(table.category[item]), color, int(table.brand[item]), item)

@@ -1,6 +1,6 @@
-"""What does an item look like?
+"""Draws images of simulated items.
 
-Drawn with NumPy alone, and written as PNG by zlib: no image library is needed.
+Uses NumPy to draw and zlib to write PNG: no image library is needed.
 """
 
 from __future__ import annotations
@@ -11,35 +11,34 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-SIZE = 64
-"""Pixels on each side."""
+_SIZE = 64  # pixels on each side
 
 
-def draw_picture(shape: int, colour: tuple[int, int, int], brand: int, variant: int) -> npt.NDArray[np.uint8]:
-    """uint8 (64, 64, 3): a shape (by category) in a colour, with stripes whose angle and width tell the brand.
+def draw_picture(shape: int, color: tuple[int, int, int], brand: int, variant: int) -> npt.NDArray[np.uint8]:
+    """uint8 (64, 64, 3): a shape (by category) in a color, with stripes whose angle and width depend on the brand.
 
     `variant` moves and scales the shape a little.
 
     >>> draw_picture(0, (200, 0, 0), 3, 1).shape
     (64, 64, 3)
     """
-    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float64)
+    y, x = np.mgrid[0:_SIZE, 0:_SIZE].astype(np.float64)
     size = 0.8 + 0.05 * (variant % 5)
     u = (x - 31.5 - (variant // 5 % 5 - 2)) / (24.0 * size)
     v = (y - 31.5 - (variant // 25 % 5 - 2)) / (24.0 * size)
-    inside = _inside(shape, u, v)
+    inside = _is_inside(shape, u, v)
     angle = np.pi * (brand % 8) / 8
     stripes = np.sin((3.0 + 2.0 * (brand // 8)) * np.pi * (u * np.cos(angle) + v * np.sin(angle))) > 0.3
-    ink = np.asarray(colour, np.float64)
-    picture = np.full((SIZE, SIZE, 3), 245.0) - 12.0 * (y / SIZE)[..., None]
-    picture[inside] = ink
-    picture[inside & stripes] = 0.65 * ink + 0.35 * (255.0 if ink.mean() < 128 else 0.0)
-    pixels: npt.NDArray[np.uint8] = np.clip(np.round(picture), 0, 255).astype(np.uint8)
+    ink = np.asarray(color, np.float64)
+    image = np.full((_SIZE, _SIZE, 3), 245.0) - 12.0 * (y / _SIZE)[..., None]
+    image[inside] = ink
+    image[inside & stripes] = 0.65 * ink + 0.35 * (255.0 if ink.mean() < 128 else 0.0)
+    pixels: npt.NDArray[np.uint8] = np.clip(np.round(image), 0, 255).astype(np.uint8)
     return pixels
 
 
-def _inside(shape: int, u: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which points of the square -1..1 a shape covers: eight outlines, full and with a hole."""
+def _is_inside(shape: int, u: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """bool (points): the points of the square -1..1 in a shape: eight outlines, full and with a hole."""
     radius, angle = np.hypot(u, v), np.arctan2(v, u)
     outlines = (
         radius < 0.95,
@@ -51,19 +50,19 @@ def _inside(shape: int, u: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) 
         (np.abs(u) < 0.4) & (np.abs(v) < 0.95),
         np.maximum(np.abs(u), np.abs(v) * 1.8) < 0.95,
     )
-    full = outlines[shape % 8]
-    return full if shape < 8 else full & (radius > 0.35)
+    filled = outlines[shape % 8]
+    return filled if shape < 8 else filled & (radius > 0.35)
 
 
-def png(picture: npt.NDArray[np.uint8]) -> bytes:
-    """The bytes of a PNG file (ISO 15948) of a picture, uint8 (height, width, 3)."""
-    height, width, _ = picture.shape
-    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each line opens with its filter: 0, none
-    rows[:, 1:] = picture.reshape(height, -1)
+def png(image: npt.NDArray[np.uint8]) -> bytes:
+    """The bytes of a PNG file (ISO 15948) of an image, uint8 (height, width, 3)."""
+    height, width, _ = image.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row starts with its filter: 0, none
+    rows[:, 1:] = image.reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_build_chunk(name, data) for name, data in chunks)
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def _build_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,4 +1,4 @@
-"""What would the best possible recommender know of this world?"""
+"""The simulator config and the simulated world, with its true probabilities of the next item."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from leaven.simulator.item_generation import DAY, ItemTable, draw_items, law_of
 from leaven.simulator.vocabulary import FLAVOURS
 
 BEGIN = 1_609_459_200
-"""2021-01-01 00:00:00 UTC, when every world opens."""
-_CELLS = 8_000_000  # of a chunk of the law: 32 MB
+"""2021-01-01 00:00:00 UTC, when every world starts."""
+_CHUNK_CELLS = 8_000_000  # probabilities per chunk: 32 MB
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The wish for a simulated world whose truth is known.
+    """Config of a simulated world with known behavior.
 
-    users, items  how many; items at least one a category
-    days          how long the world is watched
-    seed          everything follows from it
-    kind          "shop", "video", "music" or "social": names, habits of repeating, lengths, prices
-    mean_events   events of an average user; None: what is usual for the kind
+    users, items  numbers of users and items; at least one item per category
+    days          length of the simulated period
+    seed          of all random draws
+    kind          "shop", "video", "music" or "social": texts, share of repeats, history lengths, prices
+    mean_events   events of an average user; None: the default of the kind
 
     >>> world = Shop(users=50, items=60, days=100, seed=7).open()
     >>> bool(abs(world.next_law(world.histories, world.last_times()).sum(axis=1) - 1).max() < 1e-5)
     True
 
-    Raises SpecError for an unknown kind, or numbers too small for a world.
+    Raises SpecError for an unknown kind, or numbers that are too small.
     """
 
     users: int = 2000
@@ -52,36 +52,36 @@ class Shop:
 
     def __post_init__(self) -> None:
         if self.kind not in FLAVOURS:
-            raise SpecError("shop.kind", "a known kind of world", repr(self.kind), nearest(self.kind, FLAVOURS))
-        fewest = len(FLAVOURS[self.kind].categories)
-        for name, least in (("users", 1), ("items", fewest), ("days", 1)):
-            if getattr(self, name) < least:
-                raise SpecError(f"shop.{name}", f"{least} or more", str(getattr(self, name)), f"raise {name}")
+            raise SpecError("simulator.kind", "a known kind of world", repr(self.kind), nearest(self.kind, FLAVOURS))
+        n_categories = len(FLAVOURS[self.kind].categories)
+        for name, minimum in (("users", 1), ("items", n_categories), ("days", 1)):
+            if getattr(self, name) < minimum:
+                raise SpecError(f"simulator.{name}", f"{minimum} or more", str(getattr(self, name)), f"raise {name}")
         if self.mean_events is not None and not self.mean_events >= 1:
-            raise SpecError("shop.mean_events", "1 or more", str(self.mean_events), "raise mean_events")
+            raise SpecError("simulator.mean_events", "1 or more", str(self.mean_events), "raise mean_events")
 
     def open(self) -> World:
-        """The world: its items, its law, and what its users did."""
-        flavour = FLAVOURS[self.kind]
+        """The world: its items, its model of the next item, and the histories of its users."""
+        flavor = FLAVOURS[self.kind]
         key = rng.key(self.seed, "shop", self.kind)
-        table = draw_items(flavour, self.items, BEGIN, self.days, key)
-        law = law_of(table, flavour, key)
-        histories = _histories(self, law, key)
+        table = draw_items(flavor, self.items, BEGIN, self.days, key)
+        law = law_of(table, flavor, key)
+        histories = _simulate_histories(self, law, key)
         return World(self, table, law, histories)
 
 
-def _histories(shop: Shop, law: Law, key: int) -> Histories:
-    """What every user did: when first, then what."""
-    flavour = FLAVOURS[shop.kind]
+def _simulate_histories(shop: Shop, law: Law, key: int) -> Histories:
+    """The histories of all users: first the times, then the items."""
+    flavor = FLAVOURS[shop.kind]
     names = rng.user_keys(user_ids(shop.users))
     keys = rng.row_keys(rng.key(key, "users"), names)
-    mean = (shop.mean_events or flavour.mean_events) * 1.3  # the world's end cuts some short
-    # lengths: 3 + a geometric number, as many users come rarely and few often
+    mean = (shop.mean_events or flavor.mean_events) * 1.3  # the end of the period truncates some
+    # lengths: 3 + a geometric number, since many users have few events and few have many
     tail = 1.0 + np.floor(np.log1p(-rng.uniform(keys, 0)) / np.log1p(-1.0 / max(mean - 3.0, 1.01)))
     lengths = np.maximum(np.minimum(2 + tail, 50 * mean), 1).astype(np.int64)
     begins = BEGIN + (rng.uniform(keys, 1) * 0.7 * shop.days * DAY).astype(np.int64)
     pace = np.exp(1.2 * (rng.uniform(keys, 2) - 0.5))
-    gaps = flavour.gap_days * DAY * pace * min(1.0, shop.days / 365)
+    gaps = flavor.gap_days * DAY * pace * min(1.0, shop.days / 365)
     visit_keys = rng.row_keys(rng.key(key, "visits"), names)
     basket = 0.1 if shop.kind == "shop" else 0.0
     times, starts = visit_times(lengths, visit_keys, begins, BEGIN + shop.days * DAY, gaps, basket, 0.4)
@@ -91,12 +91,12 @@ def _histories(shop: Shop, law: Law, key: int) -> Histories:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A world that was opened: everything about it is known.
+    """A simulated world.
 
-    shop       the wish
-    table      the items
-    law        the law of the next item
-    histories  what the users did, without dirt; the keys are those of the user names u000000 …
+    shop       its config
+    table      its items
+    law        its model of the next item
+    histories  of its users, without corruption; the row ids are those of the users u000000 …
     """
 
     shop: Shop
@@ -106,15 +106,15 @@ class World:
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
 
     def catalog(self) -> Catalog:
-        """The items as a clean catalogue; its ids are those of the written files."""
-        flavour = FLAVOURS[self.shop.kind]
+        """The catalog of the items, without corruption; its ids are those of the written files."""
+        flavor = FLAVOURS[self.shop.kind]
         category = np.concatenate([[0], self.table.category[1:] + 1]).astype(np.int32)
         price = None if np.isnan(self.table.price[1:]).all() else self.table.price
         return Catalog(
             ids=item_ids(self.shop.items),
-            words=words_of(self.table, flavour),
+            words=words_of(self.table, flavor),
             category=category,
-            categories=[c.name for c in flavour.categories],
+            categories=[c.name for c in flavor.categories],
             price=price,
             born=self.table.born,
         )
@@ -125,26 +125,26 @@ class World:
         return last
 
     def next_law(self, histories: Histories, times: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """float32 (rows, items): the chance of each item to be the next event at `times` (rows,).
+        """float32 (rows, items): the probability of each item to be the next event at `times` (rows,).
 
         Column j is the world's item j + 1. The simulator draws from the same functions. Histories over
-        another catalogue (cleaned, with items dropped) need their `catalog`, whose ids are looked up.
-        Holds all rows at once: slice the histories where that is too much.
+        another catalog (cleaned, with items dropped) need their `catalog`, whose ids are looked up.
+        All rows are held in memory: slice large histories.
         """
         when = np.asarray(times, np.int64)
         if len(when) != len(histories):
-            raise DataError("times", f"{len(histories)} times, one a row", str(len(when)), "")
-        items = self._own_ids(histories)[histories.items]
+            raise DataError("times", f"{len(histories)} times, one per row", str(len(when)), "")
+        items = self._map_items(histories)[histories.items]
         starts = histories.starts - histories.starts[0]
-        law: npt.NDArray[np.float32] = law_rows(self.law, items, histories.times, starts, when)
-        return law
+        probabilities: npt.NDArray[np.float32] = law_rows(self.law, items, histories.times, starts, when)
+        return probabilities
 
     def log_likelihood(self, histories: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's chance given its first event and its times.
+        """float64 (rows,): the log-likelihood of each row, given its first event and its times.
 
-        -inf where the world never does this (an item before its birth, or repeated where nothing is).
+        -inf for impossible rows (an item before its release, or a repeat in a world without repeats).
         """
-        items = self._own_ids(histories)[histories.items]
+        items = self._map_items(histories)[histories.items]
         if (items == 0).any():
             raise DataError("histories.items", "items of this world", "an unknown item", "map the ids first")
         with np.errstate(divide="ignore"):
@@ -154,25 +154,25 @@ class World:
         return sums
 
     def ranked(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> Ranked:
-        """The k items that the truth finds most likely at each user's first held-out time, in the ids of `held_out`."""
+        """The k most probable items at each user's first held-out time, in the ids of `held_out`."""
         n_items = held_out.histories.n_items
         if k < 1:
             raise SpecError("k", "1 or more", str(k), "")
         width = min(k, n_items)
         items = np.zeros((len(held_out), k), np.int32)
         scores = np.full((len(held_out), k), -np.inf, np.float32)
-        for rows, law in self._chunks(held_out, exclude_seen):
-            top = np.argsort(-law, axis=1, kind="stable")[:, :width]
-            best = np.take_along_axis(law, top, axis=1)
+        for rows, probabilities in self._iterate_chunks(held_out, exclude_seen):
+            top = np.argsort(-probabilities, axis=1, kind="stable")[:, :width]
+            best = np.take_along_axis(probabilities, top, axis=1)
             items[rows, :width] = np.where(best >= 0, top + 1, 0)
             scores[rows, :width] = np.where(best >= 0, best, -np.inf)
         return Ranked(items, scores)
 
     def best_ndcg(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> npt.NDArray[np.float64]:
-        """float64 (users,): NDCG@k of ranking every item by the true law.
+        """float64 (users,): NDCG@k of ranking all items by their true probabilities.
 
-        With one held-out item a user, the next event, no ranking does better in expectation. With several
-        it is the law of the first of them, and the sets are compared as `Ndcg` does.
+        With one held-out item per user, the next event, no ranking is better in expectation. With several,
+        the probabilities are those of the first one, and the sets are compared as in `Ndcg`.
         """
         lists = self.ranked(held_out, k, exclude_seen).items
         discounts = 1.0 / np.log2(np.arange(2, k + 2))
@@ -184,47 +184,45 @@ class World:
         return values
 
     def log(self, dirt: Dirt | None = None) -> Log:
-        """The world as a user of leaven would get it: two tables, dirt planted, and how much of each."""
+        """The log of the world: two tables with corruption, and the amounts of it."""
         return make_log(self.histories, self.table, FLAVOURS[self.shop.kind], dirt or Dirt(), self.shop.seed)
 
     def write(self, folder: str | Path, dirt: Dirt | None = None, pictures: bool = True) -> dict[str, Any]:
-        """interactions.csv, items.csv, images/, truth.json in a new folder; returns the facts.
+        """Writes interactions.csv, items.csv, images/, truth.json to a new folder; returns the facts.
 
-        The folder is whole or it is not there. Raises DataError where something else lies at its place.
+        The folder is written atomically. Raises DataError for a folder with other files.
         """
         log = self.log(dirt)
-        truth = {"shop": asdict(self.shop), "dirt": asdict(dirt or Dirt()), "facts": log.facts}
+        truth = {"shop": asdict(self.shop), "corruption": asdict(dirt or Dirt()), "facts": log.facts}
         write_log(log, self.table, Path(folder), truth, pictures)
         return log.facts
 
-    def _chunks(self, held_out: HeldOut, exclude_seen: bool) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-        """(rows, law over the items of `held_out`, -1 where an item is not to be listed)."""
+    def _iterate_chunks(self, held_out: HeldOut, exclude_seen: bool) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        """Rows and their probabilities over the items of `held_out`, -1 for excluded items."""
         histories = held_out.histories
-        columns = self._own_ids(histories)[1 : histories.n_items + 1]
+        columns = self._map_items(histories)[1 : histories.n_items + 1]
         when = held_out.times[held_out.starts[:-1]]
-        step = max(1, _CELLS // max(self.shop.items, 1))
+        step = max(1, _CHUNK_CELLS // max(self.shop.items, 1))
         for first in range(0, len(histories), step):
             rows = slice(first, min(first + step, len(histories)))
             part = histories.slice(rows.start, rows.stop)
-            law = self.next_law(part, when[rows])[:, np.maximum(columns, 1) - 1]
-            law[:, columns == 0] = 0.0
+            probabilities = self.next_law(part, when[rows])[:, np.maximum(columns, 1) - 1]
+            probabilities[:, columns == 0] = 0.0
             if exclude_seen:
                 known = part.items <= histories.n_items
-                law[part.row_of_event()[known], part.items[known] - 1] = -1.0
-            yield rows, law
+                probabilities[part.row_of_event()[known], part.items[known] - 1] = -1.0
+            yield rows, probabilities
 
-    def _own_ids(self, histories: Histories) -> npt.NDArray[np.int32]:
-        """int32 (items of the histories + 2,): the world's id of each of theirs; 0 for unknown and for the mask."""
+    def _map_items(self, histories: Histories) -> npt.NDArray[np.int32]:
+        """int32 (items of the histories + 2,): the world's id of each item; 0 for unknown items and the mask."""
         own = np.zeros(histories.n_items + 2, np.int32)
         if histories.catalog is not None:
             if not self._ids:
-                self._ids.update({name: place for place, name in enumerate(item_ids(self.shop.items), 1)})
+                self._ids.update({name: item for item, name in enumerate(item_ids(self.shop.items), 1)})
             own[1:-1] = [self._ids.get(name, 0) for name in histories.catalog.ids]
         elif histories.n_items == self.shop.items:
             own[1:-1] = np.arange(1, self.shop.items + 1)
         else:
-            got = f"{histories.n_items} items and no catalogue"
-            raise DataError(
-                "histories", f"the world's {self.shop.items} items, or a catalogue", got, "keep the catalog"
-            )
+            got = f"{histories.n_items} items and no catalog"
+            raise DataError("histories", f"the world's {self.shop.items} items, or a catalog", got, "keep the catalog")
         return own

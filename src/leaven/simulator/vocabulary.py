@@ -1,4 +1,4 @@
-"""What are the things of each flavour of world called, in English and in Chinese?"""
+"""Vocabulary and defaults of each kind of simulated world, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Category:
-    """One category: its name, what its items are called, and its typical price (0: it has none)."""
+    """One category: its name, the names of its items, and its typical price (0: none)."""
 
     name: str
     things: tuple[Pair, ...]
@@ -19,13 +19,13 @@ class Category:
 
 @dataclass(frozen=True)
 class Flavour:
-    """A kind of world.
+    """The defaults of a kind of world.
 
-    kinds       what an event can be, and how often
-    repeat      chance that an event is of one of the last items
+    kinds       kinds of events and their shares
+    repeat      probability that an event repeats one of the last items
     mean_events events of an average user
-    gap_days    days between the visits of an average user
-    describe    pattern of the description in both languages
+    gap_days    days between the sessions of an average user
+    describe    template of the description in both languages
     """
 
     categories: tuple[Category, ...]
@@ -36,7 +36,7 @@ class Flavour:
     describe: Pair
 
 
-COLOURS: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
+COLORS: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
     ("red", "红色", (205, 50, 45)),
     ("blue", "蓝色", (45, 95, 190)),
     ("green", "绿色", (50, 145, 75)),
@@ -169,8 +169,8 @@ FLAVOURS: dict[str, Flavour] = {
         16.0,
         14.0,
         (
-            "{article} {adjective} {thing} by {brand}, {material} and {colour}, from our {category} range.",
-            "{brand}出品的{adjective}{thing}，{material}，{colour}。",
+            "{article} {adjective} {thing} by {brand}, {material} and {color}, from our {category} range.",
+            "{brand}出品的{adjective}{thing}，{material}，{color}。",
         ),
     ),
     "video": Flavour(
@@ -180,8 +180,8 @@ FLAVOURS: dict[str, Flavour] = {
         30.0,
         5.0,
         (
-            "{article} {adjective} {thing} from the {brand} studio, in {colour} tones.",
-            "{brand}工作室的{adjective}{thing}，{colour}基调。",
+            "{article} {adjective} {thing} from the {brand} studio, in {color} tones.",
+            "{brand}工作室的{adjective}{thing}，{color}基调。",
         ),
     ),
     "music": Flavour(
@@ -191,8 +191,8 @@ FLAVOURS: dict[str, Flavour] = {
         60.0,
         2.0,
         (
-            "{article} {adjective} {thing} on the {brand} label, {colour} cover.",
-            "{brand}厂牌的{adjective}{thing}，{colour}封面。",
+            "{article} {adjective} {thing} on the {brand} label, {color} cover.",
+            "{brand}厂牌的{adjective}{thing}，{color}封面。",
         ),
     ),
     "social": Flavour(
@@ -202,9 +202,9 @@ FLAVOURS: dict[str, Flavour] = {
         40.0,
         1.0,
         (
-            "{article} {adjective} {thing} shared in the {brand} group, {colour} theme.",
-            "{brand}小组分享的{adjective}{thing}，{colour}主题。",
+            "{article} {adjective} {thing} shared in the {brand} group, {color} theme.",
+            "{brand}小组分享的{adjective}{thing}，{color}主题。",
         ),
     ),
 }
-"""kind of world -> its words and habits"""
+"""kind of world -> its vocabulary and defaults"""

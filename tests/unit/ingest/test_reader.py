@@ -39,7 +39,7 @@ def test_separators_and_encodings_are_found(tmp_path: Path, separator: str, enco
     assert rows(path) == ROWS
 
 
-def test_a_quoted_text_may_hold_line_ends(tmp_path: Path) -> None:
+def test_a_quoted_text_can_contain_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text('user_id,item_id,timestamp,note\nu1,i1,1318896000,"two\nlines"\nu2,i2,1318896001,\n')
     events = read(Source(path, {**COLUMNS, "text": "note"}))
@@ -52,7 +52,7 @@ def test_gzip_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     assert rows(path) == ROWS
 
 
-def test_a_file_without_names_is_read_by_its_values(tmp_path: Path) -> None:
+def test_columns_of_a_file_without_header_are_inferred_from_values(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("u1,i1,1318896000\nu2,i2,1318896001\n")
     assert rows(path) == [("u1", "i1", 1318896000), ("u2", "i2", 1318896001)]
@@ -67,20 +67,20 @@ def test_parquet_files_folders_and_globs_keep_their_order(tmp_path: Path) -> Non
     assert rows(tmp_path / "part-0.parquet") == ROWS[:2]
 
 
-def test_several_csv_files_are_one_log(tmp_path: Path) -> None:
+def test_several_csv_files_form_one_log(tmp_path: Path) -> None:
     for part in (0, 1):
         (tmp_path / f"{part}.csv").write_text(text())
     assert rows(tmp_path) == ROWS + ROWS
 
 
-def test_files_with_other_columns_are_not_joined(tmp_path: Path) -> None:
+def test_files_with_different_columns_are_not_joined(tmp_path: Path) -> None:
     (tmp_path / "0.csv").write_text(text())
     (tmp_path / "1.csv").write_text(text().replace("user_id,item_id", "item_id,user_id"))
     with pytest.raises(DataError, match=r"1\.csv, line 1"):
         read(tmp_path)
 
 
-def test_atomic_files_of_recbole_are_read_by_their_own_names(tmp_path: Path) -> None:
+def test_atomic_files_of_recbole_are_read(tmp_path: Path) -> None:
     path = tmp_path / "x.inter"
     path.write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t20\t4.5\t881250949\n")
     events = read(path)
@@ -90,14 +90,14 @@ def test_atomic_files_of_recbole_are_read_by_their_own_names(tmp_path: Path) -> 
     assert rows(Source(path, {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}))
 
 
-def test_a_line_may_be_a_user(tmp_path: Path) -> None:
+def test_lines_of_user_sequences_are_read(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text("7 1 2 1\n007 3\n")
     assert rows(path) == [("7", "1", 0), ("7", "2", 1), ("7", "1", 2), ("007", "3", 0)]
     assert "no clock" in read(path).facts["times"]
 
 
-def test_a_user_with_two_lines_has_no_order(tmp_path: Path) -> None:
+def test_a_user_with_two_sequence_lines_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text("7 1 2 1\n8 3\n7 3 4\n")
     with pytest.raises(DataError, match="line 3"):
@@ -109,7 +109,7 @@ def test_frames_are_read(frame: object) -> None:
     assert rows(frame) == ROWS
 
 
-def test_a_frame_of_mixed_ids_says_how_to_make_them_text() -> None:
+def test_a_frame_of_mixed_ids_is_an_error_with_the_fix() -> None:
     frame = pd.DataFrame({"user_id": [7, "007"], "item_id": ["a", "b"], "timestamp": [1, 2]}, dtype=object)
     with pytest.raises(DataError, match="astype"):
         read(frame)
@@ -125,7 +125,7 @@ def test_files_behind_fsspec_are_read() -> None:
     assert rows("memory://shop/*.parquet") == ROWS
 
 
-def test_a_database_is_asked_by_table_or_query(tmp_path: Path) -> None:
+def test_a_database_is_read_by_table_or_query(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE log (user_id TEXT, item_id TEXT, timestamp INTEGER)")
@@ -153,19 +153,19 @@ def test_a_database_is_asked_by_table_or_query(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_times_are_read_in_many_forms(tmp_path: Path, written: str, seconds: int | None) -> None:
+def test_times_are_read_in_many_formats(tmp_path: Path, written: str, seconds: int | None) -> None:
     path = tmp_path / "log.csv"
     path.write_text(f"user_id,item_id,timestamp\nu1,i1,{written}\n")
     assert rows(path) == [("u1", "i1", seconds)]
 
 
-def test_a_given_unit_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_given_unit_is_not_inferred(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,timestamp\nu1,i1,5000\n")
     assert rows(Source(path, COLUMNS, time_format="ms")) == [("u1", "i1", 5)]
 
 
-def test_ids_that_passed_through_a_float_are_whole_again(tmp_path: Path) -> None:
+def test_ids_that_passed_through_a_float_lose_the_point(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,timestamp\n17850.0,85123A,1318896000\n,71053,1318896001\n")
     assert rows(path) == [("17850", "85123A", 1318896000), (None, "71053", 1318896001)]
@@ -173,7 +173,7 @@ def test_ids_that_passed_through_a_float_are_whole_again(tmp_path: Path) -> None
     assert rows(pd.DataFrame({"user_id": [1.0, None], "item_id": [2, 3], "timestamp": [4, 5]}))[1][0] is None
 
 
-def test_the_catalogue_follows_the_dense_ids(tmp_path: Path) -> None:
+def test_the_catalog_follows_the_dense_ids(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_text("id,title,cost,kind,since\nb,Soap,2.5,Bath,2011-01-01\nz,Unsold,1,Bath,\na,Brush,,Hair,\n")
     wish = ItemSource(path, {"item": "id", "price": "cost", "category": "kind", "born": "since"}, text=["title"])
@@ -186,14 +186,14 @@ def test_the_catalogue_follows_the_dense_ids(tmp_path: Path) -> None:
         assert catalog.born[2] == 1293840000
 
 
-def test_a_catalogue_of_other_ids_is_refused(tmp_path: Path) -> None:
+def test_a_catalog_of_other_ids_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="ids of the log"):
         read_catalog(ItemSource(pa.table({"item_id": ["x"]})), ["a"])
 
 
 @needs_data
 @pytest.mark.data
-def test_the_columns_of_real_files_are_guessed() -> None:
+def test_the_columns_of_real_files_are_inferred() -> None:
     retail = guess(DATA / "online_retail.csv.gz")
     assert retail.columns == {
         "user": "CustomerID",

@@ -21,32 +21,32 @@ def world() -> World:
     return Shop(users=300, items=120, days=200, seed=9).open()
 
 
-def test_a_log_without_dirt_is_the_world(world: World) -> None:
+def test_a_log_without_corruption_equals_the_world(world: World) -> None:
     log = world.log()
     lines = log.interactions.to_pandas().sort_values("user_id", kind="stable")
     items = [world.catalog().ids[item - 1] for item in world.histories.items]
     assert lines["item_id"].tolist() == items
     assert not lines.duplicated().any()
-    assert all(log.facts[name] == 0 for name in ("missing_user", "duplicates", "bots", "before_birth"))
+    assert all(log.facts[name] == 0 for name in ("missing_user", "duplicates", "bots", "before_release"))
 
 
-def test_every_kind_of_dirt_is_counted_exactly(world: World) -> None:
+def test_every_kind_of_corruption_is_counted_exactly(world: World) -> None:
     log, clean = world.log(DIRT), world.log()
     lines, items, facts = log.interactions.to_pandas(), log.items.to_pandas(), log.facts
-    assert len(lines) == facts["lines"] == facts["lines_before_dirt"] + facts["duplicates_planted"]
-    assert facts["lines_before_dirt"] == world.histories.events + facts["bot_lines"]
+    assert len(lines) == facts["lines"] == facts["lines_before_corruption"] + facts["duplicates_planted"]
+    assert facts["lines_before_corruption"] == world.histories.events + facts["bot_lines"]
     for name, column in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
         assert lines[column].isna().sum() == facts[f"missing_{name}"] > 0
     assert lines.duplicated().sum() == facts["duplicates"] >= facts["duplicates_planted"] > 100
-    assert ((lines["price"] < 0) | (lines["price"] > 10_000)).sum() == facts["absurd_prices"] > 0
+    assert ((lines["price"] < 0) | (lines["price"] > 10_000)).sum() == facts["price_outliers"] > 0
     bots = [f"u{user:06d}" for user in range(300, 300 + facts["bots"])]
     with_dirt = lines["user_id"].isin(bots).sum()
     assert facts["bots"] == 3
     assert 0.9 * facts["bot_lines"] < with_dirt < 1.1 * facts["bot_lines"]
     known = {category.name for category in FLAVOURS["shop"].categories}
-    assert (~items["category"].isin(known)).sum() == facts["misspelt_categories"] == 12
-    assert (items["description"] == "").sum() == facts["missing_words"] == 6
-    assert (items["category"] != clean.items.to_pandas()["category"]).sum() == facts["misspelt_categories"]
+    assert (~items["category"].isin(known)).sum() == facts["misspelled_categories"] == 12
+    assert (items["description"] == "").sum() == facts["missing_descriptions"] == 6
+    assert (items["category"] != clean.items.to_pandas()["category"]).sum() == facts["misspelled_categories"]
 
 
 def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
@@ -57,17 +57,17 @@ def test_shuffled_times_are_counted_and_no_time_is_lost(world: World) -> None:
     assert sorted(times) == sorted(clean)
     born = dict(zip(log.items["item_id"].to_pylist(), log.items["born"].to_pylist(), strict=True))
     early = times < log.interactions.to_pandas()["item_id"].map(born)
-    assert early.sum() == log.facts["before_birth"] > 0
+    assert early.sum() == log.facts["before_release"] > 0
 
 
-def test_a_share_that_is_none_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"dirt\.duplicates"):
+def test_a_share_out_of_bounds_is_an_error() -> None:
+    with pytest.raises(SpecError, match=r"corruption\.duplicates"):
         Dirt(duplicates=1.5)
     with pytest.raises(SpecError, match="at most 1"):
         Dirt(missing_user=0.6, missing_item=0.6)
 
 
-def test_the_folder_is_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
+def test_the_folder_is_complete_and_reproducible(world: World, tmp_path: Path) -> None:
     facts = world.write(tmp_path / "a", DIRT)
     world.shop.open().write(tmp_path / "b", DIRT)
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
@@ -82,20 +82,20 @@ def test_the_folder_is_whole_and_the_same_each_time(world: World, tmp_path: Path
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_without_pictures_no_item_names_one(world: World, tmp_path: Path) -> None:
+def test_without_images_items_have_no_image_column(world: World, tmp_path: Path) -> None:
     world.write(tmp_path / "a", pictures=False)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["interactions.csv", "items.csv", "truth.json"]
     assert "image" not in pd.read_csv(tmp_path / "a" / "items.csv")
 
 
-def test_a_folder_with_other_files_is_left_alone(world: World, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(world: World, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(DataError, match="name another folder"):
         world.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_titles_are_in_both_languages_and_name_the_thing(world: World) -> None:
+def test_titles_are_in_both_languages_and_contain_the_item_name(world: World) -> None:
     item = world.log().items.slice(0, 1).to_pylist()[0]
     assert item["brand"] in item["title"]
     assert any("\u4e00" <= letter <= "\u9fff" for letter in item["title_zh"])
@@ -105,10 +105,10 @@ def test_titles_are_in_both_languages_and_name_the_thing(world: World) -> None:
 def test_worlds_without_prices_have_no_price_column() -> None:
     log = Shop(users=20, items=40, days=50, kind="video").open().log(Dirt(absurd_prices=0.1))
     assert "price" not in log.interactions.column_names
-    assert log.facts["absurd_prices"] == 0
+    assert log.facts["price_outliers"] == 0
 
 
-def test_a_png_holds_the_picture() -> None:
+def test_a_png_decodes_to_the_image() -> None:
     picture = draw_picture(3, (200, 30, 30), brand=5, variant=2)
     data = png(picture)
     body = data[data.index(b"IDAT") + 4 : data.index(b"IEND") - 8]

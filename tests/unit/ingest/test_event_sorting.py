@@ -15,19 +15,19 @@ def lines(n: int = 20_000, users: int = 700, span: int = 40) -> dict[str, np.nda
     draw = rng.generator(rng.key(7, "sorting"))
     place = np.concatenate([np.arange(users), draw.integers(0, users, n - users)]).astype(np.int32)
     time = draw.integers(0, 40, n) * (span // 40) - span // 3
-    return {"place": place, "time": time, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}
+    return {"user": place, "time": time, "dense": np.arange(n, dtype=np.int32), "price": draw.random(n)}
 
 
 def cut(columns: dict[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
-    ends = range(0, len(columns["place"]), size)
+    ends = range(0, len(columns["user"]), size)
     return [{name: column[at : at + size] for name, column in columns.items()} for at in ends]
 
 
 @pytest.mark.parametrize("span", [40, YEARS, AGES])
-def test_lines_stand_as_a_plain_sort_puts_them(span: int) -> None:
+def test_sorting_equals_a_plain_sort(span: int) -> None:
     columns = lines(span=span)
-    order = np.lexsort((columns["time"], columns["place"]))
-    assert np.array_equal(sorted_by(columns["place"], columns["time"]), order)
+    order = np.lexsort((columns["time"], columns["user"]))
+    assert np.array_equal(sorted_by(columns["user"], columns["time"]), order)
     for column in columns.values():
         column.flags.writeable = False
     starts, found = sort_lines(cut(columns, 4321), 700, threads=2)
@@ -35,10 +35,10 @@ def test_lines_stand_as_a_plain_sort_puts_them(span: int) -> None:
     for name, column in found.items():
         assert np.array_equal(column, columns[name][order])
         assert column.dtype == columns[name].dtype
-    assert np.array_equal(np.diff(starts), np.bincount(columns["place"]))
+    assert np.array_equal(np.diff(starts), np.bincount(columns["user"]))
 
 
-def test_one_user_is_one_stretch_and_no_line_gives_no_columns() -> None:
+def test_one_user_is_one_segment_and_no_events_give_no_columns() -> None:
     starts, found = sort_lines(cut(lines(users=1), 999), 1, threads=1)
     assert starts.tolist() == [0, 20_000]
     assert (np.diff(found["time"]) >= 0).all()
@@ -47,12 +47,12 @@ def test_one_user_is_one_stretch_and_no_line_gives_no_columns() -> None:
 
 def test_batches_are_prepared_and_may_end_up_empty() -> None:
     columns = lines()
-    few = {name: column[columns["place"] < 5] for name, column in columns.items()}
+    few = {name: column[columns["user"] < 5] for name, column in columns.items()}
 
-    def prepared(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: column[batch["place"] < 5] for name, column in batch.items()}
+    def prepare_batch(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: column[batch["user"] < 5] for name, column in batch.items()}
 
-    starts, found = sort_lines(cut(columns, 7), 700, threads=2, prepared=prepared)
+    starts, found = sort_lines(cut(columns, 7), 700, threads=2, prepare=prepare_batch)
     expected = sort_lines([few], 700, threads=1)
     assert np.array_equal(starts, expected[0])
     assert all(np.array_equal(found[name], column) for name, column in expected[1].items())

@@ -1,4 +1,4 @@
-"""Laws that every registered click model keeps."""
+"""Contract of every registered CTR model."""
 
 from dataclasses import replace
 from functools import cache
@@ -9,6 +9,8 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven import rng
+from leaven.ctr_models.boosting import Boosting
+from leaven.ctr_models.neural import CrossNet, Mlp
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError
 from leaven.metrics.ctr.ctr_metrics import Auc
@@ -16,12 +18,17 @@ from leaven.protocols import Training
 from leaven.registry import kinds
 
 KINDS = sorted(kinds("click_models"))
-SMALL = {"hidden": (32, 16), "batch": 64, "epochs": 8, "fewest_rows": 1}
-FIELDS: dict[str, dict[str, Any]] = {
-    "mlp": SMALL,
-    "cross": SMALL | {"epochs": 20, "learning_rate": 4e-3, "dropout": 0.0},
-    "boosting": {"rounds": 40},
-}
+CONFIGS = (
+    Mlp(hidden=(32, 16), batch=64, epochs=8, fewest_rows=1),
+    CrossNet(hidden=(32, 16), batch=64, epochs=20, fewest_rows=1, learning_rate=4e-3, dropout=0.0),
+    Boosting(rounds=40),
+)
+
+
+def build_config(kind: str) -> Any:
+    """A config of a size for tests; the defaults where there is none."""
+    config_class = wish_of("click_models", kind)
+    return next((config for config in CONFIGS if isinstance(config, config_class)), None) or config_class()
 
 
 def world(rows: int = 800, seed: int = 0) -> Samples:
@@ -38,7 +45,7 @@ def world(rows: int = 800, seed: int = 0) -> Samples:
 
 @cache
 def fitted(kind: str) -> Any:
-    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    wish = build_config(kind)
     return wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
 
 
@@ -47,7 +54,7 @@ def auc(model: Any, rows: Samples) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_learns_what_there_is_to_learn(kind: str) -> None:
+def test_it_learns_the_signal(kind: str) -> None:
     chance = fitted(kind).predict(world(600, seed=1))
     assert chance.shape == (600,)
     assert ((chance >= 0) & (chance <= 1)).all()
@@ -57,7 +64,7 @@ def test_it_learns_what_there_is_to_learn(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_gives_the_same_model(kind: str) -> None:
-    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    wish = build_config(kind)
     again = wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
     assert again.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
 
@@ -72,13 +79,13 @@ def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_names_and_gaps_that_training_had_not_seen_are_no_error(kind: str) -> None:
+def test_categories_and_gaps_unseen_in_training_are_not_an_error(kind: str) -> None:
     rows = Samples.of({"item_events_30d": [None, 1.0], "noise": [None, None], "shop": ["new", None]}, label=[0, 1])
     assert np.isfinite(fitted(kind).predict(rows)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_codes_mean_names_not_numbers(kind: str) -> None:
+def test_codes_are_matched_by_category_name(kind: str) -> None:
     rows = world(seed=1)
     other = rows.recoded({"shop": ("c", "b", "a")})
     np.testing.assert_array_equal(fitted(kind).predict(other), fitted(kind).predict(rows))
@@ -92,41 +99,41 @@ def test_one_class_only_is_an_error(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_no_weight_teach_nothing(kind: str) -> None:
+def test_rows_of_weight_zero_have_no_effect(kind: str) -> None:
     lies = world(800, seed=4)
     lies = replace(lies, label=1 - lies.label, weight=np.zeros(800, np.float32))
     from leaven.datasets.samples import concat
 
-    wish = wish_of("click_models", kind)(**FIELDS.get(kind, {}))
+    wish = build_config(kind)
     model = wish.fit(concat([world(), lies]), Training(key=3))
     assert auc(model, world(600, seed=1)) > 0.7
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "popularity"])
-def test_a_column_that_is_not_there_is_named(kind: str) -> None:
+def test_a_missing_column_is_named(kind: str) -> None:
     rows = Samples.of({"item_event_30d": [1.0], "noise": [0.0], "shop": ["a"]}, label=[1])
     with pytest.raises(DataError, match="item_events_30d"):
         fitted(kind).predict(rows)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "logistic", "boosting"])
-def test_constant_and_empty_columns_are_left_out_and_named(kind: str) -> None:
+def test_constant_and_empty_columns_are_dropped_and_listed(kind: str) -> None:
     rows = world(300)
     odd = replace(
         rows,
         numeric=(*rows.numeric, "constant", "nothing"),
         numbers=np.column_stack([rows.numbers, np.ones(300), np.full(300, np.nan)]),
     )
-    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(odd, Training(key=3))
+    model = build_config(kind).fit(odd, Training(key=3))
     assert model.encoding.left_out == {"constant": "constant", "nothing": "all missing"}
     assert np.isfinite(model.predict(odd)).all()
 
 
 @pytest.mark.parametrize("kind", ["mlp", "logistic", "boosting"])
-def test_a_soft_label_is_two_rows_that_share_a_weight(kind: str) -> None:
+def test_a_soft_label_counts_as_two_rows_that_share_its_weight(kind: str) -> None:
     rows = world(400)
     soft = replace(rows, label=np.where(rows.label > 0.5, 0.9, 0.1).astype(np.float32))
-    model = wish_of("click_models", kind)(**FIELDS.get(kind, {})).fit(soft, Training(key=3))
+    model = build_config(kind).fit(soft, Training(key=3))
     assert auc(model, world(600, seed=1)) > 0.72
     assert abs(model.predict(world(600, seed=1)).mean() - soft.label.mean()) < 0.08
 
@@ -149,8 +156,8 @@ class Watcher:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_looks_on_sees_one_loss_a_row_and_may_end_it(kind: str) -> None:
-    wish, watcher = wish_of("click_models", kind)(**FIELDS.get(kind, {})), Watcher()
+def test_a_callback_gets_one_loss_per_row_and_can_stop_training(kind: str) -> None:
+    wish, watcher = build_config(kind), Watcher()
     model = wish.fit(world(), Training(key=3, watch=watcher))
     if wish.steps(world()) is None:
         assert not watcher.seen

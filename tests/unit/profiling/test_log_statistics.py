@@ -6,12 +6,12 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.profiling.log_statistics import MOST_POINTS, gini, health
+from leaven.profiling.log_statistics import MAX_CURVE_POINTS, gini, health
 
 DAY = 86_400
 
 
-def test_a_small_log_by_hand() -> None:
+def test_statistics_of_a_small_log() -> None:
     rows = [[1, 1, 2, 3], [1], [2, 1]]
     times = [[0, 0, 3600, DAY], [5], [DAY, DAY]]
     facts = health(Histories.of(rows, 5, times))
@@ -34,15 +34,15 @@ def test_gini_is_the_mean_difference_over_twice_the_mean() -> None:
     assert gini(counts) == round(float(mean_difference / (2 * counts.mean())), 4)
 
 
-def test_a_clock_of_days_has_no_hours_and_a_long_tail_is_thinned() -> None:
+def test_dates_have_no_hours_and_long_popularity_curves_are_thinned() -> None:
     items = list(range(1, 3001))
     facts = health(Histories.of([items, [1, 1]], 3000, [[0] * 3000, [DAY, DAY]]))
     assert "hours" not in facts
-    assert len(facts["popularity"]) <= MOST_POINTS
+    assert len(facts["popularity"]) <= MAX_CURVE_POINTS
     assert (facts["popularity"][0], facts["popularity"][-1]) == ([1, 3], [3000, 1])
     assert json.loads(json.dumps(facts)) == facts
 
 
-def test_an_empty_log_has_figures_too() -> None:
+def test_an_empty_log_has_statistics() -> None:
     facts = health(Histories.of([], 5))
     assert (facts["users"], facts["events"], facts["density"], facts["popularity"]) == (0, 0, 0.0, [])

@@ -14,7 +14,7 @@ TABLE = pa.table({"user_id": ["u2", "u1"], "item_id": ["a", "b"], "timestamp": [
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_an_s3_folder_is_read_and_a_missing_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_s3_folder_is_read_and_a_missing_one_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs", reason="pip install 'leaven[s3]'")
     server_of = pytest.importorskip("moto.server", reason="moto[server] is not installed", exc_type=ImportError)
     pq.write_table(TABLE, tmp_path / "log.parquet")

@@ -20,7 +20,7 @@ def needs(path: Path) -> Path:
     return path
 
 
-def test_a_dirty_shop_is_profiled_from_its_file_alone(tmp_path: Path) -> None:
+def test_a_corrupted_log_is_profiled_from_its_file(tmp_path: Path) -> None:
     Shop(users=300, items=120, days=200).open().write(tmp_path / "shop", Dirt.typical(), pictures=False)
     truth = json.loads((tmp_path / "shop/truth.json").read_text())["facts"]
     facts = profile(tmp_path / "shop/interactions.csv")
@@ -36,14 +36,14 @@ def test_a_dirty_shop_is_profiled_from_its_file_alone(tmp_path: Path) -> None:
     assert json.loads(json.dumps(facts)) == facts
 
 
-def test_a_table_of_items_is_no_log(tmp_path: Path) -> None:
+def test_a_table_of_items_is_not_a_log(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_text("item_id,title,category\nx,Mug,mugs\ny,Lamp,lamps\n")
-    with pytest.raises(DataError, match="of items it seems"):
+    with pytest.raises(DataError, match="as of items"):
         profile(path)
 
 
-def test_a_log_without_a_clock_is_told_to_leave_one_out(tmp_path: Path) -> None:
+def test_a_log_without_a_clock_is_advised_leave_one_out(tmp_path: Path) -> None:
     path = tmp_path / "sequences.txt"
     path.write_text(
         "".join(f"u{n} " + " ".join(f"i{(n * k) % 17}" for k in range(1, 4 + n % 6)) + "\n" for n in range(1, 40))
@@ -53,7 +53,7 @@ def test_a_log_without_a_clock_is_told_to_leave_one_out(tmp_path: Path) -> None:
     assert facts["targets"]["split"] == "leave_one_out"
 
 
-def test_one_event_a_user_makes_advice_and_no_crash(tmp_path: Path) -> None:
+def test_one_event_per_user_gives_advice_and_no_crash(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 3},{1318896000 + n}\n" for n in range(9)))
     facts = profile(path, Clean(duplicates=False))

@@ -87,7 +87,7 @@ def test_tables_queries_and_dates_of_postgresql_are_read(server: str) -> None:
         assert "secret" not in str(events.facts)
 
 
-def test_a_table_that_is_not_there_is_named_without_the_password(server: str) -> None:
+def test_a_missing_table_is_reported_without_the_password(server: str) -> None:
     with pytest.raises(DataError, match="lgo") as caught:
         read(Source(server, table="lgo"))
     assert "secret" not in str(caught.value)

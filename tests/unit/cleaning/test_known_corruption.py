@@ -32,21 +32,21 @@ def touched(rules: list[dict[str, Any]]) -> dict[str, int]:
     return {one["rule"]: one["touched"] for one in rules}
 
 
-def test_the_survey_counts_what_was_planted(shop: Log) -> None:
+def test_the_survey_counts_the_planted_corruption(shop: Log) -> None:
     found, known = touched(survey(events_of(shop))), shop.facts
     for rule in ("missing_user", "missing_item", "missing_time", "duplicates"):
         assert found[rule] == known[rule] > 0, rule
-    assert found["negative_price"] + found["absurd_price"] == known["absurd_prices"]
-    assert found["before_born"] == known["before_birth"]
-    assert found["misspelt_category"] == known["misspelt_categories"]
-    assert found["missing_description"] == known["missing_words"]
+    assert found["negative_price"] + found["price_outlier"] == known["price_outliers"]
+    assert found["before_release"] == known["before_release"]
+    assert found["misspelled_category"] == known["misspelled_categories"]
+    assert found["missing_description"] == known["missing_descriptions"]
     assert found["lines"] == known["lines"]
     # A bot's line without user is nobody's; a bot's duplicate is the bot's too.
     lost = known["missing_user"] + known["duplicates"]
     assert abs(found["bots"] - known["bot_lines"]) <= lost * known["bot_lines"] / known["lines"] + 10
 
 
-def test_cleaning_leaves_the_users_there_are_and_the_true_categories(shop: Log) -> None:
+def test_cleaning_restores_the_true_users_and_categories(shop: Log) -> None:
     done = clean(events_of(shop))
     bots = next(one for one in done.rules if one["rule"] == "bots")
     assert {one["user"] for one in bots["examples"]} == {"u000600", "u000601"}
@@ -57,7 +57,7 @@ def test_cleaning_leaves_the_users_there_are_and_the_true_categories(shop: Log) 
     assert {row[0] for row in rows} == set(clean_log.items["category"].to_pylist())
 
 
-def test_a_clean_shop_loses_nothing() -> None:
+def test_a_log_without_corruption_loses_nothing() -> None:
     log = Shop(users=200, items=120, days=200).open().log()
     assert clean(events_of(log)).events.count() == log.facts["lines"]
 
@@ -70,7 +70,7 @@ def retail() -> Events:
 
 
 @pytest.mark.data
-def test_the_retail_log_has_the_dirt_that_is_known_of_it(retail: Events) -> None:
+def test_the_retail_log_has_its_known_corruption(retail: Events) -> None:
     found = touched(survey(retail))
     assert found["lines"] == 541_909
     assert (found["users"], found["items"]) == (4_372, 4_070)
@@ -81,7 +81,7 @@ def test_the_retail_log_has_the_dirt_that_is_known_of_it(retail: Events) -> None
 
 
 @pytest.mark.data
-def test_the_cleaned_retail_log_holds_purchases_of_known_customers_alone(retail: Events) -> None:
+def test_the_cleaned_retail_log_holds_only_purchases_of_known_customers(retail: Events) -> None:
     done = clean(retail, Clean(min_user_events=5, min_item_events=5))
     view, database = done.events.table, done.events.connection
     assert sum(one["dropped"] for one in done.rules) == 541_909 - done.events.count()
@@ -89,5 +89,5 @@ def test_the_cleaned_retail_log_holds_purchases_of_known_customers_alone(retail:
     assert database.sql(f"SELECT count(*) FROM {view} WHERE {odd}").fetchall() == [(0,)]
     texts = f"SELECT max(n) FROM (SELECT count(DISTINCT text) AS n FROM {view} GROUP BY item)"
     assert database.sql(texts).fetchall() == [(1,)]
-    quantities = next(one for one in done.rules if one["rule"] == "absurd_quantity")["examples"]
+    quantities = next(one for one in done.rules if one["rule"] == "quantity_outlier")["examples"]
     assert {one["quantity"] for one in quantities} >= {74_215, 80_995}

@@ -16,7 +16,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_currency_signs_thousands_and_gaps(tmp_path: Path) -> None:
+def test_currency_signs_thousands_separators_and_missing_cells_are_parsed(tmp_path: Path) -> None:
     text = 'who,price,colour,clicked\nann,"$1,250.50",red,1\nbob,£3,,0\ncat,"2,50 €",blue,0\ndan,n/a,red,1\n'
     rows = read_samples(written(tmp_path, text), label="clicked", user="who")
     assert rows.numeric == ("price",)
@@ -34,7 +34,7 @@ def test_a_column_of_numbers_and_texts_is_refused_with_its_line(tmp_path: Path) 
     assert rows.texts("size").tolist() == ["1", "2", "large", "4"]
 
 
-def test_ids_stay_texts_where_they_are_said_to_be_categories(tmp_path: Path) -> None:
+def test_numeric_ids_stay_texts_where_they_are_declared_categorical(tmp_path: Path) -> None:
     rows = read_samples(written(tmp_path, "code,y\n007,1\n7,0\n"), label="y", categorical=["code"])
     assert rows.texts("code").tolist() == ["007", "7"]
 
@@ -68,7 +68,7 @@ def world(rows: int = 400) -> Samples:
     return Samples.of(columns, label=label.tolist())
 
 
-def test_columns_that_know_the_answer_are_named_and_honest_ones_are_not() -> None:
+def test_leaking_columns_are_found_and_others_are_not() -> None:
     found = {(odd.kind, odd.column) for odd in look(world())}
     assert found == {
         ("leak", "paid"),
@@ -79,12 +79,12 @@ def test_columns_that_know_the_answer_are_named_and_honest_ones_are_not() -> Non
     }
 
 
-def test_one_class_is_odd() -> None:
+def test_labels_of_one_class_are_an_issue() -> None:
     rows = world().take(world().label > 0.5)
     assert "one class" in {odd.kind for odd in look(rows)}
 
 
-def test_parts_with_other_levels_are_joined_by_name() -> None:
+def test_parts_with_different_levels_are_joined_by_name() -> None:
     one = Samples.of({"kind": ["b", "a"]}, label=[1, 0])
     two = Samples.of({"kind": ["c", "b"]}, label=[0, 1])
     both = concat([one, two])

@@ -29,7 +29,7 @@ def sparse(folder: Path, rows: int = 1500, columns: int = 5000) -> Path:
     return folder / "wide.parquet"
 
 
-def test_five_thousand_sparse_columns_are_read_in_seconds_and_still_tell(tmp_path: Path) -> None:
+def test_five_thousand_sparse_columns_are_read_in_seconds_and_stay_informative(tmp_path: Path) -> None:
     path = sparse(tmp_path)
     began = time.process_time()
     rows = read_labelled(Labelled(path, "clicked", hashed=("f*",), buckets=512))
@@ -41,7 +41,7 @@ def test_five_thousand_sparse_columns_are_read_in_seconds_and_still_tell(tmp_pat
     assert Auc()(test.label.astype(float), model.predict(test)) > 0.85
 
 
-def test_cells_of_several_names_are_signed_sums_of_their_buckets() -> None:
+def test_multi_valued_cells_are_signed_sums_of_their_buckets() -> None:
     table = pa.table({"y": [1, 0, 1], "tags": ["red | sale", None, "sale"]})
     rows = read_labelled(Labelled(table, "y", several=("tags",), buckets=8))
     bucket, sign = places(["tags=red", "tags=sale"], 8)
@@ -52,7 +52,7 @@ def test_cells_of_several_names_are_signed_sums_of_their_buckets() -> None:
     assert np.array_equal(rows.numbers, wanted)
 
 
-def test_inner_products_stay_right_in_the_mean() -> None:
+def test_inner_products_are_unbiased() -> None:
     found = []
     for turn in range(200):
         sums = np.zeros((2, 16))
@@ -63,7 +63,7 @@ def test_inner_products_stay_right_in_the_mean() -> None:
     assert np.mean(found) == pytest.approx(6, abs=1.2)
 
 
-def test_patterns_that_fit_nothing_and_texts_in_hashed_columns_are_named() -> None:
+def test_patterns_without_a_match_and_texts_in_hashed_columns_are_errors() -> None:
     table = pa.table({"y": [1, 0], "f1": ["1", "x"], "f2": ["2", "3"]})
     with pytest.raises(DataError, match=r"'g\*'"):
         read_labelled(Labelled(table, "y", hashed=("g*",)))

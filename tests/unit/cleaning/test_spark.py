@@ -32,26 +32,26 @@ class SparkTables:
 
     session: Any
 
-    def make(self, name: str, select: str) -> None:
+    def create_table(self, name: str, select: str) -> None:
         self.session.sql(to_spark(select)).localCheckpoint().createOrReplaceTempView(name)
 
-    def view(self, name: str, select: str) -> None:
+    def create_view(self, name: str, select: str) -> None:
         self.session.sql(to_spark(select)).createOrReplaceTempView(name)
 
-    def rows(self, select: str) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, select: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.session.sql(to_spark(select)).collect()]
 
-    def drop(self, name: str) -> None:
+    def drop_table(self, name: str) -> None:
         self.session.catalog.dropTempView(name)
 
-    def code(self, source: str, others: Sequence[str]) -> bool:
+    def encode_ids(self, source: str, extra_columns: Sequence[str]) -> bool:
         return False
 
-    def suspects(self, lines: str, cells: Sequence[str]) -> str:
+    def find_duplicate_candidates(self, lines: str, columns: Sequence[str]) -> str:
         return lines
 
-    def keep(self, name: str, lines: str, gone: str) -> None:
-        self.make(name, f"SELECT log.* FROM {lines} AS log ANTI JOIN {gone} AS gone ON log.line = gone.line")
+    def remove_lines(self, name: str, lines: str, removed: str) -> None:
+        self.create_table(name, f"SELECT log.* FROM {lines} AS log ANTI JOIN {removed} AS gone ON log.line = gone.line")
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +122,11 @@ def test_cleaning_and_ordering_give_the_same_events_on_spark(spark: Any) -> None
     assert len([one for one in here.rules if one["touched"]]) >= 18
     text = readable(there, f"SELECT * FROM {there.lines}", "INNER")
     ours = database.sql(f"FROM {here.events.table} ORDER BY line").fetchall()
-    assert sorted(tables.rows(text)) == ours
+    assert sorted(tables.fetch_rows(text)) == ours
     assert len(ours) > 100
     ordered = order(here.events).histories
     assert _ordered(tables, there) == _placed(ordered)
-    theirs = tables.rows(f"SELECT * FROM {there.catalog} ORDER BY item")
+    theirs = tables.fetch_rows(f"SELECT * FROM {there.catalog} ORDER BY item")
     assert theirs == database.sql(f"FROM {here.events.items} ORDER BY item").fetchall()
 
 
@@ -136,8 +136,8 @@ def test_ordering_without_cleaning_gives_the_same_events_on_spark(spark: Any) ->
     tables = SparkTables(spark)
     frame = events.connection.sql("FROM events").to_arrow_table()
     spark.createDataFrame(frame.to_pylist(), schema=_schema(frame)).createOrReplaceTempView("events")
-    tables.view("items", ITEMS_SQL.format(events="events"))
-    tables.view("users", USERS_SQL.format(events="events"))
+    tables.create_view("items", ITEMS_SQL.format(events="events"))
+    tables.create_view("users", USERS_SQL.format(events="events"))
     names = {"events": "events", "user": "user", "item": "item", "users": "users", "items": "items"}
     assert _in_order(tables, PLACED_SQL.format(more="", **names)) == _placed(order(events).histories)
 
@@ -148,14 +148,16 @@ def _schema(frame: pa.Table) -> str:
 
 
 def _ordered(tables: SparkTables, log: Coded) -> list[tuple[Any, ...]]:
-    tables.view("order_items", CODED_ITEMS_SQL.format(items=log.items))
-    tables.view("order_users", CODED_USERS_SQL.format(users=log.users))
+    tables.create_view("order_items", CODED_ITEMS_SQL.format(items=log.items))
+    tables.create_view("order_users", CODED_USERS_SQL.format(users=log.users))
     names = {"events": log.lines, "user": "user_code", "item": "item_code"}
     return _in_order(tables, PLACED_SQL.format(more="", users="order_users", items="order_items", **names))
 
 
 def _in_order(tables: SparkTables, placed: str) -> list[tuple[Any, ...]]:
-    return tables.rows(f"SELECT place, dense, time FROM ({placed}) AS placed ORDER BY place, time, line")
+    return tables.fetch_rows(
+        f"SELECT user_index, dense, time FROM ({placed}) AS placed ORDER BY user_index, time, line"
+    )
 
 
 def _placed(histories: Any) -> list[tuple[Any, ...]]:

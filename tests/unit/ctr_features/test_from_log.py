@@ -62,7 +62,7 @@ LINES = [
 KINDS = {"mug": "kitchen", "bag": "outdoor", "pen": "desk"}
 
 
-def test_every_feature_is_what_was_known_just_before_by_hand() -> None:
+def test_features_count_only_earlier_events() -> None:
     rows = by_pair(sample(log(LINES, KINDS), Sampling(ratio=1, window_days=(7,)), key=1))
     ann = rows["ann", "pen", NOON + 10 * DAY]
     assert ann["user_events"] == 3  # mug, bag, mug
@@ -82,7 +82,7 @@ def test_every_feature_is_what_was_known_just_before_by_hand() -> None:
     assert mug["pair_category_share"] == pytest.approx(1 / 2)
 
 
-def test_the_favourite_is_the_category_taken_most_so_far() -> None:
+def test_the_favorite_is_the_most_frequent_category_so_far() -> None:
     rows = sample(log(LINES, KINDS), Sampling(ratio=1), key=1)
     favourite = dict(
         zip(zip(rows.texts("user"), rows.times.tolist(), strict=True), rows.texts("user_favourite"), strict=True)
@@ -91,14 +91,14 @@ def test_the_favourite_is_the_category_taken_most_so_far() -> None:
     assert favourite["bob", NOON + 2 * DAY] == "outdoor"
 
 
-def test_events_of_the_same_second_do_not_know_each_other() -> None:
+def test_events_of_the_same_second_do_not_count_in_each_others_features() -> None:
     basket = [("ann", "mug", 0, 1.0), ("bob", "bag", 0, 1.0), ("ann", "mug", 5, 1.0), ("ann", "bag", 5, 1.0)]
     rows = by_pair(sample(log(basket, KINDS), Sampling(ratio=1), key=1))
     assert rows["ann", "bag", NOON + 5 * DAY]["user_events"] == 1
     assert rows["ann", "mug", NOON + 5 * DAY]["user_events"] == 1
 
 
-def test_a_positive_that_nobody_could_have_been_offered_is_left_out_and_counted() -> None:
+def test_a_positive_that_was_not_on_sale_is_left_out_and_counted() -> None:
     rows = sample(log(LINES, KINDS), Sampling(ratio=1), key=1)
     assert (
         rows.facts["not_on_sale"] == 3
@@ -108,7 +108,7 @@ def test_a_positive_that_nobody_could_have_been_offered_is_left_out_and_counted(
 
 @pytest.mark.parametrize("negatives", ["mixed", "uniform", "popularity", "category"])
 @pytest.mark.parametrize("repeats", [True, False])
-def test_no_negative_is_taken_then_or_later_and_all_were_on_sale(negatives: Any, repeats: bool) -> None:
+def test_negatives_are_on_sale_and_not_taken_then_or_later(negatives: Any, repeats: bool) -> None:
     lines = random_log(3)
     kinds = {f"i{item:02d}": f"c{item % 3}" for item in range(12)}
     wish = Sampling(ratio=3, negatives=negatives, repeats=repeats, on_sale_days=20)
@@ -131,7 +131,7 @@ def test_no_negative_is_taken_then_or_later_and_all_were_on_sale(negatives: Any,
     assert len(set(taken)) == len(taken)  # no row twice
 
 
-def test_popular_items_are_negatives_more_often_where_popularity_is_asked_for() -> None:
+def test_popularity_sampling_draws_popular_items_more_often() -> None:
     lines = [("u0", "hit", day / 4, 1.0) for day in range(80)] + [("u1", "dud", day * 5, 1.0) for day in range(4)]
     lines += [("u2", "own", day / 2, 1.0) for day in range(40)] + [("u3", "mid", day, 1.0) for day in range(20)]
     counts = {}
@@ -172,7 +172,7 @@ def test_a_marker_inside_the_period_changes_no_feature_of_an_earlier_row() -> No
     assert any(plain[pair]["user_usual_price"] != marked[pair]["user_usual_price"] for pair in later)
 
 
-def test_the_same_key_gives_the_same_rows_in_any_order_of_lines_and_another_key_other_negatives() -> None:
+def test_rows_depend_on_the_key_and_not_on_the_order_of_lines() -> None:
     lines = random_log(9)
     shuffled = [lines[place] for place in np.random.default_rng(1).permutation(len(lines))]
     one = sample(log(lines), key=1)
@@ -180,7 +180,7 @@ def test_the_same_key_gives_the_same_rows_in_any_order_of_lines_and_another_key_
     assert not same(one, sample(log(lines), key=2))
 
 
-def test_sums_of_money_do_not_hang_on_the_order_of_lines() -> None:
+def test_sums_of_money_do_not_depend_on_the_order_of_lines() -> None:
     """They once were sums of doubles, which threads add in any order: 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1."""
     lines = [("ann", f"i{nth}", 1.0, price) for nth, price in enumerate((0.1, 0.2, 0.3, 1e9 + 0.7, 0.013))]
     later = [("bob", "i0", 2.0, 1.0), ("ann", "i1", 3.0, 0.2), ("bob", "i2", 3.5, 0.3)]
@@ -190,20 +190,20 @@ def test_sums_of_money_do_not_hang_on_the_order_of_lines() -> None:
     assert both[0].number("user_spent_per_visit")[row] == 1e9 + 1.313
 
 
-def test_parts_by_time_do_not_overlap_and_features_go_on() -> None:
+def test_parts_by_time_do_not_overlap_and_features_continue() -> None:
     train, valid, test = by_time(log(random_log(10)), Sampling(ratio=2), key=1)
     assert train.times.max() <= valid.times.min()
     assert valid.times.max() <= test.times.min()
     assert test.number("item_events").mean() > train.number("item_events").mean()
 
 
-def test_thinning_keeps_whole_groups_and_counts() -> None:
+def test_a_subset_of_positives_keeps_their_negatives() -> None:
     rows = sample(log(random_log(11)), Sampling(ratio=2, most_positives=50), key=1)
     assert rows.label.sum() + rows.facts["not_on_sale"] == 50
     assert rows.facts["thinned_out"] > 300
 
 
-def test_a_period_without_events_and_wrong_fields_say_so() -> None:
+def test_a_period_without_events_and_invalid_fields_are_errors() -> None:
     with pytest.raises(DataError, match="positive events"):
         sample(log(LINES), since=int(NOON + 99 * DAY))
     with pytest.raises(SpecError, match="popularity"):

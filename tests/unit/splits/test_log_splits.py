@@ -62,7 +62,7 @@ def test_the_parts_are_disjoint_and_come_from_the_log(wish: TimeSplit | LeaveOne
 
 
 @pytest.mark.parametrize("wish", [TimeSplit(control_share=0.3), LeaveOneOut(control_share=0.3)])
-def test_unseen_rows_are_cut_as_training_rows_are_and_belong_to_nobody_in_train(wish: TimeSplit | LeaveOneOut) -> None:
+def test_control_histories_are_cut_as_training_rows_and_are_not_in_train(wish: TimeSplit | LeaveOneOut) -> None:
     histories = world()
     parts, whole = wish.split(histories, key=3), replace(wish, control_share=0.0).split(histories, key=3)
     assert parts.unseen is not None
@@ -88,7 +88,7 @@ def test_a_marker_planted_in_the_future_is_nowhere_in_train(targets: str) -> Non
         assert np.array_equal(getattr(clean.train, name), getattr(dirty.train, name)), name
 
 
-def test_a_time_split_by_hand() -> None:
+def test_a_small_time_split() -> None:
     rows = [[1, 2, 3, 4], [1, 3, 4, 4], [2], [5, 1]]
     times = [[1, 2, 7, 9], [1, 8, 8, 10], [3], [9, 10]]
     stamps = [[BEGIN + time for time in row] for row in times]
@@ -106,7 +106,7 @@ def test_a_time_split_by_hand() -> None:
     assert again.test.items.tolist() == [4, 4]
 
 
-def test_next_is_the_first_second_with_something_new_and_all_is_every_new_item_once() -> None:
+def test_next_targets_are_the_first_new_second_and_all_targets_every_new_item() -> None:
     stamps = [[BEGIN + time for time in (0, 1, 2, 3, 4, 90, 91, 91, 92, 93)]]
     rows = [[1, 2, 3, 4, 5, 1, 6, 7, 6, 8]]
     wish = TimeSplit(valid_share=0.1, test_share=0.4, control_share=0.0)
@@ -128,7 +128,7 @@ def test_leave_one_out_is_the_last_event_and_the_one_before() -> None:
     assert parts.facts["users_too_short"] == 2
 
 
-def test_ties_count_targets_that_only_the_file_puts_after_what_is_known() -> None:
+def test_targets_that_tie_with_the_known_history_are_counted() -> None:
     rows, times = [[1, 2, 3], [1, 2, 3]], [[1, 5, 5], [1, 2, 3]]
     assert split(Histories.of(rows, 3, times), "leave_one_out").facts["test_targets_on_a_tie"] == 1
 
@@ -145,7 +145,7 @@ def test_control_users_are_the_same_in_any_order() -> None:
     assert targets_of(ours) == targets_of(theirs) != targets_of(other)
 
 
-def test_births_come_from_the_catalogue_or_from_training_never_from_later() -> None:
+def test_release_times_come_from_the_catalog_or_from_training() -> None:
     unknown = np.iinfo(np.int64).min
     catalog = Catalog(["a", "b", "c", "d"], born=np.array([unknown, BEGIN - 5, unknown, unknown, unknown]))
     rows, times = [[1, 2], [2, 3], [2, 4]], [[BEGIN, BEGIN + 1], [BEGIN + 2, BEGIN + 8], [BEGIN + 3, BEGIN + 9]]
@@ -158,7 +158,7 @@ def test_births_come_from_the_catalogue_or_from_training_never_from_later() -> N
     assert parts.test.histories.catalog is parts.valid.histories.catalog is found
 
 
-def test_the_leak_is_the_mean_share_of_training_that_lies_after_the_target() -> None:
+def test_the_leak_is_the_mean_share_of_training_after_the_target() -> None:
     # both users learn from 1 event; the first one is tested at 3, before the training event at 9
     histories = Histories.of([[1, 2, 3], [1, 2, 3]], 3, [[1, 2, 3], [9, 10, 11]])
     assert leak(histories) == (1 / 2 + 0 / 2) / 2
@@ -166,18 +166,18 @@ def test_the_leak_is_the_mean_share_of_training_that_lies_after_the_target() -> 
 
 
 @pytest.mark.parametrize("kind", ["time", "leave_one_out"])
-def test_users_with_one_event_alone_leave_nothing_to_ask(kind: str) -> None:
+def test_users_with_one_event_leave_no_targets(kind: str) -> None:
     with pytest.raises(DataError, match=r"split, (valid|test|train)") as caught:
         split(Histories.of([[1], [2], [1]], 2, [[BEGIN], [BEGIN + 1], [BEGIN + 2]]), kind)
     assert "→" in str(caught.value)
 
 
-def test_no_events_and_odd_wishes_are_errors_that_name_the_key() -> None:
+def test_no_events_and_invalid_configs_are_errors_with_the_key() -> None:
     with pytest.raises(DataError, match="events"):
         split(Histories.of([], 3))
     wishes: list[tuple[Any, str]] = [
         (lambda: TimeSplit(valid_share=0.0), "valid_share"),
-        (lambda: TimeSplit(valid_share=0.5, test_share=0.5), "leave something"),
+        (lambda: TimeSplit(valid_share=0.5, test_share=0.5), "less than 1"),
         (lambda: TimeSplit(targets="nxt"), "did you mean 'next'"),
         (lambda: LeaveOneOut(control_share=1.0), "control_share"),
         (lambda: split(world(), "tiem"), "did you mean 'time'"),
@@ -187,7 +187,7 @@ def test_no_events_and_odd_wishes_are_errors_that_name_the_key() -> None:
             wish()
 
 
-def test_a_log_without_a_clock_is_told_so() -> None:
+def test_a_log_without_a_clock_is_reported() -> None:
     rows = [[1, 2, 3, 4, 5, 6, 7, 8]] * 4
     facts = TimeSplit(0.25, 0.25, control_share=0.0, repeats=True).split(Histories.of(rows, 8)).facts
     assert "leave_one_out" in facts["clock"]
@@ -203,7 +203,9 @@ def test_both_kinds_are_registered() -> None:
     every=st.booleans(),
     repeats=st.booleans(),
 )
-def test_any_log_is_split_lawfully_or_refused(rows: list[list[tuple[int, int]]], every: bool, repeats: bool) -> None:
+def test_any_log_is_split_correctly_or_is_an_error(
+    rows: list[list[tuple[int, int]]], every: bool, repeats: bool
+) -> None:
     rows = [sorted(row, key=lambda event: event[1]) for row in rows]
     items, times = [[event[0] for event in row] for row in rows], [[event[1] for event in row] for row in rows]
     histories = Histories.of(items, 5, times)

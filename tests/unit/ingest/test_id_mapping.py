@@ -35,7 +35,7 @@ def digest(ordered: Ordered) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
-def test_a_small_log_is_ordered_as_by_hand() -> None:
+def test_histories_of_a_small_log() -> None:
     log = pa.table({"user": ["b", "a", "b", "b"], "item": ["y", "z", "x", "y"], "time": [5, 3, 1, 5]})
     done = order(read(log))
     assert (done.item_ids, done.user_ids) == (["x", "y", "z"], ["a", "b"])
@@ -60,7 +60,7 @@ def test_shuffled_lines_and_other_thread_counts_give_the_same_bytes(threads: int
 
 
 @pytest.mark.parametrize("coded", [False, True])
-def test_lines_that_the_database_does_not_keep_in_order_are_put_in_order(coded: bool) -> None:
+def test_lines_that_the_database_reorders_are_sorted_again(coded: bool) -> None:
     log = world().set_column(2, "timestamp", pa.array([1318896000] * 5000))
     events = read(log)
     if coded:
@@ -73,7 +73,7 @@ def test_lines_that_the_database_does_not_keep_in_order_are_put_in_order(coded: 
     assert digest(order(turned)) == expected
 
 
-def test_other_columns_follow_their_event() -> None:
+def test_further_columns_follow_their_event() -> None:
     log = world()
     done = order(read(log))
     price = dict(zip(log["timestamp"].to_pylist(), log["price"].to_pylist(), strict=True))
@@ -87,18 +87,18 @@ def test_other_columns_follow_their_event() -> None:
 
 
 @pytest.mark.parametrize("hole", ["user", "item", "time"])
-def test_a_missing_value_is_named_and_its_line_not_dropped(hole: str) -> None:
+def test_a_missing_value_is_an_error_and_its_line_is_not_dropped(hole: str) -> None:
     log = {"user": ["a", "b"], "item": ["x", "y"], "time": [1, 2]}
     log[hole] = [log[hole][0], None]
     with pytest.raises(DataError, match=rf"column '{hole}'(?s:.*)clean the log first"):
         order(read(pa.table(log)))
 
 
-def test_a_missing_price_stays_unknown() -> None:
+def test_a_missing_price_stays_missing() -> None:
     log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1, 2], "price": [None, 2.0]})
     assert np.isnan(order(read(log)).histories.extra["price"][0])
 
 
-def test_a_log_whose_only_line_has_no_user_says_so() -> None:
+def test_a_log_with_one_line_without_user_is_an_error() -> None:
     with pytest.raises(DataError, match="column 'user'"):
         order(read(pa.table({"user": pa.array([None], pa.string()), "item": ["x"], "time": [1]})))

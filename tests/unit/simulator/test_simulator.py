@@ -38,7 +38,7 @@ def popularity_ndcg(held_out: HeldOut) -> float:
 
 
 @pytest.mark.parametrize("kind", sorted(FLAVOURS))
-def test_the_law_sums_to_one_and_gives_every_event_a_chance(kind: str) -> None:
+def test_probabilities_sum_to_one_and_every_event_is_possible(kind: str) -> None:
     world = Shop(users=80, items=60, days=200, seed=5, kind=kind).open()
     law = world.next_law(world.histories, world.last_times())
     np.testing.assert_allclose(law.sum(axis=1), 1.0, atol=1e-5)
@@ -48,7 +48,7 @@ def test_the_law_sums_to_one_and_gives_every_event_a_chance(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["shop", "music"])
-def test_what_users_take_is_as_frequent_as_the_law_says(kind: str) -> None:
+def test_drawn_items_follow_the_probabilities(kind: str) -> None:
     world = Shop(users=1, items=60, days=200, seed=2, kind=kind).open()
     tries, past = 20_000, [5, 17, 9, 23]
     begin = int(world.table.born.max()) - 86_400 * 20  # late enough for most items, not for all
@@ -69,7 +69,7 @@ def simulated_next(world: World, past: list[int], when: list[int], tries: int) -
     return draw_next(world.law, np.array(past, np.int32), np.array(when[:-1]), when[-1], keys)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(world: World) -> None:
+def test_the_same_seed_gives_the_same_bytes(world: World) -> None:
     again = world.shop.open()
     assert again.histories.items.tobytes() == world.histories.items.tobytes()
     assert again.histories.times.tobytes() == world.histories.times.tobytes()
@@ -77,12 +77,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(world: World) -
     assert other.histories.items.tobytes() != world.histories.items.tobytes()
 
 
-def test_more_users_do_not_change_what_the_first_ones_did(world: World) -> None:
+def test_more_users_do_not_change_the_histories_of_the_first_ones(world: World) -> None:
     more = replace(world.shop, users=700).open().histories
     assert more.slice(0, 600).items.tobytes() == world.histories.items.tobytes()
 
 
-def test_nothing_is_bought_before_it_is_born(world: World) -> None:
+def test_no_item_occurs_before_its_release(world: World) -> None:
     assert (world.histories.times >= world.table.born[world.histories.items]).all()
     assert (world.table.born[1:] > world.histories.times.min()).mean() > 0.2  # and many are born later
 
@@ -97,7 +97,7 @@ def test_social_users_never_repeat_and_music_listeners_do() -> None:
     assert repeats("music") > 0.3
 
 
-def test_the_truth_ranks_far_better_than_popularity_and_needs_the_last_two_events(world: World) -> None:
+def test_true_probabilities_rank_better_than_popularity_and_depend_on_the_last_two_events(world: World) -> None:
     held_out = last_out(world.histories)
     best = world.best_ndcg(held_out)
     assert best.shape == (len(held_out),)
@@ -106,7 +106,7 @@ def test_the_truth_ranks_far_better_than_popularity_and_needs_the_last_two_event
     assert best.mean() > 1.1 * short_sighted.best_ndcg(held_out).mean()
 
 
-def test_the_expected_gain_of_the_truth_is_the_gain_it_gets(world: World) -> None:
+def test_the_expected_ndcg_of_the_true_ranking_is_reached(world: World) -> None:
     held_out = last_out(world.histories)
     ranked = world.ranked(held_out, k=200, exclude_seen=False)
     discounts = 1 / np.log2(np.arange(2, 12))
@@ -116,7 +116,7 @@ def test_the_expected_gain_of_the_truth_is_the_gain_it_gets(world: World) -> Non
     assert abs(got.mean() - expected.mean()) < 4 * standard_error
 
 
-def test_no_seen_item_is_ranked_unless_asked(world: World) -> None:
+def test_seen_items_are_ranked_only_where_allowed(world: World) -> None:
     held_out = last_out(world.histories)
     ranked = world.ranked(held_out, k=10)
     for user in range(0, len(held_out), 50):
@@ -124,7 +124,7 @@ def test_no_seen_item_is_ranked_unless_asked(world: World) -> None:
     assert (np.diff(ranked.scores, axis=1) <= 0).all()
 
 
-def test_renumbered_items_are_found_by_their_names(world: World) -> None:
+def test_renumbered_items_are_matched_by_their_ids(world: World) -> None:
     held_out = last_out(world.histories)
     kept = [name for place, name in enumerate(world.catalog().ids, 1) if place in held_out.histories.items]
     place = Catalog(ids=kept).dense(world.catalog().ids)
@@ -138,19 +138,19 @@ def test_renumbered_items_are_found_by_their_names(world: World) -> None:
     assert world.best_ndcg(renamed).mean() == pytest.approx(world.best_ndcg(part).mean(), rel=0.02)
 
 
-def test_histories_over_unknown_items_are_refused(world: World) -> None:
+def test_histories_over_unknown_items_are_an_error(world: World) -> None:
     with pytest.raises(DataError, match="keep the catalog"):
         world.next_law(Histories.of([[1]], n_items=3), [world.last_times()[0]])
 
 
-def test_wrong_wishes_say_what_is_right() -> None:
+def test_invalid_configs_are_errors_with_the_fix() -> None:
     with pytest.raises(SpecError, match="did you mean 'music'"):
         Shop(kind="musik")
     with pytest.raises(SpecError, match="16 or more"):
         Shop(items=3)
 
 
-def test_a_shop_smaller_than_its_users_appetite_still_follows_its_law() -> None:
+def test_a_world_with_few_items_still_follows_its_probabilities() -> None:
     world = Shop(users=20, items=16, days=3000, seed=1, mean_events=60).open()
     assert np.isfinite(world.log_likelihood(world.histories)).all()
 

@@ -44,10 +44,10 @@ def source(path: Path, how: str, more: dict[str, str] | None = None) -> Source:
 
 def by_sql(tables: DuckTables, others: tuple[str, ...]) -> dict[str, list[Any]]:
     for column, name in (('"user"', "user"), ("item", "item")):
-        tables.make(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source="events"))
+        tables.create_table(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source="events"))
     more = "".join(f", log.{name} AS {name}" for name in others)
     names = {"users": "clean_users", "items": "clean_items"}
-    tables.make("clean_lines", CODED_SQL.format(source="events", others=more, **names))
+    tables.create_table("clean_lines", CODED_SQL.format(source="events", others=more, **names))
     return answers(tables)
 
 
@@ -55,14 +55,14 @@ def answers(tables: DuckTables) -> dict[str, list[Any]]:
     """Names, types and lines of all tables."""
     found = {}
     for name in TABLES:
-        found[name] = [tuple(row[:2]) for row in tables.rows(f"DESCRIBE {name}")]
-        found[name] += tables.rows(f"SELECT * FROM {name} ORDER BY ALL")
+        found[name] = [tuple(row[:2]) for row in tables.fetch_rows(f"DESCRIBE {name}")]
+        found[name] += tables.fetch_rows(f"SELECT * FROM {name} ORDER BY ALL")
     return found
 
 
 @pytest.mark.parametrize("how", ["parquet", "frame"])
 @pytest.mark.parametrize("batch", [1 << 18, 100])
-def test_the_tables_are_those_of_sql(how: str, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_equal_those_of_sql(how: str, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming_ids, "_BATCH", batch)
     events = read(source(tmp_path / "log.parquet", how))
     tables = DuckTables(events.connection)
@@ -78,7 +78,7 @@ def test_the_tables_are_those_of_sql(how: str, batch: int, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("why", ["a long id", "texts", "many lines"])
-def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_that_do_not_fit_are_encoded_by_sql(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     table = log(50)
     if why == "a long id":
         table = table.set_column(1, "item_id", pa.array(["a"] * 49 + ["x" * 16]))
@@ -94,13 +94,13 @@ def test_what_does_not_fit_is_left_to_sql(why: str, monkeypatch: pytest.MonkeyPa
     others = ("word",) if why == "texts" else ()
     assert not streaming_ids.coded(events.connection, "events", others)
     tables = DuckTables(events.connection)
-    assert code(tables, "events", events.columns).others == others
+    assert code(tables, "events", events.columns).extra_columns == others
     assert answers(tables) == by_sql(tables, others)
 
 
-def test_a_log_without_any_id_has_none() -> None:
+def test_a_log_without_ids_has_no_users() -> None:
     empty = pa.table({"user": pa.array([None], pa.string()), "item": pa.array([None], pa.string()), "time": [5]})
     events = read(Source(empty, {"user": "user", "item": "item", "time": "time"}))
     assert streaming_ids.coded(events.connection, "events", ())
-    assert DuckTables(events.connection).rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
-    assert DuckTables(events.connection).rows("SELECT count(*) FROM clean_users") == [(0,)]
+    assert DuckTables(events.connection).fetch_rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
+    assert DuckTables(events.connection).fetch_rows("SELECT count(*) FROM clean_users") == [(0,)]

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_it_learns_with_one_window_in_memory_and_never_the_whole(folder: Path, monkeypatch) -> None:
+def test_training_holds_one_window_in_memory_and_never_all_rows(folder: Path, monkeypatch) -> None:
     most, held = [0], SampleFiles.read
 
     def read(files: SampleFiles) -> Samples:
@@ -51,7 +51,7 @@ def test_it_learns_with_one_window_in_memory_and_never_the_whole(folder: Path, m
     assert np.array_equal(again.predict(test), model.predict(test))
 
 
-def test_every_row_comes_once_an_epoch_in_another_order(folder: Path) -> None:
+def test_every_row_occurs_once_per_epoch_in_another_order(folder: Path) -> None:
     files = SampleFiles.of(folder)
     orders = [[row for one in files.windows(1000, key) for row in one.read().keys.tolist()] for key in (1, 2)]
     assert len(files) == 6000
@@ -67,7 +67,7 @@ def test_a_sample_is_spread_evenly_over_all_files(folder: Path) -> None:
     assert np.bincount(some.keys.astype(np.int64) // 1_000_000).tolist() == [250, 250, 250]
 
 
-def test_one_window_learns_what_a_table_in_memory_does(folder: Path, monkeypatch) -> None:
+def test_one_window_trains_the_same_model_as_a_table_in_memory(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(neural, "SAMPLED_ROWS", 10_000)
     rows, wish = world(2000), Mlp(hidden=(8,), batch=100, epochs=1)
     rows.to_parquet(folder / "whole.parquet")
