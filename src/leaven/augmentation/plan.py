@@ -25,6 +25,7 @@ from leaven.protocols import (
     TextTransform,
     Transform,
 )
+from leaven.rng_names import RNG_NAMES
 from leaven.schedules.progress_schedules import Constant
 from leaven.strategies.copy_counts import Uniform
 
@@ -145,8 +146,8 @@ class Step:
 
     @property
     def called(self) -> str:
-        """The step's name, or its kind's."""
-        return self.name or spoken(type(self.use).__name__)
+        """The step's name, or the frozen name of its kind (`rng_names.py`): its random draws derive from it."""
+        return self.name or default_name(self.use)
 
     @property
     def row_weight(self) -> float:
@@ -259,6 +260,12 @@ def _named(steps: list[Step]) -> tuple[Step, ...]:
             name = name if seen[name] == 1 else f"{name} {seen[name]}"
         named.append(replace(step, name=name))
     return tuple(named)
+
+
+def default_name(use: Any) -> str:
+    """Name of a step without one of its own: frozen for registered kinds, else the class's name in words."""
+    family = registry.family_of(type(use))
+    return RNG_NAMES.get(f"{family}/{registry.kind_of(family, use)}" if family else "", spoken(type(use).__name__))
 
 
 def spoken(name: str) -> str:
