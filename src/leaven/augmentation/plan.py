@@ -56,8 +56,9 @@ class Step:
     columns   of a step on words: the text columns that it changes; none: all but the brand
     fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
 
-    A step on words or pictures makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next to the
-    original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are no rows.
+    A step on words or pictures makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next
+    to the original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are
+    no rows.
 
     Raises SpecError for values out of bounds, or a generator that should replace rows.
     """

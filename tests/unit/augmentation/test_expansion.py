@@ -8,6 +8,7 @@ import pytest
 
 from leaven.augmentation import Plan, Step, epoch_rows, expand, load, preview, write
 from leaven.augmentation import expansion as expansion_module
+from leaven.augmentation.expansion import ExpansionWriter
 from leaven.datasets.histories import Histories
 from leaven.engines.local import Local
 from leaven.errors import GateError
@@ -129,7 +130,7 @@ def test_facts_count_what_stayed_as_it_was_and_why() -> None:
 
 
 def write_facts(rows: Histories, plan: Plan):
-    return expansion_module._expansion(rows, plan, 7, expansion_module._Place(None, None, 1)).steps[0]
+    return ExpansionWriter(rows, plan, 7).run().steps[0]
 
 
 def test_a_step_that_leaves_too_much_as_it_was_stops_the_run() -> None:
