@@ -87,12 +87,12 @@ def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
 def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
     heard = []
     beside = run(spec, folder / "beside", at_once=2, tell=lambda *said: heard.append(said))
-    assert (8, 8, "training, 2 at once") in heard
+    assert (8, 8, "training, 2 in parallel") in heard
     assert beside.facts()["comparison"] == done.facts()["comparison"]
     assert digest(beside.folder, "**/values.npz") == digest(done.folder, "**/values.npz")
     again = []
     run(spec, folder / "beside", resume=True, at_once=2, tell=lambda *said: again.append(said[2]))
-    assert not [words for words in again if "at once" in words]  # nothing is left to do
+    assert not [words for words in again if "in parallel" in words]  # nothing is left to do
 
 
 def test_an_error_of_a_training_beside_others_names_arm_and_seed(folder) -> None:
