@@ -230,8 +230,8 @@ def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp
     [
         ("data.label=clickd", DataError, "did you mean 'clicked'"),
         ("task=clics", SpecError, "did you mean 'clicks'"),
-        ("samples.ratio=2", SpecError, "a ready table"),
-        ("clean.min_user_events=2", SpecError, "a ready table"),
+        ("samples.ratio=2", SpecError, "a labelled table"),
+        ("clean.min_user_events=2", SpecError, "a labelled table"),
         ("evaluate.metrics=['log_loss']", SpecError, "a value per user first"),
         ("evaluate.metrics=['ndcg@10']", SpecError, "click_metrics"),
         ("arm.mixup.step.0.use=crop", SpecError, "table_transforms"),

@@ -1,4 +1,4 @@
-"""How does a labelled row look to a person, before and after a step?"""
+"""Previews of labelled rows: cells before and after a step."""
 
 from __future__ import annotations
 
@@ -8,41 +8,40 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 
-MOST = 12
-"""Columns that are shown of a row, the label among them."""
+_MAX_COLUMNS = 12
+"""Maximum number of shown columns, including the label."""
 
 
 def some_rows(train: Samples, rows: int, seed: int) -> Samples:
-    """So many rows, the same ones for the same seed."""
+    """`rows` random rows, the same ones for the same seed."""
     drawn = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys), 0)
     return train.take(np.argsort(drawn, kind="stable")[:rows])
 
 
 def pair(before: Samples, after: Samples) -> tuple[list[str], list[str], list[int]]:
-    """(cells before, cells after, places of those that changed) of one row each, changed columns first.
+    """(cells before, cells after, indices of changed cells) of one row, changed columns first.
 
-    `before` may have no row: then the first columns of the new row are shown, and all of them are new.
+    Where `before` is empty, the first columns of the new row are shown, all of them as changed.
     """
-    new = _cells(after)
-    old = _cells(before) if len(before) else {}
+    new = _format_cells(after)
+    old = _format_cells(before) if len(before) else {}
     changed = [name for name in new if old.get(name) != new[name] and name != "label"]
     others = [name for name in new if name not in changed and name != "label"]
-    first = [*changed, *others][: MOST - 1]
+    first = [*changed, *others][: _MAX_COLUMNS - 1]
     names = [*first, "label"]
-    said = [f"{name} {new[name]}" for name in names]
     return (
         [f"{name} {old[name]}" for name in names if old],
-        said,
-        [place for place, name in enumerate(names) if old.get(name) != new[name]],
+        [f"{name} {new[name]}" for name in names],
+        [index for index, name in enumerate(names) if old.get(name) != new[name]],
     )
 
 
-def _cells(row: Samples) -> dict[str, str]:
-    """column -> its cell as text."""
-    cells = {name: _number(row.numbers[0, place]) for place, name in enumerate(row.numeric)}
+def _format_cells(row: Samples) -> dict[str, str]:
+    """Column -> its cell as text."""
+    cells = {name: _format_number(row.numbers[0, place]) for place, name in enumerate(row.numeric)}
     cells |= {name: str(row.texts(name)[0] or "–") for name in row.categorical}
-    return cells | {"label": _number(row.label[0])}
+    return cells | {"label": _format_number(row.label[0])}
 
 
-def _number(value: npt.NDArray[np.float64] | float) -> str:
+def _format_number(value: npt.NDArray[np.float64] | float) -> str:
     return "–" if np.isnan(value) else f"{float(value) + 0.0:.4g}"  # never "-0"

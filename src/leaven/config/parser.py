@@ -251,7 +251,7 @@ def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
         {"use": use, **own} if isinstance(use, str) else {**_build_combination(use, context.task, where), **own}
     )
     operator = value_of(operator_table, context.task.operator, where, "use")
-    return _check_step(operator, mine, context, where)
+    return _construct_step(operator, mine, context, where)
 
 
 def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
     return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}
 
 
-def _check_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
+def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
     task = context.task
     hints = {"copies": task.copies, "strength": Schedule, "keep": task.keep}
     values = {key: value_of(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
@@ -276,7 +276,8 @@ def _check_step(operator: Any, mine: Mapping[str, Any], context: _Context, where
         return Step(operator, **values)
     except SpecError as error:
         key = error.where.rsplit(" ", 1)[-1]
-        fix = suggest_value(str(mine["mode"]), MODES) if key == "mode" and "mode" in mine else ""
+        is_old = key == "mode" and mine.get("mode") not in MODES
+        fix = suggest_value(str(mine["mode"]), MODES) if is_old else ""
         raise SpecError(where(key), error.wanted, error.got, fix or error.fix) from error
 
 

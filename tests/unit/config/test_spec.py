@@ -7,6 +7,7 @@ import pytest
 import tomli_w
 
 from leaven.config import load, parse, resolved, schema
+from leaven.config.build import suggest_key, suggest_value
 from leaven.controllers.gap_controller import Gap
 from leaven.errors import SpecError
 from leaven.schedules.progress_schedules import Constant, Linear
@@ -140,7 +141,7 @@ def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
         (("seeds = 2", 'seeds = "2"'), ["evaluate.seeds", "integer", "'2'"]),
         (("seeds = 2", "seeds = 0"), ["evaluate.seeds", "1 or more"]),
         (("ndcg@5", "ndgc@5"), ["metrics", "did you mean 'ndcg'"]),
-        (('name = "markov rows"', 'name = "crop and mask"'), ["name", "another arm has it"]),
+        (('name = "markov rows"', 'name = "crop and mask"'), ["name", "another variant has it"]),
         (('name = "markov rows"', 'name = "baseline"'), ["name", "always runs"]),
         (('combine = "layered"', 'combine = "layerd"'), ["combine", "did you mean 'layered'"]),
         (("[clean]", "[cleaning]"), ["cleaning", "did you mean 'clean'"]),
@@ -285,3 +286,10 @@ def test_a_mistake_in_a_plan_that_steers_itself_names_place_and_way_out(change, 
         parse(STEERED.replace(*change))
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_an_old_key_or_value_names_the_new_one() -> None:
+    assert suggest_key("smallest_lift", ["metrics", "min_effect"]) == "'smallest_lift' is now 'min_effect'"
+    assert suggest_key("most", ["metrics", "max_rows"]) == "'most' is now 'max_rows'"
+    assert suggest_value("self", ["markov", "recommender_rollouts"]) == "'self' is now 'recommender_rollouts'"
+    assert suggest_key("seedz", ["seeds", "steps"]) == "did you mean 'seeds'?"
