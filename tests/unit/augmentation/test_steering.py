@@ -1,4 +1,4 @@
-"""Control and probe users, what a decision does to rows, the pilot, and a log that rows follow from."""
+"""Controllers: monitored users, effects of decisions on rows, the pilot, and the log."""
 
 import json
 from dataclasses import asdict, replace
@@ -74,7 +74,7 @@ def test_who_is_watched_does_not_depend_on_the_order_of_rows() -> None:
     assert set(one) == set(other)
 
 
-def test_without_control_users_or_with_too_few_in_a_stratum_the_error_says_what_to_raise() -> None:
+def test_without_control_users_or_with_too_few_in_a_stratum_the_error_names_the_key_to_raise() -> None:
     with pytest.raises(DataError, match=r"split\.control_share = 0\.05"):
         watched(None, TRAIN, (), key=1)
     with pytest.raises(DataError, match=r"control users, 40\+ events: wanted at least 10, got 0\n.*fewer strata"):
@@ -87,7 +87,7 @@ def test_before_the_first_decision_nothing_is_augmented() -> None:
     assert np.array_equal(epochs(0, 0.0).items, TRAIN.items)
 
 
-def test_a_decision_holds_from_its_look_on_and_moves_counts_of_copies_and_of_changes() -> None:
+def test_a_decision_holds_from_its_validation_on_and_changes_counts_of_copies_and_of_in_place_changes() -> None:
     both = plan(CROP, MORE)
     who = steering(Scripted((0.5,), (1.0,)), both)
     epochs = epoch_rows(TRAIN, TRAIN, both, 7, 1, who)
