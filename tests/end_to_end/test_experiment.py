@@ -216,7 +216,7 @@ def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, 
 
 
 def test_steps_of_a_run_with_trained_variants_cannot_be_removed(spec, done) -> None:
-    with pytest.raises(DataError, match="trained arms"):
+    with pytest.raises(DataError, match="trained variants"):
         expand_arm(spec, "crop, then markov", done.folder, without=["crop"])
 
 
