@@ -2,7 +2,7 @@
 
 Rows are made in blocks of source rows; the block size depends only on the number of source rows. An engine runs blocks
 in shards: the numbers of shards and workers change no byte, in memory or on disk. On disk a block is read from the
-files of the step that made its source rows and written to a file of its own, so memory use does not grow with the log.
+files of the step that made its source rows and written to a separate file, so memory use does not grow with the log.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Modalities of items: text columns and images, and how views of each are made, shown and stored.
 
 A modality gives the values of all items, applies a fitted operator to some of them, counts unchanged values by reason,
-and formats values for reports and files. `item_views.py` uses nothing else of it.
+and formats values for reports and files. `item_views.py` uses this protocol only.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class _Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Sent:
-    """A pickled object in files: its arrays as raw bytes, the rest in a span of its own."""
+    """A pickled object in files: its arrays as raw bytes, the rest in a separate span."""
 
     rest: _Span
 

@@ -59,7 +59,7 @@ def recommend(
 
     Each view gives a list of `DEEPER` * k items plus the number of items of the longest history, repeats included;
     items of the unchanged history are removed afterwards, unless `allow_repeats`. An item missing from the list of a
-    view gets that list's lowest score, an upper bound of its own; means are exact where lists hold the whole catalog.
+    view gets that list's lowest score, an upper bound of its score; means are exact where lists hold the whole catalog.
     Ties go to the item with the earlier position in the first list that contains it.
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)

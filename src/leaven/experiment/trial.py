@@ -126,7 +126,7 @@ def _fit(bench: Bench, rows: Any, epochs: EpochRows, arm: Arm, seed: int, tell: 
 
 
 def _describe_training(fitted: Any, arm: str, seed: int, seconds: float) -> dict[str, Any]:
-    """Facts for the report; a recommender may add `facts` of its own."""
+    """Facts for the report; a recommender may add its own `facts`."""
     curve = [dict(point) for point in getattr(fitted, "curve", ())]
     fact = {"arm": arm, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
     if curve:

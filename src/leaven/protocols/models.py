@@ -18,7 +18,7 @@ from leaven.progress import Tell, quiet
 
 
 class Say(StrEnum):
-    """What a callback asks of the training loop. NEW_EPOCH: begin a new epoch, with fresh rows."""
+    """Request of a callback to the training loop. NEW_EPOCH: begin a new epoch, with fresh rows."""
 
     CONTINUE = "go on"
     NEW_EPOCH = "fresh rows"
