@@ -228,7 +228,7 @@ def test_of_labelled_rows_all_those_of_a_user_count_as_one() -> None:
 def test_strata_of_labelled_rows_are_by_how_many_their_user_has() -> None:
     control, train = labelled(60, 1, 1), labelled(90, 100, 2)
     who = Steering(Scripted((0.0, 1.0), strata=(4,)), watched(control, train, (4,), key=1), ("repeat",), 7)
-    assert [one["stratum"] for one in (asdict(part) for part in who._feedback(1, 0.1, np.ones(120)).strata)] == [
+    assert [one["stratum"] for one in (asdict(part) for part in who._build_feedback(1, 0.1, np.ones(120)).strata)] == [
         "1 to 3",
         "4+",
     ]
