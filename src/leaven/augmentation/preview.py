@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation import tabular_preview
 from leaven.augmentation.apply_step import add, replaced
 from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
@@ -20,6 +19,7 @@ from leaven.protocols import Rows
 
 _MIN_EVENTS, _MAX_EVENTS = 3, 12
 """Preferred number of events of a shown row."""
+_MAX_COLUMNS = 12  # of a shown sample, including the label
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,7 @@ def has_something_to_show(step: Step) -> bool:
 def rows_shown(steps: int, train: Any, rows: int, seed: int) -> Any:
     """Rows for a preview of `steps` steps."""
     each = max(1, -(-rows // steps))
-    return (
-        tabular_preview.some_rows(train, each, seed)
-        if isinstance(train, Samples)
-        else _choose_histories(train, each, seed)
-    )
+    return _choose_samples(train, each, seed) if isinstance(train, Samples) else _choose_histories(train, each, seed)
 
 
 def _choose_histories(train: Any, rows: int, seed: int) -> Histories:
@@ -102,7 +98,7 @@ def _choose_histories(train: Any, rows: int, seed: int) -> Histories:
 def pair(step: str, before: Any, after: Any) -> Preview:
     """Preview of one history or sample; `before` may be empty."""
     if isinstance(before, Samples):
-        return Preview(step, *tabular_preview.pair(before, after))
+        return _compare_cells(step, before, after)
     old, new = before.items.tolist(), after.items.tolist()
     matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     kept = {block.b + offset for block in matched for offset in range(block.size)}
@@ -115,3 +111,35 @@ def items_named(rows: Histories) -> list[str]:
     if rows.catalog is None:
         return ["[mask]" if item > rows.n_items else str(item) for item in rows.items.tolist()]
     return [rows.catalog.name(item) for item in rows.items.tolist()]
+
+
+def _choose_samples(train: Samples, rows: int, seed: int) -> Samples:
+    """`rows` random samples, the same ones for the same seed."""
+    draws = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys), 0)
+    return train.take(np.argsort(draws, kind="stable")[:rows])
+
+
+def _compare_cells(step: str, before: Samples, after: Samples) -> Preview:
+    """Preview of the cells of one sample, changed columns first; all of them are changed where `before` is empty."""
+    new = _format_cells(after)
+    old = _format_cells(before) if len(before) else {}
+    changed = [name for name in new if old.get(name) != new[name] and name != "label"]
+    others = [name for name in new if name not in changed and name != "label"]
+    names = [*[*changed, *others][: _MAX_COLUMNS - 1], "label"]
+    return Preview(
+        step,
+        [f"{name} {old[name]}" for name in names if old],
+        [f"{name} {new[name]}" for name in names],
+        [index for index, name in enumerate(names) if old.get(name) != new[name]],
+    )
+
+
+def _format_cells(row: Samples) -> dict[str, str]:
+    """Column -> its cell as text."""
+    cells = {name: _format_number(row.numbers[0, column]) for column, name in enumerate(row.numeric)}
+    cells |= {name: str(row.texts(name)[0] or "–") for name in row.categorical}
+    return cells | {"label": _format_number(row.label[0])}
+
+
+def _format_number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{float(value) + 0.0:.4g}"  # never "-0"
