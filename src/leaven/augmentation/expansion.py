@@ -195,7 +195,7 @@ class ExpansionWriter:
         """
         words = f"{work.step.called} learns"
         self.on_progress(0, 0, words)
-        source = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
+        source: Any = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
         fitted = fit_step(self.plan, work.number, self.train, self.seed, source, within(self.on_progress, words))
         if work.step.mode == "replace":
             return replace(work, fitted=fitted)
@@ -219,7 +219,7 @@ class ExpansionWriter:
         """Rows of all blocks of a step, in memory or in their files."""
         if work.folder is not None:
             return Stored(self.train.slice(0, 0), tuple(work.list_paths()))
-        return _join([block.rows for block in blocks])
+        return cast(RowSource, _join([block.rows for block in blocks]))
 
 
 class _RealRows:

@@ -60,8 +60,8 @@ def source_of(step: Step, seed: int, made: int, read: Keys) -> Source | None:
     part = _find_part(rng.key(key, "part"), made, named, few)
     if part is None:
         return None
-    index = int(np.flatnonzero(named == np.uint64(part.key))[0]) % len(read)
-    return Source(int(read[index]), part.copy, part.part)
+    source = int(np.flatnonzero(named == np.uint64(part.key))[0]) % len(read)
+    return Source(int(read[source]), part.copy, part.part)
 
 
 def _find_part(key: int, made: int, names: Keys, copies: list[int]) -> Source | None:

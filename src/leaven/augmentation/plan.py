@@ -265,7 +265,8 @@ def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
 
 def default_name(use: Any) -> str:
     """Default name of a step: frozen for registered kinds, else the class name in words."""
-    family = registry.family_of(type(use))
+    cls: Any = type(use)
+    family = registry.family_of(cls)
     return RNG_NAMES.get(f"{family}/{registry.kind_of(family, use)}" if family else "", split_words(type(use).__name__))
 
 
