@@ -36,7 +36,7 @@ def test_answers_come_in_order_and_equal_a_plain_loop(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_opened_engine_answers_map_after_map(kind) -> None:
+def test_an_engine_with_started_workers_runs_several_maps(kind) -> None:
     with engine(kind).opened("contracts.tasks") as kept:
         for add in (1, 2):
             found = list(kept.map(tasks.added, [np.arange(3), np.arange(2)], {"add": add}))

@@ -114,7 +114,7 @@ def test_thresholds_come_from_validation_and_calibration_is_drawn(done) -> None:
     assert "Said and happened" in page
 
 
-def test_groups_of_rows_are_judged_each_against_its_own_baseline(done) -> None:
+def test_groups_of_rows_are_compared_with_their_own_baseline(done) -> None:
     groups = {(one["by"], one["segment"]) for one in done.facts()["comparison"]["segments"]}
     assert {by for by, _ in groups} >= {"item"}
     assert ("item", "tail") in groups
@@ -140,7 +140,7 @@ def test_rows_have_their_lineage_and_what_breaks_a_rule_is_counted(done) -> None
     assert arms["fresh masks"]["rows_new"] == 0
 
 
-def test_every_arm_takes_as_many_steps(done) -> None:
+def test_every_variant_takes_equal_steps(done) -> None:
     assert len({fit["steps"] for fit in done.facts()["fits"]}) == 1
 
 
@@ -230,8 +230,8 @@ def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp
     [
         ("data.label=clickd", DataError, "did you mean 'clicked'"),
         ("task=clics", SpecError, "did you mean 'clicks'"),
-        ("samples.ratio=2", SpecError, "a ready table"),
-        ("clean.min_user_events=2", SpecError, "a ready table"),
+        ("samples.ratio=2", SpecError, "a labelled table"),
+        ("clean.min_user_events=2", SpecError, "a labelled table"),
         ("evaluate.metrics=['log_loss']", SpecError, "a value per user first"),
         ("evaluate.metrics=['ndcg@10']", SpecError, "click_metrics"),
         ("arm.mixup.step.0.use=crop", SpecError, "table_transforms"),
@@ -243,7 +243,7 @@ def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp
         ("views=3", SpecError, "known table or key"),
     ],
 )
-def test_a_mistake_is_one_error_that_shows_the_way_out(tmp_path, change, error, said) -> None:
+def test_a_mistake_is_one_error_with_a_fix(tmp_path, change, error, said) -> None:
     table(tmp_path)
     (tmp_path / "spec.toml").write_text(READY)
     with pytest.raises(error, match=said):

@@ -81,7 +81,7 @@ def test_control_users_are_in_no_other_part(done) -> None:
     assert done.facts()["data"]["split"]["control"] == {"rows": len(part(done, "control")), "users": len(control)}
 
 
-def test_every_look_is_a_decision_and_the_pilot_costs_its_steps(done) -> None:
+def test_every_validation_is_a_decision_and_the_cost_includes_the_pilot(done) -> None:
     facts = done.facts()
     kept = json.loads((done.folder / "arms/steered/seed-1/decisions.json").read_text())
     assert facts["decisions"] == [{"arm": "steered", "seed": 1, **row} for row in kept]
@@ -117,7 +117,7 @@ def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_i
     assert (replayed.folder / weights).read_bytes() == first
 
 
-def test_what_cannot_be_steered_says_so(folder, tmp_path) -> None:
+def test_models_without_steps_report_constant_strength(folder, tmp_path) -> None:
     (folder / "alone.toml").write_text(STEERED)
     with pytest.raises(DataError, match=r"control_share = 0\.05"):
         run(load(folder / "alone.toml", ["split.control_share=0"]), tmp_path / "nobody")
@@ -127,7 +127,7 @@ def test_what_cannot_be_steered_says_so(folder, tmp_path) -> None:
     assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
 
 
-def test_made_rows_are_judged_by_control_users_in_the_run_and_from_its_files(done) -> None:
+def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> None:
     judging = done.facts()["judging"]
     assert list(judging["arms"]) == ["repeat", "steered", "made", "mixed"]
     figures = {name: {one["kind"]: one["value"] for one in arm["figures"]} for name, arm in judging["arms"].items()}
@@ -146,7 +146,7 @@ def test_made_rows_are_judged_by_control_users_in_the_run_and_from_its_files(don
     assert found["classifier_auc"].value == pytest.approx(figures["made"]["classifier_auc"], abs=0.1)
 
 
-def test_a_made_row_knows_its_way_back_and_a_user_is_one_too(done) -> None:
+def test_synthetic_rows_and_users_have_a_lineage(done) -> None:
     rows = Samples.from_parquet(*sorted((done.folder / "arms/mixed/expanded").glob("01*.parquet")))
     found = lineage(done.folder, int(rows.keys[5]))
     (link,) = found.chains["mixed"]
@@ -169,7 +169,7 @@ def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path
     assert found.rows["made"] > found.rows["train"]
 
 
-def test_a_dose_curve_of_made_rows_has_its_likeness(folder, tmp_path) -> None:
+def test_a_sweep_of_synthetic_rows_has_fidelity(folder, tmp_path) -> None:
     facts = dose(load(folder / "spec.toml"), "made", [0, 1], tmp_path / "doses").facts()
     none, as_many = facts["study"]["points"]
     assert none["rows_new"] == 0 < as_many["rows_new"]

@@ -62,7 +62,7 @@ def done(folder):
     return run(load(folder / "spec.toml"), folder / "run")
 
 
-def test_every_look_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
+def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
     facts = done.facts()
     kept = json.loads((done.folder / "arms/conditional/seed-1/decisions.json").read_text())
     assert [row["step"] for row in kept] == [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
@@ -74,13 +74,13 @@ def test_every_look_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> 
     assert "What was decided while training" in (done.folder / "report.html").read_text()
 
 
-def test_the_pilot_costs_its_steps_and_the_cost_says_so(done) -> None:
+def test_the_cost_includes_the_steps_of_the_pilot(done) -> None:
     cost = done.facts()["cost"]
     assert cost["pilot_steps"] == 18
     assert cost["seconds"]["pilots"] > 0
 
 
-def test_rounds_and_stages_are_told_by_step(done) -> None:
+def test_facts_list_rounds_and_stages_by_step(done) -> None:
     (dynamic,) = (arm for arm in done.facts()["arms"] if arm["name"] == "dynamic")
     markov, crop = dynamic["steps"]
     assert len(markov["rounds"]) == 2
@@ -127,7 +127,7 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     assert "pilot_steps" not in again.facts()["cost"]
 
 
-def test_a_recommender_that_knows_no_epochs_gets_constant_strength_and_the_facts_say_so(folder, tmp_path) -> None:
+def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_report_it(folder, tmp_path) -> None:
     text = SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')]
     start, end = text.index("[recommender]"), text.index("[evaluate]")
     text = text[:start] + '[recommender]\nkind = "itemknn"\n' + text[end:].replace("steps = 60\n", "")

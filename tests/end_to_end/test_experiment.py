@@ -87,15 +87,15 @@ def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
 def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
     heard = []
     beside = run(spec, folder / "beside", at_once=2, tell=lambda *said: heard.append(said))
-    assert (8, 8, "training, 2 at once") in heard
+    assert (8, 8, "training, 2 in parallel") in heard
     assert beside.facts()["comparison"] == done.facts()["comparison"]
     assert digest(beside.folder, "**/values.npz") == digest(done.folder, "**/values.npz")
     again = []
     run(spec, folder / "beside", resume=True, at_once=2, tell=lambda *said: again.append(said[2]))
-    assert not [words for words in again if "at once" in words]  # nothing is left to do
+    assert not [words for words in again if "in parallel" in words]  # nothing is left to do
 
 
-def test_an_error_of_a_training_beside_others_names_arm_and_seed(folder) -> None:
+def test_an_error_of_a_parallel_training_names_variant_and_seed(folder) -> None:
     wish = load(folder / "spec.toml", ["recommender.kind=transformer", "recommender.learning_rate=1e30"])
     with pytest.raises(FitError, match="baseline, seed 1"):
         run(wish, folder / "broken", at_once=2)
@@ -107,7 +107,7 @@ def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done)
     assert rows["masks"] == 0
 
 
-def test_records_hold_one_value_a_user_seed_arm_and_metric(done) -> None:
+def test_records_have_one_value_per_user_seed_variant_and_metric(done) -> None:
     records = pq.read_table(done.folder / "records.parquet")
     assert records.column_names == ["arm", "seed", "user", "metric", "value"]
     users = len(set(records["user"].to_pylist()))
@@ -196,7 +196,7 @@ def test_an_expanded_folder_loses_a_step_as_if_it_had_never_been_there(spec, fol
     assert again.facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
 
 
-def test_what_read_the_lost_step_is_made_again_also_after_a_kill_in_the_middle(spec, tmp_path, monkeypatch) -> None:
+def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, tmp_path, monkeypatch) -> None:
     never = expand_arm(spec, "crop, then markov", tmp_path / "never", without=["crop"])
     for moment in ("take_over", "write_json", "rmtree"):
         out = tmp_path / moment
@@ -215,8 +215,8 @@ def test_what_read_the_lost_step_is_made_again_also_after_a_kill_in_the_middle(s
         assert sorted(path.name for path in (out / "arms" / "crop-then-markov").iterdir()) == ["expanded"]
 
 
-def test_a_run_with_trained_arms_keeps_its_steps(spec, done) -> None:
-    with pytest.raises(DataError, match="trained arms"):
+def test_steps_of_a_run_with_trained_variants_cannot_be_removed(spec, done) -> None:
+    with pytest.raises(DataError, match="trained variants"):
         expand_arm(spec, "crop, then markov", done.folder, without=["crop"])
 
 
@@ -263,12 +263,12 @@ def test_lists_longer_than_the_catalogue_are_refused_before_any_training(folder,
     assert not list((tmp_path / "run").glob("arms/*"))
 
 
-def test_an_unknown_arm_names_the_nearest(spec, tmp_path) -> None:
+def test_an_unknown_variant_names_the_nearest(spec, tmp_path) -> None:
     with pytest.raises(SpecError, match="did you mean 'masks'"):
         expand_arm(spec, "mask", tmp_path / "x")
 
 
-def test_a_transformer_takes_equal_steps_in_every_arm(folder, tmp_path) -> None:
+def test_a_transformer_takes_equal_steps_in_every_variant(folder, tmp_path) -> None:
     small = ["recommender.kind=transformer", "recommender.width=16", "recommender.layers=1", "evaluate.steps=12"]
     facts = run(load(folder / "spec.toml", [*small, "evaluate.seeds=1"]), tmp_path / "run").facts()
     assert [fit["steps"] for fit in facts["fits"]] == [12, 12, 12, 12]

@@ -42,7 +42,7 @@ def test_the_example_of_a_hugging_face_trainer_learns_and_tells_the_plan_each_ep
     assert "with a plan, seed 1: the Trainer went to epoch 3 of 3" in out
 
 
-def test_without_transformers_the_example_says_what_to_install() -> None:
+def test_without_transformers_the_example_names_the_package_to_install() -> None:
     hidden = "import runpy, sys; sys.modules['transformers'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
     command = [sys.executable, "-c", hidden, str(ROOT / "examples" / "hugging_face.py")]
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}

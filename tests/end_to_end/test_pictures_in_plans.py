@@ -102,14 +102,14 @@ def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighb
     assert "http" not in page.split("<img", 1)[1].split(">", 1)[0]
 
 
-def test_a_generator_is_fitted_once_for_all_trainings_of_an_arm(done, folder) -> None:
+def test_a_generator_is_fitted_once_for_all_trainings_of_a_variant(done, folder) -> None:
     (kept,) = (folder / "run").rglob("views/learned-*/mark")
     before = kept.stat().st_mtime_ns
     run(load(folder / "spec.toml", ["evaluate.seeds=2"]), folder / "run", resume=True)
     assert kept.stat().st_mtime_ns == before
 
 
-def test_the_resolved_spec_gives_the_same_arms(done, folder) -> None:
+def test_the_resolved_spec_gives_the_same_variants(done, folder) -> None:
     assert load(folder / "run/spec.toml").arms == load(folder / "spec.toml").arms
 
 

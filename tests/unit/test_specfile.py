@@ -30,7 +30,7 @@ def written(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def test_log_and_items_are_told_apart_in_any_order(tmp_path: Path) -> None:
+def test_log_and_items_are_recognized_in_any_order(tmp_path: Path) -> None:
     log, items = written(tmp_path, "shop/log.csv", LOG), written(tmp_path, "shop/items.csv", ITEMS)
     data = drafted(tmp_path, items, log)["data"]
     assert data["interactions"] == "shop/log.csv"
@@ -109,7 +109,7 @@ def test_the_first_file_of_a_folder_speaks_for_all(tmp_path: Path) -> None:
     assert data["columns"]["item"] == "item_id"
 
 
-def test_every_key_is_one_that_the_spec_knows(tmp_path: Path) -> None:
+def test_every_key_of_a_draft_is_a_key_of_the_spec(tmp_path: Path) -> None:
     log, items = written(tmp_path, "log.csv", LOG), written(tmp_path, "items.csv", ITEMS)
     target = specfile.write(specfile.look([str(log), str(items)]), tmp_path / "spec.toml")
     spec = load(target)

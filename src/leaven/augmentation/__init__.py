@@ -1,11 +1,11 @@
-"""Which steps make which rows, and how do they combine?
+"""Steps and plans, and the rows and item views that they make.
 
-Step, Plan      the wish
-expand          real rows first, then the rows that a plan makes once
-write, load     the same into a folder, block by block, resumable; and back
-epoch_rows      the rows of every epoch, for steps that make fresh ones
-preview         before and after, on rows of one's own
-catalog_views   the items of every epoch, for steps on their words and pictures
+Step, Plan      configs
+expand          the real rows, then the rows that a plan makes once
+write, load     the same in a folder, block by block, resumable
+epoch_rows      the rows of every epoch, for steps that make fresh rows
+preview         rows before and after each step
+catalog_views   the items of every epoch, for steps on their texts and images
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How does a controller see a training, and what do its decisions mean for rows?
+"""Controllers during training: monitored users, the un-augmented pilot, and the log of decisions.
 
-The loop shows losses of some users' histories or labelled rows; half of the users are control users, who are in
-nobody's training rows, half a probe of those who are. Each look is one row of the log, and the log is all that rows
-depend on: what holds at a progress is the last decision made by then.
+The training loop passes losses of monitored users: half are control users, who are in no training rows, half a probe of
+training users. Each validation adds one entry to the log, and rows depend on the log alone: at any progress, the last
+decision up to there holds.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from leaven.protocols import Controller, Decision, Feedback, Say, Signals
 Losses = npt.NDArray[np.float64]
 Doses = npt.NDArray[np.float32]
 
-FEWEST_USERS, MOST_USERS = 10, 2048
-"""Control users of a stratum below which nothing is known of it; of all strata, above which nothing is gained."""
+_MIN_USERS, _MAX_USERS = 10, 2048
+"""Minimum of control users in a stratum, and maximum over all strata, above which estimates hardly improve."""
 
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """Whose losses steer.
+    """Control and probe users whose losses a controller receives.
 
-    users    histories and what came next, or labelled rows; those of control users first
-    owner    int64 (entries of `users`,): whose each is, counted from 0
-    control  how many of the owners are control users; as many of the probe come behind them
-    sizes    int64 (owners,): events of a history, or labelled rows of a user
-    strata   as a controller's, of sizes
-    size_of  rows to learn from -> int64 (rows,): the size of each one's owner
-    counted  what sizes count
+    users    histories with targets, or labelled rows; those of control users first
+    owner    int64 (rows of `users`,): index of each row's user
+    control  number of control users; equally many probe users follow
+    sizes    int64 (users,): events of a history, or labelled rows of a user
+    strata   the controller's strata of sizes
+    size_of  training rows -> int64 (rows,): size of each row's user
+    counted  unit of sizes
     """
 
     users: HeldOut | Samples
@@ -51,7 +51,7 @@ class Watched:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How each stratum calls itself, by sizes."""
+        """Name of each stratum: its range of sizes."""
         if not self.strata:
             return ("all",)
         lows, highs = (1, *self.strata), (*self.strata, None)
@@ -60,147 +60,147 @@ class Watched:
         )
 
     def parts(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """(control users, probe users) of each stratum, as places among the owners.
+        """(indices of control users, indices of probe users) of each stratum.
 
-        Raises DataError where a stratum has too few.
+        Raises DataError where a stratum has too few users.
         """
-        stratum = stratum_of(self.sizes, self.strata)
-        found = []
+        stratum = assign_strata(self.sizes, self.strata)
+        parts = []
         for nth, name in enumerate(self.names):
-            places = np.flatnonzero(stratum == nth)
-            found.append((places[places < self.control], places[places >= self.control]))
-            fewest = min(map(len, found[-1]))
-            if fewest < FEWEST_USERS:
+            index = np.flatnonzero(stratum == nth)
+            parts.append((index[index < self.control], index[index >= self.control]))
+            smallest = min(map(len, parts[-1]))
+            if smallest < _MIN_USERS:
                 fix = "raise split.control_share, or name fewer strata"
-                raise DataError(f"control users, {name} {self.counted}", f"at least {FEWEST_USERS}", str(fewest), fix)
-        return found
+                raise DataError(f"control users, {name} {self.counted}", f"at least {_MIN_USERS}", str(smallest), fix)
+        return parts
 
     def of_owners(self, losses: Losses) -> Losses:
-        """float64 (owners,): the mean of each one's entries; users, not their rows, are what chance draws."""
+        """float64 (users,): mean loss of each user's rows; users are the unit of sampling."""
         count = len(self.sizes)
         means: Losses = np.bincount(self.owner, losses, minlength=count) / np.bincount(self.owner, minlength=count)
         return means
 
 
-def stratum_of(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.NDArray[np.int64]:
-    """int64 (rows,): which stratum a history of so many events belongs to."""
+def assign_strata(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.NDArray[np.int64]:
+    """int64 (rows,): stratum of each length."""
     return np.searchsorted(np.asarray(strata, np.int64), lengths, side="right")
 
 
 def watched(control: Any, train: Any, strata: tuple[int, ...], key: int) -> Watched:
-    """Control users, and as many of those who are learned from; drawn by the key.
+    """Control users and equally many training users, drawn by the key.
 
-    Of histories, the last event of as many rows is asked for; of labelled rows, all those of as many users.
+    Of histories the last event is the target; of labelled rows all rows of a user count.
 
     Raises DataError without control users, or with too few.
     """
     if control is None:
         fix = "set split.control_share = 0.05"
-        raise DataError("a plan that steers itself", "control users, who are kept out of training", "none", fix)
-    of_rows = isinstance(train, Samples)
-    found = _watched_samples(control, train, strata, key) if of_rows else _watched(control, train, strata, key)
-    found.parts()
-    return found
+        raise DataError("a conditional plan", "control users, who are kept out of training", "none", fix)
+    select = _select_samples if isinstance(train, Samples) else _select_histories
+    monitored = select(control, train, strata, key)
+    monitored.parts()
+    return monitored
 
 
-def _watched(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> Watched:
-    control = control.take(_drawn(control.histories, control.histories.lengths > 0, key, MOST_USERS))
-    probe = _last_held_out(train.take(_drawn(train, (train.lengths > 1) & (train.targets > 0), key, len(control))))
-    users = _both(control, probe)
-    return Watched(users, np.arange(len(users)), len(control), users.histories.lengths, _known, strata)
+def _select_histories(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> Watched:
+    control = control.take(_draw_rows(control.histories, control.histories.lengths > 0, key, _MAX_USERS))
+    probe = _hold_out_last(train.take(_draw_rows(train, (train.lengths > 1) & (train.targets > 0), key, len(control))))
+    users = _concat_held_out(control, probe)
+    return Watched(users, np.arange(len(users)), len(control), users.histories.lengths, _count_known, strata)
 
 
-def _known(rows: Histories) -> npt.NDArray[np.int64]:
-    """A row's last event is no part of what was known."""
-    found: npt.NDArray[np.int64] = np.maximum(rows.lengths - 1, 1)
-    return found
+def _count_known(rows: Histories) -> npt.NDArray[np.int64]:
+    """int64 (rows,): events of each row without the last one, the target."""
+    counts: npt.NDArray[np.int64] = np.maximum(rows.lengths - 1, 1)
+    return counts
 
 
-def _watched_samples(control: Samples, train: Samples, strata: tuple[int, ...], key: int) -> Watched:
-    apart, (names, counts) = _drawn_users(control, key, MOST_USERS), np.unique(train.users, return_counts=True)
-    probe = _drawn_users(train, key, len(apart))
-    parts = [rows.take(np.isin(rows.users, of)) for rows, of in ((control, apart), (train, probe))]
+def _select_samples(control: Samples, train: Samples, strata: tuple[int, ...], key: int) -> Watched:
+    held_out, (names, counts) = _draw_users(control, key, _MAX_USERS), np.unique(train.users, return_counts=True)
+    probe = _draw_users(train, key, len(held_out))
+    parts = [rows.take(np.isin(rows.users, of)) for rows, of in ((control, held_out), (train, probe))]
     owner = np.concatenate(
-        [np.searchsorted(apart, parts[0].users), len(apart) + np.searchsorted(probe, parts[1].users)]
+        [np.searchsorted(held_out, parts[0].users), len(held_out) + np.searchsorted(probe, parts[1].users)]
     )
 
-    def size_of(rows: Samples) -> npt.NDArray[np.int64]:
-        place = np.minimum(np.searchsorted(names, rows.users), len(names) - 1)
-        return np.where(names[place] == rows.users, counts[place], 1)
+    def get_sizes(rows: Samples) -> npt.NDArray[np.int64]:
+        index = np.minimum(np.searchsorted(names, rows.users), len(names) - 1)
+        return np.where(names[index] == rows.users, counts[index], 1)
 
     users = parts[0].joined(parts[1:])
-    return Watched(users, owner, len(apart), np.bincount(owner), size_of, strata, "labelled rows")
+    return Watched(users, owner, len(held_out), np.bincount(owner), get_sizes, strata, "labelled rows")
 
 
-def _drawn_users(rows: Samples, key: int, most: int) -> npt.NDArray[np.uint64]:
-    """uint64 (at most `most`,): users, sorted."""
+def _draw_users(rows: Samples, key: int, max_users: int) -> npt.NDArray[np.uint64]:
+    """uint64 (at most `max_users`,): users, sorted."""
     users = np.unique(rows.users)
-    order = np.argsort(rng.row_keys(rng.key(key, "watched"), users), kind="stable")[:most]
+    order = np.argsort(rng.row_keys(rng.key(key, "watched"), users), kind="stable")[:max_users]
     return np.sort(users[order])
 
 
-def _drawn(rows: Histories, among: npt.NDArray[np.bool_], key: int, most: int) -> npt.NDArray[np.int64]:
-    places = np.flatnonzero(among)
-    order = np.argsort(rng.row_keys(rng.key(key, "watched"), rows.keys[places]), kind="stable")[:most]
-    return np.sort(places[order])
+def _draw_rows(rows: Histories, among: npt.NDArray[np.bool_], key: int, max_rows: int) -> npt.NDArray[np.int64]:
+    index = np.flatnonzero(among)
+    order = np.argsort(rng.row_keys(rng.key(key, "watched"), rows.keys[index]), kind="stable")[:max_rows]
+    return np.sort(index[order])
 
 
-def _last_held_out(rows: Histories) -> HeldOut:
-    """Rows as what was known before their last event, and that event."""
+def _hold_out_last(rows: Histories) -> HeldOut:
+    """Histories without their last event, and that event as the target."""
     last = rows.starts[1:] - 1
     return HeldOut(
         beginnings(rows, rows.lengths - 1), rows.items[last], rows.times[last], np.arange(len(rows) + 1, dtype=np.int64)
     )
 
 
-def _both(one: HeldOut, other: HeldOut) -> HeldOut:
+def _concat_held_out(one: HeldOut, other: HeldOut) -> HeldOut:
     starts = np.concatenate([one.starts, other.starts[1:] + one.starts[-1]])
     items, times = np.concatenate([one.items, other.items]), np.concatenate([one.times, other.times])
     return HeldOut(concat([one.histories, other.histories]), items, times, starts)
 
 
 class Pilot:
-    """Looks on at an un-augmented training up to a share of it, and keeps every user's loss at every look."""
+    """Callback of an un-augmented training up to a share of its steps; records every user's loss."""
 
     def __init__(self, watched: Watched, share: float) -> None:
         self.watched, self.share = watched, share
         self.steps: list[int] = []
-        self.losses: list[list[float]] = []  # looks × users
+        self.losses: list[list[float]] = []  # (validations, users)
 
     @property
     def users(self) -> HeldOut | Samples:
-        """Whose loss it wants to see."""
+        """Rows whose losses `look` receives."""
         return self.watched.users
 
     def look(self, step: int, progress: float, losses: Losses) -> Say:
-        """Keeps them; stops the training once its share is done."""
+        """Record the losses; stop the training once its share is done."""
         self.steps.append(step)
         self.losses.append(self.watched.of_owners(losses).tolist())
-        return "stop" if progress >= self.share - 1e-9 else "go on"
+        return Say.STOP if progress >= self.share - 1e-9 else Say.CONTINUE
 
     def memory(self) -> dict[str, Any]:
-        """All looks so far."""
+        """All losses so far."""
         return {"steps": self.steps, "losses": self.losses}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """The looks that another one kept."""
+        """Restore the state of `memory`."""
         self.steps, self.losses = list(memory["steps"]), list(memory["losses"])
 
     def best(self, control: npt.NDArray[np.int64]) -> Losses:
-        """float64 (users,): losses at the look where these control users were served best."""
-        looks = np.asarray(self.losses)
-        found: Losses = looks[int(looks[:, control].mean(axis=1).argmin())]
-        return found
+        """float64 (users,): losses at the validation with the lowest mean loss of these control users."""
+        losses = np.asarray(self.losses)
+        lowest: Losses = losses[int(losses[:, control].mean(axis=1).argmin())]
+        return lowest
 
     def at(self, step: int) -> Losses | None:
-        """float64 (users,) at a step; None where it did not look then."""
+        """float64 (users,): losses at a step; None without a validation there."""
         return np.asarray(self.losses[self.steps.index(step)]) if step in self.steps else None
 
 
 class Steering:
-    """A controller at work: looks on at a training (`Watch`), keeps the log, and says how strong steps are.
+    """Callback that runs a controller during training, and gives the strength of steps.
 
-    log  one row a look: step, progress, signals (all that the controller was told), decision, why
+    log  one entry per validation: step, progress, signals (the controller's input), decision, why
     """
 
     def __init__(
@@ -211,78 +211,92 @@ class Steering:
         self._parts = watched.parts()
         self._best = [] if pilot is None else [pilot.best(control) for control, _ in self._parts]
         self._state: Mapping[str, Any] = {}
-        self._before: list[float] = []  # of every user, at the look before
+        self._before: list[float] = []  # of every user, at the previous validation
 
     @property
     def users(self) -> HeldOut | Samples:
-        """Whose loss it wants to see."""
+        """Rows whose losses `look` receives."""
         return self.watched.users
 
     def look(self, step: int, progress: float, losses: Losses) -> Say:
-        """One decision; fresh rows where it changes something."""
+        """Make one decision; ask for fresh rows where it changes something."""
         losses = self.watched.of_owners(losses)
-        feedback = self._feedback(step, progress, losses)
+        feedback = self._build_feedback(step, progress, losses)
         before = self.at(progress)
         decision, self._state = self.controller(feedback, self._state)
         self._before = losses.tolist()
         row = {"step": step, "progress": progress, "signals": asdict(feedback)}
         self.log.append(row | {"decision": asdict(decision), "why": decision.why})
-        return "go on" if _acting(before) == _acting(decision) else "fresh rows"
+        is_same = _get_effect(before) == _get_effect(decision)
+        return Say.CONTINUE if is_same else Say.NEW_EPOCH
 
     def at(self, progress: float) -> Decision | None:
-        """What holds at a progress; None: nothing was decided yet, and nothing is augmented."""
-        made = [row["decision"] for row in self.log if row["progress"] <= progress]
-        if not made:
+        """Decision that holds at a progress; None before the first one, when nothing is augmented."""
+        decisions = [row["decision"] for row in self.log if row["progress"] <= progress]
+        if not decisions:
             return None
-        strength, share = tuple(made[-1]["strength"]), tuple(made[-1]["share"])
-        return Decision(**{**made[-1], "strength": strength, "share": share})
+        strength, share = tuple(decisions[-1]["strength"]), tuple(decisions[-1]["share"])
+        return Decision(**{**decisions[-1], "strength": strength, "share": share})
 
     def dose(self, step: Step, rows: Any, progress: float) -> tuple[Doses, Doses]:
-        """(strength, share of the counts) of each row, float32 (rows,)."""
+        """(strength, share of the counts) of each row, both float32 (rows,)."""
         decision = self.at(progress)
         if decision is None or decision.step not in ("", step.called):
             return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-        stratum = stratum_of(self.watched.size_of(rows), self.watched.strata)
+        stratum = assign_strata(self.watched.size_of(rows), self.watched.strata)
         own = float(step.strength(progress))
         strength = np.asarray([own * level for level in decision.strength], np.float32)
         return strength[stratum], np.asarray(decision.share, np.float32)[stratum]
 
     def memory(self) -> dict[str, Any]:
-        """The log, the controller's state, and the losses that slopes are counted from."""
+        """The log, the controller's state, and the losses from which slopes are computed."""
         return {"log": self.log, "state": dict(self._state), "before": self._before}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Back to what `memory` said."""
+        """Restore the state of `memory`."""
         self.log, self._state, self._before = list(memory["log"]), memory["state"], list(memory["before"])
 
-    def _feedback(self, step: int, progress: float, losses: Losses) -> Feedback:
+    def _build_feedback(self, step: int, progress: float, losses: Losses) -> Feedback:
         since = progress - (self.log[-1]["progress"] if self.log else 0.0)
-        strata = tuple(self._signals(nth, losses) for nth in range(len(self._parts)))
+        strata = tuple(self._build_signals(nth, losses) for nth in range(len(self._parts)))
         then = None if self.pilot is None else self.pilot.at(step)
         excess, error = (
-            (None, None) if then is None else _mean(losses[: self.watched.control] - then[: self.watched.control])
+            (None, None)
+            if then is None
+            else _estimate_mean(losses[: self.watched.control] - then[: self.watched.control])
         )
         return Feedback(step, progress, min(progress + since, 1.0), strata, excess, error, self.steps, self.key)
 
-    def _signals(self, nth: int, losses: Losses) -> Signals:
+    def _build_signals(self, nth: int, losses: Losses) -> Signals:
         control, probe = self._parts[nth]
         best = self._best[nth] if self._best else np.zeros_like(losses)
         target = float(best[control].mean() - best[probe].mean()) if self._best else None
-        error = float(np.hypot(_mean(losses[control] - best[control])[1], _mean(losses[probe] - best[probe])[1]))
+        error = float(
+            np.hypot(_estimate_mean(losses[control] - best[control])[1], _estimate_mean(losses[probe] - best[probe])[1])
+        )
         before = np.asarray(self._before)
-        slope, slope_error = _mean(losses[control] - before[control]) if self._before else (None, None)
-        of_control, of_probe = float(losses[control].mean()), float(losses[probe].mean())
-        seen = (len(control), of_control, of_probe, of_control - of_probe, error)
-        return Signals(self.watched.names[nth], *seen, target, slope, slope_error)
+        slope, slope_error = _estimate_mean(losses[control] - before[control]) if self._before else (None, None)
+        control_loss, probe_loss = float(losses[control].mean()), float(losses[probe].mean())
+        return Signals(
+            stratum=self.watched.names[nth],
+            users=len(control),
+            control=control_loss,
+            probe=probe_loss,
+            gap=control_loss - probe_loss,
+            gap_error=error,
+            target=target,
+            slope=slope,
+            slope_error=slope_error,
+        )
 
 
-def _mean(values: Losses) -> tuple[float, float]:
+def _estimate_mean(values: Losses) -> tuple[float, float]:
     """(mean, its standard error)."""
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _acting(decision: Decision | None) -> tuple[Any, ...]:
-    """What of a decision rows depend on; nothing, as long as nothing is augmented."""
+def _get_effect(decision: Decision | None) -> tuple[Any, ...]:
+    """The parts of a decision that rows depend on; () while nothing is augmented."""
     if decision is None or not any(decision.share):
         return ()
     return decision.strength, decision.share, decision.step

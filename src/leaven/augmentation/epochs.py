@@ -1,4 +1,4 @@
-"""Which rows does the recommender learn from in this epoch?"""
+"""Training rows of each epoch."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from leaven.protocols import Rows
 
 @dataclass(frozen=True, eq=False)
 class EpochRows:
-    """`(epoch, progress) -> rows`: the real rows, those made once and in rounds so far, and fresh rows of other steps.
+    """`(epoch, progress) -> rows`: the real rows, rows made once and in past rounds, and fresh rows of this epoch.
 
-    A pure function of epoch and progress (and of the log of decisions up to there, in a plan that steers itself), so
-    that an interrupted training goes on with the same rows.
+    A pure function of epoch and progress (and of the controller's decisions up to there), so an interrupted training
+    resumes with the same rows.
 
-    train     the real rows, which every step is fitted on
+    train     the real rows, on which every step is fitted
     once      the real rows and those made once
-    steps     those of the plan that run in each epoch
-    rounds    rows of the steps that run in each round; None: there are none
-    steering  who moves strength and counts; None: they are as the steps say
+    steps     the plan's steps of each epoch
+    rounds    rows of the steps of each round; None: there are none
+    steering  controller that adapts strength and counts; None: they are constant
 
-    Steps in mode "replace" change rows in place, one after the other; steps in mode "add" read the real
-    rows, or with `reads = "previous"` all rows of this epoch so far.
+    Steps in mode "replace" change rows in place, one after the other; steps in mode "add" read the real rows, or with
+    `reads = "previous"` all rows of this epoch so far.
     """
 
     train: Any
@@ -49,9 +49,9 @@ class EpochRows:
         return not self.steps and self.rounds is None
 
     def __call__(self, epoch: int, progress: float) -> Any:
-        """The rows of one epoch, real ones first."""
-        rows, new = self._standing(progress), []
-        for fitted, made in self._made(epoch, progress, self.steering):
+        """Rows of one epoch, the real ones first."""
+        rows, new = self._get_base(progress), []
+        for fitted, made in self._apply_steps(epoch, progress, self.steering):
             if fitted.step.mode == "replace":
                 rows = made.rows
             else:
@@ -59,31 +59,29 @@ class EpochRows:
         return rows.joined(new)
 
     def facts(self) -> list[dict[str, Any]]:
-        """What each of its steps does in one epoch, in the middle of its share of training, at full strength.
+        """Facts of each step: of one epoch in the middle of its active range, and of all rounds together.
 
-        Steps of each round tell of all rounds together.
-
-        Raises GateError where a step leaves more rows as they were than it may, or its filters refuse all it made.
+        Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
         """
-        told = [] if self.rounds is None else self.rounds.facts()
-        for middle in sorted({_middle(one.step) for one in self.steps}):
-            for fitted, made in self._made(0, middle, None):
+        facts = [] if self.rounds is None else self.rounds.facts()
+        for middle in sorted({_find_middle(one.step) for one in self.steps}):
+            for fitted, made in self._apply_steps(0, middle, None):
                 step = fitted.step
-                if _middle(step) != middle:
+                if _find_middle(step) != middle:
                     continue
                 check_gate(step.called, step.fail_if_unchanged_over, made.tried, made.unchanged)
                 count = len(made.rows) if step.mode == "add" else made.tried
                 check_kept(step.called, count, made.refused)
                 fact = step_facts(self.plan, fitted.place) | {"made": count, "tried": made.tried}
-                told.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.refused)})
-        return sorted(told, key=lambda fact: int(fact["index"]))
+                facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.refused)})
+        return sorted(facts, key=lambda fact: int(fact["index"]))
 
-    def _standing(self, progress: float) -> Any:
-        """Rows that stay from one epoch to the next."""
+    def _get_base(self, progress: float) -> Any:
+        """Rows that do not change from one epoch to the next."""
         return self.once if self.rounds is None else self.once.joined(self.rounds.so_far(progress))
 
-    def _made(self, epoch: int, progress: float, steering: Steering | None) -> Iterator[tuple[FittedStep, Made]]:
-        rows, new = self._standing(progress), list[Any]()
+    def _apply_steps(self, epoch: int, progress: float, steering: Steering | None) -> Iterator[tuple[FittedStep, Made]]:
+        rows, new = self._get_base(progress), list[Any]()
         for fitted in self.steps:
             step = fitted.step
             if not step.acts(progress):
@@ -101,7 +99,9 @@ class EpochRows:
                 level = strength
                 if steering is not None:
                     level, share = steering.dose(step, read, progress)
-                    copies = _some(copies, share, rng.row_keys(rng.key(fitted.key, "share"), read.keys, 0, epoch))
+                    copies = _thin_copies(
+                        copies, share, rng.row_keys(rng.key(fitted.key, "share"), read.keys, 0, epoch)
+                    )
                 if not copies.any():
                     continue
                 made = add(fitted, read, copies, epoch, level)
@@ -109,20 +109,20 @@ class EpochRows:
             yield fitted, made
 
 
-def _middle(step: Step) -> float:
-    """Progress that facts are told of: schedules begin and end at 0 more often than they rest there."""
+def _find_middle(step: Step) -> float:
+    """Progress at which facts are computed: schedules are more often 0 at the start and the end."""
     return (step.during[0] + step.during[1]) / 2
 
 
-def _some(copies: npt.NDArray[np.int32], share: Level, keys: rng.Keys) -> npt.NDArray[np.int32]:
-    """int32 (rows,): that share of each row's copies; of a part of a copy, the whole as often as the part is large."""
+def _thin_copies(copies: npt.NDArray[np.int32], share: Level, keys: rng.Keys) -> npt.NDArray[np.int32]:
+    """int32 (rows,): the given share of each row's copies, with the fraction rounded stochastically."""
     return np.floor(copies * np.asarray(share, np.float64) + rng.uniform(keys, 0)).astype(np.int32)
 
 
 def epoch_rows(
     train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0, steering: Steering | None = None
 ) -> EpochRows:
-    """The rows of every epoch of a plan. seed: what its steps learn follows from it; draw: what they draw, too."""
+    """Rows of every epoch of a plan. seed: of fits and draws; draw: varies the draws alone."""
     numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_items]
     fitted = [fit_step(plan, number, train, seed, once) for number in numbers]
     steps = tuple(replace(one, key=rng.key(one.key, "draw", draw)) for one in fitted)

@@ -1,8 +1,8 @@
-"""Which rows does a plan make once, before training?
+"""Rows that the steps of a plan make once, before training, in memory or as Parquet files.
 
-Rows are made in blocks of source rows, whose size follows from how many there are. An engine runs blocks over shards:
-how many shards and workers there are changes no byte, in memory or on disk. On disk a block is read from the files of
-the step that made its source rows and written to a file of its own, so that memory does not grow with the log.
+Rows are made in blocks of source rows; the block size depends only on the number of source rows. An engine runs blocks
+in shards: the numbers of shards and workers change no byte, in memory or on disk. On disk a block is read from the
+files of the step that made its source rows and written to a separate file, so memory use does not grow with the log.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -31,71 +30,51 @@ from leaven.progress import Tell, quiet, within
 from leaven.protocols import Engine, Rows
 
 BLOCK_ROWS = 8192
-"""Source rows of one block at most; a block is one file, part of the layout, not of the engine."""
+"""Maximum number of source rows of a block. A block is one file, part of the layout, not of the engine."""
 FEWEST_ROWS, BLOCKS = 1024, 32
-"""Smaller blocks where there would be fewer of them than this, so that the workers of a small log share dear rows
-evenly; but no smaller than a net decodes together."""
+"""With fewer than `BLOCKS` blocks, blocks are smaller, so that the workers of a small log share slow rows evenly; but
+not smaller than `FEWEST_ROWS`, the batch that a network decodes together."""
 
 R = TypeVar("R", bound=Rows)
+RowSource = Rows | Stored
+"""Rows in memory, or rows in files."""
 
 
 @dataclass(frozen=True, eq=False)
 class Expansion:
-    """steps: what each step did, JSON-able, in order. rows(): the real rows first, then each step's. fitted: the steps
-    that learned here from the training rows alone, by their number; not those whose files were there already."""
+    """Result of expanding one plan.
 
-    steps: Sequence[dict[str, Any]]
-    rows: Callable[[], Any]
-    fitted: Mapping[int, FittedStep]
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """What every shard of one step shares.
-
-    source  rows, or files of them. folder: where the step's files go; None: rows come back in memory
-    fitted, copies  None, and none, where every block is there already: then nothing is learned again
+    steps   facts of each step in order, JSON-able
+    parts   the real (or in-place changed) rows, then the rows of each appending step
+    fitted  step number -> step that was fitted here on the training rows alone; steps whose files existed are absent
     """
 
-    step: Step
-    place: int
-    source: Any
-    folder: Path | None = None
-    fitted: FittedStep | None = None
-    copies: npt.NDArray[np.int32] | None = None
+    steps: Sequence[dict[str, Any]]
+    parts: Sequence[RowSource]
+    fitted: Mapping[int, FittedStep]
 
-    def path(self, block: int) -> Path:
-        """The file of a block."""
-        assert self.folder is not None
-        return self.folder / f"{file_name(self.place, self.step)}-{block:05d}.parquet"
-
-    def paths(self) -> list[Path]:
-        """The files of all blocks."""
-        return [self.path(block) for block in range(blocks_of(len(self.source)))]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every block lies in its file."""
-        return self.folder is not None and all(path.exists() for path in self.paths())
+    def rows(self) -> Any:
+        """All rows in memory, the real ones first."""
+        return _load(_join(self.parts))
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """One block. rows: None where they lie in their file. made, tried: how many rows after and before filters."""
+class LazyRows:
+    """Expanded rows of a plan, loaded from `folder` on demand; without a folder, the real rows alone."""
 
-    rows: Any
-    made: int
-    tried: int
-    unchanged: Mapping[str, int]
-    refused: Mapping[str, int]
+    train: Any
+    plan: Plan
+    folder: Path | None = None
+
+    def load(self) -> Any:
+        """All rows in memory. Raises DataError where the files are missing."""
+        return self.train if self.folder is None else load(self.folder, self.plan, self.train)
 
 
 def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> R:
     """The real rows first, then the rows of every step that runs once.
 
-    Steps that run in each epoch make nothing here: see `EpochRows`.
-
-    Raises SpecError for a plan with steps on words or pictures, which make views of items: see `catalog_views`.
+    Steps of each epoch make nothing here: see `EpochRows`.
 
     >>> from leaven.datasets.histories import Histories
     >>> from leaven.transforms.sequence.crop import Crop
@@ -103,13 +82,14 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
 
-    Raises DataError for rows that break a promise of `Histories`: unknown ids, times out of order. Raises GateError
-    where filters refuse all rows of a step, or more stay as they were than it allows.
+    Raises DataError for rows that break a promise of `Histories` (unknown ids, times out of order), SpecError for a
+    plan with steps on texts or images (see `catalog_views`), and GateError where filters reject all rows of a step or a
+    step leaves too many rows unchanged.
     """
     if other := next((step for step in plan.all if step.on_items), None):
-        fix = "plan.catalog_views(catalog, plan, seed) gives their views; a run hands them to its recommender"
+        fix = "augmentation.catalog_views(catalog, plan, seed) gives their views; a run passes them to its recommender"
         raise SpecError(f"step {other.called!r}", "steps on rows", f"a step on {other.on}", fix)
-    return cast(R, _expansion(train.check(), plan, seed, _Place(None, engine, shards)).rows())
+    return cast(R, ExpansionWriter(train.check(), plan, seed, engine=engine, shards=shards).run().rows())
 
 
 def write(
@@ -121,251 +101,304 @@ def write(
     shards: int = 1,
     tell: Tell = quiet,
 ) -> Expansion:
-    """The same rows as Parquet files in a folder, one a block; blocks that are there already are not made again.
+    """Write the rows of `expand` to `folder` as one Parquet file per block; existing blocks are kept.
 
-    Every file is whole or not there, so a killed run goes on where it stopped.
+    A file is either complete or absent, so an interrupted run can be resumed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return _expansion(train, plan, seed, _Place(folder, engine, shards, tell))
+    return ExpansionWriter(train, plan, seed, folder, engine, shards, tell).run()
 
 
 def load(folder: Path, plan: Plan, train: R) -> R:
-    """What `write` left of `train` in a folder: the real rows, or those of the last step that replaced them, then the
-    new ones.
+    """Rows that `write` left in `folder`: the real rows, or those of the last in-place step, then the appended rows.
 
-    Raises DataError where there is nothing.
+    Raises DataError where there are no files.
     """
     first, added = "00", []
-    for place, step in enumerate(plan.all, 1):
+    for number, step in enumerate(plan.all, 1):
         if step.on_items:
             continue
         if step.when == "once" and step.mode == "replace":
-            first = f"{place:02d}"
+            first = f"{number:02d}"
         elif step.when == "once":
-            added.append(f"{place:02d}")
-    files = [path for number in (first, *added) for path in sorted(folder.glob(f"{number}-*.parquet"))]
+            added.append(f"{number:02d}")
+    files = [path for prefix in (first, *added) for path in sorted(folder.glob(f"{prefix}-*.parquet"))]
     if not files:
         raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
     return train.read_back(*files)
 
 
 def workers_of(engine: Engine | None) -> int:
-    """How many shards an engine works on at once; without one, or where it does not say: one, one a core."""
+    """Number of shards that an engine runs in parallel: 1 without an engine, one per core where it has no `workers`."""
     return 1 if engine is None else int(getattr(engine, "workers", 0)) or os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
-    """Where rows are made and kept."""
+class ExpansionWriter:
+    """Runs the steps of one plan in order.
 
-    folder: Path | None
-    engine: Engine | None
-    shards: int
-    tell: Tell = quiet
+    folder  where blocks are written; None: rows stay in memory
+    shards  number of tasks that the blocks of a step are divided into
+    """
 
-    @contextmanager
-    def written(self, train: Rows) -> Iterator[tuple[Any, Callable[[], None]]]:
-        """The training rows as steps read them, and what waits until they lie in their files.
+    train: Rows
+    plan: Plan
+    seed: int
+    folder: Path | None = None
+    engine: Engine | None = None
+    shards: int = 1
+    on_progress: Tell = quiet
 
-        They are in this process's memory, so that threads write them, while the first step learns.
-        """
-        if self.folder is None:
-            yield train, lambda: None
-            return
-        paths = [self.folder / f"00-real-{block:05d}.parquet" for block in range(blocks_of(len(train)))]
-        missing = [block for block, path in enumerate(paths) if not path.exists()]
-        pool = ThreadPoolExecutor(workers_of(self.engine))
-        writing = [pool.submit(lambda one: _block_of(train, one).to_parquet(paths[one]), block) for block in missing]
+    def run(self) -> Expansion:
+        """Expand the plan. Raises GateError where a step leaves too many rows unchanged or none after its filters."""
+        if self.engine is None:
+            return self._run_steps()
+        preload = count_blocks(len(self.train)) > 1 and any(_makes_rows(step) for step in self.plan.all)
+        with self.engine.opened(__name__, soon=self.train if preload else None) as engine:
+            return replace(self, engine=engine)._run_steps()
 
-        def wait() -> None:
-            for done, one in enumerate(writing, 1):
-                one.result()
-                self.tell(done, len(writing), "real rows")
-            writing.clear()
-
+    def _run_steps(self) -> Expansion:
+        real = _RealRows(self.train, self.folder, workers_of(self.engine), self.on_progress)
         try:
-            yield Stored(train.slice(0, 0), tuple(paths), train), wait
+            current, added = real.source, dict[str, RowSource]()
+            facts, fitted = list[dict[str, Any]](), dict[int, FittedStep]()
+            for number, step in enumerate(self.plan.all, 1):
+                if not _makes_rows(step):
+                    facts.append(_sum_blocks(step_facts(self.plan, number), []))
+                    continue
+                work = _StepWork(step, number, _select_source(self.plan, number, current, added), self.folder)
+                if not work.is_done:
+                    work = self._fit(work)
+                if work.fitted is not None and not (step.is_generator and _reads_other_rows(work.source, self.train)):
+                    fitted[number] = work.fitted
+                real.wait()  # from here on, source rows may be read from their files
+                blocks = self._run_blocks(work)
+                fact = _sum_blocks(step_facts(self.plan, number), blocks)
+                check_gate(step.called, step.fail_if_unchanged_over, fact["tried"], fact["unchanged"])
+                check_kept(step.called, fact["made"], fact["refused"])
+                facts.append(fact)
+                rows = self._collect(work, blocks)
+                if step.mode == "replace":
+                    current = rows
+                else:
+                    added[step.called] = rows
+            real.wait()
         finally:
-            pool.shutdown(cancel_futures=True)
+            real.close()
+        return Expansion(facts, [current, *added.values()], fitted)
 
-    def made(self, work: _Work) -> list[_Block]:
-        """The blocks of one step, in order."""
-        blocks, words = blocks_of(len(work.source)), f"rows of {work.step.called}"
-        shards = _dealt(list(range(blocks)), self.shards)
+    def _fit(self, work: _StepWork) -> _StepWork:
+        """The step with its fitted operator and counts of copies.
+
+        Rows of files are in memory only while the step is fitted and copies are counted, and not at all where they are
+        the training rows.
+        """
+        words = f"{work.step.called} learns"
+        self.on_progress(0, 0, words)
+        source: Any = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
+        fitted = fit_step(self.plan, work.number, self.train, self.seed, source, within(self.on_progress, words))
+        if work.step.mode == "replace":
+            return replace(work, fitted=fitted)
+        copies = work.step.copies(source, rng.key(self.seed, "copies", work.step.called))
+        return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
+
+    def _run_blocks(self, work: _StepWork) -> list[_Block]:
+        """Blocks of one step, in order."""
+        n_blocks, words = count_blocks(len(work.source)), f"rows of {work.step.called}"
+        shards = _divide_blocks(n_blocks, self.shards)
         results: list[_Block] = []
-        self.tell(0, blocks, words)
-        here = self.engine is None or work.is_done
-        plain = (_task(work, shard) for shard in shards)
-        for done in plain if here else cast(Engine, self.engine).map(_task, shards, work):
-            results += done
-            self.tell(len(results), blocks, words)
+        self.on_progress(0, n_blocks, words)
+        in_process = (_run_shard(work, shard) for shard in shards)
+        done = in_process if self.engine is None or work.is_done else self.engine.map(_run_shard, shards, work)
+        for blocks in done:
+            results += blocks
+            self.on_progress(len(results), n_blocks, words)
         return results
 
-
-def _expansion(train: Rows, plan: Plan, seed: int, place: _Place) -> Expansion:
-    work = blocks_of(len(train)) > 1 and any(_makes_rows(step) for step in plan.all)
-    with (
-        nullcontext() if place.engine is None else place.engine.opened(__name__, soon=train if work else None) as engine
-    ):
-        here = replace(place, engine=engine)
-        with here.written(train) as (current, wait):
-            found = _expanded(train, current, wait, plan, seed, here)
-            wait()
-            return found
+    def _collect(self, work: _StepWork, blocks: Sequence[_Block]) -> RowSource:
+        """Rows of all blocks of a step, in memory or in their files."""
+        if work.folder is not None:
+            return Stored(self.train.slice(0, 0), tuple(work.list_paths()))
+        return cast(RowSource, _join([block.rows for block in blocks]))
 
 
-def _expanded(train: Rows, current: Any, wait: Callable[[], None], plan: Plan, seed: int, place: _Place) -> Expansion:
-    """current: the real rows, which may be read from their files after `wait`."""
-    made: dict[str, Any] = {}
-    facts = []
-    fitted: dict[int, FittedStep] = {}
-    for number, step in enumerate(plan.all, 1):
-        if not _makes_rows(step):
-            facts.append(_fact(step_facts(plan, number), []))
-            continue
-        work = _Work(step, number, _read(plan, number, current, made), place.folder)
-        if not work.is_done:
-            place.tell(0, 0, f"{step.called} learns")
-            work = _learned(work, plan, train, seed, within(place.tell, f"{step.called} learns"))
-        if work.fitted is not None and not (step.is_generator and _others(work.source, train)):
-            fitted[number] = work.fitted
-        wait()
-        blocks = place.made(work)
-        facts.append(_fact(step_facts(plan, number), blocks))
-        check_gate(step.called, step.fail_if_unchanged_over, facts[-1]["tried"], facts[-1]["unchanged"])
-        check_kept(step.called, facts[-1]["made"], facts[-1]["refused"])
-        rows = _all_rows(train, blocks, work)
-        if step.mode == "replace":
-            current = rows
-        else:
-            made[step.called] = rows
-    return Expansion(facts, lambda: whole(current.joined(list(made.values()))), fitted)
+class _RealRows:
+    """The training rows as steps read them. Threads write them to files while the first step is fitted."""
+
+    def __init__(self, train: Rows, folder: Path | None, n_threads: int, on_progress: Tell) -> None:
+        self.source: RowSource = train
+        self._on_progress, self._writing = on_progress, list[Future[None]]()
+        self._pool: ThreadPoolExecutor | None = None
+        if folder is None:
+            return
+        paths = [folder / f"00-real-{block:05d}.parquet" for block in range(count_blocks(len(train)))]
+        missing = [block for block, path in enumerate(paths) if not path.exists()]
+        self._pool = ThreadPoolExecutor(n_threads)
+        self._writing = [
+            self._pool.submit(lambda one: _slice_block(train, one).to_parquet(paths[one]), block) for block in missing
+        ]
+        self.source = Stored(train.slice(0, 0), tuple(paths), train)
+
+    def wait(self) -> None:
+        """Return once all files are written."""
+        for done, one in enumerate(self._writing, 1):
+            one.result()
+            self._on_progress(done, len(self._writing), "real rows")
+        self._writing.clear()
+
+    def close(self) -> None:
+        """Cancel files that are not begun."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _StepWork:
+    """What all shards of one step share.
+
+    folder           where the step's files go; None: rows come back in memory
+    fitted, copies   None where every block exists already; copies is None for in-place steps too
+    """
+
+    step: Step
+    number: int
+    source: RowSource
+    folder: Path | None = None
+    fitted: FittedStep | None = None
+    copies: npt.NDArray[np.int32] | None = None
+
+    def build_path(self, block: int) -> Path:
+        """File of a block."""
+        assert self.folder is not None
+        return self.folder / f"{file_name(self.number, self.step)}-{block:05d}.parquet"
+
+    def list_paths(self) -> list[Path]:
+        """Files of all blocks."""
+        return [self.build_path(block) for block in range(count_blocks(len(self.source)))]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the file of every block exists."""
+        return self.folder is not None and all(path.exists() for path in self.list_paths())
+
+    def make_rows(self, block: int) -> Made:
+        """Rows of one block."""
+        assert self.fitted is not None
+        rows = _slice_block(self.source, block)
+        strength = float(self.step.strength(1.0))
+        if self.copies is None:
+            return replaced(self.fitted, rows, 0, strength)
+        return add(self.fitted, rows, self.copies[_block_range(block, len(self.source))], 0, strength)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Counts of one block. rows: None where they are in their file; made, tried: number of rows after, before
+    filters.
+    """
+
+    rows: Any
+    made: int
+    tried: int
+    unchanged: Mapping[str, int]
+    refused: Mapping[str, int]
+
+
+def _run_shard(work: _StepWork, shard: list[int]) -> list[_Block]:
+    """Make the blocks of one shard; blocks whose files exist are only counted."""
+    return [_make_block(work, block) if work.folder is None else _write_block(work, block) for block in shard]
+
+
+def _make_block(work: _StepWork, block: int) -> _Block:
+    made = work.make_rows(block)
+    return _Block(made.rows, len(made.rows), made.tried, made.unchanged, made.refused)
+
+
+def _write_block(work: _StepWork, block: int) -> _Block:
+    """Counts are written first and rows last: where the rows exist, the counts exist too."""
+    path = work.build_path(block)
+    counts_path = path.with_suffix(".json")
+    if not path.exists():
+        made = work.make_rows(block)
+        counts = {"made": len(made.rows), "tried": made.tried, "unchanged": made.unchanged, "refused": made.refused}
+        part = counts_path.with_name(counts_path.name + ".part")
+        part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
+        part.replace(counts_path)
+        made.rows.to_parquet(path)
+    return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
 
 
 def _makes_rows(step: Step) -> bool:
-    """Whether a step makes rows here: once, and of rows."""
+    """Whether a step runs once, on rows."""
     return step.when == "once" and not step.on_items
 
 
-def whole(rows: Any) -> Any:
-    """The rows themselves, of files or of memory."""
-    return rows.whole() if isinstance(rows, Stored) else rows
+def _join(parts: Sequence[Any]) -> Any:
+    return parts[0].joined(parts[1:])
 
 
-def _others(source: Any, train: Rows) -> bool:
-    """Whether a step reads other rows than those of training."""
+def _load(source: RowSource) -> Any:
+    return source.whole() if isinstance(source, Stored) else source
+
+
+def _reads_other_rows(source: RowSource, train: Rows) -> bool:
+    """Whether a step reads other rows than the training rows."""
     return source.held is None if isinstance(source, Stored) else source is not train
 
 
-def _learned(work: _Work, plan: Plan, train: Rows, seed: int, tell: Tell) -> _Work:
-    """A step that can make its rows. Where it reads files, all their rows are in memory only while it learns from them
-    and counts copies, and not at all where these are the training rows."""
-    source: Any = whole(work.source) if _others(work.source, train) else train
-    fitted = fit_step(plan, work.place, train, seed, source, tell)
-    if work.step.mode == "replace":
-        return replace(work, fitted=fitted)
-    copies = work.step.copies(source, rng.key(seed, "copies", work.step.called))
-    return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
-
-
-def _all_rows(train: Any, blocks: Sequence[_Block], work: _Work) -> Any:
-    """The rows of all blocks of a step, in memory or in their files."""
-    if work.folder is not None:
-        return Stored(train.slice(0, 0), tuple(work.paths()))
-    return blocks[0].rows.joined([one.rows for one in blocks[1:]])
-
-
-def _read(plan: Plan, number: int, current: Any, made: Mapping[str, Any]) -> Any:
-    """The rows that a step reads; what replaces rows reads the current ones, whatever the plan says."""
+def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[str, RowSource]) -> RowSource:
+    """The rows that a step reads; an in-place step always reads the current ones."""
     step = plan.all[number - 1]
     reads = "real" if step.mode == "replace" else plan.reads(step)
     if reads == "real":
         return current
     if reads == "previous":
-        return current.joined(list(made.values()))
-    if reads not in made:
-        fix = "let it run once in mode add, or read the real rows"
+        return cast(RowSource, _join([current, *added.values()]))
+    if reads not in added:
+        fix = "run that step once in mode add, or read the real rows"
         raise SpecError(f"step {step.called!r}, reads", "a step that adds rows once", repr(reads), fix)
-    return made[reads]
+    return added[reads]
 
 
-def blocks_of(rows: int) -> int:
-    """How many blocks so many source rows have; one, without rows, where there are none."""
-    return max(1, -(-rows // _block_rows(rows)))
+def count_blocks(n_rows: int) -> int:
+    """Number of blocks of `n_rows` source rows; at least one, which is empty without rows."""
+    return max(1, -(-n_rows // _block_size(n_rows)))
 
 
-def _block_rows(rows: int) -> int:
-    """How many of so many source rows a block has; the last one what is left."""
-    return min(BLOCK_ROWS, max(FEWEST_ROWS, -(-rows // BLOCKS)))
+def _block_size(n_rows: int) -> int:
+    """Source rows of a block, except the last one."""
+    return min(BLOCK_ROWS, max(FEWEST_ROWS, -(-n_rows // BLOCKS)))
 
 
-def _of_block(block: int, rows: int) -> slice:
-    """Which of so many source rows belong to a block."""
-    first = block * _block_rows(rows)
-    return slice(first, min(first + _block_rows(rows), rows))
+def _block_range(block: int, n_rows: int) -> slice:
+    """Source rows of a block."""
+    first = block * _block_size(n_rows)
+    return slice(first, min(first + _block_size(n_rows), n_rows))
 
 
-def _dealt(blocks: list[int], shards: int) -> list[list[int]]:
-    """Runs of neighbouring blocks, as even as can be; no more shards than blocks."""
-    bounds = np.linspace(0, len(blocks), min(max(shards, 1), len(blocks)) + 1).round().astype(int)
-    return [blocks[first:last] for first, last in pairwise(bounds.tolist())]
-
-
-def _task(work: _Work, shard: list[int]) -> list[_Block]:
-    """The blocks of one shard: made, or left alone where their files are there already."""
-    return [_in_memory(work, block) if work.folder is None else _on_disk(work, block) for block in shard]
-
-
-def _in_memory(work: _Work, block: int) -> _Block:
-    made = _make(work, block)
-    return _Block(made.rows, len(made.rows), made.tried, made.unchanged, made.refused)
-
-
-def _on_disk(work: _Work, block: int) -> _Block:
-    """Counts are written first and rows last: where the rows are, the counts are too."""
-    path = work.path(block)
-    note = path.with_suffix(".json")
-    if not path.exists():
-        made = _make(work, block)
-        counts = {"made": len(made.rows), "tried": made.tried, "unchanged": made.unchanged, "refused": made.refused}
-        part = note.with_name(note.name + ".part")
-        part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
-        part.replace(note)
-        made.rows.to_parquet(path)
-    return _Block(None, **json.loads(note.read_text(encoding="utf-8")))
-
-
-def _make(work: _Work, block: int) -> Made:
-    assert work.fitted is not None
-    rows = _block_of(work.source, block)
-    strength = float(work.step.strength(1.0))
-    if work.copies is None:
-        return replaced(work.fitted, rows, 0, strength)
-    return add(work.fitted, rows, work.copies[_of_block(block, len(work.source))], 0, strength)
-
-
-def _block_of(source: Any, block: int) -> Any:
-    """The rows of a block."""
-    part = _of_block(block, len(source))
+def _slice_block(source: RowSource, block: int) -> Any:
+    part = _block_range(block, len(source))
     return source.slice(part.start, part.stop)
 
 
+def _divide_blocks(n_blocks: int, shards: int) -> list[list[int]]:
+    """Runs of neighboring blocks of nearly equal length; no more shards than blocks."""
+    bounds = np.linspace(0, n_blocks, min(max(shards, 1), n_blocks) + 1).round().astype(int)
+    return [list(range(first, last)) for first, last in pairwise(bounds.tolist())]
+
+
 def file_name(place: int, step: Step) -> str:
-    """How the files of a step begin."""
-    return f"{place:02d}-{_plain(step.called)}"
+    """Prefix of the files of a step: its number and name.
 
-
-def _plain(name: str) -> str:
-    """A step's name as part of a file's name.
-
-    >>> _plain("crop and mask/2")
-    'crop-and-mask-2'
+    >>> from leaven.transforms.sequence.crop import Crop
+    >>> file_name(1, Step(Crop(), name="crop and mask/2"))
+    '01-crop-and-mask-2'
     """
-    return "".join(letter if letter.isalnum() else "-" for letter in name)
+    return f"{place:02d}-{''.join(letter if letter.isalnum() else '-' for letter in step.called)}"
 
 
 def step_facts(plan: Plan, number: int) -> dict[str, Any]:
-    """What the report says of a step before it made anything."""
+    """Facts of a step that do not depend on its rows, for the report."""
     step = plan.all[number - 1]
     return {
         "index": number,
@@ -379,11 +412,11 @@ def step_facts(plan: Plan, number: int) -> dict[str, Any]:
     }
 
 
-def _fact(fact: dict[str, Any], blocks: Sequence[_Block]) -> dict[str, Any]:
-    unchanged: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    for one in blocks:
-        unchanged.update(one.unchanged)
-        refused.update(one.refused)
-    made, tried = sum(one.made for one in blocks), sum(one.tried for one in blocks)
+def _sum_blocks(fact: dict[str, Any], blocks: Sequence[_Block]) -> dict[str, Any]:
+    """The facts of a step with the sums over its blocks."""
+    unchanged, refused = Counter[str](), Counter[str]()
+    for block in blocks:
+        unchanged.update(block.unchanged)
+        refused.update(block.refused)
+    made, tried = sum(block.made for block in blocks), sum(block.tried for block in blocks)
     return fact | {"made": made, "tried": tried, "unchanged": dict(unchanged), "refused": dict(refused)}

@@ -1,7 +1,7 @@
-"""What can be changed of an item: its words, column by column, and its picture; how is a view of each made and kept?
+"""Modalities of items: text columns and images, and how views of each are made, shown and stored.
 
-A modality hands out what the items have, one value an item, lets a fitted operator change some of them, says why values
-stayed as they were, and how they are shown and written. Views know nothing else of it (augmentation/item_views.py).
+A modality gives the values of all items, applies a fitted operator to some of them, counts unchanged values by reason,
+and formats values for reports and files. `item_views.py` uses this protocol only.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from leaven.transforms.text.text_views import unchanged as texts_unchanged
 
 Ints = npt.NDArray[np.int64]
 Values = list[Any]
-"""One a row: a text, or uint8 (height, width, 3), or None where an item has no picture."""
+"""One per row: a text, or uint8 (height, width, 3), or None where an item has no image."""
 PICTURE = "(picture)"
-"""The one column of pictures; no text column is called so."""
+"""Name of the only column of images, which no text column has."""
 
 
 class Modality(Protocol):
-    """Items are told by their rows in the catalogue, from 0."""
+    """Items are indices into the catalog, from 0."""
 
     def columns(self, step: Step) -> tuple[str, ...]:
-        """What a step changes, each under its name. Raises DataError where the catalogue lacks it."""
+        """Columns that a step changes. Raises DataError where the catalog lacks them."""
         ...
 
     def fit(self, step: Step, key: int) -> Any:
-        """The step's operator, fitted; `key` where it draws."""
+        """The step's fitted operator. key: of its random draws."""
         ...
 
     def values(self, column: str) -> Values:
-        """What all items have there."""
+        """Values of all items."""
         ...
 
     def having(self, column: str) -> Ints:
-        """The items that have something there."""
+        """Items with a value."""
         ...
 
     def changed(self, fitted: Any, values: Values, items: Ints, keys: Keys, strength: float) -> Values: ...
 
     def unchanged(self, fitted: Any, before: Values, after: Values, items: Ints) -> Mapping[str, int]:
-        """Why -> how many stayed."""
+        """Reason -> number of unchanged values."""
         ...
 
     def shown(self, before: Any, after: Any, step: Step) -> dict[str, Any]:
-        """One of them as the report shows it, JSON-able."""
+        """One pair of values for the report, JSON-able."""
         ...
 
     def kept(self, before: Values, after: Values) -> dict[str, Any]:
@@ -70,72 +70,74 @@ class Modality(Protocol):
         ...
 
     def told(self) -> dict[str, Any]:
-        """What else a step's facts say."""
+        """Further facts of a step."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Text columns of the catalogue. folder: where what a model learned or answered is kept, if it has no other place,
-    so that no training of an arm asks for it again; None: nowhere."""
+    """Text columns of the catalog.
+
+    folder  default cache of fitted models and their answers, shared by all trainings of a variant; None: no cache
+    """
 
     catalog: Catalog
     folder: Path | None = None
 
     def columns(self, step: Step) -> tuple[str, ...]:
-        """Those that a step names, else all that hold words but the brand."""
+        """The step's columns, by default all text columns but the brand."""
         words = self.catalog.words
         for column in step.columns:
             if column not in words:
                 where = f"step {step.called!r}, columns"
                 raise DataError(where, "a text column", repr(column), nearest(column, words))
-        found = step.columns or tuple(name for name, texts in words.items() if name != "brand" and any(texts))
-        if not found:
-            raise DataError(f"step {step.called!r}", "items with words", "none", "name text columns in item_columns")
-        return found
+        columns = step.columns or tuple(name for name, texts in words.items() if name != "brand" and any(texts))
+        if not columns:
+            raise DataError(f"step {step.called!r}", "items with text", "none", "name text columns in item_columns")
+        return columns
 
     def fit(self, step: Step, key: int) -> Any:
-        """On the whole catalogue; an operator on words draws nothing while it learns."""
+        """Fit on the whole catalog; text operators use no random draws in `fit`."""
         use: Any = step.use
         if self.folder is not None and getattr(use, "cache", None) == "":
             use = replace(use, cache=str(self.folder / f"learned-{step.called.replace(' ', '-')}"))
         return use.fit(self.catalog)
 
     def values(self, column: str) -> Values:
-        """One text an item, "" where there is none."""
+        """One text per item, "" where there is none."""
         return list(self.catalog.words[column])
 
     def having(self, column: str) -> Ints:
-        """All: why an empty text stays is among the reasons."""
+        """All items: an empty text is one of the reasons of `unchanged`."""
         return np.arange(len(self.catalog))
 
     def changed(self, fitted: Any, values: Values, items: Ints, keys: Keys, strength: float) -> Values:
-        """Block by block."""
+        """Changed texts, computed in blocks."""
         return list(texts_changed(fitted, values, keys, strength))
 
     def unchanged(self, fitted: Any, before: Values, after: Values, items: Ints) -> Mapping[str, int]:
-        """By the operator's own reasons, else chance."""
+        """Counts by the operator's reasons, else by the draw."""
         return texts_unchanged(fitted, before, after)
 
     def shown(self, before: Any, after: Any, step: Step) -> dict[str, Any]:
-        """Both texts in parts, each with whether it is gone or new."""
-        gone, come = marked(before, after)
-        return {"before": list(gone), "after": list(come)}
+        """Both texts in parts, each with whether it is removed or new."""
+        old, new = marked(before, after)
+        return {"before": list(old), "after": list(new)}
 
     def kept(self, before: Values, after: Values) -> dict[str, Any]:
         """Both texts."""
         return {"before": before, "after": after}
 
     def told(self) -> dict[str, Any]:
-        """Nothing more."""
+        """No further facts."""
         return {}
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The items' pictures, read when they are first asked for, as squares of `size` pixels.
+    """The items' images, read on first use as squares of `size` pixels.
 
-    folder  where fitted generators are kept, so that every training of an arm draws from the same one; None: nowhere
+    folder  folder of fitted generators, shared by all trainings of a variant; None: not stored
     """
 
     catalog: Catalog
@@ -144,95 +146,98 @@ class Pictures:
 
     @cached_property
     def gallery(self) -> Gallery:
-        """What could be read.
+        """All readable images.
 
-        Raises DataError where nothing could.
+        Raises DataError where there are none.
         """
-        found = of_catalog(self.catalog, (self.size, self.size))
-        if not len(found.pictures):
-            why = "; ".join(f"{reason}: {len(files):,}" for reason, files in found.unread.items()) or "none"
-            raise DataError("pictures of the items", "at least one that can be read", why, "look at column and folder")
-        return found
+        gallery = of_catalog(self.catalog, (self.size, self.size))
+        if not len(gallery.pictures):
+            why = "; ".join(f"{reason}: {len(files):,}" for reason, files in gallery.unread.items()) or "none"
+            raise DataError(
+                "images of the items", "at least one readable image", why, "check the column and the folder"
+            )
+        return gallery
 
     def columns(self, step: Step) -> tuple[str, ...]:
-        """The one there is."""
+        """The only column."""
         if self.catalog.images is None or not any(self.catalog.images):
             fix = 'name their column: item_columns = { …, image = "…" }'
-            raise DataError(f"step {step.called!r}", "items with pictures", "none", fix)
+            raise DataError(f"step {step.called!r}", "items with images", "none", fix)
         return (PICTURE,)
 
     def fit(self, step: Step, key: int) -> Any:
-        """On the catalogue, which says what must stay; a generator learns from the pictures themselves."""
+        """Fit on the catalog; a generator is fitted on the images."""
         use: Any = step.use
         if step.is_generator:
-            kept = None if self.folder is None else self.folder / f"learned-{step.called.replace(' ', '-')}"
-            return drawn_views(use, self.catalog, self.gallery.pictures, key, kept)
+            path = None if self.folder is None else self.folder / f"learned-{step.called.replace(' ', '-')}"
+            return drawn_views(use, self.catalog, self.gallery.pictures, key, path)
         return use.fit(self.catalog)
 
     def values(self, column: str) -> Values:
-        """uint8 (size, size, 3) an item; None where there is none that can be read."""
-        found: Values = [None] * len(self.catalog)
+        """uint8 (size, size, 3) per item; None without a readable image."""
+        values: Values = [None] * len(self.catalog)
         for item, pixels in zip(self.gallery.pictures.items.tolist(), self.gallery.pictures.pixels, strict=True):
-            found[item - 1] = pixels
-        return found
+            values[item - 1] = pixels
+        return values
 
     def having(self, column: str) -> Ints:
-        """Those whose picture could be read."""
+        """Items with a readable image."""
         return self.gallery.pictures.items.astype(np.int64) - 1
 
     def changed(self, fitted: Any, values: Values, items: Ints, keys: Keys, strength: float) -> Values:
-        """Of the size they had; None stays None."""
-        there = [row for row, one in enumerate(values) if one is not None]
-        made = list(values)
-        if there:
-            rows = np.array(there)
-            after = pictures_changed(fitted, _set(values, items, there), keys[rows], strength).pixels
-            for row, pixels in zip(there, after, strict=True):
-                made[row] = resized(pixels, (self.size, self.size), "stretch")
-        return made
+        """Changed images of the same size; None stays None."""
+        present = [row for row, one in enumerate(values) if one is not None]
+        changed = list(values)
+        if present:
+            rows = np.array(present)
+            after = pictures_changed(fitted, _stack_images(values, items, present), keys[rows], strength).pixels
+            for row, pixels in zip(present, after, strict=True):
+                changed[row] = resized(pixels, (self.size, self.size), "stretch")
+        return changed
 
     def unchanged(self, fitted: Any, before: Values, after: Values, items: Ints) -> Mapping[str, int]:
-        """By guards and the operator's own reasons, else chance."""
-        there = [row for row, one in enumerate(before) if one is not None]
-        if not there:
+        """Counts by safeguards and the operator's reasons, else by the draw."""
+        present = [row for row, one in enumerate(before) if one is not None]
+        if not present:
             return {}
-        return pictures_unchanged(fitted, _set(before, items, there), _set(after, items, there))
+        return pictures_unchanged(fitted, _stack_images(before, items, present), _stack_images(after, items, present))
 
     def shown(self, before: Any, after: Any, step: Step) -> dict[str, Any]:
-        """Both as PNG in base64; beside a generated one the real picture that is nearest to it."""
-        found = {"before": _png(before), "after": _png(after), "apart": _apart(before, after)}
+        """Both as PNG in base64; for a generated image also the nearest real image."""
+        pair = {
+            "before": _encode_png(before),
+            "after": _encode_png(after),
+            "apart": _compute_distance(before, after),
+        }
         if not step.is_generator:
-            return found
-        item, apart = self._nearest_to(after)
-        pixels = self.gallery.pictures.pixels[item]
-        name = self.catalog.ids[int(self.gallery.pictures.items[item]) - 1]
-        return found | {"nearest": _png(pixels), "nearest_item": name, "nearest_apart": apart}
-
-    def _nearest_to(self, picture: Pixels) -> tuple[int, float]:
-        """(row of the real picture, how far it is)."""
-        real = self.gallery.pictures.pixels
-        apart = [_apart(one, picture) for one in real]
-        row = int(np.argmin(apart))
-        return row, apart[row]
+            return pair
+        real = self.gallery.pictures
+        distances = [_compute_distance(image, after) for image in real.pixels]
+        row = int(np.argmin(distances))
+        return pair | {
+            "nearest": _encode_png(real.pixels[row]),
+            "nearest_item": self.catalog.ids[int(real.items[row]) - 1],
+            "nearest_apart": distances[row],
+        }
 
     def kept(self, before: Values, after: Values) -> dict[str, Any]:
         """The view as JPEG."""
         return {"jpeg": [None if one is None else encoded(one, ".jpg") for one in after]}
 
     def told(self) -> dict[str, Any]:
-        """Which pictures could not be read, by reason: how many, and three of them."""
+        """Unreadable images by reason: their number, and three of them."""
         unread = {why: [len(files), *map(str, files[:3])] for why, files in self.gallery.unread.items()}
         return {"unread": unread} if unread else {}
 
 
-def _set(values: Values, items: Ints, rows: Sequence[int]) -> PictureSet:
+def _stack_images(values: Values, items: Ints, rows: Sequence[int]) -> PictureSet:
     return PictureSet(np.stack([values[row] for row in rows]), (items[np.array(rows)] + 1).astype(np.int32))
 
 
-def _png(picture: Pixels) -> str:
-    return base64.b64encode(encoded(picture, ".png")).decode()
+def _encode_png(image: Pixels) -> str:
+    return base64.b64encode(encoded(image, ".png")).decode()
 
 
-def _apart(one: Pixels, other: Pixels) -> float:
-    """Root of the mean squared difference, in levels of 255."""
+def _compute_distance(one: Pixels, other: Pixels) -> float:
+    """Root mean squared difference, in levels of 0..255."""
     return round(float(np.sqrt(np.square(one.astype(np.float32) - other).mean())), 1)

@@ -1,8 +1,7 @@
-"""How are the items described in this epoch? What a plan's steps on words and pictures make of the catalogue.
+"""Item views of each epoch: the catalog as changed by a plan's steps on texts and images.
 
-A view is linked to its item by the item's id, and its chance follows from (step, column, item, copy, epoch): the same
-bytes whatever else is made, as with rows. Rows, words and pictures are changed by the steps of one plan, each knowing
-its own.
+A view is linked to its item by the item's id, and its draws depend only on (step, column, item, copy, epoch), as with
+rows. The steps of one plan may change rows, texts and images.
 """
 
 from __future__ import annotations
@@ -25,14 +24,16 @@ from leaven.errors import DataError
 from leaven.transforms.text.text_views import item_keys
 
 Columns = dict[str, Values]
-"""column -> one value an item"""
+"""Column -> one value per item."""
 PICTURE_SIZE = 64
-"""Pixels along each side of the pictures that steps work on, unless a recommender reads larger ones."""
+"""Default side length in pixels of the images that steps work on."""
 
 
 @dataclass(frozen=True, eq=False)
 class ViewStep:
-    """A step on items at work. place: its number in the plan, from 1; columns: what it changes; of: what that is."""
+    """A fitted step on items. place: its number in the plan, from 1; columns: those that it changes; of: their
+    modality.
+    """
 
     step: Step
     place: int
@@ -43,13 +44,15 @@ class ViewStep:
 
     @property
     def copies(self) -> int:
-        """Views of an item, in mode "add"."""
+        """Number of views per item, in mode "add"."""
         return round(getattr(self.step.copies, "factor", 1))
 
 
 @dataclass(frozen=True, eq=False)
 class _Moment:
-    """When items are looked at. base: all values of the changed columns then, before views stand beside them."""
+    """A time of training. base: values of the changed columns at that time, after in-place steps, before appended
+    views.
+    """
 
     epoch: int
     progress: float
@@ -58,14 +61,14 @@ class _Moment:
 
 @dataclass(frozen=True, eq=False)
 class CatalogViews:
-    """`(epoch, progress) -> catalogue`: each item as it is, or as one of its views, drawn evenly.
+    """`(epoch, progress) -> catalog`: each item unchanged, or as one of its views, drawn uniformly.
 
-    Steps of mode "replace" change items in place, each with chance p, one after the other; those of mode "add"
-    make `copies` views beside what the item is. Steps that run once make the same views in every epoch, though an item
-    is shown by one view here and by another there. With `reads = "previous"` a step is given a view of
-    those before it. A controller moves steps on rows alone.
+    Steps of mode "replace" change items in place, each with probability p, one after the other; those of mode "add"
+    make `copies` views of each item. Steps that run once make the same views in every epoch, but the shown view may
+    differ. With `reads = "previous"` a step reads the views of the steps before it. A controller adapts only steps on
+    rows.
 
-    draw  what the chance of fresh views and of showing follows from, beside the plan's seed
+    draw  varies the draws of fresh views and of shown views, in addition to the plan's seed
     """
 
     catalog: Catalog
@@ -75,100 +78,99 @@ class CatalogViews:
     steps: tuple[ViewStep, ...]
 
     def __call__(self, epoch: int, progress: float) -> Catalog:
-        """The items as this epoch describes them."""
+        """The catalog of one epoch."""
         items = np.arange(len(self.catalog))
-        moment = self._moment(epoch, progress)
-        shown = self._shown(items, len(self.adding), self._lots("shown", epoch), moment)
+        moment = self._build_moment(epoch, progress)
+        shown = self._choose_views(items, len(self.appending), self._draw_choices("shown", epoch), moment)
         pictures = shown.pop(PICTURE, None)
-        seen = replace(self.catalog, words={**self.catalog.words, **shown})
-        return seen if pictures is None else _with_pictures(seen, pictures)
+        catalog = replace(self.catalog, words={**self.catalog.words, **shown})
+        return catalog if pictures is None else _replace_images(catalog, pictures)
 
     @property
-    def adding(self) -> tuple[ViewStep, ...]:
-        """Steps that make views beside what the item is."""
+    def appending(self) -> tuple[ViewStep, ...]:
+        """Steps of mode "add"."""
         return tuple(one for one in self.steps if one.step.mode == "add")
 
-    def _lots(self, label: str, epoch: int, copy: int = 0) -> npt.NDArray[np.float64]:
-        """float64 (items,) in [0, 1): which view of each is shown."""
+    def _draw_choices(self, label: str, epoch: int, copy: int = 0) -> npt.NDArray[np.float64]:
+        """float64 (items,) in [0, 1): the draw that selects the shown view of each item."""
         key = rng.key(self.seed, "words", label, self.draw)
         return rng.uniform(rng.row_keys(key, item_keys(self.catalog), copy, epoch), 0)
 
-    def _shown(self, items: Ints, upto: int, lots: npt.NDArray[np.float64], moment: _Moment) -> Columns:
-        """Values of some items: as they are, or by a view of the first `upto` adding steps; lots (all items,)."""
-        shown = {column: _picked(values, items) for column, values in moment.base.items()}
-        copies = [one.copies if one.step.acts(moment.progress) else 0 for one in self.adding[:upto]]
-        choice = (lots[items] * (1 + sum(copies))).astype(np.int64)
+    def _choose_views(self, items: Ints, upto: int, draws: npt.NDArray[np.float64], moment: _Moment) -> Columns:
+        """Values of some items: unchanged, or a view of the first `upto` appending steps. draws: (all items,)."""
+        shown = {column: _take_values(values, items) for column, values in moment.base.items()}
+        copies = [one.copies if one.step.acts(moment.progress) else 0 for one in self.appending[:upto]]
+        choice = (draws[items] * (1 + sum(copies))).astype(np.int64)
         first = 1
         for number, count in enumerate(copies):
             for copy in range(count):
-                picked = np.flatnonzero(choice == first + copy)
-                if len(picked):
-                    _, after = self._made(number, copy, items[picked], moment)
+                chosen = np.flatnonzero(choice == first + copy)
+                if len(chosen):
+                    _, after = self._make_view(number, copy, items[chosen], moment)
                     for column, values in after.items():
-                        for place, value in zip(picked.tolist(), values, strict=True):
-                            shown[column][place] = value
+                        for index, value in zip(chosen.tolist(), values, strict=True):
+                            shown[column][index] = value
             first += count
         return shown
 
-    def _made(self, number: int, copy: int, items: Ints, moment: _Moment) -> tuple[Columns, Columns]:
-        """(values that adding step `number` reads of some items, what it makes of all their columns)."""
-        one = self.adding[number]
+    def _make_view(self, number: int, copy: int, items: Ints, moment: _Moment) -> tuple[Columns, Columns]:
+        """(values of some items that appending step `number` reads, all their columns after the step)."""
+        one = self.appending[number]
         upto = number if self.plan.reads(one.step) == "previous" else 0
         when = moment.epoch if one.step.when == "each_epoch" else 0
-        read = self._shown(items, upto, self._lots(f"read by {one.step.called}", when, copy), moment)
-        return read, {**read, **self._changed(one, read, items, copy, moment)}
+        read = self._choose_views(items, upto, self._draw_choices(f"read by {one.step.called}", when, copy), moment)
+        return read, {**read, **self._change_columns(one, read, items, copy, moment)}
 
-    def _changed(self, one: ViewStep, read: Columns, items: Ints, copy: int, moment: _Moment) -> Columns:
-        """The step's columns, changed."""
+    def _change_columns(self, one: ViewStep, read: Columns, items: Ints, copy: int, moment: _Moment) -> Columns:
+        """The step's columns of some items, changed."""
         fresh = one.step.when == "each_epoch"
         names, strength = item_keys(self.catalog)[items], float(one.step.strength(moment.progress))
-        made = {}
+        changed = {}
         for column in one.columns:
-            place = rng.key(one.key, column, self.draw) if fresh else rng.key(one.key, column)
-            keys = rng.row_keys(place, names, copy, moment.epoch if fresh else 0)
-            made[column] = one.of.changed(one.fitted, read[column], items, keys, strength)
-        return made
+            key = rng.key(one.key, column, self.draw) if fresh else rng.key(one.key, column)
+            keys = rng.row_keys(key, names, copy, moment.epoch if fresh else 0)
+            changed[column] = one.of.changed(one.fitted, read[column], items, keys, strength)
+        return changed
 
-    def _moment(self, epoch: int, progress: float) -> _Moment:
-        """With all values of the columns that any step changes, after the steps that replace."""
+    def _build_moment(self, epoch: int, progress: float) -> _Moment:
+        """The values of all changed columns, after the in-place steps."""
         base: Columns = {column: one.of.values(column) for one in self.steps for column in one.columns}
         moment = _Moment(epoch, progress, base)
         for one in self.steps:
             if one.step.mode == "replace" and one.step.acts(progress):
-                items = self._replaced(one, epoch)
-                read = {column: _picked(base[column], items) for column in one.columns}
-                for column, values in self._changed(one, read, items, 0, moment).items():
+                items = self._draw_items(one, epoch)
+                read = {column: _take_values(base[column], items) for column in one.columns}
+                for column, values in self._change_columns(one, read, items, 0, moment).items():
                     for item, value in zip(items.tolist(), values, strict=True):
                         base[column][item] = value
         return moment
 
-    def _replaced(self, one: ViewStep, epoch: int) -> Ints:
-        """Items that a replacing step changes."""
+    def _draw_items(self, one: ViewStep, epoch: int) -> Ints:
+        """Items that an in-place step changes."""
         fresh = one.step.when == "each_epoch"
         key = rng.key(one.key, "p", self.draw) if fresh else rng.key(one.key, "p")
-        drawn = rng.uniform(rng.row_keys(key, item_keys(self.catalog), 0, epoch if fresh else 0), 0)
-        return np.flatnonzero(drawn < one.step.p)
+        draws = rng.uniform(rng.row_keys(key, item_keys(self.catalog), 0, epoch if fresh else 0), 0)
+        return np.flatnonzero(draws < one.step.p)
 
     def made(self, one: ViewStep, copy: int) -> Iterator[tuple[str, Ints, Values, Values]]:
-        """(column, items that have something there, before, after) of one copy of a step, in the middle of its share of
-        training."""
+        """(column, items with a value, before, after) of one copy of a step, in the middle of its active range."""
         middle = sum(one.step.during) / 2
         for column in one.columns:
             items = one.of.having(column)
             if one.step.mode == "add":
-                read, after = self._made(self.adding.index(one), copy, items, self._moment(0, middle))
+                read, after = self._make_view(self.appending.index(one), copy, items, self._build_moment(0, middle))
             else:
-                items = items[np.isin(items, self._replaced(one, 0))]
-                read = {column: _picked(one.of.values(column), items) for column in one.columns}
-                after = self._changed(one, read, items, 0, _Moment(0, middle, {}))
+                items = items[np.isin(items, self._draw_items(one, 0))]
+                read = {column: _take_values(one.of.values(column), items) for column in one.columns}
+                after = self._change_columns(one, read, items, 0, _Moment(0, middle, {}))
             yield column, items, read[column], after[column]
 
     def facts(self) -> list[dict[str, Any]]:
-        """What each step makes of the items, and why some stayed as they were, as for steps on rows.
+        """Facts of each step, as for steps on rows.
 
-        Raises GateError where a step leaves more as they were than it may.
+        Raises GateError where a step leaves too many values unchanged.
         """
-        told = []
+        facts = []
         for one in self.steps:
             count, why = 0, dict[str, int]()
             for copy in range(one.copies if one.step.mode == "add" else 1):
@@ -178,34 +180,36 @@ class CatalogViews:
                         why[reason] = why.get(reason, 0) + some
             check_gate(one.step.called, one.step.fail_if_unchanged_over, count, why)
             fact = step_facts(self.plan, one.place) | {"columns": list(one.columns)} | one.of.told()
-            told.append(fact | {"made": count, "tried": count, "unchanged": why, "refused": {}})
-        return told
+            facts.append(fact | {"made": count, "tried": count, "unchanged": why, "refused": {}})
+        return facts
 
     def gallery(self, items: int = 4) -> list[dict[str, Any]]:
         """Some changed items of each step, the same ones for the same seed: step, item, before and after as its
-        modality shows them; and which share of all of the step stayed as it was."""
+        modality shows them, and the step's share of unchanged values.
+        """
         shown = []
         order = np.argsort(rng.bits(rng.row_keys(rng.key(self.seed, "gallery"), item_keys(self.catalog)), 0))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         for one in self.steps:
             column, rows, before, after = next(self.made(one, 0))
-            stayed = sum(one.of.unchanged(one.fitted, before, after, rows).values())
+            n_unchanged = sum(one.of.unchanged(one.fitted, before, after, rows).values())
             pairs = sorted(zip(rank[rows].tolist(), range(len(rows)), strict=True))
-            differ = (place for _, place in pairs if not np.array_equal(before[place], after[place]))
+            differing = (index for _, index in pairs if not np.array_equal(before[index], after[index]))
             some = [
-                {"item": self.catalog.ids[rows[place]], **one.of.shown(before[place], after[place], one.step)}
-                for _, place in zip(range(items), differ, strict=False)
+                {"item": self.catalog.ids[rows[index]], **one.of.shown(before[index], after[index], one.step)}
+                for _, index in zip(range(items), differing, strict=False)
             ]
-            share = round(stayed / max(len(rows), 1), 4)
+            share = round(n_unchanged / max(len(rows), 1), 4)
             shown.append(
                 {"step": one.step.called, "on": one.step.on, "column": column, "unchanged": share, "some": some}
             )
         return shown
 
     def write(self, folder: Path) -> None:
-        """The views of the steps that run once, one Parquet file a step: item, column, copy, and of words before and
-        after, of pictures the view as JPEG."""
+        """Write the views of the steps that run once, one Parquet file per step: item, column, copy, and for texts
+        before and after, for images the view as JPEG.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -226,12 +230,12 @@ class CatalogViews:
                 part.replace(path)
 
 
-def _picked(values: Values, items: Ints) -> Values:
+def _take_values(values: Values, items: Ints) -> Values:
     return [values[item] for item in items.tolist()]
 
 
-def _with_pictures(catalog: Catalog, pictures: Values) -> Catalog:
-    """The catalogue with these in the place of its files; an item whose file could not be read has none."""
+def _replace_images(catalog: Catalog, pictures: Values) -> Catalog:
+    """The catalog with these images instead of its files; an item with an unreadable file has none."""
     blank = np.zeros_like(next(one for one in pictures if one is not None))
     named = catalog.images or []
     images = [path if one is not None else "" for path, one in zip(named, pictures, strict=True)]
@@ -246,25 +250,26 @@ def catalog_views(
     size: int = PICTURE_SIZE,
     folder: Path | None = None,
 ) -> CatalogViews:
-    """The views that a plan's steps on items give of a catalogue; what they learn follows from `seed` alone.
+    """Item views of a plan's steps on texts and images; fits depend on `seed` alone.
 
-    size    pixels along each side of the pictures; folder: where what models learned or answered is kept
+    size    side length of the images in pixels
+    folder  folder of fitted models and their answers
 
-    Raises DataError where there is no catalogue, or not what a step changes.
+    Raises DataError without a catalog, or without the columns that a step changes.
     """
     items = catalog or Catalog(ids=[])
     of: Mapping[str, Modality] = {"words": Words(items, folder), "pictures": Pictures(items, size, folder)}
-    found = []
+    steps = []
     for place, step in enumerate(plan.all, 1):
         if step.on_items:
             if catalog is None:
-                fix = "name a table of items, and its columns of texts or pictures"
-                raise DataError(f"step {step.called!r}", f"items with {step.on}", "no catalogue", fix)
+                fix = "name a table of items, and its columns of texts or images"
+                raise DataError(f"step {step.called!r}", f"items with {step.on}", "no catalog", fix)
             columns, key = of[step.on].columns(step), rng.key(seed, "step", step.called)
-            found.append(ViewStep(step, place, key, of[step.on].fit(step, key), columns, of[step.on]))
-    return CatalogViews(items, plan, seed, draw, tuple(found))
+            steps.append(ViewStep(step, place, key, of[step.on].fit(step, key), columns, of[step.on]))
+    return CatalogViews(items, plan, seed, draw, tuple(steps))
 
 
 def view_steps(plan: Plan) -> Sequence[Step]:
-    """The steps of a plan that change what items look like."""
+    """The steps of a plan on texts or images."""
     return [step for step in plan.all if step.on_items]

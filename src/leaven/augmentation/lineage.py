@@ -1,7 +1,7 @@
-"""Which row was this one made from, by which step and which copy?
+"""Lineage of synthetic rows: the source row, step and copy that a row was made from.
 
-Nothing is stored for it: a row's name is a hash of (step, key of the row it was made from, copy), so that the way back
-is a search among the rows that the step read.
+Nothing is stored: a row id is a hash of (step, id of the source row, copy), so the source is found by a search among
+the rows that the step read.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from leaven.augmentation.plan import Plan, Step
 
 Keys = rng.Keys
 
-MOST_COPIES, MOST_PARTS = 512, 2048
-"""Copies of one row, and rows that one copy became, among which is searched."""
-_MOST_NAMES = 1 << 22  # candidates times copies, so that the rows of a whole log are looked through in seconds
+_MAX_COPIES, _MAX_PARTS = 512, 2048
+"""Copies of one row, and parts of one copy, that are searched."""
+_MAX_CANDIDATES = 1 << 22  # rows times copies, so that a whole log is searched in seconds
 
 
 @dataclass(frozen=True)
 class Source:
-    """key: of the row that was read. copy: the how-manieth of it, from 0. part: of the rows that one copy became."""
+    """Source of a row. key: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
+    copy.
+    """
 
     key: int
     copy: int = 0
@@ -30,9 +32,9 @@ class Source:
 
 
 def source_of(step: Step, seed: int, made: int, read: Keys) -> Source | None:
-    """What a step of a run's `seed` made a row of the key `made` from; None where it is none of these.
+    """Source of the row with id `made`, made by a step with the run's `seed`; None where it is not among `read`.
 
-    read  uint64 (rows,): keys of the rows that it may have read
+    read  uint64 (rows,): ids of the rows that the step may have read
 
     >>> from leaven.datasets.histories import Histories
     >>> from leaven.augmentation import expand
@@ -46,39 +48,36 @@ def source_of(step: Step, seed: int, made: int, read: Keys) -> Source | None:
         return None
     key = rng.key(seed, "step", step.called)
     if step.mode == "replace":
-        return _part(rng.key(key, "part"), made, read, [0])
+        return _find_part(rng.key(key, "part"), made, read, [0])
     names = rng.key(key, "name")
-    copies = range(min(MOST_COPIES, max(1, _MOST_NAMES // len(read))))
+    copies = range(min(_MAX_COPIES, max(1, _MAX_CANDIDATES // len(read))))
     for copy in copies:
-        place = np.flatnonzero(rng.row_keys(names, read, copy) == np.uint64(made))
-        if len(place):
-            return Source(int(read[place[0]]), copy)
+        index = np.flatnonzero(rng.row_keys(names, read, copy) == np.uint64(made))
+        if len(index):
+            return Source(int(read[index[0]]), copy)
     few = [copy for copy in copies if copy < 64]
     named = np.concatenate([rng.row_keys(names, read, copy) for copy in few])
-    found = _part(rng.key(key, "part"), made, named, few)
-    return (
-        None
-        if found is None
-        else Source(
-            int(read[int(np.flatnonzero(named == np.uint64(found.key))[0]) % len(read)]), found.copy, found.part
-        )
-    )
+    part = _find_part(rng.key(key, "part"), made, named, few)
+    if part is None:
+        return None
+    source = int(np.flatnonzero(named == np.uint64(part.key))[0]) % len(read)
+    return Source(int(read[source]), part.copy, part.part)
 
 
-def _part(key: int, made: int, names: Keys, copies: list[int]) -> Source | None:
-    """The name of which `made` is a part; names hold all rows of the first copy, then of the next."""
+def _find_part(key: int, made: int, names: Keys, copies: list[int]) -> Source | None:
+    """The row of which `made` is a part; `names` holds all rows of the first copy, then of the next."""
     rows = len(names) // len(copies)
-    for part in range(min(MOST_PARTS, max(1, _MOST_NAMES // len(names)))):
-        place = np.flatnonzero(rng.row_keys(key, names, part) == np.uint64(made))
-        if len(place):
-            return Source(int(names[place[0]]), copies[int(place[0]) // rows], part)
+    for part in range(min(_MAX_PARTS, max(1, _MAX_CANDIDATES // len(names)))):
+        index = np.flatnonzero(rng.row_keys(key, names, part) == np.uint64(made))
+        if len(index):
+            return Source(int(names[index[0]]), copies[int(index[0]) // rows], part)
     return None
 
 
 def places_read(plan: Plan, number: int) -> tuple[int, ...]:
-    """Numbers of the steps whose rows step `number` reads, in their order; 0 stands for the real rows.
+    """Numbers of the steps whose rows step `number` reads, in order; 0 is the real rows.
 
-    Steps that change rows in place stand for the rows that they changed.
+    The number of an in-place step denotes the changed rows.
 
     >>> from leaven.transforms.sequence.crop import Crop
     >>> from leaven.transforms.sequence.masking import Mask

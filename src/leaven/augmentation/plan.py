@@ -1,9 +1,9 @@
-"""What is a step, what is a plan?"""
+"""Configs of steps and plans."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from inspect import signature
 from typing import Any, Literal
 
@@ -25,40 +25,42 @@ from leaven.protocols import (
     TextTransform,
     Transform,
 )
+from leaven.rng_names import RNG_NAMES
 from leaven.schedules.progress_schedules import Constant
 from leaven.strategies.copy_counts import Uniform
 
 OnItems = TextTransform | ImageTransform | ImageGenerator
-"""What makes views of items."""
+"""Operators that make views of items."""
 GENERATED_WEIGHT = 0.5
-"""Weight in the loss of rows that a generator made, unless a step says otherwise."""
+"""Default weight in the loss of generated rows."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transform, repeat or generator, of rows, of items' words or of their pictures: with how many, how strong,
-    when, which filters.
+    """One transform, repeat or generator of rows, item texts or item images.
 
-    use       a wish: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
-    mode      "add": new rows join the real ones; "replace": the row is changed in place
-    when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the beginning of every
-              round of the plan it learns anew from all rows so far and makes rows that stay to the end
-    during    the share of training in which it acts, at the beginning of an epoch: (0, 0.5) is the first half
-    reads     "real"; "previous": the real rows and all that the steps before made; the name of an earlier
-              step: its rows alone; "": what the plan's `combine` says
-    p         chance that a row is changed, in mode "replace"
-    copies    how many new rows each row gives, in mode "add"
-    strength  a schedule over the progress of training; steps that run once take a constant one
-    keep      filters, in order; None: those that the kind declares
+    use       operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
+    mode      "add": new rows join the real ones; "replace": rows are changed in place
+    when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start of every
+              round of the plan it is fitted again on all rows so far, and its rows stay to the end
+    during    range of training progress in which it is active, checked at the start of an epoch: (0, 0.5) is the first
+              half
+    reads     "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier step: its rows
+              alone; "": as the plan's `combine`
+    p         probability that a row is changed, in mode "replace"
+    copies    strategy of new rows per row, in mode "add"
+    strength  schedule over training progress; constant for steps that run once
+    keep      filters, in order; None: the defaults of the kind
     weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
-    name      how other steps, lineage and reports call it; "": its kind
-    columns   of a step on words: the text columns that it changes; none: all but the brand
-    fail_if_unchanged_over   share of rows left as they were above which the run stops; 1: never
+    name      name in other steps, lineage and reports; "": its kind
+    columns   text columns that a step on texts changes; none: all but the brand
+    fail_if_unchanged_over   share of unchanged rows above which the run stops; 1: never
 
-    A step on words or pictures makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next to the
-    original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are no rows.
+    A step on texts or images makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next
+    to the original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are
+    no rows.
 
-    Raises SpecError for values out of bounds, or a generator that should replace rows.
+    Raises SpecError for values out of bounds, or a generator in mode "replace".
     """
 
     use: Transform | Generator | OnItems | TableTransform | TableGenerator
@@ -94,10 +96,10 @@ class Step:
             fix = 'write mode = "add", or when = "each_epoch"'
             raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
         self._check_during(where)
-        self._check_views(where)
+        self._check_fields(where)
 
-    def _check_views(self, where: str) -> None:
-        """SpecError for what views of items cannot have, and what steps on rows cannot."""
+    def _check_fields(self, where: str) -> None:
+        """Raises SpecError for fields that item views, or steps on rows, cannot have."""
         if self.columns and self.on != "words":
             raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.on}", "leave columns out")
         if not self.on_items:
@@ -105,10 +107,10 @@ class Step:
         factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
         if factor is None or factor < 1 or factor != round(factor):
             fix = 'copies = { kind = "uniform", factor = 2 }'
-            raise SpecError(f"{where}, copies", "as many whole views of every item", described(self.copies), fix)
+            raise SpecError(f"{where}, copies", "a whole number of views per item", described(self.copies), fix)
         for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
             if given:
-                raise SpecError(f"{where}, {key}", f"nothing for a step on {self.on}", "a value", f"leave {key} out")
+                raise SpecError(f"{where}, {key}", f"no value for a step on {self.on}", "one", f"leave {key} out")
         if self.when == "each_round":
             fix = 'write when = "each_epoch", or leave when out'
             raise SpecError(f"{where}, when", f"once or each_epoch for a step on {self.on}", repr(self.when), fix)
@@ -117,36 +119,38 @@ class Step:
 
     @property
     def on(self) -> str:
-        """What it changes: "rows", or of the items "words" or "pictures"."""
-        return VIEWED.get(registry.family_of(type(self.use)), "rows")
+        """Modality that it changes: "rows", or of items "words" or "pictures"."""
+        return _ITEM_FAMILIES.get(registry.family_of(type(self.use)), "rows")
 
     @property
     def on_items(self) -> bool:
-        """Whether it changes what items look like, and not rows."""
+        """Whether it changes items, not rows."""
         return self.on != "rows"
 
     def _check_during(self, where: str) -> None:
         low, high = self.during
         if not 0.0 <= low < high <= 1.0:
-            raise SpecError(f"{where}, during", "two shares of training, the first lower", str(list(self.during)), "")
+            raise SpecError(f"{where}, during", "two values in 0..1, the first lower", str(list(self.during)), "")
         if self.when == "once" and self.during != ALWAYS:
             fix = 'write when = "each_epoch", or leave during out'
-            raise SpecError(f"{where}, during", "a step that acts while training", 'when = "once"', fix)
+            raise SpecError(f"{where}, during", "a step that is active during training", 'when = "once"', fix)
 
     def acts(self, progress: float) -> bool:
-        """Whether it acts in an epoch that begins there."""
+        """Whether it is active in an epoch that begins at this progress."""
         low, high = self.during
         return low <= progress < high or (high == progress == 1.0)
 
     @property
     def is_generator(self) -> bool:
-        """Whether it makes rows from what it learned, and does not change given ones."""
+        """Whether it generates rows instead of changing given ones."""
         return "key" in signature(type(self.use).fit).parameters
 
     @property
     def called(self) -> str:
-        """The step's name, or its kind's."""
-        return self.name or spoken(type(self.use).__name__)
+        """Name of the step, by default the frozen name of its kind (`rng_names.py`); its random draws derive from
+        it.
+        """
+        return self.name or default_name(self.use)
 
     @property
     def row_weight(self) -> float:
@@ -155,17 +159,17 @@ class Step:
 
     @property
     def text(self) -> str:
-        """What it does, in words: the kind and the fields that differ from their defaults."""
+        """Description: the kind and the fields that differ from their defaults."""
         return described(self.use)
 
 
-VIEWED = {
+_ITEM_FAMILIES = {
     "text_transforms": "words",
     "text_generators": "words",
     "image_transforms": "pictures",
     "image_generators": "pictures",
 }
-"""Families whose wishes change what items look like -> what of them."""
+"""Families of operators on items -> modality."""
 ALWAYS = (0.0, 1.0)
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch", "each_round")
@@ -176,15 +180,15 @@ COMBINE = ("joint", "layered", "conditional")
 class Plan:
     """Steps and how they combine. A bare operator means a step with its defaults.
 
-    combine     "joint": every step reads the real rows, all results are pooled;
-                "layered": step k reads the real rows and what the steps before it made;
-                "conditional": joint, and a controller moves strength and counts of the steps of each epoch by how
-                the recommender does while it trains
-    controller  of a conditional plan; None: `Gap()` there, nobody elsewhere
-    rounds      equal stages of training for steps of each round
+    combine     "joint": every step reads the real rows, and all results are pooled;
+                "layered": step k reads the real rows and the rows of the steps before it;
+                "conditional": joint, and a controller adapts strength and counts of the steps of each epoch to
+                validation losses
+    controller  of a conditional plan; None: `Gap()`
+    rounds      number of equal stages of training, for steps of each round
 
-    Raises SpecError for a step that reads a later or unknown one, two steps of one name, a controller or rounds without
-    a step that they are for.
+    Raises SpecError for a step that reads a later or unknown one, two steps of one name, and a controller or rounds
+    without a step that uses them.
     """
 
     steps: Sequence[Step | Transform | Generator | OnItems | TableTransform | TableGenerator] = ()
@@ -197,109 +201,114 @@ class Plan:
             known = " or ".join(map(repr, COMBINE))
             raise SpecError("plan, combine", known, repr(self.combine), nearest(self.combine, COMBINE))
         given = [self.steps] if not isinstance(self.steps, Iterable) else self.steps
-        steps = _named([step if isinstance(step, Step) else Step(step) for step in given])
+        steps = _name_steps([step if isinstance(step, Step) else Step(step) for step in given])
         object.__setattr__(self, "steps", steps)
-        for place, step in enumerate(steps):
-            known_names = ["real", "previous", *(other.called for other in steps[:place])]
+        for index, step in enumerate(steps):
+            known_names = ["real", "previous", *(other.called for other in steps[:index])]
             if step.reads and step.reads not in known_names:
                 fix = nearest(step.reads, known_names)
                 raise SpecError(f"step {step.called!r}, reads", "real, previous or an earlier step", step.reads, fix)
-        self._check_steered()
+        self._check_controller()
         self._check_rounds()
 
-    def _check_steered(self) -> None:
+    def _check_controller(self) -> None:
         if self.combine == "conditional" and self.controller is None:
             object.__setattr__(self, "controller", Gap())
         if self.combine != "conditional" and self.controller is not None:
             got = f"combine = {self.combine!r}"
             raise SpecError("plan, controller", "a conditional plan", got, 'write combine = "conditional"')
         if self.controller is not None and not self.steered:
-            fix = 'write when = "each_epoch" in the steps that it shall move'
-            raise SpecError("plan, combine", "a step that makes rows in each epoch", "none", fix)
+            fix = 'write when = "each_epoch" in the steps that it controls'
+            raise SpecError("plan, combine", "a step of each epoch", "none", fix)
 
     def _check_rounds(self) -> None:
-        here = any(step.when == "each_round" for step in self.all)
-        if self.rounds < 1 or (here and self.rounds < 2):
-            fix = "write rounds = 3" if here else ""
-            raise SpecError("plan, rounds", f"{2 if here else 1} or more", str(self.rounds), fix)
-        if self.rounds > 1 and not here:
+        has_rounds = any(step.when == "each_round" for step in self.all)
+        if self.rounds < 1 or (has_rounds and self.rounds < 2):
+            fix = "write rounds = 3" if has_rounds else ""
+            raise SpecError("plan, rounds", f"{2 if has_rounds else 1} or more", str(self.rounds), fix)
+        if self.rounds > 1 and not has_rounds:
             fix = 'write when = "each_round" in a step'
             raise SpecError("plan, rounds", "a step that runs in each round", "none", fix)
 
     @property
     def steered(self) -> tuple[str, ...]:
-        """Names of the steps that a controller moves: those that make rows in each epoch, not those on items."""
+        """Names of the steps that a controller adapts: those of each epoch on rows."""
         if self.controller is None:
             return ()
         return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_items)
 
     @property
     def all(self) -> tuple[Step, ...]:
-        """Its steps, every one a `Step` with a name of its own."""
+        """Its steps, each a `Step` with a unique name."""
         return tuple(step for step in self.steps if isinstance(step, Step))
 
     def reads(self, step: Step) -> str:
-        """What a step reads: its own wish, else what `combine` says."""
+        """What a step reads: its own setting, else that of `combine`."""
         return step.reads or ("previous" if self.combine == "layered" else "real")
 
 
-def _named(steps: list[Step]) -> tuple[Step, ...]:
-    """Steps of one kind are counted: "crop", "crop 2"; a name given twice is an error."""
-    from dataclasses import replace
-
+def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
+    """Steps with unique names: "crop", "crop 2". Raises SpecError for a given name that is not unique."""
     given = [step.name for step in steps if step.name]
-    if twice := next((name for name in given if given.count(name) > 1), None):
-        raise SpecError("plan, steps", "each name once", f"two steps named {twice!r}", "rename one")
+    if duplicate := next((name for name in given if given.count(name) > 1), None):
+        raise SpecError("plan, steps", "each name once", f"two steps named {duplicate!r}", "rename one")
     seen: dict[str, int] = dict.fromkeys(given, 1)
-    named = []
+    result = []
     for step in steps:
         name = step.called
         if not step.name:
             seen[name] = seen.get(name, 0) + 1
             name = name if seen[name] == 1 else f"{name} {seen[name]}"
-        named.append(replace(step, name=name))
-    return tuple(named)
+        result.append(replace(step, name=name))
+    return tuple(result)
 
 
-def spoken(name: str) -> str:
-    """A class's name as one would say it.
+def default_name(use: Any) -> str:
+    """Default name of a step: frozen for registered kinds, else the class name in words."""
+    cls: Any = type(use)
+    family = registry.family_of(cls)
+    return RNG_NAMES.get(f"{family}/{registry.kind_of(family, use)}" if family else "", split_words(type(use).__name__))
 
-    >>> spoken("RepeatPad")
+
+def split_words(name: str) -> str:
+    """Class name in lower-case words.
+
+    >>> split_words("RepeatPad")
     'repeat pad'
     """
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 def described(wish: Any) -> str:
-    """A wish in words, as short as its defaults allow.
+    """Description of a config: its kind and the fields that differ from their defaults.
 
     >>> from leaven.strategies.copy_counts import Uniform
     >>> described(Uniform(factor=2))
     'uniform (factor 2)'
     """
     if not is_dataclass(wish):
-        return spoken(type(wish).__name__)
-    told = []
+        return split_words(type(wish).__name__)
+    parts = []
     for one in fields(wish):
         value = getattr(wish, one.name)
-        usual = one.default if one.default_factory is MISSING else one.default_factory()
-        if value != usual:
-            told.append(f"{one.name.replace('_', ' ')} {_value(value)}")
-    name = spoken(type(wish).__name__)
-    return f"{name} ({', '.join(told)})" if told else name
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        if value != default:
+            parts.append(f"{one.name.replace('_', ' ')} {_describe_value(value)}")
+    name = split_words(type(wish).__name__)
+    return f"{name} ({', '.join(parts)})" if parts else name
 
 
-def _holds_wishes(value: Any) -> bool:
+def _has_configs(value: Any) -> bool:
     return is_dataclass(value) or (isinstance(value, tuple) and any(map(is_dataclass, value)))
 
 
-def _value(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if is_dataclass(value):
         return described(value)
     if isinstance(value, tuple):
         return (
             " to ".join(map(str, value))
-            if len(value) == 2 and not _holds_wishes(value)
-            else ", ".join(map(_value, value))
+            if len(value) == 2 and not _has_configs(value)
+            else ", ".join(map(_describe_value, value))
         )
     return str(value)

@@ -1,4 +1,4 @@
-"""Which rows of one plan are those of another, byte by byte?"""
+"""Steps that two plans share, and reuse of their row files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from leaven.protocols import Rows
 
 
 def without(plan: Plan, names: Sequence[str]) -> Plan:
-    """The plan less these steps; the others keep their names, and so their chance.
+    """The plan without these steps; the others keep their names, and so their random draws.
 
     >>> from leaven.transforms.sequence.crop import Crop
     >>> from leaven.transforms.sequence.masking import Mask
     >>> [step.called for step in without(Plan([Crop(), Mask(), Crop()]), ["crop"]).all]
     ['mask', 'crop 2']
 
-    Raises SpecError for a step that is not there, or one that a remaining step reads by its name.
+    Raises SpecError for an unknown step, or one that a remaining step reads by name.
     """
     known = [step.called for step in plan.all]
     for name in names:
@@ -40,27 +40,27 @@ def without(plan: Plan, names: Sequence[str]) -> Plan:
 
 
 def shared(old: Plan, new: Plan) -> dict[int, int]:
-    """Number of a step of `old` -> that of the same step in `new`, where both make the same rows of the same ones."""
+    """Number of a step of `old` -> number of the step of `new` that makes the same rows."""
     numbers = {step.called: number for number, step in enumerate(new.all, 1)}
     pairs = [(number, numbers[step.called]) for number, step in enumerate(old.all, 1) if step.called in numbers]
-    return {mine: other for mine, other in pairs if _same(old, mine, new, other)}
+    return {mine: other for mine, other in pairs if _makes_same_rows(old, mine, new, other)}
 
 
-def _same(old: Plan, mine: int, new: Plan, other: int) -> bool:
+def _makes_same_rows(old: Plan, mine: int, new: Plan, other: int) -> bool:
     if not mine or not other:
         return mine == other
     one, two = old.all[mine - 1], new.all[other - 1]
     if replace(one, name=one.called) != replace(two, name=two.called) or one.when != "once" or one.on_items:
         return False
     read, theirs = places_read(old, mine), places_read(new, other)
-    return len(read) == len(theirs) and all(_same(old, a, new, b) for a, b in zip(read, theirs, strict=True))
+    return len(read) == len(theirs) and all(_makes_same_rows(old, a, new, b) for a, b in zip(read, theirs, strict=True))
 
 
 def take_over(folder: Path, old: Plan, target: Path, new: Plan, like: Rows) -> dict[int, int]:
-    """The files of the real rows and of all shared steps, from the folder of one plan to that of another.
+    """Copy the files of the real rows and of all shared steps from the folder of one plan to that of another.
 
-    Files are linked where that can be; those of steps whose number changed are written anew, as rows name their step.
-    The answer is `shared(old, new)`.
+    Files are linked where possible; those of steps whose number changed are rewritten, as rows contain the number.
+    Returns `shared(old, new)`.
     """
     same = shared(old, new)
     target.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def take_over(folder: Path, old: Plan, target: Path, new: Plan, like: Rows) -> d
             if path.suffix == ".json" or all(a == b for a, b in same.items() if a <= mine):
                 _link(path, target / name)
             elif path.suffix == ".parquet":
-                _renumbered(like.read_back(path), same).to_parquet(target / name)
+                _renumber(like.read_back(path), same).to_parquet(target / name)
     return same
 
 
-def _renumbered(rows: Any, numbers: Mapping[int, int]) -> Any:
-    """The same rows, which name their steps by other numbers."""
+def _renumber(rows: Any, numbers: Mapping[int, int]) -> Any:
+    """The rows with new step numbers in `origin`."""
     table = np.arange(max([*numbers, *rows.origin.tolist(), 0]) + 1)
     for old, new in numbers.items():
         table[old] = new
@@ -86,7 +86,7 @@ def _renumbered(rows: Any, numbers: Mapping[int, int]) -> Any:
 
 
 def _link(path: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no links."""
+    """Link the file; copy it where the file system has no links."""
     try:
         target.hardlink_to(path)
     except OSError:

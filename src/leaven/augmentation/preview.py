@@ -1,4 +1,4 @@
-"""What does a plan do to rows of one's own, before and after?"""
+"""Previews of a plan: rows before and after each step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation import tabular_preview
 from leaven.augmentation.apply_step import add, replaced
 from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
@@ -18,14 +17,18 @@ from leaven.datasets.histories import FROM_NOISE, Histories
 from leaven.datasets.samples import Samples
 from leaven.protocols import Rows
 
-SHORTEST, LONGEST = 3, 12
-"""Events of a row that is shown."""
+_MIN_EVENTS, _MAX_EVENTS = 3, 12
+"""Preferred number of events of a shown row."""
+_MAX_COLUMNS = 12  # of a shown sample, including the label
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One row before and after one step: items of a history, or cells of a sample. before: empty where the row was
-    made from nothing; changed: places in `after` that do not come from `before`."""
+    """One row before and after one step: items of a history, or cells of a sample.
+
+    before   empty for a row without a source row
+    changed  indices into `after` of entries that do not come from `before`
+    """
 
     step: str
     before: Sequence[str]
@@ -40,11 +43,12 @@ class Preview:
 def preview(
     plan: Plan, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
 ) -> list[Preview]:
-    """Each step on some rows: `rows` pairs in all, dealt evenly to the steps.
+    """`rows` pairs of rows before and after, divided evenly among the steps.
 
-    The rows are chosen by chance among those that can be taken in at a glance, the same ones for the same seed.
-    Every step is shown on real rows, whatever it reads in the plan, and changes all of them, whatever its p;
-    steps that only copy rows have nothing to show. fitted: steps that have learned already, by their number.
+    Short rows are drawn at random, the same ones for the same seed. Every step is applied to real rows, regardless of
+    its input in the plan, and changes all of them, regardless of its p; steps that only copy rows are left out.
+
+    fitted  step number -> step that is fitted already
     """
     shown_steps = [one for one in enumerate(plan.all, 1) if has_something_to_show(one[1])]
     if not shown_steps or not len(train):
@@ -54,36 +58,36 @@ def preview(
     for number, step in shown_steps:
         able = (fitted or {}).get(number) or fit_step(plan, number, train, seed)
         able = replace(able, step=replace(able.step, p=1.0))
-        for place in range(len(chosen)):
-            row = chosen.slice(place, place + 1)
+        for index in range(len(chosen)):
+            row = chosen.slice(index, index + 1)
             strength = float(step.strength(1.0))
-            made = (
+            result = (
                 replaced(able, row, 0, strength)
                 if step.mode == "replace"
                 else add(able, row, np.ones(1, np.int32), 0, strength)
             )
-            if len(made.rows):
-                new = made.rows.slice(0, 1)
+            if len(result.rows):
+                new = result.rows.slice(0, 1)
                 from_nothing = bool(new.parents[0] == FROM_NOISE)
                 shown.append(pair(step.called, row.slice(0, 0) if from_nothing else row, new))
     return shown[:rows]
 
 
 def has_something_to_show(step: Step) -> bool:
-    """Whether it changes or makes rows, beyond copying them."""
+    """Whether the step changes or generates rows, beyond copying them."""
     return not (step.on_items or getattr(step.use, "copies_rows", False))
 
 
 def rows_shown(steps: int, train: Any, rows: int, seed: int) -> Any:
-    """The rows that a preview of so many steps looks at."""
+    """Rows for a preview of `steps` steps."""
     each = max(1, -(-rows // steps))
-    return tabular_preview.some_rows(train, each, seed) if isinstance(train, Samples) else _chosen(train, each, seed)
+    return _choose_samples(train, each, seed) if isinstance(train, Samples) else _choose_histories(train, each, seed)
 
 
-def _chosen(train: Any, rows: int, seed: int) -> Histories:
-    """So many rows, of a length that a person reads where there are enough of them."""
+def _choose_histories(train: Any, rows: int, seed: int) -> Histories:
+    """`rows` random histories, of a readable length where there are enough."""
     lengths = train.lengths
-    candidates = np.flatnonzero((lengths >= SHORTEST) & (lengths <= LONGEST))
+    candidates = np.flatnonzero((lengths >= _MIN_EVENTS) & (lengths <= _MAX_EVENTS))
     if len(candidates) < rows:
         candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
     drawn = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys[candidates]), 0)
@@ -92,18 +96,50 @@ def _chosen(train: Any, rows: int, seed: int) -> Histories:
 
 
 def pair(step: str, before: Any, after: Any) -> Preview:
-    """One row before and after, of histories or of samples; `before` may have no row."""
+    """Preview of one history or sample; `before` may be empty."""
     if isinstance(before, Samples):
-        return Preview(step, *tabular_preview.pair(before, after))
+        return _compare_cells(step, before, after)
     old, new = before.items.tolist(), after.items.tolist()
     matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     kept = {block.b + offset for block in matched for offset in range(block.size)}
-    changed = [place for place in range(len(new)) if place not in kept]
+    changed = [index for index in range(len(new)) if index not in kept]
     return Preview(step, items_named(before), items_named(after), changed)
 
 
 def items_named(rows: Histories) -> list[str]:
-    """What a person would call the items of one history."""
+    """Readable names of the items of one history."""
     if rows.catalog is None:
         return ["[mask]" if item > rows.n_items else str(item) for item in rows.items.tolist()]
     return [rows.catalog.name(item) for item in rows.items.tolist()]
+
+
+def _choose_samples(train: Samples, rows: int, seed: int) -> Samples:
+    """`rows` random samples, the same ones for the same seed."""
+    draws = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys), 0)
+    return train.take(np.argsort(draws, kind="stable")[:rows])
+
+
+def _compare_cells(step: str, before: Samples, after: Samples) -> Preview:
+    """Preview of the cells of one sample, changed columns first; all of them are changed where `before` is empty."""
+    new = _format_cells(after)
+    old = _format_cells(before) if len(before) else {}
+    changed = [name for name in new if old.get(name) != new[name] and name != "label"]
+    others = [name for name in new if name not in changed and name != "label"]
+    names = [*[*changed, *others][: _MAX_COLUMNS - 1], "label"]
+    return Preview(
+        step,
+        [f"{name} {old[name]}" for name in names if old],
+        [f"{name} {new[name]}" for name in names],
+        [index for index, name in enumerate(names) if old.get(name) != new[name]],
+    )
+
+
+def _format_cells(row: Samples) -> dict[str, str]:
+    """Column -> its cell as text."""
+    cells = {name: _format_number(row.numbers[0, column]) for column, name in enumerate(row.numeric)}
+    cells |= {name: str(row.texts(name)[0] or "–") for name in row.categorical}
+    return cells | {"label": _format_number(row.label[0])}
+
+
+def _format_number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{float(value) + 0.0:.4g}"  # never "-0"

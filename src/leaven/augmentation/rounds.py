@@ -1,7 +1,6 @@
-"""Which rows does a plan make in rounds: learn, generate, filter, train, and learn again from all rows so far?
+"""Rows of steps that run in rounds: fit, generate, filter, train, and fit again on all rows so far.
 
-The recommender trains on while rounds go by, so that rows of a late round are those of a generator that learned from
-the rows of the early ones.
+The recommender keeps training between rounds; generators of a late round are fitted on the rows of earlier ones.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from leaven.protocols import Rows
 
 
 class RoundRows:
-    """The rows of each round, made when they are first asked for, each round from those before it.
+    """Rows of each round, made on first use from the rounds before.
 
-    Round r of n begins at progress r / n. They follow from (train, once, plan, seed, draw) alone, so an interrupted
+    Round r of n begins at progress r / n. Rows depend only on (train, once, plan, seed, draw), so an interrupted
     training makes the same ones again.
     """
 
     def __init__(self, train: Rows, once: Rows, plan: Plan, seed: int, draw: int) -> None:
         self.train, self.once, self.plan, self.seed, self.draw = train, once, plan, seed, draw
-        self._rounds: list[dict[int, Made]] = []  # of each round: place of a step -> its rows
+        self._rounds: list[dict[int, Made]] = []  # per round: step number -> its rows
 
     def so_far(self, progress: float) -> list[Any]:
-        """Rows of all rounds that began by then, the first ones first."""
+        """Rows of all rounds that have begun at this progress, in order."""
         now = min(int(progress * self.plan.rounds + 1e-9), self.plan.rounds - 1)
         while len(self._rounds) <= now:
-            self._rounds.append(self._round(len(self._rounds)))
+            self._rounds.append(self._make_round(len(self._rounds)))
         return [made.rows for one in self._rounds[: now + 1] for made in one.values()]
 
     def facts(self) -> list[dict[str, Any]]:
-        """What each step makes in all rounds together; `rounds`: how many rows in each.
+        """Facts of each step over all rounds; `rounds`: number of rows in each.
 
-        Raises GateError where a step leaves more rows as they were than it may, or its filters refuse all it made.
+        Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
         """
         self.so_far(1.0)
-        told = []
+        facts = []
         for place, step in enumerate(self.plan.all, 1):
             if step.when != "each_round":
                 continue
@@ -56,11 +55,11 @@ class RoundRows:
             check_gate(step.called, step.fail_if_unchanged_over, tried, unchanged)
             check_kept(step.called, sum(counts), refused)
             fact = step_facts(self.plan, place) | {"made": sum(counts), "tried": tried, "rounds": counts}
-            told.append(fact | {"unchanged": dict(unchanged), "refused": dict(refused)})
-        return told
+            facts.append(fact | {"unchanged": dict(unchanged), "refused": dict(refused)})
+        return facts
 
-    def _round(self, number: int) -> dict[int, Made]:
-        """place of a step -> its rows in this round; a step reads what others made before it."""
+    def _make_round(self, number: int) -> dict[int, Made]:
+        """Step number -> its rows in this round; a step reads the rows of the steps before it."""
         made: dict[int, Made] = {}
         before = [self.once, *(old.rows for one in self._rounds for old in one.values())]
         for place, step in enumerate(self.plan.all, 1):
@@ -78,7 +77,7 @@ class RoundRows:
 
 
 def read_by(plan: Plan, step: Step, train: Any, so_far: Sequence[Any]) -> Any:
-    """The rows that a step reads while training: real ones, all so far, or those of one step among them."""
+    """Rows that a step reads during training: the real ones, all so far, or those of one step."""
     reads = plan.reads(step)
     if reads == "real":
         return train

@@ -1,4 +1,4 @@
-"""Which rows lie in these files, without all of them in memory?"""
+"""Rows that stay in Parquet files and are read a few at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Rows in files, in the order of the files; read a few at a time.
+    """Rows in files, in the order of the files.
 
-    like  rows without a row, which know what files do not: the catalogue, the levels
-    held  the same rows in memory, where they are there anyway: those of training
+    like  an empty container of the same kind, with what files do not hold: the catalog, the levels
+    held  the same rows in memory, where they exist anyway: the training rows
     """
 
     like: Any
@@ -39,21 +39,21 @@ class Stored:
         """These rows, then those of the others."""
         if not others:
             return self
-        return Stored(self.like, tuple(path for one in (self, *others) for path in one.paths))
+        return Stored(self.like, tuple(path for source in (self, *others) for path in source.paths))
 
     def slice(self, first: int, last: int) -> Any:
-        """Rows first..last - 1, from the files that hold them where they are not in memory."""
+        """Rows first..last - 1; where they are not in memory, only the files that hold them are read."""
         if self.held is not None:
             return self.held.slice(first, last)
         if first >= last:
             return self.like
-        holding = range(
+        files = range(
             int(np.searchsorted(self.starts, first, side="right")) - 1,
             int(np.searchsorted(self.starts, last, side="left")),
         )
-        rows = self.like.read_back(*[self.paths[place] for place in holding])
-        begin = int(self.starts[holding.start])
-        return rows.slice(first - begin, last - begin)
+        rows = self.like.read_back(*[self.paths[index] for index in files])
+        offset = int(self.starts[files.start])
+        return rows.slice(first - offset, last - offset)
 
     def whole(self) -> Any:
         """All rows, in memory."""

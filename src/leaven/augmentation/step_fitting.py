@@ -1,4 +1,4 @@
-"""What does a step know once it has seen the training rows?"""
+"""Fitting of steps: operators and filters fitted on the training rows."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
-from leaven import rng
+from leaven import registry, rng
 from leaven.augmentation.conditional_sampling import Matching
 from leaven.augmentation.plan import Plan, Step
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.progress import Tell, quiet
-from leaven.protocols import Filter, Rows
+from leaven.protocols import Rows
 
 
 @dataclass(frozen=True, eq=False)
 class FittedStep:
-    """A step at work.
+    """A step whose operator and filters are fitted.
 
     place     its number in the plan, from 1: the `origin` of its rows
-    key       every draw of its rows follows from it
-    transform, generator   one of the two
-    filters   what refuses rows, in order
+    key       rng key of its rows
+    transform, generator   one of the two is None
+    filters   fitted filters, in order
     """
 
     step: Step
@@ -38,10 +38,10 @@ def fit_step(
 ) -> FittedStep:
     """Fit step number `place` (from 1) of a plan.
 
-    Transforms and filters learn from `train`, the real rows; generators from the rows that they read,
-    which are the real ones unless the plan is layered.
+    Transforms and filters are fitted on `train`, the real rows; generators on the rows that they read, which are the
+    real ones unless the plan is layered. A generator whose `fit` takes `tell` reports progress.
 
-    A generator whose `fit` has a `tell` says how far it is. Raises DataError where there is nothing to learn from.
+    Raises DataError without training rows.
     """
     step = plan.all[place - 1]
     if not len(train) or (isinstance(train, Histories) and not train.events):
@@ -50,35 +50,28 @@ def fit_step(
     transform, generator = None, None
     use: Any = step.use
     if step.is_generator:
-        told = {"tell": tell} if "tell" in signature(use.fit).parameters else {}
-        learned = use.fit(train if read is None else read, rng.key(key, "fit"), **told)
-        generator = Matching.of(learned, step, train)
+        progress = {"tell": tell} if "tell" in signature(use.fit).parameters else {}
+        generator = use.fit(train if read is None else read, rng.key(key, "fit"), **progress)
+        generator = Matching.of(generator, step, train)
     else:
         transform = use.fit(train)
     return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed, generator))
 
 
 def filters_of(step: Step) -> tuple[Any, ...]:
-    """The wishes for the filters that a step's rows pass, in order: its own, else those that its kind declares."""
+    """Filter configs of a step, in order: its own, else the defaults of its kind."""
     declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
-    return step.keep if step.keep is not None else tuple(_filter(kind) for kind in declared)
+    return step.keep if step.keep is not None else tuple(registry.made("filters", kind) for kind in declared)
 
 
 def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
-    """The filters of a step, which have learned from the real rows; generator: its own, once it is fitted."""
+    """Filters of a step, fitted on the real rows. generator: the step's own fitted one."""
     key = rng.key(seed, "step", step.called)
-    wishes = [_told(wish, generator) for wish in filters_of(step)]
-    return tuple(wish.fit(train, rng.key(key, "filter", number)) for number, wish in enumerate(wishes))
+    configs = [_set_generator(config, generator) for config in filters_of(step)]
+    return tuple(config.fit(train, rng.key(key, "filter", number)) for number, config in enumerate(configs))
 
 
-def _told(wish: Any, generator: Any) -> Any:
-    """A filter that asks whose rows it judges, and was not told, is told the step's own generator."""
-    asks = generator is not None and getattr(wish, "generator", generator) is None
-    return replace(wish, generator=generator) if asks else wish
-
-
-def _filter(kind: str) -> Filter:
-    from leaven.registry import made
-
-    wish: Filter = made("filters", kind)
-    return wish
+def _set_generator(config: Any, generator: Any) -> Any:
+    """The filter config with the step's generator, where it needs one and has none."""
+    needs_one = generator is not None and getattr(config, "generator", generator) is None
+    return replace(config, generator=generator) if needs_one else config

@@ -1,4 +1,4 @@
-"""What does a spec file wish for? TOML in, checked and frozen objects out."""
+"""Spec files: TOML parsed into checked, frozen objects."""
 
 from __future__ import annotations
 

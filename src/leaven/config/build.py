@@ -1,9 +1,9 @@
-"""How does a table of the spec become a wish, and a wish a table again?"""
+"""Conversion between tables of a spec and config objects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -49,7 +49,7 @@ FAMILIES: Mapping[Any, str] = {
     TableFilter: "table_filters",
     ClickModel: "click_models",
 }
-"""contract -> the family of the registry whose kinds fulfil it"""
+"""Protocol -> registry family of the kinds that implement it."""
 OPERATORS = (
     "transforms",
     "generators",
@@ -60,29 +60,70 @@ OPERATORS = (
     "table_transforms",
     "table_generators",
 )
-"""Families whose kind is named by `use`; the others say `kind`."""
+"""Families whose kind is the key `use`; for the others it is `kind`."""
 SURNAMES = {
     "text_transforms": "words",
     "text_generators": "words",
     "image_transforms": "pictures",
     "image_generators": "pictures",
 }
-"""family -> what may stand before its kinds, "words.swap", where another family has a kind of the same name"""
+"""Family -> optional prefix of its kinds, "words.swap", for kinds whose name another family has too."""
 
 Where = Callable[[str], str]
-"""A key of the table at hand -> how an error names its place."""
+"""Key of the current table -> its location for an error message."""
+
+OLD_KEYS: Mapping[str, Mapping[str, str]] = {
+    "spec": {"arm": "variant", "judge": "quality"},
+    "step": {"reads": "input", "keep": "filters"},
+    "evaluate": {"smallest_lift": "min_effect"},
+    "quality": {"most": "max_rows", "halves": "n_splits", "fewest": "min_rows"},
+    "recommender": {"look_every": "validate_every", "looks": "n_validations", "newcomers": "cold_item_share"},
+    "operator": {"at_once": "n_jobs", "tries": "max_attempts", "most": "max_rows", "shortest": "min_events"},
+}
+"""Table -> its old keys -> their new names, for error messages."""
+OLD_VALUES: Mapping[str, str] = {
+    "add": "append",
+    "any_order": "order_agnostic",
+    "blend": "rank_fusion",
+    "clicks": "ctr",
+    "cross": "dcn_v2",
+    "neighbours": "neighbors",
+    "pictures": "images",
+    "replace": "in_place",
+    "self": "recommender_rollouts",
+    "trivial": "trivial_augment",
+    "words": "text",
+}
+"""Old kinds, modes and tasks -> their new names, for error messages."""
+
+
+def suggest_key(key: str, known: Iterable[str]) -> str:
+    """How to correct an unknown key: its new name where it is an old one, else the nearest known key.
+
+    >>> suggest_key("smallest_lift", ["metrics", "min_effect"])
+    "'smallest_lift' is now 'min_effect'"
+    """
+    names = list(known)
+    renamed = (keys[key] for keys in OLD_KEYS.values() if keys.get(key) in names)
+    return next((f"{key!r} is now {new!r}" for new in renamed), nearest(key, names))
+
+
+def suggest_value(value: str, known: Iterable[str]) -> str:
+    """How to correct an unknown kind, mode or task: its new name where it is an old one, else the nearest known one."""
+    names, new = list(known), OLD_VALUES.get(value)
+    return f"{value!r} is now {new!r}" if new in names else nearest(value, names)
 
 
 def build(cls: Any, table: Mapping[str, Any], where: Where) -> Any:
-    """A frozen dataclass from a table.
+    """Build a frozen dataclass from a table.
 
-    Raises SpecError for a key that is no field (naming the nearest), a field that is missing, a value of
-    the wrong type, and whatever the class itself refuses.
+    Raises SpecError for a key that is no field (naming the nearest), a missing field, a value of the wrong type, and
+    whatever the class itself rejects.
     """
     known = {one.name: one for one in fields(cls) if one.init}
     for key in table:
         if key not in known:
-            raise SpecError(where(key), "a known key", repr(key), nearest(key, known))
+            raise SpecError(where(key), "a known key", repr(key), suggest_key(key, known))
     for name, one in known.items():
         if name not in table and one.default is MISSING and one.default_factory is MISSING:
             raise SpecError(where(name), f"a value for {name!r}", "none", f"add {name} = …")
@@ -96,49 +137,49 @@ def build(cls: Any, table: Mapping[str, Any], where: Where) -> Any:
 
 
 def value_of(value: Any, hint: Any, where: Where, key: str) -> Any:
-    """A value of the spec as its field wants it: wishes where the type names a contract, else checked as it is."""
+    """Convert a value to the type of its field: config objects where the type is a protocol, else the checked value."""
     families = families_of(hint)
     if not families:
         return checked(value, hint, where(key))
     if isinstance(value, list):
-        return tuple(wish(one, families, where, f"{key}[{place}]") for place, one in enumerate(value))
-    return wish(value, families, where, key)
+        return tuple(_build_registered(item, families, where, f"{key}[{index}]") for index, item in enumerate(value))
+    return _build_registered(value, families, where, key)
 
 
-def wish(value: Any, families: tuple[str, ...], where: Where, key: str) -> Any:
-    """The wish that a kind ("crop"), a table ({ use = "crop", … }) or, for schedules, a number means."""
+def _build_registered(value: Any, families: tuple[str, ...], where: Where, key: str) -> Any:
+    """Config of a kind ("crop"), a table ({ use = "crop", … }) or, for schedules, a number."""
     if isinstance(value, int | float) and not isinstance(value, bool) and "schedules" in families:
         return registry.found("schedules", "constant")(float(value))
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, Mapping):
-        raise SpecError(where(key), "a kind, or a table with one", repr(value), 'write "…" or { kind = "…", … }')
+        raise SpecError(where(key), "a kind, or a table with a kind", repr(value), 'write "…" or { kind = "…", … }')
     table = dict(value)
     kind = table.pop("use", None) or table.pop("kind", None)
     if not isinstance(kind, str):
-        raise SpecError(where(key), "a table that says its kind", f"keys {sorted(value)}", _known(families))
+        raise SpecError(where(key), "a table with a kind", f"keys {sorted(value)}", _list_known(families))
     return build(class_of(kind, families, where(key)), table, lambda name: where(f"{key}.{name}"))
 
 
 def class_of(kind: str, families: tuple[str, ...], place: str) -> Any:
-    """The class of a kind in the first family that has it.
+    """Class of a kind, in the first family that has it.
 
-    Raises SpecError that names the nearest kind of all these families.
+    Raises SpecError that names the nearest kind of all families.
     """
     for family in families:
         own = kind.removeprefix(f"{SURNAMES[family]}.") if family in SURNAMES else kind
         if own in registry.kinds(family):
             return registry.found(family, own, place)
     every = [name for family in families for name in registry.kinds(family)]
-    raise SpecError(place, f"one of the {' or '.join(families)}", repr(kind), nearest(kind, every))
+    raise SpecError(place, f"one of the {' or '.join(families)}", repr(kind), suggest_value(kind, every))
 
 
-def _known(families: tuple[str, ...]) -> str:
+def _list_known(families: tuple[str, ...]) -> str:
     return f"known: {', '.join(sorted({name for family in families for name in registry.kinds(family)}))}"
 
 
 def families_of(hint: Any) -> tuple[str, ...]:
-    """The families of all contracts that a type names, in its own order."""
+    """Families of all protocols in a type, in its order."""
     found = [FAMILIES[hint]] if isinstance(hint, type) and hint in FAMILIES else []
     for inner in get_args(hint):
         found += families_of(inner)
@@ -146,9 +187,9 @@ def families_of(hint: Any) -> tuple[str, ...]:
 
 
 def checked(value: Any, hint: Any, place: str) -> Any:
-    """A plain value, of the type that the field has: no text becomes a number, no number a text.
+    """Check a plain value against the type of its field, without conversion between text and numbers.
 
-    Raises SpecError that says what was wanted.
+    Raises SpecError with the expected type.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -159,35 +200,35 @@ def checked(value: Any, hint: Any, place: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         wanted = str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
-        raise SpecError(place, wanted, repr(value), f"the field is {_said(hint)}") from error
+        raise SpecError(place, wanted, repr(value), f"the field is {_spell_type(hint)}") from error
 
 
-def _said(hint: Any) -> str:
-    """A type as a person reads it."""
+def _spell_type(hint: Any) -> str:
+    """A type in readable form."""
     text = str(hint) if get_args(hint) else getattr(hint, "__name__", str(hint))
     for name, plain in (("typing.", ""), ("collections.abc.", ""), ("NoneType", "none"), ("str", "text")):
         text = text.replace(name, plain)
     return text
 
 
-def table_of(wish_object: Any) -> Any:
-    """A wish as a table again, with every field that has a value: what the resolved spec holds."""
-    if isinstance(wish_object, list | tuple):
-        return [table_of(one) for one in wish_object]
-    if isinstance(wish_object, Mapping):
-        return {key: table_of(value) for key, value in wish_object.items() if value is not None}
-    if isinstance(wish_object, Path):
-        return str(wish_object)
-    if not is_dataclass(wish_object):
-        return wish_object
-    values = {one.name: getattr(wish_object, one.name) for one in fields(wish_object) if one.init}
-    return named(wish_object) | {key: table_of(value) for key, value in values.items() if value is not None}
+def table_of(config: Any) -> Any:
+    """Table of a config object, with every field that has a value, as in the resolved spec."""
+    if isinstance(config, list | tuple):
+        return [table_of(one) for one in config]
+    if isinstance(config, Mapping):
+        return {key: table_of(value) for key, value in config.items() if value is not None}
+    if isinstance(config, Path):
+        return str(config)
+    if not is_dataclass(config):
+        return config
+    values = {one.name: getattr(config, one.name) for one in fields(config) if one.init}
+    return named(config) | {key: table_of(value) for key, value in values.items() if value is not None}
 
 
-def named(wish_object: Any) -> dict[str, str]:
-    """{"use": kind} or {"kind": kind} of a registered wish; empty for other dataclasses."""
+def named(config: Any) -> dict[str, str]:
+    """{"use": kind} or {"kind": kind} of a registered config; empty for other dataclasses."""
     for family in registry.FAMILIES:
-        if (kind := registry.kind_of(family, wish_object)) in registry.kinds(family):
-            surname = f"{SURNAMES[family]}." if family in SURNAMES else ""
-            return {"use" if family in OPERATORS else "kind": surname + kind}
+        if (kind := registry.kind_of(family, config)) in registry.kinds(family):
+            prefix = f"{SURNAMES[family]}." if family in SURNAMES else ""
+            return {"use" if family in OPERATORS else "kind": prefix + kind}
     return {}

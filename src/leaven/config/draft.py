@@ -1,4 +1,4 @@
-"""Which spec would someone write who has looked at these files?"""
+"""Drafts of specs, inferred from the first lines of the user's files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from leaven.errors import DataError, SpecError, nearest
 from leaven.ingest import Guess, ItemSource, Source, guess
 
 NEEDED = ("user", "item", "time")
-_SHOWN = 3  # examples of a column's cells
+_SHOWN = 3  # example cells of a column
 _LONGEST = 28  # characters of an example
 _URL = re.compile(r"^\w+://.*")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as the user named it, and what it seems to hold; columns: our word -> its column, as agreed."""
+    """A file of the user, and its inferred format. columns: our name -> column of the file."""
 
     path: str
     guess: Guess
@@ -29,8 +29,11 @@ class File:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a spec would say of these files. told: what a reader should know of the guesses; label: the column of 0 and
-    1 where the file is a ready table of labelled rows."""
+    """Contents of a spec for these files.
+
+    told   notes on what was inferred, for the user
+    label  column of 0 and 1, for a table of labelled rows
+    """
 
     name: str
     log: File
@@ -40,48 +43,48 @@ class Draft:
 
 
 def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
-    """A draft from the first lines of each file; `given` names columns (our word -> column) where guesses fail.
+    """Draft from the first lines of each file. given: our name -> column, where inference fails.
 
-    Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a
-    log whose user, item or time is not found; SpecError for a database, or a given column that is not there.
+    Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a log whose
+    user, item or time is not found; SpecError for a database, or a given column that does not exist.
     """
     for path in filter(is_database, paths):
         fix = "leaven profile URL --table NAME shows what it holds; a spec takes it as data.interactions and data.table"
-        raise SpecError(path, "a file to look at", "a database", fix)
-    found = [(path, guess(_first(path))) for path in paths]
-    logs = [one for one in found if one[1].kind != "items"]
-    tables = [one for one in found if one[1].kind == "items"]
+        raise SpecError(path, "a file", "a database", fix)
+    inferred = [(path, guess(_find_first_file(path))) for path in paths]
+    logs = [one for one in inferred if one[1].kind != "items"]
+    tables = [one for one in inferred if one[1].kind == "items"]
     for what, held in (("log", logs), ("table of items", tables)):
         if len(held) > 1:
-            raise DataError(held[1][0], f"one {what}", f"another one beside {held[0][0]}", "give one at a time")
+            raise DataError(held[1][0], f"one {what}", f"a second one besides {held[0][0]}", "give one at a time")
     if not logs:
         names = ", ".join(tables[0][1].names) if tables else "no file"
         fix = f"if it is a log, name its columns: --user, --item, --time, of {names}"
         raise DataError(tables[0][0] if tables else "files", "a log: user, item, time", "a table of items", fix)
-    log = File(*logs[0], _agreed(*logs[0], given or {}))
-    items = File(*tables[0], tables[0][1].columns) if tables else None
-    return Draft(_name(log.path), log, items, tuple(_told(log, items)))
+    log = File(logs[0][0], logs[0][1], _choose_columns(logs[0][0], logs[0][1], given or {}))
+    items = File(tables[0][0], tables[0][1], tables[0][1].columns) if tables else None
+    return Draft(_choose_name(log.path), log, items, tuple(_describe_files(log, items)))
 
 
 def look_at_table(paths: Sequence[str], label: str, given: Mapping[str, str] | None = None) -> Draft:
-    """A draft for a ready table of labelled rows; `given` names its user and time, if it has them.
+    """Draft for a table of labelled rows. given: its user and time columns, if it has them.
 
-    Raises DataError for more than one file or one that cannot be read; SpecError for a column that is not there.
+    Raises DataError for more than one file or one that cannot be read; SpecError for a column that does not exist.
     """
     if len(paths) != 1:
         raise DataError(", ".join(paths), "one table of labelled rows", f"{len(paths)} files", "give one")
-    found = guess(_first(paths[0]))
+    found = guess(_find_first_file(paths[0]))
     columns = {word: column for word, column in (given or {}).items() if column and word in ("user", "time")}
     for word, column in {"label": label, **columns}.items():
         if column not in found.names:
             where = f"--{word} {column}"
             raise SpecError(where, f"a column of {paths[0]}", repr(column), nearest(column, found.names))
-    told = f"{paths[0]}: labelled rows; label = {label}; {len(found.names) - 1 - len(columns)} columns to learn from"
-    return Draft(_name(paths[0]), File(paths[0], found, columns), None, (told,), label)
+    note = f"{paths[0]}: labelled rows; label = {label}; {len(found.names) - 1 - len(columns)} feature columns"
+    return Draft(_choose_name(paths[0]), File(paths[0], found, columns), None, (note,), label)
 
 
 def wishes(draft: Draft) -> tuple[Source, ItemSource | None]:
-    """What reading is to be asked for: the log, and the table of items if there is one."""
+    """Configs of the readers: the log, and the table of items if there is one."""
     log = Source(draft.log.path, draft.log.columns)
     if draft.items is None:
         return log, None
@@ -90,19 +93,19 @@ def wishes(draft: Draft) -> tuple[Source, ItemSource | None]:
 
 
 def is_database(path: str) -> bool:
-    """Whether a name is the URL of a database, of which nobody has seen the first lines."""
+    """Whether a path is the URL of a database, which has no first lines to infer from."""
     return path.startswith(("sqlite://", "postgresql://", "postgres://"))
 
 
-def _first(path: str) -> str:
-    """The file whose first lines stand for all: of a folder or glob, its first file."""
+def _find_first_file(path: str) -> str:
+    """The file to infer from: the first one of a folder or glob."""
     from leaven.ingest.files import paths_of
 
     return paths_of(path)[0]
 
 
-def _agreed(path: str, found: Guess, given: Mapping[str, str]) -> dict[str, str]:
-    """The guessed columns, with those that the user named; both in the order of our words."""
+def _choose_columns(path: str, found: Guess, given: Mapping[str, str]) -> dict[str, str]:
+    """The inferred columns with those that the user named, in the order of our names."""
     if found.kind == "sequences":
         return {}
     named = {word: column for word, column in given.items() if column}
@@ -114,38 +117,38 @@ def _agreed(path: str, found: Guess, given: Mapping[str, str]) -> dict[str, str]
     for word in NEEDED:
         if word not in columns:
             fix = f"name it: --{word} COLUMN, one of {', '.join(found.names)}"
-            raise DataError(path, f"a column for {word!r}", "none that looks like it", fix)
+            raise DataError(path, f"a column for {word!r}", "none that matches", fix)
     order = [*NEEDED, *(word for word in columns if word not in NEEDED)]
     return {word: columns[word] for word in order}
 
 
-def _name(path: str) -> str:
-    """A name for the spec and its run: of a file called like any other, its folder's."""
-    place = Path(re.sub(r"[*?\[\]]", "", path))
-    stem = place.name.split(".")[0]
-    dull = stem.lower() in ("interactions", "events", "log", "data", "train", "")
-    return (place.resolve().parent.name if dull else stem) or "leaven"
+def _choose_name(path: str) -> str:
+    """Name of the spec and its run: the file's name, or its folder's where that is generic."""
+    file = Path(re.sub(r"[*?\[\]]", "", path))
+    stem = file.name.split(".")[0]
+    is_generic = stem.lower() in ("interactions", "events", "log", "data", "train", "")
+    return (file.resolve().parent.name if is_generic else stem) or "leaven"
 
 
-def _told(log: File, items: File | None) -> Iterator[str]:
+def _describe_files(log: File, items: File | None) -> Iterator[str]:
     if log.guess.kind == "sequences":
-        yield f"{log.path}: one user a line, items in time order and no times"
+        yield f"{log.path}: one user per line, items in time order without times"
     else:
         columns = ", ".join(f"{word} = {column}" for word, column in log.columns.items())
         yield f"{log.path}: a log; {columns}"
     if items is not None:
         columns = ", ".join(f"{word} = {column}" for word, column in items.columns.items())
-        texts = f"; words in {', '.join(items.guess.text)}" if items.guess.text else ""
-        yield f"{items.path}: a table of the items; {columns}{texts}"
+        texts = f"; text in {', '.join(items.guess.text)}" if items.guess.text else ""
+        yield f"{items.path}: a table of items; {columns}{texts}"
 
 
 def write(draft: Draft, target: Path, force: bool = False, task: str = "ranking") -> Path:
-    """Writes the spec, whole or not at all; paths in it start from its folder.
+    """Write the spec; the file is complete or absent, and its paths are relative to its folder.
 
-    Raises SpecError where something lies there already and `force` is not given.
+    Raises SpecError where the target exists and `force` is not given.
     """
     if target.exists() and not force:
-        raise SpecError(str(target), "a new file", "one that is there", "name another with --out, or --force")
+        raise SpecError(str(target), "a new file", "an existing one", "name another with --out, or --force")
     if target.is_dir():
         raise SpecError(str(target), "a file", "a folder", f"--out {target / (draft.name + '.toml')}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,111 +165,111 @@ def text(draft: Draft, folder: Path, task: str = "ranking") -> str:
     """
     if task not in _TASKS:
         raise SpecError("--task", "a known task", repr(task), nearest(task, _TASKS))
-    head = _HEAD.format(name=_quoted(draft.name), task=_TASKS[task])
+    head = _HEAD.format(name=_quote(draft.name), task=_TASKS[task])
     if draft.label:
-        return "\n".join([head, *_table(draft, folder), _CLICKS])
-    parts = [head, *_data(draft, folder), _clean(draft)]
-    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "clicks" else [_split(draft), _REST])])
+        return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
+    parts = [head, *_render_data(draft, folder), _render_clean(draft)]
+    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "clicks" else [_render_split(draft), _REST])])
 
 
 _HEAD = """\
-# A spec for leaven, drafted from a look at your files. It runs as it is:
+# A spec for leaven, drafted from your files. It runs as it is:
 #     leaven run THIS-FILE          leaven run THIS-FILE --dry-run   only checks it
-# Unknown keys are errors; `leaven schema` lists all, `leaven list transforms` the steps there are.
+# Unknown keys are errors; `leaven schema` lists all keys, `leaven list transforms` all steps.
 
 name = {name}
-{task}seed = 7                        # the same seed gives the same bytes, on any number of workers
+{task}seed = 7                        # the same seed gives the same bytes, for any number of workers
 """
 
 
 _TASKS = {
     "ranking": "",
     "clicks": """\
-task = "clicks"                 # will this user take this item now?
-rules = []                      # what no made row may say, such as "item_price > 0"; or the path of a file of rules
+task = "clicks"                 # click prediction: will this user take this item now?
+rules = []                      # what synthetic rows must satisfy, such as "item_price > 0"; or a file of rules
 """,
 }
 
 
-def _table(draft: Draft, folder: Path) -> Iterator[str]:
-    """[data] of a ready table; without times it is dealt by users, without users row by row."""
+def _render_labelled(draft: Draft, folder: Path) -> Iterator[str]:
+    """[data] of a labelled table; without times it is split by users, without users row by row."""
     columns = draft.log.columns
     yield "[data]"
-    yield f"labelled = {_quoted(_relative(draft.log.path, folder))}"
-    yield _column("label", draft.label, draft.log)
-    yield from (_column(word, column, draft.log) for word, column in columns.items())
-    yield "# numeric, categorical: what columns hold; else those whose cells are all numbers are numbers"
-    yield '# hashed = ["f*"] adds thousands of sparse columns up in a few; several = ["tags"]: cells like "red|sale"\n'
+    yield f"labelled = {_quote(_relate_path(draft.log.path, folder))}"
+    yield _render_column("label", draft.label, draft.log)
+    yield from (_render_column(word, column, draft.log) for word, column in columns.items())
+    yield "# numeric, categorical: types of columns; by default, columns of numbers are numeric"
+    yield '# hashed = ["f*"] hashes thousands of sparse columns into a few; several = ["tags"]: cells like "red|sale"\n'
     kind = "time" if "time" in columns else "users" if "user" in columns else "rows"
     yield f'[split]\nkind = "{kind}"\n'
 
 
-def _data(draft: Draft, folder: Path) -> Iterator[str]:
+def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
     found = draft.log.guess
     yield "[data]"
-    yield f"interactions = {_quoted(_relative(draft.log.path, folder))}"
+    yield f"interactions = {_quote(_relate_path(draft.log.path, folder))}"
     if draft.items is not None:
-        yield f"items = {_quoted(_relative(draft.items.path, folder))}"
+        yield f"items = {_quote(_relate_path(draft.items.path, folder))}"
     if found.encoding not in ("", "utf-8", "ascii"):
-        yield f"encoding = {_quoted(found.encoding)}"
+        yield f"encoding = {_quote(found.encoding)}"
     if found.kind != "sequences":
-        yield "\n[data.columns]                  # our word = your column; the rest of the line: its first cells"
-        yield from (_column(word, column, draft.log) for word, column in draft.log.columns.items())
+        yield "\n[data.columns]                  # our name = your column; comments show its first cells"
+        yield from (_render_column(word, column, draft.log) for word, column in draft.log.columns.items())
     else:
-        yield "# one user a line: the user, then their items in time order"
+        yield "# one user per line: the user, then their items in time order"
     if draft.items is not None:
         yield "\n[data.item_columns]"
-        yield from (_column(word, column, draft.items) for word, column in draft.items.columns.items())
+        yield from (_render_column(word, column, draft.items) for word, column in draft.items.columns.items())
         if draft.items.guess.text:
-            yield f"text = [{', '.join(map(_quoted, draft.items.guess.text))}]"
+            yield f"text = [{', '.join(map(_quote, draft.items.guess.text))}]"
     yield ""
 
 
-def _column(word: str, column: str, file: File) -> str:
+def _render_column(word: str, column: str, file: File) -> str:
     """`user = "CustomerID"   # 17850.0, 13047.0`"""
-    cells = _examples(column, file.guess)
+    cells = _list_examples(column, file.guess)
     unit = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "us": "microseconds since 1970"}
     note = unit.get(file.guess.time_unit, "") if word == "time" else ""
-    said = ", ".join([*cells, note] if note else cells)
-    line = f"{word} = {_quoted(column)}"
-    return f"{line:<31} # {said}" if said else line
+    comment = ", ".join([*cells, note] if note else cells)
+    line = f"{word} = {_quote(column)}"
+    return f"{line:<31} # {comment}" if comment else line
 
 
-def _examples(column: str, found: Guess) -> list[str]:
-    """A few different cells of a column, short and on one line."""
+def _list_examples(column: str, found: Guess) -> list[str]:
+    """Some distinct cells of a column, shortened."""
     if column not in found.names:
         return []
-    place = found.names.index(column)
-    cells = (" ".join(row[place].split()) for row in found.rows if len(row) > place)
+    index = found.names.index(column)
+    cells = (" ".join(row[index].split()) for row in found.rows if len(row) > index)
     known = list(dict.fromkeys(cell for cell in cells if cell.isprintable() and cell))[:_SHOWN]
     return [cell if len(cell) <= _LONGEST else cell[: _LONGEST - 1] + "…" for cell in known]
 
 
-def _clean(draft: Draft) -> str:
-    """The k-core, and a word on the rules that stand by default for columns such as these."""
+def _render_clean(draft: Draft) -> str:
+    """[clean]: the k-core, and a comment on the default rules for these columns."""
     rules = ["exact duplicates", "bots"]
     rules += [rule for word, rule in _RULES.items() if word in draft.log.columns]
     if draft.items is not None:
         rules += ["misspelt categories", "missing attributes"]
-    return _CLEAN.format(rules=_wrapped(rules))
+    return _CLEAN.format(rules=_wrap_comment(rules))
 
 
 _RULES = {
     "order": "cancelled orders",
-    "quantity": "goods given back, absurd quantities",
+    "quantity": "returned goods, absurd quantities",
     "price": "zero, negative and absurd prices",
-    "text": "lines that are no products, items under several texts",
+    "text": "lines that are not products, items with several texts",
 }
 _CLEAN = """\
 [clean]                         # every rule counts what it touched; `leaven profile` shows it beforehand
-min_user_events = 5             # users and items with fewer events go, again and again until none is left
+min_user_events = 5             # users and items with fewer events are dropped, repeatedly
 min_item_events = 5             # (1 keeps all)
-# on by themselves:
+# on by default:
 {rules}
 """
 
 
-def _wrapped(rules: Sequence[str]) -> str:
+def _wrap_comment(rules: Sequence[str]) -> str:
     lines = [""]
     for rule in rules:
         if len(lines[-1]) + len(rule) > 90:
@@ -275,12 +278,10 @@ def _wrapped(rules: Sequence[str]) -> str:
     return "\n".join(f"#     {line.strip()}" for line in lines).rstrip(",")
 
 
-def _split(draft: Draft) -> str:
+def _render_split(draft: Draft) -> str:
     if draft.log.guess.kind == "sequences":
-        return '[split]\nkind = "leave_one_out"          # there are no times; with times, "time" is the honest split\n'
-    return (
-        '[split]\nkind = "time"                   # or "leave_one_out", as in most papers: it lets the future leak in\n'
-    )
+        return '[split]\nkind = "leave_one_out"          # there are no times; with times, "time" avoids leaks\n'
+    return '[split]\nkind = "time"                   # or "leave_one_out", as in most papers: it leaks the future\n'
 
 
 _REST = """\
@@ -289,38 +290,38 @@ kind = "transformer"            # `leaven list recommenders`
 
 [evaluate]
 metrics = ["ndcg@10", "recall@10", "mrr@10", "coverage@10"]
-seeds = 3                       # trainings of each arm; more narrow the intervals
-smallest_lift = 0.01            # what matters to you, relative: said before looking
+seeds = 3                       # trainings of each variant; more seeds give narrower intervals
+smallest_lift = 0.01            # smallest relative lift that matters to you
 
-# Each arm is a plan under trial. Two always run beside them: the baseline, without any plan, and
-# "repeat", which adds as many copies of real rows.
+# Each variant is a plan under trial. Two more always run: the baseline without a plan, and
+# "repeat", which adds as many duplicated rows.
 
 [[arm]]
-name = "crop a few"             # augmentation: what leaven tries first where nothing is known (examples/best.toml)
+name = "crop a few"             # augmentation: a good first choice (examples/best.toml)
 [[arm.step]]
 use = "crop"
-mode = "replace"                # the row itself is changed; "add": changed copies join the real rows
-when = "each_epoch"             # afresh in every epoch; or "once", before training, kept as files
-during = [0.0, 0.8]             # not in the last fifth of training, which sees the histories as they are
-p = 0.2                         # share of the histories that are changed
+mode = "replace"                # changes the row itself; "add": changed copies join the real rows
+when = "each_epoch"             # fresh rows in every epoch; or "once", before training
+during = [0.0, 0.8]             # not in the last fifth of training, which uses unchanged histories
+p = 0.2                         # share of changed histories
 
 [[arm]]
-name = "markov histories"       # expansion: new histories from a chain learned on training rows
+name = "markov histories"       # expansion: synthetic histories of a Markov chain
 [[arm.step]]
 use = "markov"
 copies = { kind = "uniform", factor = 0.2 }
-weight = 0.3                    # in the loss; real rows count 1
+weight = 0.3                    # in the loss; real rows have weight 1
 """
 
 
 _SAMPLES = """\
-[samples]                       # positives are events, negatives what was on sale then and not taken
+[samples]                       # positives are events, negatives items on sale then and not taken
 ratio = 4                       # negatives for each positive
 negatives = "mixed"             # or uniform, popularity, category
-most_positives = 20000          # of each part; more are thinned out by lot, and counted
+most_positives = 20000          # of each part; more are sampled down, and counted
 
 [split]
-kind = "time"                   # or "users": people who are in no other part
+kind = "time"                   # or "users": each user is in one part only
 """
 _CLICKS = """\
 [recommender]
@@ -329,14 +330,14 @@ batch = 128
 epochs = 4
 
 [evaluate]
-seeds = 3                       # trainings of each arm; more narrow the intervals
-smallest_lift = 0.005           # of the AUC, relative: said before looking
+seeds = 3                       # trainings of each variant; more seeds give narrower intervals
+smallest_lift = 0.005           # smallest relative lift of the AUC that matters to you
 
-# Each arm is a plan under trial. Two always run beside them: the baseline, without any plan, and
-# "repeat", which adds as many copies of real rows. `leaven list table_transforms` and table_generators: the steps.
+# Each variant is a plan under trial. Two more always run: the baseline without a plan, and
+# "repeat", which adds as many duplicated rows. `leaven list table_transforms` and table_generators: the steps.
 
 [[arm]]
-name = "mixup"                  # augmentation: two rows blended, with a soft label, fresh in every epoch
+name = "mixup"                  # augmentation: two rows blended, with a soft label, in every epoch
 [[arm.step]]
 use = "row_mixup"
 mode = "replace"
@@ -344,21 +345,21 @@ when = "each_epoch"
 p = 0.5
 
 [[arm]]
-name = "copula, even classes"   # expansion: made rows, until both classes are as many
+name = "copula, even classes"   # expansion: synthetic rows, until both classes have equal size
 [[arm.step]]
 use = "copula"
 copies = { kind = "balanced", towards = "class" }
 """
 
 
-def _relative(path: str, folder: Path) -> str:
-    """A path as seen from the spec's folder; URLs stay, and full paths to somewhere else."""
+def _relate_path(path: str, folder: Path) -> str:
+    """A path relative to the spec's folder; URLs and absolute paths outside it stay."""
     if _URL.match(path):
         return path
     seen = os.path.relpath(Path(path).resolve(), folder.resolve())
     return path if Path(path).is_absolute() and seen.startswith("..") else seen.replace(os.sep, "/")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A basic string of TOML."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""How are arms judged, declared before looking?"""
+"""Configs of the evaluation of variants, declared before the results are known."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ CLICK_METRICS = (
 
 @dataclass(frozen=True)
 class Evaluate:
-    """How arms are judged, declared before looking.
+    """Evaluation of the ranking task.
 
-    metrics        names with the length of the list; the first is the one that decides
-    seeds          trainings of each arm
-    smallest_lift  relative: the smallest lift that matters
-    allow_repeats  whether items that a user already had may be recommended, and count
-    steps          optimiser steps of every arm; none: what the recommender finds right for the real rows
-    views          test-time augmentation: each test history is ranked as it is and in views - 1 changed forms, and
-                   items are listed by their mean score (experiment/test_time_augmentation.py); 1: only as it is
-    view           the transform that gives the changed forms; none: drop
+    metrics        names with the length of the list; the first one decides
+    seeds          trainings of each variant
+    smallest_lift  smallest relative lift that matters
+    allow_repeats  whether items of the user's history may be recommended, and count
+    steps          optimizer steps of every variant; none: the recommender's default for the real rows
+    views          test-time augmentation: each test history is ranked unchanged and in views - 1 changed forms, and
+                   items are listed by their mean score (experiment/test_time_augmentation.py); 1: only unchanged
+    view           transform of the changed forms; none: drop
     """
 
     metrics: tuple[str, ...] = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
@@ -53,7 +53,7 @@ class Evaluate:
         from leaven.metrics.ranking.ranking_names import is_catalog, parse_all
 
         if not self.metrics or is_catalog(self.metrics[0]):
-            raise SpecError("evaluate.metrics", "a metric with a value per user first", str(self.metrics), "ndcg@10")
+            raise SpecError("evaluate.metrics", "a metric with one value per user first", str(self.metrics), "ndcg@10")
         parse_all(self.metrics)
         check(self.seeds, self.smallest_lift, self.steps)
         if self.views < 1:
@@ -66,13 +66,13 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class EvaluateClicks:
-    """How arms of a click model are judged.
+    """Evaluation of the click prediction task.
 
-    metrics        names; the first is the one that decides. f1, precision, recall and accuracy stand at the threshold
-                   of best F1 on validation, "f1@0.5" at the one that is named
-    seeds          trainings of each arm
-    smallest_lift  relative: the smallest lift that matters
-    steps          optimiser steps of every arm; none: what the model finds right for the real rows
+    metrics        names; the first one decides. f1, precision, recall and accuracy use the threshold of the best F1 on
+                   validation, "f1@0.5" the given threshold
+    seeds          trainings of each variant
+    smallest_lift  smallest relative lift that matters
+    steps          optimizer steps of every variant; none: the model's default for the real rows
     """
 
     metrics: tuple[str, ...] = CLICK_METRICS
@@ -84,12 +84,12 @@ class EvaluateClicks:
         named = parse_all(self.metrics)
         if not named or not next(iter(named.values())).per_user:
             got = str(self.metrics[:1] or "none")
-            raise SpecError("evaluate.metrics", "a metric with a value per user first", got, "auc")
+            raise SpecError("evaluate.metrics", "a metric with one value per user first", got, "auc")
         check(self.seeds, self.smallest_lift, self.steps)
 
 
 def check(seeds: int, smallest_lift: float, steps: int | None) -> None:
-    """SpecError for a value that no task allows."""
+    """Raises SpecError for a value that no task allows."""
     if seeds < 1:
         raise SpecError("evaluate.seeds", "1 or more", str(seeds))
     if not 0 <= smallest_lift < 1:

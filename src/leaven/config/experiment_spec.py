@@ -1,4 +1,4 @@
-"""What does a run wish for?"""
+"""The spec of a run: data, preparation, recommender, variants and evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from leaven.augmentation.plan import Plan
 from leaven.cleaning import Clean
 from leaven.config.build import families_of
 from leaven.config.evaluation import Evaluate, EvaluateClicks
-from leaven.config.tasks import Task
 from leaven.ctr_features import Sampling
 from leaven.errors import SpecError, nearest
 from leaven.ingest.source_config import ItemSource
@@ -32,7 +31,30 @@ from leaven.protocols import (
 from leaven.quality import Judging
 
 BASELINE, CONTROL = "baseline", "repeat"
-"""Arms that always run: no plan; as many duplicated real rows as the largest plan adds."""
+"""Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
+VARIANTS, QUALITY = "arm", "judge"
+"""Keys of the tables of variants and of the evaluation of synthetic rows."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A prediction task, with the types that keys of its specs have.
+
+    name                    as in `task = "…"`
+    operator, copies, keep  protocols of `use`, `copies` and `keep` of a step; they give the registry families
+    recommender, split      (registry family, default kind)
+    evaluate                class of [evaluate]
+    tables                  tables and keys that only this task has
+    """
+
+    name: str
+    operator: Any
+    copies: Any
+    keep: Any
+    recommender: tuple[str, str]
+    split: tuple[str, str]
+    evaluate: Any
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,12 +67,12 @@ class Arm:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole run: where the data lies, what is done with it, which arms, how they are judged.
+    """A whole run.
 
-    data     a log (`Source`), or in task "clicks" a ready table (`Labelled`)
+    data     a log (`Source`), or in task "clicks" a labelled table (`Labelled`)
     samples  task "clicks" with a log: how it becomes labelled rows
-    rules    task "clicks": what every made row must keep, of all steps that name no filters of their own
-    judge    how the rows of arms that make or change some are judged; None: not at all
+    rules    task "clicks": rules that every synthetic row must keep, for all steps without filters of their own
+    judge    evaluation of synthetic and changed rows; None: off
     """
 
     name: str
@@ -76,14 +98,14 @@ class Spec:
             object.__setattr__(self, "evaluate", task.evaluate())
 
     def arm(self, name: str) -> Arm:
-        """The arm of a name.
+        """The variant of a name.
 
         Raises SpecError that names the nearest.
         """
         for arm in self.arms:
             if arm.name == name:
                 return arm
-        raise SpecError("arm", "an arm of the spec", repr(name), nearest(name, [arm.name for arm in self.arms]))
+        raise SpecError("variant", "a variant of the spec", repr(name), nearest(name, [arm.name for arm in self.arms]))
 
 
 RANKING = Task(
@@ -111,5 +133,5 @@ TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
 
 
 def repeat_of(spec: Spec) -> Any:
-    """The wish for rows that are said again as they are, in the task of a spec."""
+    """Config of the operator that duplicates rows, in the task of a spec."""
     return registry.made(families_of(TASKS[spec.task].operator)[0], "repeat")

@@ -1,4 +1,4 @@
-"""What do the tables of a spec file wish for? TOML in, checked and frozen objects out."""
+"""Parser of spec files: TOML in, a checked `Spec` out."""
 
 from __future__ import annotations
 
@@ -8,142 +8,161 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.augmentation.plan import Plan, Step
+from leaven.augmentation.plan import MODES, Plan, Step
 from leaven.cleaning import Clean
-from leaven.config import row_rules as shop_rules
 from leaven.config import toml_source as spec_text
-from leaven.config.build import build, checked, class_of, families_of, value_of
-from leaven.config.experiment_spec import BASELINE, CLICKS, CONTROL, RANKING, TASKS, Arm, Spec
-from leaven.config.tasks import Task
+from leaven.config.build import build, checked, class_of, families_of, suggest_key, suggest_value, value_of
+from leaven.config.experiment_spec import (
+    BASELINE,
+    CLICKS,
+    CONTROL,
+    QUALITY,
+    RANKING,
+    TASKS,
+    VARIANTS,
+    Arm,
+    Spec,
+    Task,
+)
 from leaven.ctr_features import Labelled, Sampling
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError
 from leaven.filters.rules import Rules
 from leaven.ingest.source_config import ItemSource, Source
 from leaven.protocols import Controller, Schedule
 from leaven.quality import Judging
 from leaven.run_folder import plain
 
-TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", "judge", "arm")
+TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, VARIANTS)
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
-_FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders that name a file or a folder
+_FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a TOML file; its paths are relative to it.
+    """Parse a TOML file; its paths are relative to it.
 
-    Raises SpecError that names file, line and key of whatever is wrong.
+    Raises SpecError that names file, line and key of an error.
     """
     file = Path(path)
-    return _spec(spec_text.read(file, overrides), file.resolve().parent)
+    return _build_spec(spec_text.read(file, overrides), file.resolve().parent)
 
 
 def parse(text: str, folder: str | Path = ".", overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a text; its paths are relative to `folder`."""
-    return _spec(spec_text.from_text(text, "spec", overrides), Path(folder).resolve())
+    """Parse TOML text; its paths are relative to `folder`."""
+    return _build_spec(spec_text.from_text(text, "spec", overrides), Path(folder).resolve())
 
 
-def _spec(text: spec_text.Text, folder: Path) -> Spec:
+def _build_spec(text: spec_text.Text, folder: Path) -> Spec:
     table = text.table
-    task = _task(table, text)
-    data, items = _data(table.get("data"), task, text, folder)
-    rules = shop_rules.read(table.get("rules", []), text.place("rules"), folder)
+    task = _find_task(table, text)
+    data, items = _build_data(table.get("data"), task, text, folder)
+    rules = _read_rules(table.get("rules", []), text.place("rules"), folder)
     return Spec(
         name=checked(table.get("name", "run"), str, text.place("name")),
         seed=checked(table.get("seed", 7), int, text.place("seed")),
         data=data,
         items=items,
-        clean=build(Clean, _table(table, "clean", text), lambda key: text.place(f"clean.{key}")),
-        split=_kind(table.get("split", {}), *task.split, text, "split"),
-        recommender=_kind(_rooted(table.get("recommender", {}), folder), *task.recommender, text, "recommender"),
-        evaluate=build(task.evaluate, _table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_arms(_rooted(table.get("arm", []), folder), _Words(text, folder, task, rules)),
+        clean=build(Clean, _get_table(table, "clean", text), lambda key: text.place(f"clean.{key}")),
+        split=_build_kind(table.get("split", {}), *task.split, text, "split"),
+        recommender=_build_kind(
+            _resolve_paths(table.get("recommender", {}), folder), *task.recommender, text, "recommender"
+        ),
+        evaluate=build(task.evaluate, _get_table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
+        arms=_build_variants(_resolve_paths(table.get(VARIANTS, []), folder), _Context(text, folder, task, rules)),
         task=task.name,
-        samples=_samples(table, data, task, text),
+        samples=_build_samples(table, data, task, text),
         rules=rules,
-        judge=_judging(table.get("judge", True), text),
+        judge=_build_quality(table.get(QUALITY, True), text),
     )
 
 
-def _task(table: Mapping[str, Any], text: spec_text.Text) -> Task:
-    """The task of a spec, which says what else may stand in it."""
+def _find_task(table: Mapping[str, Any], text: spec_text.Text) -> Task:
+    """The task of a spec. Raises SpecError for an unknown task, or a top-level key that the task does not have."""
     name = table.get("task", RANKING.name)
     if name not in TASKS:
-        raise SpecError(text.place("task"), "a known task", repr(name), nearest(str(name), TASKS))
+        raise SpecError(text.place("task"), "a known task", repr(name), suggest_value(str(name), TASKS))
     task = TASKS[name]
     for key in table:
         if key not in (*TABLES, *task.tables):
             owner = next((f'it belongs to task = "{other}"' for other in TASKS if key in TASKS[other].tables), "")
-            fix = owner or nearest(key, (*TABLES, *task.tables))
+            fix = owner or suggest_key(key, (*TABLES, *task.tables))
             raise SpecError(text.place(key), "a known table or key", repr(key), fix)
     return task
 
 
-def _samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Text) -> Sampling | None:
-    """How a log becomes labelled rows; a ready table has them already."""
+def _build_samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Text) -> Sampling | None:
+    """How a log becomes labelled rows; None for a labelled table."""
     if not isinstance(data, Labelled):
-        wish: Sampling = build(Sampling, _table(table, "samples", text), lambda key: text.place(f"samples.{key}"))
-        return wish if task is CLICKS else None
+        sampling: Sampling = build(
+            Sampling, _get_table(table, "samples", text), lambda key: text.place(f"samples.{key}")
+        )
+        return sampling if task is CLICKS else None
     for key in ("samples", "clean"):
         if key in table:
             fix = f"leave [{key}] out, or name a log: data.interactions"
-            raise SpecError(text.place(key), "a log", "a ready table (data.labelled)", fix)
+            raise SpecError(text.place(key), "a log", "a labelled table (data.labelled)", fix)
     return None
 
 
-def _judging(asked: Any, text: spec_text.Text) -> Judging | None:
-    """`judge = false` turns it off; a table says how."""
+def _build_quality(asked: Any, text: spec_text.Text) -> Judging | None:
+    """`false` turns it off; a table configures it."""
     if isinstance(asked, bool):
         return Judging() if asked else None
-    wish: Judging = build(Judging, _table({"judge": asked}, "judge", text), lambda key: text.place(f"judge.{key}"))
-    return wish
+    quality: Judging = build(
+        Judging, _get_table({QUALITY: asked}, QUALITY, text), lambda key: text.place(f"{QUALITY}.{key}")
+    )
+    return quality
 
 
-def _table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
+def _get_table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
     found = table.get(key, {})
     if not isinstance(found, dict):
         raise SpecError(text.place(key), "a table", repr(found), f"write [{key}] above its keys")
     return found
 
 
-def _kind(table: Any, family: str, default: str, text: spec_text.Text, key: str) -> Any:
-    """The wish of a table that says its kind, or says nothing and means the default."""
+def _build_kind(table: Any, family: str, default: str, text: spec_text.Text, key: str) -> Any:
+    """Config of a table with a kind, or of the default kind."""
     if isinstance(table, str):
         table = {"kind": table}
-    own = dict(_table({key: table}, key, text))
+    own = dict(_get_table({key: table}, key, text))
     kind = str(own.pop("kind", default))
     return build(class_of(kind, (family,), text.place(f"{key}.kind")), own, lambda name: text.place(f"{key}.{name}"))
 
 
-def _data(table: Any, task: Task, text: spec_text.Text, folder: Path) -> tuple[Any, ItemSource | None]:
+def _build_data(table: Any, task: Task, text: spec_text.Text, folder: Path) -> tuple[Any, ItemSource | None]:
     if task is CLICKS and isinstance(table, dict) and "labelled" in table:
-        wish = {**table, "labelled": _path(checked(table["labelled"], str, text.place("data.labelled")), folder)}
-        return build(Labelled, wish, lambda key: text.place(f"data.{key}")), None
+        labelled = {
+            **table,
+            "labelled": _resolve_path(checked(table["labelled"], str, text.place("data.labelled")), folder),
+        }
+        return build(Labelled, labelled, lambda key: text.place(f"data.{key}")), None
     if not isinstance(table, dict) or "interactions" not in table:
         fix = 'write [data] and interactions = "…"; leaven init FILE does it for you'
-        raise SpecError(text.place("data"), "where the log lies", "no data.interactions", fix)
+        raise SpecError(text.place("data"), "the path of the log", "no data.interactions", fix)
     own = dict(table)
     items, columns = own.pop("items", None), own.pop("item_columns", None)
-    own["interactions"] = _path(checked(own["interactions"], str, text.place("data.interactions")), folder)
+    own["interactions"] = _resolve_path(checked(own["interactions"], str, text.place("data.interactions")), folder)
     source = build(Source, own, lambda key: text.place(f"data.{key}"))
     if items is None:
         return source, None
     words = dict(columns or {"item": "item_id"})
-    said = checked(words.pop("text", []), tuple[str, ...], text.place("data.item_columns.text"))
-    wish = {"items": _path(str(items), folder), "columns": words, "text": list(said)}
-    wish |= {key: own[key] for key in _FOR_ITEMS if key in own}
-    return source, build(ItemSource, wish, lambda key: text.place(f"data.item_columns.{key}"))
+    text_columns = checked(words.pop("text", []), tuple[str, ...], text.place("data.item_columns.text"))
+    catalog = {"items": _resolve_path(str(items), folder), "columns": words, "text": list(text_columns)}
+    catalog |= {key: own[key] for key in _FOR_ITEMS if key in own}
+    return source, build(ItemSource, catalog, lambda key: text.place(f"data.item_columns.{key}"))
 
 
-def _path(name: str, folder: Path) -> str:
-    """A path of the spec: relative ones start from its folder; URLs stay."""
+def _resolve_path(name: str, folder: Path) -> str:
+    """Absolute path of a path in the spec, which is relative to its folder; URLs stay."""
     return name if "://" in name or Path(name).is_absolute() else str(folder / name)
 
 
 @dataclass(frozen=True)
-class _Words:
-    """What the words of arms are read by: the spec's text, the folder of its paths, its task, and the rules that steps
-    keep by default."""
+class _Context:
+    """What the tables of variants are parsed with: source, folder of relative paths, task, and default rules of
+    steps.
+    """
 
     text: spec_text.Text
     folder: Path
@@ -151,100 +170,115 @@ class _Words:
     rules: tuple[str, ...]
 
 
-def _rooted(table: Any, folder: Path) -> Any:
-    """The arms with the files that their operators name as paths from the spec's folder."""
+def _resolve_paths(table: Any, folder: Path) -> Any:
+    """The table with the paths of files resolved."""
     if isinstance(table, list):
-        return [_rooted(one, folder) for one in table]
+        return [_resolve_paths(one, folder) for one in table]
     if not isinstance(table, dict):
         return table
     is_file = {key: key in _FILES and isinstance(value, str) and value != "" for key, value in table.items()}
-    return {k: _path(value, folder) if is_file[k] else _rooted(value, folder) for k, value in table.items()}
+    return {
+        k: _resolve_path(value, folder) if is_file[k] else _resolve_paths(value, folder) for k, value in table.items()
+    }
 
 
-def _arms(tables: Any, words: _Words) -> tuple[Arm, ...]:
-    text = words.text
+def _build_variants(tables: Any, context: _Context) -> tuple[Arm, ...]:
+    text = context.text
     if not isinstance(tables, list):
-        raise SpecError(text.place("arm"), "a list of arms", repr(tables), "write [[arm]] above each")
+        raise SpecError(text.place(VARIANTS), "a list of variants", repr(tables), f"write [[{VARIANTS}]] above each")
     arms: list[Arm] = []
     for number, table in enumerate(tables, 1):
-        name = checked(table.get("name", f"arm {number}"), str, text.place("arm.name"))
+        name = checked(table.get("name", f"{VARIANTS} {number}"), str, text.place(f"{VARIANTS}.name"))
         if name in [BASELINE, CONTROL, *(arm.name for arm in arms)]:
-            why = "an arm that always runs" if name in (BASELINE, CONTROL) else "another arm has it"
-            raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", f"{name!r} ({why})", "rename it")
-        if alike := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
-            got = f"{name!r}, whose folder would be that of {alike!r}"
-            raise SpecError(f"{text.name}: arm {number}, name", "a name of its own", got, "rename it")
-        arms.append(Arm(name, _plan(table, words, f"arm.{name}")))
+            why = "it always runs" if name in (BASELINE, CONTROL) else "another variant has it"
+            raise SpecError(
+                f"{text.name}: {VARIANTS} {number}, name", "a unique name", f"{name!r} ({why})", "rename it"
+            )
+        if same_folder := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
+            got = f"{name!r}, whose folder would be that of {same_folder!r}"
+            raise SpecError(f"{text.name}: {VARIANTS} {number}, name", "a unique name", got, "rename it")
+        arms.append(Arm(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
     return tuple(arms)
 
 
-_ARM_KEYS = ("name", "combine", "controller", "rounds", "step")
+_VARIANT_KEYS = ("name", "combine", "controller", "rounds", "step")
 
 
-def _plan(table: Mapping[str, Any], words: _Words, path: str) -> Plan:
-    text = words.text
+def _build_plan(table: Mapping[str, Any], context: _Context, path: str) -> Plan:
+    text = context.text
     for key in table:
-        if key not in _ARM_KEYS:
-            raise SpecError(text.place(f"{path}.{key}"), "a key of an arm", repr(key), nearest(key, _ARM_KEYS))
-    steps = tuple(_step(step, words, f"{path}.step.{place}") for place, step in enumerate(table.get("step", [])))
+        if key not in _VARIANT_KEYS:
+            raise SpecError(
+                text.place(f"{path}.{key}"), "a key of a variant", repr(key), suggest_key(key, _VARIANT_KEYS)
+            )
+    steps = tuple(
+        _build_step(step, context, f"{path}.step.{index}") for index, step in enumerate(table.get("step", []))
+    )
     rounds = checked(table.get("rounds", 1), int, text.place(f"{path}.rounds"))
-    controller = _controller(table.get("controller"), words, path)
+    controller = _build_controller(table.get("controller"), context, path)
     try:
         return Plan(steps, table.get("combine", "joint"), controller, rounds)
     except SpecError as error:
         raise SpecError(f"{text.name}: {path}, {error.where}", error.wanted, error.got, error.fix) from error
 
 
-def _controller(table: Any, words: _Words, path: str) -> Controller | None:
+def _build_controller(table: Any, context: _Context, path: str) -> Controller | None:
     """`controller = "gap"` or { kind = "replay", log = "…" }; the log's path is relative to the spec."""
     if table is None:
         return None
     if isinstance(table, Mapping) and isinstance(table.get("log"), str):
-        table = {**table, "log": _path(table["log"], words.folder)}
-    made: Controller = value_of(table, Controller, lambda key: words.text.place(f"{path}.{key}"), "controller")
-    return made
+        table = {**table, "log": _resolve_path(table["log"], context.folder)}
+    controller: Controller = value_of(table, Controller, lambda key: context.text.place(f"{path}.{key}"), "controller")
+    return controller
 
 
-def _step(table: Mapping[str, Any], words: _Words, path: str) -> Step:
-    """A step and its operator share one table: keys of a step go to the step, the others to the operator."""
+def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
+    """Build a step. It shares a table with its operator: fields of `Step` go to the step, other keys to the
+    operator.
+    """
 
     def where(key: str) -> str:
-        return words.text.place(f"{path}.{key}")
+        return context.text.place(f"{path}.{key}")
 
     if "use" not in table:
         raise SpecError(where("use"), "the kind of operator", f"keys {sorted(table)}", 'write use = "crop"')
     mine = {key: value for key, value in table.items() if key in _STEP_FIELDS and key not in ("use", "p")}
     own = {key: value for key, value in table.items() if key not in _STEP_FIELDS}
-    if "p" in table:  # in place, p says how many rows are changed; beside the real rows, the operator draws it
+    if "p" in table:  # share of changed rows of an in-place step; else a field of the operator
         (mine if table.get("mode") == "replace" else own)["p"] = table["p"]
     use = table["use"]
-    asked = {"use": use, **own} if isinstance(use, str) else {**_combination(use, words.task, where), **own}
-    operator = value_of(asked, words.task.operator, where, "use")
-    return _built_step(operator, mine, words, where)
+    operator_table = (
+        {"use": use, **own} if isinstance(use, str) else {**_build_combination(use, context.task, where), **own}
+    )
+    operator = value_of(operator_table, context.task.operator, where, "use")
+    return _construct_step(operator, mine, context, where)
 
 
-def _combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
-    """`use = { one_of = ["crop", …], … }` as a kind and its fields."""
+def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
+    """Table of a combination, `use = { one_of = ["crop", …], … }`: its kind and fields."""
     if not isinstance(use, dict) or not use:
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", repr(use), 'write use = "crop"')
     if "kind" in use:
-        fix = f'write use = "{use["kind"]}", and its fields on lines of their own'
+        fix = f'write use = "{use["kind"]}", and its fields on separate lines'
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", "a table with a kind", fix)
     known = registry.kinds(families_of(task.operator)[0])
     kind = next((key for key in use if key in known), next(iter(use)))
     return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}
 
 
-def _built_step(operator: Any, mine: Mapping[str, Any], words: _Words, where: Any) -> Step:
-    task = words.task
+def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
+    task = context.task
     hints = {"copies": task.copies, "strength": Schedule, "keep": task.keep}
     values = {key: value_of(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
-    if words.rules and not getattr(operator, "copies_rows", False):
-        values.setdefault("keep", (Rules(words.rules),))
+    if context.rules and not getattr(operator, "copies_rows", False):
+        values.setdefault("keep", (Rules(context.rules),))
     try:
         return Step(operator, **values)
     except SpecError as error:
-        raise SpecError(where(error.where.rsplit(" ", 1)[-1]), error.wanted, error.got, error.fix) from error
+        key = error.where.rsplit(" ", 1)[-1]
+        is_old = key == "mode" and mine.get("mode") not in MODES
+        fix = suggest_value(str(mine["mode"]), MODES) if is_old else ""
+        raise SpecError(where(key), error.wanted, error.got, fix or error.fix) from error
 
 
 _PLAIN: Mapping[str, Any] = {
@@ -258,3 +292,28 @@ _PLAIN: Mapping[str, Any] = {
     "columns": tuple[str, ...],
     "fail_if_unchanged_over": float,
 }
+
+
+def _read_rules(value: Any, place: str, folder: Path) -> tuple[str, ...]:
+    """Rules from a list, or from a file with one rule per line and comments after #.
+
+    Raises SpecError for a missing file, or a line that is not a rule, with its number.
+    """
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return Rules(tuple(value)).rules
+    if not isinstance(value, str):
+        fix = 'write rules = ["item_price > 0"] or rules = "shop.rules"'
+        raise SpecError(place, "a list of rules or the path of a file", repr(value), fix)
+    file = Path(value) if Path(value).is_absolute() else folder / value
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(place, "a file of rules", f"{file}: {error}", "check the path") from error
+    rules = []
+    for number, line in enumerate(lines, 1):
+        if rule := line.partition("#")[0].strip():
+            try:
+                rules.append(Rules((rule,)).rules[0])
+            except SpecError as error:
+                raise SpecError(f"{file.name}, line {number}", error.wanted, error.got, error.fix) from error
+    return tuple(rules)

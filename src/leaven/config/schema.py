@@ -1,4 +1,4 @@
-"""Which keys and values may a spec have, as editors want to know it?"""
+"""JSON schema of spec files, for editors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from leaven import registry
 from leaven.augmentation.plan import COMBINE, Step
 from leaven.cleaning import Clean
 from leaven.config.build import SURNAMES, families_of
-from leaven.config.experiment_spec import TASKS
+from leaven.config.experiment_spec import QUALITY, TASKS, VARIANTS
 from leaven.ctr_features import Labelled, Sampling
 from leaven.ingest.source_config import Source
 from leaven.quality import Judging
 
 
 def schema() -> dict[str, Any]:
-    """A JSON schema (draft 2020-12) of the spec file, from the fields of the wishes themselves."""
-    source = _of(Source)
+    """JSON schema (draft 2020-12) of a spec file, derived from the fields of the config classes."""
+    source = _describe_class(Source)
     source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
     arm = {
         "type": "object",
@@ -26,7 +26,7 @@ def schema() -> dict[str, Any]:
             "combine": {"enum": list(COMBINE)},
             "controller": {"anyOf": [{"type": "string"}, _any_of("controllers", "kind", "gap")]},
             "rounds": {"type": "integer", "default": 1},
-            "step": {"type": "array", "items": _step()},
+            "step": {"type": "array", "items": _describe_step()},
         },
         "additionalProperties": False,
     }
@@ -41,62 +41,59 @@ def schema() -> dict[str, Any]:
             "task": {"enum": list(TASKS), "default": "ranking"},
             "seed": {"type": "integer", "default": 7},
             "rules": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "data": {"anyOf": [source, _of(Labelled)]},
-            "samples": _of(Sampling),
-            "clean": _of(Clean),
-            "split": {"anyOf": [_any_of(*_kind(task.split)) for task in TASKS.values()]},
-            "recommender": {"anyOf": [_any_of(*_kind(task.recommender)) for task in TASKS.values()]},
-            "evaluate": {"anyOf": [_of(task.evaluate) for task in TASKS.values()]},
-            "judge": {"anyOf": [{"type": "boolean", "default": True}, _of(Judging)]},
-            "arm": {"type": "array", "items": arm},
+            "data": {"anyOf": [source, _describe_class(Labelled)]},
+            "samples": _describe_class(Sampling),
+            "clean": _describe_class(Clean),
+            "split": {"anyOf": [_any_of(task.split[0], "kind", task.split[1]) for task in TASKS.values()]},
+            "recommender": {
+                "anyOf": [_any_of(task.recommender[0], "kind", task.recommender[1]) for task in TASKS.values()]
+            },
+            "evaluate": {"anyOf": [_describe_class(task.evaluate) for task in TASKS.values()]},
+            QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(Judging)]},
+            VARIANTS: {"type": "array", "items": arm},
         },
     }
 
 
-def _kind(one: tuple[str, str]) -> tuple[str, str, str]:
-    family, kind = one
-    return family, "kind", kind
-
-
 def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
-    """One of the kinds of a family, each with its own fields."""
+    """Schema of any kind of a family, each with its own fields."""
     options = []
     for kind in registry.kinds(family):
-        option = _of(registry.found(family, kind))
+        option = _describe_class(registry.found(family, kind))
         option["properties"] = {word: {"const": kind}} | option["properties"]
         option["required"] = [*option.get("required", []), *([] if kind == default else [word])]
         options.append(option)
     return {"anyOf": options}
 
 
-def _step() -> dict[str, Any]:
-    """A step: its own fields, and those of its operator; the run checks which operator has which."""
-    step = _of(Step)["properties"]
+def _describe_step() -> dict[str, Any]:
+    """Schema of a step: its own fields and those of all operators; parsing checks which operator has which."""
+    step = _describe_class(Step)["properties"]
     families = [family for task in TASKS.values() for family in families_of(task.operator)]
-    families.sort(key=lambda family: family not in SURNAMES)  # fields that a later family says too are the later one's
+    families.sort(key=lambda family: family not in SURNAMES)  # of equal fields the later family's wins
     kinds = [kind for family in families for kind in registry.kinds(family)]
     kinds += [f"{word}.{kind}" for family, word in SURNAMES.items() for kind in registry.kinds(family)]
     kinds = list(dict.fromkeys(kinds))
     operators: dict[str, Any] = {}
     for family in families:
         for kind in registry.kinds(family):
-            operators |= _of(registry.found(family, kind))["properties"]
+            operators |= _describe_class(registry.found(family, kind))["properties"]
     use = {"anyOf": [{"enum": kinds}, {"type": "object"}]}
     return {"type": "object", "required": ["use"], "properties": {**operators, **step, "use": use}}
 
 
-def _of(cls: Any) -> dict[str, Any]:
-    """The fields of one wish."""
+def _describe_class(cls: Any) -> dict[str, Any]:
+    """Schema of one config class."""
     hints = get_type_hints(cls)
     own = [one for one in fields(cls) if one.init]
     required = [one.name for one in own if one.default is MISSING and one.default_factory is MISSING]
-    properties = {one.name: _field(hints[one.name], one.default) for one in own}
-    said = (cls.__doc__ or "").strip().splitlines()
-    made = {"type": "object", "description": said[0] if said else "", "additionalProperties": False}
-    return made | {"properties": properties} | ({"required": required} if required else {})
+    properties = {one.name: _describe_field(hints[one.name], one.default) for one in own}
+    doc = (cls.__doc__ or "").strip().splitlines()
+    whole = {"type": "object", "description": doc[0] if doc else "", "additionalProperties": False}
+    return whole | {"properties": properties} | ({"required": required} if required else {})
 
 
-def _field(hint: Any, default: Any) -> dict[str, Any]:
+def _describe_field(hint: Any, default: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
@@ -105,9 +102,9 @@ def _field(hint: Any, default: Any) -> dict[str, Any]:
         kinds = [kind for family in families for kind in registry.kinds(family)]
         return {"anyOf": [{"enum": kinds}, {"type": ["object", "array", "number"]}]}
     try:
-        made: dict[str, Any] = TypeAdapter(hint).json_schema()
+        described: dict[str, Any] = TypeAdapter(hint).json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError):
-        made = {}
+        described = {}
     if isinstance(default, str | int | float | bool | tuple):
-        made["default"] = list(default) if isinstance(default, tuple) else default
-    return made
+        described["default"] = list(default) if isinstance(default, tuple) else default
+    return described

@@ -1,4 +1,4 @@
-"""Which table does the text of a spec hold, where does each key stand, and what was set over it?"""
+"""TOML source of a spec: its table, line numbers of its keys, and overrides of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leaven.errors import SpecError, nearest
 
 @dataclass(frozen=True)
 class Text:
-    """A spec as it was written. name: of its file, for errors; overridden: keys that `--set` gave."""
+    """Source of a spec. name: its file, for errors; overridden: keys that `--set` gave."""
 
     name: str
     text: str
@@ -22,19 +22,19 @@ class Text:
     overridden: tuple[str, ...] = ()
 
     def place(self, path: str) -> str:
-        """How an error names a key: with its line where one line alone has it."""
+        """Location of a key for an error message, with the line number where exactly one line has the key."""
         key = path.rsplit(".", 1)[-1].split("[")[0]
         if any(path == given or given.endswith(f".{key}") for given in self.overridden):
             return f"--set {path}"
         pattern = rf"^\s*(\[*{re.escape(key)}\]*\s*(=|$)|.*[{{,]\s*{re.escape(key)}\s*=)"
-        lines = [at for at, line in enumerate(self.text.splitlines(), 1) if re.match(pattern, line)]
+        lines = [number for number, line in enumerate(self.text.splitlines(), 1) if re.match(pattern, line)]
         return f"{self.name}, line {lines[0]}: {path}" if len(lines) == 1 else f"{self.name}: {path}"
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Text:
-    """The spec in a file.
+    """Source of a spec file.
 
-    Raises SpecError for a file that is missing or is no TOML, or a `--set` that cannot be read.
+    Raises SpecError for a missing file, a file that is not TOML, or a `--set` that cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -47,50 +47,50 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Text:
 
 
 def from_text(text: str, name: str = "spec", overrides: Sequence[str] = ()) -> Text:
-    """The spec in a text."""
+    """Source of a spec in a string."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(name, "TOML", str(error), "see toml.io; texts stand in quotes") from error
+        raise SpecError(name, "TOML", str(error), "see toml.io; text needs quotes") from error
     for given in overrides:
-        _set(table, given)
+        _override(table, given)
     return Text(name, text, table, tuple(given.partition("=")[0].strip() for given in overrides))
 
 
-def _set(table: dict[str, Any], given: str) -> None:
-    """`a.b=c`: c is TOML where it reads as such, else a text. Arms go by name or number."""
+def _override(table: dict[str, Any], given: str) -> None:
+    """Set `a.b=c`: c is TOML where it parses as such, else text. Variants are addressed by name or number."""
     path, equals, text = given.partition("=")
     if not equals or not path.strip():
         raise SpecError(f"--set {given}", "key=value", "no '='", "write for example --set evaluate.seeds=5")
     keys = path.strip().split(".")
-    place: Any = table
+    target: Any = table
     for key in keys[:-1]:
-        place = _inside(place, key, f"--set {path.strip()}")
+        target = _descend(target, key, f"--set {path.strip()}")
     last = keys[-1]
-    if isinstance(place, list):
-        place[_number(place, last, f"--set {path.strip()}")] = _value(text)
+    if isinstance(target, list):
+        target[_find_index(target, last, f"--set {path.strip()}")] = _parse_value(text)
     else:
-        place[last] = _value(text)
+        target[last] = _parse_value(text)
 
 
-def _inside(place: Any, key: str, where: str) -> Any:
-    if isinstance(place, list):
-        return place[_number(place, key, where)]
-    if not isinstance(place, dict):
-        raise SpecError(where, "a table to look into", repr(place), f"{key!r} has nothing inside")
-    return place.setdefault(key, {})
+def _descend(target: Any, key: str, where: str) -> Any:
+    if isinstance(target, list):
+        return target[_find_index(target, key, where)]
+    if not isinstance(target, dict):
+        raise SpecError(where, "a table", repr(target), f"{key!r} has no keys")
+    return target.setdefault(key, {})
 
 
-def _number(place: list[Any], key: str, where: str) -> int:
-    if key.isdecimal() and int(key) < len(place):
+def _find_index(items: list[Any], key: str, where: str) -> int:
+    if key.isdecimal() and int(key) < len(items):
         return int(key)
-    names = [str(one.get("name", "")) for one in place if isinstance(one, dict)]
+    names = [str(one.get("name", "")) for one in items if isinstance(one, dict)]
     if key in names:
         return names.index(key)
     raise SpecError(where, "a name or a number from 0", repr(key), nearest(key, [name for name in names if name]))
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

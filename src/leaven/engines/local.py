@@ -1,4 +1,4 @@
-"""How does one task run over many shards on this machine?"""
+"""Engine of this machine: one loop, or worker processes."""
 
 from __future__ import annotations
 
@@ -22,51 +22,49 @@ from leaven.engines.shared_memory import Sender, Sent
 from leaven.errors import LeavenError, SpecError
 from leaven.protocols import Engine
 
-_AHEAD = 2  # shards per worker that are on their way: bounds the memory, keeps the workers busy
+_AHEAD = 2  # submitted shards per worker: bounds memory, keeps workers busy
 
 
 @dataclass(frozen=True)
 class Local:
-    """One loop, or as many processes as there are `workers` (0: one a core), each on one thread.
+    """One loop, or `workers` processes (0: one per core), each on one thread.
 
-    `task` must be importable (a function of a module), and a script that asks for workers needs
-    `if __name__ == "__main__":`, as processes start afresh. `shared` lies in memory once for all workers, in a
-    file of the temporary folder.
+    `task` must be importable (a function of a module), and a script with workers needs `if __name__ == "__main__":`, as
+    processes start a new interpreter. `shared` is in memory once for all workers, in a file of the temporary folder.
     """
 
     workers: int = 1
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise SpecError("local.workers", "0 (one a core) or more", f"{self.workers}", "")
+            raise SpecError("local.workers", "0 (one per core) or more", f"{self.workers}", "")
 
     @property
     def _processes(self) -> int:
         return self.workers or os.cpu_count() or 1
 
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
-        """task(shared, shard) for each shard, in order, while later ones are already at work.
+        """task(shared, shard) for each shard, in order, while later ones already run.
 
-        Raises LeavenError that names the shard. Whatever ends the loop (an error, Ctrl-C, a `break`) ends the
-        workers, too.
+        Raises LeavenError that names the shard. Any end of the loop (an error, Ctrl-C, a `break`) ends the workers.
         """
         if min(self._processes, len(shards)) < 2:
             yield from run_all(task, shards, shared)
             return
-        with _opened(min(self._processes, len(shards))) as workers:
+        with _start_pool(min(self._processes, len(shards))) as workers:
             yield from workers.map(task, shards, shared)
 
     def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay from map to map and end with the context.
 
-        modules, soon: what is imported for them, and sent to them, beside what this process does meanwhile.
+        modules, soon: imported for the workers and sent to them in the background.
         """
-        return nullcontext(self) if self._processes < 2 else _opened(self._processes, *modules, soon=soon)
+        return nullcontext(self) if self._processes < 2 else _start_pool(self._processes, *modules, soon=soon)
 
 
 @contextmanager
-def _opened(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
-    """Workers fork from a process that is ready, and holds no thread: it is begun here, they when there is work."""
+def _start_pool(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
+    """Start the process that workers fork from, which has no threads; workers start when there is work."""
     forkserver.set_forkserver_preload(["leaven.engines.preload", *modules])
     with environment(ONE_THREAD):
         forkserver.ensure_running()
@@ -79,103 +77,105 @@ def _opened(processes: int, *modules: str, soon: Any = None) -> Iterator[_Worker
 
 
 class _Workers:
-    """Processes that stay from map to map; an engine, as `Local` is."""
+    """An engine of processes that stay from map to map."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._begun: _Begun | None = None
-        self._ahead: Future[None] | None = None
+        self._pool: _Pool | None = None
+        self._starting: Future[None] | None = None
 
     def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
-        """These; who opened them first ends them."""
+        """This engine; the outer context ends the workers."""
         if soon is not None:
-            self._wait()
-            beside = ThreadPoolExecutor(1, "workers begin")
-            self._ahead = beside.submit(self._get_ready, soon)
-            beside.shutdown(wait=False)
+            self._wait_for_start()
+            thread = ThreadPoolExecutor(1, "start workers")
+            self._starting = thread.submit(self._start, soon)
+            thread.shutdown(wait=False)
         return nullcontext(self)
 
-    def _get_ready(self, soon: Any) -> None:
-        """Leaves this process's environment alone, which others may be reading meanwhile."""
-        self._begun = self._begun or _begin(self.workers)
-        self._begun.sender.send(soon)
+    def _start(self, soon: Any) -> None:
+        """Start the workers; the environment of this process stays unchanged, as other threads may read it."""
+        self._pool = self._pool or _start_processes(self.workers)
+        self._pool.sender.send(soon)
 
-    def _wait(self) -> None:
-        """Until nobody else begins the workers or sends them something; what went wrong there goes wrong here again."""
-        if self._ahead is not None:
-            wait([self._ahead])
-            self._ahead = None
+    def _wait_for_start(self) -> None:
+        """Return once the background thread is done; its error occurs again in this thread."""
+        if self._starting is not None:
+            wait([self._starting])
+            self._starting = None
 
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
-        """As `Local.map`; a loop that ends early ends the workers, and the next one begins others."""
+        """As `Local.map`; a loop that ends early ends the workers, and the next one starts new ones."""
         if len(shards) < 2:
             yield from run_all(task, shards, shared)
             return
         waiting: deque[Future[Any]] = deque()
         done = 0
         try:
-            self._wait()
+            self._wait_for_start()
             with environment(ONE_THREAD):
-                begun = self._begun = self._begun or _begin(self.workers)
-            sent = begun.sender.send((task, shared))
+                pool = self._pool = self._pool or _start_processes(self.workers)
+            sent = pool.sender.send((task, shared))
             for index, shard in enumerate(shards):
                 with environment(ONE_THREAD):
-                    waiting.append(begun.pool.submit(_work, sent, shard, index, len(shards)))
+                    waiting.append(pool.executor.submit(_run_shard, sent, shard, index, len(shards)))
                 if len(waiting) >= _AHEAD * self.workers:
-                    yield _first(waiting)
+                    yield _pop_first(waiting)
                     done += 1
             while waiting:
-                yield _first(waiting)
+                yield _pop_first(waiting)
                 done += 1
         except BrokenProcessPool as error:
             self.end()
-            fix = "guard a script by `if __name__ == '__main__':`; look for a lack of memory; or use one worker"
-            raise LeavenError(f"shard {done + 1} of {len(shards)}", "a worker", "one that ended", fix) from error
+            fix = "guard a script by `if __name__ == '__main__':`; check the memory; or use one worker"
+            raise LeavenError(
+                f"shard {done + 1} of {len(shards)}", "a running worker", "one that ended", fix
+            ) from error
         finally:
             if waiting:
                 self.end(at_work=True)
 
     def end(self, at_work: bool = False) -> None:
-        """Leave no process and no file behind; those that are at work still are stopped."""
-        self._wait()
-        begun, self._begun = self._begun, None
-        if begun is None:
+        """End all processes and delete all files. at_work: stop running tasks."""
+        self._wait_for_start()
+        pool, self._pool = self._pool, None
+        if pool is None:
             return
-        for process in list((begun.pool._processes or {}).values()) if at_work else []:
+        for process in list((pool.executor._processes or {}).values()) if at_work else []:
             process.terminate()
-        begun.pool.shutdown(wait=True, cancel_futures=True)
-        begun.folder.cleanup()
+        pool.executor.shutdown(wait=True, cancel_futures=True)
+        pool.folder.cleanup()
 
 
-class _Begun(NamedTuple):
-    """Workers at hand, and the folder by which they are sent what they share."""
+class _Pool(NamedTuple):
+    """Running workers, and the folder of the files that they share."""
 
-    pool: ProcessPoolExecutor
+    executor: ProcessPoolExecutor
     folder: tempfile.TemporaryDirectory[str]
     sender: Sender
 
 
-def _begin(workers: int) -> _Begun:
-    """The first worker begins before anything is sent: it takes the folder away if this process is killed."""
+def _start_processes(workers: int) -> _Pool:
+    """The first worker starts before anything is sent: it deletes the folder if this process is killed."""
     folder = tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True)
-    pool = ProcessPoolExecutor(workers, get_context("forkserver"), _watch, (folder.name,))
-    pool.submit(int)
-    return _Begun(pool, folder, Sender(Path(folder.name)))
+    executor = ProcessPoolExecutor(workers, get_context("forkserver"), _watch_parent, (folder.name,))
+    executor.submit(int)
+    return _Pool(executor, folder, Sender(Path(folder.name)))
 
 
-def _first(waiting: deque[Future[Any]]) -> Any:
-    """The answer of the first that waits, which waits until it is there."""
-    found = waiting[0].result()
+def _pop_first(waiting: deque[Future[Any]]) -> Any:
+    """Result of the first shard, which stays in the queue until it is done."""
+    result = waiting[0].result()
     waiting.popleft()
-    return found
+    return result
 
 
-_JOB: dict[Sent, Any] = {}
-"""In a worker: the task and what it shares with all shards."""
+_CACHE: dict[Sent, Any] = {}
+"""In a worker: the current task and its shared object."""
 
 
-def _watch(folder: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+def _watch_parent(folder: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its workers
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
 
 
@@ -187,9 +187,9 @@ def _end_with_parent(folder: str) -> None:
         os._exit(1)
 
 
-def _work(sent: Sent, shard: Any, index: int, shards: int) -> Any:
-    if sent not in _JOB:
-        _JOB.clear()
-        _JOB[sent] = sent.open()
-    task, shared = _JOB[sent]
+def _run_shard(sent: Sent, shard: Any, index: int, shards: int) -> Any:
+    if sent not in _CACHE:
+        _CACHE.clear()
+        _CACHE[sent] = sent.open()
+    task, shared = _CACHE[sent]
     return run_one(task, shared, shard, index, shards)

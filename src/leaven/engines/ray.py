@@ -1,4 +1,4 @@
-"""How does one task run over many shards on a Ray cluster?"""
+"""Engine of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, environment, pa
 from leaven.errors import LeavenError, MissingExtra, SpecError
 from leaven.protocols import Engine
 
-_AHEAD = 2  # shards per core that are on their way
+_AHEAD = 2  # submitted shards per core
 
 
 @dataclass(frozen=True)
 class Ray:
-    """Each shard is a task of Ray on one core; `shared` is put into its store once. Needs the extra `[ray]`.
+    """Each shard is a Ray task on one core; `shared` is put into the object store once. Needs the extra `[ray]`.
 
-    Ray that runs in this process already is used as it is; else it is begun, or joined, and left with this process.
+    A Ray session of this process is used as it is; else one is started or joined, and left with this process.
 
     address  of a cluster to join (`auto`, `ray://host:port`); empty: this machine
     workers  cores of this machine; 0: all
@@ -34,52 +34,52 @@ class Ray:
             raise SpecError("ray.workers", "0 (all cores) or more", f"{self.workers}", "")
 
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
-        """task(shared, shard) for each shard, in order, while later ones are already at work.
+        """task(shared, shard) for each shard, in order, while later ones already run.
 
         Raises LeavenError that names the shard; MissingExtra without ray.
         """
         if not len(shards):
             return
-        ray = self._begun()
+        ray = self._connect()
         sent = ray.put((task, shared))
-        remote = ray.remote(num_cpus=1, max_retries=0)(_work)
+        remote = ray.remote(num_cpus=1, max_retries=0)(_run_shard)
         room = _AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         waiting: deque[Any] = deque()
         try:
             for index, shard in enumerate(shards):
                 waiting.append(remote.remote(sent, shard, index, len(shards)))
                 if len(waiting) >= room:
-                    yield _checked(ray.get(waiting.popleft()))
+                    yield _raise_error(ray.get(waiting.popleft()))
             while waiting:
-                yield _checked(ray.get(waiting.popleft()))
+                yield _raise_error(ray.get(waiting.popleft()))
         finally:
             for pending in waiting:
                 ray.cancel(pending, force=True)
 
     def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
-        """This engine: Ray stays from map to map anyway."""
+        """This engine; Ray stays from map to map."""
         return nullcontext(self)
 
-    def _begun(self) -> Any:
+    def _connect(self) -> Any:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
         try:
             import ray
         except ModuleNotFoundError:
             raise MissingExtra("ray", "ray") from None
         if not ray.is_initialized():
-            cores = {} if self.address or not self.workers else {"num_cpus": self.workers}
-            here = {"address": self.address} if self.address else {"include_dashboard": False, **cores}
+            resources = {} if self.address or not self.workers else {"num_cpus": self.workers}
+            options = {"address": self.address} if self.address else {"include_dashboard": False, **resources}
             with environment(ONE_THREAD | paths()):
-                ray.init(**here, log_to_driver=False, configure_logging=False)
+                ray.init(**options, log_to_driver=False, configure_logging=False)
         return ray
 
 
-def _work(sent: Any, shard: Any, index: int, shards: int) -> Any:
+def _run_shard(sent: Any, shard: Any, index: int, shards: int) -> Any:
     task, shared = sent
     return caught(task, shared, shard, index, shards)
 
 
-def _checked(answer: Any) -> Any:
+def _raise_error(answer: Any) -> Any:
     if isinstance(answer, LeavenError):
         raise answer
     return answer

@@ -1,4 +1,4 @@
-"""What does a task say about a shard, or what went wrong in which shard?"""
+"""Execution of a task on shards, with errors that name the shard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from leaven.errors import LeavenError
 
 Task = Callable[[Any, Any], Any]
-"""task(shared, shard) -> anything that can be sent between processes."""
+"""task(shared, shard) -> a picklable result."""
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -20,12 +20,12 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "ARROW_NUM_THREADS": "1",
 }
-"""What a worker's environment says, as there is one worker a core; libraries read it when they load."""
+"""Environment of a worker, as there is one worker per core; libraries read it at import."""
 
 
 @contextmanager
 def environment(names: Mapping[str, str]) -> Iterator[None]:
-    """Processes that start here find these variables; this process gets its own back."""
+    """Set variables for processes that start in this context; afterwards the environment is restored."""
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -39,34 +39,34 @@ def environment(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def paths() -> dict[str, str]:
-    """The variable by which other processes of this machine import what this one can."""
+    """PYTHONPATH with which other processes of this machine import the same modules."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def run_one(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any:
-    """task(shared, shard). An error says in which shard it happened; ours keep their class and exit code.
+    """task(shared, shard). An error names its shard; LeavenErrors keep their class and exit code.
 
-    Raises LeavenError, also for errors that are not ours, so that it can be sent between processes.
+    Raises LeavenError, for other errors too, so that it can be sent between processes.
     """
-    place = f"shard {index + 1} of {shards}"
+    where = f"shard {index + 1} of {shards}"
     try:
         return task(shared, shard)
     except LeavenError as error:
-        error.where = f"{place}, {error.where}"
+        error.where = f"{where}, {error.where}"
         raise
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
-        raise LeavenError(place, "a task without an error", got, "run with one worker to see where") from error
+        raise LeavenError(where, "a task without an error", got, "run with one worker to see where") from error
 
 
 def run_all(task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
-    """`run_one` for each shard, one after the other."""
+    """Results of `run_one` for each shard, in order."""
     for index, shard in enumerate(shards):
         yield run_one(task, shared, shard, index, len(shards))
 
 
 def caught(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any:
-    """What `run_one` answers or raises: as an answer, an error passes engines that would wrap it in their own."""
+    """Result or error of `run_one`: a returned error is not wrapped by other engines."""
     try:
         return run_one(task, shared, shard, index, shards)
     except LeavenError as error:

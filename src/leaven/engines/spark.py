@@ -1,4 +1,4 @@
-"""How does one task run over many shards on a Spark cluster?"""
+"""Engine of a Spark cluster."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, paths
 from leaven.errors import LeavenError, MissingExtra
 from leaven.protocols import Engine
 
-_WAVE = 4  # shards per core in one job: bounds what the driver holds
+_WAVE = 4  # shards per core in one job: bounds the memory of the driver
 
 
 @dataclass(frozen=True)
 class Spark:
-    """Each shard is a task of Spark; `shared` is broadcast once. Needs the extra `[spark]` and a Java runtime.
+    """Each shard is a Spark task; `shared` is broadcast once. Needs the extra `[spark]` and a Java runtime.
 
-    A session that is there already is used as it is (then leaven must be installed on its executors); else one is
-    begun, which ends with this process.
+    An active session is used as it is (leaven must be installed on its executors); else one is started, which ends with
+    this process.
 
-    master  of a session that is begun: `local[2]`, `spark://…`, `yarn`; empty: spark-submit's, else this machine
+    master  of a new session: `local[2]`, `spark://…`, `yarn`; empty: spark-submit's, else this machine
     """
 
     master: str = ""
 
     def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
-        """task(shared, shard) for each shard, in order; shards run in waves, a few for each core of the cluster.
+        """task(shared, shard) for each shard, in order; shards run in waves, a few per core of the cluster.
 
         Raises LeavenError that names the shard; MissingExtra without pyspark.
         """
         if not len(shards):
             return
-        context = self._session().sparkContext
+        context = self._get_session().sparkContext
         sent = context.broadcast((task, shared))
         wave, count = _WAVE * max(context.defaultParallelism, 1), len(shards)
 
-        def work(one: tuple[int, Any]) -> Any:
+        def run_shard(numbered_shard: tuple[int, Any]) -> Any:
+            index, shard = numbered_shard
             job, common = sent.value
-            return caught(job, common, one[1], one[0], count)
+            return caught(job, common, shard, index, count)
 
         try:
             for first in range(0, count, wave):
                 numbered = [(index, shards[index]) for index in range(first, min(first + wave, count))]
-                for answer in context.parallelize(numbered, len(numbered)).map(work).collect():
+                for answer in context.parallelize(numbered, len(numbered)).map(run_shard).collect():
                     if isinstance(answer, LeavenError):
                         raise answer
                     yield answer
@@ -53,23 +54,23 @@ class Spark:
             sent.unpersist()
 
     def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
-        """This engine: Its session stays from map to map anyway."""
+        """This engine; its session stays from map to map."""
         return nullcontext(self)
 
-    def _session(self) -> Any:
+    def _get_session(self) -> Any:
         try:
             from pyspark.sql import SparkSession
         except ModuleNotFoundError:
             raise MissingExtra("pyspark", "spark") from None
-        there = SparkSession.getActiveSession()
-        if there is not None:
-            return there
+        active = SparkSession.getActiveSession()
+        if active is not None:
+            return active
         builder = SparkSession.builder.appName("leaven").config("spark.ui.enabled", "false")
         builder = builder.config("spark.ui.showConsoleProgress", "false")
-        here = not self.master or self.master.startswith("local")
-        for name, value in (ONE_THREAD | (paths() if here else {})).items():
+        is_local = not self.master or self.master.startswith("local")
+        for name, value in (ONE_THREAD | (paths() if is_local else {})).items():
             builder = builder.config(f"spark.executorEnv.{name}", value)
-        if here:
+        if is_local:
             builder = builder.config("spark.pyspark.python", sys.executable)
             builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         return (builder.master(self.master) if self.master else builder).getOrCreate()

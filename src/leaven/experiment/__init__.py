@@ -1,4 +1,4 @@
-"""From a spec to a run folder: cleaned, split, augmented, expanded, trained with and without, compared, reported."""
+"""Experiments from a spec to a run folder: clean, split, expand, train each variant, compare and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a log or a ready table prepared for click prediction, and how are predicted chances judged?"""
+"""Data preparation and evaluation of the click prediction task."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.cleaning import clean
 from leaven.config import Spec
+from leaven.config.evaluation import EvaluateClicks
 from leaven.ctr_features import Labelled, SampleParts, look, read_labelled
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
@@ -26,39 +27,39 @@ from leaven.metrics.ctr.ctr_names import parse_all
 from leaven.metrics.ctr.ctr_segments import row_groups
 from leaven.profiling.log_statistics import health
 from leaven.protocols import FittedClickModel, Training
-from leaven.registry import made as made_wish
+from leaven.registry import made
 from leaven.run_folder import read_json, write_json
 
 Timed = Callable[[str, Callable[[], Any]], Any]
 _FACTS = "parts.json"
 CURVE_GROUPS = 10
-"""Groups of about equal size in the plot of calibration."""
+"""Groups of about equal size in the calibration plot."""
 _POPULAR = "item_events_30d"
 
 
-def files(spec: Spec) -> list[str]:
-    """The log and the table of the items, or the ready table."""
+def list_files(spec: Spec) -> list[str]:
+    """The log and the table of items, or the labelled table."""
     if isinstance(spec.data, Labelled):
         return [str(spec.data.labelled)]
     return [str(spec.data.interactions), *([str(spec.items.items)] if spec.items else [])]
 
 
-def made(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
-    """Labelled rows in three parts; what is odd about those that teach is told and kept."""
-    parts, facts = _of_table(spec, timed) if isinstance(spec.data, Labelled) else _of_log(spec, timed)
-    odd = timed("looking for leaks", lambda: look(parts.train))
-    for one in odd:
-        timed(f"careful: {one.words}", lambda: None)
-    return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(one) for one in odd]}
+def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
+    """Labelled rows in three parts; suspected leaks of the training rows are reported and kept in the facts."""
+    parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, Labelled) else _prepare_log(spec, timed)
+    leaks = timed("looking for leaks", lambda: look(parts.train))
+    for leak in leaks:
+        timed(f"careful: {leak.words}", lambda: None)
+    return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(leak) for leak in leaks]}
 
 
-def _of_table(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
+def _prepare_table(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
     rows: Samples = timed("reading the table", lambda: read_labelled(spec.data))
     parts = timed("split", lambda: spec.split.of_table(rows, rng.key(spec.seed, "split")))
     return parts, {"reading": dict(rows.facts) | {"numbers": len(rows.numeric), "categories": len(rows.categorical)}}
 
 
-def _of_log(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
+def _prepare_log(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
     events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items))
     cleaned = timed("cleaning", lambda: clean(events, spec.clean))
     found = timed("health of the log", lambda: health(order(cleaned.events).histories))
@@ -67,79 +68,90 @@ def _of_log(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
     return parts, {"reading": dict(events.facts), "cleaning": list(cleaned.rules), "health": found}
 
 
-def save(made: SampleParts, folder: Path) -> None:
-    """A file a part, and their facts."""
-    made.save(folder)
-    write_json(folder / _FACTS, dict(made.facts))
+def save_parts(prepared: SampleParts, folder: Path) -> None:
+    """Write one file per part, and their facts."""
+    prepared.save(folder)
+    write_json(folder / _FACTS, dict(prepared.facts))
 
 
-def without(made: SampleParts, keys: npt.NDArray[np.uint64]) -> SampleParts:
-    """The same without the rows of these users."""
-    kept: dict[str, Any] = {name: rows.take(~np.isin(rows.users, keys)) for name, rows in made.named.items()}
-    return replace(made, **kept)
+def drop_users(prepared: SampleParts, keys: npt.NDArray[np.uint64]) -> SampleParts:
+    """The parts without the rows of these users."""
+    kept: dict[str, Any] = {name: rows.take(~np.isin(rows.users, keys)) for name, rows in prepared.named.items()}
+    return replace(prepared, **kept)
 
 
-def load(folder: Path) -> SampleParts:
-    """What `save` wrote."""
+def load_parts(folder: Path) -> SampleParts:
+    """The parts that `save_parts` wrote."""
     return SampleParts.load(folder, read_json(folder / _FACTS, "run again with --resume"))
 
 
-def check(spec: Spec, parts: SampleParts) -> None:
-    """Raises SpecError for rules of columns that are not there, DataError for rules that real rows break; LeavenError
-    for plans that the click model cannot serve."""
+def check_parts(spec: Spec, parts: SampleParts) -> None:
+    """Raises SpecError for rules of unknown columns, DataError for rules that real rows break, LeavenError for plans
+    that the CTR model cannot follow.
+    """
     for arm in spec.arms:
         adaptive_training.check(arm.plan, spec.recommender, parts)
     kept = Rules(spec.rules).fit(parts.train)(parts.train)
     if kept.refused:
-        said = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.refused.items())
-        raise DataError("rules", "rules that every real training row keeps", said, "correct the rule, or clean the log")
+        broken = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.refused.items())
+        raise DataError(
+            "rules", "rules that every real training row keeps", broken, "correct the rule, or clean the log"
+        )
 
 
-def judge(fitted: FittedClickModel, parts: SampleParts, spec: Spec) -> Judged:
-    """Chances of the test rows by every metric; the threshold is that of the best F1 on the validation rows."""
+def evaluate_model(fitted: FittedClickModel, parts: SampleParts, evaluate: EvaluateClicks, seed: int) -> Judged:
+    """Metrics of the test rows; the threshold is that of the best F1 on the validation rows."""
     test, valid = parts.test, parts.valid
-    chance = fitted.predict(test)
+    probability = fitted.predict(test)
     threshold = best_threshold(valid.label.astype(np.float64), fitted.predict(valid))
-    label, named = test.label.astype(np.float64), parse_all(spec.evaluate.metrics)
+    label, named = test.label.astype(np.float64), parse_all(evaluate.metrics)
     metrics = {name: one.metric(threshold) for name, one in named.items()}
-    values = {name: metrics[name].of_users(label, chance, test.users) for name, one in named.items() if one.per_user}
-    pooled = {name: metrics[name](label, chance, users=test.users) for name, one in named.items() if not one.per_user}
+    values = {
+        name: metrics[name].of_users(label, probability, test.users) for name, one in named.items() if one.per_user
+    }
+    pooled = {
+        name: metrics[name](label, probability, users=test.users) for name, one in named.items() if not one.per_user
+    }
     groups = {}
     for by, groups_of in row_groups(test, parts.train).items():
         for group in np.unique(groups_of):
             mine = groups_of == group
-            found = metrics[spec.evaluate.metrics[0]].of_users(label[mine], chance[mine], test.users[mine])
+            found = metrics[evaluate.metrics[0]].of_users(label[mine], probability[mine], test.users[mine])
             if np.isfinite(found).all():
                 groups[by, str(group)] = found
-    return Judged(values, pooled, groups, {"threshold": threshold, "calibration": _curve(label, chance)})
+    return Judged(
+        values, pooled, groups, {"threshold": threshold, "calibration": _build_calibration_curve(label, probability)}
+    )
 
 
-def _curve(label: npt.NDArray[np.float64], chance: npt.NDArray[np.float64]) -> list[list[float]]:
-    """(mean chance, share of positives, rows) of each group."""
-    _, said, happened, size = calibration(label, chance, groups=CURVE_GROUPS)
-    return [[round(x, 5) for x in one] for one in zip(said.tolist(), happened.tolist(), size.tolist(), strict=True)]
+def _build_calibration_curve(label: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]) -> list[list[float]]:
+    """(mean probability, share of positives, rows) of each group."""
+    _, predicted, observed, size = calibration(label, probability, groups=CURVE_GROUPS)
+    return [
+        [round(x, 5) for x in one] for one in zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
+    ]
 
 
-def users(parts: SampleParts) -> npt.NDArray[np.uint64]:
-    """The users of the test rows, in the order of their keys."""
+def list_users(parts: SampleParts) -> npt.NDArray[np.uint64]:
+    """The users of the test rows, sorted."""
     return np.unique(parts.test.users)
 
 
-def labels(parts: SampleParts) -> Mapping[str, npt.NDArray[np.str_]]:
-    """Users are not grouped as a whole: their rows are (`row_groups`)."""
+def group_users(parts: SampleParts) -> Mapping[str, npt.NDArray[np.str_]]:
+    """Empty: rows are grouped, not users (`row_groups`)."""
     return {}
 
 
-def more(spec: Spec, parts: SampleParts, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Thresholds and calibration of every arm, and what popularity alone would reach."""
+def build_extra_facts(spec: Spec, parts: SampleParts, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Thresholds and calibration of every variant, and the metrics of popularity alone."""
     arms: dict[str, dict[str, Any]] = {}
     for one in facts:
         mine = arms.setdefault(str(one["arm"]), {"thresholds": [], "calibration": one["calibration"]})
         mine["thresholds"].append(one["threshold"])
     found: dict[str, Any] = {"arms": arms, "positive_share": float(parts.test.label.mean())}
     if _POPULAR in parts.train.numeric:
-        popular = made_wish("click_models", "popularity", {"column": _POPULAR}).fit(parts.train, Training())
-        judged = judge(popular, parts, spec)
-        values = {name: float(one.mean()) for name, one in judged.values.items() if np.isfinite(one).all()}
+        popular = made("click_models", "popularity", {"column": _POPULAR}).fit(parts.train, Training())
+        result = evaluate_model(popular, parts, spec.evaluate, spec.seed)
+        values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
         found["popularity"] = {"column": _POPULAR, **values}
     return {"clicks": found}

@@ -1,4 +1,4 @@
-"""What does judging a trained model leave behind?"""
+"""Result of evaluating a trained model, with its file format."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ _GROUP = "group:"
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """values: metric -> one value a test user, more is better; pooled: metric -> one number for all of them;
-    groups: (what rows are grouped by, group) -> values of the users who have such rows, of the first metric;
-    fact: what the report says of it besides."""
+    """Metrics of one trained model.
+
+    values  metric -> float64 (users,), one value per test user, more is better
+    pooled  metric -> one number for all users
+    groups  (grouping, group) -> values of the first metric, of the users with rows in that group
+    fact    further facts for the report
+    """
 
     values: Mapping[str, Values]
     pooled: Mapping[str, float]
@@ -26,7 +30,7 @@ class Judged:
     fact: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """The values and groups, written beside and renamed."""
+        """Write values and groups; the file is complete or absent."""
         named = {f"{_GROUP}{by}:{group}": values for (by, group), values in self.groups.items()}
         part = path.with_name("values.part.npz")
         np.savez_compressed(part, allow_pickle=False, **{**dict(self.values), **named})  # type: ignore[arg-type]
@@ -34,13 +38,13 @@ class Judged:
 
 
 def load(path: Path) -> tuple[dict[str, Values], dict[tuple[str, str], Values]]:
-    """(values, groups) that `save` wrote."""
-    with np.load(path) as kept:
-        held = {name: kept[name] for name in kept.files}
-    groups = {name: held.pop(name) for name in list(held) if name.startswith(_GROUP)}
-    return held, {_pair(name): values for name, values in groups.items()}
+    """(values, groups) of a file that `save` wrote."""
+    with np.load(path) as file:
+        values = {name: file[name] for name in file.files}
+    groups = {name: values.pop(name) for name in list(values) if name.startswith(_GROUP)}
+    return values, {_split_name(name): of_users for name, of_users in groups.items()}
 
 
-def _pair(name: str) -> tuple[str, str]:
+def _split_name(name: str) -> tuple[str, str]:
     by, _, group = name.removeprefix(_GROUP).partition(":")
     return by, group

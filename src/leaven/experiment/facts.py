@@ -1,4 +1,4 @@
-"""Which figures does a run leave behind?"""
+"""Facts of a run: every number that the report shows."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ LIBRARIES = ("leaven", "numpy", "numba", "duckdb", "pyarrow", "torch", "lightnin
 def facts(
     spec: Spec, prepared: Prepared, run: Run, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]
 ) -> dict[str, Any]:
-    """All that the report shows."""
-    main, others = _comparisons(spec, prepared, trials)
-    more = tasks.of(spec).more(spec, prepared.split, [one.fact for one in trials])
-    compared = as_facts(main, others, _catalog_means(trials)) | more.pop("comparison", {})
-    return more | {
-        "leaven": _version("leaven"),
+    """Facts of a finished run, JSON-able."""
+    main, others = _compare_metrics(spec, prepared, trials)
+    extra = tasks.of(spec).build_extra_facts(spec, prepared.split, [one.fact for one in trials])
+    compared = as_facts(main, others, _average_pooled(trials)) | extra.pop("comparison", {})
+    return extra | {
+        "leaven": _get_version("leaven"),
         "name": spec.name,
         "seed": spec.seed,
-        "verdict": {"headline": headline(main), "words": _words(main, spec, prepared, trials)},
+        "verdict": {"headline": headline(main), "words": _list_sentences(main, spec, prepared, trials)},
         "comparison": compared,
         "data": prepared.facts,
-        "arms": [_with_epochs(arm, trials) for arm in arms if arm["name"] != BASELINE],
+        "arms": [_add_epoch_steps(arm, trials) for arm in arms if arm["name"] != BASELINE],
         "fits": [one.fact for one in trials],
         "decisions": [{"arm": one.arm, "seed": one.seed, **row} for one in trials for row in one.decisions],
         "cost": cost(prepared, arms, trials),
@@ -51,44 +51,44 @@ def facts(
 
 
 def careful(prepared: Prepared) -> list[str]:
-    """What is odd about the data, as sentences."""
+    """Warnings about the data, as sentences."""
     return [f"Careful: {odd['words']}" for odd in prepared.facts.get("oddities", ()) if odd["kind"] == "leak"]
 
 
 def judged(facts: dict[str, Any], judging: dict[str, Any]) -> dict[str, Any]:
-    """The facts with what was found about the arms' rows, if they were judged."""
+    """The facts with the quality of the variants' rows, if it was evaluated."""
     if not judging:
         return facts
     seconds = facts["cost"]["seconds"] | {"judge_rows": judging.get("seconds", 0.0)}
-    found = with_effects(judging, facts["comparison"]["effects"])
-    return facts | {"judging": found, "cost": facts["cost"] | {"seconds": seconds}}
+    quality = with_effects(judging, facts["comparison"]["effects"])
+    return facts | {"judging": quality, "cost": facts["cost"] | {"seconds": seconds}}
 
 
-def _comparisons(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:
-    """The metric that decides, by segment too; then the others."""
-    labels = tasks.of(spec).labels(prepared.split)
-    names, made = _defined(trials), []
+def _compare_metrics(spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> tuple[Comparison, list[Comparison]]:
+    """(comparison by the deciding metric, with segments; comparisons by the others)."""
+    labels = tasks.of(spec).group_users(prepared.split)
+    names, comparisons = _list_defined_metrics(trials), []
     for name in names:
         question = Question(
             name, spec.evaluate.smallest_lift, rng.key(spec.seed, "compare"), baseline=BASELINE, control=CONTROL
         )
-        made.append(compare(_stacked(trials, [one.values[name] for one in trials]), question, labels))
-        labels = {}  # groups are judged by the metric that decides
+        comparisons.append(compare(_stack_values(trials, [one.values[name] for one in trials]), question, labels))
+        labels = {}  # groups are compared by the deciding metric
     shared = [name for name in trials[0].groups if all(name in one.groups for one in trials)]
-    groups = {name: _stacked(trials, [one.groups[name] for one in trials]) for name in shared}
-    return with_groups(made[0], groups), made[1:]
+    groups = {name: _stack_values(trials, [one.groups[name] for one in trials]) for name in shared}
+    return with_groups(comparisons[0], groups), comparisons[1:]
 
 
-def _defined(trials: Sequence[Trial]) -> list[str]:
-    """The metrics that are a number in every trial, and the one that decides; the others are not compared."""
+def _list_defined_metrics(trials: Sequence[Trial]) -> list[str]:
+    """The deciding metric, and those that are a number in every trial; the others are not compared."""
     first = next(iter(trials[0].values))
     return [
         name for name in trials[0].values if name == first or all(np.isfinite(one.values[name]).all() for one in trials)
     ]
 
 
-def _stacked(trials: Sequence[Trial], values: Sequence[Values]) -> dict[str, Values]:
-    """arm -> float64 (seeds, users). values: of each trial."""
+def _stack_values(trials: Sequence[Trial], values: Sequence[Values]) -> dict[str, Values]:
+    """Variant -> float64 (seeds, users). values: those of each trial."""
     by_arm: dict[str, list[Values]] = defaultdict(list)
     for one, of_users in sorted(zip(trials, values, strict=True), key=lambda pair: pair[0].seed):
         by_arm[one.arm].append(np.asarray(of_users))
@@ -96,31 +96,31 @@ def _stacked(trials: Sequence[Trial], values: Sequence[Values]) -> dict[str, Val
     return {arm: np.stack(by_arm[arm]) for arm in order}
 
 
-def _catalog_means(trials: Sequence[Trial]) -> dict[str, dict[str, float | None]]:
-    """Of metrics that are one number a trial, and of those not defined in all; null in an arm that has none."""
-    left = [name for name in trials[0].values if name not in _defined(trials)]
+def _average_pooled(trials: Sequence[Trial]) -> dict[str, dict[str, float | None]]:
+    """Means of metrics with one number per trial, and of those not defined in every trial; null where undefined."""
+    left = [name for name in trials[0].values if name not in _list_defined_metrics(trials)]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in trials:
         for metric, value in one.catalog.items():
             found[metric][one.arm].append(value)
         for metric in left:
             found[metric][one.arm].append(float(one.values[metric].mean()))
-    return {metric: {arm: _number(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
+    return {metric: {arm: _finite_or_none(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
 
 
-def _number(value: Any) -> float | None:
+def _finite_or_none(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _with_epochs(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
-    """Steps of each epoch with what they do in one, in the place of what they did before training: nothing."""
+def _add_epoch_steps(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
+    """The variant's facts, with what its steps of each epoch make in one epoch."""
     of_arm = next((one.steps for one in trials if one.arm == arm["name"]), [])
     in_epoch = {step["index"]: step for step in of_arm}
     return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
 
 
-def _words(main: Comparison, spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> list[str]:
-    """The sentences under the headline."""
+def _list_sentences(main: Comparison, spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> list[str]:
+    """Sentences under the headline."""
     curves = [one.fact["curve"] for one in trials if one.arm == BASELINE]
     return [*words(main), *still_climbing(curves, spec.evaluate.smallest_lift), *flags(trials), *careful(prepared)]
 
@@ -128,33 +128,34 @@ def _words(main: Comparison, spec: Spec, prepared: Prepared, trials: Sequence[Tr
 def still_climbing(curves: Sequence[Sequence[Mapping[str, Any]]], least: float) -> list[str]:
     """A warning where all trainings of the baseline gained more than `least`, relative, in their last fifth of steps.
 
-    curves: one record a look, step and valid_ndcg. Where steps end that early, arms differ by how soon they learn.
+    curves: one record per validation, step and valid_ndcg. With too few steps, variants differ by their speed of
+    learning.
 
     >>> still_climbing([[{"step": 80, "valid_ndcg": 0.10}, {"step": 100, "valid_ndcg": 0.12}]], least=0.01)[0][:42]
     'The baseline was still getting better when'
     """
     gains = []
     for curve in curves:
-        looks = [(point["step"], point["valid_ndcg"]) for point in curve if point.get("valid_ndcg")]
-        early = [value for step, value in looks if step <= 0.8 * looks[-1][0]]
-        gains.append(looks[-1][1] / max(early) - 1 if early else 0.0)
+        validations = [(point["step"], point["valid_ndcg"]) for point in curve if point.get("valid_ndcg")]
+        early = [value for step, value in validations if step <= 0.8 * validations[-1][0]]
+        gains.append(validations[-1][1] / max(early) - 1 if early else 0.0)
     if not gains or min(gains) <= least:
         return []
     gain = percent(min(gains))
     return [
         f"The baseline was still getting better when its steps ended ({gain} on validation in the last fifth): with "
-        "more steps the order of the arms may be another."
+        "more steps the order of the variants may change."
     ]
 
 
 def flags(trials: Sequence[Trial]) -> list[str]:
-    """What controllers flagged, once a training."""
+    """Warnings of controllers, once per training."""
     found = {(one.arm, one.seed, row["decision"]["flag"]): None for one in trials for row in one.decisions}
     return [f"{arm}, seed {seed}: {flag}" for arm, seed, flag in found if flag]
 
 
 def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
-    """Seconds of each stage, rows, memory."""
+    """Seconds of each stage, number of rows, peak memory."""
     seconds = dict(prepared.seconds)
     seconds["expand"] = round(sum(float(arm.get("seconds", 0.0)) for arm in arms), 2)
     seconds["train"] = round(sum(float(one.fact["seconds"]) for one in trials), 2)
@@ -171,23 +172,23 @@ def cost(prepared: Prepared, arms: Sequence[dict[str, Any]], trials: Sequence[Tr
 
 
 def repeat(run: Run, mark: str) -> dict[str, Any]:
-    """How to run it again."""
+    """Command, fingerprint and versions that repeat the run."""
     command = f"leaven run {run.folder / 'spec.toml'} --out {run.folder}-again"
     return {"command": command, "fingerprint": mark, "versions": versions(), "machine": machine()}
 
 
 def lock(spec: Spec, mark: str) -> dict[str, Any]:
-    """What a run depends on, beside its spec."""
+    """Versions and machine of a run, and its resolved spec."""
     return {"seed": spec.seed, "data": mark, "versions": versions(), "machine": machine(), "spec": resolved(spec)}
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+    """Versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()} | {name: _get_version(name) for name in LIBRARIES}
     return {name: one for name, one in found.items() if one}
 
 
-def _version(name: str) -> str:
+def _get_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
@@ -195,7 +196,7 @@ def _version(name: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What this machine is, without its name."""
+    """Hardware and system of this machine, without its name."""
     import os
 
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
@@ -203,7 +204,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_records(trials: Sequence[Trial], users: npt.NDArray[np.uint64], path: Path) -> None:
-    """One line a value: arm, seed, user (the key of the history), metric, value."""
+    """Write one row per value: arm, seed, user (row id of the history), metric, value."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

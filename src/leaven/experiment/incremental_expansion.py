@@ -1,4 +1,4 @@
-"""Which rows of an arm stay as they are when its plan loses a step?"""
+"""Re-expansion of a variant without some steps; rows of unaffected steps are reused."""
 
 from __future__ import annotations
 
@@ -18,64 +18,64 @@ from leaven.run_folder import SPEC, Run, plain, write_json
 
 
 def lessened(spec: Spec, name: str, steps: Sequence[str]) -> Spec:
-    """The spec whose arm `name` has never had these steps.
+    """The spec with these steps removed from variant `name`.
 
-    Raises SpecError for steps that are not there, or that others read by name.
+    Raises SpecError for unknown steps, or steps that others read by name.
     """
     spec.arm(name)
     arms = [replace(arm, plan=without(arm.plan, steps)) if arm.name == name else arm for arm in spec.arms]
     return replace(spec, arms=tuple(arms))
 
 
-def take_over_rows(run: Run, wish: Spec, name: str, prepared: Prepared) -> None:
-    """Put the rows that are the same in the lessened plan in the place of all rows.
+def take_over_rows(run: Run, spec: Spec, name: str, prepared: Prepared) -> None:
+    """Replace the variant's folder of rows by one with only the rows that the reduced plan shares with the old one.
 
-    The arm's facts say under "without" which steps kept theirs, and which make theirs now. The folder of rows is built
-    beside and swapped, and its stage begins anew: killed at any moment, the next call goes on. Where the folder's rows
-    are those of another spec or of other data, nothing is kept.
+    The stage facts list under "without" which steps kept their rows and which make new ones. The new folder is built
+    separately and swapped, and its stage is reset: after an interruption the next call resumes. Nothing is reused
+    where the rows are those of another spec or of other data.
 
-    Raises DataError for a folder in which arms were trained.
+    Raises DataError for a folder in which variants were trained.
     """
     if any(run.arm(name).glob("seed-*")):
-        fix = "expand into a folder of its own: leaven expand SPEC --arm … --out …"
-        raise DataError(str(run.folder), "a folder of `leaven expand`", "a run with trained arms", fix)
+        fix = "expand into another folder: leaven expand SPEC --arm … --out …"
+        raise DataError(str(run.folder), "a folder of `leaven expand`", "a run with trained variants", fix)
     note = run.folder / "stages" / f"{plain(f'rows {name}')}.json"
     known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    new = wish.arm(name).plan
-    mark = _mark(prepared, wish, name)
-    rows, part, aside = (run.arm(name) / word for word in ("expanded", "expanded.part", "expanded.old"))
-    _settle(rows, part, aside, swapped=known.get("depends") == mark)
-    if known.get("depends") == mark:
+    new = spec.arm(name).plan
+    depends = _fingerprint(prepared, spec, name)
+    rows, part, old_rows = (run.arm(name) / suffix for suffix in ("expanded", "expanded.part", "expanded.old"))
+    _finish_swap(rows, part, old_rows, swapped=known.get("depends") == depends)
+    if known.get("depends") == depends:
         return
-    older = load(run.folder / SPEC) if (run.folder / SPEC).exists() else wish
-    usable = known.get("done") and any(arm.name == name for arm in older.arms)
-    if not usable or known["depends"] != _mark(prepared, older, name):
+    older = load(run.folder / SPEC) if (run.folder / SPEC).exists() else spec
+    is_usable = known.get("done") and any(arm.name == name for arm in older.arms)
+    if not is_usable or known["depends"] != _fingerprint(prepared, older, name):
         return
     same = take_over(rows, older.arm(name).plan, part, new, prepared.split.train).values()
-    told: dict[str, list[str]] = {"kept": [], "made": []}
+    names: dict[str, list[str]] = {"kept": [], "made": []}
     for number, step in enumerate(new.all, 1):
-        told["kept" if number in same else "made"].append(step.called)
-    previews = [] if told["made"] else [one for one in known["facts"]["previews"] if one["step"] in told["kept"]]
-    rows.rename(aside)
+        names["kept" if number in same else "made"].append(step.called)
+    previews = [] if names["made"] else [one for one in known["facts"]["previews"] if one["step"] in names["kept"]]
+    rows.rename(old_rows)
     part.rename(rows)
-    facts = {"previews": previews, "without": told}
-    write_json(note, {"depends": mark, "done": False, "facts": facts, "seconds": 0.0})
-    shutil.rmtree(aside)
+    facts = {"previews": previews, "without": names}
+    write_json(note, {"depends": depends, "done": False, "facts": facts, "seconds": 0.0})
+    shutil.rmtree(old_rows)
 
 
-def _mark(prepared: Prepared, spec: Spec, name: str) -> str:
+def _fingerprint(prepared: Prepared, spec: Spec, name: str) -> str:
     return rows_follow(prepared.fingerprint, spec.seed, spec.arm(name).plan)
 
 
-def _settle(rows: Path, part: Path, aside: Path, swapped: bool) -> None:
-    """Finish, or take back, a swap that was cut off."""
+def _finish_swap(rows: Path, part: Path, old_rows: Path, swapped: bool) -> None:
+    """Finish or undo an interrupted swap."""
     if part.exists():
         shutil.rmtree(part)
-    if not aside.exists():
+    if not old_rows.exists():
         return
     if swapped:
-        shutil.rmtree(aside)
+        shutil.rmtree(old_rows)
         return
     if rows.exists():
         shutil.rmtree(rows)
-    aside.rename(rows)
+    old_rows.rename(rows)

@@ -1,7 +1,7 @@
-"""How are trainings of a run done side by side, before the run goes through them one after the other?
+"""Parallel trainings of a run.
 
-A training is a stage: who comes first does it, and who comes later reads what it left, so that nothing else of a run
-knows of this. A small net keeps about two threads busy; on more cores this keeps them all at work.
+A training is a stage of the run folder: the process that comes first does it, and later ones read its result. A small
+network keeps about two threads busy; on more cores parallel trainings keep all of them at work.
 """
 
 from __future__ import annotations
@@ -18,39 +18,38 @@ from leaven.progress import Tell, quiet
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    """What all processes know."""
-
     bench: Bench
     arms: Sequence[Expanded]
 
 
 def train(bench: Bench, arms: Sequence[Expanded], at_once: int, tell: Tell) -> None:
-    """The trainings that are still to be done, so many at once (0: one a core), each by a process on one thread.
+    """Run the trainings that are not done, `at_once` in parallel (0: one per core), each in a process on one thread.
 
-    Left out are arms whose controller waits for a pilot, which several of them share. Figures may differ in their last
-    digits from those of trainings one after the other, which take all threads.
+    Variants whose controller waits for a pilot are left out, as several of them share it. Metrics may differ in their
+    last digits from those of sequential trainings, which use all threads.
 
-    Raises LeavenError that names the arm and the seed; what was finished stays.
+    Raises LeavenError that names the variant and the seed; finished trainings are kept.
     """
     todo = [
-        (place, seed)
+        (index, seed)
         for seed in range(1, bench.spec.evaluate.seeds + 1)
-        for place, one in enumerate(arms)
-        if one.arm.plan.controller is None and not bench.run.is_done(*bench.stage_of(one, seed))
+        for index, expanded in enumerate(arms)
+        if expanded.arm.plan.controller is None and not bench.run.is_done(*bench.stage_of(expanded, seed))
     ]
     processes = min(at_once or os.cpu_count() or 1, len(todo))
     if processes < 2:
         return
-    words = f"training, {processes} at once"
+    words = f"training, {processes} in parallel"
     tell(0, len(todo), words)
-    for done, _ in enumerate(Local(processes).map(_trained, todo, _Shared(bench, arms)), 1):
+    for done, _ in enumerate(Local(processes).map(_train_one, todo, _Shared(bench, arms)), 1):
         tell(done, len(todo), words)
 
 
-def _trained(shared: _Shared, which: tuple[int, int]) -> None:
-    one, seed = shared.arms[which[0]], which[1]
+def _train_one(shared: _Shared, job: tuple[int, int]) -> None:
+    index, seed = job
+    expanded = shared.arms[index]
     try:
-        trial(shared.bench, one, seed, quiet)
+        trial(shared.bench, expanded, seed, quiet)
     except LeavenError as error:
-        error.where = f"{one.arm.name}, seed {seed}: {error.where}"
+        error.where = f"{expanded.arm.name}, seed {seed}: {error.where}"
         raise

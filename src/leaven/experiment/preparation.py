@@ -1,4 +1,4 @@
-"""How does data become parts to learn from and to judge by? Made by the task, kept in the run's folder."""
+"""Preparation of the data of a run: read, clean and split, stored in the run folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from leaven.config import Spec, resolved
-from leaven.experiment import tasks as work
+from leaven.experiment import tasks
 from leaven.ingest.databases import is_database
 from leaven.ingest.files import paths_of
 from leaven.protocols import Tell
@@ -19,7 +19,12 @@ from leaven.run_folder import Run, file_fingerprint, fingerprint
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """split: its parts. facts: reading, cleaning, health, split. fingerprint: of the data and of all that shaped it."""
+    """Prepared data.
+
+    split        the parts of the task
+    facts        reading, cleaning, health, split
+    fingerprint  of the data and of all settings that shaped it
+    """
 
     split: Any
     facts: dict[str, Any]
@@ -28,44 +33,40 @@ class Prepared:
 
 
 def prepare(spec: Spec, run: Run, tell: Tell) -> Prepared:
-    """The split that a spec wishes for, from the run's folder where it lies there already."""
-    mark, job = data_fingerprint(spec), work.of(spec)
-    with run.stage("data", mark, [run.data]) as stage:
+    """Prepare the data of a spec, or load them from the run folder where they exist."""
+    depends, steps = _fingerprint_data(spec), tasks.of(spec)
+    with run.stage("data", depends, [run.data]) as stage:
         if not stage.done:
-            timed = _Timed(tell)
-            made, facts = job.made(spec, timed)
-            made = job.without(made, np.array([int(key, 16) for key in run.erased()], np.uint64))
-            timed("split · writing", lambda: job.save(made, run.data))
+            timed = _StageTimer(tell)
+            prepared, facts = steps.prepare_parts(spec, timed)
+            prepared = steps.drop_users(prepared, np.array([int(key, 16) for key in run.erased()], np.uint64))
+            timed("split · writing", lambda: steps.save_parts(prepared, run.data))
             stage.facts = {"data": facts, "seconds": timed.seconds}
-    return Prepared(job.load(run.data), stage.facts["data"], mark, stage.facts["seconds"])
+    return Prepared(steps.load_parts(run.data), stage.facts["data"], depends, stage.facts["seconds"])
 
 
-def data_fingerprint(spec: Spec) -> str:
-    """Of the bytes of the files, and of the tables of the spec that shape the data."""
-    wish = resolved(spec)
-    shaping = {name: wish.get(name) for name in ("task", "seed", "samples", "clean", "split")}
-    columns = {key: value for key, value in wish["data"].items() if key not in ("interactions", "items", "labelled")}
-    return fingerprint(file_fingerprint(_files(work.of(spec).files(spec))), shaping, columns)
-
-
-def _files(names: list[str]) -> list[str]:
+def _fingerprint_data(spec: Spec) -> str:
+    """Fingerprint of the bytes of the files, and of the tables of the spec that shape the data."""
+    table = resolved(spec)
+    shaping = {name: table.get(name) for name in ("task", "seed", "samples", "clean", "split")}
+    columns = {key: value for key, value in table["data"].items() if key not in ("interactions", "items", "labelled")}
     files: list[str] = []
-    for name in names:
+    for name in tasks.of(spec).list_files(spec):
         files += [name] if is_database(name) else paths_of(name)
-    return files
+    return fingerprint(file_fingerprint(files), shaping, columns)
 
 
-class _Timed:
-    """Runs the parts of a stage, tells which one is at work, and keeps their seconds."""
+class _StageTimer:
+    """Calls the parts of a stage, reports which one runs, and records their seconds."""
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell, self.seconds = tell, dict[str, float]()
+    def __init__(self, on_progress: Tell) -> None:
+        self.on_progress, self.seconds = on_progress, dict[str, float]()
 
     def __call__(self, words: str, work: Callable[[], Any]) -> Any:
-        self.tell(0, 0, words)
-        begun = time.perf_counter()
-        found = work()
+        self.on_progress(0, 0, words)
+        start = time.perf_counter()
+        result = work()
         name = words.split(" · ")[0].split(" ")[0]
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begun, 3)
-        self.tell(1, 1, words)
-        return found
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+        self.on_progress(1, 1, words)
+        return result

@@ -1,4 +1,4 @@
-"""How is a log prepared for ranking, and how are rankings judged?"""
+"""Data preparation and evaluation of the ranking task."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.cleaning import clean
-from leaven.config import Spec
+from leaven.config import Evaluate, Spec
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
-from leaven.datasets.histories import HeldOut, Histories
+from leaven.datasets.histories import HeldOut
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
 from leaven.experiment.evaluation_result import Judged
@@ -27,29 +27,29 @@ from leaven.ingest.reader import connect
 from leaven.metrics.ranking.ranking_names import parse_all
 from leaven.metrics.ranking.segments import segments
 from leaven.profiling.log_statistics import health
-from leaven.protocols import FittedRecommender, Ranked
+from leaven.protocols import FittedRecommender
 from leaven.run_folder import read_json
 from leaven.splits.log_splits import Split
 
 READING = "1500MB"
-"""Memory of the database while a log is read, cleaned and ordered; beyond it, it spills into the temporary folder."""
+"""Memory of the database while a log is read, cleaned and ordered; above it, data spill to the temporary folder."""
 
 Timed = Callable[[str, Callable[[], Any]], Any]
 
 
-def files(spec: Spec) -> list[str]:
-    """The log, and the table of the items."""
+def list_files(spec: Spec) -> list[str]:
+    """The log, and the table of items."""
     return [str(spec.data.interactions), *([str(spec.items.items)] if spec.items else [])]
 
 
-def made(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
-    """Read, cleaned, ordered and split."""
+def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
+    """Read, clean, order and split the log."""
     database = connect(READING)
     events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items, connection=database))
     cleaned = timed("cleaning", lambda: clean(events, spec.clean))
     ordered: Ordered = timed("ordering events into histories", lambda: order(cleaned.events))
-    catalog = timed("reading the items", lambda: _catalog(spec, ordered, cleaned.events))
-    database.close()  # what it held in memory is not needed beside the split
+    catalog = timed("reading the items", lambda: _build_catalog(spec, ordered, cleaned.events))
+    database.close()  # its memory is not needed any more
     histories = replace(ordered.histories, catalog=catalog)
     split: Split = timed("split", lambda: spec.split.split(histories, rng.key(spec.seed, "split")))
     found = timed("health of the log", lambda: health(histories))
@@ -62,8 +62,8 @@ def made(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any
     return (split, catalog), facts
 
 
-def _catalog(spec: Spec, ordered: Ordered, events: Events) -> Catalog:
-    """The items of the spec; where it names none, the texts that the log itself gives them."""
+def _build_catalog(spec: Spec, ordered: Ordered, events: Events) -> Catalog:
+    """The items of the spec; where it names none, the texts in the log itself."""
     if spec.items is not None:
         return read_catalog(spec.items, ordered.item_ids, events)
     ids = list(ordered.item_ids)
@@ -74,21 +74,23 @@ def _catalog(spec: Spec, ordered: Ordered, events: Events) -> Catalog:
     return Catalog(ids=ids, words={"text": [str(known.get(one, "")) for one in ids]})
 
 
-def save(made: tuple[Split, Catalog], folder: Path) -> None:
-    """The split and the catalogue."""
-    save_split(*made, folder)
+def save_parts(prepared: tuple[Split, Catalog], folder: Path) -> None:
+    """Write the split and the catalog."""
+    split, catalog = prepared
+    save_split(split, catalog, folder)
 
 
-def without(made: tuple[Split, Catalog], keys: npt.NDArray[np.uint64]) -> tuple[Split, Catalog]:
-    """The same without the users of these keys."""
-    return made[0].without(keys), made[1]
+def drop_users(prepared: tuple[Split, Catalog], keys: npt.NDArray[np.uint64]) -> tuple[Split, Catalog]:
+    """The split without the users of these row ids, and the catalog."""
+    split, catalog = prepared
+    return split.without(keys), catalog
 
 
-load = load_split
+load_parts = load_split
 
 
-def check(spec: Spec, parts: Split) -> None:
-    """Raises DataError for lists longer than the catalogue; LeavenError for plans that the recommender cannot serve."""
+def check_parts(spec: Spec, parts: Split) -> None:
+    """Raises DataError for lists longer than the catalog, LeavenError for plans that the recommender cannot follow."""
     longest, items = parse_all(spec.evaluate.metrics).longest, parts.train.n_items
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
@@ -97,43 +99,38 @@ def check(spec: Spec, parts: Split) -> None:
         adaptive_training.check(arm.plan, spec.recommender, parts)
 
 
-def judge(fitted: FittedRecommender, parts: Split, spec: Spec) -> Judged:
-    """One value a user, and metrics of the whole catalogue, on full rankings."""
-    test, train, metrics = parts.test, parts.train, parse_all(spec.evaluate.metrics)
-    ranked = _ranked(fitted, test.histories, metrics.longest, train, spec)
+def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: Evaluate, seed: int) -> Judged:
+    """One value per user, and metrics of the whole catalog, on full rankings."""
+    test, train, metrics = parts.test, parts.train, parse_all(evaluate.metrics)
+    if evaluate.view is None:
+        ranked = fitted.recommend(test.histories, metrics.longest, evaluate.allow_repeats)
+    else:  # the same views for every variant and training seed
+        views = Views(evaluate.view.fit(train), evaluate.views, rng.key(seed, "view"))
+        ranked = recommend(fitted, test.histories, metrics.longest, views, evaluate.allow_repeats)
     values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
     pooled = {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
-    return Judged(values, pooled, fact={"views": spec.evaluate.views})
+    return Judged(values, pooled, fact={"views": evaluate.views})
 
 
-def _ranked(fitted: FittedRecommender, known: Histories, k: int, train: Histories, spec: Spec) -> Ranked:
-    """Lists for histories as they are, or over several views of each; the same views for every arm and seed."""
-    asked = spec.evaluate
-    if asked.view is None:
-        return fitted.recommend(known, k, asked.allow_repeats)
-    views = Views(asked.view.fit(train), asked.views, rng.key(spec.seed, "view"))
-    return recommend(fitted, known, k, views, asked.allow_repeats)
-
-
-def users(parts: Split) -> npt.NDArray[np.uint64]:
-    """The keys of the test users."""
+def list_users(parts: Split) -> npt.NDArray[np.uint64]:
+    """Row ids of the test users."""
     return parts.test.histories.keys
 
 
-def labels(parts: Split) -> Mapping[str, npt.NDArray[np.str_]]:
-    """By the length of their history, and by how popular their next item is."""
+def group_users(parts: Split) -> Mapping[str, npt.NDArray[np.str_]]:
+    """Groups by the length of the history, and by the popularity of the target."""
     return segments(parts.test, parts.train)
 
 
-def more(spec: Spec, parts: Split, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The best that can be reached, where the world is a simulated one."""
-    best = best_reachable(spec, parts.test)
+def build_extra_facts(spec: Spec, parts: Split, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The best possible value, where the log is simulated."""
+    best = _compute_best_ndcg(spec, parts.test)
     return {} if best is None else {"comparison": {"truth": best}}
 
 
-def best_reachable(spec: Spec, test: HeldOut) -> float | None:
-    """NDCG of ranking by the true law, where the log is that of a simulated shop and the first metric is NDCG."""
-    path, name = is_simulated(spec), spec.evaluate.metrics[0]
+def _compute_best_ndcg(spec: Spec, test: HeldOut) -> float | None:
+    """NDCG of ranking by the true law, where the log is simulated and the first metric is NDCG."""
+    path, name = _find_truth(spec), spec.evaluate.metrics[0]
     if path is None or not name.startswith("ndcg@"):
         return None
     from leaven.simulator import Shop
@@ -143,8 +140,8 @@ def best_reachable(spec: Spec, test: HeldOut) -> float | None:
     return float(best.mean())
 
 
-def is_simulated(spec: Spec) -> Path | None:
-    """Where the truth of a simulated shop lies beside its log, if it does."""
+def _find_truth(spec: Spec) -> Path | None:
+    """Path of the file with the truth of a simulated log; None for other logs."""
     folder = Path(str(spec.data.interactions)).parent
     truth = folder / "truth.json"
     return truth if "://" not in str(spec.data.interactions) and truth.is_file() else None

@@ -1,4 +1,4 @@
-"""How do a split and a catalogue lie in the folder of a run?"""
+"""File format of a split and its catalog in the run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("control", "valid", "test")
 
 
 def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
-    """train and unseen rows; for each held-out part its histories and its targets; the catalogue; the facts."""
+    """Write training and unseen rows, histories and targets of each held-out part, the catalog, and the facts."""
     folder.mkdir(parents=True, exist_ok=True)
     save_catalog(catalog, folder / "catalog.parquet")
     split.train.to_parquet(folder / "train.parquet")
@@ -29,27 +29,27 @@ def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
         part: HeldOut | None = getattr(split, name)
         if part is not None:
             part.histories.to_parquet(folder / f"{name}.parquet")
-            _targets(part).to_parquet(folder / f"{name}-targets.parquet")
+            _build_target_rows(part).to_parquet(folder / f"{name}-targets.parquet")
     write_json(folder / "split.json", dict(split.facts))
 
 
 def load_split(folder: Path) -> Split:
-    """What `save_split` wrote, every part with the catalogue."""
+    """The split that `save_split` wrote, every part with the catalog."""
     catalog = load_catalog(folder / "catalog.parquet")
     train = replace(Histories.from_parquet(folder / "train.parquet"), catalog=catalog)
     facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
-    parts: dict[str, Any] = {name: _held_out(folder, name, catalog) for name in PARTS}
-    apart = folder / "unseen.parquet"
-    unseen = replace(Histories.from_parquet(apart), catalog=catalog) if apart.exists() else None
+    parts: dict[str, Any] = {name: _load_held_out(folder, name, catalog) for name in PARTS}
+    path = folder / "unseen.parquet"
+    unseen = replace(Histories.from_parquet(path), catalog=catalog) if path.exists() else None
     return Split(train=train, facts=facts, unseen=unseen, **parts)
 
 
-def _targets(part: HeldOut) -> Histories:
-    """The targets as rows, so that they are written as every other row."""
+def _build_target_rows(part: HeldOut) -> Histories:
+    """The targets as rows, so that they have the file format of rows."""
     return Histories.real(part.items, part.times, part.starts, part.histories.keys, part.histories.n_items)
 
 
-def _held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
+def _load_held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
     if not (folder / f"{name}-targets.parquet").exists():
         return None
     histories = replace(Histories.from_parquet(folder / f"{name}.parquet"), catalog=catalog)
@@ -58,7 +58,7 @@ def _held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
 
 
 def save_catalog(catalog: Catalog, path: Path) -> None:
-    """One line an item, in the order of the dense ids; names of categories in the metadata."""
+    """Write one row per item, in the order of the dense ids; names of categories are in the metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -69,21 +69,21 @@ def save_catalog(catalog: Catalog, path: Path) -> None:
             columns[name] = pa.array(values[1:])
     if catalog.images is not None:
         columns["image"] = pa.array(list(catalog.images), pa.string())
-    about = {"categories": list(catalog.categories), "folder": str(catalog.folder)}
-    table = pa.table(columns).replace_schema_metadata({"leaven.catalog": json.dumps(about)})
+    metadata = {"categories": list(catalog.categories), "folder": str(catalog.folder)}
+    table = pa.table(columns).replace_schema_metadata({"leaven.catalog": json.dumps(metadata)})
     part = path.with_name(path.name + ".part")
     pq.write_table(table, part)
     part.replace(path)
 
 
 def load_catalog(path: Path) -> Catalog:
-    """What `save_catalog` wrote."""
+    """The catalog that `save_catalog` wrote."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
-    about = json.loads((table.schema.metadata or {})[b"leaven.catalog"])
+    metadata = json.loads((table.schema.metadata or {})[b"leaven.catalog"])
 
-    def padded(name: str, missing: Any, kind: Any) -> npt.NDArray[Any] | None:
+    def pad_column(name: str, missing: Any, kind: Any) -> npt.NDArray[Any] | None:
         if name not in table.column_names:
             return None
         return np.concatenate([[missing], table.column(name).to_numpy()]).astype(kind)
@@ -94,17 +94,17 @@ def load_catalog(path: Path) -> Catalog:
     return Catalog(
         ids=table.column("id").to_pylist(),
         words=words,
-        category=padded("category", 0, np.int32),
-        categories=about["categories"],
-        price=padded("price", np.nan, np.float64),
-        born=_padded_born(table),
+        category=pad_column("category", 0, np.int32),
+        categories=metadata["categories"],
+        price=pad_column("price", np.nan, np.float64),
+        born=_pad_born(table),
         images=table.column("image").to_pylist() if "image" in table.column_names else None,
-        folder=Path(about["folder"]),
+        folder=Path(metadata["folder"]),
     )
 
 
-def _padded_born(table: Any) -> npt.NDArray[np.int64] | None:
-    """Seconds need all 64 bits: they never pass through a float."""
+def _pad_born(table: Any) -> npt.NDArray[np.int64] | None:
+    """int64 (items + 1,) seconds, which need all 64 bits and must not pass through a float."""
     if "born" not in table.column_names:
         return None
     born = np.zeros(table.num_rows + 1, np.int64)

@@ -1,13 +1,12 @@
-"""Are the rows of each arm alike, varied, consistent, not copied, private, and did any of that tell what helped?
+"""Quality of the synthetic rows of each variant, and how well quality predicts what helped.
 
-Held out are the control users' rows, as whole as training rows (`unseen_of`): no transform, generator, filter,
-encoder, recommender or click model learned from them. (A plan that steers itself saw how well the recommender does
-on them.)
+Rows are compared with the control users' complete rows (`unseen_of`): no transform, generator, filter, encoder,
+recommender or CTR model was fitted on them. (A controller observes the recommender's loss on them.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -24,6 +23,7 @@ from leaven.datasets.histories import REAL, Histories
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
+from leaven.experiment.trial import Expanded
 from leaven.protocols import FittedRecommender, Tell
 from leaven.quality import Beside, Figure, Gate, Judgement, Judging
 from leaven.quality.evaluate import judged
@@ -36,41 +36,39 @@ from leaven.run_folder import Run, fingerprint
 from leaven.splits.log_splits import Split
 
 JUDGEMENT = "judgement.json"
-_HALF = 0.5  # progress of the epoch whose rows are judged: schedules begin and end at 0 more often than they rest there
+_HALF = 0.5  # progress of the evaluated epoch: schedules are more often 0 at the start and the end
 NOBODY_UNSEEN = (
-    "The new rows were not judged: every user of this split trains (with leave-one-out, unless told otherwise), so no "
-    "real rows are left that nothing learned from, and no figure would have its reference. To have them judged, write "
-    "control_share = 0.05 under [split]: a twentieth of the users is then kept from training."
+    "The synthetic rows were not evaluated: every user of this split is in the training rows (the default of "
+    "leave-one-out), so there are no unseen real rows as a reference. To evaluate them, write "
+    "control_share = 0.05 under [split]: 5 % of the users are then kept out of training."
 )
-_LISTED = 20  # copies that the facts of the run list; the file of the arm has all
-
-Rows = tuple[Arm, Callable[[], Any], str]
-"""An arm, what loads its rows, and their fingerprint."""
+_LISTED = 20  # copies in the facts of the run; the file of the variant has all
 
 
-def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Rows], tell: Tell) -> dict[str, Any]:
-    """The part `judging` of a run's facts, empty where it is turned off; each judgement lies beside the arm's rows.
+def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Expanded], tell: Tell) -> dict[str, Any]:
+    """The part `judging` of a run's facts, {} where it is turned off. Each result is also written next to the rows.
 
-    arms: name -> its judgement, JSON-able, or why there is none; skipped: why nothing was judged; seconds.
+    Keys: arms (name -> result, JSON-able, or the reason why there is none), skipped (why nothing was evaluated),
+    seconds.
     """
     if spec.judge is None:
         return {}
     unseen = unseen_of(prepared.split)
     if unseen is None or not len(unseen):
         return {"skipped": NOBODY_UNSEEN}
-    judge = _Judge(spec, prepared, run, tell)
-    found = {arm.name: judge.arm(arm, once, mark) for arm, once, mark in arms if arm.plan.all}
+    evaluator = _QualityEvaluator(spec, prepared, run, tell)
+    found = {one.arm.name: evaluator.evaluate(one) for one in arms if one.arm.plan.all}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
     return {"arms": {name: one for name, one in found.items() if one}, "seconds": seconds}
 
 
 def unseen_of(parts: Split | SampleParts) -> Histories | Samples | None:
-    """Rows of the control users, as whole as training rows; None where no user is kept apart."""
+    """Complete rows of the control users; None where there are none."""
     return parts.unseen if isinstance(parts, Split) else parts.control
 
 
 def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The same with what each arm's rows were good for, and which figures told it."""
+    """The quality with the effect of each variant, and how well metrics of quality predicted it."""
     if "arms" not in judging:
         return dict(judging)
     useful = {
@@ -82,7 +80,7 @@ def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]
 
 
 def refuse(judging: Mapping[str, Any]) -> None:
-    """Raises GateError where an arm of the spec did not pass a gate."""
+    """Raises GateError where a variant of the spec failed a gate."""
     failed = [
         f"{name}, {gate['gate']}: {gate['why'] or format(gate['value'], '.4g')}"
         for name, one in judging.get("arms", {}).items()
@@ -90,107 +88,109 @@ def refuse(judging: Mapping[str, Any]) -> None:
         if not gate["passed"]
     ]
     if failed:
-        fix = "the run is whole, and its report shows why; make better rows, or loosen the gate and say so"
+        fix = "the run is complete, and its report shows why; make better rows, or loosen the gate"
         raise GateError("judge.gates", "all passed", "; ".join(failed), fix)
 
 
-class _Judge:
-    """Learns from real rows once, when the first arm needs it."""
+class _QualityEvaluator:
+    """Evaluates variants; reference models are fitted on the real rows once, for the first variant that needs them."""
 
     def __init__(self, spec: Spec, prepared: Prepared, run: Run, tell: Tell) -> None:
         assert spec.judge is not None
-        self.spec, self.prepared, self.run, self.tell = spec, prepared, run, tell
-        self.wish: Judging = spec.judge
+        self.spec, self.prepared, self.run, self.on_progress = spec, prepared, run, tell
+        self.config: Judging = spec.judge
         self.kind: Kind = "histories" if isinstance(prepared.split, Split) else "table"
-        self.studied: Studied | None = None
+        self.reference: Studied | None = None
         self.pictured: PicturedItems | str | None = None
 
-    def arm(self, arm: Arm, once: Callable[[], Any], mark: str) -> dict[str, Any]:
-        """The judgement of one arm, from its file where it is done."""
+    def evaluate(self, expanded: Expanded) -> dict[str, Any]:
+        """Quality of one variant, read from its file where it is done."""
+        arm = expanded.arm
         target = self.run.arm(arm.name) / JUDGEMENT
-        wish = table_of(replace(self.wish, gates=()))
-        depends = fingerprint(mark, wish, table_of(self.spec.recommender), self.spec.evaluate.steps)
+        config = table_of(replace(self.config, gates=()))
+        depends = fingerprint(expanded.mark, config, table_of(self.spec.recommender), self.spec.evaluate.steps)
         with self.run.stage(f"judge {arm.name}", depends, [target]) as stage:
             if not stage.done:
-                stage.facts = self._judged(arm, once)
-        return self._gated(arm.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
+                stage.facts = self._evaluate_rows(arm, expanded.rows.load())
+        return self._apply_gates(arm.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
 
-    def _gated(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-        """With the gates of the spec tried; the control is made to copy, and passes by."""
-        if name == CONTROL or not self.wish.gates or not found:
+    def _apply_gates(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The result with the gates of the spec; the control copies rows by design and has none."""
+        if name == CONTROL or not self.config.gates or not found:
             return dict(found)
         figures = tuple(Figure(**one) for one in found.get("figures", ()))
         whole = Judgement(self.kind, figures, found.get("skipped_metrics", {}), {})
-        tried = whole.pass_through([Gate.parse(gate) for gate in self.wish.gates]).gates
+        tried = whole.pass_through([Gate.parse(gate) for gate in self.config.gates]).gates
         return {**found, "gates": [plain(asdict(one)) for one in tried]}
 
-    def _judged(self, arm: Arm, once: Callable[[], Any]) -> dict[str, Any]:
-        new = self._made(arm, once())
+    def _evaluate_rows(self, arm: Arm, once: Any) -> dict[str, Any]:
+        new = self._select_synthetic(arm, once)
         if not len(new):
-            return self._told_of(arm, self._of_words(arm))
+            return self._write_result(arm, self._add_text_match(arm))
         train, unseen = self.prepared.split.train, unseen_of(self.prepared.split)
         try:
             inputs = read(train, unseen, new, self.kind, self.spec.seed, Beside(getattr(train, "catalog", None)))
             if arm.plan.controller is not None:
                 inputs.facts["held_out_users_steered_the_plan"] = True
             found = judged(
-                inputs, self._known(inputs), replace(self.wish, gates=()), self.spec.seed, self._told(arm.name)
+                inputs,
+                self._fit_reference(inputs),
+                replace(self.config, gates=()),
+                self.spec.seed,
+                lambda done, total, words: self.on_progress(done, total, f"{arm.name}: {words}"),
             )
         except DataError as error:
             return {"skipped": str(error)}
-        return self._told_of(arm, self._of_words(arm, found))
+        return self._write_result(arm, self._add_text_match(arm, found))
 
-    def _told_of(self, arm: Arm, found: Judgement | None) -> dict[str, Any]:
-        """The judgement as the facts of the run hold it, written beside the arm's rows; {} where there is none."""
+    def _write_result(self, arm: Arm, found: Judgement | None) -> dict[str, Any]:
+        """Write the result next to the rows, and return it as facts; {} where there is none."""
         if found is None:
             return {}
         found.write(self.run.arm(arm.name))
-        told: dict[str, Any] = plain(found.as_dict())
-        told["skipped_metrics"] = told.pop("skipped")
-        return told | {"copies": told["copies"][:_LISTED], "copies_found": len(told["copies"])}
+        facts: dict[str, Any] = plain(found.as_dict())
+        facts["skipped_metrics"] = facts.pop("skipped")
+        return facts | {"copies": facts["copies"][:_LISTED], "copies_found": len(facts["copies"])}
 
-    def _of_words(self, arm: Arm, found: Judgement | None = None) -> Judgement | None:
-        """With how well the words that the arm changed still match their items' pictures."""
-        if not view_steps(arm.plan) or METRIC not in (self.wish.metrics or (METRIC,)):
+    def _add_text_match(self, arm: Arm, found: Judgement | None = None) -> Judgement | None:
+        """The result with how well changed texts still match the images of their items."""
+        if not view_steps(arm.plan) or METRIC not in (self.config.metrics or (METRIC,)):
             return found
         catalog, seed = self.prepared.split.train.catalog, self.spec.seed
-        told = self._match(catalog_views(catalog, arm.plan, seed)(0, _HALF))
-        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.wish.halves})
-        if isinstance(told, Figure):
-            rows = {"compared": {"held_out": 2 * told.n, "new": 2 * told.n}, "rows": {"new": 2 * told.n}}
-            return replace(whole, figures=(*whole.figures, told), facts={**rows, **whole.facts})
-        return replace(whole, skipped={**whole.skipped, METRIC: told})
+        match = self._measure_text_match(catalog_views(catalog, arm.plan, seed)(0, _HALF))
+        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.config.halves})
+        if isinstance(match, Figure):
+            rows = {"compared": {"held_out": 2 * match.n, "new": 2 * match.n}, "rows": {"new": 2 * match.n}}
+            return replace(whole, figures=(*whole.figures, match), facts={**rows, **whole.facts})
+        return replace(whole, skipped={**whole.skipped, METRIC: match})
 
-    def _match(self, shown: Catalog) -> Figure | str:
-        """The figure of the items as a plan describes them; learned once, when the first arm needs it."""
+    def _measure_text_match(self, shown: Catalog) -> Figure | str:
+        """The metric of the items as a plan describes them; its model is fitted for the first variant that needs it."""
         if self.pictured is None:
-            self.tell(0, 0, "judging words · learning what pictures belong to them")
+            self.on_progress(0, 0, "quality of texts · fitting the image-text model")
             try:
                 key = rng.key(self.spec.seed, "judge", "pictured")
                 self.pictured = PicturedItems.of(self.prepared.split.train.catalog, key)
             except MissingExtra as missing:
                 self.pictured = f"needs {missing.library}: {missing.fix}"
-        return self.pictured if isinstance(self.pictured, str) else self.pictured.figure(shown, self.wish.halves)
+        return self.pictured if isinstance(self.pictured, str) else self.pictured.figure(shown, self.config.halves)
 
-    def _made(self, arm: Arm, once: Any) -> Any:
-        """Rows that steps made or changed: once, and in one epoch, half-way through."""
+    def _select_synthetic(self, arm: Arm, once: Any) -> Any:
+        """Rows that steps made or changed: before training, and in one epoch half-way through."""
         rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
         whole = rows(0, _HALF)
         return whole.take(np.flatnonzero(whole.origin != REAL))
 
-    def _known(self, inputs: Inputs) -> Studied:
-        if self.studied is None:
-            self.tell(0, 0, "judging rows · learning from real ones")
+    def _fit_reference(self, inputs: Inputs) -> Studied:
+        if self.reference is None:
+            self.on_progress(0, 0, "quality of rows · fitting on real rows")
             key = rng.key(self.spec.seed, "judge")
-            known = Beside(recommender=self._frozen()) if self.kind == "histories" else Beside()
-            self.studied = study(inputs.real, inputs.held_out, key, self.wish.most, known)
-        return self.studied
+            known = Beside(recommender=self._load_baseline()) if self.kind == "histories" else Beside()
+            self.reference = study(inputs.real, inputs.held_out, key, self.config.most, known)
+        return self.reference
 
-    def _frozen(self) -> FittedRecommender:
-        """The recommender that learned from the real rows alone, with the first seed."""
+    def _load_baseline(self) -> FittedRecommender:
+        """The recommender that was trained on the real rows alone, with the first seed."""
         kind: Any = type(self.spec.recommender)
         loaded: FittedRecommender = kind.load(self.run.fit(BASELINE, 1) / "model")
         return loaded
-
-    def _told(self, name: str) -> Tell:
-        return lambda done, total, words: self.tell(done, total, f"{name}: {words}")

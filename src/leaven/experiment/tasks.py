@@ -1,4 +1,4 @@
-"""What differs from task to task: how data is prepared, checked and judged? The rest of a run is one."""
+"""Steps of a run that differ between tasks: data preparation, checks and evaluation."""
 
 from __future__ import annotations
 
@@ -14,52 +14,54 @@ from leaven.experiment import ctr_task, ranking_task
 from leaven.experiment.evaluation_result import Judged
 
 Timed = Callable[[str, Callable[[], Any]], Any]
-"""Runs a part of a stage under a name, and keeps its seconds."""
+"""Calls a part of a stage under a name, and records its seconds."""
 
 
-class Work(Protocol):
-    """A module of this folder. `parts` have `.train`, `.valid`, `.test` and `.facts`."""
+class TaskSteps(Protocol):
+    """A module of this folder. `parts` is a split with `.train`, `.valid`, `.test` and `.facts`."""
 
-    def files(self, spec: Spec) -> list[str]:
+    def list_files(self, spec: Spec) -> list[str]:
         """Paths, globs and URLs of the data."""
         ...
 
-    def made(self, spec: Spec, timed: Timed) -> tuple[Any, dict[str, Any]]:
-        """(what `save` keeps, facts of the data)."""
+    def prepare_parts(self, spec: Spec, timed: Timed) -> tuple[Any, dict[str, Any]]:
+        """(what `save_parts` stores, facts of the data)."""
         ...
 
-    def without(self, made: Any, keys: npt.NDArray[np.uint64]) -> Any:
-        """What was made, without the users of these keys."""
+    def drop_users(self, prepared: Any, keys: npt.NDArray[np.uint64]) -> Any:
+        """The prepared data without the users of these row ids."""
         ...
 
-    def save(self, made: Any, folder: Path) -> None: ...
+    def save_parts(self, prepared: Any, folder: Path) -> None: ...
 
-    def load(self, folder: Path) -> Any:
+    def load_parts(self, folder: Path) -> Any:
         """The parts."""
         ...
 
-    def check(self, spec: Spec, parts: Any) -> None:
-        """Raises DataError where the spec does not suit the data, before anything is trained."""
+    def check_parts(self, spec: Spec, parts: Any) -> None:
+        """Raises LeavenError where the spec does not suit the data, before anything is trained."""
         ...
 
-    def judge(self, fitted: Any, parts: Any, spec: Spec) -> Judged: ...
-
-    def users(self, parts: Any) -> npt.NDArray[np.uint64]:
-        """uint64 (users,): whose values `judge` gives, in that order."""
+    def evaluate_model(self, fitted: Any, parts: Any, evaluate: Any, seed: int) -> Judged:
+        """Metrics of the test users. evaluate: the `[evaluate]` table of the spec."""
         ...
 
-    def labels(self, parts: Any) -> Mapping[str, npt.NDArray[np.str_]]:
-        """What users are grouped by -> the group of each."""
+    def list_users(self, parts: Any) -> npt.NDArray[np.uint64]:
+        """uint64 (users,): row ids of the users, in the order of the values of `evaluate_model`."""
         ...
 
-    def more(self, spec: Spec, parts: Any, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
-        """Further parts of the run's facts; facts: those of all trainings."""
+    def group_users(self, parts: Any) -> Mapping[str, npt.NDArray[np.str_]]:
+        """Name of a grouping -> the group of each user."""
+        ...
+
+    def build_extra_facts(self, spec: Spec, parts: Any, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+        """Further facts of the run. facts: those of all trainings."""
         ...
 
 
-WORKS: Mapping[str, Work] = {"ranking": ranking_task, "clicks": ctr_task}
+_TASKS: Mapping[str, TaskSteps] = {"ranking": ranking_task, "clicks": ctr_task}
 
 
-def of(spec: Spec) -> Work:
-    """The work of a spec's task."""
-    return WORKS[spec.task]
+def of(spec: Spec) -> TaskSteps:
+    """The steps of a spec's task."""
+    return _TASKS[spec.task]

@@ -1,7 +1,7 @@
-"""What does every transform, generator, recommender, metric and engine promise?
+"""Protocols of transforms, generators, filters, recommenders, metrics and engines.
 
-A wish is a plain frozen dataclass; `fit` returns another type, which works. What makes samples is
-given training rows and nothing else. `tests/contracts/` checks every registered class.
+A config is a plain frozen dataclass; its `fit` returns a fitted object of another type. Whatever makes rows is fitted
+on training rows alone. `tests/contracts/` checks every registered class.
 """
 
 from leaven.progress import Tell

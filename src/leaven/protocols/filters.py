@@ -1,4 +1,4 @@
-"""What does a filter of made rows promise?"""
+"""Protocols of filters of synthetic rows."""
 
 from __future__ import annotations
 
@@ -15,36 +15,40 @@ from leaven.datasets.samples import Samples
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """mask bool (rows,): which new rows stay. refused: reason -> how many of the others."""
+    """Result of a filter. mask bool (rows,): which rows are accepted; refused: reason -> number of rejected rows."""
 
     mask: npt.NDArray[np.bool_]
     refused: Mapping[str, int]
 
 
 class FittedFilter(Protocol):
-    """Idempotent: what was kept is kept again."""
+    """Idempotent: accepted rows are accepted again."""
 
     def __call__(self, new: Histories) -> Kept: ...
 
 
 class Filter(Protocol):
+    """Config of a filter of histories."""
+
     def fit(self, train: Histories, key: int) -> FittedFilter: ...
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """A fitted filter that can say by which figures it judges."""
+    """A fitted filter with statistics per row."""
 
     def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
-        """A few words -> float64 (rows,); NaN where a row has no such figure."""
+        """Name of a statistic -> float64 (rows,); NaN where it is undefined."""
         ...
 
 
 class FittedTableFilter(Protocol):
-    """Idempotent: what was kept is kept again."""
+    """Idempotent: accepted rows are accepted again."""
 
     def __call__(self, new: Samples) -> Kept: ...
 
 
 class TableFilter(Protocol):
+    """Config of a filter of labelled rows."""
+
     def fit(self, train: Samples, key: int) -> FittedTableFilter: ...

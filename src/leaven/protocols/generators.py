@@ -1,4 +1,4 @@
-"""What does a maker of rows, of words, of pictures, of tables promise?"""
+"""Protocols of generators of histories, texts, images and labelled rows."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from leaven.protocols.transforms import TextTransform
 
 
 class FittedGenerator(Protocol):
-    """Makes rows. Same keys, same bytes at any batch size."""
+    """Generates histories. The same keys give the same bytes at any batch size."""
 
     def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
-        """One row a key (parents 0), or one continuation of each row of `like` (parents theirs)."""
+        """One row per key (parents 0), or one continuation of each row of `like` (with its parents)."""
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class Generator(Protocol):
-    """The wish for a generator. `keep` names the kinds of filters that its rows pass by default.
+    """Config of a generator. `keep`: kinds of the default filters of its rows.
 
-    A `fit` that takes long has a third parameter, `tell: Tell = quiet`, and says there how far it is.
+    A slow `fit` has a third parameter, `tell: Tell = quiet`, and reports its progress there.
     """
 
     @property
@@ -39,47 +39,49 @@ class Generator(Protocol):
 
 
 class Scored(Protocol):
-    """A fitted generator that knows how likely a row is."""
+    """A fitted generator with row likelihoods."""
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
-        """float64 (rows,): natural logarithm of each row's probability given its first event."""
+        """float64 (rows,): log-probability of each row given its first event, in nats."""
         ...
 
 
 class TextGenerator(TextTransform, Protocol):
-    """The wish for a model that writes items' texts: an operator on words whose answers are kept, not drawn anew."""
+    """Config of a model that rewrites item texts; its answers are cached, not drawn again."""
 
     @property
     def cache(self) -> str: ...
 
 
 class FittedImageGenerator(Protocol):
-    """Makes pictures. Same keys, same bytes at any batch size, whatever else is made beside."""
+    """Generates images. The same keys give the same bytes at any batch size."""
 
     def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
-        """One picture a key, of a category code each (0: any). They are views, never new items of the catalogue."""
+        """One image per key. category int32 (keys,): category codes, 0: any. Images are views, never new catalog
+        items.
+        """
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class ImageGenerator(Protocol):
-    """The wish for a generator of pictures. Its class also has `load(folder)`."""
+    """Config of an image generator. Its class also has `load(folder)`."""
 
     def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
 class FittedTableGenerator(Protocol):
-    """Makes samples. Same keys, same bytes at any batch size."""
+    """Generates labelled rows. The same keys give the same bytes at any batch size."""
 
     def sample(self, keys: Keys) -> Samples:
-        """One row a key (parents 0), over the levels of the training rows."""
+        """One row per key (parents 0), over the levels of the training rows."""
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class TableGenerator(Protocol):
-    """The wish for a generator of samples. Its class also has `load(folder)`."""
+    """Config of a generator of labelled rows. Its class also has `load(folder)`."""
 
     def fit(self, train: Samples, key: int) -> FittedTableGenerator: ...

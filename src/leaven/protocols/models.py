@@ -1,11 +1,12 @@
-"""What does who learns promise: recommenders, click models, encoders; what is it asked for, and judged by?"""
+"""Protocols of trainable models: recommenders, CTR models, encoders; their training context and metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,48 +16,52 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.datasets.samples import Samples
 from leaven.progress import Tell, quiet
 
-Say = Literal["go on", "fresh rows", "stop"]
-"""What who looks on asks of the loop: nothing, a new epoch with the rows as they are from now on, the end."""
+
+class Say(StrEnum):
+    """Request of a callback to the training loop. NEW_EPOCH: begin a new epoch, with fresh rows."""
+
+    CONTINUE = "go on"
+    NEW_EPOCH = "fresh rows"
+    STOP = "stop"
 
 
 class Watch(Protocol):
-    """Looks on while a recommender trains. The loop shows it losses, and knows nothing of what they are for."""
+    """Callback of a training loop, called at every validation."""
 
     @property
     def users(self) -> HeldOut | Samples:
-        """Whose loss it wants to see: users with what came next, no history empty; of a click model labelled rows."""
+        """Rows whose losses `look` receives: non-empty histories with targets; for a CTR model, labelled rows."""
         ...
 
     def look(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> Say:
-        """losses float64 (users,): mean over a user's targets of minus log of the softmax over the whole catalogue;
-        of a click model float64 (rows,), minus log of the chance that it gave to what happened.
+        """losses float64 (users,): mean negative log-softmax over the whole catalog of a user's targets, in nats; for a
+        CTR model float64 (rows,): log loss of each row.
         """
         ...
 
     def memory(self) -> dict[str, Any]:
-        """JSON-able: the loop keeps it in its checkpoint."""
+        """State, JSON-able; the loop stores it in its checkpoint."""
         ...
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Back to what `memory` said: an interrupted training goes on."""
+        """Restore the state of `memory`, to resume an interrupted training."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """How a fit is asked for, beside the rows.
+    """Settings of a fit, besides the rows.
 
-    key      every draw of the training follows from it
-    steps    optimiser steps; None: what the recommender finds right for these rows
-    valid    users for early stopping (of a click model: labelled rows); never test
-    refresh  (epoch, progress in 0..1) -> the rows to learn from in that epoch; None: always `train`. A recommender
-             that knows no epochs learns from refresh(0, 0.5)
-    folder   where checkpoints lie and from where an interrupted training goes on; None: nowhere
-    tell     progress
-    views    (epoch, progress in 0..1) -> the items as they are described in that epoch; None: always as the rows'
-             catalogue has them. Given to recommenders alone whose wish says in `reads` that it knows "words" or
-             "pictures", whichever a plan changes
-    watch    looks on at every look; a recommender that takes no optimiser steps shows it nothing
+    key      rng key of the training
+    steps    number of optimizer steps; None: the recommender's default for these rows
+    valid    users for early stopping (for a CTR model: labelled rows); never test users
+    refresh  (epoch, progress in 0..1) -> training rows of that epoch; None: always `train`. A recommender without
+             epochs is fitted on refresh(0, 0.5)
+    folder   folder of checkpoints, from which an interrupted training resumes; None: no checkpoints
+    tell     progress callback
+    views    (epoch, progress in 0..1) -> catalog of that epoch; None: always the catalog of the rows. Only for
+             recommenders whose config lists the changed modality in `reads`
+    watch    callback, called at every validation; never by a recommender without optimizer steps
     """
 
     key: int = 0
@@ -71,18 +76,20 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """items int32 (users, k), best first, 0 where there was nothing left; scores float32 (users, k)."""
+    """Ranked lists. items int32 (users, k), best first, 0 where no item is left; scores float32 (users, k)."""
 
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
 
 class FittedRecommender(Protocol):
-    """Scores fall along a row; no seen item unless asked; save and load change nothing."""
+    """Recommends items. Scores decrease along a list; seen items are left out by default; save and load change
+    nothing.
+    """
 
     @property
     def curve(self) -> Sequence[Mapping[str, float]]:
-        """How training went: step, seconds, loss, valid_ndcg … ; empty where nothing is trained."""
+        """Training curve: step, seconds, loss, valid_ndcg … ; empty where nothing is trained."""
         ...
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked: ...
@@ -91,43 +98,43 @@ class FittedRecommender(Protocol):
 
 
 class Recommender(Protocol):
-    """The wish for a recommender. Its class also has `load(folder) -> FittedRecommender`."""
+    """Config of a recommender. Its class also has `load(folder) -> FittedRecommender`."""
 
     def fit(self, train: Histories, training: Training) -> FittedRecommender: ...
 
     def steps(self, train: Histories) -> int | None:
-        """Optimiser steps that it would take on these rows; None where it takes none."""
+        """Default number of optimizer steps on these rows; None where it takes none."""
         ...
 
 
 class RankingMetric(Protocol):
-    """One value per user; the best value for a perfect list."""
+    """Metric with one value per user, highest for a perfect list."""
 
     def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
 
 class FittedClickModel(Protocol):
-    """Says how likely each row is a positive; save and load change nothing."""
+    """Predicts click probabilities; save and load change nothing."""
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
-        """float64 (rows,) in 0..1. Categories that training had not seen count as unknown."""
+        """float64 (rows,): probability of a positive, in 0..1. Categories that are not in training count as unknown."""
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class ClickModel(Protocol):
-    """The wish for a click model. Its class also has `load(folder) -> FittedClickModel`."""
+    """Config of a CTR model. Its class also has `load(folder)`, which returns the fitted model."""
 
     def fit(self, train: Samples, training: Training) -> FittedClickModel: ...
 
     def steps(self, train: Samples) -> int | None:
-        """Optimiser steps that it would take on these rows; None where it takes none."""
+        """Default number of optimizer steps on these rows; None where it takes none."""
         ...
 
 
 class ClickMetric(Protocol):
-    """One number for a table of predictions; `weight` counts rows, so that a bootstrap over users is a weight."""
+    """Metric with one number for a table of predictions. weight: counts of rows, for a bootstrap over users."""
 
     def __call__(
         self,
@@ -139,26 +146,26 @@ class ClickMetric(Protocol):
 
 
 class FittedEncoder(Protocol):
-    """Items as vectors: the same items, the same bytes, whatever stands beside them."""
+    """Maps items to vectors; the vector of an item does not depend on other items."""
 
     @property
     def width(self) -> int:
-        """Numbers of a vector."""
+        """Dimension of a vector."""
         ...
 
     def __call__(self, catalog: Catalog) -> npt.NDArray[np.float32]:
-        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has nothing of what is read."""
+        """float32 (items, width): item *i* is row *i - 1*; zeros where an item has no such content."""
         ...
 
 
 class Encoder(Protocol):
-    """The wish for an encoder of items. modality: "words", "attributes", "pictures" …"""
+    """Config of an item encoder. modality: "words", "attributes", "pictures" …"""
 
     @property
     def modality(self) -> str: ...
 
     def knows(self, catalog: Catalog) -> bool:
-        """Whether the catalogue has anything of what it reads."""
+        """Whether the catalog has content of its modality."""
         ...
 
     def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...

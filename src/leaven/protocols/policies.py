@@ -1,4 +1,4 @@
-"""How many rows, how strong, and who decides while a recommender trains?"""
+"""Protocols of strategies, schedules and controllers: number of copies, strength, and adaptation during training."""
 
 from __future__ import annotations
 
@@ -13,36 +13,39 @@ from leaven.datasets.samples import Samples
 
 
 class Strategy(Protocol):
-    """How many copies of each row? None negative; the exact total where one was asked."""
+    """int32 (rows,): number of copies of each row, never negative; with an exact total where one is given."""
 
     def __call__(self, train: Any, key: int) -> npt.NDArray[np.int32]: ...
 
 
 class TableStrategy(Protocol):
-    """The same for samples. It may have `groups(train)`: rows -> int64 (rows,), the group that it fills up: a row that
-    a generator makes is then of the group of the row that it stands for."""
+    """Strategy of labelled rows.
+
+    It may have `groups(train)`: rows -> int64 (rows,), the groups that it balances; a generated row then has the group
+    of its source row.
+    """
 
     def __call__(self, train: Samples, key: int) -> npt.NDArray[np.int32]: ...
 
 
 class Schedule(Protocol):
-    """Training progress in 0..1 to strength in 0..1."""
+    """Maps training progress in 0..1 to strength in 0..1."""
 
     def __call__(self, progress: float) -> float: ...
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What a look says of one stratum of the control users; losses in nats a target, dropout off.
+    """Validation losses of one stratum of the control users, in nats per target, without dropout.
 
-    stratum  its name: how many events a history holds
-    users    control users in it
-    control, probe  mean loss of control users, who are not learned from, and of as many who are
+    stratum  its name: range of numbers of events
+    users    number of control users
+    control, probe  mean loss of control users, who are not in training, and of equally many training users
     gap      control - probe
-    target   the gap where the un-augmented pilot did best on control; None: there was no pilot
-    gap_error  standard error of gap - target, user by user: who is hard to serve is so in both; without a pilot, of gap
-    slope    change of the control loss since the look before, user by user; slope_error its standard error; None:
-             there was none before
+    target   the gap at the pilot's best control loss; None without a pilot
+    gap_error  standard error of gap - target, paired by user; without a pilot, of gap
+    slope    change of the control loss since the previous validation, paired by user; slope_error its standard error;
+             None at the first validation
     """
 
     stratum: str
@@ -58,14 +61,14 @@ class Signals:
 
 @dataclass(frozen=True)
 class Feedback:
-    """All that a controller is told at a look: control users and a training probe, nothing of valid or test.
+    """Input of a controller at a validation: losses of control and probe users, nothing of validation or test users.
 
-    step, progress  where training stands; until: progress at which it is asked again
-    strata   by the length of histories, short ones first
-    excess   control loss above the un-augmented pilot's at the same step, user by user; excess_error its standard
-             error; None: the pilot did not go so far
-    steps    names of the steps that it steers
-    key      its draws follow from it
+    step, progress  of training; until: progress at the next validation
+    strata   by length of histories, short ones first
+    excess   control loss minus that of the un-augmented pilot at the same step, paired by user; excess_error its
+             standard error; None beyond the pilot's last step
+    steps    names of the controlled steps
+    key      rng key of the controller
     """
 
     step: int
@@ -79,19 +82,19 @@ class Feedback:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Feedback:
-        """What `dataclasses.asdict` made of one, back from JSON."""
+        """Feedback from the dictionary that `dataclasses.asdict` gives."""
         return cls(**{**row, "strata": tuple(Signals(**one) for one in row["strata"]), "steps": tuple(row["steps"])})
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What holds from here on.
+    """Decision of a controller, which holds until the next one.
 
     strength  of each stratum, 0..1: a factor on the step's own strength
     share     of each stratum, 0..1: a factor on the step's own counts (copies, or p where rows are replaced)
-    why       in words
-    step      the one step that acts; "": all that are steered
-    flag      what a reader of the report must know; "": nothing
+    why       reason, as text
+    step      name of the only active step; "": all controlled steps
+    flag      warning for the report; "": none
     """
 
     strength: tuple[float, ...]
@@ -102,10 +105,12 @@ class Decision:
 
 
 class Controller(Protocol):
-    """Feedback in, decision out; {} is the first state, and states are JSON-able. Same feedback, same decisions.
+    """Maps feedback and state to a decision and the next state. The first state is {}; states are JSON-able.
 
-    strata       lengths at which a further stratum of histories begins
-    pilot_share  how much of a training an un-augmented pilot runs before; 0: none is needed
+    The same feedback gives the same decisions.
+
+    strata       lengths at which the next stratum of histories begins
+    pilot_share  share of a training that the un-augmented pilot runs; 0: no pilot
     """
 
     @property

@@ -1,4 +1,4 @@
-"""What does a plan need to know of rows, and with which chance and strength are they changed?"""
+"""Protocols of rows and engines, and the types of rng keys and strengths."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint64]
-
-
+"""uint64 (rows,): one rng key per row."""
 Strength = npt.NDArray[np.float32]
+"""float32 (rows,): strength of a change, in 0..1."""
 
 
 class Rows(Protocol):
-    """What a plan needs to know of the rows that it works on: `Histories` and `Samples` are such."""
+    """Rows that a plan works on, such as `Histories` and `Samples`."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -33,7 +33,7 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def check(self) -> Self:
-        """Itself, once every promise of its class is kept; DataError names the first broken one."""
+        """The rows themselves. Raises DataError that names the first broken promise of the class."""
         ...
 
     def take(self, rows: npt.ArrayLike) -> Self:
@@ -49,28 +49,28 @@ class Rows(Protocol):
         ...
 
     def same_as(self, other: Any) -> npt.NDArray[np.bool_]:
-        """bool (rows,): where both say the same; lineage does not count."""
+        """bool (rows,): whether both rows are equal, ignoring lineage."""
         ...
 
     def read_back(self, *paths: str | Path) -> Self:
-        """Rows of files that `to_parquet` wrote, with all that these rows know beside their columns."""
+        """Rows of files that `to_parquet` wrote, with the catalog and levels of these rows."""
         ...
 
     def to_parquet(self, path: str | Path) -> None: ...
 
 
 class Engine(Protocol):
-    """Runs one task over shards, in order: the same answers as a plain loop."""
+    """Runs one task over shards, in order, with the same results as a plain loop."""
 
     def map(self, task: Callable[[Any, Any], Any], shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard; an error names its shard."""
         ...
 
     def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
-        """This engine for several maps: what they need is begun once, and ends with the context.
+        """This engine with workers that stay for several maps and end with the context.
 
-        modules: those of the tasks, so that workers can import them before there is work. soon: what the first map
-        will share, among other things: workers may begin, and be sent it, while the caller does something else. An
-        array that several maps share may be sent once: it must not change from then on.
+        modules  modules of the tasks, which workers import in advance
+        soon     object that the first map will share; workers may start and receive it in the background. An array
+                 that several maps share may be sent only once, so it must not change
         """
         ...

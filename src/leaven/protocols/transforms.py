@@ -1,4 +1,4 @@
-"""What does a change of rows, of texts, of pictures, of tables promise?"""
+"""Protocols of transforms of histories, texts, images and labelled rows."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from leaven.protocols.rows import Keys, Strength
 
 
 class FittedTransform(Protocol):
-    """Changes rows. Same keys, same bytes; strength 0 is the identity; the input stays as it was.
+    """Changes histories. The same keys give the same bytes; strength 0 is the identity; the input is not modified.
 
-    One new row a row, in the same order, with its key, parent, origin and weight (`Histories.rebuilt`);
-    windows may give several rows for one, next to each other (`rebuilt` with `rows`). Naming new rows and
-    recording their origin is the plan's work. A wish with `weighs_rows = True` may lower the weight of a row to say
-    how sure it is; the step's own weight is multiplied by it.
+    One new row per row, in the same order, with its id, parent, origin and weight (`Histories.rebuilt`); windows may
+    give several adjacent rows for one (`rebuilt` with `rows`). The plan assigns new ids and origins. With `weighs_rows
+    = True` the config may lower a row's weight by its confidence; the step's weight is multiplied by it.
     """
 
     def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        """New rows. keys uint64 (rows,), one a row; strength float32 (rows,) in 0..1."""
+        """New rows. keys uint64 (rows,); strength float32 (rows,) in 0..1."""
         ...
 
     def reasons(self, rows: Histories) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Why a row cannot change, whatever the chance: a few words -> bool (rows,); "shorter than 3 events"."""
+        """Reason why a row cannot change for any draw -> bool (rows,), such as "shorter than 3 events"."""
         ...
 
 
 class Transform(Protocol):
-    """The wish for a transform. `shortest` is the length below which a row stays as it is."""
+    """Config of a transform. `shortest`: number of events below which a row is unchanged."""
 
     @property
     def shortest(self) -> int: ...
@@ -43,49 +42,55 @@ class Transform(Protocol):
 
 
 class FittedTextTransform(Protocol):
-    """Changes texts. Same keys, same bytes in any batch; strength 0 is the identity; protected spans survive."""
+    """Changes texts. The same keys give the same bytes in any batch; strength 0 is the identity; protected spans
+    stay.
+    """
 
     def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
-        """One new text a text. keys uint64 (texts,); strength float32 (texts,) in 0..1."""
+        """One new text per text. keys uint64 (texts,); strength float32 (texts,) in 0..1."""
         ...
 
     def reasons(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Why a text cannot change, whatever the chance: a few words -> bool (texts,); "no word has a synonym"."""
+        """Reason why a text cannot change for any draw -> bool (texts,), such as "no word has a synonym"."""
         ...
 
 
 class TextTransform(Protocol):
-    """The wish for a change of items' texts."""
+    """Config of a transform of item texts."""
 
     def fit(self, catalog: Catalog) -> FittedTextTransform: ...
 
 
 class FittedImageTransform(Protocol):
-    """Changes pictures. Same keys, same bytes in any batch; strength 0 is the identity; the input stays as it was."""
+    """Changes images. The same keys give the same bytes in any batch; strength 0 is the identity; the input is not
+    modified.
+    """
 
     def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
-        """One new picture a picture. keys uint64 (pictures,); strength float32 (pictures,) in 0..1."""
+        """One new image per image. keys uint64 (images,); strength float32 (images,) in 0..1."""
         ...
 
     def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Why a picture cannot change, whatever the chance: a few words -> bool (pictures,)."""
+        """Reason why an image cannot change for any draw -> bool (images,)."""
         ...
 
 
 class ImageTransform(Protocol):
-    """The wish for a change of items' pictures; the catalogue tells which items must keep what."""
+    """Config of a transform of item images; the catalog gives what an item's image must keep."""
 
     def fit(self, catalog: Catalog) -> FittedImageTransform: ...
 
 
 class FittedTableTransform(Protocol):
-    """Changes samples. Same keys, same bytes; strength 0 is the identity; the input stays as it was.
+    """Changes labelled rows. The same keys give the same bytes; strength 0 is the identity; the input is not modified.
 
-    One new row a row, in the same order, with its key, parent, origin and weight.
+    One new row per row, in the same order, with its id, parent, origin and weight.
     """
 
     def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples: ...
 
 
 class TableTransform(Protocol):
+    """Config of a transform of labelled rows."""
+
     def fit(self, train: Samples) -> FittedTableTransform: ...

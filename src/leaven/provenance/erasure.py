@@ -166,7 +166,7 @@ def _without_values(run: Run, wish: Spec, keys: Keys) -> int:
     Values of groups of rows, whose users nobody wrote down, go whole.
     """
     job = tasks.of(wish)
-    gone = np.isin(job.users(job.load(run.data)), keys)
+    gone = np.isin(job.list_users(job.load_parts(run.data)), keys)
     for path in sorted((run.folder / "arms").glob("*/seed-*/values.npz")):
         with np.load(path) as held:
             values = {name: held[name] for name in held.files}

@@ -1,12 +1,12 @@
-"""How does a training loop that leaven does not own learn from a plan's rows?
+"""PyTorch data sets and loaders of a plan's rows, for any training loop.
 
-HistoriesDataset   map style: one history a sample, in an order of its own in every epoch
-HistoriesStream    iterable style: whole batches of histories of like length, its share in each of several processes
-HistoriesLoader    the stream behind a DataLoader that knows how far the loop is: state_dict, load_state_dict
-collate            samples -> Batch, padded with 0; targets are -100 where there is nothing to predict
-known_batches      histories as batches without targets, to say what comes next
+HistoriesDataset   map style: one history per sample, in a new order in every epoch
+HistoriesStream    iterable style: batches of histories of similar length, divided among processes
+HistoriesLoader    the stream behind a DataLoader, with state_dict and load_state_dict
+collate            samples -> Batch, padded with 0; targets are -100 where nothing is predicted
+known_batches      histories as batches without targets, for inference
 
-Every draw belongs to a row, a step and an epoch, so the bytes are the same for any number of workers and processes.
+Draws depend on row, step and epoch alone, so the bytes are the same for any number of workers and processes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does a loop get at a time, and which histories lie in one batch?"""
+"""Samples and batches of histories: padding, collation, and cutting an epoch into batches."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from leaven.errors import SpecError
 from leaven.nn.sequence_packing import Stretches, last_stretches
 
 PADDING = 0
-"""The id of an empty place: no item and not the mask, whose id is n_items + 1."""
+"""The id of padding: no item and not the mask, whose id is n_items + 1."""
 IGNORED = -100
-"""The target of a place that predicts nothing; PyTorch's cross-entropy leaves it out by itself."""
+"""The target of a position without prediction, PyTorch's default `ignore_index`."""
 
-_ALIKE = 32  # batches' worth of neighbours in the epoch's order that are sorted by length
+_BUCKET_BATCHES = 32  # consecutive batches whose samples are sorted by length
 
 Pad = Literal["right", "left"]
 Ints = npt.NDArray[np.int64]
@@ -29,10 +29,10 @@ Ints = npt.NDArray[np.int64]
 class Sample(NamedTuple):
     """One history, or a part of one that is longer than `max_length`.
 
-    items    int64 (places,)  inputs
-    targets  int64 (places,)  what came next; IGNORED where nothing is to be learned
-    weight   of its targets in the loss
-    key      the 64 bits of its identity, as a signed number
+    items    int64 (positions,)  inputs
+    targets  int64 (positions,)  next items; IGNORED where nothing is predicted
+    weight   weight of its targets in the loss
+    key      row id, the 64 bits as a signed number
     """
 
     items: Tensor
@@ -42,17 +42,17 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Histories side by side.
+    """A padded batch of histories.
 
-    items    int64 (rows, places)    inputs, PADDING where a row has ended
-    targets  int64 (rows, places)    what came next; IGNORED where nothing is to be learned
-    weights  float32 (rows, places)  weight in the loss; 0 where nothing is to be learned
-    lengths  int64 (rows,)           inputs of each row
-    keys     int64 (rows,)           identity of each row
-    mass     float32 ()              sum of the weights, over all processes that share the batch
+    items    int64 (rows, positions)    inputs, PADDING after the end of a row
+    targets  int64 (rows, positions)    next items; IGNORED where nothing is predicted
+    weights  float32 (rows, positions)  weight in the loss; 0 where nothing is predicted
+    lengths  int64 (rows,)              number of inputs of each row
+    keys     int64 (rows,)              row ids
+    mass     float32 ()                 sum of the weights, over all processes that share the batch
 
-    The loss `(weights * cross_entropy).sum() / mass` is the weighted mean. In `world` processes, whose gradients are
-    averaged, it is `world` times that: together they take the step that one would.
+    The loss `(weights * cross_entropy).sum() / mass` is the weighted mean. In `world` processes with averaged gradients
+    multiply it by `world`: together they take the step of a single process.
     """
 
     items: Tensor
@@ -63,23 +63,23 @@ class Batch(NamedTuple):
     mass: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same on another device."""
+        """The batch on another device."""
         return Batch(*(part.to(device, non_blocking=True) for part in self))
 
 
 def sample(stretches: Stretches, nth: int) -> Sample:
-    """Stretch number `nth` as a sample; a masked event is an input as any other, and no target."""
+    """Segment `nth` as a sample; a masked event is an input, but not a target."""
     first, length = int(stretches.first[nth]), int(stretches.length[nth])
     events = stretches.rows.items[first : first + length + 1].astype(np.int64)
-    coming = events[1:].copy()
-    coming[: length - int(stretches.targets[nth])] = IGNORED
-    coming[coming > stretches.rows.n_items] = IGNORED
+    targets = events[1:].copy()
+    targets[: length - int(stretches.targets[nth])] = IGNORED
+    targets[targets > stretches.rows.n_items] = IGNORED
     key = int(stretches.keys[nth].astype(np.int64))
-    return Sample(torch.from_numpy(events[:length]), torch.from_numpy(coming), float(stretches.weight[nth]), key)
+    return Sample(torch.from_numpy(events[:length]), torch.from_numpy(targets), float(stretches.weight[nth]), key)
 
 
 def collate(samples: Sequence[Sample], pad: Pad = "right") -> Batch:
-    """Samples as a batch as wide as the longest; `pad` says at which end places stay empty.
+    """Batch of samples, as wide as the longest; `pad` is the padded end.
 
     >>> one = Sample(torch.tensor([3, 1]), torch.tensor([1, 2]), 0.5, key=7)
     >>> other = Sample(torch.tensor([4]), torch.tensor([4]), 1.0, key=8)
@@ -91,37 +91,37 @@ def collate(samples: Sequence[Sample], pad: Pad = "right") -> Batch:
     items = torch.full((len(samples), int(lengths.max())), PADDING)
     targets = torch.full_like(items, IGNORED)
     for row, one in enumerate(samples):
-        places = slice(0, len(one.items)) if pad == "right" else slice(items.shape[1] - len(one.items), None)
-        items[row, places], targets[row, places] = one.items, one.targets
+        positions = slice(0, len(one.items)) if pad == "right" else slice(items.shape[1] - len(one.items), None)
+        items[row, positions], targets[row, positions] = one.items, one.targets
     weight = torch.tensor([one.weight for one in samples], dtype=torch.float32)
     weights = torch.where(targets == IGNORED, 0.0, weight[:, None])
     return Batch(items, targets, weights, lengths, torch.tensor([one.key for one in samples]), weights.sum())
 
 
 def batch_of(stretches: Stretches, pad: Pad = "right", learn: bool = True) -> Batch:
-    """All of these stretches as one batch, as `collate` makes of their samples; without `learn`, no targets."""
+    """Batch of all segments, equal to `collate` of their samples; without targets where `learn` is false."""
     length = stretches.length
     row = np.repeat(np.arange(len(length)), length)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
     event = np.repeat(stretches.first, length) + nth
-    place = (row, nth if pad == "right" else nth + np.repeat(length.max() - length, length))
+    cell = (row, nth if pad == "right" else nth + np.repeat(length.max() - length, length))
     items = np.full((len(length), length.max()), PADDING, np.int64)
     targets, weights = np.full_like(items, IGNORED), np.zeros(items.shape, np.float32)
-    items[place] = stretches.rows.items[event]
+    items[cell] = stretches.rows.items[event]
     if learn:
-        coming = stretches.rows.items[event + 1]
-        aim = (nth >= np.repeat(length - stretches.targets, length)) & (coming <= stretches.rows.n_items)
-        targets[place] = np.where(aim, coming, IGNORED)
-        weights[place] = np.where(aim, np.repeat(stretches.weight, length), 0)
-    of_rows = torch.from_numpy(length), torch.from_numpy(stretches.keys.astype(np.int64))
-    weighed = torch.from_numpy(weights)
-    return Batch(torch.from_numpy(items), torch.from_numpy(targets), weighed, *of_rows, mass=weighed.sum())
+        next_items = stretches.rows.items[event + 1]
+        is_target = (nth >= np.repeat(length - stretches.targets, length)) & (next_items <= stretches.rows.n_items)
+        targets[cell] = np.where(is_target, next_items, IGNORED)
+        weights[cell] = np.where(is_target, np.repeat(stretches.weight, length), 0)
+    keys, loss_weights = torch.from_numpy(stretches.keys.astype(np.int64)), torch.from_numpy(weights)
+    of_items, of_targets = torch.from_numpy(items), torch.from_numpy(targets)
+    return Batch(of_items, of_targets, loss_weights, torch.from_numpy(length), keys, loss_weights.sum())
 
 
 def known_batches(histories: Histories, rows: int = 256, max_length: int = 50, pad: Pad = "right") -> Iterator[Batch]:
-    """Histories in their order, `rows` at a time, with nothing to learn: what comes after the last input is asked.
+    """Batches of histories in their order, without targets, to predict the item after the last input.
 
-    No history may be empty; of a longer one than `max_length` the last events are given.
+    Histories must not be empty; the last `max_length` events are used.
     """
     check_pad(pad)
     stretches = last_stretches(histories, max_length)
@@ -130,36 +130,36 @@ def known_batches(histories: Histories, rows: int = 256, max_length: int = 50, p
 
 
 def share_of(whole: Batch, rank: int, world: int, pad: Pad) -> Batch:
-    """Every world-th row from `rank` on, as narrow as they allow, with the mass of the whole batch.
+    """Every world-th row from `rank` on, with minimal width and the mass of the whole batch.
 
-    Where there are fewer rows than processes, one that teaches nothing: a process without a batch stops the others.
+    With fewer rows than processes, a row without targets: a process without a batch would block the others.
     """
     if world == 1:
         return whole
     mine = torch.arange(len(whole.items))[rank::world]
     if not len(mine):
-        nothing = whole._replace(targets=torch.full_like(whole.targets, IGNORED), weights=whole.weights * 0)
-        return share_of(nothing, 0, len(whole.items), pad)
+        empty = whole._replace(targets=torch.full_like(whole.targets, IGNORED), weights=whole.weights * 0)
+        return share_of(empty, 0, len(whole.items), pad)
     width = int(whole.lengths[mine].max())
-    places = slice(0, width) if pad == "right" else slice(whole.items.shape[1] - width, None)
-    items, targets, weights = (grid[mine, places] for grid in (whole.items, whole.targets, whole.weights))
+    positions = slice(0, width) if pad == "right" else slice(whole.items.shape[1] - width, None)
+    items, targets, weights = (grid[mine, positions] for grid in (whole.items, whole.targets, whole.weights))
     return Batch(items, targets, weights, whole.lengths[mine], whole.keys[mine], whole.mass)
 
 
 def cut(lengths: Ints, rows: int, key: int) -> list[Ints]:
-    """Batches of `rows` samples of like length, as indices; every sample once.
+    """Batches of `rows` samples of similar length, as indices; every sample once.
 
-    Neighbours in the epoch's order, 32 batches of them at a time, are sorted by length and cut; then the batches are
-    put in an order that follows from the key. Sorting all of an epoch would put the same histories together in each.
+    Samples of 32 consecutive batches are sorted by length and cut; then the batches are shuffled by the key. Sorting a
+    whole epoch would put the same histories together in every epoch.
     """
-    window = np.arange(len(lengths)) // (rows * _ALIKE)
+    window = np.arange(len(lengths)) // (rows * _BUCKET_BATCHES)
     order = np.lexsort((lengths, window))
     batches = [order[low : low + rows] for low in range(0, len(order), rows)]
-    places = rng.row_keys(key, np.arange(len(batches), dtype=np.uint64))
-    return [batches[nth] for nth in np.argsort(places, kind="stable")]
+    order_keys = rng.row_keys(key, np.arange(len(batches), dtype=np.uint64))
+    return [batches[nth] for nth in np.argsort(order_keys, kind="stable")]
 
 
 def check_pad(pad: str) -> None:
-    """Raises SpecError for an end that there is not."""
+    """Raises SpecError for an unknown end."""
     if pad not in ("right", "left"):
         raise SpecError("pad", "'right' or 'left'", repr(pad), "")

@@ -1,4 +1,4 @@
-"""Which history is sample number i of this epoch?"""
+"""Map-style data set of the rows of a plan."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _EPOCH, _PROGRESS, _DONE = range(3)
 
 
 class HistoriesDataset(Dataset[Sample]):
-    """The rows of a plan, one history a sample, in the order of this epoch, which follows from keys.
+    """The rows of a plan, one history per sample, shuffled by key in every epoch.
 
-    train       real rows: what the plan's steps learn from
-    plan        steps that run once are run now; steps of each epoch give fresh rows in every one; None: real rows
-    seed        every draw follows from it
-    max_length  most inputs of a sample; a row with more targets gives several samples, so that none is lost
-    epochs      how many there will be, for schedules, whose progress is epoch / epochs
+    train       real rows, on which the plan's steps are fitted
+    plan        steps that run once run now; steps of each epoch give fresh rows in every epoch; None: real rows
+    seed        seed of all draws
+    max_length  maximum inputs of a sample; a row with more targets gives several samples
+    epochs      number of epochs, for schedules, whose progress is epoch / epochs
 
-    Sample i of an epoch is a pure function of (train, plan, seed, epoch, progress): no worker, process, batch or
-    thread takes part. Each process works out the rows of an epoch once, when it is first asked for one of them. Which
-    epoch it is lies in shared memory, so workers that live on from epoch to epoch are told too.
+    Sample i of an epoch is a pure function of (train, plan, seed, epoch, progress), independent of workers, processes,
+    batches and threads. Each process computes the rows of an epoch once, on first access. The epoch is in shared
+    memory, so persistent workers see it too.
 
     >>> data = HistoriesDataset(Histories.of([[1, 2, 3], [2, 1]], n_items=3), seed=7)
     >>> sorted(one.items.tolist() for one in (data[0], data[1]))
@@ -48,17 +48,17 @@ class HistoriesDataset(Dataset[Sample]):
                 raise SpecError(f"HistoriesDataset.{name}", "1 or more", str(value), "")
         self.train, self.plan, self.seed = train, plan or Plan(), seed
         if self.plan.controller is not None:
-            fix = "replay its schedule as a strength of its own, or let leaven train"
-            raise SpecError("plan, combine", "a plan that no controller steers", "'conditional'", fix)
+            fix = "use its schedule as a strength, or train with leaven"
+            raise SpecError("plan, combine", "a plan without a controller", "'conditional'", fix)
         self.max_length, self.epochs = max_length, epochs
         self._rows = epoch_rows(train, expand(train, self.plan, seed), self.plan, seed)
-        self._place: torch.Tensor = torch.zeros(3, dtype=torch.float64)
-        self._place.share_memory_()  # type: ignore[no-untyped-call]
-        self._worked_out: tuple[tuple[float, float], Stretches] | None = None
+        self._position: torch.Tensor = torch.zeros(3, dtype=torch.float64)
+        self._position.share_memory_()  # type: ignore[no-untyped-call]
+        self._cached: tuple[tuple[float, float], Stretches] | None = None
 
     @property
     def n_ids(self) -> int:
-        """Rows that a table of item vectors needs: padding, the items, and the mask."""
+        """Rows of an embedding table: padding, the items, and the mask."""
         return self.train.n_items + 2
 
     @property
@@ -69,34 +69,33 @@ class HistoriesDataset(Dataset[Sample]):
     @property
     def epoch(self) -> int:
         """Which epoch it is, from 0."""
-        return int(self._place[_EPOCH])
+        return int(self._position[_EPOCH])
 
     @property
     def done(self) -> int:
-        """Batches of this epoch that are left out because they were learned from before an interruption."""
-        return int(self._place[_DONE])
+        """Batches of this epoch that are skipped, as they were used before an interruption."""
+        return int(self._position[_DONE])
 
     def set_epoch(self, epoch: int, progress: float | None = None) -> None:
-        """From now on the samples are those of this epoch. progress: of training, in 0..1, for schedules.
+        """Select an epoch. progress: of training, in 0..1, for schedules.
 
-        Setting the epoch that it is already changes nothing else, so that a loop that goes on after
-        `load_state_dict` may say it again.
+        Selecting the current epoch again does not reset `done`, so a loop may do it after `load_state_dict`.
 
-        Raises SpecError where a schedule has no progress to follow.
+        Raises SpecError where a schedule needs a progress and there is none.
         """
         if epoch < 0:
             raise SpecError("set_epoch", "0 or more", str(epoch), "")
         if progress is None:
-            progress = self._progress_of(epoch)
+            progress = self._compute_progress(epoch)
         done = self.done if epoch == self.epoch else 0
-        self._place.copy_(torch.tensor([epoch, progress, done], dtype=torch.float64))
+        self._position.copy_(torch.tensor([epoch, progress, done], dtype=torch.float64))
 
     def start_over(self) -> None:
-        """From now on no batch of this epoch is left out."""
-        self._place[_DONE] = 0
+        """Skip no batch of this epoch any more."""
+        self._position[_DONE] = 0
 
     def __len__(self) -> int:
-        """Samples of this epoch; plans may make more in one epoch than in another."""
+        """Number of samples of this epoch, which may vary between epochs."""
         return len(self.stretches())
 
     def __getitem__(self, index: int) -> Sample:
@@ -107,51 +106,51 @@ class HistoriesDataset(Dataset[Sample]):
         return sample(stretches, index)
 
     def stretches(self) -> Stretches:
-        """The samples of this epoch in their order, as places in its rows."""
-        place = (float(self._place[_EPOCH]), float(self._place[_PROGRESS]))
-        if self._worked_out is None or self._worked_out[0] != place:
-            self._worked_out = (place, self._work_out(int(place[0]), place[1]))
-        return self._worked_out[1]
+        """The samples of this epoch in order, as segments of its rows."""
+        position = (float(self._position[_EPOCH]), float(self._position[_PROGRESS]))
+        if self._cached is None or self._cached[0] != position:
+            self._cached = (position, self._build_segments(int(position[0]), position[1]))
+        return self._cached[1]
 
     def state_dict(self, done: int = 0) -> dict[str, Any]:
-        """Where training stands, JSON-able. done: batches of this epoch that the loop has learned from.
+        """Position of training, JSON-able. done: batches of this epoch that the loop has used.
 
-        A loader that fetches ahead does not know how many these are, but `HistoriesLoader` does: ask its own state.
+        `HistoriesLoader` knows this number, also when it prefetches: use its own state.
         """
-        epoch, progress = self.epoch, float(self._place[_PROGRESS])
-        return {"epoch": epoch, "progress": progress, "done": done, "mark": self._mark()}
+        epoch, progress = self.epoch, float(self._position[_PROGRESS])
+        return {"epoch": epoch, "progress": progress, "done": done, "mark": self._compute_fingerprint()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there: `HistoriesStream` and `HistoriesLoader` leave out the batches that were done.
+        """Resume: `HistoriesStream` and `HistoriesLoader` skip the batches that are done.
 
-        Raises DataError where the state is that of other rows, another plan or another seed.
+        Raises DataError for the state of other rows, another plan or another seed.
         """
-        if state.get("mark") != self._mark():
+        if state.get("mark") != self._compute_fingerprint():
             fix = "give the same train, plan, seed and max_length as when it was saved"
             raise DataError("load_state_dict", "the state of this data set", "that of another", fix)
-        self._place.copy_(torch.tensor([state["epoch"], state["progress"], state["done"]], dtype=torch.float64))
+        self._position.copy_(torch.tensor([state["epoch"], state["progress"], state["done"]], dtype=torch.float64))
 
-    def _progress_of(self, epoch: int) -> float:
+    def _compute_progress(self, epoch: int) -> float:
         if self.epochs is not None:
             return min(epoch / self.epochs, 1.0)
-        scheduled = [step.called for step in self.plan.all if _follows_progress(step)]
+        scheduled = [step.called for step in self.plan.all if _depends_on_progress(step)]
         if scheduled and epoch > 0:
             fix = "HistoriesDataset(…, epochs=10), or set_epoch(epoch, progress)"
-            raise SpecError(f"step {scheduled[0]!r}, strength", "a progress to follow", "no number of epochs", fix)
+            raise SpecError(f"step {scheduled[0]!r}, strength", "a progress", "no number of epochs", fix)
         return 0.0
 
-    def _work_out(self, epoch: int, progress: float) -> Stretches:
+    def _build_segments(self, epoch: int, progress: float) -> Stretches:
         stretches = training_stretches(self._rows(epoch, progress), self.max_length)
         if not len(stretches):
             raise DataError("HistoriesDataset", "rows with something to predict", "none", "give longer histories")
         order = np.argsort(rng.row_keys(rng.key(self.seed, "order", epoch), stretches.keys), kind="stable")
         return stretches.take(order)
 
-    def _mark(self) -> str:
+    def _compute_fingerprint(self) -> str:
         steps = [f"{step.called} {step.mode} {step.when}" for step in self.plan.all]
         return f"{rng.key(self.seed, len(self.train), self.train.events, self.max_length, *steps):016x}"
 
 
-def _follows_progress(step: Step) -> bool:
-    """Whether what it makes depends on how far training is."""
+def _depends_on_progress(step: Step) -> bool:
+    """Whether the rows of a step depend on training progress."""
     return not isinstance(step.strength, Constant) or step.during != ALWAYS or step.when == "each_round"

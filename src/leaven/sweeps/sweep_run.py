@@ -158,7 +158,7 @@ def _knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
 
 def _likeness(run: Run, family: Family) -> tuple[dict[str, Likeness], dict[str, float] | str]:
     """(arm -> likeness of its made rows, what real rows get or why there is nothing)."""
-    split: Any = tasks.of(family.spec).load(run.data)
+    split: Any = tasks.of(family.spec).load_parts(run.data)
     held = ruler(split, family.spec.seed)
     if isinstance(held, str):
         return {}, held

@@ -1,4 +1,4 @@
-"""Real rows first, then what each step made, with the lineage of every row; the same bytes however it is run."""
+"""Expanded rows: order, lineage, and the same bytes for any engine, shards and interruptions."""
 
 import hashlib
 from dataclasses import replace
@@ -8,6 +8,7 @@ import pytest
 
 from leaven.augmentation import Plan, Step, epoch_rows, expand, load, preview, write
 from leaven.augmentation import expansion as expansion_module
+from leaven.augmentation.expansion import ExpansionWriter
 from leaven.datasets.histories import Histories
 from leaven.engines.local import Local
 from leaven.errors import GateError
@@ -35,13 +36,13 @@ def same(one: Histories, other: Histories) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-def test_real_rows_come_first_and_stay_as_they_were(train) -> None:
+def test_real_rows_come_first_and_are_unchanged(train) -> None:
     bigger = expand(train, PLAN, seed=7).check()
     assert same(bigger.slice(0, len(train)), train)
     assert np.bincount(bigger.origin).tolist() == [120, 240, 120, 120]
 
 
-def test_every_new_row_has_a_name_of_its_own_and_knows_its_parent(train) -> None:
+def test_every_new_row_has_a_unique_id_and_a_parent(train) -> None:
     bigger = expand(train, PLAN, seed=7)
     assert len(np.unique(bigger.keys)) == len(bigger)
     changed = np.isin(bigger.origin, [1, 2])
@@ -50,13 +51,13 @@ def test_every_new_row_has_a_name_of_its_own_and_knows_its_parent(train) -> None
     assert np.unique(bigger.weight[bigger.origin == 3]).tolist() == [0.5]
 
 
-def test_the_parent_of_a_row_made_from_a_made_row_is_the_real_one(train) -> None:
+def test_the_parent_of_a_row_from_a_synthetic_row_is_the_real_one(train) -> None:
     bigger = expand(train, Plan([Crop(), Mask()], "layered"), seed=7)
     assert np.bincount(bigger.origin).tolist() == [120, 120, 240]
     assert np.isin(bigger.parents, train.keys).all()
 
 
-def test_windows_of_one_row_are_told_apart(train) -> None:
+def test_windows_of_one_row_have_different_ids(train) -> None:
     bigger = expand(train, Plan([Step(Windows(), copies=Uniform(2))]), seed=7)
     assert len(np.unique(bigger.keys)) == len(bigger)
     one_copy = sum(max(1, int(length) - 1) for length in train.lengths)
@@ -68,7 +69,7 @@ def test_another_seed_makes_other_rows_and_the_same_seed_the_same(train) -> None
     assert not same(expand(train, PLAN, seed=7), expand(train, PLAN, seed=8))
 
 
-def test_a_step_makes_the_same_rows_whatever_stands_beside_it(train) -> None:
+def test_rows_of_a_step_do_not_depend_on_other_steps(train) -> None:
     alone, beside = expand(train, Plan([Mask()]), seed=7), expand(train, PLAN, seed=7)
     one, other = alone.take(alone.origin == 1), beside.take(beside.origin == 2)
     assert same(one, replace(other, origin=one.origin))
@@ -98,7 +99,7 @@ def test_worker_processes_write_the_bytes_of_a_plain_loop(train, tmp_path, worke
     assert digest(plain) == digest(parallel)
 
 
-def test_what_was_finished_before_a_kill_is_not_made_again_and_the_rest_is_equal(train, tmp_path, monkeypatch) -> None:
+def test_blocks_written_before_an_interruption_are_reused_and_the_rest_is_equal(train, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(expansion_module, "BLOCK_ROWS", 32)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     write(train, PLAN, whole, seed=7)
@@ -120,7 +121,7 @@ def test_the_rows_do_not_depend_on_the_order_of_the_users(train) -> None:
     assert same(one.take(np.argsort(one.keys)), other.take(np.argsort(other.keys)))
 
 
-def test_facts_count_what_stayed_as_it_was_and_why() -> None:
+def test_facts_count_unchanged_rows_by_reason() -> None:
     rows = Histories.of([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     facts = write_facts(rows, Plan([Crop(keep_range=(0.5, 0.5))]))
     assert facts["made"] == 3
@@ -129,17 +130,17 @@ def test_facts_count_what_stayed_as_it_was_and_why() -> None:
 
 
 def write_facts(rows: Histories, plan: Plan):
-    return expansion_module._expansion(rows, plan, 7, expansion_module._Place(None, None, 1)).steps[0]
+    return ExpansionWriter(rows, plan, 7).run().steps[0]
 
 
-def test_a_step_that_leaves_too_much_as_it_was_stops_the_run() -> None:
+def test_a_step_that_leaves_too_many_rows_unchanged_stops_the_run() -> None:
     rows = Histories.of([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     with pytest.raises(GateError, match="67%"):
         expand(rows, Plan([Step(Crop(), fail_if_unchanged_over=0.5)]), seed=7)
 
 
 @pytest.mark.parametrize("when", ["once", "each_epoch", "each_round"])
-def test_filters_that_refuse_every_row_are_an_error_that_says_why(train, when) -> None:
+def test_filters_that_reject_every_row_raise_with_the_reasons(train, when) -> None:
     step = Step(Markov(), when=when, keep=(Surprisal(band=(0.0, 1e-9)),))
     plan = Plan([step], rounds=2 if when == "each_round" else 1)
 
@@ -194,7 +195,7 @@ def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
         assert same(load(tmp_path / name, plan, train), rows)
 
 
-def test_a_generator_that_learns_says_how_far_it_is_by_the_name_of_its_step(train, tmp_path) -> None:
+def test_a_generator_reports_the_progress_of_its_fit_under_the_name_of_its_step(train, tmp_path) -> None:
     heard: list[tuple[int, int, str]] = []
     plan = Plan([Step(Autoregressive(steps=3, width=8), name="writer")])
     write(train, plan, tmp_path, seed=7, tell=lambda *said: heard.append(said))

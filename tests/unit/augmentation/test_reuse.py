@@ -1,4 +1,4 @@
-"""A folder that loses a step is the folder of a plan that never had it, and nothing else is made again."""
+"""Removing a step from an expanded folder: equal bytes to a plan without it, and reuse of all other rows."""
 
 import hashlib
 import shutil
@@ -53,7 +53,7 @@ IN_PLACE = Plan([Step(Crop(), mode="replace", p=0.5), Step(Mask(), mode="replace
         (IN_PLACE, ["drop"], []),
     ],
 )
-def test_only_what_read_the_step_is_made_again_and_every_byte_is_as_without_it(
+def test_only_steps_that_read_the_removed_step_run_again_and_the_bytes_equal_a_plan_without_it(
     train, tmp_path, monkeypatch, plan, gone, again
 ) -> None:
     less = without(plan, gone)
@@ -73,7 +73,7 @@ def test_only_what_read_the_step_is_made_again_and_every_byte_is_as_without_it(
     assert len(same) == len(less.all) - len(again)
 
 
-def test_what_a_kept_file_says_does_not_change_when_the_old_folder_goes(train, tmp_path) -> None:
+def test_a_reused_file_survives_the_removal_of_the_old_folder(train, tmp_path) -> None:
     less = without(JOINT, ["crop"])
     write(train, JOINT, tmp_path / "whole", seed=7)
     take_over(tmp_path / "whole", JOINT, tmp_path / "less", less, train)

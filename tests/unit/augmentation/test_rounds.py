@@ -1,4 +1,4 @@
-"""Steps that act in a part of training, and rounds that learn from all rows so far."""
+"""Steps that are active in a part of training, and rounds that are fitted on all rows so far."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ def test_each_round_learns_from_the_rows_of_those_before_and_all_rows_stay() -> 
     assert len(set(epochs(30, 1.0).keys.tolist())) == 12
 
 
-def test_rows_of_a_round_are_the_same_when_it_is_asked_for_first() -> None:
+def test_rows_of_a_round_do_not_depend_on_the_order_of_access() -> None:
     plan = Plan([ROUND, Step(Crop(), when="each_round", reads="longer")], rounds=3)
     late, early = epoch_rows(TRAIN, TRAIN, plan, seed=7), epoch_rows(TRAIN, TRAIN, plan, seed=7)
     early(0, 0.0)
@@ -66,7 +66,7 @@ def test_rows_of_a_round_are_the_same_when_it_is_asked_for_first() -> None:
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_a_step_of_a_round_reads_what_the_plan_says() -> None:
+def test_a_step_of_a_round_reads_the_input_of_the_plan() -> None:
     named = Plan([ROUND, Step(Repeat(), when="each_round", reads="longer")], rounds=2)
     made = epoch_rows(TRAIN, TRAIN, named, seed=7)(0, 0.0)
     assert np.bincount(made.origin).tolist() == [3, 3, 3]
@@ -114,7 +114,7 @@ def test_a_round_outside_a_steps_share_makes_nothing() -> None:
         (lambda: Plan([Crop()], "conditional"), "combine"),
     ],
 )
-def test_a_wish_that_would_do_nothing_is_one_error_that_names_its_key(make, key) -> None:
+def test_a_setting_without_effect_is_an_error_that_names_its_key(make, key) -> None:
     with pytest.raises(SpecError) as caught:
         make()
     assert caught.value.where.endswith(key)

@@ -1,4 +1,4 @@
-"""Control and probe users, what a decision does to rows, the pilot, and a log that rows follow from."""
+"""Controllers: monitored users, effects of decisions on rows, the pilot, and the log."""
 
 import json
 from dataclasses import asdict, replace
@@ -74,7 +74,7 @@ def test_who_is_watched_does_not_depend_on_the_order_of_rows() -> None:
     assert set(one) == set(other)
 
 
-def test_without_control_users_or_with_too_few_in_a_stratum_the_error_says_what_to_raise() -> None:
+def test_without_control_users_or_with_too_few_in_a_stratum_the_error_names_the_key_to_raise() -> None:
     with pytest.raises(DataError, match=r"split\.control_share = 0\.05"):
         watched(None, TRAIN, (), key=1)
     with pytest.raises(DataError, match=r"control users, 40\+ events: expected at least 10, got 0\n.*fewer strata"):
@@ -87,7 +87,7 @@ def test_before_the_first_decision_nothing_is_augmented() -> None:
     assert np.array_equal(epochs(0, 0.0).items, TRAIN.items)
 
 
-def test_a_decision_holds_from_its_look_on_and_moves_counts_of_copies_and_of_changes() -> None:
+def test_a_decision_holds_from_its_validation_on_and_changes_counts_of_copies_and_of_in_place_changes() -> None:
     both = plan(CROP, MORE)
     who = steering(Scripted((0.5,), (1.0,)), both)
     epochs = epoch_rows(TRAIN, TRAIN, both, 7, 1, who)
@@ -228,7 +228,7 @@ def test_of_labelled_rows_all_those_of_a_user_count_as_one() -> None:
 def test_strata_of_labelled_rows_are_by_how_many_their_user_has() -> None:
     control, train = labelled(60, 1, 1), labelled(90, 100, 2)
     who = Steering(Scripted((0.0, 1.0), strata=(4,)), watched(control, train, (4,), key=1), ("repeat",), 7)
-    assert [one["stratum"] for one in (asdict(part) for part in who._feedback(1, 0.1, np.ones(120)).strata)] == [
+    assert [one["stratum"] for one in (asdict(part) for part in who._build_feedback(1, 0.1, np.ones(120)).strata)] == [
         "1 to 3",
         "4+",
     ]

@@ -1,4 +1,4 @@
-"""What a step and a plan accept, and how they call themselves."""
+"""Checks and names of steps and plans."""
 
 import pytest
 
@@ -25,19 +25,19 @@ def test_steps_of_one_kind_are_counted() -> None:
     ]
 
 
-def test_generated_rows_weigh_half_unless_the_step_says_otherwise() -> None:
+def test_generated_rows_have_weight_one_half_by_default() -> None:
     assert Step(Markov()).row_weight == 0.5
     assert Step(Markov(), weight=0.25).row_weight == 0.25
 
 
-def test_layers_read_what_was_made_before_and_a_joint_plan_reads_the_real_rows() -> None:
+def test_layered_plans_read_earlier_rows_and_joint_plans_the_real_rows() -> None:
     layered, joint = Plan([Crop(), Markov()], "layered"), Plan([Crop(), Markov()])
     assert layered.reads(layered.all[1]) == "previous"
     assert joint.reads(joint.all[1]) == "real"
     assert layered.reads(Step(Markov(), reads="crop")) == "crop"
 
 
-def test_a_step_says_in_words_what_differs_from_the_defaults() -> None:
+def test_the_description_of_a_step_lists_what_differs_from_the_defaults() -> None:
     assert Step(Crop(keep_range=(0.5, 0.7))).text == "crop (keep range 0.5 to 0.7)"
     assert Step(Crop()).text == "crop"
 

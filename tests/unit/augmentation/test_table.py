@@ -1,4 +1,4 @@
-"""Labelled tables made bigger by the same plans as histories, with lineage."""
+"""Expansion of labelled tables by plans, with lineage."""
 
 import hashlib
 from pathlib import Path
@@ -111,7 +111,7 @@ def test_rare_categories_and_cold_items_get_more_copies() -> None:
         BalancedRows("category", column="item_categry")(rows, 1)
 
 
-def test_a_layered_plan_reads_what_was_made_before() -> None:
+def test_a_layered_plan_reads_the_rows_of_earlier_steps() -> None:
     steps = [Step(RepeatRows()), Step(NumericNoise())]
     assert len(expand(world(), Plan(steps, combine="joint"), seed=1)) == 600
     assert len(expand(world(), Plan(steps, combine="layered"), seed=1)) == 800

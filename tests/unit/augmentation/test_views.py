@@ -1,4 +1,4 @@
-"""Views of items: linked by item, the same whatever else is made, drawn evenly, and counted."""
+"""Item views: linked by item, independent of other steps, drawn uniformly, and counted."""
 
 from collections import Counter
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_only_named_columns_change_and_the_brand_never_by_itself() -> None:
         catalog_views(ITEMS, plan(Step(Misspell(), columns=("titel",))), seed=1)
 
 
-def test_views_made_once_stay_and_fresh_ones_do_not() -> None:
+def test_views_of_steps_that_run_once_are_constant_and_those_of_each_epoch_are_not() -> None:
     fixed = catalog_views(ITEMS, plan(Step(Misspell())), seed=1)
     texts_of = [set() for _ in TITLES]
     for epoch in range(12):
@@ -78,7 +78,7 @@ def test_replacing_changes_a_share_of_the_texts_in_place() -> None:
     assert changed_share(titles(views)) == pytest.approx(0.25, abs=0.1)
 
 
-def test_a_later_layer_reads_what_earlier_ones_made() -> None:
+def test_a_later_layer_reads_views_of_earlier_ones() -> None:
     steps = (UNITS, Step(DeleteWords(share_range=(0.3, 0.3))))
     both = {
         combine: titles(catalog_views(ITEMS, plan(*steps, combine=combine), seed=1)) for combine in ("joint", "layered")

@@ -1,4 +1,4 @@
-"""A spec is read as it was meant, and every mistake in it is one error that shows the way out."""
+"""Parsing of specs, and errors with location and fix."""
 
 import json
 import tomllib
@@ -7,6 +7,7 @@ import pytest
 import tomli_w
 
 from leaven.config import load, parse, resolved, schema
+from leaven.config.build import suggest_key, suggest_value
 from leaven.controllers.gap_controller import Gap
 from leaven.errors import SpecError
 from leaven.schedules.progress_schedules import Constant, Linear
@@ -61,7 +62,7 @@ p_is_not_a_field = 1
 GOOD = FULL.replace("p_is_not_a_field = 1\n", 'keep = ["validity", "copies"]\n')
 
 
-def test_a_full_spec_becomes_the_wishes_that_it_names(tmp_path) -> None:
+def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
     (tmp_path / "spec.toml").write_text(GOOD)
     spec = load(tmp_path / "spec.toml")
     assert (spec.name, spec.seed, spec.evaluate.seeds) == ("beauty", 11, 2)
@@ -101,7 +102,7 @@ def test_combinations_hold_kinds_and_tables() -> None:
     assert step.use.weights == (1.0, 3.0)
 
 
-def test_a_step_that_hides_its_kind_in_a_table_is_told_where_to_write_it() -> None:
+def test_a_kind_inside_a_table_is_an_error_that_shows_where_to_write_it() -> None:
     text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
     with pytest.raises(SpecError, match=r'a table with a kind(?s:.)*use = "drop", and its fields'):
         parse(text)
@@ -116,7 +117,7 @@ def test_the_resolved_spec_gives_the_same_spec_again() -> None:
     assert table["arm"][0]["step"][0]["keep_range"] == [0.5, 0.8]
 
 
-def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
+def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
     over = [
         "evaluate.seeds=5",
         "arm.crop and mask.step.0.keep_range=[0.3, 0.4]",
@@ -140,7 +141,7 @@ def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
         (("seeds = 2", 'seeds = "2"'), ["evaluate.seeds", "integer", "'2'"]),
         (("seeds = 2", "seeds = 0"), ["evaluate.seeds", "1 or more"]),
         (("ndcg@5", "ndgc@5"), ["metrics", "did you mean 'ndcg'"]),
-        (('name = "markov rows"', 'name = "crop and mask"'), ["name", "another arm has it"]),
+        (('name = "markov rows"', 'name = "crop and mask"'), ["name", "another variant has it"]),
         (('name = "markov rows"', 'name = "baseline"'), ["name", "always runs"]),
         (('combine = "layered"', 'combine = "layerd"'), ["combine", "did you mean 'layered'"]),
         (("[clean]", "[cleaning]"), ["cleaning", "did you mean 'clean'"]),
@@ -151,7 +152,7 @@ def test_a_set_goes_over_the_file_and_finds_arms_by_name() -> None:
         (('mode = "replace"', 'mode = "change"'), ["mode", "'add' or 'replace'"]),
     ],
 )
-def test_a_mistake_is_one_error_that_names_place_and_way_out(change, parts) -> None:
+def test_a_mistake_is_one_error_with_location_and_fix(change, parts) -> None:
     with pytest.raises(SpecError) as caught:
         parse(GOOD.replace(*change))
     for part in parts:
@@ -175,7 +176,7 @@ def test_a_set_of_nothing_is_refused() -> None:
         parse(GOOD, overrides=["arm.markov row.combine=layered"])
 
 
-def test_the_schema_knows_every_table_and_kind() -> None:
+def test_the_schema_has_every_table_and_kind() -> None:
     found = schema()
     assert set(found["properties"]) == {
         "name",
@@ -242,7 +243,7 @@ keep = ["validity"]
 """
 
 
-def test_a_plan_that_steers_itself_and_one_in_rounds_are_read_and_written_again() -> None:
+def test_conditional_plans_and_rounds_round_trip() -> None:
     spec = parse(STEERED)
     steered, rounds = (arm.plan for arm in spec.arms)
     assert steered.controller == Gap(strata=(5, 10), choose=True)
@@ -279,9 +280,16 @@ def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
         (("rounds = 3", "rounds = 1.5"), ["rounds"]),
     ],
 )
-def test_a_mistake_in_a_plan_that_steers_itself_names_place_and_way_out(change, parts) -> None:
+def test_a_mistake_in_a_conditional_plan_names_location_and_fix(change, parts) -> None:
     assert change[0] in STEERED
     with pytest.raises(SpecError) as caught:
         parse(STEERED.replace(*change))
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_an_old_key_or_value_names_the_new_one() -> None:
+    assert suggest_key("smallest_lift", ["metrics", "min_effect"]) == "'smallest_lift' is now 'min_effect'"
+    assert suggest_key("most", ["metrics", "max_rows"]) == "'most' is now 'max_rows'"
+    assert suggest_value("self", ["markov", "recommender_rollouts"]) == "'self' is now 'recommender_rollouts'"
+    assert "did you mean 'seeds'" in suggest_key("seedz", ["seeds", "steps"])

@@ -1,4 +1,4 @@
-"""A generator at work in other processes."""
+"""A generator that runs in other processes."""
 
 from typing import Any
 

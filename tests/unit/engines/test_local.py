@@ -1,4 +1,4 @@
-"""Do processes give the bytes of a plain loop, and do they end with it?"""
+"""Worker processes: the bytes of a plain loop, and a clean end."""
 
 import os
 import pickle
@@ -46,12 +46,12 @@ def test_an_error_in_a_process_names_its_shard_and_keeps_its_class() -> None:
         list(Local(workers=2).map(tasks.fails_with_ours, [1, 2, 0, 4], None))
 
 
-def test_a_process_that_dies_is_told() -> None:
+def test_a_process_that_dies_raises_an_error() -> None:
     with pytest.raises(LeavenError, match="one that ended"):
         list(Local(workers=2).map(tasks.dies, [1, 2, 3], None))
 
 
-def test_workers_of_an_opened_engine_stay_from_map_to_map_and_end_with_it() -> None:
+def test_started_workers_stay_from_map_to_map_and_end_with_the_context() -> None:
     with Local(workers=2).opened("contracts.tasks") as engine:
         first, second = (set(engine.map(tasks.told_and_slept, [0.3] * 4, None)) for _ in range(2))
         assert first == second
@@ -60,7 +60,7 @@ def test_workers_of_an_opened_engine_stay_from_map_to_map_and_end_with_it() -> N
     assert not any(alive(pid) for pid in first)
 
 
-def test_what_is_shared_soon_is_sent_before_there_is_work(monkeypatch) -> None:
+def test_a_preloaded_object_is_sent_before_the_first_map(monkeypatch) -> None:
     sent: list[object] = []
     monkeypatch.setattr(
         Sender, "send", lambda self, thing, send=Sender.send: (sent.append(thing), send(self, thing))[1]
@@ -72,7 +72,7 @@ def test_what_is_shared_soon_is_sent_before_there_is_work(monkeypatch) -> None:
     assert [thing is soon for thing in sent] == [True, True, False]
 
 
-def test_what_went_wrong_ahead_goes_wrong_where_there_is_work_or_nowhere() -> None:
+def test_an_error_of_the_background_start_is_raised_by_the_first_map() -> None:
     with Local(workers=2).opened(soon=lambda: None):  # cannot be sent
         pass
     with (
@@ -82,7 +82,7 @@ def test_what_went_wrong_ahead_goes_wrong_where_there_is_work_or_nowhere() -> No
         list(engine.map(tasks.added, [1, 2], lambda: None))
 
 
-def test_an_opened_engine_goes_on_after_a_loop_that_ended_early() -> None:
+def test_started_workers_continue_after_a_loop_that_ended_early() -> None:
     with Local(workers=2).opened() as engine:
         with pytest.raises(DataError, match="shard 1 of 3"):
             list(engine.map(tasks.fails_with_ours, [0, 1, 2], None))
@@ -95,7 +95,7 @@ def test_an_opened_engine_goes_on_after_a_loop_that_ended_early() -> None:
         assert [one.tolist() for one in engine.map(tasks.added, [1, 2], {"add": np.arange(2)})] == [[1, 2], [2, 3]]
 
 
-def test_what_is_shared_comes_whole_and_who_writes_into_it_has_a_copy(tmp_path) -> None:
+def test_shared_arrays_arrive_complete_and_writes_go_to_a_copy(tmp_path) -> None:
     rows = np.arange(12)
     sent = Sender(tmp_path).send({"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]})
     one, other = sent.open(), sent.open()

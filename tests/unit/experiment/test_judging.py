@@ -1,4 +1,4 @@
-"""The rows of each arm are judged by users whom nothing saw, once, and what they were good for stands beside."""
+"""Quality of the synthetic rows of each variant: figures, gates and effects."""
 
 import json
 from dataclasses import replace
@@ -8,11 +8,13 @@ import pytest
 from bench.defects import HistoryLaw
 
 from leaven.augmentation import Plan, Step, expand
+from leaven.augmentation.expansion import LazyRows
 from leaven.config import Arm, Spec
 from leaven.datasets.histories import HeldOut
 from leaven.errors import GateError
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.synthetic_quality import judge_arms, refuse, with_effects
+from leaven.experiment.trial import Expanded
 from leaven.ingest import Source
 from leaven.protocols import Training
 from leaven.quality import Judging
@@ -41,7 +43,7 @@ def bench(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("run"))
     made("recommenders", "itemknn").fit(TRAIN, Training(key=0)).save(run.fit("baseline", 1) / "model")
     prepared = Prepared(Split(TRAIN, None, NOBODY, NOBODY, {}, UNSEEN), {}, "mark", {})
-    arms = [(Arm(name, plan), lambda plan=plan: expand(TRAIN, plan, 7), name) for name, plan in ARMS.items()]
+    arms = [Expanded(Arm(name, plan), LazyRows(expand(TRAIN, plan, 7), plan), name, {}) for name, plan in ARMS.items()]
     return run, prepared, arms
 
 
@@ -51,7 +53,7 @@ def found(bench):
     return judge_arms(spec_of(gates=("max_copies=0.5",)), prepared, run, arms, lambda *_: None)
 
 
-def test_arms_with_made_or_changed_rows_are_judged_and_kept(bench, found) -> None:
+def test_variants_with_synthetic_or_changed_rows_are_evaluated_and_stored(bench, found) -> None:
     assert list(found["arms"]) == ["repeat", "crop", "each epoch"]
     figures = {name: {one["kind"]: one for one in arm["figures"]} for name, arm in found["arms"].items()}
     assert figures["repeat"]["copies"]["value"] == 1.0
@@ -64,17 +66,19 @@ def test_arms_with_made_or_changed_rows_are_judged_and_kept(bench, found) -> Non
     assert whole["facts"]["rows"] == {"real": 150, "held_out": 120, "new": 150}
 
 
-def test_what_was_judged_is_not_judged_again(bench, found) -> None:
+def test_a_stored_result_is_not_computed_again(bench, found) -> None:
     run, prepared, arms = bench
 
-    def never():
-        raise AssertionError("rows were loaded again")
+    class Never(LazyRows):
+        def load(self):
+            raise AssertionError("rows were loaded again")
 
-    again = judge_arms(spec_of(), prepared, run, [(arm, never, mark) for arm, _, mark in arms], lambda *_: None)
+    unloaded = [replace(one, rows=Never(TRAIN, one.arm.plan)) for one in arms]
+    again = judge_arms(spec_of(), prepared, run, unloaded, lambda *_: None)
     assert again["arms"]["crop"]["figures"] == found["arms"]["crop"]["figures"]
 
 
-def test_gates_bind_the_arms_of_the_spec_and_not_the_control(bench, found) -> None:
+def test_gates_apply_to_the_variants_of_the_spec_and_not_to_the_control(bench, found) -> None:
     assert "gates" not in found["arms"]["repeat"] or not found["arms"]["repeat"]["gates"]
     assert found["arms"]["each epoch"]["gates"][0]["passed"]
     refuse(found)
@@ -83,14 +87,14 @@ def test_gates_bind_the_arms_of_the_spec_and_not_the_control(bench, found) -> No
         refuse(strict)
 
 
-def test_without_users_that_nothing_saw_the_reason_is_told(bench) -> None:
+def test_without_unseen_users_the_reason_is_reported(bench) -> None:
     run, prepared, arms = bench
     without = replace(prepared, split=replace(prepared.split, unseen=None))
     assert "control_share" in judge_arms(spec_of(), without, run, arms, lambda *_: None)["skipped"]
     assert judge_arms(replace(spec_of(), judge=None), prepared, run, arms, lambda *_: None) == {}
 
 
-def test_the_effect_stands_beside_the_figures(found) -> None:
+def test_the_effect_is_added_to_the_figures(found) -> None:
     effects = [
         {"arm": name, "metric": "ndcg@10", "lift": lift, "verdict": "helped"}
         for name, lift in (("repeat", 0.0), ("crop", 0.2), ("each epoch", -0.1))

@@ -1,4 +1,4 @@
-"""Does a run say when its steps ended too early?"""
+"""Warning about trainings with too few steps."""
 
 from leaven.experiment.facts import still_climbing
 
@@ -10,7 +10,7 @@ def curve(*values: float) -> list[dict[str, float]]:
 RISING, FLAT = curve(0.01, 0.02, 0.03, 0.04, 0.05), curve(0.01, 0.04, 0.05, 0.05, 0.0502)
 
 
-def test_a_baseline_that_still_climbs_is_told() -> None:
+def test_a_baseline_that_still_improves_gives_a_warning() -> None:
     (said,) = still_climbing([RISING, RISING], least=0.01)
     assert "+25.0 %" in said
 
@@ -19,7 +19,7 @@ def test_one_training_that_came_to_rest_is_enough_for_silence() -> None:
     assert still_climbing([RISING, FLAT], least=0.01) == []
 
 
-def test_what_was_never_looked_at_is_not_told() -> None:
+def test_trainings_without_validation_give_no_warning() -> None:
     assert still_climbing([], least=0.01) == []
     assert still_climbing([[], [{"step": 10, "loss": 0.5}]], least=0.0) == []
     assert still_climbing([curve(0.02)], least=0.0) == []

@@ -1,4 +1,4 @@
-"""Several views of a history, one list: exact means, the history's own items left out."""
+"""Test-time augmentation: exact means over views, without the history's own items."""
 
 from dataclasses import dataclass
 
@@ -123,7 +123,7 @@ def test_a_transform_that_splits_rows_is_no_view(world) -> None:
         recommend(fitted, known, 5, seen_as(Windows(), known))
 
 
-def test_views_are_off_by_default_and_drop_where_nothing_is_said() -> None:
+def test_views_are_off_by_default_and_use_drop_by_default() -> None:
     assert Evaluate().view is None
     assert Evaluate(views=3).view == Drop()
     with pytest.raises(SpecError, match=r"evaluate\.view: expected 2 views or more"):

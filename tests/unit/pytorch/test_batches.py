@@ -1,4 +1,4 @@
-"""What lies in a batch: every target once, empty places told apart from masks, lengths alike."""
+"""Batches: every target once, padding distinct from masks, similar lengths."""
 
 import numpy as np
 import pytest

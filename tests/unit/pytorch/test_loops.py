@@ -1,4 +1,4 @@
-"""A loop that leaven does not own: the same bytes for any workers and processes, fresh epochs, exact resuming."""
+"""External training loops: the same bytes for any workers and processes, fresh epochs, exact resuming."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def test_the_order_follows_from_keys_not_from_the_order_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 0), (0, 2)])
-def test_a_loop_that_was_stopped_in_mid_epoch_goes_on_with_the_next_batch(alone, before, after) -> None:
+def test_a_loop_that_was_stopped_in_mid_epoch_resumes_with_the_next_batch(alone, before, after) -> None:
     loader = HistoriesLoader(HistoriesStream(data(), rows=16), workers=before)
     epoch_of(loader, 0)
     loader.set_epoch(1)
@@ -144,7 +144,7 @@ def test_a_state_of_other_data_or_batches_is_refused() -> None:
         HistoriesDataset(world(), None, seed=7).load_state_dict(state)
 
 
-def test_a_schedule_follows_the_epochs_or_says_that_it_knows_none() -> None:
+def test_a_schedule_follows_the_epochs_and_raises_without_their_number() -> None:
     plan = Plan([Step(Mask(share_range=(1.0, 1.0)), mode="replace", when="each_epoch", strength=Linear(0.0, 1.0))])
     rows = HistoriesDataset(world(), plan, seed=7, epochs=4)
     masks = []
@@ -155,7 +155,7 @@ def test_a_schedule_follows_the_epochs_or_says_that_it_knows_none() -> None:
     assert masks == sorted(set(masks))
     unknowing = HistoriesDataset(world(), plan, seed=7)
     unknowing.set_epoch(3, progress=0.5)
-    with pytest.raises(SpecError, match="a progress to follow"):
+    with pytest.raises(SpecError, match="a progress"):
         unknowing.set_epoch(4)
 
 
@@ -205,12 +205,12 @@ def step_of(stream: HistoriesStream, processes: int) -> list:
     return found
 
 
-def test_a_plan_that_steers_itself_is_refused_and_one_in_stages_asks_for_progress() -> None:
+def test_a_conditional_plan_is_rejected_and_one_with_stages_needs_a_progress() -> None:
     step = Step(Crop(), when="each_epoch")
-    with pytest.raises(SpecError, match="no controller steers"):
+    with pytest.raises(SpecError, match="without a controller"):
         HistoriesDataset(world(), Plan([step], "conditional"))
     staged = HistoriesDataset(world(), Plan([replace(step, during=(0.0, 0.5))]))
-    with pytest.raises(SpecError, match="a progress to follow"):
+    with pytest.raises(SpecError, match="a progress"):
         staged.set_epoch(3)
 
 

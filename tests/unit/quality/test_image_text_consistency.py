@@ -7,12 +7,14 @@ import pytest
 from bench.defects import HistoryLaw, PictureLaw
 
 from leaven.augmentation import Plan, Step
+from leaven.augmentation.expansion import LazyRows
 from leaven.config import Arm, Spec
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut
 from leaven.datasets.images import encoded
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.synthetic_quality import judge_arms
+from leaven.experiment.trial import Expanded
 from leaven.ingest import Source
 from leaven.quality import Judging
 from leaven.quality.image_text_consistency import PicturedItems
@@ -70,7 +72,9 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
     prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
     plan = Plan([Step(made("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="replace", p=1.0)])
     spec = Spec("small", Source("log.csv"), judge=Judging(gates=("min_words_match=0.99",)))
-    found = judge_arms(spec, prepared, Run(tmp_path), [(Arm("words", plan), lambda: rows, "mark")], lambda *_: None)
+    found = judge_arms(
+        spec, prepared, Run(tmp_path), [Expanded(Arm("words", plan), LazyRows(rows, plan), "mark", {})], lambda *_: None
+    )
     (figure,) = found["arms"]["words"]["figures"]
     assert figure["kind"] == "words_match"
     assert figure["value"] < figure["reference"]
