@@ -94,9 +94,9 @@ def test_a_table_without_pictures_says_which_columns_it_has(tmp_path: Path, caps
 
 
 def test_the_word_of_python_users(folder: Path) -> None:
-    seen = leaven.preview_pictures(folder, leaven.RotatePicture((90, 90)), rows=2)
+    seen = leaven.preview_images(folder, leaven.RotatePicture((90, 90)), rows=2)
     assert seen.after.shape == (2, 5, 112, 112, 3)
     assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
     assert seen.changed == 5
     items = leaven.Catalog(["a", "b"], {"title": ["red cup", "cup"]}, images=["0.png", "1.png"], folder=folder)
-    assert leaven.preview_pictures(items, "saturation").unchanged == {"its words name a colour": 1}
+    assert leaven.preview_images(items, "saturation").unchanged == {"its words name a colour": 1}

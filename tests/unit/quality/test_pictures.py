@@ -75,18 +75,18 @@ def test_a_side_without_a_picture_and_held_out_training_pictures_are_refused(tmp
 
 def test_an_encoder_for_another_kind_and_words_without_pictures_are_refused() -> None:
     with pytest.raises(SpecError, match="of use for image"):
-        leaven.judge(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
+        leaven.evaluate_quality(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
     with pytest.raises(SpecError, match="of use for histories"):
-        leaven.judge(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
+        leaven.evaluate_quality(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
     with pytest.raises(DataError, match="a file of weights"):
-        leaven.judge(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
+        leaven.evaluate_quality(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
 
 
 def test_a_distance_is_called_fid_only_where_the_network_is_that_of_fid() -> None:
-    ours = leaven.judge(REAL, HELD, NEW, metrics=QUICK)
+    ours = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK)
     assert ours["frechet"].more["called"] == "Fréchet distance in our encoder"
     assert "4 kinds of 60 training pictures" in ours.facts["encoder"]
-    theirs = leaven.judge(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
+    theirs = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
     assert theirs["frechet"].more["called"] == "FID"
     from leaven.metrics.synthetic.distribution_distances import frechet
 
@@ -98,7 +98,7 @@ def test_a_distance_is_called_fid_only_where_the_network_is_that_of_fid() -> Non
 
 def test_without_labels_the_net_learns_which_side_is_up_and_kinds_are_skipped() -> None:
     bare = [replace(one, labels=[""] * len(one), words=[""] * len(one)) for one in (REAL, HELD, NEW)]
-    found = leaven.judge(*bare, metrics=[*QUICK, "words_match"])
+    found = leaven.evaluate_quality(*bare, metrics=[*QUICK, "words_match"])
     assert "which side" in found.facts["encoder"]
     assert set(found.skipped) == {"misnamed", "words_match"}
 
