@@ -14,7 +14,7 @@ from leaven.experiment import run
 from leaven.provenance import erase, lineage
 from leaven.quality import judge
 from leaven.simulator import Shop
-from leaven.sweeps import dose
+from leaven.sweeps import sweep
 
 SPEC = """
 task = "clicks"
@@ -170,7 +170,7 @@ def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path
 
 
 def test_a_dose_curve_of_made_rows_has_its_likeness(folder, tmp_path) -> None:
-    facts = dose(load(folder / "spec.toml"), "made", [0, 1], tmp_path / "doses").facts()
+    facts = sweep(load(folder / "spec.toml"), "variant.made.copies=0,1", tmp_path / "copies").facts()
     none, as_many = facts["study"]["points"]
     assert none["rows_new"] == 0 < as_many["rows_new"]
     assert 0.5 < as_many["auc"] <= 1

@@ -109,7 +109,7 @@ def test_copies_are_known_after_compression_and_shown_beside_their_source(tmp_pa
     chance = np.random.default_rng(1)
     copied = np.clip(REAL.pixels[:1] + chance.integers(-3, 4, REAL.pixels[:1].shape), 0, 255).astype(np.uint8)
     (new / "copy.png").write_bytes(encoded(copied[0], ".png"))
-    asked = ["judge", "--kind", "image", "--real", str(real), "--held-out", str(held), "--new", str(new)]
+    asked = ["quality", "--kind", "image", "--real", str(real), "--held-out", str(held), "--synthetic", str(new)]
     asked += ["--metric", "copies", "--metric", "indd", "--drop-copies", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output

@@ -63,8 +63,8 @@ def test_the_command_writes_a_page_a_judgement_and_the_rows_that_copy_nobody(tmp
     frames["new"].loc[:5, "item_id"] = frames["real"].loc[:5, "item_id"]
     for name, frame in frames.items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    asked = ["judge", "--out", str(tmp_path / "out"), "--drop-copies", "--metric", "copies"]
-    for option, name in (("--real", "real"), ("--held-out", "held"), ("--new", "new")):
+    asked = ["quality", "--out", str(tmp_path / "out"), "--drop-copies", "--metric", "copies"]
+    for option, name in (("--real", "real"), ("--held-out", "held"), ("--synthetic", "new")):
         asked += [option, str(tmp_path / f"{name}.csv")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from unit.compare.worlds import world
+from unit.stats.worlds import world
 
 from leaven.stats import Question, as_facts, compare, headline, words
 

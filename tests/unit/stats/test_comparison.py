@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from unit.compare.worlds import world
+from unit.stats.worlds import world
 
 from leaven.errors import DataError, SpecError
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Question, as_facts, compare

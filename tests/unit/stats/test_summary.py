@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from unit.compare.worlds import world
+from unit.stats.worlds import world
 
 from leaven.errors import DataError
 from leaven.stats import Question, as_facts, compare, compare_runs, headline, words
