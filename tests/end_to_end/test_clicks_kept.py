@@ -90,7 +90,7 @@ def test_every_look_is_a_decision_and_the_pilot_costs_its_steps(done) -> None:
     assert max(row["decision"]["strength"][0] for row in kept) > 0
     assert kept[-1]["decision"]["strength"] == [0.0]
     assert facts["cost"]["pilot_steps"] > 0
-    assert "What was decided while training" in (done.folder / "report.html").read_text()
+    assert "Decisions of controllers" in (done.folder / "report.html").read_text()
 
 
 def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_it_too(done, folder, tmp_path) -> None:

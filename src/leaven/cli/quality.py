@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _VERDICTS = {
     "green": Text("● as real", style="green"),
-    "yellow": Text("◐ near", style="yellow"),
-    "red": Text("○ not", style="red"),
+    "yellow": Text("◐ close", style="yellow"),
+    "red": Text("○ worse", style="red"),
     "none": Text("  check only", style="dim"),
 }
 _DIRECTIONS = {"low": "low", "high": "high", "real": "as real"}

@@ -150,7 +150,7 @@ def test_the_screen_shows_lights_references_and_what_was_skipped(
     found = judge(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
     output.show(*judged(found))
     out = capsys.readouterr().out
-    assert "○ not" in out
+    assert "○ worse" in out
     assert "● as real" in out
     assert "check only" in out
     assert "FAILED  max_copies=0" in out

@@ -168,7 +168,7 @@ def test_a_sweep_of_copies_is_one_run_with_the_curve_in_facts_and_page(spec, fol
     assert two["lift"] == effects["v1.2 mix, copies 2"]
     assert found["words"]
     page = (done.folder / "report.html").read_text()
-    assert 'id="study"' in page
+    assert 'id="sweep"' in page
     assert "“v1.2 mix” along copies" in page
     before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
     assert sweep(spec, COPIES, done.folder, resume=True).facts()["study"] == found
