@@ -69,7 +69,7 @@ def _parse_x(value: Any) -> float | str:
 
 
 def bars(found: Points, x_title: str, y_title: str, told: str) -> Markup:
-    """A histogram. told: its description for screen readers."""
+    """A histogram. `told`: its text for screen readers."""
     values = [{"x": _format_tick(x), "y": y} for x, y in classes(found)]
     ticks = [value["x"] for value in values][:: max(1, -(-len(values) // 8))]
     x = alt.X("x:O", title=x_title, sort=None, axis=alt.Axis(values=ticks, labelAngle=0))

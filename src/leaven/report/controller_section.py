@@ -44,7 +44,7 @@ def counted(facts: Facts) -> list[str]:
         directions = ", ".join(f"{moves.count(move)} {move}" for move in (UP, DOWN, HELD))
         trained = "1 training" if len(logs) == 1 else f"{number(len(logs))} trainings"
         sentences.append(f"{variant}: {number(len(moves))} decisions in {trained}: {directions}")
-    steps = (facts.get("cost") or {}).get("pilot_steps")
+    steps = facts.get("cost", {}).get("pilot_steps")
     return [*sentences, f"pilots took {number(steps)} optimizer steps"] if sentences and steps else sentences
 
 
@@ -98,7 +98,7 @@ def _list_points(rows: Rows, figures: Sequence[Sequence[float]], nth: int) -> ch
 
 def _list_signals(row: Facts, key: str) -> list[float]:
     """One figure per stratum; none where any stratum lacks it."""
-    strata = (row.get("signals") or {}).get("strata") or []
+    strata = row.get("signals", {}).get("strata", [])
     figures = [stratum.get(key) for stratum in strata]
     return [float(figure) for figure in figures] if all(isinstance(figure, int | float) for figure in figures) else []
 
@@ -123,7 +123,7 @@ def _to_stairs(points: charts.Points) -> charts.Points:
 
 def _name_strata(rows: Rows) -> list[str]:
     signals: Facts = next((row["signals"] for row in rows if row.get("signals")), {})
-    names = [str(stratum.get("stratum", "")) for stratum in signals.get("strata") or []]
+    names = [str(stratum.get("stratum", "")) for stratum in signals.get("strata", [])]
     return names if names == ["all"] else [f"{name} events" for name in names]
 
 
@@ -133,7 +133,7 @@ def _format_row(row: Facts) -> dict[str, str]:
     return {
         "step": number(row.get("step")),
         "strength": " · ".join(f"{level:.2f}" for level in strengths) or NONE,
-        "acts": str((row.get("decision") or {}).get("step") or ("all" if any(strengths) else NONE)),
+        "acts": str(row.get("decision", {}).get("step") or ("all" if any(strengths) else NONE)),
         "gap": " · ".join(f"{gap:.3f}".replace("-", "−") for gap in gaps) or NONE,
         "control": " · ".join(f"{loss:.3f}" for loss in losses) or NONE,
         "why": str(row.get("why", "")),
@@ -143,8 +143,8 @@ def _format_row(row: Facts) -> dict[str, str]:
 
 def _list_strengths(row: Facts) -> list[float]:
     """The strength of each stratum; its share of the copies where only that varies."""
-    decision = row.get("decision") or {}
-    pairs = zip(decision.get("strength") or [], decision.get("share") or [], strict=False)
+    decision = row.get("decision", {})
+    pairs = zip(decision.get("strength", []), decision.get("share", []), strict=False)
     return [min(float(strength), float(share)) for strength, share in pairs]
 
 
@@ -153,4 +153,4 @@ def _mean(levels: Sequence[float]) -> float:
 
 
 def _find_flag(rows: Rows) -> str:
-    return next((flag for row in rows if (flag := str((row.get("decision") or {}).get("flag") or ""))), "")
+    return next((flag for row in rows if (flag := str(row.get("decision", {}).get("flag") or ""))), "")

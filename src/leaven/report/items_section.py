@@ -22,10 +22,10 @@ def galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
             "column": str(one.get("column", "")),
             "unchanged": percent(float(one.get("unchanged") or 0.0), signed=False),
             "examples": [
-                _FORMATTERS.get(one.get("on", "words"), _format_text)(example) for example in one.get("some") or []
+                _FORMATTERS.get(one.get("on", "words"), _format_text)(example) for example in one.get("some", [])
             ],
         }
-        for one in arm.get("gallery") or []
+        for one in arm.get("gallery", [])
     ]
 
 

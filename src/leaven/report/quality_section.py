@@ -37,8 +37,8 @@ _RANKS = {"nearest": "among the nearest", "middle": "in the middle", "farthest":
 
 def judging(facts: Facts) -> dict[str, Any] | None:
     """The section of a run: one line of verdicts per variant, all figures, and their correlation with the effect."""
-    found = facts.get("judging") or {}
-    variants = {str(name): result for name, result in (found.get("arms") or {}).items()}
+    found = facts.get("judging", {})
+    variants = {str(name): result for name, result in found.get("arms", {}).items()}
     if not variants and not found.get("skipped"):
         return None
     measured = {name: result for name, result in variants.items() if result.get("figures")}
@@ -47,19 +47,19 @@ def judging(facts: Facts) -> dict[str, Any] | None:
         "skipped": [("", str(found["skipped"]))] if found.get("skipped") else skipped,
         "groups": [*GROUPS.values(), "Utility"] if measured else [],
         "rows": [
-            {"variant": name, "cells": [*cells(result), _build_utility_cell(result.get("useful") or {})]}
+            {"variant": name, "cells": [*cells(result), _build_utility_cell(result.get("useful", {}))]}
             for name, result in measured.items()
         ],
         "how": how(next(iter(measured.values()))) if measured else "",
         "variants": [judgement(result) | {"name": name} for name, result in measured.items()],
-        "prediction": _build_prediction(found.get("prediction") or {}, measured),
+        "prediction": _build_prediction(found.get("prediction", {}), measured),
     }
 
 
 def cells(found: Facts) -> list[dict[str, str]]:
     """The verdict of each group, with its deciding figure next to that of real rows."""
     figures = {figure.get("kind"): figure for figure in found.get("figures") or []}
-    deciding, verdicts = found.get("deciding") or {}, found.get("lights") or {}
+    deciding, verdicts = found.get("deciding", {}), found.get("lights", {})
     built = []
     for group, title in GROUPS.items():
         cell = {"group": title, "figure": "", **LIGHTS.get(str(verdicts.get(group)), LIGHTS["none"])}
@@ -81,8 +81,8 @@ def _build_utility_cell(utility: Facts) -> dict[str, str]:
 
 def how(found: Facts) -> str:
     """What the figures are compared with."""
-    facts = found.get("facts") or {}
-    compared, rows = facts.get("compared") or {}, facts.get("rows") or {}
+    facts = found.get("facts", {})
+    compared, rows = facts.get("compared", {}), facts.get("rows", {})
     half = min([int(count) for count in compared.values()] or [0]) // 2
     encoder = f" Embeddings: {facts['encoder']}." if facts.get("encoder") else ""
     owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
@@ -97,23 +97,23 @@ def how(found: Facts) -> str:
 
 def judgement(found: Facts) -> dict[str, Any]:
     """All figures by group, skipped metrics, gates, distributions, neighbors."""
-    figures = list(found.get("figures") or [])
+    figures = list(found.get("figures", []))
     groups = {
         title: [_format_figure(figure) for figure in figures if figure.get("group") == name]
         for name, title in GROUPS.items()
     }
-    skipped = found.get("skipped_metrics") or found.get("skipped") or {}
-    looks = found.get("looks") or {}
-    distributions = [one for one in looks.get("distributions") or [] if one.get("sides") and one.get("names")]
-    is_steered = (found.get("facts") or {}).get("held_out_users_steered_the_plan")
+    skipped = found.get("skipped_metrics") or found.get("skipped", {})
+    looks = found.get("looks", {})
+    distributions = [one for one in looks.get("distributions", []) if one.get("sides") and one.get("names")]
+    is_steered = found.get("facts", {}).get("held_out_users_steered_the_plan")
     return {
         "note": "A controller of this plan used the loss of the held-out users." if is_steered else "",
         "groups": [(title, lines) for title, lines in groups.items() if lines],
         "skipped": [(str(kind).replace("_", " "), str(reason)) for kind, reason in skipped.items()],
-        "gates": [_format_gate(gate) for gate in found.get("gates") or []],
-        "copies": number(found.get("copies_found", len(found.get("copies") or []))),
+        "gates": [_format_gate(gate) for gate in found.get("gates", [])],
+        "copies": number(found.get("copies_found", len(found.get("copies", [])))),
         "plots": [_plot_distribution(one) for one in distributions],
-        "neighbors": [_build_neighbors(pair) for pair in looks.get("neighbours") or []],
+        "neighbors": [_build_neighbors(pair) for pair in looks.get("neighbours", [])],
     }
 
 
@@ -121,7 +121,7 @@ def _format_figure(figure: Facts) -> dict[str, str]:
     return {
         "name": str(figure.get("kind", "")).replace("_", " "),
         "says": str(figure.get("says", "")),
-        "more": _format_details(figure.get("more") or {}),
+        "more": _format_details(figure.get("more", {})),
         "value": value(figure.get("value")),
         "interval": _format_range(figure.get("interval")),
         "real": _format_range(figure.get("reference_range")),
@@ -137,9 +137,7 @@ def _format_details(details: Facts) -> str:
         parts.append(f"{details['called']}; of all rows {value(details.get('of_all'))}")
     if details.get("means") and details.get("shift") is not None:
         parts.append(f"{details['means']}: the median is shifted by {value(details['shift'])} standard deviations")
-    if features := [
-        f"{entry[0]} {value(entry[1])}" for entry in (details.get("gave_away") or [])[:3] if len(entry) > 1
-    ]:
+    if features := [f"{entry[0]} {value(entry[1])}" for entry in details.get("gave_away", [])[:3] if len(entry) > 1]:
         parts.append(f"most distinctive: {', '.join(features)}")
     if details.get("tpr") is not None:
         parts.append(f"true positive rate {value(details['tpr'])} at a false positive rate of 1 %")
@@ -178,12 +176,12 @@ def _plot_distribution(found: Facts) -> dict[str, Any]:
 def _build_neighbors(pair: Facts) -> dict[str, Any]:
     """A synthetic row and the nearest training row, with the items that both have marked."""
     shared = {int(position) for position in pair.get("shared") or []}
-    new, real = list(pair.get("new") or []), list(pair.get("real") or [])
+    new, real = list(pair.get("new", [])), list(pair.get("real", []))
     common = {new[position] for position in shared if position < len(new)}
     return {
         "rank": _RANKS.get(str(pair.get("sort")), ""),
         "distance": value(pair.get("distance")),
-        "images": [Markup(image) for image in pair.get("pictures") or [] if str(image).startswith(PNG)],
+        "images": [Markup(image) for image in pair.get("pictures", []) if str(image).startswith(PNG)],
         "new": [{"name": name, "mark": position in shared} for position, name in enumerate(new)],
         "real": [{"name": name, "mark": name in common} for name in real],
     }
@@ -196,10 +194,10 @@ def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, 
     says = {
         figure.get("kind"): figure.get("says", "")
         for result in measured.values()
-        for figure in result.get("figures") or []
+        for figure in result.get("figures", [])
     }
     rows = []
-    for figure in (found.get("figures") or [])[:MOST_PREDICTIONS]:
+    for figure in found.get("figures", [])[:MOST_PREDICTIONS]:
         low, high = figure.get("low"), figure.get("high")
         rows.append(
             {
@@ -219,7 +217,7 @@ def headline(found: Facts) -> str:
     >>> headline({"lights": {"alike": "red", "varied": "green", "private": "green"}})
     'Synthetic rows match real rows in diversity and privacy, but fall short in fidelity.'
     """
-    verdicts = found.get("lights") or {}
+    verdicts = found.get("lights", {})
     phrases = {"green": "match real rows in", "yellow": "come close in", "red": "fall short in"}
     parts = []
     for verdict, phrase in phrases.items():

@@ -32,10 +32,10 @@ def present(facts: Any) -> Any:
 
 def verdict(facts: Facts) -> Section:
     """The headline, its sentences, and the table of variants."""
-    comparison = facts.get("comparison") or {}
+    comparison = facts.get("comparison", {})
     return {
         "headline": labels.headline(facts),
-        "words": list((facts.get("verdict") or {}).get("words") or []),
+        "words": list(facts.get("verdict", {}).get("words", [])),
         "table": _build_effects_table(comparison),
         "metrics": _build_metrics_tables(comparison),
     }
@@ -78,11 +78,11 @@ def _describe_shares(effect: Facts) -> str:
 
 
 def _build_effects_table(comparison: Facts) -> Section:
-    effects = comparison.get("effects") or []
+    effects = comparison.get("effects", [])
     if not effects:
         return None
     min_effect = float(comparison.get("smallest_lift") or 0.0)
-    against_control = comparison.get("against_control") or []
+    against_control = comparison.get("against_control", [])
     scale = interval_plot.Scale.of([*effects, *against_control], min_effect)
     noise = [effect.get("training_noise") for effect in effects if (effect.get("seeds") or 1) > 1]
     known_noise = [share for share in noise if share is not None]
@@ -131,10 +131,10 @@ def _build_mean_cell(mean: float | None) -> dict[str, str]:
 def _build_metrics_tables(comparison: Facts) -> list[dict[str, Any]]:
     """All metrics of all variants, in tables of similar width; metrics of the whole catalog, or of all rows, have no
     test."""
-    tested = {metric: effects for metric, effects in (comparison.get("metrics") or {}).items() if effects}
+    tested = {metric: effects for metric, effects in comparison.get("metrics", {}).items() if effects}
     columns = [_MetricColumn.from_effects(metric, effects) for metric, effects in tested.items()]
     variants = list(dict.fromkeys(variant for column in columns for variant in column.cells)) or ["baseline"]
-    for metric, means in (comparison.get("catalog") or {}).items():
+    for metric, means in comparison.get("catalog", {}).items():
         cells = {variant: _build_mean_cell(mean) for variant, mean in (means or {}).items()}
         columns.append(_MetricColumn(metric, cells))
     if len(columns) < 2:
@@ -158,8 +158,8 @@ def _build_metrics_tables(comparison: Facts) -> list[dict[str, Any]]:
 
 def whom(facts: Facts) -> Section:
     """Effects by segment: for each grouping of users, each group with its variants."""
-    comparison = facts.get("comparison") or {}
-    effects = comparison.get("segments") or []
+    comparison = facts.get("comparison", {})
+    effects = comparison.get("segments", [])
     if not effects:
         return None
     scale = interval_plot.Scale.of(effects, float(comparison.get("smallest_lift") or 0.0))
@@ -172,7 +172,7 @@ def whom(facts: Facts) -> Section:
 
 def made(facts: Facts) -> Section:
     """What each variant's plan did to the rows."""
-    variants = [arm for arm in facts.get("arms") or [] if arm.get("steps") or arm.get("rows_new")]
+    variants = [arm for arm in facts.get("arms", []) if arm.get("steps") or arm.get("rows_new")]
     return {"variants": [_build_variant(variant) for variant in variants]} if variants else None
 
 
@@ -182,9 +182,9 @@ def _build_variant(variant: Facts) -> dict[str, Any]:
         "name": variant.get("name", ""),
         "combine": variant.get("combine", ""),
         "rows": [(text, number(variant.get(key))) for key, text in counts if variant.get(key) is not None],
-        "steps": [_build_step(step) for step in variant.get("steps") or []],
+        "steps": [_build_step(step) for step in variant.get("steps", [])],
         "galleries": galleries(variant),
-        "previews": [_build_preview(preview) for preview in (variant.get("previews") or [])[:MOST_PREVIEWS]],
+        "previews": [_build_preview(preview) for preview in variant.get("previews", [])[:MOST_PREVIEWS]],
     }
 
 
@@ -204,7 +204,7 @@ def _build_step(step: Facts) -> dict[str, Any]:
 
 def _describe_schedule(step: Facts) -> list[str]:
     """The part of training in which the step is active, and the rows of each round, where these vary."""
-    share, rounds = step.get("during") or [], step.get("rounds") or []
+    share, rounds = step.get("during", []), step.get("rounds", [])
     parts = [f"from {100 * share[0]:.0f} % to {100 * share[1]:.0f} %"] if len(share) == 2 else []
     return parts + ([" + ".join(map(number, rounds)) + " rows"] if rounds else [])
 
@@ -219,7 +219,7 @@ def _list_reasons(counts: Any) -> list[tuple[str, str]]:
 
 def _build_preview(preview: Facts) -> dict[str, Any]:
     """The ends of a row before and after; marked: removed items before, changed ones after."""
-    before, after = list(preview.get("before") or []), list(preview.get("after") or [])
+    before, after = list(preview.get("before", [])), list(preview.get("after", []))
     changed = {int(position) for position in preview.get("changed") or []}
     n_removed = Counter(before) - Counter(after)
     removed = []
@@ -236,15 +236,15 @@ def _build_preview(preview: Facts) -> dict[str, Any]:
 
 def health(facts: Facts) -> Section:
     """The log before training: statistics, cleaning, plots, the split."""
-    data = facts.get("data") or {}
-    statistics = data.get("health") or {}
+    data = facts.get("data", {})
+    statistics = data.get("health", {})
     plots = _draw_plots(statistics)
     section: dict[str, Any] = {
         "tiles": scalars(statistics, skip=[plot["key"] for plot in plots]),
-        "reading": scalars(data.get("reading") or {}),
-        "cleaning": [_format_rule(rule) for rule in data.get("cleaning") or []],
-        "split": scalars(data.get("split") or {}),
-        "warnings": [str(warning.get("words", "")) for warning in data.get("oddities") or []],
+        "reading": scalars(data.get("reading", {})),
+        "cleaning": [_format_rule(rule) for rule in data.get("cleaning", [])],
+        "split": scalars(data.get("split", {})),
+        "warnings": [str(warning.get("words", "")) for warning in data.get("oddities", [])],
         "plots": plots,
     }
     return section if any(section.values()) else None
@@ -255,7 +255,7 @@ def _format_rule(rule: Facts) -> dict[str, Any]:
         "rule": label(str(rule.get("rule", ""))),
         "touched": number(rule.get("touched")),
         "dropped": number(rule.get("dropped")),
-        "examples": [line(example) for example in (rule.get("examples") or [])[:MOST_EXAMPLES]],
+        "examples": [line(example) for example in rule.get("examples", [])[:MOST_EXAMPLES]],
         "note": rule.get("note") or "",
     }
 
@@ -299,7 +299,7 @@ def _draw_plots(statistics: Facts) -> list[dict[str, Any]]:
 
 def learning(facts: Facts) -> Section:
     """Training curves, and one line per training."""
-    fits = facts.get("fits") or []
+    fits = facts.get("fits", [])
     if not fits:
         return None
     titles = {
@@ -314,7 +314,7 @@ def learning(facts: Facts) -> Section:
 def _draw_curves(fits: Sequence[Facts], key: str, title: str) -> Any:
     series = []
     for fit in fits:
-        known = [point for point in fit.get("curve") or [] if _has_figure(point, key) and _has_figure(point, "step")]
+        known = [point for point in fit.get("curve", []) if _has_figure(point, key) and _has_figure(point, "step")]
         curve: charts.Points = [(float(point["step"]), float(point[key])) for point in known]
         if len(curve) > 1:
             series.append((str(fit.get("arm", "")), str(fit.get("seed", "")), curve))
@@ -340,8 +340,8 @@ def _format_fit(fit: Facts) -> dict[str, str]:
 
 def cost(facts: Facts) -> Section:
     """Seconds of each stage, rows, memory."""
-    found = facts.get("cost") or {}
-    stages = {stage: s for stage, s in (found.get("seconds") or {}).items() if isinstance(s, int | float)}
+    found = facts.get("cost", {})
+    stages = {stage: s for stage, s in found.get("seconds", {}).items() if isinstance(s, int | float)}
     total = sum(stages.values()) or 1.0
     bars = [
         {"stage": label(stage), "seconds": seconds(s), "share": round(100 * s / total, 1)}
@@ -353,12 +353,12 @@ def cost(facts: Facts) -> Section:
 
 def repeat(facts: Facts) -> Section:
     """The command, versions and machine of the run."""
-    found = facts.get("repeat") or {}
+    found = facts.get("repeat", {})
     section = {
         "command": found.get("command", ""),
         "fingerprint": found.get("fingerprint", ""),
-        "versions": [(str(name), number(version)) for name, version in (found.get("versions") or {}).items()],
-        "machine": scalars(found.get("machine") or {}),
+        "versions": [(str(name), number(version)) for name, version in found.get("versions", {}).items()],
+        "machine": scalars(found.get("machine", {})),
     }
     return section if any(section.values()) else None
 
