@@ -293,9 +293,7 @@ def test_a_wrong_spec_is_one_error_with_file_and_key(
 
 
 @pytest.mark.parametrize("typed", [["--set", "evaluate.seds=2"], ["--set", "evaluate"], ["--engine", "locl"]])
-def test_an_invalid_change_is_an_error(
-    capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]
-) -> None:
+def test_an_invalid_change_is_an_error(capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]) -> None:
     assert run(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
     assert "→" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -400,7 +398,9 @@ def test_an_unreachable_server_is_no_bug(capsys: Captured, monkeypatch: pytest.M
     assert "credentials" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_names_the_command_that_resumes_it(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_names_the_command_that_resumes_it(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failing(monkeypatch, KeyboardInterrupt())
     assert run(["run", "a spec.toml", "--out", "runs/a"]) == EXIT_INTERRUPTED
     assert "`leaven run 'a spec.toml' --out runs/a --resume` continues" in capsys.readouterr().err

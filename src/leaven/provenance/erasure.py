@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,26 +131,22 @@ def _erase_rows(run: Run, config: Spec, keys: Keys, users: tuple[str, ...]) -> E
     """Everything but the note. Quotes go first, while the rows that identify them exist; test users go last, since
     values are identified by positions among them."""
     files = list(row_files(run))
-    were_trained_on = any(
-        names_of(file.path).of(keys).any() for file in files if not file.of_arm and file.part in ("train", "valid")
-    )
+    split_files = [file for file in files if not file.of_arm]
+    were_trained_on = any(names_of(f.path).of(keys).any() for f in split_files if f.part in ("train", "valid"))
     facts_scrubbing.scrub(run, config, keys, users)
     _drop_unfinished(run)
     result = Erased(users, records=_remove_values(run, config, keys))
     remover = _RowRemover(config, keys, Borrowed.of(run, config, keys), Named.of(run, keys))
-    for file in files:
-        if file.of_arm and file.path.exists():
-            remover.remove(file, result)
-    for file in files:
-        if not file.of_arm:
-            remover.remove(file, result)
-    parts_first = {name: n for name, n in result.rows.items() if name in {f.part for f in files if not f.of_arm}}
-    result = replace(result, rows=parts_first | result.rows)
+    variant_files = [file for file in files if file.of_arm and file.path.exists()]
+    for file in [*variant_files, *split_files]:
+        remover.remove(file, result)
+    parts = [file.part for file in split_files if file.part in result.rows]
+    result = replace(result, rows={part: result.rows[part] for part in [*parts, *result.rows]})
     if not were_trained_on:
         return result
     return replace(
         result,
-        trained=tuple(_list_models(run)),
+        trained=tuple(str(path.relative_to(run.folder)) for path in sorted((run.folder / "arms").glob("*/seed-*"))),
         learned=_list_fitted_steps(config),
         kept=(
             f"the log itself ({config.data.interactions}) is unchanged: erase the user there, too",
@@ -238,11 +234,6 @@ class _RowRemover:
 def _add_count(counts: dict[str, int], part: str, n: int) -> None:
     if n:
         counts[part] = counts.get(part, 0) + n
-
-
-def _list_models(run: Run) -> Iterator[str]:
-    for path in sorted((run.folder / "arms").glob("*/seed-*")):
-        yield str(path.relative_to(run.folder))
 
 
 def _list_fitted_steps(config: Spec) -> dict[str, list[str]]:

@@ -50,7 +50,8 @@ def counted(facts: Facts) -> list[str]:
 
 def moved(rows: Rows) -> list[str]:
     """For each decision of one training, whether the mean strength over strata went up, down, or was held."""
-    levels = [0.0, *(_mean(_list_strengths(row)) for row in rows)]
+    strengths = [_list_strengths(row) or [0.0] for row in rows]
+    levels = [0.0, *(sum(levels) / len(levels) for levels in strengths)]
     return [UP if now > before else DOWN if now < before else HELD for before, now in pairwise(levels)]
 
 
@@ -146,10 +147,6 @@ def _list_strengths(row: Facts) -> list[float]:
     decision = row.get("decision", {})
     pairs = zip(decision.get("strength", []), decision.get("share", []), strict=False)
     return [min(float(strength), float(share)) for strength, share in pairs]
-
-
-def _mean(levels: Sequence[float]) -> float:
-    return sum(levels) / len(levels) if levels else 0.0
 
 
 def _find_flag(rows: Rows) -> str:

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from leaven.report import charts, controller_section, ctr_section, interval_plot, labels, quality_section
@@ -260,10 +261,6 @@ def _format_rule(rule: Facts) -> dict[str, Any]:
     }
 
 
-def _draw_by_rank(points: charts.Points, x_title: str, y_title: str, alt_text: str) -> Any:
-    return charts.line(points, x_title, y_title, alt_text, logarithmic=True)
-
-
 @dataclass(frozen=True)
 class _Plot:
     """A plot of the log. keys: names of its figures in the facts, the first that exists is drawn."""
@@ -277,7 +274,7 @@ class _Plot:
 
 _PLOTS = (
     _Plot("Length of histories", ("length_histogram", "lengths"), charts.bars, "events of a history", "histories"),
-    _Plot("Popularity of items", ("popularity",), _draw_by_rank, "rank of the item", "events"),
+    _Plot("Popularity of items", ("popularity",), partial(charts.line, logarithmic=True), "rank of the item", "events"),
     _Plot("Events over time", ("per_day", "days"), charts.line, "day", "events"),
     _Plot("Hours of the day", ("hours", "per_hour"), charts.bars, "hour", "events"),
 )

@@ -134,18 +134,21 @@ def _check_field(table: Mapping[str, Any], step: Any, keys: list[str], path: str
     optional = {name for name in (*vars(step), *vars(step.use)) if name != "use"}
     value: Any = table
     for key in keys:
-        if isinstance(value, list):
-            if not key.isdecimal() or int(key) >= len(value):
-                raise SpecError(f"--vary {path}", f"a number from 0 to {len(value) - 1}", key, "")
-            value = value[int(key)]
-            continue
-        known = set(value) if isinstance(value, Mapping) else set()
-        known |= optional if value is table else set()
-        if key not in known:
-            raise SpecError(f"--vary {path}", "a field of the step", repr(key), nearest(key, known))
-        value = value.get(key)
+        value = _get_entry(value, key, optional if value is table else set(), path)
     if isinstance(value, str | bool) or (isinstance(value, list) and len(value) != 2):
         raise SpecError(f"--vary {path}", "a field that is a number or a pair", repr(value), "")
+
+
+def _get_entry(parent: Any, key: str, optional: set[str], path: str) -> Any:
+    """An entry of a list or a table; None for an optional one that is missing."""
+    if isinstance(parent, list):
+        if not key.isdecimal() or int(key) >= len(parent):
+            raise SpecError(f"--vary {path}", f"a number from 0 to {len(parent) - 1}", key, "")
+        return parent[int(key)]
+    known = {*parent, *optional} if isinstance(parent, Mapping) else set()
+    if key not in known:
+        raise SpecError(f"--vary {path}", "a field of the step", repr(key), nearest(key, known))
+    return parent.get(key)
 
 
 def _parse_values(text: str, path: str) -> list[Value]:

@@ -43,7 +43,9 @@ def test_the_page_shows_the_parameters_of_a_chain(folder: Path) -> None:
     assert "{ use = &#34;rotate&#34;, angle_range = [-15.0, 15.0]" in (folder / "page.html").read_text()
 
 
-def test_item_texts_protect_colors_and_missing_files_are_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_item_texts_protect_colors_and_missing_files_are_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = ["--operator", "hue", "--set", "angle_range=[90, 90]", "--json", "--out", str(folder / "x.html")]
     assert run(["images", str(folder / "items.csv"), *asked]) == 0
     (found,) = json.loads(capsys.readouterr().out)
@@ -87,7 +89,9 @@ def test_invalid_options_get_a_suggestion(
     assert said in capsys.readouterr().err
 
 
-def test_a_table_without_images_is_an_error_with_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_without_images_is_an_error_with_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "items.csv").write_text("id,title\na,cup\n")
     assert run(["images", str(tmp_path / "items.csv")]) == 3
     assert "id, title" in capsys.readouterr().err

@@ -51,7 +51,9 @@ def test_a_dry_run_shows_every_key_and_the_number_of_trainings(capsys: pytest.Ca
     assert "6 times, and 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
 
 
-def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     data = FACTS["data"]
     found = {"reading": data["reading"] | {"columns": {"user": "CustomerID"}}, "raw": {"users": 4372}}
     found |= {"health": data["health"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}

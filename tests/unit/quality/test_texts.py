@@ -41,7 +41,9 @@ def test_a_file_of_lines_and_a_column_of_a_table_are_read_alike(tmp_path: Path) 
     for name, texts in (("real", REAL), ("held", HELD), ("new", NEW)):
         (tmp_path / f"{name}.txt").write_text("\n".join(texts))
         pd.DataFrame({"id": range(len(texts)), "title": texts, "brand": "x"}).to_csv(tmp_path / f"{name}.csv")
-    lines = leaven.evaluate_quality(*(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"])
+    lines = leaven.evaluate_quality(
+        *(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"]
+    )
     sources = [tmp_path / f"{n}.csv" for n in ("real", "held", "new")]
     cells = leaven.evaluate_quality(*sources, "text", metrics=["frechet"], beside=Beside(column="title"))
     assert lines["frechet"] == cells["frechet"]

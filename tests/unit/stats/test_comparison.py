@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from unit.stats.worlds import world
 
 from leaven.errors import DataError, SpecError
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Question, as_facts, compare
+from unit.stats.worlds import world
 
 QUICK = Question("ndcg@10", smallest_lift=0.01, key=7, draws=400, flips=400)
 TRIALS = 200

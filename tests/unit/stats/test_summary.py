@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from unit.stats.worlds import world
 
 from leaven.errors import DataError
 from leaven.stats import Question, as_facts, compare, compare_runs, headline, words
+from unit.stats.worlds import world
 
 QUICK = Question("ndcg@10", key=7, draws=400, flips=400)
 
