@@ -219,7 +219,7 @@ def headline(found: Facts) -> str:
     """
     verdicts = found.get("lights", {})
     phrases = {"green": "match real rows in", "yellow": "come close in", "red": "fall short in"}
-    parts = []
+    parts: list[str] = []
     for verdict, phrase in phrases.items():
         if names := [title.lower() for group, title in GROUPS.items() if verdicts.get(group) == verdict]:
             parts.append(f"{'but ' if verdict == 'red' and parts else ''}{phrase} {_join_names(names)}")
