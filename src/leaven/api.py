@@ -88,7 +88,7 @@ def preview_text(
     operator is a kind. catalog: the items that trainable transforms are fitted on.
 
     >>> preview_text("Nivea soft cream 250ml", "units", seed=1, protect=["Nivea"]).after
-    'Nivea soft cream 250 ml'
+    'Nivea soft cream 250 millilitres'
 
     Raises SpecError for an unknown kind, and MissingExtra where Chinese cannot be segmented.
     """
