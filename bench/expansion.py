@@ -104,7 +104,7 @@ def write_log(path: Path, events: int) -> None:
 def measure(folder: Path, events: int, plan: str, workers: int) -> Measured:
     """Run the command in a process of its own."""
     out = folder / "out"
-    command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", plan, "--json"]
+    command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--variant", plan, "--json"]
     begun, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
         [*command, "--out", str(out), "--workers", str(workers)],

@@ -75,7 +75,7 @@ def main() -> None:
     for name, default in (("users", 1000), ("epochs", 10), ("seeds", 2), ("workers", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
-    world = leaven.Shop(users=asked.users, items=300, seed=7).open()
+    world = leaven.Simulator(users=asked.users, items=300, seed=7).open()
     parts = leaven.split(world.histories, "leave_one_out")
     print(f"best reachable   NDCG@10 {world.best_ndcg(parts.test, 10, True).mean():.4f}")
     for name, plan in (("without", leaven.Plan()), ("with a plan", PLAN)):

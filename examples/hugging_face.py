@@ -105,7 +105,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     logging.set_verbosity_error()
-    world = leaven.Shop(users=asked.users, items=300, seed=7).open()
+    world = leaven.Simulator(users=asked.users, items=300, seed=7).open()
     parts = leaven.split(world.histories, "leave_one_out")
     print(f"best reachable   NDCG@10 {world.best_ndcg(parts.test, 10, True).mean():.4f}")
     for name, plan in (("without", leaven.Plan()), ("with a plan", PLAN)):

@@ -1,7 +1,7 @@
-"""Which words does a Python user say? They load when they are first said, so that `import leaven` is light.
+"""Data augmentation and sample expansion for recommender systems.
 
-Beside those in `__all__`, every class of the registry can be said by its name: `leaven.Crop(...)`; and the module
-`leaven.pytorch`, without an import of its own.
+Names load on first use, so that `import leaven` is light. Registered classes are grouped by family, such as
+`leaven.transforms.Crop`, `leaven.generators.Markov` and `leaven.metrics.F1`; each is also reachable as `leaven.Crop`.
 """
 
 from __future__ import annotations
@@ -9,71 +9,121 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaven.api import list_kinds as list
-    from leaven.api import preview, preview_pictures, preview_text, read, run, split
+    from leaven.api import list_kinds, preview, preview_images, preview_text, read, run, split
     from leaven.augmentation import Plan, Step, expand
     from leaven.cleaning import Clean, clean
     from leaven.datasets.catalog import Catalog
     from leaven.datasets.events import Events
     from leaven.datasets.histories import HeldOut, Histories
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
+    from leaven.generators.sequence.markov import Markov
     from leaven.ingest import ItemSource, Source
     from leaven.profiling.profile import profile
-    from leaven.provenance import Erased, Lineage, erase, lineage
-    from leaven.quality import Judgement, judge
-    from leaven.simulator import Dirt, Shop
-    from leaven.sweeps import dose, sweep
+    from leaven.provenance import Erased as ErasureResult
+    from leaven.provenance import Lineage
+    from leaven.provenance import erase as erase_users
+    from leaven.provenance import lineage as trace_lineage
+    from leaven.quality import Judgement as QualityResult
+    from leaven.quality import judge as evaluate_quality
+    from leaven.simulator import Dirt as Corruption
+    from leaven.simulator import Shop as Simulator
+    from leaven.sweeps import sweep
+    from leaven.transforms.sequence.crop import Crop
     from leaven.transforms.sequence.custom import row_transform
+    from leaven.transforms.sequence.masking import Mask
+    from leaven.transforms.sequence.reorder import Reorder
 
-_PLACES = {
-    "leaven.datasets.catalog": ("Catalog",),
-    "leaven.cleaning": ("Clean", "clean"),
-    "leaven.datasets.events": ("Events",),
-    "leaven.datasets.histories": ("HeldOut", "Histories"),
-    "leaven.ingest": ("ItemSource", "Source"),
-    "leaven.profiling.profile": ("profile",),
-    "leaven.simulator": ("Dirt", "Shop"),
-    "leaven.errors": ("DataError", "FitError", "GateError", "LeavenError", "MissingExtra", "SpecError"),
-    "leaven.quality": ("Judgement", "judge"),
-    "leaven.provenance": ("Erased", "Lineage", "erase", "lineage"),
-    "leaven.api": ("list", "preview", "preview_pictures", "preview_text", "read", "run", "split"),
-    "leaven.augmentation": ("Plan", "Step", "expand"),
-    "leaven.sweeps": ("dose", "sweep"),
-    "leaven.transforms.sequence.custom": ("row_transform",),
+_PUBLIC = {
+    "Catalog": "leaven.datasets.catalog:Catalog",
+    "Clean": "leaven.cleaning:Clean",
+    "Corruption": "leaven.simulator:Dirt",
+    "Crop": "leaven.transforms.sequence.crop:Crop",
+    "DataError": "leaven.errors:DataError",
+    "ErasureResult": "leaven.provenance:Erased",
+    "Events": "leaven.datasets.events:Events",
+    "FitError": "leaven.errors:FitError",
+    "GateError": "leaven.errors:GateError",
+    "HeldOut": "leaven.datasets.histories:HeldOut",
+    "Histories": "leaven.datasets.histories:Histories",
+    "ItemSource": "leaven.ingest:ItemSource",
+    "LeavenError": "leaven.errors:LeavenError",
+    "Lineage": "leaven.provenance:Lineage",
+    "Markov": "leaven.generators.sequence.markov:Markov",
+    "Mask": "leaven.transforms.sequence.masking:Mask",
+    "MissingExtra": "leaven.errors:MissingExtra",
+    "Plan": "leaven.augmentation:Plan",
+    "QualityResult": "leaven.quality:Judgement",
+    "Reorder": "leaven.transforms.sequence.reorder:Reorder",
+    "Simulator": "leaven.simulator:Shop",
+    "Source": "leaven.ingest:Source",
+    "SpecError": "leaven.errors:SpecError",
+    "Step": "leaven.augmentation:Step",
+    "clean": "leaven.cleaning:clean",
+    "erase_users": "leaven.provenance:erase",
+    "evaluate_quality": "leaven.quality:judge",
+    "expand": "leaven.augmentation:expand",
+    "list_kinds": "leaven.api:list_kinds",
+    "preview": "leaven.api:preview",
+    "preview_images": "leaven.api:preview_images",
+    "preview_text": "leaven.api:preview_text",
+    "profile": "leaven.profiling.profile:profile",
+    "read": "leaven.api:read",
+    "row_transform": "leaven.transforms.sequence.custom:row_transform",
+    "run": "leaven.api:run",
+    "split": "leaven.api:split",
+    "sweep": "leaven.sweeps:sweep",
+    "trace_lineage": "leaven.provenance:lineage",
 }
-_MODULES = ("pytorch",)
-_OTHER_NAMES = {"list": "list_kinds"}  # a word that a module of ours cannot call so
+"""Public name -> "module:attribute"."""
+
+_NAMESPACES = (
+    "controllers",
+    "ctr_models",
+    "encoders",
+    "engines",
+    "filters",
+    "generators",
+    "metrics",
+    "pytorch",
+    "recommenders",
+    "schedules",
+    "splits",
+    "strategies",
+    "transforms",
+)
 
 __all__ = [
     "Catalog",
     "Clean",
+    "Corruption",
+    "Crop",
     "DataError",
-    "Dirt",
-    "Erased",
+    "ErasureResult",
     "Events",
     "FitError",
     "GateError",
     "HeldOut",
     "Histories",
     "ItemSource",
-    "Judgement",
     "LeavenError",
     "Lineage",
+    "Markov",
+    "Mask",
     "MissingExtra",
     "Plan",
-    "Shop",
+    "QualityResult",
+    "Reorder",
+    "Simulator",
     "Source",
     "SpecError",
     "Step",
     "clean",
-    "dose",
-    "erase",
+    "erase_users",
+    "evaluate_quality",
     "expand",
-    "judge",
-    "lineage",
-    "list",
+    "list_kinds",
     "preview",
-    "preview_pictures",
+    "preview_images",
     "preview_text",
     "profile",
     "read",
@@ -81,30 +131,25 @@ __all__ = [
     "run",
     "split",
     "sweep",
+    "trace_lineage",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """A word of ours, a class of the registry, or a module that nobody needs to import."""
+    """Return a public name, a namespace, or a registered class, loaded now."""
+    if name.startswith("__"):
+        raise AttributeError(f"module 'leaven' has no attribute {name!r}")
     from importlib import import_module
 
-    if name in _MODULES:
+    if name in _NAMESPACES:
         return import_module(f"leaven.{name}")
-    place = "" if name.startswith("__") else _words().get(name, "")
-    if not place:
-        raise AttributeError(f"module 'leaven' has no attribute {name!r}")
-    module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute)
+    if name in _PUBLIC:
+        module, _, attribute = _PUBLIC[name].partition(":")
+        return getattr(import_module(module), attribute)
+    from leaven.registry import load_class
+
+    return load_class("leaven", name)
 
 
-def __dir__() -> Any:
-    return sorted({*globals(), *_words(), *_MODULES})
-
-
-def _words() -> dict[str, str]:
-    """word -> "module:attribute"; our own words win over classes of the registry."""
-    from leaven.registry import FAMILIES
-
-    classes = {place.partition(":")[2]: place for family in FAMILIES.values() for place in family.values()}
-    ours = {word: f"{module}:{_OTHER_NAMES.get(word, word)}" for module, words in _PLACES.items() for word in words}
-    return classes | ours
+def __dir__() -> list[str]:
+    return sorted([*_PUBLIC, *_NAMESPACES])

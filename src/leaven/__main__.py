@@ -1,4 +1,4 @@
-"""What does `python -m leaven` do? The same as `leaven`."""
+"""Entry point of `python -m leaven`, which is the `leaven` command."""
 
 from leaven.cli import main
 

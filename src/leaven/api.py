@@ -1,4 +1,4 @@
-"""What does a scientist call from a notebook? The words of the command line, as functions."""
+"""Python functions of the command line's tasks, for scripts and notebooks."""
 
 from __future__ import annotations
 
@@ -33,44 +33,45 @@ def read(
     columns: Mapping[str, str] | None = None,
     items: ItemSource | None = None,
 ) -> Events:
-    """The events of a log: a path, glob, URL, database or frame (pandas, Polars, Arrow).
+    """Read the events of a log: a path, glob, URL, database or frame (pandas, Polars, Arrow).
 
-    user, item, time name its columns; `columns` further ones, our word -> column (kind, value, quantity,
-    price, and those that cleaning reads). Without any they are guessed.
+    user, item, time name its columns; `columns` maps further roles (kind, value, quantity, price, and those that
+    cleaning reads) to columns. Without any of these, columns are inferred.
 
     >>> import pyarrow as pa
     >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count()
     1
 
-    Raises DataError that names file, line or column for whatever cannot be read.
+    Raises DataError with the file, line or column that cannot be read.
     """
-    from leaven import ingest as log
+    from leaven import ingest
 
     named = {"user": user, "item": item, "time": time} | dict(columns or {})
-    return log.read(interactions, {word: column for word, column in named.items() if column}, items)
+    return ingest.read(interactions, {role: column for role, column in named.items() if column}, items)
 
 
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
-    """A log's histories in parts: train, valid, test, and control users where the kind keeps some apart.
+    """Split a log into train, validation and test histories, and control users where the kind has them.
 
-    log: what `read` or `leaven.Histories` gave, or `leaven.clean(…).events`; lines without user, item or time
-    must be gone by then. kind: "time", "leave_one_out", or a wish with other shares. `key` chooses the
-    control users.
+    log: the result of `read` or `leaven.clean(…).events`, or `leaven.Histories`; events without user, item or time
+    have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
+    users.
 
-    Raises DataError where a part would be empty, and says what to change.
+    Raises DataError where a part would be empty, with what to change.
     """
-    from leaven import ingest as logs
+    from leaven import ingest
     from leaven.datasets.histories import Histories
-    from leaven.splits.log_splits import split as parts
+    from leaven.splits import log_splits
 
-    return parts(log if isinstance(log, Histories) else logs.order(log).histories, kind, key)
+    histories = log if isinstance(log, Histories) else ingest.order(log).histories
+    return log_splits.split(histories, kind, key)
 
 
 def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list[dict[str, Any]]:
-    """Before and after on some of these rows: step, before and after (names of items), changed places."""
-    from leaven.augmentation import preview as shown
+    """Return examples of a plan's changes: step, before and after (item names), changed positions."""
+    from leaven import augmentation
 
-    return [one.as_dict() for one in shown(plan, train, rows, seed)]
+    return [example.as_dict() for example in augmentation.preview(plan, train, rows, seed)]
 
 
 def preview_text(
@@ -81,41 +82,41 @@ def preview_text(
     catalog: Catalog | None = None,
     strength: float = 1.0,
 ) -> TextPreview:
-    """One text before and after an operator on words; `str` of it marks what is new, `.why` says why nothing is.
+    """Return one text before and after a text transform; `str` marks the changes, `.why` explains an unchanged text.
 
-    operator: a kind of `leaven.list("text_transforms")`, or a wish with fields of its own. protect: words and phrases
-    that must stay, for a kind. catalog: what operators learn from, where they do.
+    operator: a kind of `leaven.list_kinds("text_transforms")`, or a config. protect: words and phrases to keep, where
+    operator is a kind. catalog: the items that trainable transforms are fitted on.
 
     >>> preview_text("Nivea soft cream 250ml", "units", seed=1, protect=["Nivea"]).after
-    'Nivea soft cream 250 ml'
+    'Nivea soft cream 250 millilitres'
 
-    Raises SpecError for an unknown kind, and MissingExtra where Chinese cannot be cut.
+    Raises SpecError for an unknown kind, and MissingExtra where Chinese cannot be segmented.
     """
     from leaven.datasets.catalog import Catalog
     from leaven.registry import made
     from leaven.transforms.text.text_preview import previewed
 
-    wish = made("text_transforms", operator, {"protect": tuple(protect)}) if isinstance(operator, str) else operator
-    (found,) = previewed([text], wish, catalog or Catalog(ids=[]), seed, strength)
-    return found
+    config = made("text_transforms", operator, {"protect": tuple(protect)}) if isinstance(operator, str) else operator
+    (example,) = previewed([text], config, catalog or Catalog(ids=[]), seed, strength)
+    return example
 
 
-def preview_pictures(
-    pictures: str | Path | npt.NDArray[np.uint8] | Pictures | Catalog,
+def preview_images(
+    images: str | Path | npt.NDArray[np.uint8] | Pictures | Catalog,
     operator: str | ImageTransform = "chain",
     seed: int = 7,
     strength: float = 1.0,
     catalog: Catalog | None = None,
     rows: int = 8,
 ) -> PicturePreview:
-    """Pictures before and after an operator: `.before`, `.after`, `.unchanged`; `.sheet()` is one picture of all.
+    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.sheet()` joins them.
 
-    pictures: a folder, an array uint8 (pictures, height, width, 3), or a catalogue with images. operator: a kind of
-    `leaven.list("image_transforms")`, or a wish with fields of its own. catalog: whose words and brands guard colours
-    and logos, where `pictures` names its items.
+    images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
+    `leaven.list_kinds("image_transforms")`, or a config. catalog: the items whose texts and brands protect colors and
+    logos, where `images` is not a catalog itself.
 
     >>> import numpy as np
-    >>> preview_pictures(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
+    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
     {'the image is of one color': 1}
 
     Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.
@@ -125,16 +126,16 @@ def preview_pictures(
     from leaven.registry import made
     from leaven.transforms.image.image_preview import Show, previewed
 
-    wish = made("image_transforms", operator) if isinstance(operator, str) else operator
+    config = made("image_transforms", operator) if isinstance(operator, str) else operator
     show, names = Show(rows, seed=seed, strength=strength), None
-    if isinstance(pictures, Catalog):
-        catalog, names = pictures, list(pictures.ids)
-        sources: Any = [pictures.folder / path if path else "" for path in pictures.images or ()]
-    elif isinstance(pictures, str | Path):
-        sources = picture_files(Path(pictures))
+    if isinstance(images, Catalog):
+        catalog, names = images, list(images.ids)
+        sources: Any = [images.folder / path if path else "" for path in images.images or ()]
+    elif isinstance(images, str | Path):
+        sources = picture_files(Path(images))
     else:
-        sources = pictures if isinstance(pictures, Pictures) else Pictures.of(pictures)
-    return previewed(sources, wish, show, catalog, names)
+        sources = images if isinstance(images, Pictures) else Pictures.of(images)
+    return previewed(sources, config, show, catalog, names)
 
 
 def run(
@@ -143,28 +144,31 @@ def run(
     resume: bool = False,
     changes: Sequence[str] = (),
     workers: int = 1,
-    at_once: int = 1,
+    n_jobs: int = 1,
 ) -> Run:
-    """The whole experiment of a spec file, as `leaven run`: `.folder` is where all lies, `.facts()` what was found.
+    """Run the experiment of a spec file, like `leaven run`; read the result with its `.facts()`.
 
-    changes: "key=value", as `--set` takes them. out: by default runs/NAME. workers: processes that make rows; at_once:
-    trainings side by side. For more than one of either a script needs `if __name__ == "__main__":`.
+    out: by default runs/NAME. resume: continue an interrupted run. changes: "key=value" items, as of `--set`. workers:
+    processes that create rows. n_jobs: parallel trainings. A script needs `if __name__ == "__main__":` for more than
+    one of either.
 
-    Raises LeavenError for a spec or data that cannot be used; what was finished stays, and `resume` goes on.
+    Raises LeavenError for a spec or data that cannot be used; finished stages stay for `resume`.
     """
     from leaven import experiment
     from leaven.config import load
     from leaven.progress import shown
     from leaven.registry import made
 
-    wish = load(spec, changes)
-    folder = Path(out) if out is not None else Path("runs") / wish.name
-    with shown() as tell:
-        return experiment.run(wish, folder, resume, made("engines", "local", {"workers": workers}), tell, at_once)
+    config = load(spec, changes)
+    folder = Path(out) if out is not None else Path("runs") / config.name
+    with shown() as on_progress:
+        return experiment.run(
+            config, folder, resume, made("engines", "local", {"workers": workers}), on_progress, n_jobs
+        )
 
 
 def list_kinds(family: str = "") -> dict[str, list[str]] | list[str]:
-    """The kinds of a family, by the names that specs use; of all families where none is named.
+    """Return the kinds of a family, by their names in specs; of all families without an argument.
 
     >>> "ndcg" in list_kinds("metrics")
     True

@@ -314,3 +314,24 @@ def kind_of(family: str, wish: Any) -> str:
     """The registered kind of a config; the name of its class where it is not registered."""
     path = f"{type(wish).__module__}:{type(wish).__name__}"
     return next((kind for kind, other in kinds(family).items() if other == path), type(wish).__name__)
+
+
+def list_classes(package: str) -> dict[str, str]:
+    """Class name -> "module:Class" of the built-in kinds that are defined in a package or below it.
+
+    >>> list_classes("leaven.splits")["TimeSplit"]
+    'leaven.splits.log_splits:TimeSplit'
+    """
+    entries = (entry for family in FAMILIES.values() for entry in family.values())
+    return {entry.partition(":")[2]: entry for entry in entries if entry.startswith(f"{package}.")}
+
+
+def load_class(package: str, name: str) -> Any:
+    """A built-in class of a package by its name; the body of the package's `__getattr__`.
+
+    Raises AttributeError for a name that is no class of the package.
+    """
+    module, _, attribute = list_classes(package).get(name, "").partition(":")
+    if not module:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return getattr(import_module(module), attribute)

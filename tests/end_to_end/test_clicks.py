@@ -111,7 +111,7 @@ def test_thresholds_come_from_validation_and_calibration_is_drawn(done) -> None:
         assert sum(size for _, _, size in arm["calibration"]) > 100
     assert 0.4 < found["popularity"]["auc"] < 1
     page = (done.folder / "report.html").read_text()
-    assert "Said and happened" in page
+    assert "Predicted and observed share" in page
 
 
 def test_groups_of_rows_are_compared_with_their_own_baseline(done) -> None:

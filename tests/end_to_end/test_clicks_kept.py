@@ -14,7 +14,7 @@ from leaven.experiment import run
 from leaven.provenance import erase, lineage
 from leaven.quality import judge
 from leaven.simulator import Shop
-from leaven.sweeps import dose
+from leaven.sweeps import sweep
 
 SPEC = """
 task = "clicks"
@@ -90,7 +90,7 @@ def test_every_validation_is_a_decision_and_the_cost_includes_the_pilot(done) ->
     assert max(row["decision"]["strength"][0] for row in kept) > 0
     assert kept[-1]["decision"]["strength"] == [0.0]
     assert facts["cost"]["pilot_steps"] > 0
-    assert "What was decided while training" in (done.folder / "report.html").read_text()
+    assert "Decisions of controllers" in (done.folder / "report.html").read_text()
 
 
 def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_it_too(done, folder, tmp_path) -> None:
@@ -170,7 +170,7 @@ def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path
 
 
 def test_a_sweep_of_synthetic_rows_has_fidelity(folder, tmp_path) -> None:
-    facts = dose(load(folder / "spec.toml"), "made", [0, 1], tmp_path / "doses").facts()
+    facts = sweep(load(folder / "spec.toml"), "variant.made.copies=0,1", tmp_path / "copies").facts()
     none, as_many = facts["study"]["points"]
     assert none["rows_new"] == 0 < as_many["rows_new"]
     assert 0.5 < as_many["auc"] <= 1

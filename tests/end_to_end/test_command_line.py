@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what is said where, and with which exit code."""
+"""The command line: output on stdout and stderr, and exit codes."""
 
 import gzip
 import json
@@ -31,13 +31,13 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the facts of a run that never was."""
+    """A folder with the facts of a made-up run."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "facts.json").write_text(json.dumps(full()))
     return folder
 
 
-def test_help_and_version_are_fine(capsys: Captured) -> None:
+def test_help_and_version_exit_with_0(capsys: Captured) -> None:
     assert run(["--help"]) == 0
     assert run(["--version"]) == 0
     out, err = capsys.readouterr()
@@ -48,14 +48,14 @@ def test_help_and_version_are_fine(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        (["shp"], "'shop'"),
-        (["shop", "--sed", "3"], "--seed"),
+        (["simulat"], "'simulate'"),
+        (["simulate", "--sed", "3"], "--seed"),
         (["list", "metrix"], "'metrics'"),
-        (["shop", "--kind", "shoop"], "'shop'"),
-        (["shop", "--dirt", "bot=0.1"], "'bots'"),
+        (["simulate", "--kind", "shoop"], "'shop'"),
+        (["simulate", "--corruption", "bot=0.1"], "'bots'"),
     ],
 )
-def test_a_misspelt_word_is_answered_with_the_nearest(capsys: Captured, typed: list[str], meant: str) -> None:
+def test_a_misspelled_word_is_answered_with_the_nearest(capsys: Captured, typed: list[str], meant: str) -> None:
     assert run(typed) == EXIT_SPEC
     out, err = capsys.readouterr()
     assert out == ""
@@ -64,23 +64,34 @@ def test_a_misspelt_word_is_answered_with_the_nearest(capsys: Captured, typed: l
 
 
 @pytest.mark.parametrize(
-    "typed", [["run"], ["list", "metrics", "more"], ["shop", "--users", "many"], ["shop", "--users"]]
+    "typed", [["run"], ["list", "metrics", "more"], ["simulate", "--users", "many"], ["simulate", "--users"]]
 )
-def test_wrong_usage_says_which_help_to_read(capsys: Captured, typed: list[str]) -> None:
+def test_wrong_usage_refers_to_the_help(capsys: Captured, typed: list[str]) -> None:
     assert run(typed) == EXIT_SPEC
     assert "--help` shows what there is" in capsys.readouterr().err
 
 
-def test_dirt_that_is_no_share_is_refused(capsys: Captured, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("judge", "quality"), ("words", "text"), ("pictures", "images"), ("shop", "simulate"), ("dose", "sweep")],
+)
+def test_an_old_command_name_is_answered_with_the_new_one_in_one_line(capsys: Captured, old: str, new: str) -> None:
+    assert run([old, "--json"]) == EXIT_SPEC
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert f"`leaven {old}` is now `leaven {new}" in err
+
+
+def test_corruption_needs_a_valid_share(capsys: Captured, tmp_path: Path) -> None:
     for wish in ("bots=many", "bots=7", "bots"):
-        assert run(["shop", "--dirt", wish, "--out", str(tmp_path / "shop")]) == EXIT_SPEC
+        assert run(["simulate", "--corruption", wish, "--out", str(tmp_path / "shop")]) == EXIT_SPEC
     assert not (tmp_path / "shop").exists()
 
 
-def test_a_shop_is_written_and_described(capsys: Captured, tmp_path: Path) -> None:
+def test_a_simulated_log_is_written_and_described(capsys: Captured, tmp_path: Path) -> None:
     out = tmp_path / "shop"
-    typed = ["shop", "--users", "60", "--items", "40", "--days", "90", "--out", str(out)]
-    assert run([*typed, "--dirt", "typical", "--dirt", "bots=0.05"]) == 0
+    typed = ["simulate", "--users", "60", "--items", "40", "--days", "90", "--out", str(out)]
+    assert run([*typed, "--corruption", "typical", "--corruption", "bots=0.05"]) == 0
     shown, hint = capsys.readouterr()
     assert "bots" in shown
     assert f"leaven init {out / 'interactions.csv'}" in hint
@@ -90,9 +101,9 @@ def test_a_shop_is_written_and_described(capsys: Captured, tmp_path: Path) -> No
     assert json.loads(capsys.readouterr().out)["facts"]["bots"] == 0
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(capsys: Captured, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_touched(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear reader")
-    assert run(["shop", "--users", "20", "--items", "20", "--out", str(tmp_path)]) == EXIT_DATA
+    assert run(["simulate", "--users", "20", "--items", "20", "--out", str(tmp_path)]) == EXIT_DATA
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -112,7 +123,7 @@ def test_init_writes_a_spec_and_names_the_next_command(capsys: Captured, tmp_pat
     "content",
     [None, b"", b"\x89PNG\r\n\x1a\n" + bytes(99), b"who,what\na,b\n", b"just words"],
 )
-def test_a_file_that_is_no_log_is_one_error_and_no_spec(
+def test_a_file_without_a_log_is_one_error_and_writes_no_spec(
     capsys: Captured, tmp_path: Path, content: bytes | None
 ) -> None:
     if content is not None:
@@ -138,7 +149,7 @@ BAD_LOGS = {
 
 
 @pytest.mark.parametrize("content", BAD_LOGS.values(), ids=BAD_LOGS.keys())
-def test_a_bad_log_is_one_error_with_its_place(capsys: Captured, tmp_path: Path, content: str) -> None:
+def test_a_bad_log_is_one_error_with_its_location(capsys: Captured, tmp_path: Path, content: str) -> None:
     (tmp_path / "log.csv").write_text(content)
     assert run(["profile", str(tmp_path / "log.csv")]) == EXIT_DATA
     out, err = capsys.readouterr()
@@ -148,7 +159,7 @@ def test_a_bad_log_is_one_error_with_its_place(capsys: Captured, tmp_path: Path,
     assert "→" in said
 
 
-def test_a_gz_cut_short_is_said_to_be_so(capsys: Captured, tmp_path: Path) -> None:
+def test_a_truncated_gz_file_is_reported_as_such(capsys: Captured, tmp_path: Path) -> None:
     whole = gzip.compress((LOG + "".join(f"u{n},i{n},{1318896000 + n}\n" for n in range(50_000))).encode())
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
     assert run(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
@@ -165,14 +176,14 @@ def test_a_database_is_profiled_by_its_url(capsys: Captured, tmp_path: Path) -> 
     assert json.loads(capsys.readouterr().out)["raw"]["events"] == 200
 
 
-def test_init_looks_at_files_only(capsys: Captured, tmp_path: Path) -> None:
+def test_init_rejects_databases(capsys: Captured, tmp_path: Path) -> None:
     target = tmp_path / "spec.toml"
     assert run(["init", "postgresql://host/shop?table=bought", "--out", str(target)]) == EXIT_SPEC
     assert "leaven profile" in capsys.readouterr().err
     assert not target.exists()
 
 
-def test_lists_name_kinds_and_their_defaults(capsys: Captured) -> None:
+def test_lists_show_kinds_and_their_defaults(capsys: Captured) -> None:
     assert run(["list", "metrics"]) == 0
     assert "head_share = 0.2" in capsys.readouterr().out
     assert run(["list", "--json"]) == 0
@@ -181,28 +192,28 @@ def test_lists_name_kinds_and_their_defaults(capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out)[0]["fields"][0] == {"name": "k", "kind": "int", "default": "10"}
 
 
-def test_the_doctor_speaks_to_people_and_programs(capsys: Captured) -> None:
+def test_the_doctor_prints_tables_and_json(capsys: Captured) -> None:
     assert run(["doctor"]) == 0
     assert "cores" in capsys.readouterr().out
     assert run(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["healthy"] is True
 
 
-def test_the_page_of_a_run_is_written_again(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
+def test_report_writes_the_page_again(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert run(["report", str(a_run), "--out", str(page)]) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert "<h1" in page.read_text()
 
 
-def test_two_runs_are_laid_side_by_side(capsys: Captured, a_run: Path) -> None:
+def test_two_runs_are_compared(capsys: Captured, a_run: Path) -> None:
     assert run(["compare", str(a_run), str(a_run / "facts.json")]) == 0
     assert "crop and substitute" in capsys.readouterr().out
     assert run(["compare", str(a_run), str(a_run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metric"] == "ndcg@10"
 
 
-def test_a_folder_without_a_run_is_said_to_be_so(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
     for typed in (["report", str(tmp_path)], ["compare", str(a_run), str(tmp_path / "nowhere")]):
         assert run(typed) == EXIT_DATA
         assert "the facts of a run" in capsys.readouterr().err
@@ -226,14 +237,14 @@ use = "crop"
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A spec beside a small shop."""
+    """A spec next to a small simulated log."""
     folder = tmp_path_factory.mktemp("spec")
-    assert run(["shop", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-pictures"]) == 0
+    assert run(["simulate", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-images"]) == 0
     (folder / "spec.toml").write_text(SPEC)
     return folder / "spec.toml"
 
 
-def test_a_profile_speaks_to_people_and_programs(capsys: Captured, spec: Path) -> None:
+def test_a_profile_prints_tables_and_json(capsys: Captured, spec: Path) -> None:
     files = [str(spec.parent / "shop" / name) for name in ("interactions.csv", "items.csv")]
     assert run(["profile", *files]) == 0
     assert "Missing user" not in capsys.readouterr().out.split("nothing of")[0]
@@ -267,7 +278,7 @@ def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) 
         ("[evaluate]|[evaluate", "TOML"),
     ],
 )
-def test_a_spec_that_is_wrong_is_one_error_that_names_file_and_key(
+def test_a_wrong_spec_is_one_error_with_file_and_key(
     capsys: Captured, spec: Path, tmp_path: Path, changed: str, meant: str
 ) -> None:
     wrong = spec.with_name("wrong.toml")
@@ -282,15 +293,13 @@ def test_a_spec_that_is_wrong_is_one_error_that_names_file_and_key(
 
 
 @pytest.mark.parametrize("typed", [["--set", "evaluate.seds=2"], ["--set", "evaluate"], ["--engine", "locl"]])
-def test_a_change_that_cannot_be_made_names_itself(
-    capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]
-) -> None:
+def test_an_invalid_change_is_an_error(capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]) -> None:
     assert run(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
     assert "→" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_made_shown_again_and_not_written_over(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+def test_a_run_is_resumed_and_never_overwritten(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run(["run", str(spec), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
@@ -306,13 +315,13 @@ def test_a_run_is_made_shown_again_and_not_written_over(capsys: Captured, spec: 
     assert found["verdict"] == json.loads(facts)["verdict"]
 
 
-def test_an_arm_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+def test_a_variant_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     assert run(["preview", str(spec), "--rows", "2"]) == 0
     assert capsys.readouterr().out.count("before") == 2
-    assert run(["expand", str(spec), "--arm", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
+    assert run(["expand", str(spec), "--variant", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
     assert "did you mean 'crop'" in capsys.readouterr().err
     assert not (tmp_path / "rows").exists()
-    assert run(["expand", str(spec), "--arm", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
+    assert run(["expand", str(spec), "--variant", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     files = sorted(Path(facts["rows"]).rglob("*.parquet"))
     rows = leaven.Histories.from_parquet(*files)
@@ -320,13 +329,13 @@ def test_an_arm_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path
     assert int((~rows.is_real).sum()) == facts["rows_new"]
 
 
-def test_lists_longer_than_the_catalogue_are_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+def test_lists_longer_than_the_catalog_are_an_error(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", 'evaluate.metrics=["ndcg@41"]']
     assert run(typed) == EXIT_DATA
     assert "at most 40 items" in capsys.readouterr().err
 
 
-def test_a_split_that_leaves_nobody_to_test_is_refused(capsys: Captured, spec: Path, tmp_path: Path) -> None:
+def test_a_split_without_test_users_is_an_error(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     few = spec.with_name("few.csv")
     few.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 50},{1318896000 + n}\n" for n in range(99)))
     typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", "data.interactions=few.csv"]
@@ -336,21 +345,21 @@ def test_a_split_that_leaves_nobody_to_test_is_refused(capsys: Captured, spec: P
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Every command ends with this error."""
+    """Make every command end with this error."""
 
     def fail(options: object) -> int:
         raise error
 
-    monkeypatch.setattr(entry, "_invoked", fail)
+    monkeypatch.setattr(entry, "_invoke_command", fail)
 
 
 def test_a_gate_has_its_own_exit_code(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, GateError("gate", "at most 5 % copies", "7 %", "add a filter"))
-    assert run(["judge"]) == EXIT_GATE
+    assert run(["quality"]) == EXIT_GATE
     assert capsys.readouterr().err == "error: gate\n  wanted  at most 5 % copies\n  got     7 %\n  → add a filter\n"
 
 
-def test_an_unexpected_error_is_called_a_bug_and_its_traceback_is_kept(
+def test_an_unexpected_error_is_reported_as_a_bug_with_a_saved_traceback(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -365,7 +374,7 @@ def test_an_unexpected_error_is_called_a_bug_and_its_traceback_is_kept(
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_debug_shows_the_traceback_wherever_it_stands(
+def test_debug_shows_the_traceback_at_any_position(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     failing(monkeypatch, KeyError("odd"))
@@ -375,39 +384,41 @@ def test_debug_shows_the_traceback_wherever_it_stands(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_one_clear_error_whoever_meets_it(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_error_from_any_library(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (OSError(28, "No space left on device", "runs/x"), RuntimeError("IO Error: No space left on device")):
         failing(monkeypatch, error)
         assert run(["run"]) == EXIT_DATA
         assert "a full disk" in capsys.readouterr().err
 
 
-def test_a_far_place_that_does_not_answer_is_no_bug(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_no_bug(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     unreached = type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})
     failing(monkeypatch, unreached("Unable to locate credentials"))
     assert run(["profile"]) == EXIT_DATA
     assert "credentials" in capsys.readouterr().err
 
 
-def test_a_stopped_run_says_how_it_goes_on(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_names_the_command_that_resumes_it(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failing(monkeypatch, KeyboardInterrupt())
     assert run(["run", "a spec.toml", "--out", "runs/a"]) == EXIT_INTERRUPTED
-    assert "`leaven run 'a spec.toml' --out runs/a --resume` goes on" in capsys.readouterr().err
-    assert run(["shop"]) == EXIT_INTERRUPTED
-    assert "goes on" not in capsys.readouterr().err
+    assert "`leaven run 'a spec.toml' --out runs/a --resume` continues" in capsys.readouterr().err
+    assert run(["simulate"]) == EXIT_INTERRUPTED
+    assert "continues" not in capsys.readouterr().err
 
 
-def test_a_run_ends_with_the_verdict_and_the_page(capsys: Captured, a_run: Path) -> None:
-    runs._finished(a_run, json=False)
+def test_a_run_prints_the_verdict_and_the_path_of_the_page(capsys: Captured, a_run: Path) -> None:
+    runs._show_findings(a_run, json=False)
     out = capsys.readouterr().out
     assert "crop and substitute" in out
     assert out.rstrip().endswith(f"report: {a_run / 'report.html'}")
-    runs._finished(a_run, json=True)
+    runs._show_findings(a_run, json=True)
     assert json.loads(capsys.readouterr().out)["verdict"]["headline"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_results_that_cannot_be_written_are_an_error() -> None:
+def test_an_unwritable_stdout_is_an_error() -> None:
     with Path("/dev/full").open("w") as full_disk:
         ended = subprocess.run(command("list"), stdout=full_disk, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert ended.returncode == EXIT_DATA
@@ -415,7 +426,7 @@ def test_results_that_cannot_be_written_are_an_error() -> None:
     assert "Exception ignored" not in ended.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     for typed in (["list", "metrics"], ["--help"]):
         process = subprocess.Popen(command(*typed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
         assert process.stdout is not None
@@ -427,11 +438,11 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_leaves_nothing_half_written(tmp_path: Path, stop: signal.Signals) -> None:
-    typed = command("shop", "--users", "300000", "--items", "20000", "--out", str(tmp_path / "shop"))
+def test_an_interrupt_leaves_no_partial_files(tmp_path: Path, stop: signal.Signals) -> None:
+    typed = command("simulate", "--users", "300000", "--items", "20000", "--out", str(tmp_path / "shop"))
     with subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stderr is not None
-        assert b"opening" in process.stderr.readline()
+        assert b"simulating" in process.stderr.readline()
         time.sleep(0.2)
         process.send_signal(stop)
         assert b"interrupted" in process.stderr.read()

@@ -71,7 +71,7 @@ def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(don
     assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
     assert kept[-1]["decision"]["strength"] == [0.0]
     assert any(row["decision"]["strength"][0] > 0 for row in kept)
-    assert "What was decided while training" in (done.folder / "report.html").read_text()
+    assert "Decisions of controllers" in (done.folder / "report.html").read_text()
 
 
 def test_the_cost_includes_the_steps_of_the_pilot(done) -> None:

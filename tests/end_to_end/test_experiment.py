@@ -159,7 +159,7 @@ def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(
 
 def expanding(folder: Path, out: Path, *more: str) -> list[str]:
     """The command that makes the rows of the layered arm."""
-    asked = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--arm", "crop, then markov"]
+    asked = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--variant", "crop, then markov"]
     return [*asked, "--out", str(out), *more]
 
 

@@ -64,7 +64,7 @@ def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None
     fit = next(one for one in facts["fits"] if one["arm"] == "rows and words")
     assert set(fit["items_known_by"]) == {"words", "attributes"}
     page = render(json.loads(json.dumps(facts)))
-    assert "Words of the items, step <b>delete words</b>" in page
+    assert "Texts of items, step <b>delete words</b>" in page
     assert "multimodal" in (folder / "run/spec.toml").read_text()
     again = load(folder / "run/spec.toml")
     assert again.recommender == load(folder / "spec.toml").recommender

@@ -1,4 +1,4 @@
-"""What can be typed? Each command parses, calls one function, and prints."""
+"""The `leaven` command line: each command parses its options, calls one function and prints the result."""
 
 from leaven.cli.entry import main
 

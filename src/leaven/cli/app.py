@@ -1,38 +1,50 @@
-"""Which commands are there?"""
+"""The table of commands."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from leaven.cli import data_commands, images, info, provenance, quality, runs, sweeps, text
 
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start here": {"demo": runs.run_demo, "init": data_commands.write_spec, "run": runs.run_experiment},
+    "Your data": {
+        "profile": data_commands.profile_log,
+        "simulate": data_commands.simulate_log,
+        "text": text.preview_text,
+        "images": images.preview_images,
+        "preview": runs.preview_rows,
+        "expand": runs.expand_data,
+    },
+    "Results": {
+        "report": runs.write_report,
+        "compare": runs.compare_two_runs,
+        "sweep": sweeps.sweep_field,
+        "quality": quality.evaluate_rows,
+        "lineage": provenance.show_lineage,
+        "erase": provenance.erase_from_run,
+    },
+    "Reference": {"list": info.list_kinds, "schema": info.print_schema, "doctor": info.check_machine},
+}
+"""Panel of the help -> command -> its function."""
+
 app = typer.Typer(
-    help="Data augmentation and sample expansion for recommender systems, with proof of what helped.",
+    help="Data augmentation and sample expansion for recommender systems, with statistics of what helped.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_START, _DATA, _RUNS, _HELP = "Start here", "Your data", "Results", "What there is"
-
-for _panel, _commands in (
-    (_START, (runs.demo, data_commands.init, runs.run)),
-    (_DATA, (data_commands.profile, data_commands.shop, text.words, images.pictures, runs.preview, runs.expand)),
-    (
-        _RUNS,
-        (runs.report, runs.compare, sweeps.dose, sweeps.sweep, quality.judge, provenance.lineage, provenance.erase),
-    ),
-    (_HELP, (info.list_, info.schema, info.doctor)),
-):
-    for _command in _commands:
-        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
+for _panel, _functions in _COMMANDS.items():
+    for _name, _function in _functions.items():
+        app.command(_name, rich_help_panel=_panel)(_function)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"leaven {version('leaven')}")
@@ -40,14 +52,14 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def leaven(
+def _leaven(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; valid anywhere.")] = False,
 ) -> None:
-    """Data augmentation and sample expansion for recommender systems, with proof of what helped.
+    """Data augmentation and sample expansion for recommender systems, with statistics of what helped.
 
     Results go to stdout, everything else to stderr.
-    Exit codes: 0 fine, 2 usage or spec, 3 data, 4 a gate, 5 interrupted, 1 a bug.
+    Exit codes: 0 success, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 bug.
     """

@@ -1,7 +1,8 @@
-"""Which column of a table of items holds its texts, which one names its pictures?"""
+"""Catalogs and image files from tables of items whose columns are named or inferred."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,31 +19,34 @@ _IMAGES = ("image", "image_path", "picture", "photo", "img", "image_file", "file
 _IDS = ("item_id", "id", "sku", "asin", "parent_asin", "product_id", "stockcode", "商品id")
 
 
-def catalog_of(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, str]:
-    """The items of a table with one column of texts and, where there is one, their brands; and that column's name.
+@dataclass(frozen=True)
+class ImageSources:
+    """Image files with their items. files: "" where an item has no image; names: a label of each image."""
 
-    Without a column of ids the places of the lines are the ids.
+    files: list[Path | str]
+    catalog: Catalog | None
+    names: list[str]
+
+
+def catalog_of(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, str]:
+    """The items of a table with a column of texts and, where there is one, their brands; and the text column's name.
+
+    Without a column of ids, items are numbered from 1.
 
     Raises DataError for a file that cannot be read, and for columns that it does not have.
     """
     from leaven.datasets.catalog import Catalog
 
-    table = _read(file)
-    names = table.column_names
-    text = _column(file, names, column, _TEXTS)
-    if not text:
-        raise DataError(str(file), f"a column of texts ({', '.join(_TEXTS[:4])} …)", ", ".join(names), "--column NAME")
-    words = {text: _cells(table, text)}
-    if brands := _column(file, names, brand, _BRANDS):
-        words["brand"] = _cells(table, brands)
-    ids = _column(file, names, "", _IDS)
-    return Catalog(_cells(table, ids) if ids else [str(line) for line in range(1, table.num_rows + 1)], words), text
+    table = _ItemTable.load(file)
+    text = table.require_column(column, _TEXTS, "texts", "--column NAME")
+    words = {text: table.read_cells(text)}
+    if brands := table.find_column(brand, _BRANDS):
+        words["brand"] = table.read_cells(brands)
+    return Catalog(table.read_ids(), words), text
 
 
-def pictures_of(source: Path, image: str = "") -> tuple[list[Path | str], Catalog | None, list[str]]:
-    """The files of pictures in a folder or named by a table of items, the items, and a name of each picture.
-
-    Names of files start from the folder of the table; an item that names none has "".
+def pictures_of(source: Path, image: str = "") -> ImageSources:
+    """The images in a folder, or those that a table of items names, relative to the table's folder.
 
     Raises DataError for what cannot be read, and for a table without such a column.
     """
@@ -51,48 +55,65 @@ def pictures_of(source: Path, image: str = "") -> tuple[list[Path | str], Catalo
 
     if source.is_dir():
         files = picture_files(source)
-        return list(files), None, [str(file.relative_to(source)) for file in files]
-    table = _read(source)
-    names = table.column_names
-    column = _column(source, names, image, _IMAGES)
-    if not column:
-        raise DataError(
-            str(source), f"a column of files ({', '.join(_IMAGES[:4])} …)", ", ".join(names), "--image NAME"
-        )
-    words = {name: _cells(table, name) for name in (_column(source, names, "", _TEXTS),) if name}
-    if brands := _column(source, names, "", _BRANDS):
-        words["brand"] = _cells(table, brands)
-    cells, ids = _cells(table, column), _column(source, names, "", _IDS)
-    called = _cells(table, ids) if ids else [str(line) for line in range(1, table.num_rows + 1)]
+        return ImageSources(list(files), None, [str(file.relative_to(source)) for file in files])
+    table = _ItemTable.load(source)
+    cells = table.read_cells(table.require_column(image, _IMAGES, "files", "--image NAME"))
+    words = {name: table.read_cells(name) for name in (table.find_column("", _TEXTS),) if name}
+    if brands := table.find_column("", _BRANDS):
+        words["brand"] = table.read_cells(brands)
+    ids = table.read_ids()
+    titles = next(iter(words.values()), ids)
+    names = [f"{one} · {title}" if title != one else one for one, title in zip(ids, titles, strict=True)]
     paths: list[Path | str] = [source.parent / cell if cell else "" for cell in cells]
-    shown = next(iter(words.values()), called)
-    lines = [f"{one} · {name}" if name != one else one for one, name in zip(called, shown, strict=True)]
-    return paths, Catalog(called, words, images=cells, folder=source.parent), lines
+    return ImageSources(paths, Catalog(ids, words, images=cells, folder=source.parent), names)
 
 
-def _read(file: Path) -> pa.Table:
-    """All columns of a CSV, gzipped or not, or a Parquet file, as text."""
-    import duckdb
+@dataclass(frozen=True)
+class _ItemTable:
+    """A table of items, every cell as text."""
 
-    if not file.exists():
-        raise DataError(str(file), "a table of items", "no such file", "name a CSV or Parquet file")
-    reader = "read_parquet(?)" if file.suffix == ".parquet" else "read_csv(?, all_varchar = true, ignore_errors = true)"
-    try:
-        with duckdb.connect() as database:
-            return database.sql(f"SELECT * FROM {reader}", params=[str(file)]).to_arrow_table()  # type: ignore[union-attr]
-    except duckdb.Error as error:
-        raise DataError(str(file), "a CSV or Parquet file", str(error).splitlines()[0], "") from error
+    file: Path
+    table: pa.Table
 
+    @classmethod
+    def load(cls, file: Path) -> _ItemTable:
+        """Read all columns of a CSV, gzipped or not, or a Parquet file."""
+        import duckdb
 
-def _column(file: Path, names: list[str], wanted: str, guesses: tuple[str, ...]) -> str:
-    """The named column, or the first guess that is there; "" where none is."""
-    if wanted:
-        if wanted not in names:
-            raise DataError(str(file), "one of its columns", repr(wanted), nearest(wanted, names))
-        return wanted
-    small = {name.lower(): name for name in reversed(names)}
-    return next((small[guess] for guess in guesses if guess in small), "")
+        if not file.exists():
+            raise DataError(str(file), "a table of items", "no such file", "name a CSV or Parquet file")
+        is_parquet = file.suffix == ".parquet"
+        reader = "read_parquet(?)" if is_parquet else "read_csv(?, all_varchar = true, ignore_errors = true)"
+        try:
+            with duckdb.connect() as database:
+                relation = database.sql(f"SELECT * FROM {reader}", params=[str(file)])
+                return cls(file, relation.to_arrow_table())  # type: ignore[union-attr]
+        except duckdb.Error as error:
+            raise DataError(str(file), "a CSV or Parquet file", str(error).splitlines()[0], "") from error
 
+    def find_column(self, name: str, candidates: tuple[str, ...]) -> str:
+        """The named column, or the first candidate that exists; "" where none does."""
+        names = self.table.column_names
+        if name:
+            if name not in names:
+                raise DataError(str(self.file), "one of its columns", repr(name), nearest(name, names))
+            return name
+        by_lower_case = {column.lower(): column for column in reversed(names)}
+        return next((by_lower_case[one] for one in candidates if one in by_lower_case), "")
 
-def _cells(table: pa.Table, name: str) -> list[str]:
-    return ["" if cell is None else str(cell) for cell in table.column(name).to_pylist()]
+    def require_column(self, name: str, candidates: tuple[str, ...], content: str, option: str) -> str:
+        """The same; DataError where no candidate exists."""
+        column = self.find_column(name, candidates)
+        if not column:
+            expected = f"a column of {content} ({', '.join(candidates[:4])} …)"
+            raise DataError(str(self.file), expected, ", ".join(self.table.column_names), option)
+        return column
+
+    def read_cells(self, column: str) -> list[str]:
+        """The cells of a column; "" for a null."""
+        return ["" if cell is None else str(cell) for cell in self.table.column(column).to_pylist()]
+
+    def read_ids(self) -> list[str]:
+        """The ids of the items; numbers from 1 without a column of ids."""
+        column = self.find_column("", _IDS)
+        return self.read_cells(column) if column else [str(line) for line in range(1, self.table.num_rows + 1)]

@@ -1,4 +1,4 @@
-"""How does a command end: with which words, and with which exit code?"""
+"""Entry point of the command line: signals, exit codes and error reporting."""
 
 from __future__ import annotations
 
@@ -10,50 +10,60 @@ from collections.abc import Sequence
 from types import FrameType
 
 from leaven.cli import error_messages
+from leaven.errors import EXIT_SPEC
 
-_STOPPED_BY_USER = 130  # what typer makes of Ctrl-C
+_STOPPED_BY_USER = 130  # typer's code for Ctrl-C
 _NUMBA = f"{os.sep}numba{os.sep}"
+_RENAMED_COMMANDS = {
+    "judge": "leaven quality",
+    "words": "leaven text",
+    "pictures": "leaven images",
+    "shop": "leaven simulate",
+    "dose": "leaven sweep SPEC --vary variant.NAME.copies=0,0.5,1,2",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line. Ends the process: 0 fine, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 a bug."""
-    typed = list(sys.argv[1:] if arguments is None else arguments)
-    for stop in (signal.SIGINT, signal.SIGTERM):  # a scheduler's stop is Ctrl-C to us
-        signal.signal(stop, stopped)
+    """Run the command line and exit: 0 success, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 bug."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a scheduler's stop is handled like Ctrl-C
+        signal.signal(number, stopped)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without "→" shows "?", and goes on
-    sys.exit(run(typed))
+            stream.reconfigure(errors="replace")  # a terminal without "→" shows "?" instead of failing
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def stopped(number: int, frame: FrameType | None) -> None:
-    """KeyboardInterrupt, but never in the middle of Numba's own lines: what a kernel gives is wrapped there, and an
-    exception would leave a result of null pointers. Then it comes with the next line of who called the kernel."""
-    outside, seen = frame, frame
-    while seen is not None:
-        if _NUMBA in seen.f_code.co_filename:
-            outside = seen.f_back
-        seen = seen.f_back
-    if outside is None or outside is frame:
+    """Signal handler that raises KeyboardInterrupt, but never inside Numba's own code.
+
+    Numba wraps a kernel's results there, and an exception would leave null pointers in them. The interrupt is then
+    raised at the next line of the kernel's caller.
+    """
+    caller, current = frame, frame
+    while current is not None:
+        if _NUMBA in current.f_code.co_filename:
+            caller = current.f_back
+        current = current.f_back
+    if caller is None or caller is frame:
         raise KeyboardInterrupt
-    outside.f_trace = _now
+    caller.f_trace = _interrupt_line
     sys.settrace(lambda frame, event, what: None)
 
 
-def _now(frame: FrameType, event: str, what: object) -> None:
-    """The first line that is traced is the one to stop at."""
+def _interrupt_line(frame: FrameType, event: str, what: object) -> None:
     sys.settrace(None)
     raise KeyboardInterrupt
 
 
 def run(typed: Sequence[str]) -> int:
-    """Runs a command; returns its exit code. Whatever goes wrong is said on stderr."""
-    options, debug = _without_debug(typed)
+    """Run a command and return its exit code; errors are printed on stderr."""
+    options, debug = _split_debug_flag(typed)
     try:
-        code = _flushed(_invoked(options))
+        code = _invoke_command(options)
+        _flush_stdout()
     except KeyboardInterrupt:
         code = _STOPPED_BY_USER
-    except (BrokenPipeError, SystemExit):  # `| head` has seen enough; SystemExit is typer's way to say so
+    except (BrokenPipeError, SystemExit):  # the reader closed the pipe, as `| head` does; typer raises SystemExit then
         error_messages.silence()
         code = 0
     except Exception as error:
@@ -61,26 +71,28 @@ def run(typed: Sequence[str]) -> int:
     return error_messages.interrupted(options) if code == _STOPPED_BY_USER else code
 
 
-def _flushed(code: int) -> int:
-    """The code, once all results are out; where they cannot be written, Python shall not try again at its end."""
+def _flush_stdout() -> None:
+    """Write all results; after a failure Python does not retry at exit."""
     try:
         sys.stdout.flush()
     except OSError:
         error_messages.silence()
         raise
-    return code
 
 
-def _invoked(options: Sequence[str]) -> int:
-    """What typer returns: an exit code, or what the command returned."""
+def _invoke_command(options: Sequence[str]) -> int:
+    """Run typer and return its exit code."""
     from leaven.cli.app import app
 
+    if options and (new := _RENAMED_COMMANDS.get(options[0])):
+        error_messages.print_lines(("error: ", f"`leaven {options[0]}` is now `{new}`"))
+        return EXIT_SPEC
     code = app(options, prog_name="leaven", standalone_mode=False)
     return code if isinstance(code, int) else 0
 
 
-def _without_debug(typed: Sequence[str]) -> tuple[list[str], bool]:
-    """--debug may stand anywhere before a bare --."""
+def _split_debug_flag(typed: Sequence[str]) -> tuple[list[str], bool]:
+    """The options without --debug, which is valid anywhere before a bare --, and whether it was there."""
     end = list(typed).index("--") if "--" in typed else len(typed)
-    kept = [word for place, word in enumerate(typed) if word != "--debug" or place > end]
-    return kept, len(kept) < len(typed) or bool(os.environ.get("LEAVEN_DEBUG"))
+    rest = [word for position, word in enumerate(typed) if word != "--debug" or position > end]
+    return rest, len(rest) < len(typed) or bool(os.environ.get("LEAVEN_DEBUG"))

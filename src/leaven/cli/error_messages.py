@@ -1,4 +1,4 @@
-"""What does a user read when something went wrong?"""
+"""Error messages of the command line: where, what was expected, what came, what to do."""
 
 from __future__ import annotations
 
@@ -13,59 +13,70 @@ from collections.abc import Sequence
 from leaven.errors import EXIT_DATA, EXIT_INTERRUPTED, EXIT_SPEC, LeavenError
 
 EXIT_BUG = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FAR = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs", "gcsfs", "adlfs")
-"""Libraries whose errors tell of another machine."""
-_FULL_WORDS = "No space left on device"
+_DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL_TEXT = "No space left on device"
+_REMOTE_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs", "gcsfs", "adlfs")
 
 
 def answer(error: Exception, debug: bool = False) -> int:
-    """Says what went wrong on stderr; returns the exit code. With `debug` the traceback comes first."""
+    """Print an error on stderr and return the exit code. With `debug` the traceback comes first."""
     if debug:
         traceback.print_exception(error)
     if isinstance(error, LeavenError):
         say(error.where, error.wanted, error.got, error.fix)
         return error.exit_code
-    if code := _usage(error):
+    if code := _report_usage_error(error):
         return code
-    if _is_full(error):
-        place = getattr(error, "filename", None) or "the disk"
-        say(str(place), "room to write", "a full disk", "free some space, or name another folder (TMPDIR, --out)")
+    if _report_environment_error(error):
         return EXIT_DATA
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        say(str(error.filename), "a place to read or write", error.strerror.lower(), "check the path and your rights")
-        return EXIT_DATA
-    if isinstance(error, MemoryError):
-        say("memory", "more of it", str(error) or "none left", "close other programs, or use fewer --workers")
-        return EXIT_DATA
-    if type(error).__module__.partition(".")[0] in _FAR:
-        fix = "check the address, your credentials and the network"
-        say("a place elsewhere", "an answer", f"{type(error).__name__}: {error}", fix)
-        return EXIT_DATA
-    return _bug(error, debug)
+    return _report_bug(error, debug)
 
 
 def say(where: str, wanted: str, got: str, fix: str = "") -> None:
-    """One error on stderr: where, what was wanted, what came, the way out."""
-    _print(("error: ", where), ("  wanted  ", wanted), ("  got     ", got), *([("  → ", fix)] if fix else []))
+    """Print one error on stderr: where, what was expected, what came, and what to do."""
+    print_lines(("error: ", where), ("  wanted  ", wanted), ("  got     ", got), *([("  → ", fix)] if fix else []))
 
 
 _STYLES = {"error: ": ("bold red", "bold"), "  → ": ("green", "")}
-"""start of a line -> the style of the start, of the rest."""
+"""Start of a line -> the style of the start, of the rest."""
 
 
-def _print(*lines: tuple[str, str]) -> None:
+def print_lines(*lines: tuple[str, str]) -> None:
+    """Print (start, text) lines on stderr, styled by their starts."""
     from rich.console import Console
     from rich.text import Text
 
-    err = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False)
     for start, text in lines:
-        style, rest = _STYLES.get(start, ("dim", ""))
-        err.print(Text.assemble((start, style), (text, rest)), soft_wrap=True)
+        start_style, text_style = _STYLES.get(start, ("dim", ""))
+        console.print(Text.assemble((start, start_style), (text, text_style)), soft_wrap=True)
 
 
-def _usage(error: Exception) -> int:
-    """Typer's own errors: an unknown command, option or value. 0 where it is none of them."""
+def _report_environment_error(error: Exception) -> bool:
+    """Report an error of disk, file system, memory or network; False for any other."""
+    path = error.filename if isinstance(error, OSError) else None
+    if _is_disk_full(error):
+        fix = "free some space, or use another folder (TMPDIR, --out)"
+        say(str(path or "the disk"), "room to write", "a full disk", fix)
+    elif isinstance(error, OSError) and path is not None and error.strerror:
+        say(str(path), "a readable and writable path", error.strerror.lower(), "check the path and its permissions")
+    elif isinstance(error, MemoryError):
+        say("memory", "more of it", str(error) or "none left", "close other programs, or use fewer --workers")
+    elif type(error).__module__.partition(".")[0] in _REMOTE_LIBRARIES:
+        fix = "check the address, your credentials and the network"
+        say("a remote server", "a response", f"{type(error).__name__}: {error}", fix)
+    else:
+        return False
+    return True
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Whether the disk is full, by the error's number or, where a library wraps it, by its text."""
+    return (isinstance(error, OSError) and error.errno in _DISK_FULL_CODES) or _DISK_FULL_TEXT in str(error)
+
+
+def _report_usage_error(error: Exception) -> int:
+    """Report typer's own errors, such as an unknown command or option; 0 for any other error."""
     import typer
 
     if isinstance(error, typer.Abort):
@@ -77,64 +88,54 @@ def _usage(error: Exception) -> int:
         return EXIT_SPEC
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "leaven"
-    _print(("error: ", f"{command}: {_message(error)}"), ("  → ", _hint(error, command)))
+    names = list(getattr(error, "possibilities", None) or [])
+    text = str(error.message if names else error.format_message())
+    text = text.split(". Did you mean")[0].rstrip(".")
+    print_lines(("error: ", f"{command}: {text[:1].lower()}{text[1:]}"), ("  → ", _suggest_fix(error, names, command)))
     return EXIT_SPEC
 
 
-def _message(error: Exception) -> str:
-    possible = getattr(error, "possibilities", None)
-    text = error.message if possible else error.format_message()  # type: ignore[attr-defined]
-    text = str(text).split(". Did you mean")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
+def _suggest_fix(error: Exception, names: list[str], command: str) -> str:
+    message = str(getattr(error, "message", ""))
+    if "Did you mean " in message:
+        names = [message.split("Did you mean ")[1].rstrip("?")]
+    guess = f"did you mean {' or '.join(names)}? " if names else ""
+    return f"{guess}`{command} --help` shows what there is"
 
 
-def _hint(error: Exception, command: str) -> str:
-    possible = list(getattr(error, "possibilities", None) or [])
-    said = str(getattr(error, "message", ""))
-    if "Did you mean " in said:
-        possible = [said.split("Did you mean ")[1].rstrip("?")]
-    meant = f"did you mean {' or '.join(possible)}? " if possible else ""
-    return f"{meant}`{command} --help` shows what there is"
-
-
-def _is_full(error: Exception) -> bool:
-    """A full disk says so in its number; libraries that wrap it, in their words."""
-    return (isinstance(error, OSError) and error.errno in _FULL) or _FULL_WORDS in str(error)
-
-
-def _bug(error: Exception, shown: bool) -> int:
-    where = "above"
-    if not shown:
+def _report_bug(error: Exception, has_traceback: bool) -> int:
+    location = "above"
+    if not has_traceback:
         with tempfile.NamedTemporaryFile("w", prefix="leaven-bug-", suffix=".txt", delete=False) as file:
             file.write(f"leaven {shlex.join(sys.argv[1:])}\n\n")
             traceback.print_exception(error, file=file)
-        where = f"in {file.name}"
-    said = f"{type(error).__name__}: {error}".rstrip(": ")
-    _print(("error: ", said), ("  ", "This is a bug in leaven, not a mistake of yours."))
-    _print(("  → ", f"please report it; the traceback lies {where}"))
+        location = f"in {file.name}"
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    print_lines(("error: ", text), ("  ", "This is a bug in leaven, not a mistake of yours."))
+    print_lines(("  → ", f"please report it with the traceback {location}"))
     return EXIT_BUG
 
 
 def interrupted(typed: Sequence[str]) -> int:
-    """Says that the user stopped it, and how it goes on."""
-    _print(("error: ", "interrupted"))
-    if again := resumed(typed):
-        _print(("  → ", f"what was finished is kept; `{again}` goes on"))
+    """Report that the user stopped the command, and how to resume it."""
+    print_lines(("error: ", "interrupted"))
+    if command := resumed(typed):
+        print_lines(("  → ", f"finished stages are kept; `{command}` continues"))
     return EXIT_INTERRUPTED
 
 
 def resumed(typed: Sequence[str]) -> str:
-    """The command that goes on where this one stopped; "" where there is none.
+    """The command that resumes an interrupted one; "" where there is none.
 
     >>> resumed(["run", "beauty.toml", "--out", "runs/b"])
     'leaven run beauty.toml --out runs/b --resume'
     """
     if not typed or typed[0] not in ("run", "demo"):
         return ""
-    again = [word for word in typed if word != "--resume"]
-    return shlex.join(["leaven", *again, *(["--resume"] if typed[0] == "run" else [])])
+    words = [word for word in typed if word != "--resume"]
+    return shlex.join(["leaven", *words, *(["--resume"] if typed[0] == "run" else [])])
 
 
 def silence() -> None:
-    """What is still to be written to stdout goes nowhere."""
+    """Discard everything that is still to be written to stdout."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

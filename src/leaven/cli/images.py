@@ -1,9 +1,8 @@
-"""What would an operator on pictures make of a folder, or of the pictures that a table of items names?"""
+"""The command `leaven images`: previews image transforms on a folder or on the images of a table of items."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,79 +15,77 @@ if TYPE_CHECKING:
     from leaven.protocols import ImageTransform
 
 
-def pictures(
-    source: Annotated[Path, typer.Argument(metavar="FOLDER|ITEMS", help="Pictures, or a table that names them.")],
+def preview_images(
+    source: Annotated[Path, typer.Argument(metavar="FOLDER|ITEMS", help="Images, or a table that names them.")],
     operator: Annotated[
-        list[str] | None, typer.Option(help="A kind: see `leaven list image_transforms`; may be given often; or all.")
+        list[str] | None, typer.Option(help="A kind: see `leaven list image_transforms`; repeatable; or all.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The page (.html), or one sheet of pictures (.png).")] = Path(
-        "pictures.html"
-    ),
-    set_: Annotated[
+    out: Annotated[Path, typer.Option(help="The page (.html), or one sheet of images (.png).")] = Path("images.html"),
+    fields: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field of the operator, as in a spec.")
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many pictures are shown.")] = 8,
-    copies: Annotated[int, typer.Option(min=1, help="How many views of each.")] = 5,
+    rows: Annotated[int, typer.Option(min=1, help="Number of images to show.")] = 8,
+    views: Annotated[int, typer.Option(min=1, help="Number of augmented views of each.")] = 5,
     size: Annotated[int, typer.Option(min=8, help="Pixels along each side.")] = 112,
-    seed: Annotated[int, typer.Option(help="The same seed, the same pictures.")] = 7,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="How much, from 0 to 1.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 7,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="Strength of the change, from 0 to 1.")] = 1.0,
     image: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The pictures' files; by default image, or the first like it.")
+        str, typer.Option(metavar="COLUMN", help="The image files; by default image, or the first column like it.")
     ] = "",
     save: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write all views as JPEG, and views.csv with their origin.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Pictures of your items before and after, on a page; what stayed and what could not be read is counted."""
+    """Images of your items before and after, on a page; unchanged and unreadable files are counted."""
     from leaven.progress import shown
 
-    with shown() as tell:
+    with shown() as on_progress:
         from leaven.cli.catalog_args import pictures_of
         from leaven.registry import kind_of
         from leaven.report import gallery
         from leaven.transforms.image.image_folder import save_views
         from leaven.transforms.image.image_preview import Show, previewed
 
-        wishes = [_wish(kind, set_ or []) for kind in _kinds(operator or ["chain"])]
-        tell(0, 0, f"reading {source}")
-        paths, catalog, names = pictures_of(source, image)
-        show = Show(rows, copies, (size, size), seed, strength)
-        found = [previewed(paths, wish, show, catalog, names, tell) for wish in wishes]
-        gallery.write(found, out)
-        for wish, target in ((wish, save) for wish in wishes if save):
-            save_views(paths, wish, show, target / kind_of("image_transforms", wish), catalog, names, tell)
+        configs = _build_operators(operator or ["chain"], fields or [])
+        on_progress(0, 0, f"reading {source}")
+        sources = pictures_of(source, image)
+        show = Show(rows, views, (size, size), seed, strength)
+        previews = [
+            previewed(sources.files, config, show, sources.catalog, sources.names, on_progress) for config in configs
+        ]
+        gallery.write(previews, out)
+        for config in configs if save else ():
+            folder = save / kind_of("image_transforms", config)  # type: ignore[operator]
+            save_views(sources.files, config, show, folder, sources.catalog, sources.names, on_progress)
     if json:
-        output.as_json([_facts(one) for one in found])
+        output.as_json([_to_facts(preview) for preview in previews])
         return
-    for one in found:
-        counts = {"pictures": one.pictures, "changed": one.changed, **one.unchanged, **_unread(one.unread)}
-        lines = ((what, f"{count:,}") for what, count in counts.items())
-        output.show(output.table([one.operator, ">pictures"], lines), "")
+    for preview in previews:
+        counts = {"images": preview.pictures, "changed": preview.changed, **preview.unchanged}
+        counts |= {f"not read: {reason}": len(files) for reason, files in preview.unread.items()}
+        lines = ((name, f"{count:,}") for name, count in counts.items())
+        output.show(output.table([preview.operator, ">images"], lines), "")
     output.show(str(out), *([str(save)] if save else []))
 
 
-def _kinds(asked: list[str]) -> list[str]:
-    from leaven.registry import kinds
+def _build_operators(kinds: list[str], changes: list[str]) -> list[ImageTransform]:
+    """The configs of some kinds, or of "all", with the given fields.
 
-    return list(kinds("image_transforms")) if asked == ["all"] else asked
-
-
-def _wish(kind: str, changes: list[str]) -> ImageTransform:
-    """A wish of a kind with these fields.
-
-    Raises SpecError for an unknown kind or field, and a value that cannot be.
+    Raises SpecError for an unknown kind or field, and for an invalid value.
     """
+    from leaven import registry
     from leaven.config.build import build
-    from leaven.registry import found
 
-    made: ImageTransform = build(
-        found("image_transforms", kind), dict(map(_pair, changes)), lambda key: f"{kind}.{key}"
-    )
-    return made
+    names = list(registry.kinds("image_transforms")) if kinds == ["all"] else kinds
+    fields = dict(map(_parse_change, changes))
+    return [
+        build(registry.found("image_transforms", name), dict(fields), lambda key, name=name: f"{name}.{key}")  # type: ignore[misc]
+        for name in names
+    ]
 
 
-def _pair(change: str) -> tuple[str, Any]:
+def _parse_change(change: str) -> tuple[str, Any]:
     name, _, value = change.partition("=")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
@@ -96,10 +93,5 @@ def _pair(change: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def _unread(unread: Mapping[str, list[str]]) -> dict[str, int]:
-    return {f"not read: {why}": len(files) for why, files in unread.items()}
-
-
-def _facts(one: Any) -> dict[str, Any]:
-    facts = {"operator": one.operator, "pictures": one.pictures, "changed": one.changed, "unchanged": one.unchanged}
-    return facts | {"unread": one.unread}
+def _to_facts(preview: Any) -> dict[str, Any]:
+    return {name: getattr(preview, name) for name in ("operator", "pictures", "changed", "unchanged", "unread")}

@@ -1,17 +1,20 @@
-"""What is there to use, and what can this machine do?"""
+"""Commands about the installation: registered kinds, the schema of specs, the machine."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leaven.cli import output
 
+if TYPE_CHECKING:
+    from leaven.introspection import Kind
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 
 
-def list_(
+def list_kinds(
     family: Annotated[str, typer.Argument(help="transforms, generators, recommenders, metrics …")] = "",
     json: Json = False,
 ) -> None:
@@ -19,66 +22,64 @@ def list_(
     from leaven import introspection
 
     if family:
-        found = introspection.describe(family)
-        output.as_json(found) if json else output.show(_kinds(family, found))
+        kinds = introspection.describe(family)
+        columns = [family, "what it does", "fields = defaults"]
+        output.as_json(kinds) if json else output.show(output.table(columns, map(_format_kind, kinds)))
         return
-    names = introspection.families()
+    families = introspection.families()
     if json:
-        output.as_json(names)
+        output.as_json(families)
         return
-    output.show(output.table(["family", "kinds"], ((name, ", ".join(held)) for name, held in names.items())))
-    output.hint("`leaven list FAMILY` says what each kind does and which fields it takes")
+    output.show(output.table(["family", "kinds"], ((name, ", ".join(kinds)) for name, kinds in families.items())))
+    output.hint("`leaven list FAMILY` shows what each kind does and its fields")
 
 
-def _kinds(family: str, found: list[Any]) -> Any:
-    return output.table([family, "what it does", "fields = defaults"], (_kind(kind) for kind in found))
-
-
-def _kind(kind: Any) -> tuple[str, str, str]:
+def _format_kind(kind: Kind) -> list[str]:
     if kind.missing:
-        return kind.name, f"needs {kind.missing}, which is not installed: see `leaven doctor`", ""
-    return kind.name, kind.says, "\n".join(f"{one.name} = {one.default or 'needed'}" for one in kind.fields)
+        return [kind.name, f"needs {kind.missing}, which is not installed: see `leaven doctor`", ""]
+    return [kind.name, kind.says, "\n".join(f"{field.name} = {field.default or 'required'}" for field in kind.fields)]
 
 
-def schema() -> None:
+def print_schema() -> None:
     """JSON schema of the spec file, for editors."""
     from leaven.config import schema
 
     output.as_json(schema())
 
 
-def doctor(json: Json = False) -> None:
+def check_machine(json: Json = False) -> None:
     """What this machine can do, and which extras are missing."""
     from leaven.environment import examine
     from leaven.errors import EXIT_SPEC
 
-    found = examine()
+    report = examine()
     if json:
-        output.as_json(_as_facts(found))
+        output.as_json(_to_facts(report))
     else:
-        output.show(output.pairs(found.machine), "", _extras(found), *(f"! {one}" for one in found.warnings))
-        output.show(*(f"! {one.name} {one.installed or 'is missing'}: {one.wanted} or later is needed"
-                        for one in found.needed if not one.fits))  # fmt: skip
-    if not found.healthy:
+        extras = ((extra.name, extra.purpose, _format_state(extra)) for extra in report.extras)
+        missing = (library for library in report.needed if not library.fits)
+        output.show(
+            output.pairs(report.machine),
+            "",
+            output.table(["extra", "for", "state"], extras),
+            *(f"! {warning}" for warning in report.warnings),
+            *(f"! {one.name} {one.installed or 'is missing'}: {one.wanted} or later is needed" for one in missing),
+        )
+    if not report.healthy:
         raise typer.Exit(EXIT_SPEC)
 
 
-def _extras(found: Any) -> Any:
-    rows = ((one.name, one.purpose, _state(one)) for one in found.extras)
-    return output.table(["extra", "for", "state"], rows)
-
-
-def _state(extra: Any) -> str:
+def _format_state(extra: Any) -> str:
     if extra.missing:
         return f"missing {', '.join(extra.missing)}: {extra.install}"
-    return "there: " + ", ".join(f"{library.name} {library.installed}" for library in extra.libraries)
+    return "installed: " + ", ".join(f"{library.name} {library.installed}" for library in extra.libraries)
 
 
-def _as_facts(found: Any) -> dict[str, Any]:
+def _to_facts(report: Any) -> dict[str, Any]:
     return {
-        "healthy": found.healthy,
-        "machine": found.machine,
-        "needed": {library.name: library for library in found.needed},
-        "extras": {extra.name: {"missing": extra.missing, "install": extra.install} for extra in found.extras},
-        "warnings": found.warnings,
+        "healthy": report.healthy,
+        "machine": report.machine,
+        "needed": {library.name: library for library in report.needed},
+        "extras": {extra.name: {"missing": extra.missing, "install": extra.install} for extra in report.extras},
+        "warnings": report.warnings,
     }

@@ -1,4 +1,4 @@
-"""How does a result look on stdout: to a person at a terminal, and to a program?"""
+"""Results on stdout: tables for a terminal, JSON for a program."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-_PIPED_WIDTH = 120  # columns where nobody watches: room for whole cells, and still readable in a log
+_PIPED_WIDTH = 120  # columns without a terminal: room for whole cells, and still readable in a log
 
-_WHOLE = 30  # characters of a name that is not broken
+_MAX_UNBROKEN = 30  # characters of a name that is never wrapped
 
 
 def console() -> Console:
-    """Where results go: stdout, as wide as the terminal."""
+    """A console on stdout, as wide as the terminal."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPED_WIDTH
@@ -28,51 +29,50 @@ def console() -> Console:
 
 
 def show(*parts: Any) -> None:
-    """Texts and tables on stdout. Texts are taken as they are: brackets are no markup, and a path is never broken."""
+    """Print texts and tables on stdout. Texts are printed literally: brackets are no markup, paths are not wrapped."""
     out = console()
-    with out.capture() as held:
+    with out.capture() as captured:
         for part in parts:
             out.print(part, markup=False, soft_wrap=isinstance(part, str))
-    lines = held.get().split("\n")
+    lines = captured.get().split("\n")
     sys.stdout.write("\n".join(lines if out.is_terminal else map(str.rstrip, lines)))  # tables pad their lines
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> Any:
-    """A table of plain cells. A column whose name begins with ">" holds figures and stands to the right."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> Table:
+    """A table of plain cells. A column whose name begins with ">" holds figures and is right-aligned."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", title=title, title_justify="left")
-    drawn.title_style, drawn.show_edge = "bold", False
+    built = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", title=title, title_justify="left")
+    built.title_style, built.show_edge = "bold", False
     lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
-    short = all(len(line[0]) <= _WHOLE for line in lines)  # names stay whole, where that leaves room for the rest
-    for place, column in enumerate(columns):
-        figures = column.startswith(">")
-        whole = figures or (place == 0 and short)
-        drawn.add_column(
-            column.removeprefix(">"), justify="right" if figures else "left", no_wrap=whole, overflow="fold"
-        )
+    are_short = all(len(line[0]) <= _MAX_UNBROKEN for line in lines)  # names stay unbroken where there is room
+    for position, column in enumerate(columns):
+        is_figure = column.startswith(">")
+        no_wrap = is_figure or (position == 0 and are_short)
+        name, justify = column.removeprefix(">"), "right" if is_figure else "left"
+        built.add_column(name, justify=justify, no_wrap=no_wrap, overflow="fold")  # type: ignore[arg-type]
     for line in lines:
-        drawn.add_row(*line)
-    return drawn
+        built.add_row(*line)
+    return built
 
 
-def pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") -> Any:
-    """A table of two columns without a head: what, and its figure."""
+def pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") -> Table:
+    """A table of names and values, without a header."""
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, show_header=False, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    drawn.add_column(style="dim", no_wrap=True)
-    drawn.add_column(overflow="fold")
+    built = Table(box=None, show_header=False, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    built.add_column(style="dim", no_wrap=True)
+    built.add_column(overflow="fold")
     for name, value in rows.items() if isinstance(rows, Mapping) else rows:
-        drawn.add_row(Text(name), value if isinstance(value, Text) else Text(str(value)))
-    return drawn
+        built.add_row(Text(name), value if isinstance(value, Text) else Text(str(value)))
+    return built
 
 
 def hint(text: str) -> None:
-    """What to try next: on stderr, so that results stay alone on stdout."""
+    """Print a suggestion for the next command on stderr, so that stdout holds results alone."""
     from rich.console import Console
     from rich.text import Text
 
@@ -80,26 +80,26 @@ def hint(text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    """One JSON document on stdout; a figure that is no number is null."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON document on stdout; a float that is not finite becomes null."""
+    sys.stdout.write(json.dumps(_to_plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {field.name: _to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _to_plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one) for one in value]
+        return [_to_plain(inner) for inner in value]
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return _to_plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def facts_of(run: Path) -> Any:
-    """The facts of a run, of which the folder or the file is named.
+    """Load the facts of a run, from its folder or from the file itself.
 
     Raises DataError where there are none.
     """
@@ -109,7 +109,7 @@ def facts_of(run: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        fix = "name the folder that `leaven run` wrote; an unfinished one goes on with --resume"
+        fix = "use the folder that `leaven run` wrote; `--resume` continues an unfinished run"
         raise DataError(str(file), "the facts of a run", "no such file", fix) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(str(file), "the facts of a run, as JSON", str(error), "run the last stage again") from error

@@ -1,4 +1,4 @@
-"""Are made rows alike, varied, consistent, not copied, private? On one screen."""
+"""The command `leaven quality`: evaluates synthetic rows against real ones, on one screen."""
 
 from __future__ import annotations
 
@@ -11,141 +11,163 @@ from rich.text import Text
 
 from leaven.cli import output
 from leaven.cli.info import Json
-from leaven.errors import SpecError
+from leaven.errors import SpecError, nearest
 
 if TYPE_CHECKING:
-    from leaven.quality import Figure, Judgement
+    from leaven.quality import Beside, Figure, Judgement
 
-_LIGHTS = {
-    "green": ("● as real", "green"),
-    "yellow": ("◐ near", "yellow"),
-    "red": ("○ not", "red"),
-    "none": ("  check only", "dim"),
+_VERDICTS = {
+    "green": Text("● as real", style="green"),
+    "yellow": Text("◐ close", style="yellow"),
+    "red": Text("○ worse", style="red"),
+    "none": Text("  check only", style="dim"),
 }
-_BETTER = {"low": "low", "high": "high", "real": "as real"}
+_DIRECTIONS = {"low": "low", "high": "high", "real": "as real"}
+_COLUMN_ROLES = {"content": "column", "label": "label", "text": "words"}
+"""Role of a column at the command line -> its field of the context."""
+_SHOWN_ELSEWHERE = ("rows", "compared", "seed", "halves", "fold", "frechet_is")
 
 
-def judge(
-    real: Annotated[str, typer.Option(help="The rows that the new ones were learned from.")],
-    held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator has seen.")],
-    new: Annotated[str, typer.Option(help="The rows to judge, whoever made them.")],
-    kind: Annotated[str, typer.Option(help="histories, table, text or image; guessed.")] = "",
+def evaluate_rows(
+    real: Annotated[str, typer.Option(help="The rows that the generator was trained on.")],
+    held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator was trained on.")],
+    synthetic: Annotated[str, typer.Option(help="The rows to evaluate, from any generator.")],
+    kind: Annotated[str, typer.Option(help="histories, table, text or image; inferred.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for judgement.json and report.html.")] = None,
     gate: Annotated[
-        list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; may be repeated.")
+        list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; repeatable.")
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="One of `leaven list sample_metrics`; all by default.")
     ] = None,
-    most: Annotated[int, typer.Option(help="Rows of each side at most, chosen by the seed.")] = 4000,
-    halves: Annotated[int, typer.Option(min=20, help="How often real rows are dealt into halves.")] = 20,
-    seed: Annotated[int, typer.Option(help="Every choice follows from it.")] = 7,
-    items: Annotated[
-        str, typer.Option(help="Of logs: the table of items, for their words, categories and prices.")
-    ] = "",
+    max_rows: Annotated[int, typer.Option(help="Maximum rows of each side, chosen by the seed.")] = 4000,
+    n_splits: Annotated[int, typer.Option(min=20, help="Random splits of the real rows into halves.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 7,
+    items: Annotated[str, typer.Option(help="For logs: the table of items, with texts, categories, prices.")] = "",
     column: Annotated[
-        str, typer.Option(help="Of texts or pictures in a table: the column that holds them, or their files.")
-    ] = "",
-    label: Annotated[str, typer.Option(help="Of pictures in a table: the column that says what they show.")] = "",
-    words: Annotated[str, typer.Option(help="Of pictures in a table: the column of words about them.")] = "",
+        list[str] | None,
+        typer.Option(
+            metavar="[ROLE=]NAME", help="For texts or images in a table: the column of content, label= or text=."
+        ),
+    ] = None,
     encoder: Annotated[
-        str, typer.Option(help="Of pictures: a file of Inception's weights, for FID, or of another network.")
+        str, typer.Option(help="For images: a file of Inception weights, for FID, or of another network.")
     ] = "",
     drop_copies: Annotated[
-        bool, typer.Option("--drop-copies", help="Write the new rows that copy no real one into --out.")
+        bool, typer.Option("--drop-copies", help="Write the synthetic rows that copy no real row into --out.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Judge made histories, tables, texts or pictures: alike, varied, consistent, not copied, private."""
+    """Evaluate synthetic data: fidelity, diversity, consistency, memorization, privacy."""
     from leaven.progress import shown
 
-    with shown() as tell:
-        from leaven.quality import Beside, judge
+    if drop_copies and out is None:
+        raise SpecError("--drop-copies", "a folder for the rows", "none", "add --out FOLDER")
+    with shown() as on_progress:
+        from leaven.quality import judge
 
-        if drop_copies and out is None:
-            raise SpecError("--drop-copies", "a folder for the rows", "none", "name one with --out")
-        beside = Beside(_items(real, items), column=column, label=label, words=words, encoder=encoder or None)
-        found = judge(real, held_out, new, kind, seed, most, halves, gate or [], metric or [], tell, beside)
-    where = found.write(out) if out is not None else None
-    if out is not None:
-        from leaven.report.html import write_judgement
+        context = _build_context(real, items, column or [], encoder)
+        result = judge(
+            real,
+            held_out,
+            synthetic,
+            kind,
+            seed,
+            max_rows,
+            n_splits,
+            gate or [],
+            metric or [],
+            on_progress,
+            context,
+        )
+    files = _write_files(result, out, drop_copies) if out is not None else []
+    output.as_json(result.as_dict()) if json else output.show(*judged(result), *files)
+    result.refuse()
 
-        page = write_judgement(found.as_dict(), out / "report.html")
-    kept = found.drop_copies(out) if drop_copies and out is not None else None
-    output.as_json(found.as_dict()) if json else output.show(*judged(found))
-    if where is not None and not json:
-        output.show(f"report: {page}")
-    if kept is not None and not json:
-        output.show(f"{len(found.copies):,} rows copy a real one; the others: {kept}")
-    found.refuse()
 
+def _build_context(log: str, items: str, columns: list[str], encoder: str) -> Beside:
+    """What is known next to the rows: items with inferred columns, columns by role, an encoder.
 
-def _items(log: str, items: str) -> Any:
-    """Where the table of items lies and what its columns mean, as `leaven init` would guess it."""
-    if not items:
-        return None
+    Raises SpecError for an unknown role of a column.
+    """
     from leaven.config import draft
+    from leaven.quality import Beside
 
-    return draft.wishes(draft.look([log, items]))[1]
+    fields: dict[str, Any] = {}
+    for text in columns:
+        role, _, name = text.rpartition("=")
+        role = role or "content"
+        if role not in _COLUMN_ROLES:
+            fix = nearest(role, _COLUMN_ROLES)
+            raise SpecError(f"--column {text}", f"one of {', '.join(_COLUMN_ROLES)}", repr(role), fix)
+        fields[_COLUMN_ROLES[role]] = name
+    source = draft.wishes(draft.look([log, items]))[1] if items else None
+    return Beside(source, encoder=encoder or None, **fields)
 
 
-def judged(found: Judgement) -> Iterator[object]:
-    """One screen: lights of the groups, figures beside those of real rows, what was skipped, gates."""
-    rows, compared = found.facts["rows"], found.facts["compared"]
-    yield f"{found.kind}: {rows['new']:,} new, {rows['real']:,} training, {rows['held_out']:,} held out"
-    halves = min(compared.values()) // 2
-    yield f"each figure beside {found.facts['halves']} halves of {halves:,} real rows that no generator saw"
+def _write_files(result: Judgement, folder: Path, drop_copies: bool) -> list[str]:
+    """Write the result, its page and, on request, the rows without copies; a line about each."""
+    from leaven.report.html import write_judgement
+
+    result.write(folder)
+    page = write_judgement(result.as_dict(), folder / "report.html")
+    lines = [f"report: {page}"]
+    if drop_copies:
+        rows = result.drop_copies(folder)
+        lines.append(f"{len(result.copies):,} rows copy a real one; the others: {rows}")
+    return lines
+
+
+def judged(result: Judgement) -> Iterator[object]:
+    """One screen: verdicts by group, figures next to those of real rows, skipped metrics, gates."""
+    rows, compared = result.facts["rows"], result.facts["compared"]
+    half = min(compared.values()) // 2
+    yield f"{result.kind}: {rows['new']:,} synthetic, {rows['real']:,} training, {rows['held_out']:,} held out"
+    yield f"each figure next to {result.facts['halves']} random splits of real held-out rows into halves of {half:,}"
     yield ""
     lines: list[list[object]] = []
-    for group, light in found.lights.items():
-        figures = [figure for figure in found.figures if figure.group == group]
+    for group, verdict in result.lights.items():
+        figures = [figure for figure in result.figures if figure.group == group]
         if figures:
-            lines.append([Text(group, style="bold"), "", "", "", "", _shown(light) if light != "none" else ""])
-            lines.extend(_line(figure) for figure in figures)
-    columns = ["", ">value", ">95 % interval", ">real rows", "better", "light"]
-    yield output.table(columns, lines)
-    yield from _said(found)
+            label = _VERDICTS[verdict] if verdict != "none" else ""
+            lines.append([Text(group, style="bold"), "", "", "", "", label])
+            lines.extend(_format_figure(figure) for figure in figures)
+    yield output.table(["", ">value", ">95 % interval", ">real rows", "better", "verdict"], lines)
+    for figure in result.figures:
+        yield from _explain_figure(figure)
+    yield from _list_remarks(result)
 
 
-def _line(figure: Figure) -> list[object]:
-    low, high = figure.reference_range
-    interval = f"{_number(figure.interval[0])} – {_number(figure.interval[1])}"
-    real = f"{_number(low)} – {_number(high)}"
-    name = f"  {figure.kind.replace('_', ' ')}"
-    return [name, _number(figure.value), interval, real, _BETTER[figure.better], _shown(figure.light)]
+def _format_figure(figure: Figure) -> list[object]:
+    interval, real = (" – ".join(map(_format_number, ends)) for ends in (figure.interval, figure.reference_range))
+    name, direction = f"  {figure.kind.replace('_', ' ')}", _DIRECTIONS[figure.better]
+    return [name, _format_number(figure.value), interval, real, direction, _VERDICTS[figure.light]]
 
 
-def _shown(light: str) -> Text:
-    words, colour = _LIGHTS[light]
-    return Text(words, style=colour)
-
-
-def _number(value: float) -> str:
-    """Three figures, no more than a person takes in."""
+def _format_number(value: float) -> str:
+    """Three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.3f}"
 
 
-def _said(found: Judgement) -> Iterator[object]:
-    """What metrics say beside their figures; what was skipped and noticed; the gates."""
-    for figure in found.figures:
-        if "gave_away" in figure.more and figure.light != "green":
-            names = ", ".join(f"{name} ({share:.2f})" for name, share in figure.more["gave_away"][:3])
-            yield f"gave it away: {names}"
-        if "called" in figure.more:
-            yield f"frechet: {figure.more['called']}; of all rows {_number(figure.more['of_all'])}"
-        if "shift" in figure.more and figure.light != "green":
-            yield f"noise: {figure.more['means']}, {figure.more['shift']:+.2f} standard deviations"
-    for kind, why in found.skipped.items():
-        yield f"skipped {kind.replace('_', ' ')}: {why}"
-    for name, value in found.facts.items():
-        if name not in ("rows", "compared", "seed", "halves", "fold", "frechet_is") and value:
-            yield f"{name.replace('_', ' ')}: {_told(value)}"
-    for gate in found.gates:
-        value = gate.why or f"{gate.value:.4g}"
-        yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({value})"
+def _explain_figure(figure: Figure) -> Iterator[str]:
+    """Details of a metric that a reader can use."""
+    details = figure.more
+    if "gave_away" in details and figure.light != "green":
+        features = ", ".join(f"{name} ({share:.2f})" for name, share in details["gave_away"][:3])
+        yield f"most distinctive: {features}"
+    if "called" in details:
+        yield f"frechet: {details['called']}; of all rows {_format_number(details['of_all'])}"
+    if "shift" in details and figure.light != "green":
+        yield f"noise: {details['means']}, {details['shift']:+.2f} standard deviations"
 
 
-def _told(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, str) else f"{value:,}"
+def _list_remarks(result: Judgement) -> Iterator[str]:
+    """Skipped metrics, remarks on the data, gates."""
+    for kind, reason in result.skipped.items():
+        yield f"skipped {kind.replace('_', ' ')}: {reason}"
+    for name, value in result.facts.items():
+        if name not in _SHOWN_ELSEWHERE and value:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{name.replace('_', ' ')}: {text if isinstance(text, str) else f'{text:,}'}"
+    for gate in result.gates:
+        yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({gate.why or f'{gate.value:.4g}'})"

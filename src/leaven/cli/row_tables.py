@@ -1,4 +1,4 @@
-"""How do rows look before and after, and how many were made?"""
+"""Tables of rows before and after a plan, and of the numbers of synthetic rows."""
 
 from __future__ import annotations
 
@@ -9,70 +9,74 @@ from rich.text import Text
 
 from leaven.cli import output
 
-_MOST_NAMES = 12  # of a history, from its end
-_LONGEST = 32  # characters of a name
+_MAX_ITEM_NAMES = 12  # of a history, from its end
+_MAX_CHARACTERS = 32  # of an item name
 
 
-def before_after(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
-    """For each arm its previews: what a row was, what it became. New events stand between stars and in colour.
+def before_after(previews: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+    """The previews of each variant: rows before and after. New events are marked by stars and color.
 
-    A preview is what the facts hold: step, before, after (names), changed (places in `after`).
+    A preview is an entry of the facts: step, before, after (item names), changed (positions in `after`).
     """
-    for arm, previews in found.items():
-        yield Text(arm, style="bold")
-        if not previews:
+    for variant, examples in previews.items():
+        yield Text(variant, style="bold")
+        if not examples:
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
-        for one in previews:
-            yield Text(f"  {one['step']}", style="cyan")
-            yield output.pairs(pair_lines(one))
+        for example in examples:
+            yield Text(f"  {example['step']}", style="cyan")
+            yield output.pairs(pair_lines(example))
         yield Text("")
 
 
-def pair_lines(one: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
-    """The lines of one preview: what stood there, what stands there now."""
-    before, after = list(one["before"]), list(one["after"])
+def pair_lines(preview: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+    """The lines "before" and "after" of one preview."""
+    before, after = list(preview["before"]), list(preview["after"])
     if before:
-        yield "    before", Text.assemble(*_names(before, ()))
+        yield "    before", _format_items(before, ())
     if before == after:
-        yield "    after", Text("the same: this step leaves this row as it is", style="dim")
+        yield "    after", Text("unchanged by this step", style="dim")
     else:
-        yield "    after" if before else "    made", Text.assemble(*_names(after, one.get("changed") or ()))
+        yield "    after" if before else "    new", _format_items(after, preview.get("changed") or ())
 
 
-def _names(names: Sequence[Any], changed: Sequence[int]) -> Iterator[tuple[str, str]]:
-    first = max(0, len(names) - _MOST_NAMES)
+def _format_items(names: Sequence[Any], changed: Sequence[int]) -> Text:
+    first = max(0, len(names) - _MAX_ITEM_NAMES)
+    line = Text()
     if first:
-        yield f"… {first} more, ", "dim"
-    for place in range(first, len(names)):
-        name = str(names[place])
-        short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
-        mark = "*" if place in changed else ""
-        yield f"{mark}{short}{mark}", "bold green" if mark else ""
-        if place + 1 < len(names):
-            yield ", ", "dim"
+        line.append(f"… {first} more, ", "dim")
+    for position in range(first, len(names)):
+        name = str(names[position])
+        short = name if len(name) <= _MAX_CHARACTERS else name[: _MAX_CHARACTERS - 1] + "…"
+        mark = "*" if position in changed else ""
+        line.append(f"{mark}{short}{mark}", "bold green" if mark else "")
+        if position + 1 < len(names):
+            line.append(", ", "dim")
+    return line
 
 
-def made_rows(arm: Mapping[str, Any]) -> Iterator[Any]:
-    """How many rows an arm has, and what each of its steps made, left alone and refused."""
-    yield output.pairs({"arm": arm["name"], "real rows": _count(arm["rows_real"]), "new rows": _count(arm["rows_new"])})
-    if steps := arm.get("steps"):
+def made_rows(variant: Mapping[str, Any]) -> Iterator[Any]:
+    """The numbers of rows of a variant, and of those that each step created, left unchanged and rejected."""
+    yield output.pairs(
+        {
+            "variant": variant["name"],
+            "real rows": f"{variant['rows_real']:,}",
+            "synthetic rows": f"{variant['rows_new']:,}",
+        }
+    )
+    if steps := variant.get("steps"):
         yield ""
-        yield output.table(["step", ">made", "unchanged or refused"], map(_step, steps))
+        yield output.table(["step", ">rows", "unchanged or rejected"], map(_format_step, steps))
 
 
-def kept_rows(kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Which steps of a lessened plan kept their rows, and which had to make theirs again."""
-    if kept.get("kept"):
-        yield f"kept as they were: {', '.join(kept['kept'])}"
-    if kept.get("made"):
-        yield f"made again, as they read what went: {', '.join(kept['made'])}"
+def kept_rows(reuse: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The steps of a reduced plan whose rows were reused, and those that ran again."""
+    if reuse.get("kept"):
+        yield f"reused: {', '.join(reuse['kept'])}"
+    if reuse.get("made"):
+        yield f"created again, since their input changed: {', '.join(reuse['made'])}"
 
 
-def _step(step: Mapping[str, Any]) -> tuple[str, str, str]:
+def _format_step(step: Mapping[str, Any]) -> list[str]:
     reasons = {**(step.get("unchanged") or {}), **(step.get("refused") or {})}
-    said = ", ".join(f"{_count(rows)} {reason}" for reason, rows in reasons.items() if rows)
-    return str(step.get("text") or step["use"]), _count(step["made"]), said
-
-
-def _count(rows: int) -> str:
-    return f"{rows:,}"
+    counts = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items() if rows)
+    return [str(step.get("text") or step["use"]), f"{step['made']:,}", counts]

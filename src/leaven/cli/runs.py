@@ -1,7 +1,8 @@
-"""What helps? Runs, what they would do, and what they found."""
+"""Commands that run experiments, expand data, preview plans and show results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,160 +16,185 @@ if TYPE_CHECKING:
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file; `leaven init` writes one.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: evaluate.seeds=5.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where a stopped one ended.")]
-EngineName = Annotated[str, typer.Option(metavar="NAME", help="Where rows are made: see `leaven list engines`.")]
-Workers = Annotated[int | None, typer.Option(min=0, help="Processes that make rows; 0: one a core.")]
-AtOnce = Annotated[int, typer.Option(min=0, help="Trainings side by side, each on one thread; 0: one a core.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
+EngineName = Annotated[str, typer.Option(metavar="NAME", help="What creates rows: see `leaven list engines`.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that create rows; 0: one per core.")]
+NJobs = Annotated[int, typer.Option("--n-jobs", min=0, help="Parallel trainings of one thread each; 0: one per core.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
-def run(
+def run_experiment(
     spec: SpecFile,
     changes: Set = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/NAME.")] = None,
     resume: Resume = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the spec, say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the spec and show what would run.")] = False,
     engine: EngineName = "local",
     workers: Workers = None,
-    at_once: AtOnce = 1,
+    n_jobs: NJobs = 1,
     json: Json = False,
 ) -> None:
-    """Train with and without, and say what helped."""
+    """Train with and without augmentation, and compare."""
     from leaven.progress import shown
 
-    with shown() as tell:
+    with shown() as on_progress:
         from leaven import experiment
         from leaven.config import load
 
-        wish = load(spec, changes or [])
-        outline = experiment.outline(wish)
+        config = load(spec, changes or [])
+        outline = experiment.outline(config)
         if not dry_run:
-            folder = out or Path("runs") / wish.name
-            done = experiment.run(wish, folder, resume, engine_of(engine, workers), tell, at_once)
-    _outlined(outline, json) if dry_run else _finished(done.folder, json)
+            folder = out or Path("runs") / config.name
+            done = experiment.run(config, folder, resume, engine_of(engine, workers), on_progress, n_jobs)
+    if not dry_run:
+        _show_findings(done.folder, json)
+    elif json:
+        output.as_json(outline)
+    else:
+        output.show(*format_dry_run(outline))
 
 
 def engine_of(name: str, workers: int | None) -> Engine:
-    """The engine that a command asks for."""
+    """The engine of a kind, with a number of worker processes."""
     from leaven.registry import made
 
     engine: Engine = made("engines", name, {} if workers is None else {"workers": workers})
     return engine
 
 
-def _outlined(found: Any, json: bool) -> None:
-    from leaven.cli.dry_run import outlined
+def format_dry_run(outline: Mapping[str, Any]) -> Iterator[Any]:
+    """Every key of a resolved spec with its value, defaults included; then what would be trained."""
+    yield output.pairs(_flatten_keys(outline["spec"]))
+    yield ""
+    pilots = f", and {outline['pilots']} short pilots" if outline["pilots"] else ""
+    names = ", ".join(f"“{name}”" for name in outline["arms"])
+    yield f"The spec is valid. `run` would train {outline['trainings']} times{pilots}: {names}."
 
-    output.as_json(found) if json else output.show(*outlined(found))
+
+def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, value) of everything in a table; variants and steps are numbered from 1.
+
+    >>> list(_flatten_keys({"split": {"kind": "time"}, "arm": [{"name": "crop"}]}))
+    [('split.kind', 'time'), ('arm.1.name', 'crop')]
+    """
+    if isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
+        table = {str(number): entry for number, entry in enumerate(table, 1)}
+    if isinstance(table, Mapping):
+        for key, value in table.items():
+            yield from _flatten_keys(value, f"{name}.{key}" if name else str(key))
+    elif table is not None:
+        yield name, ", ".join(map(str, table)) if isinstance(table, list | tuple) else str(table)
 
 
-def _finished(folder: Path, json: bool) -> None:
-    """What a run found, and where its page lies."""
+def _show_findings(folder: Path, json: bool) -> None:
+    """Print the findings of a run and the path of its page."""
     from leaven.report.terminal import verdict_table
 
     facts = output.facts_of(folder)
     page = folder / "report.html"
     if json:
-        kept = {name: facts.get(name) for name in ("name", "seed", "verdict", "comparison", "cost")}
-        output.as_json({"run": folder, "report": page, **kept})
+        findings = {name: facts.get(name) for name in ("name", "seed", "verdict", "comparison", "cost")}
+        output.as_json({"run": folder, "report": page, **findings})
         return
     output.show(verdict_table(facts), "", f"report: {page}")
 
 
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the shop, the spec and the run.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Of the shop and of the run.")] = 7,
+def run_demo(
+    out: Annotated[Path, typer.Option(help="Folder of the log, the spec and the run.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the run.")] = 7,
     json: Json = False,
 ) -> None:
-    """The whole job on a simulated shop, in minutes."""
+    """A whole experiment on a simulated shop, in minutes."""
     from importlib.resources import files
 
     from leaven.progress import shown
 
-    world, spec = out / "shop", out / "demo.toml"
-    with shown() as tell:
+    log, spec = out / "shop", out / "demo.toml"
+    with shown() as on_progress:
         from leaven import experiment
         from leaven.config import load
         from leaven.simulator import Dirt, Shop
 
-        if not (world / "truth.json").exists():
-            tell(0, 0, "opening a shop")
-            Shop(users=5000, seed=seed).open().write(world, Dirt.typical())
+        if not (log / "truth.json").exists():
+            on_progress(0, 0, "simulating a shop")
+            Shop(users=5000, seed=seed).open().write(log, Dirt.typical())
         spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
-        output.hint(f"a shop lies in {world}, the spec of the run is {spec}")
-        done = experiment.run(load(spec, [f"seed={seed}"]), out / "run", True, engine_of("local", None), tell, 0)
-    _finished(done.folder, json)
+        output.hint(f"the simulated log is {log}, the spec of the run is {spec}")
+        config = load(spec, [f"seed={seed}"])
+        done = experiment.run(config, out / "run", True, engine_of("local", None), on_progress, 0)
+    _show_findings(done.folder, json)
 
 
-def expand(
+def expand_data(
     spec: SpecFile,
-    arm: Annotated[str, typer.Option(help="Whose plan makes the rows.")],
+    variant: Annotated[str, typer.Option(help="The variant whose plan creates the rows.")],
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
     changes: Set = None,
     resume: Resume = False,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="As if the plan never had it; the other rows stay.")
+        list[str] | None, typer.Option(metavar="STEP", help="Leave a step out; rows of the other steps stay the same.")
     ] = None,
     engine: EngineName = "local",
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Only the data: real and new rows, with the lineage of each."""
+    """Only the data: real and synthetic rows, with the lineage of each."""
     from leaven.cli.row_tables import kept_rows, made_rows
     from leaven.progress import shown
 
-    with shown() as tell:
+    with shown() as on_progress:
         from leaven.config import load
         from leaven.experiment import expand_arm
 
-        done = expand_arm(load(spec, changes or []), arm, out, resume, engine_of(engine, workers), tell, without or ())
+        config, rows_engine = load(spec, changes or []), engine_of(engine, workers)
+        done = expand_arm(config, variant, out, resume, rows_engine, on_progress, without or ())
     facts = output.facts_of(done.folder)["arms"][0]
-    rows = done.arm(arm) / "expanded"
+    rows = done.arm(variant) / "expanded"
     if json:
         output.as_json({"rows": rows, **facts})
     else:
         output.show(*made_rows(facts), "", *kept_rows(facts.get("without", {})), f"rows: {rows}")
 
 
-def preview(
+def preview_rows(
     spec: SpecFile,
-    arm: Annotated[str | None, typer.Option(help="One arm; by default all.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many rows of yours.")] = 10,
+    variant: Annotated[str | None, typer.Option(help="One variant; by default all.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Number of real rows.")] = 10,
     changes: Set = None,
     json: Json = False,
 ) -> None:
-    """Before and after on rows of yours; nothing is trained or kept."""
+    """Rows of your log before and after each step; nothing is trained or stored."""
     import tempfile
 
     from leaven.cli.row_tables import before_after
     from leaven.progress import shown
 
-    with shown() as tell, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
+    with shown() as on_progress, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
         from leaven.config import load
         from leaven.experiment import preview_arms
 
-        found = preview_arms(load(spec, changes or []), arm, rows, Path(scratch), tell)
-    output.as_json(found) if json else output.show(*before_after(found))
+        examples = preview_arms(load(spec, changes or []), variant, rows, Path(scratch), on_progress)
+    output.as_json(examples) if json else output.show(*before_after(examples))
 
 
-def report(
+def write_report(
     run: Run, out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None
 ) -> None:
     """Write the page of a run again, from its facts."""
     from leaven.report.html import write
 
-    output.facts_of(run)  # says what is wrong with a folder that is no run
+    output.facts_of(run)  # raises the error of a folder that is no run
     facts = run / "facts.json" if run.is_dir() else run
     output.show(str(write(facts, out or facts.with_name("report.html"))))
 
 
-def compare(
+def compare_two_runs(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of another.")],
     json: Json = False,
 ) -> None:
-    """Two runs side by side, and reasons for doubt."""
+    """Two runs side by side, with differences that make them hard to compare."""
     from leaven.stats import compare_runs
 
-    found = compare_runs(output.facts_of(first), output.facts_of(second))
-    output.as_json(found) if json else output.show(*found.lines)
+    comparison = compare_runs(output.facts_of(first), output.facts_of(second))
+    output.as_json(comparison) if json else output.show(*comparison.lines)

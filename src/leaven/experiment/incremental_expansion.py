@@ -37,7 +37,7 @@ def take_over_rows(run: Run, spec: Spec, name: str, prepared: Prepared) -> None:
     Raises DataError for a folder in which variants were trained.
     """
     if any(run.arm(name).glob("seed-*")):
-        fix = "expand into another folder: leaven expand SPEC --arm … --out …"
+        fix = "expand into a folder of its own: leaven expand SPEC --variant … --out …"
         raise DataError(str(run.folder), "a folder of `leaven expand`", "a run with trained variants", fix)
     note = run.folder / "stages" / f"{plain(f'rows {name}')}.json"
     known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}

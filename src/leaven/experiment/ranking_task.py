@@ -135,7 +135,7 @@ def _compute_best_ndcg(spec: Spec, test: HeldOut) -> float | None:
         return None
     from leaven.simulator import Shop
 
-    world = Shop(**read_json(path, "write the shop again: leaven shop")["shop"]).open()
+    world = Shop(**read_json(path, "write the shop again: leaven simulate")["shop"]).open()
     best = world.best_ndcg(test, int(name.partition("@")[2]), not spec.evaluate.allow_repeats)
     return float(best.mean())
 

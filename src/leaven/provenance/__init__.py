@@ -1,7 +1,7 @@
-"""Whose rows does a run keep, how did each come to be, and how are they taken out again?
+"""Provenance of a run's rows: where a row comes from, and removal of a user.
 
-lineage   a row's way back: parents, steps, copies, filters
-erase     a user's rows and all that was made of them, out of every file of a run
+lineage   the way of a row back to a real one: parents, steps, copies, filters
+erase     removes a user's rows, and all rows derived from them, from every file of a run
 """
 
 from __future__ import annotations

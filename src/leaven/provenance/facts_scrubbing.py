@@ -1,9 +1,10 @@
-"""Which lines and pairs of the facts quote a user, and how does a run forget them?"""
+"""Removal of users from the facts of a run: examples of the log and previews that quote them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,73 +19,79 @@ from leaven.report.html import write as write_page
 from leaven.run_folder import FACTS, REPORT, Run, plain, write_json
 
 PREVIEWS = 10
-"""Rows that a run shows of each arm."""
-_USER = ("user", "users", "user_id")
+"""Number of rows that a run shows per variant."""
+_USER_FIELDS = ("user", "users", "user_id")
 
 
-def scrub(run: Run, wish: Spec, keys: Keys, users: Sequence[str]) -> None:
-    """Facts and notes without the lines of the log that quote these users, and without pairs of their rows; the page
-    is written again from them."""
-    before = {plain(arm.name): quoted(run, wish, arm, keys) for arm in wish.arms}
-    names = {user for one in users for user in (one, f"{one}#")}
+@dataclass(frozen=True)
+class Quoted:
+    """Previews that quote the users. rows: as item names, like in a preview; any_preview: whether every preview of the
+    variant may quote them."""
+
+    rows: Sequence[list[str]] = ()
+    any_preview: bool = False
+
+
+def scrub(run: Run, config: Spec, keys: Keys, users: Sequence[str]) -> None:
+    """Remove examples of the log that quote these users, and previews of their rows, from facts and stage notes; then
+    write the page again."""
+    quotes = {plain(arm.name): quoted(run, config, arm, keys) for arm in config.arms}
+    names = {name for user in users for name in (user, f"{user}#")}
     for path in sorted((run.folder / "stages").glob("*.json")):
         note = json.loads(path.read_text(encoding="utf-8"))
-        arm = path.stem.removeprefix("rows-")
-        _write(path, note, _forgotten(note, names, before.get(arm, ([], False))))
+        folder = path.stem.removeprefix("rows-")
+        _write_changed(path, note, _drop_quotes(note, names, quotes.get(folder, Quoted())))
     path = run.folder / FACTS
     if not path.exists():
         return
     facts = json.loads(path.read_text(encoding="utf-8"))
-    clean = _forgotten(facts, names, ([], False))
-    clean["arms"] = [
-        _forgotten(arm, names, before.get(plain(str(arm.get("name", ""))), ([], False)))
-        for arm in clean.get("arms", [])
+    scrubbed = _drop_quotes(facts, names, Quoted())
+    scrubbed["arms"] = [
+        _drop_quotes(arm, names, quotes.get(plain(str(arm.get("name", ""))), Quoted()))
+        for arm in scrubbed.get("arms", [])
     ]
-    _write(path, facts, clean)
+    _write_changed(path, facts, scrubbed)
     if (run.folder / REPORT).exists():
         write_page(path, run.folder / REPORT)
 
 
-Quoted = tuple[list[list[str]], bool]
-"""(rows as a preview shows them, whether every preview of the arm may quote the users)"""
-
-
-def quoted(run: Run, wish: Spec, arm: Arm, keys: Keys) -> Quoted:
-    """How the previews of an arm would show these users' rows."""
+def quoted(run: Run, config: Spec, arm: Arm, keys: Keys) -> Quoted:
+    """How the previews of a variant would show these users' rows."""
     path = run.data / "train.parquet"
     steps = [step for step in arm.plan.all if has_something_to_show(step)]
     if not steps or not path.exists() or not names_of(path).of(keys).any():
-        return [], False
+        return Quoted()
     train = rows_of(path, catalog_of(run))
-    chosen = rows_shown(len(steps), train, PREVIEWS, wish.seed)
+    chosen = rows_shown(len(steps), train, PREVIEWS, config.seed)
     mine = chosen.take(np.isin(chosen.keys, keys))
     if not isinstance(chosen, Histories):
-        return [], len(mine) > 0
-    shown = [items_named(mine.slice(row, row + 1)) for row in range(len(mine))]
-    return shown, any(borrows(step.use) for step in steps)
+        return Quoted(any_preview=len(mine) > 0)
+    rows = [items_named(mine.slice(row, row + 1)) for row in range(len(mine))]
+    return Quoted(rows, any(borrows(step.use) for step in steps))
 
 
-def _forgotten(facts: Any, users: set[str], before: Quoted) -> Any:
-    """The same without examples that name one of the users, and without previews of these rows."""
-    if isinstance(facts, Mapping):
-        kept = {name: _forgotten(one, users, before) for name, one in facts.items() if name != "previews"}
-        if "previews" in facts:
-            kept["previews"] = [] if before[1] else [one for one in facts["previews"] if one["before"] not in before[0]]
-            kept = {name: kept[name] for name in facts}
-        return kept
+def _drop_quotes(facts: Any, users: set[str], quotes: Quoted) -> Any:
+    """The facts without records of the users and without previews that quote them."""
     if isinstance(facts, list):
-        return [_forgotten(one, users, before) for one in facts if not _names(one, users)]
-    return facts
+        return [_drop_quotes(entry, users, quotes) for entry in facts if not _is_of_users(entry, users)]
+    if not isinstance(facts, Mapping):
+        return facts
+    return {
+        name: [preview for preview in entry if not quotes.any_preview and preview["before"] not in quotes.rows]
+        if name == "previews"
+        else _drop_quotes(entry, users, quotes)
+        for name, entry in facts.items()
+    }
 
 
-def _names(one: Any, users: set[str]) -> bool:
-    """Whether a record is that of one of the users, or of a visit of theirs."""
-    if not isinstance(one, Mapping):
+def _is_of_users(entry: Any, users: set[str]) -> bool:
+    """Whether a record belongs to one of the users, or to one of their visits."""
+    if not isinstance(entry, Mapping):
         return False
-    named = [str(one[name]) for name in _USER if name in one]
-    return any(name in users or f"{name.rpartition('#')[0]}#" in users for name in named)
+    names = [str(entry[name]) for name in _USER_FIELDS if name in entry]
+    return any(name in users or f"{name.rpartition('#')[0]}#" in users for name in names)
 
 
-def _write(path: Path, before: Any, after: Any) -> None:
+def _write_changed(path: Path, before: Any, after: Any) -> None:
     if after != before:
         write_json(path, after)

@@ -1,8 +1,8 @@
-"""Which rows that were made of one user may hold events of another?
+"""Rows that derive from one user and may hold events of another.
 
-Some steps mix users: a row's parent is one of them, the others lent. Who lent is not kept, so that every row of such a
-step counts that holds an item of the user which its own parent does not hold: all that borrowed, and by chance a few
-that did not.
+Some steps mix users: one of them is the row's parent, the others are donors that are not stored. A row of such a step
+therefore counts when it holds an item of the erased user that its own parent does not hold: this covers all rows with
+events of the user, and by coincidence a few others.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ from leaven.run_folder import Run, plain
 
 @dataclass(frozen=True, eq=False)
 class Borrowed:
-    """places: folder of an arm -> steps whose rows may hold events of several users. items: of the users to erase.
-    train: the real rows; None where no step mixes users."""
+    """Finds rows that may hold events of the users to erase.
+
+    places  folder of a variant -> steps whose rows may hold events of several users
+    items   items of the users to erase
+    train   the real rows, sorted by id; None where no step mixes users
+    """
 
     places: dict[str, frozenset[int]]
     items: npt.NDArray[np.int32]
     train: Histories | None
 
     @classmethod
-    def of(cls, run: Run, wish: Spec, keys: Keys) -> Borrowed:
-        """What the plans of a run may have lent of these users."""
-        places = {plain(arm.name): mixed_places(arm.plan) for arm in wish.arms}
-        places = {name: found for name, found in places.items() if found}
+    def of(cls, run: Run, config: Spec, keys: Keys) -> Borrowed:
+        """The finder for the plans of a run and some users."""
+        places = {plain(arm.name): mixed_places(arm.plan) for arm in config.arms}
+        places = {name: steps for name, steps in places.items() if steps}
         path = run.data / "train.parquet"
         train = rows_of(path) if places and path.exists() else None
         if not isinstance(train, Histories):
@@ -43,7 +47,7 @@ class Borrowed:
         return cls(places, np.unique(train.take(np.isin(train.keys, keys)).items), train.take(order))
 
     def may_be_in(self, file: RowFile) -> bool:
-        """Whether the rows of a file are to be looked at."""
+        """Whether a file may hold such rows."""
         return file.of_arm and file.place in self.places.get(file.part, ()) and len(self.items) > 0
 
     def rows(self, file: RowFile) -> Mask:
@@ -51,31 +55,29 @@ class Borrowed:
         assert self.train is not None
         rows: Histories = rows_of(file.path)
         owner = rows.row_of_event()
-        place = np.minimum(np.searchsorted(self.train.keys, rows.parents), len(self.train) - 1)
-        parents = self.train.take(place)
+        index = np.minimum(np.searchsorted(self.train.keys, rows.parents), len(self.train) - 1)
+        parents = self.train.take(index)
         width = rows.n_items + 2
-        own = np.isin(owner * width + rows.items, parents.row_of_event() * width + parents.items)
-        strange = np.isin(rows.items, self.items) & ~own
-        return np.bincount(owner[strange], minlength=len(rows)) > 0
+        is_own = np.isin(owner * width + rows.items, parents.row_of_event() * width + parents.items)
+        is_foreign = np.isin(rows.items, self.items) & ~is_own
+        return np.bincount(owner[is_foreign], minlength=len(rows)) > 0
 
 
 def mixed_places(plan: Plan) -> frozenset[int]:
-    """Numbers of the steps that mix users, and of those that read rows of such a step."""
+    """Numbers, from 1, of the steps that mix users, and of those that read rows of such a step."""
     found: set[int] = set()
-    for place, step in enumerate(plan.all, 1):
-        if (
-            step.when == "once"
-            and not step.on_items
-            and (borrows(step.use) or found.intersection(places_read(plan, place)))
-        ):
-            found.add(place)
+    for number, step in enumerate(plan.all, 1):
+        if step.when != "once" or step.on_items:
+            continue
+        if borrows(step.use) or found.intersection(places_read(plan, number)):
+            found.add(number)
     return frozenset(found)
 
 
-def borrows(wish: Any) -> bool:
-    """Whether a wish, or one that it is made of, mixes users."""
-    if isinstance(wish, list | tuple):
-        return any(map(borrows, wish))
-    if not is_dataclass(wish):
+def borrows(config: Any) -> bool:
+    """Whether a transform or generator, or one that it is composed of, mixes users."""
+    if isinstance(config, list | tuple):
+        return any(map(borrows, config))
+    if not is_dataclass(config):
         return False
-    return getattr(wish, "borrows", False) or any(borrows(getattr(wish, one.name)) for one in fields(wish))
+    return getattr(config, "borrows", False) or any(borrows(getattr(config, part.name)) for part in fields(config))

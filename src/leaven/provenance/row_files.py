@@ -1,4 +1,4 @@
-"""Which files of a run hold rows, and whose rows are these?"""
+"""The files of a run that hold rows, and the ids of these rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _CATALOG = "catalog.parquet"
 
 @dataclass(frozen=True)
 class RowFile:
-    """part: train, valid … of the split, or the folder of an arm. place: of the step that wrote it; 0: real rows."""
+    """A file of rows. part: train, valid … of the split, or the folder of a variant. place: number of the step that
+    wrote it; 0: real rows."""
 
     part: str
     place: int
@@ -33,19 +34,20 @@ class RowFile:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """keys, parents uint64 (rows,); users uint64 (rows,): the key of each row's user, where rows are less than that."""
+    """Ids of a file's rows. keys, parents: uint64 (rows,); users: uint64 (rows,), hashed ids of the users, equal to
+    `keys` where a row is a whole user."""
 
     keys: Keys
     parents: Keys
     users: Keys
 
     def of(self, keys: Keys) -> Mask:
-        """bool (rows,): rows that are one of these, were made from one of these, or belong to a user of these."""
+        """bool (rows,): rows that have one of these ids, as their own, their parent's or their user's."""
         return np.isin(self.keys, keys) | np.isin(self.parents, keys) | np.isin(self.users, keys)
 
 
 def row_files(run: Run) -> Iterator[RowFile]:
-    """The parts of the split first, then the files of every arm in the order of its steps."""
+    """The parts of the split, then the files of every variant in the order of its steps."""
     for path in sorted(run.data.glob("*.parquet")):
         if path.name != _CATALOG:
             yield RowFile(path.stem, 0, path)
@@ -56,20 +58,20 @@ def row_files(run: Run) -> Iterator[RowFile]:
 
 
 def names_of(path: Path) -> Names:
-    """The names of a file's rows; nothing else of it is read."""
+    """Read the ids of a file's rows, and no other column."""
     import pyarrow.parquet as pq
 
-    there = pq.read_schema(path).names
-    first = "leaven_" if "leaven_keys" in there else ""
-    wanted = [name for name in (f"{first}keys", f"{first}parents", f"{first}users") if name in there]
+    columns = pq.read_schema(path).names
+    prefix = "leaven_" if "leaven_keys" in columns else ""
+    wanted = [name for name in (f"{prefix}keys", f"{prefix}parents", f"{prefix}users") if name in columns]
     table = pq.read_table(path, columns=wanted)
     keys, *others = (np.asarray(table.column(name), np.uint64) for name in wanted)
     parents, users = [*others, keys, keys][:2]
-    return Names(keys, parents, users if f"{first}users" in there else keys)
+    return Names(keys, parents, users if f"{prefix}users" in columns else keys)
 
 
 def rows_of(path: Path, catalog: Catalog | None = None) -> Any:
-    """All rows of a file: histories, or samples of a table."""
+    """Read all rows of a file: histories, or samples of a table."""
     import pyarrow.parquet as pq
 
     if _SAMPLES in (pq.read_schema(path).metadata or {}):
@@ -78,7 +80,7 @@ def rows_of(path: Path, catalog: Catalog | None = None) -> Any:
 
 
 def catalog_of(run: Run) -> Catalog | None:
-    """The items of a run, where it has any."""
+    """Read the items of a run, where it has any."""
     from leaven.experiment.split_storage import load_catalog
 
     path = run.data / _CATALOG

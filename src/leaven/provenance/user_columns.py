@@ -1,7 +1,7 @@
-"""Which cells of labelled rows name users who are to be erased?
+"""Columns of labelled rows that identify users.
 
-A column of a table may say whose row it is. What learned from it makes rows that bear a user's name though they were
-made of nobody's row or of another's: these go too, and the name leaves the list of names that every file carries.
+A column of a table may hold the user of each row. A generator fitted on it creates rows with a user's name that derive
+from no row of the user: these are removed too, and the name leaves the list of category values that every file holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from leaven.run_folder import Run
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """columns: those whose names are the rows' own users; keys: of the users to erase."""
+    """Finds cells that name users. columns: those that hold the rows' users; keys: hashed ids of the users to erase."""
 
     columns: tuple[str, ...]
     keys: Keys
@@ -28,44 +28,43 @@ class Named:
         """The columns of a run whose cells name the users of its rows; none for histories."""
         part = next((file for file in row_files(run) if not file.of_arm), None)
         rows = rows_of(part.path) if part else None
-        return cls(_of_owners(rows) if isinstance(rows, Samples) else (), keys)
+        return cls(_find_columns(rows) if isinstance(rows, Samples) else (), keys)
 
     def rows(self, file: RowFile) -> Mask | None:
-        """bool (rows,): rows of a file that bear the name of one of these users; None where its lists lack them."""
+        """bool (rows,): rows of a file that name one of the users; None where no list of values holds them."""
         if not self.columns:
             return None
         rows: Samples = rows_of(file.path)
-        gone = {name: self._gone(rows, name) for name in self.columns}
-        if not any(one.any() for one in gone.values()):
+        masks = {name: self._mask_values(rows, name) for name in self.columns}
+        if not any(mask.any() for mask in masks.values()):
             return None
-        cells = [one[rows.codes[:, rows.categorical.index(name)]] for name, one in gone.items()]
+        cells = [mask[rows.codes[:, rows.categorical.index(name)]] for name, mask in masks.items()]
         found: Mask = np.any(cells, axis=0)
         return found
 
     def without(self, rows: Samples) -> Samples:
-        """The same rows, over lists of names in which these users are no more."""
-        gone = {name: self._gone(rows, name) for name in self.columns}
-        kept = {
-            name: tuple(text for text, out in zip(rows.levels[name], gone[name][1:], strict=True) if not out)
-            for name in self.columns
-        }
-        return rows.recoded({**rows.levels, **kept})
+        """The same rows, over lists of values without these users."""
+        levels = {}
+        for name in self.columns:
+            is_erased = self._mask_values(rows, name)[1:]
+            levels[name] = tuple(text for text, out in zip(rows.levels[name], is_erased, strict=True) if not out)
+        return rows.recoded({**rows.levels, **levels})
 
-    def _gone(self, rows: Samples, name: str) -> Mask:
-        """bool (names + 1,): by code, which names are those of these users."""
-        return np.isin(_hashes(rows, name), self.keys)
+    def _mask_values(self, rows: Samples, name: str) -> Mask:
+        """bool (values + 1,): by code, which values name one of the users."""
+        return np.isin(_hash_values(rows, name), self.keys)
 
 
-def _of_owners(rows: Samples) -> tuple[str, ...]:
-    """Category columns that name the user of every row."""
+def _find_columns(rows: Samples) -> tuple[str, ...]:
+    """Categorical columns that name the user of every row."""
     found = []
-    for place, name in enumerate(rows.categorical):
-        named = rows.codes[:, place] != UNKNOWN
-        if named.any() and (_hashes(rows, name)[rows.codes[named, place]] == rows.users[named]).all():
+    for index, name in enumerate(rows.categorical):
+        is_known = rows.codes[:, index] != UNKNOWN
+        if is_known.any() and (_hash_values(rows, name)[rows.codes[is_known, index]] == rows.users[is_known]).all():
             found.append(name)
     return tuple(found)
 
 
-def _hashes(rows: Samples, name: str) -> Keys:
-    """uint64 (names + 1,): the key that a user of each name has; 0 for no name."""
+def _hash_values(rows: Samples, name: str) -> Keys:
+    """uint64 (values + 1,): the hashed user id of each value; 0 for no value."""
     return np.concatenate([np.zeros(1, np.uint64), rng.user_keys(list(rows.levels[name]))])

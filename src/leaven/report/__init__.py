@@ -1,1 +1,1 @@
-"""What did a run find? Its facts as one page, and as a table on the terminal."""
+"""Reports: the facts of a run as one HTML page, and as a table on the terminal."""

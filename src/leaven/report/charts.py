@@ -1,7 +1,7 @@
-"""How does a table of figures look as a picture?
+"""Charts as inline SVG.
 
-Vega-Lite charts turned into inline SVG without a browser or a network. Colours are stand-ins that the
-page's style replaces with its own variables, so that one picture serves light and dark.
+Vega-Lite charts are rendered without a browser or a network. Colors are placeholders that are replaced by the
+variables of the page's style, so that one chart serves light and dark mode.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _INK, _SOFT, _LINE, _SERIES_1 = "#010101", "#020202", "#030303", "#040401"
 _VARIABLES = {_INK: "ink", _SOFT: "soft", _LINE: "line"}
 SERIES = 6
 SIDES: Mapping[str, str] = {"training": _SOFT, "held out": "#040401", "new": "#040402"}
-"""whose shares are overlaid -> its colour"""
+"""Name of a distribution -> its color."""
 
 
 def points(table: Any) -> Points:
-    """(x, y) pairs of what facts call a histogram or a series, in any of its usual shapes.
+    """The (x, y) pairs of a histogram or series in the facts, in any of the usual forms.
 
     A mapping from numbers or dates to counts; a list of pairs; a list of records with two values;
     {"edges": …, "counts": …} or two columns of equal length under any names; a plain list of counts, which
-    are numbered from 1. Others give no points.
+    are numbered from 1. Other values give no points.
 
     >>> points({"3": 10, "4": 5}), points([[1, 2.0]]), points({"edges": [0, 5, 9], "counts": [7, 8]})
     ([(3.0, 10.0), (4.0, 5.0)], [(1.0, 2.0)], [(0.0, 7.0), (5.0, 8.0)])
@@ -42,26 +42,26 @@ def points(table: Any) -> Points:
     if isinstance(table, Mapping):
         columns = [column for column in table.values() if isinstance(column, list | tuple)]
         if columns:
-            return _pairs(zip(columns[0], columns[1], strict=False)) if len(columns) > 1 else points(columns[0])
-        return _pairs(table.items()) if all(_PLACE.fullmatch(str(x)) for x in table) else []
+            return _clean_pairs(zip(columns[0], columns[1], strict=False)) if len(columns) > 1 else points(columns[0])
+        return _clean_pairs(table.items()) if all(_NUMBER_OR_DATE.fullmatch(str(x)) for x in table) else []
     if not isinstance(table, list | tuple) or not table:
         return []
     if isinstance(table[0], Mapping):
-        return _pairs(tuple(record.values())[:2] for record in table if len(record) >= 2)
+        return _clean_pairs(tuple(record.values())[:2] for record in table if len(record) >= 2)
     if isinstance(table[0], list | tuple):
-        return _pairs(pair[:2] for pair in table if len(pair) >= 2)
-    return _pairs(enumerate(table, 1))
+        return _clean_pairs(pair[:2] for pair in table if len(pair) >= 2)
+    return _clean_pairs(enumerate(table, 1))
 
 
-_PLACE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}(-\d{2})?.*")
-"""A number, or a date: what a count can stand over."""
+_NUMBER_OR_DATE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}(-\d{2})?.*")
+"""A number or a date, as a valid x value."""
 
 
-def _pairs(pairs: Any) -> Points:
-    return [(_x(x), float(y)) for x, y in pairs if isinstance(y, int | float) and math.isfinite(y)]
+def _clean_pairs(pairs: Any) -> Points:
+    return [(_parse_x(x), float(y)) for x, y in pairs if isinstance(y, int | float) and math.isfinite(y)]
 
 
-def _x(value: Any) -> float | str:
+def _parse_x(value: Any) -> float | str:
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -69,45 +69,47 @@ def _x(value: Any) -> float | str:
 
 
 def bars(found: Points, x_title: str, y_title: str, told: str) -> Markup:
-    """A histogram. told: what a person who cannot see it should hear."""
-    values = [{"x": _tick(x), "y": y} for x, y in classes(found)]
+    """A histogram. `told`: its text for screen readers."""
+    values = [{"x": _format_tick(x), "y": y} for x, y in classes(found)]
     ticks = [value["x"] for value in values][:: max(1, -(-len(values) // 8))]
     x = alt.X("x:O", title=x_title, sort=None, axis=alt.Axis(values=ticks, labelAngle=0))
-    chart = alt.Chart(alt.Data(values=values)).mark_bar(color=_series(0))
-    return _drawn(chart.encode(x=x, y=alt.Y("y:Q", title=y_title)), told)
+    chart = alt.Chart(alt.Data(values=values)).mark_bar(color=_pick_color(0))
+    return _render_svg(chart.encode(x=x, y=alt.Y("y:Q", title=y_title)), told)
 
 
 def line(found: Points, x_title: str, y_title: str, told: str, logarithmic: bool = False) -> Markup:
-    """A series. logarithmic: both axes (for popularity by rank); places without a count are left out."""
+    """A series. logarithmic: both axes (for popularity by rank), without points that are not positive."""
     kept = [(x, y) for x, y in found if not logarithmic or (isinstance(x, float) and x > 0 and y > 0)]
-    values = [{"x": x, "y": y} for x, y in (_spread(kept) if logarithmic else averaged(kept))]
+    values = [{"x": x, "y": y} for x, y in (_thin_logarithmic(kept) if logarithmic else averaged(kept))]
     kind = "Q" if all(isinstance(value["x"], float) for value in values) else "T"
     scale = {"scale": alt.Scale(type="log")} if logarithmic else {}
-    x = alt.X(f"x:{kind}", title=x_title, axis=_sparse(logarithmic, kind), **scale)
-    y = alt.Y("y:Q", title=y_title, axis=_sparse(logarithmic, "Q"), **scale)
-    chart = alt.Chart(alt.Data(values=values)).mark_line(color=_series(0), strokeWidth=1.75)
-    return _drawn(chart.encode(x=x, y=y), told)
+    x = alt.X(f"x:{kind}", title=x_title, axis=_make_axis(logarithmic, kind), **scale)
+    y = alt.Y("y:Q", title=y_title, axis=_make_axis(logarithmic, "Q"), **scale)
+    chart = alt.Chart(alt.Data(values=values)).mark_line(color=_pick_color(0), strokeWidth=1.75)
+    return _render_svg(chart.encode(x=x, y=y), told)
 
 
 def curves(series: Sequence[tuple[str, str, Points]], told: str) -> Markup:
-    """Learning curves: (arm, seed, points) each; arms differ by colour, seeds of an arm share it."""
-    values = [{"x": x, "y": y, "arm": arm, "seed": seed} for arm, seed, one in series for x, y in thinned(one)]
-    arms = list(dict.fromkeys(arm for arm, _, _ in series))
-    colours = [_series(place) for place in range(len(arms))]
+    """Learning curves: (variant, seed, points) each; variants differ by color, seeds of a variant share it."""
+    values = [
+        {"x": x, "y": y, "variant": variant, "seed": seed} for variant, seed, one in series for x, y in thinned(one)
+    ]
+    variants = list(dict.fromkeys(variant for variant, _, _ in series))
+    colors = [_pick_color(index) for index in range(len(variants))]
     legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=150, columnPadding=24, symbolStrokeWidth=2.5)
     chart = alt.Chart(alt.Data(values=values)).mark_line(strokeWidth=1.75)
     chart = chart.encode(
-        x=alt.X("x:Q", title="optimiser steps", axis=alt.Axis(tickCount=5, format="~s")),
+        x=alt.X("x:Q", title="optimizer steps", axis=alt.Axis(tickCount=5, format="~s")),
         y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("arm:N", scale=alt.Scale(domain=arms, range=colours), legend=legend),
+        color=alt.Color("variant:N", scale=alt.Scale(domain=variants, range=colors), legend=legend),
         detail="seed:N",
     )
-    return _drawn(chart, told)
+    return _render_svg(chart, told)
 
 
 @dataclass(frozen=True)
 class Response:
-    """A curve with intervals. points: (x, y, low, high); level: a line to hold it against; marks: (x, a few words)."""
+    """A curve with intervals. points: (x, y, low, high); level: a horizontal reference line; marks: (x, label)."""
 
     points: Sequence[tuple[float, float, float, float]]
     level: float | None = None
@@ -115,64 +117,64 @@ class Response:
 
 
 def response(found: Response, x_title: str, y_title: str, told: str, share: bool = False) -> Markup:
-    """Points joined by a line, their intervals as a band; marks stand above as upright lines. share: y in per cent."""
+    """A line through points, with their intervals as a band and marks as vertical lines. share: y in percent."""
     values = [{"x": x, "y": y, "low": low, "high": high} for x, y, low, high in found.points]
     data = alt.Chart(alt.Data(values=values))
     axis = alt.Axis(tickCount=5, format="+.1%") if share else alt.Axis(tickCount=5)
     x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5))
     y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False), axis=axis)
     layers: list[Any] = [
-        data.mark_area(color=_series(0), opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q"),
-        data.mark_line(color=_series(0), strokeWidth=1.75).encode(x=x, y=y),
-        data.mark_point(color=_series(0), filled=True, size=34).encode(x=x, y=y),
+        data.mark_area(color=_pick_color(0), opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q"),
+        data.mark_line(color=_pick_color(0), strokeWidth=1.75).encode(x=x, y=y),
+        data.mark_point(color=_pick_color(0), filled=True, size=34).encode(x=x, y=y),
     ]
     if found.level is not None:
         rule = alt.Chart(alt.Data(values=[{"y": found.level}])).mark_rule(color=_SOFT, strokeDash=[4, 3])
         layers.append(rule.encode(y="y:Q"))
     if found.marks:
-        marked = alt.Chart(alt.Data(values=[{"x": place, "words": words} for place, words in found.marks]))
-        layers.append(marked.mark_rule(color=_series(1), strokeDash=[2, 2]).encode(x="x:Q"))
+        marked = alt.Chart(alt.Data(values=[{"x": x, "label": label} for x, label in found.marks]))
+        layers.append(marked.mark_rule(color=_pick_color(1), strokeDash=[2, 2]).encode(x="x:Q"))
         text = marked.mark_text(color=_INK, align="left", dx=4, baseline="top", fontSize=11)
-        layers.append(text.encode(x="x:Q", y=alt.value(2), text="words:N"))
-    return _drawn(alt.layer(*layers), told)
+        layers.append(text.encode(x="x:Q", y=alt.value(2), text="label:N"))
+    return _render_svg(alt.layer(*layers), told)
 
 
 def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title: str, told: str) -> Markup:
-    """Curves of arms in the unit square's corner that they fill, with the line where both axes say the same."""
-    values = [{"x": x, "y": y, "arm": arm} for arm, points in series for x, y in points]
+    """Curves of variants over equal axes from 0, with the diagonal."""
+    values = [{"x": x, "y": y, "variant": variant} for variant, points in series for x, y in points]
     top = max([0.01, *(max(value["x"], value["y"]) for value in values)])
-    arms = [arm for arm, _ in series]
-    colours = alt.Scale(domain=arms, range=[_series(place) for place in range(len(arms))])
+    variants = [variant for variant, _ in series]
+    colors = alt.Scale(domain=variants, range=[_pick_color(index) for index in range(len(variants))])
     legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=150, columnPadding=24, symbolStrokeWidth=2.5)
     axis = alt.Scale(domain=[0, top])
     x = alt.X("x:Q", title=x_title, scale=axis, axis=alt.Axis(tickCount=5))
     y = alt.Y("y:Q", title=y_title, scale=axis, axis=alt.Axis(tickCount=5))
     curve = alt.Chart(alt.Data(values=values)).mark_line(strokeWidth=1.75, point={"size": 14})
-    curve = curve.encode(x=x, y=y, color=alt.Color("arm:N", scale=colours, legend=legend))
+    curve = curve.encode(x=x, y=y, color=alt.Color("variant:N", scale=colors, legend=legend))
     same = [{"x": 0.0, "y": 0.0}, {"x": top, "y": top}]
     line = alt.Chart(alt.Data(values=same)).mark_line(strokeWidth=1, strokeDash=[4, 4], color=_SOFT).encode(x=x, y=y)
-    return _drawn(line + curve, told)
+    return _render_svg(line + curve, told)
 
 
 def overlay(found: Mapping[str, Any], told: str) -> Markup:
-    """Shares of several sides over the same classes: one line a side.
+    """Distributions over the same bins, one line each.
 
-    found: names of the classes (and `numbers` where they are places on a line), sides: name -> one share a class.
+    found: names of the bins (and `numbers` for numeric bins), sides: name of a distribution -> one share per bin.
     """
-    places, sides = found.get("numbers"), found["sides"]
+    numbers, sides = found.get("numbers"), found["sides"]
     values = [
         {"x": x, "share": share, "side": side}
         for side, shares in sides.items()
-        for x, share in zip(places or found["names"], shares, strict=False)
+        for x, share in zip(numbers or found["names"], shares, strict=False)
     ]
     domain = [side for side in SIDES if side in sides]
     legend = alt.Legend(orient="bottom", title=None, symbolStrokeWidth=2.5, symbolType="stroke")
     chart = alt.Chart(alt.Data(values=values)).mark_line(
-        strokeWidth=1.75, interpolate="step-after" if places else "linear", point=not places
+        strokeWidth=1.75, interpolate="step-after" if numbers else "linear", point=not numbers
     )
     crowded = sum(map(len, found["names"])) > 36
-    turned = alt.Axis(labelAngle=-40 if crowded and not places else 0, labelLimit=110, labelOverlap=True)
-    x = alt.X("x:Q", axis=alt.Axis(tickCount=5)) if places else alt.X("x:O", sort=None, axis=turned)
+    turned = alt.Axis(labelAngle=-40 if crowded and not numbers else 0, labelLimit=110, labelOverlap=True)
+    x = alt.X("x:Q", axis=alt.Axis(tickCount=5)) if numbers else alt.X("x:O", sort=None, axis=turned)
     chart = chart.encode(
         x=x.title(found.get("unit", "")),
         y=alt.Y("share:Q", title="share", axis=alt.Axis(tickCount=4, format="~%")),
@@ -181,25 +183,25 @@ def overlay(found: Mapping[str, Any], told: str) -> Markup:
             "side:N", scale=alt.Scale(domain=list(SIDES), range=[[2, 2], [1, 0], [1, 0]]), legend=None
         ),
     )
-    return _drawn(chart, told)
+    return _render_svg(chart, told)
 
 
 def thinned(found: Points) -> Points:
-    """At most so many points, evenly taken, the last one kept."""
+    """At most MOST_POINTS points, evenly chosen, with the last one."""
     step = max(1, -(-len(found) // MOST_POINTS))
     kept = found[::step]
     return kept if not found or kept[-1] == found[-1] else [*kept, found[-1]]
 
 
 def averaged(found: Points) -> Points:
-    """At most so many points, each the mean of its neighbours, at the place of the first."""
+    """At most MOST_POINTS points, each the mean of neighbors, at the x of the first."""
     step = max(1, -(-len(found) // MOST_POINTS))
     runs = [found[start : start + step] for start in range(0, len(found), step)]
     return [(run[0][0], sum(y for _, y in run) / len(run)) for run in runs]
 
 
 def classes(found: Points) -> Points:
-    """The counts themselves; or, where they reach far, sums over classes that grow, at their first value.
+    """The counts themselves; for a wide range, sums over bins of growing width, at their first value.
 
     >>> classes([(1.0, 5.0), (2.0, 3.0)])
     [(1.0, 5.0), (2.0, 3.0)]
@@ -217,31 +219,31 @@ def classes(found: Points) -> Points:
     return [(float(edge), count) for edge, count in sums.items()]
 
 
-def _spread(found: Points) -> Points:
-    """Points evenly taken on a logarithmic axis."""
+def _thin_logarithmic(found: Points) -> Points:
+    """Points evenly chosen on a logarithmic axis."""
     if len(found) <= MOST_POINTS:
         return found
-    places = sorted({round(len(found) ** (step / (MOST_POINTS - 1))) - 1 for step in range(MOST_POINTS)})
-    return [found[place] for place in places]
+    indices = sorted({round(len(found) ** (step / (MOST_POINTS - 1))) - 1 for step in range(MOST_POINTS)})
+    return [found[index] for index in indices]
 
 
-def _sparse(logarithmic: bool, kind: str) -> alt.Axis:
+def _make_axis(logarithmic: bool, kind: str) -> alt.Axis:
     if kind == "T":
         return alt.Axis(tickCount=5)
     return alt.Axis(tickCount=4, format="~s" if logarithmic else "~g") if logarithmic else alt.Axis(tickCount=5)
 
 
-def _tick(value: float | str) -> str:
+def _format_tick(value: float | str) -> str:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def _series(place: int) -> str:
-    """The stand-in of a series' colour; those of the seventh and later begin again."""
-    return f"#0404{place % SERIES + 1:02x}"
+def _pick_color(index: int) -> str:
+    """The placeholder of a series' color; the seventh series gets the first color again."""
+    return f"#0404{index % SERIES + 1:02x}"
 
 
-def _drawn(chart: Any, told: str) -> Markup:
-    """Inline SVG with the page's colours and fonts."""
+def _render_svg(chart: Any, told: str) -> Markup:
+    """Inline SVG with the page's colors and fonts."""
     quiet = {"labelColor": _SOFT, "titleColor": _SOFT, "domainColor": _LINE, "tickColor": _LINE, "gridColor": _LINE}
     styled = (
         chart.properties(width=WIDTH, height=HEIGHT, background="transparent", padding=2)
@@ -250,15 +252,15 @@ def _drawn(chart: Any, told: str) -> Markup:
         .configure_axisX(grid=False)
         .configure_legend(labelColor=_INK, labelFontSize=11)
     )
-    with debug_mode(False):  # the charts are ours: checking them against Vega-Lite's schema would take most of the time
+    with debug_mode(False):  # validation against Vega-Lite's schema would take most of the time
         svg = vl_convert.vegalite_to_svg(styled.to_dict())
-    return Markup(_themed(svg, told))
+    return Markup(_apply_theme(svg, told))
 
 
-def _themed(svg: str, told: str) -> str:
-    """The renderer's SVG with variables for colours, no fonts and no addresses of its own."""
-    for stand_in, name in _VARIABLES.items():
-        svg = svg.replace(f'"{stand_in}"', f'"var(--{name})"')
+def _apply_theme(svg: str, told: str) -> str:
+    """The renderer's SVG with variables for colors, without fonts and addresses."""
+    for placeholder, name in _VARIABLES.items():
+        svg = svg.replace(f'"{placeholder}"', f'"var(--{name})"')
     svg = re.sub(r'"#0404(0\d)"', lambda found: f'"var(--series-{int(found[1], 16)})"', svg)
     svg = re.sub(r' (font-family|xmlns(:xlink)?)="[^"]*"', "", svg)
     svg = re.sub(r' aria-(label|roledescription|hidden)="[^"]*"', "", svg)

@@ -1,4 +1,4 @@
-"""What was decided while training, and what did it look at? A section of the page, and a line on the terminal."""
+"""The report's section about controllers: what was decided during training, and on which signals."""
 
 from __future__ import annotations
 
@@ -16,136 +16,138 @@ UP, DOWN, HELD = "up", "down", "held"
 
 
 def section(facts: Facts) -> dict[str, Any] | None:
-    """Charts of strength and of what it followed, flags, and a table with one row a look; None without decisions."""
-    trainings = _by_training(facts)
+    """Charts of strength and its signals, flags, and a table with one row per decision; None without decisions."""
+    trainings = _group_by_training(facts)
     if not trainings:
         return None
-    arms = list(dict.fromkeys(arm for arm, _ in trainings))
+    flags = {key: _find_flag(rows) for key, rows in trainings.items()}
+    variants = list(dict.fromkeys(variant for variant, _ in trainings))
     return {
         "counted": counted(facts),
-        "flags": [f"{arm}, seed {seed}: {flag}" for (arm, seed), rows in trainings.items() if (flag := _flag(rows))],
-        "arms": [_arm(arm, {seed: rows for (name, seed), rows in trainings.items() if name == arm}) for arm in arms],
+        "flags": [f"{variant}, seed {seed}: {flag}" for (variant, seed), flag in flags.items() if flag],
+        "variants": [
+            _build_variant(variant, {seed: rows for (name, seed), rows in trainings.items() if name == variant})
+            for variant in variants
+        ],
     }
 
 
 def counted(facts: Facts) -> list[str]:
-    """One sentence an arm: how many decisions, which, and what its pilots cost."""
-    told, trainings = [], _by_training(facts)
-    for arm in dict.fromkeys(arm for arm, _ in trainings):
-        logs = [rows for (name, _), rows in trainings.items() if name == arm]
+    """One sentence per variant: the number of decisions, their directions, and the cost of pilots."""
+    sentences, trainings = [], _group_by_training(facts)
+    for variant in dict.fromkeys(variant for variant, _ in trainings):
+        logs = [rows for (name, _), rows in trainings.items() if name == variant]
         if not any(row.get("signals") for rows in logs for row in rows):
-            told.append(f"{arm}: {logs[0][0].get('why')}")
+            sentences.append(f"{variant}: {logs[0][0].get('why')}")
             continue
         moves = [move for rows in logs for move in moved(rows)]
-        how = ", ".join(f"{moves.count(move)} {move}" for move in (UP, DOWN, HELD))
+        directions = ", ".join(f"{moves.count(move)} {move}" for move in (UP, DOWN, HELD))
         trained = "1 training" if len(logs) == 1 else f"{number(len(logs))} trainings"
-        told.append(f"{arm}: {number(len(moves))} decisions in {trained}: {how}")
-    steps = (facts.get("cost") or {}).get("pilot_steps")
-    return [*told, f"pilots took {number(steps)} optimiser steps"] if told and steps else told
+        sentences.append(f"{variant}: {number(len(moves))} decisions in {trained}: {directions}")
+    steps = facts.get("cost", {}).get("pilot_steps")
+    return [*sentences, f"pilots took {number(steps)} optimizer steps"] if sentences and steps else sentences
 
 
 def moved(rows: Rows) -> list[str]:
-    """Of each decision of one training, whether the mean strength over strata went up, down, or was held."""
-    levels = [0.0, *(_mean(_strength(row)) for row in rows)]
+    """For each decision of one training, whether the mean strength over strata went up, down, or was held."""
+    strengths = [_list_strengths(row) or [0.0] for row in rows]
+    levels = [0.0, *(sum(levels) / len(levels) for levels in strengths)]
     return [UP if now > before else DOWN if now < before else HELD for before, now in pairwise(levels)]
 
 
-def _by_training(facts: Facts) -> dict[tuple[str, str], list[Facts]]:
-    found: dict[tuple[str, str], list[Facts]] = {}
+def _group_by_training(facts: Facts) -> dict[tuple[str, str], list[Facts]]:
+    """(variant, seed) -> its decisions."""
+    trainings: dict[tuple[str, str], list[Facts]] = {}
     for row in facts.get("decisions") or []:
-        found.setdefault((str(row.get("arm", "")), str(row.get("seed", ""))), []).append(row)
-    return found
+        trainings.setdefault((str(row.get("arm", "")), str(row.get("seed", ""))), []).append(row)
+    return trainings
 
 
-def _arm(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any]:
+def _build_variant(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any]:
     return {
         "name": name,
-        "plots": [plot for plot in (_strengths(name, by_seed), _gaps(name, by_seed)) if plot],
-        "seeds": [{"seed": seed, "rows": [_row(row) for row in rows]} for seed, rows in by_seed.items()],
+        "plots": [plot for plot in (_plot_strengths(name, by_seed), _plot_gaps(name, by_seed)) if plot],
+        "seeds": [{"seed": seed, "rows": [_format_row(row) for row in rows]} for seed, rows in by_seed.items()],
     }
 
 
-def _strengths(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any] | None:
-    """Strength over steps, as stairs: what was decided holds until the next look."""
+def _plot_strengths(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any] | None:
+    """Strength over steps, as a step function: a decision holds until the next validation."""
     series = []
     for seed, rows in by_seed.items():
-        for nth, stratum in enumerate(_strata(rows)):
-            series.append((stratum, seed, _stairs(_points(rows, list(map(_strength, rows)), nth))))
-    return _plot("Strength", name, series)
+        for nth, stratum in enumerate(_name_strata(rows)):
+            series.append((stratum, seed, _to_stairs(_list_points(rows, list(map(_list_strengths, rows)), nth))))
+    return _plot_series("Strength", name, series)
 
 
-def _gaps(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any] | None:
-    """How much worse control users are served than a probe of the training rows, and the target, over steps."""
+def _plot_gaps(name: str, by_seed: Mapping[str, list[Facts]]) -> dict[str, Any] | None:
+    """Excess loss of control users over a probe of the training rows, and the target, over steps."""
     series = []
     for seed, rows in by_seed.items():
-        for nth, stratum in enumerate(_strata(rows)):
+        for nth, stratum in enumerate(_name_strata(rows)):
             for key in ("gap", "target"):
-                found = _points(rows, [_signals(row, key) for row in rows], nth)
-                series.append((f"{key} {stratum}", seed, found))
-    return _plot("Gap of control users to the probe, nats", name, series)
+                points = _list_points(rows, [_list_signals(row, key) for row in rows], nth)
+                series.append((f"{key} {stratum}", seed, points))
+    return _plot_series("Gap of control users to the probe, nats", name, series)
 
 
-def _points(rows: Rows, figures: Sequence[Sequence[float]], nth: int) -> charts.Points:
-    """(step, figure of stratum nth) of the looks that have both."""
-    pairs = [(row.get("step"), of) for row, of in zip(rows, figures, strict=True) if row.get("signals")]
-    return [(float(step), of[nth]) for step, of in pairs if step is not None and len(of) > nth]
+def _list_points(rows: Rows, figures: Sequence[Sequence[float]], nth: int) -> charts.Points:
+    """(step, figure of stratum nth) of the decisions that have both."""
+    pairs = [(row.get("step"), strata) for row, strata in zip(rows, figures, strict=True) if row.get("signals")]
+    return [(float(step), strata[nth]) for step, strata in pairs if step is not None and len(strata) > nth]
 
 
-def _signals(row: Facts, key: str) -> list[float]:
-    """One figure of every stratum; none where any lacks it."""
-    strata = (row.get("signals") or {}).get("strata") or []
-    found = [one.get(key) for one in strata]
-    return [float(one) for one in found] if all(isinstance(one, int | float) for one in found) else []
+def _list_signals(row: Facts, key: str) -> list[float]:
+    """One figure per stratum; none where any stratum lacks it."""
+    strata = row.get("signals", {}).get("strata", [])
+    figures = [stratum.get(key) for stratum in strata]
+    return [float(figure) for figure in figures] if all(isinstance(figure, int | float) for figure in figures) else []
 
 
-def _plot(title: str, name: str, series: Sequence[tuple[str, str, charts.Points]]) -> dict[str, Any] | None:
-    long = [(_short(arm), seed, found) for arm, seed, found in series if len(found) > 1]
-    return {"title": title, "svg": charts.curves(long, f"{title} of {name} by optimiser step")} if long else None
+def _plot_series(title: str, name: str, series: Sequence[tuple[str, str, charts.Points]]) -> dict[str, Any] | None:
+    """A chart of the series that have two points or more; all users together need no name of a stratum."""
+    long = [
+        (label.removesuffix(" all") if label != "all" else "strength", seed, points)
+        for label, seed, points in series
+        if len(points) > 1
+    ]
+    return {"title": title, "svg": charts.curves(long, f"{title} of {name} by optimizer step")} if long else None
 
 
-def _short(series: str) -> str:
-    """All users together need no name of a stratum."""
-    return series.removesuffix(" all") if series != "all" else "strength"
+def _to_stairs(points: charts.Points) -> charts.Points:
+    stairs: charts.Points = []
+    for nth, (step, level) in enumerate(points):
+        stairs += [(step, points[nth - 1][1])] if nth else []
+        stairs.append((step, level))
+    return stairs
 
 
-def _stairs(places: charts.Points) -> charts.Points:
-    found: charts.Points = []
-    for nth, (step, level) in enumerate(places):
-        found += [(step, places[nth - 1][1])] if nth else []
-        found.append((step, level))
-    return found
-
-
-def _strata(rows: Rows) -> list[str]:
-    """Names of the strata, with what they are counted in."""
+def _name_strata(rows: Rows) -> list[str]:
     signals: Facts = next((row["signals"] for row in rows if row.get("signals")), {})
-    names = [str(one.get("stratum", "")) for one in signals.get("strata") or []]
+    names = [str(stratum.get("stratum", "")) for stratum in signals.get("strata", [])]
     return names if names == ["all"] else [f"{name} events" for name in names]
 
 
-def _row(row: Facts) -> dict[str, str]:
-    everybody = "all" if any(_strength(row)) else NONE
+def _format_row(row: Facts) -> dict[str, str]:
+    strengths = _list_strengths(row)
+    gaps, losses = _list_signals(row, "gap"), _list_signals(row, "control")
     return {
         "step": number(row.get("step")),
-        "strength": " · ".join(f"{level:.2f}" for level in _strength(row)) or NONE,
-        "acts": str((row.get("decision") or {}).get("step") or everybody),
-        "gap": " · ".join(f"{one:.3f}".replace("-", "−") for one in _signals(row, "gap")) or NONE,
-        "control": " · ".join(f"{one:.3f}" for one in _signals(row, "control")) or NONE,
+        "strength": " · ".join(f"{level:.2f}" for level in strengths) or NONE,
+        "acts": str(row.get("decision", {}).get("step") or ("all" if any(strengths) else NONE)),
+        "gap": " · ".join(f"{gap:.3f}".replace("-", "−") for gap in gaps) or NONE,
+        "control": " · ".join(f"{loss:.3f}" for loss in losses) or NONE,
         "why": str(row.get("why", "")),
         "at": small_percent(float(row.get("progress") or 0.0)),
     }
 
 
-def _strength(row: Facts) -> list[float]:
-    """The strength of each stratum; its share of the counts where that alone is moved."""
-    decision = row.get("decision") or {}
-    pairs = zip(decision.get("strength") or [], decision.get("share") or [], strict=False)
+def _list_strengths(row: Facts) -> list[float]:
+    """The strength of each stratum; its share of the copies where only that varies."""
+    decision = row.get("decision", {})
+    pairs = zip(decision.get("strength", []), decision.get("share", []), strict=False)
     return [min(float(strength), float(share)) for strength, share in pairs]
 
 
-def _mean(levels: Sequence[float]) -> float:
-    return sum(levels) / len(levels) if levels else 0.0
-
-
-def _flag(rows: Rows) -> str:
-    return next((flag for row in rows if (flag := str((row.get("decision") or {}).get("flag") or ""))), "")
+def _find_flag(rows: Rows) -> str:
+    return next((flag for row in rows if (flag := str(row.get("decision", {}).get("flag") or ""))), "")

@@ -1,4 +1,4 @@
-"""How do predicted chances stand to what happened, and from which chance on is a row said to be positive?"""
+"""The report's section about CTR predictions: calibration, thresholds, the popularity baseline."""
 
 from __future__ import annotations
 
@@ -10,26 +10,34 @@ from leaven.stats.effect import percent, shown
 
 
 def chances(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The plot of calibration, the thresholds, and what popularity alone reaches; None where nothing was clicked."""
+    """The calibration plot, the thresholds, and what popularity alone reaches; None for other tasks."""
     found = facts.get("clicks") or {}
-    arms = found.get("arms") or {}
-    if not arms:
+    variants = found.get("arms") or {}
+    if not variants:
         return None
     return {
-        "plot": {"title": "Said and happened", "svg": _calibration(arms)},
-        "thresholds": [(arm, ", ".join(f"{one:.3f}" for one in of.get("thresholds", []))) for arm, of in arms.items()],
+        "plot": {"title": "Predicted and observed share", "svg": _plot_calibration(variants)},
+        "thresholds": [
+            (name, ", ".join(f"{threshold:.3f}" for threshold in variant.get("thresholds", [])))
+            for name, variant in variants.items()
+        ],
         "positive_share": percent(float(found.get("positive_share") or 0.0), signed=False),
-        "popularity": _popularity(found.get("popularity") or {}, facts),
+        "popularity": _describe_popularity(found.get("popularity") or {}, facts),
     }
 
 
-def _calibration(arms: Mapping[str, Any]) -> Any:
-    series = [(arm, [(said, happened) for said, happened, _ in of.get("calibration", [])]) for arm, of in arms.items()]
-    told = f"Share of positives by mean predicted chance, {len(series)} arms; the diagonal is a model that is right"
-    return charts.against_diagonal(series, "mean predicted chance", "share that happened", told)
+def _plot_calibration(variants: Mapping[str, Any]) -> Any:
+    series = [
+        (name, [(predicted, observed) for predicted, observed, _ in variant.get("calibration", [])])
+        for name, variant in variants.items()
+    ]
+    alt_text = (
+        f"Share of positives by mean predicted CTR, {len(series)} variants; a calibrated model is on the diagonal"
+    )
+    return charts.against_diagonal(series, "mean predicted CTR", "share of positives", alt_text)
 
 
-def _popularity(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str] | None:
+def _describe_popularity(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str] | None:
     metric = str((facts.get("comparison") or {}).get("metric", ""))
     if metric not in found:
         return None

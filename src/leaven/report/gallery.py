@@ -1,4 +1,4 @@
-"""How do pictures before and after become a page, or one picture?"""
+"""Pages and sheets of images before and after a transform."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ KINDS = (".html", ".png")
 
 
 def write(previews: Sequence[PicturePreview], target: Path) -> Path:
-    """A page (.html) with all that is in the previews, or a sheet of the pictures alone (.png), whole or not there.
+    """Write a page (.html) with all details of the previews, or a sheet of the images alone (.png), atomically.
 
-    Raises SpecError for a name of another kind.
+    Raises SpecError for a name with another suffix.
     """
     if target.suffix not in KINDS:
-        raise SpecError("out", f"a name that ends with {' or '.join(KINDS)}", target.name, "--out pictures.html")
-    held = page(previews).encode() if target.suffix == ".html" else _sheets(previews)
+        raise SpecError("out", f"a name that ends with {' or '.join(KINDS)}", target.name, "--out images.html")
+    content = page(previews).encode() if target.suffix == ".html" else _render_sheets(previews)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    part.write_bytes(held)
+    part.write_bytes(content)
     part.replace(target)
     return target
 
 
 def page(previews: Sequence[PicturePreview]) -> str:
-    """One HTML page, whole in itself: no script, no address that a browser would fetch."""
-    shown: list[dict[str, Any]] = [
+    """One self-contained HTML page: no script, no address that a browser would fetch."""
+    views: list[dict[str, Any]] = [
         {
-            "operator": one.operator,
-            "says": one.says,
-            "counts": {"pictures": one.pictures, "changed": one.changed, **one.unchanged},
-            "unread": {why: (len(files), files[:3]) for why, files in one.unread.items()},
+            "operator": preview.operator,
+            "parameters": preview.says,
+            "counts": {"images": preview.pictures, "changed": preview.changed, **preview.unchanged},
+            "unread": {reason: (len(files), files[:3]) for reason, files in preview.unread.items()},
             "rows": [
                 (name, inline(before), [inline(view) for view in after])
-                for name, before, after in zip(one.names, one.before, one.after, strict=True)
+                for name, before, after in zip(preview.names, preview.before, preview.after, strict=True)
             ],
         }
-        for one in previews
+        for preview in previews
     ]
-    return environment().get_template("gallery.html.j2").render(previews=shown, style=style())
+    return environment().get_template("gallery.html.j2").render(previews=views, style=style())
 
 
-def inline(picture: Pixels) -> Markup:
-    """The address of a picture that holds the picture itself, as PNG."""
-    return Markup(png_address(picture))
+def inline(image: Pixels) -> Markup:
+    """A data URL that holds an image as PNG."""
+    return Markup(png_address(image))
 
 
-def _sheets(previews: Sequence[PicturePreview]) -> bytes:
+def _render_sheets(previews: Sequence[PicturePreview]) -> bytes:
     """All sheets, one below the other."""
-    sheets = [one.sheet() for one in previews]
-    wide = max(sheet.shape[1] for sheet in sheets)
-    padded = [np.pad(one, ((0, 0), (0, wide - one.shape[1]), (0, 0)), constant_values=255) for one in sheets]
+    sheets = [preview.sheet() for preview in previews]
+    width = max(sheet.shape[1] for sheet in sheets)
+    padded = [np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255) for sheet in sheets]
     return encoded(np.concatenate(padded), ".png")

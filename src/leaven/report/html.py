@@ -1,4 +1,4 @@
-"""How do the facts of a run become one page?"""
+"""The HTML pages of a run and of a quality evaluation."""
 
 from __future__ import annotations
 
@@ -19,54 +19,48 @@ from leaven.report.sections import SECTIONS, present
 
 
 def render(facts: Mapping[str, Any]) -> str:
-    """One HTML page, whole in itself: no script, no address that a browser would fetch.
+    """One self-contained HTML page: no script, no address that a browser would fetch.
 
-    It shows nothing that is not in `facts`; sections without facts are left out.
+    It shows nothing that is not in `facts`, and leaves out sections without facts.
 
     >>> "<h1" in render({"name": "beauty"})
     True
     """
     facts = present(facts)
-    shown = {anchor: view(facts) for anchor, _, view in SECTIONS}
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            name=str(facts.get("name") or "leaven"),
-            version=str(facts.get("leaven") or ""),
-            seed=facts.get("seed"),
-            sections=shown,
-            navigation=[(anchor, title) for anchor, title, _ in SECTIONS if shown[anchor]],
-            style=style(),
-        )
+    sections = {anchor: build(facts) for anchor, _, build in SECTIONS}
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        name=str(facts.get("name") or "leaven"),
+        version=str(facts.get("leaven") or ""),
+        seed=facts.get("seed"),
+        sections=sections,
+        navigation=[(anchor, title) for anchor, title, _ in SECTIONS if sections[anchor]],
+        style=style(),
     )
 
 
-def render_judgement(found: Mapping[str, Any], name: str = "judgement") -> str:
-    """One HTML page about one set of made rows. found: a judgement, JSON-able."""
+def render_judgement(found: Mapping[str, Any], name: str = "quality") -> str:
+    """One HTML page about one set of synthetic rows. found: the JSON of a quality result."""
     found = present(found)
-    cells = quality_section.cells(found)
-    shown = {
+    n_rows = number((found.get("facts") or {}).get("rows", {}).get("new"))
+    view = {
         "headline": quality_section.headline(found),
         "groups": list(quality_section.GROUPS.values()),
-        "rows": [{"arm": f"{number((found.get('facts') or {}).get('rows', {}).get('new'))} new", "cells": cells}],
+        "rows": [{"variant": f"{n_rows} synthetic", "cells": quality_section.cells(found)}],
         "how": quality_section.how(found),
-        "judgement": quality_section.judgement(found),
+        "quality": quality_section.judgement(found),
     }
-    template = environment().get_template("judgement.html.j2")
-    return template.render(name=name, version=str(found.get("leaven") or ""), found=shown, style=style())
+    template = environment().get_template("quality_page.html.j2")
+    return template.render(name=name, version=str(found.get("leaven") or ""), found=view, style=style())
 
 
 def write_judgement(found: Mapping[str, Any], page: Path) -> Path:
-    """Render it; the page is whole or it is not there."""
-    part = page.with_name(page.name + ".part")
-    part.write_text(render_judgement(found), encoding="utf-8")
-    part.replace(page)
-    return page
+    """Write the page of a quality result, atomically."""
+    return _write_page(page, render_judgement(found))
 
 
 def write(facts_file: Path, page: Path) -> Path:
-    """Render the facts of a run beside them; the page is whole or it is not there.
+    """Write the page of a run from its file of facts, atomically.
 
     Raises DataError where the facts are missing or are no JSON.
     """
@@ -76,8 +70,12 @@ def write(facts_file: Path, page: Path) -> Path:
         raise DataError(str(facts_file), "the facts of a run", "no such file", "leaven run --resume") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{facts_file}:{error.lineno}", "JSON", error.msg, "run the last stage again") from error
+    return _write_page(page, render(facts))
+
+
+def _write_page(page: Path, text: str) -> Path:
     part = page.with_name(page.name + ".part")
-    part.write_text(render(facts), encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(page)
     return page
 

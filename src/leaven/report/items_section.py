@@ -1,4 +1,4 @@
-"""What became of the items, before and after? Changed words marked, pictures side by side, and how many stayed."""
+"""The report's galleries of items: texts with marked changes, images side by side, counts of unchanged items."""
 
 from __future__ import annotations
 
@@ -9,44 +9,46 @@ from leaven.report.number_format import held_inline, number
 from leaven.stats.effect import percent
 
 MOST_LETTERS = 300
-"""A description longer than this is cut."""
+"""Longer descriptions are cut."""
 
 
 def galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry for each step of an arm on items: step, column, share unchanged, and some of them; texts in marked
-    parts, pictures as addresses that hold them."""
+    """One entry per step of a variant on items: step, column, share of unchanged items, examples; texts as marked
+    parts, images as data URLs."""
     return [
         {
             "step": str(one.get("step", "")),
             "on": one.get("on", "words"),
             "column": str(one.get("column", "")),
             "unchanged": percent(float(one.get("unchanged") or 0.0), signed=False),
-            "some": [_SHOWN.get(one.get("on", "words"), _text)(each) for each in one.get("some") or []],
+            "examples": [
+                _FORMATTERS.get(one.get("on", "words"), _format_text)(example) for example in one.get("some", [])
+            ],
         }
-        for one in arm.get("gallery") or []
+        for one in arm.get("gallery", [])
     ]
 
 
-def _text(text: Mapping[str, Any]) -> dict[str, Any]:
-    before, after = (_parts(text.get(side) or []) for side in ("before", "after"))
+def _format_text(text: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = (_cut_parts(text.get(side) or []) for side in ("before", "after"))
     return {"item": str(text.get("item", "")), "before": before, "after": after}
 
 
-def _picture(one: Mapping[str, Any]) -> dict[str, Any]:
+def _format_image(one: Mapping[str, Any]) -> dict[str, Any]:
     found = {side: held_inline(str(one.get(side) or "")) for side in ("before", "after", "nearest")}
     return found | {
         "item": str(one.get("item", "")),
-        "apart": number(one.get("apart")),
+        "distance": number(one.get("apart")),
         "nearest_item": str(one.get("nearest_item", "")),
-        "nearest_apart": number(one.get("nearest_apart")),
+        "nearest_distance": number(one.get("nearest_apart")),
     }
 
 
-_SHOWN = {"words": _text, "pictures": _picture}
+_FORMATTERS = {"words": _format_text, "pictures": _format_image}
 
 
-def _parts(parts: Any) -> list[dict[str, Any]]:
-    """Parts up to so many letters; the last one says that there was more."""
+def _cut_parts(parts: Any) -> list[dict[str, Any]]:
+    """Parts up to MOST_LETTERS characters, then an ellipsis."""
     shown: list[dict[str, Any]] = []
     left = MOST_LETTERS
     for part, mark in parts:

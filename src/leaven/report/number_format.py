@@ -1,4 +1,4 @@
-"""How is a figure written for a reader?"""
+"""Formatting of figures and labels for readers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from leaven.stats.effect import percent
 
 NONE = "–"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_PARTS_OF_ONE = ("share", "density", "rate")
+_SHARE_WORDS = ("share", "density", "rate")
 
 
 def number(value: Any) -> str:
-    """A number with thousands separated, four significant digits where it is broken.
+    """A number with thousands separators; a fraction has four significant digits.
 
     >>> number(541909), number(0.05684321), number(None)
     ('541,909', '0.05684', '–')
@@ -37,7 +37,7 @@ def number(value: Any) -> str:
 
 
 def named(name: str, value: Any) -> str:
-    """A figure whose name tells its unit: shares in per cent, seconds, megabytes.
+    """A figure in the unit of its name: percent, seconds, megabytes.
 
     >>> named("tie_share", 0.43), named("fit_seconds", 83.24), named("peak_mb", 584.1)
     ('43.0 %', '83.2 s', '584 MB')
@@ -45,7 +45,7 @@ def named(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return number(value)
     words = name.lower().split("_")
-    if isinstance(value, float) and 0 <= value <= 1 and any(word in _PARTS_OF_ONE for word in words):
+    if isinstance(value, float) and 0 <= value <= 1 and any(word in _SHARE_WORDS for word in words):
         return small_percent(value)
     if "seconds" in words:
         return seconds(value)
@@ -53,7 +53,7 @@ def named(name: str, value: Any) -> str:
 
 
 def small_percent(share: float) -> str:
-    """A share that may be far below one per cent.
+    """A share in percent, with significant digits below one percent.
 
     >>> small_percent(0.00073), small_percent(0.43)
     ('0.073 %', '43.0 %')
@@ -71,7 +71,7 @@ def seconds(value: float | None) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p value: three digits, never zero.
+    """A p-value: three decimals, never zero.
 
     >>> probability(0.00004), probability(0.0312)
     ('< 0.001', '0.031')
@@ -82,7 +82,7 @@ def probability(p: float | None) -> str:
 
 
 def label(key: str) -> str:
-    """A key of the facts as words; a unit at its end is told by the figure.
+    """A key of the facts as a label, without the unit that its figure shows.
 
     >>> label("held_out_ties"), label("peak_mb"), label("fit_seconds")
     ('Held out ties', 'Peak memory', 'Fit')
@@ -93,9 +93,9 @@ def label(key: str) -> str:
 
 
 def scalars(facts: Mapping[str, Any], skip: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """(label, figure) of every plain value; those inside a mapping carry its name in front.
+    """(label, figure) of every plain value; values inside a mapping are prefixed by its name.
 
-    Lists of a few plain values become one text; longer ones and tables are left to plots.
+    Lists of a few plain values become one text; longer ones and tables are left out, for plots.
     """
     found: list[tuple[str, str]] = []
     for key, value in facts.items():
@@ -113,7 +113,7 @@ def scalars(facts: Mapping[str, Any], skip: Sequence[str] = ()) -> list[tuple[st
 
 
 def line(value: Any) -> str:
-    """An example of a line of the log as short text.
+    """A record of the log as short text.
 
     >>> line({"user": "17850", "quantity": -6})
     'user 17850 · quantity −6'
@@ -126,7 +126,7 @@ def line(value: Any) -> str:
 
 
 def held_inline(held: str) -> Markup:
-    """The address of a picture that is already a PNG file as base64 text; nothing where it is no such text.
+    """A data URL of a PNG file in base64; empty for any other text.
 
     >>> held_inline('" onload="')
     Markup('')

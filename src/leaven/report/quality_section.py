@@ -1,4 +1,5 @@
-"""What was found about made rows: a light each, the figures behind it, shapes, neighbours, what told the effect?"""
+"""The report's section about the quality of synthetic rows: verdicts, figures, distributions, neighbors, correlation
+with the effect."""
 
 from __future__ import annotations
 
@@ -8,222 +9,222 @@ from typing import Any
 from markupsafe import Markup
 
 from leaven.report import charts, labels
-from leaven.report.number_format import number
+from leaven.report.number_format import NONE, number
 from leaven.stats.effect import percent, shown
 
 Facts = Mapping[str, Any]
 
 GROUPS: Mapping[str, str] = {
-    "alike": "Alike",
-    "varied": "Varied",
-    "consistent": "Consistent",
-    "not copied": "Not copied",
-    "private": "Private",
+    "alike": "Fidelity",
+    "varied": "Diversity",
+    "consistent": "Consistency",
+    "not copied": "Memorization",
+    "private": "Privacy",
 }
-LIGHTS: Mapping[str, tuple[str, str, str]] = {
-    "green": ("helped", "●", "as real"),
-    "yellow": ("unsure", "◐", "near"),
-    "red": ("harmed", "○", "not"),
-    "none": ("same", "–", "a check only"),
+"""Group of metrics in the facts -> its title."""
+LIGHTS: Mapping[str, dict[str, str]] = {
+    "green": {"style": "helped", "sign": "●", "label": "as real"},
+    "yellow": {"style": "unsure", "sign": "◐", "label": "close"},
+    "red": {"style": "harmed", "sign": "○", "label": "worse"},
+    "none": {"style": "same", "sign": NONE, "label": "check only"},
 }
-"""light -> (class of the page's style, sign, words)"""
+"""Verdict in the facts -> class of the page's style, sign and label."""
 BETTER: Mapping[str, str] = {"low": "lower", "high": "higher", "real": "as real"}
 MOST_PREDICTIONS = 12
 PNG = "data:image/png;base64,"
+_RANKS = {"nearest": "among the nearest", "middle": "in the middle", "farthest": "among the farthest"}
 
 
 def judging(facts: Facts) -> dict[str, Any] | None:
-    """The section of a run: one line of lights an arm, all figures below, and which of them told what helped."""
-    found = facts.get("judging") or {}
-    arms = {str(name): one for name, one in (found.get("arms") or {}).items()}
-    if not arms and not found.get("skipped"):
+    """The section of a run: one line of verdicts per variant, all figures, and their correlation with the effect."""
+    found = facts.get("judging", {})
+    variants = {str(name): result for name, result in found.get("arms", {}).items()}
+    if not variants and not found.get("skipped"):
         return None
-    judged = {name: one for name, one in arms.items() if one.get("figures")}
+    measured = {name: result for name, result in variants.items() if result.get("figures")}
+    skipped = [(name, str(result["skipped"])) for name, result in variants.items() if result.get("skipped")]
     return {
-        "skipped": [("", str(found["skipped"]))] if found.get("skipped") else _skipped(arms),
-        "groups": [*GROUPS.values(), "Useful"] if judged else [],
-        "rows": [{"arm": name, "cells": [*cells(one), _useful(one)]} for name, one in judged.items()],
-        "how": how(next(iter(judged.values()))) if judged else "",
-        "arms": [judgement(one) | {"name": name} for name, one in judged.items()],
-        "prediction": _prediction(found.get("prediction") or {}, judged),
+        "skipped": [("", str(found["skipped"]))] if found.get("skipped") else skipped,
+        "groups": [*GROUPS.values(), "Utility"] if measured else [],
+        "rows": [
+            {"variant": name, "cells": [*cells(result), _build_utility_cell(result.get("useful", {}))]}
+            for name, result in measured.items()
+        ],
+        "how": how(next(iter(measured.values()))) if measured else "",
+        "variants": [judgement(result) | {"name": name} for name, result in measured.items()],
+        "prediction": _build_prediction(found.get("prediction", {}), measured),
     }
 
 
-def _skipped(arms: Mapping[str, Facts]) -> list[tuple[str, str]]:
-    return [(name, str(one["skipped"])) for name, one in arms.items() if one.get("skipped")]
-
-
 def cells(found: Facts) -> list[dict[str, str]]:
-    """For each group its light, and the figure that it hangs on beside that of real rows."""
-    figures = {one.get("kind"): one for one in found.get("figures") or []}
-    shown = []
+    """The verdict of each group, with its deciding figure next to that of real rows."""
+    figures = {figure.get("kind"): figure for figure in found.get("figures") or []}
+    deciding, verdicts = found.get("deciding", {}), found.get("lights", {})
+    built = []
     for group, title in GROUPS.items():
-        figure = figures.get((found.get("deciding") or {}).get(group)) or {}
-        light, sign, said = LIGHTS.get(str((found.get("lights") or {}).get(group)), LIGHTS["none"])
-        cell = {"group": title, "light": light, "sign": sign, "said": said if figure else "not known", "figure": ""}
-        if figure:
+        cell = {"group": title, "figure": "", **LIGHTS.get(str(verdicts.get(group)), LIGHTS["none"])}
+        if figure := figures.get(deciding.get(group)):
             name = str(figure.get("kind", "")).replace("_", " ")
             cell["figure"] = f"{name} {value(figure.get('value'))}, real {value(figure.get('reference'))}"
-        shown.append(cell)
-    return shown
+        else:
+            cell["label"] = "unknown"
+        built.append(cell)
+    return built
 
 
-def _useful(found: Facts) -> dict[str, str]:
-    useful = found.get("useful") or {}
-    light = labels.light(useful.get("verdict"))
-    figure = (
-        f"{shown(str(useful.get('metric', '')))} {percent(useful['lift'])}" if useful.get("lift") is not None else ""
-    )
-    said = str(useful.get("verdict") or "not known")
-    return {"group": "Useful", "light": light, "sign": labels.SIGNS[light], "said": said, "figure": figure}
+def _build_utility_cell(utility: Facts) -> dict[str, str]:
+    style, lift = labels.light(utility.get("verdict")), utility.get("lift")
+    figure = f"{shown(str(utility.get('metric', '')))} {percent(lift)}" if lift is not None else ""
+    label = str(utility.get("verdict") or "unknown")
+    return {"group": "Utility", "style": style, "sign": labels.SIGNS[style], "label": label, "figure": figure}
 
 
 def how(found: Facts) -> str:
-    """What the figures stand beside."""
-    facts = found.get("facts") or {}
-    compared, rows = facts.get("compared") or {}, facts.get("rows") or {}
-    halves = min([int(one) for one in compared.values()] or [0]) // 2
-    learned = f" Their places are those of {facts['encoder']}." if facts.get("encoder") else ""
+    """What the figures are compared with."""
+    facts = found.get("facts", {})
+    compared, rows = facts.get("compared", {}), facts.get("rows", {})
+    half = min([int(count) for count in compared.values()] or [0]) // 2
+    encoder = f" Embeddings: {facts['encoder']}." if facts.get("encoder") else ""
     owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
-    left_out = f" Columns that say whose row it is were left out: {owners}." if owners else ""
+    left_out = f" Columns that identify the user of a row are left out: {owners}." if owners else ""
     return (
-        f"Each figure stands beside the same one of real rows: {number(facts.get('halves'))} times, half of "
-        f"{number(compared.get('held_out'))} rows that no generator saw is set against the other half, and against as "
-        f"many new rows ({number(halves)} a side). All follows from seed {number(facts.get('seed'))}; of "
-        f"{number(rows.get('new'))} new rows {number(compared.get('new'))} were looked at.{learned}{left_out}"
+        f"Each figure is shown next to the same figure of real rows: {number(facts.get('halves'))} random splits of "
+        f"{number(compared.get('held_out'))} held-out real rows compare one half with the other, and with as many "
+        f"synthetic rows ({number(half)} per side). Seed {number(facts.get('seed'))}; "
+        f"{number(compared.get('new'))} of {number(rows.get('new'))} synthetic rows were measured.{encoder}{left_out}"
     )
 
 
 def judgement(found: Facts) -> dict[str, Any]:
-    """All figures by group, what was skipped, the gates, the drawings, the neighbours."""
-    figures = list(found.get("figures") or [])
-    looks = found.get("looks") or {}
-    groups = [(title, [_line(one) for one in figures if one.get("group") == name]) for name, title in GROUPS.items()]
-    steered = (found.get("facts") or {}).get("held_out_users_steered_the_plan")
+    """All figures by group, skipped metrics, gates, distributions, neighbors."""
+    figures = list(found.get("figures", []))
+    groups = {
+        title: [_format_figure(figure) for figure in figures if figure.get("group") == name]
+        for name, title in GROUPS.items()
+    }
+    skipped = found.get("skipped_metrics") or found.get("skipped", {})
+    looks = found.get("looks", {})
+    distributions = [one for one in looks.get("distributions", []) if one.get("sides") and one.get("names")]
+    is_steered = found.get("facts", {}).get("held_out_users_steered_the_plan")
     return {
-        "note": "This plan steered itself by how well the held-out users were served." if steered else "",
-        "groups": [(title, lines) for title, lines in groups if lines],
-        "skipped": [
-            (str(kind).replace("_", " "), str(why))
-            for kind, why in (found.get("skipped_metrics") or found.get("skipped") or {}).items()
-        ],
-        "gates": [_gate(one) for one in found.get("gates") or []],
-        "copies": number(found.get("copies_found", len(found.get("copies") or []))),
-        "plots": [_plot(one) for one in looks.get("distributions") or [] if one.get("sides") and one.get("names")],
-        "neighbours": [_pair(one) for one in looks.get("neighbours") or []],
+        "note": "A controller of this plan used the loss of the held-out users." if is_steered else "",
+        "groups": [(title, lines) for title, lines in groups.items() if lines],
+        "skipped": [(str(kind).replace("_", " "), str(reason)) for kind, reason in skipped.items()],
+        "gates": [_format_gate(gate) for gate in found.get("gates", [])],
+        "copies": number(found.get("copies_found", len(found.get("copies", [])))),
+        "plots": [_plot_distribution(one) for one in distributions],
+        "neighbors": [_build_neighbors(pair) for pair in looks.get("neighbours", [])],
     }
 
 
-def _line(figure: Facts) -> dict[str, str]:
-    light, sign, said = LIGHTS.get(str(figure.get("light")), LIGHTS["none"])
+def _format_figure(figure: Facts) -> dict[str, str]:
     return {
         "name": str(figure.get("kind", "")).replace("_", " "),
         "says": str(figure.get("says", "")),
-        "more": _more(figure.get("more") or {}),
+        "more": _format_details(figure.get("more", {})),
         "value": value(figure.get("value")),
-        "interval": _pair_of(figure.get("interval")),
-        "real": _pair_of(figure.get("reference_range")),
+        "interval": _format_range(figure.get("interval")),
+        "real": _format_range(figure.get("reference_range")),
         "better": BETTER.get(str(figure.get("better")), ""),
-        "light": light,
-        "sign": sign,
-        "said": said,
+        **LIGHTS.get(str(figure.get("light")), LIGHTS["none"]),
     }
 
 
-def _more(more: Facts) -> str:
-    """What a metric adds to its figure, where a reader can use it."""
+def _format_details(details: Facts) -> str:
+    """Details of a metric that a reader can use."""
     parts = []
-    if more.get("called"):
-        parts.append(f"{more['called']}; of all rows {value(more.get('of_all'))}")
-    if more.get("means") and more.get("shift") is not None:
-        parts.append(f"{more['means']}: the median lies {value(more['shift'])} standard deviations away")
-    if more.get("gave_away"):
-        told = [f"{one[0]} {value(one[1])}" for one in more["gave_away"][:3] if len(one) > 1]
-        parts.append(f"told most by {', '.join(told)}")
-    if more.get("tpr") is not None:
-        parts.append(f"{value(more['tpr'])} of them found while 1 % of strangers are accused")
+    if details.get("called"):
+        parts.append(f"{details['called']}; of all rows {value(details.get('of_all'))}")
+    if details.get("means") and details.get("shift") is not None:
+        parts.append(f"{details['means']}: the median is shifted by {value(details['shift'])} standard deviations")
+    if features := [f"{entry[0]} {value(entry[1])}" for entry in details.get("gave_away", [])[:3] if len(entry) > 1]:
+        parts.append(f"most distinctive: {', '.join(features)}")
+    if details.get("tpr") is not None:
+        parts.append(f"true positive rate {value(details['tpr'])} at a false positive rate of 1 %")
     return "; ".join(parts)
 
 
-def _pair_of(ends: Any) -> str:
-    found = list(ends or [])
-    return f"{value(found[0])} to {value(found[1])}" if len(found) == 2 else ""
+def _format_range(ends: Any) -> str:
+    pair = list(ends or [])
+    return f"{value(pair[0])} to {value(pair[1])}" if len(pair) == 2 else ""
 
 
-def value(one: Any) -> str:
-    """Three figures, no more than a person takes in; the same number of decimals for numbers of a size.
+def value(figure: Any) -> str:
+    """About three significant digits, with the same number of decimals for figures of similar size.
 
     >>> value(0.51234), value(12.345), value(1234.5), value(-0.2)
     ('0.512', '12.35', '1,234', '−0.200')
     """
-    if not isinstance(one, int | float):
-        return "–"
-    places = 0 if abs(one) >= 100 else 2 if abs(one) >= 10 else 3
-    return f"{one:,.{places}f}".replace("-", "−")
+    if not isinstance(figure, int | float):
+        return NONE
+    decimals = 0 if abs(figure) >= 100 else 2 if abs(figure) >= 10 else 3
+    return f"{figure:,.{decimals}f}".replace("-", "−")
 
 
-def _gate(gate: Facts) -> dict[str, str]:
-    passed = bool(gate.get("passed"))
-    light, sign = ("helped", "●") if passed else ("harmed", "○")
-    said = "passed" if passed else "failed"
-    return {
-        "gate": str(gate.get("gate", "")),
-        "light": light,
-        "sign": sign,
-        "said": said,
-        "value": value(gate.get("value")),
-    }
+def _format_gate(gate: Facts) -> dict[str, str]:
+    is_passed = bool(gate.get("passed"))
+    style, sign, label = ("helped", "●", "passed") if is_passed else ("harmed", "○", "failed")
+    figure = value(gate.get("value"))
+    return {"gate": str(gate.get("gate", "")), "style": style, "sign": sign, "label": label, "value": figure}
 
 
-def _plot(found: Facts) -> dict[str, Any]:
+def _plot_distribution(found: Facts) -> dict[str, Any]:
     title = str(found.get("title", ""))
     return {"title": title, "svg": charts.overlay(found, f"{title}, shares of {', '.join(found['sides'])} rows")}
 
 
-def _pair(found: Facts) -> dict[str, Any]:
-    shared = {int(place) for place in found.get("shared") or []}
-    new, real = list(found.get("new") or []), list(found.get("real") or [])
-    both = {new[place] for place in shared if place < len(new)}
+def _build_neighbors(pair: Facts) -> dict[str, Any]:
+    """A synthetic row and the nearest training row, with the items that both have marked."""
+    shared = {int(position) for position in pair.get("shared") or []}
+    new, real = list(pair.get("new", [])), list(pair.get("real", []))
+    common = {new[position] for position in shared if position < len(new)}
     return {
-        "sort": {"nearest": "among the nearest", "middle": "in the middle", "farthest": "among the farthest"}.get(
-            str(found.get("sort")), ""
-        ),
-        "distance": value(found.get("distance")),
-        "pictures": [Markup(one) for one in found.get("pictures") or [] if str(one).startswith(PNG)],
-        "new": [{"name": name, "mark": place in shared} for place, name in enumerate(new)],
-        "real": [{"name": name, "mark": name in both} for name in real],
+        "rank": _RANKS.get(str(pair.get("sort")), ""),
+        "distance": value(pair.get("distance")),
+        "images": [Markup(image) for image in pair.get("pictures", []) if str(image).startswith(PNG)],
+        "new": [{"name": name, "mark": position in shared} for position, name in enumerate(new)],
+        "real": [{"name": name, "mark": name in common} for name in real],
     }
 
 
-def _prediction(found: Facts, judged: Mapping[str, Facts]) -> dict[str, Any] | None:
-    if not found or len(judged) < 2:
+def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, Any] | None:
+    """Rank correlations of figures with the lift; None for fewer than two variants."""
+    if not found or len(measured) < 2:
         return None
-    says = {one.get("kind"): one.get("says", "") for arm in judged.values() for one in arm.get("figures") or []}
-    rows = [
-        {
-            "name": str(one.get("kind", "")).replace("_", " "),
-            "says": says.get(one.get("kind"), ""),
-            "rho": value(one.get("rho")),
-            "interval": f"{value(one.get('low'))} to {value(one.get('high'))}",
-            "told": one.get("low") is not None and one.get("high") is not None and one["low"] * one["high"] > 0,
-        }
-        for one in (found.get("figures") or [])[:MOST_PREDICTIONS]
-    ]
-    return {"rows": rows, "arms": number(found.get("arms")), "fewest": number(found.get("fewest"))}
+    says = {
+        figure.get("kind"): figure.get("says", "")
+        for result in measured.values()
+        for figure in result.get("figures", [])
+    }
+    rows = []
+    for figure in found.get("figures", [])[:MOST_PREDICTIONS]:
+        low, high = figure.get("low"), figure.get("high")
+        rows.append(
+            {
+                "name": str(figure.get("kind", "")).replace("_", " "),
+                "says": says.get(figure.get("kind"), ""),
+                "rho": value(figure.get("rho")),
+                "interval": f"{value(low)} to {value(high)}",
+                "is_clear": low is not None and high is not None and low * high > 0,
+            }
+        )
+    return {"rows": rows, "n_variants": number(found.get("arms")), "minimum": number(found.get("fewest"))}
 
 
 def headline(found: Facts) -> str:
-    """One sentence: what holds, and what does not."""
-    lights = found.get("lights") or {}
-    good = [name for name in GROUPS if lights.get(name) == "green"]
-    near = [name for name in GROUPS if lights.get(name) == "yellow"]
-    bad = [name for name in GROUPS if lights.get(name) == "red"]
-    parts = [f"{_listed(good)} as real rows are"] * bool(good)
-    parts += [f"nearly {_listed(near)}"] * bool(near) + [f"but not {_listed(bad)}"] * bool(bad)
-    if bad and not good and not near:
-        parts = [f"not {_listed(bad)}"]
-    return f"The new rows are {', '.join(parts)}." if parts else "Too few rows to say anything."
+    """One sentence: in which groups synthetic rows match real rows, and in which not.
+
+    >>> headline({"lights": {"alike": "red", "varied": "green", "private": "green"}})
+    'Synthetic rows match real rows in diversity and privacy, but fall short in fidelity.'
+    """
+    verdicts = found.get("lights", {})
+    phrases = {"green": "match real rows in", "yellow": "come close in", "red": "fall short in"}
+    parts: list[str] = []
+    for verdict, phrase in phrases.items():
+        if names := [title.lower() for group, title in GROUPS.items() if verdicts.get(group) == verdict]:
+            parts.append(f"{'but ' if verdict == 'red' and parts else ''}{phrase} {_join_names(names)}")
+    return f"Synthetic rows {', '.join(parts)}." if parts else "There are too few rows for a verdict."
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

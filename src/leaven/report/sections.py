@@ -1,4 +1,4 @@
-"""What does each section of the page show? Facts in, plain texts and drawings out.
+"""The sections of a run's page: builds texts, tables and plots from facts.
 
 A section whose facts are missing is None, and the page leaves it out.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from leaven.report import charts, controller_section, ctr_section, interval_plot, labels, quality_section
 from leaven.report.items_section import galleries
-from leaven.report.number_format import label, line, named, number, probability, scalars, seconds
+from leaven.report.number_format import NONE, label, line, named, number, probability, scalars, seconds
 from leaven.report.sweep_plot import study
 from leaven.stats.effect import percent, shown
 
@@ -23,286 +25,307 @@ MOST_PREVIEWS, MOST_NAMES, MOST_EXAMPLES, MOST_COLUMNS = 10, 24, 3, 8
 
 
 def present(facts: Any) -> Any:
-    """The facts without what is null: a null figure is a missing one."""
+    """The facts without nulls: a null figure is a missing one."""
     if isinstance(facts, Mapping):
         return {name: present(value) for name, value in facts.items() if value is not None}
     return [present(value) for value in facts] if isinstance(facts, list | tuple) else facts
 
 
 def verdict(facts: Facts) -> Section:
-    """The headline, its sentences, and the table of arms."""
-    found = facts.get("verdict") or {}
+    """The headline, its sentences, and the table of variants."""
+    comparison = facts.get("comparison", {})
     return {
         "headline": labels.headline(facts),
-        "words": list(found.get("words") or []),
-        "table": _arms_table(facts.get("comparison") or {}),
-        "metrics": _metrics_tables(facts.get("comparison") or {}),
+        "words": list(facts.get("verdict", {}).get("words", [])),
+        "table": _build_effects_table(comparison),
+        "metrics": _build_metrics_tables(comparison),
     }
 
 
-def _effect_row(effect: Facts, scale: interval_plot.Scale) -> dict[str, Any]:
+def _build_effect_row(effect: Facts, scale: interval_plot.Scale) -> dict[str, Any]:
     low, high = effect.get("low"), effect.get("high")
-    bounded = low is not None and high is not None  # else the baseline is too near 0 for a share of it to mean anything
+    is_bounded = low is not None and high is not None  # a baseline near 0 has no meaningful relative lift
+    style = labels.light(effect.get("verdict"))
     return {
-        "arm": effect.get("arm", ""),
+        "variant": effect.get("arm", ""),
         "segment": effect.get("segment", ""),
-        "mean": _fixed(effect.get("mean")),
-        "lift": _percent(effect.get("lift") if bounded else None),
-        "interval": f"{_percent(low)} to {_percent(high)}" if bounded else "",
+        "mean": _format_mean(effect.get("mean")),
+        "lift": _format_percent(effect.get("lift") if is_bounded else None),
+        "interval": f"{_format_percent(low)} to {_format_percent(high)}" if is_bounded else "",
         "drawing": interval_plot.drawing(effect, scale),
         "p": probability(effect.get("p_holm", effect.get("p"))),
-        "shares": _shares(effect),
+        "shares": _describe_shares(effect),
         "verdict": effect.get("verdict", ""),
-        "light": labels.light(effect.get("verdict")),
-        "sign": labels.SIGNS[labels.light(effect.get("verdict"))],
+        "style": style,
+        "sign": labels.SIGNS[style],
         "words": effect.get("words", ""),
         "users": number(effect.get("users")),
     }
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else percent(value)
+def _format_percent(value: float | None) -> str:
+    return NONE if value is None else percent(value)
 
 
-def _fixed(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}".replace("-", "−")
+def _format_mean(value: float | None) -> str:
+    return NONE if value is None else f"{value:.4f}".replace("-", "−")
 
 
-def _shares(effect: Facts) -> str:
+def _describe_shares(effect: Facts) -> str:
     if effect.get("better") is None:
         return ""
     better, worse = (percent(effect.get(name) or 0.0, signed=False) for name in ("better", "worse"))
     return f"better for {better} of the users, worse for {worse}"
 
 
-def _arms_table(comparison: Facts) -> Section:
-    effects = comparison.get("effects") or []
+def _build_effects_table(comparison: Facts) -> Section:
+    effects = comparison.get("effects", [])
     if not effects:
         return None
-    smallest = float(comparison.get("smallest_lift") or 0.0)
-    against = comparison.get("against_control") or []
-    scale = interval_plot.Scale.of([*effects, *against], smallest)
+    min_effect = float(comparison.get("smallest_lift") or 0.0)
+    against_control = comparison.get("against_control", [])
+    scale = interval_plot.Scale.of([*effects, *against_control], min_effect)
+    noise = [effect.get("training_noise") for effect in effects if (effect.get("seeds") or 1) > 1]
+    known_noise = [share for share in noise if share is not None]
     return {
         "metric": shown(comparison.get("metric", "")),
-        "smallest": percent(smallest, signed=False),
+        "smallest": percent(min_effect, signed=False),
         "baseline": effects[0].get("against", "baseline"),
-        "baseline_mean": _fixed(effects[0].get("baseline_mean")),
-        "rows": [_effect_row(effect, scale) for effect in effects],
+        "baseline_mean": _format_mean(effects[0].get("baseline_mean")),
+        "rows": [_build_effect_row(effect, scale) for effect in effects],
         "control": comparison.get("control", "repeat"),
-        "against_control": [_effect_row(effect, scale) for effect in against],
+        "against_control": [_build_effect_row(effect, scale) for effect in against_control],
         "axis": interval_plot.axis(scale),
         "users": number(effects[0].get("users")),
         "seeds": number(effects[0].get("seeds")),
-        "truth": _fixed(comparison["truth"]) if comparison.get("truth") is not None else "",
-        "noise": _noise(effects),
+        "truth": _format_mean(comparison["truth"]) if comparison.get("truth") is not None else "",
+        "noise": percent(max(known_noise), signed=False) if known_noise else "",
     }
 
 
-def _noise(effects: Sequence[Facts]) -> str:
-    shares = [e["training_noise"] for e in effects if e.get("training_noise") is not None and (e.get("seeds") or 1) > 1]
-    return percent(max(shares), signed=False) if shares else ""
+@dataclass(frozen=True)
+class _MetricColumn:
+    """One metric of all variants. cells: variant -> mean, lift, style and verdict."""
+
+    name: str
+    cells: Mapping[str, dict[str, str]]
+
+    @classmethod
+    def from_effects(cls, name: str, effects: Sequence[Facts]) -> _MetricColumn:
+        """A tested metric; effects: of every variant against the baseline."""
+        baseline = str(effects[0].get("against", "baseline"))
+        cells = {baseline: _build_mean_cell(effects[0].get("baseline_mean"))}
+        for effect in effects:
+            cells[str(effect.get("arm", ""))] = {
+                "mean": _format_mean(effect.get("mean")),
+                "lift": _format_percent(effect.get("lift")),
+                "style": labels.light(effect.get("verdict")),
+                "verdict": str(effect.get("verdict", "")),
+            }
+        return cls(name, cells)
 
 
-def _metrics_tables(comparison: Facts) -> list[dict[str, Any]]:
-    """Every metric: the mean of each arm and its lift; those of the whole catalogue, or of all rows, without a test."""
-    tables, catalog = comparison.get("metrics") or {}, comparison.get("catalog") or {}
-    first: dict[str, Facts] = {metric: effects[0] for metric, effects in tables.items() if effects}
-    arms = list(dict.fromkeys(effect.get("arm", "") for effects in tables.values() for effect in effects))
-    if len(first) + len(catalog) < 2:
+def _build_mean_cell(mean: float | None) -> dict[str, str]:
+    return {"mean": _format_mean(mean), "lift": "", "style": "", "verdict": ""}
+
+
+def _build_metrics_tables(comparison: Facts) -> list[dict[str, Any]]:
+    """All metrics of all variants, in tables of similar width; metrics of the whole catalog, or of all rows, have no
+    test."""
+    tested = {metric: effects for metric, effects in comparison.get("metrics", {}).items() if effects}
+    columns = [_MetricColumn.from_effects(metric, effects) for metric, effects in tested.items()]
+    variants = list(dict.fromkeys(variant for column in columns for variant in column.cells)) or ["baseline"]
+    for metric, means in comparison.get("catalog", {}).items():
+        cells = {variant: _build_mean_cell(mean) for variant, mean in (means or {}).items()}
+        columns.append(_MetricColumn(metric, cells))
+    if len(columns) < 2:
         return []
-    found = {(m, e.get("arm")): e for m, effects in tables.items() for e in effects}
-    baseline = str(next(iter(first.values())).get("against", "baseline")) if first else "baseline"
-    rows: list[dict[str, Any]] = [
-        {"arm": baseline, "cells": [_untested(e.get("baseline_mean")) for e in first.values()]}
-    ]
-    rows += [{"arm": arm, "cells": [_cell(found.get((metric, arm)) or {}) for metric in first]} for arm in arms]
-    for row in rows:
-        row["cells"] += [_untested((values or {}).get(row["arm"])) for values in catalog.values()]
-    names = [shown(name) for name in (*first, *catalog)]
-    wide = -(-len(names) // -(-len(names) // MOST_COLUMNS))  # tables of about the same width
+    width = -(-len(columns) // -(-len(columns) // MOST_COLUMNS))
+    missing = _build_mean_cell(None)
     return [
-        {"names": names[low : low + wide], "rows": [row | {"cells": row["cells"][low : low + wide]} for row in rows]}
-        for low in range(0, len(names), wide)
+        {
+            "names": [shown(column.name) for column in columns[first : first + width]],
+            "rows": [
+                {
+                    "variant": variant,
+                    "cells": [column.cells.get(variant, missing) for column in columns[first : first + width]],
+                }
+                for variant in variants
+            ],
+        }
+        for first in range(0, len(columns), width)
     ]
-
-
-def _untested(mean: float | None) -> dict[str, str]:
-    return {"mean": _fixed(mean), "lift": "", "light": "", "verdict": ""}
-
-
-def _cell(effect: Facts) -> dict[str, str]:
-    shown = {"mean": _fixed(effect.get("mean")), "lift": _percent(effect.get("lift"))}
-    return shown | {"light": labels.light(effect.get("verdict")), "verdict": str(effect.get("verdict", ""))}
 
 
 def whom(facts: Facts) -> Section:
-    """Segments: for each way of grouping, each group with its arms."""
-    comparison = facts.get("comparison") or {}
-    effects = comparison.get("segments") or []
+    """Effects by segment: for each grouping of users, each group with its variants."""
+    comparison = facts.get("comparison", {})
+    effects = comparison.get("segments", [])
     if not effects:
         return None
     scale = interval_plot.Scale.of(effects, float(comparison.get("smallest_lift") or 0.0))
     tables: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for effect in effects:
         groups = tables.setdefault(str(effect.get("by", "")), {})
-        groups.setdefault(str(effect.get("segment", "")), []).append(_effect_row(effect, scale))
+        groups.setdefault(str(effect.get("segment", "")), []).append(_build_effect_row(effect, scale))
     return {"metric": shown(comparison.get("metric", "")), "tables": tables, "axis": interval_plot.axis(scale)}
 
 
 def made(facts: Facts) -> Section:
-    """What each arm's plan did to the rows."""
-    arms = [_arm(arm) for arm in facts.get("arms") or [] if arm.get("steps") or arm.get("rows_new")]
-    return {"arms": arms} if arms else None
+    """What each variant's plan did to the rows."""
+    variants = [arm for arm in facts.get("arms", []) if arm.get("steps") or arm.get("rows_new")]
+    return {"variants": [_build_variant(variant) for variant in variants]} if variants else None
 
 
-def _arm(arm: Facts) -> dict[str, Any]:
+def _build_variant(variant: Facts) -> dict[str, Any]:
+    counts = (("rows_real", "real rows"), ("rows_new", "synthetic rows"))
     return {
-        "name": arm.get("name", ""),
-        "combine": arm.get("combine", ""),
-        "rows": [(text, number(arm.get(key))) for key, text in _ROWS if arm.get(key) is not None],
-        "steps": [_step(step) for step in arm.get("steps") or []],
-        "galleries": galleries(arm),
-        "previews": [_preview(one) for one in (arm.get("previews") or [])[:MOST_PREVIEWS]],
+        "name": variant.get("name", ""),
+        "combine": variant.get("combine", ""),
+        "rows": [(text, number(variant.get(key))) for key, text in counts if variant.get(key) is not None],
+        "steps": [_build_step(step) for step in variant.get("steps", [])],
+        "galleries": galleries(variant),
+        "previews": [_build_preview(preview) for preview in variant.get("previews", [])[:MOST_PREVIEWS]],
     }
 
 
-_ROWS = (("rows_real", "real rows"), ("rows_new", "new rows"))
-
-
-def _step(step: Facts) -> dict[str, Any]:
+def _build_step(step: Facts) -> dict[str, Any]:
+    modes = [str(step[name]).replace("_", " ") for name in ("mode", "when") if step.get(name)]
     return {
         "index": step.get("index", ""),
         "use": step.get("use", ""),
         "text": step.get("text") or step.get("use", ""),
-        "how": " · ".join(
-            [str(step[name]).replace("_", " ") for name in ("mode", "when") if step.get(name)] + _stage(step)
-        ),
+        "how": " · ".join(modes + _describe_schedule(step)),
         "weight": number(step.get("weight")),
         "made": number(step.get("made")),
-        "unchanged": _reasons(step.get("unchanged")),
-        "refused": _reasons(step.get("refused")),
+        "unchanged": _list_reasons(step.get("unchanged")),
+        "refused": _list_reasons(step.get("refused")),
     }
 
 
-def _stage(step: Facts) -> list[str]:
-    """When in training it acts, and how many rows each round made, where it does not act the same all the time."""
-    share, rounds = step.get("during") or [], step.get("rounds") or []
-    told = [f"from {100 * share[0]:.0f} % to {100 * share[1]:.0f} %"] if len(share) == 2 else []
-    return told + ([" + ".join(map(number, rounds)) + " rows"] if rounds else [])
+def _describe_schedule(step: Facts) -> list[str]:
+    """The part of training in which the step is active, and the rows of each round, where these vary."""
+    share, rounds = step.get("during", []), step.get("rounds", [])
+    parts = [f"from {100 * share[0]:.0f} % to {100 * share[1]:.0f} %"] if len(share) == 2 else []
+    return parts + ([" + ".join(map(number, rounds)) + " rows"] if rounds else [])
 
 
-def _reasons(counts: Any) -> list[tuple[str, str]]:
+def _list_reasons(counts: Any) -> list[tuple[str, str]]:
+    """(reason, count); a reason that is a key is shown as words, a sentence stays as it is."""
     if isinstance(counts, int):
         return [("", number(counts))]
-    return [(_reason(str(reason)), number(n)) for reason, n in (counts or {}).items() if n]
+    reasons = ((str(reason), n) for reason, n in (counts or {}).items() if n)
+    return [(reason if " " in reason else reason.replace("_", " "), number(n)) for reason, n in reasons]
 
 
-def _reason(text: str) -> str:
-    """A name as words; a sentence or a rule of the shop stays, with the names of columns in it."""
-    return text if " " in text else text.replace("_", " ")
-
-
-def _preview(preview: Facts) -> dict[str, Any]:
-    before, after = list(preview.get("before") or []), list(preview.get("after") or [])
-    changed = {int(place) for place in preview.get("changed") or []}
-    left = Counter(before) - Counter(after)
-    gone = []
+def _build_preview(preview: Facts) -> dict[str, Any]:
+    """The ends of a row before and after; marked: removed items before, changed ones after."""
+    before, after = list(preview.get("before", [])), list(preview.get("after", []))
+    changed = {int(position) for position in preview.get("changed") or []}
+    n_removed = Counter(before) - Counter(after)
+    removed = []
     for name in before:
-        gone.append(left[name] > 0)
-        left[name] -= 1
+        removed.append(n_removed[name] > 0)
+        n_removed[name] -= 1
     return {
         "step": preview.get("step", ""),
-        "before": [{"name": n, "mark": mark} for n, mark in zip(before, gone, strict=True)][-MOST_NAMES:],
-        "after": [{"name": n, "mark": place in changed} for place, n in enumerate(after)][-MOST_NAMES:],
+        "before": [{"name": name, "mark": mark} for name, mark in zip(before, removed, strict=True)][-MOST_NAMES:],
+        "after": [{"name": name, "mark": position in changed} for position, name in enumerate(after)][-MOST_NAMES:],
         "cut": {"before": len(before) > MOST_NAMES, "after": len(after) > MOST_NAMES},
     }
 
 
 def health(facts: Facts) -> Section:
-    """The log before training: facts, what cleaning touched, plots, the split."""
-    data = facts.get("data") or {}
-    found = data.get("health") or {}
-    plots = _plots(found)
+    """The log before training: statistics, cleaning, plots, the split."""
+    data = facts.get("data", {})
+    statistics = data.get("health", {})
+    plots = _draw_plots(statistics)
     section: dict[str, Any] = {
-        "tiles": scalars(found, skip=[plot["key"] for plot in plots]),
-        "reading": scalars(data.get("reading") or {}),
-        "cleaning": [_rule(rule) for rule in data.get("cleaning") or []],
-        "split": scalars(data.get("split") or {}),
-        "oddities": [str(one.get("words", "")) for one in data.get("oddities") or []],
+        "tiles": scalars(statistics, skip=[plot["key"] for plot in plots]),
+        "reading": scalars(data.get("reading", {})),
+        "cleaning": [_format_rule(rule) for rule in data.get("cleaning", [])],
+        "split": scalars(data.get("split", {})),
+        "warnings": [str(warning.get("words", "")) for warning in data.get("oddities", [])],
         "plots": plots,
     }
     return section if any(section.values()) else None
 
 
-def _rule(rule: Facts) -> dict[str, Any]:
+def _format_rule(rule: Facts) -> dict[str, Any]:
     return {
         "rule": label(str(rule.get("rule", ""))),
         "touched": number(rule.get("touched")),
         "dropped": number(rule.get("dropped")),
-        "examples": [line(example) for example in (rule.get("examples") or [])[:MOST_EXAMPLES]],
+        "examples": [line(example) for example in rule.get("examples", [])[:MOST_EXAMPLES]],
         "note": rule.get("note") or "",
     }
 
 
-def _by_rank(found: charts.Points, x_title: str, y_title: str, told: str) -> Any:
-    return charts.line(found, x_title, y_title, told, logarithmic=True)
+@dataclass(frozen=True)
+class _Plot:
+    """A plot of the log. keys: names of its figures in the facts, the first that exists is drawn."""
+
+    title: str
+    keys: tuple[str, ...]
+    draw: Callable[[charts.Points, str, str, str], Any]
+    x_title: str
+    y_title: str
 
 
-_PLOTS: tuple[tuple[str, tuple[str, ...], Any, tuple[str, str]], ...] = (
-    ("How long histories are", ("length_histogram", "lengths"), charts.bars, ("events of a history", "histories")),
-    ("How popularity is spread", ("popularity",), _by_rank, ("rank of the item", "events")),
-    ("When it happened", ("per_day", "days"), charts.line, ("day", "events")),
-    ("Hours of the day", ("hours", "per_hour"), charts.bars, ("hour", "events")),
+_PLOTS = (
+    _Plot("Length of histories", ("length_histogram", "lengths"), charts.bars, "events of a history", "histories"),
+    _Plot("Popularity of items", ("popularity",), partial(charts.line, logarithmic=True), "rank of the item", "events"),
+    _Plot("Events over time", ("per_day", "days"), charts.line, "day", "events"),
+    _Plot("Hours of the day", ("hours", "per_hour"), charts.bars, "hour", "events"),
 )
-"""(title, names that the facts may use, drawing, titles of the axes)."""
 
 
-def _plots(found: Facts) -> list[dict[str, Any]]:
-    """Those of the plots whose facts are there; `key` is the name that was drawn."""
-    plots = []
-    for title, keys, draw, titles in _PLOTS:
-        drawn = ((key, charts.points(found.get(key))) for key in keys)
-        key, table = next(((key, table) for key, table in drawn if len(table) > 1), ("", []))
+def _draw_plots(statistics: Facts) -> list[dict[str, Any]]:
+    """The plots whose figures exist; `key` is the name of the figures."""
+    drawn = []
+    for plot in _PLOTS:
+        tables = ((key, charts.points(statistics.get(key))) for key in plot.keys)
+        key, points = next(((key, points) for key, points in tables if len(points) > 1), ("", []))
         if key:
-            told = f"{title}: {titles[1]} by {titles[0]}, largest {number(max(y for _, y in table))}"
-            plots.append({"key": key, "title": title, "svg": draw(table, *titles, told)})
-    return plots
+            largest = number(max(y for _, y in points))
+            alt_text = f"{plot.title}: {plot.y_title} by {plot.x_title}, largest {largest}"
+            svg = plot.draw(points, plot.x_title, plot.y_title, alt_text)
+            drawn.append({"key": key, "title": plot.title, "svg": svg})
+    return drawn
 
 
 def learning(facts: Facts) -> Section:
-    """How training went: curves, and one line a fit."""
-    fits = facts.get("fits") or []
+    """Training curves, and one line per training."""
+    fits = facts.get("fits", [])
     if not fits:
         return None
-    kinds = (
-        ("valid_ndcg", "NDCG on validation"),
-        ("minus_valid_log_loss", "Minus log loss on validation"),
-        ("loss", "Loss in training"),
-    )
-    plots = [{"title": title, "svg": _curves(fits, key, title)} for key, title in kinds]
-    return {"plots": [plot for plot in plots if plot["svg"]], "fits": [_fit(fit) for fit in fits]}
+    titles = {
+        "valid_ndcg": "NDCG on validation",
+        "minus_valid_log_loss": "Negative log loss on validation",
+        "loss": "Training loss",
+    }
+    plots = [{"title": title, "svg": _draw_curves(fits, key, title)} for key, title in titles.items()]
+    return {"plots": [plot for plot in plots if plot["svg"]], "fits": [_format_fit(fit) for fit in fits]}
 
 
-def _curves(fits: Sequence[Facts], key: str, title: str) -> Any:
+def _draw_curves(fits: Sequence[Facts], key: str, title: str) -> Any:
     series = []
     for fit in fits:
-        looked = [point for point in fit.get("curve") or [] if _has(point, key) and _has(point, "step")]
-        curve: charts.Points = [(float(point["step"]), float(point[key])) for point in looked]
+        known = [point for point in fit.get("curve", []) if _has_figure(point, key) and _has_figure(point, "step")]
+        curve: charts.Points = [(float(point["step"]), float(point[key])) for point in known]
         if len(curve) > 1:
             series.append((str(fit.get("arm", "")), str(fit.get("seed", "")), curve))
-    if not series:
-        return ""
-    return charts.curves(series, f"{title} by optimiser step, {len(series)} trainings")
+    return charts.curves(series, f"{title} by optimizer step, {len(series)} trainings") if series else ""
 
 
-def _has(point: Facts, key: str) -> bool:
+def _has_figure(point: Facts, key: str) -> bool:
     value = point.get(key)
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _fit(fit: Facts) -> dict[str, str]:
+def _format_fit(fit: Facts) -> dict[str, str]:
     return {
-        "arm": str(fit.get("arm", "")),
+        "variant": str(fit.get("arm", "")),
         "seed": str(fit.get("seed", "")),
         "seconds": seconds(fit.get("seconds")),
         "steps": number(fit.get("steps")),
@@ -314,11 +337,11 @@ def _fit(fit: Facts) -> dict[str, str]:
 
 def cost(facts: Facts) -> Section:
     """Seconds of each stage, rows, memory."""
-    found = facts.get("cost") or {}
-    stages = {stage: s for stage, s in (found.get("seconds") or {}).items() if isinstance(s, int | float)}
-    whole = sum(stages.values()) or 1.0
+    found = facts.get("cost", {})
+    stages = {stage: s for stage, s in found.get("seconds", {}).items() if isinstance(s, int | float)}
+    total = sum(stages.values()) or 1.0
     bars = [
-        {"stage": label(stage), "seconds": seconds(s), "share": round(100 * s / whole, 1)}
+        {"stage": label(stage), "seconds": seconds(s), "share": round(100 * s / total, 1)}
         for stage, s in stages.items()
     ]
     tiles = scalars(found, skip=("seconds",))
@@ -326,29 +349,29 @@ def cost(facts: Facts) -> Section:
 
 
 def repeat(facts: Facts) -> Section:
-    """How to run it again."""
-    found = facts.get("repeat") or {}
+    """The command, versions and machine of the run."""
+    found = facts.get("repeat", {})
     section = {
         "command": found.get("command", ""),
         "fingerprint": found.get("fingerprint", ""),
-        "versions": [(str(name), number(version)) for name, version in (found.get("versions") or {}).items()],
-        "machine": scalars(found.get("machine") or {}),
+        "versions": [(str(name), number(version)) for name, version in found.get("versions", {}).items()],
+        "machine": scalars(found.get("machine", {})),
     }
     return section if any(section.values()) else None
 
 
 SECTIONS = (
     ("verdict", "Verdict", verdict),
-    ("study", "Curve", study),
-    ("whom", "Whom", whom),
-    ("chances", "Chances", ctr_section.chances),
-    ("made", "What was made", made),
-    ("judging", "How good", quality_section.judging),
-    ("health", "Data", health),
-    ("learning", "Learning", learning),
-    ("decisions", "Decisions", controller_section.section),
+    ("sweep", "Sweep", study),
+    ("segments", "Segments", whom),
+    ("calibration", "Calibration", ctr_section.chances),
+    ("rows", "Synthetic rows", made),
+    ("quality", "Quality", quality_section.judging),
+    ("data", "Data", health),
+    ("training", "Training", learning),
+    ("controllers", "Controllers", controller_section.section),
     ("cost", "Cost", cost),
-    ("repeat", "Repeat", repeat),
+    ("reproduction", "Reproduction", repeat),
     ("glossary", "Glossary", lambda facts: {"entries": labels.glossary(facts)}),
 )
 """(anchor, title in the navigation, facts -> section), in the order of the page."""

@@ -1,4 +1,4 @@
-"""What does the verdict look like on the terminal?"""
+"""The verdict of a run as a table on the terminal."""
 
 from __future__ import annotations
 
@@ -9,36 +9,34 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from leaven.report import controller_section, labels, sections
+from leaven.report import controller_section, sections
 
 COLOURS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
 
 
 def verdict_table(facts: Mapping[str, Any]) -> Group:
-    """The headline, a table of the arms, and the sentences below it; for `rich.print`."""
-    shown = sections.verdict(sections.present(facts)) or {}
-    parts: list[Any] = [Text(shown["headline"], style="bold")]
-    if shown["table"]:
-        parts += ["", _table(shown["table"])]
-    parts += [
-        Text(f"• {sentence}") for sentence in (*shown["words"], *controller_section.counted(sections.present(facts)))
-    ]
+    """The headline, a table of the variants, and remarks; for `rich.print`."""
+    facts = sections.present(facts)
+    view = sections.verdict(facts) or {}
+    parts: list[Any] = [Text(view["headline"], style="bold")]
+    if view["table"]:
+        parts += ["", _build_table(view["table"])]
+    parts += [Text(f"• {sentence}") for sentence in (*view["words"], *controller_section.counted(facts))]
     return Group(*parts)
 
 
-def _table(found: Mapping[str, Any]) -> Table:
-    seeds = "1 seed" if found["seeds"] == "1" else f"{found['seeds']} seeds"
-    caption = f"{found['users']} users, {seeds}; a lift of {found['smallest']} matters"
+def _build_table(view: Mapping[str, Any]) -> Table:
+    seeds = "1 seed" if view["seeds"] == "1" else f"{view['seeds']} seeds"
+    caption = f"{view['users']} users, {seeds}; minimum effect: a lift of {view['smallest']}"
     table = Table(caption=caption, caption_justify="left", box=None, pad_edge=False, header_style="dim")
-    for title in ("arm", found["metric"], "lift", "95 % interval", "p (Holm)", "verdict"):
-        numeric = title not in ("arm", "verdict")
-        table.add_column(
-            title, justify="right" if numeric else "left", no_wrap=title != "arm", min_width=None if numeric else 14
-        )
-    table.add_row(Text(found["baseline"]), found["baseline_mean"], "", "", "", "")
-    for row in found["rows"]:
-        judged = Text(f"{labels.SIGNS[row['light']]} {row['verdict']}", style=COLOURS[row["light"]])
-        table.add_row(Text(row["arm"]), row["mean"], row["lift"], row["interval"], row["p"], judged)
-    if found["truth"]:
-        table.add_row(Text("best reachable", style="dim"), found["truth"], "", "", "", "")
+    table.add_column("variant")
+    for title in (view["metric"], "lift", "95 % interval", "p (Holm)"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True, min_width=14)
+    table.add_row(Text(view["baseline"]), view["baseline_mean"], "", "", "", "")
+    for row in view["rows"]:
+        verdict = Text(f"{row['sign']} {row['verdict']}", style=COLOURS[row["style"]])
+        table.add_row(Text(row["variant"]), row["mean"], row["lift"], row["interval"], row["p"], verdict)
+    if view["truth"]:
+        table.add_row(Text("best possible", style="dim"), view["truth"], "", "", "", "")
     return table

@@ -1,11 +1,10 @@
-"""What does more of it do? One arm with many values of one thing, in one run.
+"""Sweeps: one variant with many values of one field, in one run, with effect and fidelity as curves.
 
-dose    more and fewer rows: where does more begin to hurt?
-sweep   any number of any step: effect and likeness along its values
+`variant.NAME.copies=0,0.5,1,2` varies the number of synthetic rows, `variant.NAME.step.0.FIELD=…` any number of a step.
 """
 
 from __future__ import annotations
 
-from leaven.sweeps.sweep_run import dose, sweep
+from leaven.sweeps.sweep_run import sweep
 
-__all__ = ["dose", "sweep"]
+__all__ = ["sweep"]

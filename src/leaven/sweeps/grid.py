@@ -1,4 +1,4 @@
-"""Which arms are one arm with many values of one thing?"""
+"""Builds the variants of a sweep: one variant with many values of one field."""
 
 from __future__ import annotations
 
@@ -19,16 +19,21 @@ from leaven.strategies.scaled import Scaled
 
 Value = float | tuple[float, float]
 
+COPIES = "copies"
+"""The field of a sweep over the number of synthetic rows."""
+
+_EXAMPLE = 'write --vary "variant.NAME.step.0.FIELD=0,0.1,0.3"'
+
 
 @dataclass(frozen=True)
 class Family:
-    """An arm and what is varied in it.
+    """The variants of a sweep.
 
-    spec    the spec with the members in the place of all arms
-    arm     the arm that they are variants of
-    what    what differs, in words: "dose", "mask, share_range"
-    values  one a member, ascending: a number, or a pair
-    names   the arm of each; the baseline where a value means no new rows at all
+    spec    the spec with these variants in place of its own
+    arm     the variant that they are derived from
+    what    the field, in words: "copies", "mask, share_range"
+    values  one per variant, ascending: a number, or a pair
+    names   one per value; the baseline where a value means no synthetic rows
     """
 
     spec: Spec
@@ -38,144 +43,143 @@ class Family:
     names: tuple[str, ...]
 
 
-def doses(spec: Spec, name: str, multiples: Sequence[float]) -> Family:
-    """An arm with so many times the copies of all its steps that add rows; 0 is the baseline.
+def varied(spec: Spec, assignment: str) -> Family:
+    """A variant with several values of one field: "variant.NAME.step.0.FIELD=0.1,0.2" or "…=[0.1,0.2],[0.3,0.4]".
 
-    Raises SpecError for an arm that adds no rows, and for doses that are no numbers from 0.
+    FIELD may be nested: copies.factor. A step is named by its number from 0 or by its name. "variant.NAME.copies=0,1,2"
+    multiplies the copies of all its steps.
+
+    Raises SpecError for an unknown variant, step or field, and for values that are no numbers or pairs.
     """
-    arm = spec.arm(name)
-    if not any(step.mode == "add" for step in arm.plan.all):
-        raise SpecError(f"arm {name!r}", "a step that adds rows", "steps that change rows in place", "leaven sweep")
-    if any(not 0 <= one < float("inf") for one in multiples):
-        raise SpecError("--doses", "finite numbers from 0", ", ".join(map(str, multiples)), "--doses 0,0.5,1,2")
-    values = _distinct("--doses", multiples)
-    names = tuple(BASELINE if not value else f"{name}, dose {value:g}" for value in values)
-    arms = tuple(
-        Arm(called, _scaled(arm.plan, float(value)))  # type: ignore[arg-type]
-        for called, value in zip(names, values, strict=True)
-        if called != BASELINE
-    )
-    return Family(replace(spec, arms=arms), name, "dose", values, names)
-
-
-def _scaled(plan: Plan, by: float) -> Plan:
-    """Steps keep their names, and so their chance."""
-    steps = [replace(step, name=step.called) for step in plan.all]
-    added = [replace(one, copies=Scaled(one.copies, by)) if one.mode == "add" and by != 1 else one for one in steps]
-    return replace(plan, steps=added)
-
-
-def varied(spec: Spec, wish: str) -> Family:
-    """An arm with these values of one field: "arm.NAME.step.0.FIELD=0.1,0.2" or "…=[0.1,0.2],[0.3,0.4]".
-
-    FIELD may lie deeper: copies.factor. A step goes by its number from 0 or by its name.
-
-    Raises SpecError for an arm, step or field that is not there, and for values that are no numbers or pairs.
-    """
-    path, equals, text = wish.partition("=")
+    path, equals, text = assignment.partition("=")
     path = path.strip()
-    if not equals or not path.startswith("arm."):
-        raise SpecError(f"--vary {wish}", "arm.NAME.step.0.FIELD=VALUES", "something else", _EXAMPLE)
+    if not equals or not path.startswith("variant."):
+        raise SpecError(f"--vary {assignment}", "variant.NAME.step.0.FIELD=VALUES", "something else", _EXAMPLE)
+    arm = _find_variant(spec, path)
+    keys = path.removeprefix(f"variant.{arm.name}.").split(".")
+    values = _parse_values(text, path)
+    if keys == [COPIES]:
+        return doses(spec, arm.name, values)
     table = resolved(spec)
-    arm, keys = _arm(spec, path)
-    mine = next(one for one in table["arm"] if one["name"] == arm.name)
-    place, keys = _step(mine, arm, keys, path)
-    _check_field(mine["step"][place], arm.plan.all[place], keys, path)
-    values = _distinct(f"--vary {path}", _values(text, path))
-    label = f"{arm.plan.all[place].called}, {'.'.join(keys)}"
+    source = next(entry for entry in table["arm"] if entry["name"] == arm.name)
+    step = _find_step(arm, keys, path)
+    keys = keys[2:]
+    _check_field(source["step"][step], arm.plan.all[step], keys, path)
+    values = _sort_distinct(f"--vary {path}", values)
     names = tuple(f"{arm.name}, {keys[-1]} {shown(value)}" for value in values)
-    table["arm"] = [_with(mine, name, place, keys, value) for name, value in zip(names, values, strict=True)]
-    return Family(parse(tomli_w.dumps(table)), arm.name, label, values, names)
+    table["arm"] = [_set_value(source, name, step, keys, value) for name, value in zip(names, values, strict=True)]
+    field = f"{arm.plan.all[step].called}, {'.'.join(keys)}"
+    return Family(parse(tomli_w.dumps(table)), arm.name, field, tuple(values), names)
 
 
-_EXAMPLE = 'write --vary "arm.NAME.step.0.FIELD=0,0.1,0.3"'
+def doses(spec: Spec, name: str, multiples: Sequence[Value]) -> Family:
+    """A variant with multiples of the copies of all its steps that append rows; 0 is the baseline.
+
+    Raises SpecError for a variant without such a step, and for multiples that are no finite numbers from 0.
+    """
+    arm, where = spec.arm(name), f"--vary variant.{name}.{COPIES}"
+    if not any(step.mode == "add" for step in arm.plan.all):
+        raise SpecError(where, "a step that appends rows", "steps in place alone", "vary a field of a step")
+    distinct = _sort_distinct(where, multiples)
+    factors = [value for value in distinct if not isinstance(value, tuple) and 0 <= value < float("inf")]
+    if len(factors) < len(distinct):
+        raise SpecError(where, "finite numbers from 0", ", ".join(map(str, multiples)), f"{where}=0,0.5,1,2")
+    names = tuple(f"{name}, {COPIES} {factor:g}" if factor else BASELINE for factor in factors)
+    arms = tuple(Arm(n, _scale_plan(arm.plan, f)) for n, f in zip(names, factors, strict=True) if n != BASELINE)
+    return Family(replace(spec, arms=arms), name, COPIES, tuple(factors), names)
+
+
+def _scale_plan(plan: Plan, factor: float) -> Plan:
+    """Steps keep their names, from which their random draws follow."""
+    steps = [replace(step, name=step.called) for step in plan.all]
+    steps = [replace(s, copies=Scaled(s.copies, factor)) if s.mode == "add" and factor != 1 else s for s in steps]
+    return replace(plan, steps=steps)
 
 
 def shown(value: Value) -> str:
-    """A value as a person writes it.
+    """A value as text.
 
     >>> shown(0.5), shown((0.2, 0.4))
     ('0.5', '0.2 to 0.4')
     """
-    return " to ".join(f"{one:g}" for one in value) if isinstance(value, tuple) else f"{value:g}"
+    return " to ".join(f"{end:g}" for end in value) if isinstance(value, tuple) else f"{value:g}"
 
 
-def _arm(spec: Spec, path: str) -> tuple[Arm, list[str]]:
-    """(the arm, keys inside it); names may hold points, so that the longest one that fits counts."""
-    rest = path.removeprefix("arm.")
-    fitting = [arm for arm in spec.arms if rest.startswith(f"{arm.name}.")]
-    if not fitting:
-        name = rest.partition(".step.")[0]
+def _find_variant(spec: Spec, path: str) -> Arm:
+    """The variant of a path; names may contain dots, so the longest match wins."""
+    rest = path.removeprefix("variant.")
+    matches = [arm for arm in spec.arms if rest.startswith(f"{arm.name}.")]
+    if not matches:
+        name = rest.partition(".step.")[0].removesuffix(f".{COPIES}")
         known = [arm.name for arm in spec.arms]
-        raise SpecError(f"--vary {path}", "an arm of the spec", repr(name), nearest(name, known))
-    arm = max(fitting, key=lambda one: len(one.name))
-    return arm, rest.removeprefix(f"{arm.name}.").split(".")
+        raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), nearest(name, known))
+    return max(matches, key=lambda arm: len(arm.name))
 
 
-def _step(table: Mapping[str, Any], arm: Arm, keys: list[str], path: str) -> tuple[int, list[str]]:
-    """(place of the step from 0, keys inside it)."""
+def _find_step(arm: Arm, keys: list[str], path: str) -> int:
+    """Position of the step, from 0, that is named by number or name."""
     if len(keys) < 3 or keys[0] != "step":
-        raise SpecError(f"--vary {path}", "arm.NAME.step.0.FIELD", ".".join(keys), _EXAMPLE)
-    called = [step.called for step in arm.plan.all]
-    if keys[1].isdecimal() and int(keys[1]) < len(called):
-        return int(keys[1]), keys[2:]
-    if keys[1] in called:
-        return called.index(keys[1]), keys[2:]
-    raise SpecError(
-        f"--vary {path}", f"a step from 0 to {len(called) - 1}, or its name", keys[1], nearest(keys[1], called)
-    )
+        raise SpecError(f"--vary {path}", "variant.NAME.step.0.FIELD", ".".join(keys), _EXAMPLE)
+    names = [step.called for step in arm.plan.all]
+    if keys[1].isdecimal() and int(keys[1]) < len(names):
+        return int(keys[1])
+    if keys[1] in names:
+        return names.index(keys[1])
+    expected = f"a step from 0 to {len(names) - 1}, or its name"
+    raise SpecError(f"--vary {path}", expected, keys[1], nearest(keys[1], names))
 
 
 def _check_field(table: Mapping[str, Any], step: Any, keys: list[str], path: str) -> None:
-    """Every key but those whose value is none by default is written in the resolved table."""
-    place: Any = table
+    """The field exists and is a number or a pair. The resolved table lacks only keys whose default is none."""
+    optional = {name for name in (*vars(step), *vars(step.use)) if name != "use"}
+    value: Any = table
     for key in keys:
-        if isinstance(place, list):
-            if not key.isdecimal() or int(key) >= len(place):
-                raise SpecError(f"--vary {path}", f"a number from 0 to {len(place) - 1}", key, "")
-            place = place[int(key)]
-            continue
-        known = set(place) if isinstance(place, Mapping) else set()
-        if place is table:
-            known |= {name for name in (*vars(step), *vars(step.use)) if name != "use"}
-        if key not in known:
-            raise SpecError(f"--vary {path}", "a field of the step", repr(key), nearest(key, known))
-        place = place.get(key)
-    if isinstance(place, str | bool) or (isinstance(place, list) and len(place) != 2):
-        raise SpecError(f"--vary {path}", "a field that is a number or a pair", repr(place), "")
+        value = _get_entry(value, key, optional if value is table else set(), path)
+    if isinstance(value, str | bool) or (isinstance(value, list) and len(value) != 2):
+        raise SpecError(f"--vary {path}", "a field that is a number or a pair", repr(value), "")
 
 
-def _values(text: str, path: str) -> list[Value]:
+def _get_entry(parent: Any, key: str, optional: set[str], path: str) -> Any:
+    """An entry of a list or a table; None for an optional one that is missing."""
+    if isinstance(parent, list):
+        if not key.isdecimal() or int(key) >= len(parent):
+            raise SpecError(f"--vary {path}", f"a number from 0 to {len(parent) - 1}", key, "")
+        return parent[int(key)]
+    known = {*parent, *optional} if isinstance(parent, Mapping) else set()
+    if key not in known:
+        raise SpecError(f"--vary {path}", "a field of the step", repr(key), nearest(key, known))
+    return parent.get(key)
+
+
+def _parse_values(text: str, path: str) -> list[Value]:
+    error = SpecError(f"--vary {path}", "numbers, or pairs [0.1, 0.3]", repr(text), _EXAMPLE)
     try:
         values = tomllib.loads(f"values = [{text}]")["values"]
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"--vary {path}", "numbers, or pairs [0.1, 0.3]", repr(text), _EXAMPLE) from error
-    pairs = [tuple(one) if isinstance(one, list) else one for one in values]
-    for one in pairs:
-        parts = one if isinstance(one, tuple) else (one,)
-        if (isinstance(one, tuple) and len(one) != 2) or any(
-            isinstance(n, bool) or not isinstance(n, int | float) for n in parts
-        ):
-            raise SpecError(f"--vary {path}", "numbers, or pairs [0.1, 0.3]", repr(text), _EXAMPLE)
-    return pairs
+    except tomllib.TOMLDecodeError as cause:
+        raise error from cause
+    for value in values:
+        ends = value if isinstance(value, list) and len(value) == 2 else [value]
+        if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+            raise error
+    return [tuple(value) if isinstance(value, list) else value for value in values]
 
 
-def _distinct(where: str, values: Sequence[Value]) -> tuple[Value, ...]:
-    """Ascending, each once; a curve needs two."""
-    found = sorted(set(values), key=lambda one: one if isinstance(one, tuple) else (one, one))
-    if len(found) < 2:
+def _sort_distinct(where: str, values: Sequence[Value]) -> list[Value]:
+    """Ascending, each once; a curve needs two or more, of one type."""
+    distinct = sorted(set(values), key=lambda value: value if isinstance(value, tuple) else (value, value))
+    if len(distinct) < 2:
         raise SpecError(where, "two values or more", ", ".join(map(str, values)) or "none", "a curve needs points")
-    if len({isinstance(one, tuple) for one in found}) > 1:
+    if len({isinstance(value, tuple) for value in distinct}) > 1:
         raise SpecError(where, "numbers alone or pairs alone", ", ".join(map(str, values)), "")
-    return tuple(found)
+    return distinct
 
 
-def _with(arm: Mapping[str, Any], name: str, place: int, keys: Sequence[str], value: Value) -> dict[str, Any]:
-    """The table of an arm under another name, with one value changed."""
+def _set_value(arm: Mapping[str, Any], name: str, step: int, keys: Sequence[str], value: Value) -> dict[str, Any]:
+    """The table of a variant under another name, with one value changed."""
     table = deepcopy(dict(arm)) | {"name": name}
-    inside: Any = table["step"][place]
+    parent: Any = table["step"][step]
     for key in keys[:-1]:
-        inside = inside[int(key)] if isinstance(inside, list) else inside[key]
-    last: Any = int(keys[-1]) if isinstance(inside, list) else keys[-1]
-    inside[last] = list(value) if isinstance(value, tuple) else value
+        parent = parent[int(key)] if isinstance(parent, list) else parent[key]
+    last: Any = int(keys[-1]) if isinstance(parent, list) else keys[-1]
+    parent[last] = list(value) if isinstance(value, tuple) else value
     return table

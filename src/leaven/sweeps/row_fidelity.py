@@ -1,4 +1,4 @@
-"""How like real rows are the rows of an arm, in one cheap figure?"""
+"""Fidelity of a variant's synthetic rows as one cheap figure: the AUC of a classifier against real rows."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from leaven.splits.log_splits import Split
 Points = np.ndarray[Any, np.dtype[np.float64]]
 
 FEWEST = 60
-"""Rows of each side below which nothing is said."""
+"""Minimum rows of each side; below, there is no figure."""
 MOST = 2000
 HALVES = 12
-_LEARNED_FROM = 20_000
+_MAX_FIT_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """auc: how well a classifier tells the rows from unseen real ones, 0.5 not at all, 1 always; low, high: how far
-    chance moves it, at 95 %. rows: of each side."""
+    """auc: how well a classifier separates synthetic from held-out real rows, from 0.5 (not at all) to 1. low, high:
+    its 95 % interval. rows: of each side."""
 
     auc: float
     low: float
@@ -41,10 +41,11 @@ class Likeness:
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """What rows are held against: features of real rows of users whom no generator has seen.
+    """Reference for the fidelity of synthetic rows: real rows of users that no generator was trained on.
 
     features  rows -> float64 (rows, features)
-    ordinary  what training rows themselves get: no made row can be asked for more
+    unseen    float64 (rows, features), of these real rows
+    ordinary  the AUC of training rows themselves, the best that synthetic rows can be asked for
     """
 
     features: Callable[[Any], Points]
@@ -53,58 +54,62 @@ class Ruler:
     key: int
 
     def measure(self, rows: Any) -> Likeness | None:
-        """The likeness of some histories or labelled rows; None for fewer than FEWEST."""
-        some = rows.take(_chosen(rows, rng.key(self.key, "new")))
-        return _likeness(self.features(some), self.unseen, self.key)
+        """The fidelity of some histories or labelled rows; None for fewer than FEWEST."""
+        some = rows.take(_sample_rows(rows, rng.key(self.key, "new")))
+        return _measure_auc(self.features(some), self.unseen, self.key)
 
 
 def ruler(split: Split | SampleParts, seed: int) -> Ruler | str:
-    """What made rows are held against, or why there is nothing."""
+    """The reference of a split, or the reason why there is none."""
     key = rng.key(seed, "likeness")
     train: Any = split.train
     unseen = unseen_of(split)
     if unseen is None or len(unseen) < FEWEST:
-        few = 0 if unseen is None else len(unseen)
-        return f"likeness needs {FEWEST} real rows of users kept apart, there are {few}: raise split.control_share"
-    learned_from = train.take(_chosen(train, key, _LEARNED_FROM))
-    features = _of_histories(learned_from, key) if isinstance(train, Histories) else _of_samples(learned_from, unseen)
-    there = features(unseen.take(_chosen(unseen, rng.key(key, "unseen"))))
-    real = features(train.take(_chosen(train, rng.key(key, "real"))))
+        n_rows = 0 if unseen is None else len(unseen)
+        return f"fidelity needs {FEWEST} real rows of control users, there are {n_rows}: raise split.control_share"
+    fitted_on = train.take(_sample_rows(train, key, _MAX_FIT_ROWS))
+    features = (
+        _fit_history_features(fitted_on, key)
+        if isinstance(train, Histories)
+        else _fit_table_features(fitted_on, unseen)
+    )
+    held_out = features(unseen.take(_sample_rows(unseen, rng.key(key, "unseen"))))
+    real = features(train.take(_sample_rows(train, rng.key(key, "real"))))
     try:
-        ordinary = _likeness(real, there, key)
+        ordinary = _measure_auc(real, held_out, key)
     except MissingExtra as missing:
-        return f"likeness needs {missing.library}: {missing.fix}"
-    return Ruler(features, there, ordinary, key) if ordinary else f"likeness needs {FEWEST} training rows"
+        return f"fidelity needs {missing.library}: {missing.fix}"
+    return Ruler(features, held_out, ordinary, key) if ordinary else f"fidelity needs {FEWEST} training rows"
 
 
-def _of_histories(train: Histories, key: int) -> Callable[[Any], Points]:
+def _fit_history_features(train: Histories, key: int) -> Callable[[Any], Points]:
     encoder = HistoryEncoder.fit(train, key)
     return lambda rows: encoder.features(rows)[0]
 
 
-def _of_samples(train: Samples, unseen: Any) -> Callable[[Any], Points]:
-    """By all columns but those that say whose row it is."""
+def _fit_table_features(train: Samples, unseen: Any) -> Callable[[Any], Points]:
+    """Features of all columns but those that identify the user of a row."""
     real = of_samples(train)
     owners = names_of_owners(real, of_samples(unseen))
     encoder = TableEncoder.fit({name: column for name, column in real.columns.items() if name not in owners})
     return lambda rows: encoder.points(of_samples(rows).columns)
 
 
-def _chosen(rows: Any, key: int, most: int = MOST) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """int64 (at most `most`,): which rows are looked at, by their own keys."""
-    drawn = rng.bits(rng.row_keys(key, rows.keys), 0)
-    return np.sort(np.argsort(drawn, kind="stable")[:most])
+def _sample_rows(rows: Any, key: int, max_rows: int = MOST) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """int64 (at most max_rows,): indices of a random sample that follows from the rows' own keys, ascending."""
+    draws = rng.bits(rng.row_keys(key, rows.keys), 0)
+    return np.sort(np.argsort(draws, kind="stable")[:max_rows])
 
 
-def _likeness(new: Points, real: Points, key: int) -> Likeness | None:
-    """Half of both sides at a time: half-samples spread as all rows would (see `quality/null_reference.py`)."""
+def _measure_auc(new: Points, real: Points, key: int) -> Likeness | None:
+    """The mean over half-samples of both sides, which vary like all rows would (see `quality/null_reference.py`)."""
     n = min(len(new), len(real))
     if n < FEWEST:
         return None
     values = []
     for number in range(HALVES):
-        chance = rng.generator(rng.key(key, "half", number))
-        mine, theirs = (side[chance.permutation(len(side))[: n // 2]] for side in (new, real))
-        values.append(two_sample_auc(mine, theirs, rng.key(key, "folds", number)))
-    mean, spread = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1))
-    return Likeness(mean, max(mean - spread, 0.0), min(mean + spread, 1.0), n)
+        generator = rng.generator(rng.key(key, "half", number))
+        new_half, real_half = (side[generator.permutation(len(side))[: n // 2]] for side in (new, real))
+        values.append(two_sample_auc(new_half, real_half, rng.key(key, "folds", number)))
+    mean, margin = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1))
+    return Likeness(mean, max(mean - margin, 0.0), min(mean + margin, 1.0), n)

@@ -1,8 +1,9 @@
-"""How does a family of arms become a curve?"""
+"""Runs a sweep and adds its curve to the facts of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +23,13 @@ from leaven.report.html import write as write_page
 from leaven.run_folder import FACTS, REPORT, Run, write_json
 from leaven.stats import Question
 from leaven.stats.effect import percent, shown
-from leaven.sweeps import grid as families
-from leaven.sweeps.grid import Family
+from leaven.sweeps import grid
+from leaven.sweeps.grid import COPIES, Family
 from leaven.sweeps.knee import begins_to_hurt, knee
 from leaven.sweeps.row_fidelity import Likeness, ruler
 
-HALF = 0.5
-"""Progress of the epoch whose rows are held against real ones, where steps make fresh ones in each."""
-
-
-def dose(
-    spec: Spec | str | Path,
-    arm: str,
-    doses: Sequence[float],
-    out: str | Path,
-    resume: bool = False,
-    engine: Engine | None = None,
-    tell: Tell = quiet,
-    at_once: int = 1,
-) -> Run:
-    """The effect of an arm over the number of rows that it adds: 0, half, as many, twice as many copies …
-
-    Every dose is an arm of one run, so that a killed one goes on with `resume`, and `at_once` trains several. The facts
-    have a part "study": points with intervals, the best dose, the first one beyond it that is worse, and the report
-    shows them.
-
-    Raises SpecError for an arm that adds no rows; whatever `run` raises.
-    """
-    wish = spec if isinstance(spec, Spec) else load_spec(spec)
-    return _studied(families.doses(wish, arm, doses), Path(out), resume, engine, tell, at_once)
+_MIDDLE = 0.5
+"""Training progress of the epoch whose rows are measured, for steps that create rows in each epoch."""
 
 
 def sweep(
@@ -60,146 +39,147 @@ def sweep(
     resume: bool = False,
     engine: Engine | None = None,
     tell: Tell = quiet,
-    at_once: int = 1,
+    n_jobs: int = 1,
 ) -> Run:
-    """Effect and likeness along the values of one field of one step: "arm.NAME.step.0.FIELD=0,0.1,0.3".
+    """Effect and fidelity of a variant along the values of one field: "variant.NAME.step.0.FIELD=0,0.1,0.3".
 
-    Likeness is how well a classifier tells made rows from real ones of users kept apart. Every value is an arm of one
-    run, so that a killed one goes on with `resume`, and `at_once` trains several.
+    "variant.NAME.copies=0,0.5,1,2" multiplies the copies of all its steps, for a dose-response curve. Fidelity is how
+    well a classifier separates synthetic from real rows of control users. Every value is a variant of one run, so that
+    `resume` continues an interrupted sweep, and `n_jobs` trains several values in parallel. The facts get a part
+    "study": points with intervals, the best value, the first one beyond it that is worse, knees; the report shows it.
 
-    Raises SpecError for what is not there or is no number; whatever `run` raises.
+    Raises SpecError for an unknown field or a value that is no number; whatever `run` raises.
     """
-    wish = spec if isinstance(spec, Spec) else load_spec(spec)
-    return _studied(families.varied(wish, vary), Path(out), resume, engine, tell, at_once)
-
-
-def _studied(family: Family, out: Path, resume: bool, engine: Engine | None, tell: Tell, at_once: int) -> Run:
-    run = run_arms(family.spec, out, resume, engine, tell, at_once)
+    config = spec if isinstance(spec, Spec) else load_spec(spec)
+    variants = grid.varied(config, vary)
+    run = run_arms(variants.spec, Path(out), resume, engine, tell, n_jobs)
     facts = run.facts()
     tell(0, 0, "the curve")
-    facts["study"] = curve(run, family, facts)
+    facts["study"] = curve(run, variants, facts)
     write_json(run.folder / FACTS, facts)
     write_page(run.folder / FACTS, run.folder / REPORT)
     tell(1, 1, "the curve")
     return run
 
 
-def curve(run: Run, family: Family, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The part "study" of the facts: a point a value, the best one, where more hurts, the knees, and words."""
-    alike, said = _likeness(run, family)
-    points = [_point(family, place, facts, alike) for place in range(len(family.values))]
+def curve(run: Run, variants: Family, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The part "study" of the facts: a point per value, the best one, the first that harms, knees, and sentences."""
+    fidelity = _measure_fidelity(run, variants)
+    points = [_build_point(variants, index, facts, fidelity.by_variant) for index in range(len(variants.values))]
+    best, hurts = _find_turning_points(run, variants, facts)
     study: dict[str, Any] = {
-        "arm": family.arm,
-        "what": family.what,
+        "arm": variants.arm,
+        "what": variants.what,
         "metric": facts["comparison"]["metric"],
-        "x": "rows added, as a multiple of the real ones" if family.what == "dose" else family.what,
+        "x": "rows added, as a multiple of the real ones" if variants.what == COPIES else variants.what,
         "points": points,
+        "best": best,
+        "hurts": hurts,
+        "knees": {name: _find_knee(points, name) for name in ("lift", "auc")},
+        "real_auc": fidelity.training_rows,
     }
-    study |= _turns(run, family, points, facts)
-    study["knees"] = {name: _knee(points, name) for name in ("lift", "auc")}
-    study["real_auc"] = said if isinstance(said, dict) else None
-    return study | {"words": _words(study, said if isinstance(said, str) else "")}
+    return study | {"words": _describe_curve(study, fidelity.missing)}
 
 
-def _point(family: Family, place: int, facts: Mapping[str, Any], alike: Mapping[str, Likeness]) -> dict[str, Any]:
-    name, value = family.names[place], family.values[place]
-    arms: dict[str, Any] = {one["name"]: one for one in facts["arms"]}
-    arm = arms.get(name, {})  # there is none of the baseline, which makes nothing
-    new, real = int(arm.get("rows_new", 0)), max(int(arm.get("rows_real", 0)), 1)
-    point = {"arm": name, "value": families.shown(value), "rows_new": new, "added": round(new / real, 4)}
-    point["x"] = point["added"] if family.what == "dose" else _number(value)
-    point |= _effect(name, facts)
-    if name in alike:
-        found = alike[name]
-        point |= {"auc": found.auc, "auc_low": found.low, "auc_high": found.high}
+def _build_point(
+    variants: Family, index: int, facts: Mapping[str, Any], fidelity: Mapping[str, Likeness]
+) -> dict[str, Any]:
+    name, value = variants.names[index], variants.values[index]
+    by_name: dict[str, Any] = {variant["name"]: variant for variant in facts["arms"]}
+    counts = by_name.get(name, {})  # the baseline has no entry, since it creates no rows
+    new, real = int(counts.get("rows_new", 0)), max(int(counts.get("rows_real", 0)), 1)
+    point = {"arm": name, "value": grid.shown(value), "rows_new": new, "added": round(new / real, 4)}
+    middle = sum(value) / 2 if isinstance(value, tuple) else value
+    point["x"] = point["added"] if variants.what == COPIES else float(middle)
+    point |= _find_effect(name, facts["comparison"])
+    if name in fidelity:
+        measured = fidelity[name]
+        point |= {"auc": measured.auc, "auc_low": measured.low, "auc_high": measured.high}
     return point
 
 
-def _number(value: families.Value) -> float:
-    """Where a value stands on the axis: a pair at its middle."""
-    return float(sum(value) / 2) if isinstance(value, tuple) else float(value)
-
-
-def _effect(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of one arm against the baseline, which is 0 away from itself."""
-    comparison = facts["comparison"]
+def _find_effect(name: str, comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a variant against the baseline; zero for the baseline itself."""
     if name == BASELINE:
         return {"mean": comparison["means"][BASELINE], "lift": 0.0, "low": 0.0, "high": 0.0, "verdict": ""}
-    found = next(one for one in comparison["effects"] if one["arm"] == name)
-    return {key: found[key] for key in ("mean", "lift", "low", "high", "p_holm", "verdict")}
+    effect = next(effect for effect in comparison["effects"] if effect["arm"] == name)
+    return {key: effect[key] for key in ("mean", "lift", "low", "high", "p_holm", "verdict")}
 
 
-def _turns(
-    run: Run, family: Family, points: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
-) -> dict[str, int | None]:
+def _find_turning_points(run: Run, variants: Family, facts: Mapping[str, Any]) -> tuple[int, int | None]:
+    """(index of the best value, index of the first beyond it that harms, or None)."""
     comparison = facts["comparison"]
-    metric, smallest = comparison["metric"], comparison["smallest_lift"]
-    values = {name: _values(run, name, metric, family.spec.evaluate.seeds) for name in family.names}
-    question = Question(metric, smallest, rng.key(family.spec.seed, "study"))
-    best, hurts = begins_to_hurt(values, family.names, question)
-    return {"best": best, "hurts": hurts}
+    metric, n_seeds = comparison["metric"], variants.spec.evaluate.seeds
+    values = {name: _load_values(run, name, metric, n_seeds) for name in variants.names}
+    question = Question(metric, comparison["smallest_lift"], rng.key(variants.spec.seed, "study"))
+    return begins_to_hurt(values, variants.names, question)
 
 
-def _values(run: Run, arm: str, metric: str, trainings: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _load_values(run: Run, variant: str, metric: str, n_seeds: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """float64 (seeds, users)."""
-    found = []
-    for seed in range(1, trainings + 1):
-        found.append(evaluation_result.load(run.fit(arm, seed) / "values.npz")[0][metric])
-    return np.stack(found)
+    files = [run.fit(variant, seed) / "values.npz" for seed in range(1, n_seeds + 1)]
+    return np.stack([evaluation_result.load(file)[0][metric] for file in files])
 
 
-def _knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
-    there = [place for place, point in enumerate(points) if point.get(name) is not None]
+def _find_knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
+    indices = [index for index, point in enumerate(points) if point.get(name) is not None]
     low, high = ("low", "high") if name == "lift" else ("auc_low", "auc_high")
-    x, y = ([float(points[place][key]) for place in there] for key in ("x", name))
-    found = knee(x, y, [(points[place][high] - points[place][low]) / 2 for place in there])
-    return None if found is None else there[found]
+    x, y = ([float(points[index][key]) for index in indices] for key in ("x", name))
+    found = knee(x, y, [(points[index][high] - points[index][low]) / 2 for index in indices])
+    return None if found is None else indices[found]
 
 
-def _likeness(run: Run, family: Family) -> tuple[dict[str, Likeness], dict[str, float] | str]:
-    """(arm -> likeness of its made rows, what real rows get or why there is nothing)."""
-    split: Any = tasks.of(family.spec).load_parts(run.data)
-    held = ruler(split, family.spec.seed)
-    if isinstance(held, str):
-        return {}, held
-    found = {}
-    for arm in family.spec.arms:
+@dataclass(frozen=True)
+class _Fidelity:
+    """by_variant: of synthetic rows; training_rows: AUC of real training rows and its interval, None where `missing`
+    gives a reason."""
+
+    by_variant: dict[str, Likeness]
+    training_rows: dict[str, float] | None = None
+    missing: str = ""
+
+
+def _measure_fidelity(run: Run, variants: Family) -> _Fidelity:
+    split: Any = tasks.of(variants.spec).load_parts(run.data)
+    reference = ruler(split, variants.spec.seed)
+    if isinstance(reference, str):
+        return _Fidelity({}, missing=reference)
+    by_variant = {}
+    for arm in variants.spec.arms:
         once = load(run.arm(arm.name) / "expanded", arm.plan, split.train)
-        rows: Any = epoch_rows(split.train, once, arm.plan, family.spec.seed)(0, HALF)
-        alike = held.measure(rows.take(np.flatnonzero(rows.origin != REAL)))
-        if alike is not None:
-            found[arm.name] = alike
-    real = held.ordinary
-    return found, {"auc": real.auc, "low": real.low, "high": real.high}
+        rows: Any = epoch_rows(split.train, once, arm.plan, variants.spec.seed)(0, _MIDDLE)
+        measured = reference.measure(rows.take(np.flatnonzero(rows.origin != REAL)))
+        if measured is not None:
+            by_variant[arm.name] = measured
+    real = reference.ordinary
+    return _Fidelity(by_variant, {"auc": real.auc, "low": real.low, "high": real.high})
 
 
-def _words(study: Mapping[str, Any], missing: str) -> list[str]:
-    """What the curve says, and what it does not."""
-    points, metric = study["points"], shown(study["metric"])
+def _describe_curve(study: Mapping[str, Any], missing: str) -> list[str]:
+    """Sentences: the best value, where more harms, the knees, and what is missing."""
+    points, field = study["points"], study["what"]
     if len({(point["mean"], point["rows_new"]) for point in points}) == 1:
-        return [f"Every value gave the same rows and figures: {study['what']} changes nothing in this arm."]
+        return [f"Every value gave the same rows and figures: {field} changes nothing in this variant."]
     best = points[study["best"]]
-    what = "dose" if study["what"] == "dose" else study["what"]
-    said = [f"The highest {metric} is at {what} {best['value']}: {_lift(best)}."]
+    sentences = [f"The highest {shown(study['metric'])} is at {field} {best['value']}: {_describe_lift(best)}."]
     if study["hurts"] is not None:
         worse = points[study["hurts"]]
-        said.append(f"More begins to hurt at {worse['value']}: shown to be worse than {best['value']}.")
+        sentences.append(f"More harms from {worse['value']} on: significantly worse than {best['value']}.")
     elif study["best"] < len(points) - 1:
-        said.append(f"No value beyond {best['value']} is shown to be worse: more data or seeds would tell.")
+        sentences.append(f"No value beyond {best['value']} is significantly worse: more data or seeds may show one.")
     else:
-        said.append("The highest value tried is the best: the curve may go on.")
-    for name, words in (("lift", "effect"), ("auc", "likeness")):
-        if (place := study["knees"][name]) is not None:
-            said.append(f"The {words} bends at {points[place]['value']}.")
+        sentences.append("The highest value tried is the best: higher values may be better still.")
+    for name, label in (("lift", "effect"), ("auc", "fidelity")):
+        if (index := study["knees"][name]) is not None:
+            sentences.append(f"The curve of the {label} has its knee at {points[index]['value']}.")
     if study["real_auc"]:
-        said.append(
-            f"A classifier tells training rows from other real ones by {study['real_auc']['auc']:.2f} (0.5: not)."
-        )
-    return [*said, missing] if missing else said
+        auc = study["real_auc"]["auc"]
+        sentences.append(f"A classifier separates training rows from other real ones with an AUC of {auc:.2f}.")
+    return [*sentences, missing] if missing else sentences
 
 
-def _lift(point: Mapping[str, Any]) -> str:
+def _describe_lift(point: Mapping[str, Any]) -> str:
     if point["verdict"] == "":
-        return "no new rows at all"
+        return "no synthetic rows"
     interval = f"95 % interval {percent(point['low'])} to {percent(point['high'])}"
     return f"{percent(point['lift'])}, {interval}, {point['verdict']}"

@@ -75,18 +75,18 @@ def test_a_side_without_images_and_held_out_training_images_raise_errors(tmp_pat
 
 def test_an_encoder_for_another_kind_raises_an_error() -> None:
     with pytest.raises(SpecError, match="only image uses it"):
-        leaven.judge(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
+        leaven.evaluate_quality(["a b"], ["a c"], ["a d"], "text", beside=Beside(encoder="weights.pth"))
     with pytest.raises(SpecError, match="only histories uses it"):
-        leaven.judge(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
+        leaven.evaluate_quality(REAL, HELD, NEW, "image", beside=Beside(items=leaven.Catalog(["a"])))
     with pytest.raises(DataError, match="a file of weights"):
-        leaven.judge(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
+        leaven.evaluate_quality(REAL, HELD, NEW, beside=Beside(encoder="no-such.pth"))
 
 
 def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
-    ours = leaven.judge(REAL, HELD, NEW, metrics=QUICK)
+    ours = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK)
     assert ours["frechet"].more["called"] == "Fréchet distance in our encoder"
     assert "60 training images into 4 classes" in ours.facts["encoder"]
-    theirs = leaven.judge(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
+    theirs = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK, beside=Beside(encoder=MEANS))
     assert theirs["frechet"].more["called"] == "FID"
     from leaven.metrics.synthetic.distribution_distances import frechet
 
@@ -98,7 +98,7 @@ def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
 
 def test_without_labels_the_network_predicts_rotation_and_class_metrics_are_skipped() -> None:
     bare = [replace(one, labels=[""] * len(one), words=[""] * len(one)) for one in (REAL, HELD, NEW)]
-    found = leaven.judge(*bare, metrics=[*QUICK, "words_match"])
+    found = leaven.evaluate_quality(*bare, metrics=[*QUICK, "words_match"])
     assert "rotation" in found.facts["encoder"]
     assert set(found.skipped) == {"misnamed", "words_match"}
 
@@ -109,7 +109,7 @@ def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path
     chance = np.random.default_rng(1)
     copied = np.clip(REAL.pixels[:1] + chance.integers(-3, 4, REAL.pixels[:1].shape), 0, 255).astype(np.uint8)
     (new / "copy.png").write_bytes(encoded(copied[0], ".png"))
-    asked = ["judge", "--kind", "image", "--real", str(real), "--held-out", str(held), "--new", str(new)]
+    asked = ["quality", "--kind", "image", "--real", str(real), "--held-out", str(held), "--synthetic", str(new)]
     asked += ["--metric", "copies", "--metric", "indd", "--drop-copies", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output

@@ -29,7 +29,7 @@ def test_texts_share_one_case_insensitive_vocabulary() -> None:
 
 
 def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
-    found = leaven.judge(REAL, HELD, NEW, metrics=["copies", "coverage"])
+    found = leaven.evaluate_quality(REAL, HELD, NEW, metrics=["copies", "coverage"])
     assert found.kind == "text"
     copied = {one["row"]: one["of"] for one in found.copies}
     assert {place: place - 100 for place in range(100, 120)}.items() <= copied.items()
@@ -41,14 +41,16 @@ def test_a_text_file_and_a_table_column_are_read_equally(tmp_path: Path) -> None
     for name, texts in (("real", REAL), ("held", HELD), ("new", NEW)):
         (tmp_path / f"{name}.txt").write_text("\n".join(texts))
         pd.DataFrame({"id": range(len(texts)), "title": texts, "brand": "x"}).to_csv(tmp_path / f"{name}.csv")
-    lines = leaven.judge(*(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"])
+    lines = leaven.evaluate_quality(
+        *(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"]
+    )
     sources = [tmp_path / f"{n}.csv" for n in ("real", "held", "new")]
-    cells = leaven.judge(*sources, "text", metrics=["frechet"], beside=Beside(column="title"))
+    cells = leaven.evaluate_quality(*sources, "text", metrics=["frechet"], beside=Beside(column="title"))
     assert lines["frechet"] == cells["frechet"]
     with pytest.raises(DataError, match="brand"):
-        leaven.judge(*sources, "text", metrics=["frechet"])
+        leaven.evaluate_quality(*sources, "text", metrics=["frechet"])
     with pytest.raises(SpecError, match="column"):
-        leaven.judge(*sources, "table", metrics=["frechet"], beside=Beside(column="title"))
+        leaven.evaluate_quality(*sources, "table", metrics=["frechet"], beside=Beside(column="title"))
 
 
 def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path: Path) -> None:
@@ -63,8 +65,8 @@ def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path
     frames["new"].loc[:5, "item_id"] = frames["real"].loc[:5, "item_id"]
     for name, frame in frames.items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    asked = ["judge", "--out", str(tmp_path / "out"), "--drop-copies", "--metric", "copies"]
-    for option, name in (("--real", "real"), ("--held-out", "held"), ("--new", "new")):
+    asked = ["quality", "--out", str(tmp_path / "out"), "--drop-copies", "--metric", "copies"]
+    for option, name in (("--real", "real"), ("--held-out", "held"), ("--synthetic", "new")):
         asked += [option, str(tmp_path / f"{name}.csv")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
@@ -93,4 +95,4 @@ def test_unknown_words_have_weight_0() -> None:
 def test_a_file_without_texts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError, match="at least one text"):
-        leaven.judge(tmp_path / "empty.txt", HELD, NEW, "text")
+        leaven.evaluate_quality(tmp_path / "empty.txt", HELD, NEW, "text")

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from unit.stats.worlds import world
 
 from leaven.stats import Question, as_facts, compare, headline, words
+from unit.stats.worlds import world
 
 EVIL = '<script>alert("x")</script> & "quoted" \'name\''
 NAMES = [

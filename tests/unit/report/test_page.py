@@ -1,4 +1,4 @@
-"""The page shows the facts, all that it shows are facts, and it is a good guest in any browser."""
+"""The page shows the facts and nothing else, and works in any browser without network or scripts."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from unit.report.sample_facts import EVIL, full
 
 
 class Text(HTMLParser):
-    """What a reader sees: texts outside styles and drawings; and every tag with its attributes."""
+    """The visible text, outside styles and charts; and every tag with its attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def leaves(value):
 
 
 def writings(value: float) -> set[str]:
-    """All the ways in which a figure of the facts may be written."""
+    """All formats of a figure of the facts."""
     plain = {f"{value:.{n}f}" for n in range(7)} | {f"{100 * value:.{n}f}" for n in range(4)}
     grouped = {f"{value:,.{n}f}" for n in range(2)} | {f"{round(value):,}"}
     return {one.lstrip("-") for one in plain | grouped}
@@ -87,7 +87,7 @@ def test_every_figure_that_a_reader_sees_is_in_the_facts(facts, page) -> None:
     assert not unknown, unknown
 
 
-def test_a_figure_that_is_not_in_the_facts_would_be_found(facts, page) -> None:
+def test_an_invented_figure_is_detected(facts, page) -> None:
     with pytest.raises(AssertionError, match=r"987\.25"):
         test_every_figure_that_a_reader_sees_is_in_the_facts(facts, page.replace("</main>", "<p>987.25</p></main>"))
 
@@ -102,7 +102,7 @@ def test_nothing_is_fetched_and_no_script_runs(page) -> None:
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
 
 
-def test_names_of_items_and_arms_are_escaped() -> None:
+def test_names_of_items_and_variants_are_escaped() -> None:
     facts = full()
     facts["name"] = EVIL
     for fit in facts["fits"]:
@@ -131,51 +131,45 @@ def test_every_link_of_the_navigation_leads_to_a_section_with_a_heading(page) ->
     assert all(later - earlier <= 1 for earlier, later in pairwise(headings))
 
 
-def test_every_drawing_says_what_it_shows_or_is_decoration(page) -> None:
+def test_every_chart_has_a_description_or_is_decoration(page) -> None:
     drawings = [attributes for tag, attributes in read(page).tags if tag == "svg"]
     assert len(drawings) > 20
     assert all(a.get("aria-label") or a.get("aria-hidden") == "true" for a in drawings)
 
 
-def test_drawings_take_their_colours_from_the_page(page) -> None:
+def test_charts_take_their_colors_from_the_page(page) -> None:
     for svg in re.findall(r"<svg.*?</svg>", page, re.S):
         assert not re.findall(r'"#[0-9a-fA-F]{3,6}"|"white"|"black"', svg)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 
 
-def test_the_verdict_comes_first_and_says_what_the_facts_say(facts, page) -> None:
+def test_the_verdict_comes_first_and_sections_follow_in_order(facts, page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
     below = seen[seen.index(facts["verdict"]["headline"]) :]
-    titles = (
-        "Whom did it help?",
-        "What was made",
-        "Are the new rows good?",
-        "The data",
-        "How training went",
-        "What it cost",
-        "How to repeat it",
-    )
-    places = [below.index(title) for title in titles]
-    assert places == sorted(places)
+    headings = re.findall(r"<h2>([^<]+)</h2>", page)
+    sections = ["Effects by segment", "Synthetic rows", "Quality of synthetic rows", "Data", "Training"]
+    assert [title for title in headings if title in sections] == sections
+    assert headings[-3:] == ["Cost", "Reproduction", "Glossary"]
+    assert "Effects by segment" in below
 
 
-def test_refusals_previews_and_cleaning_are_shown(page) -> None:
+def test_rejections_previews_and_cleaning_are_shown(page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
     for text in ("31 copy of a real row", "212 shorter than 3 events", "135,080", "tea towel", "保湿面霜 50 毫升"):
         assert text in seen
     assert "<mark>tea towel</mark>" in page
 
 
-def test_lights_figures_and_neighbours_of_made_rows_are_shown(page) -> None:
+def test_verdicts_figures_and_neighbors_of_synthetic_rows_are_shown(page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
     for text in (
         "indd 1.500, real 0.438",
         "What coverage says of rows.",
-        "too smooth: the median lies −0.375 standard deviations away",
+        "too smooth: the median is shifted by −0.375 standard deviations",
         "max_indd=0.25 ○ failed",
         "among the nearest, distance 0.125",
-        "12 new rows repeat a real one",
+        "12 synthetic rows repeat a real one",
         "next rank needs a recommender",
         "coverage What coverage says of rows. 0.875 0.250 to 0.938 yes",
         "indd What indd says of rows. −0.500 −0.812 to 0.375 not clear",
@@ -184,19 +178,19 @@ def test_lights_figures_and_neighbours_of_made_rows_are_shown(page) -> None:
     assert "<mark>paper chain kit</mark>" in page
 
 
-def test_a_judgement_alone_is_a_page_with_its_lights_in_one_sentence(facts) -> None:
+def test_a_quality_result_is_a_page_with_its_verdicts_in_one_sentence(facts) -> None:
     found = facts["judging"]["arms"]["crop and substitute"]
     page = render_judgement(found)
     seen = " ".join(" ".join(read(page).seen).split())
-    assert "The new rows are varied and private as real rows are, but not alike." in seen
-    assert "4,126 new" in seen
+    assert "Synthetic rows match real rows in diversity and privacy, but fall short in fidelity." in seen
+    assert "4,126 synthetic" in seen
     assert EVIL not in page
     assert "<h1" in render_judgement({})
 
 
-def test_changed_words_of_items_are_marked_and_unchanged_ones_counted(page) -> None:
+def test_changed_words_are_marked_and_unchanged_texts_counted(page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
-    assert "step synonyms , column title: 12.5 % of the texts stayed" in seen
+    assert "step synonyms , column title: 12.5 % of the texts are unchanged" in seen
     assert "<mark>soft</mark> cream" in page
     assert "<mark>mild</mark> cream" in page
     assert "x" * 301 not in page
@@ -205,10 +199,10 @@ def test_changed_words_of_items_are_marked_and_unchanged_ones_counted(page) -> N
 @pytest.mark.parametrize(
     "facts", [{"name": "empty"}, {}, {"name": "x", "comparison": {}, "data": {}, "arms": [], "fits": []}]
 )
-def test_a_page_without_facts_still_opens(facts) -> None:
+def test_a_page_without_facts_renders(facts) -> None:
     seen = " ".join(read(render(facts)).seen)
     assert "This run has no comparison yet." in seen
-    assert "What was made" not in seen
+    assert "Synthetic rows" not in seen
 
 
 @pytest.mark.parametrize("part", sorted(full()))
@@ -217,7 +211,7 @@ def test_each_part_of_the_facts_may_be_missing(part, facts) -> None:
 
 
 def without(value, name: str, instead: list):
-    """The facts with every place called `name` left out, or holding what stands in `instead`."""
+    """The facts with every key `name` removed, or with the value in `instead`."""
     if isinstance(value, dict):
         kept = {key: without(one, name, instead) for key, one in value.items() if key != name}
         return kept | ({name: instead[0]} if instead and name in value else {})
@@ -240,12 +234,12 @@ def test_any_key_anywhere_may_be_missing_or_null(facts, monkeypatch) -> None:
             assert "<h1" in render(without(plotless, name, instead)), (name, instead)
 
 
-def test_a_fact_that_cannot_be_drawn_is_shown_as_a_figure() -> None:
+def test_a_fact_without_a_chart_is_shown_as_a_figure() -> None:
     page = render({"data": {"health": {"lengths": {"median": 7, "longest": 5123}, "popularity": [[1, 30], [2, 10]]}}})
     seen = " ".join(" ".join(read(page).seen).split())
     assert "Lengths longest 5,123" in seen
-    assert seen.count("How popularity is spread") == 1
-    assert "How long histories are" not in seen
+    assert seen.count("Popularity of items") == 1
+    assert "Length of histories" not in seen
 
 
 def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
@@ -255,14 +249,14 @@ def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
     assert "–" in page
 
 
-def test_a_file_of_facts_becomes_a_file_beside_it(tmp_path, facts) -> None:
+def test_the_page_is_written_next_to_the_facts(tmp_path, facts) -> None:
     source = tmp_path / "facts.json"
     source.write_text(json.dumps(facts), encoding="utf-8")
     assert write(source, tmp_path / "report.html").read_text(encoding="utf-8") == render(facts)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["facts.json", "report.html"]
 
 
-def test_facts_that_are_missing_or_broken_are_one_clear_error(tmp_path) -> None:
+def test_missing_or_broken_facts_are_one_clear_error(tmp_path) -> None:
     with pytest.raises(DataError, match="no such file"):
         write(tmp_path / "facts.json", tmp_path / "report.html")
     (tmp_path / "facts.json").write_text('{\n"name": ')

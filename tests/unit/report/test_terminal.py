@@ -1,4 +1,4 @@
-"""The terminal says what the page says."""
+"""The verdict on the terminal agrees with the page."""
 
 import io
 
@@ -14,7 +14,7 @@ def printed(facts: dict, width: int = 110) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_has_every_arm_with_its_verdict() -> None:
+def test_the_table_has_every_variant_with_its_verdict() -> None:
     facts = full()
     text = printed(facts)
     assert facts["verdict"]["headline"][:40] in text
@@ -24,17 +24,17 @@ def test_the_table_has_every_arm_with_its_verdict() -> None:
         assert f"{effect['mean']:.4f}" in row
 
 
-def test_square_brackets_in_the_name_of_an_arm_are_text() -> None:
+def test_brackets_in_the_name_of_a_variant_are_text() -> None:
     facts = full()
     facts["comparison"]["effects"][1]["arm"] = "[red]crop[/red]"
     assert "[red]crop[/red]" in printed(facts)
 
 
-def test_a_narrow_terminal_loses_no_verdict() -> None:
+def test_a_narrow_terminal_shows_every_verdict() -> None:
     text = printed(full(), width=80)
     assert text.count("helped") >= 2
     assert "not enough data" in text
 
 
-def test_a_run_without_a_comparison_says_so() -> None:
+def test_a_run_without_a_comparison_is_reported() -> None:
     assert printed({}).strip() == "This run has no comparison yet."

@@ -1,4 +1,4 @@
-"""Arms that differ in one value become a curve with intervals, whose turns are those that were put there."""
+"""Sweeps: variants of one value each, and curves with known turning points."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,12 @@ from leaven.splits.log_splits import Split
 from leaven.stats import Question
 from leaven.strategies.copy_counts import Balanced, Uniform
 from leaven.strategies.scaled import Scaled
-from leaven.sweeps import dose, sweep
+from leaven.sweeps import sweep
 from leaven.sweeps.grid import doses, varied
 from leaven.sweeps.knee import begins_to_hurt, knee
 from leaven.sweeps.row_fidelity import Ruler, ruler
 
+COPIES = "variant.v1.2 mix.copies=0,0.5,2"
 SPEC = """
 name = "study"
 [data]
@@ -60,10 +61,10 @@ def spec(folder) -> Spec:
     return load(folder / "spec.toml")
 
 
-def test_a_dose_multiplies_the_copies_of_every_step_that_adds_rows(spec) -> None:
+def test_copies_of_every_step_that_appends_rows_are_multiplied(spec) -> None:
     family = doses(spec, "v1.2 mix", [2, 0, 0.5, 1])
     assert family.values == (0, 0.5, 1, 2)
-    assert family.names == ("baseline", "v1.2 mix, dose 0.5", "v1.2 mix, dose 1", "v1.2 mix, dose 2")
+    assert family.names == ("baseline", "v1.2 mix, copies 0.5", "v1.2 mix, copies 1", "v1.2 mix, copies 2")
     assert [arm.name for arm in family.spec.arms] == list(family.names[1:])
     half, one, two = ([step.copies for step in arm.plan.all] for arm in family.spec.arms)
     assert half == [Scaled(Uniform(2.0), 0.5), Scaled(Uniform(), 0.5)]
@@ -72,7 +73,7 @@ def test_a_dose_multiplies_the_copies_of_every_step_that_adds_rows(spec) -> None
 
 
 @pytest.mark.parametrize("by", [0.0, 0.3, 1.0, 2.0, 3.7])
-def test_scaled_copies_reach_the_exact_total_and_fall_where_the_others_fell(by) -> None:
+def test_scaled_copies_reach_the_exact_total_in_proportion(by) -> None:
     rows = Histories.of([[1]] * 10 + [[1, 2, 3, 2, 1]] * 10, n_items=3)
     whole = Balanced("short", factor=3.0)(rows, 5)
     scaled = Scaled(Balanced("short", factor=3.0), by)(rows, 5)
@@ -80,37 +81,37 @@ def test_scaled_copies_reach_the_exact_total_and_fall_where_the_others_fell(by) 
     assert (np.abs(scaled - by * whole) < 1).all()
 
 
-def test_any_number_or_pair_of_a_step_can_be_varied_also_deep_inside(spec) -> None:
-    pairs = varied(spec, "arm.v1.2 mix.step.0.share_range=[0.6,0.8],[0.1,0.2]")
+def test_any_number_or_pair_of_a_step_can_be_varied_nested_ones_too(spec) -> None:
+    pairs = varied(spec, "variant.v1.2 mix.step.0.share_range=[0.6,0.8],[0.1,0.2]")
     assert [arm.plan.all[0].use.share_range for arm in pairs.spec.arms] == [(0.1, 0.2), (0.6, 0.8)]
     assert pairs.names == ("v1.2 mix, share_range 0.1 to 0.2", "v1.2 mix, share_range 0.6 to 0.8")
-    deep = varied(spec, "arm.v1.2 mix.step.mask.copies.factor=1,3")
+    deep = varied(spec, "variant.v1.2 mix.step.mask.copies.factor=1,3")
     assert [arm.plan.all[0].copies for arm in deep.spec.arms] == [Uniform(1), Uniform(3)]
-    unset = varied(spec, "arm.v1.2 mix.step.1.weight=0,0.5")
+    unset = varied(spec, "variant.v1.2 mix.step.1.weight=0,0.5")
     assert [arm.plan.all[1].weight for arm in unset.spec.arms] == [0, 0.5]
 
 
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ("arm.v1.2 mx.step.0.p=1,2", "did you mean 'v1.2 mix'"),
-        ("arm.v1.2 mix.step.0.share_rnge=1,2", "did you mean 'share_range'"),
-        ("arm.v1.2 mix.step.5.p=1,2", "from 0 to 1"),
-        ("arm.v1.2 mix.step.0.positions=1,2", "a number or a pair"),
-        ("arm.v1.2 mix.step.1.order=1", "two values or more"),
-        ("arm.v1.2 mix.step.1.order=a,b", "numbers, or pairs"),
-        ("arm.v1.2 mix.step.1.order=1,[1,2]", "alone"),
-        ("arm.v1.2 mix.step.1.order=1,9", "order"),
-        ("split.test_share=0.1,0.2", "arm.NAME.step.0.FIELD"),
+        ("variant.v1.2 mx.step.0.p=1,2", "did you mean 'v1.2 mix'"),
+        ("variant.v1.2 mix.step.0.share_rnge=1,2", "did you mean 'share_range'"),
+        ("variant.v1.2 mix.step.5.p=1,2", "from 0 to 1"),
+        ("variant.v1.2 mix.step.0.positions=1,2", "a number or a pair"),
+        ("variant.v1.2 mix.step.1.order=1", "two values or more"),
+        ("variant.v1.2 mix.step.1.order=a,b", "numbers, or pairs"),
+        ("variant.v1.2 mix.step.1.order=1,[1,2]", "alone"),
+        ("variant.v1.2 mix.step.1.order=1,9", "order"),
+        ("split.test_share=0.1,0.2", "variant.NAME.step.0.FIELD"),
     ],
 )
-def test_what_cannot_be_varied_is_refused_before_anything_is_made(spec, wish, said) -> None:
+def test_an_invalid_assignment_is_an_error_before_anything_runs(spec, wish, said) -> None:
     with pytest.raises(SpecError, match=said):
         varied(spec, wish)
 
 
-def test_an_arm_that_adds_no_rows_has_no_doses(spec) -> None:
-    with pytest.raises(SpecError, match="adds rows"):
+def test_copies_need_a_step_that_appends_rows_and_two_factors_from_0(spec) -> None:
+    with pytest.raises(SpecError, match="appends rows"):
         doses(spec, "in place", [0, 1])
     with pytest.raises(SpecError, match="two values"):
         doses(spec, "v1.2 mix", [1])
@@ -118,7 +119,7 @@ def test_an_arm_that_adds_no_rows_has_no_doses(spec) -> None:
         doses(spec, "v1.2 mix", [-1, 1])
 
 
-def test_a_knee_is_where_the_curve_bends_more_than_chance() -> None:
+def test_a_knee_bends_the_curve_more_than_noise() -> None:
     x, y = [0, 1, 2, 3, 4], [0.0, 7.0, 9.0, 9.5, 10.0]
     assert knee(x, y, [1.0] * 5) == 1
     assert knee(x, [-one for one in y], [1.0] * 5) == 1
@@ -126,7 +127,7 @@ def test_a_knee_is_where_the_curve_bends_more_than_chance() -> None:
     assert knee(x, [1.0] * 5, [0.0] * 5) is None
 
 
-def test_more_hurts_where_users_lose_again_and_not_before() -> None:
+def test_the_first_harmful_value_is_where_users_lose_and_not_before() -> None:
     chance = np.random.default_rng(3)
     users = chance.normal(0.3, 0.1, (2, 400))
     lifts = {"0": 0.0, "1": 0.05, "2": 0.10, "3": 0.099, "4": 0.02, "5": -0.1}
@@ -138,7 +139,7 @@ def test_more_hurts_where_users_lose_again_and_not_before() -> None:
     assert begins_to_hurt(rising, list(rising), Question("ndcg@5")) == (5, None)
 
 
-def test_rows_that_are_less_like_real_ones_are_told_apart_more_easily() -> None:
+def test_a_classifier_separates_shortened_rows_better_than_real_ones() -> None:
     world = Shop(users=600, items=80, days=200, seed=9).open().histories
     train, unseen = world.slice(0, 450), world.slice(450, 600)
     held = ruler(Split(train, None, None, None, unseen=unseen), 7)  # type: ignore[arg-type]
@@ -156,29 +157,29 @@ def test_rows_that_are_less_like_real_ones_are_told_apart_more_easily() -> None:
     assert "control_share" in str(ruler(Split(train, None, None, None), 7))  # type: ignore[arg-type]
 
 
-def test_a_dose_curve_is_a_run_whose_facts_page_and_words_hold_the_curve(spec, folder, capsys) -> None:
-    done = dose(spec, "v1.2 mix", [0, 0.5, 2], folder / "dose")
+def test_a_sweep_of_copies_is_one_run_with_the_curve_in_facts_and_page(spec, folder, capsys) -> None:
+    done = sweep(spec, COPIES, folder / "copies")
     found = done.facts()["study"]
     zero, half, two = found["points"]
     assert (zero["rows_new"], zero["lift"], zero["arm"]) == (0, 0.0, "baseline")
     assert two["rows_new"] == pytest.approx(4 * half["rows_new"], rel=0.02)
     assert half["x"] == half["added"] == pytest.approx(1.5, rel=0.02)
     effects = {one["arm"]: one["lift"] for one in done.facts()["comparison"]["effects"]}
-    assert two["lift"] == effects["v1.2 mix, dose 2"]
+    assert two["lift"] == effects["v1.2 mix, copies 2"]
     assert found["words"]
     page = (done.folder / "report.html").read_text()
-    assert 'id="study"' in page
-    assert "“v1.2 mix” along dose" in page
+    assert 'id="sweep"' in page
+    assert "“v1.2 mix” along copies" in page
     before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
-    assert dose(spec, "v1.2 mix", [0, 0.5, 2], done.folder, resume=True).facts()["study"] == found
+    assert sweep(spec, COPIES, done.folder, resume=True).facts()["study"] == found
     assert {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")} == before
 
 
-def test_a_sweep_shows_effect_and_likeness_on_the_terminal_and_as_json(folder, capsys) -> None:
+def test_a_sweep_shows_effect_and_fidelity_on_the_terminal_and_as_json(folder, capsys) -> None:
     from leaven.cli.entry import run
 
     asked = ["sweep", str(folder / "spec.toml"), "--out", str(folder / "sweep")]
-    asked += ["--vary", "arm.v1.2 mix.step.0.share_range=[0.0,0.1],[0.8,0.9]", "--set", "arm.0.step=[{use='mask'}]"]
+    asked += ["--vary", "variant.v1.2 mix.step.0.share_range=[0.0,0.1],[0.8,0.9]", "--set", "arm.0.step=[{use='mask'}]"]
     assert run(asked) == 0
     told = capsys.readouterr().out
     assert "mask, share_range" in told
@@ -189,9 +190,9 @@ def test_a_sweep_shows_effect_and_likeness_on_the_terminal_and_as_json(folder, c
     assert little["auc"] < much["auc"]
 
 
-def test_a_field_that_changes_nothing_is_said_to(spec, folder) -> None:
+def test_a_field_without_effect_is_reported(spec, folder) -> None:
     plain = parse(SPEC.replace('use = "markov"', 'use = "crop"\np = 0.0'), folder)
-    found = sweep(plain, "arm.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing").facts()["study"]
+    found = sweep(plain, "variant.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing").facts()["study"]
     assert found["words"] == [
-        "Every value gave the same rows and figures: crop, keep_range changes nothing in this arm."
+        "Every value gave the same rows and figures: crop, keep_range changes nothing in this variant."
     ]

@@ -1,4 +1,4 @@
-"""Ctrl-C while compiled code runs ends the command, and not the interpreter."""
+"""Ctrl-C during compiled code ends the command and leaves the interpreter intact."""
 
 import subprocess
 import sys
@@ -28,6 +28,6 @@ for stop in (signal.SIGINT, signal.SIGTERM):
 """
 
 
-def test_a_stop_waits_until_what_a_kernel_gave_is_whole() -> None:
+def test_an_interrupt_waits_for_the_results_of_a_kernel() -> None:
     done = subprocess.run([sys.executable, "-c", KERNEL], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.returncode) == ("stopped\nstopped\n", 0), done.stderr

@@ -1,4 +1,4 @@
-"""Results: whole on a pipe, JSON that any program reads."""
+"""Results on stdout: whole cells on a pipe, strict JSON."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from leaven.errors import DataError
 from leaven.simulator import Dirt
 
 
-def test_piped_tables_keep_every_cell_and_no_blanks_at_line_ends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_tables_keep_whole_cells_and_no_trailing_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
     output.show(output.table(["name", ">figure"], [("a [b] c", 7), (long, 8)]), output.pairs({"key": long}))
     out = capsys.readouterr().out
@@ -30,13 +30,13 @@ def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> Non
     assert found["all"] == [[0, 1]]
 
 
-def test_hints_leave_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_hints_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     output.hint("leaven run [data]")
     assert capsys.readouterr() == ("", "→ leaven run [data]\n")
 
 
 @pytest.mark.parametrize("content", [None, "{", "\x80"])
-def test_a_folder_without_facts_is_no_run(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_valid_facts_is_an_error(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "facts.json").write_text(content, encoding="latin-1")
     with pytest.raises(DataError):

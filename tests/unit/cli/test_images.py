@@ -1,4 +1,4 @@
-"""`leaven pictures` shows a user's own pictures before and after."""
+"""`leaven images` previews image transforms on a user's own images."""
 
 import csv
 import json
@@ -24,10 +24,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_becomes_a_page_that_opens_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_of_a_folder_holds_all_images_and_no_script(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "seen" / "page.html"
-    asked = ["--operator", "rotate", "--operator", "noise", "--rows", "3", "--copies", "2", "--out", str(out)]
-    assert run(["pictures", str(folder), *asked]) == 0
+    asked = ["--operator", "rotate", "--operator", "noise", "--rows", "3", "--views", "2", "--out", str(out)]
+    assert run(["images", str(folder), *asked]) == 0
     told, page = capsys.readouterr().out, out.read_text()
     assert "not read: not a picture, or a broken one" in told
     assert told.rstrip().endswith("page.html")
@@ -38,29 +38,31 @@ def test_a_folder_becomes_a_page_that_opens_anywhere(folder: Path, capsys: pytes
     assert "<script" not in page
 
 
-def test_a_chain_says_what_it_is_made_of(folder: Path) -> None:
-    assert run(["pictures", str(folder), "--rows", "1", "--out", str(folder / "page.html")]) == 0
+def test_the_page_shows_the_parameters_of_a_chain(folder: Path) -> None:
+    assert run(["images", str(folder), "--rows", "1", "--out", str(folder / "page.html")]) == 0
     assert "{ use = &#34;rotate&#34;, angle_range = [-15.0, 15.0]" in (folder / "page.html").read_text()
 
 
-def test_a_table_of_items_guards_and_names_what_is_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_item_texts_protect_colors_and_missing_files_are_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = ["--operator", "hue", "--set", "angle_range=[90, 90]", "--json", "--out", str(folder / "x.html")]
-    assert run(["pictures", str(folder / "items.csv"), *asked]) == 0
+    assert run(["images", str(folder / "items.csv"), *asked]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["pictures"], found["changed"]) == (2, 1)
     assert found["unchanged"] == {"its text names a color": 1}
     assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no file is named": [""]}
 
 
-def test_a_sheet_is_one_picture(folder: Path) -> None:
+def test_a_sheet_is_one_image(folder: Path) -> None:
     out = folder / "sheet.png"
-    assert run(["pictures", str(folder), "--rows", "2", "--copies", "3", "--size", "40", "--out", str(out)]) == 0
+    assert run(["images", str(folder), "--rows", "2", "--views", "3", "--size", "40", "--out", str(out)]) == 0
     assert cv2.imread(str(out)).shape == (2 * 44 + 4, 4 * 44 + 8, 3)
 
 
-def test_all_views_are_written_with_their_origin(folder: Path) -> None:
-    asked = ["--operator", "flip", "--copies", "2", "--out", str(folder / "x.html"), "--save", str(folder / "made")]
-    assert run(["pictures", str(folder), *asked]) == 0
+def test_views_are_saved_with_their_origin(folder: Path) -> None:
+    asked = ["--operator", "flip", "--views", "2", "--out", str(folder / "x.html"), "--save", str(folder / "made")]
+    assert run(["images", str(folder), *asked]) == 0
     lines = list(csv.DictReader((folder / "made" / "flip" / "views.csv").read_text().splitlines()))
     assert len(lines) == 5 * 2
     assert {Path(line["source"]).name for line in lines} == {f"{place}.png" for place in range(5)}
@@ -80,23 +82,25 @@ def test_all_views_are_written_with_their_origin(folder: Path) -> None:
         (["--out", "x.pdf"], ".html or .png"),
     ],
 )
-def test_misspelt_wishes_are_answered(
+def test_invalid_options_get_a_suggestion(
     folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["pictures", str(folder), *more]) == 2
+    assert run(["images", str(folder), *more]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_table_without_pictures_says_which_columns_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_without_images_is_an_error_with_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "items.csv").write_text("id,title\na,cup\n")
-    assert run(["pictures", str(tmp_path / "items.csv")]) == 3
+    assert run(["images", str(tmp_path / "items.csv")]) == 3
     assert "id, title" in capsys.readouterr().err
 
 
-def test_the_word_of_python_users(folder: Path) -> None:
-    seen = leaven.preview_pictures(folder, leaven.RotatePicture((90, 90)), rows=2)
+def test_images_are_previewed_from_python(folder: Path) -> None:
+    seen = leaven.preview_images(folder, leaven.RotatePicture((90, 90)), rows=2)
     assert seen.after.shape == (2, 5, 112, 112, 3)
     assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
     assert seen.changed == 5
     items = leaven.Catalog(["a", "b"], {"title": ["red cup", "cup"]}, images=["0.png", "1.png"], folder=folder)
-    assert leaven.preview_pictures(items, "saturation").unchanged == {"its text names a color": 1}
+    assert leaven.preview_images(items, "saturation").unchanged == {"its text names a color": 1}

@@ -1,4 +1,4 @@
-"""Charts and intervals show the figures where they are."""
+"""Charts and interval plots show the figures at their positions."""
 
 import re
 
@@ -24,15 +24,15 @@ def test_a_histogram_is_read_in_any_of_its_usual_shapes(table) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "text", 5, {"a": "b"}, {"median": 5, "longest": 50}])
-def test_what_is_no_histogram_has_no_points(nothing) -> None:
+def test_other_values_have_no_points(nothing) -> None:
     assert charts.points(nothing) == []
 
 
-def test_a_plain_list_is_counted_from_one() -> None:
+def test_a_plain_list_is_numbered_from_one() -> None:
     assert charts.points([7, 3]) == charts.points({"counts": [7, 3], "gini": 0.2}) == [(1.0, 7.0), (2.0, 3.0)]
 
 
-def test_classes_lose_no_event() -> None:
+def test_bins_keep_every_event() -> None:
     found = [(float(x), float(x % 7)) for x in range(1, 5000)]
     grouped = charts.classes(found)
     assert len(grouped) <= charts.MOST_BARS
@@ -52,7 +52,7 @@ def test_a_learning_curve_keeps_its_last_point() -> None:
     assert len(charts.thinned(found)) <= 202
 
 
-def test_a_chart_has_the_page_s_colours_and_says_what_it_is() -> None:
+def test_a_chart_has_the_colors_of_the_page_and_a_description() -> None:
     svg = str(charts.bars([(1.0, 2.0), (2.0, 1.0)], "x", "y", 'told "so" & so'))
     assert 'aria-label="told &#34;so&#34; &amp; so"' in svg
     assert "var(--series-1)" in svg
@@ -60,7 +60,7 @@ def test_a_chart_has_the_page_s_colours_and_says_what_it_is() -> None:
     assert svg.startswith("<svg role=")
 
 
-def test_names_of_arms_cannot_break_out_of_a_chart() -> None:
+def test_names_of_variants_are_escaped_in_charts() -> None:
     svg = str(charts.curves([('</svg><script>"x"', "1", [(1.0, 1.0), (2.0, 2.0)])], "told"))
     assert "<script" not in svg
     assert svg.count("</svg>") == 1
@@ -70,7 +70,7 @@ def effect(lift: float, low: float, high: float, seeds: tuple[float, ...] = ()) 
     return {"lift": lift, "low": low, "high": high, "lift_by_seed": list(seeds), "verdict": "helped"}
 
 
-def test_the_dot_lies_inside_its_interval_and_right_of_zero() -> None:
+def test_the_dot_is_inside_its_interval_and_right_of_zero() -> None:
     one = effect(0.05, 0.02, 0.08, (0.04, 0.06))
     scale = interval_plot.Scale.of([one], 0.01)
     svg = str(interval_plot.drawing(one, scale))
@@ -82,7 +82,7 @@ def test_the_dot_lies_inside_its_interval_and_right_of_zero() -> None:
     assert "+5.0 %" in svg
 
 
-def test_one_very_wide_interval_does_not_squeeze_the_others() -> None:
+def test_one_very_wide_interval_does_not_compress_the_others() -> None:
     narrow, wide = effect(0.02, 0.01, 0.03), effect(0.0, -5.0, 5.0)
     scale = interval_plot.Scale.of([narrow] * 3 + [wide], 0.01)
     assert scale.right < 0.2
@@ -96,12 +96,12 @@ def test_an_axis_has_round_lifts_and_zero() -> None:
     assert texts == ["−20 %", "−10 %", "0", "+10 %"]
 
 
-def test_no_effects_have_a_scale_all_the_same() -> None:
+def test_a_scale_needs_no_effects() -> None:
     assert interval_plot.Scale.of([], 0.0).right > 0
     assert str(interval_plot.drawing({"lift": None}, interval_plot.Scale.of([], 0.01))) == ""
 
 
-def test_figures_are_written_for_a_reader() -> None:
+def test_figures_are_formatted_for_a_reader() -> None:
     assert number(1234567) == "1,234,567"
     assert number(-6) == "−6"
     assert number(0.0) == "0"

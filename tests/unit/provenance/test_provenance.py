@@ -1,4 +1,4 @@
-"""Every made row knows its way back; an erased user is in no file, however often the erasure was cut off."""
+"""Lineage leads every synthetic row back to a real one; an erased user is in no file, even after interruptions."""
 
 import json
 import shutil
@@ -15,8 +15,7 @@ from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.experiment import run
 from leaven.experiment.split_storage import load_split
-from leaven.provenance import erase, lineage
-from leaven.provenance import erasure as erasing
+from leaven.provenance import erase, erasure, lineage
 from leaven.provenance.mixed_rows import mixed_places
 from leaven.run_folder import Run, create
 from leaven.simulator import Dirt, Shop
@@ -95,7 +94,7 @@ def a_test_user(folder: Path) -> str:
     return users(folder)[int(both[0])]
 
 
-def test_a_row_of_a_second_layer_leads_through_the_first_to_the_real_row(kept) -> None:
+def test_the_lineage_of_a_second_layer_leads_through_the_first_to_the_real_row(kept) -> None:
     layers = {place: of_arm(kept, "layers", f"0{place}") for place in (0, 1, 2)}
     real, crops, windows = (set(layers[place].keys.tolist()) for place in (0, 1, 2))
     through = 0
@@ -114,7 +113,7 @@ def test_a_row_of_a_second_layer_leads_through_the_first_to_the_real_row(kept) -
     assert not windows & crops
 
 
-def test_the_copy_and_the_part_are_those_that_the_step_made(kept) -> None:
+def test_copy_and_part_are_those_of_the_step(kept) -> None:
     crops = of_arm(kept, "layers", "01")
     user = crops.parents[0]
     copies = [lineage(kept, int(key)).chains["layers"][0].copy for key in crops.keys[crops.parents == user]]
@@ -125,7 +124,7 @@ def test_the_copy_and_the_part_are_those_that_the_step_made(kept) -> None:
     assert [link.part for link in found] == [0, 1, 2, 3]
 
 
-def test_filters_say_again_what_they_said_and_by_which_figures(kept) -> None:
+def test_filters_repeat_their_decisions_with_statistics(kept) -> None:
     made = of_arm(kept, "in-place", "02")
     link, *others = lineage(kept, f"{int(made.keys[0]):016x}").chains["in place"]
     assert [one.filter for one in link.filters] == ["validity", "copies", "surprisal", "rank fidelity", "quota"]
@@ -135,7 +134,7 @@ def test_filters_say_again_what_they_said_and_by_which_figures(kept) -> None:
     assert [one.mode for one in others] in (["replace"], [])  # drop may have left the row as it was
 
 
-def test_a_user_leads_to_all_that_was_made_of_them(kept) -> None:
+def test_a_user_leads_to_all_derived_rows(kept) -> None:
     user = a_test_user(kept)
     key = rng.user_keys([user])[0]
     found = lineage(kept, user)
@@ -145,7 +144,7 @@ def test_a_user_leads_to_all_that_was_made_of_them(kept) -> None:
     assert found.made["layers"]["crop"]["rows"] == 2
 
 
-def test_a_row_that_is_not_there_is_refused(kept) -> None:
+def test_an_unknown_row_is_an_error(kept) -> None:
     with pytest.raises(DataError, match="'nobody'"):
         lineage(kept, "nobody")
 
@@ -157,7 +156,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted([*files, *told])}
 
 
-def test_an_erased_user_is_in_no_file_and_everybody_else_is_as_before(kept, copy) -> None:
+def test_an_erased_user_is_in_no_file_and_other_rows_are_unchanged(kept, copy) -> None:
     user = a_test_user(kept)
     key = rng.user_keys([user])[0]
     found = erase(copy, [user])
@@ -176,7 +175,7 @@ def test_an_erased_user_is_in_no_file_and_everybody_else_is_as_before(kept, copy
     assert found.learned == {"in place": ["markov"]}
 
 
-def test_values_of_the_other_test_users_stay_theirs(kept, copy) -> None:
+def test_values_of_other_test_users_keep_their_users(kept, copy) -> None:
     user = a_test_user(kept)
     place = load_split(kept / "data").test.histories.keys.tolist().index(int(rng.user_keys([user])[0]))
     erase(copy, [user])
@@ -186,7 +185,7 @@ def test_values_of_the_other_test_users_stay_theirs(kept, copy) -> None:
         assert len(load_split(copy / "data").test) == len(after["ndcg@5"])
 
 
-def test_no_mixed_row_holds_an_item_that_only_the_erased_user_can_have_lent(kept, copy) -> None:
+def test_no_mixed_row_holds_an_item_that_comes_from_the_erased_user(kept, copy) -> None:
     user = a_test_user(kept)
     key = rng.user_keys([user])[0]
     train = load_split(kept / "data").train
@@ -199,14 +198,14 @@ def test_no_mixed_row_holds_an_item_that_only_the_erased_user_can_have_lent(kept
         assert not (set(left.row(row).tolist()) - own) & lent
 
 
-def test_a_step_mixes_users_wherever_the_mixing_is_hidden() -> None:
+def test_nested_steps_that_mix_users_are_detected() -> None:
     plan = Plan(
         [Crop(), OneOf((Crop(), Mixup())), Step(Crop(), reads="one of", name="after"), Step(Crop(), name="own")]
     )
     assert mixed_places(plan) == {2, 3}
 
 
-def test_an_erasure_that_was_cut_off_anywhere_is_finished_by_asking_again(kept, tmp_path, monkeypatch) -> None:
+def test_an_interrupted_erasure_is_finished_by_repeating_it(kept, tmp_path, monkeypatch) -> None:
     user = a_test_user(kept)
     whole = Path(shutil.copytree(kept, tmp_path / "whole"))
     erase(whole, [user])
@@ -232,7 +231,7 @@ def test_an_erasure_that_was_cut_off_anywhere_is_finished_by_asking_again(kept, 
         create(cut, resume=True)
 
 
-def test_a_user_who_is_not_there_or_no_longer_is_refused_and_nothing_changes(kept, copy) -> None:
+def test_an_unknown_or_erased_user_is_an_error_and_changes_nothing(kept, copy) -> None:
     before = {path: path.read_bytes() for path in copy.glob("**/*.*")}
     with pytest.raises(DataError, match="nobody"):
         erase(copy, ["nobody"])
@@ -243,14 +242,14 @@ def test_a_user_who_is_not_there_or_no_longer_is_refused_and_nothing_changes(kep
         erase(copy, [user])
 
 
-def test_nobody_is_erased_where_nobody_else_would_be_left(copy, monkeypatch) -> None:
+def test_an_erasure_that_empties_a_part_is_an_error(copy, monkeypatch) -> None:
     everyone = load_split(copy / "data").test.histories.keys.tolist()
-    monkeypatch.setattr(erasing, "_keys", lambda users, wish: dict.fromkeys(everyone, "all"))
-    with pytest.raises(DataError, match="somebody else in test"):
+    monkeypatch.setattr(erasure, "_hash_users", lambda users, config: dict.fromkeys(everyone, "all"))
+    with pytest.raises(DataError, match="other users in test"):
         erase(copy, ["all"])
 
 
-def test_lines_and_pairs_that_quote_the_user_are_gone(kept, copy) -> None:
+def test_examples_and_previews_of_the_user_are_removed(kept, copy) -> None:
     facts = json.loads((copy / "facts.json").read_text())
     quoted = [e["user"] for rule in facts["data"]["cleaning"] for e in rule["examples"] if "user" in e]
     known = set(users(kept).values()) & set(quoted)
@@ -263,7 +262,7 @@ def test_lines_and_pairs_that_quote_the_user_are_gone(kept, copy) -> None:
         assert user not in path.read_text()
 
 
-def test_an_erased_user_stays_out_when_the_split_is_made_again(kept, copy) -> None:
+def test_an_erased_user_stays_out_of_a_repeated_split(kept, copy) -> None:
     user = a_test_user(kept)
     key = rng.user_keys([user])[0]
     erase(copy, [user])

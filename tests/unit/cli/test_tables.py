@@ -1,4 +1,4 @@
-"""How rows, specs and the health of a log look."""
+"""Tables of rows, specs and the statistics of a log."""
 
 import dataclasses
 import inspect
@@ -6,22 +6,22 @@ import inspect
 import pytest
 
 from leaven.cli import data_commands, output
-from leaven.cli.dry_run import outlined
 from leaven.cli.profile_view import profiled, sparkline
 from leaven.cli.row_tables import before_after, made_rows
+from leaven.cli.runs import format_dry_run
 from leaven.simulator import Shop
 from unit.report.sample_facts import full
 
 FACTS = full()
 
 
-def test_new_events_of_a_row_stand_out_without_colour(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_events_are_marked_without_color(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"step": "substitute", "before": ["mug", "lamp [red]"], "after": ["mug", "cup"], "changed": [1]}
     left, made = row | {"after": row["before"], "changed": []}, row | {"before": [], "changed": [0, 1]}
     output.show(*before_after({"crop": [row, left, made], "nothing": []}))
     out = capsys.readouterr().out
-    assert "after   the same" in out
-    assert "made  *mug*, *cup*" in out
+    assert "after   unchanged" in out
+    assert "new  *mug*, *cup*" in out
     assert "before  mug, lamp [red]" in out
     assert "after   mug, *cup*" in out
     assert "no row can change" in out
@@ -35,7 +35,7 @@ def test_a_long_row_is_shown_from_its_end(capsys: pytest.CaptureFixture[str]) ->
     assert "i39" in out
 
 
-def test_made_rows_say_what_was_left_alone_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: pytest.CaptureFixture[str]) -> None:
     output.show(*made_rows(FACTS["arms"][0]))
     out = " ".join(capsys.readouterr().out.split())
     assert "4,126" in out
@@ -43,15 +43,17 @@ def test_made_rows_say_what_was_left_alone_and_why(capsys: pytest.CaptureFixture
     assert "31 copy of a real row" in out
 
 
-def test_an_outline_shows_every_key_and_how_much_would_be_trained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_shows_every_key_and_the_number_of_trainings(capsys: pytest.CaptureFixture[str]) -> None:
     spec = {"seed": 7, "arm": [{"name": "crop", "step": [{"use": "crop", "keep_range": [0.6, 0.9]}]}]}
-    output.show(*outlined({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
+    output.show(*format_dry_run({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
     out = capsys.readouterr().out
     assert "arm.1.step.1.keep_range  0.6, 0.9" in out
-    assert "6 times, and fly 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
+    assert "6 times, and 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
 
 
-def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     data = FACTS["data"]
     found = {"reading": data["reading"] | {"columns": {"user": "CustomerID"}}, "raw": {"users": 4372}}
     found |= {"health": data["health"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}
@@ -67,14 +69,14 @@ def test_a_profile_shows_both_sides_of_cleaning_the_curves_and_the_advice(capsys
     assert max(len(line) for line in out.splitlines()) <= 120
 
 
-def test_a_shop_at_the_command_line_is_a_shop_in_python() -> None:
-    typed = {name: one.default for name, one in inspect.signature(data_commands.shop).parameters.items()}
+def test_the_simulate_command_has_the_defaults_of_the_simulator() -> None:
+    typed = {name: one.default for name, one in inspect.signature(data_commands.simulate_log).parameters.items()}
     fields = {one.name: one.default for one in dataclasses.fields(Shop) if one.name in typed}
     assert set(fields) >= {"users", "items", "days", "seed", "kind"}
     assert {name: typed[name] for name in fields} == fields
 
 
-def test_a_sparkline_is_as_high_as_its_values_and_never_too_wide() -> None:
+def test_a_sparkline_follows_its_values_and_has_a_maximum_width() -> None:
     assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
     assert sparkline([0, 0.001, 100]) == " ▁█"
     assert len(sparkline(list(range(1, 1001)))) <= 40
