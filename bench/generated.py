@@ -29,6 +29,7 @@ from leaven.generators.sequence.recommender_rollouts import SelfGenerated
 from leaven.generators.sequence.vae import Vae
 from leaven.ingest import order, read
 from leaven.kernels.ngram_hashes import run_hashes
+from leaven.metrics.ranking.beyond_accuracy import gini
 from leaven.metrics.synthetic import coverage_estimators
 from leaven.simulator import first_order, second_order
 
@@ -69,7 +70,7 @@ def shown(rows: Histories, train: Histories) -> list[str]:
     for size in (2, 3):
         hashes, _ = run_hashes(rows.items, rows.starts, size)
         novel.append(1 - np.isin(hashes, run_hashes(train.items, train.starts, size)[0]).mean())
-    values = [(counts > 0).mean(), coverage_estimators.gini(counts), coverage_estimators.top_share(counts, 100), *novel]
+    values = [(counts > 0).mean(), gini(counts), coverage_estimators.top_share(counts, 100), *novel]
     return [f"{value:.3f}" for value in values]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories, Ints
+from leaven.metrics.ranking.beyond_accuracy import gini
 
 _DAY, _HOUR = 86_400, 3_600
 MAX_CURVE_POINTS = 400
@@ -40,7 +41,7 @@ def health(histories: Histories) -> dict[str, Any]:
         "median_length": float(np.median(lengths)) if len(lengths) else 0.0,
         "longest": int(lengths.max(initial=0)),
         "users_with_one_event": int((lengths == 1).sum()),
-        "gini_of_items": gini(counts),
+        "gini_of_items": round(gini(counts), 4),
         "repeat_share": _ratio(histories.events - pairs, histories.events),
     }
     curves = {
@@ -48,19 +49,6 @@ def health(histories: Histories) -> dict[str, Any]:
         "popularity": _popularity_curve(counts),
     }
     return facts | (_time_statistics(histories) if histories.events else {}) | curves
-
-
-def gini(counts: npt.NDArray[np.int64]) -> float:
-    """The Gini coefficient of counts in descending order.
-
-    >>> gini(np.array([3, 1])), gini(np.array([2, 2]))
-    (0.25, 0.0)
-    """
-    if not len(counts):
-        return 0.0
-    ranks = np.arange(len(counts), 0, -1)
-    share = 2.0 * float((ranks * counts).sum()) / (len(counts) * float(counts.sum()))
-    return round(share - (len(counts) + 1) / len(counts), 4)
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from leaven.metrics.ranking.beyond_accuracy import gini
 from leaven.metrics.synthetic import coverage_estimators
 
 LINE = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -56,8 +57,8 @@ def test_the_vendi_score_counts_different_rows() -> None:
 
 
 def test_inequality_of_counts_by_hand() -> None:
-    assert coverage_estimators.gini(np.array([5, 5, 5, 5])) == pytest.approx(0.0)
-    assert coverage_estimators.gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4)
-    assert coverage_estimators.gini(np.zeros(4, np.int64)) == 0.0
+    assert gini(np.array([5, 5, 5, 5])) == pytest.approx(0.0)
+    assert gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4)
+    assert gini(np.zeros(4, np.int64)) == 0.0
     assert coverage_estimators.top_share(np.array([1, 6, 3]), top=2) == pytest.approx(9 / 10)
     assert coverage_estimators.popularity_drift(np.array([2, 2, 0]), np.array([0, 1, 1])) == pytest.approx(1 / 2)

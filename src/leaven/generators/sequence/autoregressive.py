@@ -54,14 +54,14 @@ class Autoregressive(OfNet):
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
         ready("autoregressive", train)
-        from leaven.generators.sequence.fitting import ground_of, keep_seen_by, learned, pen_of
+        from leaven.generators.sequence.fitting import ground_of, keep_seen_by, learned, pen_of, shape_of
         from leaven.generators.sequence.popularity_calibration import as_popular
 
-        frames = Frames.of(train, self)
         if self.privacy is not None:
             from leaven.generators.sequence.dp_training import learned_privately
 
-            return learned_privately(self, self.privacy, train, frames, key, tell)
+            return learned_privately(self, shape_of(self, train.n_items), self.privacy, train, key, tell)
+        frames = Frames.of(train, self)
         ground = ground_of(mirrored(train) if frames.backwards else train, key)
         net, curve = learned(self, ground, key, tell)
         pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))

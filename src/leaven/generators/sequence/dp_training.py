@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +14,12 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.generators.privacy import Privacy
 from leaven.generators.sequence.decoder import Decoder
-from leaven.generators.sequence.fitted_decoder import Writer
-from leaven.generators.sequence.fitting import Ground, begun, pen_of, shape_of
+from leaven.generators.sequence.fitted_decoder import OfNet, Writer
+from leaven.generators.sequence.fitting import Ground, begun, pen_of
 from leaven.generators.sequence.sequence_scaffold import Frames
 from leaven.nn import dp_sgd
+from leaven.nn.sequence_encoder import Shape
 from leaven.progress import Tell, quiet
-
-if TYPE_CHECKING:
-    from leaven.generators.sequence.autoregressive import Autoregressive
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,7 +46,7 @@ class OneUser(nn.Module):
 
 
 def learned_privately(
-    config: Autoregressive, privacy: Privacy, train: Histories, frames: Frames, key: int, tell: Tell = quiet
+    config: OfNet, shape: Shape, privacy: Privacy, train: Histories, key: int, tell: Tell = quiet
 ) -> Writer:
     """Returns the trained generator. Each row is one example, truncated to its last `length` events.
 
@@ -58,9 +55,7 @@ def learned_privately(
     rows, knots = begun(train), public_knots(train, _KNOTS)
     generator = torch.Generator().manual_seed(rng.key(key, "weights"))
     counts = torch.zeros(train.n_items)
-    net = Decoder(
-        shape_of(config, train.n_items), config.cell, len(knots), counts, generator
-    ).eval()  # no dropout: the noise regularizes
+    net = Decoder(shape, "transformer", len(knots), counts, generator).eval()  # no dropout: the noise regularizes
     steps = config.steps or _STEPS
     course = dp_sgd.PrivateCourse(
         key=rng.key(key, "private"),
@@ -78,7 +73,7 @@ def learned_privately(
     pen = pen_of(config, train, Ground(train, rows, rows.slice(0, 0), knots), 1.0)
     pen = replace(pen, born=np.full_like(pen.born, int(train.times.min())))
     curve = [record | {"epsilon": privacy.epsilon} for record in curve]
-    return Writer("autoregressive", config, net, pen, frames, curve)
+    return Writer("autoregressive", config, net, pen, Frames.of(train, config), curve)
 
 
 def _build_tensors(rows: Histories, chosen: Ints, knots: Ints, length: int) -> tuple[Tensor, ...]:

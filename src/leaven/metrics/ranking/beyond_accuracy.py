@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Values, listed
-from leaven.metrics.synthetic.coverage_estimators import gini
 from leaven.protocols import Ranked
 
 
@@ -113,3 +112,15 @@ class Gini:
         """Return a number in 0..1; 0 for empty lists."""
         items = listed(ranked, self.k, train.n_items)
         return gini(np.bincount(items[items > 0], minlength=train.n_items + 1)[1:])
+
+
+def gini(counts: npt.NDArray[np.int64]) -> float:
+    """Return the Gini coefficient of counts: 0 for equal counts, near 1 for few large ones; 0 for no counts.
+
+    >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 1]))
+    (0.0, 0.6666666666666666)
+    """
+    ascending, n = np.sort(counts).astype(np.float64), len(counts)
+    if not ascending.sum():
+        return 0.0
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * ascending.sum()))

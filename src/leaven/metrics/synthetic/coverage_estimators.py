@@ -62,18 +62,6 @@ def vendi(points: Points) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def gini(counts: npt.NDArray[np.int64]) -> float:
-    """Return the Gini coefficient of counts: 0 for equal counts, near 1 for few large ones; 0 for no counts.
-
-    >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 1]))
-    (0.0, 0.6666666666666666)
-    """
-    ascending, n = np.sort(counts).astype(np.float64), len(counts)
-    if not ascending.sum():
-        return 0.0
-    return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * ascending.sum()))
-
-
 def top_share(counts: npt.NDArray[np.int64], top: int = 100) -> float:
     """Return the share of all events of the `top` most frequent items."""
     return float(np.sort(counts)[::-1][:top].sum() / max(counts.sum(), 1))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from leaven.metrics.ranking.beyond_accuracy import gini
 from leaven.metrics.synthetic import coverage_estimators, memorization
 from leaven.metrics.synthetic.protocol import Known, Sample, Trait
 
@@ -88,7 +89,7 @@ class PopularityGini:
 
     def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
         """0 to 1, over the whole catalog."""
-        return coverage_estimators.gini(_count_items(new))
+        return gini(_count_items(new))
 
 
 @dataclass(frozen=True)
