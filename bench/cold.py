@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, catalog_views, expand
+from leaven.augmentation import Plan, Step, build_catalog_views, expand
 from leaven.datasets.histories import Histories
 from leaven.encoders import Attributes, TfIdf
-from leaven.filters.copies import Copies
-from leaven.ingest import ItemSource, order, read, read_catalog
-from leaven.ingest.source_config import Source
+from leaven.filters.copies import CopyFilter
+from leaven.ingest import CatalogSource, build_histories, read_catalog, read_events
+from leaven.ingest.source_config import LogSource
 from leaven.metrics.ranking.list_metrics import Ndcg, Recall
-from leaven.metrics.ranking.segments import by_count
-from leaven.protocols import FittedRecommender, Ranked, Training
+from leaven.metrics.ranking.segments import label_by_count
+from leaven.protocols import FittedRecommender, RankedItems, TrainingContext
 from leaven.recommenders.multimodal import Multimodal
 from leaven.recommenders.transformer import Transformer
 from leaven.splits.log_splits import Split, split
@@ -38,9 +38,9 @@ from leaven.transforms.text import DeleteWords, Synonyms
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 KEPT = Path("runs/cold")
 STEPS, SEEDS, K = 1000, 3, 10
-CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, most_valid_users=1024)
+CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, max_validation_users=1024)
 WORDS = TfIdf(columns=("title",))
-READER = Multimodal(encoders=(WORDS, Attributes(labels=("attributes",))), transformer=CORE)
+READER = Multimodal(encoders=(WORDS, Attributes(label_columns=("attributes",))), transformer=CORE)
 TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "replace", "p": 0.5}
 VIEWS = Plan([Step(Synonyms(), **TITLES), Step(DeleteWords(), **TITLES)])
 
@@ -55,11 +55,13 @@ class Arm:
 
 ARMS = {
     "ids": Arm(CORE),
-    "ids, rows for cold items": Arm(CORE, Plan([Step(ColdItems(by=WORDS, cold_events=0), keep=(Copies(),))])),
+    "ids, rows for cold items": Arm(
+        CORE, Plan([Step(ColdItems(encoder=WORDS, max_cold_events=0), filters=(CopyFilter(),))])
+    ),
     "words": Arm(READER),
     "words, a fifth newcomers": Arm(replace(READER, newcomers=0.2)),
     "words, views": Arm(READER, VIEWS),
-    "words, views, consistency": Arm(replace(READER, consistency=0.1), VIEWS),
+    "words, views, consistency": Arm(replace(READER, consistency_weight=0.1), VIEWS),
 }
 GROUPS = ("all", "never", "1-3 times", "4 times or oftener")
 
@@ -68,25 +70,31 @@ def beauty() -> Split:
     """All users, split at one moment; the catalogue has titles and attributes."""
     if not FOLDER.exists():
         raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
-    items = ItemSource(FOLDER / "items.csv", {"item": "item_id"}, ("title", "attributes"))
+    items = CatalogSource(FOLDER / "items.csv", {"item": "item_id"}, ("title", "attributes"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    events = read(Source(FOLDER / "interactions.csv", columns), items=items)
-    ordered = order(events)
+    events = read_events(LogSource(FOLDER / "interactions.csv", columns), items=items)
+    ordered = build_histories(events)
     catalog = read_catalog(items, ordered.item_ids, events)
     return split(replace(ordered.histories, catalog=catalog), "time", 1)
 
 
 def measured(arm: Arm, data: Split, seed: int, steps: int) -> dict[str, Any]:
     """Mean NDCG and recall of each group of test users, and what it took."""
-    histories = Plan([step for step in arm.plan.all if not step.on_items])
-    rows: Histories = expand(data.train, histories, seed=7) if histories.all else data.train
-    views = catalog_views(data.train.catalog, arm.plan, 7, seed) if len(histories.all) < len(arm.plan.all) else None
+    histories = Plan([step for step in arm.plan.named_steps if not step.is_on_items])
+    rows: Histories = expand(data.train, histories, seed=7) if histories.named_steps else data.train
+    views = (
+        build_catalog_views(data.train.catalog, arm.plan, 7, seed)
+        if len(histories.named_steps) < len(arm.plan.named_steps)
+        else None
+    )
     begun = time.process_time()
-    training = Training(key=rng.key(seed, "cold"), steps=steps, valid=data.valid, views=views)
+    training = TrainingContext(
+        key=rng.derive_key(seed, "cold"), steps=steps, validation=data.valid, catalog_for_epoch=views
+    )
     fitted = arm.wish.fit(rows, training)
     spent = time.process_time() - begun
     ranked = fitted.recommend(data.test.histories, K)
-    labels = by_count(data.test, data.train)
+    labels = label_by_count(data.test, data.train)
     counts = np.bincount(data.train.items, minlength=data.train.n_items + 2)
     found: dict[str, Any] = {"seconds": spent, "rows": len(rows), "listed": float((counts[ranked.items] == 0).mean())}
     for metric in (Ndcg(K), Recall(K)):
@@ -99,19 +107,19 @@ def measured(arm: Arm, data: Split, seed: int, steps: int) -> dict[str, Any]:
 
 def among_cold(fitted: FittedRecommender, data: Split, cold: np.ndarray) -> dict[str, float]:
     """For users whose next item nobody had bought: how high it stands among such items alone."""
-    users = data.test.take(np.flatnonzero(cold[data.test.items[data.test.starts[:-1]]]))
+    users = data.test.take(np.flatnonzero(cold[data.test.target_items[data.test.target_starts[:-1]]]))
     whole = fitted.recommend(users.histories, data.train.n_items).items
     here = cold[whole] & (whole > 0)
     place = np.argsort(~here, axis=1, kind="stable")[:, :K]  # the first K of them, in their order
     items = np.where(np.take_along_axis(here, place, 1), np.take_along_axis(whole, place, 1), 0)
-    ranked = Ranked(items.astype(np.int32), np.zeros(items.shape, np.float32))
+    ranked = RankedItems(items.astype(np.int32), np.zeros(items.shape, np.float32))
     return {f"among {type(m).__name__}": float(m(ranked, users, data.train).mean()) for m in (Ndcg(K), Recall(K))}
 
 
 def by_lot(data: Split) -> tuple[int, float, float, dict[str, int]]:
     """(items that nobody bought; NDCG and recall of K of them drawn by lot, for users who took one; users by group)."""
     counts = np.bincount(data.train.items, minlength=data.train.n_items + 2)
-    cold, labels = int((counts[1:-1] == 0).sum()), by_count(data.test, data.train)
+    cold, labels = int((counts[1:-1] == 0).sum()), label_by_count(data.test, data.train)
     share = min(K / cold, 1.0)
     users = {group: int((labels == group).sum()) for group in GROUPS[1:]} | {"all": len(labels)}
     return cold, share * float(np.mean(1 / np.log2(np.arange(2, K + 2)))), share, users

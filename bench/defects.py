@@ -11,8 +11,8 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.quality.image_rows import Photos
-from leaven.quality.table_rows import Table
+from leaven.quality.image_rows import ImageRows
+from leaven.quality.table_rows import TabularRows
 
 GROUPS, PER_GROUP = 6, 50
 FIRST_DAY = 1_600_000_000
@@ -33,7 +33,7 @@ class HistoryLaw:
 
     def rows(self, count: int, key: int) -> Histories:
         """Fresh rows of this law."""
-        chance = rng.generator(key)
+        chance = rng.make_generator(key)
         lengths = 4 + chance.geometric(0.15, count)
         tastes = np.stack([chance.permutation(self.groups)[:2] for _ in range(count)])
         items = np.zeros((count, lengths.max()), np.int64)
@@ -52,8 +52,8 @@ class HistoryLaw:
         begun = FIRST_DAY + chance.integers(0, 10_000_000, count)
         times = begun[:, None] + np.cumsum(gaps, axis=1)
         keys = chance.integers(1, 1 << 63, count).astype(np.uint64)
-        rows = Histories.real(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
-        paid = 10.0 * 2.0 ** (items[there] // PER_GROUP) * np.exp(chance.normal(0.0, 0.2, rows.events))
+        rows = Histories.from_arrays(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
+        paid = 10.0 * 2.0 ** (items[there] // PER_GROUP) * np.exp(chance.normal(0.0, 0.2, rows.n_events))
         return replace(rows, extra={"price": paid}, catalog=CATALOG)
 
 
@@ -61,7 +61,7 @@ CATALOG = Catalog(
     ids=[f"i{item}" for item in range(1, GROUPS * PER_GROUP + 1)],
     category=np.concatenate([[0], 1 + np.arange(GROUPS * PER_GROUP) // PER_GROUP]).astype(np.int32),
     categories=[f"group {group + 1}" for group in range(GROUPS)],
-    born=np.full(GROUPS * PER_GROUP + 1, FIRST_DAY, np.int64),
+    first_sale_times=np.full(GROUPS * PER_GROUP + 1, FIRST_DAY, np.int64),
 )
 """Groups are categories, and all is on sale from the first day on."""
 
@@ -79,7 +79,7 @@ class TextLaw:
 
 def texts_of(rows: Histories) -> list[str]:
     """One text a history, one word an item."""
-    return [" ".join(f"w{item}" for item in rows.row(row).tolist()) for row in range(len(rows))]
+    return [" ".join(f"w{item}" for item in rows.row_items(row).tolist()) for row in range(len(rows))]
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class TableLaw:
     modes: int = 5
     columns: int = 8
 
-    def rows(self, count: int, key: int) -> Table:
+    def rows(self, count: int, key: int) -> TabularRows:
         """Fresh rows of this law."""
-        law = rng.generator(rng.key(3, "law"))
+        law = rng.make_generator(rng.derive_key(3, "law"))
         centres, mixing = 3.0 * law.standard_normal((5, 3)), law.standard_normal((3, self.columns))
-        chance = rng.generator(key)
+        chance = rng.make_generator(key)
         mode = chance.integers(0, self.modes, count)
         structure = (centres[mode] + 0.7 * chance.standard_normal((count, 3))) @ mixing
         shape = (count, self.columns)
@@ -107,7 +107,7 @@ class TableLaw:
         found = structure + size * drawn
         columns: dict[str, Any] = {f"x{place}": found[:, place] for place in range(self.columns)}
         columns["shop"] = np.array(["north", "south", "east", "west", "web"])[mode]
-        return Table(columns)
+        return TabularRows(columns)
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class PictureLaw:
     kinds: int = 4
     side: int = 24
 
-    def rows(self, count: int, key: int) -> Photos:
+    def rows(self, count: int, key: int) -> ImageRows:
         """Fresh pictures of this law, with what they show and words about it."""
-        chance = rng.generator(key)
+        chance = rng.make_generator(key)
         kind = chance.integers(0, self.kinds, count)
         down, across = np.mgrid[0 : self.side, 0 : self.side][:, None]  # (1, side, side)
         x, y = (chance.uniform(0.35, 0.65, (count, 1, 1)) * self.side for _ in range(2))
@@ -138,7 +138,7 @@ class PictureLaw:
         shown = [FORMS[place] for place in kind.tolist()]
         wide = (size.ravel() > 0.22 * self.side).astype(int).tolist()
         said = [f"a {SIZES[place]} {form} shape" for form, place in zip(shown, wide, strict=True)]
-        return Photos.of(np.clip(found, 0, 255).astype(np.uint8), shown, said)
+        return ImageRows.from_pixels(np.clip(found, 0, 255).astype(np.uint8), shown, said)
 
 
 COLOURS = np.array([[200.0, 40, 40], [40, 160, 60], [40, 60, 190], [200, 170, 30]])
@@ -147,14 +147,14 @@ FORMS, SIZES = ("disc", "square", "stripe", "cross"), ("small", "large")
 
 def shuffled(rows: Histories, key: int) -> Histories:
     """The items of each row in another order; times stay."""
-    order = np.lexsort((rng.generator(key).random(rows.events), rows.row_of_event()))
-    return Histories.real(rows.items[order], rows.times, rows.starts, rows.keys, rows.n_items)
+    order = np.lexsort((rng.make_generator(key).random(rows.n_events), rows.event_rows()))
+    return Histories.from_arrays(rows.items[order], rows.times, rows.starts, rows.row_ids, rows.n_items)
 
 
 def slowed(rows: Histories, key: int) -> Histories:
     """All gaps five times as long."""
     first = np.repeat(rows.times[rows.starts[:-1]], rows.lengths)
-    return Histories.real(rows.items, first + 5 * (rows.times - first), rows.starts, rows.keys, rows.n_items)
+    return Histories.from_arrays(rows.items, first + 5 * (rows.times - first), rows.starts, rows.row_ids, rows.n_items)
 
 
 def cut(rows: Histories, key: int) -> Histories:
@@ -162,20 +162,20 @@ def cut(rows: Histories, key: int) -> Histories:
     kept = np.maximum(rows.lengths // 2, 1)
     starts = np.concatenate([[0], np.cumsum(kept)])
     source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], kept)
-    return Histories.real(rows.items[source], rows.times[source], starts, rows.keys, rows.n_items)
+    return Histories.from_arrays(rows.items[source], rows.times[source], starts, rows.row_ids, rows.n_items)
 
 
 def stuttering(rows: Histories, key: int) -> Histories:
     """Every second event has the item of the one before."""
-    place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
-    source = np.arange(rows.events) - place % 2
-    return Histories.real(rows.items[source], rows.times, rows.starts, rows.keys, rows.n_items)
+    place = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    source = np.arange(rows.n_events) - place % 2
+    return Histories.from_arrays(rows.items[source], rows.times, rows.starts, rows.row_ids, rows.n_items)
 
 
 def mispriced(rows: Histories, key: int) -> Histories:
     """Every event has the price of another."""
     price = rows.extra["price"]
-    return replace(rows, extra={"price": price[rng.generator(key).permutation(len(price))]})
+    return replace(rows, extra={"price": price[rng.make_generator(key).permutation(len(price))]})
 
 
 def too_early(rows: Histories, key: int) -> Histories:
@@ -186,43 +186,43 @@ def too_early(rows: Histories, key: int) -> Histories:
 
 def words_shuffled(texts: list[str], key: int) -> list[str]:
     """The words of each text in another order."""
-    chance = rng.generator(key)
+    chance = rng.make_generator(key)
     return [" ".join(chance.permutation(text.split()).tolist()) for text in texts]
 
 
-def columns_shuffled(rows: Table, key: int) -> Table:
+def columns_shuffled(rows: TabularRows, key: int) -> TabularRows:
     """Every column in an order of its own: right one by one, wrong together."""
-    chance = rng.generator(key)
-    return Table({name: column[chance.permutation(len(rows))] for name, column in rows.columns.items()})
+    chance = rng.make_generator(key)
+    return TabularRows({name: column[chance.permutation(len(rows))] for name, column in rows.columns.items()})
 
 
-def shifted(rows: Table, key: int) -> Table:
+def shifted(rows: TabularRows, key: int) -> TabularRows:
     """Every number half a unit too high."""
-    return Table({n: c + 0.5 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
+    return TabularRows({n: c + 0.5 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
-def shrunken(rows: Table, key: int) -> Table:
+def shrunken(rows: TabularRows, key: int) -> TabularRows:
     """Every number half as far from its mean."""
-    return Table({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
+    return TabularRows({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
-def darkened(rows: Photos, key: int) -> Photos:
+def darkened(rows: ImageRows, key: int) -> ImageRows:
     """Every picture at four fifths of its light."""
-    return Photos.of((rows.pixels * 0.8).astype(np.uint8), rows.labels, rows.words)
+    return ImageRows.from_pixels((rows.pixels * 0.8).astype(np.uint8), rows.labels, rows.captions)
 
 
-def misnamed(rows: Photos, key: int) -> Photos:
+def misnamed(rows: ImageRows, key: int) -> ImageRows:
     """Every third picture is said to show what another does."""
     return replace(rows, labels=_others(rows.labels, key))
 
 
-def misdescribed(rows: Photos, key: int) -> Photos:
+def misdescribed(rows: ImageRows, key: int) -> ImageRows:
     """Every third picture has the words of another."""
-    return replace(rows, words=_others(rows.words, key))
+    return replace(rows, captions=_others(rows.captions, key))
 
 
 def _others(names: Sequence[str], key: int) -> list[str]:
-    order = rng.generator(key).permutation(len(names))
+    order = rng.make_generator(key).permutation(len(names))
     return [names[order[place]] if place % 3 == 0 else name for place, name in enumerate(names)]
 
 
@@ -236,7 +236,7 @@ def _of(law: Law) -> Made:
 
 
 def _after(law: Law, change: Callable[[Any, int], Any]) -> Made:
-    return lambda train, count, key: change(law.rows(count, key), rng.key(key, "change"))
+    return lambda train, count, key: change(law.rows(count, key), rng.derive_key(key, "change"))
 
 
 def _copied(train: Any, count: int, key: int) -> Any:

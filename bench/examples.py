@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from leaven.config import Spec, load
+from leaven.config import Spec, load_spec
 from leaven.engines.local import Local
 from leaven.experiment import run
-from leaven.progress import shown
+from leaven.progress import show_progress
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
@@ -44,14 +44,14 @@ def show(arguments: list[str] | None = None) -> None:
 def found(example: str, changes: list[str], folder: Path, names: Sequence[str] = ()) -> dict[str, Any]:
     """The facts of an example or of some of its arms, on its public data, in a folder, from where it was stopped."""
     files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[example].items()]
-    spec = with_arms(load(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
-    with shown() as tell:
-        return run(spec, folder, resume=True, engine=Local(), tell=tell).facts()
+    spec = with_arms(load_spec(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
+    with show_progress() as tell:
+        return run(spec, folder, resume=True, engine=Local(), on_progress=tell).read_facts()
 
 
 def with_arms(spec: Spec, names: Sequence[str]) -> Spec:
     """The same with these arms alone; as it is where none is named."""
-    return replace(spec, arms=tuple(map(spec.arm, names)) or spec.arms)
+    return replace(spec, variants=tuple(map(spec.variant, names)) or spec.variants)
 
 
 def arms(comparison: dict[str, Any]) -> list[str]:

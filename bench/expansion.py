@@ -93,7 +93,7 @@ def write_log(path: Path, events: int) -> None:
     part = path.with_name(path.name + ".part")
     with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for number, first in enumerate(range(0, events, PART)):
-            rows, chance = min(PART, events - first), rng.generator(rng.key(7, "log", number))
+            rows, chance = min(PART, events - first), rng.make_generator(rng.derive_key(7, "log", number))
             who = (users * chance.random(rows) ** 1.7).astype(np.int64)
             what = (items * chance.random(rows) ** 3).astype(np.int64)
             when = 1_600_000_000 + chance.integers(0, 100_000_000, rows)

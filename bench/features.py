@@ -33,7 +33,7 @@ COLUMNS = {"user": "user", "item": "item", "time": "time", "price": "price", "qu
 
 def write_log(folder: Path, events: int) -> None:
     """events.parquet and items.parquet."""
-    draw = rng.generator(rng.key(7, "bench", "features"))
+    draw = rng.make_generator(rng.derive_key(7, "bench", "features"))
     users, items = max(events // 20, 1), max(events // 200, 1)
     schema = pa.schema([("user", pa.string()), ("item", pa.string()), ("time", pa.int64()), ("price", pa.float64()),
                         ("quantity", pa.int32())])  # fmt: skip
@@ -53,17 +53,17 @@ def write_log(folder: Path, events: int) -> None:
 
 def described(folder: Path, positives: int, memory: str) -> dict[str, Any]:
     """Labelled rows of three parts, written to files."""
-    from leaven.ctr_features import Sampling, by_time
-    from leaven.ingest import ItemSource, read
-    from leaven.ingest.reader import connect
+    from leaven.ctr_features import SamplingConfig, sample_by_time
+    from leaven.ingest import CatalogSource, read_events
+    from leaven.ingest.reader import open_database
 
     began = time.perf_counter()
-    source = ItemSource(
+    source = CatalogSource(
         str(folder / "items.parquet"), columns={"item": "item", "category": "category", "price": "price"}
     )
-    events = read(str(folder / "events.parquet"), COLUMNS, source, connection=connect(memory))
+    events = read_events(str(folder / "events.parquet"), COLUMNS, source, connection=open_database(memory))
     read_in = time.perf_counter() - began
-    parts = by_time(events, Sampling(most_positives=positives), key=7)
+    parts = sample_by_time(events, SamplingConfig(max_positives=positives), key=7)
     for name, rows in zip(("train", "valid", "test"), parts, strict=True):
         rows.to_parquet(folder / f"{name}.parquet")
     columns = len(parts[0].numeric) + len(parts[0].categorical)
@@ -72,15 +72,15 @@ def described(folder: Path, positives: int, memory: str) -> dict[str, Any]:
 
 def hashed(folder: Path, rows: int) -> dict[str, Any]:
     """A ready table of 5,000 sparse columns, read into 64 numbers."""
-    from leaven.ctr_features import Labelled, read_labelled
+    from leaven.ctr_features import LabeledTable, read_labeled_table
 
-    found = read_labelled(Labelled(str(folder / "wide.parquet"), "label", hashed=("f*",), buckets=64))
+    found = read_labeled_table(LabeledTable(str(folder / "wide.parquet"), "label", hashed=("f*",), buckets=64))
     return {"what": f"{len(found):,} rows of {SPARSE:,} sparse columns, hashed into {len(found.numeric)}"}
 
 
 def write_wide(folder: Path, rows: int) -> None:
     """wide.parquet: a hundredth of the cells is filled."""
-    draw, block = rng.generator(rng.key(7, "bench", "wide")), 5_000
+    draw, block = rng.make_generator(rng.derive_key(7, "bench", "wide")), 5_000
     schema = pa.schema([("label", pa.int8()), *((f"f{place:04d}", pa.float32()) for place in range(SPARSE))])
     with pq.ParquetWriter(folder / "wide.parquet", schema, compression="zstd") as writer:
         for first in range(0, rows, block):
@@ -96,10 +96,10 @@ def trained(folder: Path, epochs: float) -> dict[str, Any]:
     """The MLP on the training rows, which stay in their file."""
     from leaven.ctr_models.neural import Mlp
     from leaven.datasets.sample_files import SampleFiles
-    from leaven.protocols import Training
+    from leaven.protocols import TrainingContext
 
-    files = SampleFiles.of(folder / "train.parquet")
-    model = Mlp(hidden=(64, 32), batch=1024, epochs=epochs).fit(files, Training(key=7))
+    files = SampleFiles.from_paths(folder / "train.parquet")
+    model = Mlp(hidden=(64, 32), batch_size=1024, epochs=epochs).fit(files, TrainingContext(key=7))
     return {"what": f"MLP, {model.facts['steps']:,} steps on {len(files):,} rows in files"}
 
 

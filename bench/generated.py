@@ -25,13 +25,13 @@ from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.sequence.denoiser import Denoiser
 from leaven.generators.sequence.gan import Gan
 from leaven.generators.sequence.markov import Markov
-from leaven.generators.sequence.recommender_rollouts import SelfGenerated
+from leaven.generators.sequence.recommender_rollouts import RecommenderRollouts
 from leaven.generators.sequence.vae import Vae
-from leaven.ingest import order, read
-from leaven.kernels.ngram_hashes import run_hashes
-from leaven.metrics.ranking.beyond_accuracy import gini
+from leaven.ingest import build_histories, read_events
+from leaven.kernels.ngram_hashes import hash_ngrams
+from leaven.metrics.ranking.beyond_accuracy import compute_gini
 from leaven.metrics.synthetic import coverage_estimators
-from leaven.simulator import first_order, second_order
+from leaven.simulator import simulate_first_order, simulate_second_order
 
 Numbers = npt.NDArray[np.float64]
 
@@ -50,16 +50,16 @@ def wishes(steps: int | None, rank_steps: int | None) -> dict[str, Any]:
         "vae, likelihood": Vae(**given),
         "vae, squared error": Vae(objective="squared_error", beta=0.01, **given),
         "gan, relativistic": Gan(**given),
-        "gan, source": Gan(loss="source", anchor=0.0, **given),
+        "gan, source": Gan(loss="source", likelihood_weight=0.0, **given),
         "denoiser": Denoiser(**given),
-        "self": SelfGenerated(steps=rank_steps),
+        "self": RecommenderRollouts(steps=rank_steps),
     }
 
 
 def halves() -> tuple[Histories, Histories]:
     """(training users, held-out users) of Beauty."""
-    rows = order(read(str(FILE))).histories
-    held_out = rng.uniform(rows.keys, 5) < 0.2
+    rows = build_histories(read_events(str(FILE))).histories
+    held_out = rng.draw_uniform(rows.row_ids, 5) < 0.2
     return rows.take(~held_out), rows.take(held_out)
 
 
@@ -68,9 +68,9 @@ def shown(rows: Histories, train: Histories) -> list[str]:
     counts = np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1]
     novel = []
     for size in (2, 3):
-        hashes, _ = run_hashes(rows.items, rows.starts, size)
-        novel.append(1 - np.isin(hashes, run_hashes(train.items, train.starts, size)[0]).mean())
-    values = [(counts > 0).mean(), gini(counts), coverage_estimators.top_share(counts, 100), *novel]
+        hashes, _ = hash_ngrams(rows.items, rows.starts, size)
+        novel.append(1 - np.isin(hashes, hash_ngrams(train.items, train.starts, size)[0]).mean())
+    values = [(counts > 0).mean(), compute_gini(counts), coverage_estimators.compute_top_share(counts, 100), *novel]
     return [f"{value:.3f}" for value in values]
 
 
@@ -83,7 +83,7 @@ def perplexity(fitted: Any, rows: Histories) -> str:
 
 def beauty(only: Sequence[str], steps: int | None, rank_steps: int | None) -> None:
     train, held = halves()
-    keys = rng.user_keys([f"new{i}" for i in range(len(held))])
+    keys = rng.derive_user_ids([f"new{i}" for i in range(len(held))])
     told = "as many steps as each finds right" if steps is None else f"{steps:,} steps"
     print(f"{len(train):,} users to learn from, {len(held):,} held out, {held.n_items:,} items; nets took {told}.\n")
     print("| rows | fit, s | perplexity | coverage | Gini | top 100 | novel pairs | novel threes |")
@@ -110,7 +110,7 @@ def divergence(rows: Histories, law: Numbers) -> float:
 
 def followers(rows: Histories, axes: int) -> tuple[Numbers, Numbers]:
     """(what follows each context, as a law has it; how often each context comes)."""
-    counts, row, order = np.zeros((rows.n_items,) * axes), rows.row_of_event(), axes - 1
+    counts, row, order = np.zeros((rows.n_items,) * axes), rows.event_rows(), axes - 1
     inside = np.flatnonzero(row[order:] == row[:-order])
     np.add.at(counts, tuple(rows.items[inside + place] - 1 for place in range(axes)), 1)
     seen = counts.sum(axis=-1)
@@ -119,10 +119,10 @@ def followers(rows: Histories, axes: int) -> tuple[Numbers, Numbers]:
 
 def known_law(only: Sequence[str], steps: int) -> None:
     """A world of order two, where who reads one item back cannot know it, and one of order one."""
-    drawn = [world(8, rows=6_000, length=10, seed=3) for world in (second_order, first_order)]
+    drawn = [world(8, rows=6_000, length=10, seed=3) for world in (simulate_second_order, simulate_first_order)]
     worlds = [(rows.slice(0, 3_000), law) for rows, law in drawn]
     others = [(rows.slice(3_000, 6_000), followers(rows.slice(0, 3_000), law.ndim)[0]) for rows, law in drawn]
-    keys = rng.user_keys([f"new{i}" for i in range(3_000)])
+    keys = rng.derive_user_ids([f"new{i}" for i in range(3_000)])
     print("\nTwo worlds of 8 items, 3,000 rows each: how far what follows is from the true law.\n")
     print("| rows | order two | order one |\n|---|---|---|")
     for name, of in (("real", worlds), ("other real rows, from these", others)):

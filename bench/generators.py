@@ -19,7 +19,7 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.engines.local import Local
 from leaven.generators.sequence.markov import FittedMarkov, Markov
-from leaven.protocols import Keys
+from leaven.protocols import RngKeys
 
 ROWS = 100_000
 
@@ -33,7 +33,7 @@ def timed(job: Callable[[], Any], clock: Callable[[], float] = time.process_time
 
 def world(rows: int, n_items: int = 20_000) -> Histories:
     """Long-tailed items, lengths as in a shop, neighbours that follow each other, times over two years."""
-    draw = rng.generator(rng.key(7, "bench", "generators"))
+    draw = rng.make_generator(rng.derive_key(7, "bench", "generators"))
     lengths = 3 + draw.geometric(0.12, rows)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     popular = (n_items * draw.random(starts[-1]) ** 3).astype(np.int64)
@@ -42,44 +42,44 @@ def world(rows: int, n_items: int = 20_000) -> Histories:
     gaps = (10 ** draw.uniform(1, 6, starts[-1])).astype(np.int64)
     total = np.cumsum(gaps)
     times = total - np.repeat(total[starts[:-1]], lengths) + np.repeat(begun, lengths)
-    keys = rng.user_keys([str(row) for row in range(rows)])
-    return Histories.real(near % n_items + 1, times, starts, keys, n_items)
+    keys = rng.derive_user_ids([str(row) for row in range(rows)])
+    return Histories.from_arrays(near % n_items + 1, times, starts, keys, n_items)
 
 
-def made(shared: FittedMarkov, shard: Keys) -> int:
+def made(shared: FittedMarkov, shard: RngKeys) -> int:
     """Events of one shard's new rows."""
-    return shared.sample(shard).events
+    return shared.sample(shard).n_events
 
 
 def markov(rows: int) -> None:
     train = world(rows)
-    keys = rng.user_keys([f"new{row}" for row in range(rows)])
-    print(f"Markov, order 2: {train.events:,} training events of {rows:,} rows over {train.n_items:,} items")
+    keys = rng.derive_user_ids([f"new{row}" for row in range(rows)])
+    print(f"Markov, order 2: {train.n_events:,} training events of {rows:,} rows over {train.n_items:,} items")
     print(f"  {'':8} {'fit s':>6} {'new events':>11} {'seconds':>8} {'million/s':>10}")
     for where in ("alone", "after", "before"):
         fitted, learning = timed(lambda where=where: Markov(where=where, new_events_range=(5, 5)).fit(train, 7))
         fitted.sample(keys[:10], train.slice(0, 10))  # compiled before the clock runs
         new, seconds = timed(lambda fitted=fitted: fitted.sample(keys, train))
-        count = new.events - (train.events if where != "alone" else 0)
+        count = new.events - (train.n_events if where != "alone" else 0)
         print(f"  {where:8} {learning:6.1f} {count:11,} {seconds:8.2f} {count / seconds / 1e6:10.2f}")
     fitted.log_likelihood(train.slice(0, 10))
     _, seconds = timed(lambda: fitted.log_likelihood(train))
-    print(f"  likelihood: {train.events / seconds / 1e6:.2f} million events/s")
+    print(f"  likelihood: {train.n_events / seconds / 1e6:.2f} million events/s")
 
 
 def decoding(rows: int) -> None:
     """A transformer's rows, written together and one at a time by the same code; its weights do not matter here."""
     from leaven.generators.sequence.autoregressive import Autoregressive
-    from leaven.generators.sequence.decoding import write
+    from leaven.generators.sequence.decoding import decode_rows
 
     train = world(5_000)
     fitted = Autoregressive(steps=1).fit(train, 7)
     net = copy.deepcopy(fitted.net).double().eval()
-    keys = rng.user_keys([f"new{row}" for row in range(rows)])
+    keys = rng.derive_user_ids([f"new{row}" for row in range(rows)])
 
-    def per_event(batches: list[Keys]) -> float:
-        frames = [fitted.frames.begin(fitted.config, batch, None) for batch in batches]
-        _, seconds = timed(lambda: [write(net, fitted.pen, frame) for frame in frames])
+    def per_event(batches: list[RngKeys]) -> float:
+        frames = [fitted.scaffolds.build_scaffold(fitted.config, batch, None) for batch in batches]
+        _, seconds = timed(lambda: [decode_rows(net, fitted.decoding, frame) for frame in frames])
         return seconds / sum(len(frame.items) for frame in frames)
 
     per_event([keys[:2]])  # compiled before the clock runs
@@ -92,7 +92,7 @@ def decoding(rows: int) -> None:
 def workers(rows: int) -> None:
     train = world(rows)
     fitted = Markov().fit(train, 7)
-    shards = np.array_split(rng.user_keys([f"new{row}" for row in range(rows * 20)]), 40)
+    shards = np.array_split(rng.derive_user_ids([f"new{row}" for row in range(rows * 20)]), 40)
     alone, pair = (timed(lambda n=n: sum(Local(n).map(made, shards, fitted)), time.perf_counter)[1] for n in (1, 2))
     print(f"Local engine, {rows * 20:,} rows in 40 shards, start included:")
     print(f"  1 worker {alone:.1f} s, 2 workers {pair:.1f} s: x {alone / pair:.2f}")

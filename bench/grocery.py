@@ -23,16 +23,16 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures, read
+from leaven.datasets.images import Images, load_images
 from leaven.protocols import ImageTransform
 from leaven.transforms.image import (
+    AddImageNoise,
     Brightness,
     Contrast,
-    CropPicture,
-    FlipPicture,
-    NoisePicture,
-    PictureChain,
-    RotatePicture,
+    CropImage,
+    FlipImage,
+    ImageChain,
+    RotateImage,
 )
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "grocery"
@@ -42,24 +42,24 @@ SEEDS, STEPS, SIDE, DRAWS = (1, 2, 3), 600, 32, 4_000
 CROPS, ANGLES, LEVELS = (0.8, 0.5, 0.2), (10, 30, 90), (8, 24, 64)
 ARMS: dict[str, ImageTransform | None] = {
     "none": None,
-    **{f"crop {share}": CropPicture((share, 1.0)) for share in CROPS},
-    **{f"rotate {angle}": RotatePicture((-angle, angle), fill="reflect") for angle in ANGLES},
-    **{f"noise {level}": NoisePicture((0, level)) for level in LEVELS},
-    "mixed": PictureChain(
-        (CropPicture((0.5, 1.0)), RotatePicture((-10, 10), fill="reflect"), FlipPicture(), Brightness(), Contrast())
+    **{f"crop {share}": CropImage((share, 1.0)) for share in CROPS},
+    **{f"rotate {angle}": RotateImage((-angle, angle), fill="reflect") for angle in ANGLES},
+    **{f"noise {level}": AddImageNoise((0, level)) for level in LEVELS},
+    "mixed": ImageChain(
+        (CropImage((0.5, 1.0)), RotateImage((-10, 10), fill="reflect"), FlipImage(), Brightness(), Contrast())
     ),
 }
 SAYS = {"crop": "least share of the area", "rotate": "widest angle, degrees", "noise": "strongest noise, levels"}
 Hits = npt.NDArray[np.float64]
 
 
-def photographs(split: str) -> Pictures:
+def photographs(split: str) -> Images:
     """The photographs of a folder, each with its product."""
     with (DATA / "photos.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["split"] == split]
-    found = read([DATA / row["image"] for row in rows], (SIDE, SIDE), [int(row["item_id"]) + 1 for row in rows])
-    assert not found.unread, found.unread
-    return found.pictures
+    found = load_images([DATA / row["image"] for row in rows], (SIDE, SIDE), [int(row["item_id"]) + 1 for row in rows])
+    assert not found.failures, found.failures
+    return found.images
 
 
 def catalog() -> Catalog:
@@ -69,21 +69,21 @@ def catalog() -> Catalog:
     return Catalog([row["item_id"] for row in rows], {"title": [row["title"] for row in rows]})
 
 
-def measure(arm: str, seed: int, steps: int, train: Pictures, test: Pictures) -> npt.NDArray[np.bool_]:
+def measure(arm: str, seed: int, steps: int, train: Images, test: Images) -> npt.NDArray[np.bool_]:
     """bool (test photographs,): which were told rightly."""
-    from leaven.nn.image_classifier import PictureTraining, learn
+    from leaven.nn.image_classifier import ImageClassifierTraining, train_image_classifier
 
     wish = ARMS[arm]
     views = None
     if wish is not None:
         fitted = wish.fit(catalog())
 
-        def views(part: Pictures, keys: npt.NDArray[np.uint64]) -> Pictures:
+        def views(part: Images, keys: npt.NDArray[np.uint64]) -> Images:
             return fitted(part, keys, np.ones(len(part), np.float32))
 
-    training = PictureTraining(key=rng.key(seed, "grocery"), steps=steps, device="cpu")
-    encoder = learn(train, train.items.astype(np.int64) - 1, training, views)
-    return np.asarray(encoder.chances(test.pixels).argmax(axis=1) == test.items - 1)
+    training = ImageClassifierTraining(key=rng.derive_key(seed, "grocery"), steps=steps, device="cpu")
+    encoder = train_image_classifier(train, train.items.astype(np.int64) - 1, training, views)
+    return np.asarray(encoder.predict_probabilities(test.pixels).argmax(axis=1) == test.items - 1)
 
 
 def place(arm: str, seed: int, steps: int) -> Path:
@@ -93,7 +93,7 @@ def place(arm: str, seed: int, steps: int) -> Path:
 
 def lift(arm: Hits, base: Hits) -> tuple[float, float, float]:
     """Difference of two arms' hits (seeds, photographs), and the central 95 % of it over photographs and seeds."""
-    off, draw = arm - base, rng.generator(rng.key(0, "grocery"))
+    off, draw = arm - base, rng.make_generator(rng.derive_key(0, "grocery"))
     drawn = np.empty(DRAWS)
     for at in range(DRAWS):
         rows = draw.integers(0, off.shape[0], off.shape[0])

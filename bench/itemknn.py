@@ -19,7 +19,7 @@ import numpy as np
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import HitRate, Ndcg
-from leaven.protocols import FittedRecommender, Recommender, Training
+from leaven.protocols import FittedRecommender, Recommender, TrainingContext
 from leaven.recommenders.item_knn import FittedItemKnn, ItemKnn
 from leaven.recommenders.popularity import Popularity
 
@@ -64,7 +64,7 @@ def load(path: Path) -> Users:
     n_items = max(map(max, rows))
 
     def held_out(back: int) -> HeldOut:
-        known = Histories.of([row[:-back] for row in rows], n_items)
+        known = Histories.from_lists([row[:-back] for row in rows], n_items)
         taken = np.array([row[-back] for row in rows], np.int32)
         return HeldOut(known, taken, np.zeros(len(rows), np.int64), np.arange(len(rows) + 1))
 
@@ -80,19 +80,19 @@ def judged(fitted: FittedRecommender, held_out: HeldOut) -> tuple[float, float]:
 
 
 def fit(wish: Recommender, users: Users) -> Any:
-    return wish.fit(users.train, Training(key=1))
+    return wish.fit(users.train, TrainingContext(key=1))
 
 
 def with_second_hop(fitted: FittedItemKnn, share: float) -> FittedItemKnn:
     """Neighbours of neighbours too: S + share * S S, the nearest kept as before."""
     from scipy.sparse import csr_matrix
 
-    n = len(fitted.weight)
+    n = len(fitted.item_weights)
     hops = csr_matrix((fitted.similarity.astype(float), fitted.items, fitted.starts), shape=(n, n))
     both = (hops + share * hops @ hops).tocsr()
     places = []
     for low, high in zip(both.indptr[:-1], both.indptr[1:], strict=True):
-        places.append(low + np.argsort(-both.data[low:high], kind="stable")[: fitted.wish.max_neighbours])
+        places.append(low + np.argsort(-both.data[low:high], kind="stable")[: fitted.config.max_neighbors])
     starts = np.concatenate([[0], np.cumsum([len(row) for row in places])]).astype(np.int64)
     chosen = np.concatenate(places)
     near, similarity = both.indices[chosen].astype(np.int32), both.data[chosen].astype(np.float32)

@@ -25,11 +25,11 @@ from typing import Any
 from bench.defects import LAWS
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.protocols import Training
-from leaven.quality import Beside, Judgement, judge
-from leaven.quality.loading import KINDS
-from leaven.quality.null_reference import REJECTED
-from leaven.registry import found, kinds, made
+from leaven.protocols import TrainingContext
+from leaven.quality import EvaluationContext, Judgement, evaluate_quality
+from leaven.quality.loading import DATA_KINDS
+from leaven.quality.null_reference import SIGNIFICANCE_LEVEL
+from leaven.registry import create_config, list_kinds, load_kind
 
 PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
 SIZES = (100, 200, 400, 800)
@@ -81,17 +81,19 @@ MADE_FOR: dict[str, dict[str, str]] = {
 def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] = (), halves: int = 20) -> Judgement:
     """One judgement of `rows` new rows with a defect, against as many held-out and training rows."""
     law, defects = LAWS[kind]
-    key = rng.key(11, "judging", kind, place)
-    real, held = law.rows(rows, rng.key(key, "real")), law.rows(rows, rng.key(key, "held"))
-    new = defects[defect](real, rows, rng.key(key, "new"))
-    return judge(real, held, new, kind, seed=place, metrics=metrics, halves=halves, beside=beside(real, metrics))
+    key = rng.derive_key(11, "judging", kind, place)
+    real, held = law.rows(rows, rng.derive_key(key, "real")), law.rows(rows, rng.derive_key(key, "held"))
+    new = defects[defect](real, rows, rng.derive_key(key, "new"))
+    return evaluate_quality(
+        real, held, new, kind, seed=place, metrics=metrics, halves=halves, context=beside(real, metrics)
+    )
 
 
-def beside(real: Any, metrics: Sequence[str] = ()) -> Beside:
+def beside(real: Any, metrics: Sequence[str] = ()) -> EvaluationContext:
     """Of histories a recommender that learned from the training rows, where a metric asks for one."""
     if not isinstance(real, Histories) or (metrics and "next_rank" not in metrics):
-        return Beside()
-    return Beside(recommender=made("recommenders", "itemknn").fit(real, Training(key=0)))
+        return EvaluationContext()
+    return EvaluationContext(recommender=create_config("recommenders", "itemknn").fit(real, TrainingContext(key=0)))
 
 
 def defects(kind: str, rows: int) -> None:
@@ -111,7 +113,7 @@ def _seen(found: Judgement, metric: str) -> str:
         figure = found[metric]
     except KeyError:
         return " "
-    if figure.p > REJECTED:
+    if figure.p > SIGNIFICANCE_LEVEL:
         return "."
     return "+" if figure.value > figure.reference else "-"
 
@@ -121,7 +123,7 @@ def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[s
     rejected: dict[str, int] = {}
     for place in range(trials):
         for figure in trial(kind, "none", rows, 1000 + begin + place, metrics).figures:
-            rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= REJECTED)
+            rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= SIGNIFICANCE_LEVEL)
         print(f"\r{place + 1} of {trials}", end="", file=sys.stderr)
     first = f", from number {begin}" if begin else ""
     print(f"\n{kind}, {rows} rows, {trials} trials{first}: real rows rejected (promised: 5 % at most)")
@@ -132,9 +134,9 @@ def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[s
 def speed(kind: str) -> None:
     """Seconds and memory of judging many real rows as if they were new ones; a process of its own."""
     law, rows = LAWS[kind][0], MANY[kind]
-    real, held, new = (law.rows(rows, rng.key(11, "judging", "speed", kind, side)) for side in range(3))
+    real, held, new = (law.rows(rows, rng.derive_key(11, "judging", "speed", kind, side)) for side in range(3))
     began, spent = time.perf_counter(), time.process_time()
-    found = judge(real, held, new, kind, seed=7, beside=beside(real))
+    found = evaluate_quality(real, held, new, kind, seed=7, context=beside(real))
     wall, spent = time.perf_counter() - began, time.process_time() - spent
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{kind}: {rows:,} rows of each side, {len(found.figures)} figures: {wall:.0f} s ", end="")
@@ -149,7 +151,7 @@ def power(kind: str, trials: int) -> None:
         shares = []
         for rows in SIZES:
             seen = [trial(kind, defect, rows, place, [metric]).figures for place in range(trials)]
-            shares.append(sum(bool(one) and one[0].p <= REJECTED for one in seen) / trials)
+            shares.append(sum(bool(one) and one[0].p <= SIGNIFICANCE_LEVEL for one in seen) / trials)
             print(f"\r{kind}, {defect}, {rows} rows", end="", file=sys.stderr)
         print(f"  {defect:24} {metric:16} " + " ".join(f"{share:6.0%}" for share in shares), flush=True)
 
@@ -157,10 +159,10 @@ def power(kind: str, trials: int) -> None:
 def table() -> str:
     """The table of docs/judging.md: every metric, its sentence, its better direction."""
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
-    for kind in kinds("sample_metrics"):
-        metric = made("sample_metrics", kind)
-        says = (inspect.getdoc(found("sample_metrics", kind)) or "").split("\n")[0]
-        of = "all" if len(metric.trait.of) == len(KINDS) else ", ".join(metric.trait.of)
+    for kind in list_kinds("sample_metrics"):
+        metric = create_config("sample_metrics", kind)
+        says = (inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0]
+        of = "all" if len(metric.trait.of) == len(DATA_KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")
     return "\n".join(lines)

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.cleaning import Clean, clean
-from leaven.ctr_features import Sampling, by_time
-from leaven.ingest import read
-from leaven.metrics.ctr.ctr_metrics import Auc, CalibrationError, ClickAveragePrecision, LogLoss
-from leaven.protocols import Training
-from leaven.registry import made
-from leaven.stats.ctr_comparison import ClickEffect, compare_clicks
+from leaven.cleaning import CleaningConfig, clean_events
+from leaven.ctr_features import SamplingConfig, sample_by_time
+from leaven.ingest import read_events
+from leaven.metrics.ctr.ctr_metrics import Auc, CalibrationError, CtrAveragePrecision, LogLoss
+from leaven.protocols import TrainingContext
+from leaven.registry import create_config
+from leaven.stats.ctr_comparison import CtrEffect, compare_ctr
 
 LOG = Path(os.environ.get("LEAVEN_DATA", Path(__file__).parent.parent / "../shared/data")) / "online_retail.csv.gz"
 COLUMNS = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[dict[str, Any], int]] = {
     "boosting": ({}, 1),
 }
 """model -> (its fields, trainings): trees and lines come out the same from any seed"""
-METRICS = {"AUC": Auc(), "AP": ClickAveragePrecision(), "log loss": LogLoss(), "calibration": CalibrationError()}
+METRICS = {"AUC": Auc(), "AP": CtrAveragePrecision(), "log loss": LogLoss(), "calibration": CalibrationError()}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -44,17 +44,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--positives", type=int, default=20_000, help="of each part at most")
     asked = parser.parse_args(arguments)
-    events = clean(read(LOG, COLUMNS), Clean()).events
-    train, valid, test = by_time(events, Sampling(ratio=4, most_positives=asked.positives), key=7)
-    print(f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.users)):,} users.\n")
+    events = clean_events(read_events(LOG, COLUMNS), CleaningConfig()).events
+    train, valid, test = sample_by_time(events, SamplingConfig(ratio=4, max_positives=asked.positives), key=7)
+    print(f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.user_ids)):,} users.\n")
     chances: dict[str, list[Any]] = {}
     spent = {}
     for name, (fields, trainings) in MODELS.items():
-        began, wish = time.process_time(), made("click_models", name, fields)
-        fits = (wish.fit(train, Training(rng.key(7, "ladder", seed), valid=valid)) for seed in range(trainings))
+        began, wish = time.process_time(), create_config("click_models", name, fields)
+        fits = (
+            wish.fit(train, TrainingContext(rng.derive_key(7, "ladder", seed), validation=valid))
+            for seed in range(trainings)
+        )
         chances[name] = [fitted.predict(test) for fitted in fits]
         spent[name] = (time.process_time() - began) / trainings
-    found = {(one.arm, one.metric): one for one in compare_clicks(chances, test, METRICS, "mlp", 7)}
+    found = {(one.arm, one.metric): one for one in compare_ctr(chances, test, METRICS, "mlp", 7)}
     print(f"| model | trainings | {' | '.join(METRICS)} | AUC − MLP's | log loss − MLP's | s each |")
     print(f"|---|---|{'---|' * len(METRICS)}---|---|---|")
     for name in MODELS:
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"| {name} | {len(chances[name])} | {cells} | {' | '.join(against)} | {spent[name]:.0f} |")
 
 
-def _said(effect: ClickEffect) -> str:
+def _said(effect: CtrEffect) -> str:
     mark = "▲" if effect.better else "▼" if effect.worse else "–"
     return f"{effect.difference:+.4f} ({effect.low:+.4f} to {effect.high:+.4f}) {mark}"
 

@@ -48,12 +48,12 @@ def beauty() -> Histories:
     if not path.exists():
         raise SystemExit(f"{path} is missing: name the folder of the data in LEAVEN_DATA")
     rows = [[int(word) for word in line.split()[1:]] for line in path.read_text().splitlines()]
-    return Histories.of(rows, max(map(max, rows)))
+    return Histories.from_lists(rows, max(map(max, rows)))
 
 
 def repeated(rows: Histories, count: int) -> Histories:
     many = rows.take(np.arange(count) % len(rows))
-    return replace(many, keys=np.arange(1, count + 1, dtype=np.uint64))
+    return replace(many, row_ids=np.arange(1, count + 1, dtype=np.uint64))
 
 
 # --- the reference: what one would write for one history, without waste ---
@@ -135,10 +135,10 @@ REFERENCE: dict[str, Callable[..., Pair]] = {
 
 def reference_arm() -> dict[str, float]:
     """Nanoseconds a history of the loop."""
-    from leaven.transforms.sequence.neighbor_table import Neighbours
+    from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 
     rows = beauty()
-    fitted = Neighbours().fit(rows)
+    fitted = NeighborTableConfig().fit(rows)
     bounds = list(itertools.pairwise(fitted.starts.tolist()))
     table = {
         item: (fitted.items[a:z].tolist(), np.cumsum(fitted.confidence[a:z]).tolist())
@@ -172,9 +172,9 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
     many = repeated(rows, ROWS)
     ones = np.ones(len(many), np.float32)
     for kind in WANTED:
-        fitted = registry.made("transforms", kind).fit(rows)
-        fitted(rows, rows.keys, ones[: len(rows)])
-        yield kind, partial(fitted, many, many.keys, ones)
+        fitted = registry.create_config("transforms", kind).fit(rows)
+        fitted(rows, rows.row_ids, ones[: len(rows)])
+        yield kind, partial(fitted, many, many.row_ids, ones)
 
 
 def leaven_arm() -> dict[str, float]:
@@ -232,45 +232,48 @@ def epoch_arm() -> dict[str, float]:
 
     The operators keep every length, so that both epochs learn from the same number of targets in as many steps.
     """
-    from leaven.augmentation import Plan, Step, epoch_rows
-    from leaven.protocols import Training
+    from leaven.augmentation import Plan, Step, build_epoch_rows
+    from leaven.protocols import TrainingContext
     from leaven.recommenders.transformer import Transformer
 
     train, wish = beauty(), Transformer()
-    steps = max(round(int(train.targets.sum()) / wish.events_of(train)), 1)
-    kinds = [registry.made("transforms", kind) for kind in EPOCH_OPERATORS]
+    steps = max(round(int(train.n_targets.sum()) / wish.choose_batch_events(train)), 1)
+    kinds = [registry.create_config("transforms", kind) for kind in EPOCH_OPERATORS]
     plan = Plan([Step(kind, mode="replace", when="each_epoch") for kind in kinds])
-    fresh = epoch_rows(train, train, plan, seed=7)
+    fresh = build_epoch_rows(train, train, plan, seed=7)
     arms = {"without": None, "with": fresh}
     for refresh in arms.values():  # libraries are loaded, kernels compiled
-        wish.fit(train, Training(key=1, steps=2, refresh=refresh))
+        wish.fit(train, TrainingContext(key=1, steps=2, rows_for_epoch=refresh))
     found = {"steps": float(steps), "rows": best_of(lambda: fresh(1, 0.5), 3)}
     for turn in range(2 * EPOCH_TURNS):
         name = list(arms)[turn % 2]
-        spent = best_of(lambda r=arms[name]: wish.fit(train, Training(key=1, steps=steps, refresh=r)), 1)
+        spent = best_of(lambda r=arms[name]: wish.fit(train, TrainingContext(key=1, steps=steps, rows_for_epoch=r)), 1)
         found[name] = min(found.get(name, float("inf")), spent)
     return found
 
 
 def first_call_arm() -> dict[str, float]:
     """Seconds of this process until the first ten rows are there, each kind after the others."""
-    rows = Histories.of([[1, 2, 3, 4, 5]] * 10, 5)
+    rows = Histories.from_lists([[1, 2, 3, 4, 5]] * 10, 5)
     found = {}
     for kind in WANTED:
         began = time.process_time()
-        registry.made("transforms", kind).fit(rows)(rows, rows.keys, np.ones(10, np.float32))
+        registry.create_config("transforms", kind).fit(rows)(rows, rows.row_ids, np.ones(10, np.float32))
         found[kind] = time.process_time() - began
     return found
 
 
 def neighbours_arm() -> dict[str, float]:
     """A table of at least 1.5 million pairs: Beauty, and as much of it again with other neighbours."""
-    from leaven.transforms.sequence.item_similarity import Meeting, _sum_pairs, by_cooccurrence
+    from leaven.transforms.sequence.item_similarity import CooccurrenceConfig, _sum_pairs, find_cooccurring_neighbors
 
     rows = beauty()
-    by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0))
+    find_cooccurring_neighbors(rows, CooccurrenceConfig(20, 0, 1.0, 1.0))
     pairs = len(_sum_pairs(rows, np.ones(len(rows), np.float32), 0, 1.0)[1])
-    return {"pairs": pairs, "seconds": best_of(lambda: by_cooccurrence(rows, Meeting(20, 0, 1.0, 1.0)), TURNS)}
+    return {
+        "pairs": pairs,
+        "seconds": best_of(lambda: find_cooccurring_neighbors(rows, CooccurrenceConfig(20, 0, 1.0, 1.0)), TURNS),
+    }
 
 
 def windows_arm() -> dict[str, float]:
@@ -280,13 +283,13 @@ def windows_arm() -> dict[str, float]:
     count = 20_000_000
     starts = np.arange(0, count + 1, 20, dtype=np.int64)
     items = np.arange(count, dtype=np.int32) % 50_000 + 1
-    rows = Histories.real(items, np.arange(count), starts, np.arange(1, len(starts)), 50_000)
-    Windows().index(rows.slice(0, 10)).all()
+    rows = Histories.from_arrays(items, np.arange(count), starts, np.arange(1, len(starts)), 50_000)
+    Windows().build_index(rows.slice(0, 10)).take_all()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    index = Windows().index(rows)
+    index = Windows().build_index(rows)
     indexed = time.perf_counter() - began
-    events = sum(batch.events for batch in index.batches(100_000))
+    events = sum(batch.n_events for batch in index.iterate_batches(100_000))
     above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     passed = time.perf_counter() - began
     return {"windows": len(index), "events": events, "index": indexed, "passed": passed, "megabytes": above}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from leaven import registry
-from leaven.augmentation import Plan, Step, expand, preview
+from leaven.augmentation import Plan, Step, expand, preview_plan
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.protocols import Transform
@@ -22,7 +22,7 @@ NAMES = ["tent", "stove", "lamp", "mug", "boots", "map", "rope", "flask", "socks
 EXAMPLES: dict[str, dict[str, Any]] = {
     "truncate": {"length": 4},
     "repeat_pad": {"length": 14},
-    "cold_items": {"cold_events": 25, "by": registry.made("encoders", "attributes")},
+    "cold_items": {"cold_events": 25, "by": registry.create_config("encoders", "attributes")},
 }
 """fields for the example, of operators whose defaults leave six events alone"""
 HEAD = """# Operators
@@ -42,13 +42,13 @@ what an operator learns, it learns from {rows} small histories of the same ten i
 def main() -> None:
     """Write docs/operators.md."""
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"wrote docs/{PAGE.name}: {len(registry.kinds('transforms'))} operators")
+    print(f"wrote docs/{PAGE.name}: {len(registry.list_kinds('transforms'))} operators")
 
 
 def page() -> str:
     """The page of operators."""
     train = world()
-    blocks = [_block(kind, registry.found("transforms", kind), train) for kind in registry.FAMILIES["transforms"]]
+    blocks = [_block(kind, registry.load_kind("transforms", kind), train) for kind in registry.FAMILIES["transforms"]]
     return HEAD.format(history=_names(train), rows=len(train)) + "\n" + "\n".join(blocks)
 
 
@@ -62,9 +62,9 @@ def world() -> Histories:
             [(begin + step + int(chance.integers(0, 2))) % 10 + 1 for step in range(int(chance.integers(3, 9)))]
         )
     times = [[place * HOUR for place in range(len(row))] for row in rows]
-    histories = Histories.of(rows, n_items=10, times=times)
+    histories = Histories.from_lists(rows, n_items=10, times=times)
     category = np.array([0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 1], np.int32)
-    catalog = Catalog(ids=NAMES, words={"title": NAMES}, category=category, categories=["camp", "walk"])
+    catalog = Catalog(ids=NAMES, texts={"title": NAMES}, category=category, categories=["camp", "walk"])
     return Histories(**{**vars(histories), "catalog": catalog})
 
 
@@ -99,12 +99,14 @@ def _fields(wish: Any) -> list[str]:
 
 def _shown(kind: str, train: Histories) -> list[str]:
     """The first of a few draws that changes the history: its items, or else its times."""
-    wish: Transform = registry.made("transforms", kind, EXAMPLES.get(kind))
+    wish: Transform = registry.create_config("transforms", kind, EXAMPLES.get(kind))
     given = ", ".join(f"{field} = {value}" for field, value in EXAMPLES.get(kind, {}).items())
     with_ = f" with {given}" if given else ""
     for seed in range(40):
         found = [
-            one for one in preview(Plan([Step(wish)]), train, rows=len(train), seed=seed) if one.before == _list(train)
+            one
+            for one in preview_plan(Plan([Step(wish)]), train, rows=len(train), seed=seed)
+            if one.before == _list(train)
         ]
         if found and list(found[0].after) != list(found[0].before):
             after = [f"**{n}**" if place in found[0].changed else n for place, n in enumerate(found[0].after)]
@@ -123,7 +125,7 @@ def _hours(wish: Transform, train: Histories) -> str:
 
 
 def _list(train: Histories) -> list[str]:
-    return [NAMES[item - 1] for item in train.row(0).tolist()]
+    return [NAMES[item - 1] for item in train.row_items(0).tolist()]
 
 
 def _names(train: Histories) -> str:

@@ -24,47 +24,47 @@ import numpy as np
 from bench.peers import python_of
 
 if TYPE_CHECKING:
-    from leaven.transforms.image import PictureChain
+    from leaven.transforms.image import ImageChain
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "grocery" / "images" / "train"
 COUNT, SECONDS, TURNS, BATCH = 512, 1.5, 3, 64
 WANTED = 2.0
 
 
-def wish() -> PictureChain:
+def wish() -> ImageChain:
     """The chain of the measurement."""
     from leaven.transforms.image import (
+        AddImageNoise,
         Brightness,
         Contrast,
-        CropPicture,
-        FlipPicture,
-        NoisePicture,
-        PictureChain,
-        RotatePicture,
-        ShearPicture,
-        ShiftPicture,
-        ZoomPicture,
+        CropImage,
+        FlipImage,
+        ImageChain,
+        RotateImage,
+        ShearImage,
+        ShiftImage,
+        ZoomImage,
     )
 
-    geometry = (RotatePicture((-15, 15)), ShiftPicture(), ShearPicture((-10, 10)), ZoomPicture((0.9, 1.1)))
-    cut = CropPicture(size=(96, 96), keep_size=False)
-    return PictureChain((*geometry, cut, FlipPicture(), Brightness(), Contrast(), NoisePicture((2, 16))))
+    geometry = (RotateImage((-15, 15)), ShiftImage(), ShearImage((-10, 10)), ZoomImage((0.9, 1.1)))
+    cut = CropImage(size=(96, 96), restore_size=False)
+    return ImageChain((*geometry, cut, FlipImage(), Brightness(), Contrast(), AddImageNoise((2, 16))))
 
 
 def measure() -> dict[str, float]:
     """Pictures a second of ours: decoded, decoded and changed."""
     from leaven import rng
     from leaven.datasets.catalog import Catalog
-    from leaven.datasets.images import Pictures, of_bytes, resized
+    from leaven.datasets.images import Images, decode_image, resize_image
 
     held = [path.read_bytes() for path in sorted(DATA.glob("*.jpg"))[:COUNT]]
     fitted = wish().fit(Catalog(ids=[]))
-    keys = rng.user_keys([str(place) for place in range(len(held))])
+    keys = rng.derive_user_ids([str(place) for place in range(len(held))])
     ones = np.ones(BATCH, np.float32)
 
     def work(begin: int, change: bool) -> None:
-        found = [picture for one in held[begin : begin + BATCH] if not isinstance(picture := of_bytes(one), str)]
-        pictures = Pictures.of(np.stack([resized(picture, (112, 112), "cover") for picture in found]))
+        found = [picture for one in held[begin : begin + BATCH] if not isinstance(picture := decode_image(one), str)]
+        pictures = Images.from_pixels(np.stack([resize_image(picture, (112, 112), "cover") for picture in found]))
         if change:
             fitted(pictures, keys[begin : begin + BATCH], ones[: len(found)])
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.histories import HeldOut, Histories, concat
+from leaven.datasets.histories import HeldOut, Histories, concat_histories
 from leaven.metrics.ranking.list_metrics import Ndcg
-from leaven.protocols import Ranked
-from leaven.simulator import Shop
+from leaven.protocols import RankedItems
+from leaven.simulator import Simulator
 
 Table = npt.NDArray[np.float64]
 SEEDS = (7, 8, 9)
@@ -23,7 +23,7 @@ SEEDS = (7, 8, 9)
 
 def counts(rows: Histories) -> tuple[Table, Table]:
     """(how often each item followed each, how often each item came), ids counting from 0."""
-    n, row = rows.n_items, rows.row_of_event()
+    n, row = rows.n_items, rows.event_rows()
     inside = row[1:] == row[:-1]
     followed = np.zeros((n, n))
     np.add.at(followed, (rows.items[:-1][inside] - 1, rows.items[1:][inside] - 1), 1)
@@ -36,28 +36,28 @@ def scores(train: Histories, known: Histories, fallback: bool = True) -> Table:
     out = followed[known.items[known.starts[1:] - 1] - 1]
     if fallback:
         out = out + 0.9 * popular / popular.max()
-    out[known.row_of_event(), known.items - 1] = -1.0
+    out[known.event_rows(), known.items - 1] = -1.0
     return out
 
 
-def ranked(values: Table, k: int = 10) -> Ranked:
+def ranked(values: Table, k: int = 10) -> RankedItems:
     top = np.argsort(-values, axis=1, kind="stable")[:, :k]
-    return Ranked((top + 1).astype(np.int32), np.take_along_axis(values, top, axis=1).astype(np.float32))
+    return RankedItems((top + 1).astype(np.int32), np.take_along_axis(values, top, axis=1).astype(np.float32))
 
 
 def last_out(histories: Histories) -> HeldOut:
     """The last event of every user with three or more."""
     long = histories.take(histories.lengths >= 3)
     last = long.starts[1:] - 1
-    return HeldOut(cut(long, np.isin(np.arange(long.events), last)), long.items[last], long.times[last], ends(long))
+    return HeldOut(cut(long, np.isin(np.arange(long.n_events), last)), long.items[last], long.times[last], ends(long))
 
 
 def cut(histories: Histories, drop: npt.NDArray[np.bool_]) -> Histories:
     """The rows without these events; every row keeps at least its place."""
     source = np.flatnonzero(~drop)
-    lengths = np.bincount(histories.row_of_event()[source], minlength=len(histories))
+    lengths = np.bincount(histories.event_rows()[source], minlength=len(histories))
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    return histories.rebuilt(starts, histories.items[source], histories.times[source], source)
+    return histories.replace_events(starts, histories.items[source], histories.times[source], source)
 
 
 def ends(histories: Histories) -> npt.NDArray[np.int64]:
@@ -70,16 +70,16 @@ def ndcg(train: Histories, held_out: HeldOut) -> float:
 
 def leave_one_out_leak(seed: int) -> dict[str, float]:
     """Users whose last event lies in the middle of the year: counted with all others' future, and without."""
-    histories = Shop(seed=seed, days=365).open().histories
+    histories = Simulator(seed=seed, days=365).build_world().histories
     held_out = last_out(histories)
     low, high = np.quantile(histories.times, [0.3, 0.5])
-    early = held_out.take((held_out.times > low) & (held_out.times <= high))
+    early = held_out.take((held_out.target_times > low) & (held_out.target_times <= high))
     train = held_out.histories
-    later = np.array([(train.times > time).mean() for time in early.times])
+    later = np.array([(train.times > time).mean() for time in early.target_times])
     past = cut(train, train.times > low)
     # as many events as the honest training has, but of all times: what is the leak, what is mere size?
-    drawn = rng.generator(rng.key(seed, "leak")).permutation(len(train))
-    fewer = train.take(drawn[: int(np.searchsorted(np.cumsum(train.lengths[drawn]), past.events)) + 1])
+    drawn = rng.make_generator(rng.derive_key(seed, "leak")).permutation(len(train))
+    fewer = train.take(drawn[: int(np.searchsorted(np.cumsum(train.lengths[drawn]), past.n_events)) + 1])
     return {
         "training events later than the target": float(later.mean()),
         "NDCG@10, leave-one-out": ndcg(train, early),
@@ -93,25 +93,25 @@ def sample_chain(train: Histories, rows: int, sharpen: float, key: int) -> Histo
     followed, popular = counts(train)
     law = (followed + 0.1 * popular / popular.sum()) ** sharpen
     law /= law.sum(axis=1, keepdims=True)
-    chance = rng.generator(key)
+    chance = rng.make_generator(key)
     items = np.zeros((rows, 10), np.int64)
     items[:, 0] = chance.choice(len(popular), rows, p=popular**sharpen / (popular**sharpen).sum())
     for step in range(1, 10):
         passed = law[items[:, step - 1]].cumsum(axis=1) < chance.random(rows)[:, None]
         items[:, step] = np.minimum(passed.sum(axis=1), len(popular) - 1)
     times = np.tile(np.arange(10), rows)
-    keys = rng.row_keys(key, np.arange(rows, dtype=np.uint64))
-    return Histories.real(items.ravel() + 1, times, np.arange(rows + 1) * 10, keys, train.n_items)
+    keys = rng.derive_row_keys(key, np.arange(rows, dtype=np.uint64))
+    return Histories.from_arrays(items.ravel() + 1, times, np.arange(rows + 1) * 10, keys, train.n_items)
 
 
 def popularity_echo(seed: int) -> dict[str, float]:
     """A slightly greedy generator feeds the next one: alone, or beside the real rows."""
-    train = last_out(Shop(seed=seed).open().histories).histories
+    train = last_out(Simulator(seed=seed).build_world().histories).histories
     figures = {"share of the 60 top items, real": top_share(train)}
     alone, beside = train, train
     for turn in (1, 2, 3):
-        alone = sample_chain(alone, 3000, 1.2, rng.key(seed, "alone", turn))
-        beside = concat([train, sample_chain(beside, 3000, 1.2, rng.key(seed, "beside", turn))])
+        alone = sample_chain(alone, 3000, 1.2, rng.derive_key(seed, "alone", turn))
+        beside = concat_histories([train, sample_chain(beside, 3000, 1.2, rng.derive_key(seed, "beside", turn))])
         if turn in (1, 3):
             figures[f"share after {turn} round(s), generated rows alone"] = top_share(alone)
             figures[f"share after {turn} round(s), beside the real rows"] = top_share(beside)
@@ -125,9 +125,9 @@ def top_share(rows: Histories) -> float:
 
 def judged_on_generated_users(seed: int) -> dict[str, float]:
     """The same ranking of the same model, for users that were generated and for real ones."""
-    held_out = last_out(Shop(seed=seed).open().histories)
+    held_out = last_out(Simulator(seed=seed).build_world().histories)
     train = held_out.histories
-    new = sample_chain(train, len(train), 1.2, rng.key(seed, "judge"))
+    new = sample_chain(train, len(train), 1.2, rng.derive_key(seed, "judge"))
     return {
         "NDCG@10 on real users": ndcg(train, held_out),
         "NDCG@10 on generated users": ndcg(train, last_out(new)),
@@ -136,11 +136,11 @@ def judged_on_generated_users(seed: int) -> dict[str, float]:
 
 def ties(seed: int) -> dict[str, float]:
     """Equal scores ranked for the model, by lot, and against it; and targets at the second of another event."""
-    held_out = last_out(Shop(seed=seed).open().histories)
+    held_out = last_out(Simulator(seed=seed).build_world().histories)
     known, rows = held_out.histories, np.arange(len(held_out))
     values = scores(known, known, fallback=False)
-    place = (rows, held_out.items - 1)
-    lot = rng.generator(rng.key(seed, "ties")).random(values.shape) * 0.5
+    place = (rows, held_out.target_items - 1)
+    lot = rng.make_generator(rng.derive_key(seed, "ties")).random(values.shape) * 0.5
     nudged = {"for the model": 0.5, "against it": -0.5}
     figures = {}
     for name, nudge in nudged.items():
@@ -149,7 +149,7 @@ def ties(seed: int) -> dict[str, float]:
         figures[f"NDCG@10, ties {name}"] = float(Ndcg(10)(ranked(moved), held_out, known).mean())
     figures["NDCG@10, ties by lot"] = float(Ndcg(10)(ranked(values + lot * (values >= 0)), held_out, known).mean())
     figures["targets at the second of the event before"] = float(
-        (known.times[known.starts[1:] - 1] == held_out.times).mean()
+        (known.times[known.starts[1:] - 1] == held_out.target_times).mean()
     )
     return figures
 

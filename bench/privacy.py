@@ -23,15 +23,15 @@ import numpy as np
 
 from bench.tables import columns_of, usefulness
 from leaven import rng
-from leaven.ctr_features import Sampling, by_time
+from leaven.ctr_features import SamplingConfig, sample_by_time
 from leaven.datasets.histories import Histories
 from leaven.datasets.samples import Samples
-from leaven.generators.privacy import Privacy
+from leaven.generators.privacy import PrivacyBudget
 from leaven.generators.sequence.autoregressive import Autoregressive
-from leaven.generators.tabular.tabular_vae import TableVae
-from leaven.ingest import order, read
-from leaven.metrics.synthetic.privacy_estimators import tpr_at
-from leaven.quality import judge
+from leaven.generators.tabular.tabular_vae import TabularVae
+from leaven.ingest import build_histories, read_events
+from leaven.metrics.synthetic.privacy_estimators import tpr_at_fpr
+from leaven.quality import evaluate_quality
 
 METRICS = ("attack_auc", "attack_tpr")
 ITEMS = 1_000  # most frequent items: gradients of single users grow with the catalogue
@@ -46,29 +46,31 @@ def beauty() -> Path:
 
 def histories(count: int, held: int) -> tuple[Histories, Histories]:
     """(training rows, held-out rows) of Beauty over its most frequent items; rows of two events and more."""
-    rows = order(read(str(beauty()))).histories
+    rows = build_histories(read_events(str(beauty()))).histories
     counts = np.bincount(rows.items, minlength=rows.n_items + 2)
     dense = np.zeros(rows.n_items + 2, np.int32)
     dense[np.sort(np.argsort(-counts, kind="stable")[:ITEMS])] = np.arange(1, ITEMS + 1)
     kept = dense[rows.items] > 0
     starts = np.concatenate([[0], np.cumsum(kept)])[rows.starts]
-    rows = Histories.real(dense[rows.items][kept], rows.times[kept], starts, rows.keys, ITEMS)
+    rows = Histories.from_arrays(dense[rows.items][kept], rows.times[kept], starts, rows.row_ids, ITEMS)
     rows = rows.take(np.flatnonzero(rows.lengths >= 2))
-    chosen = rng.generator(rng.key(5, "privacy")).permutation(len(rows))[: count + held]
+    chosen = rng.make_generator(rng.derive_key(5, "privacy")).permutation(len(rows))[: count + held]
     return rows.take(chosen[:count]), rows.take(chosen[count:])
 
 
 def samples(count: int, held: int) -> tuple[Samples, Samples, Samples]:
     """(training, held-out, test rows) of Beauty: would this user take this item now? No user is in two of them."""
-    rows = by_time(read(str(beauty())), Sampling(ratio=1, most_positives=4000, ids=False), key=7)[0]
-    users = rng.generator(rng.key(5, "privacy")).permutation(np.unique(rows.users))
+    rows = sample_by_time(
+        read_events(str(beauty())), SamplingConfig(ratio=1, max_positives=4000, include_ids=False), key=7
+    )[0]
+    users = rng.make_generator(rng.derive_key(5, "privacy")).permutation(np.unique(rows.user_ids))
     parts = np.split(users, [count, count + held])
-    return tuple(rows.take(np.isin(rows.users, part)) for part in parts)  # type: ignore[return-value]
+    return tuple(rows.take(np.isin(rows.user_ids, part)) for part in parts)  # type: ignore[return-value]
 
 
 def one_each(rows: Samples) -> Samples:
     """The first row of every user, so that no two of those who are attacked hang together."""
-    return rows.take(np.sort(np.unique(rows.users, return_index=True)[1]))
+    return rows.take(np.sort(np.unique(rows.user_ids, return_index=True)[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,8 @@ class OfHistories:
         if not attacked:
             return f"| {_named(epsilon)} | {told:.3f} | {seconds:.0f} |"
         new = fitted.sample(_keys(self.made))
-        found = _attack(judge(self.train, self.held, new, metrics=METRICS, most=max(self.made, 4000)))
-        return f"| {_named(epsilon)} | {found} | {tpr_at(*likely):.1%} | {seconds:.0f} |"
+        found = _attack(evaluate_quality(self.train, self.held, new, metrics=METRICS, most=max(self.made, 4000)))
+        return f"| {_named(epsilon)} | {found} | {tpr_at_fpr(*likely):.1%} | {seconds:.0f} |"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,7 @@ class OfTables:
     test: Samples
     made: int
 
-    def __call__(self, wish: TableVae, epsilon: float, attacked: bool) -> str:
+    def __call__(self, wish: TabularVae, epsilon: float, attacked: bool) -> str:
         """A line of the table."""
         begun = time.process_time()
         fitted = wish.fit(self.train, 3)
@@ -112,11 +114,13 @@ class OfTables:
         if not attacked:
             return f"| {_named(epsilon)} | {usefulness(new, self.test):.3f} | {seconds:.0f} |"
         columns = [columns_of(rows) for rows in (self.train, self.held, new)]
-        return f"| {_named(epsilon)} | {_attack(judge(*columns, 'table', metrics=METRICS))} | | {seconds:.0f} |"
+        return (
+            f"| {_named(epsilon)} | {_attack(evaluate_quality(*columns, 'table', metrics=METRICS))} | | {seconds:.0f} |"
+        )
 
 
 def _keys(made: int) -> Any:
-    return rng.user_keys([f"made {place}" for place in range(made)])
+    return rng.derive_user_ids([f"made {place}" for place in range(made)])
 
 
 def _attack(found: Any) -> str:
@@ -130,7 +134,7 @@ def _named(epsilon: float) -> str:
 
 def _lines(line: Line, wish: Any, epsilons: Sequence[float], together: int, attacked: bool) -> None:
     for epsilon in epsilons:
-        bound = Privacy(epsilon=epsilon, users_per_step=together) if epsilon else None
+        bound = PrivacyBudget(epsilon=epsilon, users_per_step=together) if epsilon else None
         print(line(replace(wish, privacy=bound), epsilon, attacked), flush=True)
     print()
 
@@ -140,11 +144,13 @@ def attack(epsilons: Sequence[float]) -> None:
     head = "| epsilon | AUC | found while 1 % of strangers are accused, 95 % | found by who holds the net | s |"
     train, held = histories(190, 600)
     print(f"### Attack: autoregressive, {len(train)} users, {ITEMS:,} items, 80 steps\n\n{head}\n|---|---|---|---|---|")
-    wish = Autoregressive(width=32, layers=1, length=20, dropout=0.0, steps=80, learning_rate=1e-2, keep=())
+    wish = Autoregressive(
+        width=32, layers=1, max_length=20, dropout=0.0, steps=80, learning_rate=1e-2, default_filters=()
+    )
     _lines(OfHistories(train, held, 1000), wish, epsilons, 256, True)
     rows = [one_each(part) for part in samples(90, 1000)]  # from 100 rows on some judge an early stop
     print(f"### Attack: table VAE, one row of each of {len(rows[0])} users\n\n{head}\n|---|---|---|---|---|")
-    by_heart = TableVae(kl=0.05, epochs=4000, width=256, batch=128)
+    by_heart = TabularVae(kl_weight=0.05, epochs=4000, width=256, batch=128)
     _lines(OfTables(*rows, 2000), by_heart, epsilons, 256, True)
 
 
@@ -153,13 +159,15 @@ def cost(epsilons: Sequence[float]) -> None:
     train, held = histories(2000, 600)
     print(f"### Cost: autoregressive, {len(train):,} users, {ITEMS:,} items, 150 steps\n")
     print("| epsilon | log-likelihood of an unseen user's event | s |\n|---|---|---|")
-    wish = Autoregressive(width=16, layers=1, length=10, dropout=0.0, steps=150, learning_rate=1e-2, keep=())
+    wish = Autoregressive(
+        width=16, layers=1, max_length=10, dropout=0.0, steps=150, learning_rate=1e-2, default_filters=()
+    )
     _lines(OfHistories(train, held, 0), wish, epsilons, 128, False)
     print(f"Where all items are as likely it is {-np.log(ITEMS):.3f}.\n")
     rows = samples(1500, 300)
     print(f"### Cost: table VAE, {len(rows[0]):,} rows of 1,500 users\n")
     print("| epsilon | AUC, on real rows, of a model of made rows | s |\n|---|---|---|")
-    _lines(OfTables(*rows, len(rows[0])), TableVae(epochs=30, width=64, batch=128), epsilons, 128, False)
+    _lines(OfTables(*rows, len(rows[0])), TabularVae(epochs=30, width=64, batch=128), epsilons, 128, False)
     print(f"A model of the real rows themselves has {usefulness(rows[0], rows[2]):.3f}; 0.5 is chance.\n")
 
 

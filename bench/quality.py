@@ -23,10 +23,10 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Ndcg, Recall
-from leaven.protocols import Training
-from leaven.recommenders.rank_fusion import Blend
+from leaven.protocols import TrainingContext
+from leaven.recommenders.rank_fusion import RankFusion
 from leaven.recommenders.transformer import Transformer
-from leaven.registry import made
+from leaven.registry import create_config
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences"
 FILES = {"beauty": "Beauty.txt", "sports": "Sports_and_Outdoors.txt"}
@@ -57,12 +57,16 @@ def held_out(rows: list[list[int]], back: int, n_items: int) -> HeldOut:
     """What each user took `back` events before the end, and everything before it."""
     items = np.array([row[-back] for row in rows], np.int32)
     nothing = np.zeros(len(rows), np.int64)
-    return HeldOut(Histories.of([row[:-back] for row in rows], n_items), items, nothing, np.arange(len(rows) + 1))
+    return HeldOut(
+        Histories.from_lists([row[:-back] for row in rows], n_items), items, nothing, np.arange(len(rows) + 1)
+    )
 
 
 def measured(wish: Any, task: Task, seed: int, steps: int | None = None) -> dict[str, float]:
     """NDCG@10 and HR@10 on validation and on test, steps, and seconds of training."""
-    training = Training(key=rng.key(seed, "quality"), steps=steps, valid=task.valid, tell=_told)
+    training = TrainingContext(
+        key=rng.derive_key(seed, "quality"), steps=steps, validation=task.valid, on_progress=_told
+    )
     began = time.perf_counter()
     fitted = wish.fit(task.train, training)
     figures = {"seconds": time.perf_counter() - began, "steps": len(fitted.curve) and fitted.curve[-1]["step"]}
@@ -83,7 +87,7 @@ def table(task: Task, wishes: Mapping[str, Any], n_seeds: int) -> None:
     print("| recommender | N@10 test | HR@10 test | range of N | N@10 valid | steps | seconds |")
     print("|---|---|---|---|---|---|---|")
     for name, wish in wishes.items():
-        trained = isinstance(wish, Transformer | Blend)
+        trained = isinstance(wish, Transformer | RankFusion)
         runs = [measured(wish, task, seed) for seed in range(1, (n_seeds if trained else 1) + 1)]
         mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
         low, high = (side([run["test Ndcg"] for run in runs]) for side in (min, max))
@@ -96,8 +100,8 @@ def table(task: Task, wishes: Mapping[str, Any], n_seeds: int) -> None:
 
 def wishes(name: str) -> dict[str, Any]:
     """What is compared on a file: recommenders that know ids alone, and the transformer's settings."""
-    others = {kind: made("recommenders", kind) for kind in ("popularity", "itemknn")}
-    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY, "blend": Blend()}
+    others = {kind: create_config("recommenders", kind) for kind in ("popularity", "itemknn")}
+    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY, "blend": RankFusion()}
     return others | ours | ({"transformer, long": LONG} if name == "beauty" else {})
 
 

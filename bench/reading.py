@@ -34,7 +34,7 @@ Arrays = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int6
 
 def write_log(path: Path, events: int) -> None:
     """A shuffled log with long tails: 20 events a user and 40 an item in the mean, every hundredth line twice."""
-    draw = rng.generator(rng.key(7, "bench", "reading"))
+    draw = rng.make_generator(rng.derive_key(7, "bench", "reading"))
     users, items = max(events // 20, 1), max(events // 40, 1)
     names = {"user_id": ("u", users), "item_id": ("i", items)}
     schema = pa.schema([("user_id", pa.string()), ("item_id", pa.string()), ("timestamp", pa.int64())])
@@ -53,12 +53,12 @@ def write_log(path: Path, events: int) -> None:
 
 
 def by_leaven(path: str) -> Arrays:
-    from leaven.cleaning import Clean, clean
-    from leaven.ingest import order, read
+    from leaven.cleaning import CleaningConfig, clean_events
+    from leaven.ingest import build_histories, read_events
 
-    wish = Clean(min_user_events=LEAST, min_item_events=LEAST, bot_moments_per_hour=0)
-    cleaned = clean(read(path), wish)
-    histories = order(cleaned.events).histories
+    wish = CleaningConfig(min_user_events=LEAST, min_item_events=LEAST, bot_seconds_per_hour=0)
+    cleaned = clean_events(read_events(path), wish)
+    histories = build_histories(cleaned.events).histories
     return histories.items, histories.times, histories.starts
 
 

@@ -23,10 +23,10 @@ from bench.quality import FILES, Task, measured, read
 from leaven import rng
 from leaven.augmentation import Plan, Step, expand
 from leaven.datasets.histories import Histories
-from leaven.generators.sequence.recommender_rollouts import SelfGenerated
-from leaven.protocols import FittedRecommender, Training
+from leaven.generators.sequence.recommender_rollouts import RecommenderRollouts
+from leaven.protocols import FittedRecommender, TrainingContext
 from leaven.recommenders.transformer import Transformer
-from leaven.registry import made
+from leaven.registry import create_config
 from leaven.strategies.copy_counts import Uniform
 
 RSIR: dict[str, Any] = {
@@ -51,7 +51,7 @@ class Known:
 
     fitted: FittedRecommender
 
-    def fit(self, train: Histories, training: Training) -> FittedRecommender:
+    def fit(self, train: Histories, training: TrainingContext) -> FittedRecommender:
         """As it is."""
         return self.fitted
 
@@ -94,9 +94,9 @@ def rounds(
     rank = asked.rank if way == "rank fidelity" else None
     for _ in range(asked.rounds):
         who = {"recommender": Known(known)} if asked.folds == 1 else crossed(task, rows, asked)
-        use = SelfGenerated(rank=rank, **RSIR | fields | who)
-        filters = tuple(made("filters", kind) for kind in keep)
-        step = Step(use, copies=Uniform(len(task.train) / len(rows)), keep=filters, weight=asked.weight)
+        use = RecommenderRollouts(max_rank=rank, **RSIR | fields | who)
+        filters = tuple(create_config("filters", kind) for kind in keep)
+        step = Step(use, copies=Uniform(len(task.train) / len(rows)), filters=filters, weight=asked.weight)
         grown = expand(rows, Plan([step]), seed=seed)
         share = (len(grown) - len(rows)) / len(task.train)
         rows = grown
@@ -112,7 +112,7 @@ def crossed(task: Task, rows: Histories, asked: argparse.Namespace) -> dict[str,
 
 def steps_of(task: Task, rows: Histories, asked: argparse.Namespace) -> int:
     """Of a training on these rows."""
-    longer = float(rows.targets.sum() / task.train.targets.sum()) if asked.grow else 1.0
+    longer = float(rows.n_targets.sum() / task.train.n_targets.sum()) if asked.grow else 1.0
     return round(asked.steps * longer)
 
 
@@ -123,7 +123,9 @@ def learned(
     counts = np.sort(np.bincount(rows.items))[::-1]
     figures = {"rows": float(len(rows) - len(task.train)), "top": float(counts[:100].sum() / counts.sum())}
     figures["steps"] = steps = steps_of(task, rows, asked)
-    fitted = Transformer().fit(rows, Training(key=rng.key(seed, "rounds"), steps=steps, valid=task.valid))
+    fitted = Transformer().fit(
+        rows, TrainingContext(key=rng.derive_key(seed, "rounds"), steps=steps, validation=task.valid)
+    )
     return fitted, measured(Known(fitted), task, seed) | figures
 
 

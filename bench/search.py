@@ -19,11 +19,11 @@ import numpy as np
 
 from bench.examples import ROOT, arms, groups, with_arms
 from bench.quality import FILES, FOLDER
-from leaven.config import load
+from leaven.config import load_spec
 from leaven.engines.local import Local
 from leaven.experiment import run
-from leaven.progress import shown
-from leaven.simulator import Shop
+from leaven.progress import show_progress
+from leaven.simulator import Simulator
 
 SPEC = ROOT / "examples" / "search.toml"
 RUNS = ROOT / "runs" / "search"
@@ -53,17 +53,17 @@ def found(file: str, steps: int, seeds: int, names: list[str], at_once: int = 1)
     """The facts of a run on one file, of some candidates or of all."""
     changes = ["judge=false", *data_of(file)]
     changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
-    spec = with_arms(load(SPEC, changes), names)
+    spec = with_arms(load_spec(SPEC, changes), names)
     folder = RUNS / f"{file}-{steps}{'-some' if names else ''}"
-    with shown() as tell:
-        return run(spec, folder, resume=True, engine=Local(), tell=tell, at_once=at_once).facts()
+    with show_progress() as tell:
+        return run(spec, folder, resume=True, engine=Local(), on_progress=tell, n_jobs=at_once).read_facts()
 
 
 def data_of(file: str) -> list[str]:
     """What a spec says of a file; a simulated world is written first."""
     if file in FILES:
         return [f"data.interactions={(FOLDER / FILES[file]).resolve()}"]
-    Shop(kind=file).open().write(RUNS / "worlds" / file, pictures=False)
+    Simulator(kind=file).build_world().write_files(RUNS / "worlds" / file, images=False)
     names = {"user": "user_id", "item": "item_id", "time": "timestamp"}
     named = [f"data.columns.{ours}={theirs}" for ours, theirs in names.items()]
     return [f"data.interactions={RUNS / 'worlds' / file / 'interactions.csv'}", *named, "split.kind=time"]

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, epoch_rows, expand
-from leaven.ctr_features import Sampling, by_time
+from leaven.augmentation import Plan, Step, build_epoch_rows, expand
+from leaven.ctr_features import SamplingConfig, sample_by_time
 from leaven.ctr_models.neural import Mlp
 from leaven.datasets.samples import Samples
 from leaven.generators.tabular.copula import Copula
 from leaven.metrics.ctr.ctr_metrics import Auc
-from leaven.protocols import Training
-from leaven.stats import Question, compare
+from leaven.protocols import TrainingContext
+from leaven.stats import ComparisonConfig, compare_variants
 from leaven.strategies.copy_counts import Uniform
 from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
 from leaven.transforms.tabular.numeric_noise import NumericNoise
@@ -41,7 +41,7 @@ def arms(train: Samples) -> dict[str, Plan]:
     return {
         "baseline": Plan(),
         "repeat": Plan([Step(RepeatRows(), copies=Uniform(2))]),
-        "noise": Plan([Step(NumericNoise(alpha=0.3, logs=prices), **FRESH)]),
+        "noise": Plan([Step(NumericNoise(alpha=0.3, log_columns=prices), **FRESH)]),
         "swap noise": Plan([Step(SwapNoise(share=0.2), **FRESH)]),
         "masks": Plan([Step(FeatureMask(share=0.2), **FRESH)]),
         "mixup": Plan([Step(RowMixup(), **FRESH)]),
@@ -58,16 +58,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=200, help="of every training; the best weights on validation stay")
     asked = parser.parse_args(arguments)
-    train, valid, test = by_time(_events(asked), Sampling(most_positives=asked.positives), key=7)
+    train, valid, test = sample_by_time(_events(asked), SamplingConfig(max_positives=asked.positives), key=7)
     print(
-        f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.users)):,} users; AUC, ", end=""
+        f"{len(train):,} training rows, {len(test):,} test rows of {len(np.unique(test.user_ids)):,} users; AUC, ",
+        end="",
     )
     print(f"{asked.seeds} trainings of {asked.steps} steps an arm.\n")
     print("| rows | arm | AUC | lift | 95 % interval | verdict |\n|---|---|---|---|---|---|")
     for share in SHARES:
         some = a_share(train, share)
         values = {name: _values(some, valid, test, plan, asked) for name, plan in arms(some).items()}
-        found = compare(values, Question("auc", smallest_lift=0.005, key=7))
+        found = compare_variants(values, ComparisonConfig("auc", smallest_lift=0.005, key=7))
         print(f"| {len(some):,} ({share:.0%}) | baseline | {found.means['baseline']:.4f} | | | |", flush=True)
         for one in found.effects:
             ends = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def a_share(rows: Samples, share: float) -> Samples:
     """That share of each class by lot, five of each at least; larger shares hold the smaller ones."""
-    lot = rng.uniform(rng.row_keys(rng.key(7, "share"), rows.keys), 0)
+    lot = rng.draw_uniform(rng.derive_row_keys(rng.derive_key(7, "share"), rows.row_ids), 0)
     kept = np.zeros(len(rows), bool)
     for mine in (rows.label > 0.5, rows.label <= 0.5):
         places = np.flatnonzero(mine)
@@ -88,26 +89,28 @@ def _values(train: Samples, valid: Samples, test: Samples, plan: Plan, asked: ar
     """float64 (seeds, users): whose mean is the AUC."""
     rows, found = expand(train, plan, 7), []
     for seed in range(asked.seeds):
-        epochs = epoch_rows(train, rows, plan, 7, seed)
-        refresh = None if epochs.is_still else epochs
-        model = Mlp(batch=128).fit(rows, Training(rng.key(7, "train", seed), asked.steps, valid, refresh))
-        found.append(Auc().of_users(test.label.astype(float), model.predict(test), test.users))
+        epochs = build_epoch_rows(train, rows, plan, 7, seed)
+        refresh = None if epochs.is_constant else epochs
+        model = Mlp(batch_size=128).fit(
+            rows, TrainingContext(rng.derive_key(7, "train", seed), asked.steps, valid, refresh)
+        )
+        found.append(Auc().of_users(test.label.astype(float), model.predict(test), test.user_ids))
     return np.stack(found)
 
 
 def _events(asked: argparse.Namespace) -> Any:
-    from leaven.cleaning import Clean, clean
-    from leaven.ingest import ItemSource, read
-    from leaven.simulator import Shop
+    from leaven.cleaning import CleaningConfig, clean_events
+    from leaven.ingest import CatalogSource, read_events
+    from leaven.simulator import Simulator
 
     if asked.retail:
         columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
         columns |= {"price": "UnitPrice", "order": "InvoiceNo", "text": "Description"}
-        return clean(read(DATA / "online_retail.csv.gz", columns), Clean()).events
-    log = Shop(users=asked.users, items=250, days=365, seed=3).open().log()
+        return clean_events(read_events(DATA / "online_retail.csv.gz", columns), CleaningConfig()).events
+    log = Simulator(users=asked.users, items=250, days=365, seed=3).build_world().build_log()
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp", "quantity": "quantity", "price": "price"}
     listed = {"item": "item_id", "category": "category", "brand": "brand", "price": "price", "born": "born"}
-    return read(log.interactions, columns, ItemSource(log.items, columns=listed))
+    return read_events(log.interactions, columns, CatalogSource(log.items, columns=listed))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from numba import config
 from bench.operators import repeated
 from leaven import registry
 from leaven.datasets.histories import Histories
-from leaven.ingest import ItemSource, order, read, read_catalog
-from leaven.ingest.source_config import Source
+from leaven.ingest import CatalogSource, build_histories, read_catalog, read_events
+from leaven.ingest.source_config import LogSource
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 ROWS, TURNS = 200_000, 3
@@ -33,22 +33,22 @@ def beauty() -> Histories:
     """Every history of the log, with what is known of its items."""
     if not FOLDER.exists():
         raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
-    log = order(read(Source(str(FOLDER / "interactions.csv"))))
-    items = ItemSource(str(FOLDER / "items.csv"), COLUMNS, ("title",))
+    log = build_histories(read_events(LogSource(str(FOLDER / "interactions.csv"))))
+    items = CatalogSource(str(FOLDER / "items.csv"), COLUMNS, ("title",))
     return replace(log.histories, catalog=read_catalog(items, log.item_ids))
 
 
 def speed(kind: str, train: Histories, rows: Histories) -> tuple[float, float]:
     """(rows a second, events a second) of an operator at full strength."""
-    fitted = registry.made("transforms", kind, FIELDS.get(kind)).fit(train)
+    fitted = registry.create_config("transforms", kind, FIELDS.get(kind)).fit(train)
     strength = np.ones(len(rows), np.float32)
-    fitted(rows, rows.keys, strength)
+    fitted(rows, rows.row_ids, strength)
     seconds = []
     for _ in range(TURNS):
         began = time.process_time()
-        fitted(rows, rows.keys, strength)
+        fitted(rows, rows.row_ids, strength)
         seconds.append(time.process_time() - began)
-    return len(rows) / min(seconds), rows.events / min(seconds)
+    return len(rows) / min(seconds), rows.n_events / min(seconds)
 
 
 def main() -> None:
@@ -56,9 +56,9 @@ def main() -> None:
     config.NUMBA_NUM_THREADS = 1
     train = beauty()
     rows = repeated(train, ROWS)
-    print(f"{len(rows):,} rows, {rows.events:,} events, one thread.\n")
+    print(f"{len(rows):,} rows, {rows.n_events:,} events, one thread.\n")
     print("| operator | million rows a second | million events a second |\n|---|---|---|")
-    for kind in (kind for kind in registry.kinds("transforms") if kind != "repeat"):  # its rows stay as they are
+    for kind in (kind for kind in registry.list_kinds("transforms") if kind != "repeat"):  # its rows stay as they are
         found = " | ".join(f"{value / 1e6:.2f}" for value in speed(kind, train, rows))
         print(f"| {kind} | {found} |", flush=True)
 

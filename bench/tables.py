@@ -22,9 +22,9 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.protocols import Training
-from leaven.quality import judge
-from leaven.registry import made
+from leaven.protocols import TrainingContext
+from leaven.quality import evaluate_quality
+from leaven.registry import create_config
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "marginals": ("marginals", {}),
@@ -73,17 +73,17 @@ def synthetic() -> Samples:
 
 def retail() -> Samples | None:
     """Samples of the gift shop's log, as in chapter 8; None where the file is not there."""
-    from leaven.cleaning import Clean, clean
-    from leaven.ctr_features import Sampling, by_time
-    from leaven.ingest import read
+    from leaven.cleaning import CleaningConfig, clean_events
+    from leaven.ctr_features import SamplingConfig, sample_by_time
+    from leaven.ingest import read_events
 
     path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "online_retail.csv.gz"
     if not path.exists():
         return None
     columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
     columns |= {"price": "UnitPrice", "order": "InvoiceNo"}
-    events = clean(read(str(path), columns), Clean(min_user_events=5, min_item_events=5)).events
-    return by_time(events, Sampling(ratio=4, most_positives=2000), key=7)[0]
+    events = clean_events(read_events(str(path), columns), CleaningConfig(min_user_events=5, min_item_events=5)).events
+    return sample_by_time(events, SamplingConfig(ratio=4, max_positives=2000), key=7)[0]
 
 
 def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()) -> Samples:
@@ -94,7 +94,9 @@ def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()
         else numbers[:, place]
         for place, column in enumerate(columns)
     }
-    return Samples.real(cells, np.asarray(label, np.float32), rng.mix(np.arange(1, len(label) + 1, dtype=np.uint64)))
+    return Samples.from_columns(
+        cells, np.asarray(label, np.float32), rng.mix_bits(np.arange(1, len(label) + 1, dtype=np.uint64))
+    )
 
 
 TABLES: dict[str, Callable[[], Samples | None]] = {
@@ -107,7 +109,7 @@ TABLES: dict[str, Callable[[], Samples | None]] = {
 
 def thirds(rows: Samples, most: int) -> tuple[Samples, Samples, Samples]:
     """(train, held out, test), by lot, at most `most` rows each."""
-    order = rng.generator(rng.key(7, "thirds")).permutation(len(rows))
+    order = rng.make_generator(rng.derive_key(7, "thirds")).permutation(len(rows))
     size = min(len(rows) // 3, most)
     return tuple(rows.take(order[nth * size : (nth + 1) * size]) for nth in range(3))  # type: ignore[return-value]
 
@@ -116,9 +118,9 @@ def usefulness(train: Samples, test: Samples) -> float:
     """AUC on real rows of boosting that learned from these."""
     from sklearn.metrics import roc_auc_score
 
-    wish = made("click_models", "boosting", {"rounds": 80, "fewest_rows": 10})
+    wish = create_config("click_models", "boosting", {"rounds": 80, "fewest_rows": 10})
     try:
-        model = wish.fit(train, Training(key=1))
+        model = wish.fit(train, TrainingContext(key=1))
     except Exception as error:  # a generator that makes one class alone
         return float("nan") if "class" in str(error) else _again(error)
     return float(roc_auc_score(test.label > 0.5, model.predict(test)))
@@ -132,10 +134,10 @@ def told_apart(real: Samples, new: Samples) -> float:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
 
-    rows = real.joined([new])
+    rows = real.concat_with([new])
     cells = np.column_stack([rows.numbers, rows.codes, rows.label])
     made = np.repeat([0, 1], [len(real), len(new)])
-    fold = rng.generator(rng.key(7, "folds")).permutation(len(made)) % 2
+    fold = rng.make_generator(rng.derive_key(7, "folds")).permutation(len(made)) % 2
     found = []
     for part in (0, 1):
         trees = HistGradientBoostingClassifier(max_iter=60, min_samples_leaf=10, random_state=1)
@@ -160,10 +162,10 @@ def table(name: str, rows: Samples, most: int, kinds: list[str]) -> None:
     for title in kinds:
         kind, own = KINDS[title]
         began = time.process_time()
-        fitted = made("table_generators", kind, own).fit(train, key=5)
-        new = fitted.sample(rng.mix(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
+        fitted = create_config("table_generators", kind, own).fit(train, key=5)
+        new = fitted.sample(rng.mix_bits(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
         spent = time.process_time() - began
-        verdict = judge(train, held, new, "table", metrics=METRICS)
+        verdict = evaluate_quality(train, held, new, "table", metrics=METRICS)
         cells = [f"{verdict[metric].value:.3f} ({verdict[metric].reference:.3f})" for metric in METRICS]
         some = new.take(np.arange(len(train)))
         useful = usefulness(some, test)

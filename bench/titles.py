@@ -27,9 +27,13 @@ from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.sequence.gan import Gan
 from leaven.generators.sequence.markov import Markov
 from leaven.generators.sequence.vae import Vae
-from leaven.generators.text.catalog_language_model import Titles, TitleWriter, learn
+from leaven.generators.text.catalog_language_model import (
+    CatalogLanguageModel,
+    FittedLanguageModel,
+    train_language_model,
+)
 from leaven.metrics.synthetic import memorization
-from leaven.quality.text_rows import together
+from leaven.quality.text_rows import build_text_rows
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 KEPT, COUNT, VIEWS = Path("runs/titles"), 1_000, 300
@@ -51,7 +55,9 @@ def titles() -> tuple[list[str], list[str]]:
         raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
     with (FOLDER / "items.csv").open(encoding="utf-8") as file:
         found = [(row["item_id"], row["title"]) for row in csv.DictReader(file) if row["title"].strip()]
-    lot = rng.uniform(rng.row_keys(rng.key(7, "titles"), rng.user_keys([one for one, _ in found])), 0)
+    lot = rng.draw_uniform(
+        rng.derive_row_keys(rng.derive_key(7, "titles"), rng.derive_user_ids([one for one, _ in found])), 0
+    )
     known = [title for (_, title), draw in zip(found, lot, strict=True) if draw >= 0.1]
     unseen = dict.fromkeys(title for (_, title), draw in zip(found, lot, strict=True) if draw < 0.1)
     return known, [title for title in unseen if title not in set(known)]
@@ -60,18 +66,20 @@ def titles() -> tuple[list[str], list[str]]:
 def measured(name: str) -> dict[str, Any]:
     """How likely unseen titles are to it, what it writes of its own, and how many views of titles pass the checks."""
     known, unseen = titles()
-    keys = rng.row_keys(rng.key(1, "bench"), rng.mix(np.arange(COUNT, dtype=np.uint64)))
+    keys = rng.derive_row_keys(rng.derive_key(1, "bench"), rng.mix_bits(np.arange(COUNT, dtype=np.uint64)))
     if name == REAL:
         return looks(unseen[:COUNT], known) | {"examples": unseen[:3]}
-    wish = Titles(by=KINDS[name], most_new=30)
+    wish = CatalogLanguageModel(model=KINDS[name], max_new_tokens=30)
     begun = time.process_time()
-    learned = learn(wish, known, [0] * len(known))
+    learned = train_language_model(wish, known, [0] * len(known))
     seconds = time.process_time() - begun
-    made = learned.written([[1]] * COUNT, keys)
+    made = learned.generate_texts([[1]] * COUNT, keys)
     found: dict[str, Any] = looks(made, known) | {"seconds": seconds, "examples": made[:3]}
     if hasattr(learned.generator, "log_likelihood"):
-        found["perplexity"] = math.exp(learned.surprisal(unseen, [0] * len(unseen)))
-    writer = TitleWriter.of(wish, learned, Catalog([str(n) for n in range(len(known))], {"title": known}))
+        found["perplexity"] = math.exp(learned.compute_surprisal(unseen, [0] * len(unseen)))
+    writer = FittedLanguageModel.from_catalog(
+        wish, learned, Catalog([str(n) for n in range(len(known))], {"title": known})
+    )
     asked = unseen[:VIEWS]
     views = writer(asked, keys[:VIEWS], np.ones(len(asked), np.float32))
     pairs = [(a, b) for a, b in zip(asked, views, strict=True) if a != b]
@@ -81,13 +89,13 @@ def measured(name: str) -> dict[str, Any]:
 
 def looks(made: list[str], known: list[str]) -> dict[str, float]:
     """Words, distinct and novel runs of them, and copies."""
-    new, old = (one.words for one in together([[text for text in made if text], known]))
+    new, old = (one.tokens for one in build_text_rows([[text for text in made if text], known]))
     return {
         "words": float(new.lengths.mean()),
-        "distinct": memorization.distinct_share(new, 2),
-        "novel": float(np.nanmean(memorization.novel_share(new, old, 3))),
-        "copies": float(memorization.exact_copies(new, old).mean()),
-        "near": float(memorization.near_copies(new, old).mean()),
+        "distinct": memorization.compute_distinct_share(new, 2),
+        "novel": float(np.nanmean(memorization.compute_novel_share(new, old, 3))),
+        "copies": float(memorization.is_exact_copy(new, old).mean()),
+        "near": float(memorization.is_near_copy(new, old).mean()),
     }
 
 

@@ -32,8 +32,8 @@ from tests.golden.digest import digest, of_histories, of_samples  # noqa: E402
 
 import leaven  # noqa: E402
 from leaven import registry  # noqa: E402
-from leaven.datasets.images import Pictures  # noqa: E402
-from leaven.protocols import Training  # noqa: E402
+from leaven.datasets.images import Images  # noqa: E402
+from leaven.protocols import TrainingContext  # noqa: E402
 
 KEY = 7
 SIZES: dict[str, Any] = {
@@ -61,7 +61,7 @@ TRANSFORMER = {"width": 16, "layers": 1, "negatives": 32, "batch_events": 256, "
 def small(family: str, kind: str) -> Any:
     """A kind in small sizes, as far as it has them."""
     sizes = SIZES | {"width": WIDTHS[family], "hidden": (16, 8)}
-    known = {one.name for one in fields(registry.found(family, kind)) if one.init}
+    known = {one.name for one in fields(registry.load_kind(family, kind)) if one.init}
     given = {name: value for name, value in sizes.items() if name in known}
     if kind == "multimodal":
         given["transformer"] = transformer()
@@ -69,12 +69,12 @@ def small(family: str, kind: str) -> Any:
         given["first"] = transformer()
     if kind == "self":
         given["recommender"] = transformer()
-    return registry.made(family, kind, given)
+    return registry.create_config(family, kind, given)
 
 
 def transformer() -> Any:
-    known = {one.name for one in fields(registry.found("recommenders", "transformer"))}
-    return registry.made("recommenders", "transformer", {k: v for k, v in TRANSFORMER.items() if k in known})
+    known = {one.name for one in fields(registry.load_kind("recommenders", "transformer"))}
+    return registry.create_config("recommenders", "transformer", {k: v for k, v in TRANSFORMER.items() if k in known})
 
 
 def weights(fitted: Any) -> dict[str, str]:
@@ -124,7 +124,7 @@ def generators(kind: str) -> dict[str, str]:
         found["continued"] = of_histories(after.sample(draws.names(40), rows.slice(0, 40)))
     if hasattr(fitted, "log_likelihood"):
         found["scores"] = digest(fitted.log_likelihood(rows.slice(0, 40)))
-    step = leaven.Step(wish, keep=())
+    step = leaven.Step(wish, filters=())
     return found | {"plan": of_histories(leaven.expand(rows, leaven.Plan([step]), seed=KEY))}
 
 
@@ -136,7 +136,7 @@ def table_generators(kind: str) -> dict[str, str]:
 
 
 def image_generators(kind: str) -> dict[str, str]:
-    pictures = Pictures.of(np.ascontiguousarray(draws.pixels()[:, ::4, ::4]))
+    pictures = Images.from_pixels(np.ascontiguousarray(draws.pixels()[:, ::4, ::4]))
     category = np.arange(len(pictures), dtype=np.int32) % 2 + 1
     fitted = small("image_generators", kind).fit(pictures, key=KEY, category=category)
     asked = np.array([1, 2] * 6, np.int32)
@@ -146,7 +146,7 @@ def image_generators(kind: str) -> dict[str, str]:
 def recommenders(kind: str) -> dict[str, str]:
     rows, wish = draws.histories(), small("recommenders", kind)
     steps = None if wish.steps(rows) is None else SIZES["steps"]
-    fitted = wish.fit(rows, Training(key=KEY, steps=steps))
+    fitted = wish.fit(rows, TrainingContext(key=KEY, steps=steps))
     ranked = fitted.recommend(rows.slice(0, 60), 10)
     return weights(fitted) | {"lists": digest(ranked.items), "scores": digest(ranked.scores)}
 
@@ -156,17 +156,19 @@ def click_models(kind: str) -> dict[str, str]:
     if kind == "popularity":
         column = {"item_events_30d": rows.number("count")}
         rows = type(rows).real(column, rows.label, rows.keys)
-    fitted = small("click_models", kind).fit(rows, Training(key=KEY))
+    fitted = small("click_models", kind).fit(rows, TrainingContext(key=KEY))
     return weights(fitted) | {"scores": digest(fitted.predict(rows))}
 
 
 def encoders(kind: str) -> dict[str, str]:
     """Vectors of items, through the transform that asks for them."""
-    return _changed(registry.made("transforms", "cold_items", _cold() | {"by": registry.made("encoders", kind)}))
+    return _changed(
+        registry.create_config("transforms", "cold_items", _cold() | {"by": registry.create_config("encoders", kind)})
+    )
 
 
 def transforms(kind: str) -> dict[str, str]:
-    return _changed(registry.made("transforms", kind, _cold()))
+    return _changed(registry.create_config("transforms", kind, _cold()))
 
 
 def _cold() -> dict[str, Any]:

@@ -42,7 +42,7 @@ def histories(path: Path, hidden: int) -> Histories:
     from leaven.datasets.histories import Histories
 
     rows = [[int(item) for item in line.split()[1:]] for line in path.read_text().splitlines()]
-    return Histories.of([row[: len(row) - hidden] for row in rows], max(map(max, rows)))
+    return Histories.from_lists([row[: len(row) - hidden] for row in rows], max(map(max, rows)))
 
 
 def peak_megabytes() -> float:
@@ -54,16 +54,16 @@ def peak_megabytes() -> float:
 
 def measure(loss: str, path: Path) -> dict[str, float]:
     """One epoch and one ranking of all users; seconds of the wall and of the processor, targets, memory."""
-    from leaven.protocols import Training
+    from leaven.protocols import TrainingContext
     from leaven.recommenders import transformer
 
     wish, train = transformer.Transformer(loss=loss), histories(path, 2)
-    steps = max(round(int(train.targets.sum()) / wish.events_of(train)), 1)
-    wish.fit(train.slice(0, 64), Training(key=1, steps=2))  # libraries are loaded, memory is warm
+    steps = max(round(int(train.n_targets.sum()) / wish.choose_batch_events(train)), 1)
+    wish.fit(train.slice(0, 64), TrainingContext(key=1, steps=2))  # libraries are loaded, memory is warm
     began, worked = time.perf_counter(), time.process_time()
-    fitted = wish.fit(train, Training(key=1, steps=steps))
+    fitted = wish.fit(train, TrainingContext(key=1, steps=steps))
     found = {"seconds": time.perf_counter() - began, "processor": time.process_time() - worked}
-    found |= {"targets": fitted.facts["targets"], "epoch_targets": int(train.targets.sum())}
+    found |= {"targets": fitted.facts["targets"], "epoch_targets": int(train.n_targets.sum())}
     found["peak_mb"] = peak_megabytes()
     known = histories(path, 1)
     began, worked = time.perf_counter(), time.process_time()

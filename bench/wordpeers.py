@@ -24,10 +24,10 @@ from typing import Any
 from bench.peers import python_of
 from bench.words import catalog
 from leaven import registry
-from leaven.transforms.text import item_keys
+from leaven.transforms.text import derive_item_ids
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.text_views import changed
-from leaven.transforms.text.wordnet import folder as wordnet_folder
+from leaven.transforms.text.text_views import transform_texts
+from leaven.transforms.text.wordnet import find_wordnet_folder as wordnet_folder
 
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "delete": ("delete", {"share_range": (0.1, 0.3)}),
@@ -43,17 +43,17 @@ def ours(texts: list[str]) -> dict[str, dict[str, float]]:
     """operator -> titles a second of CPU time, of titles that it meets and of those that it has met, and the share that
     changed."""
     items = catalog("beauty")
-    keys, told = item_keys(items)[: len(texts)], {}
-    others = list(items.words["title"])[len(texts) :]
+    keys, told = derive_item_ids(items)[: len(texts)], {}
+    others = list(items.texts["title"])[len(texts) :]
     for name, (kind, fields) in OURS.items():
-        fitted = registry.made("text_transforms", kind, fields).fit(items)
-        changed(fitted, others, item_keys(items)[len(texts) :])
+        fitted = registry.create_config("text_transforms", kind, fields).fit(items)
+        transform_texts(fitted, others, derive_item_ids(items)[len(texts) :])
         begun = time.process_time()
-        made = changed(fitted, texts, keys)
+        made = transform_texts(fitted, texts, keys)
         first, best = time.process_time() - begun, float("inf")
         for _ in range(TURNS):
             begun = time.process_time()
-            made = changed(fitted, texts, keys)
+            made = transform_texts(fitted, texts, keys)
             best = min(best, time.process_time() - begun)
         share = sum(a != b for a, b in zip(made, texts, strict=True)) / len(texts)
         told[name] = {"speed": len(texts) / best, "first": len(texts) / first, "changed": share}
@@ -68,7 +68,7 @@ def theirs(texts: list[str]) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         titles, synonyms = Path(folder) / "titles.txt", Path(folder) / "synonyms.txt"
         titles.write_text("\n".join(texts), encoding="utf-8")
-        pairs = [(word, other) for word, others in Lexicon.ours().synonyms.items() for other in others]
+        pairs = [(word, other) for word, others in Lexicon.load_default().synonyms.items() for other in others]
         synonyms.write_text("".join(f"[JJ] ||| {a} ||| {b} ||| AGigaSim=0.9 ||| x ||| y\n" for a, b in pairs))
         arm = Path(__file__).parent / "nlpaug_arm.py"
         place = wordnet_folder()
@@ -80,7 +80,7 @@ def theirs(texts: list[str]) -> dict[str, dict[str, float]]:
 
 def show() -> None:
     """Print the table: the middle of several rounds, in each of which both arms are measured."""
-    texts = list(catalog("beauty").words["title"])[:TITLES]
+    texts = list(catalog("beauty").texts["title"])[:TITLES]
     rounds = [(ours(texts), theirs(texts)) for _ in range(ROUNDS)]
     print(f"{len(texts):,} titles, one core; the middle of {ROUNDS} rounds, the best of several turns in each.\n")
     heads = (

@@ -21,9 +21,9 @@ import numpy as np
 
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
-from leaven.simulator import Shop
-from leaven.transforms.text import Synonyms, item_keys, wordnet
-from leaven.transforms.text.text_views import changed, unchanged
+from leaven.simulator import Simulator
+from leaven.transforms.text import Synonyms, derive_item_ids, wordnet
+from leaven.transforms.text.text_views import count_unchanged_texts, transform_texts
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 WANTED = {"delete": 100_000, "swap": 100_000, "insert": 100_000, "synonyms": 50_000}
@@ -52,7 +52,7 @@ def catalog(name: str) -> Catalog:
     elif name == "grocery":
         texts = table("grocery/items.csv", ("title", "description"))
     else:
-        texts = Shop(users=20, items=600).open().catalog().words["title_zh"]
+        texts = Simulator(users=20, items=600).build_world().catalog().texts["title_zh"]
     return Catalog([str(place) for place in range(len(texts))], {"title": list(texts)})
 
 
@@ -64,19 +64,19 @@ def main() -> None:
     with path.open() as lines:
         texts = [row["title"] for row in csv.DictReader(lines)]
     items = Catalog([str(place) for place in range(len(texts))], {"title": texts})
-    keys = item_keys(items)
-    print(f"WordNet: {wordnet.folder() or 'not on this machine'}\n")
+    keys = derive_item_ids(items)
+    print(f"WordNet: {wordnet.find_wordnet_folder() or 'not on this machine'}\n")
     print(f"{'operator':<16}{'titles/s':>12}{'wanted':>10}{'fit, s':>8}{'changed':>9}")
-    for kind in registry.kinds("text_transforms"):
+    for kind in registry.list_kinds("text_transforms"):
         begun = time.process_time()
-        fitted = registry.made("text_transforms", kind).fit(items)
+        fitted = registry.create_config("text_transforms", kind).fit(items)
         fit = time.process_time() - begun
         best = np.inf
         for _ in range(TURNS):
             begun = time.process_time()
-            after = changed(fitted, texts, keys)
+            after = transform_texts(fitted, texts, keys)
             best = min(best, time.process_time() - begun)
-        same = sum(unchanged(fitted, texts, after).values())
+        same = sum(count_unchanged_texts(fitted, texts, after).values())
         wanted = f"{WANTED[kind]:,}" if kind in WANTED else ""
         share = f"{1 - same / len(texts):.0%}"
         print(f"{kind:<16}{len(texts) / best:>12,.0f}{wanted:>10}{fit:>8.2f}{share:>9}")
@@ -85,11 +85,11 @@ def main() -> None:
 def sample(name: str, count: int) -> Iterator[tuple[str, str, str]]:
     """(title, word, what took its place): the first change of the first changed titles in a drawn order."""
     items = catalog(name)
-    texts, keys = list(items.words["title"]), item_keys(items)
-    chance = rng.row_keys(rng.key(SEED, "sample"), keys)
-    changes = Synonyms().fit(items).changes(texts, chance, np.ones(len(texts), np.float32))
+    texts, keys = list(items.texts["title"]), derive_item_ids(items)
+    chance = rng.derive_row_keys(rng.derive_key(SEED, "sample"), keys)
+    changes = Synonyms().fit(items).list_changes(texts, chance, np.ones(len(texts), np.float32))
     first = {row: (word, new) for row, word, new in reversed(changes)}
-    order = np.argsort(rng.uniform(keys, SEED), kind="stable").tolist()
+    order = np.argsort(rng.draw_uniform(keys, SEED), kind="stable").tolist()
     for place in itertools.islice((place for place in order if place in first), count):
         yield texts[place], *first[place]
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 import leaven
 from leaven.datasets.histories import HeldOut
-from leaven.protocols import Ranked
-from leaven.pytorch import HistoriesDataset, HistoriesLoader, HistoriesStream, known_batches
+from leaven.protocols import RankedItems
+from leaven.pytorch import HistoriesDataset, HistoriesLoader, HistoriesStream, iterate_input_batches
 
 PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "replace", "each_epoch", p=0.25)])
 
@@ -49,7 +49,7 @@ def train(data: HistoriesDataset, epochs: int, workers: int) -> Gru4Rec:
         for batch in loader:
             scores = net(batch.items).transpose(1, 2)  # (rows, ids, places)
             losses = nn.functional.cross_entropy(scores, batch.targets, reduction="none")
-            loss = (batch.weights * losses).sum() / batch.mass
+            loss = (batch.weights * losses).sum() / batch.total_weight
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -60,13 +60,13 @@ def train(data: HistoriesDataset, epochs: int, workers: int) -> Gru4Rec:
 def ndcg(net: Gru4Rec, users: HeldOut, catalog_size: int) -> float:
     """Mean NDCG@10 over the whole catalogue; items that a user had are not listed again."""
     lists, scored = [], []
-    for batch in known_batches(users.histories):
+    for batch in iterate_input_batches(users.histories):
         scores = net(batch.items)[torch.arange(len(batch.items)), batch.lengths - 1]
         scores[:, 0] = scores[:, catalog_size + 1 :] = -torch.inf  # padding and mask
         top = scores.scatter(1, batch.items, -torch.inf).topk(10)
         lists.append(top.indices)
         scored.append(top.values)
-    ranked = Ranked(torch.cat(lists).int().numpy(), torch.cat(scored).numpy())
+    ranked = RankedItems(torch.cat(lists).int().numpy(), torch.cat(scored).numpy())
     return float(leaven.Ndcg(k=10)(ranked, users, users.histories).mean())
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     for name, default in (("users", 1000), ("epochs", 10), ("seeds", 2), ("workers", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
-    world = leaven.Simulator(users=asked.users, items=300, seed=7).open()
+    world = leaven.Simulator(users=asked.users, items=300, seed=7).build_world()
     parts = leaven.split(world.histories, "leave_one_out")
     print(f"best reachable   NDCG@10 {world.best_ndcg(parts.test, 10, True).mean():.4f}")
     for name, plan in (("without", leaven.Plan()), ("with a plan", PLAN)):

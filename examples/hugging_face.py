@@ -25,8 +25,8 @@ except ImportError:
 
 import leaven
 from leaven.datasets.histories import HeldOut
-from leaven.protocols import Ranked
-from leaven.pytorch import PADDING, HistoriesDataset, Sample, collate, known_batches
+from leaven.protocols import RankedItems
+from leaven.pytorch import PADDING, HistoriesDataset, HistorySample, collate, iterate_input_batches
 
 PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "replace", "each_epoch", p=0.25)])
 LENGTH = 50
@@ -39,11 +39,11 @@ def model(n_ids: int) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(GPT2Config(vocab_size=n_ids, **shape, **ends))
 
 
-def as_inputs(samples: list[Sample]) -> dict[str, Tensor]:
+def as_inputs(samples: list[HistorySample]) -> dict[str, Tensor]:
     """leaven's batch under the names that a Hugging Face model takes; weights and mass are for the loss."""
     batch = collate(samples)
     attention = (batch.items != PADDING).long()
-    learned = {"labels": batch.targets, "weights": batch.weights, "mass": batch.mass}
+    learned = {"labels": batch.targets, "weights": batch.weights, "mass": batch.total_weight}
     return {"input_ids": batch.items, "attention_mask": attention, **learned}
 
 
@@ -88,14 +88,14 @@ def train(data: HistoriesDataset, epochs: int, seed: int) -> GPT2LMHeadModel:
 def ndcg(net: GPT2LMHeadModel, users: HeldOut, catalog_size: int) -> float:
     """Mean NDCG@10 over the whole catalogue; items that a user had are not listed again."""
     lists, scored = [], []
-    for batch in known_batches(users.histories, max_length=LENGTH):
+    for batch in iterate_input_batches(users.histories, max_length=LENGTH):
         logits = net(input_ids=batch.items, attention_mask=(batch.items != PADDING).long()).logits
         scores = logits[torch.arange(len(batch.items)), batch.lengths - 1]
         scores[:, 0] = scores[:, catalog_size + 1 :] = -torch.inf  # padding and mask
         top = scores.scatter(1, batch.items, -torch.inf).topk(10)
         lists.append(top.indices)
         scored.append(top.values)
-    ranked = Ranked(torch.cat(lists).int().numpy(), torch.cat(scored).numpy())
+    ranked = RankedItems(torch.cat(lists).int().numpy(), torch.cat(scored).numpy())
     return float(leaven.Ndcg(k=10)(ranked, users, users.histories).mean())
 
 
@@ -105,7 +105,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     logging.set_verbosity_error()
-    world = leaven.Simulator(users=asked.users, items=300, seed=7).open()
+    world = leaven.Simulator(users=asked.users, items=300, seed=7).build_world()
     parts = leaven.split(world.histories, "leave_one_out")
     print(f"best reachable   NDCG@10 {world.best_ndcg(parts.test, 10, True).mean():.4f}")
     for name, plan in (("without", leaven.Plan()), ("with a plan", PLAN)):

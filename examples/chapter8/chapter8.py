@@ -18,24 +18,24 @@ import numpy as np
 import pyarrow as pa
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, epoch_rows, expand
-from leaven.cleaning import Clean, clean
-from leaven.ctr_features import Sampling, by_time, look
+from leaven.augmentation import Plan, Step, build_epoch_rows, expand
+from leaven.cleaning import CleaningConfig, clean_events
+from leaven.ctr_features import SamplingConfig, sample_by_time, find_issues
 from leaven.ctr_models.boosting import Boosting
 from leaven.ctr_models.logistic import Logistic
-from leaven.ctr_models.neural import CrossNet, Mlp
+from leaven.ctr_models.neural import DcnV2, Mlp
 from leaven.ctr_models.popularity import PopularItem
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.filters.rules import Rules
 from leaven.generators.tabular.copula import Copula
 from leaven.generators.tabular.marginals import Marginals
-from leaven.generators.tabular.order_agnostic import AnyOrder
-from leaven.ingest import ItemSource, read
+from leaven.generators.tabular.order_agnostic import OrderAgnostic
+from leaven.ingest import CatalogSource, read_events
 from leaven.metrics.ctr import ctr_metrics as judge
-from leaven.protocols import Training
-from leaven.simulator import Shop
-from leaven.stats.ctr_comparison import ClickEffect, compare_clicks
+from leaven.protocols import TrainingContext
+from leaven.simulator import Simulator
+from leaven.stats.ctr_comparison import CtrEffect, compare_ctr
 from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
 from leaven.transforms.tabular.numeric_noise import NumericNoise
 from leaven.transforms.tabular.row_mixup import RowMixup
@@ -53,15 +53,15 @@ def main() -> None:
     asked = arguments()
     events = retail(asked.retail) if asked.retail else shop(asked.users)
     began = time.perf_counter()
-    train, valid, test = by_time(events, Sampling(ratio=4, most_positives=asked.positives), key=asked.seed)
+    train, valid, test = sample_by_time(events, SamplingConfig(ratio=4, max_positives=asked.positives), key=asked.seed)
     print(f"\n1. Samples, split by time ({time.perf_counter() - began:.0f} s)")
     for name, rows in (("train", train), ("valid", valid), ("test", test)):
         said = {key: value for key, value in rows.facts.items() if key != "missing"}
         print(f"   {name:6} {len(rows):>8,} rows · " + " · ".join(f"{k} {v:,}" for k, v in said.items()))
     gaps = sorted(train.facts["missing"].items(), key=lambda one: -one[1])[:4]
     print("   most missing: " + ", ".join(f"{name} {count:,}" for name, count in gaps))
-    for odd in look(train):
-        print(f"   odd: {odd.words}")
+    for odd in find_issues(train):
+        print(f"   odd: {odd.message}")
     models(train, valid, test, asked)
     tables(train, valid, test, asked)
 
@@ -82,17 +82,17 @@ def arguments() -> argparse.Namespace:
 
 def shop(users: int) -> Events:
     """A simulated shop: anyone can run it."""
-    log = Shop(users=users, items=250, days=365, seed=3).open().log()
+    log = Simulator(users=users, items=250, days=365, seed=3).build_world().build_log()
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp", "quantity": "quantity", "price": "price"}
     listed = {"item": "item_id", "category": "category", "brand": "brand", "price": "price", "born": "born"}
-    return read(log.interactions, columns, ItemSource(log.items, columns=listed))
+    return read_events(log.interactions, columns, CatalogSource(log.items, columns=listed))
 
 
 def retail(path: str) -> Events:
     """A gift shop's invoices, cleaned; an article's category is the last word of its text, where enough share it."""
     columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "quantity": "Quantity"}
     columns |= {"price": "UnitPrice", "order": "InvoiceNo", "text": "Description"}
-    events = clean(read(path, columns), Clean()).events
+    events = clean_events(read_events(path, columns), CleaningConfig()).events
     texts = events.connection.execute(f"SELECT item, max(text) FROM {events.table} GROUP BY item").fetchall()
     last = {item: (text or "").split()[-1] if (text or "").split() else "" for item, text in texts}
     words, counts = np.unique(list(last.values()), return_counts=True)
@@ -112,17 +112,17 @@ def models(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
         "popularity": PopularItem(),
         "logistic": Logistic(),
         "boosting": Boosting(rounds=200),
-        "mlp": Mlp(batch=asked.batch, epochs=asked.epochs),
-        "cross": CrossNet(epochs=asked.epochs),
+        "mlp": Mlp(batch_size=asked.batch, epochs=asked.epochs),
+        "cross": DcnV2(epochs=asked.epochs),
     }
     chances, cuts = {}, {}
     for name, wish in wishes.items():
         began = time.perf_counter()
-        model = wish.fit(train, Training(key=rng.key(asked.seed, name), valid=valid))
+        model = wish.fit(train, TrainingContext(key=rng.derive_key(asked.seed, name), validation=valid))
         chances[name] = [model.predict(test)]
-        cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
+        cuts[name] = judge.find_best_threshold(valid.label.astype(np.float64), model.predict(valid))
         print(f"   {name:11} {time.perf_counter() - began:6.1f} s", flush=True)
-    table(compare_clicks(chances, test, metrics(cuts), "logistic", asked.seed, DRAWS), "logistic")
+    table(compare_ctr(chances, test, metrics(cuts), "logistic", asked.seed, DRAWS), "logistic")
 
 
 def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namespace) -> None:
@@ -134,13 +134,13 @@ def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     arms: dict[str, list[Step]] = {
         "baseline": [],
         "repeat": [Step(RepeatRows())],
-        "noise": [Step(NumericNoise(alpha=0.1, logs=prices), keep=rules, **fresh)],
+        "noise": [Step(NumericNoise(alpha=0.1, log_columns=prices), filters=rules, **fresh)],
         "swap noise": [Step(SwapNoise(share=0.1), **fresh)],
         "mask": [Step(FeatureMask(share=0.1), **fresh)],
         "mixup": [Step(RowMixup(), **fresh)],
-        "marginals": [Step(Marginals(), keep=rules)],
-        "copula": [Step(Copula(), keep=rules)],
-        "any order": [Step(AnyOrder(epochs=asked.epochs), keep=rules)],
+        "marginals": [Step(Marginals(), filters=rules)],
+        "copula": [Step(Copula(), filters=rules)],
+        "any order": [Step(OrderAgnostic(epochs=asked.epochs), filters=rules)],
     }
     steps = round(asked.epochs * len(train) / asked.batch)
     chances: dict[str, list[Any]] = {}
@@ -148,29 +148,29 @@ def tables(train: Samples, valid: Samples, test: Samples, asked: argparse.Namesp
     for name, asked_steps in arms.items():
         began, plan = time.perf_counter(), Plan(asked_steps)
         bigger = expand(train, plan, asked.seed)
-        epochs = epoch_rows(train, bigger, plan, asked.seed)
+        epochs = build_epoch_rows(train, bigger, plan, asked.seed)
         chances[name] = []
         for seed in range(asked.seeds):
-            fresh_rows = None if epochs.is_still else epochs
-            training = Training(rng.key(asked.seed, "train", seed), steps, valid, fresh_rows)
-            model = Mlp(batch=asked.batch).fit(bigger, training)
+            fresh_rows = None if epochs.is_constant else epochs
+            training = TrainingContext(rng.derive_key(asked.seed, "train", seed), steps, valid, fresh_rows)
+            model = Mlp(batch_size=asked.batch).fit(bigger, training)
             chances[name].append(model.predict(test))
-        cuts[name] = judge.best_threshold(valid.label.astype(np.float64), model.predict(valid))
+        cuts[name] = judge.find_best_threshold(valid.label.astype(np.float64), model.predict(valid))
         print(f"   {name:11} {time.perf_counter() - began:6.1f} s  {len(bigger) - len(train):,} rows made", flush=True)
     few = {name: metric for name, metric in metrics(cuts).items() if name in FEW}
-    table(compare_clicks(chances, test, few, "baseline", asked.seed, DRAWS), "baseline")
+    table(compare_ctr(chances, test, few, "baseline", asked.seed, DRAWS), "baseline")
 
 
 def metrics(cuts: Mapping[str, float]) -> dict[str, Any]:
     """Every metric; F1 and its parts at each arm's threshold, which was chosen on validation."""
-    named: dict[str, Any] = {"AUC": judge.Auc(), "user AUC": judge.UserAuc(), "AP": judge.ClickAveragePrecision()}
+    named: dict[str, Any] = {"AUC": judge.Auc(), "user AUC": judge.UserAuc(), "AP": judge.CtrAveragePrecision()}
     named |= {"log loss": judge.LogLoss(), "calib.": judge.CalibrationError(), "accuracy": judge.Accuracy()}
     named["F1 at .5"] = judge.F1()
-    kinds = {"F1": judge.F1, "precision": judge.ClickPrecision, "recall": judge.ClickRecall}
+    kinds = {"F1": judge.F1, "precision": judge.CtrPrecision, "recall": judge.CtrRecall}
     return named | {name: {arm: kind(threshold=cut) for arm, cut in cuts.items()} for name, kind in kinds.items()}
 
 
-def table(effects: list[ClickEffect], against: str) -> None:
+def table(effects: list[CtrEffect], against: str) -> None:
     """A line an arm; ▲ better and ▼ worse than `against`, where the 95 % interval over users leaves out 0."""
     names = list(dict.fromkeys(effect.metric for effect in effects))
     print(f"\n   {'':11}" + "".join(f"{name:>11}" for name in names) + f"   (▲ ▼: against {against})")

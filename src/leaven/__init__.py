@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leaven.api import list_kinds, preview, preview_images, preview_text, read, run, split
     from leaven.augmentation import Plan, Step, expand
-    from leaven.cleaning import Clean, clean
+    from leaven.cleaning import CleaningConfig, clean_events
     from leaven.datasets.catalog import Catalog
     from leaven.datasets.events import Events
     from leaven.datasets.histories import HeldOut, Histories
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.generators.sequence.markov import Markov
-    from leaven.ingest import ItemSource, Source
-    from leaven.profiling.profile import profile
-    from leaven.provenance import Erased as ErasureResult
+    from leaven.ingest import CatalogSource, LogSource
+    from leaven.profiling.profile import profile_log
+    from leaven.provenance import ErasureResult as ErasureResult
     from leaven.provenance import Lineage
-    from leaven.provenance import erase as erase_users
-    from leaven.provenance import lineage as trace_lineage
+    from leaven.provenance import erase_users as erase_users
+    from leaven.provenance import trace_lineage as trace_lineage
     from leaven.quality import Judgement as QualityResult
-    from leaven.quality import judge as evaluate_quality
-    from leaven.simulator import Dirt as Corruption
-    from leaven.simulator import Shop as Simulator
-    from leaven.sweeps import sweep
+    from leaven.quality import evaluate_quality as evaluate_quality
+    from leaven.simulator import Corruption as Corruption
+    from leaven.simulator import Simulator as Simulator
+    from leaven.sweeps import run_sweep
     from leaven.transforms.sequence.crop import Crop
-    from leaven.transforms.sequence.custom import row_transform
+    from leaven.transforms.sequence.custom import make_row_transform
     from leaven.transforms.sequence.masking import Mask
     from leaven.transforms.sequence.reorder import Reorder
 
@@ -66,9 +66,9 @@ _PUBLIC = {
     "preview": "leaven.api:preview",
     "preview_images": "leaven.api:preview_images",
     "preview_text": "leaven.api:preview_text",
-    "profile": "leaven.profiling.profile:profile",
+    "profile": "leaven.profiling.profile:profile_log",
     "read": "leaven.api:read",
-    "row_transform": "leaven.transforms.sequence.custom:row_transform",
+    "row_transform": "leaven.transforms.sequence.custom:make_row_transform",
     "run": "leaven.api:run",
     "split": "leaven.api:split",
     "sweep": "leaven.sweeps:sweep",
@@ -94,7 +94,8 @@ _NAMESPACES = (
 
 __all__ = [
     "Catalog",
-    "Clean",
+    "CatalogSource",
+    "CleaningConfig",
     "Corruption",
     "Crop",
     "DataError",
@@ -104,9 +105,9 @@ __all__ = [
     "GateError",
     "HeldOut",
     "Histories",
-    "ItemSource",
     "LeavenError",
     "Lineage",
+    "LogSource",
     "Markov",
     "Mask",
     "MissingExtra",
@@ -114,23 +115,22 @@ __all__ = [
     "QualityResult",
     "Reorder",
     "Simulator",
-    "Source",
     "SpecError",
     "Step",
-    "clean",
+    "clean_events",
     "erase_users",
     "evaluate_quality",
     "expand",
     "list_kinds",
+    "make_row_transform",
     "preview",
     "preview_images",
     "preview_text",
-    "profile",
+    "profile_log",
     "read",
-    "row_transform",
     "run",
+    "run_sweep",
     "split",
-    "sweep",
     "trace_lineage",
 ]
 

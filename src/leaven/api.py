@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leaven.registry import FAMILIES, kinds
+from leaven import registry
+from leaven.registry import FAMILIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from leaven.datasets.catalog import Catalog
     from leaven.datasets.events import Events
     from leaven.datasets.histories import Histories
-    from leaven.datasets.images import Pictures
-    from leaven.ingest import ItemSource
+    from leaven.datasets.images import Images
+    from leaven.ingest import CatalogSource
     from leaven.protocols import ImageTransform, TextTransform
-    from leaven.run_folder import Run
+    from leaven.run_folder import RunFolder
     from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
-    from leaven.transforms.image.image_preview import PicturePreview
+    from leaven.transforms.image.image_preview import ImagePreview
     from leaven.transforms.text.text_preview import TextPreview
 
 
@@ -31,7 +32,7 @@ def read(
     item: str = "",
     time: str = "",
     columns: Mapping[str, str] | None = None,
-    items: ItemSource | None = None,
+    items: CatalogSource | None = None,
 ) -> Events:
     """Read the events of a log: a path, glob, URL, database or frame (pandas, Polars, Arrow).
 
@@ -47,7 +48,7 @@ def read(
     from leaven import ingest
 
     named = {"user": user, "item": item, "time": time} | dict(columns or {})
-    return ingest.read(interactions, {role: column for role, column in named.items() if column}, items)
+    return ingest.read_events(interactions, {role: column for role, column in named.items() if column}, items)
 
 
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
@@ -63,7 +64,7 @@ def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time",
     from leaven.datasets.histories import Histories
     from leaven.splits import log_splits
 
-    histories = log if isinstance(log, Histories) else ingest.order(log).histories
+    histories = log if isinstance(log, Histories) else ingest.build_histories(log).histories
     return log_splits.split(histories, kind, key)
 
 
@@ -71,7 +72,7 @@ def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list
     """Return examples of a plan's changes: step, before and after (item names), changed positions."""
     from leaven import augmentation
 
-    return [example.as_dict() for example in augmentation.preview(plan, train, rows, seed)]
+    return [example.as_dict() for example in augmentation.preview_plan(plan, train, rows, seed)]
 
 
 def preview_text(
@@ -93,22 +94,26 @@ def preview_text(
     Raises SpecError for an unknown kind, and MissingExtra where Chinese cannot be segmented.
     """
     from leaven.datasets.catalog import Catalog
-    from leaven.registry import made
-    from leaven.transforms.text.text_preview import previewed
+    from leaven.registry import create_config
+    from leaven.transforms.text.text_preview import preview_texts
 
-    config = made("text_transforms", operator, {"protect": tuple(protect)}) if isinstance(operator, str) else operator
-    (example,) = previewed([text], config, catalog or Catalog(ids=[]), seed, strength)
+    config = (
+        create_config("text_transforms", operator, {"protect": tuple(protect)})
+        if isinstance(operator, str)
+        else operator
+    )
+    (example,) = preview_texts([text], config, catalog or Catalog(ids=[]), seed, strength)
     return example
 
 
 def preview_images(
-    images: str | Path | npt.NDArray[np.uint8] | Pictures | Catalog,
+    images: str | Path | npt.NDArray[np.uint8] | Images | Catalog,
     operator: str | ImageTransform = "chain",
     seed: int = 7,
     strength: float = 1.0,
     catalog: Catalog | None = None,
     rows: int = 8,
-) -> PicturePreview:
+) -> ImagePreview:
     """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.sheet()` joins them.
 
     images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
@@ -116,26 +121,26 @@ def preview_images(
     logos, where `images` is not a catalog itself.
 
     >>> import numpy as np
-    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
+    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).count_unchanged
     {'the image is of one color': 1}
 
     Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.
     """
     from leaven.datasets.catalog import Catalog
-    from leaven.datasets.images import Pictures, picture_files
-    from leaven.registry import made
-    from leaven.transforms.image.image_preview import Show, previewed
+    from leaven.datasets.images import Images, find_image_files
+    from leaven.registry import create_config
+    from leaven.transforms.image.image_preview import PreviewConfig, preview_images
 
-    config = made("image_transforms", operator) if isinstance(operator, str) else operator
-    show, names = Show(rows, seed=seed, strength=strength), None
+    config = create_config("image_transforms", operator) if isinstance(operator, str) else operator
+    show, names = PreviewConfig(rows, seed=seed, strength=strength), None
     if isinstance(images, Catalog):
         catalog, names = images, list(images.ids)
-        sources: Any = [images.folder / path if path else "" for path in images.images or ()]
+        sources: Any = [images.image_folder / path if path else "" for path in images.image_paths or ()]
     elif isinstance(images, str | Path):
-        sources = picture_files(Path(images))
+        sources = find_image_files(Path(images))
     else:
-        sources = images if isinstance(images, Pictures) else Pictures.of(images)
-    return previewed(sources, config, show, catalog, names)
+        sources = images if isinstance(images, Images) else Images.from_pixels(images)
+    return preview_images(sources, config, show, catalog, names)
 
 
 def run(
@@ -145,7 +150,7 @@ def run(
     changes: Sequence[str] = (),
     workers: int = 1,
     n_jobs: int = 1,
-) -> Run:
+) -> RunFolder:
     """Run the experiment of a spec file, like `leaven run`; read the result with its `.facts()`.
 
     out: by default runs/NAME. resume: continue an interrupted run. changes: "key=value" items, as of `--set`. workers:
@@ -155,15 +160,15 @@ def run(
     Raises LeavenError for a spec or data that cannot be used; finished stages stay for `resume`.
     """
     from leaven import experiment
-    from leaven.config import load
-    from leaven.progress import shown
-    from leaven.registry import made
+    from leaven.config import load_spec
+    from leaven.progress import show_progress
+    from leaven.registry import create_config
 
-    config = load(spec, changes)
+    config = load_spec(spec, changes)
     folder = Path(out) if out is not None else Path("runs") / config.name
-    with shown() as on_progress:
+    with show_progress() as on_progress:
         return experiment.run(
-            config, folder, resume, made("engines", "local", {"workers": workers}), on_progress, n_jobs
+            config, folder, resume, create_config("engines", "local", {"workers": workers}), on_progress, n_jobs
         )
 
 
@@ -176,5 +181,5 @@ def list_kinds(family: str = "") -> dict[str, list[str]] | list[str]:
     Raises SpecError for an unknown family.
     """
     if family:
-        return list(kinds(family))
-    return {name: list(kinds(name)) for name in FAMILIES}
+        return list(registry.list_kinds(family))
+    return {name: list(registry.list_kinds(name)) for name in FAMILIES}

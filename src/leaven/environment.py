@@ -37,69 +37,69 @@ class Library:
     """A required library. installed: its version, "" for none; wanted: the minimum version."""
 
     name: str
-    wanted: str
+    minimum: str
     installed: str
 
     @property
-    def fits(self) -> bool:
+    def is_compatible(self) -> bool:
         """Whether it is installed and new enough."""
-        return bool(self.installed) and _parse_version(self.installed) >= _parse_version(self.wanted)
+        return bool(self.installed) and _parse_version(self.installed) >= _parse_version(self.minimum)
 
 
 @dataclass(frozen=True)
-class Extra:
+class OptionalExtra:
     """An optional extra with its purpose and required libraries."""
 
     name: str
     purpose: str
-    libraries: tuple[Library, ...]
+    requirements: tuple[Library, ...]
 
     @property
-    def missing(self) -> tuple[str, ...]:
+    def missing_libraries(self) -> tuple[str, ...]:
         """Libraries that are not installed or too old."""
-        return tuple(library.name for library in self.libraries if not library.fits)
+        return tuple(library.name for library in self.requirements if not library.is_compatible)
 
     @property
-    def install(self) -> str:
+    def install_command(self) -> str:
         """The command that installs the extra."""
         return f"pip install '{_PACKAGE}[{self.name}]'"
 
 
 @dataclass(frozen=True)
-class Checkup:
+class EnvironmentReport:
     """machine: property -> value; needed: required libraries; warnings: settings that cost speed or disk space."""
 
     machine: dict[str, str]
-    needed: tuple[Library, ...]
-    extras: tuple[Extra, ...]
+    required: tuple[Library, ...]
+    extras: tuple[OptionalExtra, ...]
     warnings: tuple[str, ...]
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether all required libraries are installed and new enough."""
-        return all(library.fits for library in self.needed)
+        return all(library.is_compatible for library in self.required)
 
 
-def examine() -> Checkup:
+def inspect_environment() -> EnvironmentReport:
     """Inspect this machine, without changing or sending anything."""
-    needed, extras = libraries(importlib.metadata.requires(_PACKAGE) or [])
+    needed, extras = parse_requirements(importlib.metadata.requires(_PACKAGE) or [])
     machine = {
         "leaven": f"{importlib.metadata.version(_PACKAGE)} on Python {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "cores": str(cores()),
-        "memory": f"{memory_mb():,} MB available" if memory_mb() else "unknown",
+        "cores": str(count_cores()),
+        "memory": f"{get_free_memory_mb():,} MB available" if get_free_memory_mb() else "unknown",
         "disk": _describe_disk(Path.cwd(), "here"),
         "temporary files": _describe_disk(Path(tempfile.gettempdir()), tempfile.gettempdir()),
         "device": _describe_device(),
         "java": shutil.which("java") or "none (only Spark needs it)",
     }
-    return Checkup(machine, needed, extras, tuple(_list_warnings()))
+    return EnvironmentReport(machine, needed, extras, tuple(_list_warnings()))
 
 
-def libraries(requirements: list[str]) -> tuple[tuple[Library, ...], tuple[Extra, ...]]:
+def parse_requirements(requirements: list[str]) -> tuple[tuple[Library, ...], tuple[OptionalExtra, ...]]:
     """(required libraries, optional extras) from the requirement strings of the installed package.
 
-    >>> libraries(["numpy>=2.0", 'torch>=2.5; extra == "torch"'])[1][0].name
+    >>> parse_requirements(["numpy>=2.0", 'torch>=2.5; extra == "torch"'])[1][0].name
     'torch'
     """
     required: list[Library] = []
@@ -112,7 +112,7 @@ def libraries(requirements: list[str]) -> tuple[tuple[Library, ...], tuple[Extra
         extra = _EXTRA.search(match["marker"] or "")
         (by_extra.setdefault(extra[1], []) if extra else required).append(library)
     extras = (
-        Extra(name, _PURPOSES.get(name, ""), tuple(members))
+        OptionalExtra(name, _PURPOSES.get(name, ""), tuple(members))
         for name, members in by_extra.items()
         if name not in _HIDDEN_EXTRAS
     )
@@ -134,7 +134,7 @@ def _parse_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split(".")) if match else (0,)
 
 
-def cores() -> int:
+def count_cores() -> int:
     """CPU cores available to this process, within the limit of a container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = _read_file("/sys/fs/cgroup/cpu.max").partition(" ")
@@ -143,7 +143,7 @@ def cores() -> int:
     return allowed
 
 
-def memory_mb() -> int:
+def get_free_memory_mb() -> int:
     """Megabytes of memory available to this process, within the limit of a container; 0 where unknown."""
     free = re.search(r"^MemAvailable:\s+(\d+) kB", _read_file("/proc/meminfo"), re.M)
     limits = [int(free[1]) // 1024] if free else []

@@ -20,16 +20,16 @@ class LeavenError(Exception):
 
     exit_code = 1
 
-    def __init__(self, where: str, wanted: str, got: str, fix: str = "") -> None:
-        self.where, self.wanted, self.got, self.fix = where, wanted, got, fix
+    def __init__(self, where: str, expected: str, got: str, fix: str = "") -> None:
+        self.where, self.expected, self.got, self.fix = where, expected, got, fix
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = f"{self.where}: expected {self.wanted}, got {self.got}"
+        text = f"{self.where}: expected {self.expected}, got {self.got}"
         return f"{text}\n  → {self.fix}" if self.fix else text
 
     def __reduce__(self) -> tuple[type[LeavenError], tuple[str, str, str, str]]:
-        return type(self), (self.where, self.wanted, self.got, self.fix)
+        return type(self), (self.where, self.expected, self.got, self.fix)
 
 
 class SpecError(LeavenError):
@@ -56,7 +56,7 @@ class GateError(LeavenError):
     exit_code = EXIT_GATE
 
 
-class Interrupted(LeavenError):
+class RunInterrupted(LeavenError):
     """The user stopped the run; finished stages are kept, and `--resume` continues."""
 
     exit_code = EXIT_INTERRUPTED
@@ -75,13 +75,13 @@ class MissingExtra(LeavenError):
         return type(self), (self.library, self.extra)
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def suggest_name(name: str, known_names: Iterable[str]) -> str:
     """A hint with the most similar known name for a misspelled one.
 
-    >>> nearest("corp", ["crop", "mask"])
+    >>> suggest_name("corp", ["crop", "mask"])
     "did you mean 'crop'? known: crop, mask"
     """
-    known = sorted(set(words))
-    similar = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    known = sorted(set(known_names))
+    similar = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{similar[0]}'? " if similar else ""
     return f"{hint}known: {', '.join(known) or 'none'}"

@@ -9,51 +9,51 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaven import registry
-from leaven.registry import FAMILIES, kinds
+from leaven.registry import FAMILIES, list_kinds
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldInfo:
     """One field of a kind. kind: its type annotation; default: in TOML syntax, "" for a required field."""
 
     name: str
-    kind: str
+    type_name: str
     default: str
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindInfo:
     """A registered kind. place: "module:Class"; says: its summary; missing: the library that is not installed."""
 
     name: str
-    place: str
-    says: str
-    fields: tuple[Field, ...] = ()
-    missing: str = ""
+    class_path: str
+    summary: str
+    fields: tuple[FieldInfo, ...] = ()
+    missing_library: str = ""
 
 
-def families() -> dict[str, list[str]]:
+def list_families() -> dict[str, list[str]]:
     """family -> its kinds, without empty families and without importing any class."""
-    return {family: names for family in FAMILIES if (names := list(kinds(family)))}
+    return {family: names for family in FAMILIES if (names := list(list_kinds(family)))}
 
 
-def describe(family: str) -> list[Kind]:
+def describe_family(family: str) -> list[KindInfo]:
     """The kinds of a family with their fields and defaults, read from their classes.
 
-    >>> [kind.name for kind in describe("metrics")][:2]
+    >>> [kind.name for kind in describe_family("metrics")][:2]
     ['ndcg', 'recall']
 
     Raises SpecError for an unknown family.
     """
-    return [_describe_kind(family, name, place) for name, place in kinds(family).items()]
+    return [_describe_kind(family, name, place) for name, place in list_kinds(family).items()]
 
 
-def _describe_kind(family: str, name: str, place: str) -> Kind:
+def _describe_kind(family: str, name: str, place: str) -> KindInfo:
     try:
-        cls = registry.found(family, name)
+        cls = registry.load_kind(family, name)
     except ImportError as error:
-        return Kind(name, place, "", missing=error.name or str(error))
-    return Kind(name, place, _read_summary(cls), _list_fields(cls))
+        return KindInfo(name, place, "", missing_library=error.name or str(error))
+    return KindInfo(name, place, _read_summary(cls), _list_fields(cls))
 
 
 def _read_summary(cls: Any) -> str:
@@ -62,7 +62,7 @@ def _read_summary(cls: Any) -> str:
     return "" if summary.startswith(f"{getattr(cls, '__name__', '')}(") else summary
 
 
-def _list_fields(cls: Any) -> tuple[Field, ...]:
+def _list_fields(cls: Any) -> tuple[FieldInfo, ...]:
     if dataclasses.is_dataclass(cls):
         given = [(field.name, field.type, _format_default(field)) for field in dataclasses.fields(cls) if field.init]
     else:
@@ -71,31 +71,35 @@ def _list_fields(cls: Any) -> tuple[Field, ...]:
             (parameter.name, parameter.annotation, _format_value(parameter.default, inspect.Parameter.empty))
             for parameter in parameters
         ]
-    return tuple(Field(name, _format_type(kind), default) for name, kind, default in given)
+    return tuple(FieldInfo(name, _format_type(kind), default) for name, kind, default in given)
 
 
 def _format_default(field: dataclasses.Field[Any]) -> str:
     if field.default_factory is not dataclasses.MISSING:
-        return written(field.default_factory())
+        return format_toml_value(field.default_factory())
     return _format_value(field.default, dataclasses.MISSING)
 
 
 def _format_value(value: Any, missing: Any) -> str:
-    return "" if value is missing else written(value)
+    return "" if value is missing else format_toml_value(value)
 
 
-def written(value: Any) -> str:
+def format_toml_value(value: Any) -> str:
     """A value in the TOML syntax of a spec; None is "none", as a spec leaves it out.
 
-    >>> written((0.6, 0.9)), written(True), written("share"), written(None)
+    >>> format_toml_value((0.6, 0.9)), format_toml_value(True), format_toml_value("share"), format_toml_value(None)
     ('[0.6, 0.9]', 'true', '"share"', 'none')
     """
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {written(item)}" for name, item in value.items()) + " }" if value else "{}"
+        return (
+            "{ " + ", ".join(f"{name} = {format_toml_value(item)}" for name, item in value.items()) + " }"
+            if value
+            else "{}"
+        )
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(map(format_toml_value, value))}]"
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

@@ -19,17 +19,17 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rich.console import Console
 
-Tell = Callable[[int, int, str], None]
+ProgressCallback = Callable[[int, int, str], None]
 """Progress callback: (done, total, text)."""
 
 
-def quiet(done: int, total: int, text: str) -> None:
+def no_progress(done: int, total: int, text: str) -> None:
     """No-op progress callback."""
 
 
-UNTOLD = "working"
+UNNAMED_PHASE = "working"
 """The phase shown during work without progress calls; its end is not reported."""
-SECONDS_BETWEEN_LINES = 5.0
+LINE_INTERVAL_SECONDS = 5.0
 _MIN_SECONDS = 0.5  # seconds; a shorter phase is not reported
 _MAX_IDLE_SECONDS = 2.0  # seconds without a phase before the unnamed phase is shown
 _SEPARATOR = " · "
@@ -38,169 +38,173 @@ _SEPARATOR = " · "
 class _Renderer(Protocol):
     """Renders phases."""
 
-    def begin(self, phase: str) -> None: ...
-    def update(self, pace: Pace, detail: str) -> None: ...
-    def end(self, pace: Pace) -> None: ...
+    def begin_phase(self, phase: str) -> None: ...
+    def update_phase(self, pace: PhaseProgress, detail: str) -> None: ...
+    def end_phase(self, pace: PhaseProgress) -> None: ...
 
 
 @dataclass
-class Pace:
+class PhaseProgress:
     """Progress of a phase. done, total: counts, total 0 where unknown; began, now: seconds of the same clock."""
 
     phase: str
-    began: float
-    now: float
+    started_at: float
+    updated_at: float
     done: int = 0
     total: int = 0
 
     @property
-    def seconds(self) -> float:
+    def elapsed_seconds(self) -> float:
         """Seconds since the phase began."""
-        return self.now - self.began
+        return self.updated_at - self.started_at
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """Estimated seconds left; None where unknown."""
-        if not self.total or not self.done or self.seconds <= 0:
+        if not self.total or not self.done or self.elapsed_seconds <= 0:
             return None
-        return self.seconds * max(self.total - self.done, 0) / self.done
+        return self.elapsed_seconds * max(self.total - self.done, 0) / self.done
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the phase is complete."""
         return self.total > 0 and self.done >= self.total
 
 
 @dataclass
-class Phases:
+class PhaseTracker:
     """A progress callback that groups calls into phases and renders them."""
 
-    shown: _Renderer
+    renderer: _Renderer
     clock: Callable[[], float] = time.monotonic
-    pace: Pace | None = None
+    current: PhaseProgress | None = None
     detail: str = ""
-    quiet_since: float = math.inf
+    idle_since: float = math.inf
     lock: Any = field(default_factory=threading.RLock)
 
     def __call__(self, done: int, total: int, text: str) -> None:
         phase, _, detail = text.partition(_SEPARATOR)
         with self.lock:
-            if self.pace is None or not self._continues(self.pace, done, total, phase):
-                self.close()
-                self.pace = Pace(phase, self.clock(), self.clock())
-                self.shown.begin(phase)
+            if self.current is None or not self._continues(self.current, done, total, phase):
+                self.end_phase()
+                self.current = PhaseProgress(phase, self.clock(), self.clock())
+                self.renderer.begin_phase(phase)
                 self.detail = ""
-            if phase != self.pace.phase:  # other text for the same count
+            if phase != self.current.phase:  # other text for the same count
                 detail = phase.removeprefix(_find_prefix(phase))
-            self.pace.done, self.pace.total, self.detail = done, total, detail or self.detail
-            self.tick()
-            if self.pace.whole:
-                self.close()
+            self.current.done, self.current.total, self.detail = done, total, detail or self.detail
+            self.refresh()
+            if self.current.is_complete:
+                self.end_phase()
 
     @staticmethod
-    def _continues(pace: Pace, done: int, total: int, phase: str) -> bool:
+    def _continues(pace: PhaseProgress, done: int, total: int, phase: str) -> bool:
         """Whether a call continues this phase: the same text, or the same total with the same prefix."""
         if done < pace.done:
             return False
         return phase == pace.phase or (0 < total == pace.total and _find_prefix(phase) == _find_prefix(pace.phase))
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         """Update the elapsed time."""
         with self.lock:
             now = self.clock()
-            if self.pace is None and now - self.quiet_since >= _MAX_IDLE_SECONDS:
-                self(0, 0, UNTOLD)
-            elif self.pace is not None:
-                self.pace.now = now
-                self.shown.update(self.pace, self.detail)
+            if self.current is None and now - self.idle_since >= _MAX_IDLE_SECONDS:
+                self(0, 0, UNNAMED_PHASE)
+            elif self.current is not None:
+                self.current.updated_at = now
+                self.renderer.update_phase(self.current, self.detail)
 
-    def close(self) -> None:
+    def end_phase(self) -> None:
         """End the current phase."""
         with self.lock:
-            self.quiet_since = self.clock()
-            if self.pace is not None:
-                self.pace.now = self.quiet_since
-                self.shown.end(self.pace)
-                self.pace = None
+            self.idle_since = self.clock()
+            if self.current is not None:
+                self.current.updated_at = self.idle_since
+                self.renderer.end_phase(self.current)
+                self.current = None
 
 
 @dataclass
-class Lines:
+class LineRenderer:
     """Renders phases as plain lines for a file or a pipe: every few seconds, and at the end of a phase."""
 
     out: IO[str]
-    every: float = SECONDS_BETWEEN_LINES
-    last: float | None = None
-    announced: bool = False
+    interval_seconds: float = LINE_INTERVAL_SECONDS
+    last_printed_at: float | None = None
+    is_announced: bool = False
 
-    def begin(self, phase: str) -> None:
-        self.last, self.announced = None, False
+    def begin_phase(self, phase: str) -> None:
+        self.last_printed_at, self.is_announced = None, False
 
-    def update(self, pace: Pace, detail: str) -> None:
-        if self.last is None:
-            self.last = pace.began
-        if not (pace.total or self.announced) and pace.seconds >= _MIN_SECONDS:
-            self.announced = True
+    def update_phase(self, pace: PhaseProgress, detail: str) -> None:
+        if self.last_printed_at is None:
+            self.last_printed_at = pace.started_at
+        if not (pace.total or self.is_announced) and pace.elapsed_seconds >= _MIN_SECONDS:
+            self.is_announced = True
             self._print(f"{pace.phase} …")  # the next update may take long
-        if pace.now - self.last < self.every or pace.whole:
+        if pace.updated_at - self.last_printed_at < self.interval_seconds or pace.is_complete:
             return
-        self.last = pace.now
-        parts = [share(pace), f"{span(pace.left)} left" if pace.left is not None else "", detail]
+        self.last_printed_at = pace.updated_at
+        parts = [
+            format_share(pace),
+            f"{format_duration(pace.seconds_left)} left" if pace.seconds_left is not None else "",
+            detail,
+        ]
         self._print(f"{pace.phase}: " + _SEPARATOR.join(part for part in parts if part))
 
-    def end(self, pace: Pace) -> None:
-        if worth_a_line(pace):
-            self._print(f"{pace.phase}: {ending(pace)}")
+    def end_phase(self, pace: PhaseProgress) -> None:
+        if is_worth_reporting(pace):
+            self._print(f"{pace.phase}: {format_ending(pace)}")
 
     def _print(self, text: str) -> None:
         print(text, file=self.out, flush=True)
 
 
 @dataclass
-class Bars:
+class BarRenderer:
     """Renders the current phase as a progress bar below the lines of finished phases."""
 
     bars: Any
     task: Any = None
 
-    def begin(self, phase: str) -> None:
+    def begin_phase(self, phase: str) -> None:
         self.task = self.bars.add_task(phase, total=None, detail="")
 
-    def update(self, pace: Pace, detail: str) -> None:
+    def update_phase(self, pace: PhaseProgress, detail: str) -> None:
         self.bars.update(self.task, completed=pace.done, total=pace.total or None, detail=detail)
 
-    def end(self, pace: Pace) -> None:
+    def end_phase(self, pace: PhaseProgress) -> None:
         from rich.text import Text
 
         self.bars.remove_task(self.task)
-        if worth_a_line(pace):
-            line = Text.assemble((f"{pace.phase}  ", ""), (ending(pace), "dim"))
+        if is_worth_reporting(pace):
+            line = Text.assemble((f"{pace.phase}  ", ""), (format_ending(pace), "dim"))
             self.bars.console.print(line, soft_wrap=True)
 
 
 @contextmanager
-def shown(console: Console | None = None) -> Iterator[Tell]:
+def show_progress(console: Console | None = None) -> Iterator[ProgressCallback]:
     """Context manager: a progress callback that displays its calls on stderr."""
     from rich.console import Console
 
     err = console or Console(stderr=True)
     with ExitStack() as stack:
         bars = err.is_terminal and not err.is_dumb_terminal
-        phases = Phases(Bars(stack.enter_context(_make_bars(err))) if bars else Lines(err.file))
-        phases.quiet_since = phases.clock()
+        phases = PhaseTracker(BarRenderer(stack.enter_context(_make_bars(err))) if bars else LineRenderer(err.file))
+        phases.idle_since = phases.clock()
         stack.enter_context(_refresh_periodically(phases))
         yield phases
-        phases.close()
+        phases.end_phase()
 
 
 @contextmanager
-def _refresh_periodically(phases: Phases) -> Iterator[None]:
+def _refresh_periodically(phases: PhaseTracker) -> Iterator[None]:
     """Refresh the elapsed time every second, also between calls."""
     stopped = threading.Event()
 
     def refresh() -> None:
         while not stopped.wait(1.0):
-            phases.tick()
+            phases.refresh()
 
     thread = threading.Thread(target=refresh, daemon=True)
     thread.start()
@@ -230,15 +234,15 @@ def _make_bars(console: Console) -> Any:
     )
 
 
-def within(tell: Tell, where: str) -> Tell:
+def prefix_progress(on_progress: ProgressCallback, prefix: str) -> ProgressCallback:
     """A progress callback that prefixes the text of each phase with `where`.
 
     >>> texts = []
-    >>> within(lambda done, total, text: texts.append(text), "crop, seed 1")(3, 9, "train · loss 2.1")
+    >>> prefix_progress(lambda done, total, text: texts.append(text), "crop, seed 1")(3, 9, "train · loss 2.1")
     >>> texts
     ['crop, seed 1: train · loss 2.1']
     """
-    return lambda done, total, text: tell(done, total, f"{where}: {text}")
+    return lambda done, total, text: on_progress(done, total, f"{prefix}: {text}")
 
 
 def _find_prefix(phase: str) -> str:
@@ -246,37 +250,37 @@ def _find_prefix(phase: str) -> str:
     return phase[: phase.rfind(": ") + 2] if ": " in phase else ""
 
 
-def share(pace: Pace) -> str:
+def format_share(progress: PhaseProgress) -> str:
     """The progress as a percentage, or as a count where the total is unknown.
 
-    >>> share(Pace("train", 0.0, 4.0, done=1, total=3)), share(Pace("read", 0.0, 4.0, done=1200))
+    >>> format_share(PhaseProgress("train", 0.0, 4.0, done=1, total=3)), format_share(PhaseProgress("read", 0.0, 4.0, done=1200))
     ('33 %', '1,200')
     """
-    if pace.total:
-        return f"{100 * pace.done // pace.total} %"
-    return f"{pace.done:,}" if pace.done else f"{span(pace.seconds)} so far"
+    if progress.total:
+        return f"{100 * progress.done // progress.total} %"
+    return f"{progress.done:,}" if progress.done else f"{format_duration(progress.elapsed_seconds)} so far"
 
 
-def worth_a_line(pace: Pace) -> bool:
+def is_worth_reporting(progress: PhaseProgress) -> bool:
     """Whether the end of a phase is reported."""
-    return pace.seconds >= _MIN_SECONDS and pace.phase != UNTOLD
+    return progress.elapsed_seconds >= _MIN_SECONDS and progress.phase != UNNAMED_PHASE
 
 
-def ending(pace: Pace) -> str:
+def format_ending(progress: PhaseProgress) -> str:
     """The text for the end of a phase.
 
-    >>> ending(Pace("train", 0.0, 83.0, done=340, total=1000))
+    >>> format_ending(PhaseProgress("train", 0.0, 83.0, done=340, total=1000))
     'ended at 340 of 1,000 after 1 min 23 s'
     """
-    if pace.total and not pace.whole:
-        return f"ended at {pace.done:,} of {pace.total:,} after {span(pace.seconds)}"
-    return span(pace.seconds)
+    if progress.total and not progress.is_complete:
+        return f"ended at {progress.done:,} of {progress.total:,} after {format_duration(progress.elapsed_seconds)}"
+    return format_duration(progress.elapsed_seconds)
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration as text.
 
-    >>> span(0.84), span(42.4), span(83), span(7384)
+    >>> format_duration(0.84), format_duration(42.4), format_duration(83), format_duration(7384)
     ('0.8 s', '42 s', '1 min 23 s', '2 h 3 min')
     """
     if seconds < 10:

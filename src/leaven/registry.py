@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 
 FAMILIES: dict[str, dict[str, str]] = {
     "transforms": {
@@ -43,11 +43,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "maybe": "leaven.transforms.sequence.compose:Maybe",
         "one_of": "leaven.transforms.sequence.random_choice:OneOf",
         "by_length": "leaven.transforms.sequence.random_choice:ByLength",
-        "trivial": "leaven.transforms.sequence.random_choice:Trivial",
+        "trivial": "leaven.transforms.sequence.random_choice:TrivialAugment",
     },
     "text_transforms": {
         "synonyms": "leaven.transforms.text.synonyms:Synonyms",
-        "neighbours": "leaven.transforms.text.neighbor_words:NeighbourWords",
+        "neighbours": "leaven.transforms.text.neighbor_words:NeighborWords",
         "delete": "leaven.transforms.text.word_edits:DeleteWords",
         "swap": "leaven.transforms.text.word_edits:SwapWords",
         "insert": "leaven.transforms.text.word_edits:InsertWords",
@@ -60,15 +60,15 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "text_generators": {
         "endpoint": "leaven.generators.text.endpoint:Endpoint",
-        "local_model": "leaven.generators.text.local_llm:LocalModel",
-        "titles": "leaven.generators.text.catalog_language_model:Titles",
+        "local_model": "leaven.generators.text.local_llm:LocalLanguageModel",
+        "titles": "leaven.generators.text.catalog_language_model:CatalogLanguageModel",
     },
     "encoders": {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
-        "sentences": "leaven.encoders.sentences:Sentences",
+        "sentences": "leaven.encoders.sentences:SentenceEncoder",
         "attributes": "leaven.encoders.attributes:Attributes",
-        "pictures": "leaven.encoders.image_classifier:OwnPictures",
-        "picture_model": "leaven.encoders.pretrained_image:PictureModel",
+        "pictures": "leaven.encoders.image_classifier:ImageClassifierEncoder",
+        "picture_model": "leaven.encoders.pretrained_image:PretrainedImageEncoder",
     },
     "generators": {
         "markov": "leaven.generators.sequence.markov:Markov",
@@ -76,7 +76,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "vae": "leaven.generators.sequence.vae:Vae",
         "gan": "leaven.generators.sequence.gan:Gan",
         "denoiser": "leaven.generators.sequence.denoiser:Denoiser",
-        "self": "leaven.generators.sequence.recommender_rollouts:SelfGenerated",
+        "self": "leaven.generators.sequence.recommender_rollouts:RecommenderRollouts",
     },
     "strategies": {
         "uniform": "leaven.strategies.copy_counts:Uniform",
@@ -92,15 +92,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "staircase": "leaven.schedules.progress_schedules:Staircase",
         "warm_up": "leaven.schedules.progress_schedules:WarmUp",
         "cool_down": "leaven.schedules.progress_schedules:CoolDown",
-        "joined": "leaven.schedules.progress_schedules:Joined",
+        "joined": "leaven.schedules.progress_schedules:JoinedSchedule",
     },
     "controllers": {
-        "gap": "leaven.controllers.gap_controller:Gap",
+        "gap": "leaven.controllers.gap_controller:GapController",
         "replay": "leaven.controllers.replay:Replay",
     },
     "filters": {
         "validity": "leaven.filters.validity:Validity",
-        "copies": "leaven.filters.copies:Copies",
+        "copies": "leaven.filters.copies:CopyFilter",
         "surprisal": "leaven.filters.surprisal:Surprisal",
         "quota": "leaven.filters.quota:Quota",
         "rank_fidelity": "leaven.filters.rank_fidelity:RankFidelity",
@@ -118,7 +118,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
-        "blend": "leaven.recommenders.rank_fusion:Blend",
+        "blend": "leaven.recommenders.rank_fusion:RankFusion",
         "popularity": "leaven.recommenders.popularity:Popularity",
         "itemknn": "leaven.recommenders.item_knn:ItemKnn",
     },
@@ -144,12 +144,12 @@ FAMILIES: dict[str, dict[str, str]] = {
         "alpha_precision": "leaven.metrics.synthetic.diversity_metrics:AlphaPrecision",
         "indd": "leaven.metrics.synthetic.indd:Indd",
         "indd_shape": "leaven.metrics.synthetic.indd:InddShape",
-        "marginals": "leaven.metrics.synthetic.fidelity_metrics:Marginals",
-        "pairs": "leaven.metrics.synthetic.fidelity_metrics:Pairs",
-        "transitions": "leaven.metrics.synthetic.fidelity_metrics:Transitions",
-        "gaps": "leaven.metrics.synthetic.fidelity_metrics:Gaps",
-        "lengths": "leaven.metrics.synthetic.fidelity_metrics:Lengths",
-        "repeats": "leaven.metrics.synthetic.fidelity_metrics:Repeats",
+        "marginals": "leaven.metrics.synthetic.fidelity_metrics:MarginalDistances",
+        "pairs": "leaven.metrics.synthetic.fidelity_metrics:PairCorrelations",
+        "transitions": "leaven.metrics.synthetic.fidelity_metrics:TransitionDivergence",
+        "gaps": "leaven.metrics.synthetic.fidelity_metrics:TimeGaps",
+        "lengths": "leaven.metrics.synthetic.fidelity_metrics:RowLengths",
+        "repeats": "leaven.metrics.synthetic.fidelity_metrics:RepeatShare",
         "coverage": "leaven.metrics.synthetic.diversity_metrics:BallCoverage",
         "beta_recall": "leaven.metrics.synthetic.diversity_metrics:BetaRecall",
         "vendi": "leaven.metrics.synthetic.diversity_metrics:Vendi",
@@ -159,23 +159,23 @@ FAMILIES: dict[str, dict[str, str]] = {
         "popularity_drift": "leaven.metrics.synthetic.diversity_metrics:PopularityDrift",
         "self_similarity": "leaven.metrics.synthetic.diversity_metrics:SelfSimilarity",
         "distinct_runs": "leaven.metrics.synthetic.diversity_metrics:DistinctRuns",
-        "novel_runs": "leaven.metrics.synthetic.row_means:novel_runs",
-        "category_agreement": "leaven.metrics.synthetic.row_means:category_agreement",
-        "odd_prices": "leaven.metrics.synthetic.row_means:odd_prices",
-        "before_sale": "leaven.metrics.synthetic.row_means:before_sale",
-        "next_rank": "leaven.metrics.synthetic.row_means:next_rank",
-        "misnamed": "leaven.metrics.synthetic.row_means:misnamed",
-        "words_match": "leaven.metrics.synthetic.row_means:words_match",
-        "copies": "leaven.metrics.synthetic.row_means:copies",
-        "near_copies": "leaven.metrics.synthetic.row_means:near_copies",
-        "longest_run": "leaven.metrics.synthetic.row_means:longest_run",
-        "authenticity": "leaven.metrics.synthetic.row_means:authenticity",
+        "novel_runs": "leaven.metrics.synthetic.row_means:build_novel_runs",
+        "category_agreement": "leaven.metrics.synthetic.row_means:build_category_agreement",
+        "odd_prices": "leaven.metrics.synthetic.row_means:build_odd_prices",
+        "before_sale": "leaven.metrics.synthetic.row_means:build_before_sale",
+        "next_rank": "leaven.metrics.synthetic.row_means:build_next_rank",
+        "misnamed": "leaven.metrics.synthetic.row_means:build_mislabeled",
+        "words_match": "leaven.metrics.synthetic.row_means:build_words_match",
+        "copies": "leaven.metrics.synthetic.row_means:build_copies",
+        "near_copies": "leaven.metrics.synthetic.row_means:build_near_copies",
+        "longest_run": "leaven.metrics.synthetic.row_means:build_longest_run",
+        "authenticity": "leaven.metrics.synthetic.row_means:build_authenticity",
         "data_copying": "leaven.metrics.synthetic.copy_metrics:DataCopying",
         "attack_auc": "leaven.metrics.synthetic.membership_inference:AttackAuc",
         "attack_tpr": "leaven.metrics.synthetic.membership_inference:AttackTpr",
         "attack_strict": "leaven.metrics.synthetic.membership_inference:AttackStrict",
         "attack_rare": "leaven.metrics.synthetic.membership_inference:AttackRare",
-        "rare_runs": "leaven.metrics.synthetic.row_means:rare_runs",
+        "rare_runs": "leaven.metrics.synthetic.row_means:build_rare_runs",
         "closest_record": "leaven.metrics.synthetic.copy_metrics:ClosestRecord",
     },
     "engines": {
@@ -188,24 +188,24 @@ FAMILIES: dict[str, dict[str, str]] = {
         "leave_one_out": "leaven.splits.log_splits:LeaveOneOut",
     },
     "sample_splits": {
-        "time": "leaven.ctr_features.sample_splits:ByTime",
-        "users": "leaven.ctr_features.sample_splits:ByUsers",
-        "rows": "leaven.ctr_features.sample_splits:ByRows",
+        "time": "leaven.ctr_features.sample_splits:SampleTimeSplit",
+        "users": "leaven.ctr_features.sample_splits:SampleUserSplit",
+        "rows": "leaven.ctr_features.sample_splits:SampleRowSplit",
     },
     "click_models": {
         "mlp": "leaven.ctr_models.neural:Mlp",
-        "cross": "leaven.ctr_models.neural:CrossNet",
+        "cross": "leaven.ctr_models.neural:DcnV2",
         "boosting": "leaven.ctr_models.boosting:Boosting",
         "logistic": "leaven.ctr_models.logistic:Logistic",
         "popularity": "leaven.ctr_models.popularity:PopularItem",
     },
     "click_metrics": {
         "accuracy": "leaven.metrics.ctr.ctr_metrics:Accuracy",
-        "precision": "leaven.metrics.ctr.ctr_metrics:ClickPrecision",
-        "recall": "leaven.metrics.ctr.ctr_metrics:ClickRecall",
+        "precision": "leaven.metrics.ctr.ctr_metrics:CtrPrecision",
+        "recall": "leaven.metrics.ctr.ctr_metrics:CtrRecall",
         "f1": "leaven.metrics.ctr.ctr_metrics:F1",
         "auc": "leaven.metrics.ctr.ctr_metrics:Auc",
-        "average_precision": "leaven.metrics.ctr.ctr_metrics:ClickAveragePrecision",
+        "average_precision": "leaven.metrics.ctr.ctr_metrics:CtrAveragePrecision",
         "information_gain": "leaven.metrics.ctr.ctr_metrics:InformationGain",
         "log_loss": "leaven.metrics.ctr.ctr_metrics:LogLoss",
         "calibration_error": "leaven.metrics.ctr.ctr_metrics:CalibrationError",
@@ -223,52 +223,52 @@ FAMILIES: dict[str, dict[str, str]] = {
     "table_generators": {
         "marginals": "leaven.generators.tabular.marginals:Marginals",
         "copula": "leaven.generators.tabular.copula:Copula",
-        "any_order": "leaven.generators.tabular.order_agnostic:AnyOrder",
+        "any_order": "leaven.generators.tabular.order_agnostic:OrderAgnostic",
         "smote": "leaven.generators.tabular.smote:Smote",
-        "vae": "leaven.generators.tabular.tabular_vae:TableVae",
-        "gan": "leaven.generators.tabular.tabular_gan:TableGan",
-        "diffusion": "leaven.generators.tabular.tabular_diffusion:TableDiffusion",
+        "vae": "leaven.generators.tabular.tabular_vae:TabularVae",
+        "gan": "leaven.generators.tabular.tabular_gan:TabularGan",
+        "diffusion": "leaven.generators.tabular.tabular_diffusion:TabularDiffusion",
     },
     "image_transforms": {
-        "crop": "leaven.transforms.image.geometry:CropPicture",
-        "rotate": "leaven.transforms.image.geometry:RotatePicture",
-        "shift": "leaven.transforms.image.geometry:ShiftPicture",
-        "shear": "leaven.transforms.image.geometry:ShearPicture",
-        "zoom": "leaven.transforms.image.geometry:ZoomPicture",
-        "flip": "leaven.transforms.image.geometry:FlipPicture",
-        "resize": "leaven.transforms.image.corruptions:ResizePicture",
+        "crop": "leaven.transforms.image.geometry:CropImage",
+        "rotate": "leaven.transforms.image.geometry:RotateImage",
+        "shift": "leaven.transforms.image.geometry:ShiftImage",
+        "shear": "leaven.transforms.image.geometry:ShearImage",
+        "zoom": "leaven.transforms.image.geometry:ZoomImage",
+        "flip": "leaven.transforms.image.geometry:FlipImage",
+        "resize": "leaven.transforms.image.corruptions:ResizeImage",
         "brightness": "leaven.transforms.image.colors:Brightness",
         "contrast": "leaven.transforms.image.colors:Contrast",
         "saturation": "leaven.transforms.image.colors:Saturation",
         "hue": "leaven.transforms.image.colors:Hue",
-        "noise": "leaven.transforms.image.corruptions:NoisePicture",
-        "blur": "leaven.transforms.image.corruptions:BlurPicture",
+        "noise": "leaven.transforms.image.corruptions:AddImageNoise",
+        "blur": "leaven.transforms.image.corruptions:BlurImage",
         "erase": "leaven.transforms.image.corruptions:ErasePatch",
-        "jpeg": "leaven.transforms.image.corruptions:JpegPicture",
-        "mixup": "leaven.transforms.image.mixup_cutmix:PictureMixup",
-        "cutmix": "leaven.transforms.image.mixup_cutmix:PictureCutmix",
-        "chain": "leaven.transforms.image.compose:PictureChain",
-        "one_of": "leaven.transforms.image.compose:SomePictureChanges",
-        "maybe": "leaven.transforms.image.compose:MaybePicture",
+        "jpeg": "leaven.transforms.image.corruptions:CompressImage",
+        "mixup": "leaven.transforms.image.mixup_cutmix:ImageMixup",
+        "cutmix": "leaven.transforms.image.mixup_cutmix:ImageCutmix",
+        "chain": "leaven.transforms.image.compose:ImageChain",
+        "one_of": "leaven.transforms.image.compose:SomeImageTransforms",
+        "maybe": "leaven.transforms.image.compose:MaybeImage",
     },
     "image_generators": {
-        "gan": "leaven.generators.image.image_gan:PictureGan",
-        "vae": "leaven.generators.image.image_vae:PictureVae",
-        "flow": "leaven.generators.image.image_flow:PictureFlow",
+        "gan": "leaven.generators.image.image_gan:ImageGan",
+        "vae": "leaven.generators.image.image_vae:ImageVae",
+        "flow": "leaven.generators.image.image_flow:ImageFlow",
     },
 }
 
 
-def kinds(family: str) -> dict[str, str]:
+def list_kinds(family: str) -> dict[str, str]:
     """kind -> "module:Class" of a family: the built-in kinds, then those of installed packages.
 
-    >>> "crop" in kinds("transforms")
+    >>> "crop" in list_kinds("transforms")
     True
 
     Raises SpecError for an unknown family.
     """
     if family not in FAMILIES:
-        raise SpecError("family", "a known family", repr(family), nearest(family, FAMILIES))
+        raise SpecError("family", "a known family", repr(family), suggest_name(family, FAMILIES))
     return FAMILIES[family] | {kind: path for kind, path in _load_entry_points(family) if kind not in FAMILIES[family]}
 
 
@@ -278,42 +278,42 @@ def _load_entry_points(family: str) -> tuple[tuple[str, str], ...]:
     return tuple((entry.name, entry.value) for entry in entry_points(group=f"leaven.{family}"))
 
 
-def place(family: str, kind: str, where: str) -> str:
+def find_class_path(family: str, kind: str, location: str) -> str:
     """The "module:Class" of a kind; `where` is the location shown in the error.
 
     Raises SpecError with the most similar known kind.
     """
-    known = kinds(family)
+    known = list_kinds(family)
     if kind not in known:
-        raise SpecError(where, f"one of the {family}", repr(kind), nearest(kind, known))
+        raise SpecError(location, f"one of the {family}", repr(kind), suggest_name(kind, known))
     return known[kind]
 
 
-def found(family: str, kind: str, where: str = "") -> Any:
+def load_kind(family: str, kind: str, location: str = "") -> Any:
     """Import and return the class of a kind.
 
     Raises SpecError with the most similar known kind.
     """
-    module, _, name = place(family, kind, where or f"{family} {kind!r}").partition(":")
+    module, _, name = find_class_path(family, kind, location or f"{family} {kind!r}").partition(":")
     return getattr(import_module(module), name)
 
 
-def made(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
+def create_config(family: str, kind: str, fields: Mapping[str, Any] | None = None) -> Any:
     """A config of this kind with these fields and defaults for the others."""
-    return found(family, kind)(**(fields or {}))
+    return load_kind(family, kind)(**(fields or {}))
 
 
 @cache
-def family_of(cls: type) -> str:
+def find_family(cls: type) -> str:
     """The family that a class is registered in; "" for none."""
     path = f"{cls.__module__}:{cls.__name__}"
-    return next((family for family in FAMILIES if path in kinds(family).values()), "")
+    return next((family for family in FAMILIES if path in list_kinds(family).values()), "")
 
 
-def kind_of(family: str, wish: Any) -> str:
+def find_kind(family: str, config: Any) -> str:
     """The registered kind of a config; the name of its class where it is not registered."""
-    path = f"{type(wish).__module__}:{type(wish).__name__}"
-    return next((kind for kind, other in kinds(family).items() if other == path), type(wish).__name__)
+    path = f"{type(config).__module__}:{type(config).__name__}"
+    return next((kind for kind, other in list_kinds(family).items() if other == path), type(config).__name__)
 
 
 def list_classes(package: str) -> dict[str, str]:

@@ -11,32 +11,32 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-Keys = npt.NDArray[np.uint64]
+RngKeys = npt.NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-def key(seed: int, *labels: str | int) -> int:
+def derive_key(seed: int, *labels: str | int) -> int:
     """A key derived from a seed and labels, the same on any machine.
 
-    >>> key(7, "expand", 1) == key(7, "expand", 1)
+    >>> derive_key(7, "expand", 1) == derive_key(7, "expand", 1)
     True
-    >>> key(7, "expand", 1) == key(7, "expand", 2)
+    >>> derive_key(7, "expand", 1) == derive_key(7, "expand", 2)
     False
     """
     text = "\x1f".join([str(seed), *(f"{type(label).__name__}:{label}" for label in labels)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def user_keys(users: list[str]) -> Keys:
+def derive_user_ids(user_names: list[str]) -> RngKeys:
     """uint64 (users,): a hash of each original user id."""
-    digests = b"".join(hashlib.blake2b(user.encode(), digest_size=8).digest() for user in users)
+    digests = b"".join(hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_names)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def mix(values: Keys) -> Keys:
+def mix_bits(values: RngKeys) -> RngKeys:
     """The finalizer of SplitMix64: a bijection of 64 bits in which every input bit affects all output bits."""
     with np.errstate(over="ignore"):
         z = values.astype(np.uint64, copy=True)
@@ -45,28 +45,28 @@ def mix(values: Keys) -> Keys:
         return z ^ (z >> np.uint64(31))
 
 
-def row_keys(step_key: int, rows: Keys, copy: int = 0, epoch: int = 0) -> Keys:
+def derive_row_keys(step_key: int, row_ids: RngKeys, copy: int = 0, epoch: int = 0) -> RngKeys:
     """uint64 (rows,): the key of each row for one step, copy and epoch.
 
     `rows` are row ids (`Histories.keys`), so that the keys do not depend on the order, shard or batch of the rows.
     """
     with np.errstate(over="ignore"):
         state = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)
-        state = mix(np.array([state], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
-        return mix(rows.astype(np.uint64) ^ mix(np.array([state], np.uint64))[0])
+        state = mix_bits(np.array([state], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
+        return mix_bits(row_ids.astype(np.uint64) ^ mix_bits(np.array([state], np.uint64))[0])
 
 
-def bits(keys: Keys, draw: int) -> Keys:
+def draw_bits(keys: RngKeys, draw: int) -> RngKeys:
     """uint64 (rows,): draw number `draw` of each key."""
     with np.errstate(over="ignore"):
-        return mix(keys.astype(np.uint64) + _GOLDEN * np.uint64(draw + 1))
+        return mix_bits(keys.astype(np.uint64) + _GOLDEN * np.uint64(draw + 1))
 
 
-def uniform(keys: Keys, draw: int) -> npt.NDArray[np.float64]:
+def draw_uniform(keys: RngKeys, draw: int) -> npt.NDArray[np.float64]:
     """float64 (rows,) in [0, 1): draw number `draw` of each key, 53 bits."""
-    return (bits(keys, draw) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (draw_bits(keys, draw) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def generator(key: int) -> np.random.Generator:
+def make_generator(key: int) -> np.random.Generator:
     """A NumPy generator that depends on the key only, for model fitting and custom operators."""
     return np.random.Generator(np.random.Philox(key=int(key) & 0xFFFFFFFFFFFFFFFF))

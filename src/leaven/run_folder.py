@@ -19,7 +19,7 @@ from typing import Any
 
 from leaven.errors import DataError
 
-LOCK, SPEC, FACTS, REPORT, LOG, RECORDS, ERASED = (
+LOCK_FILE, SPEC_FILE, FACTS_FILE, REPORT_FILE, LOG_FILE, RECORDS_FILE, ERASURES_FILE = (
     "lock.json",
     "spec.toml",
     "facts.json",
@@ -28,7 +28,7 @@ LOCK, SPEC, FACTS, REPORT, LOG, RECORDS, ERASED = (
     "records.parquet",
     "erased.json",
 )
-VIEWS = "views"
+VIEWS_FOLDER = "views"
 """Subfolder of a variant with the item views of its steps."""
 
 
@@ -37,45 +37,45 @@ def _ignore_event(event: str, facts: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class RunFolder:
     """The folder of one run. log: called with the name and the facts of each event."""
 
-    folder: Path
-    log: Callable[[str, Mapping[str, Any]], None] = _ignore_event
+    path: Path
+    log_event: Callable[[str, Mapping[str, Any]], None] = _ignore_event
 
     @property
-    def data(self) -> Path:
+    def data_folder(self) -> Path:
         """Folder of the split and the catalog."""
-        return self.folder / "data"
+        return self.path / "data"
 
-    def arm(self, name: str) -> Path:
+    def variant_folder(self, name: str) -> Path:
         """Folder of one variant."""
-        return self.folder / "arms" / plain(name)
+        return self.path / "arms" / slugify(name)
 
-    def fit(self, arm: str, seed: int) -> Path:
+    def training_folder(self, variant: str, seed: int) -> Path:
         """Folder of one training."""
-        return self.arm(arm) / f"seed-{seed}"
+        return self.variant_folder(variant) / f"seed-{seed}"
 
-    def erased(self) -> dict[str, bool]:
+    def read_erasures(self) -> dict[str, bool]:
         """Id of an erased user, 16 hexadecimal digits -> whether the erasure is complete in all files."""
-        path = self.folder / ERASED
+        path = self.path / ERASURES_FILE
         erasures: dict[str, bool] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return erasures
 
-    def facts(self) -> dict[str, Any]:
+    def read_facts(self) -> dict[str, Any]:
         """The facts of a finished run.
 
         Raises DataError for an unfinished run.
         """
-        return read_json(self.folder / FACTS, "resume it with: leaven run SPEC --resume")
+        return read_json(self.path / FACTS_FILE, "resume it with: leaven run SPEC --resume")
 
-    def is_done(self, name: str, depends: str) -> bool:
+    def is_stage_done(self, name: str, fingerprint: str) -> bool:
         """Whether a stage is finished for inputs with this fingerprint."""
         record = self._read_record(name)
-        return bool(record.get("done")) and record.get("depends") == depends
+        return bool(record.get("done")) and record.get("depends") == fingerprint
 
     def _record_path(self, name: str) -> Path:
-        return self.folder / "stages" / f"{plain(name)}.json"
+        return self.path / "stages" / f"{slugify(name)}.json"
 
     def _read_record(self, name: str) -> dict[str, Any]:
         """The stored record of a stage; {} where there is none."""
@@ -84,37 +84,37 @@ class Run:
         return record
 
     @contextmanager
-    def stage(self, name: str, depends: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
+    def run_stage(self, name: str, fingerprint: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
         """Run a stage: skip the work if `stage.done`; fill `stage.facts` before leaving the context.
 
         depends: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
         which are deleted when `depends` has changed.
         """
         path, record = self._record_path(name), self._read_record(name)
-        if record.get("depends") != depends:
+        if record.get("depends") != fingerprint:
             for output in outputs:
                 shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
-            record = {"depends": depends, "done": False, "facts": {}, "seconds": 0.0}
+            record = {"depends": fingerprint, "done": False, "facts": {}, "seconds": 0.0}
             write_json(path, record)
         stage = Stage(bool(record["done"]), dict(record["facts"]), float(record["seconds"]))
         started = time.perf_counter()
         yield stage
-        if not stage.done:
+        if not stage.is_done:
             stage.seconds = round(stage.seconds + time.perf_counter() - started, 3)
-            write_json(path, {"depends": depends, "done": True, "facts": stage.facts, "seconds": stage.seconds})
-            self.log("stage done", {"stage": name, "seconds": stage.seconds})
+            write_json(path, {"depends": fingerprint, "done": True, "facts": stage.facts, "seconds": stage.seconds})
+            self.log_event("stage done", {"stage": name, "seconds": stage.seconds})
 
 
 @dataclass(eq=False)
 class Stage:
     """State of a stage. done: it is finished. facts: JSON-serializable results. seconds: its total run time."""
 
-    done: bool
+    is_done: bool
     facts: dict[str, Any]
     seconds: float
 
 
-def create(folder: Path, resume: bool) -> Run:
+def create_run(folder: Path, resume: bool) -> RunFolder:
     """Create the folder of a run, or with `resume` open the existing one.
 
     Raises DataError for a folder with other contents, for an existing run without `resume`, and for an incomplete
@@ -123,7 +123,7 @@ def create(folder: Path, resume: bool) -> Run:
     if folder.is_file():
         raise DataError(str(folder), "a folder", "a file", "choose another folder with --out")
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / LOCK).exists():
+        if not (folder / LOCK_FILE).exists():
             raise DataError(
                 str(folder), "an empty folder or a run folder", "other files", "choose another folder with --out"
             )
@@ -131,23 +131,23 @@ def create(folder: Path, resume: bool) -> Run:
             fix = "resume it with --resume, or choose another folder with --out"
             raise DataError(str(folder), "an empty folder", "an existing run", fix)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / LOCK).exists():
-        write_json(folder / LOCK, {})  # first of all, so that a run killed at any time can be resumed
-    run = Run(folder, partial(_append_event, folder / LOG))
-    if not all(run.erased().values()):
+    if not (folder / LOCK_FILE).exists():
+        write_json(folder / LOCK_FILE, {})  # first of all, so that a run killed at any time can be resumed
+    run = RunFolder(folder, partial(_append_event, folder / LOG_FILE))
+    if not all(run.read_erasures().values()):
         fix = "complete it first: leaven erase RUN --user USER with the same user"
         raise DataError(str(folder), "consistent files", "an incomplete erasure", fix)
     return run
 
 
-def opened(folder: Path) -> Run:
+def open_run(folder: Path) -> RunFolder:
     """Open the run in a folder.
 
     Raises DataError where there is none.
     """
-    if not (folder / LOCK).exists():
+    if not (folder / LOCK_FILE).exists():
         raise DataError(str(folder), "a run folder", "a folder without lock.json", "use the folder given by --out")
-    return Run(folder, partial(_append_event, folder / LOG))
+    return RunFolder(folder, partial(_append_event, folder / LOG_FILE))
 
 
 def _append_event(path: Path, event: str, facts: Mapping[str, Any]) -> None:
@@ -155,10 +155,10 @@ def _append_event(path: Path, event: str, facts: Mapping[str, Any]) -> None:
         stream.write(json.dumps({"time": round(time.time(), 3), "event": event, **facts}) + "\n")
 
 
-def plain(name: str) -> str:
+def slugify(name: str) -> str:
     """A folder name: letters and digits of any script, other characters become dashes.
 
-    >>> plain("crop and mask / 2")
+    >>> slugify("crop and mask / 2")
     'crop-and-mask-2'
     """
     dashed = "".join(letter if letter.isalnum() or letter in "_." else "-" for letter in name).strip("-.")
@@ -167,17 +167,17 @@ def plain(name: str) -> str:
     return dashed or "unnamed"
 
 
-def fingerprint(*values: Any) -> str:
+def compute_fingerprint(*values: Any) -> str:
     """A hash of JSON-serializable values, 16 hexadecimal digits.
 
-    >>> fingerprint({"a": 1}) == fingerprint({"a": 1}), fingerprint(1) == fingerprint("1")
+    >>> compute_fingerprint({"a": 1}) == compute_fingerprint({"a": 1}), compute_fingerprint(1) == compute_fingerprint("1")
     (True, False)
     """
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def file_fingerprint(paths: Sequence[str]) -> str:
+def fingerprint_files(paths: Sequence[str]) -> str:
     """A hash of the contents of files, in order, independent of their names; of a URL, its text."""
     digest = hashlib.blake2b(digest_size=8)
     for name in paths:

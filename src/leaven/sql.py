@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-def to_spark(sql: str) -> str:
+def translate_to_spark(sql: str) -> str:
     """The statement in Spark's dialect.
 
-    >>> to_spark("SELECT CAST(a AS VARCHAR) AS b FROM events")
+    >>> translate_to_spark("SELECT CAST(a AS VARCHAR) AS b FROM events")
     'SELECT CAST(a AS STRING) AS b FROM events'
     """
     import sqlglot
@@ -14,19 +14,19 @@ def to_spark(sql: str) -> str:
     return ";\n".join(sqlglot.transpile(sql, read="duckdb", write="spark"))
 
 
-def quoted(name: str) -> str:
+def quote_identifier(name: str) -> str:
     '''A quoted SQL identifier.
 
-    >>> print(quoted('a "b"'))
+    >>> print(quote_identifier('a "b"'))
     "a ""b"""
     '''
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_literal(text: str) -> str:
     """A SQL string literal.
 
-    >>> literal("it's")
+    >>> quote_literal("it's")
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"

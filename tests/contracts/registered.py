@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from leaven.datasets.histories import Histories
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
 
 def wish_of(family: str, kind: str) -> Any:
     """The class that the registry names."""
-    module, _, name = kinds(family)[kind].partition(":")
+    module, _, name = list_kinds(family)[kind].partition(":")
     return getattr(import_module(module), name)
 
 

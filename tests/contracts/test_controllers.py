@@ -9,9 +9,9 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven.protocols import Controller, Decision, Feedback, Signals
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
-KINDS = list(kinds("controllers"))
+KINDS = list(list_kinds("controllers"))
 LOOKS = 20
 
 
@@ -52,7 +52,7 @@ def rows(controller: Controller, strata: int = 1) -> list[dict]:
 def test_a_controller_repeats_from_its_json_log(kind, strata, tmp_path) -> None:
     controller, state = of(kind, tmp_path, strata), {}
     for row in json.loads(json.dumps(rows(controller, strata))):
-        decision, state = controller(Feedback.of(row["signals"]), state)
+        decision, state = controller(Feedback.from_dict(row["signals"]), state)
         assert json.loads(json.dumps(asdict(decision))) == row["decision"]
 
 
@@ -86,7 +86,7 @@ def test_a_controller_depends_on_feedback_and_state_only(kind, tmp_path) -> None
     told = {name for part in (Feedback, Signals) for name in part.__dataclass_fields__}
     assert not {name for name in told if "valid" in name or "test" in name}
     plain = json.loads(json.dumps(asdict(seen(3))))
-    assert Feedback.of(plain) == seen(3)
+    assert Feedback.from_dict(plain) == seen(3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

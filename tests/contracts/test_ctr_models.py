@@ -10,17 +10,17 @@ import pytest
 from contracts.registered import wish_of
 from leaven import rng
 from leaven.ctr_models.boosting import Boosting
-from leaven.ctr_models.neural import CrossNet, Mlp
+from leaven.ctr_models.neural import DcnV2, Mlp
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError
 from leaven.metrics.ctr.ctr_metrics import Auc
-from leaven.protocols import Training
-from leaven.registry import kinds
+from leaven.protocols import TrainingContext
+from leaven.registry import list_kinds
 
-KINDS = sorted(kinds("click_models"))
+KINDS = sorted(list_kinds("click_models"))
 CONFIGS = (
-    Mlp(hidden=(32, 16), batch=64, epochs=8, fewest_rows=1),
-    CrossNet(hidden=(32, 16), batch=64, epochs=20, fewest_rows=1, learning_rate=4e-3, dropout=0.0),
+    Mlp(hidden=(32, 16), batch_size=64, epochs=8, min_rows=1),
+    DcnV2(hidden=(32, 16), batch_size=64, epochs=20, min_rows=1, learning_rate=4e-3, dropout=0.0),
     Boosting(rounds=40),
 )
 
@@ -39,14 +39,14 @@ def world(rows: int = 800, seed: int = 0) -> Samples:
     noise = draw.normal(size=rows)
     noise[::5] = np.nan
     columns = {"item_events_30d": popular, "noise": noise, "shop": shop}
-    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(5000 * seed))
-    return Samples.real(columns, label.astype(float), keys)
+    keys = rng.mix_bits(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(5000 * seed))
+    return Samples.from_columns(columns, label.astype(float), keys)
 
 
 @cache
 def fitted(kind: str) -> Any:
     wish = build_config(kind)
-    return wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
+    return wish.fit(world(), TrainingContext(key=3, validation=world(300, seed=2)))
 
 
 def auc(model: Any, rows: Samples) -> float:
@@ -65,7 +65,7 @@ def test_it_learns_the_signal(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_gives_the_same_model(kind: str) -> None:
     wish = build_config(kind)
-    again = wish.fit(world(), Training(key=3, valid=world(300, seed=2)))
+    again = wish.fit(world(), TrainingContext(key=3, validation=world(300, seed=2)))
     assert again.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
 
 
@@ -80,14 +80,16 @@ def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_categories_and_gaps_unseen_in_training_are_not_an_error(kind: str) -> None:
-    rows = Samples.of({"item_events_30d": [None, 1.0], "noise": [None, None], "shop": ["new", None]}, label=[0, 1])
+    rows = Samples.from_lists(
+        {"item_events_30d": [None, 1.0], "noise": [None, None], "shop": ["new", None]}, label=[0, 1]
+    )
     assert np.isfinite(fitted(kind).predict(rows)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_codes_are_matched_by_category_name(kind: str) -> None:
     rows = world(seed=1)
-    other = rows.recoded({"shop": ("c", "b", "a")})
+    other = rows.recode_levels({"shop": ("c", "b", "a")})
     np.testing.assert_array_equal(fitted(kind).predict(other), fitted(kind).predict(rows))
 
 
@@ -95,23 +97,23 @@ def test_codes_are_matched_by_category_name(kind: str) -> None:
 def test_one_class_only_is_an_error(kind: str) -> None:
     rows = world(50)
     with pytest.raises(FitError, match="both classes"):
-        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), Training(key=1))
+        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), TrainingContext(key=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_weight_zero_have_no_effect(kind: str) -> None:
     lies = world(800, seed=4)
     lies = replace(lies, label=1 - lies.label, weight=np.zeros(800, np.float32))
-    from leaven.datasets.samples import concat
+    from leaven.datasets.samples import concat_samples
 
     wish = build_config(kind)
-    model = wish.fit(concat([world(), lies]), Training(key=3))
+    model = wish.fit(concat_samples([world(), lies]), TrainingContext(key=3))
     assert auc(model, world(600, seed=1)) > 0.7
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "popularity"])
 def test_a_missing_column_is_named(kind: str) -> None:
-    rows = Samples.of({"item_event_30d": [1.0], "noise": [0.0], "shop": ["a"]}, label=[1])
+    rows = Samples.from_lists({"item_event_30d": [1.0], "noise": [0.0], "shop": ["a"]}, label=[1])
     with pytest.raises(DataError, match="item_events_30d"):
         fitted(kind).predict(rows)
 
@@ -124,8 +126,8 @@ def test_constant_and_empty_columns_are_dropped_and_listed(kind: str) -> None:
         numeric=(*rows.numeric, "constant", "nothing"),
         numbers=np.column_stack([rows.numbers, np.ones(300), np.full(300, np.nan)]),
     )
-    model = build_config(kind).fit(odd, Training(key=3))
-    assert model.encoding.left_out == {"constant": "constant", "nothing": "all missing"}
+    model = build_config(kind).fit(odd, TrainingContext(key=3))
+    assert model.encoding.dropped_columns == {"constant": "constant", "nothing": "all missing"}
     assert np.isfinite(model.predict(odd)).all()
 
 
@@ -133,7 +135,7 @@ def test_constant_and_empty_columns_are_dropped_and_listed(kind: str) -> None:
 def test_a_soft_label_counts_as_two_rows_that_share_its_weight(kind: str) -> None:
     rows = world(400)
     soft = replace(rows, label=np.where(rows.label > 0.5, 0.9, 0.1).astype(np.float32))
-    model = build_config(kind).fit(soft, Training(key=3))
+    model = build_config(kind).fit(soft, TrainingContext(key=3))
     assert auc(model, world(600, seed=1)) > 0.72
     assert abs(model.predict(world(600, seed=1)).mean() - soft.label.mean()) < 0.08
 
@@ -158,7 +160,7 @@ class Watcher:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_callback_gets_one_loss_per_row_and_can_stop_training(kind: str) -> None:
     wish, watcher = build_config(kind), Watcher()
-    model = wish.fit(world(), Training(key=3, watch=watcher))
+    model = wish.fit(world(), TrainingContext(key=3, callback=watcher))
     if wish.steps(world()) is None:
         assert not watcher.seen
         return

@@ -10,10 +10,10 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven.datasets.catalog import Catalog
-from leaven.registry import kinds
-from leaven.simulator.item_images import draw_picture
+from leaven.registry import list_kinds
+from leaven.simulator.item_images import draw_image
 
-KINDS = tuple(kinds("encoders"))
+KINDS = tuple(list_kinds("encoders"))
 NEEDS_A_MODEL = {"sentences", "picture_model"}
 """Kinds that read weights of a folder; their own tests make one."""
 SMALL = {"pictures": {"size": 16, "widths": (8,), "steps": 5, "batch": 8}}
@@ -27,22 +27,22 @@ def catalog(n: int = 30) -> Catalog:
     brands = [["Nivea", "Dove"][i % 2] for i in range(n - 1)] + [""]
     category = np.array([0, *[i % 4 + 1 for i in range(n - 1)], 0], np.int32)
     price = np.array([np.nan, *[1.0 + i for i in range(n - 1)], np.nan])
-    pixels = np.stack([draw_picture(i % 4, (200, 30, 40 * (i % 4)), 1, i)[::2, ::2] for i in range(n)])
+    pixels = np.stack([draw_image(i % 4, (200, 30, 40 * (i % 4)), 1, i)[::2, ::2] for i in range(n)])
     images = [f"{i}.png" for i in range(n - 1)] + [""]
     words = {"title": titles, "brand": brands}
-    return Catalog([str(i) for i in range(n)], words, category, things, price, images=images, pixels=pixels)
+    return Catalog([str(i) for i in range(n)], words, category, things, price, image_paths=images, pixels=pixels)
 
 
 def part(items: Catalog, rows: list[int]) -> Catalog:
-    words = {name: [column[row] for row in rows] for name, column in items.words.items()}
+    words = {name: [column[row] for row in rows] for name, column in items.texts.items()}
     places = [0, *[row + 1 for row in rows]]
     assert items.category is not None
     assert items.price is not None
-    assert items.images is not None
+    assert items.image_paths is not None
     assert items.pixels is not None
-    seen = {"images": [items.images[row] for row in rows], "pixels": items.pixels[rows]}
+    seen = {"images": [items.image_paths[row] for row in rows], "pixels": items.pixels[rows]}
     known = {"category": items.category[places], "price": items.price[places]}
-    return replace(items, ids=[items.ids[row] for row in rows], words=words, **known, **seen)
+    return replace(items, ids=[items.ids[row] for row in rows], texts=words, **known, **seen)
 
 
 def fitted(kind: str) -> Any:
@@ -77,11 +77,11 @@ def test_an_empty_catalog_has_no_vectors(kind: str) -> None:
 def test_an_encoder_states_its_modality_and_whether_the_catalog_has_it(kind: str) -> None:
     wish = wish_of("encoders", kind)()
     assert wish.modality
-    assert not wish.knows(Catalog(["a", "b"]))
+    assert not wish.can_encode(Catalog(["a", "b"]))
 
 
 def test_configs_load_without_heavy_libraries() -> None:
-    modules = sorted({place.partition(":")[0] for place in kinds("encoders").values()})
+    modules = sorted({place.partition(":")[0] for place in list_kinds("encoders").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"

@@ -9,11 +9,12 @@ import pytest
 from contracts import tasks
 from contracts.registered import wish_of
 from leaven.errors import DataError, LeavenError, MissingExtra
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
 LIBRARIES = {"spark": "pyspark", "ray": "ray"}
 KINDS = [
-    pytest.param(kind, marks=[getattr(pytest.mark, kind)] if kind in LIBRARIES else []) for kind in kinds("engines")
+    pytest.param(kind, marks=[getattr(pytest.mark, kind)] if kind in LIBRARIES else [])
+    for kind in list_kinds("engines")
 ]
 
 
@@ -37,7 +38,7 @@ def test_answers_come_in_order_and_equal_a_plain_loop(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_engine_with_started_workers_runs_several_maps(kind) -> None:
-    with engine(kind).opened("contracts.tasks") as kept:
+    with engine(kind).start_workers("contracts.tasks") as kept:
         for add in (1, 2):
             found = list(kept.map(tasks.added, [np.arange(3), np.arange(2)], {"add": add}))
             assert [one.tolist() for one in found] == [[add, add + 1, add + 2], [add, add + 1]]

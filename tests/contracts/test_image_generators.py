@@ -9,25 +9,25 @@ import pytest
 
 from contracts.registered import wish_of
 from leaven import rng
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.errors import DataError, FitError
 from leaven.protocols import FittedImageGenerator
-from leaven.registry import kinds
-from leaven.simulator.item_images import draw_picture
+from leaven.registry import list_kinds
+from leaven.simulator.item_images import draw_image
 
 pytest.importorskip("torch")
-KINDS = sorted(kinds("image_generators"))
+KINDS = sorted(list_kinds("image_generators"))
 STEPS = {"vae": 300}
 INKS = ((220, 30, 30), (30, 60, 220))  # of categories 1 and 2
 
 
-def real(count: int = 128) -> tuple[Pictures, np.ndarray]:
+def real(count: int = 128) -> tuple[Images, np.ndarray]:
     """Red things of category 1 and blue ones of category 2, 16 × 16, read-only."""
     category = np.arange(count, dtype=np.int32) % 2 + 1
-    drawn = [draw_picture(int(n) % 8, INKS[code - 1], 0, int(n))[::4, ::4] for n, code in enumerate(category)]
+    drawn = [draw_image(int(n) % 8, INKS[code - 1], 0, int(n))[::4, ::4] for n, code in enumerate(category)]
     pixels = np.stack(drawn)
     pixels.setflags(write=False)
-    return Pictures.of(pixels), category
+    return Images.from_pixels(pixels), category
 
 
 @cache
@@ -44,7 +44,7 @@ def small(kind: str, **sizes: Any) -> Any:
 
 
 def keys(count: int) -> Any:
-    return rng.user_keys([str(n) for n in range(count)])
+    return rng.derive_user_ids([str(n) for n in range(count)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,9 +94,9 @@ def test_categories_are_as_requested_and_unknown_ones_rejected(kind: str) -> Non
 def test_unsupported_images_are_rejected(kind: str) -> None:
     config = wish_of("image_generators", kind)()
     with pytest.raises(FitError, match="14 × 20"):
-        config.fit(Pictures.of(np.zeros((4, 14, 20, 3), np.uint8)), key=1)
+        config.fit(Images.from_pixels(np.zeros((4, 14, 20, 3), np.uint8)), key=1)
     with pytest.raises(FitError, match="none"):
-        config.fit(Pictures.of(np.zeros((0, 16, 16, 3), np.uint8)), key=1)
+        config.fit(Images.from_pixels(np.zeros((0, 16, 16, 3), np.uint8)), key=1)
     with pytest.raises(FitError, match="one category code"):
         config.fit(real(4)[0], key=1, category=np.zeros(3, np.int32))
 

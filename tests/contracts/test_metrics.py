@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.metrics.ranking.ranking_names import is_catalog
-from leaven.protocols import Ranked
-from leaven.registry import kinds
+from leaven.metrics.ranking.ranking_names import is_catalog_metric
+from leaven.protocols import RankedItems
+from leaven.registry import list_kinds
 
 N_ITEMS, USERS, K = 60, 40, 10
-PER_USER = [kind for kind in kinds("metrics") if not is_catalog(f"{kind}@{K}")]
-OF_CATALOG = [kind for kind in kinds("metrics") if is_catalog(f"{kind}@{K}")]
+PER_USER = [kind for kind in list_kinds("metrics") if not is_catalog_metric(f"{kind}@{K}")]
+OF_CATALOG = [kind for kind in list_kinds("metrics") if is_catalog_metric(f"{kind}@{K}")]
 ACCURACY = ["ndcg", "recall", "hit", "mrr", "precision", "map"]
 
 
 def made(kind: str):
-    module, _, name = kinds("metrics")[kind].partition(":")
+    module, _, name = list_kinds("metrics")[kind].partition(":")
     return getattr(import_module(module), name)(k=K)
 
 
@@ -26,25 +26,25 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def world(seed: int) -> tuple[Ranked, HeldOut, Histories]:
+def world(seed: int) -> tuple[RankedItems, HeldOut, Histories]:
     """Random lists, one to five items taken by each user; every array read-only."""
     chance = np.random.default_rng(seed)
-    train = Histories.of([chance.integers(1, N_ITEMS + 1, 6).tolist() for _ in range(USERS)], N_ITEMS)
+    train = Histories.from_lists([chance.integers(1, N_ITEMS + 1, 6).tolist() for _ in range(USERS)], N_ITEMS)
     counts = chance.integers(1, 6, USERS)
     starts = frozen(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
     taken = frozen(np.concatenate([chance.permutation(N_ITEMS)[:c] + 1 for c in counts]).astype(np.int32))
     held = HeldOut(train, taken, frozen(np.zeros(starts[-1], np.int64)), starts)
     items = np.stack([chance.permutation(N_ITEMS)[:K] + 1 for _ in range(USERS)]).astype(np.int32)
-    return Ranked(frozen(items), frozen(-np.sort(-chance.random(items.shape, np.float32), axis=1))), held, train
+    return RankedItems(frozen(items), frozen(-np.sort(-chance.random(items.shape, np.float32), axis=1))), held, train
 
 
-def perfect(held: HeldOut) -> Ranked:
+def perfect(held: HeldOut) -> RankedItems:
     """Each user's own items first, others after them."""
     rows = []
     for user in range(len(held)):
-        own = held.items[held.starts[user] : held.starts[user + 1]]
+        own = held.target_items[held.target_starts[user] : held.target_starts[user + 1]]
         rows.append(np.concatenate([own, np.setdiff1d(np.arange(1, N_ITEMS + 1), own)])[:K])
-    return Ranked(np.array(rows, np.int32), np.zeros((len(held), K), np.float32))
+    return RankedItems(np.array(rows, np.int32), np.zeros((len(held), K), np.float32))
 
 
 @pytest.mark.parametrize("kind", PER_USER)
@@ -60,7 +60,7 @@ def test_there_is_one_finite_value_per_user(kind) -> None:
 def test_the_value_of_a_user_does_not_depend_on_other_users(kind) -> None:
     ranked, held, train = world(2)
     rows = np.array([31, 4, 7])
-    alone = made(kind)(Ranked(ranked.items[rows], ranked.scores[rows]), held.take(rows), train)
+    alone = made(kind)(RankedItems(ranked.items[rows], ranked.scores[rows]), held.take(rows), train)
     assert alone.tolist() == made(kind)(ranked, held, train)[rows].tolist()
 
 
@@ -72,7 +72,7 @@ def test_the_ideal_list_has_the_best_value_and_a_miss_has_0(kind) -> None:
     assert (best <= 1 + 1e-12).all()
     if kind != "precision":  # k places cannot all be hits of fewer items
         np.testing.assert_allclose(best, 1.0)
-    missed = Ranked(np.zeros_like(ranked.items), ranked.scores)
+    missed = RankedItems(np.zeros_like(ranked.items), ranked.scores)
     assert made(kind)(missed, held, train).tolist() == [0.0] * USERS
 
 
@@ -82,9 +82,9 @@ def test_a_catalog_metric_is_one_number_independent_of_user_order(kind) -> None:
     value = made(kind)(ranked, train)
     assert isinstance(value, float)
     assert 0 <= value <= 1
-    assert made(kind)(Ranked(ranked.items[::-1], ranked.scores), train) == value
+    assert made(kind)(RankedItems(ranked.items[::-1], ranked.scores), train) == value
 
 
 def test_every_registered_metric_is_tested() -> None:
-    assert sorted([*PER_USER, *OF_CATALOG]) == sorted(kinds("metrics"))
+    assert sorted([*PER_USER, *OF_CATALOG]) == sorted(list_kinds("metrics"))
     assert set(ACCURACY) <= set(PER_USER)

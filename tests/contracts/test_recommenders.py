@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import HeldOut, Histories, concat
+from leaven.datasets.histories import HeldOut, Histories, concat_histories
 from leaven.errors import DataError, FitError, LeavenError, MissingExtra, SpecError
-from leaven.protocols import Ranked, Training
+from leaven.protocols import RankedItems, TrainingContext
 from leaven.recommenders.transformer import Transformer
-from leaven.registry import kinds
-from leaven.simulator import first_order
+from leaven.registry import list_kinds
+from leaven.simulator import simulate_first_order
 
-KINDS = sorted(kinds("recommenders"))
+KINDS = sorted(list_kinds("recommenders"))
 BLIND_TO_ORDER = {"popularity"}
 SEQUENTIAL = [kind for kind in KINDS if kind not in BLIND_TO_ORDER]
 STEPS = 120
@@ -35,7 +35,7 @@ READS_ITEMS = {"multimodal"}
 
 
 def class_of(kind: str):
-    module, _, name = kinds("recommenders")[kind].partition(":")
+    module, _, name = list_kinds("recommenders")[kind].partition(":")
     return getattr(import_module(module), name)
 
 
@@ -46,9 +46,9 @@ def wish_of(kind: str):
 
 def frozen(histories: Histories) -> Histories:
     """The same rows, every array read-only."""
-    for array in (histories.items, histories.times, histories.starts, histories.keys, histories.parents):
+    for array in (histories.items, histories.times, histories.starts, histories.row_ids, histories.parents):
         array.setflags(write=False)
-    for array in (histories.origin, histories.weight, histories.targets):
+    for array in (histories.origin, histories.weight, histories.n_targets):
         array.setflags(write=False)
     return histories
 
@@ -62,7 +62,7 @@ def fit(kind: str, train: Histories, key: int = 1, valid: HeldOut | None = None,
     wanted = wish.steps(train) if len(train) else None
     steps = None if wanted is None else min(wanted, STEPS)
     try:
-        return wish.fit(frozen(train), Training(key=key, steps=steps, valid=valid, refresh=refresh))
+        return wish.fit(frozen(train), TrainingContext(key=key, steps=steps, validation=valid, rows_for_epoch=refresh))
     except MissingExtra as missing:
         pytest.skip(str(missing))
 
@@ -77,14 +77,16 @@ def catalog(n_items: int) -> Catalog:
 def circle(rows: int, length: int, step: int = 1, n_items: int = N_ITEMS, first_key: int = 1) -> Histories:
     """Item i is followed by i + step, around a circle; rows begin at every place."""
     paths = [[(row + step * place) % n_items + 1 for place in range(length)] for row in range(rows)]
-    return Histories.of(paths, n_items, keys=list(range(first_key, first_key + rows)))
+    return Histories.from_lists(paths, n_items, row_ids=list(range(first_key, first_key + rows)))
 
 
 def crowded(rows: int = 150) -> Histories:
     """No order at all, but item 1 is taken most, then 2, then 3 …; 11 and 12 never."""
     chance = np.random.default_rng(5)
     law = 0.6 ** np.arange(N_ITEMS - 2)
-    return Histories.of([(chance.choice(N_ITEMS - 2, 5, p=law / law.sum()) + 1).tolist() for _ in range(rows)], N_ITEMS)
+    return Histories.from_lists(
+        [(chance.choice(N_ITEMS - 2, 5, p=law / law.sum()) + 1).tolist() for _ in range(rows)], N_ITEMS
+    )
 
 
 @cache
@@ -101,10 +103,10 @@ def known_users() -> Histories:
     """Histories of every kind: long and short, with repeats, with the mask, and none at all."""
     mask = N_ITEMS + 1
     rows = [[1, 2, 3], [5], [], [4, 4, 4], [mask, 7, 8], [9, mask], [mask], list(range(1, 11)), [3, 2, 1, 3, 2, 1]]
-    return frozen(Histories.of(rows, N_ITEMS))
+    return frozen(Histories.from_lists(rows, N_ITEMS))
 
 
-def as_bytes(ranked: Ranked) -> tuple[bytes, bytes]:
+def as_bytes(ranked: RankedItems) -> tuple[bytes, bytes]:
     return ranked.items.tobytes(), ranked.scores.tobytes()
 
 
@@ -119,7 +121,7 @@ def test_a_list_holds_k_different_items_with_falling_scores(kind, repeats) -> No
     assert (ranked.scores[:, 1:] <= ranked.scores[:, :-1]).all()
     for user, row in enumerate(ranked.items):
         offered = row[row > 0]
-        left = N_ITEMS if repeats else N_ITEMS - len(set(users.row(user).tolist()) & set(range(1, N_ITEMS + 1)))
+        left = N_ITEMS if repeats else N_ITEMS - len(set(users.row_items(user).tolist()) & set(range(1, N_ITEMS + 1)))
         assert len(set(offered.tolist())) == len(offered) == min(4, left)
         assert np.isfinite(ranked.scores[user, : len(offered)]).all()
 
@@ -129,7 +131,7 @@ def test_no_seen_item_is_listed(kind) -> None:
     users = known_users()
     ranked = on_circle(kind).recommend(users, N_ITEMS)
     for user, row in enumerate(ranked.items):
-        assert not set(row.tolist()) & set(users.row(user).tolist())
+        assert not set(row.tolist()) & set(users.row_items(user).tolist())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,7 +176,7 @@ def test_the_next_item_of_a_circle_comes_first(kind) -> None:
 
 @pytest.mark.parametrize("kind", SEQUENTIAL)
 def test_accuracy_is_close_to_the_optimum_of_a_markov_chain(kind) -> None:
-    rows, law = first_order(n_items=10, rows=300, length=8, seed=3)
+    rows, law = simulate_first_order(n_items=10, rows=300, length=8, seed=3)
     last = rows.items[rows.starts[1:] - 1]
     first = fit(kind, rows).recommend(rows, 1, allow_repeats=True).items[:, 0]
     chance = law[last - 1, first - 1].mean()
@@ -193,7 +195,7 @@ def test_without_sequential_signal_popular_items_come_first(kind) -> None:
 def test_a_user_without_a_history_gets_popular_items(kind) -> None:
     train = crowded()
     counts = np.bincount(train.items, minlength=N_ITEMS + 1)
-    ranked = on_crowd(kind).recommend(frozen(Histories.of([[], []], N_ITEMS)), 3)
+    ranked = on_crowd(kind).recommend(frozen(Histories.from_lists([[], []], N_ITEMS)), 3)
     assert ranked.items[0].tolist() == ranked.items[1].tolist()
     assert (ranked.items > 0).all()
     assert counts[ranked.items].mean() > 2 * counts[1:].mean()
@@ -236,10 +238,13 @@ def test_rows_of_weight_zero_have_no_effect(kind) -> None:
     """Many rows tell a lie; with weight 0 they are as good as absent, with weight 1 they win."""
     truth, lie = circle(120, 4), circle(480, 4, step=N_ITEMS - 1, first_key=1000)
     if kind in BLIND_TO_ORDER:
-        truth, lie = Histories.of([[1, 2]] * 10, N_ITEMS), Histories.of([[3, 4]] * 40, N_ITEMS, keys=range(100, 140))
-    users = frozen(Histories.of([[7] if kind in SEQUENTIAL else []], N_ITEMS))
+        truth, lie = (
+            Histories.from_lists([[1, 2]] * 10, N_ITEMS),
+            Histories.from_lists([[3, 4]] * 40, N_ITEMS, row_ids=range(100, 140)),
+        )
+    users = frozen(Histories.from_lists([[7] if kind in SEQUENTIAL else []], N_ITEMS))
     true_next, false_next = ({8}, {5, 6}) if kind in SEQUENTIAL else ({1, 2}, {3, 4})
-    both = concat([truth, lie])
+    both = concat_histories([truth, lie])
     weight = both.weight.copy()
     weight[len(truth) :] = 0.0
     quiet = fit(kind, replace(both, weight=weight)).recommend(users, 1).items[0, 0]
@@ -254,10 +259,10 @@ def test_training_uses_fresh_rows_in_each_epoch(kind) -> None:
 
     def refresh(epoch: int, progress: float) -> Histories:
         asked.append((epoch, progress))
-        return circle(120, 4, step=5) if kind in SEQUENTIAL else Histories.of([[3, 4]] * 10, N_ITEMS)
+        return circle(120, 4, step=5) if kind in SEQUENTIAL else Histories.from_lists([[3, 4]] * 10, N_ITEMS)
 
     fitted = fit(kind, circle(120, 4), refresh=refresh)
-    first = fitted.recommend(Histories.of([[4] if kind in SEQUENTIAL else []], N_ITEMS), 1).items[0, 0]
+    first = fitted.recommend(Histories.from_lists([[4] if kind in SEQUENTIAL else []], N_ITEMS), 1).items[0, 0]
     assert first in ({9} if kind in SEQUENTIAL else {3, 4})
     epochs = [epoch for epoch, _ in asked]
     begun = [place for place, epoch in enumerate(epochs) if epoch == 0]
@@ -291,7 +296,7 @@ def test_trained_kinds_report_falling_losses_and_stop_on_request_and_others_repo
     onlooker, steps = Onlooker(held_out), None if wish.steps(world) is None else STEPS
     if kind in READS_ITEMS:
         world = replace(world, catalog=catalog(N_ITEMS))
-    wish.fit(frozen(world), Training(key=1, steps=steps, watch=onlooker))
+    wish.fit(frozen(world), TrainingContext(key=1, steps=steps, callback=onlooker))
     if steps is None:
         assert not onlooker.seen
         return
@@ -326,20 +331,20 @@ def test_a_list_is_independent_of_the_batch(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_users_get_no_lists(kind) -> None:
-    ranked = on_circle(kind).recommend(frozen(Histories.of([], N_ITEMS)), 3)
+    ranked = on_circle(kind).recommend(frozen(Histories.from_lists([], N_ITEMS)), 3)
     assert ranked.items.shape == ranked.scores.shape == (0, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_every_length_are_accepted(kind) -> None:
-    train = Histories.of([[], [3], [3, 4], [5, 5, 5, 5], *[[1, 2, 3]] * 20], N_ITEMS)
+    train = Histories.from_lists([[], [3], [3, 4], [5, 5, 5, 5], *[[1, 2, 3]] * 20], N_ITEMS)
     ranked = fit(kind, train).recommend(known_users(), 3)
     assert (ranked.items[:7] > 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_rows_without_weight_raise_an_error(kind) -> None:
-    for train in (Histories.of([], N_ITEMS), replace(circle(5, 4), weight=np.zeros(5, np.float32))):
+    for train in (Histories.from_lists([], N_ITEMS), replace(circle(5, 4), weight=np.zeros(5, np.float32))):
         with pytest.raises(FitError):
             fit(kind, train)
 
@@ -350,7 +355,7 @@ def test_k_of_zero_and_another_catalog_raise_errors(kind) -> None:
     with pytest.raises(SpecError):
         fitted.recommend(known_users(), 0)
     with pytest.raises(LeavenError, match="13"):
-        fitted.recommend(Histories.of([[1, 13]], 13), 3)
+        fitted.recommend(Histories.from_lists([[1, 13]], 13), 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -361,7 +366,7 @@ def test_the_curve_has_each_step_once(kind) -> None:
 
 
 def test_configs_load_without_heavy_libraries() -> None:
-    modules = sorted({place.partition(":")[0] for place in kinds("recommenders").values()})
+    modules = sorted({place.partition(":")[0] for place in list_kinds("recommenders").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy'}"
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"

@@ -11,17 +11,17 @@ from bench.judging import beside, trial
 from scipy.stats import binom
 
 from leaven import rng
-from leaven.metrics.synthetic import Explained, Sample
-from leaven.quality.loading import read
-from leaven.quality.null_reference import deals, figure
-from leaven.quality.reference_fit import Sides, study
-from leaven.quality.result import GROUPS, Figure
-from leaven.registry import found as registered
-from leaven.registry import kinds, made
+from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows
+from leaven.quality.loading import read_inputs
+from leaven.quality.null_reference import compute_figure, split_halves
+from leaven.quality.reference_fit import ComparedRows, fit_reference
+from leaven.quality.result import METRIC_GROUPS, Figure
+from leaven.registry import create_config, list_kinds
+from leaven.registry import load_kind as registered
 
 pytest.importorskip("sklearn")
 
-METRICS = {kind: made("sample_metrics", kind) for kind in kinds("sample_metrics")}
+METRICS = {kind: create_config("sample_metrics", kind) for kind in list_kinds("sample_metrics")}
 SLOW = ("attack_auc", "attack_tpr", "attack_rare", "classifier_auc")
 MANY = {"attack_strict": 3200}
 """metric -> rows that it needs, where 400 are too few."""
@@ -73,12 +73,14 @@ CATCHES = {
 """metric -> (kind of data, the defect it was made for, sign of value minus reference)."""
 
 
-def sides_of(kind: str, place: int, rows: int) -> Sides:
+def sides_of(kind: str, place: int, rows: int) -> ComparedRows:
     """New rows of the real law: nothing is wrong with them."""
     law, _ = LAWS[kind]
-    real, held, new = (law.rows(rows, rng.key(place, kind, part)) for part in ("real", "held", "new"))
-    inputs = read(real, held, new, kind)
-    return study(inputs.real, inputs.held_out, rng.key(place, "learn"), 1000, beside(real)).beside(inputs.new)
+    real, held, new = (law.rows(rows, rng.derive_key(place, kind, part)) for part in ("real", "held", "new"))
+    inputs = read_inputs(real, held, new, kind)
+    return fit_reference(
+        inputs.real, inputs.held_out, rng.derive_key(place, "learn"), 1000, beside(real)
+    ).add_synthetic(inputs.new)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +100,8 @@ def test_each_metric_detects_its_defect(kind, found) -> None:
     data, defect, sign = CATCHES[kind]
     figure = found[data, defect][kind]
     assert figure.p <= 0.05, f"{kind} did not see: {defect}"
-    assert sign * (figure.value - figure.reference) > 0
-    assert METRICS[kind].trait.sanity or figure.light in ("yellow", "red")
+    assert sign * (figure.value - figure.fold) > 0
+    assert METRICS[kind].trait.is_sanity_check or figure.light in ("yellow", "red")
 
 
 def test_every_registered_metric_has_a_defect() -> None:
@@ -115,11 +117,11 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
     rejected, asked = Counter(), Counter()
     for place in range(8):
         sides = sides_of(kind, place, 150)
-        dealt = deals(sides.new, sides.pool, 20, place)
+        dealt = split_halves(sides.new, sides.pool, 20, place)
         for name, metric in METRICS.items():
             if kind not in metric.trait.of or (name in SLOW and place >= 4):
                 continue
-            one = figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
+            one = compute_figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
             if not isinstance(one, Figure):
                 assert "needs" in one
                 continue
@@ -138,14 +140,14 @@ def test_a_metric_is_deterministic_and_changes_no_input(kind) -> None:
     values = [metric(new, real, sides.known, 5) for _ in range(2)]
     assert isinstance(values[0], float)
     assert values[0] == values[1]
-    if isinstance(metric, Explained):
+    if isinstance(metric, ExplainableMetric):
         assert dict(metric.explain(new, real, sides.known, 5))
 
 
-_HELD: dict[str, Sides] = {}
+_HELD: dict[str, ComparedRows] = {}
 
 
-def _sides_once(kind: str) -> Sides:
+def _sides_once(kind: str) -> ComparedRows:
     """Samples in arrays that nobody may write into."""
     if kind not in _HELD:
         sides = sides_of(kind, 99, 120)
@@ -153,8 +155,8 @@ def _sides_once(kind: str) -> Sides:
     return _HELD[kind]
 
 
-def _frozen(sample: Sample) -> Sample:
-    for values in (sample.points, sample.features, sample.noise, *sample.facts.values()):
+def _frozen(sample: FeaturizedRows) -> FeaturizedRows:
+    for values in (sample.points, sample.features, sample.residuals, *sample.row_statistics.values()):
         values.setflags(write=False)
     return sample
 
@@ -164,12 +166,12 @@ def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
     first = inspect.getdoc(registered("sample_metrics", kind)).split("\n")[0]
     assert first.endswith(".")
     assert 20 < len(first) <= 120
-    assert METRICS[kind].trait.group in GROUPS
+    assert METRICS[kind].trait.group in METRIC_GROUPS
 
 
 def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
     sides = sides_of("table", 1, 40)
-    said = figure("frechet", METRICS["frechet"], deals(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
+    said = compute_figure("frechet", METRICS["frechet"], split_halves(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
                   sides.known, 1)  # fmt: skip
     assert isinstance(said, str)
     assert "needs 40" in said
@@ -180,7 +182,7 @@ def test_a_nan_gives_a_reason_instead_of_a_figure() -> None:
     empty = replace(sides.new, points=np.full_like(sides.new.points, np.nan))
     metric = METRICS["vendi"]
     single = replace(empty, points=sides.new.points[:, :1])
-    dealt = deals(single, replace(sides.pool, points=sides.pool.points[:, :1]), 20, 1)
-    said = figure("pairs", METRICS["pairs"], dealt, single, sides.pool, sides.known, 1)
+    dealt = split_halves(single, replace(sides.pool, points=sides.pool.points[:, :1]), 20, 1)
+    said = compute_figure("pairs", METRICS["pairs"], dealt, single, sides.pool, sides.known, 1)
     assert said == "these rows do not allow a figure"
     assert isinstance(metric(single, single, sides.known, 1), float)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.registered import wish_of
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
-KINDS = list(kinds("schedules"))
+KINDS = list(list_kinds("schedules"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,9 +9,9 @@ from contracts.registered import frozen, wish_of
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
-KINDS = list(kinds("strategies"))
+KINDS = list(list_kinds("strategies"))
 
 
 def world(rows: int = 300, n_items: int = 40) -> Histories:
@@ -20,7 +20,9 @@ def world(rows: int = 300, n_items: int = 40) -> Histories:
     made = [chance.choice(n_items, n, p=popularity / popularity.sum()) + 1 for n in chance.integers(1, 12, rows)]
     category = np.concatenate([[0], 1 + np.arange(n_items) % 5]).astype(np.int32)
     catalog = Catalog(ids=[f"i{i:02d}" for i in range(n_items)], category=category)
-    histories = Histories.of([row.tolist() for row in made], n_items, keys=rng.user_keys([str(r) for r in range(rows)]))
+    histories = Histories.from_lists(
+        [row.tolist() for row in made], n_items, row_ids=rng.derive_user_ids([str(r) for r in range(rows)])
+    )
     return frozen(replace(histories, catalog=catalog))
 
 

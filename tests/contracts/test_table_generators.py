@@ -10,9 +10,9 @@ import pytest
 from contracts.registered import wish_of
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
-KINDS = sorted(kinds("table_generators"))
+KINDS = sorted(list_kinds("table_generators"))
 FIELDS: dict[str, dict[str, Any]] = {
     "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
     "vae": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
@@ -27,8 +27,8 @@ def world(rows: int, seed: int = 0) -> Samples:
     x, kind = draw.normal(size=rows), np.array(["a", "b"], object)[draw.integers(0, 2, rows)]
     label = (np.where(kind == "a", x, -x) + 0.3 * draw.normal(size=rows) > 0.5).astype(float)
     x[draw.random(rows) < 0.1] = np.nan
-    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(10_000 * seed))
-    return Samples.real({"x": x, "count": draw.integers(0, 4, rows).astype(float), "kind": kind}, label, keys)
+    keys = rng.mix_bits(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(10_000 * seed))
+    return Samples.from_columns({"x": x, "count": draw.integers(0, 4, rows).astype(float), "kind": kind}, label, keys)
 
 
 @cache
@@ -37,7 +37,7 @@ def fitted(kind: str) -> Any:
 
 
 def keys(count: int) -> Any:
-    return rng.mix(np.arange(1, count + 1, dtype=np.uint64))
+    return rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64))
 
 
 def same(one: Samples, two: Samples) -> bool:
@@ -61,8 +61,8 @@ def test_marginals_are_close_to_the_real_ones(kind: str) -> None:
     real, new = world(1500), fitted(kind).sample(keys(1500))
     assert abs(new.label.mean() - real.label.mean()) < 0.06
     assert abs(np.isnan(new.number("x")).mean() - 0.1) < 0.05
-    assert abs(np.nanmean(new.number("x")) - np.nanmean(real.number("x"))) < 0.15
-    assert abs(np.nanstd(new.number("x")) - np.nanstd(real.number("x"))) < 0.15
+    assert abs(np.nanmean(new.number("x")) - np.nanmean(real.numeric_column("x"))) < 0.15
+    assert abs(np.nanstd(new.number("x")) - np.nanstd(real.numeric_column("x"))) < 0.15
     assert abs((new.texts("kind") == "a").mean() - 0.5) < 0.08
 
 
@@ -82,7 +82,7 @@ def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
 
 def agreement(rows: Samples) -> float:
     """How the label hangs on x among kind "a" less the same among kind "b": no pair of columns shows it."""
-    x, kind = rows.number("x"), rows.texts("kind")
+    x, kind = rows.numeric_column("x"), rows.categorical_column("kind")
     known = ~np.isnan(x)
     of = [np.corrcoef(x[known & (kind == name)], rows.label[known & (kind == name)])[0, 1] for name in ("a", "b")]
     return float(of[0] - of[1])
@@ -102,7 +102,7 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
     draw = np.random.default_rng(1)
     a = draw.normal(size=2000)
     b = np.exp(0.8 * a + 0.6 * draw.normal(size=2000))
-    rows = Samples.of({"a": a.tolist(), "b": b.tolist()}, label=draw.integers(0, 2, 2000).tolist())
+    rows = Samples.from_lists({"a": a.tolist(), "b": b.tolist()}, label=draw.integers(0, 2, 2000).tolist())
     new = wish_of("table_generators", "copula")().fit(rows, key=1).sample(keys(2000))
     assert np.corrcoef(new.number("a"), np.log(new.number("b")))[0, 1] == pytest.approx(0.8, abs=0.05)
     apart = wish_of("table_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
@@ -121,9 +121,9 @@ def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
 def test_missing_cells_are_imputed_from_the_others() -> None:
     unseen = world(1500, seed=3)
     hidden = replace(unseen, codes=np.zeros_like(unseen.codes))
-    filled = fitted("any_order").impute(hidden, hidden.keys)
+    filled = fitted("any_order").impute_missing(hidden, hidden.row_ids)
     assert not np.isnan(filled.numbers).any()
-    known = ~np.isnan(unseen.number("x"))
-    assert np.array_equal(filled.number("x")[known], unseen.number("x")[known])
-    telling = known & (unseen.label > 0.5) & (np.abs(np.nan_to_num(unseen.number("x"))) > 0.8)
-    assert (filled.texts("kind") == unseen.texts("kind"))[telling].mean() > 0.85
+    known = ~np.isnan(unseen.numeric_column("x"))
+    assert np.array_equal(filled.number("x")[known], unseen.numeric_column("x")[known])
+    telling = known & (unseen.label > 0.5) & (np.abs(np.nan_to_num(unseen.numeric_column("x"))) > 0.8)
+    assert (filled.texts("kind") == unseen.categorical_column("kind"))[telling].mean() > 0.85

@@ -9,9 +9,9 @@ import pytest
 from contracts.registered import wish_of
 from leaven import rng
 from leaven.datasets.samples import ROW_COLUMNS, Samples
-from leaven.registry import kinds
+from leaven.registry import list_kinds
 
-KINDS = sorted(kinds("table_transforms"))
+KINDS = sorted(list_kinds("table_transforms"))
 FIELDS: dict[str, dict[str, Any]] = {
     "roll_up": {"column": "kind", "parents": {"mug": "kitchen", "bag": "outdoor"}, "share": 0.8},
     "swap_noise": {"share": 0.5},
@@ -26,8 +26,8 @@ def table(rows: int = 300, seed: int = 1) -> Samples:
     kind = draw.choice(np.array(["mug", "bag", "kitchen", "outdoor", None], object), rows)
     columns = {"price": price, "count": draw.integers(0, 9, rows).astype(float), "kind": kind}
     label = draw.integers(0, 2, rows)
-    keys = rng.mix(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(seed * 1000))
-    return Samples.real(columns, label, keys)
+    keys = rng.mix_bits(np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(seed * 1000))
+    return Samples.from_columns(columns, label, keys)
 
 
 def frozen(rows: Samples) -> Samples:
@@ -53,17 +53,17 @@ def ones(rows: Samples) -> Any:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "repeat"])
 def test_it_changes_rows_reproducibly(kind: str) -> None:
     rows, change = frozen(table()), fitted(kind)
-    new = change(rows, rows.keys, ones(rows))
+    new = change(rows, rows.row_ids, ones(rows))
     assert not same(new, rows)
-    assert same(new, change(rows, rows.keys, ones(rows)))
-    assert not same(new, change(rows, rng.mix(rows.keys), ones(rows)))
+    assert same(new, change(rows, rows.row_ids, ones(rows)))
+    assert not same(new, change(rows, rng.mix_bits(rows.row_ids), ones(rows)))
     new.check()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strength_0_is_the_identity(kind: str) -> None:
     rows = frozen(table())
-    assert same(fitted(kind)(rows, rows.keys, np.zeros(len(rows), np.float32)), rows)
+    assert same(fitted(kind)(rows, rows.row_ids, np.zeros(len(rows), np.float32)), rows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,8 +71,8 @@ def test_a_row_does_not_depend_on_other_rows(kind: str) -> None:
     rows, change = table(), fitted(kind)
     order = np.random.default_rng(2).permutation(len(rows))[:120]
     part = rows.take(order)
-    alone = change(part, part.keys, ones(part))
-    assert same(alone, change(rows, rows.keys, ones(rows)).take(order))
+    alone = change(part, part.row_ids, ones(part))
+    assert same(alone, change(rows, rows.row_ids, ones(rows)).take(order))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,7 +80,7 @@ def test_what_is_learned_does_not_depend_on_the_order_of_training_rows(kind: str
     rows, train = table(seed=3), table()
     shuffled = train.take(np.random.default_rng(4).permutation(len(train)))
     one, two = fitted(kind, train), fitted(kind, shuffled)
-    first, second = one(rows, rows.keys, ones(rows)), two(rows, rows.keys, ones(rows))
+    first, second = one(rows, rows.row_ids, ones(rows)), two(rows, rows.row_ids, ones(rows))
     np.testing.assert_allclose(first.numbers, second.numbers, rtol=1e-12)
     assert np.array_equal(first.codes, second.codes)
 
@@ -88,7 +88,7 @@ def test_what_is_learned_does_not_depend_on_the_order_of_training_rows(kind: str
 @pytest.mark.parametrize("kind", KINDS)
 def test_lineage_and_label_stay_unless_rows_are_mixed(kind: str) -> None:
     rows = table()
-    new = fitted(kind)(rows, rows.keys, ones(rows))
+    new = fitted(kind)(rows, rows.row_ids, ones(rows))
     for name in ("keys", "parents", "origin", "users", "times", "weight"):
         assert np.array_equal(getattr(new, name), getattr(rows, name)), name
     if kind != "row_mixup":
@@ -99,13 +99,13 @@ def test_lineage_and_label_stay_unless_rows_are_mixed(kind: str) -> None:
 def test_no_rows_and_one_row_are_accepted(kind: str) -> None:
     for count in (0, 1):
         rows = table().take(np.arange(count))
-        assert len(fitted(kind)(rows, rows.keys, ones(rows))) == count
+        assert len(fitted(kind)(rows, rows.row_ids, ones(rows))) == count
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_order_of_levels_is_accepted(kind: str) -> None:
     train, rows = table(), table(seed=3)
-    other = rows.recoded({"kind": ("outdoor", "mug", "kitchen", "bag")})
-    one = fitted(kind, train)(rows, rows.keys, ones(rows))
-    two = fitted(kind, train)(other, other.keys, ones(other))
+    other = rows.recode_levels({"kind": ("outdoor", "mug", "kitchen", "bag")})
+    one = fitted(kind, train)(rows, rows.row_ids, ones(rows))
+    two = fitted(kind, train)(other, other.row_ids, ones(other))
     assert one.texts("kind").tolist() == two.texts("kind").tolist()

@@ -12,12 +12,12 @@ import pytest
 from contracts.registered import wish_of
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.generators.text.batch_rewriting import Budget, Writer
-from leaven.generators.text.output_checks import Checks
-from leaven.generators.text.response_cache import Answer, Answers
-from leaven.registry import kinds
+from leaven.generators.text.batch_rewriting import CallBudget, TextRewriter
+from leaven.generators.text.output_checks import OutputChecks
+from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
+from leaven.registry import list_kinds
 
-KINDS = tuple(kinds("text_generators"))
+KINDS = tuple(list_kinds("text_generators"))
 ASKED = [kind for kind in KINDS if hasattr(wish_of("text_generators", kind)(), "most_calls")]
 LEARNED = [kind for kind in KINDS if kind not in ASKED]
 TEXTS = [f"{look} hand {thing} {n} ml" for n, look in enumerate(["soft", "mild"]) for thing in ("cream", "soap")] + [
@@ -35,22 +35,24 @@ class Author:
     def __init__(self, lies: bool) -> None:
         self.lies, self.asked = lies, 0
 
-    def ask(self, messages, variant: int) -> Answer:
+    def generate_answer(self, messages, variant: int) -> ModelAnswer:
         self.asked += 1
         words = json.loads(messages[1]["content"])["text"].split()
         said = "cream 99 ml" if self.lies else " ".join([*words[2:], *words[:2]])
-        return Answer(json.dumps({"paraphrase": said}), 10)
+        return ModelAnswer(json.dumps({"paraphrase": said}), 10)
 
 
-def writer(kind: str, lies: bool = False, **fields) -> Writer:
+def writer(kind: str, lies: bool = False, **fields) -> TextRewriter:
     config = replace(wish_of("text_generators", kind)(), **fields)
-    checks = Checks.of(ITEMS, config.protect, config.forbidden, config.length_range, (-1.0, 1.0))
-    budget = Budget(config.most_calls, config.most_tokens)
-    return Writer(Author(lies), checks, Answers(config.cache), budget, config.take, config.p, config.variants, False, 1)
+    checks = OutputChecks.from_catalog(ITEMS, config.protect, config.forbidden, config.length_range, (-1.0, 1.0))
+    budget = CallBudget(config.max_calls, config.max_tokens)
+    return TextRewriter(
+        Author(lies), checks, ResponseCache(config.cache), budget, config.take, config.p, config.variants, False, 1
+    )
 
 
 def keys(count: int) -> np.ndarray:
-    return rng.row_keys(3, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.derive_row_keys(3, rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def ones(count: int) -> np.ndarray:
@@ -90,7 +92,7 @@ def test_the_same_keys_give_the_same_texts_in_any_batch(kind: str) -> None:
 def test_strength_0_is_the_identity_without_requests(kind: str) -> None:
     fitted = writer(kind)
     assert fitted(TEXTS, keys(6), 0 * ones(6)) == TEXTS
-    assert fitted.author.asked == 0
+    assert fitted.model.asked == 0
 
 
 @pytest.mark.parametrize("kind", ASKED)
@@ -106,12 +108,12 @@ def test_unchanged_texts_have_a_reason(kind: str) -> None:
 def test_a_budget_is_never_exceeded(kind: str) -> None:
     fitted = writer(kind, most_calls=2)
     made = fitted(TEXTS, keys(6), ones(6))
-    assert fitted.author.asked == 2
+    assert fitted.model.asked == 2
     assert sum(a != b for a, b in zip(made, TEXTS, strict=True)) == 2
 
 
 def test_configs_load_without_heavy_libraries() -> None:
-    modules = sorted({place.partition(":")[0] for place in kinds("text_generators").values()})
+    modules = sorted({place.partition(":")[0] for place in list_kinds("text_generators").values()})
     heavy = "{'torch', 'numba', 'duckdb', 'scipy', 'transformers'}"
     code = (
         f"import sys; sys.path[:] = {sys.path}; import {', '.join(modules)}; print(sorted({heavy} & set(sys.modules)))"

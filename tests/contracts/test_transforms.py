@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import Histories, concat
-from leaven.registry import kinds
+from leaven.datasets.histories import Histories, concat_histories
+from leaven.registry import list_kinds
 
 N_ITEMS, COLD = 40, (38, 39, 40)
-KINDS = sorted(kinds("transforms"))
+KINDS = sorted(list_kinds("transforms"))
 CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
 """Kinds with deterministic defaults."""
 HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial", "cold_items"}
@@ -32,7 +32,7 @@ histories = st.lists(
 
 
 def wish(kind: str):
-    module, _, name = kinds("transforms")[kind].partition(":")
+    module, _, name = list_kinds("transforms")[kind].partition(":")
     return getattr(import_module(module), name)()
 
 
@@ -54,10 +54,10 @@ def rows_of(lists: list[list[tuple[int, int]]]) -> Histories:
     """Histories with a clock, a catalogue, and a column that numbers the events from 1."""
     items = [[item for item, _ in row] for row in lists]
     times = [(1_600_000_000 + np.cumsum([gap for _, gap in row])).astype(int).tolist() for row in lists]
-    made = Histories.of(items, N_ITEMS, times)
-    names = rng.row_keys(99, made.keys)
-    made = replace(made, keys=names, parents=names, catalog=catalog())
-    return frozen(replace(made, extra={"value": np.arange(1, made.events + 1, dtype=np.float64)}))
+    made = Histories.from_lists(items, N_ITEMS, times)
+    names = rng.derive_row_keys(99, made.row_ids)
+    made = replace(made, row_ids=names, parents=names, catalog=catalog())
+    return frozen(replace(made, extra={"value": np.arange(1, made.n_events + 1, dtype=np.float64)}))
 
 
 @cache
@@ -70,7 +70,7 @@ def train() -> Histories:
     ]
     real = rows_of(lists)
     made = replace(rows_of([[(COLD[0], 1), (item, 1)] for item in range(1, 38)]), origin=np.full(37, 3, np.int16))
-    return frozen(replace(concat([real, made]), catalog=catalog()))
+    return frozen(replace(concat_histories([real, made]), catalog=catalog()))
 
 
 @cache
@@ -96,7 +96,7 @@ def bytes_of(rows: Histories) -> list[bytes]:
 def by_row(kind: str, rows: Histories, keys: np.ndarray, strength: np.ndarray) -> dict[int, list[bytes]]:
     """Key of the row -> what it became."""
     new = fitted(kind)(rows, keys, strength)
-    out: dict[int, list[bytes]] = {int(key): [] for key in rows.keys}
+    out: dict[int, list[bytes]] = {int(key): [] for key in rows.row_ids}
     for key, text in zip(new.keys, bytes_of(new), strict=True):
         out[int(key)].append(text)
     return out
@@ -108,10 +108,10 @@ def by_row(kind: str, rows: Histories, keys: np.ndarray, strength: np.ndarray) -
 def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
     rows = rows_of(lists)
     before = bytes_of(rows)
-    new = fitted(kind)(rows, rng.row_keys(step, rows.keys), ones(rows)).check()
+    new = fitted(kind)(rows, rng.derive_row_keys(step, rows.row_ids), ones(rows)).check()
     assert bytes_of(rows) == before
     assert new.n_items == rows.n_items
-    order = {int(key): place for place, key in enumerate(rows.keys)}
+    order = {int(key): place for place, key in enumerate(rows.row_ids)}
     origins = np.array([order[int(key)] for key in new.keys])
     assert (np.diff(origins) >= 0).all()
     assert set(origins.tolist()) == set(range(len(rows)))
@@ -119,9 +119,9 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
         assert getattr(new, name).tolist() == getattr(rows, name)[origins].tolist()
     assert (new.weight <= rows.weight[origins]).all()
     assert ((new.lengths > 0) == (rows.lengths > 0)[origins]).all()
-    assert (new.targets <= np.maximum(new.lengths - 1, 0)).all()
+    assert (new.n_targets <= np.maximum(new.lengths - 1, 0)).all()
     assert kind in CALLS_COLD or not np.isin(new.items, COLD).any()
-    if rows.events:
+    if rows.n_events:
         assert new.times.max(initial=0) <= max(rows.times.max(), train().times.max())
 
 
@@ -130,11 +130,11 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
 @given(lists=histories, step=st.integers(0, 5))
 def test_extra_columns_follow_their_event(kind, lists, step) -> None:
     rows = rows_of(lists)
-    new = fitted(kind)(rows, rng.row_keys(step, rows.keys), ones(rows))
+    new = fitted(kind)(rows, rng.derive_row_keys(step, rows.row_ids), ones(rows))
     carried = new.extra["value"].astype(np.int64)
     known = carried > 0
     source = carried[known] - 1
-    assert (rows.keys[rows.row_of_event()[source]] == new.keys[new.row_of_event()[known]]).all()
+    assert (rows.row_ids[rows.event_rows()[source]] == new.keys[new.event_rows()[known]]).all()
     if kind not in HIDING:
         assert (new.items[known] == rows.items[source]).all()
 
@@ -144,9 +144,9 @@ def test_extra_columns_follow_their_event(kind, lists, step) -> None:
 @given(lists=histories, step=st.integers(0, 5), cut=st.integers(0, 12))
 def test_a_result_does_not_depend_on_batch_and_order(kind, lists, step, cut) -> None:
     rows = rows_of(lists)
-    keys, strength = rng.row_keys(step, rows.keys), ones(rows)
+    keys, strength = rng.derive_row_keys(step, rows.row_ids), ones(rows)
     whole = by_row(kind, rows, keys, strength)
-    shuffled = np.argsort(rng.mix(keys))
+    shuffled = np.argsort(rng.mix_bits(keys))
     assert by_row(kind, rows.take(shuffled), keys[shuffled], strength) == whole
     cut = min(cut, len(rows))
     parts = [slice(0, cut), slice(cut, len(rows))]
@@ -159,7 +159,7 @@ def test_a_result_does_not_depend_on_batch_and_order(kind, lists, step, cut) -> 
 @given(lists=histories)
 def test_strength_zero_changes_nothing(kind, lists) -> None:
     rows = rows_of(lists)
-    keys = rng.row_keys(1, rows.keys)
+    keys = rng.derive_row_keys(1, rows.row_ids)
     assert bytes_of(fitted(kind)(rows, keys, np.zeros(len(rows), np.float32))) == bytes_of(rows)
 
 
@@ -171,17 +171,19 @@ def test_a_row_with_a_reason_never_changes(kind, lists, step) -> None:
     reasons = fitted(kind).reasons(rows)
     assert all(words and mask.shape == (len(rows),) and mask.dtype == bool for words, mask in reasons.items())
     stuck = np.any(list(reasons.values()), axis=0) if reasons else np.zeros(len(rows), bool)
-    new = by_row(kind, rows, rng.row_keys(step, rows.keys), ones(rows))
+    new = by_row(kind, rows, rng.derive_row_keys(step, rows.row_ids), ones(rows))
     for row in np.flatnonzero(stuck):
-        assert new[int(rows.keys[row])] == [bytes_of(rows)[row]]
-    shortest = wish(kind).shortest
+        assert new[int(rows.row_ids[row])] == [bytes_of(rows)[row]]
+    shortest = wish(kind).min_events
     assert stuck[rows.lengths < shortest].all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
     rows = train()
-    first, second, again = (fitted(kind)(rows, rng.row_keys(4, rows.keys, epoch=e), ones(rows)) for e in (0, 1, 0))
+    first, second, again = (
+        fitted(kind)(rows, rng.derive_row_keys(4, rows.row_ids, epoch=e), ones(rows)) for e in (0, 1, 0)
+    )
     assert bytes_of(first) == bytes_of(again)
     assert (bytes_of(first) == bytes_of(second)) == (kind in CERTAIN)
     assert (bytes_of(first) == bytes_of(rows)) == (kind in {"repeat", "truncate"})  # none is longer than 50
@@ -190,23 +192,23 @@ def test_epochs_differ_and_the_same_epoch_does_not(kind) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if any(f.name == "p" for f in fields(wish(kind)))])
 def test_p_is_the_probability_that_a_row_is_changed(kind) -> None:
     rows = train().take(np.flatnonzero(train().lengths > 6))
-    keys, before = rng.row_keys(2, rows.keys), bytes_of(rows)
+    keys, before = rng.derive_row_keys(2, rows.row_ids), bytes_of(rows)
     never = replace(wish(kind), p=0.0).fit(train())(rows, keys, ones(rows))
     assert bytes_of(never) == before
     half = replace(wish(kind), p=0.5).fit(train())
     always = by_row(kind, rows, keys, ones(rows))
     seldom = half(rows, keys, ones(rows))
-    became = {int(key): [] for key in rows.keys}
+    became = {int(key): [] for key in rows.row_ids}
     for key, text in zip(seldom.keys, bytes_of(seldom), strict=True):
         became[int(key)].append(text)
-    drawn = rng.uniform(keys, 0) < 0.5
-    for row, key in enumerate(rows.keys.tolist()):
+    drawn = rng.draw_uniform(keys, 0) < 0.5
+    for row, key in enumerate(rows.row_ids.tolist()):
         assert became[key] == (always[key] if drawn[row] else [before[row]])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_config_and_fitted_transform_can_be_pickled(kind) -> None:
-    rows, keys = train(), rng.row_keys(3, train().keys)
+    rows, keys = train(), rng.derive_row_keys(3, train().row_ids)
     assert pickle.loads(pickle.dumps(wish(kind))) == wish(kind)
     back = pickle.loads(pickle.dumps(fitted(kind)))
     assert bytes_of(back(rows, keys, ones(rows))) == bytes_of(fitted(kind)(rows, keys, ones(rows)))
@@ -214,7 +216,7 @@ def test_config_and_fitted_transform_can_be_pickled(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_the_strength_changes_some_rows_less(kind) -> None:
-    rows, keys = train(), rng.row_keys(3, train().keys)
+    rows, keys = train(), rng.derive_row_keys(3, train().row_ids)
     half = np.full(len(rows), 0.5, np.float32)
     new = fitted(kind)(rows, keys, half).check()
     assert len(new) <= len(fitted(kind)(rows, keys, ones(rows)))
@@ -223,7 +225,7 @@ def test_half_the_strength_changes_some_rows_less(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_threads_change_nothing(kind, monkeypatch) -> None:
-    rows, keys = train(), rng.row_keys(6, train().keys)
+    rows, keys = train(), rng.derive_row_keys(6, train().row_ids)
     alone = bytes_of(fitted(kind)(rows, keys, ones(rows)))
     monkeypatch.setattr("leaven.arrays.parallel.ROWS_OF_A_THREAD", 10)
     monkeypatch.setattr("leaven.arrays.parallel.config.NUMBA_NUM_THREADS", 3)
@@ -233,21 +235,21 @@ def test_threads_change_nothing(kind, monkeypatch) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_empty_inputs_and_empty_rows_are_accepted(kind) -> None:
     for rows in (rows_of([]), rows_of([[], []]), rows_of([[(1, 0)]]), rows_of([[(1, 0), (1, 0)], []])):
-        new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
+        new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).check()
         assert len(new) >= len(rows)
         fitted(kind).reasons(rows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_and_equal_items_are_accepted(kind) -> None:
-    rows = Histories.of([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
-    new = fitted(kind)(rows, rng.row_keys(1, rows.keys), ones(rows)).check()
+    rows = Histories.from_lists([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
+    new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).check()
     made = set(new.items.tolist()) - {5, N_ITEMS + 1}
     assert kind in CALLS_COLD or not made & set(COLD)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_synthetic_rows_are_not_learned_from(kind) -> None:
-    real = frozen(train().real_only())
-    keys = rng.row_keys(7, real.keys)
+    real = frozen(train().select_real())
+    keys = rng.derive_row_keys(7, real.row_ids)
     assert bytes_of(wish(kind).fit(real)(real, keys, ones(real))) == bytes_of(fitted(kind)(real, keys, ones(real)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leaven.errors import EXIT_DATA, DataError
-from leaven.ingest import Source, read
+from leaven.ingest import LogSource, read_events
 
 HEADER = "user_id,item_id,timestamp\n"
 LINES = "".join(f"u{n % 7},i{n % 5},{1318896000 + n}\n" for n in range(100))
@@ -15,7 +15,7 @@ LINES = "".join(f"u{n % 7},i{n % 5},{1318896000 + n}\n" for n in range(100))
 def refusal(source: object) -> DataError:
     """The error that reading raises; the file must be named, and the way out said."""
     with pytest.raises(DataError) as caught:
-        read(source)
+        read_events(source)
     assert caught.value.exit_code == EXIT_DATA
     assert caught.value.fix
     return caught.value
@@ -47,19 +47,19 @@ def test_a_header_without_lines_is_not_a_log(tmp_path: Path) -> None:
     "content", [b"\x89PNG\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(100), bytes(range(32)) * 9]
 )
 def test_a_binary_file_is_not_read_as_text(tmp_path: Path, content: bytes) -> None:
-    assert refusal(written(tmp_path, content)).wanted == "text"
+    assert refusal(written(tmp_path, content)).expected == "text"
 
 
 def test_a_wrong_column_suggests_the_nearest(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + LINES)
-    error = refusal(Source(path, {"user": "userid", "item": "item_id", "time": "timestamp"}))
+    error = refusal(LogSource(path, {"user": "userid", "item": "item_id", "time": "timestamp"}))
     assert "'userid'" in error.where
     assert "did you mean 'user_id'" in error.fix
 
 
 def test_a_missing_column_is_requested(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, "who,item_id,timestamp\n" + LINES))
-    assert "'user'" in error.wanted
+    assert "'user'" in error.expected
     assert "who" in error.fix
 
 
@@ -85,7 +85,7 @@ def test_ambiguous_dates_are_an_error(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + "u1,i1,03/04/2011\nu1,i2,05/06/2011\n")
     assert "time_format" in refusal(path).fix
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    first = read(Source(path, columns, time_format="%d/%m/%Y")).connection.sql("SELECT min(time) FROM events")
+    first = read_events(LogSource(path, columns, time_format="%d/%m/%Y")).connection.sql("SELECT min(time) FROM events")
     assert first.fetchall() == [(1301788800,)]  # 3 April 2011
 
 
@@ -102,7 +102,7 @@ def test_ids_with_and_without_a_point_are_mixed(tmp_path: Path) -> None:
 
 
 def test_ids_are_text_so_that_007_is_not_7(tmp_path: Path) -> None:
-    events = read(written(tmp_path, HEADER + "007,i1,1318896000\n7,i2,1318896001\n"))
+    events = read_events(written(tmp_path, HEADER + "007,i1,1318896000\n7,i2,1318896001\n"))
     assert events.connection.sql("SELECT user FROM events").fetchall() == [("007",), ("7",)]
 
 
@@ -115,12 +115,12 @@ def test_a_nul_byte_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_truncated_line_is_reported(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + LINES + "u1,i"))
     assert error.where.endswith("line 102")
-    assert error.wanted.startswith("3 columns")
+    assert error.expected.startswith("3 columns")
 
 
 def test_an_unclosed_quote_is_reported(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, HEADER + LINES + 'u1,"i1,1318896000\n' + LINES))
-    assert "quote" in error.wanted
+    assert "quote" in error.expected
 
 
 def test_ten_megabytes_in_one_field_are_an_error(tmp_path: Path) -> None:
@@ -131,17 +131,17 @@ def test_ten_megabytes_in_one_field_are_an_error(tmp_path: Path) -> None:
 def test_a_truncated_gzip_file_is_reported(tmp_path: Path) -> None:
     whole = gzip.compress((HEADER + LINES * 500).encode())
     error = refusal(written(tmp_path, whole[: len(whole) // 2], "log.csv.gz"))
-    assert "complete gzip" in error.wanted
+    assert "complete gzip" in error.expected
 
 
 def test_a_truncated_parquet_file_is_reported(tmp_path: Path) -> None:
-    assert "Parquet" in refusal(written(tmp_path, b"PAR1" + bytes(50), "log.parquet")).wanted
+    assert "Parquet" in refusal(written(tmp_path, b"PAR1" + bytes(50), "log.parquet")).expected
 
 
 def test_bytes_of_another_encoding_are_reported_with_their_line(tmp_path: Path) -> None:
     path = written(tmp_path, (HEADER + LINES).encode() + "u1,café,1318896000\n".encode("latin-1"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    assert refusal(Source(path, columns, encoding="utf-8")).where.endswith("line 102")
+    assert refusal(LogSource(path, columns, encoding="utf-8")).where.endswith("line 102")
 
 
 def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:

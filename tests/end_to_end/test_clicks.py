@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.config import Spec, load
+from leaven.config import Spec, load_spec
 from leaven.datasets.samples import Samples
 from leaven.engines.local import Local
 from leaven.errors import DataError, SpecError
-from leaven.experiment import expand_arm, outline, preview_arms, run
-from leaven.report.html import render
-from leaven.simulator import Shop
+from leaven.experiment import describe_run, expand_variant, preview_variants, run
+from leaven.report.html import render_report
+from leaven.simulator import Simulator
 
 SHOP = """
 name = "clicks"
@@ -65,7 +65,7 @@ RULES = "# what no row of this shop may say\nitem_price > 0\nitem_events >= item
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("clicks")
-    Shop(users=120, items=60, days=200, seed=5).open().write(where / "shop", pictures=False)
+    Simulator(users=120, items=60, days=200, seed=5).build_world().write_files(where / "shop", images=False)
     (where / "spec.toml").write_text(SHOP)
     (where / "shop.rules").write_text(RULES)
     return where
@@ -73,7 +73,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def spec(folder) -> Spec:
-    return load(folder / "spec.toml")
+    return load_spec(folder / "spec.toml")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_run_leaves_a_verdict_per_user_records_and_a_page(done) -> None:
     assert facts["verdict"]["headline"]
     assert {"user_auc", "f1", "recall@0.5", "accuracy@0.5"} <= set(facts["comparison"]["metrics"])
     assert {"average_precision", "log_loss", "calibration_error"} <= set(facts["comparison"]["catalog"])
-    assert (done.folder / "report.html").read_text() == render(facts)
+    assert (done.folder / "report.html").read_text() == render_report(facts)
     records = pq.read_table(done.folder / "records.parquet")
     users = len(set(records["user"].to_pylist()))
     assert records.num_rows == users * 2 * 5 * 11  # of 14 metrics, three are one number for all rows
@@ -130,8 +130,8 @@ def test_rows_have_their_lineage_and_what_breaks_a_rule_is_counted(done) -> None
     folder = done.folder / "arms" / "noise-then-repeats-of-rare-categories" / "expanded"
     rows = Samples.from_parquet(*sorted(folder.glob("*.parquet")))
     assert set(np.unique(rows.origin)) == {0, 1, 2}
-    assert set(rows.parents) == set(rows.keys[rows.is_real])
-    assert (rows.number("item_price") > 0).all()
+    assert set(rows.parents) == set(rows.row_ids[rows.is_real])
+    assert (rows.numeric_column("item_price") > 0).all()
     made = arms["even classes"]
     even = Samples.from_parquet(*sorted((done.folder / "arms" / "even-classes" / "expanded").glob("*.parquet")))
     assert even.label[even.origin == 1].all()
@@ -145,24 +145,24 @@ def test_every_variant_takes_equal_steps(done) -> None:
 
 
 def test_a_run_is_repeated_from_its_own_spec_and_a_finished_one_is_left_alone(done, spec, tmp_path) -> None:
-    again = run(load(done.folder / "spec.toml"), tmp_path / "again")
+    again = run(load_spec(done.folder / "spec.toml"), tmp_path / "again")
     for pattern in ("**/expanded/*.parquet", "records.parquet", "data/*.parquet"):
-        assert digest(again.folder, pattern) == digest(done.folder, pattern)
+        assert digest(again.path, pattern) == digest(done.folder, pattern)
     before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
     run(spec, done.folder, resume=True)
     assert {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")} == before
 
 
 def test_rows_alone_with_two_workers_have_the_same_bytes(done, spec, tmp_path) -> None:
-    made = expand_arm(spec, "even classes", tmp_path / "rows", engine=Local(workers=2))
-    assert digest(made.folder) == digest(done.folder, "arms/even-classes/expanded/*.parquet")
+    made = expand_variant(spec, "even classes", tmp_path / "rows", engine=Local(workers=2))
+    assert digest(made.path) == digest(done.folder, "arms/even-classes/expanded/*.parquet")
 
 
 def test_a_preview_shows_cells_and_an_outline_counts(spec, tmp_path) -> None:
-    shown = preview_arms(spec, None, 4, tmp_path)
+    shown = preview_variants(spec, None, 4, tmp_path)
     assert all(one["after"][-1].startswith("label ") for one in shown["even classes"])
     assert shown["fresh masks"][0]["changed"]
-    assert outline(spec)["trainings"] == 10
+    assert describe_run(spec)["trainings"] == 10
 
 
 def table(folder: Path, rows: int = 600, leak: bool = False, one_class: bool = False) -> Path:
@@ -203,8 +203,10 @@ def test_a_ready_table_is_a_task_too_and_a_leaked_column_is_named(tmp_path) -> N
     table(tmp_path, leak=True)
     (tmp_path / "spec.toml").write_text(READY)
     told: list[str] = []
-    done = run(load(tmp_path / "spec.toml"), tmp_path / "run", tell=lambda done, total, words: told.append(words))
-    facts = done.facts()
+    done = run(
+        load_spec(tmp_path / "spec.toml"), tmp_path / "run", on_progress=lambda done, total, words: told.append(words)
+    )
+    facts = done.read_facts()
     assert facts["data"]["split"]["kind"] == "time"
     assert {(one["kind"], one["column"]) for one in facts["data"]["oddities"]} == {
         ("leak", "paid"),
@@ -213,16 +215,16 @@ def test_a_ready_table_is_a_task_too_and_a_leaked_column_is_named(tmp_path) -> N
     }
     assert any(sentence.startswith("Careful: 'paid' alone") for sentence in facts["verdict"]["words"])
     assert any("careful: 'paid' alone" in words for words in told)
-    assert "&#39;paid&#39; alone" in (done.folder / "report.html").read_text()
+    assert "&#39;paid&#39; alone" in (done.path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(("kind", "shared"), [("users", False), ("rows", True)])
 def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp_path, kind, shared) -> None:
     table(tmp_path)
     (tmp_path / "spec.toml").write_text(READY + f'[split]\nkind = "{kind}"\n')
-    made = expand_arm(load(tmp_path / "spec.toml"), "mixup", tmp_path / "rows")
-    train, test = (Samples.from_parquet(made.folder / "data" / f"{name}.parquet") for name in ("train", "test"))
-    assert bool(set(train.users) & set(test.users)) == shared
+    made = expand_variant(load_spec(tmp_path / "spec.toml"), "mixup", tmp_path / "rows")
+    train, test = (Samples.from_parquet(made.path / "data" / f"{name}.parquet") for name in ("train", "test"))
+    assert bool(set(train.user_ids) & set(test.user_ids)) == shared
 
 
 @pytest.mark.parametrize(
@@ -247,17 +249,17 @@ def test_a_mistake_is_one_error_with_a_fix(tmp_path, change, error, said) -> Non
     table(tmp_path)
     (tmp_path / "spec.toml").write_text(READY)
     with pytest.raises(error, match=said):
-        run(load(tmp_path / "spec.toml", [change]), tmp_path / "run")
+        run(load_spec(tmp_path / "spec.toml", [change]), tmp_path / "run")
 
 
 def test_a_label_with_one_class_and_words_of_the_other_task_are_refused(tmp_path) -> None:
     table(tmp_path, one_class=True)
     (tmp_path / "spec.toml").write_text(READY)
     with pytest.raises(DataError, match="two classes"):
-        run(load(tmp_path / "spec.toml"), tmp_path / "run")
+        run(load_spec(tmp_path / "spec.toml"), tmp_path / "run")
     (tmp_path / "ranking.toml").write_text('[data]\ninteractions = "l"\n[samples]\nratio = 2\n')
     with pytest.raises(SpecError, match='task = "clicks"'):
-        load(tmp_path / "ranking.toml")
+        load_spec(tmp_path / "ranking.toml")
 
 
 def test_the_facts_are_plain_json(done) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.config import load
+from leaven.config import load_spec
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
 from leaven.experiment import run
-from leaven.provenance import erase, lineage
-from leaven.quality import judge
-from leaven.simulator import Shop
-from leaven.sweeps import sweep
+from leaven.provenance import erase_users, trace_lineage
+from leaven.quality import evaluate_quality
+from leaven.simulator import Simulator
+from leaven.sweeps import run_sweep
 
 SPEC = """
 task = "clicks"
@@ -60,14 +60,14 @@ STEERED = SPEC[: SPEC.index('[[arm]]\nname = "made"')]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("kept")
-    Shop(users=150, items=50, days=200, seed=5).open().write(where / "shop", pictures=False)
+    Simulator(users=150, items=50, days=200, seed=5).build_world().write_files(where / "shop", images=False)
     (where / "spec.toml").write_text(SPEC)
     return where
 
 
 @pytest.fixture(scope="module")
 def done(folder):
-    return run(load(folder / "spec.toml"), folder / "run")
+    return run(load_spec(folder / "spec.toml"), folder / "run")
 
 
 def part(done, name: str) -> Samples:
@@ -75,9 +75,9 @@ def part(done, name: str) -> Samples:
 
 
 def test_control_users_are_in_no_other_part(done) -> None:
-    control = set(part(done, "control").users)
+    control = set(part(done, "control").user_ids)
     assert len(control) >= 10
-    assert not any(control & set(part(done, name).users) for name in ("train", "valid", "test"))
+    assert not any(control & set(part(done, name).user_ids) for name in ("train", "valid", "test"))
     assert done.facts()["data"]["split"]["control"] == {"rows": len(part(done, "control")), "users": len(control)}
 
 
@@ -103,27 +103,27 @@ def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_i
 
     (folder / "alone.toml").write_text(STEERED)
     with pytest.raises(Killed):
-        run(load(folder / "alone.toml"), tmp_path / "run", tell=tell)
-    again = run(load(folder / "alone.toml"), tmp_path / "run", resume=True)
+        run(load_spec(folder / "alone.toml"), tmp_path / "run", on_progress=tell)
+    again = run(load_spec(folder / "alone.toml"), tmp_path / "run", resume=True)
     log = done.folder / "arms/steered/seed-1/decisions.json"
     replay = STEERED.replace(
         '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
     )
     (folder / "replay.toml").write_text(replay)
-    replayed = run(load(folder / "replay.toml"), tmp_path / "replayed")
+    replayed = run(load_spec(folder / "replay.toml"), tmp_path / "replayed")
     weights = "arms/steered/seed-1/model/ctr.safetensors"
     first = (done.folder / weights).read_bytes()
-    assert (again.folder / weights).read_bytes() == first
-    assert (replayed.folder / weights).read_bytes() == first
+    assert (again.path / weights).read_bytes() == first
+    assert (replayed.path / weights).read_bytes() == first
 
 
 def test_models_without_steps_report_constant_strength(folder, tmp_path) -> None:
     (folder / "alone.toml").write_text(STEERED)
     with pytest.raises(DataError, match=r"control_share = 0\.05"):
-        run(load(folder / "alone.toml", ["split.control_share=0"]), tmp_path / "nobody")
+        run(load_spec(folder / "alone.toml", ["split.control_share=0"]), tmp_path / "nobody")
     text = STEERED[: STEERED.index("[recommender]")] + '[recommender]\nkind = "logistic"\n'
     (folder / "line.toml").write_text(text + STEERED[STEERED.index("[evaluate]") :])
-    facts = run(load(folder / "line.toml"), tmp_path / "line").facts()
+    facts = run(load_spec(folder / "line.toml"), tmp_path / "line").read_facts()
     assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
 
 
@@ -140,7 +140,9 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
     page = (done.folder / "report.html").read_text()
     assert "left out: user" in page
     files = [str(done.folder / "data" / f"{name}.parquet") for name in ("train", "control")]
-    found = judge(*files, str(done.folder / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7)
+    found = evaluate_quality(
+        *files, str(done.folder / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7
+    )
     assert found.kind == "table"
     assert found.facts["rows"]["new"] == facts["rows"]["new"]
     assert found["classifier_auc"].value == pytest.approx(figures["made"]["classifier_auc"], abs=0.1)
@@ -148,29 +150,31 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
 
 def test_synthetic_rows_and_users_have_a_lineage(done) -> None:
     rows = Samples.from_parquet(*sorted((done.folder / "arms/mixed/expanded").glob("01*.parquet")))
-    found = lineage(done.folder, int(rows.keys[5]))
+    found = trace_lineage(done.folder, int(rows.row_ids[5]))
     (link,) = found.chains["mixed"]
     assert link.parent == f"{int(rows.parents[5]):016x}"
-    user = part(done, "train").texts("user")[0]
-    assert lineage(done.folder, user).user == user
+    user = part(done, "train").categorical_column("user")[0]
+    assert trace_lineage(done.folder, user).user == user
 
 
 def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path) -> None:
     copy = Path(shutil.copytree(done.folder, tmp_path / "run"))
-    user = sorted(set(part(done, "train").texts("user")) & set(part(done, "test").texts("user")))[0]
+    user = sorted(
+        set(part(done, "train").categorical_column("user")) & set(part(done, "test").categorical_column("user"))
+    )[0]
     made = Samples.from_parquet(*sorted((copy / "arms/made/expanded").glob("01*.parquet")))
-    assert (made.texts("user") == user).any()  # what learned from the rows names whom it learned from
-    found = erase(copy, [user])
-    assert found.learned == {"made": ["marginals"], "mixed": ["row mixup"]}
+    assert (made.categorical_column("user") == user).any()  # what learned from the rows names whom it learned from
+    found = erase_users(copy, [user])
+    assert found.trained_steps == {"made": ["marginals"], "mixed": ["row mixup"]}
     for path in [*copy.glob("data/*.parquet"), *copy.glob("arms/*/expanded/*.parquet")]:
         rows = Samples.from_parquet(path)
         assert user not in rows.levels["user"]
-        assert user not in set(rows.texts("user"))
-    assert found.rows["made"] > found.rows["train"]
+        assert user not in set(rows.categorical_column("user"))
+    assert found.removed_rows["made"] > found.removed_rows["train"]
 
 
 def test_a_sweep_of_synthetic_rows_has_fidelity(folder, tmp_path) -> None:
-    facts = sweep(load(folder / "spec.toml"), "variant.made.copies=0,1", tmp_path / "copies").facts()
+    facts = run_sweep(load_spec(folder / "spec.toml"), "variant.made.copies=0,1", tmp_path / "copies").read_facts()
     none, as_many = facts["study"]["points"]
     assert none["rows_new"] == 0 < as_many["rows_new"]
     assert 0.5 < as_many["auc"] <= 1

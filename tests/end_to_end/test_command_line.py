@@ -14,7 +14,7 @@ import pytest
 
 import leaven
 from leaven.cli import entry, runs
-from leaven.cli.entry import run
+from leaven.cli.entry import run_command
 from leaven.errors import EXIT_DATA, EXIT_GATE, EXIT_INTERRUPTED, EXIT_SPEC, GateError
 from unit.report.sample_facts import full
 
@@ -38,8 +38,8 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_and_version_exit_with_0(capsys: Captured) -> None:
-    assert run(["--help"]) == 0
-    assert run(["--version"]) == 0
+    assert run_command(["--help"]) == 0
+    assert run_command(["--version"]) == 0
     out, err = capsys.readouterr()
     assert "leaven 0." in out
     assert err == ""
@@ -56,7 +56,7 @@ def test_help_and_version_exit_with_0(capsys: Captured) -> None:
     ],
 )
 def test_a_misspelled_word_is_answered_with_the_nearest(capsys: Captured, typed: list[str], meant: str) -> None:
-    assert run(typed) == EXIT_SPEC
+    assert run_command(typed) == EXIT_SPEC
     out, err = capsys.readouterr()
     assert out == ""
     assert f"did you mean {meant}" in err
@@ -67,7 +67,7 @@ def test_a_misspelled_word_is_answered_with_the_nearest(capsys: Captured, typed:
     "typed", [["run"], ["list", "metrics", "more"], ["simulate", "--users", "many"], ["simulate", "--users"]]
 )
 def test_wrong_usage_refers_to_the_help(capsys: Captured, typed: list[str]) -> None:
-    assert run(typed) == EXIT_SPEC
+    assert run_command(typed) == EXIT_SPEC
     assert "--help` shows what there is" in capsys.readouterr().err
 
 
@@ -76,7 +76,7 @@ def test_wrong_usage_refers_to_the_help(capsys: Captured, typed: list[str]) -> N
     [("judge", "quality"), ("words", "text"), ("pictures", "images"), ("shop", "simulate"), ("dose", "sweep")],
 )
 def test_an_old_command_name_is_answered_with_the_new_one_in_one_line(capsys: Captured, old: str, new: str) -> None:
-    assert run([old, "--json"]) == EXIT_SPEC
+    assert run_command([old, "--json"]) == EXIT_SPEC
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert f"`leaven {old}` is now `leaven {new}" in err
@@ -84,39 +84,39 @@ def test_an_old_command_name_is_answered_with_the_new_one_in_one_line(capsys: Ca
 
 def test_corruption_needs_a_valid_share(capsys: Captured, tmp_path: Path) -> None:
     for wish in ("bots=many", "bots=7", "bots"):
-        assert run(["simulate", "--corruption", wish, "--out", str(tmp_path / "shop")]) == EXIT_SPEC
+        assert run_command(["simulate", "--corruption", wish, "--out", str(tmp_path / "shop")]) == EXIT_SPEC
     assert not (tmp_path / "shop").exists()
 
 
 def test_a_simulated_log_is_written_and_described(capsys: Captured, tmp_path: Path) -> None:
     out = tmp_path / "shop"
     typed = ["simulate", "--users", "60", "--items", "40", "--days", "90", "--out", str(out)]
-    assert run([*typed, "--corruption", "typical", "--corruption", "bots=0.05"]) == 0
+    assert run_command([*typed, "--corruption", "typical", "--corruption", "bots=0.05"]) == 0
     shown, hint = capsys.readouterr()
     assert "bots" in shown
     assert f"leaven init {out / 'interactions.csv'}" in hint
     truth = json.loads((out / "truth.json").read_text())
     assert truth["facts"]["bots"] == 3
-    assert run([*typed, "--seed", "8", "--json"]) == 0
+    assert run_command([*typed, "--seed", "8", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["facts"]["bots"] == 0
 
 
 def test_a_folder_with_other_files_is_not_touched(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear reader")
-    assert run(["simulate", "--users", "20", "--items", "20", "--out", str(tmp_path)]) == EXIT_DATA
+    assert run_command(["simulate", "--users", "20", "--items", "20", "--out", str(tmp_path)]) == EXIT_DATA
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_init_writes_a_spec_and_names_the_next_command(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     target = tmp_path / "my spec.toml"
-    assert run(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == 0
+    assert run_command(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == 0
     out, err = capsys.readouterr()
     assert out == f"{target}\n"
     assert f"leaven run '{target}'" in err
-    assert run(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == EXIT_SPEC
+    assert run_command(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == EXIT_SPEC
     assert "--force" in capsys.readouterr().err
-    assert run(["init", str(tmp_path / "log.csv"), "--out", str(target), "--force"]) == 0
+    assert run_command(["init", str(tmp_path / "log.csv"), "--out", str(target), "--force"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_file_without_a_log_is_one_error_and_writes_no_spec(
     if content is not None:
         (tmp_path / "log.csv").write_bytes(content)
     target = tmp_path / "spec.toml"
-    assert run(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == EXIT_DATA
+    assert run_command(["init", str(tmp_path / "log.csv"), "--out", str(target)]) == EXIT_DATA
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"error: {tmp_path / 'log.csv'}")
@@ -151,7 +151,7 @@ BAD_LOGS = {
 @pytest.mark.parametrize("content", BAD_LOGS.values(), ids=BAD_LOGS.keys())
 def test_a_bad_log_is_one_error_with_its_location(capsys: Captured, tmp_path: Path, content: str) -> None:
     (tmp_path / "log.csv").write_text(content)
-    assert run(["profile", str(tmp_path / "log.csv")]) == EXIT_DATA
+    assert run_command(["profile", str(tmp_path / "log.csv")]) == EXIT_DATA
     out, err = capsys.readouterr()
     said = err[err.index("error:") :]
     assert out == ""
@@ -162,7 +162,7 @@ def test_a_bad_log_is_one_error_with_its_location(capsys: Captured, tmp_path: Pa
 def test_a_truncated_gz_file_is_reported_as_such(capsys: Captured, tmp_path: Path) -> None:
     whole = gzip.compress((LOG + "".join(f"u{n},i{n},{1318896000 + n}\n" for n in range(50_000))).encode())
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
-    assert run(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
+    assert run_command(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
     assert "whole gzip" in capsys.readouterr().err
 
 
@@ -172,50 +172,50 @@ def test_a_database_is_profiled_by_its_url(capsys: Captured, tmp_path: Path) -> 
         rows = [(f"u{n % 9}", f"i{n % 7}", 1318896000 + 90_000 * n) for n in range(200)]
         database.executemany("INSERT INTO bought VALUES (?, ?, ?)", rows)
     database.close()
-    assert run(["profile", f"sqlite:///{tmp_path / 'shop.db'}", "--table", "bought", "--json"]) == 0
+    assert run_command(["profile", f"sqlite:///{tmp_path / 'shop.db'}", "--table", "bought", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["raw"]["events"] == 200
 
 
 def test_init_rejects_databases(capsys: Captured, tmp_path: Path) -> None:
     target = tmp_path / "spec.toml"
-    assert run(["init", "postgresql://host/shop?table=bought", "--out", str(target)]) == EXIT_SPEC
+    assert run_command(["init", "postgresql://host/shop?table=bought", "--out", str(target)]) == EXIT_SPEC
     assert "leaven profile" in capsys.readouterr().err
     assert not target.exists()
 
 
 def test_lists_show_kinds_and_their_defaults(capsys: Captured) -> None:
-    assert run(["list", "metrics"]) == 0
+    assert run_command(["list", "metrics"]) == 0
     assert "head_share = 0.2" in capsys.readouterr().out
-    assert run(["list", "--json"]) == 0
+    assert run_command(["list", "--json"]) == 0
     assert "ndcg" in json.loads(capsys.readouterr().out)["metrics"]
-    assert run(["list", "metrics", "--json"]) == 0
+    assert run_command(["list", "metrics", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["fields"][0] == {"name": "k", "kind": "int", "default": "10"}
 
 
 def test_the_doctor_prints_tables_and_json(capsys: Captured) -> None:
-    assert run(["doctor"]) == 0
+    assert run_command(["doctor"]) == 0
     assert "cores" in capsys.readouterr().out
-    assert run(["doctor", "--json"]) == 0
+    assert run_command(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["healthy"] is True
 
 
 def test_report_writes_the_page_again(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    assert run(["report", str(a_run), "--out", str(page)]) == 0
+    assert run_command(["report", str(a_run), "--out", str(page)]) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert "<h1" in page.read_text()
 
 
 def test_two_runs_are_compared(capsys: Captured, a_run: Path) -> None:
-    assert run(["compare", str(a_run), str(a_run / "facts.json")]) == 0
+    assert run_command(["compare", str(a_run), str(a_run / "facts.json")]) == 0
     assert "crop and substitute" in capsys.readouterr().out
-    assert run(["compare", str(a_run), str(a_run), "--json"]) == 0
+    assert run_command(["compare", str(a_run), str(a_run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metric"] == "ndcg@10"
 
 
 def test_a_folder_without_a_run_is_an_error(capsys: Captured, a_run: Path, tmp_path: Path) -> None:
     for typed in (["report", str(tmp_path)], ["compare", str(a_run), str(tmp_path / "nowhere")]):
-        assert run(typed) == EXIT_DATA
+        assert run_command(typed) == EXIT_DATA
         assert "the facts of a run" in capsys.readouterr().err
 
 
@@ -239,26 +239,28 @@ use = "crop"
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spec next to a small simulated log."""
     folder = tmp_path_factory.mktemp("spec")
-    assert run(["simulate", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-images"]) == 0
+    assert (
+        run_command(["simulate", "--users", "120", "--items", "40", "--out", str(folder / "shop"), "--no-images"]) == 0
+    )
     (folder / "spec.toml").write_text(SPEC)
     return folder / "spec.toml"
 
 
 def test_a_profile_prints_tables_and_json(capsys: Captured, spec: Path) -> None:
     files = [str(spec.parent / "shop" / name) for name in ("interactions.csv", "items.csv")]
-    assert run(["profile", *files]) == 0
+    assert run_command(["profile", *files]) == 0
     assert "Missing user" not in capsys.readouterr().out.split("nothing of")[0]
-    assert run(["profile", files[0], "--json"]) == 0
+    assert run_command(["profile", files[0], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["raw"]["users"] == 120
-    assert run(["profile", files[0], "--user", "usr_id"]) == EXIT_SPEC
+    assert run_command(["profile", files[0], "--user", "usr_id"]) == EXIT_SPEC
     assert "did you mean 'user_id'" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--set", "evaluate.seeds=4"]) == 0
+    assert run_command(["run", str(spec), "--out", str(out), "--dry-run", "--set", "evaluate.seeds=4"]) == 0
     assert "train 12 times: “baseline”, “repeat”, “crop”" in capsys.readouterr().out
-    assert run(["run", str(spec), "--out", str(out), "--dry-run", "--json"]) == 0
+    assert run_command(["run", str(spec), "--out", str(out), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trainings"] == 3
     assert not out.exists()
 
@@ -283,7 +285,7 @@ def test_a_wrong_spec_is_one_error_with_file_and_key(
 ) -> None:
     wrong = spec.with_name("wrong.toml")
     wrong.write_text(SPEC.replace(*changed.split("|"), 1))
-    assert run(["run", str(wrong), "--out", str(tmp_path / "run")]) == EXIT_SPEC
+    assert run_command(["run", str(wrong), "--out", str(tmp_path / "run")]) == EXIT_SPEC
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: wrong.toml") or "evaluate.metrics" in err.splitlines()[0]
@@ -294,34 +296,34 @@ def test_a_wrong_spec_is_one_error_with_file_and_key(
 
 @pytest.mark.parametrize("typed", [["--set", "evaluate.seds=2"], ["--set", "evaluate"], ["--engine", "locl"]])
 def test_an_invalid_change_is_an_error(capsys: Captured, spec: Path, tmp_path: Path, typed: list[str]) -> None:
-    assert run(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
+    assert run_command(["run", str(spec), "--out", str(tmp_path / "run"), *typed]) == EXIT_SPEC
     assert "→" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_resumed_and_never_overwritten(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert run(["run", str(spec), "--out", str(out)]) == 0
+    assert run_command(["run", str(spec), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "ndcg@5" in shown.lower()
     assert f"report: {out / 'report.html'}" in shown
     facts = (out / "facts.json").read_bytes()
-    assert run(["run", str(spec), "--out", str(out)]) == EXIT_DATA
+    assert run_command(["run", str(spec), "--out", str(out)]) == EXIT_DATA
     assert "--resume" in capsys.readouterr().err
     assert (out / "facts.json").read_bytes() == facts
-    assert run(["run", str(spec), "--out", str(out), "--resume", "--json"]) == 0
+    assert run_command(["run", str(spec), "--out", str(out), "--resume", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["report"] == str(out / "report.html")
     assert found["verdict"] == json.loads(facts)["verdict"]
 
 
 def test_a_variant_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_path: Path) -> None:
-    assert run(["preview", str(spec), "--rows", "2"]) == 0
+    assert run_command(["preview", str(spec), "--rows", "2"]) == 0
     assert capsys.readouterr().out.count("before") == 2
-    assert run(["expand", str(spec), "--variant", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
+    assert run_command(["expand", str(spec), "--variant", "corp", "--out", str(tmp_path / "rows")]) == EXIT_SPEC
     assert "did you mean 'crop'" in capsys.readouterr().err
     assert not (tmp_path / "rows").exists()
-    assert run(["expand", str(spec), "--variant", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
+    assert run_command(["expand", str(spec), "--variant", "crop", "--out", str(tmp_path / "rows"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     files = sorted(Path(facts["rows"]).rglob("*.parquet"))
     rows = leaven.Histories.from_parquet(*files)
@@ -331,7 +333,7 @@ def test_a_variant_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_p
 
 def test_lists_longer_than_the_catalog_are_an_error(capsys: Captured, spec: Path, tmp_path: Path) -> None:
     typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", 'evaluate.metrics=["ndcg@41"]']
-    assert run(typed) == EXIT_DATA
+    assert run_command(typed) == EXIT_DATA
     assert "at most 40 items" in capsys.readouterr().err
 
 
@@ -339,7 +341,7 @@ def test_a_split_without_test_users_is_an_error(capsys: Captured, spec: Path, tm
     few = spec.with_name("few.csv")
     few.write_text("user_id,item_id,timestamp\n" + "".join(f"u{n},i{n % 50},{1318896000 + n}\n" for n in range(99)))
     typed = ["run", str(spec), "--out", str(tmp_path / "run"), "--set", "data.interactions=few.csv"]
-    assert run(typed) == EXIT_DATA
+    assert run_command(typed) == EXIT_DATA
     error = capsys.readouterr().err
     assert "at least one user" in error
 
@@ -355,7 +357,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 def test_a_gate_has_its_own_exit_code(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, GateError("gate", "at most 5 % copies", "7 %", "add a filter"))
-    assert run(["quality"]) == EXIT_GATE
+    assert run_command(["quality"]) == EXIT_GATE
     assert capsys.readouterr().err == "error: gate\n  wanted  at most 5 % copies\n  got     7 %\n  → add a filter\n"
 
 
@@ -364,7 +366,7 @@ def test_an_unexpected_error_is_reported_as_a_bug_with_a_saved_traceback(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     failing(monkeypatch, KeyError("odd"))
-    assert run(["list"]) == 1
+    assert run_command(["list"]) == 1
     err = capsys.readouterr().err
     (kept,) = tmp_path.iterdir()
     assert "bug in leaven" in err
@@ -380,21 +382,21 @@ def test_debug_shows_the_traceback_at_any_position(
     failing(monkeypatch, KeyError("odd"))
     typed = ["list"]
     typed.insert(place, "--debug")
-    assert run(typed) == 1
+    assert run_command(typed) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_clear_error_from_any_library(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (OSError(28, "No space left on device", "runs/x"), RuntimeError("IO Error: No space left on device")):
         failing(monkeypatch, error)
-        assert run(["run"]) == EXIT_DATA
+        assert run_command(["run"]) == EXIT_DATA
         assert "a full disk" in capsys.readouterr().err
 
 
 def test_an_unreachable_server_is_no_bug(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     unreached = type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})
     failing(monkeypatch, unreached("Unable to locate credentials"))
-    assert run(["profile"]) == EXIT_DATA
+    assert run_command(["profile"]) == EXIT_DATA
     assert "credentials" in capsys.readouterr().err
 
 
@@ -402,9 +404,9 @@ def test_an_interrupted_run_names_the_command_that_resumes_it(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, KeyboardInterrupt())
-    assert run(["run", "a spec.toml", "--out", "runs/a"]) == EXIT_INTERRUPTED
+    assert run_command(["run", "a spec.toml", "--out", "runs/a"]) == EXIT_INTERRUPTED
     assert "`leaven run 'a spec.toml' --out runs/a --resume` continues" in capsys.readouterr().err
-    assert run(["simulate"]) == EXIT_INTERRUPTED
+    assert run_command(["simulate"]) == EXIT_INTERRUPTED
     assert "continues" not in capsys.readouterr().err
 
 

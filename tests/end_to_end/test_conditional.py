@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leaven.config import load
+from leaven.config import load_spec
 from leaven.errors import DataError, SpecError
 from leaven.experiment import run
-from leaven.simulator import Dirt, Shop
+from leaven.simulator import Corruption, Simulator
 
 SPEC = """
 name = "steered"
@@ -52,14 +52,16 @@ during = [0.0, 0.5]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("steered")
-    Shop(users=300, items=60, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    Simulator(users=300, items=60, days=200, seed=5).build_world().write_files(
+        where / "shop", Corruption.typical(), images=False
+    )
     (where / "spec.toml").write_text(SPEC)
     return where
 
 
 @pytest.fixture(scope="module")
 def done(folder):
-    return run(load(folder / "spec.toml"), folder / "run")
+    return run(load_spec(folder / "spec.toml"), folder / "run")
 
 
 def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
@@ -102,15 +104,15 @@ def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and
         return tell
 
     (folder / "alone.toml").write_text(SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')])
-    spec = load(folder / "alone.toml")
+    spec = load_spec(folder / "alone.toml")
     for place, step in (("pilot", 12), ("arm", 36)):
         with pytest.raises(Killed):
-            run(spec, tmp_path / "run", resume=True, tell=at(place, step))
+            run(spec, tmp_path / "run", resume=True, on_progress=at(place, step))
     again = run(spec, tmp_path / "run", resume=True)
     for name in ("decisions.json", "model/transformer.safetensors"):
         path = f"arms/conditional/seed-1/{name}"
-        assert (again.folder / path).read_bytes() == (done.folder / path).read_bytes()
-    assert again.facts()["cost"]["pilot_steps"] == 18
+        assert (again.path / path).read_bytes() == (done.folder / path).read_bytes()
+    assert again.read_facts()["cost"]["pilot_steps"] == 18
 
 
 def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
@@ -121,10 +123,10 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     )
     text = text[: text.index('[[arm]]\nname = "dynamic"')]
     (folder / "replay.toml").write_text(text)
-    again = run(load(folder / "replay.toml"), folder / "replayed")
+    again = run(load_spec(folder / "replay.toml"), folder / "replayed")
     weights = "arms/conditional/seed-1/model/transformer.safetensors"
-    assert (again.folder / weights).read_bytes() == (done.folder / weights).read_bytes()
-    assert "pilot_steps" not in again.facts()["cost"]
+    assert (again.path / weights).read_bytes() == (done.folder / weights).read_bytes()
+    assert "pilot_steps" not in again.read_facts()["cost"]
 
 
 def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_report_it(folder, tmp_path) -> None:
@@ -132,18 +134,18 @@ def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_repor
     start, end = text.index("[recommender]"), text.index("[evaluate]")
     text = text[:start] + '[recommender]\nkind = "itemknn"\n' + text[end:].replace("steps = 60\n", "")
     (folder / "knn.toml").write_text(text)
-    facts = run(load(folder / "knn.toml"), tmp_path / "run").facts()
+    facts = run(load_spec(folder / "knn.toml"), tmp_path / "run").read_facts()
     assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
     assert facts["comparison"]["means"]["conditional"] != facts["comparison"]["means"]["baseline"]
 
 
 def test_what_a_split_or_a_recommender_cannot_give_is_refused_before_any_training(folder, tmp_path) -> None:
     with pytest.raises(DataError, match=r"control_share = 0\.05"):
-        run(load(folder / "spec.toml", ["split.control_share=0.0"]), tmp_path / "one")
+        run(load_spec(folder / "spec.toml", ["split.control_share=0.0"]), tmp_path / "one")
     text = SPEC.replace("during = [0.0, 0.5]", "during = [0.6, 1.0]")
     start, end = text.index("[recommender]"), text.index("[evaluate]")
     (folder / "late.toml").write_text(text[:start] + '[recommender]\nkind = "popularity"\n' + text[end:])
-    late = load(folder / "late.toml")
+    late = load_spec(folder / "late.toml")
     with pytest.raises(SpecError, match="during"):
         run(late, tmp_path / "two")
     assert not list(tmp_path.glob("*/arms/*/seed-*"))

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.config import Spec, load
+from leaven.config import Spec, load_spec
 from leaven.engines.local import Local
 from leaven.errors import DataError, FitError, SpecError
-from leaven.experiment import expand_arm, incremental_expansion, outline, preview_arms, run
-from leaven.report.html import render
-from leaven.simulator import Dirt, Shop
+from leaven.experiment import describe_run, expand_variant, incremental_expansion, preview_variants, run
+from leaven.report.html import render_report
+from leaven.simulator import Corruption, Simulator
 
 SPEC = """
 name = "small"
@@ -52,14 +52,16 @@ p = 0.5
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("small")
-    Shop(users=300, items=80, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    Simulator(users=300, items=80, days=200, seed=5).build_world().write_files(
+        where / "shop", Corruption.typical(), images=False
+    )
     (where / "spec.toml").write_text(SPEC)
     return where
 
 
 @pytest.fixture(scope="module")
 def spec(folder) -> Spec:
-    return load(folder / "spec.toml")
+    return load_spec(folder / "spec.toml")
 
 
 @pytest.fixture(scope="module")
@@ -81,24 +83,24 @@ def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
     assert len(facts["fits"]) == 4 * 2
     assert facts["verdict"]["headline"]
     assert 0 < facts["comparison"]["means"]["baseline"] < facts["comparison"]["truth"] < 1
-    assert (done.folder / "report.html").read_text() == render(facts)
+    assert (done.folder / "report.html").read_text() == render_report(facts)
 
 
 def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
     heard = []
-    beside = run(spec, folder / "beside", at_once=2, tell=lambda *said: heard.append(said))
+    beside = run(spec, folder / "beside", n_jobs=2, on_progress=lambda *said: heard.append(said))
     assert (8, 8, "training, 2 in parallel") in heard
-    assert beside.facts()["comparison"] == done.facts()["comparison"]
-    assert digest(beside.folder, "**/values.npz") == digest(done.folder, "**/values.npz")
+    assert beside.read_facts()["comparison"] == done.facts()["comparison"]
+    assert digest(beside.path, "**/values.npz") == digest(done.folder, "**/values.npz")
     again = []
-    run(spec, folder / "beside", resume=True, at_once=2, tell=lambda *said: again.append(said[2]))
+    run(spec, folder / "beside", resume=True, n_jobs=2, on_progress=lambda *said: again.append(said[2]))
     assert not [words for words in again if "in parallel" in words]  # nothing is left to do
 
 
 def test_an_error_of_a_parallel_training_names_variant_and_seed(folder) -> None:
-    wish = load(folder / "spec.toml", ["recommender.kind=transformer", "recommender.learning_rate=1e30"])
+    wish = load_spec(folder / "spec.toml", ["recommender.kind=transformer", "recommender.learning_rate=1e30"])
     with pytest.raises(FitError, match="baseline, seed 1"):
-        run(wish, folder / "broken", at_once=2)
+        run(wish, folder / "broken", n_jobs=2)
 
 
 def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done) -> None:
@@ -123,9 +125,9 @@ def test_steps_of_each_epoch_reach_recommenders_that_know_no_epochs(done) -> Non
 
 
 def test_a_run_is_repeated_from_its_own_spec_with_the_same_bytes(done, tmp_path) -> None:
-    again = run(load(done.folder / "spec.toml"), tmp_path / "again")
+    again = run(load_spec(done.folder / "spec.toml"), tmp_path / "again")
     for pattern in ("**/expanded/*.parquet", "records.parquet", "data/*.parquet"):
-        assert digest(again.folder, pattern) == digest(done.folder, pattern)
+        assert digest(again.path, pattern) == digest(done.folder, pattern)
 
 
 def test_a_finished_run_is_resumed_without_doing_anything_again(spec, done) -> None:
@@ -138,7 +140,7 @@ def test_what_depends_on_a_change_is_done_again_and_nothing_else(folder, done, t
     whole = tmp_path / "run"
     subprocess.run(["cp", "-r", "--preserve=all", done.folder, whole], check=True)
     before = {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")}
-    run(load(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']"]), whole, resume=True)
+    run(load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']"]), whole, resume=True)
     assert {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")} == before
     assert json.loads((whole / "facts.json").read_text())["comparison"]["metric"] == "ndcg@3"
 
@@ -183,24 +185,24 @@ def test_an_expansion_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed
 
 def test_an_expanded_folder_loses_a_step_as_if_it_had_never_been_there(spec, folder, tmp_path, monkeypatch) -> None:
     out = tmp_path / "less"
-    expand_arm(spec, "crop, then markov", out)
+    expand_variant(spec, "crop, then markov", out)
     rows = out / "arms" / "crop-then-markov" / "expanded"
     crops = sorted(rows.glob("01-crop-*"))
     before = {path: path.stat().st_mtime_ns for path in crops}
-    less = expand_arm(spec, "crop, then markov", out, without=["markov"])
+    less = expand_variant(spec, "crop, then markov", out, without=["markov"])
     assert {path: path.stat().st_mtime_ns for path in crops} == before
-    assert less.facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
-    never = expand_arm(load(out / "spec.toml"), "crop, then markov", tmp_path / "never")
-    assert digest(out) == digest(never.folder)
-    again = expand_arm(spec, "crop, then markov", out, without=["markov"])
-    assert again.facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+    assert less.read_facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+    never = expand_variant(load_spec(out / "spec.toml"), "crop, then markov", tmp_path / "never")
+    assert digest(out) == digest(never.path)
+    again = expand_variant(spec, "crop, then markov", out, without=["markov"])
+    assert again.read_facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
 
 
 def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, tmp_path, monkeypatch) -> None:
-    never = expand_arm(spec, "crop, then markov", tmp_path / "never", without=["crop"])
+    never = expand_variant(spec, "crop, then markov", tmp_path / "never", without=["crop"])
     for moment in ("take_over", "write_json", "rmtree"):
         out = tmp_path / moment
-        expand_arm(spec, "crop, then markov", out)
+        expand_variant(spec, "crop, then markov", out)
 
         def killed(*more: object, **named: object) -> None:
             raise KeyboardInterrupt
@@ -208,16 +210,16 @@ def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, 
         with monkeypatch.context() as patch:
             patch.setattr(incremental_expansion.shutil if moment == "rmtree" else incremental_expansion, moment, killed)
             with pytest.raises(KeyboardInterrupt):
-                expand_arm(spec, "crop, then markov", out, without=["crop"])
-        less = expand_arm(spec, "crop, then markov", out, without=["crop"])
-        assert digest(out) == digest(never.folder)
-        assert less.facts()["arms"][0]["steps"][0]["use"] == "markov"
+                expand_variant(spec, "crop, then markov", out, without=["crop"])
+        less = expand_variant(spec, "crop, then markov", out, without=["crop"])
+        assert digest(out) == digest(never.path)
+        assert less.read_facts()["arms"][0]["steps"][0]["use"] == "markov"
         assert sorted(path.name for path in (out / "arms" / "crop-then-markov").iterdir()) == ["expanded"]
 
 
 def test_steps_of_a_run_with_trained_variants_cannot_be_removed(spec, done) -> None:
     with pytest.raises(DataError, match="trained variants"):
-        expand_arm(spec, "crop, then markov", done.folder, without=["crop"])
+        expand_variant(spec, "crop, then markov", done.folder, without=["crop"])
 
 
 def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder, tmp_path) -> None:
@@ -236,16 +238,16 @@ def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder
         (where / "shop" / "items.csv").write_bytes((folder / "shop" / "items.csv").read_bytes())
         (where / "spec.toml").write_text(SPEC)
         engine = Local(workers=workers)
-        made = expand_arm(load(where / "spec.toml"), "crop, then markov", where / "run", engine=engine)
-        digests.add(digest(made.folder))
+        made = expand_variant(load_spec(where / "spec.toml"), "crop, then markov", where / "run", engine=engine)
+        digests.add(digest(made.path))
     assert len(digests) == 1
 
 
 def test_a_preview_and_an_outline_leave_nothing_behind(spec, tmp_path) -> None:
-    shown = preview_arms(spec, None, 4, tmp_path)
+    shown = preview_variants(spec, None, 4, tmp_path)
     assert list(shown) == ["crop, then markov", "masks"]
     assert all(len(one["after"]) for one in shown["crop, then markov"])
-    assert outline(spec)["trainings"] == 8
+    assert describe_run(spec)["trainings"] == 8
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
@@ -259,16 +261,16 @@ def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
 
 def test_lists_longer_than_the_catalogue_are_refused_before_any_training(folder, tmp_path) -> None:
     with pytest.raises(DataError, match="as many as there are"):
-        run(load(folder / "spec.toml", ["evaluate.metrics=['ndcg@5000']"]), tmp_path / "run")
+        run(load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@5000']"]), tmp_path / "run")
     assert not list((tmp_path / "run").glob("arms/*"))
 
 
 def test_an_unknown_variant_names_the_nearest(spec, tmp_path) -> None:
     with pytest.raises(SpecError, match="did you mean 'masks'"):
-        expand_arm(spec, "mask", tmp_path / "x")
+        expand_variant(spec, "mask", tmp_path / "x")
 
 
 def test_a_transformer_takes_equal_steps_in_every_variant(folder, tmp_path) -> None:
     small = ["recommender.kind=transformer", "recommender.width=16", "recommender.layers=1", "evaluate.steps=12"]
-    facts = run(load(folder / "spec.toml", [*small, "evaluate.seeds=1"]), tmp_path / "run").facts()
+    facts = run(load_spec(folder / "spec.toml", [*small, "evaluate.seeds=1"]), tmp_path / "run").read_facts()
     assert [fit["steps"] for fit in facts["fits"]] == [12, 12, 12, 12]

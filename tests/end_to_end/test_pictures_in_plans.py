@@ -6,12 +6,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.config import load
-from leaven.datasets.images import of_bytes
+from leaven.config import load_spec
+from leaven.datasets.images import decode_image
 from leaven.errors import SpecError
-from leaven.experiment import preview_arms, run
-from leaven.report.html import render
-from leaven.simulator import Dirt, Shop
+from leaven.experiment import preview_variants, run
+from leaven.report.html import render_report
+from leaven.simulator import Corruption, Simulator
 
 pytest.importorskip("cv2")
 SPEC = """
@@ -56,7 +56,9 @@ batch = 8
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("pictures")
-    Shop(users=150, items=40, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=True)
+    Simulator(users=150, items=40, days=200, seed=5).build_world().write_files(
+        where / "shop", Corruption.typical(), images=True
+    )
     (where / "shop/images/i00007.png").write_bytes(b"no picture")
     (where / "spec.toml").write_text(SPEC)
     return where
@@ -64,7 +66,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder):
-    return run(load(folder / "spec.toml"), folder / "run")
+    return run(load_spec(folder / "spec.toml"), folder / "run")
 
 
 def arm_of(done) -> dict:
@@ -92,10 +94,10 @@ def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_re
 def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighbour(done, folder) -> None:
     table = pq.read_table(next((folder / "run").rglob("views/03-brightness.parquet")))
     assert table.column_names == ["item", "column", "copy", "jpeg"]
-    first = of_bytes(table.column("jpeg")[0].as_py())
+    first = decode_image(table.column("jpeg")[0].as_py())
     assert first.shape == (32, 32, 3)
     assert "i00007" not in table.column("item").to_pylist()
-    page = render(json.loads(json.dumps(done.facts())))
+    page = render_report(json.loads(json.dumps(done.facts())))
     assert "Images of items, step <b>brightness</b>" in page
     assert "nearest real image" in page
     assert page.count('<img src="data:image/png;base64,') > 10
@@ -105,21 +107,21 @@ def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighb
 def test_a_generator_is_fitted_once_for_all_trainings_of_a_variant(done, folder) -> None:
     (kept,) = (folder / "run").rglob("views/learned-*/mark")
     before = kept.stat().st_mtime_ns
-    run(load(folder / "spec.toml", ["evaluate.seeds=2"]), folder / "run", resume=True)
+    run(load_spec(folder / "spec.toml", ["evaluate.seeds=2"]), folder / "run", resume=True)
     assert kept.stat().st_mtime_ns == before
 
 
 def test_the_resolved_spec_gives_the_same_variants(done, folder) -> None:
-    assert load(folder / "run/spec.toml").arms == load(folder / "spec.toml").arms
+    assert load_spec(folder / "run/spec.toml").variants == load_spec(folder / "spec.toml").variants
 
 
 def test_a_preview_tells_of_pictures_too(folder, tmp_path) -> None:
-    found = preview_arms(load(folder / "spec.toml"), None, 6, tmp_path)["rows, words and pictures"]
+    found = preview_variants(load_spec(folder / "spec.toml"), None, 6, tmp_path)["rows, words and pictures"]
     assert any("levels" in one["after"][0] for one in found if one["step"] == "brightness")
 
 
 def test_a_recommender_that_reads_no_pictures_is_refused_before_anything_is_read(folder) -> None:
-    spec = load(folder / "spec.toml", ['recommender.encoders=["tfidf"]'])
+    spec = load_spec(folder / "spec.toml", ['recommender.encoders=["tfidf"]'])
     with pytest.raises(SpecError, match="encoder of pictures"):
         run(spec, folder / "refused")
     assert not (folder / "refused").exists()

@@ -4,10 +4,10 @@ import tomllib
 
 import numpy as np
 
-from leaven.config import load, parse
+from leaven.config import load_spec, parse_spec
 from leaven.experiment import run
-from leaven.report.html import render
-from leaven.simulator import Dirt, Shop
+from leaven.report.html import render_report
+from leaven.simulator import Corruption, Simulator
 
 SPEC = """
 [data]
@@ -22,21 +22,23 @@ seeds = 1
 
 
 def test_views_change_the_lists_and_nothing_else(tmp_path) -> None:
-    Shop(users=200, items=60, days=200, seed=5).open().write(tmp_path / "shop", Dirt.typical(), pictures=False)
+    Simulator(users=200, items=60, days=200, seed=5).build_world().write_files(
+        tmp_path / "shop", Corruption.typical(), images=False
+    )
     path = tmp_path / "spec.toml"
     path.write_text(SPEC)
-    plain = run(load(path), tmp_path / "plain")
-    seen = run(load(path, ["evaluate.views=4"]), tmp_path / "seen")
+    plain = run(load_spec(path), tmp_path / "plain")
+    seen = run(load_spec(path, ["evaluate.views=4"]), tmp_path / "seen")
     model = "arms/baseline/seed-1/model"
-    for one in (plain.folder / model).iterdir():
-        assert one.read_bytes() == (seen.folder / model / one.name).read_bytes()
-    values = [np.load(one.folder / "arms/baseline/seed-1/values.npz")["ndcg@5"] for one in (plain, seen)]
+    for one in (plain.path / model).iterdir():
+        assert one.read_bytes() == (seen.path / model / one.name).read_bytes()
+    values = [np.load(one.path / "arms/baseline/seed-1/values.npz")["ndcg@5"] for one in (plain, seen)]
     assert (values[0] != values[1]).any()
-    cost = seen.facts()["cost"]
+    cost = seen.read_facts()["cost"]
     assert cost["views_of_each_test_history"] == 4
     assert cost["seconds"]["judge"] > 0
-    assert "views of each test history" in render(seen.facts()).lower()
-    assert "views_of_each_test_history" not in plain.facts()["cost"]
-    kept = (seen.folder / "spec.toml").read_text()
+    assert "views of each test history" in render_report(seen.read_facts()).lower()
+    assert "views_of_each_test_history" not in plain.read_facts()["cost"]
+    kept = (seen.path / "spec.toml").read_text()
     assert tomllib.loads(kept)["evaluate"]["view"]["use"] == "drop"
-    assert parse(kept).evaluate == load(path, ["evaluate.views=4"]).evaluate
+    assert parse_spec(kept).evaluate == load_spec(path, ["evaluate.views=4"]).evaluate

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.config import load
+from leaven.config import load_spec
 from leaven.errors import SpecError
-from leaven.experiment import preview_arms, run
-from leaven.report.html import render
-from leaven.simulator import Dirt, Shop
+from leaven.experiment import preview_variants, run
+from leaven.report.html import render_report
+from leaven.simulator import Corruption, Simulator
 
 SPEC = """
 name = "words"
@@ -46,14 +46,16 @@ p = 0.5
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("words")
-    Shop(users=150, items=40, days=200, seed=5).open().write(where / "shop", Dirt.typical(), pictures=False)
+    Simulator(users=150, items=40, days=200, seed=5).build_world().write_files(
+        where / "shop", Corruption.typical(), images=False
+    )
     (where / "spec.toml").write_text(SPEC)
     return where
 
 
 def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None:
-    done = run(load(folder / "spec.toml"), folder / "run")
-    facts = done.facts()
+    done = run(load_spec(folder / "spec.toml"), folder / "run")
+    facts = done.read_facts()
     (arm,) = (one for one in facts["arms"] if one["name"] == "rows and words")
     assert [step.get("on") for step in arm["steps"]] == [None, "words", "words"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
@@ -63,20 +65,20 @@ def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None
     assert table.num_rows == items
     fit = next(one for one in facts["fits"] if one["arm"] == "rows and words")
     assert set(fit["items_known_by"]) == {"words", "attributes"}
-    page = render(json.loads(json.dumps(facts)))
+    page = render_report(json.loads(json.dumps(facts)))
     assert "Texts of items, step <b>delete words</b>" in page
     assert "multimodal" in (folder / "run/spec.toml").read_text()
-    again = load(folder / "run/spec.toml")
-    assert again.recommender == load(folder / "spec.toml").recommender
+    again = load_spec(folder / "run/spec.toml")
+    assert again.recommender == load_spec(folder / "spec.toml").recommender
 
 
 def test_a_preview_shows_texts_and_rows(folder, tmp_path) -> None:
-    found = preview_arms(load(folder / "spec.toml"), None, 6, tmp_path)["rows and words"]
+    found = preview_variants(load_spec(folder / "spec.toml"), None, 6, tmp_path)["rows and words"]
     assert {one["step"] for one in found} == {"crop", "delete words"} | ({"units"} & {one["step"] for one in found})
 
 
 def test_a_recommender_without_text_is_rejected_before_anything_is_read(folder) -> None:
-    spec = load(folder / "spec.toml", ["recommender={ kind = 'itemknn' }"])
+    spec = load_spec(folder / "spec.toml", ["recommender={ kind = 'itemknn' }"])
     with pytest.raises(SpecError, match="multimodal"):
         run(spec, folder / "refused")
     assert not (folder / "refused").exists()

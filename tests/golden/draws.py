@@ -27,11 +27,11 @@ from tests.golden.digest import digest, of_histories, of_samples, of_table, plai
 
 import leaven
 from leaven import registry, rng
-from leaven.augmentation import Plan, Step, catalog_views, epoch_rows, expand
-from leaven.datasets.images import Pictures
+from leaven.augmentation import Plan, Step, build_catalog_views, build_epoch_rows, expand
+from leaven.datasets.images import Images
 from leaven.datasets.samples import Samples
-from leaven.simulator import Dirt, Shop, first_order
-from leaven.simulator.item_images import draw_picture, png
+from leaven.simulator import Corruption, Simulator, simulate_first_order
+from leaven.simulator.item_images import draw_image, encode_png
 
 SEED, N_ITEMS = 7, 40
 LEFT_OUT = {
@@ -63,16 +63,16 @@ BRANDS = ("Nivea", "Nivea", "妮维雅", "Burt's Bees")
 
 def numbers(rows: int, label: str, draws: int) -> Any:
     """float64 (rows, draws) in 0..1 that follow from the label."""
-    keys = rng.row_keys(rng.key(1, label), np.arange(1, rows + 1, dtype=np.uint64))
-    return np.stack([rng.uniform(keys, draw) for draw in range(draws)], axis=1)
+    keys = rng.derive_row_keys(rng.derive_key(1, label), np.arange(1, rows + 1, dtype=np.uint64))
+    return np.stack([rng.draw_uniform(keys, draw) for draw in range(draws)], axis=1)
 
 
 @cache
 def histories() -> Any:
     """120 histories of the simulated shop, with its catalogue, prices and a column that numbers the events."""
-    world = Shop(users=120, items=N_ITEMS, days=200, seed=5).open()
+    world = Simulator(users=120, items=N_ITEMS, days=200, seed=5).build_world()
     rows = replace(world.histories, catalog=world.catalog())
-    value = np.arange(1, rows.events + 1, dtype=np.float64)
+    value = np.arange(1, rows.n_events + 1, dtype=np.float64)
     return replace(rows, extra={"value": value})
 
 
@@ -84,8 +84,10 @@ def table() -> Any:
     price[::7] = np.nan
     kinds = np.array(["mug", "bag", "kitchen", "outdoor", None], object)
     columns = {"price": price, "count": np.floor(9 * draws[:, 1]), "kind": kinds[(5 * draws[:, 2]).astype(int)]}
-    keys = rng.mix(np.arange(1, 241, dtype=np.uint64))
-    return Samples.real(columns, np.floor(1.3 * draws[:, 3]), keys, users=keys[(40 * draws[:, 4]).astype(int)])
+    keys = rng.mix_bits(np.arange(1, 241, dtype=np.uint64))
+    return Samples.from_columns(
+        columns, np.floor(1.3 * draws[:, 3]), keys, user_ids=keys[(40 * draws[:, 4]).astype(int)]
+    )
 
 
 @cache
@@ -104,7 +106,7 @@ def wordy() -> Any:
 @cache
 def pixels() -> Any:
     """uint8 (12, 64, 64, 3): ten drawn products, noise, and one of a single colour."""
-    drawn = [draw_picture(n % 8, COLOURS[n % 4], n % 11, n) for n in range(10)]
+    drawn = [draw_image(n % 8, COLOURS[n % 4], n % 11, n) for n in range(10)]
     noise = (256 * numbers(64 * 64, "noise", 3)).astype(np.uint8).reshape(64, 64, 3)
     return np.stack([*drawn, noise, np.full((64, 64, 3), 90, np.uint8)])
 
@@ -120,20 +122,20 @@ def pictured() -> Any:
     folder = Path(_folder().name)
     files = [f"{place}.png" for place in range(12)]
     for name, picture in zip(files, pixels(), strict=True):
-        (folder / name).write_bytes(png(picture))
+        (folder / name).write_bytes(encode_png(picture))
     category = np.array([0, *[1, 2] * 6], np.int32)
     ids = [f"i{n:02d}" for n in range(12)]
-    return leaven.Catalog(ids, {}, category, ["a", "b"], images=files, folder=folder)
+    return leaven.Catalog(ids, {}, category, ["a", "b"], image_paths=files, image_folder=folder)
 
 
 def row_keys(rows: Any) -> Any:
     """uint64 (rows,): one key a row."""
-    return rng.row_keys(rng.key(SEED, "golden"), rows.keys)
+    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rows.keys)
 
 
 def names(count: int) -> Any:
     """uint64 (count,): keys of values that have no keys of their own."""
-    return rng.row_keys(rng.key(SEED, "golden"), rng.user_keys([str(n) for n in range(count)]))
+    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rng.derive_user_ids([str(n) for n in range(count)]))
 
 
 def full(count: int, strength: float = 1.0) -> Any:
@@ -148,7 +150,7 @@ def _changing(train: Any, wish: Any, of: Callable[[Any], str]) -> dict[str, str]
         "keys": of(fitted(train, keys, full(len(train)))),
         "weaker": of(fitted(train, keys, full(len(train), 0.6))),
         "plan": of(expand(train, Plan([Step(wish)]), seed=SEED)),
-        "epoch": of(epoch_rows(train, train, fresh, SEED)(2, 0.5)),
+        "epoch": of(build_epoch_rows(train, train, fresh, SEED)(2, 0.5)),
     }
 
 
@@ -160,14 +162,14 @@ def _generating(train: Any, wish: Any, of: Callable[[Any], str]) -> dict[str, st
 
 def _viewed(catalog: Any, wish: Any) -> str:
     """All views that a step on items makes, and how the items are shown in an epoch of a step that replaces."""
-    once = catalog_views(catalog, Plan([Step(wish)]), SEED)
+    once = build_catalog_views(catalog, Plan([Step(wish)]), SEED)
     parts: list[Any] = []
-    for column, items, _, after in once.made(once.steps[0], 0):
+    for column, items, _, after in once.iterate_views(once.steps[0], 0):
         parts += [column, np.asarray(items, np.int64), _values(after)]
     shown = once(2, 0.5)
-    fresh = catalog_views(catalog, Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
+    fresh = build_catalog_views(catalog, Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
     for seen in (shown, fresh):
-        parts += [{name: list(values) for name, values in seen.words.items()}, seen.pixels]
+        parts += [{name: list(values) for name, values in seen.texts.items()}, seen.pixels]
     return digest(*parts)
 
 
@@ -177,90 +179,95 @@ def _values(values: Any) -> Any:
 
 
 def transforms(kind: str) -> dict[str, str]:
-    return _changing(histories(), registry.made("transforms", kind), of_histories)
+    return _changing(histories(), registry.create_config("transforms", kind), of_histories)
 
 
 def table_transforms(kind: str) -> dict[str, str]:
-    return _changing(table(), registry.made("table_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
+    return _changing(table(), registry.create_config("table_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
 
 
 def text_transforms(kind: str) -> dict[str, str]:
-    wish, texts = registry.made("text_transforms", kind), list(wordy().words["title"])
+    wish, texts = registry.create_config("text_transforms", kind), list(wordy().words["title"])
     fitted = wish.fit(wordy())
     by_keys = [fitted(texts, names(len(texts)), full(len(texts), strength)) for strength in (1.0, 0.6)]
     return {"keys": digest(*by_keys), "plan": _viewed(wordy(), wish)}
 
 
 def image_transforms(kind: str) -> dict[str, str]:
-    wish, seen = registry.made("image_transforms", kind), Pictures.of(pixels(), np.arange(1, 13, dtype=np.int32))
+    wish, seen = (
+        registry.create_config("image_transforms", kind),
+        Images.from_pixels(pixels(), np.arange(1, 13, dtype=np.int32)),
+    )
     fitted = wish.fit(pictured())
     by_keys = [fitted(seen, names(12), full(12, strength)).pixels for strength in (1.0, 0.6)]
     return {"keys": digest(*by_keys), "plan": _viewed(pictured(), wish)}
 
 
 def generators(kind: str) -> dict[str, str]:
-    return _generating(histories(), registry.made("generators", kind), of_histories)
+    return _generating(histories(), registry.create_config("generators", kind), of_histories)
 
 
 def table_generators(kind: str) -> dict[str, str]:
-    return _generating(table(), registry.made("table_generators", kind), of_samples)
+    return _generating(table(), registry.create_config("table_generators", kind), of_samples)
 
 
 def strategies(kind: str) -> dict[str, str]:
-    wish, rows = registry.made("strategies", kind), histories()
-    step = Step(registry.made("transforms", "crop"), copies=wish)
+    wish, rows = registry.create_config("strategies", kind), histories()
+    step = Step(registry.create_config("transforms", "crop"), copies=wish)
     return {"keys": digest(wish(rows, SEED)), "plan": of_histories(expand(rows, Plan([step]), seed=SEED))}
 
 
 def table_strategies(kind: str) -> dict[str, str]:
-    wish, rows = registry.made("table_strategies", kind), table()
-    step = Step(registry.made("table_transforms", "noise"), copies=wish)
+    wish, rows = registry.create_config("table_strategies", kind), table()
+    step = Step(registry.create_config("table_transforms", "noise"), copies=wish)
     return {"keys": digest(wish(rows, SEED)), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
 
 
 def schedules(kind: str) -> dict[str, str]:
-    schedule = registry.made("schedules", kind)
+    schedule = registry.create_config("schedules", kind)
     return {"values": digest(rounded([float(schedule(place / 20)) for place in range(21)]))}
 
 
 @cache
 def mixture() -> tuple[Any, Any]:
     """(real rows of a known chain, new rows: true ones, shuffled children of real rows, noise, and copies)."""
-    real = first_order(60, rows=300, length=8, seed=1)[0]
-    true = first_order(60, rows=360, length=8, seed=1)[0]
-    lists = [true.row(row).tolist() for row in range(300, 360)]
+    real = simulate_first_order(60, rows=300, length=8, seed=1)[0]
+    true = simulate_first_order(60, rows=360, length=8, seed=1)[0]
+    lists = [true.row_items(row).tolist() for row in range(300, 360)]
     order = numbers(60, "order", 8)
-    lists += [real.row(row)[np.argsort(order[row])].tolist() for row in range(60)]
+    lists += [real.row_items(row)[np.argsort(order[row])].tolist() for row in range(60)]
     drawn = 1 + (60 * numbers(60, "drawn", 8)).astype(int)
     lists += [row[: 1 + place % 8].tolist() for place, row in enumerate(drawn)]
-    lists += [real.row(row).tolist() for row in range(20)]
-    new = leaven.Histories.of(lists, 60, keys=rng.user_keys([f"new{n}" for n in range(len(lists))]).tolist())
+    lists += [real.row_items(row).tolist() for row in range(20)]
+    new = leaven.Histories.from_lists(
+        lists, 60, row_ids=rng.derive_user_ids([f"new{n}" for n in range(len(lists))]).tolist()
+    )
     parents = np.zeros(len(lists), np.uint64)
-    parents[60:120] = real.keys[:60]
+    parents[60:120] = real.row_ids[:60]
     return real, replace(new, parents=parents, origin=np.ones(len(lists), np.int16))
 
 
 def filters(kind: str) -> dict[str, str]:
-    wish, (real, new) = registry.made("filters", kind), mixture()
+    wish, (real, new) = registry.create_config("filters", kind), mixture()
     kept = wish.fit(real, SEED)(new)
-    step = Step(registry.made("transforms", "substitute"), keep=(wish,))
-    counts = sorted(int(count) for count in kept.refused.values())
+    step = Step(registry.create_config("transforms", "substitute"), filters=(wish,))
+    counts = sorted(int(count) for count in kept.rejected.values())
     planned = of_histories(expand(real, Plan([step]), seed=SEED))
     return {"keys": digest(np.asarray(kept.mask), counts), "plan": planned}
 
 
 def table_filters(kind: str) -> dict[str, str]:
-    wish, rows = registry.made("table_filters", kind, TABLE_FIELDS.get(kind)), table()
+    wish, rows = registry.create_config("table_filters", kind, TABLE_FIELDS.get(kind)), table()
     kept = wish.fit(rows, SEED)(rows)
-    step = Step(registry.made("table_transforms", "noise"), keep=(wish,))
-    counts = sorted(int(count) for count in kept.refused.values())
+    step = Step(registry.create_config("table_transforms", "noise"), filters=(wish,))
+    counts = sorted(int(count) for count in kept.rejected.values())
     return {"keys": digest(np.asarray(kept.mask), counts), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
 
 
 def simulator(kind: str) -> dict[str, str]:
     """A world of each kind: what its users did, its items, and the two tables with typical dirt."""
-    world = Shop(users=60, items=N_ITEMS, days=200, seed=5, kind=kind).open()
-    clean, dirty = world.log(), world.log(Dirt.typical())
+    world = Simulator(users=60, items=N_ITEMS, days=200, seed=5, kind=kind).build_world()
+    clean, dirty = world.build_log(), world.build_log(Corruption.typical())
     return {
         "histories": of_histories(world.histories),
         "clean": digest(of_table(clean.interactions), of_table(clean.items)),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from tests.golden.digest import digest, of_table, plain_opencv
 
-from leaven.config import load
-from leaven.experiment import expand_arm
-from leaven.simulator import Dirt, Shop
+from leaven.config import load_spec
+from leaven.experiment import expand_variant
+from leaven.simulator import Corruption, Simulator
 
 DATA = """
 name = "golden"
@@ -126,11 +126,11 @@ def digests_of(name: str) -> dict[str, str]:
     """The data and the files of the arm's folder by name -> digest of their columns."""
     with tempfile.TemporaryDirectory() as scratch, plain_opencv():
         folder, pictures = Path(scratch), name == "items"
-        world = Shop(users=100, items=24 if pictures else 60, days=200, seed=5).open()
-        world.write(folder / "shop", Dirt.typical(), pictures=pictures)
+        world = Simulator(users=100, items=24 if pictures else 60, days=200, seed=5).build_world()
+        world.write_files(folder / "shop", Corruption.typical(), images=pictures)
         (folder / "spec.toml").write_text(SPECS[name], encoding="utf-8")
-        run = expand_arm(load(folder / "spec.toml"), "golden", folder / "run")
-        made = sorted(run.arm("golden").rglob("*.parquet"))
+        run = expand_variant(load_spec(folder / "spec.toml"), "golden", folder / "run")
+        made = sorted(run.variant_folder("golden").rglob("*.parquet"))
         data = sorted((folder / "run" / "data").rglob("*.parquet"))
         found = {f"{path.parent.name}/{path.name}": of_table(pq.read_table(path)) for path in made}
         return found | {"data": digest([of_table(pq.read_table(path)) for path in data])}

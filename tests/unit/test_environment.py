@@ -13,29 +13,29 @@ REQUIREMENTS = [
 
 
 def test_missing_and_too_old_libraries_are_reported() -> None:
-    needed, (demo,) = environment.libraries(REQUIREMENTS)
-    assert {library.name: library.fits for library in needed} == {"numpy": True, "typer": False}
-    assert demo.missing == ("no-such-library",)
-    assert demo.install == "pip install 'leaven[demo]'"
+    needed, (demo,) = environment.parse_requirements(REQUIREMENTS)
+    assert {library.name: library.is_compatible for library in needed} == {"numpy": True, "typer": False}
+    assert demo.missing_libraries == ("no-such-library",)
+    assert demo.install_command == "pip install 'leaven[demo]'"
 
 
 def test_an_installation_without_required_libraries_is_not_healthy() -> None:
-    needed, extras = environment.libraries(REQUIREMENTS)
-    assert not environment.Checkup({}, needed, extras, ()).healthy
-    assert environment.Checkup({}, needed[:1], extras, ()).healthy
+    needed, extras = environment.parse_requirements(REQUIREMENTS)
+    assert not environment.EnvironmentReport({}, needed, extras, ()).is_healthy
+    assert environment.EnvironmentReport({}, needed[:1], extras, ()).is_healthy
 
 
 def test_this_machine_is_healthy() -> None:
-    report = environment.examine()
-    assert report.healthy
+    report = environment.inspect_environment()
+    assert report.is_healthy
     assert {"torch", "spark", "image"} <= {extra.name for extra in report.extras}
     assert int(report.machine["cores"]) >= 1
 
 
 def test_versions_compare_as_numbers() -> None:
-    assert environment.Library("x", "1.9", "1.10.0rc1").fits
-    assert environment.Library("x", "2.5", "2.13.0+cpu").fits
-    assert not environment.Library("x", "2.5", "2.4.9").fits
+    assert environment.Library("x", "1.9", "1.10.0rc1").is_compatible
+    assert environment.Library("x", "2.5", "2.13.0+cpu").is_compatible
+    assert not environment.Library("x", "2.5", "2.4.9").is_compatible
 
 
 def test_the_limits_of_a_container_apply(monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -46,5 +46,5 @@ def test_the_limits_of_a_container_apply(monkeypatch) -> None:  # type: ignore[n
         "/sys/fs/cgroup/memory.current": str(1 << 28),
     }
     monkeypatch.setattr(environment, "_read_file", lambda path: files.get(path, ""))
-    assert environment.cores() == 1
-    assert environment.memory_mb() == 1024 - 256
+    assert environment.count_cores() == 1
+    assert environment.get_free_memory_mb() == 1024 - 256

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from leaven.progress import Lines, Pace, Phases, share, shown, span
+from leaven.progress import LineRenderer, PhaseProgress, PhaseTracker, format_duration, format_share, show_progress
 
 
 class Clock:
@@ -20,11 +20,11 @@ class Clock:
 def told(steps: list[tuple[float, int, int, str]]) -> list[str]:
     """The lines printed for calls (seconds since the last, done, total, text)."""
     clock, out = Clock(), io.StringIO()
-    phases = Phases(Lines(out), clock)
+    phases = PhaseTracker(LineRenderer(out), clock)
     for wait, done, total, words in steps:
         clock.now += wait
         phases(done, total, words)
-    phases.close()
+    phases.end_phase()
     return out.getvalue().splitlines()
 
 
@@ -48,23 +48,23 @@ def test_a_continuing_count_is_one_phase_despite_different_text() -> None:
 
 def test_work_without_calls_is_shown_as_the_unnamed_phase() -> None:
     clock, out = Clock(), io.StringIO()
-    phases = Phases(Lines(out), clock)
+    phases = PhaseTracker(LineRenderer(out), clock)
     phases(1, 1, "read")
     for _ in range(9):
         clock.now += 1
-        phases.tick()
+        phases.refresh()
     phases(0, 4, "train")
     assert out.getvalue().splitlines() == ["working …", "working: 5.0 s so far"]
 
 
 def test_elapsed_time_is_refreshed_between_calls() -> None:
     clock, out = Clock(), io.StringIO()
-    phases = Phases(Lines(out), clock)
+    phases = PhaseTracker(LineRenderer(out), clock)
     phases(0, 0, "compare")
     for _ in range(12):
         clock.now += 1
-        phases.tick()
-    phases.close()
+        phases.refresh()
+    phases.end_phase()
     assert out.getvalue().splitlines() == [
         "compare …",
         "compare: 5.0 s so far",
@@ -89,21 +89,26 @@ def test_the_same_text_starts_a_new_phase_when_the_count_restarts() -> None:
 
 
 def test_the_time_left_is_known_only_once_something_is_done() -> None:
-    assert Pace("x", 0.0, 8.0, done=0, total=10).left is None
-    assert Pace("x", 0.0, 8.0, done=8, total=0).left is None
-    assert Pace("x", 0.0, 8.0, done=4, total=10).left == 8.0 / 4 * 6
+    assert PhaseProgress("x", 0.0, 8.0, done=0, total=10).seconds_left is None
+    assert PhaseProgress("x", 0.0, 8.0, done=8, total=0).seconds_left is None
+    assert PhaseProgress("x", 0.0, 8.0, done=4, total=10).seconds_left == 8.0 / 4 * 6
 
 
 def test_shares_and_durations_are_readable() -> None:
-    assert share(Pace("x", 0.0, 3.0)) == "3.0 s so far"
-    assert share(Pace("x", 0.0, 3.0, done=999, total=1000)) == "99 %"
-    assert [span(seconds) for seconds in (9.96, 59.4, 3599, 3661)] == ["10.0 s", "59 s", "59 min 59 s", "1 h 1 min"]
+    assert format_share(PhaseProgress("x", 0.0, 3.0)) == "3.0 s so far"
+    assert format_share(PhaseProgress("x", 0.0, 3.0, done=999, total=1000)) == "99 %"
+    assert [format_duration(seconds) for seconds in (9.96, 59.4, 3599, 3661)] == [
+        "10.0 s",
+        "59 s",
+        "59 min 59 s",
+        "1 h 1 min",
+    ]
 
 
 def test_a_pipe_gets_lines_and_a_terminal_gets_bars() -> None:
     piped, terminal = io.StringIO(), io.StringIO()
     for console in (Console(file=piped), Console(file=terminal, force_terminal=True, width=80, _environ={})):
-        with shown(console) as tell:
+        with show_progress(console) as tell:
             tell(0, 0, "reading [the log]")
             tell(1, 4, "training · loss 2.1")
     assert "\x1b" not in piped.getvalue()

@@ -19,7 +19,7 @@ def test_the_names_that_published_results_depend_on_stay_as_they_were() -> None:
 def test_an_unnamed_step_takes_the_frozen_name_of_its_kind() -> None:
     for family in OPERATORS:
         for kind in registry.FAMILIES[family]:
-            cls = registry.found(family, kind)
+            cls = registry.load_kind(family, kind)
             assert default_name(object.__new__(cls)) == RNG_NAMES[f"{family}/{kind}"]
 
 
@@ -30,4 +30,4 @@ def test_an_unregistered_class_takes_its_own_name_in_words() -> None:
         def fit(self, train: object) -> object:
             return self
 
-    assert Step(MyOwnCrop()).called == "my own crop"  # type: ignore[arg-type]
+    assert Step(MyOwnCrop()).display_name == "my own crop"  # type: ignore[arg-type]

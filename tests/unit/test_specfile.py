@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leaven.config import draft as specfile
-from leaven.config import load
+from leaven.config import load_spec
 from leaven.errors import DataError, SpecError
 
 DATA = Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
@@ -19,7 +19,7 @@ ITEMS = "item_id,title,category\ni1,Mug,kitchen\ni2,Lamp,light\n"
 
 def drafted(folder: Path, *paths: str | Path, **given: str) -> dict[str, Any]:
     """The spec as its reader gets it."""
-    target = specfile.write(specfile.look([str(path) for path in paths], given), folder / "spec.toml")
+    target = specfile.write_draft(specfile.draft_log_spec([str(path) for path in paths], given), folder / "spec.toml")
     return tomllib.loads(target.read_text())
 
 
@@ -42,27 +42,27 @@ def test_log_and_items_are_recognized_in_any_order(tmp_path: Path) -> None:
 def test_paths_start_from_the_folder_of_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, "here/log.csv", LOG)
     monkeypatch.chdir(tmp_path / "here")
-    target = specfile.write(specfile.look(["log.csv"]), Path("../specs/spec.toml"))
+    target = specfile.write_draft(specfile.draft_log_spec(["log.csv"]), Path("../specs/spec.toml"))
     assert tomllib.loads(target.read_text())["data"]["interactions"] == "../here/log.csv"
 
 
 def test_a_run_is_named_after_its_folder_where_the_file_is_called_like_any_other(tmp_path: Path) -> None:
-    assert specfile.look([str(written(tmp_path, "books/interactions.csv", LOG))]).name == "books"
-    assert specfile.look([str(written(tmp_path, "books/orders.csv", LOG))]).name == "orders"
+    assert specfile.draft_log_spec([str(written(tmp_path, "books/interactions.csv", LOG))]).name == "books"
+    assert specfile.draft_log_spec([str(written(tmp_path, "books/orders.csv", LOG))]).name == "orders"
 
 
 def test_a_given_column_wins_over_the_guess(tmp_path: Path) -> None:
     log = written(tmp_path, "log.csv", "user_id,item_id,who,timestamp\nu1,i1,w1,1318896000\n")
     assert drafted(tmp_path, log, user="who")["data"]["columns"]["user"] == "who"
     with pytest.raises(SpecError) as caught:
-        specfile.look([str(log)], {"user": "woh"})
+        specfile.draft_log_spec([str(log)], {"user": "woh"})
     assert "'who'" in caught.value.fix
 
 
 def test_a_log_without_a_user_column_asks_for_it(tmp_path: Path) -> None:
     log = written(tmp_path, "log.csv", "wer,item_id,timestamp\nu1,i1,1318896000\n")
     with pytest.raises(DataError) as caught:
-        specfile.look([str(log)])
+        specfile.draft_log_spec([str(log)])
     assert "--user" in caught.value.fix
     assert "wer" in caught.value.fix
 
@@ -70,23 +70,23 @@ def test_a_log_without_a_user_column_asks_for_it(tmp_path: Path) -> None:
 def test_two_logs_are_one_too_many(tmp_path: Path) -> None:
     logs = [str(written(tmp_path, name, LOG)) for name in ("a.csv", "b.csv")]
     with pytest.raises(DataError) as caught:
-        specfile.look(logs)
+        specfile.draft_log_spec(logs)
     assert "a.csv" in caught.value.got
 
 
 def test_items_alone_are_no_log(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        specfile.look([str(written(tmp_path, "items.csv", ITEMS))])
+        specfile.draft_log_spec([str(written(tmp_path, "items.csv", ITEMS))])
     assert "--user" in caught.value.fix
 
 
 def test_a_spec_that_is_there_stays_unless_forced(tmp_path: Path) -> None:
-    draft = specfile.look([str(written(tmp_path, "log.csv", LOG))])
+    draft = specfile.draft_log_spec([str(written(tmp_path, "log.csv", LOG))])
     mine = written(tmp_path, "spec.toml", "# mine\n")
     with pytest.raises(SpecError):
-        specfile.write(draft, mine)
+        specfile.write_draft(draft, mine)
     assert mine.read_text() == "# mine\n"
-    assert "[data]" in specfile.write(draft, mine, force=True).read_text()
+    assert "[data]" in specfile.write_draft(draft, mine, force=True).read_text()
 
 
 def test_odd_names_and_cells_stay_valid_toml(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_the_first_file_of_a_folder_speaks_for_all(tmp_path: Path) -> None:
 
 def test_every_key_of_a_draft_is_a_key_of_the_spec(tmp_path: Path) -> None:
     log, items = written(tmp_path, "log.csv", LOG), written(tmp_path, "items.csv", ITEMS)
-    target = specfile.write(specfile.look([str(log), str(items)]), tmp_path / "spec.toml")
-    spec = load(target)
-    assert [arm.name for arm in spec.arms] == ["crop a few", "markov histories"]
+    target = specfile.write_draft(specfile.draft_log_spec([str(log), str(items)]), tmp_path / "spec.toml")
+    spec = load_spec(target)
+    assert [arm.name for arm in spec.variants] == ["crop a few", "markov histories"]
     assert spec.items is not None
     assert list(spec.items.text) == ["title"]
 
@@ -157,22 +157,22 @@ def test_one_user_a_line_has_no_times_to_split_by(tmp_path: Path) -> None:
 def test_a_draft_for_clicks_is_a_spec_that_reads(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,timestamp\na,x,1318896000\nb,y,1318899600\n")
-    spec = load(specfile.write(specfile.look([str(log)]), tmp_path / "spec.toml", task="clicks"))
+    spec = load_spec(specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "spec.toml", task="clicks"))
     assert (spec.task, spec.samples.ratio, type(spec.recommender).__name__) == ("clicks", 4, "Mlp")
-    assert [arm.name for arm in spec.arms] == ["mixup", "copula, even classes"]
+    assert [arm.name for arm in spec.variants] == ["mixup", "copula, even classes"]
     with pytest.raises(SpecError, match="did you mean 'clicks'"):
-        specfile.write(specfile.look([str(log)]), tmp_path / "other.toml", task="click")
+        specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "other.toml", task="click")
 
 
 def test_a_draft_for_a_labelled_table_names_its_columns(tmp_path: Path) -> None:
     ads = tmp_path / "ads.csv"
     ads.write_text("clicked,who,price\n1,a,3.5\n0,b,4.5\n")
-    spec = load(
-        specfile.write(
-            specfile.look_at_table([str(ads)], "clicked", {"user": "who"}), tmp_path / "s.toml", task="clicks"
+    spec = load_spec(
+        specfile.write_draft(
+            specfile.draft_table_spec([str(ads)], "clicked", {"user": "who"}), tmp_path / "s.toml", task="clicks"
         )
     )
     assert (spec.data.label, spec.data.user, spec.data.time) == ("clicked", "who", "")
     assert type(spec.split).__name__ == "ByUsers"
     with pytest.raises(SpecError, match="did you mean 'clicked'"):
-        specfile.look_at_table([str(ads)], "clickt")
+        specfile.draft_table_spec([str(ads)], "clickt")

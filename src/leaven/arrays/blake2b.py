@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.arrays.parallel import frozen, over_rows
+from leaven.arrays.parallel import freeze_array, run_over_rows
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -42,14 +42,14 @@ _ORDER = np.array(
 )
 
 
-def digests(starts: npt.NDArray[np.int64], letters: Bytes) -> Words:
+def hash_strings(starts: npt.NDArray[np.int64], text_bytes: Bytes) -> Words:
     """uint64 (strings,): the digest of each string, letters[starts[i]:starts[i + 1]], as a little-endian number.
 
-    >>> hex(digests(np.array([0, 0, 3]), np.frombuffer(b"abc", np.uint8))[1])
+    >>> hex(hash_strings(np.array([0, 0, 3]), np.frombuffer(b"abc", np.uint8))[1])
     '0x5995d533d814bbd8'
     """
     hashes = np.empty(len(starts) - 1, _U)
-    over_rows(_hash_rows, len(hashes), frozen(starts), frozen(letters), hashes)
+    run_over_rows(_hash_rows, len(hashes), freeze_array(starts), freeze_array(text_bytes), hashes)
     return hashes
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BIG = 1 << 20
+MIN_POOLED_BYTES = 1 << 20
 """Minimum size in bytes of an array with pooled memory."""
-KEPT = 1 << 28
+MAX_IDLE_BYTES = 1 << 28
 """Maximum number of idle bytes in the pool."""
-SPARE = 1.5
+MAX_SIZE_RATIO = 1.5
 """Maximum ratio of a reused buffer's size to the size of its new array."""
 
 _Buffer = npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ class _Lease:
 def use_buffer_pool(enabled: bool) -> None:
     """Turn the pool on or off for this process; turning it off frees the idle memory. Results do not change.
 
-    >>> use_buffer_pool(False); space(1 << 20, np.int64).base is None
+    >>> use_buffer_pool(False); allocate_array(1 << 20, np.int64).base is None
     True
     >>> use_buffer_pool(True)
     """
@@ -66,15 +66,15 @@ def use_buffer_pool(enabled: bool) -> None:
             _idle.clear()
 
 
-def space(count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def allocate_array(count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return an uninitialized array (count,) of this dtype, as `np.empty` does.
 
-    >>> space(3, np.int32).shape
+    >>> allocate_array(3, np.int32).shape
     (3,)
     """
     resolved = np.dtype(dtype)
     size = int(count) * resolved.itemsize
-    if size < BIG or not _enabled:
+    if size < MIN_POOLED_BYTES or not _enabled:
         return np.empty(count, resolved)
     buffer = _take_idle(size)
     if buffer is None:
@@ -88,7 +88,7 @@ def _take_idle(size: int) -> _Buffer | None:
         return None
     try:
         _collect_released()
-        fits = [at for at, buffer in enumerate(_idle) if size <= buffer.nbytes <= SPARE * size]
+        fits = [at for at, buffer in enumerate(_idle) if size <= buffer.nbytes <= MAX_SIZE_RATIO * size]
         return _idle.pop(min(fits, key=lambda at: _idle[at].nbytes)) if fits else None
     finally:
         _lock.release()
@@ -98,5 +98,5 @@ def _collect_released() -> None:
     """Add released buffers to the idle ones and free the longest idle beyond `KEPT` bytes; needs the lock."""
     while _released:
         _idle.append(_released.popleft())
-    while sum(buffer.nbytes for buffer in _idle) > KEPT:
+    while sum(buffer.nbytes for buffer in _idle) > MAX_IDLE_BYTES:
         del _idle[0]

@@ -21,32 +21,32 @@ R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
 
-ROWS_OF_A_THREAD = 20_000
+MIN_ROWS_PER_THREAD = 20_000
 """Minimum rows per thread: fewer are finished before a second thread has started."""
 
-STRETCHES_OF_A_THREAD = 16
+SEGMENTS_PER_THREAD = 16
 """Segments per thread: more would cost more in calls than they gain in balance."""
 
 
-def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def freeze_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A contiguous read-only view, so that every kernel sees one array type and is compiled once."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
-def over_rows(kernel: Callable[..., R], rows: int, *arguments: Any) -> list[R]:
+def run_over_rows(kernel: Callable[..., R], n_rows: int, *arguments: Any) -> list[R]:
     """The results of kernel(begin, end, *arguments) for all segments of the rows, in any order.
 
     Threads take one segment after the other; the segments depend on the number of rows and threads only. Several
     segments per thread balance the load when a thread is slowed by long rows or by another program. The calling thread
     works too and does not wait for the others to start.
     """
-    threads = max(1, min(int(config.NUMBA_NUM_THREADS), rows // ROWS_OF_A_THREAD))
+    threads = max(1, min(int(config.NUMBA_NUM_THREADS), n_rows // MIN_ROWS_PER_THREAD))
     if threads == 1:
-        return [kernel(0, rows, *arguments)]
-    segments = min(threads * STRETCHES_OF_A_THREAD, rows // (ROWS_OF_A_THREAD // 4))
-    pending = iter(list(pairwise(rows * i // segments for i in range(segments + 1))))
+        return [kernel(0, n_rows, *arguments)]
+    segments = min(threads * SEGMENTS_PER_THREAD, n_rows // (MIN_ROWS_PER_THREAD // 4))
+    pending = iter(list(pairwise(n_rows * i // segments for i in range(segments + 1))))
     results: list[R] = []
     errors: list[BaseException] = []
 
@@ -68,7 +68,7 @@ def over_rows(kernel: Callable[..., R], rows: int, *arguments: Any) -> list[R]:
     return results
 
 
-def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+def run_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     """The results of both functions; where two threads are allowed, the second function runs in its own."""
     if int(config.NUMBA_NUM_THREADS) < 2:
         return first(), second()

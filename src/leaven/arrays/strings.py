@@ -16,21 +16,21 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int32]
 
-LONGEST = 15
+MAX_STRING_BYTES = 15
 """Maximum bytes of a packed string."""
 _BLOCK = 256
 """Strings that are packed before they are looked up, so that memory accesses overlap."""
 _U = np.uint64
-_MASKS = np.array([[(1 << 8 * min(n, 8)) - 1, (1 << 8 * max(n - 8, 0)) - 1] for n in range(LONGEST + 1)], _U)
+_MASKS = np.array([[(1 << 8 * min(n, 8)) - 1, (1 << 8 * max(n - 8, 0)) - 1] for n in range(MAX_STRING_BYTES + 1)], _U)
 
 
-class Texts:
+class StringTable:
     """Distinct strings, numbered from 0 in order of appearance.
 
-    >>> table, letters = Texts(), np.frombuffer(b"babca", np.uint8)
+    >>> table, letters = StringTable(), np.frombuffer(b"babca", np.uint8)
     >>> table.codes(np.array([0, 1, 2, 3, 5]), letters).tolist()
     [0, 1, 0, 2]
-    >>> ranks, starts, letters = table.sorted()
+    >>> ranks, starts, letters = table.sort_strings()
     >>> ranks.tolist(), starts.tolist(), letters.tobytes()
     ([1, 0, 2], [0, 1, 2, 4], b'abca')
     """
@@ -42,8 +42,8 @@ class Texts:
     def __len__(self) -> int:
         return self._count
 
-    def codes(
-        self, starts: npt.NDArray[Any], letters: Bytes, there: npt.NDArray[np.bool_] | None = None
+    def encode_strings(
+        self, starts: npt.NDArray[Any], text_bytes: Bytes, present: npt.NDArray[np.bool_] | None = None
     ) -> Codes | None:
         """int32 (strings,): the code of each string letters[starts[i]:starts[i + 1]]; None where one is too long.
 
@@ -51,12 +51,12 @@ class Texts:
         """
         first, last = int(starts[0]), int(starts[-1])
         words = np.empty(last // 8 + 3, _U)  # includes the words that the last string ends in
-        words.view(np.uint8)[first:last] = letters[first:last]
-        if there is None:
-            there = np.zeros(0, np.bool_)
+        words.view(np.uint8)[first:last] = text_bytes[first:last]
+        if present is None:
+            present = np.zeros(0, np.bool_)
         found, done = np.empty(len(starts) - 1, np.int32), 0
         while True:
-            done, self._count = _look_up(starts, words, there, done, self._table, self._count, found)
+            done, self._count = _look_up(starts, words, present, done, self._table, self._count, found)
             if done < 0:
                 return None
             if done == len(found):
@@ -65,7 +65,7 @@ class Texts:
             _move_entries(self._table, grown)
             self._table = grown
 
-    def sorted(self) -> tuple[Codes, npt.NDArray[np.int32], Bytes]:
+    def sort_strings(self) -> tuple[Codes, npt.NDArray[np.int32], Bytes]:
         """(rank of each string in byte order int32 (strings,); offsets int32 (strings + 1,) and bytes of the sorted
         strings)."""
         used = self._table[self._table[:, 1] > 0]
@@ -86,7 +86,7 @@ class Texts:
         return ranks, starts, letters[np.arange(16) < sizes[:, None]]
 
 
-def laid_out(column: Any) -> tuple[npt.NDArray[np.int32], Bytes]:
+def read_string_buffers(column: Any) -> tuple[npt.NDArray[np.int32], Bytes]:
     """(offsets int32 (strings + 1,), bytes) of an Arrow string array, without a copy."""
     _, starts, letters = column.buffers()
     first, count = column.offset, len(column)
@@ -134,7 +134,7 @@ def _look_up(
         for row in range(begin, end):
             i, high = _U(row - begin), _U(starts[row + 1])
             size = high - low
-            if size > _U(LONGEST):
+            if size > _U(MAX_STRING_BYTES):
                 return -1, count
             first[i] = _read_word(words, low) & _MASKS[size, 0]
             second[i] = (_read_word(words, low + _U(8)) & _MASKS[size, 1]) | ((size + _U(1)) << _U(56))

@@ -10,11 +10,11 @@ catalog_views   the items of every epoch, for steps on their texts and images
 
 from __future__ import annotations
 
-from leaven.augmentation.epochs import EpochRows, epoch_rows
-from leaven.augmentation.expansion import Expansion, expand, load, write
-from leaven.augmentation.item_views import CatalogViews, catalog_views, view_steps
+from leaven.augmentation.epochs import EpochRows, build_epoch_rows
+from leaven.augmentation.expansion import Expansion, expand, load_expansion, write_expansion
+from leaven.augmentation.item_views import CatalogViews, build_catalog_views, list_item_steps
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.preview import Preview, preview
+from leaven.augmentation.preview import Preview, preview_plan
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 
 __all__ = [
@@ -25,12 +25,12 @@ __all__ = [
     "Plan",
     "Preview",
     "Step",
-    "catalog_views",
-    "epoch_rows",
+    "build_catalog_views",
+    "build_epoch_rows",
     "expand",
     "fit_step",
-    "load",
-    "preview",
-    "view_steps",
-    "write",
+    "list_item_steps",
+    "load_expansion",
+    "preview_plan",
+    "write_expansion",
 ]

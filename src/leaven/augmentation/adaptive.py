@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.augmentation.plan import Step
-from leaven.datasets.histories import HeldOut, Histories, beginnings, concat
+from leaven.datasets.histories import HeldOut, Histories, concat_histories, take_prefixes
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
-from leaven.protocols import Controller, Decision, Feedback, Say, Signals
+from leaven.protocols import CallbackAction, Controller, Decision, Feedback, Signals
 
 Losses = npt.NDArray[np.float64]
 Doses = npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ _MIN_USERS, _MAX_USERS = 10, 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class MonitoredUsers:
     """Control and probe users whose losses a controller receives.
 
     users    histories with targets, or labelled rows; those of control users first
@@ -41,16 +41,16 @@ class Watched:
     counted  unit of sizes
     """
 
-    users: HeldOut | Samples
-    owner: npt.NDArray[np.int64]
-    control: int
-    sizes: npt.NDArray[np.int64]
-    size_of: Callable[[Any], npt.NDArray[np.int64]]
+    rows: HeldOut | Samples
+    row_user: npt.NDArray[np.int64]
+    n_control: int
+    user_sizes: npt.NDArray[np.int64]
+    get_sizes: Callable[[Any], npt.NDArray[np.int64]]
     strata: tuple[int, ...] = ()
-    counted: str = "events"
+    size_unit: str = "events"
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def stratum_names(self) -> tuple[str, ...]:
         """Name of each stratum: its range of sizes."""
         if not self.strata:
             return ("all",)
@@ -59,26 +59,28 @@ class Watched:
             f"{low}+" if high is None else f"{low} to {high - 1}" for low, high in zip(lows, highs, strict=True)
         )
 
-    def parts(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    def split_by_stratum(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         """(indices of control users, indices of probe users) of each stratum.
 
         Raises DataError where a stratum has too few users.
         """
-        stratum = assign_strata(self.sizes, self.strata)
+        stratum = assign_strata(self.user_sizes, self.strata)
         parts = []
-        for nth, name in enumerate(self.names):
+        for nth, name in enumerate(self.stratum_names):
             index = np.flatnonzero(stratum == nth)
-            parts.append((index[index < self.control], index[index >= self.control]))
+            parts.append((index[index < self.n_control], index[index >= self.n_control]))
             smallest = min(map(len, parts[-1]))
             if smallest < _MIN_USERS:
                 fix = "raise split.control_share, or name fewer strata"
-                raise DataError(f"control users, {name} {self.counted}", f"at least {_MIN_USERS}", str(smallest), fix)
+                raise DataError(f"control users, {name} {self.size_unit}", f"at least {_MIN_USERS}", str(smallest), fix)
         return parts
 
-    def of_owners(self, losses: Losses) -> Losses:
+    def average_per_user(self, losses: Losses) -> Losses:
         """float64 (users,): mean loss of each user's rows; users are the unit of sampling."""
-        count = len(self.sizes)
-        means: Losses = np.bincount(self.owner, losses, minlength=count) / np.bincount(self.owner, minlength=count)
+        count = len(self.user_sizes)
+        means: Losses = np.bincount(self.row_user, losses, minlength=count) / np.bincount(
+            self.row_user, minlength=count
+        )
         return means
 
 
@@ -87,7 +89,7 @@ def assign_strata(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.
     return np.searchsorted(np.asarray(strata, np.int64), lengths, side="right")
 
 
-def watched(control: Any, train: Any, strata: tuple[int, ...], key: int) -> Watched:
+def select_monitored_users(control: Any, train: Any, strata: tuple[int, ...], key: int) -> MonitoredUsers:
     """Control users and equally many training users, drawn by the key.
 
     Of histories the last event is the target; of labelled rows all rows of a user count.
@@ -99,15 +101,17 @@ def watched(control: Any, train: Any, strata: tuple[int, ...], key: int) -> Watc
         raise DataError("a conditional plan", "control users, who are kept out of training", "none", fix)
     select = _select_samples if isinstance(train, Samples) else _select_histories
     monitored = select(control, train, strata, key)
-    monitored.parts()
+    monitored.split_by_stratum()
     return monitored
 
 
-def _select_histories(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> Watched:
+def _select_histories(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> MonitoredUsers:
     control = control.take(_draw_rows(control.histories, control.histories.lengths > 0, key, _MAX_USERS))
-    probe = _hold_out_last(train.take(_draw_rows(train, (train.lengths > 1) & (train.targets > 0), key, len(control))))
+    probe = _hold_out_last(
+        train.take(_draw_rows(train, (train.lengths > 1) & (train.n_targets > 0), key, len(control)))
+    )
     users = _concat_held_out(control, probe)
-    return Watched(users, np.arange(len(users)), len(control), users.histories.lengths, _count_known, strata)
+    return MonitoredUsers(users, np.arange(len(users)), len(control), users.histories.lengths, _count_known, strata)
 
 
 def _count_known(rows: Histories) -> npt.NDArray[np.int64]:
@@ -116,32 +120,34 @@ def _count_known(rows: Histories) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _select_samples(control: Samples, train: Samples, strata: tuple[int, ...], key: int) -> Watched:
-    held_out, (names, counts) = _draw_users(control, key, _MAX_USERS), np.unique(train.users, return_counts=True)
+def _select_samples(control: Samples, train: Samples, strata: tuple[int, ...], key: int) -> MonitoredUsers:
+    held_out, (names, counts) = _draw_users(control, key, _MAX_USERS), np.unique(train.user_ids, return_counts=True)
     probe = _draw_users(train, key, len(held_out))
-    parts = [rows.take(np.isin(rows.users, of)) for rows, of in ((control, held_out), (train, probe))]
+    parts = [rows.take(np.isin(rows.user_ids, of)) for rows, of in ((control, held_out), (train, probe))]
     owner = np.concatenate(
-        [np.searchsorted(held_out, parts[0].users), len(held_out) + np.searchsorted(probe, parts[1].users)]
+        [np.searchsorted(held_out, parts[0].user_ids), len(held_out) + np.searchsorted(probe, parts[1].user_ids)]
     )
 
     def get_sizes(rows: Samples) -> npt.NDArray[np.int64]:
-        index = np.minimum(np.searchsorted(names, rows.users), len(names) - 1)
-        return np.where(names[index] == rows.users, counts[index], 1)
+        index = np.minimum(np.searchsorted(names, rows.user_ids), len(names) - 1)
+        return np.where(names[index] == rows.user_ids, counts[index], 1)
 
-    users = parts[0].joined(parts[1:])
-    return Watched(users, owner, len(held_out), np.bincount(owner), get_sizes, strata, "labelled rows")
+    users = parts[0].concat_with(parts[1:])
+    return MonitoredUsers(users, owner, len(held_out), np.bincount(owner), get_sizes, strata, "labelled rows")
 
 
 def _draw_users(rows: Samples, key: int, max_users: int) -> npt.NDArray[np.uint64]:
     """uint64 (at most `max_users`,): users, sorted."""
-    users = np.unique(rows.users)
-    order = np.argsort(rng.row_keys(rng.key(key, "watched"), users), kind="stable")[:max_users]
+    users = np.unique(rows.user_ids)
+    order = np.argsort(rng.derive_row_keys(rng.derive_key(key, "watched"), users), kind="stable")[:max_users]
     return np.sort(users[order])
 
 
 def _draw_rows(rows: Histories, among: npt.NDArray[np.bool_], key: int, max_rows: int) -> npt.NDArray[np.int64]:
     index = np.flatnonzero(among)
-    order = np.argsort(rng.row_keys(rng.key(key, "watched"), rows.keys[index]), kind="stable")[:max_rows]
+    order = np.argsort(rng.derive_row_keys(rng.derive_key(key, "watched"), rows.row_ids[index]), kind="stable")[
+        :max_rows
+    ]
     return np.sort(index[order])
 
 
@@ -149,88 +155,99 @@ def _hold_out_last(rows: Histories) -> HeldOut:
     """Histories without their last event, and that event as the target."""
     last = rows.starts[1:] - 1
     return HeldOut(
-        beginnings(rows, rows.lengths - 1), rows.items[last], rows.times[last], np.arange(len(rows) + 1, dtype=np.int64)
+        take_prefixes(rows, rows.lengths - 1),
+        rows.items[last],
+        rows.times[last],
+        np.arange(len(rows) + 1, dtype=np.int64),
     )
 
 
 def _concat_held_out(one: HeldOut, other: HeldOut) -> HeldOut:
-    starts = np.concatenate([one.starts, other.starts[1:] + one.starts[-1]])
-    items, times = np.concatenate([one.items, other.items]), np.concatenate([one.times, other.times])
-    return HeldOut(concat([one.histories, other.histories]), items, times, starts)
+    starts = np.concatenate([one.target_starts, other.target_starts[1:] + one.target_starts[-1]])
+    items, times = (
+        np.concatenate([one.target_items, other.target_items]),
+        np.concatenate([one.target_times, other.target_times]),
+    )
+    return HeldOut(concat_histories([one.histories, other.histories]), items, times, starts)
 
 
-class Pilot:
+class PilotCallback:
     """Callback of an un-augmented training up to a share of its steps; records every user's loss."""
 
-    def __init__(self, watched: Watched, share: float) -> None:
-        self.watched, self.share = watched, share
+    def __init__(self, monitored: MonitoredUsers, share: float) -> None:
+        self.monitored, self.share = monitored, share
         self.steps: list[int] = []
         self.losses: list[list[float]] = []  # (validations, users)
 
     @property
-    def users(self) -> HeldOut | Samples:
+    def validation_rows(self) -> HeldOut | Samples:
         """Rows whose losses `look` receives."""
-        return self.watched.users
+        return self.monitored.rows
 
-    def look(self, step: int, progress: float, losses: Losses) -> Say:
+    def on_validation(self, step: int, progress: float, losses: Losses) -> CallbackAction:
         """Record the losses; stop the training once its share is done."""
         self.steps.append(step)
-        self.losses.append(self.watched.of_owners(losses).tolist())
-        return Say.STOP if progress >= self.share - 1e-9 else Say.CONTINUE
+        self.losses.append(self.monitored.average_per_user(losses).tolist())
+        return CallbackAction.STOP if progress >= self.share - 1e-9 else CallbackAction.CONTINUE
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All losses so far."""
         return {"steps": self.steps, "losses": self.losses}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state of `memory`."""
-        self.steps, self.losses = list(memory["steps"]), list(memory["losses"])
+        self.steps, self.losses = list(state["steps"]), list(state["losses"])
 
-    def best(self, control: npt.NDArray[np.int64]) -> Losses:
+    def best_losses(self, control: npt.NDArray[np.int64]) -> Losses:
         """float64 (users,): losses at the validation with the lowest mean loss of these control users."""
         losses = np.asarray(self.losses)
         lowest: Losses = losses[int(losses[:, control].mean(axis=1).argmin())]
         return lowest
 
-    def at(self, step: int) -> Losses | None:
+    def losses_at(self, step: int) -> Losses | None:
         """float64 (users,): losses at a step; None without a validation there."""
         return np.asarray(self.losses[self.steps.index(step)]) if step in self.steps else None
 
 
-class Steering:
+class ControllerCallback:
     """Callback that runs a controller during training, and gives the strength of steps.
 
     log  one entry per validation: step, progress, signals (the controller's input), decision, why
     """
 
     def __init__(
-        self, controller: Controller, watched: Watched, steps: tuple[str, ...], key: int, pilot: Pilot | None = None
+        self,
+        controller: Controller,
+        monitored: MonitoredUsers,
+        steps: tuple[str, ...],
+        key: int,
+        pilot: PilotCallback | None = None,
     ) -> None:
-        self.controller, self.watched, self.steps, self.key, self.pilot = controller, watched, steps, key, pilot
+        self.controller, self.monitored, self.steps, self.key, self.pilot = controller, monitored, steps, key, pilot
         self.log: list[dict[str, Any]] = []
-        self._parts = watched.parts()
-        self._best = [] if pilot is None else [pilot.best(control) for control, _ in self._parts]
+        self._parts = monitored.split_by_stratum()
+        self._best = [] if pilot is None else [pilot.best_losses(control) for control, _ in self._parts]
         self._state: Mapping[str, Any] = {}
         self._before: list[float] = []  # of every user, at the previous validation
 
     @property
-    def users(self) -> HeldOut | Samples:
+    def validation_rows(self) -> HeldOut | Samples:
         """Rows whose losses `look` receives."""
-        return self.watched.users
+        return self.monitored.rows
 
-    def look(self, step: int, progress: float, losses: Losses) -> Say:
+    def on_validation(self, step: int, progress: float, losses: Losses) -> CallbackAction:
         """Make one decision; ask for fresh rows where it changes something."""
-        losses = self.watched.of_owners(losses)
+        losses = self.monitored.average_per_user(losses)
         feedback = self._build_feedback(step, progress, losses)
-        before = self.at(progress)
+        before = self.decision_at(progress)
         decision, self._state = self.controller(feedback, self._state)
         self._before = losses.tolist()
         row = {"step": step, "progress": progress, "signals": asdict(feedback)}
         self.log.append(row | {"decision": asdict(decision), "why": decision.why})
         is_same = _get_effect(before) == _get_effect(decision)
-        return Say.CONTINUE if is_same else Say.NEW_EPOCH
+        return CallbackAction.CONTINUE if is_same else CallbackAction.NEW_EPOCH
 
-    def at(self, progress: float) -> Decision | None:
+    def decision_at(self, progress: float) -> Decision | None:
         """Decision that holds at a progress; None before the first one, when nothing is augmented."""
         decisions = [row["decision"] for row in self.log if row["progress"] <= progress]
         if not decisions:
@@ -238,32 +255,32 @@ class Steering:
         strength, share = tuple(decisions[-1]["strength"]), tuple(decisions[-1]["share"])
         return Decision(**{**decisions[-1], "strength": strength, "share": share})
 
-    def dose(self, step: Step, rows: Any, progress: float) -> tuple[Doses, Doses]:
+    def compute_dose(self, step: Step, rows: Any, progress: float) -> tuple[Doses, Doses]:
         """(strength, share of the counts) of each row, both float32 (rows,)."""
-        decision = self.at(progress)
-        if decision is None or decision.step not in ("", step.called):
+        decision = self.decision_at(progress)
+        if decision is None or decision.step not in ("", step.display_name):
             return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-        stratum = assign_strata(self.watched.size_of(rows), self.watched.strata)
+        stratum = assign_strata(self.monitored.get_sizes(rows), self.monitored.strata)
         own = float(step.strength(progress))
         strength = np.asarray([own * level for level in decision.strength], np.float32)
         return strength[stratum], np.asarray(decision.share, np.float32)[stratum]
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """The log, the controller's state, and the losses from which slopes are computed."""
         return {"log": self.log, "state": dict(self._state), "before": self._before}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state of `memory`."""
-        self.log, self._state, self._before = list(memory["log"]), memory["state"], list(memory["before"])
+        self.log, self._state, self._before = list(state["log"]), state["state"], list(state["before"])
 
     def _build_feedback(self, step: int, progress: float, losses: Losses) -> Feedback:
         since = progress - (self.log[-1]["progress"] if self.log else 0.0)
         strata = tuple(self._build_signals(nth, losses) for nth in range(len(self._parts)))
-        then = None if self.pilot is None else self.pilot.at(step)
+        then = None if self.pilot is None else self.pilot.losses_at(step)
         excess, error = (
             (None, None)
             if then is None
-            else _estimate_mean(losses[: self.watched.control] - then[: self.watched.control])
+            else _estimate_mean(losses[: self.monitored.n_control] - then[: self.monitored.n_control])
         )
         return Feedback(step, progress, min(progress + since, 1.0), strata, excess, error, self.steps, self.key)
 
@@ -278,7 +295,7 @@ class Steering:
         slope, slope_error = _estimate_mean(losses[control] - before[control]) if self._before else (None, None)
         control_loss, probe_loss = float(losses[control].mean()), float(losses[probe].mean())
         return Signals(
-            stratum=self.watched.names[nth],
+            stratum=self.monitored.stratum_names[nth],
             users=len(control),
             control=control_loss,
             probe=probe_loss,

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.augmentation.conditional_sampling import NONE_FOUND
+from leaven.augmentation.conditional_sampling import NO_MATCH
 from leaven.augmentation.step_fitting import FittedStep
-from leaven.datasets.histories import FROM_NOISE
+from leaven.datasets.histories import NO_PARENT
 from leaven.errors import GateError
 from leaven.protocols import Rows
 
@@ -23,16 +23,18 @@ _UNCHANGED_DRAW = "the draw left it as it was"
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class StepResult:
     """Rows of a step. unchanged, refused: reason -> count; tried: number of rows before filters."""
 
     rows: Any
-    tried: int = 0
+    n_tried: int = 0
     unchanged: Mapping[str, int] = field(default_factory=dict)
-    refused: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
-def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: int, strength: Level) -> Made:
+def append_rows(
+    fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: int, strength: Level
+) -> StepResult:
     """New rows with ids and lineage: `copies[i]` of row i, in the order of the rows.
 
     strength  of the change: one number, or one per row of the source
@@ -42,35 +44,37 @@ def add(fitted: FittedStep, source: Rows, copies: npt.NDArray[np.int32], epoch: 
     index = np.repeat(np.arange(len(source)), copies)
     copy = np.arange(len(index)) - np.repeat(np.cumsum(copies) - copies, copies)
     like = source.take(index)
-    keys = _derive_copy_keys(fitted.key, like.keys, copy, epoch)
-    row_ids = _derive_copy_keys(rng.key(fitted.key, "name"), like.keys, copy, epoch)
-    new, unchanged = _transform(fitted, replace(like, keys=row_ids), keys, _broadcast(strength, len(source))[index])
-    refused = {NONE_FOUND: len(like) - len(new)} if fitted.generator is not None and len(new) < len(like) else {}
+    keys = _derive_copy_keys(fitted.key, like.row_ids, copy, epoch)
+    row_ids = _derive_copy_keys(rng.derive_key(fitted.key, "name"), like.row_ids, copy, epoch)
+    new, unchanged = _transform(fitted, replace(like, row_ids=row_ids), keys, _broadcast(strength, len(source))[index])
+    refused = {NO_MATCH: len(like) - len(new)} if fitted.generator is not None and len(new) < len(like) else {}
     accepted, rejected = _filter_rows(fitted, _add_lineage(fitted, like, row_ids, new))
-    return Made(accepted, len(index), unchanged, refused | rejected)
+    return StepResult(accepted, len(index), unchanged, refused | rejected)
 
 
-def replaced(fitted: FittedStep, rows: Rows, epoch: int, strength: Level, share: Level = 1.0) -> Made:
+def replace_rows(fitted: FittedStep, rows: Rows, epoch: int, strength: Level, share: Level = 1.0) -> StepResult:
     """All rows, each changed in place with probability p * share. Changes that a filter rejects are undone."""
     probability = fitted.step.p * np.asarray(share, np.float64)
-    is_drawn = rng.uniform(rng.row_keys(rng.key(fitted.key, "p"), rows.keys, 0, epoch), 0) < probability
+    is_drawn = (
+        rng.draw_uniform(rng.derive_row_keys(rng.derive_key(fitted.key, "p"), rows.row_ids, 0, epoch), 0) < probability
+    )
     index = np.flatnonzero(is_drawn)
     like = rows.take(index)
     strengths = _broadcast(strength, len(rows))[index]
-    new, unchanged = _transform(fitted, like, rng.row_keys(fitted.key, like.keys, 0, epoch), strengths)
+    new, unchanged = _transform(fitted, like, rng.derive_row_keys(fitted.key, like.row_ids, 0, epoch), strengths)
     refused: dict[str, int] = {}
-    origin = np.full(len(new), fitted.place, np.int16)
+    origin = np.full(len(new), fitted.number, np.int16)
     if len(new) == len(like):
         new, refused = _undo_rejected(fitted, like, new)
-        origin = np.where(like.same_as(new), like.origin, origin).astype(np.int16)
+        origin = np.where(like.equal_rows(new), like.origin, origin).astype(np.int16)
         source_index = index
     else:
-        source = _find_sources(like.keys, new.keys)
-        source_index, new = index[source], replace(new, keys=_derive_part_keys(fitted.key, like.keys, source))
+        source = _find_sources(like.row_ids, new.keys)
+        source_index, new = index[source], replace(new, keys=_derive_part_keys(fitted.key, like.row_ids, source))
     others = np.flatnonzero(~is_drawn)
-    both = rows.take(others).joined([replace(new, origin=origin)])
+    both = rows.take(others).concat_with([replace(new, origin=origin)])
     order = np.argsort(np.concatenate([others, source_index]), kind="stable")
-    return Made(both.take(order), len(index), unchanged, refused)
+    return StepResult(both.take(order), len(index), unchanged, refused)
 
 
 def _broadcast(level: Level, rows: int) -> npt.NDArray[np.float32]:
@@ -82,14 +86,14 @@ def _undo_rejected(fitted: FittedStep, like: Any, new: Any) -> tuple[Any, dict[s
     refused: dict[str, int] = {}
     for accepts in fitted.filters:
         result = accepts(new)
-        for reason, count in result.refused.items():
+        for reason, count in result.rejected.items():
             refused[reason] = refused.get(reason, 0) + count
         order = np.where(result.mask, np.arange(len(new)), len(new) + np.arange(len(new)))
         new = new.joined([like]).take(order)
     return new, refused
 
 
-def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[str, int]) -> None:
+def check_unchanged_share(step_name: str, allowed: float, tried: int, unchanged: Mapping[str, int]) -> None:
     """Raises GateError where the share of unchanged rows is above `allowed`."""
     share = sum(unchanged.values()) / max(tried, 1)
     if share > allowed:
@@ -98,10 +102,10 @@ def check_gate(step_name: str, allowed: float, tried: int, unchanged: Mapping[st
         raise GateError(f"step {step_name!r}", f"at most {allowed:.0%} unchanged rows", got, fix)
 
 
-def check_kept(step_name: str, made: int, refused: Mapping[str, int]) -> None:
+def check_any_accepted(step_name: str, n_accepted: int, rejected: Mapping[str, int]) -> None:
     """Raises GateError where filters reject all rows of a step."""
-    if made == 0 and any(count for reason, count in refused.items() if reason != NONE_FOUND):
-        got, fix = f"none ({_list_counts(refused)})", "loosen its filters (keep), or make rows that pass them"
+    if n_accepted == 0 and any(count for reason, count in rejected.items() if reason != NO_MATCH):
+        got, fix = f"none ({_list_counts(rejected)})", "loosen its filters (keep), or make rows that pass them"
         raise GateError(f"step {step_name!r}", "at least one row that its filters accept", got, fix)
 
 
@@ -110,14 +114,14 @@ def _list_counts(counts: Mapping[str, int]) -> str:
 
 
 def _transform(
-    fitted: FittedStep, like: Any, keys: rng.Keys, strength: npt.NDArray[np.float32]
+    fitted: FittedStep, like: Any, keys: rng.RngKeys, strength: npt.NDArray[np.float32]
 ) -> tuple[Any, dict[str, int]]:
     if fitted.generator is not None:
         return fitted.generator.sample(keys, like), {}
     new = fitted.transform(like, keys, strength)
     if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
         return new, {}
-    return new, _count_unchanged(fitted, like, like.same_as(new))
+    return new, _count_unchanged(fitted, like, like.equal_rows(new))
 
 
 def _count_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int]:
@@ -132,37 +136,37 @@ def _count_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int
     return counts | ({_UNCHANGED_DRAW: int(left.sum())} if left.any() else {})
 
 
-def _derive_copy_keys(key: int, rows: rng.Keys, copies: npt.NDArray[np.int64], epoch: int) -> rng.Keys:
+def _derive_copy_keys(key: int, rows: rng.RngKeys, copies: npt.NDArray[np.int64], epoch: int) -> rng.RngKeys:
     """uint64 (rows,): key of each row's draws. copies int64 (rows,): index of the copy, from 0."""
     keys = np.empty(len(rows), np.uint64)
     for copy in range(int(copies.max()) + 1 if len(copies) else 0):
         of_copy = copies == copy
-        keys[of_copy] = rng.row_keys(key, rows[of_copy], copy, epoch)
+        keys[of_copy] = rng.derive_row_keys(key, rows[of_copy], copy, epoch)
     return keys
 
 
-def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.Keys, new: Any) -> Any:
+def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.RngKeys, new: Any) -> Any:
     """New rows with their own ids, the source row's parent, the step as origin, and its weight."""
     parents = like.parents
     if len(new) != len(like):
         source = _find_sources(row_ids, new.keys)
         row_ids, parents = _derive_part_keys(fitted.key, row_ids, source), parents[source]
     if fitted.generator is not None:
-        parents = np.where(new.parents == FROM_NOISE, np.uint64(FROM_NOISE), parents)
+        parents = np.where(new.parents == NO_PARENT, np.uint64(NO_PARENT), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
     if getattr(fitted.step.use, "weighs_rows", False):
         weight *= new.weight
-    return replace(new, keys=row_ids, parents=parents, origin=np.full(len(new), fitted.place, np.int16), weight=weight)
+    return replace(new, keys=row_ids, parents=parents, origin=np.full(len(new), fitted.number, np.int16), weight=weight)
 
 
-def _derive_part_keys(key: int, row_ids: rng.Keys, source: npt.NDArray[np.int64]) -> rng.Keys:
+def _derive_part_keys(key: int, row_ids: rng.RngKeys, source: npt.NDArray[np.int64]) -> rng.RngKeys:
     """uint64 (new rows,): ids of rows of which several come from one row. source: index of that row."""
     first = np.flatnonzero(np.concatenate([[True], source[1:] != source[:-1]])) if len(source) else source
     part = np.arange(len(source)) - np.repeat(first, np.diff(np.append(first, len(source))))
-    return _derive_copy_keys(rng.key(key, "part"), row_ids[source], part, 0)
+    return _derive_copy_keys(rng.derive_key(key, "part"), row_ids[source], part, 0)
 
 
-def _find_sources(row_ids: rng.Keys, new: rng.Keys) -> npt.NDArray[np.int64]:
+def _find_sources(row_ids: rng.RngKeys, new: rng.RngKeys) -> npt.NDArray[np.int64]:
     """int64 (new rows,): index of the row with the same id; ids are unique."""
     order = np.argsort(row_ids)
     return np.asarray(order[np.searchsorted(row_ids[order], new)], np.int64)
@@ -174,7 +178,7 @@ def _filter_rows(fitted: FittedStep, rows: Any) -> tuple[Any, dict[str, int]]:
         if not len(rows):
             break
         result = accepts(rows)
-        for reason, count in result.refused.items():
+        for reason, count in result.rejected.items():
             refused[reason] = refused.get(reason, 0) + count
         rows = rows.take(result.mask)
     return rows, refused

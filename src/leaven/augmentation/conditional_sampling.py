@@ -13,15 +13,15 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.augmentation.plan import Step
 from leaven.datasets.samples import Samples
-from leaven.protocols import Keys, Rows
+from leaven.protocols import RngKeys, Rows
 
 _MAX_DRAWS = 64
 """Maximum number of draws per row; rows without a match are counted."""
-NONE_FOUND = f"no row of its group in {_MAX_DRAWS} draws"
+NO_MATCH = f"no row of its group in {_MAX_DRAWS} draws"
 
 
 @dataclass(frozen=True, eq=False)
-class Matching:
+class ConditionalSampler:
     """A fitted tabular generator that samples rows of the same group as given rows.
 
     groups: rows -> int64 (rows,), such as their class. Each row is drawn again with new keys until its group matches:
@@ -32,22 +32,22 @@ class Matching:
     groups: Callable[[Samples], npt.NDArray[np.int64]] | None
 
     @classmethod
-    def of(cls, generator: Any, step: Step, train: Rows) -> Any:
+    def wrap(cls, generator: Any, step: Step, train: Rows) -> Any:
         """The generator itself where its `sample` takes `like`, else a conditional sampler around it."""
         if "like" in signature(generator.sample).parameters:
             return generator
         groups = getattr(step.copies, "groups", None)
         return cls(generator, None if groups is None else groups(train))
 
-    def sample(self, keys: Keys, like: Samples) -> Samples:
+    def sample(self, keys: RngKeys, like: Samples) -> Samples:
         """One row per key, with the ids of `like`; rows without a match are left out."""
         if self.groups is None or not len(like):
             rows: Samples = self.generator.sample(keys)
-            return replace(rows, keys=like.keys)
+            return replace(rows, row_ids=like.row_ids)
         wanted, open_rows = self.groups(like), np.arange(len(like))
         parts, indices = [], []
         for draw in range(_MAX_DRAWS):
-            new = self.generator.sample(rng.row_keys(rng.key(draw, "group"), keys[open_rows]))
+            new = self.generator.sample(rng.derive_row_keys(rng.derive_key(draw, "group"), keys[open_rows]))
             good = self.groups(new) == wanted[open_rows]
             parts.append(new.take(good))
             indices.append(open_rows[good])
@@ -57,4 +57,4 @@ class Matching:
         index = np.concatenate(indices)
         order = np.argsort(index, kind="stable")
         matches: Samples = parts[0].joined(parts[1:]).take(order)
-        return replace(matches, keys=like.keys[index[order]])
+        return replace(matches, row_ids=like.row_ids[index[order]])

@@ -10,11 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.augmentation.adaptive import Steering
-from leaven.augmentation.apply_step import Level, Made, add, check_gate, check_kept, replaced
-from leaven.augmentation.expansion import step_facts
+from leaven.augmentation.adaptive import ControllerCallback
+from leaven.augmentation.apply_step import (
+    Level,
+    StepResult,
+    append_rows,
+    check_any_accepted,
+    check_unchanged_share,
+    replace_rows,
+)
+from leaven.augmentation.expansion import describe_step
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.rounds import RoundRows, read_by
+from leaven.augmentation.rounds import RoundRows, select_input_rows
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.protocols import Rows
 
@@ -37,74 +44,76 @@ class EpochRows:
     """
 
     train: Any
-    once: Any
+    expanded: Any
     plan: Plan
     steps: tuple[FittedStep, ...]
     rounds: RoundRows | None = None
-    steering: Steering | None = None
+    controller: ControllerCallback | None = None
 
     @property
-    def is_still(self) -> bool:
+    def is_constant(self) -> bool:
         """Whether every epoch has the same rows."""
         return not self.steps and self.rounds is None
 
     def __call__(self, epoch: int, progress: float) -> Any:
         """Rows of one epoch, the real ones first."""
         rows, new = self._get_base(progress), []
-        for fitted, made in self._apply_steps(epoch, progress, self.steering):
+        for fitted, made in self._apply_steps(epoch, progress, self.controller):
             if fitted.step.mode == "replace":
                 rows = made.rows
             else:
                 new.append(made.rows)
         return rows.joined(new)
 
-    def facts(self) -> list[dict[str, Any]]:
+    def describe_steps(self) -> list[dict[str, Any]]:
         """Facts of each step: of one epoch in the middle of its active range, and of all rounds together.
 
         Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
         """
-        facts = [] if self.rounds is None else self.rounds.facts()
+        facts = [] if self.rounds is None else self.rounds.describe_steps()
         for middle in sorted({_find_middle(one.step) for one in self.steps}):
             for fitted, made in self._apply_steps(0, middle, None):
                 step = fitted.step
                 if _find_middle(step) != middle:
                     continue
-                check_gate(step.called, step.fail_if_unchanged_over, made.tried, made.unchanged)
-                count = len(made.rows) if step.mode == "add" else made.tried
-                check_kept(step.called, count, made.refused)
-                fact = step_facts(self.plan, fitted.place) | {"made": count, "tried": made.tried}
-                facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.refused)})
+                check_unchanged_share(step.display_name, step.fail_if_unchanged_over, made.n_tried, made.unchanged)
+                count = len(made.rows) if step.mode == "add" else made.n_tried
+                check_any_accepted(step.display_name, count, made.rejected)
+                fact = describe_step(self.plan, fitted.number) | {"made": count, "tried": made.n_tried}
+                facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.rejected)})
         return sorted(facts, key=lambda fact: int(fact["index"]))
 
     def _get_base(self, progress: float) -> Any:
         """Rows that do not change from one epoch to the next."""
-        return self.once if self.rounds is None else self.once.joined(self.rounds.so_far(progress))
+        return self.expanded if self.rounds is None else self.expanded.joined(self.rounds.rows_until(progress))
 
-    def _apply_steps(self, epoch: int, progress: float, steering: Steering | None) -> Iterator[tuple[FittedStep, Made]]:
+    def _apply_steps(
+        self, epoch: int, progress: float, steering: ControllerCallback | None
+    ) -> Iterator[tuple[FittedStep, StepResult]]:
         rows, new = self._get_base(progress), list[Any]()
         for fitted in self.steps:
             step = fitted.step
-            if not step.acts(progress):
+            if not step.is_active(progress):
                 continue
             strength = float(step.strength(progress))
             if step.mode == "replace":
-                level, share = (strength, 1.0) if steering is None else steering.dose(step, rows, progress)
+                level, share = (strength, 1.0) if steering is None else steering.compute_dose(step, rows, progress)
                 if not np.any(share):
                     continue
-                made = replaced(fitted, rows, epoch, level, share)
+                made = replace_rows(fitted, rows, epoch, level, share)
                 rows = made.rows
             else:
-                read = read_by(self.plan, step, self.train, [rows, *new])
-                copies = step.copies(read, rng.key(fitted.key, "copies", epoch))
+                read = select_input_rows(self.plan, step, self.train, [rows, *new])
+                copies = step.copies(read, rng.derive_key(fitted.key, "copies", epoch))
                 level = strength
                 if steering is not None:
-                    level, share = steering.dose(step, read, progress)
+                    level, share = steering.compute_dose(step, read, progress)
                     copies = _thin_copies(
-                        copies, share, rng.row_keys(rng.key(fitted.key, "share"), read.keys, 0, epoch)
+                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.keys, 0, epoch)
                     )
                 if not copies.any():
                     continue
-                made = add(fitted, read, copies, epoch, level)
+                made = append_rows(fitted, read, copies, epoch, level)
                 new.append(made.rows)
             yield fitted, made
 
@@ -114,17 +123,19 @@ def _find_middle(step: Step) -> float:
     return (step.during[0] + step.during[1]) / 2
 
 
-def _thin_copies(copies: npt.NDArray[np.int32], share: Level, keys: rng.Keys) -> npt.NDArray[np.int32]:
+def _thin_copies(copies: npt.NDArray[np.int32], share: Level, keys: rng.RngKeys) -> npt.NDArray[np.int32]:
     """int32 (rows,): the given share of each row's copies, with the fraction rounded stochastically."""
-    return np.floor(copies * np.asarray(share, np.float64) + rng.uniform(keys, 0)).astype(np.int32)
+    return np.floor(copies * np.asarray(share, np.float64) + rng.draw_uniform(keys, 0)).astype(np.int32)
 
 
-def epoch_rows(
-    train: Rows, once: Rows, plan: Plan, seed: int, draw: int = 0, steering: Steering | None = None
+def build_epoch_rows(
+    train: Rows, expanded: Rows, plan: Plan, seed: int, draw: int = 0, controller: ControllerCallback | None = None
 ) -> EpochRows:
     """Rows of every epoch of a plan. seed: of fits and draws; draw: varies the draws alone."""
-    numbers = [number for number, step in enumerate(plan.all, 1) if step.when == "each_epoch" and not step.on_items]
-    fitted = [fit_step(plan, number, train, seed, once) for number in numbers]
-    steps = tuple(replace(one, key=rng.key(one.key, "draw", draw)) for one in fitted)
-    rounds = RoundRows(train, once, plan, seed, draw) if plan.rounds > 1 else None
-    return EpochRows(train, once, plan, steps, rounds, steering)
+    numbers = [
+        number for number, step in enumerate(plan.named_steps, 1) if step.when == "each_epoch" and not step.is_on_items
+    ]
+    fitted = [fit_step(plan, number, train, seed, expanded) for number in numbers]
+    steps = tuple(replace(one, key=rng.derive_key(one.key, "draw", draw)) for one in fitted)
+    rounds = RoundRows(train, expanded, plan, seed, draw) if plan.rounds > 1 else None
+    return EpochRows(train, expanded, plan, steps, rounds, controller)

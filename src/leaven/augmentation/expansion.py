@@ -21,22 +21,28 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.augmentation.apply_step import Made, add, check_gate, check_kept, replaced
-from leaven.augmentation.plan import ALWAYS, Plan, Step
-from leaven.augmentation.row_files import Stored
+from leaven.augmentation.apply_step import (
+    StepResult,
+    append_rows,
+    check_any_accepted,
+    check_unchanged_share,
+    replace_rows,
+)
+from leaven.augmentation.plan import WHOLE_TRAINING, Plan, Step
+from leaven.augmentation.row_files import RowFiles
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.errors import DataError, SpecError
-from leaven.progress import Tell, quiet, within
+from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine, Rows
 
 BLOCK_ROWS = 8192
 """Maximum number of source rows of a block. A block is one file, part of the layout, not of the engine."""
-FEWEST_ROWS, BLOCKS = 1024, 32
+MIN_BLOCK_ROWS, MIN_BLOCKS = 1024, 32
 """With fewer than `BLOCKS` blocks, blocks are smaller, so that the workers of a small log share slow rows evenly; but
 not smaller than `FEWEST_ROWS`, the batch that a network decodes together."""
 
 R = TypeVar("R", bound=Rows)
-RowSource = Rows | Stored
+RowSource = Rows | RowFiles
 """Rows in memory, or rows in files."""
 
 
@@ -68,7 +74,7 @@ class LazyRows:
 
     def load(self) -> Any:
         """All rows in memory. Raises DataError where the files are missing."""
-        return self.train if self.folder is None else load(self.folder, self.plan, self.train)
+        return self.train if self.folder is None else load_expansion(self.folder, self.plan, self.train)
 
 
 def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> R:
@@ -78,7 +84,7 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
 
     >>> from leaven.datasets.histories import Histories
     >>> from leaven.transforms.sequence.crop import Crop
-    >>> rows = Histories.of([[1, 2, 3, 4], [2, 3]], n_items=4)
+    >>> rows = Histories.from_lists([[1, 2, 3, 4], [2, 3]], n_items=4)
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
 
@@ -86,37 +92,37 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
     plan with steps on texts or images (see `catalog_views`), and GateError where filters reject all rows of a step or a
     step leaves too many rows unchanged.
     """
-    if other := next((step for step in plan.all if step.on_items), None):
+    if other := next((step for step in plan.named_steps if step.is_on_items), None):
         fix = "augmentation.catalog_views(catalog, plan, seed) gives their views; a run passes them to its recommender"
-        raise SpecError(f"step {other.called!r}", "steps on rows", f"a step on {other.on}", fix)
-    return cast(R, ExpansionWriter(train.check(), plan, seed, engine=engine, shards=shards).run().rows())
+        raise SpecError(f"step {other.display_name!r}", "steps on rows", f"a step on {other.modality}", fix)
+    return cast(R, ExpansionWriter(train.validate(), plan, seed, engine=engine, shards=shards).run().rows())
 
 
-def write(
+def write_expansion(
     train: Rows,
     plan: Plan,
     folder: Path,
     seed: int = 0,
     engine: Engine | None = None,
     shards: int = 1,
-    tell: Tell = quiet,
+    on_progress: ProgressCallback = no_progress,
 ) -> Expansion:
     """Write the rows of `expand` to `folder` as one Parquet file per block; existing blocks are kept.
 
     A file is either complete or absent, so an interrupted run can be resumed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return ExpansionWriter(train, plan, seed, folder, engine, shards, tell).run()
+    return ExpansionWriter(train, plan, seed, folder, engine, shards, on_progress).run()
 
 
-def load(folder: Path, plan: Plan, train: R) -> R:
+def load_expansion(folder: Path, plan: Plan, train: R) -> R:
     """Rows that `write` left in `folder`: the real rows, or those of the last in-place step, then the appended rows.
 
     Raises DataError where there are no files.
     """
     first, added = "00", []
-    for number, step in enumerate(plan.all, 1):
-        if step.on_items:
+    for number, step in enumerate(plan.named_steps, 1):
+        if step.is_on_items:
             continue
         if step.when == "once" and step.mode == "replace":
             first = f"{number:02d}"
@@ -125,10 +131,10 @@ def load(folder: Path, plan: Plan, train: R) -> R:
     files = [path for prefix in (first, *added) for path in sorted(folder.glob(f"{prefix}-*.parquet"))]
     if not files:
         raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
-    return train.read_back(*files)
+    return train.read_files(*files)
 
 
-def workers_of(engine: Engine | None) -> int:
+def count_workers(engine: Engine | None) -> int:
     """Number of shards that an engine runs in parallel: 1 without an engine, one per core where it has no `workers`."""
     return 1 if engine is None else int(getattr(engine, "workers", 0)) or os.cpu_count() or 1
 
@@ -147,24 +153,24 @@ class ExpansionWriter:
     folder: Path | None = None
     engine: Engine | None = None
     shards: int = 1
-    on_progress: Tell = quiet
+    on_progress: ProgressCallback = no_progress
 
     def run(self) -> Expansion:
         """Expand the plan. Raises GateError where a step leaves too many rows unchanged or none after its filters."""
         if self.engine is None:
             return self._run_steps()
-        preload = count_blocks(len(self.train)) > 1 and any(_makes_rows(step) for step in self.plan.all)
-        with self.engine.opened(__name__, soon=self.train if preload else None) as engine:
+        preload = count_blocks(len(self.train)) > 1 and any(_makes_rows(step) for step in self.plan.named_steps)
+        with self.engine.start_workers(__name__, preload=self.train if preload else None) as engine:
             return replace(self, engine=engine)._run_steps()
 
     def _run_steps(self) -> Expansion:
-        real = _RealRows(self.train, self.folder, workers_of(self.engine), self.on_progress)
+        real = _RealRows(self.train, self.folder, count_workers(self.engine), self.on_progress)
         try:
             current, added = real.source, dict[str, RowSource]()
             facts, fitted = list[dict[str, Any]](), dict[int, FittedStep]()
-            for number, step in enumerate(self.plan.all, 1):
+            for number, step in enumerate(self.plan.named_steps, 1):
                 if not _makes_rows(step):
-                    facts.append(_sum_blocks(step_facts(self.plan, number), []))
+                    facts.append(_sum_blocks(describe_step(self.plan, number), []))
                     continue
                 work = _StepWork(step, number, _select_source(self.plan, number, current, added), self.folder)
                 if not work.is_done:
@@ -173,15 +179,15 @@ class ExpansionWriter:
                     fitted[number] = work.fitted
                 real.wait()  # from here on, source rows may be read from their files
                 blocks = self._run_blocks(work)
-                fact = _sum_blocks(step_facts(self.plan, number), blocks)
-                check_gate(step.called, step.fail_if_unchanged_over, fact["tried"], fact["unchanged"])
-                check_kept(step.called, fact["made"], fact["refused"])
+                fact = _sum_blocks(describe_step(self.plan, number), blocks)
+                check_unchanged_share(step.display_name, step.fail_if_unchanged_over, fact["tried"], fact["unchanged"])
+                check_any_accepted(step.display_name, fact["made"], fact["refused"])
                 facts.append(fact)
                 rows = self._collect(work, blocks)
                 if step.mode == "replace":
                     current = rows
                 else:
-                    added[step.called] = rows
+                    added[step.display_name] = rows
             real.wait()
         finally:
             real.close()
@@ -193,18 +199,20 @@ class ExpansionWriter:
         Rows of files are in memory only while the step is fitted and copies are counted, and not at all where they are
         the training rows.
         """
-        words = f"{work.step.called} learns"
+        words = f"{work.step.display_name} learns"
         self.on_progress(0, 0, words)
         source: Any = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
-        fitted = fit_step(self.plan, work.number, self.train, self.seed, source, within(self.on_progress, words))
+        fitted = fit_step(
+            self.plan, work.number, self.train, self.seed, source, prefix_progress(self.on_progress, words)
+        )
         if work.step.mode == "replace":
             return replace(work, fitted=fitted)
-        copies = work.step.copies(source, rng.key(self.seed, "copies", work.step.called))
+        copies = work.step.copies(source, rng.derive_key(self.seed, "copies", work.step.display_name))
         return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
 
     def _run_blocks(self, work: _StepWork) -> list[_Block]:
         """Blocks of one step, in order."""
-        n_blocks, words = count_blocks(len(work.source)), f"rows of {work.step.called}"
+        n_blocks, words = count_blocks(len(work.source)), f"rows of {work.step.display_name}"
         shards = _divide_blocks(n_blocks, self.shards)
         results: list[_Block] = []
         self.on_progress(0, n_blocks, words)
@@ -218,14 +226,14 @@ class ExpansionWriter:
     def _collect(self, work: _StepWork, blocks: Sequence[_Block]) -> RowSource:
         """Rows of all blocks of a step, in memory or in their files."""
         if work.folder is not None:
-            return Stored(self.train.slice(0, 0), tuple(work.list_paths()))
+            return RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))
         return cast(RowSource, _join([block.rows for block in blocks]))
 
 
 class _RealRows:
     """The training rows as steps read them. Threads write them to files while the first step is fitted."""
 
-    def __init__(self, train: Rows, folder: Path | None, n_threads: int, on_progress: Tell) -> None:
+    def __init__(self, train: Rows, folder: Path | None, n_threads: int, on_progress: ProgressCallback) -> None:
         self.source: RowSource = train
         self._on_progress, self._writing = on_progress, list[Future[None]]()
         self._pool: ThreadPoolExecutor | None = None
@@ -237,7 +245,7 @@ class _RealRows:
         self._writing = [
             self._pool.submit(lambda one: _slice_block(train, one).to_parquet(paths[one]), block) for block in missing
         ]
-        self.source = Stored(train.slice(0, 0), tuple(paths), train)
+        self.source = RowFiles(train.slice(0, 0), tuple(paths), train)
 
     def wait(self) -> None:
         """Return once all files are written."""
@@ -270,7 +278,7 @@ class _StepWork:
     def build_path(self, block: int) -> Path:
         """File of a block."""
         assert self.folder is not None
-        return self.folder / f"{file_name(self.number, self.step)}-{block:05d}.parquet"
+        return self.folder / f"{build_file_prefix(self.number, self.step)}-{block:05d}.parquet"
 
     def list_paths(self) -> list[Path]:
         """Files of all blocks."""
@@ -281,14 +289,14 @@ class _StepWork:
         """Whether the file of every block exists."""
         return self.folder is not None and all(path.exists() for path in self.list_paths())
 
-    def make_rows(self, block: int) -> Made:
+    def make_rows(self, block: int) -> StepResult:
         """Rows of one block."""
         assert self.fitted is not None
         rows = _slice_block(self.source, block)
         strength = float(self.step.strength(1.0))
         if self.copies is None:
-            return replaced(self.fitted, rows, 0, strength)
-        return add(self.fitted, rows, self.copies[_block_range(block, len(self.source))], 0, strength)
+            return replace_rows(self.fitted, rows, 0, strength)
+        return append_rows(self.fitted, rows, self.copies[_block_range(block, len(self.source))], 0, strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,7 +319,7 @@ def _run_shard(work: _StepWork, shard: list[int]) -> list[_Block]:
 
 def _make_block(work: _StepWork, block: int) -> _Block:
     made = work.make_rows(block)
-    return _Block(made.rows, len(made.rows), made.tried, made.unchanged, made.refused)
+    return _Block(made.rows, len(made.rows), made.n_tried, made.unchanged, made.rejected)
 
 
 def _write_block(work: _StepWork, block: int) -> _Block:
@@ -320,7 +328,7 @@ def _write_block(work: _StepWork, block: int) -> _Block:
     counts_path = path.with_suffix(".json")
     if not path.exists():
         made = work.make_rows(block)
-        counts = {"made": len(made.rows), "tried": made.tried, "unchanged": made.unchanged, "refused": made.refused}
+        counts = {"made": len(made.rows), "tried": made.n_tried, "unchanged": made.unchanged, "refused": made.rejected}
         part = counts_path.with_name(counts_path.name + ".part")
         part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
         part.replace(counts_path)
@@ -330,7 +338,7 @@ def _write_block(work: _StepWork, block: int) -> _Block:
 
 def _makes_rows(step: Step) -> bool:
     """Whether a step runs once, on rows."""
-    return step.when == "once" and not step.on_items
+    return step.when == "once" and not step.is_on_items
 
 
 def _join(parts: Sequence[Any]) -> Any:
@@ -338,25 +346,25 @@ def _join(parts: Sequence[Any]) -> Any:
 
 
 def _load(source: RowSource) -> Any:
-    return source.whole() if isinstance(source, Stored) else source
+    return source.load() if isinstance(source, RowFiles) else source
 
 
 def _reads_other_rows(source: RowSource, train: Rows) -> bool:
     """Whether a step reads other rows than the training rows."""
-    return source.held is None if isinstance(source, Stored) else source is not train
+    return source.in_memory is None if isinstance(source, RowFiles) else source is not train
 
 
 def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[str, RowSource]) -> RowSource:
     """The rows that a step reads; an in-place step always reads the current ones."""
-    step = plan.all[number - 1]
-    reads = "real" if step.mode == "replace" else plan.reads(step)
+    step = plan.named_steps[number - 1]
+    reads = "real" if step.mode == "replace" else plan.get_input(step)
     if reads == "real":
         return current
     if reads == "previous":
         return cast(RowSource, _join([current, *added.values()]))
     if reads not in added:
         fix = "run that step once in mode add, or read the real rows"
-        raise SpecError(f"step {step.called!r}, reads", "a step that adds rows once", repr(reads), fix)
+        raise SpecError(f"step {step.display_name!r}, reads", "a step that adds rows once", repr(reads), fix)
     return added[reads]
 
 
@@ -367,7 +375,7 @@ def count_blocks(n_rows: int) -> int:
 
 def _block_size(n_rows: int) -> int:
     """Source rows of a block, except the last one."""
-    return min(BLOCK_ROWS, max(FEWEST_ROWS, -(-n_rows // BLOCKS)))
+    return min(BLOCK_ROWS, max(MIN_BLOCK_ROWS, -(-n_rows // MIN_BLOCKS)))
 
 
 def _block_range(block: int, n_rows: int) -> slice:
@@ -387,28 +395,28 @@ def _divide_blocks(n_blocks: int, shards: int) -> list[list[int]]:
     return [list(range(first, last)) for first, last in pairwise(bounds.tolist())]
 
 
-def file_name(place: int, step: Step) -> str:
+def build_file_prefix(number: int, step: Step) -> str:
     """Prefix of the files of a step: its number and name.
 
     >>> from leaven.transforms.sequence.crop import Crop
-    >>> file_name(1, Step(Crop(), name="crop and mask/2"))
+    >>> build_file_prefix(1, Step(Crop(), name="crop and mask/2"))
     '01-crop-and-mask-2'
     """
-    return f"{place:02d}-{''.join(letter if letter.isalnum() else '-' for letter in step.called)}"
+    return f"{number:02d}-{''.join(letter if letter.isalnum() else '-' for letter in step.display_name)}"
 
 
-def step_facts(plan: Plan, number: int) -> dict[str, Any]:
+def describe_step(plan: Plan, number: int) -> dict[str, Any]:
     """Facts of a step that do not depend on its rows, for the report."""
-    step = plan.all[number - 1]
+    step = plan.named_steps[number - 1]
     return {
         "index": number,
-        "use": step.called,
+        "use": step.display_name,
         "mode": step.mode,
         "when": step.when,
-        "reads": plan.reads(step),
-        "text": step.text,
-        **({"on": step.on} if step.on_items else {"weight": step.row_weight}),
-        **({} if step.during == ALWAYS else {"during": list(step.during)}),
+        "reads": plan.get_input(step),
+        "text": step.description,
+        **({"on": step.modality} if step.is_on_items else {"weight": step.row_weight}),
+        **({} if step.during == WHOLE_TRAINING else {"during": list(step.during)}),
     }
 
 

@@ -15,17 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.augmentation.apply_step import check_gate
-from leaven.augmentation.expansion import step_facts
-from leaven.augmentation.item_modalities import PICTURE, Ints, Modality, Pictures, Values, Words
+from leaven.augmentation.apply_step import check_unchanged_share
+from leaven.augmentation.expansion import describe_step
+from leaven.augmentation.item_modalities import (
+    IMAGE_COLUMN,
+    ImageModality,
+    Ints,
+    ItemModality,
+    ItemValues,
+    TextModality,
+)
 from leaven.augmentation.plan import Plan, Step
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
-from leaven.transforms.text.text_views import item_keys
+from leaven.transforms.text.text_views import derive_item_ids
 
-Columns = dict[str, Values]
+Columns = dict[str, ItemValues]
 """Column -> one value per item."""
-PICTURE_SIZE = 64
+IMAGE_SIZE = 64
 """Default side length in pixels of the images that steps work on."""
 
 
@@ -40,7 +47,7 @@ class ViewStep:
     key: int
     fitted: Any
     columns: tuple[str, ...]
-    of: Modality
+    of: ItemModality
 
     @property
     def copies(self) -> int:
@@ -82,8 +89,8 @@ class CatalogViews:
         items = np.arange(len(self.catalog))
         moment = self._build_moment(epoch, progress)
         shown = self._choose_views(items, len(self.appending), self._draw_choices("shown", epoch), moment)
-        pictures = shown.pop(PICTURE, None)
-        catalog = replace(self.catalog, words={**self.catalog.words, **shown})
+        pictures = shown.pop(IMAGE_COLUMN, None)
+        catalog = replace(self.catalog, texts={**self.catalog.texts, **shown})
         return catalog if pictures is None else _replace_images(catalog, pictures)
 
     @property
@@ -93,13 +100,13 @@ class CatalogViews:
 
     def _draw_choices(self, label: str, epoch: int, copy: int = 0) -> npt.NDArray[np.float64]:
         """float64 (items,) in [0, 1): the draw that selects the shown view of each item."""
-        key = rng.key(self.seed, "words", label, self.draw)
-        return rng.uniform(rng.row_keys(key, item_keys(self.catalog), copy, epoch), 0)
+        key = rng.derive_key(self.seed, "words", label, self.draw)
+        return rng.draw_uniform(rng.derive_row_keys(key, derive_item_ids(self.catalog), copy, epoch), 0)
 
     def _choose_views(self, items: Ints, upto: int, draws: npt.NDArray[np.float64], moment: _Moment) -> Columns:
         """Values of some items: unchanged, or a view of the first `upto` appending steps. draws: (all items,)."""
         shown = {column: _take_values(values, items) for column, values in moment.base.items()}
-        copies = [one.copies if one.step.acts(moment.progress) else 0 for one in self.appending[:upto]]
+        copies = [one.copies if one.step.is_active(moment.progress) else 0 for one in self.appending[:upto]]
         choice = (draws[items] * (1 + sum(copies))).astype(np.int64)
         first = 1
         for number, count in enumerate(copies):
@@ -116,28 +123,30 @@ class CatalogViews:
     def _make_view(self, number: int, copy: int, items: Ints, moment: _Moment) -> tuple[Columns, Columns]:
         """(values of some items that appending step `number` reads, all their columns after the step)."""
         one = self.appending[number]
-        upto = number if self.plan.reads(one.step) == "previous" else 0
+        upto = number if self.plan.get_input(one.step) == "previous" else 0
         when = moment.epoch if one.step.when == "each_epoch" else 0
-        read = self._choose_views(items, upto, self._draw_choices(f"read by {one.step.called}", when, copy), moment)
+        read = self._choose_views(
+            items, upto, self._draw_choices(f"read by {one.step.display_name}", when, copy), moment
+        )
         return read, {**read, **self._change_columns(one, read, items, copy, moment)}
 
     def _change_columns(self, one: ViewStep, read: Columns, items: Ints, copy: int, moment: _Moment) -> Columns:
         """The step's columns of some items, changed."""
         fresh = one.step.when == "each_epoch"
-        names, strength = item_keys(self.catalog)[items], float(one.step.strength(moment.progress))
+        names, strength = derive_item_ids(self.catalog)[items], float(one.step.strength(moment.progress))
         changed = {}
         for column in one.columns:
-            key = rng.key(one.key, column, self.draw) if fresh else rng.key(one.key, column)
-            keys = rng.row_keys(key, names, copy, moment.epoch if fresh else 0)
-            changed[column] = one.of.changed(one.fitted, read[column], items, keys, strength)
+            key = rng.derive_key(one.key, column, self.draw) if fresh else rng.derive_key(one.key, column)
+            keys = rng.derive_row_keys(key, names, copy, moment.epoch if fresh else 0)
+            changed[column] = one.of.apply(one.fitted, read[column], items, keys, strength)
         return changed
 
     def _build_moment(self, epoch: int, progress: float) -> _Moment:
         """The values of all changed columns, after the in-place steps."""
-        base: Columns = {column: one.of.values(column) for one in self.steps for column in one.columns}
+        base: Columns = {column: one.of.get_values(column) for one in self.steps for column in one.columns}
         moment = _Moment(epoch, progress, base)
         for one in self.steps:
-            if one.step.mode == "replace" and one.step.acts(progress):
+            if one.step.mode == "replace" and one.step.is_active(progress):
                 items = self._draw_items(one, epoch)
                 read = {column: _take_values(base[column], items) for column in one.columns}
                 for column, values in self._change_columns(one, read, items, 0, moment).items():
@@ -148,24 +157,24 @@ class CatalogViews:
     def _draw_items(self, one: ViewStep, epoch: int) -> Ints:
         """Items that an in-place step changes."""
         fresh = one.step.when == "each_epoch"
-        key = rng.key(one.key, "p", self.draw) if fresh else rng.key(one.key, "p")
-        draws = rng.uniform(rng.row_keys(key, item_keys(self.catalog), 0, epoch if fresh else 0), 0)
+        key = rng.derive_key(one.key, "p", self.draw) if fresh else rng.derive_key(one.key, "p")
+        draws = rng.draw_uniform(rng.derive_row_keys(key, derive_item_ids(self.catalog), 0, epoch if fresh else 0), 0)
         return np.flatnonzero(draws < one.step.p)
 
-    def made(self, one: ViewStep, copy: int) -> Iterator[tuple[str, Ints, Values, Values]]:
+    def iterate_views(self, one: ViewStep, copy: int) -> Iterator[tuple[str, Ints, ItemValues, ItemValues]]:
         """(column, items with a value, before, after) of one copy of a step, in the middle of its active range."""
         middle = sum(one.step.during) / 2
         for column in one.columns:
-            items = one.of.having(column)
+            items = one.of.find_items(column)
             if one.step.mode == "add":
                 read, after = self._make_view(self.appending.index(one), copy, items, self._build_moment(0, middle))
             else:
                 items = items[np.isin(items, self._draw_items(one, 0))]
-                read = {column: _take_values(one.of.values(column), items) for column in one.columns}
+                read = {column: _take_values(one.of.get_values(column), items) for column in one.columns}
                 after = self._change_columns(one, read, items, 0, _Moment(0, middle, {}))
             yield column, items, read[column], after[column]
 
-    def facts(self) -> list[dict[str, Any]]:
+    def describe_steps(self) -> list[dict[str, Any]]:
         """Facts of each step, as for steps on rows.
 
         Raises GateError where a step leaves too many values unchanged.
@@ -174,39 +183,47 @@ class CatalogViews:
         for one in self.steps:
             count, why = 0, dict[str, int]()
             for copy in range(one.copies if one.step.mode == "add" else 1):
-                for _, items, before, after in self.made(one, copy):
+                for _, items, before, after in self.iterate_views(one, copy):
                     count += len(items)
-                    for reason, some in one.of.unchanged(one.fitted, before, after, items).items():
+                    for reason, some in one.of.count_unchanged(one.fitted, before, after, items).items():
                         why[reason] = why.get(reason, 0) + some
-            check_gate(one.step.called, one.step.fail_if_unchanged_over, count, why)
-            fact = step_facts(self.plan, one.place) | {"columns": list(one.columns)} | one.of.told()
+            check_unchanged_share(one.step.display_name, one.step.fail_if_unchanged_over, count, why)
+            fact = describe_step(self.plan, one.place) | {"columns": list(one.columns)} | one.of.describe_gaps()
             facts.append(fact | {"made": count, "tried": count, "unchanged": why, "refused": {}})
         return facts
 
-    def gallery(self, items: int = 4) -> list[dict[str, Any]]:
+    def sample_views(self, items: int = 4) -> list[dict[str, Any]]:
         """Some changed items of each step, the same ones for the same seed: step, item, before and after as its
         modality shows them, and the step's share of unchanged values.
         """
         shown = []
-        order = np.argsort(rng.bits(rng.row_keys(rng.key(self.seed, "gallery"), item_keys(self.catalog)), 0))
+        order = np.argsort(
+            rng.draw_bits(rng.derive_row_keys(rng.derive_key(self.seed, "gallery"), derive_item_ids(self.catalog)), 0)
+        )
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         for one in self.steps:
-            column, rows, before, after = next(self.made(one, 0))
-            n_unchanged = sum(one.of.unchanged(one.fitted, before, after, rows).values())
+            column, rows, before, after = next(self.iterate_views(one, 0))
+            n_unchanged = sum(one.of.count_unchanged(one.fitted, before, after, rows).values())
             pairs = sorted(zip(rank[rows].tolist(), range(len(rows)), strict=True))
             differing = (index for _, index in pairs if not np.array_equal(before[index], after[index]))
             some = [
-                {"item": self.catalog.ids[rows[index]], **one.of.shown(before[index], after[index], one.step)}
+                {"item": self.catalog.ids[rows[index]], **one.of.show_pair(before[index], after[index], one.step)}
                 for _, index in zip(range(items), differing, strict=False)
             ]
             share = round(n_unchanged / max(len(rows), 1), 4)
             shown.append(
-                {"step": one.step.called, "on": one.step.on, "column": column, "unchanged": share, "some": some}
+                {
+                    "step": one.step.display_name,
+                    "on": one.step.modality,
+                    "column": column,
+                    "unchanged": share,
+                    "some": some,
+                }
             )
         return shown
 
-    def write(self, folder: Path) -> None:
+    def write_files(self, folder: Path) -> None:
         """Write the views of the steps that run once, one Parquet file per step: item, column, copy, and for texts
         before and after, for images the view as JPEG.
         """
@@ -215,13 +232,13 @@ class CatalogViews:
 
         folder.mkdir(parents=True, exist_ok=True)
         for one in (one for one in self.steps if one.step.when == "once"):
-            path = folder / f"{one.place:02d}-{one.step.called.replace(' ', '-')}.parquet"
+            path = folder / f"{one.place:02d}-{one.step.display_name.replace(' ', '-')}.parquet"
             part, writer = path.with_suffix(".part"), None
             for copy in range(one.copies if one.step.mode == "add" else 1):
-                for column, items, before, after in self.made(one, copy):
+                for column, items, before, after in self.iterate_views(one, copy):
                     ids = [self.catalog.ids[item] for item in items.tolist()]
                     columns: dict[str, Any] = {"item": ids, "column": [column] * len(ids)}
-                    columns |= {"copy": pa.array([copy] * len(ids), pa.int32()), **one.of.kept(before, after)}
+                    columns |= {"copy": pa.array([copy] * len(ids), pa.int32()), **one.of.to_columns(before, after)}
                     table = pa.table(columns)
                     writer = writer or pq.ParquetWriter(part, table.schema)
                     writer.write_table(table)
@@ -230,24 +247,24 @@ class CatalogViews:
                 part.replace(path)
 
 
-def _take_values(values: Values, items: Ints) -> Values:
+def _take_values(values: ItemValues, items: Ints) -> ItemValues:
     return [values[item] for item in items.tolist()]
 
 
-def _replace_images(catalog: Catalog, pictures: Values) -> Catalog:
+def _replace_images(catalog: Catalog, pictures: ItemValues) -> Catalog:
     """The catalog with these images instead of its files; an item with an unreadable file has none."""
     blank = np.zeros_like(next(one for one in pictures if one is not None))
-    named = catalog.images or []
+    named = catalog.image_paths or []
     images = [path if one is not None else "" for path, one in zip(named, pictures, strict=True)]
-    return replace(catalog, images=images, pixels=np.stack([blank if one is None else one for one in pictures]))
+    return replace(catalog, image_paths=images, pixels=np.stack([blank if one is None else one for one in pictures]))
 
 
-def catalog_views(
+def build_catalog_views(
     catalog: Catalog | None,
     plan: Plan,
     seed: int,
     draw: int = 0,
-    size: int = PICTURE_SIZE,
+    image_size: int = IMAGE_SIZE,
     folder: Path | None = None,
 ) -> CatalogViews:
     """Item views of a plan's steps on texts and images; fits depend on `seed` alone.
@@ -258,18 +275,21 @@ def catalog_views(
     Raises DataError without a catalog, or without the columns that a step changes.
     """
     items = catalog or Catalog(ids=[])
-    of: Mapping[str, Modality] = {"words": Words(items, folder), "pictures": Pictures(items, size, folder)}
+    of: Mapping[str, ItemModality] = {
+        "words": TextModality(items, folder),
+        "pictures": ImageModality(items, image_size, folder),
+    }
     steps = []
-    for place, step in enumerate(plan.all, 1):
-        if step.on_items:
+    for place, step in enumerate(plan.named_steps, 1):
+        if step.is_on_items:
             if catalog is None:
                 fix = "name a table of items, and its columns of texts or images"
-                raise DataError(f"step {step.called!r}", f"items with {step.on}", "no catalog", fix)
-            columns, key = of[step.on].columns(step), rng.key(seed, "step", step.called)
-            steps.append(ViewStep(step, place, key, of[step.on].fit(step, key), columns, of[step.on]))
+                raise DataError(f"step {step.display_name!r}", f"items with {step.modality}", "no catalog", fix)
+            columns, key = of[step.modality].find_columns(step), rng.derive_key(seed, "step", step.display_name)
+            steps.append(ViewStep(step, place, key, of[step.modality].fit(step, key), columns, of[step.modality]))
     return CatalogViews(items, plan, seed, draw, tuple(steps))
 
 
-def view_steps(plan: Plan) -> Sequence[Step]:
+def list_item_steps(plan: Plan) -> Sequence[Step]:
     """The steps of a plan on texts or images."""
-    return [step for step in plan.all if step.on_items]
+    return [step for step in plan.named_steps if step.is_on_items]

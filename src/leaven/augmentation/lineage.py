@@ -13,7 +13,7 @@ import numpy as np
 from leaven import rng
 from leaven.augmentation.plan import Plan, Step
 
-Keys = rng.Keys
+Keys = rng.RngKeys
 
 _MAX_COPIES, _MAX_PARTS = 512, 2048
 """Copies of one row, and parts of one copy, that are searched."""
@@ -21,17 +21,17 @@ _MAX_CANDIDATES = 1 << 22  # rows times copies, so that a whole log is searched 
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceRow:
     """Source of a row. key: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
     copy.
     """
 
-    key: int
+    row_id: int
     copy: int = 0
     part: int = 0
 
 
-def source_of(step: Step, seed: int, made: int, read: Keys) -> Source | None:
+def find_source_row(step: Step, seed: int, row_id: int, input_ids: Keys) -> SourceRow | None:
     """Source of the row with id `made`, made by a step with the run's `seed`; None where it is not among `read`.
 
     read  uint64 (rows,): ids of the rows that the step may have read
@@ -40,59 +40,61 @@ def source_of(step: Step, seed: int, made: int, read: Keys) -> Source | None:
     >>> from leaven.augmentation import expand
     >>> from leaven.transforms.sequence.crop import Crop
     >>> plan = Plan([Crop()])
-    >>> rows = expand(Histories.of([[1, 2, 3], [2, 3, 1]], n_items=3, keys=[11, 12]), plan, seed=7)
-    >>> source_of(plan.all[0], 7, int(rows.keys[3]), rows.keys[:2])
+    >>> rows = expand(Histories.from_lists([[1, 2, 3], [2, 3, 1]], n_items=3, row_ids=[11, 12]), plan, seed=7)
+    >>> find_source_row(plan.all[0], 7, int(rows.keys[3]), rows.keys[:2])
     Source(key=12, copy=0, part=0)
     """
-    if not len(read):
+    if not len(input_ids):
         return None
-    key = rng.key(seed, "step", step.called)
+    key = rng.derive_key(seed, "step", step.display_name)
     if step.mode == "replace":
-        return _find_part(rng.key(key, "part"), made, read, [0])
-    names = rng.key(key, "name")
-    copies = range(min(_MAX_COPIES, max(1, _MAX_CANDIDATES // len(read))))
+        return _find_part(rng.derive_key(key, "part"), row_id, input_ids, [0])
+    names = rng.derive_key(key, "name")
+    copies = range(min(_MAX_COPIES, max(1, _MAX_CANDIDATES // len(input_ids))))
     for copy in copies:
-        index = np.flatnonzero(rng.row_keys(names, read, copy) == np.uint64(made))
+        index = np.flatnonzero(rng.derive_row_keys(names, input_ids, copy) == np.uint64(row_id))
         if len(index):
-            return Source(int(read[index[0]]), copy)
+            return SourceRow(int(input_ids[index[0]]), copy)
     few = [copy for copy in copies if copy < 64]
-    named = np.concatenate([rng.row_keys(names, read, copy) for copy in few])
-    part = _find_part(rng.key(key, "part"), made, named, few)
+    named = np.concatenate([rng.derive_row_keys(names, input_ids, copy) for copy in few])
+    part = _find_part(rng.derive_key(key, "part"), row_id, named, few)
     if part is None:
         return None
-    source = int(np.flatnonzero(named == np.uint64(part.key))[0]) % len(read)
-    return Source(int(read[source]), part.copy, part.part)
+    source = int(np.flatnonzero(named == np.uint64(part.row_id))[0]) % len(input_ids)
+    return SourceRow(int(input_ids[source]), part.copy, part.part)
 
 
-def _find_part(key: int, made: int, names: Keys, copies: list[int]) -> Source | None:
+def _find_part(key: int, made: int, names: Keys, copies: list[int]) -> SourceRow | None:
     """The row of which `made` is a part; `names` holds all rows of the first copy, then of the next."""
     rows = len(names) // len(copies)
     for part in range(min(_MAX_PARTS, max(1, _MAX_CANDIDATES // len(names)))):
-        index = np.flatnonzero(rng.row_keys(key, names, part) == np.uint64(made))
+        index = np.flatnonzero(rng.derive_row_keys(key, names, part) == np.uint64(made))
         if len(index):
-            return Source(int(names[index[0]]), copies[int(index[0]) // rows], part)
+            return SourceRow(int(names[index[0]]), copies[int(index[0]) // rows], part)
     return None
 
 
-def places_read(plan: Plan, number: int) -> tuple[int, ...]:
+def list_input_steps(plan: Plan, number: int) -> tuple[int, ...]:
     """Numbers of the steps whose rows step `number` reads, in order; 0 is the real rows.
 
     The number of an in-place step denotes the changed rows.
 
     >>> from leaven.transforms.sequence.crop import Crop
     >>> from leaven.transforms.sequence.masking import Mask
-    >>> places_read(Plan([Crop(), Mask()], "layered"), 2)
+    >>> list_input_steps(Plan([Crop(), Mask()], "layered"), 2)
     (0, 1)
     """
-    step = plan.all[number - 1]
+    step = plan.named_steps[number - 1]
     before = [
-        (place, one) for place, one in enumerate(plan.all[: number - 1], 1) if one.when == "once" and not one.on_items
+        (place, one)
+        for place, one in enumerate(plan.named_steps[: number - 1], 1)
+        if one.when == "once" and not one.is_on_items
     ]
     current = max((place for place, one in before if one.mode == "replace"), default=0)
     added = [place for place, one in before if one.mode == "add"]
-    reads = "real" if step.mode == "replace" else plan.reads(step)
+    reads = "real" if step.mode == "replace" else plan.get_input(step)
     if reads == "real":
         return (current,)
     if reads == "previous":
         return (current, *added)
-    return tuple(place for place, one in before if one.called == reads)
+    return tuple(place for place, one in before if one.display_name == reads)

@@ -8,8 +8,8 @@ from inspect import signature
 from typing import Any, Literal
 
 from leaven import registry
-from leaven.controllers.gap_controller import Gap
-from leaven.errors import SpecError, nearest
+from leaven.controllers.gap_controller import GapController
+from leaven.errors import SpecError, suggest_name
 from leaven.protocols import (
     Controller,
     Filter,
@@ -18,10 +18,10 @@ from leaven.protocols import (
     ImageTransform,
     Schedule,
     Strategy,
-    TableFilter,
-    TableGenerator,
-    TableStrategy,
-    TableTransform,
+    TabularFilter,
+    TabularGenerator,
+    TabularStrategy,
+    TabularTransform,
     TextTransform,
     Transform,
 )
@@ -63,25 +63,27 @@ class Step:
     Raises SpecError for values out of bounds, or a generator in mode "replace".
     """
 
-    use: Transform | Generator | OnItems | TableTransform | TableGenerator
+    use: Transform | Generator | OnItems | TabularTransform | TabularGenerator
     mode: Literal["add", "replace"] = "add"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
-    reads: str = ""
+    input: str = ""
     p: float = 1.0
-    copies: Strategy | TableStrategy = field(default_factory=Uniform)
+    copies: Strategy | TabularStrategy = field(default_factory=Uniform)
     strength: Schedule = field(default_factory=Constant)
-    keep: tuple[Filter | TableFilter, ...] | None = None
+    filters: tuple[Filter | TabularFilter, ...] | None = None
     weight: float | None = None
     name: str = ""
     columns: tuple[str, ...] = ()
     fail_if_unchanged_over: float = 1.0
 
     def __post_init__(self) -> None:
-        where = f"step {self.called!r}"
+        where = f"step {self.display_name!r}"
         for key, value, known in (("mode", self.mode, MODES), ("when", self.when, WHEN)):
             if value not in known:
-                raise SpecError(f"{where}, {key}", " or ".join(map(repr, known)), repr(value), nearest(value, known))
+                raise SpecError(
+                    f"{where}, {key}", " or ".join(map(repr, known)), repr(value), suggest_name(value, known)
+                )
         for key in ("p", "fail_if_unchanged_over"):
             if not 0 <= getattr(self, key) <= 1:
                 raise SpecError(f"{where}, {key}", "a share in 0..1", str(getattr(self, key)))
@@ -100,42 +102,42 @@ class Step:
 
     def _check_fields(self, where: str) -> None:
         """Raises SpecError for fields that item views, or steps on rows, cannot have."""
-        if self.columns and self.on != "words":
-            raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.on}", "leave columns out")
-        if not self.on_items:
+        if self.columns and self.modality != "words":
+            raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.modality}", "leave columns out")
+        if not self.is_on_items:
             return
         factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
         if factor is None or factor < 1 or factor != round(factor):
             fix = 'copies = { kind = "uniform", factor = 2 }'
-            raise SpecError(f"{where}, copies", "a whole number of views per item", described(self.copies), fix)
-        for key, given in (("keep", bool(self.keep)), ("weight", self.weight is not None)):
+            raise SpecError(f"{where}, copies", "a whole number of views per item", describe_config(self.copies), fix)
+        for key, given in (("keep", bool(self.filters)), ("weight", self.weight is not None)):
             if given:
-                raise SpecError(f"{where}, {key}", f"no value for a step on {self.on}", "one", f"leave {key} out")
+                raise SpecError(f"{where}, {key}", f"no value for a step on {self.modality}", "one", f"leave {key} out")
         if self.when == "each_round":
             fix = 'write when = "each_epoch", or leave when out'
-            raise SpecError(f"{where}, when", f"once or each_epoch for a step on {self.on}", repr(self.when), fix)
-        if self.reads not in ("", "real", "previous"):
-            raise SpecError(f"{where}, reads", f"real or previous for a step on {self.on}", repr(self.reads), "")
+            raise SpecError(f"{where}, when", f"once or each_epoch for a step on {self.modality}", repr(self.when), fix)
+        if self.input not in ("", "real", "previous"):
+            raise SpecError(f"{where}, reads", f"real or previous for a step on {self.modality}", repr(self.input), "")
 
     @property
-    def on(self) -> str:
+    def modality(self) -> str:
         """Modality that it changes: "rows", or of items "words" or "pictures"."""
-        return _ITEM_FAMILIES.get(registry.family_of(type(self.use)), "rows")
+        return _ITEM_FAMILIES.get(registry.find_family(type(self.use)), "rows")
 
     @property
-    def on_items(self) -> bool:
+    def is_on_items(self) -> bool:
         """Whether it changes items, not rows."""
-        return self.on != "rows"
+        return self.modality != "rows"
 
     def _check_during(self, where: str) -> None:
         low, high = self.during
         if not 0.0 <= low < high <= 1.0:
             raise SpecError(f"{where}, during", "two values in 0..1, the first lower", str(list(self.during)), "")
-        if self.when == "once" and self.during != ALWAYS:
+        if self.when == "once" and self.during != WHOLE_TRAINING:
             fix = 'write when = "each_epoch", or leave during out'
             raise SpecError(f"{where}, during", "a step that is active during training", 'when = "once"', fix)
 
-    def acts(self, progress: float) -> bool:
+    def is_active(self, progress: float) -> bool:
         """Whether it is active in an epoch that begins at this progress."""
         low, high = self.during
         return low <= progress < high or (high == progress == 1.0)
@@ -146,7 +148,7 @@ class Step:
         return "key" in signature(type(self.use).fit).parameters
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """Name of the step, by default the frozen name of its kind (`rng_names.py`); its random draws derive from
         it.
         """
@@ -158,9 +160,9 @@ class Step:
         return self.weight if self.weight is not None else GENERATED_WEIGHT if self.is_generator else 1.0
 
     @property
-    def text(self) -> str:
+    def description(self) -> str:
         """Description: the kind and the fields that differ from their defaults."""
-        return described(self.use)
+        return describe_config(self.use)
 
 
 _ITEM_FAMILIES = {
@@ -170,10 +172,10 @@ _ITEM_FAMILIES = {
     "image_generators": "pictures",
 }
 """Families of operators on items -> modality."""
-ALWAYS = (0.0, 1.0)
+WHOLE_TRAINING = (0.0, 1.0)
 MODES = ("add", "replace")
 WHEN = ("once", "each_epoch", "each_round")
-COMBINE = ("joint", "layered", "conditional")
+COMBINE_MODES = ("joint", "layered", "conditional")
 
 
 @dataclass(frozen=True)
@@ -191,38 +193,40 @@ class Plan:
     without a step that uses them.
     """
 
-    steps: Sequence[Step | Transform | Generator | OnItems | TableTransform | TableGenerator] = ()
+    steps: Sequence[Step | Transform | Generator | OnItems | TabularTransform | TabularGenerator] = ()
     combine: Literal["joint", "layered", "conditional"] = "joint"
     controller: Controller | None = None
     rounds: int = 1
 
     def __post_init__(self) -> None:
-        if self.combine not in COMBINE:
-            known = " or ".join(map(repr, COMBINE))
-            raise SpecError("plan, combine", known, repr(self.combine), nearest(self.combine, COMBINE))
+        if self.combine not in COMBINE_MODES:
+            known = " or ".join(map(repr, COMBINE_MODES))
+            raise SpecError("plan, combine", known, repr(self.combine), suggest_name(self.combine, COMBINE_MODES))
         given = [self.steps] if not isinstance(self.steps, Iterable) else self.steps
         steps = _name_steps([step if isinstance(step, Step) else Step(step) for step in given])
         object.__setattr__(self, "steps", steps)
         for index, step in enumerate(steps):
-            known_names = ["real", "previous", *(other.called for other in steps[:index])]
-            if step.reads and step.reads not in known_names:
-                fix = nearest(step.reads, known_names)
-                raise SpecError(f"step {step.called!r}, reads", "real, previous or an earlier step", step.reads, fix)
+            known_names = ["real", "previous", *(other.display_name for other in steps[:index])]
+            if step.input and step.input not in known_names:
+                fix = suggest_name(step.input, known_names)
+                raise SpecError(
+                    f"step {step.display_name!r}, reads", "real, previous or an earlier step", step.input, fix
+                )
         self._check_controller()
         self._check_rounds()
 
     def _check_controller(self) -> None:
         if self.combine == "conditional" and self.controller is None:
-            object.__setattr__(self, "controller", Gap())
+            object.__setattr__(self, "controller", GapController())
         if self.combine != "conditional" and self.controller is not None:
             got = f"combine = {self.combine!r}"
             raise SpecError("plan, controller", "a conditional plan", got, 'write combine = "conditional"')
-        if self.controller is not None and not self.steered:
+        if self.controller is not None and not self.controlled_steps:
             fix = 'write when = "each_epoch" in the steps that it controls'
             raise SpecError("plan, combine", "a step of each epoch", "none", fix)
 
     def _check_rounds(self) -> None:
-        has_rounds = any(step.when == "each_round" for step in self.all)
+        has_rounds = any(step.when == "each_round" for step in self.named_steps)
         if self.rounds < 1 or (has_rounds and self.rounds < 2):
             fix = "write rounds = 3" if has_rounds else ""
             raise SpecError("plan, rounds", f"{2 if has_rounds else 1} or more", str(self.rounds), fix)
@@ -231,20 +235,22 @@ class Plan:
             raise SpecError("plan, rounds", "a step that runs in each round", "none", fix)
 
     @property
-    def steered(self) -> tuple[str, ...]:
+    def controlled_steps(self) -> tuple[str, ...]:
         """Names of the steps that a controller adapts: those of each epoch on rows."""
         if self.controller is None:
             return ()
-        return tuple(step.called for step in self.all if step.when == "each_epoch" and not step.on_items)
+        return tuple(
+            step.display_name for step in self.named_steps if step.when == "each_epoch" and not step.is_on_items
+        )
 
     @property
-    def all(self) -> tuple[Step, ...]:
+    def named_steps(self) -> tuple[Step, ...]:
         """Its steps, each a `Step` with a unique name."""
         return tuple(step for step in self.steps if isinstance(step, Step))
 
-    def reads(self, step: Step) -> str:
+    def get_input(self, step: Step) -> str:
         """What a step reads: its own setting, else that of `combine`."""
-        return step.reads or ("previous" if self.combine == "layered" else "real")
+        return step.input or ("previous" if self.combine == "layered" else "real")
 
 
 def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
@@ -255,7 +261,7 @@ def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
     seen: dict[str, int] = dict.fromkeys(given, 1)
     result = []
     for step in steps:
-        name = step.called
+        name = step.display_name
         if not step.name:
             seen[name] = seen.get(name, 0) + 1
             name = name if seen[name] == 1 else f"{name} {seen[name]}"
@@ -266,8 +272,10 @@ def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
 def default_name(use: Any) -> str:
     """Default name of a step: frozen for registered kinds, else the class name in words."""
     cls: Any = type(use)
-    family = registry.family_of(cls)
-    return RNG_NAMES.get(f"{family}/{registry.kind_of(family, use)}" if family else "", split_words(type(use).__name__))
+    family = registry.find_family(cls)
+    return RNG_NAMES.get(
+        f"{family}/{registry.find_kind(family, use)}" if family else "", split_words(type(use).__name__)
+    )
 
 
 def split_words(name: str) -> str:
@@ -279,22 +287,22 @@ def split_words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def described(wish: Any) -> str:
+def describe_config(config: Any) -> str:
     """Description of a config: its kind and the fields that differ from their defaults.
 
     >>> from leaven.strategies.copy_counts import Uniform
-    >>> described(Uniform(factor=2))
+    >>> describe_config(Uniform(factor=2))
     'uniform (factor 2)'
     """
-    if not is_dataclass(wish):
-        return split_words(type(wish).__name__)
+    if not is_dataclass(config):
+        return split_words(type(config).__name__)
     parts = []
-    for one in fields(wish):
-        value = getattr(wish, one.name)
+    for one in fields(config):
+        value = getattr(config, one.name)
         default = one.default if one.default_factory is MISSING else one.default_factory()
         if value != default:
             parts.append(f"{one.name.replace('_', ' ')} {_describe_value(value)}")
-    name = split_words(type(wish).__name__)
+    name = split_words(type(config).__name__)
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
@@ -304,7 +312,7 @@ def _has_configs(value: Any) -> bool:
 
 def _describe_value(value: Any) -> str:
     if is_dataclass(value):
-        return described(value)
+        return describe_config(value)
     if isinstance(value, tuple):
         return (
             " to ".join(map(str, value))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation.apply_step import add, replaced
+from leaven.augmentation.apply_step import append_rows, replace_rows
 from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
-from leaven.datasets.histories import FROM_NOISE, Histories
+from leaven.datasets.histories import NO_PARENT, Histories
 from leaven.datasets.samples import Samples
 from leaven.protocols import Rows
 
@@ -40,7 +40,7 @@ class Preview:
         return asdict(self)
 
 
-def preview(
+def preview_plan(
     plan: Plan, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
 ) -> list[Preview]:
     """`rows` pairs of rows before and after, divided evenly among the steps.
@@ -50,10 +50,10 @@ def preview(
 
     fitted  step number -> step that is fitted already
     """
-    shown_steps = [one for one in enumerate(plan.all, 1) if has_something_to_show(one[1])]
+    shown_steps = [one for one in enumerate(plan.named_steps, 1) if is_previewable(one[1])]
     if not shown_steps or not len(train):
         return []
-    chosen = rows_shown(len(shown_steps), train, rows, seed)
+    chosen = select_preview_rows(len(shown_steps), train, rows, seed)
     shown = []
     for number, step in shown_steps:
         able = (fitted or {}).get(number) or fit_step(plan, number, train, seed)
@@ -62,23 +62,23 @@ def preview(
             row = chosen.slice(index, index + 1)
             strength = float(step.strength(1.0))
             result = (
-                replaced(able, row, 0, strength)
+                replace_rows(able, row, 0, strength)
                 if step.mode == "replace"
-                else add(able, row, np.ones(1, np.int32), 0, strength)
+                else append_rows(able, row, np.ones(1, np.int32), 0, strength)
             )
             if len(result.rows):
                 new = result.rows.slice(0, 1)
-                from_nothing = bool(new.parents[0] == FROM_NOISE)
-                shown.append(pair(step.called, row.slice(0, 0) if from_nothing else row, new))
+                from_nothing = bool(new.parents[0] == NO_PARENT)
+                shown.append(compare_rows(step.display_name, row.slice(0, 0) if from_nothing else row, new))
     return shown[:rows]
 
 
-def has_something_to_show(step: Step) -> bool:
+def is_previewable(step: Step) -> bool:
     """Whether the step changes or generates rows, beyond copying them."""
-    return not (step.on_items or getattr(step.use, "copies_rows", False))
+    return not (step.is_on_items or getattr(step.use, "copies_rows", False))
 
 
-def rows_shown(steps: int, train: Any, rows: int, seed: int) -> Any:
+def select_preview_rows(steps: int, train: Any, rows: int, seed: int) -> Any:
     """Rows for a preview of `steps` steps."""
     each = max(1, -(-rows // steps))
     return _choose_samples(train, each, seed) if isinstance(train, Samples) else _choose_histories(train, each, seed)
@@ -90,12 +90,12 @@ def _choose_histories(train: Any, rows: int, seed: int) -> Histories:
     candidates = np.flatnonzero((lengths >= _MIN_EVENTS) & (lengths <= _MAX_EVENTS))
     if len(candidates) < rows:
         candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
-    drawn = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys[candidates]), 0)
+    drawn = rng.draw_bits(rng.derive_row_keys(rng.derive_key(seed, "preview"), train.keys[candidates]), 0)
     readable: Histories = train.take(candidates[np.argsort(drawn)[:rows]])
     return readable
 
 
-def pair(step: str, before: Any, after: Any) -> Preview:
+def compare_rows(step: str, before: Any, after: Any) -> Preview:
     """Preview of one history or sample; `before` may be empty."""
     if isinstance(before, Samples):
         return _compare_cells(step, before, after)
@@ -103,19 +103,19 @@ def pair(step: str, before: Any, after: Any) -> Preview:
     matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     kept = {block.b + offset for block in matched for offset in range(block.size)}
     changed = [index for index in range(len(new)) if index not in kept]
-    return Preview(step, items_named(before), items_named(after), changed)
+    return Preview(step, list_item_names(before), list_item_names(after), changed)
 
 
-def items_named(rows: Histories) -> list[str]:
+def list_item_names(rows: Histories) -> list[str]:
     """Readable names of the items of one history."""
     if rows.catalog is None:
         return ["[mask]" if item > rows.n_items else str(item) for item in rows.items.tolist()]
-    return [rows.catalog.name(item) for item in rows.items.tolist()]
+    return [rows.catalog.item_name(item) for item in rows.items.tolist()]
 
 
 def _choose_samples(train: Samples, rows: int, seed: int) -> Samples:
     """`rows` random samples, the same ones for the same seed."""
-    draws = rng.bits(rng.row_keys(rng.key(seed, "preview"), train.keys), 0)
+    draws = rng.draw_bits(rng.derive_row_keys(rng.derive_key(seed, "preview"), train.row_ids), 0)
     return train.take(np.argsort(draws, kind="stable")[:rows])
 
 
@@ -137,7 +137,7 @@ def _compare_cells(step: str, before: Samples, after: Samples) -> Preview:
 def _format_cells(row: Samples) -> dict[str, str]:
     """Column -> its cell as text."""
     cells = {name: _format_number(row.numbers[0, column]) for column, name in enumerate(row.numeric)}
-    cells |= {name: str(row.texts(name)[0] or "–") for name in row.categorical}
+    cells |= {name: str(row.categorical_column(name)[0] or "–") for name in row.categorical}
     return cells | {"label": _format_number(row.label[0])}
 
 

@@ -13,16 +13,16 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class RowFiles:
     """Rows in files, in the order of the files.
 
     like  an empty container of the same kind, with what files do not hold: the catalog, the levels
     held  the same rows in memory, where they exist anyway: the training rows
     """
 
-    like: Any
+    template: Any
     paths: tuple[Path, ...]
-    held: Any = None
+    in_memory: Any = None
 
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -33,28 +33,28 @@ class Stored:
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def __len__(self) -> int:
-        return int(self.starts[-1]) if self.held is None else len(self.held)
+        return int(self.starts[-1]) if self.in_memory is None else len(self.in_memory)
 
-    def joined(self, others: Sequence[Stored]) -> Stored:
+    def concat_with(self, others: Sequence[RowFiles]) -> RowFiles:
         """These rows, then those of the others."""
         if not others:
             return self
-        return Stored(self.like, tuple(path for source in (self, *others) for path in source.paths))
+        return RowFiles(self.template, tuple(path for source in (self, *others) for path in source.paths))
 
     def slice(self, first: int, last: int) -> Any:
         """Rows first..last - 1; where they are not in memory, only the files that hold them are read."""
-        if self.held is not None:
-            return self.held.slice(first, last)
+        if self.in_memory is not None:
+            return self.in_memory.slice(first, last)
         if first >= last:
-            return self.like
+            return self.template
         files = range(
             int(np.searchsorted(self.starts, first, side="right")) - 1,
             int(np.searchsorted(self.starts, last, side="left")),
         )
-        rows = self.like.read_back(*[self.paths[index] for index in files])
+        rows = self.template.read_files(*[self.paths[index] for index in files])
         offset = int(self.starts[files.start])
         return rows.slice(first - offset, last - offset)
 
-    def whole(self) -> Any:
+    def load(self) -> Any:
         """All rows, in memory."""
-        return self.like.read_back(*self.paths) if self.held is None else self.held
+        return self.template.read_files(*self.paths) if self.in_memory is None else self.in_memory

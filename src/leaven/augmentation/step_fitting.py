@@ -7,11 +7,11 @@ from inspect import signature
 from typing import Any
 
 from leaven import registry, rng
-from leaven.augmentation.conditional_sampling import Matching
+from leaven.augmentation.conditional_sampling import ConditionalSampler
 from leaven.augmentation.plan import Plan, Step
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.progress import Tell, quiet
+from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import Rows
 
 
@@ -26,7 +26,7 @@ class FittedStep:
     """
 
     step: Step
-    place: int
+    number: int
     key: int
     transform: Any
     generator: Any
@@ -34,7 +34,12 @@ class FittedStep:
 
 
 def fit_step(
-    plan: Plan, place: int, train: Rows, seed: int, read: Rows | None = None, tell: Tell = quiet
+    plan: Plan,
+    number: int,
+    train: Rows,
+    seed: int,
+    source: Rows | None = None,
+    on_progress: ProgressCallback = no_progress,
 ) -> FittedStep:
     """Fit step number `place` (from 1) of a plan.
 
@@ -43,32 +48,38 @@ def fit_step(
 
     Raises DataError without training rows.
     """
-    step = plan.all[place - 1]
-    if not len(train) or (isinstance(train, Histories) and not train.events):
-        raise DataError(f"step {step.called!r}", "training rows", "none", "loosen the cleaning rules or the split")
-    key = rng.key(seed, "step", step.called)
+    step = plan.named_steps[number - 1]
+    if not len(train) or (isinstance(train, Histories) and not train.n_events):
+        raise DataError(
+            f"step {step.display_name!r}", "training rows", "none", "loosen the cleaning rules or the split"
+        )
+    key = rng.derive_key(seed, "step", step.display_name)
     transform, generator = None, None
     use: Any = step.use
     if step.is_generator:
-        progress = {"tell": tell} if "tell" in signature(use.fit).parameters else {}
-        generator = use.fit(train if read is None else read, rng.key(key, "fit"), **progress)
-        generator = Matching.of(generator, step, train)
+        progress = {"tell": on_progress} if "tell" in signature(use.fit).parameters else {}
+        generator = use.fit(train if source is None else source, rng.derive_key(key, "fit"), **progress)
+        generator = ConditionalSampler.wrap(generator, step, train)
     else:
         transform = use.fit(train)
-    return FittedStep(step, place, key, transform, generator, fit_filters(step, train, seed, generator))
+    return FittedStep(step, number, key, transform, generator, fit_filters(step, train, seed, generator))
 
 
-def filters_of(step: Step) -> tuple[Any, ...]:
+def get_filter_configs(step: Step) -> tuple[Any, ...]:
     """Filter configs of a step, in order: its own, else the defaults of its kind."""
     declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
-    return step.keep if step.keep is not None else tuple(registry.made("filters", kind) for kind in declared)
+    return (
+        step.filters
+        if step.filters is not None
+        else tuple(registry.create_config("filters", kind) for kind in declared)
+    )
 
 
 def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
     """Filters of a step, fitted on the real rows. generator: the step's own fitted one."""
-    key = rng.key(seed, "step", step.called)
-    configs = [_set_generator(config, generator) for config in filters_of(step)]
-    return tuple(config.fit(train, rng.key(key, "filter", number)) for number, config in enumerate(configs))
+    key = rng.derive_key(seed, "step", step.display_name)
+    configs = [_set_generator(config, generator) for config in get_filter_configs(step)]
+    return tuple(config.fit(train, rng.derive_key(key, "filter", number)) for number, config in enumerate(configs))
 
 
 def _set_generator(config: Any, generator: Any) -> Any:

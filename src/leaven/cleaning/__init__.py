@@ -6,7 +6,7 @@ survey_events   what each rule alone finds in the log as read; nothing is droppe
 
 from __future__ import annotations
 
-from leaven.cleaning.cleaning_config import Clean
-from leaven.cleaning.pipeline import Cleaned, clean, survey
+from leaven.cleaning.cleaning_config import CleaningConfig
+from leaven.cleaning.pipeline import CleaningResult, clean_events, survey_events
 
-__all__ = ["Clean", "Cleaned", "clean", "survey"]
+__all__ = ["CleaningConfig", "CleaningResult", "clean_events", "survey_events"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BATCH = 1 << 18
 
 
-class Tables(Protocol):
+class SqlBackend(Protocol):
     """Runs SELECTs and stores their results under names. DuckDB here; `leaven.sql.to_spark` translates for Spark."""
 
     def create_table(self, name: str, select: str) -> None:
@@ -51,7 +51,7 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True)
-class DuckTables:
+class DuckDbBackend:
     """Tables of a DuckDB connection; they spill to disk beyond its memory limit."""
 
     connection: duckdb.DuckDBPyConnection
@@ -70,17 +70,17 @@ class DuckTables:
 
     def encode_ids(self, source: str, extra_columns: Sequence[str]) -> bool:
         """Encodes streamed lines, where ids are short and the extra columns are numbers that fit into memory."""
-        from leaven.cleaning.streaming_ids import coded
+        from leaven.cleaning.streaming_ids import encode_streaming
 
         with _translate_errors():
-            return coded(self.connection, source, extra_columns)
+            return encode_streaming(self.connection, source, extra_columns)
 
     def find_duplicate_candidates(self, lines: str, columns: Sequence[str]) -> str:
         """The lines whose 64-bit hash occurs twice: sorting hashes is far cheaper than grouping lines."""
         import pyarrow as pa
 
         hashed, end = f"hash({', '.join(columns)})", 0
-        hashes = np.empty(scalar(self, f"SELECT count(*) FROM {lines}"), np.uint64)
+        hashes = np.empty(fetch_scalar(self, f"SELECT count(*) FROM {lines}"), np.uint64)
         with _translate_errors():
             batches: Any = self.connection.sql(f"SELECT {hashed} AS hash FROM {lines}").to_arrow_reader(_BATCH)
             for batch in batches:
@@ -122,6 +122,6 @@ def _translate_errors() -> Iterator[None]:
         raise DataError("clean", "enough memory and disk space, and complete files", str(error)[:300], fix) from error
 
 
-def scalar(backend: Tables, select: str) -> int:
+def fetch_scalar(backend: SqlBackend, select: str) -> int:
     """The single number of a result; 0 for NULL."""
     return int(backend.fetch_rows(select)[0][0] or 0)

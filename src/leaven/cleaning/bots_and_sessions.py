@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from leaven.cleaning.backends import scalar
-from leaven.cleaning.cleaning_config import Clean
-from leaven.cleaning.id_encoding import EXAMPLES, Coded, Rules, rule
+from leaven.cleaning.backends import fetch_scalar
+from leaven.cleaning.cleaning_config import CleaningConfig
+from leaven.cleaning.id_encoding import EXAMPLES, EncodedLog, Rules, build_rule_facts
 
 _HOUR = 3600
 _BUSY_SQL = """
@@ -33,14 +33,14 @@ SELECT "user", user_code, old_code, session FROM (
         JOIN {users} AS users ON sessions.user_code = users.user_code) AS named) AS ranked"""
 
 
-def machines(log: Coded, config: Clean) -> tuple[str, list[dict[str, Any]]]:
+def find_bots(log: EncodedLog, config: CleaningConfig) -> tuple[str, list[dict[str, Any]]]:
     """A note and examples of the most active bots, "" without bots; creates table clean_bots.
 
     Distinct seconds are counted, not lines: a basket bought in one second counts once. Hours start at full and at
     half hours, so that no burst of half an hour is split between two of them. The log is searched as it was read,
     since other rules drop lines of bots.
     """
-    limit = config.bot_moments_per_hour
+    limit = config.bot_seconds_per_hour
     if not limit:
         return "", []
     log.backend.create_table("clean_busy", _BUSY_SQL.format(lines=log.lines, limit=limit))
@@ -48,7 +48,7 @@ def machines(log: Coded, config: Clean) -> tuple[str, list[dict[str, Any]]]:
     both = " UNION ALL ".join(f"SELECT user_code, seconds FROM ({part}) AS busy_{n}" for n, part in enumerate(parts))
     sql = f"SELECT user_code, max(seconds) AS seconds FROM ({both}) AS found GROUP BY user_code"
     log.backend.create_table("clean_bots", sql)
-    count = scalar(log.backend, "SELECT count(*) FROM clean_bots")
+    count = fetch_scalar(log.backend, "SELECT count(*) FROM clean_bots")
     if not count:
         return "", []
     sql = f"""
@@ -58,11 +58,13 @@ def machines(log: Coded, config: Clean) -> tuple[str, list[dict[str, Any]]]:
     return f"{count:,} users act in more than {limit} different seconds of an hour", shown
 
 
-def visits(log: Coded, config: Clean) -> tuple[Coded, Rules]:
+def split_sessions(log: EncodedLog, config: CleaningConfig) -> tuple[EncodedLog, Rules]:
     """The log with each session as a user: user#1, user#2 … (names stay unique: the last # separates the number)."""
-    if not config.gap_hours:
+    if not config.session_gap_hours:
         return log, []
-    log.backend.create_table("clean_paused", _PAUSES_SQL.format(lines=log.lines, gap=int(config.gap_hours * _HOUR)))
+    log.backend.create_table(
+        "clean_paused", _PAUSES_SQL.format(lines=log.lines, gap=int(config.session_gap_hours * _HOUR))
+    )
     log.backend.create_table("clean_sessions", _NAMES_SQL.format(users=log.users))
     users, whole = log.backend.fetch_rows("SELECT count(DISTINCT old_code), count(*) FROM clean_sessions")[0]
     cells = ", ".join(f"log.{name} AS {name}" for name in ["line", *log.cells] if name != "user_code")
@@ -71,8 +73,10 @@ def visits(log: Coded, config: Clean) -> tuple[Coded, Rules]:
         JOIN clean_sessions AS sessions ON log.user_code = sessions.old_code AND log.session = sessions.session"""
     log.backend.create_table("clean_session_lines", sql)
     log.backend.drop_table("clean_paused")
-    touched = scalar(
+    touched = fetch_scalar(
         log.backend, "SELECT sum(session) FROM (SELECT max(session) AS session FROM clean_sessions GROUP BY old_code)"
     )
-    note = f"{users:,} users became {whole:,} histories, split at pauses over {config.gap_hours:g} hours"
-    return replace(log, lines="clean_session_lines", users="clean_sessions"), [rule("sessions", touched, 0, [], note)]
+    note = f"{users:,} users became {whole:,} histories, split at pauses over {config.session_gap_hours:g} hours"
+    return replace(log, lines="clean_session_lines", users="clean_sessions"), [
+        build_rule_facts("sessions", touched, 0, [], note)
+    ]

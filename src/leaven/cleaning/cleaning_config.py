@@ -13,7 +13,7 @@ _UNKNOWN_TREATMENTS = ("keep", "drop")
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleaningConfig:
     """Config of cleaning: the table `[clean]` of a spec. Lines without user, item or time are always dropped.
 
     min_user_events     users with fewer events are dropped, and
@@ -40,7 +40,7 @@ class Clean:
                         "unknown", price: the median of the category, text: category and brand), "drop" drops them
     unknown_items       items sold but not in the catalog: "keep" (and count), or "drop"
 
-    >>> Clean(min_user_events=5, min_item_events=5).duplicates
+    >>> CleaningConfig(min_user_events=5, min_item_events=5).duplicates
     True
 
     Raises SpecError for a value out of bounds.
@@ -53,8 +53,8 @@ class Clean:
     negative_quantity: bool = True
     zero_price: bool = True
     negative_price: bool = True
-    absurd_price_factor: float = 100.0
-    absurd_quantity_factor: float = 100.0
+    price_outlier_factor: float = 100.0
+    quantity_outlier_factor: float = 100.0
     non_product_ids: str = "^(post|postage|shipping|manual|discount|bank charges|amazonfee)$"
     non_product_texts: str = (
         "^(dotcom )?postage$|^manual$|^carriage$|^shipping|^discount$|^samples?$|^bank charges$|"
@@ -62,22 +62,25 @@ class Clean:
     )
     first_time: str = ""
     last_time: str = ""
-    before_born: bool = True
-    several_texts: bool = True
-    bot_moments_per_hour: int = 300
-    gap_hours: float = 0.0
-    misspelt_categories: bool = True
+    before_release: bool = True
+    inconsistent_texts: bool = True
+    bot_seconds_per_hour: int = 300
+    session_gap_hours: float = 0.0
+    misspelled_categories: bool = True
     missing_attributes: str = "flag"
     unknown_items: str = "keep"
 
     def __post_init__(self) -> None:
         for name, events in (("min_user_events", self.min_user_events), ("min_item_events", self.min_item_events)):
             _check(name, events, events >= 1, "1 or more", "1 keeps all")
-        for name, bound in (("bot_seconds_per_hour", self.bot_moments_per_hour), ("session_gap_hours", self.gap_hours)):
+        for name, bound in (
+            ("bot_seconds_per_hour", self.bot_seconds_per_hour),
+            ("session_gap_hours", self.session_gap_hours),
+        ):
             _check(name, bound, 0 <= bound < math.inf, "0 or more", "0 switches it off")
         factors = {
-            "price_outlier_factor": self.absurd_price_factor,
-            "quantity_outlier_factor": self.absurd_quantity_factor,
+            "price_outlier_factor": self.price_outlier_factor,
+            "quantity_outlier_factor": self.quantity_outlier_factor,
         }
         for name, factor in factors.items():
             _check(name, factor, factor == 0 or 1 < factor < math.inf, "a number above 1", "0 switches it off")
@@ -88,7 +91,7 @@ class Clean:
         for name, (choice, known) in choices.items():
             _check(name, repr(choice), choice in known, f"one of {', '.join(known)}", "")
         for name in ("first_time", "last_time"):
-            moment(self, name)
+            parse_time_bound(self, name)
         for name, pattern in (("ids", self.non_product_ids), ("texts", self.non_product_texts)):
             _check_pattern(f"clean.non_product_{name}", pattern)
 
@@ -98,7 +101,7 @@ def _check(name: str, value: object, is_valid: bool, wanted: str, fix: str) -> N
         raise SpecError(f"clean.{name}", wanted, str(value), fix)
 
 
-def moment(config: Clean, name: str) -> int | None:
+def parse_time_bound(config: CleaningConfig, name: str) -> int | None:
     """Seconds since 1970 of a time field; None where it is empty. Times without a zone are UTC.
 
     Raises SpecError for an invalid time.

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from leaven.cleaning.bots_and_sessions import machines
-from leaven.cleaning.cleaning_config import Clean, moment
-from leaven.cleaning.id_encoding import Coded, Rules, examples, iso, rule
-from leaven.cleaning.item_stats import about_items, bound_of, pattern
-from leaven.sql import literal
+from leaven.cleaning.bots_and_sessions import find_bots
+from leaven.cleaning.cleaning_config import CleaningConfig, parse_time_bound
+from leaven.cleaning.id_encoding import EncodedLog, Rules, build_rule_facts, fetch_examples, format_time
+from leaven.cleaning.item_stats import compute_upper_bound, format_pattern, join_item_stats
+from leaven.sql import quote_literal
 
 _MAX_OTHER_LETTERS = 0.1
 """Share of the other lines whose orders start with a letter, above which one letter does not mark cancellations."""
@@ -37,7 +37,7 @@ class EventRule:
     examples: tuple[dict[str, Any], ...] = ()
 
 
-def line_rules(log: Coded, config: Clean) -> tuple[list[EventRule], Rules]:
+def build_rules(log: EncodedLog, config: CleaningConfig) -> tuple[list[EventRule], Rules]:
     """The rules in the order in which they apply, and the facts of rules that this log cannot have."""
     skipped: Rules = []
     rules = [
@@ -56,26 +56,26 @@ def line_rules(log: Coded, config: Clean) -> tuple[list[EventRule], Rules]:
         else:
             found = builder.build(log, config)
         if isinstance(found, str):
-            skipped.append(rule(builder.name, 0, 0, [], f"skipped: {found}"))
+            skipped.append(build_rule_facts(builder.name, 0, 0, [], f"skipped: {found}"))
         else:
             rules += found
     return rules, skipped
 
 
-def _available_columns(log: Coded) -> tuple[str, ...]:
+def _available_columns(log: EncodedLog) -> tuple[str, ...]:
     return (*log.extra_columns, *(("catalog",) if log.catalog else ()))
 
 
-def _build_bots(log: Coded, config: Clean) -> list[EventRule] | str:
-    note, shown = machines(log, config)
+def _build_bots(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
+    note, shown = find_bots(log, config)
     when = "bots.user_code IS NOT NULL" if note else "false"
     return [EventRule("bots", when, note=note, examples=tuple(shown))]
 
 
-def _build_cancelled(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_cancelled(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     """One letter marks cancellations only where it is rare, and where other orders do not start with letters too."""
     prefix = config.cancelled_prefix
-    when = f'starts_with(log."order", {literal(prefix)})'
+    when = f'starts_with(log."order", {quote_literal(prefix)})'
     letter = "CASE WHEN regexp_matches(log.\"order\", '^[A-Za-z]') THEN 1.0 ELSE 0.0 END"
     cells = f"avg(CASE WHEN {when} THEN 1.0 ELSE 0.0 END), avg(CASE WHEN NOT {when} THEN {letter} END)"
     shares = log.backend.fetch_rows(f"SELECT {cells} FROM {log.lines} AS log")[0]
@@ -87,20 +87,20 @@ def _build_cancelled(log: Coded, config: Clean) -> list[EventRule] | str:
     return [EventRule("cancelled", when, note=f"orders that start with {prefix!r}")]
 
 
-def _build_negative_quantity(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_negative_quantity(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     return [EventRule("negative_quantity", "log.quantity < 0", note="returned goods, or corrections of the stock")]
 
 
-def _build_zero_price(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_zero_price(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     return [EventRule("zero_price", "log.price = 0", note="nothing was paid")]
 
 
-def _build_negative_price(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_negative_price(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     return [EventRule("negative_price", "log.price < 0")]
 
 
-def _build_price_outlier(log: Coded, config: Clean) -> list[EventRule] | str:
-    high, factor = bound_of(log, "price"), config.absurd_price_factor
+def _build_price_outlier(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
+    high, factor = compute_upper_bound(log, "price"), config.price_outlier_factor
     if high is None:
         return "no line has a price above 0"
     many = f"log.price > {factor} * stats.price OR log.price * {factor} < stats.price"
@@ -109,8 +109,8 @@ def _build_price_outlier(log: Coded, config: Clean) -> list[EventRule] | str:
     return [EventRule("price_outlier", when, note=f"{factor:g} times above or below the item's median price")]
 
 
-def _build_quantity_outlier(log: Coded, config: Clean) -> list[EventRule] | str:
-    high, factor = bound_of(log, "quantity"), config.absurd_quantity_factor
+def _build_quantity_outlier(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
+    high, factor = compute_upper_bound(log, "quantity"), config.quantity_outlier_factor
     if high is None:
         return "no line has a quantity above 0"
     many = f"greatest(stats.quantity, {high})"
@@ -119,36 +119,36 @@ def _build_quantity_outlier(log: Coded, config: Clean) -> list[EventRule] | str:
     return [EventRule("quantity_outlier", when, note=note)]
 
 
-def _build_not_a_product(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_not_a_product(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     note = "postage, fees, manual entries: by the item's id" + (" and text" if "text" in log.extra_columns else "")
-    named = f"SELECT 1 FROM {log.items} WHERE regexp_matches(item, {pattern(config.non_product_ids)}) LIMIT 1"
+    named = f"SELECT 1 FROM {log.items} WHERE regexp_matches(item, {format_pattern(config.non_product_ids)}) LIMIT 1"
     if "text" not in log.extra_columns and not (config.non_product_ids and log.backend.fetch_rows(named)):
         return [EventRule("not_a_product", "false")]  # saves a join with every line
     return [EventRule("not_a_product", "stats.product = 0", note=note)]
 
 
-def _build_impossible_time(log: Coded, config: Clean) -> list[EventRule] | str:
-    first = moment(config, "first_time")
-    last = moment(config, "last_time") or int(datetime.now(UTC).timestamp())
-    late = EventRule("in_the_future", f"log.time > {last}", note=f"after {iso(last)}")
+def _build_impossible_time(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
+    first = parse_time_bound(config, "first_time")
+    last = parse_time_bound(config, "last_time") or int(datetime.now(UTC).timestamp())
+    late = EventRule("in_the_future", f"log.time > {last}", note=f"after {format_time(last)}")
     if first is None:
         return [late]
-    return [EventRule("too_early", f"log.time < {first}", note=f"before {iso(first)}"), late]
+    return [EventRule("too_early", f"log.time < {first}", note=f"before {format_time(first)}"), late]
 
 
-def _build_before_release(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_before_release(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     if "born" not in log.catalog_columns:
         return "the catalog has no column for 'born'"
     return [EventRule("before_release", "log.time < stats.born", note="before the item's first day of sale")]
 
 
-def _build_incomplete_item(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_incomplete_item(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     if log.incomplete_items is None:
         return []
     return [EventRule("incomplete_item", "stats.incomplete IS NOT NULL", note="of items that lack an attribute")]
 
 
-def _build_not_in_catalog(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_not_in_catalog(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     drops = config.unknown_items == "drop"
     note = "sold, but not in the catalog" + ("" if drops else "; kept, without attributes")
     when = "log.item_code IS NOT NULL AND stats.listed IS NULL"
@@ -156,7 +156,7 @@ def _build_not_in_catalog(log: Coded, config: Clean) -> list[EventRule] | str:
     return [EventRule("not_in_catalog", when, drops, note)]
 
 
-def _build_missing_text(log: Coded, config: Clean) -> list[EventRule] | str:
+def _build_missing_text(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
     return [EventRule("missing_text", "log.text IS NULL", False, "gets the item's most frequent text, if it has one")]
 
 
@@ -168,13 +168,13 @@ class _RuleBuilder:
     """
 
     name: str
-    is_enabled: Callable[[Clean], object]
+    is_enabled: Callable[[CleaningConfig], object]
     needs: tuple[str, ...]
-    build: Callable[[Coded, Clean], list[EventRule] | str]
+    build: Callable[[EncodedLog, CleaningConfig], list[EventRule] | str]
 
 
 _BUILDERS = (
-    _RuleBuilder("bots", lambda config: config.bot_moments_per_hour, (), _build_bots),
+    _RuleBuilder("bots", lambda config: config.bot_seconds_per_hour, (), _build_bots),
     _RuleBuilder("cancelled", lambda config: config.cancelled_prefix, ("order",), _build_cancelled),
     _RuleBuilder("negative_quantity", lambda config: config.negative_quantity, ("quantity",), _build_negative_quantity),
     _RuleBuilder("zero_price", lambda config: config.zero_price, ("price",), _build_zero_price),
@@ -182,24 +182,24 @@ _BUILDERS = (
     _RuleBuilder(
         "not_a_product", lambda config: config.non_product_ids or config.non_product_texts, (), _build_not_a_product
     ),
-    _RuleBuilder("price_outlier", lambda config: config.absurd_price_factor, ("price",), _build_price_outlier),
+    _RuleBuilder("price_outlier", lambda config: config.price_outlier_factor, ("price",), _build_price_outlier),
     _RuleBuilder(
-        "quantity_outlier", lambda config: config.absurd_quantity_factor, ("quantity",), _build_quantity_outlier
+        "quantity_outlier", lambda config: config.quantity_outlier_factor, ("quantity",), _build_quantity_outlier
     ),
     _RuleBuilder("impossible_time", lambda config: True, (), _build_impossible_time),
-    _RuleBuilder("before_release", lambda config: config.before_born, ("catalog",), _build_before_release),
+    _RuleBuilder("before_release", lambda config: config.before_release, ("catalog",), _build_before_release),
     _RuleBuilder(
         "incomplete_item", lambda config: config.missing_attributes == "drop", ("catalog",), _build_incomplete_item
     ),
     _RuleBuilder("not_in_catalog", lambda config: True, ("catalog",), _build_not_in_catalog),
-    _RuleBuilder("missing_text", lambda config: config.several_texts, ("text",), _build_missing_text),
+    _RuleBuilder("missing_text", lambda config: config.inconsistent_texts, ("text",), _build_missing_text),
 )
 """In the order in which the rules apply."""
 
 
-def look(log: Coded, rules: Sequence[EventRule], config: Clean) -> Rules:
+def count_matches(log: EncodedLog, rules: Sequence[EventRule], config: CleaningConfig) -> Rules:
     """The facts of each rule: the lines that it matches, and those that earlier rules leave to it. One pass."""
-    source = about_items(log, config, rules)
+    source = join_item_stats(log, config, rules)
     first = " ".join(f"WHEN {one.when} THEN {index}" for index, one in enumerate(rules) if one.drops)
     sums = ", ".join(f"sum(CASE WHEN {one.when} THEN 1 ELSE 0 END)" for one in rules)
     sql = f"SELECT CASE {first} ELSE -1 END AS taken, count(*), {sums} FROM {source} GROUP BY 1"
@@ -209,14 +209,14 @@ def look(log: Coded, rules: Sequence[EventRule], config: Clean) -> Rules:
     for index, one in enumerate(rules):
         touched = sum(int(row[2 + index]) for row in found)
         matching = f"SELECT log.* FROM {source} WHERE {one.when}"
-        shown = list(one.examples) or (examples(log, matching) if touched else [])
-        facts.append(rule(one.name, touched, dropped.get(index, 0), shown, one.note if touched else ""))
+        shown = list(one.examples) or (fetch_examples(log, matching) if touched else [])
+        facts.append(build_rule_facts(one.name, touched, dropped.get(index, 0), shown, one.note if touched else ""))
     return facts
 
 
-def without(log: Coded, rules: Sequence[EventRule], config: Clean) -> Coded:
+def drop_matches(log: EncodedLog, rules: Sequence[EventRule], config: CleaningConfig) -> EncodedLog:
     """The log without the lines that the rules drop."""
-    source = about_items(log, config, rules)
+    source = join_item_stats(log, config, rules)
     bad = " ".join(f"WHEN {one.when} THEN 0" for one in rules if one.drops)
     log.backend.create_table("clean_good", f"SELECT log.* FROM {source} WHERE CASE {bad} ELSE 1 END = 1")
     return replace(log, lines="clean_good")

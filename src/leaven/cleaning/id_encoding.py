@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from leaven.cleaning.backends import Tables, scalar
-from leaven.sql import quoted
+from leaven.cleaning.backends import SqlBackend, fetch_scalar
+from leaven.sql import quote_identifier
 
 Rules = list[dict[str, Any]]
 """The facts of each rule, as `build_rule_facts` builds them."""
@@ -33,7 +33,7 @@ FROM ({lines}) AS log {join} JOIN {users} AS users ON log.user_code = users.user
 
 
 @dataclass(frozen=True)
-class Coded:
+class EncodedLog:
     """A log with integers for ids.
 
     lines   table: line, user_code, item_code (NULL where missing), time, and the `extra_columns`
@@ -44,7 +44,7 @@ class Coded:
     n_events          lines whose user and item are listed, as the last rule counts them
     """
 
-    backend: Tables
+    backend: SqlBackend
     lines: str
     users: str
     items: str
@@ -57,38 +57,38 @@ class Coded:
     @property
     def cells(self) -> list[str]:
         """All columns but the line number, quoted."""
-        return ["user_code", "item_code", "time", *(quoted(name) for name in self.extra_columns)]
+        return ["user_code", "item_code", "time", *(quote_identifier(name) for name in self.extra_columns)]
 
     def count_lines(self) -> int:
         """Number of lines."""
-        return scalar(self.backend, f"SELECT count(*) FROM {self.lines}")
+        return fetch_scalar(self.backend, f"SELECT count(*) FROM {self.lines}")
 
 
-def code(backend: Tables, source: str, columns: Sequence[str]) -> Coded:
+def encode_log(backend: SqlBackend, source: str, columns: Sequence[str]) -> EncodedLog:
     """All lines of `source`, with integers for ids."""
     extra = tuple(name for name in columns if name not in _FIXED)
-    found = Coded(backend, "clean_lines", "clean_users", "clean_items", extra)
+    found = EncodedLog(backend, "clean_lines", "clean_users", "clean_items", extra)
     if backend.encode_ids(source, extra):
         return found
     for column, name in (('"user"', "user"), ("item", "item")):
         backend.create_table(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source=source))
-    more = "".join(f", log.{quoted(name)} AS {quoted(name)}" for name in extra)
+    more = "".join(f", log.{quote_identifier(name)} AS {quote_identifier(name)}" for name in extra)
     names = {"users": "clean_users", "items": "clean_items"}
     backend.create_table("clean_lines", CODED_SQL.format(source=source, others=more, **names))
     return found
 
 
-def readable(log: Coded, lines: str, join: str = "LEFT") -> str:
+def select_decoded(log: EncodedLog, lines: str, join: str = "LEFT") -> str:
     """A SELECT of lines with the original ids; `lines` is an encoded SELECT. INNER drops lines of unlisted ids."""
-    more = "".join(f", log.{quoted(name)} AS {quoted(name)}" for name in log.extra_columns)
+    more = "".join(f", log.{quote_identifier(name)} AS {quote_identifier(name)}" for name in log.extra_columns)
     return _DECODED_SQL.format(lines=lines, others=more, users=log.users, items=log.items, join=join)
 
 
-def examples(log: Coded, lines: str) -> Rules:
+def fetch_examples(log: EncodedLog, lines: str) -> Rules:
     """The first lines of an encoded SELECT, decoded and formatted; missing cells are left out."""
     first = f"{lines} ORDER BY line LIMIT {EXAMPLES}"
     names = [*_FIXED, *log.extra_columns]
-    found = log.backend.fetch_rows(f"SELECT * FROM ({readable(log, first)}) AS shown ORDER BY line")
+    found = log.backend.fetch_rows(f"SELECT * FROM ({select_decoded(log, first)}) AS shown ORDER BY line")
     return [
         {name: _format_cell(name, cell) for name, cell in zip(names, row, strict=True) if cell is not None}
         for row in found
@@ -98,14 +98,14 @@ def examples(log: Coded, lines: str) -> Rules:
 def _format_cell(name: str, cell: Any) -> Any:
     """Times as ISO 8601, whole numbers without a point."""
     if name == "time":
-        return iso(cell)
+        return format_time(cell)
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
-def iso(seconds: int) -> str:
+def format_time(seconds: int) -> str:
     """Seconds since 1970 as ISO 8601 in UTC; outside the calendar, the number itself.
 
-    >>> iso(0)
+    >>> format_time(0)
     '1970-01-01 00:00:00'
     """
     try:
@@ -114,6 +114,6 @@ def iso(seconds: int) -> str:
         return str(seconds)
 
 
-def rule(name: str, touched: int, dropped: int, examples: Rules, note: str = "") -> dict[str, Any]:
+def build_rule_facts(name: str, touched: int, dropped: int, examples: Rules, note: str = "") -> dict[str, Any]:
     """The facts of one rule."""
     return {"rule": name, "touched": touched, "dropped": dropped, "examples": examples, "note": note}

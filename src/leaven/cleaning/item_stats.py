@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from leaven.cleaning.cleaning_config import Clean
-from leaven.cleaning.id_encoding import Coded
-from leaven.sql import literal
+from leaven.cleaning.cleaning_config import CleaningConfig
+from leaven.cleaning.id_encoding import EncodedLog
+from leaven.sql import quote_literal
 
 _TEXTS_SQL = """
 SELECT item_code, text, times FROM (
@@ -20,20 +20,20 @@ SELECT item_code, count(*) AS times, median({column}) AS middle FROM {lines}
 WHERE {column} > 0 AND item_code IS NOT NULL GROUP BY item_code"""
 
 
-def bound_of(log: Coded, column: str) -> float | None:
+def compute_upper_bound(log: EncodedLog, column: str) -> float | None:
     """The 99th percentile of the values above 0; None without such values."""
     share = f"percentile_cont(0.99) WITHIN GROUP (ORDER BY {column})"
     found = log.backend.fetch_rows(f"SELECT {share} FROM {log.lines} WHERE {column} > 0")[0][0]
     return None if found is None else float(found)
 
 
-def main_texts(log: Coded, name: str) -> str:
+def create_main_texts(log: EncodedLog, name: str) -> str:
     """Creates a table item_code, text, times of the most frequent text of each item; ties go to the first in order."""
     log.backend.create_table(name, _TEXTS_SQL.format(lines=log.lines))
     return name
 
 
-def about_items(log: Coded, config: Clean, rules: Sequence[Any]) -> str:
+def join_item_stats(log: EncodedLog, config: CleaningConfig, rules: Sequence[Any]) -> str:
     """A FROM clause: the lines as `log` and, where a rule needs them, `stats` (one row per item) and `bots`."""
     needed = " ".join(event_rule.when for event_rule in rules)
     cells, joins = ["items.item_code AS item_code"], []
@@ -61,21 +61,21 @@ def about_items(log: Coded, config: Clean, rules: Sequence[Any]) -> str:
     return f"{source} LEFT JOIN clean_item_stats AS stats ON log.item_code = stats.item_code"
 
 
-def _select_product(log: Coded, config: Clean, joins: list[str]) -> str:
+def _select_product(log: EncodedLog, config: CleaningConfig, joins: list[str]) -> str:
     patterns = []
     if config.non_product_ids:
-        patterns.append(f"regexp_matches(items.item, {pattern(config.non_product_ids)})")
+        patterns.append(f"regexp_matches(items.item, {format_pattern(config.non_product_ids)})")
     if config.non_product_texts and "text" in log.extra_columns:
-        texts = main_texts(log, "clean_texts")
-        patterns.append(f"regexp_matches(texts.text, {pattern(config.non_product_texts)})")
+        texts = create_main_texts(log, "clean_texts")
+        patterns.append(f"regexp_matches(texts.text, {format_pattern(config.non_product_texts)})")
         joins.append(f"LEFT JOIN {texts} AS texts ON items.item_code = texts.item_code")
     return f"CASE WHEN {' OR '.join(patterns) or 'false'} THEN 0 ELSE 1 END AS product"
 
 
-def pattern(text: str) -> str:
+def format_pattern(text: str) -> str:
     """A case-insensitive regular expression as an SQL literal.
 
-    >>> pattern("^post$")
+    >>> format_pattern("^post$")
     "'(?i)^post$'"
     """
-    return literal(f"(?i){text}")
+    return quote_literal(f"(?i){text}")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from leaven.cleaning.backends import scalar
-from leaven.cleaning.cleaning_config import Clean
-from leaven.cleaning.id_encoding import Coded, Rules, rule
-from leaven.sql import quoted
+from leaven.cleaning.backends import fetch_scalar
+from leaven.cleaning.cleaning_config import CleaningConfig
+from leaven.cleaning.id_encoding import EncodedLog, Rules, build_rule_facts
+from leaven.sql import quote_identifier
 
 _COUNTS_SQL = "SELECT {code}, count(*) AS n FROM {lines} GROUP BY {code}"
 _LOST_SQL = """
@@ -25,7 +25,7 @@ FROM {theirs} AS theirs LEFT JOIN clean_lost AS lost ON theirs.{other} = lost.{o
 _SIDES = ("item_code", "user_code")
 
 
-def rare(log: Coded, config: Clean) -> tuple[Coded, Rules]:
+def apply_k_core(log: EncodedLog, config: CleaningConfig) -> tuple[EncodedLog, Rules]:
     """The log without rare users and items, which are removed from its tables of ids only."""
     minimum = {"user_code": config.min_user_events, "item_code": config.min_item_events}
     counts = {side: f"clean_{side}_counts" for side in _SIDES}
@@ -42,7 +42,7 @@ def rare(log: Coded, config: Clean) -> tuple[Coded, Rules]:
     return _keep_counted_ids(log, counts), found
 
 
-def _remove_rare(log: Coded, side: str, counts: dict[str, str], minimum: int, gone: dict[str, int]) -> bool:
+def _remove_rare(log: EncodedLog, side: str, counts: dict[str, str], minimum: int, gone: dict[str, int]) -> bool:
     """Removes one side's rare ids, and their lines from the other side's counts; returns whether there were any."""
     ids, lines = log.backend.fetch_rows(f"SELECT count(*), sum(n) FROM {counts[side]} WHERE n < {minimum}")[0]
     if not ids:
@@ -60,12 +60,12 @@ def _remove_rare(log: Coded, side: str, counts: dict[str, str], minimum: int, go
     return True
 
 
-def _fetch_id_examples(log: Coded, side: str, counts: str, minimum: int) -> Rules:
+def _fetch_id_examples(log: EncodedLog, side: str, counts: str, minimum: int) -> Rules:
     """The first ids below the minimum, before anything is removed."""
     name = side.removesuffix("_code")
     ids = log.users if name == "user" else log.items
     sql = f"""
-        SELECT ids.{quoted(name)}, counts.n FROM {counts} AS counts JOIN {ids} AS ids ON counts.{side} = ids.{side}
+        SELECT ids.{quote_identifier(name)}, counts.n FROM {counts} AS counts JOIN {ids} AS ids ON counts.{side} = ids.{side}
         WHERE counts.n < {minimum} ORDER BY counts.{side} LIMIT 5"""
     return [{name: original, "events": int(n)} for original, n in log.backend.fetch_rows(sql)]
 
@@ -75,10 +75,10 @@ def _describe_removed(side: str, minimum: int, gone: dict[str, int], shown: Rule
     note = (
         f"{gone['ids']:,} {name}s with fewer than {minimum} events, in rounds: {gone['rounds']}" if gone["ids"] else ""
     )
-    return rule(f"rare_{name}s", gone["lines"], gone["lines"], shown, note)
+    return build_rule_facts(f"rare_{name}s", gone["lines"], gone["lines"], shown, note)
 
 
-def _keep_counted_ids(log: Coded, counts: dict[str, str]) -> Coded:
+def _keep_counted_ids(log: EncodedLog, counts: dict[str, str]) -> EncodedLog:
     """The log with the ids that still have lines."""
     tables: dict[str, Any] = {}
     for name, ids in (("user", log.users), ("item", log.items)):
@@ -88,11 +88,11 @@ def _keep_counted_ids(log: Coded, counts: dict[str, str]) -> Coded:
             SEMI JOIN (SELECT {code} FROM {counts[code]} WHERE n > 0) AS counts ON ids.{code} = counts.{code}"""
         tables[f"{name}s"] = f"clean_kept_{name}s"
         log.backend.create_table(tables[f"{name}s"], sql)
-    kept = scalar(log.backend, f"SELECT sum(n) FROM {counts['user_code']}")
+    kept = fetch_scalar(log.backend, f"SELECT sum(n) FROM {counts['user_code']}")
     return replace(log, n_events=kept, **tables)
 
 
-def below(log: Coded, config: Clean) -> Rules:
+def count_rare_events(log: EncodedLog, config: CleaningConfig) -> Rules:
     """The facts of rare users and items before anything is dropped."""
     found = []
     for side, minimum in (("user_code", config.min_user_events), ("item_code", config.min_item_events)):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from leaven.cleaning.attributes import clean_catalog, survey_catalog
-from leaven.cleaning.backends import DuckTables, Tables
-from leaven.cleaning.bots_and_sessions import visits
-from leaven.cleaning.cleaning_config import Clean
-from leaven.cleaning.duplicates import one_of_each, one_text, repeated, repeated_lines
-from leaven.cleaning.event_rules import line_rules, look, without
-from leaven.cleaning.id_encoding import Coded, Rules, code, readable, rule
-from leaven.cleaning.k_core import below, rare
-from leaven.datasets.events import Codes, Events
+from leaven.cleaning.backends import DuckDbBackend, SqlBackend
+from leaven.cleaning.bots_and_sessions import split_sessions
+from leaven.cleaning.cleaning_config import CleaningConfig
+from leaven.cleaning.duplicates import count_duplicates, drop_duplicates, fetch_duplicate_examples, unify_texts
+from leaven.cleaning.event_rules import build_rules, count_matches, drop_matches
+from leaven.cleaning.id_encoding import EncodedLog, Rules, build_rule_facts, encode_log, select_decoded
+from leaven.cleaning.k_core import apply_k_core, count_rare_events
+from leaven.datasets.events import EncodedEvents, Events
 from leaven.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Items = tuple[str, tuple[str, ...]] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Cleaned:
+class CleaningResult:
     """events: the remaining ones. rules: the facts of each rule, in the order applied:
 
     rule      its name
@@ -40,28 +40,30 @@ class Cleaned:
     rules: Rules
 
 
-def clean(events: Events, config: Clean | None = None) -> Cleaned:
+def clean_events(events: Events, config: CleaningConfig | None = None) -> CleaningResult:
     """The log without the lines that the rules drop, and the facts of each rule.
 
     >>> import pyarrow as pa
     >>> from leaven.datasets.events import Events
-    >>> from leaven.ingest import read
+    >>> from leaven.ingest import read_events
     >>> time = [1318896000, 1318896000, 1318896001]
     >>> log = pa.table({"user": ["a", "a", None], "item": ["x", "x", "y"], "time": time})
-    >>> [(found["rule"], found["dropped"]) for found in clean(read(log)).rules if found["dropped"]]
+    >>> [(found["rule"], found["dropped"]) for found in clean_events(read_events(log)).rules if found["dropped"]]
     [('missing_user', 1), ('duplicates', 1)]
 
     Raises DataError where nothing is left, with the rule that dropped most.
     """
-    backend = DuckTables(events.connection)
-    log, rules = clean_tables(backend, events.table, events.columns, _describe_catalog(events), config or Clean())
+    backend = DuckDbBackend(events.connection)
+    log, rules = clean_tables(
+        backend, events.table, events.columns, _describe_catalog(events), config or CleaningConfig()
+    )
     log, name = _rename_tables(events.connection, log)
-    backend.create_view(name, readable(log, f"SELECT * FROM {log.lines}", "INNER"))
-    codes = Codes(log.lines, log.users, log.items, log.n_events)
-    return Cleaned(replace(events, table=name, items=log.catalog, codes=codes), rules)
+    backend.create_view(name, select_decoded(log, f"SELECT * FROM {log.lines}", "INNER"))
+    codes = EncodedEvents(log.lines, log.users, log.items, log.n_events)
+    return CleaningResult(replace(events, table=name, item_table=log.catalog, encoded=codes), rules)
 
 
-def _rename_tables(connection: duckdb.DuckDBPyConnection, log: Coded) -> tuple[Coded, str]:
+def _rename_tables(connection: duckdb.DuckDBPyConnection, log: EncodedLog) -> tuple[EncodedLog, str]:
     """Renames the tables of the log to unused names and drops others; returns the log and the name of its view."""
     found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'cleaned@_%' ESCAPE '@'")
     name = f"cleaned_{found.fetchall()[0][0] + 1}"
@@ -83,19 +85,19 @@ def _drop_intermediate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def clean_tables(
-    backend: Tables, source: str, columns: Sequence[str], catalog: Items, config: Clean
-) -> tuple[Coded, Rules]:
+    backend: SqlBackend, source: str, columns: Sequence[str], catalog: Items, config: CleaningConfig
+) -> tuple[EncodedLog, Rules]:
     """The remaining encoded log, and the facts of each rule."""
     log, facts = clean_catalog(_encode(backend, source, columns, catalog), config)
-    rules, skipped = line_rules(log, config)
-    found = look(log, rules, config)
-    good = without(log, rules, config) if any(facts_of_rule["dropped"] for facts_of_rule in found) else log
-    once, repeats = one_of_each(good, config, log)
+    rules, skipped = build_rules(log, config)
+    found = count_matches(log, rules, config)
+    good = drop_matches(log, rules, config) if any(facts_of_rule["dropped"] for facts_of_rule in found) else log
+    once, repeats = drop_duplicates(good, config, log)
     facts += [*found, *skipped, *repeats]
     for table in {log.lines, good.lines} - {once.lines}:
         backend.drop_table(table)
     log = once
-    for step in (one_text, visits, rare):
+    for step in (unify_texts, split_sessions, apply_k_core):
         changed, more = step(log, config)
         facts += more
         if changed.lines != log.lines:
@@ -108,36 +110,36 @@ def clean_tables(
     return log, facts
 
 
-def survey(events: Events, config: Clean | None = None) -> Rules:
+def survey_events(events: Events, config: CleaningConfig | None = None) -> Rules:
     """The facts of each rule applied alone to the log as it was read; nothing is dropped.
 
     The first three entries count lines, users and items. `touched` counts lines (items for rules on the catalog).
     """
-    config = config or Clean()
-    backend = DuckTables(events.connection)
+    config = config or CleaningConfig()
+    backend = DuckDbBackend(events.connection)
     log = _encode(backend, events.table, events.columns, _describe_catalog(events))
     facts = survey_catalog(log, config)
-    rules, skipped = line_rules(log, config)
+    rules, skipped = build_rules(log, config)
     sizes = {name: f"SELECT count(*) FROM {table}" for name, table in (("users", log.users), ("items", log.items))}
-    counted = [rule("lines", log.count_lines(), 0, [])]
-    counted += [rule(name, int(backend.fetch_rows(sql)[0][0]), 0, []) for name, sql in sizes.items()]
-    found = [*facts, *look(log, rules, config), *skipped]
+    counted = [build_rule_facts("lines", log.count_lines(), 0, [])]
+    counted += [build_rule_facts(name, int(backend.fetch_rows(sql)[0][0]), 0, []) for name, sql in sizes.items()]
+    found = [*facts, *count_matches(log, rules, config), *skipped]
     if config.duplicates:
-        touched = repeated(log)
-        shown = repeated_lines(log) if touched else []
-        found.append(rule("duplicates", touched, 0, shown, "lines that equal an earlier one"))
-    found += [*one_text(log, config)[1], *below(log, config)]
+        touched = count_duplicates(log)
+        shown = fetch_duplicate_examples(log) if touched else []
+        found.append(build_rule_facts("duplicates", touched, 0, shown, "lines that equal an earlier one"))
+    found += [*unify_texts(log, config)[1], *count_rare_events(log, config)]
     _drop_intermediate(events.connection)
     return counted + [one | {"dropped": 0} for one in found]
 
 
 def _describe_catalog(events: Events) -> Items:
-    if not events.items:
+    if not events.item_table:
         return None
-    names = events.connection.execute(f"DESCRIBE {events.items}").fetchall()
-    return events.items, tuple(str(row[0]) for row in names)
+    names = events.connection.execute(f"DESCRIBE {events.item_table}").fetchall()
+    return events.item_table, tuple(str(row[0]) for row in names)
 
 
-def _encode(backend: Tables, source: str, columns: Sequence[str], catalog: Items) -> Coded:
-    log = code(backend, source, columns)
+def _encode(backend: SqlBackend, source: str, columns: Sequence[str], catalog: Items) -> EncodedLog:
+    log = encode_log(backend, source, columns)
     return replace(log, catalog=catalog[0], catalog_columns=catalog[1]) if catalog else log

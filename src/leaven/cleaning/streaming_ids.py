@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.arrays.strings import Codes, Texts, laid_out
-from leaven.sql import quoted
+from leaven.arrays.strings import Codes, StringTable, read_string_buffers
+from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +28,7 @@ _BATCH = 1 << 18
 _AHEAD = 8  # batches queued for the threads
 
 
-def coded(connection: duckdb.DuckDBPyConnection, source: str, extra_columns: Sequence[str]) -> bool:
+def encode_streaming(connection: duckdb.DuckDBPyConnection, source: str, extra_columns: Sequence[str]) -> bool:
     """Creates tables clean_users, clean_items and clean_lines from `source`, with line, user, item, time and extras.
 
     False, and nothing is created, where an id is longer than `strings.LONGEST` bytes, an extra column holds texts, or
@@ -39,7 +39,7 @@ def coded(connection: duckdb.DuckDBPyConnection, source: str, extra_columns: Seq
     if lines > MOST_LINES or any(kinds[name] not in _NUMBER_TYPES for name in extra_columns):
         return False
     columns = ["line", "time", *extra_columns]
-    select = ", ".join(quoted(name) for name in ("user", "item", *columns))
+    select = ", ".join(quote_identifier(name) for name in ("user", "item", *columns))
     batches: Any = connection.sql(f"SELECT {select} FROM {source}").to_arrow_reader(_BATCH)
     users, items = _IdEncoder(), _IdEncoder()
     kept: dict[str, list[Any]] = {name: [] for name in columns}
@@ -78,13 +78,13 @@ class _IdEncoder:
     """Encodes one column of texts, batch by batch."""
 
     def __init__(self) -> None:
-        self.texts = Texts()
+        self.texts = StringTable()
         self.parts: list[Codes] = []
 
     def add(self, column: Any) -> bool:
         """Encodes a batch; False where a text is too long."""
         valid = np.asarray(column.is_valid()) if column.null_count else None
-        found = self.texts.codes(*laid_out(column), valid)
+        found = self.texts.encode_strings(*read_string_buffers(column), valid)
         if found is None:
             return False
         self.parts.append(found)
@@ -94,7 +94,7 @@ class _IdEncoder:
         """The sorted texts, and for each batch their codes, from 1; null where missing."""
         import pyarrow as pa
 
-        ranks, starts, letters = self.texts.sorted()
+        ranks, starts, letters = self.texts.sort_strings()
         buffers = [None, pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(letters))]
         texts = pa.Array.from_buffers(pa.string(), len(ranks), buffers)
         codes = np.append(ranks + 1, 0).astype(np.int32)  # part -1, no text, reads the last one

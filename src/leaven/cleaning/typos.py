@@ -10,10 +10,10 @@ _MIN_LENGTH = 4
 """Shorter names are too similar to each other."""
 
 
-def respelt(counts: Mapping[str, int]) -> dict[str, str]:
+def find_corrections(counts: Mapping[str, int]) -> dict[str, str]:
     """rare name -> the frequent name that it misspells; case and outer blanks are ignored.
 
-    >>> respelt({"lamps": 40, "lapms": 1, "lamp": 2, "mugs": 30})
+    >>> find_corrections({"lamps": 40, "lapms": 1, "lamp": 2, "mugs": 30})
     {'lamp': 'lamps', 'lapms': 'lamps'}
     """
     by_form: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaven.errors import DataError, nearest
+from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ class ImageSources:
     names: list[str]
 
 
-def catalog_of(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, str]:
+def load_text_catalog(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, str]:
     """The items of a table with a column of texts and, where there is one, their brands; and the text column's name.
 
     Without a column of ids, items are numbered from 1.
@@ -45,16 +45,16 @@ def catalog_of(file: Path, column: str = "", brand: str = "") -> tuple[Catalog, 
     return Catalog(table.read_ids(), words), text
 
 
-def pictures_of(source: Path, image: str = "") -> ImageSources:
+def load_image_sources(source: Path, image: str = "") -> ImageSources:
     """The images in a folder, or those that a table of items names, relative to the table's folder.
 
     Raises DataError for what cannot be read, and for a table without such a column.
     """
     from leaven.datasets.catalog import Catalog
-    from leaven.datasets.images import picture_files
+    from leaven.datasets.images import find_image_files
 
     if source.is_dir():
-        files = picture_files(source)
+        files = find_image_files(source)
         return ImageSources(list(files), None, [str(file.relative_to(source)) for file in files])
     table = _ItemTable.load(source)
     cells = table.read_cells(table.require_column(image, _IMAGES, "files", "--image NAME"))
@@ -65,7 +65,7 @@ def pictures_of(source: Path, image: str = "") -> ImageSources:
     titles = next(iter(words.values()), ids)
     names = [f"{one} · {title}" if title != one else one for one, title in zip(ids, titles, strict=True)]
     paths: list[Path | str] = [source.parent / cell if cell else "" for cell in cells]
-    return ImageSources(paths, Catalog(ids, words, images=cells, folder=source.parent), names)
+    return ImageSources(paths, Catalog(ids, words, image_paths=cells, image_folder=source.parent), names)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _ItemTable:
         names = self.table.column_names
         if name:
             if name not in names:
-                raise DataError(str(self.file), "one of its columns", repr(name), nearest(name, names))
+                raise DataError(str(self.file), "one of its columns", repr(name), suggest_name(name, names))
             return name
         by_lower_case = {column.lower(): column for column in reversed(names)}
         return next((by_lower_case[one] for one in candidates if one in by_lower_case), "")

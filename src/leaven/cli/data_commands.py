@@ -12,7 +12,7 @@ from leaven.cli import output
 from leaven.cli.info import Json
 
 if TYPE_CHECKING:
-    from leaven.simulator import Dirt
+    from leaven.simulator import Corruption
 
 Column = Annotated[str, typer.Option(metavar="COLUMN", help="The file's column, where the inferred one is wrong.")]
 
@@ -31,13 +31,13 @@ def write_spec(
     from leaven.config import draft
 
     columns = {"user": user, "item": item, "time": time}
-    sketch = draft.look_at_table(files, label, columns) if label else draft.look(files, columns)
+    sketch = draft.draft_table_spec(files, label, columns) if label else draft.draft_log_spec(files, columns)
     target = out or Path(f"{sketch.name}.toml")
-    draft.write(sketch, target, force, "clicks" if label else task)
-    output.show(str(target))
-    for line in sketch.told:
-        output.hint(line)
-    output.hint(f"read it, change what is wrong, then: leaven run {shlex.quote(str(target))}")
+    draft.write_draft(sketch, target, force, "clicks" if label else task)
+    output.print_results(str(target))
+    for line in sketch.notes:
+        output.print_hint(line)
+    output.print_hint(f"read it, change what is wrong, then: leaven run {shlex.quote(str(target))}")
 
 
 def profile_log(
@@ -54,27 +54,27 @@ def profile_log(
     """Statistics of a log, and what cleaning would do."""
     from dataclasses import replace
 
-    from leaven.cli.profile_view import profiled
-    from leaven.progress import shown
+    from leaven.cli.profile_view import format_profile
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.profiling.profile import profile
+    with show_progress() as on_progress:
+        from leaven.profiling.profile import profile_log
 
         log, items = _infer_sources(files, {"user": user, "item": item, "time": time})
         log = replace(log, time_format=time_format, separator=separator, encoding=encoding, table=table)
         on_progress(0, 0, "profiling the log")
-        statistics = profile(log, items=items)
-    output.as_json(statistics) if json else output.show(*profiled(statistics))
+        statistics = profile_log(log, items=items)
+    output.print_json(statistics) if json else output.print_results(*format_profile(statistics))
 
 
 def _infer_sources(files: list[str], columns: dict[str, str]) -> tuple[Any, Any]:
     """Configs of the log and of its items; the columns of a database are not inferred."""
     from leaven.config import draft
-    from leaven.ingest import Source
+    from leaven.ingest import LogSource
 
     if len(files) == 1 and draft.is_database(files[0]):
-        return Source(files[0], {role: column for role, column in columns.items() if column}), None
-    return draft.wishes(draft.look(files, columns))
+        return LogSource(files[0], {role: column for role, column in columns.items() if column}), None
+    return draft.build_sources(draft.draft_log_spec(files, columns))
 
 
 def simulate_log(
@@ -91,40 +91,40 @@ def simulate_log(
     json: Json = False,
 ) -> None:
     """Write the files of a simulated log with a known optimum."""
-    from leaven.progress import shown
-    from leaven.simulator import Shop
+    from leaven.progress import show_progress
+    from leaven.simulator import Simulator
 
-    config = Shop(users, items, days, seed, kind)
+    config = Simulator(users, items, days, seed, kind)
     defects = _parse_corruption(corruption or [])
-    with shown() as on_progress:
+    with show_progress() as on_progress:
         on_progress(0, 0, f"simulating: {kind}")
-        world = config.open()
+        world = config.build_world()
         on_progress(0, 0, f"writing {out}")
-        facts = world.write(out, defects, images)
+        facts = world.write_files(out, defects, images)
     if json:
-        output.as_json({"folder": out, "facts": facts})
+        output.print_json({"folder": out, "facts": facts})
         return
-    output.show(*_format_counts(facts, out))
+    output.print_results(*_format_counts(facts, out))
     log, table = (shlex.quote(str(out / name)) for name in ("interactions.csv", "items.csv"))
-    output.hint(f"leaven init {log} {table}")
+    output.print_hint(f"leaven init {log} {table}")
 
 
-def _parse_corruption(texts: list[str]) -> Dirt:
+def _parse_corruption(texts: list[str]) -> Corruption:
     """Shares of corrupted lines from "typical" and NAME=SHARE; later ones win."""
     import dataclasses
 
-    from leaven.errors import SpecError, nearest
-    from leaven.simulator import Dirt
+    from leaven.errors import SpecError, suggest_name
+    from leaven.simulator import Corruption
 
-    shares = Dirt()
-    names = [field.name for field in dataclasses.fields(Dirt)]
+    shares = Corruption()
+    names = [field.name for field in dataclasses.fields(Corruption)]
     for text in texts:
         name, _, share = text.partition("=")
         where = f"--corruption {text}"
         if text == "typical":
-            shares = Dirt.typical()
+            shares = Corruption.typical()
         elif name not in names:
-            raise SpecError(where, "a kind of corruption", repr(name), nearest(name, [*names, "typical"]))
+            raise SpecError(where, "a kind of corruption", repr(name), suggest_name(name, [*names, "typical"]))
         else:
             try:
                 shares = dataclasses.replace(shares, **{name: float(share)})
@@ -143,5 +143,5 @@ def _format_counts(facts: dict[str, Any], out: Path) -> list[Any]:
         for name, count in facts.items()
         if name not in (*_SIZES, "lines_before_corruption") and count
     ]
-    parts: list[Any] = [output.pairs({"folder": out, **sizes})]
-    return [*parts, "", output.table(["corruption", ">count"], counts)] if counts else parts
+    parts: list[Any] = [output.build_pairs({"folder": out, **sizes})]
+    return [*parts, "", output.build_table(["corruption", ">count"], counts)] if counts else parts

@@ -26,14 +26,14 @@ _RENAMED_COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 success, 2 usage or spec, 3 data, 4 gate, 5 interrupted, 1 bug."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a scheduler's stop is handled like Ctrl-C
-        signal.signal(number, stopped)
+        signal.signal(number, raise_interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "→" shows "?" instead of failing
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 
 
-def stopped(number: int, frame: FrameType | None) -> None:
+def raise_interrupt(number: int, frame: FrameType | None) -> None:
     """Signal handler that raises KeyboardInterrupt, but never inside Numba's own code.
 
     Numba wraps a kernel's results there, and an exception would leave null pointers in them. The interrupt is then
@@ -55,7 +55,7 @@ def _interrupt_line(frame: FrameType, event: str, what: object) -> None:
     raise KeyboardInterrupt
 
 
-def run(typed: Sequence[str]) -> int:
+def run_command(typed: Sequence[str]) -> int:
     """Run a command and return its exit code; errors are printed on stderr."""
     options, debug = _split_debug_flag(typed)
     try:
@@ -64,11 +64,11 @@ def run(typed: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = _STOPPED_BY_USER
     except (BrokenPipeError, SystemExit):  # the reader closed the pipe, as `| head` does; typer raises SystemExit then
-        error_messages.silence()
+        error_messages.silence_stdout()
         code = 0
     except Exception as error:
-        code = error_messages.answer(error, debug)
-    return error_messages.interrupted(options) if code == _STOPPED_BY_USER else code
+        code = error_messages.report_error(error, debug)
+    return error_messages.report_interrupt(options) if code == _STOPPED_BY_USER else code
 
 
 def _flush_stdout() -> None:
@@ -76,7 +76,7 @@ def _flush_stdout() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        error_messages.silence()
+        error_messages.silence_stdout()
         raise
 
 

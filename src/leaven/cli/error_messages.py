@@ -18,12 +18,12 @@ _DISK_FULL_TEXT = "No space left on device"
 _REMOTE_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs", "gcsfs", "adlfs")
 
 
-def answer(error: Exception, debug: bool = False) -> int:
+def report_error(error: Exception, debug: bool = False) -> int:
     """Print an error on stderr and return the exit code. With `debug` the traceback comes first."""
     if debug:
         traceback.print_exception(error)
     if isinstance(error, LeavenError):
-        say(error.where, error.wanted, error.got, error.fix)
+        print_error(error.where, error.expected, error.got, error.fix)
         return error.exit_code
     if code := _report_usage_error(error):
         return code
@@ -32,9 +32,14 @@ def answer(error: Exception, debug: bool = False) -> int:
     return _report_bug(error, debug)
 
 
-def say(where: str, wanted: str, got: str, fix: str = "") -> None:
+def print_error(where: str, expected: str, received: str, suggestion: str = "") -> None:
     """Print one error on stderr: where, what was expected, what came, and what to do."""
-    print_lines(("error: ", where), ("  wanted  ", wanted), ("  got     ", got), *([("  → ", fix)] if fix else []))
+    print_lines(
+        ("error: ", where),
+        ("  expected  ", expected),
+        ("  got       ", received),
+        *([("  → ", suggestion)] if suggestion else []),
+    )
 
 
 _STYLES = {"error: ": ("bold red", "bold"), "  → ": ("green", "")}
@@ -57,14 +62,16 @@ def _report_environment_error(error: Exception) -> bool:
     path = error.filename if isinstance(error, OSError) else None
     if _is_disk_full(error):
         fix = "free some space, or use another folder (TMPDIR, --out)"
-        say(str(path or "the disk"), "room to write", "a full disk", fix)
+        print_error(str(path or "the disk"), "room to write", "a full disk", fix)
     elif isinstance(error, OSError) and path is not None and error.strerror:
-        say(str(path), "a readable and writable path", error.strerror.lower(), "check the path and its permissions")
+        print_error(
+            str(path), "a readable and writable path", error.strerror.lower(), "check the path and its permissions"
+        )
     elif isinstance(error, MemoryError):
-        say("memory", "more of it", str(error) or "none left", "close other programs, or use fewer --workers")
+        print_error("memory", "more of it", str(error) or "none left", "close other programs, or use fewer --workers")
     elif type(error).__module__.partition(".")[0] in _REMOTE_LIBRARIES:
         fix = "check the address, your credentials and the network"
-        say("a remote server", "a response", f"{type(error).__name__}: {error}", fix)
+        print_error("a remote server", "a response", f"{type(error).__name__}: {error}", fix)
     else:
         return False
     return True
@@ -80,7 +87,7 @@ def _report_usage_error(error: Exception) -> int:
     import typer
 
     if isinstance(error, typer.Abort):
-        return interrupted(())
+        return report_interrupt(())
     if not isinstance(error, typer.TyperException):
         return 0
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -116,18 +123,18 @@ def _report_bug(error: Exception, has_traceback: bool) -> int:
     return EXIT_BUG
 
 
-def interrupted(typed: Sequence[str]) -> int:
+def report_interrupt(typed: Sequence[str]) -> int:
     """Report that the user stopped the command, and how to resume it."""
     print_lines(("error: ", "interrupted"))
-    if command := resumed(typed):
+    if command := format_resume_command(typed):
         print_lines(("  → ", f"finished stages are kept; `{command}` continues"))
     return EXIT_INTERRUPTED
 
 
-def resumed(typed: Sequence[str]) -> str:
+def format_resume_command(typed: Sequence[str]) -> str:
     """The command that resumes an interrupted one; "" where there is none.
 
-    >>> resumed(["run", "beauty.toml", "--out", "runs/b"])
+    >>> format_resume_command(["run", "beauty.toml", "--out", "runs/b"])
     'leaven run beauty.toml --out runs/b --resume'
     """
     if not typed or typed[0] not in ("run", "demo"):
@@ -136,6 +143,6 @@ def resumed(typed: Sequence[str]) -> str:
     return shlex.join(["leaven", *words, *(["--resume"] if typed[0] == "run" else [])])
 
 
-def silence() -> None:
+def silence_stdout() -> None:
     """Discard everything that is still to be written to stdout."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

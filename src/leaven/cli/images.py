@@ -38,35 +38,36 @@ def preview_images(
     json: Json = False,
 ) -> None:
     """Images of your items before and after, on a page; unchanged and unreadable files are counted."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.cli.catalog_args import pictures_of
-        from leaven.registry import kind_of
+    with show_progress() as on_progress:
+        from leaven.cli.catalog_args import load_image_sources
+        from leaven.registry import find_kind
         from leaven.report import gallery
         from leaven.transforms.image.image_folder import save_views
-        from leaven.transforms.image.image_preview import Show, previewed
+        from leaven.transforms.image.image_preview import PreviewConfig, preview_images
 
         configs = _build_operators(operator or ["chain"], fields or [])
         on_progress(0, 0, f"reading {source}")
-        sources = pictures_of(source, image)
-        show = Show(rows, views, (size, size), seed, strength)
+        sources = load_image_sources(source, image)
+        show = PreviewConfig(rows, views, (size, size), seed, strength)
         previews = [
-            previewed(sources.files, config, show, sources.catalog, sources.names, on_progress) for config in configs
+            preview_images(sources.files, config, show, sources.catalog, sources.names, on_progress)
+            for config in configs
         ]
-        gallery.write(previews, out)
+        gallery.write_gallery(previews, out)
         for config in configs if save else ():
-            folder = save / kind_of("image_transforms", config)  # type: ignore[operator]
+            folder = save / find_kind("image_transforms", config)  # type: ignore[operator]
             save_views(sources.files, config, show, folder, sources.catalog, sources.names, on_progress)
     if json:
-        output.as_json([_to_facts(preview) for preview in previews])
+        output.print_json([_to_facts(preview) for preview in previews])
         return
     for preview in previews:
-        counts = {"images": preview.pictures, "changed": preview.changed, **preview.unchanged}
-        counts |= {f"not read: {reason}": len(files) for reason, files in preview.unread.items()}
+        counts = {"images": preview.n_images, "changed": preview.n_changed, **preview.unchanged}
+        counts |= {f"not read: {reason}": len(files) for reason, files in preview.unreadable.items()}
         lines = ((name, f"{count:,}") for name, count in counts.items())
-        output.show(output.table([preview.operator, ">images"], lines), "")
-    output.show(str(out), *([str(save)] if save else []))
+        output.print_results(output.build_table([preview.operator, ">images"], lines), "")
+    output.print_results(str(out), *([str(save)] if save else []))
 
 
 def _build_operators(kinds: list[str], changes: list[str]) -> list[ImageTransform]:
@@ -75,12 +76,12 @@ def _build_operators(kinds: list[str], changes: list[str]) -> list[ImageTransfor
     Raises SpecError for an unknown kind or field, and for an invalid value.
     """
     from leaven import registry
-    from leaven.config.build import build
+    from leaven.config.build import build_config
 
-    names = list(registry.kinds("image_transforms")) if kinds == ["all"] else kinds
+    names = list(registry.list_kinds("image_transforms")) if kinds == ["all"] else kinds
     fields = dict(map(_parse_change, changes))
     return [
-        build(registry.found("image_transforms", name), dict(fields), lambda key, name=name: f"{name}.{key}")  # type: ignore[misc]
+        build_config(registry.load_kind("image_transforms", name), dict(fields), lambda key, name=name: f"{name}.{key}")  # type: ignore[misc]
         for name in names
     ]
 

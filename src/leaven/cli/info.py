@@ -9,7 +9,7 @@ import typer
 from leaven.cli import output
 
 if TYPE_CHECKING:
-    from leaven.introspection import Kind
+    from leaven.introspection import KindInfo
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 
@@ -22,64 +22,72 @@ def list_kinds(
     from leaven import introspection
 
     if family:
-        kinds = introspection.describe(family)
+        kinds = introspection.describe_family(family)
         columns = [family, "what it does", "fields = defaults"]
-        output.as_json(kinds) if json else output.show(output.table(columns, map(_format_kind, kinds)))
+        output.print_json(kinds) if json else output.print_results(
+            output.build_table(columns, map(_format_kind, kinds))
+        )
         return
-    families = introspection.families()
+    families = introspection.list_families()
     if json:
-        output.as_json(families)
+        output.print_json(families)
         return
-    output.show(output.table(["family", "kinds"], ((name, ", ".join(kinds)) for name, kinds in families.items())))
-    output.hint("`leaven list FAMILY` shows what each kind does and its fields")
+    output.print_results(
+        output.build_table(["family", "kinds"], ((name, ", ".join(kinds)) for name, kinds in families.items()))
+    )
+    output.print_hint("`leaven list FAMILY` shows what each kind does and its fields")
 
 
-def _format_kind(kind: Kind) -> list[str]:
-    if kind.missing:
-        return [kind.name, f"needs {kind.missing}, which is not installed: see `leaven doctor`", ""]
-    return [kind.name, kind.says, "\n".join(f"{field.name} = {field.default or 'required'}" for field in kind.fields)]
+def _format_kind(kind: KindInfo) -> list[str]:
+    if kind.missing_library:
+        return [kind.name, f"needs {kind.missing_library}, which is not installed: see `leaven doctor`", ""]
+    return [
+        kind.name,
+        kind.summary,
+        "\n".join(f"{field.name} = {field.default or 'required'}" for field in kind.fields),
+    ]
 
 
 def print_schema() -> None:
     """JSON schema of the spec file, for editors."""
-    from leaven.config import schema
+    from leaven.config import build_schema
 
-    output.as_json(schema())
+    output.print_json(build_schema())
 
 
 def check_machine(json: Json = False) -> None:
     """What this machine can do, and which extras are missing."""
-    from leaven.environment import examine
+    from leaven.environment import inspect_environment
     from leaven.errors import EXIT_SPEC
 
-    report = examine()
+    report = inspect_environment()
     if json:
-        output.as_json(_to_facts(report))
+        output.print_json(_to_facts(report))
     else:
         extras = ((extra.name, extra.purpose, _format_state(extra)) for extra in report.extras)
-        missing = (library for library in report.needed if not library.fits)
-        output.show(
-            output.pairs(report.machine),
+        missing = (library for library in report.required if not library.is_compatible)
+        output.print_results(
+            output.build_pairs(report.machine),
             "",
-            output.table(["extra", "for", "state"], extras),
+            output.build_table(["extra", "for", "state"], extras),
             *(f"! {warning}" for warning in report.warnings),
-            *(f"! {one.name} {one.installed or 'is missing'}: {one.wanted} or later is needed" for one in missing),
+            *(f"! {one.name} {one.installed or 'is missing'}: {one.minimum} or later is needed" for one in missing),
         )
-    if not report.healthy:
+    if not report.is_healthy:
         raise typer.Exit(EXIT_SPEC)
 
 
 def _format_state(extra: Any) -> str:
     if extra.missing:
         return f"missing {', '.join(extra.missing)}: {extra.install}"
-    return "installed: " + ", ".join(f"{library.name} {library.installed}" for library in extra.libraries)
+    return "installed: " + ", ".join(f"{library.name} {library.installed}" for library in extra.requirements)
 
 
 def _to_facts(report: Any) -> dict[str, Any]:
     return {
-        "healthy": report.healthy,
+        "healthy": report.is_healthy,
         "machine": report.machine,
-        "needed": {library.name: library for library in report.needed},
+        "needed": {library.name: library for library in report.required},
         "extras": {extra.name: {"missing": extra.missing, "install": extra.install} for extra in report.extras},
         "warnings": report.warnings,
     }

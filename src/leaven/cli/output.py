@@ -20,7 +20,7 @@ _PIPED_WIDTH = 120  # columns without a terminal: room for whole cells, and stil
 _MAX_UNBROKEN = 30  # characters of a name that is never wrapped
 
 
-def console() -> Console:
+def make_console() -> Console:
     """A console on stdout, as wide as the terminal."""
     from rich.console import Console
 
@@ -28,9 +28,9 @@ def console() -> Console:
     return Console(width=width, highlight=False)
 
 
-def show(*parts: Any) -> None:
+def print_results(*parts: Any) -> None:
     """Print texts and tables on stdout. Texts are printed literally: brackets are no markup, paths are not wrapped."""
-    out = console()
+    out = make_console()
     with out.capture() as captured:
         for part in parts:
             out.print(part, markup=False, soft_wrap=isinstance(part, str))
@@ -38,7 +38,7 @@ def show(*parts: Any) -> None:
     sys.stdout.write("\n".join(lines if out.is_terminal else map(str.rstrip, lines)))  # tables pad their lines
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> Table:
+def build_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> Table:
     """A table of plain cells. A column whose name begins with ">" holds figures and is right-aligned."""
     from rich import box
     from rich.table import Table
@@ -58,7 +58,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
     return built
 
 
-def pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") -> Table:
+def build_pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") -> Table:
     """A table of names and values, without a header."""
     from rich.table import Table
     from rich.text import Text
@@ -71,7 +71,7 @@ def pairs(rows: Mapping[str, Any] | Iterable[tuple[str, Any]], title: str = "") 
     return built
 
 
-def hint(text: str) -> None:
+def print_hint(text: str) -> None:
     """Print a suggestion for the next command on stderr, so that stdout holds results alone."""
     from rich.console import Console
     from rich.text import Text
@@ -79,7 +79,7 @@ def hint(text: str) -> None:
     Console(stderr=True, highlight=False).print(Text.assemble(("→ ", "green"), text), soft_wrap=True)
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print one JSON document on stdout; a float that is not finite becomes null."""
     sys.stdout.write(json.dumps(_to_plain(value), indent=2, ensure_ascii=False) + "\n")
 
@@ -98,7 +98,7 @@ def _to_plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def facts_of(run: Path) -> Any:
+def load_facts(run: Path) -> Any:
     """Load the facts of a run, from its folder or from the file itself.
 
     Raises DataError where there are none.

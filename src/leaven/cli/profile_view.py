@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leaven.cli import output
-from leaven.report.number_format import label, line, named, number, scalars
+from leaven.report.number_format import format_label, format_named, format_number, format_record, list_scalars
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MAX_BLOCKS = 40  # of a drawing: it shares a line of 80 with its title
@@ -21,23 +21,25 @@ _PLOTS = {
 _LEAK = "leave_one_out_leak_share"
 
 
-def profiled(profile: Mapping[str, Any]) -> Iterator[Any]:
+def format_profile(profile: Mapping[str, Any]) -> Iterator[Any]:
     """All of a profile: how the log was read, statistics before and after cleaning, rules, splits, target rules,
     advice.
     """
-    yield output.pairs(_format_reading(profile["reading"]), "Read")
+    yield output.build_pairs(_format_reading(profile["reading"]), "Read")
     yield ""
-    yield output.table(["statistic", ">as read", ">cleaned"], _compare_figures(profile["raw"], profile["health"]))
+    yield output.build_table(["statistic", ">as read", ">cleaned"], _compare_figures(profile["raw"], profile["health"]))
     yield ""
-    yield output.pairs(_draw_plots(profile["health"]))
+    yield output.build_pairs(_draw_plots(profile["health"]))
     yield ""
-    yield output.table(["cleaning", ">touches", ">drops", "such as"], _format_rules(profile["cleaning"]))
+    yield output.build_table(["cleaning", ">touches", ">drops", "such as"], _format_rules(profile["cleaning"]))
     yield ""
     split = {_LEAK: profile[_LEAK], **profile["split"]}
-    yield output.pairs(scalars({name: value for name, value in split.items() if value != 0}), "Split by time")
+    yield output.build_pairs(
+        list_scalars({name: value for name, value in split.items() if value != 0}), "Split by time"
+    )
     if rules := profile.get("targets", {}).get("rules"):
         yield ""
-        yield output.table(
+        yield output.build_table(
             ["targets of", ">rows", ">nats", ">behind", "", "as a step"], map(_format_target_rule, rules)
         )
     if profile.get("advice"):
@@ -46,25 +48,34 @@ def profiled(profile: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _format_reading(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from scalars(facts, skip=("columns", "items", "files"))
+    yield from list_scalars(facts, skip=("columns", "items", "files"))
     if columns := facts.get("columns"):
         yield "Columns", ", ".join(f"{role} = {column}" for role, column in columns.items())
 
 
 def _compare_figures(raw: Mapping[str, Any], cleaned: Mapping[str, Any]) -> list[list[str]]:
     """Figures that are one number, before and after cleaning."""
-    return [[label(key), named(key, raw.get(key)), named(key, cleaned[key])] for key in cleaned if key not in _PLOTS]
+    return [
+        [format_label(key), format_named(key, raw.get(key)), format_named(key, cleaned[key])]
+        for key in cleaned
+        if key not in _PLOTS
+    ]
 
 
 def _format_rules(rules: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     """Rules that found something, those that drop most first; then those that found nothing, in one line."""
     for rule in sorted(rules, key=lambda rule: (-rule["dropped"], -rule["touched"])):
         if rule["touched"]:
-            examples = [line(example) for example in (rule.get("examples") or [])[:1]]
+            examples = [format_record(example) for example in (rule.get("examples") or [])[:1]]
             text = examples[0] if examples else str(rule.get("note") or "")
             short = text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
-            yield label(str(rule["rule"])), number(rule.get("touched")), number(rule.get("dropped")), short
-    if idle := [label(str(rule["rule"])).lower() for rule in rules if not rule["touched"]]:
+            yield (
+                format_label(str(rule["rule"])),
+                format_number(rule.get("touched")),
+                format_number(rule.get("dropped")),
+                short,
+            )
+    if idle := [format_label(str(rule["rule"])).lower() for rule in rules if not rule["touched"]]:
         yield "nothing of", "", "", ", ".join(idle)
 
 
@@ -72,7 +83,7 @@ def _format_target_rule(rule: Mapping[str, Any]) -> list[str]:
     """How far a rule for targets is from what validation measures."""
     behind = "" if rule["best"] else f"{rule['behind']:.3f} ± {2 * rule['error']:.3f}"
     mark = "recommended" if rule["recommended"] else ""
-    return [rule["rule"], number(rule["windows"]), f"{rule['nats']:.3f}", behind, mark, rule["wish"]]
+    return [rule["rule"], format_number(rule["windows"]), f"{rule['nats']:.3f}", behind, mark, rule["wish"]]
 
 
 def _draw_plots(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -80,8 +91,8 @@ def _draw_plots(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         pairs = _list_pairs(facts.get(key) or [])
         if len(pairs) > 1:
             heights = [float(height) for _, height in pairs]
-            yield title, sparkline(heights)
-            yield "", f"{pairs[0][0]} … {pairs[-1][0]}, at most {number(int(max(heights)))}"
+            yield title, draw_sparkline(heights)
+            yield "", f"{pairs[0][0]} … {pairs[-1][0]}, at most {format_number(int(max(heights)))}"
 
 
 def _list_pairs(curve: Any) -> list[tuple[Any, Any]]:
@@ -91,10 +102,10 @@ def _list_pairs(curve: Any) -> list[tuple[Any, Any]]:
     return [(one[0], one[1]) if isinstance(one, list | tuple) else (number, one) for number, one in enumerate(curve, 1)]
 
 
-def sparkline(heights: Sequence[float]) -> str:
+def draw_sparkline(heights: Sequence[float]) -> str:
     """A curve as one line of blocks: means of neighbors where there are many; zero is a blank.
 
-    >>> sparkline([0, 1, 2, 4])
+    >>> draw_sparkline([0, 1, 2, 4])
     ' ▂▄█'
     """
     step = max(1, -(-len(heights) // _MAX_BLOCKS))

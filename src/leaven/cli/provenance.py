@@ -13,8 +13,8 @@ from leaven.cli import output
 from leaven.cli.info import Json
 
 if TYPE_CHECKING:
-    from leaven.provenance import Erased, Lineage
-    from leaven.provenance.row_lineage import Link, Verdict
+    from leaven.provenance import ErasureResult, Lineage
+    from leaven.provenance.row_lineage import FilterVerdict, LineageLink
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of `leaven expand`.")]
 
@@ -25,15 +25,15 @@ def show_lineage(
     json: Json = False,
 ) -> None:
     """Where a row comes from: parents, steps, copies, filters, before and after."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.provenance import lineage
+    with show_progress() as on_progress:
+        from leaven.provenance import trace_lineage
 
         on_progress(0, 0, "searching the row")
-        found = lineage(run, row)
+        found = trace_lineage(run, row)
         on_progress(1, 1, "searching the row")
-    output.as_json(found.as_dict()) if json else output.show(*_format_lineage(found))
+    output.print_json(found.as_dict()) if json else output.print_results(*_format_lineage(found))
 
 
 def erase_from_run(
@@ -42,19 +42,19 @@ def erase_from_run(
     json: Json = False,
 ) -> None:
     """Remove users from a run: their rows, and all rows derived from them."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.provenance import erase
+    with show_progress() as on_progress:
+        from leaven.provenance import erase_users
 
         on_progress(0, 0, "erasing")
-        result = erase(run, user)
+        result = erase_users(run, user)
         on_progress(1, 1, "erasing")
-    output.as_json(result.as_dict()) if json else output.show(*_format_erasure(result))
+    output.print_json(result.as_dict()) if json else output.print_results(*_format_erasure(result))
 
 
 def _format_lineage(lineage: Lineage) -> Iterator[Any]:
-    title = f"user {lineage.user}, row {lineage.key}" if lineage.user else f"row {lineage.key}"
+    title = f"user {lineage.user}, row {lineage.row_id}" if lineage.user else f"row {lineage.row_id}"
     yield Text(title, style="bold")
     if lineage.parts:
         yield f"real, in {', '.join(lineage.parts)}"
@@ -63,47 +63,47 @@ def _format_lineage(lineage: Lineage) -> Iterator[Any]:
         yield Text(f"variant {variant}", style="bold")
         for link in links:
             yield from _format_link(link)
-        if links[-1].made_from:
-            yield Text(f"  real row {links[-1].made_from}", style="dim")
-    if lineage.made:
+        if links[-1].source_row:
+            yield Text(f"  real row {links[-1].source_row}", style="dim")
+    if lineage.descendants:
         yield ""
         rows = [
             (variant, step, f"{rows['rows']:,}", " ".join(rows["keys"][:3]) + (" …" if rows["rows"] > 3 else ""))
-            for variant, steps in lineage.made.items()
+            for variant, steps in lineage.descendants.items()
             for step, rows in steps.items()
         ]
-        yield output.table(["variant", "step", ">derived rows", "row ids"], rows)
+        yield output.build_table(["variant", "step", ">derived rows", "row ids"], rows)
 
 
-def _format_link(link: Link) -> Iterator[Any]:
-    from leaven.cli.row_tables import pair_lines
+def _format_link(link: LineageLink) -> Iterator[Any]:
+    from leaven.cli.row_tables import format_preview
 
     yield Text(f"  {link.step}", style="cyan")
-    source = "without a source row" if not link.parent else f"from {link.made_from or 'a row that no longer exists'}"
+    source = "without a source row" if not link.parent else f"from {link.source_row or 'a row that no longer exists'}"
     source += f", copy {link.copy + 1}" if link.mode == "add" and link.parent else ""
     source += f", part {link.part + 1}" if link.part else ""
-    yield output.pairs([("    step", link.text), ("    row", f"{link.key} {source}, weight {link.weight:g}")])
-    yield output.pairs(pair_lines(link.preview))
+    yield output.build_pairs([("    step", link.text), ("    row", f"{link.row_id} {source}, weight {link.weight:g}")])
+    yield output.build_pairs(format_preview(link.preview))
     if link.filters:
-        yield output.pairs([(f"    {verdict.filter}", _format_verdict(verdict)) for verdict in link.filters])
+        yield output.build_pairs([(f"    {verdict.filter}", _format_verdict(verdict)) for verdict in link.filters])
 
 
-def _format_verdict(verdict: Verdict) -> str:
-    figures = ", ".join(f"{name} {value:g}" for name, value in verdict.measured.items() if value == value)
-    text = "accepted" if verdict.kept else f"rejected: {verdict.why}"
+def _format_verdict(verdict: FilterVerdict) -> str:
+    figures = ", ".join(f"{name} {value:g}" for name, value in verdict.statistics.items() if value == value)
+    text = "accepted" if verdict.accepted else f"rejected: {verdict.reason}"
     return f"{text} ({figures})" if figures else text
 
 
-def _format_erasure(result: Erased) -> Iterator[Any]:
+def _format_erasure(result: ErasureResult) -> Iterator[Any]:
     yield Text(f"erased: {', '.join(result.users)}", style="bold")
     yield ""
-    rows = [(part, f"{count:,}", f"{result.borrowed.get(part, 0):,}") for part, count in result.rows.items()]
-    yield output.table(["part or variant", ">removed rows", ">of these, mixed with others"], rows)
-    if result.records:
-        yield f"removed from the results: {result.records:,} values of single users"
-    if result.trained:
+    rows = [(part, f"{count:,}", f"{result.mixed_rows.get(part, 0):,}") for part, count in result.removed_rows.items()]
+    yield output.build_table(["part or variant", ">removed rows", ">of these, mixed with others"], rows)
+    if result.removed_values:
+        yield f"removed from the results: {result.removed_values:,} values of single users"
+    if result.trained_models:
         yield "models still trained on them (run again to train without):"
-        yield from (f"  {path}" for path in result.trained)
-    for variant, steps in result.learned.items():
+        yield from (f"  {path}" for path in result.trained_models)
+    for variant, steps in result.trained_steps.items():
         yield f"other rows of “{variant}” come from steps that were fitted on them: {', '.join(steps)}"
-    yield from (f"• {remark}" for remark in result.kept)
+    yield from (f"• {remark}" for remark in result.remaining)

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from leaven.cli import output
 from leaven.cli.info import Json
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 
 if TYPE_CHECKING:
-    from leaven.quality import Beside, Figure, Judgement
+    from leaven.quality import EvaluationContext, Figure, Judgement
 
 _VERDICTS = {
     "green": Text("● as real", style="green"),
@@ -59,15 +59,15 @@ def evaluate_rows(
     json: Json = False,
 ) -> None:
     """Evaluate synthetic data: fidelity, diversity, consistency, memorization, privacy."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
     if drop_copies and out is None:
         raise SpecError("--drop-copies", "a folder for the rows", "none", "add --out FOLDER")
-    with shown() as on_progress:
-        from leaven.quality import judge
+    with show_progress() as on_progress:
+        from leaven.quality import evaluate_quality
 
         context = _build_context(real, items, column or [], encoder)
-        result = judge(
+        result = evaluate_quality(
             real,
             held_out,
             synthetic,
@@ -81,44 +81,44 @@ def evaluate_rows(
             context,
         )
     files = _write_files(result, out, drop_copies) if out is not None else []
-    output.as_json(result.as_dict()) if json else output.show(*judged(result), *files)
-    result.refuse()
+    output.print_json(result.as_dict()) if json else output.print_results(*format_quality(result), *files)
+    result.raise_for_gates()
 
 
-def _build_context(log: str, items: str, columns: list[str], encoder: str) -> Beside:
+def _build_context(log: str, items: str, columns: list[str], encoder: str) -> EvaluationContext:
     """What is known next to the rows: items with inferred columns, columns by role, an encoder.
 
     Raises SpecError for an unknown role of a column.
     """
     from leaven.config import draft
-    from leaven.quality import Beside
+    from leaven.quality import EvaluationContext
 
     fields: dict[str, Any] = {}
     for text in columns:
         role, _, name = text.rpartition("=")
         role = role or "content"
         if role not in _COLUMN_ROLES:
-            fix = nearest(role, _COLUMN_ROLES)
+            fix = suggest_name(role, _COLUMN_ROLES)
             raise SpecError(f"--column {text}", f"one of {', '.join(_COLUMN_ROLES)}", repr(role), fix)
         fields[_COLUMN_ROLES[role]] = name
-    source = draft.wishes(draft.look([log, items]))[1] if items else None
-    return Beside(source, encoder=encoder or None, **fields)
+    source = draft.build_sources(draft.draft_log_spec([log, items]))[1] if items else None
+    return EvaluationContext(source, encoder=encoder or None, **fields)
 
 
 def _write_files(result: Judgement, folder: Path, drop_copies: bool) -> list[str]:
     """Write the result, its page and, on request, the rows without copies; a line about each."""
-    from leaven.report.html import write_judgement
+    from leaven.report.html import write_quality
 
     result.write(folder)
-    page = write_judgement(result.as_dict(), folder / "report.html")
+    page = write_quality(result.as_dict(), folder / "report.html")
     lines = [f"report: {page}"]
     if drop_copies:
-        rows = result.drop_copies(folder)
+        rows = result.write_rows_without_copies(folder)
         lines.append(f"{len(result.copies):,} rows copy a real one; the others: {rows}")
     return lines
 
 
-def judged(result: Judgement) -> Iterator[object]:
+def format_quality(result: Judgement) -> Iterator[object]:
     """One screen: verdicts by group, figures next to those of real rows, skipped metrics, gates."""
     rows, compared = result.facts["rows"], result.facts["compared"]
     half = min(compared.values()) // 2
@@ -132,7 +132,7 @@ def judged(result: Judgement) -> Iterator[object]:
             label = _VERDICTS[verdict] if verdict != "none" else ""
             lines.append([Text(group, style="bold"), "", "", "", "", label])
             lines.extend(_format_figure(figure) for figure in figures)
-    yield output.table(["", ">value", ">95 % interval", ">real rows", "better", "verdict"], lines)
+    yield output.build_table(["", ">value", ">95 % interval", ">real rows", "better", "verdict"], lines)
     for figure in result.figures:
         yield from _explain_figure(figure)
     yield from _list_remarks(result)

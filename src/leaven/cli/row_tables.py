@@ -13,7 +13,7 @@ _MAX_ITEM_NAMES = 12  # of a history, from its end
 _MAX_CHARACTERS = 32  # of an item name
 
 
-def before_after(previews: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+def format_previews(previews: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
     """The previews of each variant: rows before and after. New events are marked by stars and color.
 
     A preview is an entry of the facts: step, before, after (item names), changed (positions in `after`).
@@ -24,11 +24,11 @@ def before_after(previews: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterato
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
         for example in examples:
             yield Text(f"  {example['step']}", style="cyan")
-            yield output.pairs(pair_lines(example))
+            yield output.build_pairs(format_preview(example))
         yield Text("")
 
 
-def pair_lines(preview: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+def format_preview(preview: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
     """The lines "before" and "after" of one preview."""
     before, after = list(preview["before"]), list(preview["after"])
     if before:
@@ -54,9 +54,9 @@ def _format_items(names: Sequence[Any], changed: Sequence[int]) -> Text:
     return line
 
 
-def made_rows(variant: Mapping[str, Any]) -> Iterator[Any]:
+def format_row_counts(variant: Mapping[str, Any]) -> Iterator[Any]:
     """The numbers of rows of a variant, and of those that each step created, left unchanged and rejected."""
-    yield output.pairs(
+    yield output.build_pairs(
         {
             "variant": variant["name"],
             "real rows": f"{variant['rows_real']:,}",
@@ -65,10 +65,10 @@ def made_rows(variant: Mapping[str, Any]) -> Iterator[Any]:
     )
     if steps := variant.get("steps"):
         yield ""
-        yield output.table(["step", ">rows", "unchanged or rejected"], map(_format_step, steps))
+        yield output.build_table(["step", ">rows", "unchanged or rejected"], map(_format_step, steps))
 
 
-def kept_rows(reuse: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def format_kept_steps(reuse: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The steps of a reduced plan whose rows were reused, and those that ran again."""
     if reuse.get("kept"):
         yield f"reused: {', '.join(reuse['kept'])}"

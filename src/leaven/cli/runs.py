@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from leaven.protocols import Engine
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file; `leaven init` writes one.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: evaluate.seeds=5.")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: evaluate.seeds=5.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 EngineName = Annotated[str, typer.Option(metavar="NAME", help="What creates rows: see `leaven list engines`.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that create rows; 0: one per core.")]
@@ -25,7 +27,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")
 
 def run_experiment(
     spec: SpecFile,
-    changes: Set = None,
+    changes: Changes = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/NAME.")] = None,
     resume: Resume = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the spec and show what would run.")] = False,
@@ -35,36 +37,36 @@ def run_experiment(
     json: Json = False,
 ) -> None:
     """Train with and without augmentation, and compare."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
+    with show_progress() as on_progress:
         from leaven import experiment
-        from leaven.config import load
+        from leaven.config import load_spec
 
-        config = load(spec, changes or [])
-        outline = experiment.outline(config)
+        config = load_spec(spec, changes or [])
+        outline = experiment.describe_run(config)
         if not dry_run:
             folder = out or Path("runs") / config.name
-            done = experiment.run(config, folder, resume, engine_of(engine, workers), on_progress, n_jobs)
+            done = experiment.run(config, folder, resume, build_engine(engine, workers), on_progress, n_jobs)
     if not dry_run:
-        _show_findings(done.folder, json)
+        _show_findings(done.path, json)
     elif json:
-        output.as_json(outline)
+        output.print_json(outline)
     else:
-        output.show(*format_dry_run(outline))
+        output.print_results(*format_dry_run(outline))
 
 
-def engine_of(name: str, workers: int | None) -> Engine:
+def build_engine(name: str, workers: int | None) -> Engine:
     """The engine of a kind, with a number of worker processes."""
-    from leaven.registry import made
+    from leaven.registry import create_config
 
-    engine: Engine = made("engines", name, {} if workers is None else {"workers": workers})
+    engine: Engine = create_config("engines", name, {} if workers is None else {"workers": workers})
     return engine
 
 
 def format_dry_run(outline: Mapping[str, Any]) -> Iterator[Any]:
     """Every key of a resolved spec with its value, defaults included; then what would be trained."""
-    yield output.pairs(_flatten_keys(outline["spec"]))
+    yield output.build_pairs(_flatten_keys(outline["spec"]))
     yield ""
     pilots = f", and {outline['pilots']} short pilots" if outline["pilots"] else ""
     names = ", ".join(f"“{name}”" for name in outline["arms"])
@@ -88,15 +90,15 @@ def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _show_findings(folder: Path, json: bool) -> None:
     """Print the findings of a run and the path of its page."""
-    from leaven.report.terminal import verdict_table
+    from leaven.report.terminal import build_verdict_table
 
-    facts = output.facts_of(folder)
+    facts = output.load_facts(folder)
     page = folder / "report.html"
     if json:
         findings = {name: facts.get(name) for name in ("name", "seed", "verdict", "comparison", "cost")}
-        output.as_json({"run": folder, "report": page, **findings})
+        output.print_json({"run": folder, "report": page, **findings})
         return
-    output.show(verdict_table(facts), "", f"report: {page}")
+    output.print_results(build_verdict_table(facts), "", f"report: {page}")
 
 
 def run_demo(
@@ -107,29 +109,29 @@ def run_demo(
     """A whole experiment on a simulated shop, in minutes."""
     from importlib.resources import files
 
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
     log, spec = out / "shop", out / "demo.toml"
-    with shown() as on_progress:
+    with show_progress() as on_progress:
         from leaven import experiment
-        from leaven.config import load
-        from leaven.simulator import Dirt, Shop
+        from leaven.config import load_spec
+        from leaven.simulator import Corruption, Simulator
 
         if not (log / "truth.json").exists():
             on_progress(0, 0, "simulating a shop")
-            Shop(users=5000, seed=seed).open().write(log, Dirt.typical())
+            Simulator(users=5000, seed=seed).build_world().write_files(log, Corruption.typical())
         spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
-        output.hint(f"the simulated log is {log}, the spec of the run is {spec}")
-        config = load(spec, [f"seed={seed}"])
-        done = experiment.run(config, out / "run", True, engine_of("local", None), on_progress, 0)
-    _show_findings(done.folder, json)
+        output.print_hint(f"the simulated log is {log}, the spec of the run is {spec}")
+        config = load_spec(spec, [f"seed={seed}"])
+        done = experiment.run(config, out / "run", True, build_engine("local", None), on_progress, 0)
+    _show_findings(done.path, json)
 
 
 def expand_data(
     spec: SpecFile,
     variant: Annotated[str, typer.Option(help="The variant whose plan creates the rows.")],
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
-    changes: Set = None,
+    changes: Changes = None,
     resume: Resume = False,
     without: Annotated[
         list[str] | None, typer.Option(metavar="STEP", help="Leave a step out; rows of the other steps stay the same.")
@@ -139,53 +141,55 @@ def expand_data(
     json: Json = False,
 ) -> None:
     """Only the data: real and synthetic rows, with the lineage of each."""
-    from leaven.cli.row_tables import kept_rows, made_rows
-    from leaven.progress import shown
+    from leaven.cli.row_tables import format_kept_steps, format_row_counts
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.config import load
-        from leaven.experiment import expand_arm
+    with show_progress() as on_progress:
+        from leaven.config import load_spec
+        from leaven.experiment import expand_variant
 
-        config, rows_engine = load(spec, changes or []), engine_of(engine, workers)
-        done = expand_arm(config, variant, out, resume, rows_engine, on_progress, without or ())
-    facts = output.facts_of(done.folder)["arms"][0]
-    rows = done.arm(variant) / "expanded"
+        config, rows_engine = load_spec(spec, changes or []), build_engine(engine, workers)
+        done = expand_variant(config, variant, out, resume, rows_engine, on_progress, without or ())
+    facts = output.load_facts(done.path)["arms"][0]
+    rows = done.variant_folder(variant) / "expanded"
     if json:
-        output.as_json({"rows": rows, **facts})
+        output.print_json({"rows": rows, **facts})
     else:
-        output.show(*made_rows(facts), "", *kept_rows(facts.get("without", {})), f"rows: {rows}")
+        output.print_results(
+            *format_row_counts(facts), "", *format_kept_steps(facts.get("without", {})), f"rows: {rows}"
+        )
 
 
 def preview_rows(
     spec: SpecFile,
     variant: Annotated[str | None, typer.Option(help="One variant; by default all.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Number of real rows.")] = 10,
-    changes: Set = None,
+    changes: Changes = None,
     json: Json = False,
 ) -> None:
     """Rows of your log before and after each step; nothing is trained or stored."""
     import tempfile
 
-    from leaven.cli.row_tables import before_after
-    from leaven.progress import shown
+    from leaven.cli.row_tables import format_previews
+    from leaven.progress import show_progress
 
-    with shown() as on_progress, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
-        from leaven.config import load
-        from leaven.experiment import preview_arms
+    with show_progress() as on_progress, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
+        from leaven.config import load_spec
+        from leaven.experiment import preview_variants
 
-        examples = preview_arms(load(spec, changes or []), variant, rows, Path(scratch), on_progress)
-    output.as_json(examples) if json else output.show(*before_after(examples))
+        examples = preview_variants(load_spec(spec, changes or []), variant, rows, Path(scratch), on_progress)
+    output.print_json(examples) if json else output.print_results(*format_previews(examples))
 
 
 def write_report(
     run: Run, out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None
 ) -> None:
     """Write the page of a run again, from its facts."""
-    from leaven.report.html import write
+    from leaven.report.html import write_report
 
-    output.facts_of(run)  # raises the error of a folder that is no run
+    output.load_facts(run)  # raises the error of a folder that is no run
     facts = run / "facts.json" if run.is_dir() else run
-    output.show(str(write(facts, out or facts.with_name("report.html"))))
+    output.print_results(str(write_report(facts, out or facts.with_name("report.html"))))
 
 
 def compare_two_runs(
@@ -196,5 +200,5 @@ def compare_two_runs(
     """Two runs side by side, with differences that make them hard to compare."""
     from leaven.stats import compare_runs
 
-    comparison = compare_runs(output.facts_of(first), output.facts_of(second))
-    output.as_json(comparison) if json else output.show(*comparison.lines)
+    comparison = compare_runs(output.load_facts(first), output.load_facts(second))
+    output.print_json(comparison) if json else output.print_results(*comparison.lines)

@@ -9,7 +9,7 @@ import typer
 
 from leaven.cli import output
 from leaven.cli.info import Json
-from leaven.cli.runs import EngineName, NJobs, Resume, Set, SpecFile, Workers, engine_of
+from leaven.cli.runs import Changes, EngineName, NJobs, Resume, SpecFile, Workers, build_engine
 
 
 def sweep_field(
@@ -23,7 +23,7 @@ def sweep_field(
         ),
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the run of all values.")],
-    changes: Set = None,
+    changes: Changes = None,
     resume: Resume = False,
     engine: EngineName = "local",
     workers: Workers = None,
@@ -31,21 +31,23 @@ def sweep_field(
     json: Json = False,
 ) -> None:
     """Effect and fidelity along any number of any step, or along the number of synthetic rows."""
-    from leaven.progress import shown
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
+    with show_progress() as on_progress:
         from leaven import sweeps
-        from leaven.config import load
+        from leaven.config import load_spec
 
-        config, rows_engine = load(spec, changes or []), engine_of(engine, workers)
-        folder = sweeps.sweep(config, vary, out, resume, rows_engine, on_progress, n_jobs).folder
-    from leaven.report.sweep_plot import table
+        config, rows_engine = load_spec(spec, changes or []), build_engine(engine, workers)
+        folder = sweeps.run_sweep(config, vary, out, resume, rows_engine, on_progress, n_jobs).path
+    from leaven.report.sweep_plot import build_sweep_table
 
-    study, page = output.facts_of(folder)["study"], folder / "report.html"
+    study, page = output.load_facts(folder)["study"], folder / "report.html"
     if json:
-        output.as_json({"run": folder, "report": page, **study})
+        output.print_json({"run": folder, "report": page, **study})
         return
-    titles, rows = table(study)
+    titles, rows = build_sweep_table(study)
     lines = [[*row["cells"], " ".join(filter(None, (row["sign"], row["verdict"], row["marks"])))] for row in rows]
     head = [titles[0], *(f">{title}" for title in titles[1:-1]), ""]
-    output.show(output.table(head, lines), *(f"• {sentence}" for sentence in study["words"]), "", f"report: {page}")
+    output.print_results(
+        output.build_table(head, lines), *(f"• {sentence}" for sentence in study["words"]), "", f"report: {page}"
+    )

@@ -38,32 +38,32 @@ def preview_text(
     json: Json = False,
 ) -> None:
     """Texts of your items before and after a transform: changes marked, unchanged texts counted."""
-    from leaven.cli.catalog_args import catalog_of
-    from leaven.progress import shown
+    from leaven.cli.catalog_args import load_text_catalog
+    from leaven.progress import show_progress
 
-    with shown() as on_progress:
-        from leaven.transforms.text.text_views import views
+    with show_progress() as on_progress:
+        from leaven.transforms.text.text_views import build_text_views
 
         config = _build_operator(operator, fields or [], protect or [])
         on_progress(0, 0, f"reading {file}")
-        catalog, column = catalog_of(file, column, brand)
+        catalog, column = load_text_catalog(file, column, brand)
         if dry_run:
             estimate = _estimate_calls(config, operator, catalog, column, price)
-            output.as_json(estimate) if json else output.show(output.pairs(estimate))
+            output.print_json(estimate) if json else output.print_results(output.build_pairs(estimate))
             return
         on_progress(0, 0, f"{operator} on {len(catalog):,} texts")
-        changes = views(catalog, config, seed, (column,), strength=strength)
-    output.as_json(_to_facts(changes, rows)) if json else output.show(*_format_changes(changes, rows))
+        changes = build_text_views(catalog, config, seed, (column,), strength=strength)
+    output.print_json(_to_facts(changes, rows)) if json else output.print_results(*_format_changes(changes, rows))
 
 
 def _build_operator(operator: str, fields: list[str], protect: list[str]) -> Any:
     """The config of an operator with the given fields, checked like those of a spec."""
-    from leaven.config.build import build, class_of
-    from leaven.config.toml_source import from_text
+    from leaven.config.build import build_config, find_class
+    from leaven.config.toml_source import parse_source
 
-    cls = class_of(operator, ("text_transforms", "text_generators"), "--operator")
-    table = from_text("", "--set", fields).table
-    return build(cls, table | ({"protect": protect} if protect else {}), lambda key: f"--set {key}")
+    cls = find_class(operator, ("text_transforms", "text_generators"), "--operator")
+    table = parse_source("", "--set", fields).table
+    return build_config(cls, table | ({"protect": protect} if protect else {}), lambda key: f"--set {key}")
 
 
 def _estimate_calls(config: Any, operator: str, catalog: Any, column: str, price: float) -> dict[str, str]:
@@ -76,7 +76,7 @@ def _estimate_calls(config: Any, operator: str, catalog: Any, column: str, price
     fitted = config.fit(catalog)
     if not hasattr(fitted, "estimate"):
         raise SpecError("--dry-run", "an operator with a language model", operator, "leave --dry-run out")
-    cost = fitted.estimate(list(catalog.words[column]), price)
+    cost = fitted.estimate_cost(list(catalog.words[column]), price)
     rows = {"calls": f"{cost.calls:,}", "tokens, about": f"{cost.tokens:,}", "cached responses": f"{cost.known:,}"}
     return rows | ({"price, about": f"{cost.price:,.2f}"} if price else {})
 
@@ -86,7 +86,7 @@ def _to_facts(changes: Any, rows: int) -> dict[str, Any]:
     return {
         "texts": len(changes.after),
         "changed": len(pairs),
-        "unchanged": changes.unchanged,
+        "unchanged": changes.count_unchanged,
         "examples": pairs[:rows],
     }
 
@@ -98,17 +98,17 @@ def _list_changes(changes: Any) -> list[tuple[str, str]]:
 
 
 def _format_changes(changes: Any, rows: int) -> Iterator[Any]:
-    from leaven.transforms.text.text_preview import marked
+    from leaven.transforms.text.text_preview import mark_changes
 
     for before, after in _list_changes(changes)[:rows]:
-        removed, added = marked(before, after)
-        yield output.pairs(
+        removed, added = mark_changes(before, after)
+        yield output.build_pairs(
             [("before", _mark_parts(removed, "red", "")), ("after", _mark_parts(added, "bold green", "*"))]
         )
         yield ""
-    n_changed = len(changes.after) - sum(changes.unchanged.values())
-    counts = {"texts": len(changes.after), "changed": n_changed, **changes.unchanged}
-    yield output.table(["what", ">texts"], ((name, f"{count:,}") for name, count in counts.items()))
+    n_changed = len(changes.after) - sum(changes.count_unchanged.values())
+    counts = {"texts": len(changes.after), "changed": n_changed, **changes.count_unchanged}
+    yield output.build_table(["what", ">texts"], ((name, f"{count:,}") for name, count in counts.items()))
 
 
 def _mark_parts(parts: Any, style: str, mark: str) -> Text:

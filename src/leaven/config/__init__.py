@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from leaven.config.evaluation import Evaluate
-from leaven.config.experiment_spec import Arm, Spec, repeat_of
-from leaven.config.parser import load, parse
-from leaven.config.resolve import resolved
-from leaven.config.schema import schema
+from leaven.config.evaluation import EvaluationConfig
+from leaven.config.experiment_spec import Spec, Variant, build_repeat
+from leaven.config.parser import load_spec, parse_spec
+from leaven.config.resolve import resolve_spec
+from leaven.config.schema import build_schema
 
-__all__ = ["Arm", "Evaluate", "Spec", "load", "parse", "repeat_of", "resolved", "schema"]
+__all__ = [
+    "EvaluationConfig",
+    "Spec",
+    "Variant",
+    "build_repeat",
+    "build_schema",
+    "load_spec",
+    "parse_spec",
+    "resolve_spec",
+]

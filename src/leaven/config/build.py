@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 from leaven.protocols import (
-    ClickModel,
     Controller,
+    CtrModel,
     Encoder,
     Filter,
     Generator,
@@ -21,10 +21,10 @@ from leaven.protocols import (
     Recommender,
     Schedule,
     Strategy,
-    TableFilter,
-    TableGenerator,
-    TableStrategy,
-    TableTransform,
+    TabularFilter,
+    TabularGenerator,
+    TabularStrategy,
+    TabularTransform,
     TextGenerator,
     TextTransform,
     Transform,
@@ -43,11 +43,11 @@ FAMILIES: Mapping[Any, str] = {
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",
-    TableTransform: "table_transforms",
-    TableGenerator: "table_generators",
-    TableStrategy: "table_strategies",
-    TableFilter: "table_filters",
-    ClickModel: "click_models",
+    TabularTransform: "table_transforms",
+    TabularGenerator: "table_generators",
+    TabularStrategy: "table_strategies",
+    TabularFilter: "table_filters",
+    CtrModel: "click_models",
 }
 """Protocol -> registry family of the kinds that implement it."""
 OPERATORS = (
@@ -61,7 +61,7 @@ OPERATORS = (
     "table_generators",
 )
 """Families whose kind is the key `use`; for the others it is `kind`."""
-SURNAMES = {
+FAMILY_PREFIXES = {
     "text_transforms": "words",
     "text_generators": "words",
     "image_transforms": "pictures",
@@ -69,7 +69,7 @@ SURNAMES = {
 }
 """Family -> optional prefix of its kinds, "words.swap", for kinds whose name another family has too."""
 
-Where = Callable[[str], str]
+KeyLocator = Callable[[str], str]
 """Key of the current table -> its location for an error message."""
 
 OLD_KEYS: Mapping[str, Mapping[str, str]] = {
@@ -105,16 +105,16 @@ def suggest_key(key: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     renamed = (keys[key] for keys in OLD_KEYS.values() if keys.get(key) in names)
-    return next((f"{key!r} is now {new!r}" for new in renamed), nearest(key, names))
+    return next((f"{key!r} is now {new!r}" for new in renamed), suggest_name(key, names))
 
 
 def suggest_value(value: str, known: Iterable[str]) -> str:
     """How to correct an unknown kind, mode or task: its new name where it is an old one, else the nearest known one."""
     names, new = list(known), OLD_VALUES.get(value)
-    return f"{value!r} is now {new!r}" if new in names else nearest(value, names)
+    return f"{value!r} is now {new!r}" if new in names else suggest_name(value, names)
 
 
-def build(cls: Any, table: Mapping[str, Any], where: Where) -> Any:
+def build_config(cls: Any, table: Mapping[str, Any], where: KeyLocator) -> Any:
     """Build a frozen dataclass from a table.
 
     Raises SpecError for a key that is no field (naming the nearest), a missing field, a value of the wrong type, and
@@ -128,28 +128,28 @@ def build(cls: Any, table: Mapping[str, Any], where: Where) -> Any:
         if name not in table and one.default is MISSING and one.default_factory is MISSING:
             raise SpecError(where(name), f"a value for {name!r}", "none", f"add {name} = …")
     hints = get_type_hints(cls)
-    values = {key: value_of(value, hints[key], where, key) for key, value in table.items()}
+    values = {key: convert_value(value, hints[key], where, key) for key, value in table.items()}
     try:
         return cls(**values)
     except SpecError as error:
         place = where(error.where.rsplit(".", 1)[-1])
-        raise SpecError(place, error.wanted, error.got, error.fix) from error
+        raise SpecError(place, error.expected, error.got, error.fix) from error
 
 
-def value_of(value: Any, hint: Any, where: Where, key: str) -> Any:
+def convert_value(value: Any, hint: Any, where: KeyLocator, key: str) -> Any:
     """Convert a value to the type of its field: config objects where the type is a protocol, else the checked value."""
-    families = families_of(hint)
+    families = list_families(hint)
     if not families:
-        return checked(value, hint, where(key))
+        return check_value(value, hint, where(key))
     if isinstance(value, list):
         return tuple(_build_registered(item, families, where, f"{key}[{index}]") for index, item in enumerate(value))
     return _build_registered(value, families, where, key)
 
 
-def _build_registered(value: Any, families: tuple[str, ...], where: Where, key: str) -> Any:
+def _build_registered(value: Any, families: tuple[str, ...], where: KeyLocator, key: str) -> Any:
     """Config of a kind ("crop"), a table ({ use = "crop", … }) or, for schedules, a number."""
     if isinstance(value, int | float) and not isinstance(value, bool) and "schedules" in families:
-        return registry.found("schedules", "constant")(float(value))
+        return registry.load_kind("schedules", "constant")(float(value))
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, Mapping):
@@ -158,35 +158,35 @@ def _build_registered(value: Any, families: tuple[str, ...], where: Where, key: 
     kind = table.pop("use", None) or table.pop("kind", None)
     if not isinstance(kind, str):
         raise SpecError(where(key), "a table with a kind", f"keys {sorted(value)}", _list_known(families))
-    return build(class_of(kind, families, where(key)), table, lambda name: where(f"{key}.{name}"))
+    return build_config(find_class(kind, families, where(key)), table, lambda name: where(f"{key}.{name}"))
 
 
-def class_of(kind: str, families: tuple[str, ...], place: str) -> Any:
+def find_class(kind: str, families: tuple[str, ...], place: str) -> Any:
     """Class of a kind, in the first family that has it.
 
     Raises SpecError that names the nearest kind of all families.
     """
     for family in families:
-        own = kind.removeprefix(f"{SURNAMES[family]}.") if family in SURNAMES else kind
-        if own in registry.kinds(family):
-            return registry.found(family, own, place)
-    every = [name for family in families for name in registry.kinds(family)]
+        own = kind.removeprefix(f"{FAMILY_PREFIXES[family]}.") if family in FAMILY_PREFIXES else kind
+        if own in registry.list_kinds(family):
+            return registry.load_kind(family, own, place)
+    every = [name for family in families for name in registry.list_kinds(family)]
     raise SpecError(place, f"one of the {' or '.join(families)}", repr(kind), suggest_value(kind, every))
 
 
 def _list_known(families: tuple[str, ...]) -> str:
-    return f"known: {', '.join(sorted({name for family in families for name in registry.kinds(family)}))}"
+    return f"known: {', '.join(sorted({name for family in families for name in registry.list_kinds(family)}))}"
 
 
-def families_of(hint: Any) -> tuple[str, ...]:
+def list_families(hint: Any) -> tuple[str, ...]:
     """Families of all protocols in a type, in its order."""
     found = [FAMILIES[hint]] if isinstance(hint, type) and hint in FAMILIES else []
     for inner in get_args(hint):
-        found += families_of(inner)
+        found += list_families(inner)
     return tuple(dict.fromkeys(found))
 
 
-def checked(value: Any, hint: Any, place: str) -> Any:
+def check_value(value: Any, hint: Any, place: str) -> Any:
     """Check a plain value against the type of its field, without conversion between text and numbers.
 
     Raises SpecError with the expected type.
@@ -211,24 +211,24 @@ def _spell_type(hint: Any) -> str:
     return text
 
 
-def table_of(config: Any) -> Any:
+def to_table(config: Any) -> Any:
     """Table of a config object, with every field that has a value, as in the resolved spec."""
     if isinstance(config, list | tuple):
-        return [table_of(one) for one in config]
+        return [to_table(one) for one in config]
     if isinstance(config, Mapping):
-        return {key: table_of(value) for key, value in config.items() if value is not None}
+        return {key: to_table(value) for key, value in config.items() if value is not None}
     if isinstance(config, Path):
         return str(config)
     if not is_dataclass(config):
         return config
     values = {one.name: getattr(config, one.name) for one in fields(config) if one.init}
-    return named(config) | {key: table_of(value) for key, value in values.items() if value is not None}
+    return describe_kind(config) | {key: to_table(value) for key, value in values.items() if value is not None}
 
 
-def named(config: Any) -> dict[str, str]:
+def describe_kind(config: Any) -> dict[str, str]:
     """{"use": kind} or {"kind": kind} of a registered config; empty for other dataclasses."""
     for family in registry.FAMILIES:
-        if (kind := registry.kind_of(family, config)) in registry.kinds(family):
-            prefix = f"{SURNAMES[family]}." if family in SURNAMES else ""
+        if (kind := registry.find_kind(family, config)) in registry.list_kinds(family):
+            prefix = f"{FAMILY_PREFIXES[family]}." if family in FAMILY_PREFIXES else ""
             return {"use" if family in OPERATORS else "kind": prefix + kind}
     return {}

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaven.errors import DataError, SpecError, nearest
-from leaven.ingest import Guess, ItemSource, Source, guess
+from leaven.errors import DataError, SpecError, suggest_name
+from leaven.ingest import CatalogSource, InferredFormat, LogSource, infer_format
 
 NEEDED = ("user", "item", "time")
 _SHOWN = 3  # example cells of a column
@@ -19,11 +19,11 @@ _URL = re.compile(r"^\w+://.*")
 
 
 @dataclass(frozen=True)
-class File:
+class DraftFile:
     """A file of the user, and its inferred format. columns: our name -> column of the file."""
 
     path: str
-    guess: Guess
+    guess: InferredFormat
     columns: Mapping[str, str]
 
 
@@ -36,13 +36,13 @@ class Draft:
     """
 
     name: str
-    log: File
-    items: File | None = None
-    told: tuple[str, ...] = ()
+    log: DraftFile
+    items: DraftFile | None = None
+    notes: tuple[str, ...] = ()
     label: str = ""
 
 
-def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
+def draft_log_spec(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     """Draft from the first lines of each file. given: our name -> column, where inference fails.
 
     Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a log whose
@@ -51,7 +51,7 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
     for path in filter(is_database, paths):
         fix = "leaven profile URL --table NAME shows what it holds; a spec takes it as data.interactions and data.table"
         raise SpecError(path, "a file", "a database", fix)
-    inferred = [(path, guess(_find_first_file(path))) for path in paths]
+    inferred = [(path, infer_format(_find_first_file(path))) for path in paths]
     logs = [one for one in inferred if one[1].kind != "items"]
     tables = [one for one in inferred if one[1].kind == "items"]
     for what, held in (("log", logs), ("table of items", tables)):
@@ -61,35 +61,35 @@ def look(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
         names = ", ".join(tables[0][1].names) if tables else "no file"
         fix = f"if it is a log, name its columns: --user, --item, --time, of {names}"
         raise DataError(tables[0][0] if tables else "files", "a log: user, item, time", "a table of items", fix)
-    log = File(logs[0][0], logs[0][1], _choose_columns(logs[0][0], logs[0][1], given or {}))
-    items = File(tables[0][0], tables[0][1], tables[0][1].columns) if tables else None
+    log = DraftFile(logs[0][0], logs[0][1], _choose_columns(logs[0][0], logs[0][1], given or {}))
+    items = DraftFile(tables[0][0], tables[0][1], tables[0][1].columns) if tables else None
     return Draft(_choose_name(log.path), log, items, tuple(_describe_files(log, items)))
 
 
-def look_at_table(paths: Sequence[str], label: str, given: Mapping[str, str] | None = None) -> Draft:
+def draft_table_spec(paths: Sequence[str], label: str, given: Mapping[str, str] | None = None) -> Draft:
     """Draft for a table of labelled rows. given: its user and time columns, if it has them.
 
     Raises DataError for more than one file or one that cannot be read; SpecError for a column that does not exist.
     """
     if len(paths) != 1:
         raise DataError(", ".join(paths), "one table of labelled rows", f"{len(paths)} files", "give one")
-    found = guess(_find_first_file(paths[0]))
+    found = infer_format(_find_first_file(paths[0]))
     columns = {word: column for word, column in (given or {}).items() if column and word in ("user", "time")}
     for word, column in {"label": label, **columns}.items():
         if column not in found.names:
             where = f"--{word} {column}"
-            raise SpecError(where, f"a column of {paths[0]}", repr(column), nearest(column, found.names))
+            raise SpecError(where, f"a column of {paths[0]}", repr(column), suggest_name(column, found.names))
     note = f"{paths[0]}: labelled rows; label = {label}; {len(found.names) - 1 - len(columns)} feature columns"
-    return Draft(_choose_name(paths[0]), File(paths[0], found, columns), None, (note,), label)
+    return Draft(_choose_name(paths[0]), DraftFile(paths[0], found, columns), None, (note,), label)
 
 
-def wishes(draft: Draft) -> tuple[Source, ItemSource | None]:
+def build_sources(draft: Draft) -> tuple[LogSource, CatalogSource | None]:
     """Configs of the readers: the log, and the table of items if there is one."""
-    log = Source(draft.log.path, draft.log.columns)
+    log = LogSource(draft.log.path, draft.log.columns)
     if draft.items is None:
         return log, None
     columns = {word: column for word, column in draft.items.columns.items() if column}
-    return log, ItemSource(draft.items.path, columns, draft.items.guess.text)
+    return log, CatalogSource(draft.items.path, columns, draft.items.guess.text)
 
 
 def is_database(path: str) -> bool:
@@ -99,19 +99,21 @@ def is_database(path: str) -> bool:
 
 def _find_first_file(path: str) -> str:
     """The file to infer from: the first one of a folder or glob."""
-    from leaven.ingest.files import paths_of
+    from leaven.ingest.files import list_files
 
-    return paths_of(path)[0]
+    return list_files(path)[0]
 
 
-def _choose_columns(path: str, found: Guess, given: Mapping[str, str]) -> dict[str, str]:
+def _choose_columns(path: str, found: InferredFormat, given: Mapping[str, str]) -> dict[str, str]:
     """The inferred columns with those that the user named, in the order of our names."""
     if found.kind == "sequences":
         return {}
     named = {word: column for word, column in given.items() if column}
     for word, column in named.items():
         if column not in found.names:
-            raise SpecError(f"--{word} {column}", f"a column of {path}", repr(column), nearest(column, found.names))
+            raise SpecError(
+                f"--{word} {column}", f"a column of {path}", repr(column), suggest_name(column, found.names)
+            )
     guessed = {word: column for word, column in found.columns.items() if column not in named.values()}
     columns = guessed | named
     for word in NEEDED:
@@ -130,7 +132,7 @@ def _choose_name(path: str) -> str:
     return (file.resolve().parent.name if is_generic else stem) or "leaven"
 
 
-def _describe_files(log: File, items: File | None) -> Iterator[str]:
+def _describe_files(log: DraftFile, items: DraftFile | None) -> Iterator[str]:
     if log.guess.kind == "sequences":
         yield f"{log.path}: one user per line, items in time order without times"
     else:
@@ -142,7 +144,7 @@ def _describe_files(log: File, items: File | None) -> Iterator[str]:
         yield f"{items.path}: a table of items; {columns}{texts}"
 
 
-def write(draft: Draft, target: Path, force: bool = False, task: str = "ranking") -> Path:
+def write_draft(draft: Draft, target: Path, force: bool = False, task: str = "ranking") -> Path:
     """Write the spec; the file is complete or absent, and its paths are relative to its folder.
 
     Raises SpecError where the target exists and `force` is not given.
@@ -153,18 +155,18 @@ def write(draft: Draft, target: Path, force: bool = False, task: str = "ranking"
         raise SpecError(str(target), "a file", "a folder", f"--out {target / (draft.name + '.toml')}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    part.write_text(text(draft, target.parent, task), encoding="utf-8")
+    part.write_text(render_draft(draft, target.parent, task), encoding="utf-8")
     part.replace(target)
     return target
 
 
-def text(draft: Draft, folder: Path, task: str = "ranking") -> str:
+def render_draft(draft: Draft, folder: Path, task: str = "ranking") -> str:
     """The spec as commented TOML, for a file in `folder`.
 
     Raises SpecError for an unknown task.
     """
     if task not in _TASKS:
-        raise SpecError("--task", "a known task", repr(task), nearest(task, _TASKS))
+        raise SpecError("--task", "a known task", repr(task), suggest_name(task, _TASKS))
     head = _HEAD.format(name=_quote(draft.name), task=_TASKS[task])
     if draft.label:
         return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
@@ -225,7 +227,7 @@ def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
     yield ""
 
 
-def _render_column(word: str, column: str, file: File) -> str:
+def _render_column(word: str, column: str, file: DraftFile) -> str:
     """`user = "CustomerID"   # 17850.0, 13047.0`"""
     cells = _list_examples(column, file.guess)
     unit = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "us": "microseconds since 1970"}
@@ -235,7 +237,7 @@ def _render_column(word: str, column: str, file: File) -> str:
     return f"{line:<31} # {comment}" if comment else line
 
 
-def _list_examples(column: str, found: Guess) -> list[str]:
+def _list_examples(column: str, found: InferredFormat) -> list[str]:
     """Some distinct cells of a column, shortened."""
     if column not in found.names:
         return []

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from leaven import registry
 from leaven.errors import SpecError
-from leaven.metrics.ctr.ctr_names import parse_all
+from leaven.metrics.ctr.ctr_names import parse_ctr_metrics
 from leaven.protocols import Transform
 
-CLICK_METRICS = (
+CTR_METRICS = (
     "auc",
     "user_auc",
     "information_gain",
@@ -28,7 +28,7 @@ CLICK_METRICS = (
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluationConfig:
     """Evaluation of the ranking task.
 
     metrics        names with the length of the list; the first one decides
@@ -43,29 +43,29 @@ class Evaluate:
 
     metrics: tuple[str, ...] = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
     seeds: int = 3
-    smallest_lift: float = 0.01
+    min_effect: float = 0.01
     allow_repeats: bool = False
     steps: int | None = None
     views: int = 1
     view: Transform | None = None
 
     def __post_init__(self) -> None:
-        from leaven.metrics.ranking.ranking_names import is_catalog, parse_all
+        from leaven.metrics.ranking.ranking_names import is_catalog_metric, parse_ranking_metrics
 
-        if not self.metrics or is_catalog(self.metrics[0]):
+        if not self.metrics or is_catalog_metric(self.metrics[0]):
             raise SpecError("evaluate.metrics", "a metric with one value per user first", str(self.metrics), "ndcg@10")
-        parse_all(self.metrics)
-        check(self.seeds, self.smallest_lift, self.steps)
+        parse_ranking_metrics(self.metrics)
+        check_common(self.seeds, self.min_effect, self.steps)
         if self.views < 1:
             raise SpecError("evaluate.views", "1 (off) or more", str(self.views))
         if self.views > 1 and self.view is None:
-            object.__setattr__(self, "view", registry.made("transforms", "drop"))
+            object.__setattr__(self, "view", registry.create_config("transforms", "drop"))
         if self.views == 1 and self.view is not None:
             raise SpecError("evaluate.view", "2 views or more", "views = 1", "add views = 4 to [evaluate]")
 
 
 @dataclass(frozen=True)
-class EvaluateClicks:
+class CtrEvaluationConfig:
     """Evaluation of the click prediction task.
 
     metrics        names; the first one decides. f1, precision, recall and accuracy use the threshold of the best F1 on
@@ -75,20 +75,20 @@ class EvaluateClicks:
     steps          optimizer steps of every variant; none: the model's default for the real rows
     """
 
-    metrics: tuple[str, ...] = CLICK_METRICS
+    metrics: tuple[str, ...] = CTR_METRICS
     seeds: int = 3
-    smallest_lift: float = 0.005
+    min_effect: float = 0.005
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        named = parse_all(self.metrics)
-        if not named or not next(iter(named.values())).per_user:
+        named = parse_ctr_metrics(self.metrics)
+        if not named or not next(iter(named.values())).has_user_values:
             got = str(self.metrics[:1] or "none")
             raise SpecError("evaluate.metrics", "a metric with one value per user first", got, "auc")
-        check(self.seeds, self.smallest_lift, self.steps)
+        check_common(self.seeds, self.min_effect, self.steps)
 
 
-def check(seeds: int, smallest_lift: float, steps: int | None) -> None:
+def check_common(seeds: int, smallest_lift: float, steps: int | None) -> None:
     """Raises SpecError for a value that no task allows."""
     if seeds < 1:
         raise SpecError("evaluate.seeds", "1 or more", str(seeds))

@@ -8,27 +8,27 @@ from typing import Any
 
 from leaven import registry
 from leaven.augmentation.plan import Plan
-from leaven.cleaning import Clean
-from leaven.config.build import families_of
-from leaven.config.evaluation import Evaluate, EvaluateClicks
-from leaven.ctr_features import Sampling
-from leaven.errors import SpecError, nearest
-from leaven.ingest.source_config import ItemSource
+from leaven.cleaning import CleaningConfig
+from leaven.config.build import list_families
+from leaven.config.evaluation import CtrEvaluationConfig, EvaluationConfig
+from leaven.ctr_features import SamplingConfig
+from leaven.errors import SpecError, suggest_name
+from leaven.ingest.source_config import CatalogSource
 from leaven.protocols import (
     Filter,
     Generator,
     ImageGenerator,
     ImageTransform,
     Strategy,
-    TableFilter,
-    TableGenerator,
-    TableStrategy,
-    TableTransform,
+    TabularFilter,
+    TabularGenerator,
+    TabularStrategy,
+    TabularTransform,
     TextGenerator,
     TextTransform,
     Transform,
 )
-from leaven.quality import Judging
+from leaven.quality import QualityConfig
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
@@ -58,7 +58,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Variant:
     """One plan under trial."""
 
     name: str
@@ -77,35 +77,37 @@ class Spec:
 
     name: str
     data: Any
-    items: ItemSource | None = None
-    clean: Clean = field(default_factory=Clean)
+    items: CatalogSource | None = None
+    clean: CleaningConfig = field(default_factory=CleaningConfig)
     split: Any = None
     recommender: Any = None
     evaluate: Any = None
-    arms: tuple[Arm, ...] = ()
+    variants: tuple[Variant, ...] = ()
     seed: int = 7
     task: str = "ranking"
-    samples: Sampling | None = None
+    samples: SamplingConfig | None = None
     rules: tuple[str, ...] = ()
-    judge: Judging | None = field(default_factory=Judging)
+    quality: QualityConfig | None = field(default_factory=QualityConfig)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]
         for name, (family, kind) in (("split", task.split), ("recommender", task.recommender)):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, registry.made(family, kind))
+                object.__setattr__(self, name, registry.create_config(family, kind))
         if self.evaluate is None:
             object.__setattr__(self, "evaluate", task.evaluate())
 
-    def arm(self, name: str) -> Arm:
+    def variant(self, name: str) -> Variant:
         """The variant of a name.
 
         Raises SpecError that names the nearest.
         """
-        for arm in self.arms:
+        for arm in self.variants:
             if arm.name == name:
                 return arm
-        raise SpecError("variant", "a variant of the spec", repr(name), nearest(name, [arm.name for arm in self.arms]))
+        raise SpecError(
+            "variant", "a variant of the spec", repr(name), suggest_name(name, [arm.name for arm in self.variants])
+        )
 
 
 RANKING = Task(
@@ -115,23 +117,23 @@ RANKING = Task(
     tuple[Filter, ...],
     ("recommenders", "transformer"),
     ("splits", "time"),
-    Evaluate,
+    EvaluationConfig,
 )
 
-CLICKS = Task(
+CTR = Task(
     "clicks",
-    TableTransform | TableGenerator,
-    TableStrategy,
-    tuple[TableFilter, ...],
+    TabularTransform | TabularGenerator,
+    TabularStrategy,
+    tuple[TabularFilter, ...],
     ("click_models", "mlp"),
     ("sample_splits", "time"),
-    EvaluateClicks,
+    CtrEvaluationConfig,
     ("samples", "rules"),
 )
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CLICKS)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CTR)}
 
 
-def repeat_of(spec: Spec) -> Any:
+def build_repeat(spec: Spec) -> Any:
     """Config of the operator that duplicates rows, in the task of a spec."""
-    return registry.made(families_of(TASKS[spec.task].operator)[0], "repeat")
+    return registry.create_config(list_families(TASKS[spec.task].operator)[0], "repeat")

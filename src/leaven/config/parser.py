@@ -9,28 +9,36 @@ from typing import Any
 
 from leaven import registry
 from leaven.augmentation.plan import MODES, Plan, Step
-from leaven.cleaning import Clean
+from leaven.cleaning import CleaningConfig
 from leaven.config import toml_source as spec_text
-from leaven.config.build import build, checked, class_of, families_of, suggest_key, suggest_value, value_of
+from leaven.config.build import (
+    build_config,
+    check_value,
+    convert_value,
+    find_class,
+    list_families,
+    suggest_key,
+    suggest_value,
+)
 from leaven.config.experiment_spec import (
     BASELINE,
-    CLICKS,
     CONTROL,
+    CTR,
     QUALITY,
     RANKING,
     TASKS,
     VARIANTS,
-    Arm,
     Spec,
     Task,
+    Variant,
 )
-from leaven.ctr_features import Labelled, Sampling
+from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
-from leaven.ingest.source_config import ItemSource, Source
+from leaven.ingest.source_config import CatalogSource, LogSource
 from leaven.protocols import Controller, Schedule
-from leaven.quality import Judging
-from leaven.run_folder import plain
+from leaven.quality import QualityConfig
+from leaven.run_folder import slugify
 
 TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, VARIANTS)
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
@@ -38,119 +46,125 @@ _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and enco
 _FOR_ITEMS = ("separator", "encoding", "time_format")
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     """Parse a TOML file; its paths are relative to it.
 
     Raises SpecError that names file, line and key of an error.
     """
     file = Path(path)
-    return _build_spec(spec_text.read(file, overrides), file.resolve().parent)
+    return _build_spec(spec_text.read_source(file, overrides), file.resolve().parent)
 
 
-def parse(text: str, folder: str | Path = ".", overrides: Sequence[str] = ()) -> Spec:
+def parse_spec(text: str, folder: str | Path = ".", overrides: Sequence[str] = ()) -> Spec:
     """Parse TOML text; its paths are relative to `folder`."""
-    return _build_spec(spec_text.from_text(text, "spec", overrides), Path(folder).resolve())
+    return _build_spec(spec_text.parse_source(text, "spec", overrides), Path(folder).resolve())
 
 
-def _build_spec(text: spec_text.Text, folder: Path) -> Spec:
+def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
     table = text.table
     task = _find_task(table, text)
     data, items = _build_data(table.get("data"), task, text, folder)
-    rules = _read_rules(table.get("rules", []), text.place("rules"), folder)
+    rules = _read_rules(table.get("rules", []), text.locate("rules"), folder)
     return Spec(
-        name=checked(table.get("name", "run"), str, text.place("name")),
-        seed=checked(table.get("seed", 7), int, text.place("seed")),
+        name=check_value(table.get("name", "run"), str, text.locate("name")),
+        seed=check_value(table.get("seed", 7), int, text.locate("seed")),
         data=data,
         items=items,
-        clean=build(Clean, _get_table(table, "clean", text), lambda key: text.place(f"clean.{key}")),
+        clean=build_config(CleaningConfig, _get_table(table, "clean", text), lambda key: text.locate(f"clean.{key}")),
         split=_build_kind(table.get("split", {}), *task.split, text, "split"),
         recommender=_build_kind(
             _resolve_paths(table.get("recommender", {}), folder), *task.recommender, text, "recommender"
         ),
-        evaluate=build(task.evaluate, _get_table(table, "evaluate", text), lambda key: text.place(f"evaluate.{key}")),
-        arms=_build_variants(_resolve_paths(table.get(VARIANTS, []), folder), _Context(text, folder, task, rules)),
+        evaluate=build_config(
+            task.evaluate, _get_table(table, "evaluate", text), lambda key: text.locate(f"evaluate.{key}")
+        ),
+        variants=_build_variants(_resolve_paths(table.get(VARIANTS, []), folder), _Context(text, folder, task, rules)),
         task=task.name,
         samples=_build_samples(table, data, task, text),
         rules=rules,
-        judge=_build_quality(table.get(QUALITY, True), text),
+        quality=_build_quality(table.get(QUALITY, True), text),
     )
 
 
-def _find_task(table: Mapping[str, Any], text: spec_text.Text) -> Task:
+def _find_task(table: Mapping[str, Any], text: spec_text.SpecSource) -> Task:
     """The task of a spec. Raises SpecError for an unknown task, or a top-level key that the task does not have."""
     name = table.get("task", RANKING.name)
     if name not in TASKS:
-        raise SpecError(text.place("task"), "a known task", repr(name), suggest_value(str(name), TASKS))
+        raise SpecError(text.locate("task"), "a known task", repr(name), suggest_value(str(name), TASKS))
     task = TASKS[name]
     for key in table:
         if key not in (*TABLES, *task.tables):
             owner = next((f'it belongs to task = "{other}"' for other in TASKS if key in TASKS[other].tables), "")
             fix = owner or suggest_key(key, (*TABLES, *task.tables))
-            raise SpecError(text.place(key), "a known table or key", repr(key), fix)
+            raise SpecError(text.locate(key), "a known table or key", repr(key), fix)
     return task
 
 
-def _build_samples(table: Mapping[str, Any], data: Any, task: Task, text: spec_text.Text) -> Sampling | None:
+def _build_samples(
+    table: Mapping[str, Any], data: Any, task: Task, text: spec_text.SpecSource
+) -> SamplingConfig | None:
     """How a log becomes labelled rows; None for a labelled table."""
-    if not isinstance(data, Labelled):
-        sampling: Sampling = build(
-            Sampling, _get_table(table, "samples", text), lambda key: text.place(f"samples.{key}")
+    if not isinstance(data, LabeledTable):
+        sampling: SamplingConfig = build_config(
+            SamplingConfig, _get_table(table, "samples", text), lambda key: text.locate(f"samples.{key}")
         )
-        return sampling if task is CLICKS else None
+        return sampling if task is CTR else None
     for key in ("samples", "clean"):
         if key in table:
             fix = f"leave [{key}] out, or name a log: data.interactions"
-            raise SpecError(text.place(key), "a log", "a labelled table (data.labelled)", fix)
+            raise SpecError(text.locate(key), "a log", "a labelled table (data.labelled)", fix)
     return None
 
 
-def _build_quality(asked: Any, text: spec_text.Text) -> Judging | None:
+def _build_quality(asked: Any, text: spec_text.SpecSource) -> QualityConfig | None:
     """`false` turns it off; a table configures it."""
     if isinstance(asked, bool):
-        return Judging() if asked else None
-    quality: Judging = build(
-        Judging, _get_table({QUALITY: asked}, QUALITY, text), lambda key: text.place(f"{QUALITY}.{key}")
+        return QualityConfig() if asked else None
+    quality: QualityConfig = build_config(
+        QualityConfig, _get_table({QUALITY: asked}, QUALITY, text), lambda key: text.locate(f"{QUALITY}.{key}")
     )
     return quality
 
 
-def _get_table(table: Mapping[str, Any], key: str, text: spec_text.Text) -> dict[str, Any]:
+def _get_table(table: Mapping[str, Any], key: str, text: spec_text.SpecSource) -> dict[str, Any]:
     found = table.get(key, {})
     if not isinstance(found, dict):
-        raise SpecError(text.place(key), "a table", repr(found), f"write [{key}] above its keys")
+        raise SpecError(text.locate(key), "a table", repr(found), f"write [{key}] above its keys")
     return found
 
 
-def _build_kind(table: Any, family: str, default: str, text: spec_text.Text, key: str) -> Any:
+def _build_kind(table: Any, family: str, default: str, text: spec_text.SpecSource, key: str) -> Any:
     """Config of a table with a kind, or of the default kind."""
     if isinstance(table, str):
         table = {"kind": table}
     own = dict(_get_table({key: table}, key, text))
     kind = str(own.pop("kind", default))
-    return build(class_of(kind, (family,), text.place(f"{key}.kind")), own, lambda name: text.place(f"{key}.{name}"))
+    return build_config(
+        find_class(kind, (family,), text.locate(f"{key}.kind")), own, lambda name: text.locate(f"{key}.{name}")
+    )
 
 
-def _build_data(table: Any, task: Task, text: spec_text.Text, folder: Path) -> tuple[Any, ItemSource | None]:
-    if task is CLICKS and isinstance(table, dict) and "labelled" in table:
+def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path) -> tuple[Any, CatalogSource | None]:
+    if task is CTR and isinstance(table, dict) and "labelled" in table:
         labelled = {
             **table,
-            "labelled": _resolve_path(checked(table["labelled"], str, text.place("data.labelled")), folder),
+            "labelled": _resolve_path(check_value(table["labelled"], str, text.locate("data.labelled")), folder),
         }
-        return build(Labelled, labelled, lambda key: text.place(f"data.{key}")), None
+        return build_config(LabeledTable, labelled, lambda key: text.locate(f"data.{key}")), None
     if not isinstance(table, dict) or "interactions" not in table:
         fix = 'write [data] and interactions = "…"; leaven init FILE does it for you'
-        raise SpecError(text.place("data"), "the path of the log", "no data.interactions", fix)
+        raise SpecError(text.locate("data"), "the path of the log", "no data.interactions", fix)
     own = dict(table)
     items, columns = own.pop("items", None), own.pop("item_columns", None)
-    own["interactions"] = _resolve_path(checked(own["interactions"], str, text.place("data.interactions")), folder)
-    source = build(Source, own, lambda key: text.place(f"data.{key}"))
+    own["interactions"] = _resolve_path(check_value(own["interactions"], str, text.locate("data.interactions")), folder)
+    source = build_config(LogSource, own, lambda key: text.locate(f"data.{key}"))
     if items is None:
         return source, None
     words = dict(columns or {"item": "item_id"})
-    text_columns = checked(words.pop("text", []), tuple[str, ...], text.place("data.item_columns.text"))
+    text_columns = check_value(words.pop("text", []), tuple[str, ...], text.locate("data.item_columns.text"))
     catalog = {"items": _resolve_path(str(items), folder), "columns": words, "text": list(text_columns)}
     catalog |= {key: own[key] for key in _FOR_ITEMS if key in own}
-    return source, build(ItemSource, catalog, lambda key: text.place(f"data.item_columns.{key}"))
+    return source, build_config(CatalogSource, catalog, lambda key: text.locate(f"data.item_columns.{key}"))
 
 
 def _resolve_path(name: str, folder: Path) -> str:
@@ -164,7 +178,7 @@ class _Context:
     steps.
     """
 
-    text: spec_text.Text
+    text: spec_text.SpecSource
     folder: Path
     task: Task
     rules: tuple[str, ...]
@@ -182,22 +196,22 @@ def _resolve_paths(table: Any, folder: Path) -> Any:
     }
 
 
-def _build_variants(tables: Any, context: _Context) -> tuple[Arm, ...]:
+def _build_variants(tables: Any, context: _Context) -> tuple[Variant, ...]:
     text = context.text
     if not isinstance(tables, list):
-        raise SpecError(text.place(VARIANTS), "a list of variants", repr(tables), f"write [[{VARIANTS}]] above each")
-    arms: list[Arm] = []
+        raise SpecError(text.locate(VARIANTS), "a list of variants", repr(tables), f"write [[{VARIANTS}]] above each")
+    arms: list[Variant] = []
     for number, table in enumerate(tables, 1):
-        name = checked(table.get("name", f"{VARIANTS} {number}"), str, text.place(f"{VARIANTS}.name"))
+        name = check_value(table.get("name", f"{VARIANTS} {number}"), str, text.locate(f"{VARIANTS}.name"))
         if name in [BASELINE, CONTROL, *(arm.name for arm in arms)]:
             why = "it always runs" if name in (BASELINE, CONTROL) else "another variant has it"
             raise SpecError(
                 f"{text.name}: {VARIANTS} {number}, name", "a unique name", f"{name!r} ({why})", "rename it"
             )
-        if same_folder := next((arm.name for arm in arms if plain(arm.name) == plain(name)), None):
+        if same_folder := next((arm.name for arm in arms if slugify(arm.name) == slugify(name)), None):
             got = f"{name!r}, whose folder would be that of {same_folder!r}"
             raise SpecError(f"{text.name}: {VARIANTS} {number}, name", "a unique name", got, "rename it")
-        arms.append(Arm(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
+        arms.append(Variant(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
     return tuple(arms)
 
 
@@ -209,17 +223,17 @@ def _build_plan(table: Mapping[str, Any], context: _Context, path: str) -> Plan:
     for key in table:
         if key not in _VARIANT_KEYS:
             raise SpecError(
-                text.place(f"{path}.{key}"), "a key of a variant", repr(key), suggest_key(key, _VARIANT_KEYS)
+                text.locate(f"{path}.{key}"), "a key of a variant", repr(key), suggest_key(key, _VARIANT_KEYS)
             )
     steps = tuple(
         _build_step(step, context, f"{path}.step.{index}") for index, step in enumerate(table.get("step", []))
     )
-    rounds = checked(table.get("rounds", 1), int, text.place(f"{path}.rounds"))
+    rounds = check_value(table.get("rounds", 1), int, text.locate(f"{path}.rounds"))
     controller = _build_controller(table.get("controller"), context, path)
     try:
         return Plan(steps, table.get("combine", "joint"), controller, rounds)
     except SpecError as error:
-        raise SpecError(f"{text.name}: {path}, {error.where}", error.wanted, error.got, error.fix) from error
+        raise SpecError(f"{text.name}: {path}, {error.where}", error.expected, error.got, error.fix) from error
 
 
 def _build_controller(table: Any, context: _Context, path: str) -> Controller | None:
@@ -228,7 +242,9 @@ def _build_controller(table: Any, context: _Context, path: str) -> Controller | 
         return None
     if isinstance(table, Mapping) and isinstance(table.get("log"), str):
         table = {**table, "log": _resolve_path(table["log"], context.folder)}
-    controller: Controller = value_of(table, Controller, lambda key: context.text.place(f"{path}.{key}"), "controller")
+    controller: Controller = convert_value(
+        table, Controller, lambda key: context.text.locate(f"{path}.{key}"), "controller"
+    )
     return controller
 
 
@@ -238,7 +254,7 @@ def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
     """
 
     def where(key: str) -> str:
-        return context.text.place(f"{path}.{key}")
+        return context.text.locate(f"{path}.{key}")
 
     if "use" not in table:
         raise SpecError(where("use"), "the kind of operator", f"keys {sorted(table)}", 'write use = "crop"')
@@ -250,7 +266,7 @@ def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
     operator_table = (
         {"use": use, **own} if isinstance(use, str) else {**_build_combination(use, context.task, where), **own}
     )
-    operator = value_of(operator_table, context.task.operator, where, "use")
+    operator = convert_value(operator_table, context.task.operator, where, "use")
     return _construct_step(operator, mine, context, where)
 
 
@@ -261,7 +277,7 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
     if "kind" in use:
         fix = f'write use = "{use["kind"]}", and its fields on separate lines'
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", "a table with a kind", fix)
-    known = registry.kinds(families_of(task.operator)[0])
+    known = registry.list_kinds(list_families(task.operator)[0])
     kind = next((key for key in use if key in known), next(iter(use)))
     return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}
 
@@ -269,7 +285,7 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
 def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
     task = context.task
     hints = {"copies": task.copies, "strength": Schedule, "keep": task.keep}
-    values = {key: value_of(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
+    values = {key: convert_value(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
     if context.rules and not getattr(operator, "copies_rows", False):
         values.setdefault("keep", (Rules(context.rules),))
     try:
@@ -278,7 +294,7 @@ def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, w
         key = error.where.rsplit(" ", 1)[-1]
         is_old = key == "mode" and mine.get("mode") not in MODES
         fix = suggest_value(str(mine["mode"]), MODES) if is_old else ""
-        raise SpecError(where(key), error.wanted, error.got, fix or error.fix) from error
+        raise SpecError(where(key), error.expected, error.got, fix or error.fix) from error
 
 
 _PLAIN: Mapping[str, Any] = {
@@ -315,5 +331,5 @@ def _read_rules(value: Any, place: str, folder: Path) -> tuple[str, ...]:
             try:
                 rules.append(Rules((rule,)).rules[0])
             except SpecError as error:
-                raise SpecError(f"{file.name}, line {number}", error.wanted, error.got, error.fix) from error
+                raise SpecError(f"{file.name}, line {number}", error.expected, error.got, error.fix) from error
     return tuple(rules)

@@ -5,47 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 from leaven.augmentation.plan import Plan
-from leaven.config.build import table_of
+from leaven.config.build import to_table
 from leaven.config.experiment_spec import QUALITY, VARIANTS, Spec
-from leaven.ctr_features import Labelled
+from leaven.ctr_features import LabeledTable
 
 
-def resolved(spec: Spec) -> dict[str, Any]:
+def resolve_spec(spec: Spec) -> dict[str, Any]:
     """Table of a spec with every default; `parse` of its TOML gives the same spec."""
-    data = table_of(spec.data)
+    data = to_table(spec.data)
     if spec.items is not None:
-        data |= {"items": table_of(spec.items.items)}
+        data |= {"items": to_table(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
-    arms = [{"name": arm.name, **_resolve_plan(arm.plan), "step": _resolve_steps(arm.plan)} for arm in spec.arms]
+    arms = [{"name": arm.name, **_resolve_plan(arm.plan), "step": _resolve_steps(arm.plan)} for arm in spec.variants]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
-    if isinstance(spec.data, Labelled):
+    if isinstance(spec.data, LabeledTable):
         del tables["clean"]
     whole = {"name": spec.name, "task": spec.task, "seed": spec.seed}
     whole |= {"rules": list(spec.rules)} if spec.rules else {}
-    whole |= {"data": data} | ({"samples": table_of(spec.samples)} if spec.samples is not None else {})
-    quality = table_of(spec.judge) if spec.judge is not None else False
-    return whole | {name: table_of(one) for name, one in tables.items()} | {QUALITY: quality, VARIANTS: arms}
+    whole |= {"data": data} | ({"samples": to_table(spec.samples)} if spec.samples is not None else {})
+    quality = to_table(spec.quality) if spec.quality is not None else False
+    return whole | {name: to_table(one) for name, one in tables.items()} | {QUALITY: quality, VARIANTS: arms}
 
 
 def _resolve_plan(plan: Plan) -> dict[str, Any]:
     whole = {"combine": plan.combine, "rounds": plan.rounds}
-    return whole if plan.controller is None else whole | {"controller": table_of(plan.controller)}
+    return whole if plan.controller is None else whole | {"controller": to_table(plan.controller)}
 
 
 def _resolve_steps(plan: Plan) -> list[dict[str, Any]]:
     """Tables of the steps, each with the fields of its operator."""
     written = []
-    for step in plan.all:
-        table = table_of(step)
+    for step in plan.named_steps:
+        table = to_table(step)
         operator = table.pop("use")
-        if operator.get("keep") == table_of(getattr(type(step.use), "keep", None)):
+        if operator.get("keep") == to_table(getattr(type(step.use), "keep", None)):
             operator.pop("keep", None)  # when read back, it would become the step's own filters
         if step.mode == "add":
             table.pop("p")
         else:
             operator.pop("p", None)
             table.pop("copies")
-        if not step.on_items:
+        if not step.is_on_items:
             table.pop("columns")
         written.append(operator | table)
     return written

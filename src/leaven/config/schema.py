@@ -6,24 +6,24 @@ from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
 from leaven import registry
-from leaven.augmentation.plan import COMBINE, Step
-from leaven.cleaning import Clean
-from leaven.config.build import SURNAMES, families_of
+from leaven.augmentation.plan import COMBINE_MODES, Step
+from leaven.cleaning import CleaningConfig
+from leaven.config.build import FAMILY_PREFIXES, list_families
 from leaven.config.experiment_spec import QUALITY, TASKS, VARIANTS
-from leaven.ctr_features import Labelled, Sampling
-from leaven.ingest.source_config import Source
-from leaven.quality import Judging
+from leaven.ctr_features import LabeledTable, SamplingConfig
+from leaven.ingest.source_config import LogSource
+from leaven.quality import QualityConfig
 
 
-def schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a spec file, derived from the fields of the config classes."""
-    source = _describe_class(Source)
+    source = _describe_class(LogSource)
     source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
     arm = {
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "combine": {"enum": list(COMBINE)},
+            "combine": {"enum": list(COMBINE_MODES)},
             "controller": {"anyOf": [{"type": "string"}, _any_of("controllers", "kind", "gap")]},
             "rounds": {"type": "integer", "default": 1},
             "step": {"type": "array", "items": _describe_step()},
@@ -41,15 +41,15 @@ def schema() -> dict[str, Any]:
             "task": {"enum": list(TASKS), "default": "ranking"},
             "seed": {"type": "integer", "default": 7},
             "rules": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "data": {"anyOf": [source, _describe_class(Labelled)]},
-            "samples": _describe_class(Sampling),
-            "clean": _describe_class(Clean),
+            "data": {"anyOf": [source, _describe_class(LabeledTable)]},
+            "samples": _describe_class(SamplingConfig),
+            "clean": _describe_class(CleaningConfig),
             "split": {"anyOf": [_any_of(task.split[0], "kind", task.split[1]) for task in TASKS.values()]},
             "recommender": {
                 "anyOf": [_any_of(task.recommender[0], "kind", task.recommender[1]) for task in TASKS.values()]
             },
             "evaluate": {"anyOf": [_describe_class(task.evaluate) for task in TASKS.values()]},
-            QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(Judging)]},
+            QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(QualityConfig)]},
             VARIANTS: {"type": "array", "items": arm},
         },
     }
@@ -58,8 +58,8 @@ def schema() -> dict[str, Any]:
 def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
     """Schema of any kind of a family, each with its own fields."""
     options = []
-    for kind in registry.kinds(family):
-        option = _describe_class(registry.found(family, kind))
+    for kind in registry.list_kinds(family):
+        option = _describe_class(registry.load_kind(family, kind))
         option["properties"] = {word: {"const": kind}} | option["properties"]
         option["required"] = [*option.get("required", []), *([] if kind == default else [word])]
         options.append(option)
@@ -69,15 +69,15 @@ def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
 def _describe_step() -> dict[str, Any]:
     """Schema of a step: its own fields and those of all operators; parsing checks which operator has which."""
     step = _describe_class(Step)["properties"]
-    families = [family for task in TASKS.values() for family in families_of(task.operator)]
-    families.sort(key=lambda family: family not in SURNAMES)  # of equal fields the later family's wins
-    kinds = [kind for family in families for kind in registry.kinds(family)]
-    kinds += [f"{word}.{kind}" for family, word in SURNAMES.items() for kind in registry.kinds(family)]
+    families = [family for task in TASKS.values() for family in list_families(task.operator)]
+    families.sort(key=lambda family: family not in FAMILY_PREFIXES)  # of equal fields the later family's wins
+    kinds = [kind for family in families for kind in registry.list_kinds(family)]
+    kinds += [f"{word}.{kind}" for family, word in FAMILY_PREFIXES.items() for kind in registry.list_kinds(family)]
     kinds = list(dict.fromkeys(kinds))
     operators: dict[str, Any] = {}
     for family in families:
-        for kind in registry.kinds(family):
-            operators |= _describe_class(registry.found(family, kind))["properties"]
+        for kind in registry.list_kinds(family):
+            operators |= _describe_class(registry.load_kind(family, kind))["properties"]
     use = {"anyOf": [{"enum": kinds}, {"type": "object"}]}
     return {"type": "object", "required": ["use"], "properties": {**operators, **step, "use": use}}
 
@@ -97,9 +97,9 @@ def _describe_field(hint: Any, default: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-    families = families_of(hint)
+    families = list_families(hint)
     if families:
-        kinds = [kind for family in families for kind in registry.kinds(family)]
+        kinds = [kind for family in families for kind in registry.list_kinds(family)]
         return {"anyOf": [{"enum": kinds}, {"type": ["object", "array", "number"]}]}
     try:
         described: dict[str, Any] = TypeAdapter(hint).json_schema()

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 
 
 @dataclass(frozen=True)
-class Text:
+class SpecSource:
     """Source of a spec. name: its file, for errors; overridden: keys that `--set` gave."""
 
     name: str
@@ -21,7 +21,7 @@ class Text:
     table: dict[str, Any]
     overridden: tuple[str, ...] = ()
 
-    def place(self, path: str) -> str:
+    def locate(self, path: str) -> str:
         """Location of a key for an error message, with the line number where exactly one line has the key."""
         key = path.rsplit(".", 1)[-1].split("[")[0]
         if any(path == given or given.endswith(f".{key}") for given in self.overridden):
@@ -31,7 +31,7 @@ class Text:
         return f"{self.name}, line {lines[0]}: {path}" if len(lines) == 1 else f"{self.name}: {path}"
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Text:
+def read_source(path: Path, overrides: Sequence[str] = ()) -> SpecSource:
     """Source of a spec file.
 
     Raises SpecError for a missing file, a file that is not TOML, or a `--set` that cannot be read.
@@ -43,10 +43,10 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Text:
         raise SpecError(str(path), "a spec file", "nothing there", fix) from None
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise SpecError(str(path), "a spec in TOML", str(error), "give the path of a .toml file") from error
-    return from_text(text, path.name, overrides)
+    return parse_source(text, path.name, overrides)
 
 
-def from_text(text: str, name: str = "spec", overrides: Sequence[str] = ()) -> Text:
+def parse_source(text: str, name: str = "spec", overrides: Sequence[str] = ()) -> SpecSource:
     """Source of a spec in a string."""
     try:
         table = tomllib.loads(text)
@@ -54,7 +54,7 @@ def from_text(text: str, name: str = "spec", overrides: Sequence[str] = ()) -> T
         raise SpecError(name, "TOML", str(error), "see toml.io; text needs quotes") from error
     for given in overrides:
         _override(table, given)
-    return Text(name, text, table, tuple(given.partition("=")[0].strip() for given in overrides))
+    return SpecSource(name, text, table, tuple(given.partition("=")[0].strip() for given in overrides))
 
 
 def _override(table: dict[str, Any], given: str) -> None:
@@ -87,7 +87,7 @@ def _find_index(items: list[Any], key: str, where: str) -> int:
     names = [str(one.get("name", "")) for one in items if isinstance(one, dict)]
     if key in names:
         return names.index(key)
-    raise SpecError(where, "a name or a number from 0", repr(key), nearest(key, [name for name in names if name]))
+    raise SpecError(where, "a name or a number from 0", repr(key), suggest_name(key, [name for name in names if name]))
 
 
 def _parse_value(text: str) -> Any:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from leaven.controllers.thompson_sampling import Choice, chosen, rewarded
-from leaven.errors import SpecError, nearest
+from leaven.controllers.thompson_sampling import StepBeliefs, sample_step, update_beliefs
+from leaven.errors import SpecError, suggest_name
 from leaven.protocols import Decision, Feedback, Signals
 
 _ROUNDING = 1e-9  # progress and mean losses are rounded; a band may have width 0
@@ -21,7 +21,7 @@ Steers = Literal["both", "strength", "counts"]
 
 
 @dataclass(frozen=True)
-class Gap:
+class GapController:
     """Raise strength when the recommender overfits, lower it when it underfits, hold it while it improves.
 
     At each validation, for each stratum, with gap = control loss - probe loss, smoothed:
@@ -45,17 +45,17 @@ class Gap:
 
     strata: tuple[int, ...] = ()
     rate: float = 0.25
-    most: float = 1.0
+    max_strength: float = 1.0
     dead_band: float = 1.0
     smoothing: float = 0.7
     warm_up_share: float = 0.1
     clean_share: float = 0.1
     pilot_share: float = 0.3
     stop_loss: float = 2.0
-    steers: Steers = "both"
-    choose: bool = False
+    controls: Steers = "both"
+    choose_step: bool = False
     discount: float = 0.9
-    floor: float = 0.05
+    exploration_share: float = 0.05
 
     def __post_init__(self) -> None:
         for name in ("rate", "most", "pilot_share", "discount"):
@@ -71,15 +71,17 @@ class Gap:
             raise SpecError("gap.clean_share", "less than 1 together with warm_up_share", str(self.clean_share), "")
         if any(low >= high for low, high in zip((0, *self.strata), self.strata, strict=False)):
             raise SpecError("gap.strata", "ascending lengths above 0, such as [5, 10]", str(self.strata), "")
-        if self.steers not in get_args(Steers):
-            raise SpecError("gap.steers", "a known target", repr(self.steers), nearest(self.steers, get_args(Steers)))
+        if self.controls not in get_args(Steers):
+            raise SpecError(
+                "gap.steers", "a known target", repr(self.controls), suggest_name(self.controls, get_args(Steers))
+            )
 
     def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:
         """Return the decision until the next validation, and the new state."""
         was = tuple(state.get("strength", [0.0] * len(feedback.strata)))
         gaps = self._smooth([one.gap for one in feedback.strata], state.get("gaps"))
         errors = self._smooth([one.gap_error for one in feedback.strata], state.get("errors"))
-        choice: Choice = rewarded(state.get("choice", {}), feedback, self.discount)
+        choice: StepBeliefs = update_beliefs(state.get("choice", {}), feedback, self.discount)
         flag = str(state.get("flag") or self._check_stop_loss(feedback))
         pause = self._find_pause(feedback, flag)
         if pause:
@@ -88,7 +90,7 @@ class Gap:
             signals = zip(feedback.strata, was, gaps, errors, strict=True)
             moves = [self._move_strength(seen, old, gap, error) for seen, old, gap, error in signals]
             strength, why = tuple(level for level, _ in moves), _join_reasons(feedback, [reason for _, reason in moves])
-            step = chosen(choice, feedback, self.floor) if self.choose and any(strength) else ""
+            step = sample_step(choice, feedback, self.exploration_share) if self.choose_step and any(strength) else ""
         memory = {"strength": list(strength), "gaps": gaps, "errors": errors, "flag": flag}
         levels, share = self._split_strength(strength)
         return Decision(levels, share, why, step, flag), memory | {"choice": {**choice, "now": step}}
@@ -129,7 +131,7 @@ class Gap:
         if seen.slope is not None and seen.slope < -self.dead_band * (seen.slope_error or 0.0):
             return was, f"held: control improves by {-seen.slope:.3f}"
         if gap > target + band + _ROUNDING:
-            up = min(was + self.rate, self.most)
+            up = min(was + self.rate, self.max_strength)
             return up, f"{'up' if up > was else 'at its maximum'}: overfits, {figures}"
         if gap < target - band - _ROUNDING:
             down = max(was - self.rate, 0.0)
@@ -139,7 +141,7 @@ class Gap:
     def _split_strength(self, strength: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return (strength, share of the counts); both are 0 at strength 0, so that no unchanged row is appended."""
         whole = tuple(1.0 if level else 0.0 for level in strength)
-        return (whole if self.steers == "counts" else strength), (whole if self.steers == "strength" else strength)
+        return (whole if self.controls == "counts" else strength), (whole if self.controls == "strength" else strength)
 
 
 def _format_figure(figure: float) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 from leaven import rng
 from leaven.protocols import Feedback
 
-Choice = Mapping[str, Any]
+StepBeliefs = Mapping[str, Any]
 """now: the active step; seen: step -> [validations, sum of rewards, sum of their squares], all discounted."""
 
 
-def rewarded(choice: Choice, feedback: Feedback, discount: float) -> Choice:
+def update_beliefs(choice: StepBeliefs, feedback: Feedback, discount: float) -> StepBeliefs:
     """Return the beliefs after a validation: the active step is rewarded with the decrease of the control loss.
 
     discount: weight of a validation after the next one.
@@ -33,13 +33,13 @@ def rewarded(choice: Choice, feedback: Feedback, discount: float) -> Choice:
     return {"now": now, "seen": seen}
 
 
-def chosen(choice: Choice, feedback: Feedback, floor: float) -> str:
+def sample_step(choice: StepBeliefs, feedback: Feedback, floor: float) -> str:
     """Return the step with the largest draw from its belief.
 
     A belief starts as one validation with the mean of all steps. floor: probability of a uniform draw instead, so that
     no step is dropped for good. Draws depend on (key, training step) only.
     """
-    generator = rng.generator(rng.key(feedback.key, "choose", feedback.step))
+    generator = rng.make_generator(rng.derive_key(feedback.key, "choose", feedback.step))
     is_uniform, index = generator.random() < floor, int(generator.integers(len(feedback.steps)))
     if is_uniform:
         return feedback.steps[index]

@@ -8,20 +8,20 @@ find_issues     leaks, constant and empty columns of samples
 
 from __future__ import annotations
 
-from leaven.ctr_features.from_log import by_time, sample
-from leaven.ctr_features.from_table import read_labelled, read_samples
-from leaven.ctr_features.leak_checks import Oddity, look
-from leaven.ctr_features.sample_splits import SampleParts
-from leaven.ctr_features.sampling_config import Labelled, Sampling
+from leaven.ctr_features.from_log import sample_by_time, sample_log
+from leaven.ctr_features.from_table import read_labeled_table, read_samples
+from leaven.ctr_features.leak_checks import SampleIssue, find_issues
+from leaven.ctr_features.sample_splits import SampleSplit
+from leaven.ctr_features.sampling_config import LabeledTable, SamplingConfig
 
 __all__ = [
-    "Labelled",
-    "Oddity",
-    "SampleParts",
-    "Sampling",
-    "by_time",
-    "look",
-    "read_labelled",
+    "LabeledTable",
+    "SampleIssue",
+    "SampleSplit",
+    "SamplingConfig",
+    "find_issues",
+    "read_labeled_table",
     "read_samples",
-    "sample",
+    "sample_by_time",
+    "sample_log",
 ]

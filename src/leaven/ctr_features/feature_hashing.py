@@ -17,19 +17,19 @@ from leaven import rng
 Sums = npt.NDArray[np.float64]
 
 
-def places(names: Sequence[str], buckets: int) -> tuple[npt.NDArray[np.int64], Sums]:
+def hash_features(names: Sequence[str], buckets: int) -> tuple[npt.NDArray[np.int64], Sums]:
     """The bucket (int64) and the sign (1.0 or -1.0) of each name.
 
-    >>> places(["color=red", "color=red"], 16)[0].tolist()
+    >>> hash_features(["color=red", "color=red"], 16)[0].tolist()
     [13, 13]
     """
-    hashed = rng.user_keys(list(names))
+    hashed = rng.derive_user_ids(list(names))
     return (hashed % np.uint64(buckets)).astype(np.int64), np.where(hashed >> np.uint64(63), 1.0, -1.0)
 
 
 def add_numbers(sums: Sums, names: Sequence[str], cells: Iterable[npt.NDArray[np.float64]]) -> None:
     """Adds columns of numbers to sums float64 (rows, buckets), one at a time; missing cells count as 0."""
-    bucket, sign = places(names, sums.shape[1])
+    bucket, sign = hash_features(names, sums.shape[1])
     for index, column in enumerate(cells):
         sums[:, bucket[index]] += sign[index] * np.nan_to_num(column)
 
@@ -37,5 +37,5 @@ def add_numbers(sums: Sums, names: Sequence[str], cells: Iterable[npt.NDArray[np
 def add_names(sums: Sums, rows: npt.NDArray[np.int64], names: Sequence[str]) -> None:
     """Adds a signed 1 for each (row, name); names may repeat."""
     known, index = np.unique(np.asarray(names, object).astype(str), return_inverse=True)
-    bucket, sign = places(known.tolist(), sums.shape[1])
+    bucket, sign = hash_features(known.tolist(), sums.shape[1])
     np.add.at(sums, (rows, bucket[index]), sign[index])

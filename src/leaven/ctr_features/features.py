@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaven.ctr_features.negative_sampling import DAY
-from leaven.ctr_features.running_totals import RUNNING, Staged
+from leaven.ctr_features.running_totals import TOTALS_OWNERS, FeatureTables
 
 _NUMERIC = {
     "user_events": "coalesce(user_now.events, 0)",
@@ -41,7 +41,9 @@ _CONTEXT = {
 }
 
 
-def columns(tables: Staged, window_days: Sequence[int], ids: bool) -> tuple[dict[str, str], dict[str, str]]:
+def list_feature_columns(
+    tables: FeatureTables, window_days: Sequence[int], ids: bool
+) -> tuple[dict[str, str], dict[str, str]]:
     """Numeric and categorical feature columns: name -> SQL."""
     numeric = dict(_NUMERIC)
     for days in window_days:
@@ -56,11 +58,13 @@ def columns(tables: Staged, window_days: Sequence[int], ids: bool) -> tuple[dict
     return numeric, categorical | _CONTEXT
 
 
-def query(tables: Staged, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]) -> str:
+def select_features(
+    tables: FeatureTables, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]
+) -> str:
     """A SELECT of the features of table click_rows (row, user_code, item_code, time), in the order of `row`."""
     cells = [f"CAST({sql} AS DOUBLE) AS {name}" for name, sql in numeric.items()]
     cells += [f"CAST({sql} AS VARCHAR) AS {name}" for name, sql in categorical.items()]
-    joins = [_join_before(name, f"{name}_now", 0) for name in RUNNING]
+    joins = [_join_before(name, f"{name}_now", 0) for name in TOTALS_OWNERS]
     joins += [_join_before(name, f"{name}_{days}", days * DAY) for days in window_days for name in ("user", "item")]
     keys = "r.user_code = favourite.user_code AND r.time > favourite.time"
     return f"""
@@ -77,6 +81,6 @@ def query(tables: Staged, window_days: Sequence[int], numeric: dict[str, str], c
 
 def _join_before(table: str, alias: str, seconds: int) -> str:
     """The join with the totals strictly before the time of the sample minus `seconds`."""
-    owners = [f"r.{name} = {alias}.{name}" for name in RUNNING[table].split(", ")]
+    owners = [f"r.{name} = {alias}.{name}" for name in TOTALS_OWNERS[table].split(", ")]
     time = f"r.time - {seconds}" if seconds else "r.time"
     return f"ASOF LEFT JOIN click_{table} AS {alias} ON {' AND '.join(owners)} AND {time} > {alias}.time"

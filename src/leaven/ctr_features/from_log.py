@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.ctr_features import features
-from leaven.ctr_features.negative_sampling import Deeds, Drawn, draw
-from leaven.ctr_features.running_totals import Staged, stage
-from leaven.ctr_features.sampling_config import Sampling
+from leaven.ctr_features.negative_sampling import EventArrays, SampledNegatives, sample_negatives
+from leaven.ctr_features.running_totals import FeatureTables, create_tables
+from leaven.ctr_features.sampling_config import SamplingConfig
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
@@ -21,8 +21,12 @@ Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 
 
-def sample(
-    events: Events, config: Sampling | None = None, key: int = 0, since: int | None = None, until: int | None = None
+def sample_log(
+    events: Events,
+    config: SamplingConfig | None = None,
+    key: int = 0,
+    since: int | None = None,
+    until: int | None = None,
 ) -> Samples:
     """Positives after second `since` and up to second `until`, and their negatives, with features as of their time.
 
@@ -32,21 +36,21 @@ def sample(
 
     Raises DataError where the period has no events.
     """
-    config = config or Sampling()
-    tables = stage(events, until)
+    config = config or SamplingConfig()
+    tables = create_tables(events, until)
     ids = _IdHashes.of(tables)
     positives = _fetch_positives(tables, config, since)
     row_ids = _derive_row_ids(ids.users[positives.user], ids.items[positives.item], positives.time)
-    chosen = _draw_subset(row_ids, config.most_positives, rng.key(key, "positives"))
+    chosen = _draw_subset(row_ids, config.max_positives, rng.derive_key(key, "positives"))
     kept, row_ids = positives.take(chosen), row_ids[chosen]
-    keys = rng.row_keys(rng.key(key, "negatives"), row_ids)
-    drawn = draw(_fetch_events(tables), kept.user, kept.item, kept.time, keys, config)
+    keys = rng.derive_row_keys(rng.derive_key(key, "negatives"), row_ids)
+    drawn = sample_negatives(_fetch_events(tables), kept.user, kept.item, kept.time, keys, config)
     if not drawn.on_sale.any():
         fix = "begin later, or raise on_sale_days"
         raise DataError("sampling", "positives of items that were on sale before their day", "none", fix)
     rows = _Rows.of(kept, row_ids, drawn)
     columns = _compute_features(tables, config, rows)
-    samples = Samples.real(columns, rows.label, rows.row_ids, ids.users[rows.user], rows.time)
+    samples = Samples.from_columns(columns, rows.label, rows.row_ids, ids.users[rows.user], rows.time)
     facts: dict[str, Any] = {
         "positives": int(drawn.on_sale.sum()),
         "negatives": len(drawn.item),
@@ -54,12 +58,12 @@ def sample(
         **drawn.counts,
     }
     facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": count_missing(samples)}
-    return replace(samples, facts=facts).check()
+    return replace(samples, facts=facts).validate()
 
 
-def by_time(
+def sample_by_time(
     events: Events,
-    config: Sampling | None = None,
+    config: SamplingConfig | None = None,
     key: int = 0,
     shares: tuple[float, float, float] = (0.2, 0.15, 0.15),
 ) -> tuple[Samples, Samples, Samples]:
@@ -80,9 +84,9 @@ def by_time(
         raise DataError("by_time", "a log with times", "none", "name its time column")
     begin = None if warm == 0 else int(first)
     return (
-        sample(events, config, rng.key(key, "train"), begin, int(second)),
-        sample(events, config, rng.key(key, "valid"), int(second), int(third)),
-        sample(events, config, rng.key(key, "test"), int(third), None),
+        sample_log(events, config, rng.derive_key(key, "train"), begin, int(second)),
+        sample_log(events, config, rng.derive_key(key, "valid"), int(second), int(third)),
+        sample_log(events, config, rng.derive_key(key, "test"), int(third), None),
     )
 
 
@@ -94,9 +98,9 @@ class _IdHashes:
     items: Keys
 
     @classmethod
-    def of(cls, tables: Staged) -> _IdHashes:
+    def of(cls, tables: FeatureTables) -> _IdHashes:
         ids = [tables.connection.sql(f"SELECT id FROM click_{name} ORDER BY code") for name in ("users", "items")]
-        users, items = (rng.user_keys(["", *found.to_arrow_table().column("id").to_pylist()]) for found in ids)
+        users, items = (rng.derive_user_ids(["", *found.to_arrow_table().column("id").to_pylist()]) for found in ids)
         return cls(users, items)
 
 
@@ -123,30 +127,30 @@ class _Rows:
     label: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, positives: _Positives, row_ids: Keys, drawn: Drawn) -> _Rows:
+    def of(cls, positives: _Positives, row_ids: Keys, drawn: SampledNegatives) -> _Rows:
         on_sale = np.flatnonzero(drawn.on_sale)
         owner = np.concatenate([on_sale, drawn.positive])
         slot = np.concatenate([np.full(len(on_sale), -1), drawn.slot])
         label = (slot < 0).astype(np.float32)
         items = np.concatenate([positives.item[on_sale], drawn.item])
-        ids = rng.mix(row_ids[owner] ^ rng.mix((slot + 2).astype(np.uint64)))
+        ids = rng.mix_bits(row_ids[owner] ^ rng.mix_bits((slot + 2).astype(np.uint64)))
         ids[: len(on_sale)] = row_ids[on_sale]
         order = np.lexsort((slot, owner))
         user, time = positives.user[owner], positives.time[owner]
         return cls(user[order], items[order], time[order], ids[order], label[order])
 
 
-def _fetch_events(tables: Staged) -> Deeds:
+def _fetch_events(tables: FeatureTables) -> EventArrays:
     events = tables.connection.execute("SELECT user_code, item_code, time FROM click_events").fetchnumpy()
     items = tables.connection.sql("SELECT category_code, born FROM click_items ORDER BY code").to_arrow_table()
     category = np.concatenate([[0], items.column("category_code").to_numpy()]).astype(np.int64)
     never = np.iinfo(np.int64).max
     born = np.concatenate([[never], items.column("born").fill_null(never).to_numpy()]).astype(np.int64)
     user, item, time = (np.asarray(events[name], np.int64) for name in ("user_code", "item_code", "time"))
-    return Deeds(user, item, time, category, born)
+    return EventArrays(user, item, time, category, born)
 
 
-def _fetch_positives(tables: Staged, config: Sampling, since: int | None) -> _Positives:
+def _fetch_positives(tables: FeatureTables, config: SamplingConfig, since: int | None) -> _Positives:
     """The positive events, each user-item pair once per second.
 
     Raises DataError where there are none.
@@ -155,7 +159,7 @@ def _fetch_positives(tables: Staged, config: Sampling, since: int | None) -> _Po
     if config.positive_kinds:
         kinds = ", ".join("'" + kind.replace("'", "''") + "'" for kind in config.positive_kinds)
         conditions.append(f"kind IN ({kinds})")
-    if not config.repeats:
+    if not config.allow_repeats:
         firsts = "SELECT user_code, item_code, first FROM click_pair"
         conditions.append(f"(user_code, item_code, time) IN ({firsts})")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -170,25 +174,25 @@ def _fetch_positives(tables: Staged, config: Sampling, since: int | None) -> _Po
 
 def _derive_row_ids(user: Keys, item: Keys, time: Ints) -> Keys:
     """uint64 (rows,): from the original ids and the second only."""
-    return rng.mix(user ^ rng.mix(item ^ rng.mix(time.astype(np.uint64))))
+    return rng.mix_bits(user ^ rng.mix_bits(item ^ rng.mix_bits(time.astype(np.uint64))))
 
 
 def _draw_subset(row_ids: Keys, max_rows: int, key: int) -> Ints:
     """int64: the indices of at most `max_rows` random rows, in order."""
     if len(row_ids) <= max_rows:
         return np.arange(len(row_ids))
-    return np.sort(np.argsort(rng.row_keys(key, row_ids), kind="stable")[:max_rows])
+    return np.sort(np.argsort(rng.derive_row_keys(key, row_ids), kind="stable")[:max_rows])
 
 
-def _compute_features(tables: Staged, config: Sampling, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
+def _compute_features(tables: FeatureTables, config: SamplingConfig, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
     """name -> feature column."""
     import pyarrow as pa
 
     database = tables.connection
     requested = {"row": np.arange(len(rows.user)), "user_code": rows.user, "item_code": rows.item, "time": rows.time}
     database.register("click_rows", pa.table(requested))
-    numeric, categorical = features.columns(tables, config.window_days, config.ids)
-    table = database.sql(features.query(tables, config.window_days, numeric, categorical)).to_arrow_table()
+    numeric, categorical = features.list_feature_columns(tables, config.window_days, config.include_ids)
+    table = database.sql(features.select_features(tables, config.window_days, numeric, categorical)).to_arrow_table()
     database.unregister("click_rows")
     columns: dict[str, npt.NDArray[Any]] = {}
     for name in numeric:

@@ -19,14 +19,14 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.ctr_features import feature_hashing
 from leaven.ctr_features.from_log import count_missing
-from leaven.ctr_features.sampling_config import Labelled
+from leaven.ctr_features.sampling_config import LabeledTable
 from leaven.datasets.samples import Samples
-from leaven.errors import DataError, nearest
-from leaven.ingest.files import Raw
-from leaven.ingest.reader import connect, load, name_of
-from leaven.ingest.source_config import Source
-from leaven.ingest.timestamps import Times
-from leaven.sql import quoted
+from leaven.errors import DataError, suggest_name
+from leaven.ingest.files import RawTable
+from leaven.ingest.reader import describe_source, load_source, open_database
+from leaven.ingest.source_config import LogSource
+from leaven.ingest.timestamps import TimestampParser
+from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,48 +61,48 @@ def read_samples(
     Raises DataError for a missing column, a label that is not 0 and 1 or has one value only, a numeric column with
     texts, and times that do not parse.
     """
-    return read_labelled(Labelled(source, label, user, time, tuple(numeric), tuple(categorical)))
+    return read_labeled_table(LabeledTable(source, label, user, time, tuple(numeric), tuple(categorical)))
 
 
-def read_labelled(config: Labelled) -> Samples:
+def read_labeled_table(config: LabeledTable) -> Samples:
     """The rows of a labeled table, as `read_samples`, with hashed columns.
 
     Raises DataError as `read_samples` does, and for a pattern that matches no column.
     """
-    database, name = connect(), name_of(config.labelled)
+    database, name = open_database(), describe_source(config.labeled)
     own = {config.label, config.user, config.time}
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-        raw = load(database, "click_raw", config.labelled, Source(config.labelled), Path(folder))
+        raw = load_source(database, "click_raw", config.labeled, LogSource(config.labeled), Path(folder))
         table = _TableReader(database, raw, name)
-        for column in (*own - {""}, *config.numeric, *config.categorical, *config.several):
+        for column in (*own - {""}, *config.numeric, *config.categorical, *config.multi_valued):
             table.check_column(column)
         hashed = _match_hashed(table, config)
-        plain = [one for one in raw.names if one not in {*own, *hashed, *config.several}]
+        plain = [one for one in raw.names if one not in {*own, *hashed, *config.multi_valued}]
         columns = {one: table.read_column(one, one in config.numeric, one in config.categorical) for one in plain}
         labels = table.read_label(config.label)
         columns |= _hash_columns(table, hashed, config, len(labels))
-        users = None if not config.user else rng.user_keys([text or "" for text in table.read_texts(config.user)])
+        users = None if not config.user else rng.derive_user_ids([text or "" for text in table.read_texts(config.user)])
         times = None if not config.time else table.read_times(config.time)
-    keys = rng.mix(np.arange(1, len(labels) + 1, dtype=np.uint64))
-    rows = Samples.real(columns, labels, keys, users, times)
-    return replace(rows, facts={"source": name, "rows": len(rows), "missing": count_missing(rows)}).check()
+    keys = rng.mix_bits(np.arange(1, len(labels) + 1, dtype=np.uint64))
+    rows = Samples.from_columns(columns, labels, keys, users, times)
+    return replace(rows, facts={"source": name, "rows": len(rows), "missing": count_missing(rows)}).validate()
 
 
-def _match_hashed(table: _TableReader, config: Labelled) -> list[str]:
+def _match_hashed(table: _TableReader, config: LabeledTable) -> list[str]:
     """The columns that match the patterns, in the order of the table.
 
     Raises DataError for a pattern without a match.
     """
-    free = [one for one in table.raw.names if one not in {config.label, config.user, config.time, *config.several}]
+    free = [one for one in table.raw.names if one not in {config.label, config.user, config.time, *config.multi_valued}]
     for pattern in config.hashed:
         if not fnmatch.filter(free, pattern):
-            fix = nearest(pattern, free)
+            fix = suggest_name(pattern, free)
             raise DataError(f"{table.name}, hashed {pattern!r}", "a pattern that matches a column", "none", fix)
     return [one for one in free if any(fnmatch.fnmatchcase(one, pattern) for pattern in config.hashed)]
 
 
 def _hash_columns(
-    table: _TableReader, names: Sequence[str], config: Labelled, rows: int
+    table: _TableReader, names: Sequence[str], config: LabeledTable, rows: int
 ) -> dict[str, npt.NDArray[Any]]:
     """name -> float64 (rows,): `hashed_0` … of the sparse columns, `tags_0` … of a multi-valued column `tags`."""
     found: dict[str, npt.NDArray[Any]] = {}
@@ -112,7 +112,7 @@ def _hash_columns(
             some = names[first : first + _COLUMNS_AT_ONCE]
             feature_hashing.add_numbers(sums, some, table.read_numbers(some))
         found |= {f"hashed_{bucket}": sums[:, bucket] for bucket in range(config.buckets)}
-    for name in config.several:
+    for name in config.multi_valued:
         sums = np.zeros((rows, config.buckets))
         rows_of_names, names_of_rows = table.read_names(name, config.separator)
         feature_hashing.add_names(sums, rows_of_names, names_of_rows)
@@ -123,7 +123,7 @@ def _hash_columns(
 class _TableReader:
     """Reads a table in DuckDB column by column; errors name file, column and line."""
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, raw: RawTable, name: str) -> None:
         self.database, self.raw, self.name = database, raw, name
         found = database.execute(f"DESCRIBE {raw.table}").fetchall()
         self.kinds = {str(row[0]): str(row[1]) for row in found}
@@ -131,14 +131,14 @@ class _TableReader:
     def check_column(self, column: str) -> None:
         """Raises DataError with the nearest name for a missing column."""
         if column not in self.raw.names:
-            raise DataError(f"{self.name}, column {column!r}", "a column", "none", nearest(column, self.raw.names))
+            raise DataError(f"{self.name}, column {column!r}", "a column", "none", suggest_name(column, self.raw.names))
 
     def read_column(self, name: str, is_number: bool, is_category: bool) -> npt.NDArray[Any]:
         """float64 numbers, or an object array of texts."""
         if is_category:
             return self.read_texts(name)
         if not self._is_text(name):
-            return self._fetch_cells(f"CAST({quoted(name)} AS DOUBLE)", np.float64)
+            return self._fetch_cells(f"CAST({quote_identifier(name)} AS DOUBLE)", np.float64)
         text, number = _text_sql(name), _number_sql(name)
         sql = f"SELECT count({text}), count({number}) FROM {self.raw.table}"
         filled, numbers = self.database.execute(sql).fetchall()[0]
@@ -151,7 +151,8 @@ class _TableReader:
     def read_numbers(self, names: Sequence[str]) -> Iterator[npt.NDArray[np.float64]]:
         """float64 (rows,) of each of these columns. Raises DataError for texts."""
         number = {
-            name: _number_sql(name) if self._is_text(name) else f"CAST({quoted(name)} AS DOUBLE)" for name in names
+            name: _number_sql(name) if self._is_text(name) else f"CAST({quote_identifier(name)} AS DOUBLE)"
+            for name in names
         }
         lost = [f"count({_text_sql(name)}) - count({number[name]})" for name in names]
         counts = self.database.execute(f"SELECT {', '.join(lost)} FROM {self.raw.table}").fetchall()[0]
@@ -187,7 +188,7 @@ class _TableReader:
             line = int(np.flatnonzero(np.isnan(found))[0]) + 1
             cell = self.read_texts(name)[line - 1]
             fix = "convert the label to 0 and 1, and drop the rows without one"
-            raise DataError(f"{where}, {self.raw.place(line)}", "0 or 1", repr(cell), fix)
+            raise DataError(f"{where}, {self.raw.describe_line(line)}", "0 or 1", repr(cell), fix)
         if len(np.unique(found)) < 2:
             got = f"{found[0]:g} in all {len(found):,} rows" if len(found) else "no rows"
             raise DataError(where, "a label with two classes", got, "add rows of the other class")
@@ -195,7 +196,9 @@ class _TableReader:
 
     def read_times(self, name: str) -> npt.NDArray[Any]:
         """int64 (rows,): seconds; 0 where missing."""
-        rule = Times(self.database, self.raw.table, quoted(name), self.name).rule(self.kinds[name], None)
+        rule = TimestampParser(self.database, self.raw.table, quote_identifier(name), self.name).find_rule(
+            self.kinds[name], None
+        )
         return self._fetch_cells(f"coalesce({rule.sql}, 0)", np.int64)
 
     def _is_text(self, name: str) -> bool:
@@ -211,12 +214,12 @@ class _TableReader:
         sql = f"SELECT line, {text} FROM {self.raw.table} WHERE {condition} ORDER BY line LIMIT 1"
         line, cell = self.database.execute(sql).fetchall()[0]
         fix = f"correct it, or set categorical = [{name!r}]"
-        where = f"{self.name}, column {name!r}, {self.raw.place(int(line))}"
+        where = f"{self.name}, column {name!r}, {self.raw.describe_line(int(line))}"
         raise DataError(where, "either numbers or texts", f"{cell!r} among {got}", fix)
 
 
 def _text_sql(name: str) -> str:
-    cell = f"trim(CAST({quoted(name)} AS VARCHAR))"
+    cell = f"trim(CAST({quote_identifier(name)} AS VARCHAR))"
     return f"CASE WHEN lower({cell}) NOT IN {_EMPTY} THEN {cell} END"
 
 

@@ -15,26 +15,26 @@ _MAX_ROWS = 200_000  # evenly spaced rows of larger samples are checked
 
 
 @dataclass(frozen=True)
-class Oddity:
+class SampleIssue:
     """One issue. kind: "one class", "leak", "constant", "all missing"; value: the AUC, or the affected share."""
 
     kind: str
     column: str
     value: float
-    words: str
+    message: str
 
 
-def look(rows: Samples) -> list[Oddity]:
+def find_issues(rows: Samples) -> list[SampleIssue]:
     """Labels of one class, and leaking, constant and empty columns.
 
-    >>> rows = Samples.of({"paid": [1.0, 2.0, 8.0, 9.0], "shop": [3, 3, 3, 3]}, label=[0, 0, 1, 1])
-    >>> [(issue.kind, issue.column) for issue in look(rows)]
+    >>> rows = Samples.from_lists({"paid": [1.0, 2.0, 8.0, 9.0], "shop": [3, 3, 3, 3]}, label=[0, 0, 1, 1])
+    >>> [(issue.kind, issue.column) for issue in find_issues(rows)]
     [('leak', 'paid'), ('constant', 'shop')]
     """
     rows = rows if len(rows) <= _MAX_ROWS else rows.take(np.linspace(0, len(rows) - 1, _MAX_ROWS).astype(np.int64))
-    found: list[Oddity] = []
+    found: list[SampleIssue] = []
     if len(np.unique(rows.label)) < 2:
-        found.append(Oddity("one class", "label", 1.0, "every row has the same label: there is nothing to learn"))
+        found.append(SampleIssue("one class", "label", 1.0, "every row has the same label: there is nothing to learn"))
     for index, name in enumerate(rows.numeric):
         found += _check_column(name, rows.numbers[:, index], np.isnan(rows.numbers[:, index]), rows.label)
     for index, name in enumerate(rows.categorical):
@@ -49,17 +49,17 @@ def _check_column(
     missing: npt.NDArray[np.bool_],
     label: npt.NDArray[np.float32],
     codes: npt.NDArray[np.int32] | None = None,
-) -> list[Oddity]:
+) -> list[SampleIssue]:
     if not len(values) or missing.all():
-        return [Oddity("all missing", name, 1.0, f"{name!r} has no values and is left out")]
+        return [SampleIssue("all missing", name, 1.0, f"{name!r} has no values and is left out")]
     cells = values[~missing] if codes is None else codes[~missing]
     if not missing.any() and cells.min() == cells.max():
-        return [Oddity("constant", name, 1.0, f"{name!r} has one value only and no information")]
+        return [SampleIssue("constant", name, 1.0, f"{name!r} has one value only and no information")]
     strength = max(abs(_auc(np.where(missing, low, values), label) - 0.5) for low in (-np.inf, np.inf)) + 0.5
     if strength <= _LEAK_AUC:
         return []
     words = f"{name!r} alone separates the classes (AUC {strength:.3f}): is it known before the event?"
-    return [Oddity("leak", name, float(strength), words)]
+    return [SampleIssue("leak", name, float(strength), words)]
 
 
 def _mean_labels(codes: npt.NDArray[np.int32], label: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.ctr_features.sampling_config import Sampling
+from leaven.ctr_features.sampling_config import SamplingConfig
 
 Ints = npt.NDArray[np.int64]
 DAY = 86_400
@@ -22,7 +22,7 @@ _STRATEGIES = {"uniform": (_UNIFORM,), "popularity": (_POPULAR,), "category": (_
 
 
 @dataclass(frozen=True, eq=False)
-class Deeds:
+class EventArrays:
     """The events up to the end of the period: int64 (events,) each, in any order; codes from 1.
 
     category int64 (items + 1,): category code of each item code. born int64 (items + 1,): release time in seconds
@@ -41,7 +41,7 @@ class Deeds:
 
 
 @dataclass(eq=False)
-class Drawn:
+class SampledNegatives:
     """positive int64 (negatives,): index of its positive; slot: index among its `ratio` negatives; item: the item code.
 
     on_sale  bool (positives,): whether the positive's own item was on sale by the same rule
@@ -56,12 +56,14 @@ class Drawn:
     counts: dict[str, int]
 
 
-def draw(events: Deeds, user: Ints, item: Ints, time: Ints, keys: npt.NDArray[np.uint64], config: Sampling) -> Drawn:
+def sample_negatives(
+    events: EventArrays, user: Ints, item: Ints, time: Ints, keys: npt.NDArray[np.uint64], config: SamplingConfig
+) -> SampledNegatives:
     """Negatives of the positives (user, item, time); keys uint64 (positives,): their rng keys."""
     days = time // DAY
     order = np.argsort(days, kind="stable")
     edges = np.flatnonzero(np.diff(days[order], prepend=-1, append=np.iinfo(np.int64).max))
-    taken, on_sale_items = _TakenItems(events, config.repeats), _ItemsOnSale(events, config)
+    taken, on_sale_items = _TakenItems(events, config.allow_repeats), _ItemsOnSale(events, config)
     chosen = np.zeros((len(user), config.ratio), np.int64)
     on_sale = np.zeros(len(user), bool)
     counts = {"taken_by_user": 0, "drawn_twice": 0, "given_up": 0}
@@ -76,7 +78,7 @@ def draw(events: Deeds, user: Ints, item: Ints, time: Ints, keys: npt.NDArray[np
         chosen[rows] = _draw_for_day(on_sale_items, taken, positives, config, counts)
     positive, slot = np.nonzero(chosen)
     counts["not_on_sale"] = int((~on_sale).sum())
-    return Drawn(positive, slot, chosen[positive, slot], on_sale, counts)
+    return SampledNegatives(positive, slot, chosen[positive, slot], on_sale, counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +92,21 @@ class _DayPositives:
 
 
 def _draw_for_day(
-    on_sale_items: _ItemsOnSale, taken: _TakenItems, positives: _DayPositives, config: Sampling, counts: dict[str, int]
+    on_sale_items: _ItemsOnSale,
+    taken: _TakenItems,
+    positives: _DayPositives,
+    config: SamplingConfig,
+    counts: dict[str, int],
 ) -> Ints:
     """int64 (rows, ratio): the negatives of one day's positives; 0 where none was found."""
     user, category, time, keys = positives.user, positives.category, positives.time, positives.keys
     chosen = np.zeros((len(user), config.ratio), np.int64)
     strategies = _STRATEGIES.get(config.negatives, (_UNIFORM, _POPULAR, _CATEGORY))
     for slot in range(config.ratio):
-        strategy = np.array(strategies)[(rng.uniform(keys, 1000 + slot) * len(strategies)).astype(np.int64)]
+        strategy = np.array(strategies)[(rng.draw_uniform(keys, 1000 + slot) * len(strategies)).astype(np.int64)]
         open_rows = np.arange(len(user))
         for attempt in range(_MAX_ATTEMPTS):
-            u = rng.uniform(keys[open_rows], slot * _MAX_ATTEMPTS + attempt)
+            u = rng.draw_uniform(keys[open_rows], slot * _MAX_ATTEMPTS + attempt)
             found = on_sale_items.draw_items(strategy[open_rows], category[open_rows], u)
             rejected = taken(user[open_rows], found, time[open_rows])
             twice = ~rejected & (chosen[open_rows, :slot] == found[:, None]).any(axis=1)
@@ -121,7 +127,7 @@ def _draw_for_day(
 class _TakenItems:
     """Whether a user takes an item at a time or later (or at any time, where repeats are not positives)."""
 
-    def __init__(self, events: Deeds, repeats: bool) -> None:
+    def __init__(self, events: EventArrays, repeats: bool) -> None:
         pair = events.user * (events.n_items + 1) + events.item
         order = np.lexsort((events.time, pair))
         pair, time = pair[order], events.time[order]
@@ -139,7 +145,7 @@ class _TakenItems:
 class _ItemsOnSale:
     """The items on sale at the start of a day and their popularity; days follow in ascending order."""
 
-    def __init__(self, events: Deeds, config: Sampling) -> None:
+    def __init__(self, events: EventArrays, config: SamplingConfig) -> None:
         order = np.argsort(events.time, kind="stable")
         self._events, self._config = events, config
         self._item, self._day = events.item[order], events.time[order] // DAY
@@ -153,7 +159,7 @@ class _ItemsOnSale:
         new = slice(self._read, read)
         np.maximum.at(self._latest, self._item[new], self._day[new])
         np.add.at(self._recent, self._item[new], 1)
-        gone = int(np.searchsorted(self._day, day - self._config.popular_days))
+        gone = int(np.searchsorted(self._day, day - self._config.popularity_days))
         np.subtract.at(self._recent, self._item[self._gone : gone], 1)
         self._read, self._gone = read, gone
         self._on_sale = (self._latest < day) & (self._latest >= day - self._config.on_sale_days)

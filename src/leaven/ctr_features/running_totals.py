@@ -31,7 +31,7 @@ _TOTALS_OF = {
     "pair": ("events", "first"),
     "taste": ("events",),
 }
-RUNNING = {
+TOTALS_OWNERS = {
     "user": "user_code",
     "item": "item_code",
     "pair": "user_code, item_code",
@@ -41,7 +41,7 @@ RUNNING = {
 
 
 @dataclass(frozen=True)
-class Staged:
+class FeatureTables:
     """The tables of one period: click_events, click_users, click_items and those of running totals.
 
     has_category, has_price, attributes: of the items. until: the last second that is read.
@@ -54,7 +54,7 @@ class Staged:
     until: int
 
 
-def stage(events: Events, until: int | None) -> Staged:
+def create_tables(events: Events, until: int | None) -> FeatureTables:
     """Creates the tables from which rows and features are read.
 
     Raises DataError without events.
@@ -70,17 +70,17 @@ def stage(events: Events, until: int | None) -> Staged:
     if not _scalar(database, "SELECT count(*) FROM click_events"):
         raise DataError("sampling", f"events up to second {stop}", "none", "check `until`, and the log's times")
     has_price = bool(_scalar(database, "SELECT count(price) FROM click_events"))
-    for name, owner in RUNNING.items():
+    for name, owner in TOTALS_OWNERS.items():
         _create_totals(database, name, owner)
     _create_favorites(database)
     attributes = tuple(name for name in ("category", "brand") if name in known)
-    return Staged(database, "category" in known, has_price, attributes, stop)
+    return FeatureTables(database, "category" in known, has_price, attributes, stop)
 
 
 def _item_columns(events: Events) -> tuple[str, ...]:
-    if events.items is None:
+    if events.item_table is None:
         return ()
-    return tuple(str(row[0]) for row in events.connection.execute(f"DESCRIBE {events.items}").fetchall())
+    return tuple(str(row[0]) for row in events.connection.execute(f"DESCRIBE {events.item_table}").fetchall())
 
 
 def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, ids: str) -> None:
@@ -98,7 +98,7 @@ def _create_items(database: duckdb.DuckDBPyConnection, events: Events, whole: st
     chosen = ", ".join(
         f"CAST({sql if name in known else 'NULL'} AS {kinds[name]}) AS {name}" for name, sql in cells.items()
     )
-    join = f"LEFT JOIN {events.items} AS known ON known.item = ids.id" if events.items else ""
+    join = f"LEFT JOIN {events.item_table} AS known ON known.item = ids.id" if events.item_table else ""
     named = f"SELECT ids.id, ids.code, {chosen} FROM click_item_ids AS ids {join}"
     code = "CAST(dense_rank() OVER (ORDER BY coalesce(CAST(category AS VARCHAR), '')) AS INTEGER) AS category_code"
     database.execute(f"CREATE OR REPLACE TEMP TABLE click_items AS SELECT *, {code} FROM ({named}) ORDER BY code")

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.ctr_features.from_log import by_time, sample
-from leaven.ctr_features.sampling_config import Sampling
+from leaven.ctr_features.from_log import sample_by_time, sample_log
+from leaven.ctr_features.sampling_config import SamplingConfig
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
@@ -21,7 +21,7 @@ NAMES, CONTROL = ("train", "valid", "test"), "control"
 
 
 @dataclass(frozen=True, eq=False)
-class SampleParts:
+class SampleSplit:
     """Training, validation (thresholds, early stopping) and test rows. facts: of each part.
 
     control  rows of control users, who are in no other part: for adaptive augmentation and for the quality evaluation
@@ -35,9 +35,9 @@ class SampleParts:
     control: Samples | None = None
 
     @classmethod
-    def of(
+    def build(
         cls, train: Samples, valid: Samples, test: Samples, kind: str, control_share: float = 0.0, key: int = 0
-    ) -> SampleParts:
+    ) -> SampleSplit:
         """Removes the control users, drawn by user id, from the parts; their training rows are the control part.
 
         Raises DataError where a part has no row of one of the classes.
@@ -52,14 +52,14 @@ class SampleParts:
                 got = f"{len(rows):,} rows, {positive:,} of them positives"
                 raise DataError(f"split, {name}", "rows of both classes", got, "give the part a larger share")
             counts = {name: value for name, value in rows.facts.items() if name not in ("missing", "source", "rows")}
-            counts |= {"users": len(np.unique(rows.users)), "positive_share": round(positive / len(rows), 4)}
+            counts |= {"users": len(np.unique(rows.user_ids)), "positive_share": round(positive / len(rows), 4)}
             facts[name] = {"rows": len(rows), **counts}
         if control is not None:
-            facts["control"] = {"rows": len(control), "users": len(np.unique(control.users))}
+            facts["control"] = {"rows": len(control), "users": len(np.unique(control.user_ids))}
         return cls(**parts, facts={"kind": kind, **facts}, control=control)
 
     @property
-    def named(self) -> dict[str, Samples]:
+    def parts(self) -> dict[str, Samples]:
         """name -> rows, of the existing parts."""
         found = {"train": self.train, "valid": self.valid, "test": self.test}
         return found if self.control is None else found | {CONTROL: self.control}
@@ -67,11 +67,11 @@ class SampleParts:
     def save(self, folder: Path) -> None:
         """Writes one Parquet file per part, with its facts."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in self.named.items():
+        for name, rows in self.parts.items():
             rows.to_parquet(folder / f"{name}.parquet")
 
     @classmethod
-    def load(cls, folder: Path, facts: Mapping[str, Any]) -> SampleParts:
+    def load(cls, folder: Path, facts: Mapping[str, Any]) -> SampleSplit:
         """Loads the files of `save`."""
         files = {name: folder / f"{name}.parquet" for name in (*NAMES, CONTROL)}
         existing = {name: path for name, path in files.items() if name in NAMES or path.is_file()}
@@ -80,7 +80,7 @@ class SampleParts:
 
 
 @dataclass(frozen=True)
-class ByTime:
+class SampleTimeSplit:
     """Splits at the same times for all users.
 
     warm   share of a log's events that only warm up the features; unused for a table
@@ -92,89 +92,95 @@ class ByTime:
     Raises SpecError for shares that leave no training rows.
     """
 
-    warm: float = 0.2
-    valid: float = 0.15
-    test: float = 0.15
+    warm_up_share: float = 0.2
+    valid_share: float = 0.15
+    test_share: float = 0.15
     control_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _check("warm_up_share, valid_share, test_share", self.warm, self.valid, self.test)
+        _check("warm_up_share, valid_share, test_share", self.warm_up_share, self.valid_share, self.test_share)
         _check_control(self.control_share)
 
-    def of_log(self, events: Events, config: Sampling, key: int) -> SampleParts:
+    def split_log(self, events: Events, config: SamplingConfig, key: int) -> SampleSplit:
         """Samples each part separately, from events up to the end of its period."""
-        train, valid, test = by_time(events, config, key, (self.warm, self.valid, self.test))
-        return SampleParts.of(train, valid, test, "time", self.control_share, key)
+        train, valid, test = sample_by_time(
+            events, config, key, (self.warm_up_share, self.valid_share, self.test_share)
+        )
+        return SampleSplit.build(train, valid, test, "time", self.control_share, key)
 
-    def of_table(self, rows: Samples, key: int) -> SampleParts:
+    def split_table(self, rows: Samples, key: int) -> SampleSplit:
         """Keeps rows of one second in one part. Raises DataError for a table without times."""
         if not rows.times.any():
             raise DataError(
                 "split by time", "a time column", "none", 'name it: time = "…", or set split.kind = "users"'
             )
-        first, second = np.quantile(rows.times, [1 - self.valid - self.test, 1 - self.test], method="inverted_cdf")
+        first, second = np.quantile(
+            rows.times, [1 - self.valid_share - self.test_share, 1 - self.test_share], method="inverted_cdf"
+        )
         early, late = rows.times <= first, rows.times > second
         train, valid, test = rows.take(early), rows.take(~early & ~late), rows.take(late)
-        return SampleParts.of(train, valid, test, "time", self.control_share, key)
+        return SampleSplit.build(train, valid, test, "time", self.control_share, key)
 
 
 @dataclass(frozen=True)
-class ByUsers:
+class SampleUserSplit:
     """Splits by users: each user is in one part. Tests on new users; all shares are of users
     (control users: see `SampleTimeSplit`)."""
 
-    valid: float = 0.15
-    test: float = 0.15
+    valid_share: float = 0.15
+    test_share: float = 0.15
     control_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _check("valid_share, test_share", 0.0, self.valid, self.test)
+        _check("valid_share, test_share", 0.0, self.valid_share, self.test_share)
         _check_control(self.control_share)
 
-    def of_log(self, events: Events, config: Sampling, key: int) -> SampleParts:
+    def split_log(self, events: Events, config: SamplingConfig, key: int) -> SampleSplit:
         """Samples the whole log, then splits the rows."""
-        return self.of_table(sample(events, config, rng.key(key, "all")), key)
+        return self.split_table(sample_log(events, config, rng.derive_key(key, "all")), key)
 
-    def of_table(self, rows: Samples, key: int) -> SampleParts:
+    def split_table(self, rows: Samples, key: int) -> SampleSplit:
         """Draws a part for each user id."""
-        return _split_randomly(rows, rows.users, self, "users", key)
+        return _split_randomly(rows, rows.user_ids, self, "users", key)
 
 
 @dataclass(frozen=True)
-class ByRows:
+class SampleRowSplit:
     """Splits row by row, for tables without users and times: a user may be in all parts,
     except for control users (see `SampleTimeSplit`)."""
 
-    valid: float = 0.15
-    test: float = 0.15
+    valid_share: float = 0.15
+    test_share: float = 0.15
     control_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _check("valid_share, test_share", 0.0, self.valid, self.test)
+        _check("valid_share, test_share", 0.0, self.valid_share, self.test_share)
         _check_control(self.control_share)
 
-    def of_log(self, events: Events, config: Sampling, key: int) -> SampleParts:
+    def split_log(self, events: Events, config: SamplingConfig, key: int) -> SampleSplit:
         """Samples the whole log, then splits the rows."""
-        return self.of_table(sample(events, config, rng.key(key, "all")), key)
+        return self.split_table(sample_log(events, config, rng.derive_key(key, "all")), key)
 
-    def of_table(self, rows: Samples, key: int) -> SampleParts:
+    def split_table(self, rows: Samples, key: int) -> SampleSplit:
         """Draws a part for each row id."""
-        return _split_randomly(rows, rows.keys, self, "rows", key)
+        return _split_randomly(rows, rows.row_ids, self, "rows", key)
 
 
 def _split_randomly(
-    rows: Samples, owners: npt.NDArray[np.uint64], shares: ByUsers | ByRows, kind: str, key: int
-) -> SampleParts:
+    rows: Samples, owners: npt.NDArray[np.uint64], shares: SampleUserSplit | SampleRowSplit, kind: str, key: int
+) -> SampleSplit:
     """Draws a part for each owner; owners uint64 (rows,): user or row ids."""
-    u = rng.uniform(rng.row_keys(rng.key(key, "parts"), owners), 0)
-    test, valid = u < shares.test, (u >= shares.test) & (u < shares.valid + shares.test)
+    u = rng.draw_uniform(rng.derive_row_keys(rng.derive_key(key, "parts"), owners), 0)
+    test, valid = u < shares.test_share, (u >= shares.test_share) & (u < shares.valid_share + shares.test_share)
     train, whole = ~test & ~valid, replace(rows, facts={})
-    return SampleParts.of(whole.take(train), whole.take(valid), whole.take(test), kind, shares.control_share, key)
+    return SampleSplit.build(whole.take(train), whole.take(valid), whole.take(test), kind, shares.control_share, key)
 
 
 def _draw_control(rows: Samples, share: float, key: int) -> npt.NDArray[np.bool_]:
     """bool (rows,): the rows of control users, drawn by user id."""
-    chosen: npt.NDArray[np.bool_] = rng.uniform(rng.row_keys(rng.key(key, CONTROL), rows.users), 0) < share
+    chosen: npt.NDArray[np.bool_] = (
+        rng.draw_uniform(rng.derive_row_keys(rng.derive_key(key, CONTROL), rows.user_ids), 0) < share
+    )
     return chosen
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 
 NegativeStrategy = Literal["mixed", "uniform", "popularity", "category"]
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingConfig:
     """Config of labeled rows sampled from a log.
 
     ratio           negatives per positive
@@ -29,7 +29,7 @@ class Sampling:
 
     A negative is never an item that the user takes at that time or later within the period of the samples.
 
-    >>> Sampling(ratio=2).negatives
+    >>> SamplingConfig(ratio=2).n_negatives
     'mixed'
 
     Raises SpecError for a value out of bounds.
@@ -38,22 +38,22 @@ class Sampling:
     ratio: int = 4
     negatives: NegativeStrategy = "mixed"
     on_sale_days: float = 90.0
-    popular_days: int = 30
-    repeats: bool = True
+    popularity_days: int = 30
+    allow_repeats: bool = True
     positive_kinds: tuple[str, ...] = ()
     window_days: tuple[int, ...] = (7, 30)
-    ids: bool = True
-    most_positives: int = 1_000_000
+    include_ids: bool = True
+    max_positives: int = 1_000_000
 
     def __post_init__(self) -> None:
         if self.negatives not in get_args(NegativeStrategy):
-            fix = nearest(str(self.negatives), get_args(NegativeStrategy))
+            fix = suggest_name(str(self.negatives), get_args(NegativeStrategy))
             raise SpecError("sampling.negatives", "a known strategy", repr(self.negatives), fix)
         bounds = {
             "ratio": self.ratio,
             "on_sale_days": self.on_sale_days,
-            "popularity_days": self.popular_days,
-            "max_positives": self.most_positives,
+            "popularity_days": self.popularity_days,
+            "max_positives": self.max_positives,
         }
         for name, bound in bounds.items():
             if not bound > 0:
@@ -63,7 +63,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabeledTable:
     """Config of a table of labeled rows.
 
     labelled     a CSV, Parquet file, folder, glob, database or frame
@@ -75,14 +75,14 @@ class Labelled:
     buckets      size of the hashed columns together, and of each column of `several`
     """
 
-    labelled: Any
+    labeled: Any
     label: str
     user: str = ""
     time: str = ""
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     hashed: tuple[str, ...] = ()
-    several: tuple[str, ...] = ()
+    multi_valued: tuple[str, ...] = ()
     separator: str = "|"
     buckets: int = 64
 

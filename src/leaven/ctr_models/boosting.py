@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.ctr_models.encoding import Encoding, hard, learned_from, no_steps
+from leaven.ctr_models.encoding import FeatureEncoding, count_no_steps, harden_labels, select_training_rows
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 
 _FILE, _TREES = "boosting.json", "boosting.pickle"
 
@@ -35,18 +35,18 @@ class Boosting:
 
     rounds: int = 400
     learning_rate: float = 0.06
-    leaves: int = 31
-    fewest_rows: int = 40
+    max_leaves: int = 31
+    min_rows: int = 40
     l2: float = 1.0
-    most_levels: int = 120
+    max_levels: int = 120
 
     def __post_init__(self) -> None:
-        if not 1 <= self.most_levels <= 254:
-            raise SpecError("boosting.max_levels", "1 to 254", str(self.most_levels), "")
-        if self.rounds < 1 or not self.learning_rate > 0 or self.leaves < 2:
+        if not 1 <= self.max_levels <= 254:
+            raise SpecError("boosting.max_levels", "1 to 254", str(self.max_levels), "")
+        if self.rounds < 1 or not self.learning_rate > 0 or self.max_leaves < 2:
             raise SpecError("boosting", "1 round, a rate above 0, 2 leaves, or more", str(asdict(self)), "")
 
-    def fit(self, train: Samples, training: Training) -> BoostingModel:
+    def fit(self, train: Samples, training: TrainingContext) -> BoostingModel:
         """Fits trees; the number of rounds is chosen on `training.valid` where it is given.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
@@ -55,23 +55,23 @@ class Boosting:
             from sklearn.ensemble import HistGradientBoostingClassifier
         except ModuleNotFoundError:
             raise MissingExtra("scikit-learn", "clicks") from None
-        rows = learned_from(train, training)
-        encoding = Encoding.fit(train, 1, self.most_levels)
-        labels = hard(rows)
+        rows = select_training_rows(train, training)
+        encoding = FeatureEncoding.fit(train, 1, self.max_levels)
+        labels = harden_labels(rows)
         trees = HistGradientBoostingClassifier(
             max_iter=self.rounds,
             learning_rate=self.learning_rate,
-            max_leaf_nodes=self.leaves,
-            min_samples_leaf=self.fewest_rows,
+            max_leaf_nodes=self.max_leaves,
+            min_samples_leaf=self.min_rows,
             l2_regularization=self.l2,
             categorical_features=_is_category(encoding),
             early_stopping=False,
             random_state=int(training.key % 2**31),
         )
         trees.fit(_build_matrix(encoding, rows)[labels.row], labels.label, sample_weight=labels.weight)
-        return BoostingModel(self, encoding, trees, _choose_rounds(trees, encoding, training.valid, self.rounds))
+        return BoostingModel(self, encoding, trees, _choose_rounds(trees, encoding, training.validation, self.rounds))
 
-    steps = no_steps
+    steps = count_no_steps
 
     @classmethod
     def load(cls, folder: Path) -> BoostingModel:
@@ -83,7 +83,9 @@ class Boosting:
             raise DataError(str(folder), "a fitted boosting model", "none", "fit it again")
         stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         trees = pickle.loads((folder / _TREES).read_bytes())
-        return BoostingModel(cls(**stored["config"]), Encoding.of(stored["encoding"]), trees, stored["rounds"])
+        return BoostingModel(
+            cls(**stored["config"]), FeatureEncoding.from_json(stored["encoding"]), trees, stored["rounds"]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class BoostingModel:
     """trees: scikit-learn's; rounds: the number of trees that predict."""
 
     config: Boosting
-    encoding: Encoding
+    encoding: FeatureEncoding
     trees: Any
     rounds: int
 
@@ -102,25 +104,25 @@ class BoostingModel:
     def save(self, folder: Path) -> None:
         """Writes the trees as a pickle, the rest as JSON; each file is replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        stored = {"config": asdict(self.config), "encoding": self.encoding.said(), "rounds": self.rounds}
+        stored = {"config": asdict(self.config), "encoding": self.encoding.to_json(), "rounds": self.rounds}
         for name, data in ((_TREES, pickle.dumps(self.trees)), (_FILE, json.dumps(stored).encode())):
             part = folder / f"{name}.part"
             part.write_bytes(data)
             part.replace(folder / name)
 
 
-def _is_category(encoding: Encoding) -> npt.NDArray[np.bool_]:
+def _is_category(encoding: FeatureEncoding) -> npt.NDArray[np.bool_]:
     return np.repeat([False, True], [len(encoding.numeric), len(encoding.categorical)])
 
 
-def _build_matrix(encoding: Encoding, rows: Samples) -> npt.NDArray[np.float64]:
+def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> npt.NDArray[np.float64]:
     """float64 (rows, columns): numbers unchanged, NaN where missing; codes as numbers."""
-    numbers = [rows.number(name) for name in encoding.numeric]
-    codes = encoding.codes(rows)
+    numbers = [rows.numeric_column(name) for name in encoding.numeric]
+    codes = encoding.encode_categories(rows)
     return np.column_stack([*numbers, codes.astype(np.float64)])
 
 
-def _choose_rounds(trees: Any, encoding: Encoding, valid: Samples | None, max_rounds: int) -> int:
+def _choose_rounds(trees: Any, encoding: FeatureEncoding, valid: Samples | None, max_rounds: int) -> int:
     """The number of rounds with the smallest log loss on the validation rows; all rounds without such rows."""
     if valid is None or not len(valid):
         return max_rounds

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.ctr_models.imputation import Filling, Missing
+from leaven.ctr_models.imputation import FittedImputation, Imputation
 from leaven.datasets.samples import Samples
-from leaven.errors import DataError, FitError, nearest
-from leaven.protocols import Training
+from leaven.errors import DataError, FitError, suggest_name
+from leaven.protocols import TrainingContext
 
 _MAX_DEVIATIONS = 8.0  # numbers are clipped to it, so that outliers do not dominate
 _MAX_SKEW = 2.0  # above it, the signed logarithm of 1 + |x| is used
 
 
 @dataclass(frozen=True, eq=False)
-class Encoding:
+class FeatureEncoding:
     """numeric, categorical: the columns used. levels: column -> categories with a code. filling: of missing numbers.
     logged bool, center, scale float64 (numeric and indicators,): transform of each number. left_out: unused column ->
     reason.
@@ -31,14 +31,14 @@ class Encoding:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     levels: Mapping[str, tuple[str, ...]]
-    filling: Filling
+    imputation: FittedImputation
     logged: npt.NDArray[np.bool_]
     center: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
-    left_out: Mapping[str, str]
+    dropped_columns: Mapping[str, str]
 
     @classmethod
-    def fit(cls, train: Samples, fewest_rows: int = 1, most_levels: int | None = None) -> Encoding:
+    def fit(cls, train: Samples, min_rows: int = 1, max_levels: int | None = None) -> FeatureEncoding:
         """Fits the encoding. Categories with fewer than `fewest_rows` rows, or beyond the `most_levels` most frequent,
         are unknown.
 
@@ -52,14 +52,12 @@ class Encoding:
         if not numeric and not categorical:
             raise FitError("CTR model", "a column that varies", f"{len(left_out)} that do not", "")
         chosen = _select_columns(train, numeric, categorical)
-        filling = Missing().fit(chosen)
+        filling = Imputation().fit(chosen)
         numbers = filling(chosen).numbers
         logged = _is_skewed(numbers)
         scaled = _log_where(logged, numbers)
         scale = scaled.std(axis=0)
-        levels = {
-            name: _select_levels(chosen, index, fewest_rows, most_levels) for index, name in enumerate(categorical)
-        }
+        levels = {name: _select_levels(chosen, index, min_rows, max_levels) for index, name in enumerate(categorical)}
         center = scaled.mean(axis=0)
         return cls(numeric, categorical, levels, filling, logged, center, np.where(scale > 0, scale, 1.0), left_out)
 
@@ -68,66 +66,68 @@ class Encoding:
         """Number of numeric inputs, with indicators of missing cells."""
         return len(self.center)
 
-    def numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
+    def encode_numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
         """float32 (rows, width): mean 0 and deviation 1 over the training rows, none missing.
 
         Raises DataError for a missing column.
         """
-        numbers = self.filling(_select_columns(rows, self.numeric, ())).numbers
+        numbers = self.imputation(_select_columns(rows, self.numeric, ())).numbers
         scaled = _log_where(self.logged, numbers)
         return np.clip((scaled - self.center) / self.scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS).astype(np.float32)
 
-    def codes(self, rows: Samples) -> npt.NDArray[np.int32]:
+    def encode_categories(self, rows: Samples) -> npt.NDArray[np.int32]:
         """int32 (rows, categorical): indices in `levels`, from 1; 0 for missing, rare and unseen categories.
 
         Raises DataError for a missing column.
         """
-        return _select_columns(rows, (), self.categorical).recoded(self.levels).codes
+        return _select_columns(rows, (), self.categorical).recode_levels(self.levels).codes
 
-    def said(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """A JSON-able dictionary, which `from_json` reads."""
         return {
             "numeric": self.numeric,
             "categorical": self.categorical,
             "levels": dict(self.levels),
-            "imputation": {"values": dict(self.filling.values), "indicators": self.filling.marked},
+            "imputation": {"values": dict(self.imputation.values), "indicators": self.imputation.indicator_columns},
             "logged": self.logged.tolist(),
             "center": self.center.tolist(),
             "scale": self.scale.tolist(),
-            "dropped_columns": dict(self.left_out),
+            "dropped_columns": dict(self.dropped_columns),
         }
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Encoding:
+    def from_json(cls, stored: Mapping[str, Any]) -> FeatureEncoding:
         """Reads the dictionary of `to_json`."""
         return cls(
             numeric=tuple(stored["numeric"]),
             categorical=tuple(stored["categorical"]),
             levels={name: tuple(levels) for name, levels in stored["levels"].items()},
-            filling=Filling(dict(stored["imputation"]["values"]), tuple(stored["imputation"]["indicators"])),
+            imputation=FittedImputation(
+                dict(stored["imputation"]["values"]), tuple(stored["imputation"]["indicators"])
+            ),
             logged=np.asarray(stored["logged"], bool),
             center=np.asarray(stored["center"], np.float64),
             scale=np.asarray(stored["scale"], np.float64),
-            left_out=dict(stored["dropped_columns"]),
+            dropped_columns=dict(stored["dropped_columns"]),
         )
 
 
-def learned_from(train: Samples, training: Training) -> Samples:
+def select_training_rows(train: Samples, training: TrainingContext) -> Samples:
     """The rows on which a model without epochs is fitted: those half-way through training where they change.
 
     Raises FitError unless they have both classes.
     """
-    rows: Samples = train if training.refresh is None else training.refresh(0, 0.5)
-    two_classes(rows)
+    rows: Samples = train if training.rows_for_epoch is None else training.rows_for_epoch(0, 0.5)
+    check_two_classes(rows)
     return rows
 
 
-def no_steps(config: Any, train: Samples) -> None:
+def count_no_steps(config: Any, train: Samples) -> None:
     """None: the model has no optimizer steps."""
     return
 
 
-def two_classes(train: Samples) -> None:
+def check_two_classes(train: Samples) -> None:
     """Raises FitError unless the rows of positive weight have both classes."""
     label = train.label[train.weight > 0]
     if not len(label) or label.max() <= 0 or label.min() >= 1:
@@ -144,7 +144,7 @@ class HardLabels:
     weight: npt.NDArray[np.float64]
 
 
-def hard(train: Samples) -> HardLabels:
+def harden_labels(train: Samples) -> HardLabels:
     """Each soft label as two rows that share its weight, for models of labels 0 and 1."""
     rows = np.arange(len(train))
     label, weight = train.label.astype(np.float64), train.weight.astype(np.float64)
@@ -160,7 +160,9 @@ def _select_columns(rows: Samples, numeric: tuple[str, ...], categorical: tuple[
     for kind, wanted, known in (("numeric", numeric, rows.numeric), ("categorical", categorical, rows.categorical)):
         for name in wanted:
             if name not in known:
-                raise DataError(f"column {name!r}", f"a {kind} column, as in training", "none", nearest(name, known))
+                raise DataError(
+                    f"column {name!r}", f"a {kind} column, as in training", "none", suggest_name(name, known)
+                )
     numbers = rows.numbers[:, [rows.numeric.index(name) for name in numeric]]
     codes = rows.codes[:, [rows.categorical.index(name) for name in categorical]]
     levels = {name: rows.levels[name] for name in categorical}

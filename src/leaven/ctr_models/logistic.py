@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.ctr_models.encoding import Encoding, hard, learned_from, no_steps
+from leaven.ctr_models.encoding import FeatureEncoding, count_no_steps, harden_labels, select_training_rows
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 
 _FILE = "logistic.json"
 
@@ -27,15 +27,15 @@ class Logistic:
     most_levels  maximum number of categories of a column; rarer ones are unknown
     """
 
-    strength: float = 1.0
-    fewest_rows: int = 5
-    most_levels: int = 2000
+    inverse_regularization: float = 1.0
+    min_rows: int = 5
+    max_levels: int = 2000
 
     def __post_init__(self) -> None:
-        if not self.strength > 0 or self.fewest_rows < 1 or self.most_levels < 1:
+        if not self.inverse_regularization > 0 or self.min_rows < 1 or self.max_levels < 1:
             raise SpecError("logistic", "numbers above 0", str(asdict(self)), "")
 
-    def fit(self, train: Samples, training: Training) -> LogisticModel:
+    def fit(self, train: Samples, training: TrainingContext) -> LogisticModel:
         """Fits the weights.
 
         Raises FitError for one class only; MissingExtra without scikit-learn.
@@ -44,14 +44,14 @@ class Logistic:
             from sklearn.linear_model import LogisticRegression
         except ModuleNotFoundError:
             raise MissingExtra("scikit-learn", "clicks") from None
-        rows = learned_from(train, training)
-        encoding = Encoding.fit(train, self.fewest_rows, self.most_levels)
-        labels = hard(rows)
-        model = LogisticRegression(C=self.strength, max_iter=500, tol=1e-4)
+        rows = select_training_rows(train, training)
+        encoding = FeatureEncoding.fit(train, self.min_rows, self.max_levels)
+        labels = harden_labels(rows)
+        model = LogisticRegression(C=self.inverse_regularization, max_iter=500, tol=1e-4)
         model.fit(_build_matrix(encoding, rows)[labels.row], labels.label, sample_weight=labels.weight)
         return LogisticModel(self, encoding, model.coef_[0], float(model.intercept_[0]))
 
-    steps = no_steps
+    steps = count_no_steps
 
     @classmethod
     def load(cls, folder: Path) -> LogisticModel:
@@ -61,7 +61,9 @@ class Logistic:
             raise DataError(str(path), "a fitted logistic model", "none", "fit it again")
         stored = json.loads(path.read_text(encoding="utf-8"))
         weights = np.asarray(stored["weights"])
-        return LogisticModel(cls(**stored["config"]), Encoding.of(stored["encoding"]), weights, stored["bias"])
+        return LogisticModel(
+            cls(**stored["config"]), FeatureEncoding.from_json(stored["encoding"]), weights, stored["bias"]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ class LogisticModel:
     """weights float64 (numbers and categories,): one per column of `_build_matrix`; bias: the intercept."""
 
     config: Logistic
-    encoding: Encoding
+    encoding: FeatureEncoding
     weights: npt.NDArray[np.float64]
     bias: float
 
@@ -82,18 +84,18 @@ class LogisticModel:
     def save(self, folder: Path) -> None:
         """Writes one JSON file, replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        stored = {"config": asdict(self.config), "encoding": self.encoding.said()}
+        stored = {"config": asdict(self.config), "encoding": self.encoding.to_json()}
         part = folder / f"{_FILE}.part"
         part.write_text(json.dumps({**stored, "weights": self.weights.tolist(), "bias": self.bias}), encoding="utf-8")
         part.replace(folder / _FILE)
 
 
-def _build_matrix(encoding: Encoding, rows: Samples) -> Any:
+def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> Any:
     """Sparse (rows, numbers and categories): a column for each number, then one for each category and "unknown"."""
     from scipy import sparse
 
-    parts = [sparse.csr_matrix(encoding.numbers(rows).astype(np.float64))]
-    codes = encoding.codes(rows)
+    parts = [sparse.csr_matrix(encoding.encode_numbers(rows).astype(np.float64))]
+    codes = encoding.encode_categories(rows)
     for index, name in enumerate(encoding.categorical):
         shape = (len(rows), len(encoding.levels[name]) + 1)
         ones = np.ones(len(rows))

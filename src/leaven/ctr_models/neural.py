@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.ctr_models.encoding import Encoding, two_classes
+from leaven.ctr_models.encoding import FeatureEncoding, check_two_classes
 from leaven.datasets.sample_files import SampleFiles
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Say, Training, Watch
+from leaven.protocols import CallbackAction, TrainingCallback, TrainingContext
 
 if TYPE_CHECKING:
-    from leaven.nn.ctr import Batches, ClickNet, Table
+    from leaven.nn.ctr import CtrNetwork, CtrTable, WindowedBatches
 
 _WEIGHTS, _TRAINING_LOG = "ctr.safetensors", "training.json"
 WINDOW_ROWS, SAMPLED_ROWS = 262_144, 500_000
@@ -37,64 +37,64 @@ class NeuralConfig(Protocol):
     @property
     def hidden(self) -> tuple[int, ...]: ...
     @property
-    def embedding(self) -> int: ...
+    def embedding_dim(self) -> int: ...
     @property
-    def crosses(self) -> int: ...
+    def n_cross_layers(self) -> int: ...
     @property
-    def batch(self) -> int: ...
+    def batch_size(self) -> int: ...
     @property
     def epochs(self) -> float: ...
     @property
     def learning_rate(self) -> float: ...
     @property
-    def rate_falls(self) -> bool: ...
+    def lr_decay(self) -> bool: ...
     @property
     def weight_decay(self) -> float: ...
     @property
     def dropout(self) -> float: ...
     @property
-    def fewest_rows(self) -> int: ...
+    def min_rows(self) -> int: ...
     @property
     def patience(self) -> int | None: ...
     @property
     def device(self) -> str: ...
 
 
-def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: Training) -> NeuralModel:
+def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: TrainingContext) -> NeuralModel:
     """Trains the network, with early stopping on `training.valid` where it is given.
 
     Rows in files are read window by window in every epoch; the encoding is then fitted on an even sample of them.
 
     Raises FitError for one class only, or a loss that is not finite.
     """
-    from leaven.nn.ctr import Clicks
-    from leaven.nn.training import Course
-    from leaven.nn.training import train as run_training
+    from leaven.nn.ctr import CtrTask
+    from leaven.nn.training import TrainerConfig
+    from leaven.nn.training import train_network as run_training
 
-    sample = train.sampled(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
-    two_classes(sample)
-    encoding = Encoding.fit(sample, config.fewest_rows)
-    net = _build_net(config, encoding, rng.key(training.key, "begin"))
+    sample = train.sample_rows(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
+    check_two_classes(sample)
+    encoding = FeatureEncoding.fit(sample, config.min_rows)
+    net = _build_net(config, encoding, rng.derive_key(training.key, "begin"))
     steps = training.steps or _count_steps(config, train)
-    valid = None if training.valid is None else _encode_table(encoding, training.valid)
-    task = Clicks(net, _build_epochs(encoding, train, config.batch, training), valid)
+    valid = None if training.validation is None else _encode_table(encoding, training.validation)
+    task = CtrTask(net, _build_epochs(encoding, train, config.batch_size, training), valid)
     identity = json.dumps([type(config).__name__, asdict(config), training.key, steps, len(train)])
-    course = Course(
+    course = TrainerConfig(
         key=training.key,
         steps=steps,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        warm_up_steps=100 if config.rate_falls else 0,
-        rate_falls=config.rate_falls,
-        measure=_MEASURE,
+        warm_up_steps=100 if config.lr_decay else 0,
+        decay_learning_rate=config.lr_decay,
+        metric_names=_MEASURE,
         look_every=max(_count_epoch_steps(config, train) // 4, 1),
         patience=config.patience if training.steps is None else None,
         device=config.device,
         precision="32-true",
-        mark=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
-        folder=training.folder,
-        tell=training.tell,
-        watch=None if training.watch is None else _RowLossCallback(training.watch, steps, encoding),
+        fingerprint=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
+        checkpoint_folder=training.checkpoint_folder,
+        tell=training.on_progress,
+        callback=None if training.callback is None else _RowLossCallback(training.callback, steps, encoding),
     )
     result = run_training(task, course)
     return NeuralModel(config, encoding, net, result.curve, result.facts)
@@ -103,40 +103,50 @@ def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: Training)
 class _RowLossCallback:
     """Passes the losses of the callback's validation rows to it."""
 
-    def __init__(self, watch: Watch, steps: int, encoding: Encoding) -> None:
-        assert isinstance(watch.users, Samples)
-        self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.users)
-        self.memory, self.recall = watch.memory, watch.recall
+    def __init__(self, watch: TrainingCallback, steps: int, encoding: FeatureEncoding) -> None:
+        assert isinstance(watch.validation_rows, Samples)
+        self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.validation_rows)
+        self.memory, self.recall = watch.state_dict, watch.load_state_dict
 
-    def look(self, net: Any, step: int) -> Say:
+    def look(self, net: Any, step: int) -> CallbackAction:
         """The action of the callback."""
-        from leaven.nn.ctr import losses
+        from leaven.nn.ctr import compute_log_losses
 
-        return self.watch.look(step, step / self.steps, losses(net, self.rows))
+        return self.watch.on_validation(step, step / self.steps, compute_log_losses(net, self.rows))
 
 
 def _build_epochs(
-    encoding: Encoding, train: Samples | SampleFiles, batch: int, training: Training
-) -> Callable[[int, float], Batches]:
+    encoding: FeatureEncoding, train: Samples | SampleFiles, batch: int, training: TrainingContext
+) -> Callable[[int, float], WindowedBatches]:
     """A function (epoch, progress) -> batches: of the rows in memory, of the rows of the epoch, or of rows in files."""
-    from leaven.nn.ctr import Batches
+    from leaven.nn.ctr import WindowedBatches
 
-    fixed = None if isinstance(train, SampleFiles) or training.refresh is not None else _encode_table(encoding, train)
+    fixed = (
+        None
+        if isinstance(train, SampleFiles) or training.rows_for_epoch is not None
+        else _encode_table(encoding, train)
+    )
 
-    def batches(epoch: int, progress: float) -> Batches:
-        key = rng.key(training.key, "epoch", epoch)
-        if training.refresh is None and isinstance(train, SampleFiles):
-            windows = train.windows(WINDOW_ROWS, rng.key(key, "windows"))
-            return Batches([(len(window), partial(_read_window, encoding, window)) for window in windows], batch, key)
-        table = fixed if training.refresh is None else _encode_table(encoding, training.refresh(epoch, progress))
+    def batches(epoch: int, progress: float) -> WindowedBatches:
+        key = rng.derive_key(training.key, "epoch", epoch)
+        if training.rows_for_epoch is None and isinstance(train, SampleFiles):
+            windows = train.split_windows(WINDOW_ROWS, rng.derive_key(key, "windows"))
+            return WindowedBatches(
+                [(len(window), partial(_read_window, encoding, window)) for window in windows], batch, key
+            )
+        table = (
+            fixed
+            if training.rows_for_epoch is None
+            else _encode_table(encoding, training.rows_for_epoch(epoch, progress))
+        )
         assert table is not None
-        return Batches([(len(table), lambda: table)], batch, key)
+        return WindowedBatches([(len(table), lambda: table)], batch, key)
 
     return batches
 
 
-def _read_window(encoding: Encoding, window: SampleFiles) -> Table:
-    return _encode_table(encoding, window.read())
+def _read_window(encoding: FeatureEncoding, window: SampleFiles) -> CtrTable:
+    return _encode_table(encoding, window.read_samples())
 
 
 def _count_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
@@ -145,17 +155,17 @@ def _count_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
 
 
 def _count_epoch_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
-    return -(-len(train) // config.batch)
+    return -(-len(train) // config.batch_size)
 
 
 def _load(cls: Any, folder: Path) -> NeuralModel:
     """Loads the files of `save`. Raises DataError for a missing file."""
-    from leaven.nn.checkpoint import read
+    from leaven.nn.checkpoint import load_tensors
 
     if not (folder / _WEIGHTS).is_file():
         raise DataError(str(folder), "a fitted neural CTR model", "none", "fit it again")
-    weights, stored = read(folder / _WEIGHTS)
-    encoding, fields = Encoding.of(stored["encoding"]), stored["config"]
+    weights, stored = load_tensors(folder / _WEIGHTS)
+    encoding, fields = FeatureEncoding.from_json(stored["encoding"]), stored["config"]
     config = cls(**{**fields, "hidden": tuple(fields["hidden"])})
     net = _build_net(config, encoding, 0)
     net.load_state_dict(weights)
@@ -169,11 +179,11 @@ def _check_bounds(config: NeuralConfig) -> None:
     if not config.hidden or min(config.hidden) < 1:
         raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(config.hidden), "")
     bounds = {
-        "embedding_dim": config.embedding,
-        "batch_size": config.batch,
+        "embedding_dim": config.embedding_dim,
+        "batch_size": config.batch_size,
         "epochs": config.epochs,
         "learning_rate": config.learning_rate,
-        "min_rows": config.fewest_rows,
+        "min_rows": config.min_rows,
     }
     for name, bound in bounds.items():
         if not bound > 0:
@@ -197,17 +207,17 @@ class Mlp:
     """
 
     hidden: tuple[int, ...] = (512, 256, 128)
-    embedding: int = 8
-    batch: int = 32
+    embedding_dim: int = 8
+    batch_size: int = 32
     epochs: float = 10
     learning_rate: float = 1e-3
     dropout: float = 0.0
-    fewest_rows: int = 5
+    min_rows: int = 5
     patience: int | None = 8
     device: str = "auto"
-    crosses: ClassVar[int] = 0
+    n_cross_layers: ClassVar[int] = 0
     weight_decay: ClassVar[float] = 0.0
-    rate_falls: ClassVar[bool] = False
+    lr_decay: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check_bounds(self)
@@ -218,7 +228,7 @@ class Mlp:
 
 
 @dataclass(frozen=True)
-class CrossNet:
+class DcnV2:
     """Config of DCN-V2: a cross network in parallel with a deep one (Wang et al., WWW 2021).
 
     crosses       number of cross layers: products of up to crosses + 1 features
@@ -228,17 +238,17 @@ class CrossNet:
     """
 
     hidden: tuple[int, ...] = (256, 128)
-    embedding: int = 16
-    crosses: int = 2
-    batch: int = 256
+    embedding_dim: int = 16
+    n_cross_layers: int = 2
+    batch_size: int = 256
     epochs: float = 6
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     dropout: float = 0.2
-    fewest_rows: int = 10
+    min_rows: int = 10
     patience: int | None = 8
     device: str = "auto"
-    rate_falls: ClassVar[bool] = True
+    lr_decay: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_bounds(self)
@@ -253,41 +263,45 @@ class NeuralModel:
     """A trained network. curve: one record per validation; facts: seconds, steps, targets, peak_mb, stopped."""
 
     config: NeuralConfig
-    encoding: Encoding
-    net: ClickNet
+    encoding: FeatureEncoding
+    net: CtrNetwork
     curve: Sequence[Mapping[str, float]]
     facts: Mapping[str, Any]
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
         """float64 (rows,) in 0..1."""
-        from leaven.nn.ctr import answers
+        from leaven.nn.ctr import predict_logits
 
         if not len(rows):
             return np.zeros(0)
-        return np.asarray(answers(self.net, _encode_table(self.encoding, rows)).sigmoid().numpy(), np.float64)
+        return np.asarray(predict_logits(self.net, _encode_table(self.encoding, rows)).sigmoid().numpy(), np.float64)
 
     def save(self, folder: Path) -> None:
         """Writes weights, config and encoding to one file, the training curve and facts to another."""
-        from leaven.nn.checkpoint import write
+        from leaven.nn.checkpoint import save_tensors
 
-        stored = {"config": asdict(self.config), "encoding": self.encoding.said()}
-        write(folder / _WEIGHTS, self.net.state_dict(), stored)
+        stored = {"config": asdict(self.config), "encoding": self.encoding.to_json()}
+        save_tensors(folder / _WEIGHTS, self.net.state_dict(), stored)
         part = folder / f"{_TRAINING_LOG}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
         part.replace(folder / _TRAINING_LOG)
 
 
-def _build_net(config: NeuralConfig, encoding: Encoding, key: int) -> ClickNet:
+def _build_net(config: NeuralConfig, encoding: FeatureEncoding, key: int) -> CtrNetwork:
     import torch
 
-    from leaven.nn.ctr import ClickNet, ClickShape
+    from leaven.nn.ctr import CtrNetwork, CtrNetworkConfig
 
     levels = tuple(len(encoding.levels[name]) for name in encoding.categorical)
-    shape = ClickShape(encoding.width, levels, config.embedding, tuple(config.hidden), config.crosses, config.dropout)
-    return ClickNet(shape, torch.Generator().manual_seed(key))
+    shape = CtrNetworkConfig(
+        encoding.width, levels, config.embedding_dim, tuple(config.hidden), config.n_cross_layers, config.dropout
+    )
+    return CtrNetwork(shape, torch.Generator().manual_seed(key))
 
 
-def _encode_table(encoding: Encoding, rows: Samples) -> Table:
-    from leaven.nn.ctr import Table
+def _encode_table(encoding: FeatureEncoding, rows: Samples) -> CtrTable:
+    from leaven.nn.ctr import CtrTable
 
-    return Table.of(encoding.numbers(rows), encoding.codes(rows), rows.label, rows.weight)
+    return CtrTable.from_arrays(
+        encoding.encode_numbers(rows), encoding.encode_categories(rows), rows.label, rows.weight
+    )

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leaven.ctr_models.encoding import learned_from, no_steps
+from leaven.ctr_models.encoding import count_no_steps, select_training_rows
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 
 _FILE = "popularity.json"
 
@@ -36,13 +36,13 @@ class PopularItem:
         if self.groups < 1 or self.prior < 0:
             raise SpecError("popularity", "1 group or more, a prior of 0 or more", f"{self.groups}, {self.prior}", "")
 
-    def fit(self, train: Samples, training: Training) -> PopularItemModel:
+    def fit(self, train: Samples, training: TrainingContext) -> PopularItemModel:
         """Fits the share of positives of each group; rows without a value are a group of their own.
 
         Raises FitError for one class only; DataError for a missing column.
         """
-        rows = learned_from(train, training)
-        values, weight = rows.number(self.column), rows.weight.astype(np.float64)
+        rows = select_training_rows(train, training)
+        values, weight = rows.numeric_column(self.column), rows.weight.astype(np.float64)
         known = values[~np.isnan(values)]
         cuts = np.unique(np.quantile(known, np.linspace(0, 1, self.groups + 1)[1:-1])) if len(known) else np.zeros(0)
         group = _assign_groups(values, cuts)
@@ -52,7 +52,7 @@ class PopularItem:
         share = (positive + self.prior * mean) / np.maximum(total + self.prior, 1e-9)
         return PopularItemModel(self, cuts, np.where(total + self.prior > 0, share, mean))
 
-    steps = no_steps
+    steps = count_no_steps
 
     @classmethod
     def load(cls, folder: Path) -> PopularItemModel:
@@ -74,7 +74,7 @@ class PopularItemModel:
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
         """float64 (rows,) in 0..1: the share of the row's group."""
-        found: npt.NDArray[np.float64] = self.share[_assign_groups(rows.number(self.config.column), self.cuts)]
+        found: npt.NDArray[np.float64] = self.share[_assign_groups(rows.numeric_column(self.config.column), self.cuts)]
         return found
 
     def save(self, folder: Path) -> None:

@@ -26,33 +26,33 @@ class Catalog:
     pixels     uint8 (items, height, width, 3): images changed by a plan, used instead of the files; an item whose
                path is "" has none. None: the files are read
 
-    >>> Catalog(ids=["a", "b"]).dense(["b", "zzz"]).tolist()
+    >>> Catalog(ids=["a", "b"]).encode_ids(["b", "zzz"]).tolist()
     [2, 0]
     """
 
     ids: Sequence[str]
-    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     category: npt.NDArray[np.int32] | None = None
     categories: Sequence[str] = ()
     price: npt.NDArray[np.float64] | None = None
-    born: npt.NDArray[np.int64] | None = None
-    images: Sequence[str] | None = None
-    folder: Path = Path()
+    first_sale_times: npt.NDArray[np.int64] | None = None
+    image_paths: Sequence[str] | None = None
+    image_folder: Path = Path()
     pixels: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def dense(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
+    def encode_ids(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
         """int32 (len(ids),): dense ids of original ids; 0 for unknown ids."""
         index_of = {original: index for index, original in enumerate(self.ids, 1)}
         return np.fromiter((index_of.get(i, 0) for i in ids), np.int32, len(ids))
 
-    def name(self, item: int) -> str:
+    def item_name(self, item: int) -> str:
         """A display name: the first nonempty text field, else the original id."""
         if not 1 <= item <= len(self.ids):
             return "[mask]" if item == len(self.ids) + 1 else f"[{item}]"
-        for column in self.words.values():
+        for column in self.texts.values():
             if column[item - 1]:
                 return column[item - 1]
         return self.ids[item - 1]

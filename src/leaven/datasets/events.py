@@ -14,7 +14,7 @@ OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
 
 
 @dataclass(frozen=True)
-class Codes:
+class EncodedEvents:
     """The same events with integer ids in the order of the sorted ids, so that sorting compares no strings.
 
     lines  table: line, user_code, item_code, time, and the other columns; may contain further rows whose user or item
@@ -23,10 +23,10 @@ class Codes:
     count  number of events
     """
 
-    lines: str
-    users: str
-    items: str
-    count: int
+    event_table: str
+    user_table: str
+    item_table: str
+    n_events: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +48,12 @@ class Events:
     connection: duckdb.DuckDBPyConnection
     table: str = "events"
     columns: tuple[str, ...] = ("line", "user", "item", "time")
-    items: str | None = None
+    item_table: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    codes: Codes | None = None
+    encoded: EncodedEvents | None = None
 
-    def count(self) -> int:
+    def count_events(self) -> int:
         """Number of events."""
-        if self.codes is not None:
-            return self.codes.count
+        if self.encoded is not None:
+            return self.encoded.n_events
         return int(self.connection.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0][0])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.errors import DataError, nearest
+from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 
-REAL = 0
+REAL_ORIGIN = 0
 """The origin of a real row."""
-FROM_NOISE = 0
+NO_PARENT = 0
 """The parent of a synthetic row without a real parent."""
-PRICE = "price"
+PRICE_COLUMN = "price"
 """The extra column that belongs to the item, not to the event."""
 
 _ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
@@ -53,67 +53,69 @@ class Histories:
     extra                     further event columns: name -> (events,)
     catalog                   the items of the ids, where known
 
-    >>> Histories.of([[1, 2, 3], [2]], n_items=3).lengths.tolist()
+    >>> Histories.from_lists([[1, 2, 3], [2]], n_items=3).lengths.tolist()
     [3, 1]
     """
 
     items: Items
     times: Ints
     starts: Ints
-    keys: npt.NDArray[np.uint64]
+    row_ids: npt.NDArray[np.uint64]
     parents: npt.NDArray[np.uint64]
     origin: npt.NDArray[np.int16]
     weight: npt.NDArray[np.float32]
-    targets: npt.NDArray[np.int32]
+    n_targets: npt.NDArray[np.int32]
     n_items: int
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     catalog: Catalog | None = None
 
     @classmethod
-    def real(
+    def from_arrays(
         cls,
         items: npt.ArrayLike,
         times: npt.ArrayLike,
         starts: npt.ArrayLike,
-        keys: npt.ArrayLike,
+        row_ids: npt.ArrayLike,
         n_items: int,
     ) -> Histories:
         """Real rows: each its own parent, origin 0, weight 1, all events but the first are targets."""
         starts = np.asarray(starts, np.int64)
-        keys = np.asarray(keys, np.uint64)
+        row_ids = np.asarray(row_ids, np.uint64)
         lengths = np.diff(starts)
         return cls(
             items=np.asarray(items, np.int32),
             times=np.asarray(times, np.int64),
             starts=starts,
-            keys=keys,
-            parents=keys,
-            origin=np.zeros(len(keys), np.int16),
-            weight=np.ones(len(keys), np.float32),
-            targets=np.maximum(lengths - 1, 0).astype(np.int32),
+            row_ids=row_ids,
+            parents=row_ids,
+            origin=np.zeros(len(row_ids), np.int16),
+            weight=np.ones(len(row_ids), np.float32),
+            n_targets=np.maximum(lengths - 1, 0).astype(np.int32),
             n_items=int(n_items),
         )
 
     @classmethod
-    def of(
+    def from_lists(
         cls,
         rows: Sequence[Sequence[int]],
         n_items: int,
         times: Sequence[Sequence[int]] | None = None,
-        keys: Sequence[int] | None = None,
+        row_ids: Sequence[int] | None = None,
     ) -> Histories:
         """Real rows from lists of item ids, for tests and examples; default times are 0, 1, 2 ..."""
         starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
         flat = np.fromiter((item for row in rows for item in row), np.int32, int(starts[-1]))
         row_times = times if times is not None else [range(len(row)) for row in rows]
         flat_times = np.fromiter((t for row in row_times for t in row), np.int64, int(starts[-1]))
-        return cls.real(flat, flat_times, starts, range(1, len(rows) + 1) if keys is None else keys, n_items)
+        return cls.from_arrays(
+            flat, flat_times, starts, range(1, len(rows) + 1) if row_ids is None else row_ids, n_items
+        )
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     @property
-    def events(self) -> int:
+    def n_events(self) -> int:
         """Total number of events."""
         return int(self.starts[-1] - self.starts[0])
 
@@ -130,19 +132,19 @@ class Histories:
     @property
     def is_real(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row is real."""
-        return np.asarray(self.origin == REAL, np.bool_)
+        return np.asarray(self.origin == REAL_ORIGIN, np.bool_)
 
-    def row(self, index: int) -> Items:
+    def row_items(self, index: int) -> Items:
         """int32 (length,): the items of one row."""
         return self.items[self.starts[index] : self.starts[index + 1]]
 
-    def row_of_event(self) -> Ints:
+    def event_rows(self) -> Ints:
         """int64 (events,): the row of each event."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
-    def distinct(self) -> Ints:
+    def count_distinct_items(self) -> Ints:
         """int64 (rows,): number of distinct items of each row."""
-        pairs = np.unique(coded(self.row_of_event(), self.items, self.n_items))
+        pairs = np.unique(encode_pairs(self.event_rows(), self.items, self.n_items))
         return np.bincount(pairs // (self.n_items + 2), minlength=len(self))
 
     def slice(self, first: int, last: int) -> Histories:
@@ -162,15 +164,15 @@ class Histories:
     def take(self, rows: npt.ArrayLike) -> Histories:
         """The rows at these indices (int), in that order, or where this mask (bool) is true."""
         index, starts, source = _select_segments(self.starts, rows)
-        return self.rebuilt(starts, self.items[source], self.times[source], source, index)
+        return self.replace_events(starts, self.items[source], self.times[source], source, index)
 
-    def rebuilt(
+    def replace_events(
         self,
         starts: Ints,
         items: Items,
         times: Ints,
         source: Ints,
-        rows: Ints | None = None,
+        source_rows: Ints | None = None,
     ) -> Histories:
         """The same rows with new events, such as a kernel returns.
 
@@ -179,27 +181,29 @@ class Histories:
         (new rows,): the old row of each new row; None if they are the same. `targets` is limited to the new length
         less one; a count of all but the first event stays so.
         """
-        from leaven.arrays.ragged import fitting_targets
+        from leaven.arrays.ragged import clip_target_counts
 
         old_columns: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
-        columns = old_columns if rows is None else {name: column[rows] for name, column in old_columns.items()}
-        if rows is not None or starts is not self.starts:  # else all lengths are unchanged
-            old_starts = self.starts if rows is None else offsets(self.lengths[rows])
-            columns["targets"] = fitting_targets(columns["targets"], old_starts, starts)
+        columns = (
+            old_columns if source_rows is None else {name: column[source_rows] for name, column in old_columns.items()}
+        )
+        if source_rows is not None or starts is not self.starts:  # else all lengths are unchanged
+            old_starts = self.starts if source_rows is None else compute_offsets(self.lengths[source_rows])
+            columns["targets"] = clip_target_counts(columns["targets"], old_starts, starts)
         extra = {name: _gather_column(column, source) for name, column in self.extra.items()}
-        if PRICE in extra:
-            extra[PRICE] = np.where(_gather_column(self.items, source) == items, extra[PRICE], 0)
+        if PRICE_COLUMN in extra:
+            extra[PRICE_COLUMN] = np.where(_gather_column(self.items, source) == items, extra[PRICE_COLUMN], 0)
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
-    def real_only(self) -> Histories:
+    def select_real(self) -> Histories:
         """The real rows."""
         return self.take(self.is_real)
 
-    def joined(self, others: Sequence[Histories]) -> Histories:
+    def concat_with(self, others: Sequence[Histories]) -> Histories:
         """These rows followed by those of the others."""
-        return concat([self, *others])
+        return concat_histories([self, *others])
 
-    def same_as(self, other: Histories) -> npt.NDArray[np.bool_]:
+    def equal_rows(self, other: Histories) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row has the same events in both. Both have equally many rows."""
         equal = np.asarray(self.lengths == other.lengths, bool)
         index = np.flatnonzero(equal & (self.lengths > 0))
@@ -212,7 +216,7 @@ class Histories:
         equal[index] = ~np.logical_or.reduceat(differ, left.starts[:-1] - left.starts[0])
         return equal
 
-    def read_back(self, *paths: str | Path) -> Histories:
+    def read_files(self, *paths: str | Path) -> Histories:
         """Rows of these files, with the same catalog."""
         return replace(Histories.from_parquet(*paths), catalog=self.catalog)
 
@@ -266,25 +270,25 @@ class Histories:
         """Rows of these files, in the order given."""
         import pyarrow.parquet as pq
 
-        return concat([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
+        return concat_histories([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
 
     def to_pandas(self) -> pd.DataFrame:
         """One table row per event: key, parent, origin, item, time, and the extra columns."""
         import pandas as pd
 
-        row = self.row_of_event()
-        columns = {"key": self.keys[row], "parent": self.parents[row], "origin": self.origin[row]}
+        row = self.event_rows()
+        columns = {"key": self.row_ids[row], "parent": self.parents[row], "origin": self.origin[row]}
         return pd.DataFrame({**columns, "item": self.items, "time": self.times, **self.extra})
 
-    def check(self) -> Histories:
+    def validate(self) -> Histories:
         """Return self; raises DataError for the first violated invariant of this class."""
         lengths = self.lengths
-        if self.events != len(self.items) or len(self.items) != len(self.times) or (lengths < 0).any():
+        if self.n_events != len(self.items) or len(self.items) != len(self.times) or (lengths < 0).any():
             raise DataError("histories.starts", "offsets that cover items and times", "other offsets")
         for name in _ROW_COLUMNS:
             if len(getattr(self, name)) != len(self):
                 raise DataError(f"histories.{name}", f"{len(self)} values", f"{len(getattr(self, name))}")
-        if self.events and (self.items.min() < 1 or self.items.max() > self.mask_id):
+        if self.n_events and (self.items.min() < 1 or self.items.max() > self.mask_id):
             unknown = int(self.items[(self.items < 1) | (self.items > self.mask_id)][0])
             raise DataError("histories.items", f"ids in 1..{self.mask_id}", str(unknown), "renumber the items")
         decreases = np.flatnonzero(np.diff(self.times) < 0) + 1
@@ -293,19 +297,19 @@ class Histories:
         return self
 
 
-def beginnings(rows: Histories, lengths: Ints) -> Histories:
+def take_prefixes(rows: Histories, lengths: Ints) -> Histories:
     """The first lengths[i] events of each row i."""
-    starts = offsets(lengths)
+    starts = compute_offsets(lengths)
     source = np.repeat(rows.starts[:-1] - starts[:-1], lengths) + np.arange(starts[-1])
-    return rows.rebuilt(starts, rows.items[source], rows.times[source], source)
+    return rows.replace_events(starts, rows.items[source], rows.times[source], source)
 
 
-def coded(row: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints:
+def encode_pairs(rows: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints:
     """int64: one code for each pair of row and item (or mask id), in lexicographic order."""
-    return np.asarray(row * (n_items + 2) + items, np.int64)
+    return np.asarray(rows * (n_items + 2) + items, np.int64)
 
 
-def offsets(lengths: npt.NDArray[Any]) -> Ints:
+def compute_offsets(lengths: npt.NDArray[Any]) -> Ints:
     """int64 (rows + 1,): row offsets for these lengths."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
@@ -327,19 +331,19 @@ def _select_segments(starts: Ints, rows: npt.ArrayLike) -> tuple[Ints, Ints, Int
     index = np.asarray(rows)
     index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
     lengths = np.diff(starts)[index]
-    new_starts = offsets(lengths)
+    new_starts = compute_offsets(lengths)
     return index, new_starts, np.arange(new_starts[-1]) + np.repeat(starts[index] - new_starts[:-1], lengths)
 
 
 def _check_columns(table: pa.Table) -> None:
     for name in ["items", "times", *_ROW_COLUMNS]:
         if name not in table.column_names:
-            raise DataError(f"column {name}", "a table of histories", "none", nearest(name, table.column_names))
+            raise DataError(f"column {name}", "a table of histories", "none", suggest_name(name, table.column_names))
     if _N_ITEMS not in (table.schema.metadata or {}):
         raise DataError("table", "metadata leaven.n_items", "none", "write the table with Histories.to_arrow")
 
 
-def concat(parts: Sequence[Histories]) -> Histories:
+def concat_histories(parts: Sequence[Histories]) -> Histories:
     """All rows of all parts, in order.
 
     Raises DataError for no parts, or for parts with different numbers of items.
@@ -356,7 +360,7 @@ def concat(parts: Sequence[Histories]) -> Histories:
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
     extra = {n: np.concatenate([p.extra[n] for p in parts]) for n in first.extra if all(n in p.extra for p in parts)}
-    starts = offsets(lengths)
+    starts = compute_offsets(lengths)
     return replace(first, starts=starts, extra=extra, **columns)
 
 
@@ -371,14 +375,14 @@ class HeldOut:
     """
 
     histories: Histories
-    items: Items
-    times: Ints
-    starts: Ints
+    target_items: Items
+    target_times: Ints
+    target_starts: Ints
 
     def __len__(self) -> int:
         return len(self.histories)
 
     def take(self, rows: npt.ArrayLike) -> HeldOut:
         """The users at these indices (int) or in this mask (bool)."""
-        index, starts, source = _select_segments(self.starts, rows)
-        return HeldOut(self.histories.take(index), self.items[source], self.times[source], starts)
+        index, starts, source = _select_segments(self.target_starts, rows)
+        return HeldOut(self.histories.take(index), self.target_items[source], self.target_times[source], starts)

@@ -15,8 +15,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Pixels = npt.NDArray[np.uint8]
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-FITS = ("cover", "contain", "stretch")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+FIT_MODES = ("cover", "contain", "stretch")
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
 _MIN_SIDE = 8  # pixels: smaller files show nothing; 1 × 1 placeholders are common in catalogs
 _WHITE = 255
@@ -24,13 +24,13 @@ _ORIENTATION, _MAX_TAGS = 274, 100
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Images:
     """Images of one size.
 
     pixels  uint8 (images, height, width, 3): red, green, blue
     items   int32 (images,): dense item id of each image, 0 where unknown
 
-    >>> len(Pictures.of(np.zeros((2, 8, 8, 3), np.uint8)))
+    >>> len(Images.from_pixels(np.zeros((2, 8, 8, 3), np.uint8)))
     2
     """
 
@@ -38,7 +38,7 @@ class Pictures:
     items: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, pixels: Pixels, items: npt.NDArray[np.int32] | None = None) -> Pictures:
+    def from_pixels(cls, pixels: Pixels, items: npt.NDArray[np.int32] | None = None) -> Images:
         """Images from an array; DataError unless it is uint8 (images, height, width, 3)."""
         if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
             got = f"{pixels.dtype} {pixels.shape}"
@@ -51,13 +51,13 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def take(self, places: npt.NDArray[Any]) -> Pictures:
+    def take(self, indices: npt.NDArray[Any]) -> Images:
         """The images at these indices, in that order."""
-        return Pictures(self.pixels[places], self.items[places])
+        return Images(self.pixels[indices], self.items[indices])
 
 
 @dataclass(frozen=True, eq=False)
-class Gallery:
+class LoadedImages:
     """The result of reading image files.
 
     pictures  the images that could be read, in the order of the files
@@ -65,25 +65,25 @@ class Gallery:
     unread    reason -> the files that could not be read
     """
 
-    pictures: Pictures
+    images: Images
     paths: list[str]
-    unread: Mapping[str, list[str]] = field(default_factory=dict)
+    failures: Mapping[str, list[str]] = field(default_factory=dict)
 
 
-def picture_files(folder: Path) -> list[Path]:
+def find_image_files(folder: Path) -> list[Path]:
     """All image files in a folder and its subfolders, sorted; DataError where there are none."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise DataError(str(folder), f"image files ({', '.join(SUFFIXES[:3])} ...)", "none")
+        raise DataError(str(folder), f"image files ({', '.join(IMAGE_SUFFIXES[:3])} ...)", "none")
     return paths
 
 
-def read(
+def load_images(
     paths: Sequence[str | Path],
     size: tuple[int, int] = (112, 112),
     items: Iterable[int] | None = None,
     fit: str = "cover",
-) -> Gallery:
+) -> LoadedImages:
     """Load files as images of one size; missing and broken files are reported in the result.
 
     size: height and width in pixels. fit: "cover" crops, "contain" pads with white, "stretch" changes the aspect ratio.
@@ -92,44 +92,44 @@ def read(
 
     Raises SpecError for an unknown `fit`, and MissingExtra without OpenCV.
     """
-    if fit not in FITS:
-        raise SpecError("fit", f"one of {', '.join(FITS)}", repr(fit))
+    if fit not in FIT_MODES:
+        raise SpecError("fit", f"one of {', '.join(FIT_MODES)}", repr(fit))
     owners = [0] * len(paths) if items is None else list(items)
     images: list[Pixels] = []
     indices: list[int] = []
     unread: dict[str, list[str]] = {}
     for index, path in enumerate(paths):
-        result = decoded(Path(path)) if str(path) else "no path"
+        result = decode_file(Path(path)) if str(path) else "no path"
         if isinstance(result, str):
             unread.setdefault(result, []).append(str(path))
         else:
-            images.append(resized(result, size, fit))
+            images.append(resize_image(result, size, fit))
             indices.append(index)
-    pictures = Pictures(_stack(images, size), np.array([owners[index] for index in indices], np.int32))
-    return Gallery(pictures, [str(paths[index]) for index in indices], unread)
+    pictures = Images(_stack(images, size), np.array([owners[index] for index in indices], np.int32))
+    return LoadedImages(pictures, [str(paths[index]) for index in indices], unread)
 
 
-def of_catalog(catalog: Catalog, size: tuple[int, int] = (112, 112), fit: str = "cover") -> Gallery:
+def load_catalog_images(catalog: Catalog, size: tuple[int, int] = (112, 112), fit: str = "cover") -> LoadedImages:
     """Load the images of a catalog's items, in their order; items without a readable image are left out.
 
     Raises DataError for a catalog without image paths.
     """
-    if catalog.images is None:
+    if catalog.image_paths is None:
         raise DataError("data.item_columns.image", "the column of image paths", "none", 'image = "..."')
     if catalog.pixels is None:
-        paths = [str(catalog.folder / path) if path else "" for path in catalog.images]
-        return read(paths, size, range(1, len(paths) + 1), fit)
-    rows = [row for row, path in enumerate(catalog.images) if path]
-    images = [resized(catalog.pixels[row], size, fit) for row in rows]
-    pictures = Pictures(_stack(images, size), np.array(rows, np.int32) + np.int32(1))
-    return Gallery(pictures, [catalog.images[row] for row in rows])
+        paths = [str(catalog.image_folder / path) if path else "" for path in catalog.image_paths]
+        return load_images(paths, size, range(1, len(paths) + 1), fit)
+    rows = [row for row, path in enumerate(catalog.image_paths) if path]
+    images = [resize_image(catalog.pixels[row], size, fit) for row in rows]
+    pictures = Images(_stack(images, size), np.array(rows, np.int32) + np.int32(1))
+    return LoadedImages(pictures, [catalog.image_paths[row] for row in rows])
 
 
 def _stack(images: Sequence[Pixels], size: tuple[int, int]) -> Pixels:
     return np.stack(images) if images else np.zeros((0, *size, 3), np.uint8)
 
 
-def decoded(path: Path) -> Pixels | str:
+def decode_file(path: Path) -> Pixels | str:
     """uint8 (height, width, 3) of a file, or the reason why it cannot be read."""
     try:
         content = path.read_bytes()
@@ -137,20 +137,20 @@ def decoded(path: Path) -> Pixels | str:
         return "no such file"
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    return of_bytes(content)
+    return decode_image(content)
 
 
-def of_bytes(held: bytes) -> Pixels | str:
+def decode_image(content: bytes) -> Pixels | str:
     """uint8 (height, width, 3) of the bytes of a file, or the reason why they cannot be decoded."""
-    cv2 = opencv()
-    if not held:
+    cv2 = import_opencv()
+    if not content:
         return "an empty file"
-    if _is_truncated(held):
+    if _is_truncated(content):
         return "a truncated file"
-    is_jpeg = held.startswith(_JPEG)  # never transparent; other formats are decoded with all channels
+    is_jpeg = content.startswith(_JPEG)  # never transparent; other formats are decoded with all channels
     flags = cv2.IMREAD_COLOR_RGB if is_jpeg else cv2.IMREAD_UNCHANGED
     try:
-        decoded_pixels = cv2.imdecode(np.frombuffer(held, np.uint8), flags)
+        decoded_pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         decoded_pixels = None
     if decoded_pixels is None:
@@ -159,7 +159,7 @@ def of_bytes(held: bytes) -> Pixels | str:
         return f"smaller than {_MIN_SIDE} pixels"
     if is_jpeg:
         return np.asarray(decoded_pixels, np.uint8)
-    return _convert_to_rgb(_apply_orientation(decoded_pixels, _read_orientation(held)))
+    return _convert_to_rgb(_apply_orientation(decoded_pixels, _read_orientation(content)))
 
 
 def _read_orientation(held: bytes) -> int:
@@ -209,16 +209,16 @@ def _convert_to_rgb(pixels: npt.NDArray[Any]) -> Pixels | str:
     return ((colors * alpha + _WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def resized(picture: Pixels, size: tuple[int, int], fit: str) -> Pixels:
+def resize_image(image: Pixels, size: tuple[int, int], fit: str) -> Pixels:
     """The image at height and width `size`; area interpolation to shrink, linear to enlarge."""
-    (height, width), (target_height, target_width) = picture.shape[:2], size
+    (height, width), (target_height, target_width) = image.shape[:2], size
     if (height, width) == (target_height, target_width):
-        return picture
+        return image
     if fit == "stretch":
-        return _scale(picture, target_height, target_width)
+        return _scale(image, target_height, target_width)
     choose = max if fit == "cover" else min
     scale = choose(target_height / height, target_width / width)
-    inner = _scale(picture, max(round(height * scale), 1), max(round(width * scale), 1))
+    inner = _scale(image, max(round(height * scale), 1), max(round(width * scale), 1))
     if fit == "cover":
         top, left = (inner.shape[0] - target_height) // 2, (inner.shape[1] - target_width) // 2
         return inner[top : top + target_height, left : left + target_width]
@@ -229,26 +229,26 @@ def resized(picture: Pixels, size: tuple[int, int], fit: str) -> Pixels:
 
 
 def _scale(picture: Pixels, target_height: int, target_width: int) -> Pixels:
-    cv2 = opencv()
+    cv2 = import_opencv()
     shrinks = target_height <= picture.shape[0] and target_width <= picture.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (target_width, target_height), interpolation=interpolation), np.uint8)
 
 
-def encoded(picture: Pixels, suffix: str, quality: int = 95) -> bytes:
+def encode_image(image: Pixels, suffix: str, quality: int = 95) -> bytes:
     """The bytes of a ".png" or ".jpg" file; quality: of a JPEG, 1..100."""
-    cv2 = opencv()
-    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+    cv2 = import_opencv()
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [])
     return bytes(content)
 
 
-def png_address(picture: Pixels) -> str:
+def encode_data_uri(image: Pixels) -> str:
     """A data URI that contains the image as PNG."""
-    return "data:image/png;base64," + base64.b64encode(encoded(picture, ".png")).decode()
+    return "data:image/png;base64," + base64.b64encode(encode_image(image, ".png")).decode()
 
 
-def opencv() -> Any:
+def import_opencv() -> Any:
     """The module cv2, limited to one thread, since callers parallelize; MissingExtra where it is not installed."""
     try:
         import cv2

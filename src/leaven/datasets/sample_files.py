@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 
 from leaven import rng
-from leaven.datasets.samples import Samples, concat
+from leaven.datasets.samples import Samples, concat_samples
 from leaven.errors import DataError
 
 
 @dataclass(frozen=True)
-class Part:
+class RowGroup:
     """One row group of a file; rows: its number of rows."""
 
     path: Path
-    group: int
-    rows: int
+    index: int
+    n_rows: int
 
-    def read(self) -> Samples:
+    def read_samples(self) -> Samples:
         """The rows of this row group."""
         import pyarrow.parquet as pq
 
-        return Samples.from_arrow(pq.ParquetFile(self.path).read_row_group(self.group))
+        return Samples.from_arrow(pq.ParquetFile(self.path).read_row_group(self.index))
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class SampleFiles:
     0
     """
 
-    parts: tuple[Part, ...]
+    row_groups: tuple[RowGroup, ...]
 
     @classmethod
-    def of(cls, *paths: str | Path) -> SampleFiles:
+    def from_paths(cls, *paths: str | Path) -> SampleFiles:
         """The rows of these files; a folder means its Parquet files, sorted by name.
 
         Raises DataError without any rows, and for a file that is not such a table.
@@ -57,31 +57,33 @@ class SampleFiles:
             except (OSError, pa.ArrowInvalid) as error:
                 raise DataError(str(file), "a Parquet file of samples", str(error), "check the path") from error
             groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-            parts += [Part(file, group, rows) for group, rows in enumerate(groups) if rows]
+            parts += [RowGroup(file, group, rows) for group, rows in enumerate(groups) if rows]
         if not parts:
             raise DataError(", ".join(map(str, paths)) or "files", "files with rows", "none", "create them again")
         return cls(tuple(parts))
 
     def __len__(self) -> int:
-        return sum(part.rows for part in self.parts)
+        return sum(part.n_rows for part in self.row_groups)
 
-    def windows(self, rows: int, key: int) -> list[SampleFiles]:
+    def split_windows(self, window_rows: int, key: int) -> list[SampleFiles]:
         """All row groups in a random order given by the key, in windows of about `rows` rows."""
-        order = np.argsort(rng.uniform(rng.row_keys(key, np.arange(len(self.parts), dtype=np.uint64)), 0))
-        shuffled = [self.parts[index] for index in order]
-        window = np.cumsum([part.rows for part in shuffled]) // max(rows, 1)
+        order = np.argsort(
+            rng.draw_uniform(rng.derive_row_keys(key, np.arange(len(self.row_groups), dtype=np.uint64)), 0)
+        )
+        shuffled = [self.row_groups[index] for index in order]
+        window = np.cumsum([part.rows for part in shuffled]) // max(window_rows, 1)
         edges = [0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(shuffled)]
         return [SampleFiles(tuple(shuffled[low:high])) for low, high in pairwise(edges)]
 
-    def read(self) -> Samples:
+    def read_samples(self) -> Samples:
         """All rows."""
-        return concat([part.read() for part in self.parts])
+        return concat_samples([part.read_samples() for part in self.row_groups])
 
-    def sampled(self, most: int) -> Samples:
+    def sample_rows(self, max_rows: int) -> Samples:
         """Every n-th row, at most `most` rows; only one row group is in memory at a time."""
-        step, begin, samples = -(-len(self) // most), 0, []
-        for part in self.parts:
-            rows = part.read()
+        step, begin, samples = -(-len(self) // max_rows), 0, []
+        for part in self.row_groups:
+            rows = part.read_samples()
             samples.append(rows.take(np.arange(-begin % step, len(rows), step)))
             begin += len(rows)
-        return concat(samples)
+        return concat_samples(samples)

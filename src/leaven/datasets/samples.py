@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.errors import DataError, nearest
+from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
-Keys = npt.NDArray[np.uint64]
+RowIds = npt.NDArray[np.uint64]
 
-GROUP_ROWS = 65_536
+ROW_GROUP_SIZE = 65_536
 """Rows per row group of a Parquet file, the unit of out-of-memory reading."""
-UNKNOWN = 0
+UNKNOWN_CODE = 0
 """The code of a missing or unknown category."""
 ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
 ROW_COLUMNS |= {"origin": np.int16, "users": np.uint64, "times": np.int64}
-METADATA = b"leaven.samples"
+METADATA_KEY = b"leaven.samples"
 """Key of the metadata in Parquet files of samples."""
 
 
@@ -52,7 +52,7 @@ class Samples:
     users    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
     times    int64 (rows,)    seconds since 1970 (UTC); 0 where the table has none
 
-    >>> rows = Samples.of({"price": [2.0, None], "kind": ["mug", "bag"]}, label=[1, 0])
+    >>> rows = Samples.from_lists({"price": [2.0, None], "kind": ["mug", "bag"]}, label=[1, 0])
     >>> rows.numeric, rows.categorical, rows.codes[:, 0].tolist(), rows.levels["kind"]
     (('price',), ('kind',), [2, 1], ('bag', 'mug'))
     """
@@ -64,25 +64,25 @@ class Samples:
     levels: Mapping[str, tuple[str, ...]]
     label: npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32]
-    keys: Keys
-    parents: Keys
+    row_ids: RowIds
+    parents: RowIds
     origin: npt.NDArray[np.int16]
-    users: Keys
+    user_ids: RowIds
     times: npt.NDArray[np.int64]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def real(
+    def from_columns(
         cls,
         columns: Mapping[str, npt.NDArray[Any]],
         label: npt.ArrayLike,
-        keys: npt.ArrayLike,
-        users: npt.ArrayLike | None = None,
+        row_ids: npt.ArrayLike,
+        user_ids: npt.ArrayLike | None = None,
         times: npt.ArrayLike | None = None,
     ) -> Samples:
         """Real rows. columns: name -> numbers, or an object array of strings and None for categories."""
-        keys = np.asarray(keys, np.uint64)
-        rows = len(keys)
+        row_ids = np.asarray(row_ids, np.uint64)
+        rows = len(row_ids)
         numbers = {name: column for name, column in columns.items() if column.dtype != object}
         coded = {name: _encode_strings(column) for name, column in columns.items() if column.dtype == object}
         return cls(
@@ -93,45 +93,45 @@ class Samples:
             levels={name: levels for name, (_, levels) in coded.items()},
             label=np.asarray(label, np.float32),
             weight=np.ones(rows, np.float32),
-            keys=keys,
-            parents=keys,
+            row_ids=row_ids,
+            parents=row_ids,
             origin=np.zeros(rows, np.int16),
-            users=keys if users is None else np.asarray(users, np.uint64),
+            user_ids=row_ids if user_ids is None else np.asarray(user_ids, np.uint64),
             times=np.zeros(rows, np.int64) if times is None else np.asarray(times, np.int64),
         )
 
     @classmethod
-    def of(
-        cls, columns: Mapping[str, Sequence[Any]], label: Sequence[float], users: Sequence[int] | None = None
+    def from_lists(
+        cls, columns: Mapping[str, Sequence[Any]], label: Sequence[float], user_ids: Sequence[int] | None = None
     ) -> Samples:
         """Real rows from lists, for tests and examples; a list that contains a string is a category."""
         typed = {name: _to_array(column) for name, column in columns.items()}
-        return cls.real(typed, label, np.arange(1, len(label) + 1, dtype=np.uint64), users).check()
+        return cls.from_columns(typed, label, np.arange(1, len(label) + 1, dtype=np.uint64), user_ids).validate()
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.row_ids)
 
     @property
     def is_real(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row is real."""
         return np.asarray(self.origin == 0, np.bool_)
 
-    def number(self, name: str) -> Numbers:
+    def numeric_column(self, name: str) -> Numbers:
         """float64 (rows,): a number column.
 
         Raises DataError with the most similar name for an unknown column.
         """
         if name not in self.numeric:
-            raise DataError(f"column {name!r}", "a number column", "none", nearest(name, self.numeric))
+            raise DataError(f"column {name!r}", "a number column", "none", suggest_name(name, self.numeric))
         return self.numbers[:, self.numeric.index(name)]
 
-    def texts(self, name: str) -> npt.NDArray[Any]:
+    def categorical_column(self, name: str) -> npt.NDArray[Any]:
         """object (rows,): the original strings of a category column, None where missing.
 
         Raises DataError with the most similar name for an unknown column.
         """
         if name not in self.categorical:
-            raise DataError(f"column {name!r}", "a category column", "none", nearest(name, self.categorical))
+            raise DataError(f"column {name!r}", "a category column", "none", suggest_name(name, self.categorical))
         names: npt.NDArray[Any] = np.array([None, *self.levels[name]], object)
         return names[self.codes[:, self.categorical.index(name)]]
 
@@ -148,31 +148,33 @@ class Samples:
         columns: dict[str, Any] = {name: getattr(self, name)[first:last] for name in ("numbers", "codes", *ROW_COLUMNS)}
         return replace(self, **columns)
 
-    def real_only(self) -> Samples:
+    def select_real(self) -> Samples:
         """The real rows."""
         return self.take(self.is_real)
 
-    def joined(self, others: Sequence[Samples]) -> Samples:
+    def concat_with(self, others: Sequence[Samples]) -> Samples:
         """These rows followed by those of the others."""
-        return concat([self, *others])
+        return concat_samples([self, *others])
 
-    def same_as(self, other: Samples) -> npt.NDArray[np.bool_]:
+    def equal_rows(self, other: Samples) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row has the same cells and label in both. Levels and row counts are equal."""
         numbers = (self.numbers == other.numbers) | (np.isnan(self.numbers) & np.isnan(other.numbers))
         equal = numbers.all(axis=1) & (self.codes == other.codes).all(axis=1) & (self.label == other.label)
         return np.asarray(equal, bool)
 
-    def read_back(self, *paths: str | Path) -> Samples:
+    def read_files(self, *paths: str | Path) -> Samples:
         """Rows of these files, with the same levels."""
-        return Samples.from_parquet(*paths).recoded(self.levels)
+        return Samples.from_parquet(*paths).recode_levels(self.levels)
 
-    def recoded(self, levels: Mapping[str, tuple[str, ...]]) -> Samples:
+    def recode_levels(self, levels: Mapping[str, tuple[str, ...]]) -> Samples:
         """The same rows with codes for other levels; names that these lack become unknown (code 0)."""
         codes = self.codes.copy()
         for index, name in enumerate(self.categorical):
             if self.levels[name] != levels[name]:
                 known = {text: code for code, text in enumerate(levels[name], 1)}
-                table = np.array([UNKNOWN, *(known.get(text, UNKNOWN) for text in self.levels[name])], np.int32)
+                table = np.array(
+                    [UNKNOWN_CODE, *(known.get(text, UNKNOWN_CODE) for text in self.levels[name])], np.int32
+                )
                 codes[:, index] = table[codes[:, index]]
         return replace(self, codes=codes, levels={name: tuple(levels[name]) for name in self.categorical})
 
@@ -187,10 +189,10 @@ class Samples:
             table[name] = pa.array(column, mask=np.isnan(column))
         for index, name in enumerate(self.categorical):
             codes = self.codes[:, index]
-            indices = pa.array(np.maximum(codes - 1, 0).astype(np.int32), mask=codes == UNKNOWN)
+            indices = pa.array(np.maximum(codes - 1, 0).astype(np.int32), mask=codes == UNKNOWN_CODE)
             table[name] = pa.DictionaryArray.from_arrays(indices, pa.array(list(self.levels[name]), pa.string()))
         metadata = {"numeric": self.numeric, "categorical": self.categorical, "facts": dict(self.facts)}
-        return pa.table(table).replace_schema_metadata({METADATA: json.dumps(metadata)})
+        return pa.table(table).replace_schema_metadata({METADATA_KEY: json.dumps(metadata)})
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Samples:
@@ -198,7 +200,7 @@ class Samples:
 
         Raises DataError for any other table.
         """
-        content = (table.schema.metadata or {}).get(METADATA)
+        content = (table.schema.metadata or {}).get(METADATA_KEY)
         if content is None:
             raise DataError(
                 "table", "a table written by Samples.to_arrow", "another table", "read it with read_samples"
@@ -227,7 +229,7 @@ class Samples:
 
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd", row_group_size=GROUP_ROWS)
+        pq.write_table(self.to_arrow(), part, compression="zstd", row_group_size=ROW_GROUP_SIZE)
         part.replace(target)
 
     @classmethod
@@ -235,17 +237,17 @@ class Samples:
         """Rows of these files, in the order given."""
         import pyarrow.parquet as pq
 
-        return concat([cls.from_arrow(pq.read_table(path)) for path in paths])
+        return concat_samples([cls.from_arrow(pq.read_table(path)) for path in paths])
 
     def to_pandas(self) -> pd.DataFrame:
         """One table row per sample, with names instead of codes."""
         import pandas as pd
 
         columns = {name: self.numbers[:, index] for index, name in enumerate(self.numeric)}
-        columns |= {name: self.texts(name) for name in self.categorical}
+        columns |= {name: self.categorical_column(name) for name in self.categorical}
         return pd.DataFrame({**columns, **{f"leaven_{name}": getattr(self, name) for name in ROW_COLUMNS}})
 
-    def check(self) -> Samples:
+    def validate(self) -> Samples:
         """Return self; raises DataError for the first violated invariant of this class."""
         for name in ("numbers", "codes", *ROW_COLUMNS):
             if len(getattr(self, name)) != len(self):
@@ -263,7 +265,7 @@ class Samples:
         return self
 
 
-def concat(parts: Sequence[Samples]) -> Samples:
+def concat_samples(parts: Sequence[Samples]) -> Samples:
     """All rows of all parts, in order, with the union of their levels.
 
     Raises DataError for no parts, or for parts with different columns.
@@ -278,7 +280,7 @@ def concat(parts: Sequence[Samples]) -> Samples:
             different = sorted({*part.numeric, *part.categorical} ^ {*first.numeric, *first.categorical})
             raise DataError("concat", "the same columns in all parts", f"different columns: {different[:5]}")
     levels = {name: _merge_levels([part.levels[name] for part in parts]) for name in first.categorical}
-    recoded = [part.recoded(levels) for part in parts]
+    recoded = [part.recode_levels(levels) for part in parts]
     names = ("numbers", "codes", *ROW_COLUMNS)
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in recoded]) for name in names}
     return replace(recoded[0], **columns)
@@ -304,7 +306,7 @@ def _encode_strings(column: npt.NDArray[Any]) -> tuple[Codes, tuple[str, ...]]:
     names = encoded.dictionary.to_pylist()
     levels = sorted(name for name in names if name)
     code_of = {name: code for code, name in enumerate(levels, 1)}
-    table = np.array([*(code_of.get(name, UNKNOWN) for name in names), UNKNOWN], np.int32)
+    table = np.array([*(code_of.get(name, UNKNOWN_CODE) for name in names), UNKNOWN_CODE], np.int32)
     indices = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
     return table[indices], tuple(levels)
 

@@ -7,9 +7,9 @@ lack the modality.
 from __future__ import annotations
 
 from leaven.encoders.attributes import Attributes
-from leaven.encoders.image_classifier import OwnPictures
-from leaven.encoders.pretrained_image import PictureModel
-from leaven.encoders.sentences import Sentences
+from leaven.encoders.image_classifier import ImageClassifierEncoder
+from leaven.encoders.pretrained_image import PretrainedImageEncoder
+from leaven.encoders.sentences import SentenceEncoder
 from leaven.encoders.tfidf import TfIdf
 
-__all__ = ["Attributes", "OwnPictures", "PictureModel", "Sentences", "TfIdf"]
+__all__ = ["Attributes", "ImageClassifierEncoder", "PretrainedImageEncoder", "SentenceEncoder", "TfIdf"]

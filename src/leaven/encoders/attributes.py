@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.tfidf import counted, directions, unit, unit_rows
-from leaven.errors import DataError, SpecError, nearest
+from leaven.encoders.tfidf import compute_directions, count_terms, normalize_rows, normalize_sparse_rows
+from leaven.errors import DataError, SpecError, suggest_name
 
 Vectors = npt.NDArray[np.float32]
 _MAX_PRICE_SCORE = 3.0  # standard deviations of the log price; values beyond are clipped
@@ -30,54 +30,54 @@ class Attributes:
     mean of its category, in standard deviations; a missing price counts as that mean.
     """
 
-    labels: tuple[str, ...] = ()
+    label_columns: tuple[str, ...] = ()
     separator: str = "|"
     width: int = 64
-    price: float = 0.3
+    price_weight: float = 0.3
     modality: ClassVar[str] = "attributes"
 
     def __post_init__(self) -> None:
-        if self.width < 1 or not self.separator or not self.price >= 0:
-            got = f"{self.width}, {self.separator!r}, {self.price}"
+        if self.width < 1 or not self.separator or not self.price_weight >= 0:
+            got = f"{self.width}, {self.separator!r}, {self.price_weight}"
             raise SpecError("attributes.width", "a width of 1 or more, a separator, a price of 0 or more", got, "")
 
-    def knows(self, catalog: Catalog) -> bool:
+    def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog has any of these attributes."""
         priced = catalog.price is not None and np.isfinite(catalog.price[1:]).any()
         coded = catalog.category is not None and (catalog.category[1:] > 0).any()
-        return bool(priced or coded or any(any(catalog.words.get(name, ())) for name in (*self.labels, "brand")))
+        return bool(priced or coded or any(any(catalog.texts.get(name, ())) for name in (*self.label_columns, "brand")))
 
-    def fit(self, catalog: Catalog, key: int = 0) -> Labelled:
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedAttributes:
         """Fits label weights, label directions and price statistics by category; nothing is random.
 
         Raises DataError for an unknown label column, or if no item has any attribute.
         """
-        for name in self.labels:
-            if name not in catalog.words:
-                raise DataError("attributes.labels", "a text column", repr(name), nearest(name, catalog.words))
-        if not self.knows(catalog):
+        for name in self.label_columns:
+            if name not in catalog.texts:
+                raise DataError("attributes.labels", "a text column", repr(name), suggest_name(name, catalog.texts))
+        if not self.can_encode(catalog):
             fix = "name category, price or columns of labels"
             raise DataError("attributes", "category, brand, labels or price of some item", "none", fix)
         label_index: dict[str, int] = {}
-        table = counted(self.labels_of(catalog), label_index, grow=True)
+        table = count_terms(self.iterate_labels(catalog), label_index, grow=True)
         n_items = np.bincount(table.indices, minlength=table.shape[1])
         weight = np.log1p(len(catalog) / np.maximum(n_items, 1))
-        weighted = unit(table.multiply(weight).tocsr())
+        weighted = normalize_sparse_rows(table.multiply(weight).tocsr())
         right = np.zeros((table.shape[1], 0))
         if label_index:
-            right = directions(weighted.T.tocsr(), min(self.width, len(label_index), len(catalog)))[0]
-        prices = _PriceScores.fit_catalog(catalog) if self.price else None
-        return Labelled(self, label_index, weight, right.astype(np.float32), prices)
+            right = compute_directions(weighted.T.tocsr(), min(self.width, len(label_index), len(catalog)))[0]
+        prices = _PriceScores.fit_catalog(catalog) if self.price_weight else None
+        return FittedAttributes(self, label_index, weight, right.astype(np.float32), prices)
 
-    def labels_of(self, catalog: Catalog) -> Iterator[list[str]]:
+    def iterate_labels(self, catalog: Catalog) -> Iterator[list[str]]:
         """Yields the labels of each item, prefixed by their column."""
-        columns = {name: catalog.words[name] for name in (*self.labels, "brand") if name in catalog.words}
+        columns = {name: catalog.texts[name] for name in (*self.label_columns, "brand") if name in catalog.texts}
         for item in range(1, len(catalog) + 1):
             labels = []
             if catalog.category is not None and catalog.category[item]:
                 labels.append(f"category={catalog.categories[catalog.category[item] - 1]}")
             for name, cells in columns.items():
-                parts = cells[item - 1].split(self.separator) if name in self.labels else [cells[item - 1]]
+                parts = cells[item - 1].split(self.separator) if name in self.label_columns else [cells[item - 1]]
                 labels += [f"{name}={part.strip()}" for part in parts if part.strip()]
             yield labels
 
@@ -122,24 +122,24 @@ def _find_priced(catalog: Catalog) -> npt.NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class FittedAttributes:
     """Fitted encoder: columns, weights and directions of labels, and price statistics."""
 
-    wish: Attributes
-    places: Mapping[str, int]
-    weight: npt.NDArray[np.float64]
-    right: Vectors
+    config: Attributes
+    label_index: Mapping[str, int]
+    label_weights: npt.NDArray[np.float64]
+    directions: Vectors
     prices: _PriceScores | None
 
     @property
     def width(self) -> int:
         """Width of a vector: of the labels, plus 1 for the price."""
-        return int(self.right.shape[1]) + (self.prices is not None)
+        return int(self.directions.shape[1]) + (self.prices is not None)
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """Returns item vectors, float32 (items, width); zeros for items without attributes."""
-        counts = counted(self.wish.labels_of(catalog), dict(self.places), grow=False)
-        vectors = unit_rows(counts.multiply(self.weight).tocsr() @ self.right)
+        counts = count_terms(self.config.iterate_labels(catalog), dict(self.label_index), grow=False)
+        vectors = normalize_rows(counts.multiply(self.label_weights).tocsr() @ self.directions)
         if self.prices is None:
             return vectors
-        return np.column_stack([vectors, self.prices(catalog) * np.float32(self.wish.price)])
+        return np.column_stack([vectors, self.prices(catalog) * np.float32(self.config.price_weight)])

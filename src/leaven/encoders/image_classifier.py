@@ -11,16 +11,16 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Gallery, of_catalog
-from leaven.encoders.image_loading import PictureVectors, has_pictures
+from leaven.datasets.images import LoadedImages, load_catalog_images
+from leaven.encoders.image_loading import FittedImageEncoder, has_images
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:
-    from leaven.nn.image_classifier import PictureEncoder
+    from leaven.nn.image_classifier import ImageClassifier
 
 
 @dataclass(frozen=True)
-class OwnPictures:
+class ImageClassifierEncoder:
     """Vectors of item images by a small convolutional network that is trained on the catalog's categories.
 
     size    side of the input images, in pixels
@@ -48,29 +48,34 @@ class OwnPictures:
             got = f"{self.steps}, {self.batch}, {self.learning_rate}"
             raise SpecError("pictures.steps", "at least 1 step, 2 images per batch and a rate above 0", got, "")
 
-    def knows(self, catalog: Catalog) -> bool:
+    def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog names any images."""
-        return has_pictures(catalog)
+        return has_images(catalog)
 
-    def fit(self, catalog: Catalog, key: int = 0) -> PictureVectors:
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedImageEncoder:
         """Trains the classifier on the categories of the images.
 
         Raises DataError without readable images of two categories; FitError if the loss is not finite.
         """
-        gallery = of_catalog(catalog, (self.size, self.size))
+        gallery = load_catalog_images(catalog, (self.size, self.size))
         net, fingerprint = self._load_or_train(catalog, gallery, key)
-        return PictureVectors(net.embed, self.widths[-1], self.size, fingerprint, self.cache)
+        return FittedImageEncoder(net.embed_images, self.widths[-1], self.size, fingerprint, self.cache)
 
-    def _load_or_train(self, catalog: Catalog, gallery: Gallery, key: int) -> tuple[PictureEncoder, str]:
+    def _load_or_train(self, catalog: Catalog, gallery: LoadedImages, key: int) -> tuple[ImageClassifier, str]:
         """Returns (classifier, hash of its inputs); loads it from the cache if possible."""
-        from leaven.nn.image_classifier import PictureEncoder, PictureShape, PictureTraining, learn
+        from leaven.nn.image_classifier import (
+            ImageClassifier,
+            ImageClassifierShape,
+            ImageClassifierTraining,
+            train_image_classifier,
+        )
 
-        images = gallery.pictures
+        images = gallery.images
         codes = np.zeros(len(images), np.int64) if catalog.category is None else catalog.category[images.items]
         has_category = codes > 0
         categories, classes = np.unique(codes[has_category].astype(np.int64), return_inverse=True)
         if len(categories) < 2:
-            reasons = "; ".join(f"{reason}: {len(files):,}" for reason, files in gallery.unread.items())
+            reasons = "; ".join(f"{reason}: {len(files):,}" for reason, files in gallery.failures.items())
             got = f"{len(categories)} of {len(images):,} images" + (f" ({reasons})" if reasons else "")
             fix = "name the column of categories and check the files, or use kind = 'picture_model'"
             raise DataError("encoders.pictures", "images of two categories", got, fix)
@@ -79,9 +84,11 @@ class OwnPictures:
         fingerprint = hashlib.blake2b(inputs, digest_size=16).hexdigest()
         folder = Path(self.cache) / fingerprint
         if self.cache and (folder / "pictures.safetensors").is_file():
-            return PictureEncoder.load(folder), fingerprint
-        training = PictureTraining(rng.key(key, "pictures"), self.steps, self.batch, self.learning_rate)
-        net = learn(labeled, classes, training, shape=PictureShape(len(categories), self.widths))
+            return ImageClassifier.load(folder), fingerprint
+        training = ImageClassifierTraining(rng.derive_key(key, "pictures"), self.steps, self.batch, self.learning_rate)
+        net = train_image_classifier(
+            labeled, classes, training, shape=ImageClassifierShape(len(categories), self.widths)
+        )
         if self.cache:
             net.save(folder)
         return net, fingerprint

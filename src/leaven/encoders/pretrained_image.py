@@ -13,15 +13,15 @@ import numpy as np
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Pixels
-from leaven.encoders.image_loading import BATCH, PictureVectors, has_pictures
-from leaven.encoders.vector_cache import Vectors, hash_of
+from leaven.encoders.image_loading import BATCH_SIZE, FittedImageEncoder, has_images
+from leaven.encoders.vector_cache import Vectors, hash_model
 from leaven.errors import DataError, MissingExtra, SpecError
 
 _OUTPUTS = ("image_embeds", "pooler_output", "last_hidden_state")
 
 
 @dataclass(frozen=True)
-class PictureModel:
+class PretrainedImageEncoder:
     """Vectors of item images by local weights; nothing is downloaded.
 
     weights    a TorchScript file; a state dict (.pt, .pth or .safetensors) of a network built by `factory`; or a folder
@@ -36,27 +36,27 @@ class PictureModel:
     """
 
     weights: str = ""
-    net: str = ""
+    factory: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     size: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    spread: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     cache: str = ""
     modality: ClassVar[str] = "pictures"
 
     def __post_init__(self) -> None:
-        if self.size < 8 or not min(self.spread) > 0:
+        if self.size < 8 or not min(self.std) > 0:
             raise SpecError(
                 "picture_model.size", "8 pixels or more, a standard deviation above 0", f"{self.size}", "size = 224"
             )
-        if self.net and ":" not in self.net:
-            raise SpecError("picture_model.net", '"module:function"', repr(self.net), 'net = "timm:create_model"')
+        if self.factory and ":" not in self.factory:
+            raise SpecError("picture_model.net", '"module:function"', repr(self.factory), 'net = "timm:create_model"')
 
-    def knows(self, catalog: Catalog) -> bool:
+    def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog names any images."""
-        return has_pictures(catalog)
+        return has_images(catalog)
 
-    def fit(self, catalog: Catalog, key: int = 0) -> PictureVectors:
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedImageEncoder:
         """Loads the network; nothing is trained.
 
         Raises DataError for missing or mismatched weights; MissingExtra for a missing library.
@@ -66,14 +66,14 @@ class PictureModel:
             raise DataError(self.weights or "picture_model.weights", "a file or folder with weights", "none", "")
         network = self._load_network(path)
         encode = _build_encode(self, network)
-        fingerprint = repr({**asdict(self), "cache": "", "weights": hash_of(path)})
+        fingerprint = repr({**asdict(self), "cache": "", "weights": hash_model(path)})
         probe = encode(np.zeros((1, self.size, self.size, 3), np.uint8))
-        return PictureVectors(encode, int(probe.shape[1]), self.size, fingerprint, self.cache)
+        return FittedImageEncoder(encode, int(probe.shape[1]), self.size, fingerprint, self.cache)
 
     def _load_network(self, path: Path) -> Any:
         if path.is_dir():
             return _load_folder(path)
-        return _load_weights(self, path) if self.net else _load_script(path)
+        return _load_weights(self, path) if self.factory else _load_script(path)
 
 
 def _load_folder(folder: Path) -> Any:
@@ -102,9 +102,9 @@ def _load_script(path: Path) -> Any:
         raise DataError(str(path), "a TorchScript file", str(error).splitlines()[0], fix) from error
 
 
-def _load_weights(config: PictureModel, path: Path) -> Any:
+def _load_weights(config: PretrainedImageEncoder, path: Path) -> Any:
     """Builds the network of a state dict and loads the weights."""
-    module, _, name = config.net.partition(":")
+    module, _, name = config.factory.partition(":")
     try:
         build: Callable[..., Any] = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
@@ -115,7 +115,7 @@ def _load_weights(config: PictureModel, path: Path) -> Any:
     try:
         net.load_state_dict(_read_state_dict(path))
     except (RuntimeError, ValueError, KeyError) as error:
-        raise DataError(str(path), f"weights of {config.net}", " ".join(str(error).split())[:200], "") from error
+        raise DataError(str(path), f"weights of {config.factory}", " ".join(str(error).split())[:200], "") from error
     return net.eval()
 
 
@@ -130,15 +130,15 @@ def _read_state_dict(path: Path) -> Any:
     return state.get("state_dict", state)
 
 
-def _build_encode(config: PictureModel, model: Any) -> Callable[[Pixels], Vectors]:
+def _build_encode(config: PretrainedImageEncoder, model: Any) -> Callable[[Pixels], Vectors]:
     """Returns a function from pixels to vectors."""
     import torch
 
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.spread))
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))
 
     def encode(pixels: Pixels) -> Vectors:
         """Encodes images in batches of constant size, so that vectors do not depend on the other images."""
-        part = np.zeros((BATCH if len(pixels) > 1 else 1, *pixels.shape[1:]), np.uint8)
+        part = np.zeros((BATCH_SIZE if len(pixels) > 1 else 1, *pixels.shape[1:]), np.uint8)
         part[: len(pixels)] = pixels
         with torch.inference_mode():
             scaled = torch.from_numpy(part).permute(0, 3, 1, 2).float() / 255

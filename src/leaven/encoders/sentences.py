@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.item_text import joined
-from leaven.encoders.vector_cache import hash_of, kept
+from leaven.encoders.item_text import join_columns
+from leaven.encoders.vector_cache import hash_model, load_or_compute
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Sentences:
+class SentenceEncoder:
     """Vectors of item text by a sentence encoder (Reimers and Gurevych, EMNLP 2019) in a local folder.
 
     folder      folder of Hugging Face's `save_pretrained`; nothing is downloaded
@@ -34,32 +34,32 @@ class Sentences:
     folder: str = ""
     columns: tuple[str, ...] = ()
     pooling: str = "mean"
-    most_tokens: int = 64
-    batch: int = 64
+    max_tokens: int = 64
+    batch_size: int = 64
     cache: str = ""
     modality: ClassVar[str] = "words"
 
     def __post_init__(self) -> None:
         if self.pooling not in ("mean", "first"):
             raise SpecError("sentences.pooling", "'mean' or 'first'", repr(self.pooling), "")
-        if self.most_tokens < 1 or self.batch < 1:
-            raise SpecError("sentences.batch", "1 or more", f"{self.most_tokens}, {self.batch}", "")
+        if self.max_tokens < 1 or self.batch_size < 1:
+            raise SpecError("sentences.batch", "1 or more", f"{self.max_tokens}, {self.batch_size}", "")
 
-    def knows(self, catalog: Catalog) -> bool:
+    def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog has any text in these columns."""
-        return any(any(catalog.words.get(column, ())) for column in self.columns or catalog.words)
+        return any(any(catalog.texts.get(column, ())) for column in self.columns or catalog.texts)
 
-    def fit(self, catalog: Catalog, key: int = 0) -> SentenceVectors:
+    def fit(self, catalog: Catalog, key: int = 0) -> FittedSentenceEncoder:
         """Loads the model; nothing is trained.
 
         Raises DataError for a folder without a model; MissingExtra without transformers.
         """
-        tokenizer, model = opened(Path(self.folder))
-        fingerprint = hash_of(Path(self.folder)) if self.cache else ""
-        return SentenceVectors(self, self.columns or tuple(catalog.words), tokenizer, model, fingerprint)
+        tokenizer, model = load_model(Path(self.folder))
+        fingerprint = hash_model(Path(self.folder)) if self.cache else ""
+        return FittedSentenceEncoder(self, self.columns or tuple(catalog.texts), tokenizer, model, fingerprint)
 
 
-def opened(folder: Path) -> tuple[Any, Any]:
+def load_model(folder: Path) -> tuple[Any, Any]:
     """Loads (tokenizer, model) from a folder.
 
     Raises DataError without a readable model; MissingExtra without transformers.
@@ -80,15 +80,15 @@ def opened(folder: Path) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class SentenceVectors:
+class FittedSentenceEncoder:
     """Loaded sentence encoder."""
 
-    wish: Sentences
+    config: SentenceEncoder
     columns: tuple[str, ...]
-    tokens: Any
+    tokenizer: Any
     model: Any
-    mark: str
-    known: dict[str, Vectors] = field(default_factory=dict)
+    fingerprint: str
+    vectors_by_text: dict[str, Vectors] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -97,26 +97,32 @@ class SentenceVectors:
 
     def __call__(self, catalog: Catalog) -> Vectors:
         """Returns item vectors of norm 1, float32 (items, width); zeros for items without text."""
-        texts = joined(catalog, self.columns)
-        missing = {text for text in texts if text.strip()} - self.known.keys()
+        texts = join_columns(catalog, self.columns)
+        missing = {text for text in texts if text.strip()} - self.vectors_by_text.keys()
         ordered = sorted(missing, key=lambda text: (len(text), text))
-        for begin in range(0, len(ordered), self.wish.batch):
-            part = ordered[begin : begin + self.wish.batch]
-            identity = [self.mark, self.wish.pooling, str(self.wish.most_tokens), *part]
-            vectors = kept(self.wish.cache, "\x1f".join(identity).encode(), partial(self._encode_texts, part))
-            self.known.update(zip(part, vectors, strict=True))
+        for begin in range(0, len(ordered), self.config.batch_size):
+            part = ordered[begin : begin + self.config.batch_size]
+            identity = [self.fingerprint, self.config.pooling, str(self.config.max_tokens), *part]
+            vectors = load_or_compute(
+                self.config.cache, "\x1f".join(identity).encode(), partial(self._encode_texts, part)
+            )
+            self.vectors_by_text.update(zip(part, vectors, strict=True))
         zeros = np.zeros(self.width, np.float32)
-        return np.stack([self.known.get(text, zeros) for text in texts]) if texts else np.zeros((0, self.width), "f4")
+        return (
+            np.stack([self.vectors_by_text.get(text, zeros) for text in texts])
+            if texts
+            else np.zeros((0, self.width), "f4")
+        )
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
         import torch
 
-        inputs = self.tokens(
-            list(texts), padding=True, truncation=True, max_length=self.wish.most_tokens, return_tensors="pt"
+        inputs = self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
         )
         with torch.inference_mode():
             states = self.model(**inputs).last_hidden_state  # (texts, tokens, width)
         mask = inputs["attention_mask"][:, :, None].to(states.dtype)
-        pooled = states[:, 0] if self.wish.pooling == "first" else (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        pooled = states[:, 0] if self.config.pooling == "first" else (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         vectors: Vectors = torch.nn.functional.normalize(pooled.float(), dim=-1).numpy()
         return vectors

@@ -17,8 +17,8 @@ from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leaven.engines.shard_tasks import ONE_THREAD, Task, environment, run_all, run_one
-from leaven.engines.shared_memory import Sender, Sent
+from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, run_all, run_one, set_environment
+from leaven.engines.shared_memory import SharedMemoryWriter, SharedObject
 from leaven.errors import LeavenError, SpecError
 from leaven.protocols import Engine
 
@@ -43,7 +43,7 @@ class Local:
     def _processes(self) -> int:
         return self.workers or os.cpu_count() or 1
 
-    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order, while later ones already run.
 
         Raises LeavenError that names the shard. Any end of the loop (an error, Ctrl-C, a `break`) ends the workers.
@@ -54,23 +54,23 @@ class Local:
         with _start_pool(min(self._processes, len(shards))) as workers:
             yield from workers.map(task, shards, shared)
 
-    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay from map to map and end with the context.
 
         modules, soon: imported for the workers and sent to them in the background.
         """
-        return nullcontext(self) if self._processes < 2 else _start_pool(self._processes, *modules, soon=soon)
+        return nullcontext(self) if self._processes < 2 else _start_pool(self._processes, *modules, soon=preload)
 
 
 @contextmanager
 def _start_pool(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
     """Start the process that workers fork from, which has no threads; workers start when there is work."""
     forkserver.set_forkserver_preload(["leaven.engines.preload", *modules])
-    with environment(ONE_THREAD):
+    with set_environment(ONE_THREAD):
         forkserver.ensure_running()
     workers = _Workers(processes)
     try:
-        with workers.opened(soon=soon):
+        with workers.start_workers(preload=soon):
             yield workers
     finally:
         workers.end()
@@ -84,19 +84,19 @@ class _Workers:
         self._pool: _Pool | None = None
         self._starting: Future[None] | None = None
 
-    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
         """This engine; the outer context ends the workers."""
-        if soon is not None:
+        if preload is not None:
             self._wait_for_start()
             thread = ThreadPoolExecutor(1, "start workers")
-            self._starting = thread.submit(self._start, soon)
+            self._starting = thread.submit(self._start, preload)
             thread.shutdown(wait=False)
         return nullcontext(self)
 
     def _start(self, soon: Any) -> None:
         """Start the workers; the environment of this process stays unchanged, as other threads may read it."""
         self._pool = self._pool or _start_processes(self.workers)
-        self._pool.sender.send(soon)
+        self._pool.sender.write(soon)
 
     def _wait_for_start(self) -> None:
         """Return once the background thread is done; its error occurs again in this thread."""
@@ -104,7 +104,7 @@ class _Workers:
             wait([self._starting])
             self._starting = None
 
-    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """As `Local.map`; a loop that ends early ends the workers, and the next one starts new ones."""
         if len(shards) < 2:
             yield from run_all(task, shards, shared)
@@ -113,11 +113,11 @@ class _Workers:
         done = 0
         try:
             self._wait_for_start()
-            with environment(ONE_THREAD):
+            with set_environment(ONE_THREAD):
                 pool = self._pool = self._pool or _start_processes(self.workers)
-            sent = pool.sender.send((task, shared))
+            sent = pool.sender.write((task, shared))
             for index, shard in enumerate(shards):
-                with environment(ONE_THREAD):
+                with set_environment(ONE_THREAD):
                     waiting.append(pool.executor.submit(_run_shard, sent, shard, index, len(shards)))
                 if len(waiting) >= _AHEAD * self.workers:
                     yield _pop_first(waiting)
@@ -152,7 +152,7 @@ class _Pool(NamedTuple):
 
     executor: ProcessPoolExecutor
     folder: tempfile.TemporaryDirectory[str]
-    sender: Sender
+    sender: SharedMemoryWriter
 
 
 def _start_processes(workers: int) -> _Pool:
@@ -160,7 +160,7 @@ def _start_processes(workers: int) -> _Pool:
     folder = tempfile.TemporaryDirectory(prefix="leaven-shared-", ignore_cleanup_errors=True)
     executor = ProcessPoolExecutor(workers, get_context("forkserver"), _watch_parent, (folder.name,))
     executor.submit(int)
-    return _Pool(executor, folder, Sender(Path(folder.name)))
+    return _Pool(executor, folder, SharedMemoryWriter(Path(folder.name)))
 
 
 def _pop_first(waiting: deque[Future[Any]]) -> Any:
@@ -170,7 +170,7 @@ def _pop_first(waiting: deque[Future[Any]]) -> Any:
     return result
 
 
-_CACHE: dict[Sent, Any] = {}
+_CACHE: dict[SharedObject, Any] = {}
 """In a worker: the current task and its shared object."""
 
 
@@ -187,7 +187,7 @@ def _end_with_parent(folder: str) -> None:
         os._exit(1)
 
 
-def _run_shard(sent: Sent, shard: Any, index: int, shards: int) -> Any:
+def _run_shard(sent: SharedObject, shard: Any, index: int, shards: int) -> Any:
     if sent not in _CACHE:
         _CACHE.clear()
         _CACHE[sent] = sent.open()

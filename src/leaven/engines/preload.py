@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet
 from numba import typeof
 
-from leaven.kernels.binary_search import holds
-from leaven.kernels.markov_sampling import Shelf
+from leaven.kernels.binary_search import contains_item
+from leaven.kernels.markov_sampling import SaleOrder
 
 with suppress(ModuleNotFoundError):
     import pandas  # noqa: F401
@@ -20,5 +20,5 @@ PARQUET = pyarrow.parquet
 
 NONE = np.zeros(0, np.int64)
 
-holds(NONE.astype(np.int32), 0, 0, 1)
-typeof(Shelf(NONE, NONE.astype(np.int32), NONE, NONE.astype(np.float64), 1.0))
+contains_item(NONE.astype(np.int32), 0, 0, 1)
+typeof(SaleOrder(NONE, NONE.astype(np.int32), NONE, NONE.astype(np.float64), 1.0))

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, environment, paths
+from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, build_python_path, run_and_catch, set_environment
 from leaven.errors import LeavenError, MissingExtra, SpecError
 from leaven.protocols import Engine
 
@@ -33,7 +33,7 @@ class Ray:
         if self.workers < 0:
             raise SpecError("ray.workers", "0 (all cores) or more", f"{self.workers}", "")
 
-    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order, while later ones already run.
 
         Raises LeavenError that names the shard; MissingExtra without ray.
@@ -56,7 +56,7 @@ class Ray:
             for pending in waiting:
                 ray.cancel(pending, force=True)
 
-    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
         """This engine; Ray stays from map to map."""
         return nullcontext(self)
 
@@ -69,14 +69,14 @@ class Ray:
         if not ray.is_initialized():
             resources = {} if self.address or not self.workers else {"num_cpus": self.workers}
             options = {"address": self.address} if self.address else {"include_dashboard": False, **resources}
-            with environment(ONE_THREAD | paths()):
+            with set_environment(ONE_THREAD | build_python_path()):
                 ray.init(**options, log_to_driver=False, configure_logging=False)
         return ray
 
 
 def _run_shard(sent: Any, shard: Any, index: int, shards: int) -> Any:
     task, shared = sent
-    return caught(task, shared, shard, index, shards)
+    return run_and_catch(task, shared, shard, index, shards)
 
 
 def _raise_error(answer: Any) -> Any:

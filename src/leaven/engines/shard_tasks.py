@@ -10,7 +10,7 @@ from typing import Any
 
 from leaven.errors import LeavenError
 
-Task = Callable[[Any, Any], Any]
+ShardTask = Callable[[Any, Any], Any]
 """task(shared, shard) -> a picklable result."""
 
 ONE_THREAD = {
@@ -24,7 +24,7 @@ ONE_THREAD = {
 
 
 @contextmanager
-def environment(names: Mapping[str, str]) -> Iterator[None]:
+def set_environment(names: Mapping[str, str]) -> Iterator[None]:
     """Set variables for processes that start in this context; afterwards the environment is restored."""
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
@@ -38,12 +38,12 @@ def environment(names: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def paths() -> dict[str, str]:
+def build_python_path() -> dict[str, str]:
     """PYTHONPATH with which other processes of this machine import the same modules."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def run_one(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any:
+def run_one(task: ShardTask, shared: Any, shard: Any, index: int, shards: int) -> Any:
     """task(shared, shard). An error names its shard; LeavenErrors keep their class and exit code.
 
     Raises LeavenError, for other errors too, so that it can be sent between processes.
@@ -59,13 +59,13 @@ def run_one(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any
         raise LeavenError(where, "a task without an error", got, "run with one worker to see where") from error
 
 
-def run_all(task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+def run_all(task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
     """Results of `run_one` for each shard, in order."""
     for index, shard in enumerate(shards):
         yield run_one(task, shared, shard, index, len(shards))
 
 
-def caught(task: Task, shared: Any, shard: Any, index: int, shards: int) -> Any:
+def run_and_catch(task: ShardTask, shared: Any, shard: Any, index: int, shards: int) -> Any:
     """Result or error of `run_one`: a returned error is not wrapped by other engines."""
     try:
         return run_one(task, shared, shard, index, shards)

@@ -26,7 +26,7 @@ class _Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sent:
+class SharedObject:
     """A pickled object in files: its arrays as raw bytes, the rest in a separate span."""
 
     rest: _Span
@@ -64,7 +64,7 @@ def _write_parts(path: Path, parts: Sequence[tuple[memoryview, int]]) -> None:
         list(pool.map(lambda chunk: np.copyto(chunk[0], chunk[1]), chunks))
 
 
-class Sender:
+class SharedMemoryWriter:
     """Writes picklable objects to files of a folder.
 
     An array that the previous object contained is not written again, so it must not change.
@@ -75,7 +75,7 @@ class Sender:
         self._number = 0
         self._held: dict[tuple[int, int], tuple[pickle.PickleBuffer, _Span]] = {}
 
-    def send(self, thing: Any) -> Sent:
+    def write(self, thing: Any) -> SharedObject:
         """Write an object, which may be opened until the next one is sent."""
         arrays: list[pickle.PickleBuffer] = []
         rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
@@ -97,7 +97,7 @@ class Sender:
         _write_parts(path, [*new, (index, end)])
         self._held = held  # only now: an array that could not be written is written with the next object
         self._delete_unused({path, *(span.path for _, span in self._held.values())})
-        return Sent(_Span(path, end, end + index.nbytes))
+        return SharedObject(_Span(path, end, end + index.nbytes))
 
     def _delete_unused(self, needed: set[Path]) -> None:
         for path in self._folder.iterdir():

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leaven.engines.shard_tasks import ONE_THREAD, Task, caught, paths
+from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, build_python_path, run_and_catch
 from leaven.errors import LeavenError, MissingExtra
 from leaven.protocols import Engine
 
@@ -27,7 +27,7 @@ class Spark:
 
     master: str = ""
 
-    def map(self, task: Task, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order; shards run in waves, a few per core of the cluster.
 
         Raises LeavenError that names the shard; MissingExtra without pyspark.
@@ -41,7 +41,7 @@ class Spark:
         def run_shard(numbered_shard: tuple[int, Any]) -> Any:
             index, shard = numbered_shard
             job, common = sent.value
-            return caught(job, common, shard, index, count)
+            return run_and_catch(job, common, shard, index, count)
 
         try:
             for first in range(0, count, wave):
@@ -53,7 +53,7 @@ class Spark:
         finally:
             sent.unpersist()
 
-    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
         """This engine; its session stays from map to map."""
         return nullcontext(self)
 
@@ -68,7 +68,7 @@ class Spark:
         builder = SparkSession.builder.appName("leaven").config("spark.ui.enabled", "false")
         builder = builder.config("spark.ui.showConsoleProgress", "false")
         is_local = not self.master or self.master.startswith("local")
-        for name, value in (ONE_THREAD | (paths() if is_local else {})).items():
+        for name, value in (ONE_THREAD | (build_python_path() if is_local else {})).items():
             builder = builder.config(f"spark.executorEnv.{name}", value)
         if is_local:
             builder = builder.config("spark.pyspark.python", sys.executable)

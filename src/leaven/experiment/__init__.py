@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from leaven.experiment.run import expand_arm, outline, preview_arms, run
+from leaven.experiment.run import describe_run, expand_variant, preview_variants, run
 
-__all__ = ["expand_arm", "outline", "preview_arms", "run"]
+__all__ = ["describe_run", "expand_variant", "preview_variants", "run"]

@@ -11,23 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.cleaning import clean
+from leaven.cleaning import clean_events
 from leaven.config import Spec
-from leaven.config.evaluation import EvaluateClicks
-from leaven.ctr_features import Labelled, SampleParts, look, read_labelled
+from leaven.config.evaluation import CtrEvaluationConfig
+from leaven.ctr_features import LabeledTable, SampleSplit, find_issues, read_labeled_table
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
-from leaven.experiment.evaluation_result import Judged
+from leaven.experiment.evaluation_result import EvaluationResult
 from leaven.filters.rules import Rules
-from leaven.ingest import order, read
-from leaven.metrics.ctr.ctr_metrics import best_threshold, calibration
-from leaven.metrics.ctr.ctr_names import parse_all
-from leaven.metrics.ctr.ctr_segments import row_groups
-from leaven.profiling.log_statistics import health
-from leaven.protocols import FittedClickModel, Training
-from leaven.registry import made
+from leaven.ingest import build_histories, read_events
+from leaven.metrics.ctr.ctr_metrics import compute_calibration_curve, find_best_threshold
+from leaven.metrics.ctr.ctr_names import parse_ctr_metrics
+from leaven.metrics.ctr.ctr_segments import label_row_segments
+from leaven.profiling.log_statistics import compute_log_statistics
+from leaven.protocols import FittedCtrModel, TrainingContext
+from leaven.registry import create_config
 from leaven.run_folder import read_json, write_json
 
 Timed = Callable[[str, Callable[[], Any]], Any]
@@ -39,110 +39,116 @@ _POPULAR = "item_events_30d"
 
 def list_files(spec: Spec) -> list[str]:
     """The log and the table of items, or the labelled table."""
-    if isinstance(spec.data, Labelled):
-        return [str(spec.data.labelled)]
+    if isinstance(spec.data, LabeledTable):
+        return [str(spec.data.labeled)]
     return [str(spec.data.interactions), *([str(spec.items.items)] if spec.items else [])]
 
 
-def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
+def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
     """Labelled rows in three parts; suspected leaks of the training rows are reported and kept in the facts."""
-    parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, Labelled) else _prepare_log(spec, timed)
-    leaks = timed("looking for leaks", lambda: look(parts.train))
+    parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, LabeledTable) else _prepare_log(spec, timed)
+    leaks = timed("looking for leaks", lambda: find_issues(parts.train))
     for leak in leaks:
         timed(f"careful: {leak.words}", lambda: None)
     return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(leak) for leak in leaks]}
 
 
-def _prepare_table(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
-    rows: Samples = timed("reading the table", lambda: read_labelled(spec.data))
-    parts = timed("split", lambda: spec.split.of_table(rows, rng.key(spec.seed, "split")))
+def _prepare_table(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
+    rows: Samples = timed("reading the table", lambda: read_labeled_table(spec.data))
+    parts = timed("split", lambda: spec.split.split_table(rows, rng.derive_key(spec.seed, "split")))
     return parts, {"reading": dict(rows.facts) | {"numbers": len(rows.numeric), "categories": len(rows.categorical)}}
 
 
-def _prepare_log(spec: Spec, timed: Timed) -> tuple[SampleParts, dict[str, Any]]:
-    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items))
-    cleaned = timed("cleaning", lambda: clean(events, spec.clean))
-    found = timed("health of the log", lambda: health(order(cleaned.events).histories))
-    key = rng.key(spec.seed, "samples")
-    parts = timed("sampling rows", lambda: spec.split.of_log(cleaned.events, spec.samples, key))
+def _prepare_log(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
+    events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items))
+    cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
+    found = timed("health of the log", lambda: compute_log_statistics(build_histories(cleaned.events).histories))
+    key = rng.derive_key(spec.seed, "samples")
+    parts = timed("sampling rows", lambda: spec.split.split_log(cleaned.events, spec.samples, key))
     return parts, {"reading": dict(events.facts), "cleaning": list(cleaned.rules), "health": found}
 
 
-def save_parts(prepared: SampleParts, folder: Path) -> None:
+def save_parts(prepared: SampleSplit, folder: Path) -> None:
     """Write one file per part, and their facts."""
     prepared.save(folder)
     write_json(folder / _FACTS, dict(prepared.facts))
 
 
-def drop_users(prepared: SampleParts, keys: npt.NDArray[np.uint64]) -> SampleParts:
+def drop_users(prepared: SampleSplit, keys: npt.NDArray[np.uint64]) -> SampleSplit:
     """The parts without the rows of these users."""
-    kept: dict[str, Any] = {name: rows.take(~np.isin(rows.users, keys)) for name, rows in prepared.named.items()}
+    kept: dict[str, Any] = {name: rows.take(~np.isin(rows.user_ids, keys)) for name, rows in prepared.parts.items()}
     return replace(prepared, **kept)
 
 
-def load_parts(folder: Path) -> SampleParts:
+def load_parts(folder: Path) -> SampleSplit:
     """The parts that `save_parts` wrote."""
-    return SampleParts.load(folder, read_json(folder / _FACTS, "run again with --resume"))
+    return SampleSplit.load(folder, read_json(folder / _FACTS, "run again with --resume"))
 
 
-def check_parts(spec: Spec, parts: SampleParts) -> None:
+def check_parts(spec: Spec, parts: SampleSplit) -> None:
     """Raises SpecError for rules of unknown columns, DataError for rules that real rows break, LeavenError for plans
     that the CTR model cannot follow.
     """
-    for arm in spec.arms:
-        adaptive_training.check(arm.plan, spec.recommender, parts)
+    for arm in spec.variants:
+        adaptive_training.check_plan(arm.plan, spec.recommender, parts)
     kept = Rules(spec.rules).fit(parts.train)(parts.train)
-    if kept.refused:
-        broken = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.refused.items())
+    if kept.rejected:
+        broken = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.rejected.items())
         raise DataError(
             "rules", "rules that every real training row keeps", broken, "correct the rule, or clean the log"
         )
 
 
-def evaluate_model(fitted: FittedClickModel, parts: SampleParts, evaluate: EvaluateClicks, seed: int) -> Judged:
+def evaluate_model(
+    fitted: FittedCtrModel, parts: SampleSplit, evaluate: CtrEvaluationConfig, seed: int
+) -> EvaluationResult:
     """Metrics of the test rows; the threshold is that of the best F1 on the validation rows."""
     test, valid = parts.test, parts.valid
     probability = fitted.predict(test)
-    threshold = best_threshold(valid.label.astype(np.float64), fitted.predict(valid))
-    label, named = test.label.astype(np.float64), parse_all(evaluate.metrics)
-    metrics = {name: one.metric(threshold) for name, one in named.items()}
+    threshold = find_best_threshold(valid.label.astype(np.float64), fitted.predict(valid))
+    label, named = test.label.astype(np.float64), parse_ctr_metrics(evaluate.metrics)
+    metrics = {name: one.build_metric(threshold) for name, one in named.items()}
     values = {
-        name: metrics[name].of_users(label, probability, test.users) for name, one in named.items() if one.per_user
+        name: metrics[name].of_users(label, probability, test.user_ids)
+        for name, one in named.items()
+        if one.has_user_values
     }
     pooled = {
-        name: metrics[name](label, probability, users=test.users) for name, one in named.items() if not one.per_user
+        name: metrics[name](label, probability, users=test.user_ids)
+        for name, one in named.items()
+        if not one.has_user_values
     }
     groups = {}
-    for by, groups_of in row_groups(test, parts.train).items():
+    for by, groups_of in label_row_segments(test, parts.train).items():
         for group in np.unique(groups_of):
             mine = groups_of == group
-            found = metrics[evaluate.metrics[0]].of_users(label[mine], probability[mine], test.users[mine])
+            found = metrics[evaluate.metrics[0]].of_users(label[mine], probability[mine], test.user_ids[mine])
             if np.isfinite(found).all():
                 groups[by, str(group)] = found
-    return Judged(
+    return EvaluationResult(
         values, pooled, groups, {"threshold": threshold, "calibration": _build_calibration_curve(label, probability)}
     )
 
 
 def _build_calibration_curve(label: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]) -> list[list[float]]:
     """(mean probability, share of positives, rows) of each group."""
-    _, predicted, observed, size = calibration(label, probability, groups=CURVE_GROUPS)
+    _, predicted, observed, size = compute_calibration_curve(label, probability, n_bins=CURVE_GROUPS)
     return [
         [round(x, 5) for x in one] for one in zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
     ]
 
 
-def list_users(parts: SampleParts) -> npt.NDArray[np.uint64]:
+def list_users(parts: SampleSplit) -> npt.NDArray[np.uint64]:
     """The users of the test rows, sorted."""
-    return np.unique(parts.test.users)
+    return np.unique(parts.test.user_ids)
 
 
-def group_users(parts: SampleParts) -> Mapping[str, npt.NDArray[np.str_]]:
+def group_users(parts: SampleSplit) -> Mapping[str, npt.NDArray[np.str_]]:
     """Empty: rows are grouped, not users (`row_groups`)."""
     return {}
 
 
-def build_extra_facts(spec: Spec, parts: SampleParts, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+def build_extra_facts(spec: Spec, parts: SampleSplit, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Thresholds and calibration of every variant, and the metrics of popularity alone."""
     arms: dict[str, dict[str, Any]] = {}
     for one in facts:
@@ -150,7 +156,7 @@ def build_extra_facts(spec: Spec, parts: SampleParts, facts: list[Mapping[str, A
         mine["thresholds"].append(one["threshold"])
     found: dict[str, Any] = {"arms": arms, "positive_share": float(parts.test.label.mean())}
     if _POPULAR in parts.train.numeric:
-        popular = made("click_models", "popularity", {"column": _POPULAR}).fit(parts.train, Training())
+        popular = create_config("click_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
         result = evaluate_model(popular, parts, spec.evaluate, spec.seed)
         values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
         found["popularity"] = {"column": _POPULAR, **values}

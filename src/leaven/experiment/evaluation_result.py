@@ -15,7 +15,7 @@ _GROUP = "group:"
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class EvaluationResult:
     """Metrics of one trained model.
 
     values  metric -> float64 (users,), one value per test user, more is better
@@ -27,7 +27,7 @@ class Judged:
     values: Mapping[str, Values]
     pooled: Mapping[str, float]
     groups: Mapping[tuple[str, str], Values] = field(default_factory=dict)
-    fact: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write values and groups; the file is complete or absent."""
@@ -37,7 +37,7 @@ class Judged:
         part.replace(path)
 
 
-def load(path: Path) -> tuple[dict[str, Values], dict[tuple[str, str], Values]]:
+def load_values(path: Path) -> tuple[dict[str, Values], dict[tuple[str, str], Values]]:
     """(values, groups) of a file that `save` wrote."""
     with np.load(path) as file:
         values = {name: file[name] for name in file.files}

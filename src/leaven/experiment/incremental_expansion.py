@@ -9,25 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from leaven.augmentation.plan_diff import take_over, without
-from leaven.config import Spec, load
+from leaven.augmentation.plan_diff import remove_steps, reuse_step_files
+from leaven.config import Spec, load_spec
 from leaven.errors import DataError
 from leaven.experiment.preparation import Prepared
-from leaven.experiment.trial import rows_follow
-from leaven.run_folder import SPEC, Run, plain, write_json
+from leaven.experiment.trial import fingerprint_rows
+from leaven.run_folder import SPEC_FILE, RunFolder, slugify, write_json
 
 
-def lessened(spec: Spec, name: str, steps: Sequence[str]) -> Spec:
+def remove_variant_steps(spec: Spec, name: str, steps: Sequence[str]) -> Spec:
     """The spec with these steps removed from variant `name`.
 
     Raises SpecError for unknown steps, or steps that others read by name.
     """
-    spec.arm(name)
-    arms = [replace(arm, plan=without(arm.plan, steps)) if arm.name == name else arm for arm in spec.arms]
-    return replace(spec, arms=tuple(arms))
+    spec.variant(name)
+    arms = [replace(arm, plan=remove_steps(arm.plan, steps)) if arm.name == name else arm for arm in spec.variants]
+    return replace(spec, variants=tuple(arms))
 
 
-def take_over_rows(run: Run, spec: Spec, name: str, prepared: Prepared) -> None:
+def reuse_variant_rows(run: RunFolder, spec: Spec, name: str, prepared: Prepared) -> None:
     """Replace the variant's folder of rows by one with only the rows that the reduced plan shares with the old one.
 
     The stage facts list under "without" which steps kept their rows and which make new ones. The new folder is built
@@ -36,25 +36,27 @@ def take_over_rows(run: Run, spec: Spec, name: str, prepared: Prepared) -> None:
 
     Raises DataError for a folder in which variants were trained.
     """
-    if any(run.arm(name).glob("seed-*")):
+    if any(run.variant_folder(name).glob("seed-*")):
         fix = "expand into a folder of its own: leaven expand SPEC --variant … --out …"
-        raise DataError(str(run.folder), "a folder of `leaven expand`", "a run with trained variants", fix)
-    note = run.folder / "stages" / f"{plain(f'rows {name}')}.json"
+        raise DataError(str(run.path), "a folder of `leaven expand`", "a run with trained variants", fix)
+    note = run.path / "stages" / f"{slugify(f'rows {name}')}.json"
     known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    new = spec.arm(name).plan
+    new = spec.variant(name).plan
     depends = _fingerprint(prepared, spec, name)
-    rows, part, old_rows = (run.arm(name) / suffix for suffix in ("expanded", "expanded.part", "expanded.old"))
+    rows, part, old_rows = (
+        run.variant_folder(name) / suffix for suffix in ("expanded", "expanded.part", "expanded.old")
+    )
     _finish_swap(rows, part, old_rows, swapped=known.get("depends") == depends)
     if known.get("depends") == depends:
         return
-    older = load(run.folder / SPEC) if (run.folder / SPEC).exists() else spec
-    is_usable = known.get("done") and any(arm.name == name for arm in older.arms)
+    older = load_spec(run.path / SPEC_FILE) if (run.path / SPEC_FILE).exists() else spec
+    is_usable = known.get("done") and any(arm.name == name for arm in older.variants)
     if not is_usable or known["depends"] != _fingerprint(prepared, older, name):
         return
-    same = take_over(rows, older.arm(name).plan, part, new, prepared.split.train).values()
+    same = reuse_step_files(rows, older.variant(name).plan, part, new, prepared.split.train).values()
     names: dict[str, list[str]] = {"kept": [], "made": []}
-    for number, step in enumerate(new.all, 1):
-        names["kept" if number in same else "made"].append(step.called)
+    for number, step in enumerate(new.named_steps, 1):
+        names["kept" if number in same else "made"].append(step.display_name)
     previews = [] if names["made"] else [one for one in known["facts"]["previews"] if one["step"] in names["kept"]]
     rows.rename(old_rows)
     part.rename(rows)
@@ -64,7 +66,7 @@ def take_over_rows(run: Run, spec: Spec, name: str, prepared: Prepared) -> None:
 
 
 def _fingerprint(prepared: Prepared, spec: Spec, name: str) -> str:
-    return rows_follow(prepared.fingerprint, spec.seed, spec.arm(name).plan)
+    return fingerprint_rows(prepared.fingerprint, spec.seed, spec.variant(name).plan)
 
 
 def _finish_swap(rows: Path, part: Path, old_rows: Path, swapped: bool) -> None:

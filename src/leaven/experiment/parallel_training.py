@@ -12,17 +12,19 @@ from dataclasses import dataclass
 
 from leaven.engines.local import Local
 from leaven.errors import LeavenError
-from leaven.experiment.trial import Bench, Expanded, trial
-from leaven.progress import Tell, quiet
+from leaven.experiment.trial import ExpandedVariant, TrialContext, run_trial
+from leaven.progress import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    bench: Bench
-    arms: Sequence[Expanded]
+    bench: TrialContext
+    arms: Sequence[ExpandedVariant]
 
 
-def train(bench: Bench, arms: Sequence[Expanded], at_once: int, tell: Tell) -> None:
+def train_in_parallel(
+    bench: TrialContext, variants: Sequence[ExpandedVariant], n_jobs: int, on_progress: ProgressCallback
+) -> None:
     """Run the trainings that are not done, `at_once` in parallel (0: one per core), each in a process on one thread.
 
     Variants whose controller waits for a pilot are left out, as several of them share it. Metrics may differ in their
@@ -33,23 +35,24 @@ def train(bench: Bench, arms: Sequence[Expanded], at_once: int, tell: Tell) -> N
     todo = [
         (index, seed)
         for seed in range(1, bench.spec.evaluate.seeds + 1)
-        for index, expanded in enumerate(arms)
-        if expanded.arm.plan.controller is None and not bench.run.is_done(*bench.stage_of(expanded, seed))
+        for index, expanded in enumerate(variants)
+        if expanded.variant.plan.controller is None
+        and not bench.run.is_stage_done(*bench.describe_stage(expanded, seed))
     ]
-    processes = min(at_once or os.cpu_count() or 1, len(todo))
+    processes = min(n_jobs or os.cpu_count() or 1, len(todo))
     if processes < 2:
         return
     words = f"training, {processes} in parallel"
-    tell(0, len(todo), words)
-    for done, _ in enumerate(Local(processes).map(_train_one, todo, _Shared(bench, arms)), 1):
-        tell(done, len(todo), words)
+    on_progress(0, len(todo), words)
+    for done, _ in enumerate(Local(processes).map(_train_one, todo, _Shared(bench, variants)), 1):
+        on_progress(done, len(todo), words)
 
 
 def _train_one(shared: _Shared, job: tuple[int, int]) -> None:
     index, seed = job
     expanded = shared.arms[index]
     try:
-        trial(shared.bench, expanded, seed, quiet)
+        run_trial(shared.bench, expanded, seed, no_progress)
     except LeavenError as error:
-        error.where = f"{expanded.arm.name}, seed {seed}: {error.where}"
+        error.where = f"{expanded.variant.name}, seed {seed}: {error.where}"
         raise

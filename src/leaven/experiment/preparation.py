@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from leaven.config import Spec, resolved
+from leaven.config import Spec, resolve_spec
 from leaven.experiment import tasks
 from leaven.ingest.databases import is_database
-from leaven.ingest.files import paths_of
-from leaven.protocols import Tell
-from leaven.run_folder import Run, file_fingerprint, fingerprint
+from leaven.ingest.files import list_files
+from leaven.protocols import ProgressCallback
+from leaven.run_folder import RunFolder, compute_fingerprint, fingerprint_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,34 +32,34 @@ class Prepared:
     seconds: dict[str, float]
 
 
-def prepare(spec: Spec, run: Run, tell: Tell) -> Prepared:
+def prepare(spec: Spec, run: RunFolder, on_progress: ProgressCallback) -> Prepared:
     """Prepare the data of a spec, or load them from the run folder where they exist."""
     depends, steps = _fingerprint_data(spec), tasks.of(spec)
-    with run.stage("data", depends, [run.data]) as stage:
-        if not stage.done:
-            timed = _StageTimer(tell)
+    with run.run_stage("data", depends, [run.data_folder]) as stage:
+        if not stage.is_done:
+            timed = _StageTimer(on_progress)
             prepared, facts = steps.prepare_parts(spec, timed)
-            prepared = steps.drop_users(prepared, np.array([int(key, 16) for key in run.erased()], np.uint64))
-            timed("split · writing", lambda: steps.save_parts(prepared, run.data))
+            prepared = steps.drop_users(prepared, np.array([int(key, 16) for key in run.read_erasures()], np.uint64))
+            timed("split · writing", lambda: steps.save_parts(prepared, run.data_folder))
             stage.facts = {"data": facts, "seconds": timed.seconds}
-    return Prepared(steps.load_parts(run.data), stage.facts["data"], depends, stage.facts["seconds"])
+    return Prepared(steps.load_parts(run.data_folder), stage.facts["data"], depends, stage.facts["seconds"])
 
 
 def _fingerprint_data(spec: Spec) -> str:
     """Fingerprint of the bytes of the files, and of the tables of the spec that shape the data."""
-    table = resolved(spec)
+    table = resolve_spec(spec)
     shaping = {name: table.get(name) for name in ("task", "seed", "samples", "clean", "split")}
     columns = {key: value for key, value in table["data"].items() if key not in ("interactions", "items", "labelled")}
     files: list[str] = []
     for name in tasks.of(spec).list_files(spec):
-        files += [name] if is_database(name) else paths_of(name)
-    return fingerprint(file_fingerprint(files), shaping, columns)
+        files += [name] if is_database(name) else list_files(name)
+    return compute_fingerprint(fingerprint_files(files), shaping, columns)
 
 
 class _StageTimer:
     """Calls the parts of a stage, reports which one runs, and records their seconds."""
 
-    def __init__(self, on_progress: Tell) -> None:
+    def __init__(self, on_progress: ProgressCallback) -> None:
         self.on_progress, self.seconds = on_progress, dict[str, float]()
 
     def __call__(self, words: str, work: Callable[[], Any]) -> Any:

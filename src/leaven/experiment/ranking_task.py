@@ -11,22 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.cleaning import clean
-from leaven.config import Evaluate, Spec
+from leaven.cleaning import clean_events
+from leaven.config import EvaluationConfig, Spec
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
 from leaven.datasets.histories import HeldOut
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
-from leaven.experiment.evaluation_result import Judged
+from leaven.experiment.evaluation_result import EvaluationResult
 from leaven.experiment.split_storage import load_split, save_split
-from leaven.experiment.test_time_augmentation import Views, recommend
-from leaven.ingest import order, read, read_catalog
-from leaven.ingest.id_mapping import Ordered
-from leaven.ingest.reader import connect
-from leaven.metrics.ranking.ranking_names import parse_all
-from leaven.metrics.ranking.segments import segments
-from leaven.profiling.log_statistics import health
+from leaven.experiment.test_time_augmentation import HistoryViews, recommend_with_views
+from leaven.ingest import build_histories, read_catalog, read_events
+from leaven.ingest.id_mapping import IndexedHistories
+from leaven.ingest.reader import open_database
+from leaven.metrics.ranking.ranking_names import parse_ranking_metrics
+from leaven.metrics.ranking.segments import label_user_segments
+from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import FittedRecommender
 from leaven.run_folder import read_json
 from leaven.splits.log_splits import Split
@@ -44,15 +44,15 @@ def list_files(spec: Spec) -> list[str]:
 
 def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
     """Read, clean, order and split the log."""
-    database = connect(READING)
-    events: Events = timed("reading the log", lambda: read(spec.data, items=spec.items, connection=database))
-    cleaned = timed("cleaning", lambda: clean(events, spec.clean))
-    ordered: Ordered = timed("ordering events into histories", lambda: order(cleaned.events))
+    database = open_database(READING)
+    events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items, connection=database))
+    cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
+    ordered: IndexedHistories = timed("ordering events into histories", lambda: build_histories(cleaned.events))
     catalog = timed("reading the items", lambda: _build_catalog(spec, ordered, cleaned.events))
     database.close()  # its memory is not needed any more
     histories = replace(ordered.histories, catalog=catalog)
-    split: Split = timed("split", lambda: spec.split.split(histories, rng.key(spec.seed, "split")))
-    found = timed("health of the log", lambda: health(histories))
+    split: Split = timed("split", lambda: spec.split.split(histories, rng.derive_key(spec.seed, "split")))
+    found = timed("health of the log", lambda: compute_log_statistics(histories))
     facts = {
         "reading": dict(events.facts),
         "cleaning": list(cleaned.rules),
@@ -62,7 +62,7 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict
     return (split, catalog), facts
 
 
-def _build_catalog(spec: Spec, ordered: Ordered, events: Events) -> Catalog:
+def _build_catalog(spec: Spec, ordered: IndexedHistories, events: Events) -> Catalog:
     """The items of the spec; where it names none, the texts in the log itself."""
     if spec.items is not None:
         return read_catalog(spec.items, ordered.item_ids, events)
@@ -71,7 +71,7 @@ def _build_catalog(spec: Spec, ordered: Ordered, events: Events) -> Catalog:
         return Catalog(ids=ids)
     sql = f"SELECT item, max(text) FROM {events.table} WHERE text IS NOT NULL GROUP BY item"
     known = dict(events.connection.execute(sql).fetchall())
-    return Catalog(ids=ids, words={"text": [str(known.get(one, "")) for one in ids]})
+    return Catalog(ids=ids, texts={"text": [str(known.get(one, "")) for one in ids]})
 
 
 def save_parts(prepared: tuple[Split, Catalog], folder: Path) -> None:
@@ -83,7 +83,7 @@ def save_parts(prepared: tuple[Split, Catalog], folder: Path) -> None:
 def drop_users(prepared: tuple[Split, Catalog], keys: npt.NDArray[np.uint64]) -> tuple[Split, Catalog]:
     """The split without the users of these row ids, and the catalog."""
     split, catalog = prepared
-    return split.without(keys), catalog
+    return split.exclude_rows(keys), catalog
 
 
 load_parts = load_split
@@ -91,35 +91,35 @@ load_parts = load_split
 
 def check_parts(spec: Spec, parts: Split) -> None:
     """Raises DataError for lists longer than the catalog, LeavenError for plans that the recommender cannot follow."""
-    longest, items = parse_all(spec.evaluate.metrics).longest, parts.train.n_items
+    longest, items = parse_ranking_metrics(spec.evaluate.metrics).max_k, parts.train.n_items
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
-    for arm in spec.arms:
-        adaptive_training.check(arm.plan, spec.recommender, parts)
+    for arm in spec.variants:
+        adaptive_training.check_plan(arm.plan, spec.recommender, parts)
 
 
-def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: Evaluate, seed: int) -> Judged:
+def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: EvaluationConfig, seed: int) -> EvaluationResult:
     """One value per user, and metrics of the whole catalog, on full rankings."""
-    test, train, metrics = parts.test, parts.train, parse_all(evaluate.metrics)
+    test, train, metrics = parts.test, parts.train, parse_ranking_metrics(evaluate.metrics)
     if evaluate.view is None:
-        ranked = fitted.recommend(test.histories, metrics.longest, evaluate.allow_repeats)
+        ranked = fitted.recommend(test.histories, metrics.max_k, evaluate.allow_repeats)
     else:  # the same views for every variant and training seed
-        views = Views(evaluate.view.fit(train), evaluate.views, rng.key(seed, "view"))
-        ranked = recommend(fitted, test.histories, metrics.longest, views, evaluate.allow_repeats)
+        views = HistoryViews(evaluate.view.fit(train), evaluate.views, rng.derive_key(seed, "view"))
+        ranked = recommend_with_views(fitted, test.histories, metrics.max_k, views, evaluate.allow_repeats)
     values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
     pooled = {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
-    return Judged(values, pooled, fact={"views": evaluate.views})
+    return EvaluationResult(values, pooled, facts={"views": evaluate.views})
 
 
 def list_users(parts: Split) -> npt.NDArray[np.uint64]:
     """Row ids of the test users."""
-    return parts.test.histories.keys
+    return parts.test.histories.row_ids
 
 
 def group_users(parts: Split) -> Mapping[str, npt.NDArray[np.str_]]:
     """Groups by the length of the history, and by the popularity of the target."""
-    return segments(parts.test, parts.train)
+    return label_user_segments(parts.test, parts.train)
 
 
 def build_extra_facts(spec: Spec, parts: Split, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def _compute_best_ndcg(spec: Spec, test: HeldOut) -> float | None:
     path, name = _find_truth(spec), spec.evaluate.metrics[0]
     if path is None or not name.startswith("ndcg@"):
         return None
-    from leaven.simulator import Shop
+    from leaven.simulator import Simulator
 
-    world = Shop(**read_json(path, "write the shop again: leaven simulate")["shop"]).open()
+    world = Simulator(**read_json(path, "write the shop again: leaven simulate")["shop"]).build_world()
     best = world.best_ndcg(test, int(name.partition("@")[2]), not spec.evaluate.allow_repeats)
     return float(best.mean())
 

@@ -10,31 +10,38 @@ from typing import Any
 
 import tomli_w
 
-from leaven.augmentation import Plan, Step, preview, write
-from leaven.augmentation.expansion import LazyRows, workers_of
-from leaven.config import Arm, Spec, repeat_of, resolved
+from leaven.augmentation import Plan, Step, preview_plan, write_expansion
+from leaven.augmentation.expansion import LazyRows, count_workers
+from leaven.config import Spec, Variant, build_repeat, resolve_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
 from leaven.experiment import facts as summary
 from leaven.experiment import parallel_training, tasks
-from leaven.experiment.incremental_expansion import lessened, take_over_rows
-from leaven.experiment.item_views import before_after, check_readers, written
+from leaven.experiment.incremental_expansion import remove_variant_steps, reuse_variant_rows
+from leaven.experiment.item_views import check_item_modalities, preview_item_steps, write_item_views
 from leaven.experiment.preparation import Prepared, prepare
-from leaven.experiment.synthetic_quality import judge_arms, refuse
-from leaven.experiment.trial import Bench, Expanded, Trial, judged_by, rows_follow, trial
-from leaven.progress import Tell, quiet, within
+from leaven.experiment.synthetic_quality import check_gates, evaluate_variants
+from leaven.experiment.trial import (
+    ExpandedVariant,
+    Trial,
+    TrialContext,
+    fingerprint_rows,
+    list_evaluation_tables,
+    run_trial,
+)
+from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine
-from leaven.registry import made
-from leaven.report.html import write as write_page
+from leaven.registry import create_config
+from leaven.report.html import write_report as write_page
 from leaven.run_folder import (
-    FACTS,
-    LOCK,
-    RECORDS,
-    REPORT,
-    SPEC,
-    VIEWS,
-    Run,
-    create,
-    fingerprint,
+    FACTS_FILE,
+    LOCK_FILE,
+    RECORDS_FILE,
+    REPORT_FILE,
+    SPEC_FILE,
+    VIEWS_FOLDER,
+    RunFolder,
+    compute_fingerprint,
+    create_run,
     write_json,
     write_text,
 )
@@ -48,9 +55,9 @@ def run(
     out: Path,
     resume: bool = False,
     engine: Engine | None = None,
-    tell: Tell = quiet,
-    at_once: int = 1,
-) -> Run:
+    on_progress: ProgressCallback = no_progress,
+    n_jobs: int = 1,
+) -> RunFolder:
     """Run the whole experiment: train every variant with every seed, compare them and write the report.
 
     engine   makes the rows; any engine and any number of workers give the same bytes
@@ -60,29 +67,29 @@ def run(
     Raises LeavenError for a spec or data that cannot be used; finished stages are kept. Raises GateError, once all is
     written, where the synthetic rows of a variant fail a gate of the spec.
     """
-    check_readers(spec.recommender, spec.arms)
-    folder = create(out, resume)
-    write_text(folder.folder / SPEC, tomli_w.dumps(resolved(spec)))
+    check_item_modalities(spec.recommender, spec.variants)
+    folder = create_run(out, resume)
+    write_text(folder.path / SPEC_FILE, tomli_w.dumps(resolve_spec(spec)))
 
     with _start_workers(engine) as workers:
-        prepared = prepare(spec, folder, tell)
-        write_json(folder.folder / LOCK, summary.lock(spec, prepared.fingerprint))
+        prepared = prepare(spec, folder, on_progress)
+        write_json(folder.path / LOCK_FILE, summary.build_lock(spec, prepared.fingerprint))
         tasks.of(spec).check_parts(spec, prepared.split)
-        arms = _expand_all(spec, _VariantExpander(spec.recommender, spec.seed, prepared, folder, workers, tell))
+        arms = _expand_all(spec, _VariantExpander(spec.recommender, spec.seed, prepared, folder, workers, on_progress))
 
     bench = _build_context(spec, prepared, folder)
-    parallel_training.train(bench, arms, at_once, tell)
-    trials = _run_trials(bench, arms, tell)
-    quality = judge_arms(spec, prepared, folder, arms, tell)
+    parallel_training.train_in_parallel(bench, arms, n_jobs, on_progress)
+    trials = _run_trials(bench, arms, on_progress)
+    quality = evaluate_variants(spec, prepared, folder, arms, on_progress)
 
-    tell(0, 0, "comparing")
-    facts = summary.facts(spec, prepared, folder, [arm.fact for arm in arms], trials)
-    facts = summary.judged(facts, quality)
-    summary.write_records(trials, tasks.of(spec).list_users(prepared.split), folder.folder / RECORDS)
-    write_json(folder.folder / FACTS, facts)
-    write_page(folder.folder / FACTS, folder.folder / REPORT)
-    tell(1, 1, "comparing")
-    refuse(facts.get("judging", {}))
+    on_progress(0, 0, "comparing")
+    facts = summary.build_facts(spec, prepared, folder, [arm.facts for arm in arms], trials)
+    facts = summary.add_quality(facts, quality)
+    summary.write_records(trials, tasks.of(spec).list_users(prepared.split), folder.path / RECORDS_FILE)
+    write_json(folder.path / FACTS_FILE, facts)
+    write_page(folder.path / FACTS_FILE, folder.path / REPORT_FILE)
+    on_progress(1, 1, "comparing")
+    check_gates(facts.get("judging", {}))
     return folder
 
 
@@ -93,83 +100,92 @@ class _VariantExpander:
     recommender: Any
     seed: int
     prepared: Prepared
-    run: Run
+    run: RunFolder
     engine: Engine | None
-    on_progress: Tell
+    on_progress: ProgressCallback
 
-    def expand(self, arm: Arm) -> Expanded:
+    def expand(self, arm: Variant) -> ExpandedVariant:
         """Write the rows of one variant; they stay in files until they are trained on."""
         train, plan = self.prepared.split.train, arm.plan
         catalog = getattr(train, "catalog", None)  # labelled rows have none
-        mark = rows_follow(self.prepared.fingerprint, self.seed, plan)
-        folder, views_folder = self.run.arm(arm.name) / "expanded", self.run.arm(arm.name) / VIEWS
-        with self.run.stage(f"rows {arm.name}", mark, [folder]) as stage:
-            if not stage.done:
+        mark = fingerprint_rows(self.prepared.fingerprint, self.seed, plan)
+        folder, views_folder = (
+            self.run.variant_folder(arm.name) / "expanded",
+            self.run.variant_folder(arm.name) / VIEWS_FOLDER,
+        )
+        with self.run.run_stage(f"rows {arm.name}", mark, [folder]) as stage:
+            if not stage.is_done:
                 # a few shards per worker: then the last one to end keeps the others waiting for a short while only
-                shards = 1 if self.engine is None else 64 * workers_of(self.engine)
-                expansion = write(
-                    train, plan, folder, self.seed, self.engine, shards, within(self.on_progress, arm.name)
+                shards = 1 if self.engine is None else 64 * count_workers(self.engine)
+                expansion = write_expansion(
+                    train, plan, folder, self.seed, self.engine, shards, prefix_progress(self.on_progress, arm.name)
                 )
                 stage.facts |= {"steps": list(expansion.steps)}
                 if not stage.facts.get("previews"):  # rows remade without a step have some already
-                    shown = preview(plan, train, PREVIEWS, self.seed, expansion.fitted)
+                    shown = preview_plan(plan, train, PREVIEWS, self.seed, expansion.fitted)
                     stage.facts |= {"previews": [pair.as_dict() for pair in shown]}
-                stage.facts |= written(self.recommender, self.seed, plan, catalog, views_folder, stage.facts)
+                stage.facts |= write_item_views(self.recommender, self.seed, plan, catalog, views_folder, stage.facts)
         added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "add" and "on" not in step)
         fact = {"name": arm.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
-        return Expanded(arm, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds})
+        return ExpandedVariant(
+            arm, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds}
+        )
 
 
-def _expand_all(spec: Spec, expander: _VariantExpander) -> list[Expanded]:
+def _expand_all(spec: Spec, expander: _VariantExpander) -> list[ExpandedVariant]:
     """Baseline, control and the variants of the spec. The size of the control follows from the largest variant."""
     train = expander.prepared.split.train
-    baseline = Expanded(Arm(BASELINE), LazyRows(train, Plan()), expander.prepared.fingerprint, {"name": BASELINE})
-    arms = [expander.expand(arm) for arm in spec.arms]
-    largest = max((int(arm.fact["rows_new"]) for arm in arms), default=0)
+    baseline = ExpandedVariant(
+        Variant(BASELINE), LazyRows(train, Plan()), expander.prepared.fingerprint, {"name": BASELINE}
+    )
+    arms = [expander.expand(arm) for arm in spec.variants]
+    largest = max((int(arm.facts["rows_new"]) for arm in arms), default=0)
     # where plans only change rows, the control doubles the real ones
-    copies = made("strategies", "to_total", {"total": len(train) + (largest or len(train))})
-    control = expander.expand(Arm(CONTROL, Plan([Step(repeat_of(spec), copies=copies)])))
+    copies = create_config("strategies", "to_total", {"total": len(train) + (largest or len(train))})
+    control = expander.expand(Variant(CONTROL, Plan([Step(build_repeat(spec), copies=copies)])))
     return [baseline, control, *arms]
 
 
-def _run_trials(bench: Bench, arms: Sequence[Expanded], tell: Tell) -> list[Trial]:
+def _run_trials(bench: TrialContext, arms: Sequence[ExpandedVariant], tell: ProgressCallback) -> list[Trial]:
     """All variants of a seed before the next seed, so that an interrupted run leaves whole pairs."""
     seeds, trials = bench.spec.evaluate.seeds, list[Trial]()
     for seed in range(1, seeds + 1):
         for arm in arms:
-            words = f"{arm.arm.name}, seed {seed} ({len(trials) + 1} of {len(arms) * seeds})"
-            trials.append(trial(bench, arm, seed, within(tell, words)))
+            words = f"{arm.variant.name}, seed {seed} ({len(trials) + 1} of {len(arms) * seeds})"
+            trials.append(run_trial(bench, arm, seed, prefix_progress(tell, words)))
     return trials
 
 
 def _start_workers(engine: Engine | None) -> AbstractContextManager[Engine | None]:
     """An engine for all variants, whose workers start while the data are read."""
-    return nullcontext() if engine is None else engine.opened("leaven.augmentation.expansion")
+    return nullcontext() if engine is None else engine.start_workers("leaven.augmentation.expansion")
 
 
-def _build_context(spec: Spec, prepared: Prepared, run: Run) -> Bench:
+def _build_context(spec: Spec, prepared: Prepared, run: RunFolder) -> TrialContext:
     """Every variant takes as many optimizer steps as the recommender would on the real rows."""
     steps = spec.evaluate.steps or spec.recommender.steps(prepared.split.train)
-    return Bench(spec, run, prepared.split, steps, fingerprint(prepared.fingerprint, judged_by(spec)))
+    return TrialContext(
+        spec, run, prepared.split, steps, compute_fingerprint(prepared.fingerprint, list_evaluation_tables(spec))
+    )
 
 
-def outline(spec: Spec) -> dict[str, Any]:
+def describe_run(spec: Spec) -> dict[str, Any]:
     """What `run` would do: the resolved spec, names of variants, numbers of trainings and pilots."""
-    arms = [BASELINE, CONTROL, *(arm.name for arm in spec.arms)]
-    shares = {arm.plan.controller.pilot_share for arm in spec.arms if arm.plan.controller is not None} - {0.0}
+    arms = [BASELINE, CONTROL, *(arm.name for arm in spec.variants)]
+    shares = {arm.plan.controller.pilot_share for arm in spec.variants if arm.plan.controller is not None} - {0.0}
     trained = {"trainings": len(arms) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
-    return {"spec": resolved(spec), "arms": arms, **trained}
+    return {"spec": resolve_spec(spec), "arms": arms, **trained}
 
 
-def expand_arm(
+def expand_variant(
     spec: Spec,
     name: str,
     out: Path,
     resume: bool = False,
     engine: Engine | None = None,
-    tell: Tell = quiet,
+    on_progress: ProgressCallback = no_progress,
     without: Sequence[str] = (),
-) -> Run:
+) -> RunFolder:
     """Write only the data: the split, and the real and synthetic rows of one variant as Parquet with lineage.
 
     without  steps to leave out. Where the folder holds the variant's rows already, only rows of steps that read these
@@ -177,28 +193,30 @@ def expand_arm(
 
     Raises SpecError for an unknown variant or step.
     """
-    reduced = lessened(spec, name, without) if without else spec
-    folder = create(out, resume or bool(without))
+    reduced = remove_variant_steps(spec, name, without) if without else spec
+    folder = create_run(out, resume or bool(without))
     with _start_workers(engine) as workers:
-        prepared = prepare(reduced, folder, tell)
+        prepared = prepare(reduced, folder, on_progress)
         if without:
-            take_over_rows(folder, reduced, name, prepared)
-        write_text(folder.folder / SPEC, tomli_w.dumps(resolved(reduced)))
-        write_json(folder.folder / LOCK, summary.lock(reduced, prepared.fingerprint))
-        expander = _VariantExpander(reduced.recommender, reduced.seed, prepared, folder, workers, tell)
-        expanded = expander.expand(reduced.arm(name))
-    write_json(folder.folder / FACTS, {"name": reduced.name, "data": prepared.facts, "arms": [expanded.fact]})
+            reuse_variant_rows(folder, reduced, name, prepared)
+        write_text(folder.path / SPEC_FILE, tomli_w.dumps(resolve_spec(reduced)))
+        write_json(folder.path / LOCK_FILE, summary.build_lock(reduced, prepared.fingerprint))
+        expander = _VariantExpander(reduced.recommender, reduced.seed, prepared, folder, workers, on_progress)
+        expanded = expander.expand(reduced.variant(name))
+    write_json(folder.path / FACTS_FILE, {"name": reduced.name, "data": prepared.facts, "arms": [expanded.facts]})
     return folder
 
 
-def preview_arms(spec: Spec, name: str | None, rows: int, scratch: Path, tell: Tell = quiet) -> Mapping[str, Any]:
+def preview_variants(
+    spec: Spec, name: str | None, rows: int, scratch: Path, on_progress: ProgressCallback = no_progress
+) -> Mapping[str, Any]:
     """Name of a variant -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
-    arms = [spec.arm(name)] if name else list(spec.arms)
-    prepared = prepare(spec, Run(scratch), tell)
+    arms = [spec.variant(name)] if name else list(spec.variants)
+    prepared = prepare(spec, RunFolder(scratch), on_progress)
     train = prepared.split.train
     catalog = getattr(train, "catalog", None)
     return {
-        arm.name: [pair.as_dict() for pair in preview(arm.plan, train, rows, spec.seed)]
-        + before_after(spec.recommender, spec.seed, arm.plan, catalog, rows, scratch / VIEWS)
+        arm.name: [pair.as_dict() for pair in preview_plan(arm.plan, train, rows, spec.seed)]
+        + preview_item_steps(spec.recommender, spec.seed, arm.plan, catalog, rows, scratch / VIEWS_FOLDER)
         for arm in arms
     }

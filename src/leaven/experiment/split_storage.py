@@ -23,8 +23,8 @@ def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_catalog(catalog, folder / "catalog.parquet")
     split.train.to_parquet(folder / "train.parquet")
-    if split.unseen is not None:
-        split.unseen.to_parquet(folder / "unseen.parquet")
+    if split.control_histories is not None:
+        split.control_histories.to_parquet(folder / "unseen.parquet")
     for name in PARTS:
         part: HeldOut | None = getattr(split, name)
         if part is not None:
@@ -41,12 +41,14 @@ def load_split(folder: Path) -> Split:
     parts: dict[str, Any] = {name: _load_held_out(folder, name, catalog) for name in PARTS}
     path = folder / "unseen.parquet"
     unseen = replace(Histories.from_parquet(path), catalog=catalog) if path.exists() else None
-    return Split(train=train, facts=facts, unseen=unseen, **parts)
+    return Split(train=train, facts=facts, control_histories=unseen, **parts)
 
 
 def _build_target_rows(part: HeldOut) -> Histories:
     """The targets as rows, so that they have the file format of rows."""
-    return Histories.real(part.items, part.times, part.starts, part.histories.keys, part.histories.n_items)
+    return Histories.from_arrays(
+        part.target_items, part.target_times, part.target_starts, part.histories.row_ids, part.histories.n_items
+    )
 
 
 def _load_held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
@@ -63,13 +65,13 @@ def save_catalog(catalog: Catalog, path: Path) -> None:
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {"id": pa.array(list(catalog.ids), pa.string())}
-    columns |= {f"words.{name}": pa.array(list(texts), pa.string()) for name, texts in catalog.words.items()}
+    columns |= {f"words.{name}": pa.array(list(texts), pa.string()) for name, texts in catalog.texts.items()}
     for name in ("category", "price", "born"):
         if (values := getattr(catalog, name)) is not None:
             columns[name] = pa.array(values[1:])
-    if catalog.images is not None:
-        columns["image"] = pa.array(list(catalog.images), pa.string())
-    metadata = {"categories": list(catalog.categories), "folder": str(catalog.folder)}
+    if catalog.image_paths is not None:
+        columns["image"] = pa.array(list(catalog.image_paths), pa.string())
+    metadata = {"categories": list(catalog.categories), "folder": str(catalog.image_folder)}
     table = pa.table(columns).replace_schema_metadata({"leaven.catalog": json.dumps(metadata)})
     part = path.with_name(path.name + ".part")
     pq.write_table(table, part)
@@ -93,13 +95,13 @@ def load_catalog(path: Path) -> Catalog:
     }
     return Catalog(
         ids=table.column("id").to_pylist(),
-        words=words,
+        texts=words,
         category=pad_column("category", 0, np.int32),
         categories=metadata["categories"],
         price=pad_column("price", np.nan, np.float64),
-        born=_pad_born(table),
-        images=table.column("image").to_pylist() if "image" in table.column_names else None,
-        folder=Path(metadata["folder"]),
+        first_sale_times=_pad_born(table),
+        image_paths=table.column("image").to_pylist() if "image" in table.column_names else None,
+        image_folder=Path(metadata["folder"]),
     )
 
 

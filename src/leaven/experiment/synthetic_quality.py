@@ -13,26 +13,26 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation import catalog_views, epoch_rows, view_steps
-from leaven.config import Arm, Spec
-from leaven.config.build import table_of
+from leaven.augmentation import build_catalog_views, build_epoch_rows, list_item_steps
+from leaven.config import Spec, Variant
+from leaven.config.build import to_table
 from leaven.config.experiment_spec import BASELINE, CONTROL
-from leaven.ctr_features import SampleParts
+from leaven.ctr_features import SampleSplit
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import REAL, Histories
+from leaven.datasets.histories import REAL_ORIGIN, Histories
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
-from leaven.experiment.trial import Expanded
-from leaven.protocols import FittedRecommender, Tell
-from leaven.quality import Beside, Figure, Gate, Judgement, Judging
-from leaven.quality.evaluate import judged
-from leaven.quality.image_text_consistency import METRIC, PicturedItems
-from leaven.quality.loading import Inputs, Kind, read
-from leaven.quality.reference_fit import Studied, study
-from leaven.quality.result import plain
-from leaven.quality.utility_correlation import predictions
-from leaven.run_folder import Run, fingerprint
+from leaven.experiment.trial import ExpandedVariant
+from leaven.protocols import FittedRecommender, ProgressCallback
+from leaven.quality import EvaluationContext, Figure, Gate, Judgement, QualityConfig
+from leaven.quality.evaluate import evaluate_rows
+from leaven.quality.image_text_consistency import METRIC, ItemImages
+from leaven.quality.loading import DataKind, QualityInputs, read_inputs
+from leaven.quality.reference_fit import ReferenceFit, fit_reference
+from leaven.quality.result import to_json_value
+from leaven.quality.utility_correlation import correlate_with_effects
+from leaven.run_folder import RunFolder, compute_fingerprint
 from leaven.splits.log_splits import Split
 
 JUDGEMENT = "judgement.json"
@@ -45,29 +45,31 @@ NOBODY_UNSEEN = (
 _LISTED = 20  # copies in the facts of the run; the file of the variant has all
 
 
-def judge_arms(spec: Spec, prepared: Prepared, run: Run, arms: Sequence[Expanded], tell: Tell) -> dict[str, Any]:
+def evaluate_variants(
+    spec: Spec, prepared: Prepared, run: RunFolder, arms: Sequence[ExpandedVariant], on_progress: ProgressCallback
+) -> dict[str, Any]:
     """The part `judging` of a run's facts, {} where it is turned off. Each result is also written next to the rows.
 
     Keys: arms (name -> result, JSON-able, or the reason why there is none), skipped (why nothing was evaluated),
     seconds.
     """
-    if spec.judge is None:
+    if spec.quality is None:
         return {}
-    unseen = unseen_of(prepared.split)
+    unseen = get_unseen_rows(prepared.split)
     if unseen is None or not len(unseen):
         return {"skipped": NOBODY_UNSEEN}
-    evaluator = _QualityEvaluator(spec, prepared, run, tell)
-    found = {one.arm.name: evaluator.evaluate(one) for one in arms if one.arm.plan.all}
+    evaluator = _QualityEvaluator(spec, prepared, run, on_progress)
+    found = {one.variant.name: evaluator.evaluate(one) for one in arms if one.variant.plan.named_steps}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
     return {"arms": {name: one for name, one in found.items() if one}, "seconds": seconds}
 
 
-def unseen_of(parts: Split | SampleParts) -> Histories | Samples | None:
+def get_unseen_rows(parts: Split | SampleSplit) -> Histories | Samples | None:
     """Complete rows of the control users; None where there are none."""
-    return parts.unseen if isinstance(parts, Split) else parts.control
+    return parts.control_histories if isinstance(parts, Split) else parts.control
 
 
-def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def add_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The quality with the effect of each variant, and how well metrics of quality predicted it."""
     if "arms" not in judging:
         return dict(judging)
@@ -76,10 +78,10 @@ def with_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]
     }
     arms = {name: one | {"useful": useful.get(name)} for name, one in judging["arms"].items()}
     lifts = {one["arm"]: float(one["lift"]) for one in effects if one.get("lift") is not None}
-    return {**judging, "arms": arms, "prediction": predictions(arms, lifts)}
+    return {**judging, "arms": arms, "prediction": correlate_with_effects(arms, lifts)}
 
 
-def refuse(judging: Mapping[str, Any]) -> None:
+def check_gates(judging: Mapping[str, Any]) -> None:
     """Raises GateError where a variant of the spec failed a gate."""
     failed = [
         f"{name}, {gate['gate']}: {gate['why'] or format(gate['value'], '.4g')}"
@@ -95,22 +97,24 @@ def refuse(judging: Mapping[str, Any]) -> None:
 class _QualityEvaluator:
     """Evaluates variants; reference models are fitted on the real rows once, for the first variant that needs them."""
 
-    def __init__(self, spec: Spec, prepared: Prepared, run: Run, tell: Tell) -> None:
-        assert spec.judge is not None
+    def __init__(self, spec: Spec, prepared: Prepared, run: RunFolder, tell: ProgressCallback) -> None:
+        assert spec.quality is not None
         self.spec, self.prepared, self.run, self.on_progress = spec, prepared, run, tell
-        self.config: Judging = spec.judge
-        self.kind: Kind = "histories" if isinstance(prepared.split, Split) else "table"
-        self.reference: Studied | None = None
-        self.pictured: PicturedItems | str | None = None
+        self.config: QualityConfig = spec.quality
+        self.kind: DataKind = "histories" if isinstance(prepared.split, Split) else "table"
+        self.reference: ReferenceFit | None = None
+        self.pictured: ItemImages | str | None = None
 
-    def evaluate(self, expanded: Expanded) -> dict[str, Any]:
+    def evaluate(self, expanded: ExpandedVariant) -> dict[str, Any]:
         """Quality of one variant, read from its file where it is done."""
-        arm = expanded.arm
-        target = self.run.arm(arm.name) / JUDGEMENT
-        config = table_of(replace(self.config, gates=()))
-        depends = fingerprint(expanded.mark, config, table_of(self.spec.recommender), self.spec.evaluate.steps)
-        with self.run.stage(f"judge {arm.name}", depends, [target]) as stage:
-            if not stage.done:
+        arm = expanded.variant
+        target = self.run.variant_folder(arm.name) / JUDGEMENT
+        config = to_table(replace(self.config, gates=()))
+        depends = compute_fingerprint(
+            expanded.fingerprint, config, to_table(self.spec.recommender), self.spec.evaluate.steps
+        )
+        with self.run.run_stage(f"judge {arm.name}", depends, [target]) as stage:
+            if not stage.is_done:
                 stage.facts = self._evaluate_rows(arm, expanded.rows.load())
         return self._apply_gates(arm.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
 
@@ -120,19 +124,21 @@ class _QualityEvaluator:
             return dict(found)
         figures = tuple(Figure(**one) for one in found.get("figures", ()))
         whole = Judgement(self.kind, figures, found.get("skipped_metrics", {}), {})
-        tried = whole.pass_through([Gate.parse(gate) for gate in self.config.gates]).gates
-        return {**found, "gates": [plain(asdict(one)) for one in tried]}
+        tried = whole.apply_gates([Gate.parse(gate) for gate in self.config.gates]).gates
+        return {**found, "gates": [to_json_value(asdict(one)) for one in tried]}
 
-    def _evaluate_rows(self, arm: Arm, once: Any) -> dict[str, Any]:
+    def _evaluate_rows(self, arm: Variant, once: Any) -> dict[str, Any]:
         new = self._select_synthetic(arm, once)
         if not len(new):
             return self._write_result(arm, self._add_text_match(arm))
-        train, unseen = self.prepared.split.train, unseen_of(self.prepared.split)
+        train, unseen = self.prepared.split.train, get_unseen_rows(self.prepared.split)
         try:
-            inputs = read(train, unseen, new, self.kind, self.spec.seed, Beside(getattr(train, "catalog", None)))
+            inputs = read_inputs(
+                train, unseen, new, self.kind, self.spec.seed, EvaluationContext(getattr(train, "catalog", None))
+            )
             if arm.plan.controller is not None:
                 inputs.facts["held_out_users_steered_the_plan"] = True
-            found = judged(
+            found = evaluate_rows(
                 inputs,
                 self._fit_reference(inputs),
                 replace(self.config, gates=()),
@@ -143,21 +149,21 @@ class _QualityEvaluator:
             return {"skipped": str(error)}
         return self._write_result(arm, self._add_text_match(arm, found))
 
-    def _write_result(self, arm: Arm, found: Judgement | None) -> dict[str, Any]:
+    def _write_result(self, arm: Variant, found: Judgement | None) -> dict[str, Any]:
         """Write the result next to the rows, and return it as facts; {} where there is none."""
         if found is None:
             return {}
-        found.write(self.run.arm(arm.name))
-        facts: dict[str, Any] = plain(found.as_dict())
+        found.write(self.run.variant_folder(arm.name))
+        facts: dict[str, Any] = to_json_value(found.as_dict())
         facts["skipped_metrics"] = facts.pop("skipped")
         return facts | {"copies": facts["copies"][:_LISTED], "copies_found": len(facts["copies"])}
 
-    def _add_text_match(self, arm: Arm, found: Judgement | None = None) -> Judgement | None:
+    def _add_text_match(self, arm: Variant, found: Judgement | None = None) -> Judgement | None:
         """The result with how well changed texts still match the images of their items."""
-        if not view_steps(arm.plan) or METRIC not in (self.config.metrics or (METRIC,)):
+        if not list_item_steps(arm.plan) or METRIC not in (self.config.metrics or (METRIC,)):
             return found
         catalog, seed = self.prepared.split.train.catalog, self.spec.seed
-        match = self._measure_text_match(catalog_views(catalog, arm.plan, seed)(0, _HALF))
+        match = self._measure_text_match(build_catalog_views(catalog, arm.plan, seed)(0, _HALF))
         whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.config.halves})
         if isinstance(match, Figure):
             rows = {"compared": {"held_out": 2 * match.n, "new": 2 * match.n}, "rows": {"new": 2 * match.n}}
@@ -169,28 +175,32 @@ class _QualityEvaluator:
         if self.pictured is None:
             self.on_progress(0, 0, "quality of texts · fitting the image-text model")
             try:
-                key = rng.key(self.spec.seed, "judge", "pictured")
-                self.pictured = PicturedItems.of(self.prepared.split.train.catalog, key)
+                key = rng.derive_key(self.spec.seed, "judge", "pictured")
+                self.pictured = ItemImages.fit(self.prepared.split.train.catalog, key)
             except MissingExtra as missing:
                 self.pictured = f"needs {missing.library}: {missing.fix}"
-        return self.pictured if isinstance(self.pictured, str) else self.pictured.figure(shown, self.config.halves)
+        return self.pictured if isinstance(self.pictured, str) else self.pictured.evaluate(shown, self.config.halves)
 
-    def _select_synthetic(self, arm: Arm, once: Any) -> Any:
+    def _select_synthetic(self, arm: Variant, once: Any) -> Any:
         """Rows that steps made or changed: before training, and in one epoch half-way through."""
-        rows = epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
+        rows = build_epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
         whole = rows(0, _HALF)
-        return whole.take(np.flatnonzero(whole.origin != REAL))
+        return whole.take(np.flatnonzero(whole.origin != REAL_ORIGIN))
 
-    def _fit_reference(self, inputs: Inputs) -> Studied:
+    def _fit_reference(self, inputs: QualityInputs) -> ReferenceFit:
         if self.reference is None:
             self.on_progress(0, 0, "quality of rows · fitting on real rows")
-            key = rng.key(self.spec.seed, "judge")
-            known = Beside(recommender=self._load_baseline()) if self.kind == "histories" else Beside()
-            self.reference = study(inputs.real, inputs.held_out, key, self.config.most, known)
+            key = rng.derive_key(self.spec.seed, "judge")
+            known = (
+                EvaluationContext(recommender=self._load_baseline())
+                if self.kind == "histories"
+                else EvaluationContext()
+            )
+            self.reference = fit_reference(inputs.real, inputs.held_out, key, self.config.most, known)
         return self.reference
 
     def _load_baseline(self) -> FittedRecommender:
         """The recommender that was trained on the real rows alone, with the first seed."""
         kind: Any = type(self.spec.recommender)
-        loaded: FittedRecommender = kind.load(self.run.fit(BASELINE, 1) / "model")
+        loaded: FittedRecommender = kind.load(self.run.training_folder(BASELINE, 1) / "model")
         return loaded

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven.config import Spec
 from leaven.experiment import ctr_task, ranking_task
-from leaven.experiment.evaluation_result import Judged
+from leaven.experiment.evaluation_result import EvaluationResult
 
 Timed = Callable[[str, Callable[[], Any]], Any]
 """Calls a part of a stage under a name, and records its seconds."""
@@ -42,7 +42,7 @@ class TaskSteps(Protocol):
         """Raises LeavenError where the spec does not suit the data, before anything is trained."""
         ...
 
-    def evaluate_model(self, fitted: Any, parts: Any, evaluate: Any, seed: int) -> Judged:
+    def evaluate_model(self, fitted: Any, parts: Any, evaluate: Any, seed: int) -> EvaluationResult:
         """Metrics of the test users. evaluate: the `[evaluate]` table of the spec."""
         ...
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.histories import Histories, coded
+from leaven.datasets.histories import Histories, encode_pairs
 from leaven.errors import SpecError
-from leaven.protocols import FittedRecommender, FittedTransform, Ranked
+from leaven.protocols import FittedRecommender, FittedTransform, RankedItems
 
-DEEPER = 5
+LIST_FACTOR = 5
 """Length of the lists of views, relative to the requested list."""
 _USERS = 2048  # per block: their lists are in memory together
 
@@ -26,7 +26,7 @@ Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class HistoryViews:
     """Views of histories: unchanged, and `count - 1` times as `transform` changes them.
 
     key  draws of view v of a row depend only on (key, row id, v)
@@ -36,14 +36,14 @@ class Views:
     count: int
     key: int
 
-    def of(self, histories: Histories) -> list[Histories]:
+    def build(self, histories: Histories) -> list[Histories]:
         """`count` views of the same rows.
 
         Raises SpecError for a transform that changes the number of rows.
         """
         views = [histories]
         for view in range(1, self.count):
-            keys = rng.row_keys(self.key, histories.keys, copy=view)
+            keys = rng.derive_row_keys(self.key, histories.row_ids, copy=view)
             changed = self.transform(histories, keys, np.ones(len(histories), np.float32))
             if len(changed) != len(histories):
                 got = f"{len(changed)} of {len(histories)}"
@@ -52,9 +52,9 @@ class Views:
         return views
 
 
-def recommend(
-    fitted: FittedRecommender, histories: Histories, k: int, views: Views, allow_repeats: bool = False
-) -> Ranked:
+def recommend_with_views(
+    fitted: FittedRecommender, histories: Histories, k: int, views: HistoryViews, allow_repeats: bool = False
+) -> RankedItems:
     """The k items of the highest mean score over the views, best first; scores are these means.
 
     Each view gives a list of `DEEPER` * k items plus the number of items of the longest history, repeats included;
@@ -67,15 +67,17 @@ def recommend(
         users = slice(low, min(low + _USERS, len(histories)))
         known = histories.slice(users.start, users.stop)
         items[users], scores[users] = _rank_block(fitted, known, k, views, allow_repeats)
-    return Ranked(items, scores)
+    return RankedItems(items, scores)
 
 
 def _rank_block(
-    fitted: FittedRecommender, known: Histories, k: int, views: Views, allow_repeats: bool
+    fitted: FittedRecommender, known: Histories, k: int, views: HistoryViews, allow_repeats: bool
 ) -> tuple[Items, Scores]:
     """(items (users, k), mean scores (users, k)) of one block of users."""
-    seen_views = views.of(known)
-    depth = min(DEEPER * k + (0 if allow_repeats else int(known.distinct().max(initial=0))), known.n_items)
+    seen_views = views.build(known)
+    depth = min(
+        LIST_FACTOR * k + (0 if allow_repeats else int(known.count_distinct_items().max(initial=0))), known.n_items
+    )
     lists = [fitted.recommend(view, depth, allow_repeats=True) for view in seen_views]
     items = np.stack([one.items for one in lists], axis=1)  # (users, views, depth)
     scores = np.stack([one.scores for one in lists], axis=1).astype(np.float64)
@@ -83,11 +85,11 @@ def _rank_block(
     floor = np.where(listed, scores, np.inf).min(axis=2)  # (users, views)
     floor = np.where(np.isfinite(floor), floor, 0.0)  # a view with an empty list adds nothing
     users = np.broadcast_to(np.arange(len(known))[:, None, None], items.shape)[listed]
-    names = coded(users, items[listed], known.n_items)
+    names = encode_pairs(users, items[listed], known.n_items)
     found, first, group = np.unique(names, return_index=True, return_inverse=True)
     above = np.bincount(group.ravel(), (scores - floor[:, :, None])[listed], minlength=len(found)) / len(lists)
     if not allow_repeats:
-        kept = ~np.isin(found, coded(known.row_of_event(), known.items, known.n_items))
+        kept = ~np.isin(found, encode_pairs(known.event_rows(), known.items, known.n_items))
         found, first, above = found[kept], first[kept], above[kept]
     user = found // (known.n_items + 2)
     return _select_top(user, found % (known.n_items + 2), above + floor.mean(axis=1)[user], first, (len(known), k))

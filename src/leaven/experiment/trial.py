@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.augmentation import EpochRows, Plan, epoch_rows
-from leaven.augmentation.expansion import BLOCK_ROWS, BLOCKS, FEWEST_ROWS, LazyRows
-from leaven.config import Arm, Spec, resolved
+from leaven.augmentation import EpochRows, Plan, build_epoch_rows
+from leaven.augmentation.expansion import BLOCK_ROWS, MIN_BLOCK_ROWS, MIN_BLOCKS, LazyRows
+from leaven.config import Spec, Variant, resolve_spec
 from leaven.experiment import adaptive_training, evaluation_result, item_views, tasks
-from leaven.protocols import Tell, Training
-from leaven.run_folder import VIEWS, Run, fingerprint, plain, write_json
+from leaven.protocols import ProgressCallback, TrainingContext
+from leaven.run_folder import VIEWS_FOLDER, RunFolder, compute_fingerprint, slugify, write_json
 
 Values = npt.NDArray[np.float64]
 
@@ -34,11 +34,11 @@ class Trial:
     groups     see `Judged`
     """
 
-    arm: str
+    variant: str
     seed: int
     values: Mapping[str, Values]
     catalog: Mapping[str, float]
-    fact: dict[str, Any]
+    facts: dict[str, Any]
     steps: list[dict[str, Any]]
     decisions: Sequence[dict[str, Any]] = ()
     pilot: Mapping[str, Any] = field(default_factory=dict)
@@ -46,79 +46,83 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Expanded:
+class ExpandedVariant:
     """A variant whose rows are written. mark: fingerprint of the rows; fact: their facts for the report."""
 
-    arm: Arm
+    variant: Variant
     rows: LazyRows
-    mark: str
-    fact: dict[str, Any]
+    fingerprint: str
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class TrialContext:
     """What all trials of a run share. steps: optimizer steps of each; depends: fingerprint of data and evaluation."""
 
     spec: Spec
-    run: Run
+    run: RunFolder
     split: Any
     steps: int | None
-    depends: str
+    fingerprint: str
 
-    def stage_of(self, expanded: Expanded, seed: int) -> tuple[str, str]:
+    def describe_stage(self, expanded: ExpandedVariant, seed: int) -> tuple[str, str]:
         """(name, fingerprint) of the stage of one training."""
-        depends = fingerprint(self.depends, expanded.mark, self.steps, seed)
-        return f"fit {plain(expanded.arm.name)} {seed}", depends
+        depends = compute_fingerprint(self.fingerprint, expanded.fingerprint, self.steps, seed)
+        return f"fit {slugify(expanded.variant.name)} {seed}", depends
 
 
-def trial(bench: Bench, expanded: Expanded, seed: int, tell: Tell) -> Trial:
+def run_trial(bench: TrialContext, expanded: ExpandedVariant, seed: int, on_progress: ProgressCallback) -> Trial:
     """Train one variant with one seed and evaluate it on the test users; read from the folder where it is done."""
-    arm = expanded.arm
-    folder = bench.run.fit(arm.name, seed)
-    with bench.run.stage(*bench.stage_of(expanded, seed), [folder]) as stage:
-        if not stage.done:
+    arm = expanded.variant
+    folder = bench.run.training_folder(arm.name, seed)
+    with bench.run.run_stage(*bench.describe_stage(expanded, seed), [folder]) as stage:
+        if not stage.is_done:
             rows = expanded.rows.load()
-            steering, pilot = adaptive_training.steering(arm.plan, _build_setup(bench, seed), tell)
-            epochs = epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
-            steps = epochs.facts()
+            steering, pilot = adaptive_training.build_controller_callback(
+                arm.plan, _build_setup(bench, seed), on_progress
+            )
+            epochs = build_epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
+            steps = epochs.describe_steps()
             start = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, arm, seed, tell)
-            decided = adaptive_training.decisions(steering, arm.plan, bench.spec.recommender)
+            fitted = _fit(bench, rows, epochs, arm, seed, on_progress)
+            decided = adaptive_training.list_decisions(steering, arm.plan, bench.spec.recommender)
             if decided:
                 write_json(folder / "decisions.json", decided)  # where `replay` finds it
             seconds, start = time.perf_counter() - start, time.perf_counter()
             result = tasks.of(bench.spec).evaluate_model(fitted, bench.split, bench.spec.evaluate, bench.spec.seed)
             result.save(folder / "values.npz")
             fact = _describe_training(fitted, arm.name, seed, seconds)
-            fact |= {"judge_seconds": round(time.perf_counter() - start, 3), **result.fact}
+            fact |= {"judge_seconds": round(time.perf_counter() - start, 3), **result.facts}
             stage.facts = {"fact": fact, "catalog": dict(result.pooled), "steps": steps}
             stage.facts |= {"decisions": decided, "pilot": pilot}
-    values, groups = evaluation_result.load(folder / "values.npz")
+    values, groups = evaluation_result.load_values(folder / "values.npz")
     kept = stage.facts
     return Trial(
         arm.name, seed, values, kept["catalog"], kept["fact"], kept["steps"], kept["decisions"], kept["pilot"], groups
     )
 
 
-def _build_setup(bench: Bench, seed: int) -> adaptive_training.Course:
-    return adaptive_training.Course(
-        bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.depends
+def _build_setup(bench: TrialContext, seed: int) -> adaptive_training.TrainingSetup:
+    return adaptive_training.TrainingSetup(
+        bench.run, bench.spec.recommender, bench.split, bench.steps, bench.spec.seed, seed, bench.fingerprint
     )
 
 
-def _fit(bench: Bench, rows: Any, epochs: EpochRows, arm: Arm, seed: int, tell: Tell) -> Any:
+def _fit(bench: TrialContext, rows: Any, epochs: EpochRows, arm: Variant, seed: int, tell: ProgressCallback) -> Any:
     """Train with the same key for every variant: variants differ only by their rows and views."""
-    spec, folder, catalog = bench.spec, bench.run.fit(arm.name, seed), getattr(rows, "catalog", None)
+    spec, folder, catalog = bench.spec, bench.run.training_folder(arm.name, seed), getattr(rows, "catalog", None)
     folder.mkdir(parents=True, exist_ok=True)
-    training = Training(
+    training = TrainingContext(
         key=_build_setup(bench, seed).key,
         steps=bench.steps,
-        valid=bench.split.valid,
-        refresh=None if epochs.is_still else epochs,
-        folder=folder / "checkpoint",
-        tell=tell,
-        views=item_views.views(spec.recommender, spec.seed, arm.plan, catalog, seed, bench.run.arm(arm.name) / VIEWS),
-        watch=epochs.steering,
+        validation=bench.split.valid,
+        rows_for_epoch=None if epochs.is_constant else epochs,
+        checkpoint_folder=folder / "checkpoint",
+        on_progress=tell,
+        catalog_for_epoch=item_views.build_item_views(
+            spec.recommender, spec.seed, arm.plan, catalog, seed, bench.run.variant_folder(arm.name) / VIEWS_FOLDER
+        ),
+        callback=epochs.controller,
     )
     fitted = spec.recommender.fit(rows, training)
     fitted.save(folder / "model")
@@ -138,21 +142,21 @@ def _describe_training(fitted: Any, arm: str, seed: int, seconds: float) -> dict
 
 def _describe_plan(plan: Plan) -> dict[str, Any]:
     """The part of a plan that shapes its rows, for the fingerprint."""
-    from leaven.config.build import table_of
+    from leaven.config.build import to_table
 
-    table = {"combine": plan.combine, "rounds": plan.rounds, "steps": [table_of(step) for step in plan.all]}
+    table = {"combine": plan.combine, "rounds": plan.rounds, "steps": [to_table(step) for step in plan.named_steps]}
     recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
-    return table | {"controller": table_of(plan.controller), "recorded": recorded}
+    return table | {"controller": to_table(plan.controller), "recorded": recorded}
 
 
-def rows_follow(data: str, seed: int, plan: Plan) -> str:
+def fingerprint_rows(data: str, seed: int, plan: Plan) -> str:
     """Fingerprint of the rows of a plan and of their block layout. data: fingerprint of the real rows."""
-    return fingerprint(data, seed, _describe_plan(plan), [BLOCK_ROWS, FEWEST_ROWS, BLOCKS])
+    return compute_fingerprint(data, seed, _describe_plan(plan), [BLOCK_ROWS, MIN_BLOCK_ROWS, MIN_BLOCKS])
 
 
-def judged_by(spec: Spec) -> dict[str, Any]:
+def list_evaluation_tables(spec: Spec) -> dict[str, Any]:
     """The tables of the spec that a trial depends on."""
-    table = resolved(spec)
+    table = resolve_spec(spec)
     evaluate = {
         key: value for key, value in table["evaluate"].items() if key not in ("seeds", "smallest_lift", "min_effect")
     }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.protocols import Ranked
+from leaven.protocols import RankedItems
 
 _MAX_AGE = 10  # last events of a row that are scored
 _DECAY = 0.8  # weight of an event relative to the next one
@@ -19,7 +19,7 @@ _BATCH = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class CooccurringItems:
     """Item neighbors that score histories independently of any recommender.
 
     similar  sparse float32 (items + 2, items + 2): shrunken cosine of co-occurrence, the nearest neighbors of each item
@@ -27,26 +27,26 @@ class Neighbours:
 
     similar: Any
 
-    def recommend(self, histories: Histories, k: int) -> Ranked:
+    def recommend(self, histories: Histories, k: int) -> RankedItems:
         """Return the k items nearest to each row's last events, without the row's own items."""
         items, scores = np.zeros((len(histories), k), np.int32), np.zeros((len(histories), k), np.float32)
         for first in range(0, len(histories), _BATCH):
             rows = histories.slice(first, min(first + _BATCH, len(histories)))
             dense = (_weigh_recent_items(rows) @ self.similar).toarray()
-            dense[rows.row_of_event(), rows.items] = 0.0
+            dense[rows.event_rows(), rows.items] = 0.0
             top = np.argsort(-dense, axis=1, kind="stable")[:, :k]
             found = np.take_along_axis(dense, top, axis=1)
             part = slice(first, first + len(rows))
             items[part, : top.shape[1]] = np.where(found > 0, top, 0)
             scores[part, : top.shape[1]] = found
-        return Ranked(items, scores)
+        return RankedItems(items, scores)
 
 
-def neighbours_of(train: Histories) -> Neighbours:
+def fit_cooccurring_items(train: Histories) -> CooccurringItems:
     """Return item neighbors fitted on the rows as sets of items."""
     from scipy import sparse
 
-    matrix = _build_matrix(train, np.ones(train.events, np.float32))
+    matrix = _build_matrix(train, np.ones(train.n_events, np.float32))
     matrix.data[:] = 1.0
     counts_of_pairs = (matrix.T @ matrix).tocsr()
     counts = counts_of_pairs.diagonal()
@@ -60,12 +60,12 @@ def neighbours_of(train: Histories) -> Neighbours:
     rank[best_first] = np.arange(len(row)) - np.repeat(counts_of_pairs.indptr[:-1], np.diff(counts_of_pairs.indptr))
     counts_of_pairs.data[rank >= _N_NEIGHBORS] = 0.0
     counts_of_pairs.eliminate_zeros()
-    return Neighbours(sparse.csr_matrix(counts_of_pairs))
+    return CooccurringItems(sparse.csr_matrix(counts_of_pairs))
 
 
 def _weigh_recent_items(rows: Histories) -> Any:
     """Return the decayed weights of each row's last events, sparse (rows, items + 2)."""
-    age = np.repeat(rows.starts[1:], rows.lengths) - 1 - np.arange(rows.events)
+    age = np.repeat(rows.starts[1:], rows.lengths) - 1 - np.arange(rows.n_events)
     return _build_matrix(rows, np.where(age < _MAX_AGE, _DECAY**age, 0.0).astype(np.float32))
 
 
@@ -73,4 +73,4 @@ def _build_matrix(rows: Histories, values: npt.NDArray[np.float32]) -> Any:
     from scipy import sparse
 
     shape = (len(rows), rows.n_items + 2)
-    return sparse.csr_matrix((values, (rows.row_of_event(), rows.items)), shape=shape)
+    return sparse.csr_matrix((values, (rows.event_rows(), rows.items)), shape=shape)

@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.filters.rejection_reasons import kept
-from leaven.kernels.ngram_hashes import multisets, run_hashes
-from leaven.protocols import Kept
+from leaven.filters.rejection_reasons import build_filter_result
+from leaven.kernels.ngram_hashes import hash_item_multisets, hash_ngrams
+from leaven.protocols import FilterResult
 
 Hashes = npt.NDArray[np.uint64]
 _SHARED = np.uint64(0)
 
 
 @dataclass(frozen=True)
-class Copies:
+class CopyFilter:
     """Reject exact and near copies of real rows.
 
     A run of `run` items that several real users share is common; a run of a single user is a trace of that user. A row
@@ -27,21 +27,21 @@ class Copies:
     (shorter rows match by chance).
     """
 
-    run: int = 4
-    most: float = 0.5
-    set_events: int = 4
+    run_length: int = 4
+    max_share: float = 0.5
+    min_set_events: int = 4
 
     def __post_init__(self) -> None:
-        if self.run < 2 or not 0.0 <= self.most <= 1.0 or self.set_events < 1:
-            got = f"run {self.run}, most {self.most}, set_events {self.set_events}"
+        if self.run_length < 2 or not 0.0 <= self.max_share <= 1.0 or self.min_set_events < 1:
+            got = f"run {self.run_length}, most {self.max_share}, set_events {self.min_set_events}"
             raise SpecError("copies", "run from 2, most in 0..1, set_events from 1", got, "")
 
     def fit(self, train: Histories, key: int) -> FittedCopies:
         """Return hashes of the real rows, of their item sets and of their runs."""
-        long = train.lengths >= self.set_events
-        hashes, row = run_hashes(train.items, train.starts, self.run)
+        long = train.lengths >= self.min_set_events
+        hashes, row = hash_ngrams(train.items, train.starts, self.run_length)
         runs, owners = _find_owners(hashes, train.parents[row])
-        sets = np.unique(multisets(train.items, train.starts)[long])
+        sets = np.unique(hash_item_multisets(train.items, train.starts)[long])
         return FittedCopies(self, np.unique(_hash_rows(train)), sets, runs, owners)
 
 
@@ -51,28 +51,29 @@ class FittedCopies:
     rows).
     """
 
-    config: Copies
+    config: CopyFilter
     rows: Hashes
     sets: Hashes
     runs: Hashes
     owners: Hashes
 
-    def __call__(self, new: Histories) -> Kept:
-        long = new.lengths >= self.config.set_events
+    def __call__(self, new: Histories) -> FilterResult:
+        long = new.lengths >= self.config.min_set_events
         reasons = {
             "an exact copy of a real row": np.isin(_hash_rows(new), self.rows) & (new.lengths > 0),
-            "the items of a real row in another order": long & np.isin(multisets(new.items, new.starts), self.sets),
-            f"mostly runs of {self.config.run} items of a single real user": self._measure_traces(new)
-            > self.config.most,
+            "the items of a real row in another order": long
+            & np.isin(hash_item_multisets(new.items, new.starts), self.sets),
+            f"mostly runs of {self.config.run_length} items of a single real user": self._measure_traces(new)
+            > self.config.max_share,
         }
-        return kept(len(new), reasons)
+        return build_filter_result(len(new), reasons)
 
-    def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
+    def row_statistics(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
         """Return the share of a row's runs that belong to a single other real user."""
-        return {f"share of runs of {self.config.run} items of a single other user": self._measure_traces(new)}
+        return {f"share of runs of {self.config.run_length} items of a single other user": self._measure_traces(new)}
 
     def _measure_traces(self, new: Histories) -> npt.NDArray[np.float64]:
-        hashes, row = run_hashes(new.items, new.starts, self.config.run)
+        hashes, row = hash_ngrams(new.items, new.starts, self.config.run_length)
         place = np.minimum(np.searchsorted(self.runs, hashes), max(len(self.runs) - 1, 0))
         owner = (
             np.where(np.isin(hashes, self.runs), self.owners[place], _SHARED) if len(self.runs) else hashes * _SHARED
@@ -93,5 +94,5 @@ def _find_owners(hashes: Hashes, rows: Hashes) -> tuple[Hashes, Hashes]:
 
 def _hash_rows(rows: Histories) -> Hashes:
     """Return a hash of each row's items in order, uint64 (rows,)."""
-    place = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
-    return multisets(rows.items, rows.starts, place)
+    place = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    return hash_item_multisets(rows.items, rows.starts, place)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from leaven import registry, rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import kept
+from leaven.filters.rejection_reasons import build_filter_result
 from leaven.filters.surprisal import FittedSurprisal, Surprisal
-from leaven.kernels.first_seen import first_days
-from leaven.protocols import FittedGenerator, Generator, Kept
+from leaven.kernels.first_seen import find_first_sale_times
+from leaven.protocols import FilterResult, FittedGenerator, Generator
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,11 +37,11 @@ class DensityRatio:
     """
 
     generator: Generator | FittedGenerator | None = None
-    ceiling: float = 0.8
+    ceiling_quantile: float = 0.8
 
     def __post_init__(self) -> None:
-        if not 0 < self.ceiling <= 1:
-            raise SpecError("density_ratio.ceiling", "a share above 0, at most 1", f"{self.ceiling}", "")
+        if not 0 < self.ceiling_quantile <= 1:
+            raise SpecError("density_ratio.ceiling", "a share above 0, at most 1", f"{self.ceiling_quantile}", "")
 
     def fit(self, train: Histories, key: int) -> FittedDensityRatio:
         """Generate rows, fit the classifier, and calibrate it on rows outside its training fold.
@@ -53,27 +53,40 @@ class DensityRatio:
             raise FitError(
                 "density_ratio", f"at least {_MIN_ROWS} rows of two events or more", f"{len(long)}", "leave it out"
             )
-        order = np.argsort(rng.row_keys(rng.key(key, "real"), train.keys[long]), kind="stable")
+        order = np.argsort(rng.derive_row_keys(rng.derive_key(key, "real"), train.row_ids[long]), kind="stable")
         real = train.take(np.sort(long[order[:_MAX_ROWS]]))
         featurizer = RowFeaturizer.fit(train, key)
-        synthetic = self._fit_generator(train, key).sample(rng.row_keys(rng.key(key, "made"), real.keys), real)
+        synthetic = self._fit_generator(train, key).sample(
+            rng.derive_row_keys(rng.derive_key(key, "made"), real.row_ids), real
+        )
         points = np.concatenate([featurizer(real), featurizer(synthetic)])
         middle, spread = points.mean(axis=0), points.std(axis=0)
         points = _expand_features(points, middle, spread)
         label = np.repeat([1.0, 0.0], [len(real), len(synthetic)])
-        fold = rng.uniform(rng.row_keys(rng.key(key, "fold"), np.concatenate([real.keys, real.keys])), 0) < 0.5
+        fold = (
+            rng.draw_uniform(
+                rng.derive_row_keys(rng.derive_key(key, "fold"), np.concatenate([real.row_ids, real.row_ids])), 0
+            )
+            < 0.5
+        )
         scores = np.empty(len(points))
         for part in (False, True):  # a row and the synthetic row generated from it share a fold
-            scores[fold == part] = points[fold == part] @ logistic(points[fold != part], label[fold != part])
-        platt = logistic(np.column_stack([np.ones(len(scores)), scores]), label)
+            scores[fold == part] = points[fold == part] @ fit_logistic(points[fold != part], label[fold != part])
+        platt = fit_logistic(np.column_stack([np.ones(len(scores)), scores]), label)
         ratio = platt[0] + platt[1] * scores[len(real) :]
         return FittedDensityRatio(
-            key, featurizer, middle, spread, logistic(points, label), platt, float(np.quantile(ratio, self.ceiling))
+            key,
+            featurizer,
+            middle,
+            spread,
+            fit_logistic(points, label),
+            platt,
+            float(np.quantile(ratio, self.ceiling_quantile)),
         )
 
     def _fit_generator(self, train: Histories, key: int) -> FittedGenerator:
-        given: Any = self.generator if self.generator is not None else registry.made("generators", "markov")
-        fitted: FittedGenerator = given.fit(train, rng.key(key, "generator")) if hasattr(given, "fit") else given
+        given: Any = self.generator if self.generator is not None else registry.create_config("generators", "markov")
+        fitted: FittedGenerator = given.fit(train, rng.derive_key(key, "generator")) if hasattr(given, "fit") else given
         return fitted
 
 
@@ -91,10 +104,10 @@ class FittedDensityRatio:
     platt: Floats
     ceiling: float
 
-    def __call__(self, new: Histories) -> Kept:
-        draws = rng.uniform(rng.row_keys(rng.key(self.key, "lot"), new.keys), 0)
+    def __call__(self, new: Histories) -> FilterResult:
+        draws = rng.draw_uniform(rng.derive_row_keys(rng.derive_key(self.key, "lot"), new.row_ids), 0)
         rejected = draws >= np.exp(np.minimum(self.log_ratio(new) - self.ceiling, 0.0))
-        return kept(len(new), {"more like synthetic rows than like real ones": rejected})
+        return build_filter_result(len(new), {"more like synthetic rows than like real ones": rejected})
 
     def log_ratio(self, rows: Histories) -> Floats:
         """Return the log density ratio of real to synthetic rows, float64 (rows,)."""
@@ -115,17 +128,17 @@ class RowFeaturizer:
     def fit(cls, train: Histories, key: int) -> RowFeaturizer:
         """Return the featurizer of the training rows."""
         popularity = np.log1p(np.bincount(train.items, minlength=train.n_items + 2))
-        stated = train.catalog.born if train.catalog is not None else None
-        born = first_days(train.items, train.times, train.n_items, stated)
-        return cls(popularity, born, Surprisal().fit(train, rng.key(key, "surprisal")))
+        stated = train.catalog.first_sale_times if train.catalog is not None else None
+        born = find_first_sale_times(train.items, train.times, train.n_items, stated)
+        return cls(popularity, born, Surprisal().fit(train, rng.derive_key(key, "surprisal")))
 
     def __call__(self, rows: Histories) -> Floats:
         """Return float64 (rows, 10), all independent of the number of events."""
-        row = rows.row_of_event()
+        row = rows.event_rows()
         popularity, inner = self.log_popularity[rows.items], np.append(row[1:] == row[:-1], False)
         age = np.log1p(np.maximum(rows.times - np.minimum(self.born[rows.items], rows.times), 0))
         gap = np.where(inner, np.log1p(np.maximum(np.diff(rows.times, append=0), 0)), 0.0)
-        surprise = self.surprisal.scores(rows)
+        surprise = self.surprisal.compute_surprisal(rows)
         steps = np.maximum(rows.lengths - 1, 1)
         columns = [
             _average_by_row(rows, popularity),
@@ -133,7 +146,7 @@ class RowFeaturizer:
             _average_by_row(rows, age),
             _measure_spread_by_row(rows, age),
             _average_by_row(rows, (popularity < np.log1p(5)).astype(np.float64)),
-            1 - rows.distinct() / np.maximum(rows.lengths, 1),
+            1 - rows.count_distinct_items() / np.maximum(rows.lengths, 1),
             np.bincount(row, gap, len(rows)) / steps,
             np.sqrt(np.bincount(row, gap**2, len(rows)) / steps),
             np.bincount(row, inner & (gap == 0), len(rows)) / steps,
@@ -143,7 +156,7 @@ class RowFeaturizer:
 
 
 def _average_by_row(rows: Histories, values: Floats) -> Floats:
-    found: Floats = np.bincount(rows.row_of_event(), values, len(rows)) / np.maximum(rows.lengths, 1)
+    found: Floats = np.bincount(rows.event_rows(), values, len(rows)) / np.maximum(rows.lengths, 1)
     return found
 
 
@@ -158,7 +171,7 @@ def _expand_features(points: Floats, middle: Floats, spread: Floats) -> Floats:
     return np.column_stack([np.ones(len(standardized)), standardized, standardized**2])
 
 
-def logistic(points: Floats, label: Floats) -> Floats:
+def fit_logistic(points: Floats, label: Floats) -> Floats:
     """Return weights of a logistic regression, float64 (features,): ridge on all but the first, by Newton's method.
 
     Own code: scikit-learn is an optional extra, and its penalty cannot leave out a column.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import kept
-from leaven.protocols import Kept
+from leaven.filters.rejection_reasons import build_filter_result
+from leaven.protocols import FilterResult
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class Quota:
 
     def fit(self, train: Histories, key: int) -> FittedQuota:
         """Return the fitted filter. Raises FitError without training events."""
-        if train.events == 0:
+        if train.n_events == 0:
             raise FitError("quota", "at least one training event", "none", "give it training rows")
         log_popularity = np.log1p(np.bincount(train.items, minlength=train.n_items + 2))
         values = _average_by_row(train, log_popularity)
@@ -57,17 +57,17 @@ class FittedQuota:
     shares: Floats
     key: int
 
-    def __call__(self, new: Histories) -> Kept:
+    def __call__(self, new: Histories) -> FilterResult:
         stratum = np.searchsorted(self.edges, _average_by_row(new, self.log_popularity))
         capacity = self._compute_capacity(np.bincount(stratum, minlength=len(self.shares)))
-        hashed = rng.row_keys(rng.key(self.key, "quota"), new.keys)
+        hashed = rng.derive_row_keys(rng.derive_key(self.key, "quota"), new.row_ids)
         order = np.lexsort((hashed, stratum))
         first = np.searchsorted(stratum[order], np.arange(len(self.shares)))
         rank = np.empty(len(new), np.int64)
         rank[order] = np.arange(len(new)) - first[stratum[order]]
-        return kept(len(new), {"its popularity stratum is full": rank >= capacity[stratum]})
+        return build_filter_result(len(new), {"its popularity stratum is full": rank >= capacity[stratum]})
 
-    def measured(self, new: Histories) -> dict[str, Floats]:
+    def row_statistics(self, new: Histories) -> dict[str, Floats]:
         """Return the mean log popularity of each row's items."""
         return {"mean log popularity": _average_by_row(new, self.log_popularity)}
 
@@ -83,6 +83,6 @@ class FittedQuota:
 
 def _average_by_row(rows: Histories, of_item: Floats) -> Floats:
     """Return the mean of an item value over each row's events, float64 (rows,); 0 for an empty row."""
-    total = np.bincount(rows.row_of_event(), weights=of_item[rows.items], minlength=len(rows))
+    total = np.bincount(rows.event_rows(), weights=of_item[rows.items], minlength=len(rows))
     mean: Floats = total / np.maximum(rows.lengths, 1)
     return mean

@@ -8,18 +8,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.hidden_items import Unused
+from leaven.datasets.hidden_items import HiddenItems
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.filters.cooccurring_items import neighbours_of
-from leaven.filters.rejection_reasons import kept
-from leaven.protocols import Kept, Ranked, Recommender, Training
+from leaven.filters.cooccurring_items import fit_cooccurring_items
+from leaven.filters.rejection_reasons import build_filter_result
+from leaven.protocols import FilterResult, RankedItems, Recommender, TrainingContext
 
 
 class ItemRanker(Protocol):
     """Lists the best items for a history, without those that it holds."""
 
-    def recommend(self, histories: Histories, k: int) -> Ranked: ...
+    def recommend(self, histories: Histories, k: int) -> RankedItems: ...
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,22 @@ class RankFidelity:
     recommender  the ranker, fitted on the training rows; None: co-occurrence neighbors of the row's last items
     """
 
-    rank: int = 20
+    max_rank: int = 20
     recommender: Recommender | None = None
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise SpecError("rank_fidelity.rank", "1 or more", f"{self.rank}", "")
+        if self.max_rank < 1:
+            raise SpecError("rank_fidelity.rank", "1 or more", f"{self.max_rank}", "")
 
     def fit(self, train: Histories, key: int) -> FittedRankFidelity:
         """Return the filter with a fitted ranker and the training rows."""
         ranker: ItemRanker = (
-            neighbours_of(train) if self.recommender is None else self.recommender.fit(train, Training(key))
+            fit_cooccurring_items(train)
+            if self.recommender is None
+            else self.recommender.fit(train, TrainingContext(key))
         )
-        order = np.argsort(train.keys, kind="stable")
-        return FittedRankFidelity(self.rank, ranker, train.take(order))
+        order = np.argsort(train.row_ids, kind="stable")
+        return FittedRankFidelity(self.max_rank, ranker, train.take(order))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +61,11 @@ class FittedRankFidelity:
     ranker: ItemRanker
     real: Histories
 
-    def __call__(self, new: Histories) -> Kept:
+    def __call__(self, new: Histories) -> FilterResult:
         rejected = self._find_best_ranks(new) > self.rank
-        return kept(len(new), {f"no real item of its user ranks {self.rank} or better": rejected})
+        return build_filter_result(len(new), {f"no real item of its user ranks {self.rank} or better": rejected})
 
-    def measured(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
+    def row_statistics(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
         """Return the rank of the best unused real item; infinite beyond the listed ranks."""
         return {"best rank of a real item": self._find_best_ranks(new)}
 
@@ -72,13 +74,13 @@ class FittedRankFidelity:
         exists.
         """
         unused = self._find_unused(new)
-        checked = np.unique(unused.row)
+        checked = np.unique(unused.pair_rows)
         listed = np.zeros((len(new), self.rank), np.int32)
         listed[checked] = self.ranker.recommend(new.take(checked), self.rank).items
-        return unused.best(listed)
+        return unused.find_first_rank(listed)
 
-    def _find_unused(self, new: Histories) -> Unused:
+    def _find_unused(self, new: Histories) -> HiddenItems:
         """Return the items of each row's parent that the row does not hold; none if the parent is no training row."""
-        place = np.minimum(np.searchsorted(self.real.keys, new.parents), max(len(self.real) - 1, 0))
-        rows = np.flatnonzero(self.real.keys[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
-        return Unused.of(self.real.take(place[rows]), new, rows)
+        place = np.minimum(np.searchsorted(self.real.row_ids, new.parents), max(len(self.real) - 1, 0))
+        rows = np.flatnonzero(self.real.row_ids[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
+        return HiddenItems.from_histories(self.real.take(place[rows]), new, rows)

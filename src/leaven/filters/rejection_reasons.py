@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.protocols import Kept
+from leaven.protocols import FilterResult
 
 Mask = npt.NDArray[np.bool_]
 
 
-def kept(rows: int, refused: Mapping[str, Mask]) -> Kept:
+def build_filter_result(rows: int, refused: Mapping[str, Mask]) -> FilterResult:
     """Return a filter result; a row counts for its first reason only, so that the counts add up.
 
-    >>> kept(3, {"odd": np.array([True, False, True]), "long": np.array([True, True, False])}).refused
+    >>> build_filter_result(3, {"odd": np.array([True, False, True]), "long": np.array([True, True, False])}).rejected
     {'odd': 2, 'long': 1}
     """
     accepted = np.ones(rows, np.bool_)
@@ -24,9 +24,9 @@ def kept(rows: int, refused: Mapping[str, Mask]) -> Kept:
     for reason, mask in refused.items():
         counts[reason] = int((mask & accepted).sum())
         accepted &= ~mask
-    return Kept(accepted, {reason: count for reason, count in counts.items() if count})
+    return FilterResult(accepted, {reason: count for reason, count in counts.items() if count})
 
 
-def any_event(rows: Histories, events: Mask) -> Mask:
+def has_event(rows: Histories, events: Mask) -> Mask:
     """Return whether a row has at least one of the marked events, bool (rows,); events bool (events,)."""
-    return np.bincount(rows.row_of_event()[events], minlength=len(rows)) > 0
+    return np.bincount(rows.event_rows()[events], minlength=len(rows)) > 0

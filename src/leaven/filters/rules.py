@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
-from leaven.errors import SpecError, nearest
-from leaven.protocols import Kept
+from leaven.errors import SpecError, suggest_name
+from leaven.protocols import FilterResult
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
@@ -33,9 +33,9 @@ class Rules:
 
     A comparison with a missing number is satisfied; "is known" rejects a missing or unknown category or number.
 
-    >>> rows = Samples.of({"price": [2.0, -1.0, None]}, label=[1, 0, 0])
+    >>> rows = Samples.from_lists({"price": [2.0, -1.0, None]}, label=[1, 0, 0])
     >>> kept = Rules(("price > 0",)).fit(rows)(rows)
-    >>> kept.mask.tolist(), kept.refused
+    >>> kept.mask.tolist(), kept.rejected
     ([True, False, True], {'price > 0': 1})
 
     Raises SpecError for an invalid rule.
@@ -55,7 +55,7 @@ class Rules:
             for name in _list_columns(rule):
                 every = (*train.numeric, *train.categorical)
                 if name not in (every if rule.strip().endswith(" is known") else train.numeric):
-                    raise SpecError(f"rule {rule!r}", "a column of the samples", repr(name), nearest(name, every))
+                    raise SpecError(f"rule {rule!r}", "a column of the samples", repr(name), suggest_name(name, every))
         return FittedRules(self.rules)
 
 
@@ -65,7 +65,7 @@ class FittedRules:
 
     rules: Sequence[str]
 
-    def __call__(self, rows: Samples) -> Kept:
+    def __call__(self, rows: Samples) -> FilterResult:
         """Return the rows that satisfy all rules; a rejected row counts for the first rule that it violates."""
         mask = np.ones(len(rows), bool)
         refused = {}
@@ -74,7 +74,7 @@ class FittedRules:
             if violating.any():
                 refused[rule] = int(violating.sum())
             mask &= ~violating
-        return Kept(mask, refused)
+        return FilterResult(mask, refused)
 
 
 def _list_columns(rule: str) -> list[str]:
@@ -96,9 +96,10 @@ def _satisfies(rows: Samples, rule: str) -> npt.NDArray[np.bool_]:
     match = _RULE.match(rule)
     if not match:
         (name,) = _list_columns(rule)
-        known = ~np.isnan(rows.number(name)) if name in rows.numeric else rows.texts(name) != None  # noqa: E711
+        known = ~np.isnan(rows.numeric_column(name)) if name in rows.numeric else rows.categorical_column(name) != None  # noqa: E711
         return np.asarray(known, bool)
     left, right = (
-        np.full(len(rows), float(side)) if _is_number(side) else rows.number(side) for side in (match[1], match[3])
+        np.full(len(rows), float(side)) if _is_number(side) else rows.numeric_column(side)
+        for side in (match[1], match[3])
     )
     return np.asarray(_OPERATORS[match[2]](left, right) | np.isnan(left) | np.isnan(right), bool)

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.histories import FROM_NOISE, Histories
+from leaven.datasets.histories import NO_PARENT, Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import kept
-from leaven.protocols import Kept
+from leaven.filters.rejection_reasons import build_filter_result
+from leaven.protocols import FilterResult
 
 if TYPE_CHECKING:
-    from leaven.kernels.markov import Chain
-    from leaven.kernels.time_popularity import Fashion
+    from leaven.kernels.markov import MarkovChain
+    from leaven.kernels.time_popularity import TimePopularity
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,21 +47,21 @@ class Surprisal:
 
     def fit(self, train: Histories, key: int) -> FittedSurprisal:
         """Return fitted chains and bands. Raises FitError for fewer than 20 rows of two events or more."""
-        from leaven.kernels.markov import learned
-        from leaven.kernels.time_popularity import fashion_of
+        from leaven.kernels.markov import fit_chain
+        from leaven.kernels.time_popularity import fit_time_popularity
 
         scored = int((train.lengths >= 2).sum())
         if scored < _MIN_ROWS:
             raise FitError("surprisal", f"at least {_MIN_ROWS} rows of two events or more", f"{scored}", "leave it out")
-        fold = _assign_folds(train.keys, key)
+        fold = _assign_folds(train.row_ids, key)
         scorers = []
         for part in (0, 1):
             rows = train.take(fold == part)
-            fashion = fashion_of(rows.items, rows.times, train.n_items)
-            chain = learned(rows.items, rows.times, rows.starts, fashion, train.n_items, self.order)
+            fashion = fit_time_popularity(rows.items, rows.times, train.n_items)
+            chain = fit_chain(rows.items, rows.times, rows.starts, fashion, train.n_items, self.order)
             scorers.append((chain, fashion))
         fitted = FittedSurprisal(key, (scorers[0], scorers[1]), np.zeros((_N_CLASSES, 2)))
-        scores = fitted.scores(train)
+        scores = fitted.compute_surprisal(train)
         fitted.bands[:] = _fit_bands(scores, _classify_lengths(train), self.band)
         return fitted
 
@@ -73,37 +73,37 @@ class FittedSurprisal:
     """
 
     key: int
-    scorers: tuple[tuple[Chain, Fashion], tuple[Chain, Fashion]]
+    scorers: tuple[tuple[MarkovChain, TimePopularity], tuple[MarkovChain, TimePopularity]]
     bands: Floats
 
-    def __call__(self, new: Histories) -> Kept:
-        scores, band = self.scores(new), self.bands[_classify_lengths(new)]
+    def __call__(self, new: Histories) -> FilterResult:
+        scores, band = self.compute_surprisal(new), self.bands[_classify_lengths(new)]
         refused = {"too surprising": scores > band[:, 1], "too predictable": scores < band[:, 0]}
-        return kept(len(new), refused)
+        return build_filter_result(len(new), refused)
 
-    def measured(self, new: Histories) -> dict[str, Floats]:
+    def row_statistics(self, new: Histories) -> dict[str, Floats]:
         """Return the mean surprisal per event and the bounds of its band."""
         low, high = self.bands[_classify_lengths(new)].T
-        return {"nats per event": self.scores(new), "at least": low, "at most": high}
+        return {"nats per event": self.compute_surprisal(new), "at least": low, "at most": high}
 
-    def scores(self, rows: Histories) -> Floats:
+    def compute_surprisal(self, rows: Histories) -> Floats:
         """Return the mean surprisal per event after the first, float64 (rows,), in nats; NaN for rows of one event."""
-        from leaven.kernels.markov import log_likelihoods
+        from leaven.kernels.markov import compute_log_likelihoods
 
-        owners = np.where(rows.parents == FROM_NOISE, rows.keys, rows.parents)
+        owners = np.where(rows.parents == NO_PARENT, rows.row_ids, rows.parents)
         fold = _assign_folds(owners, self.key)
         total = np.empty(len(rows))
         for part, (chain, fashion) in enumerate(self.scorers):
             index = np.flatnonzero(fold != part)
             part_rows = rows.take(index)
-            total[index] = -log_likelihoods(chain, fashion, part_rows.items, part_rows.times, part_rows.starts)
+            total[index] = -compute_log_likelihoods(chain, fashion, part_rows.items, part_rows.times, part_rows.starts)
         steps = rows.lengths - 1.0
         return np.where(steps >= 1, total / np.maximum(steps, 1), np.nan)
 
 
-def _assign_folds(keys: rng.Keys, key: int) -> npt.NDArray[np.int64]:
+def _assign_folds(keys: rng.RngKeys, key: int) -> npt.NDArray[np.int64]:
     """Return fold 0 or 1 of each row, int64 (rows,), from the row's id alone."""
-    return (rng.uniform(rng.row_keys(rng.key(key, "fold"), keys), 0) < 0.5).astype(np.int64)
+    return (rng.draw_uniform(rng.derive_row_keys(rng.derive_key(key, "fold"), keys), 0) < 0.5).astype(np.int64)
 
 
 def _classify_lengths(rows: Histories) -> npt.NDArray[np.int64]:

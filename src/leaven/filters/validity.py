@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import any_event, kept
-from leaven.kernels.first_seen import NEVER, first_days
-from leaven.protocols import Kept
+from leaven.filters.rejection_reasons import build_filter_result, has_event
+from leaven.kernels.first_seen import NEVER_ON_SALE, find_first_sale_times
+from leaven.protocols import FilterResult
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Validity:
 
     def fit(self, train: Histories, key: int) -> FittedValidity:
         """Return the fitted filter. Raises FitError without training events."""
-        if train.events == 0:
+        if train.n_events == 0:
             raise FitError("validity", "at least one training event", "none", "give it training rows")
-        stated = train.catalog.born if train.catalog is not None else None
-        born = first_days(train.items, train.times, train.n_items, stated)
+        stated = train.catalog.first_sale_times if train.catalog is not None else None
+        born = find_first_sale_times(train.items, train.times, train.n_items, stated)
         longest = 2 * int(train.lengths.max()) if self.max_events is None else self.max_events
         return FittedValidity(born, int(train.times.max()), self.min_events, longest)
 
@@ -50,7 +50,7 @@ class FittedValidity:
     min_events: int
     max_events: int
 
-    def __call__(self, new: Histories) -> Kept:
+    def __call__(self, new: Histories) -> FilterResult:
         mask_id = len(self.born) - 1
         inside = (new.items >= 1) & (new.items <= mask_id)
         born = self.born[np.where(inside, new.items, 0)]
@@ -61,9 +61,9 @@ class FittedValidity:
         refused = {
             f"fewer than {self.min_events} events": new.lengths < self.min_events,
             f"more than {self.max_events} events": new.lengths > self.max_events,
-            "an unknown item": any_event(new, item & (born == NEVER)),
-            "an item before its first day": any_event(new, item & (born != NEVER) & (new.times < born)),
-            "an event after the last training time": any_event(new, new.times > self.last_time),
-            "times out of order": any_event(new, is_earlier),
+            "an unknown item": has_event(new, item & (born == NEVER_ON_SALE)),
+            "an item before its first day": has_event(new, item & (born != NEVER_ON_SALE) & (new.times < born)),
+            "an event after the last training time": has_event(new, new.times > self.last_time),
+            "times out of order": has_event(new, is_earlier),
         }
-        return kept(len(new), refused)
+        return build_filter_result(len(new), refused)

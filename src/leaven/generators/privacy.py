@@ -15,7 +15,7 @@ from leaven.errors import MissingExtra, SpecError
 
 
 @dataclass(frozen=True)
-class Privacy:
+class PrivacyBudget:
     """A differential privacy budget for each user. One user is one example: the last events of their history, or some
     of their rows.
 
@@ -44,29 +44,29 @@ class Privacy:
                 raise SpecError(f"privacy.{name}", expected, str(getattr(self, name)))
 
     @classmethod
-    def read(cls, value: Privacy | Mapping[str, Any] | None) -> Privacy | None:
+    def parse_budget(cls, value: PrivacyBudget | Mapping[str, Any] | None) -> PrivacyBudget | None:
         """Returns the budget of a config field, or of the mapping that a saved file holds."""
         return cls(**value) if isinstance(value, Mapping) else value
 
-    def parted(self, share: float, users: int) -> tuple[Privacy, Privacy]:
+    def split_budget(self, share: float, users: int) -> tuple[PrivacyBudget, PrivacyBudget]:
         """Returns budgets of `share` and `1 - share` of epsilon, each with half of delta, which together spend this."""
-        delta = self.delta_of(users) / 2
+        delta = self.resolve_delta(users) / 2
         first = replace(self, epsilon=share * self.epsilon, delta=delta)
         return first, replace(self, epsilon=(1 - share) * self.epsilon, delta=delta)
 
-    def delta_of(self, users: int) -> float:
+    def resolve_delta(self, users: int) -> float:
         """Returns delta, or its default for this number of users."""
         return self.delta if self.delta is not None else max(users, 2) ** -1.1
 
-    def rate(self, users: int) -> float:
+    def compute_sampling_rate(self, users: int) -> float:
         """Returns the probability that a step samples a given user."""
         return min(self.users_per_step / max(users, 1), 1.0)
 
-    def noise(self, users: int, steps: int) -> float:
+    def compute_noise(self, users: int, steps: int) -> float:
         """Returns the smallest noise deviation, in units of `clip`, that keeps epsilon over all steps."""
-        return self._compute_min_noise(self.rate(users), steps, users)
+        return self._compute_min_noise(self.compute_sampling_rate(users), steps, users)
 
-    def noise_once(self, users: int) -> float:
+    def compute_query_noise(self, users: int) -> float:
         """Returns the standard deviation of the noise for one query that a user changes by at most 1."""
         return self._compute_min_noise(1.0, 1, users)
 
@@ -84,7 +84,7 @@ class Privacy:
             warnings.simplefilter("ignore", UserWarning)  # a bound from few orders is still a bound
             multiplier = get_noise_multiplier(
                 target_epsilon=self.epsilon,
-                target_delta=self.delta_of(users),
+                target_delta=self.resolve_delta(users),
                 sample_rate=rate,
                 steps=steps,
                 accountant="rdp",
@@ -92,7 +92,7 @@ class Privacy:
         return float(multiplier)
 
 
-def spent(noise: float, rate: float, steps: int, delta: float) -> float:
+def compute_epsilon(noise: float, rate: float, steps: int, delta: float) -> float:
     """Returns the epsilon spent by `steps` steps with this noise and sampling rate, by the same accountant."""
     try:
         from opacus.accountants import RDPAccountant

@@ -9,9 +9,18 @@ read_catalog     the table of items, in the order of the dense ids
 from __future__ import annotations
 
 from leaven.ingest.catalog_reader import read_catalog
-from leaven.ingest.column_inference import Guess, guess
-from leaven.ingest.id_mapping import Ordered, order
-from leaven.ingest.reader import read
-from leaven.ingest.source_config import ItemSource, Source
+from leaven.ingest.column_inference import InferredFormat, infer_format
+from leaven.ingest.id_mapping import IndexedHistories, build_histories
+from leaven.ingest.reader import read_events
+from leaven.ingest.source_config import CatalogSource, LogSource
 
-__all__ = ["Guess", "ItemSource", "Ordered", "Source", "guess", "order", "read", "read_catalog"]
+__all__ = [
+    "CatalogSource",
+    "IndexedHistories",
+    "InferredFormat",
+    "LogSource",
+    "build_histories",
+    "infer_format",
+    "read_catalog",
+    "read_events",
+]

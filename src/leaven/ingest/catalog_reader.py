@@ -11,11 +11,11 @@ import numpy as np
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
 from leaven.errors import DataError
-from leaven.ingest.reader import connect, write_items
-from leaven.ingest.source_config import ItemSource
+from leaven.ingest.reader import create_items_table, open_database
+from leaven.ingest.source_config import CatalogSource
 
 
-def read_catalog(source: ItemSource | None, item_ids: Sequence[str], events: Events | None = None) -> Catalog:
+def read_catalog(source: CatalogSource | None, item_ids: Sequence[str], events: Events | None = None) -> Catalog:
     """The catalog in the order of the dense ids; items that are not in the table stay empty.
 
     A table of items in `events` (as read or cleaned) is used; without one the file is read.
@@ -40,15 +40,19 @@ def read_catalog(source: ItemSource | None, item_ids: Sequence[str], events: Eve
     return Catalog(ids, texts, category, categories, price, released, images, _image_folder(source))
 
 
-def _fetch_items(source: ItemSource, ids: list[str], events: Events | None) -> dict[str, list[Any]]:
+def _fetch_items(source: CatalogSource, ids: list[str], events: Events | None) -> dict[str, list[Any]]:
     import tempfile
 
     import pyarrow as pa
 
-    database, table = (events.connection, events.items) if events is not None and events.items else (connect(), "items")
-    if events is None or not events.items:
+    database, table = (
+        (events.connection, events.item_table)
+        if events is not None and events.item_table
+        else (open_database(), "items")
+    )
+    if events is None or not events.item_table:
         with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-            write_items(database, source, Path(folder))
+            create_items_table(database, source, Path(folder))
     database.register("leaven_ids", pa.table({"id": ids, "dense": range(1, len(ids) + 1)}))
     sql = f"""
         SELECT known.* EXCLUDE (item), known.item AS known
@@ -73,7 +77,7 @@ def _with_padding(cells: list[Any] | None, missing: float, dtype: Any) -> Any:
     return np.array([missing, *(missing if cell is None else cell for cell in cells)], dtype)
 
 
-def _image_folder(source: ItemSource) -> Path:
+def _image_folder(source: CatalogSource) -> Path:
     if not isinstance(source.items, str | Path) or "://" in str(source.items):
         return Path()
     path = Path(source.items)

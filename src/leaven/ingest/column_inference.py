@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leaven.ingest.file_access import is_remote, opened, sample
-from leaven.ingest.format_sniffing import Shape, shape
-from leaven.ingest.timestamps import unit_of
+from leaven.ingest.file_access import is_remote, open_file, read_sample
+from leaven.ingest.format_sniffing import TextFormat, sniff_format
+from leaven.ingest.timestamps import infer_time_unit
 
-WORDS: dict[str, tuple[str, ...]] = {
+EVENT_COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "user": ("user_id", "customer_id", "reviewer_id", "visitor_id", "member_id", "client_id", "person_id", "viewer_id",
              "listener_id", "account_id", "user", "customer", "reviewer", "visitor", "member", "uid", "username"),
     "item": ("item_id", "parent_asin", "asin", "stock_code", "product_id", "article_id", "movie_id", "track_id",
@@ -25,11 +25,11 @@ WORDS: dict[str, tuple[str, ...]] = {
     "text": ("description", "title", "name", "product_name", "item_name"),
     "country": ("country", "region", "market"),
 }  # fmt: skip
-ITEM_WORDS: dict[str, tuple[str, ...]] = {
-    "item": WORDS["item"],
+ITEM_COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "item": EVENT_COLUMN_NAMES["item"],
     "text": ("title", "title_zh", "name", "product_name", "description", "description_zh", "summary", "text"),
     "image": ("image", "image_path", "picture", "photo", "iconic_image"),
-    "price": WORDS["price"],
+    "price": EVENT_COLUMN_NAMES["price"],
     "category": ("category", "main_category", "department", "genre", "genres", "categories"),
     "brand": ("brand", "maker", "manufacturer", "store"),
     "born": ("born", "release_date", "released", "first_sold", "available_from"),
@@ -38,7 +38,7 @@ ITEM_WORDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Guess:
+class InferredFormat:
     """The inferred format of a file.
 
     kind       "log", "items" or "sequences"
@@ -61,7 +61,7 @@ class Guess:
     rows: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
 
-def guess(path: str | Path) -> Guess:
+def infer_format(path: str | Path) -> InferredFormat:
     """The format of a file, inferred from its first lines.
 
     Raises DataError for a file that is missing, empty or binary.
@@ -69,32 +69,34 @@ def guess(path: str | Path) -> Guess:
     name = str(path)
     if _is_parquet(name):
         return _infer_parquet_format(name)
-    text, encoding = sample(name)
-    found = shape(name, text)
-    if found.form == "sequences":
-        return Guess("sequences", "sequences", {}, (), (), " ", encoding, False, "position", found.rows)
+    text, encoding = read_sample(name)
+    found = sniff_format(name, text)
+    if found.layout == "sequences":
+        return InferredFormat("sequences", "sequences", {}, (), (), " ", encoding, False, "position", found.rows)
     return infer_table_format(found, encoding, "inter" if name.endswith(".inter") else "csv")
 
 
-def infer_table_format(found: Shape, encoding: str, file_format: str) -> Guess:
+def infer_table_format(found: TextFormat, encoding: str, file_format: str) -> InferredFormat:
     """The format of a table, inferred from its column names, or from its values where it has no header."""
-    columns = match(found.names, WORDS) if found.header else by_values(found)
+    columns = match_columns(found.names, EVENT_COLUMN_NAMES) if found.header else infer_columns_by_value(found)
     kind = "log" if "user" in columns or "time" in columns else "items"
     text: tuple[str, ...] = ()
     if kind == "items":
-        columns = match(found.names, ITEM_WORDS)
+        columns = match_columns(found.names, ITEM_COLUMN_NAMES)
         columns.pop("text", None)
-        text = tuple(name for name in found.names if _normalize_name(name) in map(_normalize_name, ITEM_WORDS["text"]))
-    unit = unit_of(_column_cells(found, columns["time"])) if "time" in columns else ""
-    return Guess(
+        text = tuple(
+            name for name in found.names if _normalize_name(name) in map(_normalize_name, ITEM_COLUMN_NAMES["text"])
+        )
+    unit = infer_time_unit(_column_cells(found, columns["time"])) if "time" in columns else ""
+    return InferredFormat(
         kind, file_format, columns, found.names, text, found.separator, encoding, found.header, unit, found.rows
     )
 
 
-def match(names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def match_columns(names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """our name -> column; the first known name of each that the file has.
 
-    >>> match(("CustomerID", "StockCode", "InvoiceDate"), WORDS)
+    >>> match_columns(("CustomerID", "StockCode", "InvoiceDate"), EVENT_COLUMN_NAMES)
     {'user': 'CustomerID', 'item': 'StockCode', 'time': 'InvoiceDate'}
     """
     found: dict[str, str] = {}
@@ -108,9 +110,9 @@ def match(names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> dict[str
     return found
 
 
-def by_values(found: Shape) -> dict[str, str]:
+def infer_columns_by_value(found: TextFormat) -> dict[str, str]:
     """Columns of a file without a header: time is the last column of times; user and item are the first others."""
-    times = [name for name in found.names if unit_of(_column_cells(found, name))]
+    times = [name for name in found.names if infer_time_unit(_column_cells(found, name))]
     columns = {"time": times[-1]} if times else {}
     others = [name for name in found.names if name not in columns.values()]
     columns |= dict(zip(("user", "item", "value"), others, strict=False))
@@ -121,7 +123,7 @@ def _normalize_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _column_cells(found: Shape, name: str) -> list[str]:
+def _column_cells(found: TextFormat, name: str) -> list[str]:
     index = found.names.index(name)
     return [row[index].strip() for row in found.rows if len(row) > index and row[index].strip()]
 
@@ -131,13 +133,13 @@ def _is_parquet(name: str) -> bool:
         return False
     if any(wildcard in name for wildcard in "*?[") or (not is_remote(name) and Path(name).is_dir()):
         return True
-    with opened(name) as stream:
+    with open_file(name) as stream:
         return stream.read(4) == b"PAR1"
 
 
-def _infer_parquet_format(name: str) -> Guess:
-    from leaven.ingest.files import parquet_head
+def _infer_parquet_format(name: str) -> InferredFormat:
+    from leaven.ingest.files import read_parquet_head
 
-    names, values = parquet_head(name)
+    names, values = read_parquet_head(name)
     rows = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in values)
-    return infer_table_format(Shape("table", "", True, names, rows), "", "parquet")
+    return infer_table_format(TextFormat("table", "", True, names, rows), "", "parquet")

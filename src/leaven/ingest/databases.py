@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from leaven.errors import DataError, MissingExtra, SpecError, nearest
-from leaven.ingest.files import Raw
-from leaven.sql import quoted
+from leaven.errors import DataError, MissingExtra, SpecError, suggest_name
+from leaven.ingest.files import RawTable
+from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,10 +21,10 @@ def is_database(source: Any) -> bool:
     return isinstance(source, str) and _DATABASE.match(source) is not None
 
 
-def without_password(url: str) -> str:
+def mask_password(url: str) -> str:
     """A URL with its password masked.
 
-    >>> without_password("postgresql://me:secret@host/shop")
+    >>> mask_password("postgresql://me:secret@host/shop")
     'postgresql://me:…@host/shop'
     """
     return _PASSWORD.sub(r"//\1:…@", url)
@@ -32,17 +32,17 @@ def without_password(url: str) -> str:
 
 def load_database(
     connection: duckdb.DuckDBPyConnection, table: str, url: str, wanted: str | None, query: str | None
-) -> Raw:
+) -> RawTable:
     """Loads a table or the answer of a query; `line` counts the rows in their order of arrival.
 
     Raises SpecError where neither a table nor a query is named; DataError for an error of the database.
     """
     address, _, in_url = url.partition("?table=")
     name = wanted or in_url or None
-    shown = without_password(address)
+    shown = mask_password(address)
     if not name and not query:
         raise SpecError(shown, "a table or a query", "none", 'give table = "purchases", or add ?table=purchases')
-    sql = query or "SELECT * FROM " + ".".join(quoted(part) for part in str(name).split("."))
+    sql = query or "SELECT * FROM " + ".".join(quote_identifier(part) for part in str(name).split("."))
     driver = _import_driver(address)
     target = address.removeprefix("sqlite:///") if address.startswith("sqlite") else address
     try:
@@ -57,7 +57,7 @@ def load_database(
     except driver.Error as error:
         fix = f"check the address, your rights and the name of the table: {sql}"
         raise DataError(shown, "an answer of the database", _PASSWORD.sub("//…@", str(error))[:300], fix) from error
-    return Raw(table, _column_names(connection, table), "database", None, {"database": shown, "query": sql})
+    return RawTable(table, _column_names(connection, table), "database", None, {"database": shown, "query": sql})
 
 
 def _import_driver(url: str) -> Any:
@@ -73,7 +73,7 @@ def _import_driver(url: str) -> Any:
         raise MissingExtra(str(error.name), "databases") from error
 
 
-def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) -> Raw:
+def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) -> RawTable:
     """Loads a pandas, Polars or Arrow table.
 
     Raises DataError for another object, or a column of mixed types.
@@ -97,21 +97,21 @@ def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) ->
     sql = "SELECT row_number() OVER () AS line, * FROM leaven_frame"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}")
     connection.unregister("leaven_frame")
-    return Raw(table, tuple(arrow.column_names), "frame", None, {"frame": kind})
+    return RawTable(table, tuple(arrow.column_names), "frame", None, {"frame": kind})
 
 
-def column_of(raw: Raw, name: str, columns: dict[str, str], word: str) -> str:
+def find_column(raw: RawTable, name: str, columns: dict[str, str], word: str) -> str:
     """The quoted column of the file for one of our names.
 
     Raises DataError that suggests the nearest column.
     """
     wanted = columns[word]
     if wanted in raw.names:
-        return quoted(wanted)
+        return quote_identifier(wanted)
     typeless = wanted.split(":")[0]
     if raw.format == "inter" and typeless in raw.names:
-        return quoted(typeless)
-    hint = nearest(wanted, raw.names)
+        return quote_identifier(typeless)
+    hint = suggest_name(wanted, raw.names)
     raise DataError(f"{name}, column {wanted!r} ({word})", "a column of that name", "none", hint)
 
 

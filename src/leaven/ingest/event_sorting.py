@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.arrays.sorting import in_order
+from leaven.arrays.sorting import sort_codes
 
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -31,7 +31,7 @@ class _Partition:
     bounds: Ints
 
 
-def sort_lines(
+def sort_events(
     batches: Iterable[Columns], users: int, threads: int, prepare: Callable[[Columns], Columns] = dict
 ) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
     """starts int64 (users + 1,), where user i owns starts[i]:starts[i + 1], and the sorted columns.
@@ -53,7 +53,7 @@ def sort_lines(
         def sort_segment(number: int) -> None:
             segment = {name: _gather_segment(parts, name, number) for name in parts[0].columns}
             if len(segment["user"]):
-                order = sorted_by(segment["user"], segment["time"])
+                order = argsort_by_user_and_time(segment["user"], segment["time"])
                 for name, column in columns.items():
                     column[ends[number] : ends[number + 1]] = segment[name][order]
                 first = number << shift
@@ -77,14 +77,14 @@ def _partition(batch: Columns, shift: int) -> _Partition:
     return _Partition({name: column[order] for name, column in batch.items()}, bounds)
 
 
-def sorted_by(user: npt.NDArray[np.int32], time: Ints) -> Ints:
+def argsort_by_user_and_time(user: npt.NDArray[np.int32], time: Ints) -> Ints:
     """int64 (events,): the stable order by user, then time.
 
-    >>> sorted_by(np.array([1, 0, 1, 1], np.int32), np.array([5, 9, 5, 4])).tolist()
+    >>> argsort_by_user_and_time(np.array([1, 0, 1, 1], np.int32), np.array([5, 9, 5, 4])).tolist()
     [1, 3, 0, 2]
     """
     low, first = int(user.min()), int(time.min())
     time_bits = (int(time.max()) - first).bit_length()
     if (int(user.max()) - low).bit_length() + time_bits > 63:
         return np.lexsort((time, user))
-    return in_order(((user.astype(np.int64) - low) << time_bits) | (time - first))[1]
+    return sort_codes(((user.astype(np.int64) - low) << time_bits) | (time - first))[1]

@@ -19,7 +19,7 @@ from typing import IO
 from leaven.errors import DataError
 
 _BLOCK_BYTES = 1 << 20
-LONGEST_LINE = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 """Bytes of the longest line that is read: longer ones come from an unclosed quote or an image in a cell."""
 _SAMPLE_BYTES = 1 << 18
 _BINARY = {b"PK\x03\x04": "a zip archive or workbook", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image"}
@@ -42,7 +42,7 @@ def is_remote(name: str) -> bool:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[IO[bytes]]:
+def open_file(name: str) -> Iterator[IO[bytes]]:
     """A stream of the file's bytes, decompressed where it is gzipped.
 
     Raises DataError for a file that is missing, a folder, or not readable.
@@ -69,20 +69,20 @@ def opened(name: str) -> Iterator[IO[bytes]]:
 
 
 def _suggest_name(name: str) -> str:
-    from leaven.errors import nearest
+    from leaven.errors import suggest_name
 
     folder = Path(name).parent
     if is_remote(name) or not folder.is_dir():
         return "check the path"
-    return nearest(Path(name).name, sorted(path.name for path in folder.iterdir())[:50])
+    return suggest_name(Path(name).name, sorted(path.name for path in folder.iterdir())[:50])
 
 
-def sample(name: str, encoding: str | None = None, size: int = _SAMPLE_BYTES) -> tuple[str, str]:
+def read_sample(name: str, encoding: str | None = None, size: int = _SAMPLE_BYTES) -> tuple[str, str]:
     """The first lines as text, and the encoding. The last line is complete unless the sample is one line.
 
     Raises DataError for an empty or a binary file.
     """
-    with opened(name) as stream:
+    with open_file(name) as stream:
         try:
             block = stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -133,12 +133,12 @@ def _truncated_error(name: str, error: Exception) -> DataError:
     return DataError(name, "a complete gzip file", f"a truncated one ({error})", "copy or download it again")
 
 
-def stage(name: str, folder: Path, encoding: str | None) -> Text:
+def stage_file(name: str, folder: Path, encoding: str | None) -> Text:
     """The whole file as local UTF-8 text, every byte checked once.
 
     Raises DataError with the line for bytes outside the encoding, a NUL byte, or a truncated file.
     """
-    with opened(name) as stream:
+    with open_file(name) as stream:
         packed = isinstance(stream, gzip.GzipFile)
         in_place = not packed and not is_remote(name) and encoding in ("utf-8", "ascii")
         if in_place:
@@ -173,8 +173,8 @@ def _check_lines(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | N
             raise DataError(f"{name}, line {bad}", "text", "a NUL byte", "remove it, or write the file again")
         ends = text.count("\n")
         since_end = len(text) - text.rfind("\n") - 1 if ends else since_end + len(text)
-        if since_end > LONGEST_LINE:
-            got = f"one of more than {LONGEST_LINE:,} characters"
+        if since_end > MAX_LINE_BYTES:
+            got = f"one of more than {MAX_LINE_BYTES:,} characters"
             fix = "look for a quote that is never closed, or an image or document in a cell"
             raise DataError(f"{name}, line {lines + ends + 1}", "a line of events", got, fix)
         lines += ends
@@ -184,9 +184,9 @@ def _check_lines(stream: IO[bytes], name: str, encoding: str, out: IO[bytes] | N
             return lines
 
 
-def fetched(name: str, folder: Path) -> Path:
+def fetch_file(name: str, folder: Path) -> Path:
     """The path of a local copy of a remote file."""
     target = folder / f"{len(list(folder.iterdir()))}-{Path(name).name}"
-    with opened(name) as stream, target.open("wb") as out:
+    with open_file(name) as stream, target.open("wb") as out:
         shutil.copyfileobj(stream, out, _BLOCK_BYTES)
     return target

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.errors import DataError
-from leaven.ingest.file_access import LONGEST_LINE, Text, fetched, is_remote, sample, stage
-from leaven.ingest.format_sniffing import Shape, shape
-from leaven.ingest.source_config import ItemSource, Source
-from leaven.sql import literal
+from leaven.ingest.file_access import MAX_LINE_BYTES, Text, fetch_file, is_remote, read_sample, stage_file
+from leaven.ingest.format_sniffing import TextFormat, sniff_format
+from leaven.ingest.source_config import CatalogSource, LogSource
+from leaven.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,7 +21,7 @@ _PARQUET_ENDINGS = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawTable:
     """A table or view of DuckDB: `line` BIGINT from 1, and the source's own columns.
 
     lines_before: header lines; record n is line n + lines_before of its file; None: unknown.
@@ -32,14 +32,14 @@ class Raw:
     format: str
     lines_before: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    shape: Shape | None = None
+    text_format: TextFormat | None = None
 
-    def place(self, line: int) -> str:
+    def describe_line(self, line: int) -> str:
         """The name of a line in errors: its number in the file where that is known."""
         return f"record {line}" if self.lines_before is None else f"line {line + self.lines_before}"
 
 
-def paths_of(name: str) -> list[str]:
+def list_files(name: str) -> list[str]:
     """The files of a path, folder or glob, sorted by name.
 
     Raises DataError where there are none.
@@ -78,14 +78,14 @@ def _list_remote_files(name: str) -> list[str]:
     return [system.unstrip_protocol(file) for file in known]
 
 
-def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path) -> Raw:
+def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path) -> RawTable:
     """A view of local files, which every query reads again, or a table of remote files.
 
     Raises DataError for broken Parquet files, or files with different columns.
     """
     import pyarrow.parquet as pq
 
-    local = [str(fetched(name, folder)) if is_remote(name) else name for name in names]
+    local = [str(fetch_file(name, folder)) if is_remote(name) else name for name in names]
     offsets = [0]
     for path, name in zip(local, names, strict=True):
         try:
@@ -94,7 +94,7 @@ def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[
             raise DataError(name, "a file", "nothing there", "check the path") from error
         except Exception as error:
             raise DataError(name, "a whole Parquet file", str(error)[:200], "write or copy it again") from error
-    files = "[" + ", ".join(literal(path) for path in local) + "]"
+    files = "[" + ", ".join(quote_literal(path) for path in local) + "]"
     line = "file_row_number + 1"
     if len(local) > 1:
         line += f" + ({offsets[:-1]})[CAST(file_index AS BIGINT) + 1]"
@@ -108,32 +108,32 @@ def load_parquet(connection: duckdb.DuckDBPyConnection, table: str, names: list[
     except duckdb.Error as error:
         fix = "give files of one table"
         raise DataError(names[0], "Parquet files with the same columns", str(error)[:300], fix) from error
-    return Raw(table, _column_names(connection, table), "parquet", None, {"files": len(names)})
+    return RawTable(table, _column_names(connection, table), "parquet", None, {"files": len(names)})
 
 
-def parquet_head(name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def read_parquet_head(name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns and the first 1000 rows of local Parquet files."""
     import pyarrow.parquet as pq
 
-    path = paths_of(name)[0]
+    path = list_files(name)[0]
     table = next(pq.ParquetFile(path).iter_batches(batch_size=1000), None)
     names = tuple(pq.read_schema(path).names)
     return names, [] if table is None else [tuple(row.values()) for row in table.to_pylist()]
 
 
 def load_text(
-    connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path, config: Source | ItemSource
-) -> Raw:
+    connection: duckdb.DuckDBPyConnection, table: str, names: list[str], folder: Path, config: LogSource | CatalogSource
+) -> RawTable:
     """A table of all lines of text files; every column is text.
 
     Raises DataError for a file that is empty, binary, truncated, or has lines of different widths.
     """
-    text, guessed = sample(names[0], config.encoding)
-    found = shape(names[0], text, config.separator, config.header)
-    if found.form == "sequences" and not config.columns:
+    text, guessed = read_sample(names[0], config.encoding)
+    found = sniff_format(names[0], text, config.separator, config.header)
+    if found.layout == "sequences" and not config.columns:
         return _load_sequences(connection, table, names[0], folder, guessed)
-    if found.form == "sequences":
-        found = shape(names[0], text, " ", config.header)
+    if found.layout == "sequences":
+        found = sniff_format(names[0], text, " ", config.header)
     newlines = 0
     for index, name in enumerate(names):
         staged = _stage_text(name, folder, config.encoding, guessed)
@@ -144,23 +144,23 @@ def load_text(
     plain = len(names) == 1 and newlines - connection.sql(f"FROM {table}").shape[0] in (0, 1, found.header)
     facts = {"files": len(names), "encoding": used, "separator": found.separator, "header": found.header}
     form = "inter" if names[0].endswith((".inter", ".inter.gz")) else "csv"
-    return Raw(table, found.names, form, int(found.header) if plain else None, facts, found)
+    return RawTable(table, found.names, form, int(found.header) if plain else None, facts, found)
 
 
 def _stage_text(name: str, folder: Path, given: str | None, inferred: str) -> Text:
     """The staged file. Bytes that are not UTF-8 far down in a file make it latin-1, unless an encoding is given."""
     try:
-        return stage(name, folder, given or inferred)
+        return stage_file(name, folder, given or inferred)
     except DataError as error:
-        if given or inferred != "utf-8" or "text in utf-8" not in error.wanted:
+        if given or inferred != "utf-8" or "text in utf-8" not in error.expected:
             raise
-    return stage(name, folder, "latin-1")
+    return stage_file(name, folder, "latin-1")
 
 
-def _refuse_other_columns(name: str, first: str, found: Shape, encoding: str) -> None:
+def _refuse_other_columns(name: str, first: str, found: TextFormat, encoding: str) -> None:
     if name == first or not found.header:
         return
-    other = shape(name, sample(name, encoding)[0], found.separator, True)
+    other = sniff_format(name, read_sample(name, encoding)[0], found.separator, True)
     if other.names != found.names:
         got = ", ".join(other.names)
         raise DataError(
@@ -169,24 +169,26 @@ def _refuse_other_columns(name: str, first: str, found: Shape, encoding: str) ->
 
 
 def _insert_lines(
-    connection: duckdb.DuckDBPyConnection, table: str, path: Path, name: str, found: Shape, fresh: bool
+    connection: duckdb.DuckDBPyConnection, table: str, path: Path, name: str, found: TextFormat, fresh: bool
 ) -> None:
     import duckdb
 
-    columns = "{" + ", ".join(f"{literal(column)}: 'VARCHAR'" for column in found.names) + "}"
+    columns = "{" + ", ".join(f"{quote_literal(column)}: 'VARCHAR'" for column in found.names) + "}"
     # Atomic files of RecBole have no quoting: a quote character belongs to the text.
     quote = "''" if name.endswith((".inter", ".inter.gz")) else "'\"'"
-    options = f"auto_detect = false, header = {found.header}, delim = {literal(found.separator)}, quote = {quote}, "
-    options += f"escape = {quote}, strict_mode = true, max_line_size = {4 * LONGEST_LINE}, columns = {columns}"
+    options = (
+        f"auto_detect = false, header = {found.header}, delim = {quote_literal(found.separator)}, quote = {quote}, "
+    )
+    options += f"escape = {quote}, strict_mode = true, max_line_size = {4 * MAX_LINE_BYTES}, columns = {columns}"
     start = 0 if fresh else connection.sql(f"FROM {table}").shape[0]
-    sql = f"SELECT row_number() OVER () + {start} AS line, * FROM read_csv({literal(str(path))}, {options})"
+    sql = f"SELECT row_number() OVER () + {start} AS line, * FROM read_csv({quote_literal(str(path))}, {options})"
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}" if fresh else f"INSERT INTO {table} {sql}")
     except duckdb.Error as error:
         raise _describe_broken_line(name, found, str(error)) from error
 
 
-def _describe_broken_line(name: str, found: Shape, message: str) -> DataError:
+def _describe_broken_line(name: str, found: TextFormat, message: str) -> DataError:
     """Our error for DuckDB's message about a broken line."""
     line = re.search(r"CSV Error on Line: (\d+)", message)
     where = f"{name}, line {line[1]}" if line else name
@@ -200,12 +202,14 @@ def _describe_broken_line(name: str, found: Shape, message: str) -> DataError:
         )
     if "aximum line size" in message:
         return DataError(
-            where, f"a line below {4 * LONGEST_LINE:,} bytes", "a longer one", "look for a quote never closed"
+            where, f"a line below {4 * MAX_LINE_BYTES:,} bytes", "a longer one", "look for a quote never closed"
         )
     return DataError(where, "a readable line", " ".join(message.split())[:200], fix)
 
 
-def _load_sequences(connection: duckdb.DuckDBPyConnection, table: str, name: str, folder: Path, encoding: str) -> Raw:
+def _load_sequences(
+    connection: duckdb.DuckDBPyConnection, table: str, name: str, folder: Path, encoding: str
+) -> RawTable:
     """A table from lines of one user each, `user item item …`; times count 0, 1, 2 … within the line.
 
     Raises DataError for a line without items, or a user with two lines.
@@ -213,11 +217,11 @@ def _load_sequences(connection: duckdb.DuckDBPyConnection, table: str, name: str
     staged = _stage_text(name, folder, None, encoding)
     # The delimiter is a character that no text contains: each line stays whole.
     options = "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', "
-    options += f"columns = {{'words': 'VARCHAR'}}, max_line_size = {4 * LONGEST_LINE}"
+    options += f"columns = {{'words': 'VARCHAR'}}, max_line_size = {4 * MAX_LINE_BYTES}"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {table}_lines AS
         SELECT row_number() OVER () AS row, string_split_regex(trim(words), '\\s+') AS words
-        FROM read_csv({literal(str(staged.path))}, {options}) WHERE trim(words) <> ''""")
+        FROM read_csv({quote_literal(str(staged.path))}, {options}) WHERE trim(words) <> ''""")
     _refuse_odd_users(connection, f"{table}_lines", name)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {table} AS
@@ -226,7 +230,7 @@ def _load_sequences(connection: duckdb.DuckDBPyConnection, table: str, name: str
               FROM {table}_lines)""")
     connection.execute(f"DROP TABLE {table}_lines")
     facts = {"files": 1, "encoding": staged.encoding, "times": "positions in the user's line, from 0: no clock"}
-    return Raw(table, ("user", "item", "time"), "sequences", None, facts)
+    return RawTable(table, ("user", "item", "time"), "sequences", None, facts)
 
 
 def _refuse_odd_users(connection: duckdb.DuckDBPyConnection, lines: str, name: str) -> None:

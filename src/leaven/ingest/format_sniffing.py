@@ -19,27 +19,27 @@ Records = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
-class Shape:
+class TextFormat:
     """form: "table" or "sequences"; names: of the columns; rows: the first records, without the header."""
 
-    form: str
+    layout: str
     separator: str
     header: bool
     names: tuple[str, ...]
     rows: Records
 
 
-def shape(name: str, text: str, separator: str | None = None, header: bool | None = None) -> Shape:
+def sniff_format(name: str, text: str, separator: str | None = None, header: bool | None = None) -> TextFormat:
     """The format of a file, inferred from its first lines; a given separator or header is not inferred.
 
-    >>> shape("x.csv", "user;item\\nu1;i1\\n").separator
+    >>> sniff_format("x.csv", "user;item\\nu1;i1\\n").separator
     ';'
 
     Raises DataError where no separator splits the lines into equally many columns.
     """
     if separator is None and _is_sequences(text):
         rows = tuple(tuple(line.split()) for line in text.splitlines()[:_MAX_RECORDS] if line.strip())
-        return Shape("sequences", " ", False, (), rows)
+        return TextFormat("sequences", " ", False, (), rows)
     separator = separator or _find_separator(name, text)
     rows = _read_records(text, separator)
     if header is None:  # no cell of a header is empty or reads as data
@@ -48,7 +48,7 @@ def shape(name: str, text: str, separator: str | None = None, header: bool | Non
     twice = [column for column, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{name}, line 1", "a name for each column", f"{twice[0]!r} twice", "rename one of them")
-    return Shape("table", separator, header, names, rows[header:])
+    return TextFormat("table", separator, header, names, rows[header:])
 
 
 def _strip_type(cell: str) -> str:

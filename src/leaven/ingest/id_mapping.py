@@ -16,8 +16,8 @@ import numpy.typing as npt
 from leaven.datasets.events import OPTIONAL_COLUMNS, Events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.ingest.event_sorting import Columns, Ints, sort_lines
-from leaven.sql import literal
+from leaven.ingest.event_sorting import Columns, Ints, sort_events
+from leaven.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +41,7 @@ _BATCH = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
-class Ordered:
+class IndexedHistories:
     """histories: one row per user, in the order of the sorted user ids.
 
     item_ids   original ids, sorted: dense id i is `item_ids[i - 1]`
@@ -53,18 +53,18 @@ class Ordered:
     histories: Histories
     item_ids: Sequence[str]
     user_ids: Sequence[str]
-    keys: npt.NDArray[np.uint64]
+    row_ids: npt.NDArray[np.uint64]
     kinds: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def order(events: Events) -> Ordered:
+def build_histories(events: Events) -> IndexedHistories:
     """One history per user, in time order; ties in time keep the order of the file.
 
     >>> import pyarrow as pa
-    >>> from leaven.ingest import read
+    >>> from leaven.ingest import read_events
     >>> log = pa.table({"user": ["b", "a", "b"], "item": ["y", "y", "x"], "time": [1318896005, 1318896003, 1318896001]})
-    >>> done = order(read(log))
+    >>> done = build_histories(read_events(log))
     >>> done.item_ids, done.user_ids, done.histories.items.tolist()
     (['x', 'y'], ['a', 'b'], [2, 1, 2])
 
@@ -73,9 +73,9 @@ def order(events: Events) -> Ordered:
     database, table = events.connection, events.table
     count = _count_events(events)
     users, items = USERS_SQL.format(events=table), ITEMS_SQL.format(events=table)
-    if events.codes is not None:
-        users = CODED_USERS_SQL.format(users=events.codes.users)
-        items = CODED_ITEMS_SQL.format(items=events.codes.items)
+    if events.encoded is not None:
+        users = CODED_USERS_SQL.format(users=events.encoded.user_table)
+        items = CODED_ITEMS_SQL.format(items=events.encoded.item_table)
     listed_items = _create_id_table(database, "leaven_items", items, "item", "dense")
     listed_users = _create_id_table(database, "leaven_users", users, "user", "user_index")
     kinds = _list_kinds(events)
@@ -85,15 +85,15 @@ def order(events: Events) -> Ordered:
     database.execute("DROP TABLE leaven_items")
     database.execute("DROP TABLE leaven_users")
     keys, item_ids, user_ids = _hash_users(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
-    histories = Histories.real(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
+    histories = Histories.from_arrays(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
     histories = Histories(**{**vars(histories), "extra": columns})
-    return Ordered(histories, item_ids, user_ids, keys, kinds, _compute_facts(histories))
+    return IndexedHistories(histories, item_ids, user_ids, keys, kinds, _compute_facts(histories))
 
 
 def _count_events(events: Events) -> int:
     """Returns the number of events. Raises DataError without events, or where a time is missing."""
-    if events.codes is not None:
-        return events.codes.count
+    if events.encoded is not None:
+        return events.encoded.n_events
     count, timed = events.connection.execute(f"SELECT count(*), count(time) FROM {events.table}").fetchall()[0]
     if not count:
         raise DataError("the log", "at least one event", "none", "loosen the cleaning rules")
@@ -120,17 +120,17 @@ def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, sql: str, 
 
 def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
     """`rng.derive_user_ids` of an Arrow array of texts."""
-    from leaven.arrays.blake2b import digests
-    from leaven.arrays.strings import laid_out
+    from leaven.arrays.blake2b import hash_strings
+    from leaven.arrays.strings import read_string_buffers
 
-    starts, letters = laid_out(users)
-    return digests(starts.astype(np.int64), letters)
+    starts, letters = read_string_buffers(users)
+    return hash_strings(starts.astype(np.int64), letters)
 
 
 def _list_kinds(events: Events) -> list[str]:
     if "kind" not in events.columns:
         return []
-    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.codes.lines if events.codes else events.table} ORDER BY 1"
+    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.encoded.event_table if events.encoded else events.table} ORDER BY 1"
     names = [str(row[0]) for row in events.connection.execute(sql).fetchall()]
     if len(names) > np.iinfo(np.int16).max:
         raise DataError("column 'kind'", "at most 32,767 kinds", f"{len(names):,}", "name the column that holds kinds")
@@ -143,9 +143,9 @@ def _fetch_columns(events: Events, users: int, kinds: list[str]) -> tuple[Ints, 
     more = "".join(f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word != "kind")
     if "kind" in carried:
         # Kinds are few: a CASE is faster than a join, and reads the same in Spark.
-        whens = " ".join(f"WHEN {literal(name)} THEN {code}" for code, name in enumerate(kinds))
+        whens = " ".join(f"WHEN {quote_literal(name)} THEN {code}" for code, name in enumerate(kinds))
         more += f", CAST(CASE coalesce(events.kind, '') {whens} END AS SMALLINT) AS kind"
-    if events.codes is None:
+    if events.encoded is None:
         names = {"users": "leaven_users", "items": "leaven_items"}
         sql = PLACED_SQL.format(events=events.table, user="user", item="item", more=more, **names)
         return _sort_streamed(events, sql, users, dict)
@@ -160,7 +160,7 @@ def _fetch_columns(events: Events, users: int, kinds: list[str]) -> tuple[Ints, 
         listed = (found["user"] >= 0) & (found["dense"] >= 0)
         return found if listed.all() else {name: column[listed] for name, column in found.items()}
 
-    return _sort_streamed(events, CODED_SQL.format(lines=events.codes.lines, more=more), users, map_codes)
+    return _sort_streamed(events, CODED_SQL.format(lines=events.encoded.event_table, more=more), users, map_codes)
 
 
 class _OutOfOrder(Exception):
@@ -173,8 +173,8 @@ def _sort_streamed(
     """As `sort_lines`; the database sorts by line first where it does not keep the lines in order anyway."""
     threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
     with suppress(_OutOfOrder):
-        return sort_lines(_stream_batches(events, sql), users, threads, prepare)
-    return sort_lines(_stream_batches(events, f"{sql} ORDER BY line"), users, threads, prepare)
+        return sort_events(_stream_batches(events, sql), users, threads, prepare)
+    return sort_events(_stream_batches(events, f"{sql} ORDER BY line"), users, threads, prepare)
 
 
 def _stream_batches(events: Events, sql: str) -> Iterator[Columns]:
@@ -200,14 +200,14 @@ def _map_codes(events: Events, sql: str) -> npt.NDArray[np.int32]:
 
 
 def _compute_facts(histories: Histories) -> dict[str, Any]:
-    inside = np.ones(max(histories.events - 1, 0), bool)
+    inside = np.ones(max(histories.n_events - 1, 0), bool)
     inside[histories.starts[1:-1] - 1] = False
     tied = inside & (histories.times[1:] == histories.times[:-1])
     last = histories.starts[1:][histories.lengths > 1] - 2
     return {
         "users": len(histories),
         "items": histories.n_items,
-        "events": histories.events,
+        "events": histories.n_events,
         "first_time": int(histories.times.min()),
         "last_time": int(histories.times.max()),
         "tied_events": int(tied.sum()),

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.events import Events
-from leaven.errors import DataError, nearest
-from leaven.ingest.column_inference import ITEM_WORDS, WORDS, by_values, match
-from leaven.ingest.databases import column_of, is_database, load_database, load_frame, without_password
-from leaven.ingest.files import Raw, load_parquet, load_text, paths_of
-from leaven.ingest.source_config import NEEDED, NUMBERS, ItemSource, Source
-from leaven.ingest.timestamps import Times
-from leaven.sql import quoted
+from leaven.errors import DataError, suggest_name
+from leaven.ingest.column_inference import EVENT_COLUMN_NAMES, ITEM_COLUMN_NAMES, infer_columns_by_value, match_columns
+from leaven.ingest.databases import find_column, is_database, load_database, load_frame, mask_password
+from leaven.ingest.files import RawTable, list_files, load_parquet, load_text
+from leaven.ingest.source_config import NUMBER_COLUMNS, REQUIRED_COLUMNS, CatalogSource, LogSource
+from leaven.ingest.timestamps import TimestampParser
+from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,7 +25,7 @@ _WHOLE_ID = r"^-?[0-9]+$"
 _FLOAT_NOTE = "numbers with .0, read as whole numbers"
 
 
-def connect(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
+def open_database(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory database that spills into the temporary folder and downloads nothing."""
     import duckdb
 
@@ -43,10 +43,10 @@ def connect(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyC
     return database
 
 
-def read(
-    source: Source | Any,
+def read_events(
+    source: LogSource | Any,
     columns: Mapping[str, str] | None = None,
-    items: ItemSource | None = None,
+    items: CatalogSource | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
 ) -> Events:
     """The events of a log: every line, nothing dropped.
@@ -55,38 +55,38 @@ def read(
 
     >>> import pyarrow as pa
     >>> log = pa.table({"user_id": ["007", "7"], "item_id": ["a", "b"], "timestamp": [1318896000, 1318896001]})
-    >>> read(log).connection.sql("SELECT user, time FROM events").fetchall()
+    >>> read_events(log).connection.sql("SELECT user, time FROM events").fetchall()
     [('007', 1318896000), ('7', 1318896001)]
 
     Raises DataError with file, line or column for anything that cannot be read.
     """
-    config = source if isinstance(source, Source) else Source(source, columns or {})
-    database = connection or connect()
+    config = source if isinstance(source, LogSource) else LogSource(source, columns or {})
+    database = connection or open_database()
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-        raw = load(database, "leaven_raw", config.interactions, config, Path(folder))
+        raw = load_source(database, "leaven_raw", config.interactions, config, Path(folder))
         facts = _create_events_table(database, raw, config)
         if items is not None:
-            facts["items"] = write_items(database, items, Path(folder))
+            facts["items"] = create_items_table(database, items, Path(folder))
     names = tuple(str(row[0]) for row in database.execute("DESCRIBE events").fetchall())
     return Events(database, "events", names, None if items is None else "items", facts)
 
 
-def name_of(source: Any) -> str:
+def describe_source(source: Any) -> str:
     """The name of a source in errors and facts."""
     if isinstance(source, str | Path):
-        return without_password(str(source))
+        return mask_password(str(source))
     return f"the {type(source).__module__.split('.')[0]} table"
 
 
-def load(
-    database: duckdb.DuckDBPyConnection, table: str, source: Any, config: Source | ItemSource, folder: Path
-) -> Raw:
+def load_source(
+    database: duckdb.DuckDBPyConnection, table: str, source: Any, config: LogSource | CatalogSource, folder: Path
+) -> RawTable:
     """The columns of a source as it names them: a database, a frame, Parquet or text files."""
     if is_database(source):
         return load_database(database, table, source, config.table, config.query)
     if not isinstance(source, str | Path):
         return load_frame(database, table, source)
-    names = paths_of(str(source))
+    names = list_files(str(source))
     if all(_is_parquet(name) for name in names):
         return load_parquet(database, table, names, folder)
     return load_text(database, table, names, folder, config)
@@ -102,21 +102,27 @@ def _is_parquet(name: str) -> bool:
         return stream.read(4) == b"PAR1"
 
 
-def _resolve_columns(raw: Raw, name: str, given: Mapping[str, str]) -> dict[str, str]:
+def _resolve_columns(raw: RawTable, name: str, given: Mapping[str, str]) -> dict[str, str]:
     """our name -> the file's column: those given, or inferred ones where none are given.
 
     Raises DataError where user, item or time is missing.
     """
     if raw.format == "sequences":
-        return {word: word for word in NEEDED}
+        return {word: word for word in REQUIRED_COLUMNS}
     if "line" in given:
         raise DataError(f"{name}, columns", "another name than 'line'", "'line'", "it is the line number in the file")
     columns = dict(given)
     if not columns:
-        unnamed = raw.shape is not None and not raw.shape.header
-        known = by_values(raw.shape) if raw.shape is not None and unnamed else match(raw.names, WORDS)
-        columns = {word: column for word, column in known.items() if word in (*NEEDED, "kind", *NUMBERS)}
-    for word in NEEDED:
+        unnamed = raw.text_format is not None and not raw.text_format.header
+        known = (
+            infer_columns_by_value(raw.text_format)
+            if raw.text_format is not None and unnamed
+            else match_columns(raw.names, EVENT_COLUMN_NAMES)
+        )
+        columns = {
+            word: column for word, column in known.items() if word in (*REQUIRED_COLUMNS, "kind", *NUMBER_COLUMNS)
+        }
+    for word in REQUIRED_COLUMNS:
         if word not in columns:
             hint = f"name it in columns; the file has: {', '.join(raw.names)}"
             raise DataError(f"{name}, columns", f"a column for {word!r}", "none", hint)
@@ -129,7 +135,7 @@ class _ColumnSql:
     def __init__(
         self,
         database: duckdb.DuckDBPyConnection,
-        raw: Raw,
+        raw: RawTable,
         name: str,
         columns: Mapping[str, str],
         time_format: str | None,
@@ -142,14 +148,14 @@ class _ColumnSql:
 
     def find(self, word: str) -> str:
         """The quoted column of one of our names. Raises DataError where the file lacks it."""
-        return column_of(self.raw, self.name, self.columns, word)
+        return find_column(self.raw, self.name, self.columns, word)
 
     def convert_time(self, word: str) -> str:
         """BIGINT seconds since 1970 (UTC)."""
         column = self.find(word)
-        times = Times(self.database, self.raw.table, column, self.name, self.raw.place)
-        rule = times.rule(self._type_of(word), self.time_format)
-        self.notes["time"] = rule.said
+        times = TimestampParser(self.database, self.raw.table, column, self.name, self.raw.describe_line)
+        rule = times.find_rule(self._type_of(word), self.time_format)
+        self.notes["time"] = rule.description
         return rule.sql
 
     def convert_id(self, word: str) -> str:
@@ -181,7 +187,7 @@ class _ColumnSql:
         if whole := self._find_line(f"regexp_full_match({text}, '{_WHOLE_ID}')", "min(line)"):
             first = self._find_line(floats, "min(line)")
             pair = [self._find_line(f"line = {line}", text) for line in (first, whole)]
-            got = f"{pair[0]!r} in {self.raw.place(first)} and {pair[1]!r} in {self.raw.place(whole)}"
+            got = f"{pair[0]!r} in {self.raw.describe_line(first)} and {pair[1]!r} in {self.raw.describe_line(whole)}"
             raise DataError(self._where(word), "ids written in one way", got, "write all with .0 or all without")
         return not self._find_line(f"{text} IS NOT NULL AND NOT {floats} LIMIT 1", "line")
 
@@ -209,13 +215,13 @@ class _ColumnSql:
         sql = f"SELECT {cells} FROM {self.raw.table} WHERE {condition} ORDER BY line LIMIT 1"
         if bad := self.database.execute(sql).fetchall():
             fix = "correct it, leave it empty where it is missing, or name another column"
-            where = f"{self._where(word)}, {self.raw.place(int(bad[0][0]))}"
+            where = f"{self._where(word)}, {self.raw.describe_line(int(bad[0][0]))}"
             raise DataError(where, wanted, repr(bad[0][1]), fix)
 
 
-def _create_events_table(database: duckdb.DuckDBPyConnection, raw: Raw, config: Source) -> dict[str, Any]:
+def _create_events_table(database: duckdb.DuckDBPyConnection, raw: RawTable, config: LogSource) -> dict[str, Any]:
     """Creates table `events` from the raw lines; returns the facts. Local Parquet files become a view."""
-    name = name_of(config.interactions)
+    name = describe_source(config.interactions)
     columns = _resolve_columns(raw, name, config.columns)
     sql = _ColumnSql(database, raw, name, columns, config.time_format)
     found = {word: sql.find(word) for word in columns}
@@ -225,11 +231,11 @@ def _create_events_table(database: duckdb.DuckDBPyConnection, raw: Raw, config: 
             cell = column if raw.format == "sequences" else sql.convert_time(word)
         elif word in ("user", "item"):
             cell = sql.convert_id(word)
-        elif word in NUMBERS:
+        elif word in NUMBER_COLUMNS:
             cell = sql.convert_number(word)
         else:
             cell = f"nullif(CAST({column} AS VARCHAR), '')"
-        cells.append(f"{cell} AS {quoted(word)}")
+        cells.append(f"{cell} AS {quote_identifier(word)}")
     kind = _relation_kind(database, raw.table)
     _drop_relation(database, "events")
     database.execute(f"CREATE TEMP {kind} events AS SELECT {', '.join(cells)} FROM {raw.table}")
@@ -242,17 +248,17 @@ def _create_events_table(database: duckdb.DuckDBPyConnection, raw: Raw, config: 
     return facts
 
 
-def write_items(database: duckdb.DuckDBPyConnection, config: ItemSource, folder: Path) -> dict[str, Any]:
+def create_items_table(database: duckdb.DuckDBPyConnection, config: CatalogSource, folder: Path) -> dict[str, Any]:
     """Creates table `items`; returns the facts. The item comes first, then the other named columns, then the texts.
 
     Raises DataError for a column that the file lacks, or an item without id or twice.
     """
-    name = name_of(config.items)
-    raw = load(database, "leaven_raw_items", config.items, config, folder)
+    name = describe_source(config.items)
+    raw = load_source(database, "leaven_raw_items", config.items, config, folder)
     columns = dict(config.columns)
     for word in columns:
-        if word not in ITEM_WORDS or word == "text":
-            known = nearest(word, [known for known in ITEM_WORDS if known != "text"])
+        if word not in ITEM_COLUMN_NAMES or word == "text":
+            known = suggest_name(word, [known for known in ITEM_COLUMN_NAMES if known != "text"])
             raise DataError(f"{name}, columns", "a known name of an item column", repr(word), known)
     if "item" not in columns:
         raise DataError(f"{name}, columns", "a column for 'item'", "none", f"name one of {', '.join(raw.names)}")
@@ -263,7 +269,7 @@ def write_items(database: duckdb.DuckDBPyConnection, config: ItemSource, folder:
         cell = convert[word](word) if word in convert else _trim_column(sql.find(word))
         cells.append(f"{cell} AS {word}")
     for text in config.text:
-        column = column_of(raw, name, {"text": text}, "text")
+        column = find_column(raw, name, {"text": text}, "text")
         cells.append(f"{_trim_column(column)} AS {column}")
     database.execute(f"CREATE OR REPLACE TEMP TABLE items AS SELECT {', '.join(cells)} FROM {raw.table} ORDER BY line")
     _drop_relation(database, raw.table)

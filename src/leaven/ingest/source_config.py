@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-NEEDED = ("user", "item", "time")
+REQUIRED_COLUMNS = ("user", "item", "time")
 """Columns that every log has, by our names."""
-NUMBERS = ("value", "quantity", "price")
+NUMBER_COLUMNS = ("value", "quantity", "price")
 """Columns that hold numbers, by our names."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class LogSource:
     """Config of a log: its location and the names of its columns.
 
     interactions  a path, folder, glob, URL (`s3://`, `memory://` and others of fsspec; `sqlite:///file.db`,
@@ -39,7 +39,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class ItemSource:
+class CatalogSource:
     """Config of a table of items, with fields as in `LogSource`; columns item, image, price, category, born, brand.
 
     text lists the text columns, under the file's own names. The header is always inferred.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaven.errors import DataError
-from leaven.sql import literal
+from leaven.sql import quote_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,7 @@ class TimeRule:
     """sql: converts the column to BIGINT seconds; said: the assumption, for the facts."""
 
     sql: str
-    said: str
+    description: str
 
 
 def _unit_by_magnitude(value: float) -> str:
@@ -41,10 +41,10 @@ def _unit_by_magnitude(value: float) -> str:
     return next((unit for unit, limit in _LARGEST.items() if abs(value) < limit), "ns")
 
 
-def unit_of(cells: list[str]) -> str:
+def infer_time_unit(cells: list[str]) -> str:
     """ "s", "ms" …, "%Y%m%d", or "text" of a few values of one column; "" where they are not times.
 
-    >>> unit_of(["2011-12-09 12:50:00"]), unit_of(["1318896000"]), unit_of(["42"])
+    >>> infer_time_unit(["2011-12-09 12:50:00"]), infer_time_unit(["1318896000"]), infer_time_unit(["42"])
     ('text', 's', '')
     """
     if not cells:
@@ -57,7 +57,7 @@ def unit_of(cells: list[str]) -> str:
     return "text" if all(_ISO.match(cell) or _OTHER.match(cell) for cell in cells) else ""
 
 
-class Times:
+class TimestampParser:
     """Finds the conversion of one time column of a table. `describe_line` names a line in errors."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Times:
         self.connection, self.table, self.column, self.name = connection, table, column, name
         self.describe_line = describe_line
 
-    def rule(self, kind: str, time_format: str | None) -> TimeRule:
+    def find_rule(self, kind: str, time_format: str | None) -> TimeRule:
         """The conversion of a column of DuckDB type `kind`; `time_format` is the one that the user gave."""
         if kind.startswith(("TIMESTAMP", "DATE")):
             moment = self.column if "ZONE" in kind else f"CAST({self.column} AS TIMESTAMP)"
@@ -148,7 +148,7 @@ class Times:
         if not self._fetch_first(f"SELECT 1 FROM {self.table} WHERE {text} IS NOT NULL LIMIT 1"):
             return TimeRule("CAST(NULL AS BIGINT)", "no times")
         parses = {ISO: f"TRY_CAST({text} AS TIMESTAMPTZ)"}
-        parses |= {form: f"try_strptime({text}, {literal(form)})" for form in _FORMATS}
+        parses |= {form: f"try_strptime({text}, {quote_literal(form)})" for form in _FORMATS}
         counts = self._count_parsed(text, parses)
         total, best = counts["total"], max(parses, key=lambda form: counts[form])
         whole = [form for form in parses if counts[form] == total]
@@ -182,7 +182,7 @@ class Times:
         return self._mixed_error(f"read as {best}", f"{parses[best]} IS NOT NULL", "unreadable by it", left, text)
 
     def _convert_format(self, text: str, form: str, said: str) -> TimeRule:
-        parsed = f"try_strptime({text}, {literal(form)})"
+        parsed = f"try_strptime({text}, {quote_literal(form)})"
         self._refuse(f"{text} IS NOT NULL AND {parsed} IS NULL", f"a time like {form}", text)
         return TimeRule(_epoch_seconds(parsed), said)
 

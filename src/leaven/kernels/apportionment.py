@@ -11,7 +11,7 @@ Copies = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 
-def allotted(
+def apportion_copies(
     weights: Floats,
     total: int,
     row_ids: npt.NDArray[np.uint64],
@@ -23,7 +23,7 @@ def allotted(
     Systematic sampling (Madow and Madow, Ann. Math. Stat. 15(1), 1944) over the rows in a random order given by key
     and row ids. weights float64 (rows,) >= 0; the limit `max_copies` per row must admit the total.
 
-    >>> allotted(np.array([1.0, 3.0]), 8, np.array([5, 6], np.uint64), key=1).tolist()
+    >>> apportion_copies(np.array([1.0, 3.0]), 8, np.array([5, 6], np.uint64), key=1).tolist()
     [2, 6]
     """
     copies = np.zeros(len(weights), np.int32)
@@ -32,10 +32,10 @@ def allotted(
     even, rest = divmod(total, len(weights))
     if not rest and even <= (even if max_copies is None else max_copies) and (weights == 1.0).all():
         return np.full(len(weights), even, np.int32)  # the same result as below
-    hashes = rng.row_keys(rng.key(key, "allotted"), row_ids)
+    hashes = rng.derive_row_keys(rng.derive_key(key, "allotted"), row_ids)
     order = np.lexsort((weights, hashes))
     shares = _compute_shares(weights[order], total, max_copies)
-    offset = rng.uniform(np.array([rng.key(key, "begin")], np.uint64), 0)[0]
+    offset = rng.draw_uniform(np.array([rng.derive_key(key, "begin")], np.uint64), 0)[0]
     ends = np.cumsum(shares)
     ends[ends >= ends[-1]] = total  # rounding of the sum must not lose a copy
     marks = np.minimum(np.floor(ends + offset), total)

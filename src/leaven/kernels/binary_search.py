@@ -12,25 +12,25 @@ Items = npt.NDArray[np.int32]
 
 
 @njit(cache=True)
-def place_of(values: Items, low: int, high: int, wanted: int) -> int:
+def find_index(values: Items, low: int, high: int, value: int) -> int:
     """The index of `wanted` in the ascending values[low:high]; -1 where it is absent."""
     end = high
     while low < high:
         middle = (low + high) // 2
-        if values[middle] < wanted:
+        if values[middle] < value:
             low = middle + 1
         else:
             high = middle
-    return low if low < end and values[low] == wanted else -1
+    return low if low < end and values[low] == value else -1
 
 
 @njit(cache=True)
-def first_above(mass: npt.NDArray[Any], low: int, high: int, wanted: float) -> int:
+def find_first_above(cumulative: npt.NDArray[Any], low: int, high: int, threshold: float) -> int:
     """The first index in the ascending mass[low:high] with a value above `wanted`; high - 1 at most."""
     last = high - 1
     while low < high:
         middle = (low + high) // 2
-        if mass[middle] <= wanted:
+        if cumulative[middle] <= threshold:
             low = middle + 1
         else:
             high = middle
@@ -38,7 +38,7 @@ def first_above(mass: npt.NDArray[Any], low: int, high: int, wanted: float) -> i
 
 
 @njit(cache=True)
-def holds(items: Items, low: int, high: int, item: int) -> bool:
+def contains_item(items: Items, low: int, high: int, item: int) -> bool:
     """Whether items[low:high] contains this item."""
     at = low
     while at < high and items[at] != item:

@@ -17,14 +17,14 @@ _LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
 @njit(cache=True, parallel=True)
-def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
+def resample_sums(table: Table, n_draws: int, key: np.uint64) -> Table:
     """float64 (draws, columns): column sums of bootstrap samples, each as large as the number of users.
 
     table float64 (users, columns), fewer than 2**31 users; a drawn user contributes all columns.
     """
     users, columns = table.shape
-    sums = np.zeros((draws, columns))
-    for draw in prange(draws):
+    sums = np.zeros((n_draws, columns))
+    for draw in prange(n_draws):
         state = draw_bits(key, draw)
         row = np.zeros(columns)
         for pair in range((users + 1) // 2):
@@ -42,7 +42,7 @@ def resampled_sums(table: Table, draws: int, key: np.uint64) -> Table:
 
 
 @njit(cache=True, parallel=True)
-def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
+def count_extreme_flips(differences: Table, n_flips: int, key: np.uint64) -> int:
     """The number of random sign assignments, out of `flips`, whose sum is as far from 0 as the observed one.
 
     differences float64 (users,).
@@ -51,7 +51,7 @@ def flips_as_extreme(differences: Table, flips: int, key: np.uint64) -> int:
     total, size = differences.sum(), np.abs(differences).sum()
     threshold = abs(total) - 1e-12 * size  # equal up to rounding counts as equal
     extreme = 0
-    for flip in prange(flips):
+    for flip in prange(n_flips):
         state = draw_bits(key, flip)
         negative = 0.0
         for start in range(0, users, 64):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch
+from leaven.kernels.batch import RowBatch
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -24,7 +24,7 @@ _MAX_ATTEMPTS = 8
 _ONE = np.int32(2**31 - 1)
 
 
-class Pools(NamedTuple):
+class CandidatePools(NamedTuple):
     """Candidates and their probabilities.
 
     pool   int32 (n_items + 2,)   pool of each item, -1 for none
@@ -33,14 +33,14 @@ class Pools(NamedTuple):
     recent int                    above 0: draw one of the user's `recent` preceding items instead
     """
 
-    pool: Items
+    pool_of_item: Items
     starts: Ints
-    slots: npt.NDArray[np.int32]
-    recent: int
+    alias_slots: npt.NDArray[np.int32]
+    recent_items: int
 
 
 @njit(cache=True)
-def alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+def build_alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """int32 (candidates, 3): the alias table of each pool (Vose, 1991).
 
     starts int64 (pools + 1,); items int32 and weights float64 > 0 (candidates,).
@@ -78,38 +78,42 @@ def alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) ->
 
 
 @njit(cache=True, nogil=True)
-def draw_for_marked(begin: int, end: int, rows: Batch, marked: Mask, pools: Pools, drawn: Items) -> None:
+def draw_candidates(begin: int, end: int, rows: RowBatch, marked: Mask, pools: CandidatePools, drawn: Items) -> None:
     """Writes drawn int32 (events,): a candidate for each marked event, the event's own item elsewhere.
 
     A candidate differs from the event's item; without any, or after eight unsuccessful draws, the item stays.
     """
     for row in range(begin, end):
-        key, first = rows.keys[row], rows.starts[row]
+        key, first = rows.rng_keys[row], rows.starts[row]
         for event in range(first, rows.starts[row + 1]):
             item = rows.items[event]
             drawn[event] = item
-            if not marked[event] or pools.pool[item] < 0:
+            if not marked[event] or pools.pool_of_item[item] < 0:
                 continue
             # inlined by hand: a call would update the reference count of every array, at twice the time
-            slots, before, attempt, other = pools.starts[pools.pool[item]], event - first, 0, item
-            size = min(before, pools.recent) if pools.recent > 0 else pools.starts[pools.pool[item] + 1] - slots
-            while size > 0 and attempt < _MAX_ATTEMPTS and (other == item or other >= len(pools.pool) - 1):
+            slots, before, attempt, other = pools.starts[pools.pool_of_item[item]], event - first, 0, item
+            size = (
+                min(before, pools.recent_items)
+                if pools.recent_items > 0
+                else pools.starts[pools.pool_of_item[item] + 1] - slots
+            )
+            while size > 0 and attempt < _MAX_ATTEMPTS and (other == item or other >= len(pools.pool_of_item) - 1):
                 point = size * draw_uniform(key, _FIRST_DRAW + _MAX_ATTEMPTS * before + attempt)
                 slot = int(point)
-                if pools.recent > 0:
+                if pools.recent_items > 0:
                     other = rows.items[event - 1 - slot]
                 else:
-                    is_first = (point - slot) * _ONE < pools.slots[slots + slot, 2]
-                    other = pools.slots[slots + slot, 0 if is_first else 1]
+                    is_first = (point - slot) * _ONE < pools.alias_slots[slots + slot, 2]
+                    other = pools.alias_slots[slots + slot, 0 if is_first else 1]
                 attempt += 1
-            drawn[event] = item if other >= len(pools.pool) - 1 else other
+            drawn[event] = item if other >= len(pools.pool_of_item) - 1 else other
 
 
 @njit(cache=True, nogil=True)
-def insert_before_marked(
+def insert_candidates(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     marked: Mask,
     drawn: Items,
     starts: Ints,

@@ -11,7 +11,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @njit(cache=True)
-def picked(
+def sample_from_logits(
     logits: Floats, first_sale: Ints, times: Ints, in_history: npt.NDArray[np.uint8], repeat_factor: float, u: Floats
 ) -> Ints:
     """int64 (rows,): the index, from 0, of the drawn item of each row.

@@ -15,7 +15,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 @njit(cache=True, nogil=True)
-def occurrences(items: Items, n_items: int) -> tuple[Ints, Ints]:
+def index_occurrences(items: Items, n_items: int) -> tuple[Ints, Ints]:
     """(starts int64 (n_items + 2,), positions int64 (events,)): the events of each item 1..n_items.
 
     Item i has the events positions[starts[i]:starts[i + 1]], ascending; other ids are skipped.
@@ -85,7 +85,7 @@ def count_pairs(
     of its row (float32 (rows,), above 0) times fade ** (distance - 1). row_of_event int32 (events,). reach: (events
     back, events ahead, fade). An item is not its own neighbor; ids outside 1..n_items are skipped.
     """
-    item_starts, positions = occurrences(items, n_items)
+    item_starts, positions = index_occurrences(items, n_items)
     sums = np.zeros(n_items + 1, np.float32)
     touched = np.empty(n_items + 1, np.int32)
     bounds = np.zeros(n_items + 2, np.int64)
@@ -120,7 +120,7 @@ def _is_before(score: float, item: int, other_score: float, other: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def strongest(starts: Ints, others: Items, scores: Floats, k: int) -> tuple[Ints, Items, Floats]:
+def select_top_neighbors(starts: Ints, others: Items, scores: Floats, k: int) -> tuple[Ints, Items, Floats]:
     """A CSR table (starts, items, scores) of the k highest scores above 0 of each row, in descending order."""
     rows = len(starts) - 1
     bounds = np.zeros(rows + 1, np.int64)
@@ -149,8 +149,8 @@ def strongest(starts: Ints, others: Items, scores: Floats, k: int) -> tuple[Ints
 
 
 @njit(cache=True, nogil=True)
-def strongest_columns(
-    block: npt.NDArray[np.float32], begin: int, able: npt.NDArray[np.bool_], k: int
+def select_top_columns(
+    block: npt.NDArray[np.float32], first_item: int, eligible: npt.NDArray[np.bool_], k: int
 ) -> tuple[Items, Floats]:
     """(items int32, scores float32 (rows, k)): the k highest columns of each row of a dense block, descending.
 
@@ -162,7 +162,7 @@ def strongest_columns(
         threshold = np.float32(0.0)
         for column in range(block.shape[1]):
             score = block[row, column]
-            if score <= threshold or not able[column] or column == begin + row:
+            if score <= threshold or not eligible[column] or column == first_item + row:
                 continue
             at = k - 1
             while at > 0 and score > best_scores[row, at - 1]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ def _count_backward(times: Ints, begin: int, end: int, seconds: float) -> int:
 
 
 @njit(cache=True)
-def _draw_time_window(rows: Batch, row: int, seconds: float, keep_last: bool) -> tuple[int, int]:
+def _draw_time_window(rows: RowBatch, row: int, seconds: float, keep_last: bool) -> tuple[int, int]:
     """(first event, number of events) of a window of about `seconds`, with 2 events at least."""
     begin, end = rows.starts[row], rows.starts[row + 1]
     whole = rows.times[end - 1] - rows.times[begin]
@@ -42,7 +42,7 @@ def _draw_time_window(rows: Batch, row: int, seconds: float, keep_last: bool) ->
     if keep_last:
         length = max(_count_backward(rows.times, begin, end, span), 2)
         return end - length, length
-    first = begin + int(draw_uniform(rows.keys[row], 3) * (end - begin - 1))
+    first = begin + int(draw_uniform(rows.rng_keys[row], 3) * (end - begin - 1))
     length = _count_forward(rows.times, first, end, span)
     if length == end - first:  # the window would pass the end of the row: it ends there
         length = max(_count_backward(rows.times, begin, end, span), 2)
@@ -51,10 +51,10 @@ def _draw_time_window(rows: Batch, row: int, seconds: float, keep_last: bool) ->
 
 
 @njit(cache=True, nogil=True)
-def crop_pieces(
+def draw_segments(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     keep: tuple[float, float],
     unit: int,
     keep_last: bool,
@@ -73,15 +73,15 @@ def crop_pieces(
         total += n
         if not is_changed(rows, row, 3, p):
             continue
-        size = within(keep, draw_uniform(rows.keys[row], 1))
+        size = interpolate_range(keep, draw_uniform(rows.rng_keys[row], 1))
         if unit == SECONDS:
             firsts[row], lengths[row] = _draw_time_window(rows, row, size, keep_last)
             total += lengths[row] - n
             continue
         size = min(size * n if unit == SHARE else size, float(n))
         size = n - rows.strength[row] * (n - size)
-        length = max(drawn_count(rows.keys[row], size, n), 2)
-        position = 1.0 if keep_last else draw_uniform(rows.keys[row], 3)
+        length = max(draw_count(rows.rng_keys[row], size, n), 2)
+        position = 1.0 if keep_last else draw_uniform(rows.rng_keys[row], 3)
         firsts[row] += min(int(position * (n - length + 1)), n - length)
         lengths[row] = length
         total += length - n
@@ -89,7 +89,7 @@ def crop_pieces(
 
 
 @njit(cache=True, nogil=True)
-def copy_pieces(
+def copy_segments(
     begin: int,
     end: int,
     items: npt.NDArray[np.int32],

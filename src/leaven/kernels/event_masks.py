@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
-FIRST_PLACE_DRAW = 4
+FIRST_EVENT_DRAW = 4
 """Draw 4 + j belongs to event j of a row; draws from 2**20 on are free for the operation on the marked events."""
 
 
@@ -21,7 +21,7 @@ FIRST_PLACE_DRAW = 4
 def _mark_evenly(key: np.uint64, count: int, out: Mask) -> None:
     """Marks exactly `count` events; all subsets are equally likely (Floyd; Bentley, CACM 1987)."""
     for last in range(len(out) - count, len(out)):
-        drawn = int(draw_uniform(key, FIRST_PLACE_DRAW + last) * (last + 1))
+        drawn = int(draw_uniform(key, FIRST_EVENT_DRAW + last) * (last + 1))
         out[last if out[drawn] else drawn] = True
 
 
@@ -35,7 +35,7 @@ def _mark_eligible(
         if count == 0:
             return
         if eligible[items[event]]:
-            if rest * draw_uniform(key, FIRST_PLACE_DRAW + event) < count:
+            if rest * draw_uniform(key, FIRST_EVENT_DRAW + event) < count:
                 out[event] = True
                 count -= 1
             rest -= 1
@@ -49,7 +49,7 @@ def _mark_weighted(
     scores = np.full(len(items), np.inf)
     for event in range(len(items)):
         if len(eligible) == 0 or eligible[items[event]]:
-            scores[event] = -np.log(1.0 - draw_uniform(key, FIRST_PLACE_DRAW + event)) / weights[event]
+            scores[event] = -np.log(1.0 - draw_uniform(key, FIRST_EVENT_DRAW + event)) / weights[event]
     threshold = np.sort(scores)[count - 1]
     for event in range(len(items)):
         if count > 0 and scores[event] <= threshold and scores[event] < np.inf:
@@ -61,7 +61,7 @@ def _mark_weighted(
 def mark_events(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     share: tuple[float, float],
     p: float,
     bounds: tuple[int, int, int],
@@ -84,14 +84,14 @@ def mark_events(
         counts[row] = 0
         if not is_changed(rows, row, min_events, p):
             continue
-        n, key = last - first, rows.keys[row]
+        n, key = last - first, rows.rng_keys[row]
         n_eligible = n - tail
         if len(eligible) > 0:
             n_eligible = 0
             for event in range(first, last - tail):
                 n_eligible += eligible[rows.items[event]]
-        mean = n * rows.strength[row] * within(share, draw_uniform(key, 1))
-        count = drawn_count(key, mean, min(n_eligible, n - spare))
+        mean = n * rows.strength[row] * interpolate_range(share, draw_uniform(key, 1))
+        count = draw_count(key, mean, min(n_eligible, n - spare))
         if count <= 0:
             continue
         counts[row] = count
@@ -105,8 +105,8 @@ def mark_events(
 
 
 @njit(cache=True, nogil=True)
-def hide_marked(
-    begin: int, end: int, rows: Batch, marked: Mask, mask_id: int, new_items: npt.NDArray[np.int32]
+def mask_marked(
+    begin: int, end: int, rows: RowBatch, marked: Mask, mask_id: int, new_items: npt.NDArray[np.int32]
 ) -> None:
     """Writes new_items int32 (events,): the mask id for marked events, the own item elsewhere."""
     for event in range(rows.starts[begin], rows.starts[end]):
@@ -117,7 +117,7 @@ def hide_marked(
 def copy_unmarked(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     marked: Mask,
     starts: Ints,
     new_items: npt.NDArray[np.int32],

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 _DONOR_DRAW = (1 << 20) - 1
 
 
-class Donors(NamedTuple):
+class DonorHistories(NamedTuple):
     """Histories that events are taken from.
 
     items int32, times int64 (events,); starts int64 (donors + 1,); keys uint64 (donors,)
@@ -30,36 +30,36 @@ class Donors(NamedTuple):
     items: Items
     times: Ints
     starts: Ints
-    keys: npt.NDArray[np.uint64]
-    row_of_event: Items
-    found: Ints
-    places: Ints
-    longest: int
+    row_ids: npt.NDArray[np.uint64]
+    event_rows: Items
+    item_starts: Ints
+    item_positions: Ints
+    max_events: int
 
 
 @njit(cache=True)
-def _exclude_parent(donors: Donors, drawn: int, parent: np.uint64) -> int:
+def _exclude_parent(donors: DonorHistories, drawn: int, parent: np.uint64) -> int:
     """The drawn donor, or the next one where that is the row itself; -1 where there is no other."""
-    if donors.keys[drawn] != parent:
+    if donors.row_ids[drawn] != parent:
         return drawn
-    following = (drawn + 1) % len(donors.keys)
-    return following if donors.keys[following] != parent else -1
+    following = (drawn + 1) % len(donors.row_ids)
+    return following if donors.row_ids[following] != parent else -1
 
 
 @njit(cache=True)
-def _has_donors(donors: Donors, length: int) -> bool:
+def _has_donors(donors: DonorHistories, length: int) -> bool:
     """Whether a row of this length may take events from donors."""
-    return len(donors.keys) > 0 and (donors.longest == 0 or length <= donors.longest)
+    return len(donors.row_ids) > 0 and (donors.max_events == 0 or length <= donors.max_events)
 
 
 @njit(cache=True, nogil=True)
 def mix_marked(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     parents: npt.NDArray[np.uint64],
     marked: Mask,
-    donors: Donors,
+    donors: DonorHistories,
     items: Items,
     borrowed: Mask,
 ) -> None:
@@ -68,7 +68,7 @@ def mix_marked(
         first, n = rows.starts[row], rows.starts[row + 1] - rows.starts[row]
         donor = -1
         if _has_donors(donors, n):
-            drawn = int(draw_uniform(rows.keys[row], _DONOR_DRAW) * len(donors.keys))
+            drawn = int(draw_uniform(rows.rng_keys[row], _DONOR_DRAW) * len(donors.row_ids))
             donor = _exclude_parent(donors, drawn, parents[row])
         for event in range(first, first + n):
             items[event], borrowed[event] = rows.items[event], False
@@ -79,18 +79,18 @@ def mix_marked(
 
 
 @njit(cache=True)
-def _draw_seam(donors: Donors, item: int, parent: np.uint64, u: float, at_shared_item: bool) -> int:
+def _draw_seam(donors: DonorHistories, item: int, parent: np.uint64, u: float, at_shared_item: bool) -> int:
     """The donor's event at the seam; -1 for none."""
     if not at_shared_item:
-        donor = _exclude_parent(donors, int(u * len(donors.keys)), parent)
+        donor = _exclude_parent(donors, int(u * len(donors.row_ids)), parent)
         return donors.starts[donor + 1] - 1 if donor >= 0 else -1
-    if item >= len(donors.found) - 1:
+    if item >= len(donors.item_starts) - 1:
         return -1
-    first, last = donors.found[item], donors.found[item + 1]
+    first, last = donors.item_starts[item], donors.item_starts[item + 1]
     for attempt in range(min(last - first, 8)):
-        event = donors.places[first + (int(u * (last - first)) + attempt) % (last - first)]
-        row = donors.row_of_event[event]
-        if donors.keys[row] != parent and event > donors.starts[row]:
+        event = donors.item_positions[first + (int(u * (last - first)) + attempt) % (last - first)]
+        row = donors.event_rows[event]
+        if donors.row_ids[row] != parent and event > donors.starts[row]:
             return event
     return -1
 
@@ -99,12 +99,12 @@ def _draw_seam(donors: Donors, item: int, parent: np.uint64, u: float, at_shared
 def plan_splices(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     parents: npt.NDArray[np.uint64],
     keep: tuple[float, float],
     at_shared_item: bool,
     p: float,
-    donors: Donors,
+    donors: DonorHistories,
     seams: Ints,
     borrowed: Ints,
     kept: Ints,
@@ -119,24 +119,24 @@ def plan_splices(
         seams[row], borrowed[row], kept[row] = -1, 0, n
         if not _has_donors(donors, n) or not is_changed(rows, row, 3, p):
             continue
-        key = rows.keys[row]
-        mean = n * (1.0 - rows.strength[row] * (1.0 - within(keep, draw_uniform(key, 1))))
-        own = max(drawn_count(key, mean, n), 2)
+        key = rows.rng_keys[row]
+        mean = n * (1.0 - rows.strength[row] * (1.0 - interpolate_range(keep, draw_uniform(key, 1))))
+        own = max(draw_count(key, mean, n), 2)
         if own == n:
             continue
         item = rows.items[rows.starts[row + 1] - own]
         seam = _draw_seam(donors, item, parents[row], draw_uniform(key, _DONOR_DRAW), at_shared_item)
         if seam >= 0:
-            before = seam - donors.starts[donors.row_of_event[seam]] + (0 if at_shared_item else 1)
+            before = seam - donors.starts[donors.event_rows[seam]] + (0 if at_shared_item else 1)
             seams[row], borrowed[row], kept[row] = seam, min(n - own, before), own
 
 
 @njit(cache=True, nogil=True)
-def splice(
+def splice_histories(
     begin: int,
     end: int,
-    rows: Batch,
-    donors: Donors,
+    rows: RowBatch,
+    donors: DonorHistories,
     at_shared_item: bool,
     seams: Ints,
     borrowed: Ints,

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 _LEVELS = 4_096  # quantiles: 12 bits per value, five values per draw; the first draws of a key are for parameters
 
 
-def quantiles() -> Floats:
+def compute_normal_quantiles() -> Floats:
     """float32 (4096,): equally likely quantiles of the normal distribution, scaled to mean 0 and deviation 1."""
     from scipy.special import ndtri
 
@@ -39,7 +39,7 @@ def add_noise(pixels: Pixels, keys: npt.NDArray[np.uint64], levels: Floats, tabl
 
 
 @njit(cache=True, nogil=True)
-def object_boxes(pixels: Pixels, tolerance: int) -> npt.NDArray[np.int64]:
+def find_object_boxes(pixels: Pixels, tolerance: int) -> npt.NDArray[np.int64]:
     """int64 (images, 4): top, left, bottom, right (exclusive) of the object on a plain background; 0 for none.
 
     The background is plain if all border pixels are within `tolerance` of the first; the object is outside.
@@ -81,6 +81,6 @@ def _has_plain_border(image: Pixels, tolerance: int) -> bool:
     return True
 
 
-def of_one_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
+def is_single_color(pixels: Pixels) -> npt.NDArray[np.bool_]:
     """bool (images,): whether all pixels equal the first."""
     return np.asarray((pixels == pixels[:, :1, :1]).all(axis=(1, 2, 3)))

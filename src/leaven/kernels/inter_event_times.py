@@ -9,26 +9,26 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.arrays.buffer_pool import space
-from leaven.kernels.binary_search import first_above
+from leaven.arrays.buffer_pool import allocate_array
+from leaven.kernels.binary_search import find_first_above
 from leaven.kernels.keyed_rng import draw_uniform
 
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-GAP_BUCKETS = 42
+N_GAP_BUCKETS = 42
 """Number of gap buckets. Bucket 0: no gap; bucket b: 2**(b - 1) .. 2**b - 1 seconds; the last one is open-ended."""
-NO_GAP_YET = GAP_BUCKETS
-ROOMS = 14
+NO_PREVIOUS_GAP = N_GAP_BUCKETS
+N_TIME_CLASSES = 14
 """Classes of the time left per remaining event: below 9 hours, then doubling."""
-GAP_DRAWS = 5
+DRAWS_PER_GAP = 5
 """Draws of a key that one gap may use."""
 _BANK = 512  # maximum number of real gaps per bucket
 _CATEGORIES = 31  # number of categories with a gap distribution of their own
 
 
-class Clock(NamedTuple):
+class GapModel(NamedTuple):
     """Distribution of the next gap, in the direction of generation (backward: times are negated).
 
     category  int32 (items + 2,)  category code of each item
@@ -41,22 +41,22 @@ class Clock(NamedTuple):
     """
 
     category: Items
-    law: Floats
-    bank: Ints
-    bank_at: Ints
-    limit: int
-    sign: int
+    cumulative: Floats
+    gap_values: Ints
+    bucket_starts: Ints
+    max_time: int
+    direction: int
 
 
-def clock_of(items: Items, times: Ints, starts: Ints, category: Items, sign: int) -> Clock:
+def fit_gap_model(items: Items, times: Ints, starts: Ints, category: Items, direction: int) -> GapModel:
     """Fit the model to the gaps of these rows."""
     limit = int(times.max())
-    counts = np.zeros((int(category.max()) + 1, ROOMS, GAP_BUCKETS + 1, GAP_BUCKETS), np.int64)
-    gaps = space(len(items), np.int64)
+    counts = np.zeros((int(category.max()) + 1, N_TIME_CLASSES, N_GAP_BUCKETS + 1, N_GAP_BUCKETS), np.int64)
+    gaps = allocate_array(len(items), np.int64)
     gaps = gaps[: _count_gaps(items, times, starts, category, limit, counts, gaps)]
     gaps.sort()
     bank, bank_at = _sample_bank(gaps, counts.sum(axis=(0, 1, 2)))
-    return Clock(category, _fit_backoff(counts.astype(np.float64)), bank, bank_at, limit, sign)
+    return GapModel(category, _fit_backoff(counts.astype(np.float64)), bank, bank_at, limit, direction)
 
 
 @njit(cache=True, nogil=True)
@@ -64,17 +64,17 @@ def _count_gaps(items: Items, times: Ints, starts: Ints, category: Items, limit:
     """Write all gaps and count them by context and bucket; returns the number of gaps."""
     n_gaps = 0
     for row in range(len(starts) - 1):
-        last = NO_GAP_YET
+        last = NO_PREVIOUS_GAP
         for event in range(starts[row] + 1, starts[row + 1]):
             gap = times[event] - times[event - 1]
-            room, bucket = room_of(limit - times[event - 1], starts[row + 1] - event), gap_bucket(gap)
+            room, bucket = classify_time_left(limit - times[event - 1], starts[row + 1] - event), find_gap_bucket(gap)
             counts[category[items[event - 1]], room, last, bucket] += 1
             gaps[n_gaps], last = gap, bucket
             n_gaps += 1
     return n_gaps
 
 
-def small_codes(category: Items | None, items: Items, n_items: int) -> Items:
+def compact_categories(category: Items | None, items: Items, n_items: int) -> Items:
     """int32 (n_items + 2,): codes from 1 of the largest categories; 0 for all other items.
 
     category int32 (n_items + 1,), items int32 (events,).
@@ -122,52 +122,60 @@ def _sample_bank(ascending: Ints, counts: Ints) -> tuple[Ints, Ints]:
 
 
 @njit(cache=True)
-def gap_bucket(gap: int) -> int:
+def find_gap_bucket(gap: int) -> int:
     """0 for no gap, else the bit length of the gap in seconds, limited to the last bucket."""
     bits = 0
     for step in (32, 16, 8, 4, 2, 1):
         if gap >> step > 0:
             gap >>= step
             bits += step
-    return min(bits + (gap > 0), GAP_BUCKETS - 1)
+    return min(bits + (gap > 0), N_GAP_BUCKETS - 1)
 
 
 @njit(cache=True)
-def room_of(seconds: int, events: int) -> int:
+def classify_time_left(seconds: int, events: int) -> int:
     """The class of the time left per remaining event."""
-    return min(max(gap_bucket(seconds // max(events, 1)) - 15, 0), ROOMS - 1)
+    return min(max(find_gap_bucket(seconds // max(events, 1)) - 15, 0), N_TIME_CLASSES - 1)
 
 
 @njit(cache=True)
-def gap_buckets(gaps: Ints) -> Ints:
+def find_gap_buckets(gaps: Ints) -> Ints:
     """int64 (gaps,): the bucket of each gap."""
     buckets = np.empty(len(gaps), np.int64)
     for i in range(len(gaps)):
-        buckets[i] = gap_bucket(gaps[i])
+        buckets[i] = find_gap_bucket(gaps[i])
     return buckets
 
 
 @njit(cache=True, inline="always")  # a call would update reference counts of all arrays
-def next_gap(gap_model: Clock, item: int, last_bucket: int, room: int, events: int, key: np.uint64, draw: int) -> int:
+def sample_gap(
+    gap_model: GapModel, item: int, last_bucket: int, seconds_left: int, events_left: int, key: np.uint64, draw: int
+) -> int:
     """A random gap of at most `room` seconds, which remain for `events` events. Uses draws `draw` .. `draw + 4`."""
-    law = gap_model.law[gap_model.category[item], room_of(room, events), last_bucket]
+    law = gap_model.cumulative[gap_model.category[item], classify_time_left(seconds_left, events_left), last_bucket]
     for attempt in range(2):
         u = draw_uniform(key, draw + 2 * attempt) * law[-1]
-        bucket = first_above(law, 0, len(law), u)
-        low, high = gap_model.bank_at[bucket], gap_model.bank_at[bucket + 1]
+        bucket = find_first_above(law, 0, len(law), u)
+        low, high = gap_model.bucket_starts[bucket], gap_model.bucket_starts[bucket + 1]
         if high > low:
-            gap = gap_model.bank[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
-            if gap <= room:
+            gap = gap_model.gap_values[low + int(draw_uniform(key, draw + 2 * attempt + 1) * (high - low))]
+            if gap <= seconds_left:
                 return gap
-    return int(draw_uniform(key, draw + 4) * (room + 1))  # uniform: no accumulation at the end of time
+    return int(draw_uniform(key, draw + 4) * (seconds_left + 1))  # uniform: no accumulation at the end of time
 
 
 @njit(cache=True)
-def next_gaps(
-    gap_model: Clock, items: Items, buckets: Ints, rooms: Ints, events: Ints, keys: npt.NDArray[np.uint64], draws: Ints
+def sample_gaps(
+    gap_model: GapModel,
+    items: Items,
+    buckets: Ints,
+    seconds_left: Ints,
+    events_left: Ints,
+    keys: npt.NDArray[np.uint64],
+    draws: Ints,
 ) -> Ints:
     """int64 (rows,): `next_gap` of each row."""
     gaps = np.empty(len(items), np.int64)
     for i in range(len(items)):
-        gaps[i] = next_gap(gap_model, items[i], buckets[i], rooms[i], events[i], keys[i], draws[i])
+        gaps[i] = sample_gap(gap_model, items[i], buckets[i], seconds_left[i], events_left[i], keys[i], draws[i])
     return gaps

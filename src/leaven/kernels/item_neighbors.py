@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.top_k import offer, pour
+from leaven.kernels.top_k import pop_sorted, push_item
 
 Floats = npt.NDArray[np.float64]
 Similarities = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
-UNIT = 2.0**30
+FIXED_POINT_ONE = 2.0**30
 """The value 1 in the fixed-point numbers of the sums."""
 
 
-class Occurrences(NamedTuple):
+class EventIndex(NamedTuple):
     """The rows, and the events of each item.
 
     items   int32 (events,), starts int64 (rows + 1,)  the rows
@@ -35,14 +35,14 @@ class Occurrences(NamedTuple):
 
     items: Items
     starts: Ints
-    weight: Floats
+    row_weights: Floats
     first_target: Ints
-    starts_of: Ints
-    event: Ints
-    row: Ints
+    item_starts: Ints
+    item_events: Ints
+    item_event_rows: Ints
 
 
-class Law(NamedTuple):
+class PairWeights(NamedTuple):
     """Weights of event pairs and of items.
 
     forward, backward  float64 (reach + 1,)  weight of a pair by distance; index 0 is unused
@@ -52,13 +52,13 @@ class Law(NamedTuple):
 
     forward: Floats
     backward: Floats
-    source: Floats
-    target: Floats
-    doubt: float
+    source_factors: Floats
+    target_factors: Floats
+    shrinkage: float
 
 
 @njit(cache=True)
-def places(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
+def index_events(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
     """(starts_of, event, row) of `Occurrences`; mask and padding are not indexed."""
     starts_of = np.zeros(n_items + 2, np.int64)
     for item in items:
@@ -77,22 +77,22 @@ def places(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
 
 
 @njit(cache=True)
-def _sum_pair_weights(rows: Occurrences, pair_weights: Law, item: int, sums: Ints, touched: Items) -> int:
+def _sum_pair_weights(rows: EventIndex, pair_weights: PairWeights, item: int, sums: Ints, touched: Items) -> int:
     """Sum the weights of all pairs whose source is this item; returns the number of items touched.
 
     The later event of a pair must be a target, so that a row split into prefixes with one target each counts as the
     whole row does.
     """
     count, reach, n_items = 0, len(pair_weights.forward) - 1, len(sums) - 1
-    for i in range(rows.starts_of[item], rows.starts_of[item + 1]):
-        here, row = rows.event[i], rows.row[i]
+    for i in range(rows.item_starts[item], rows.item_starts[item + 1]):
+        here, row = rows.item_events[i], rows.item_event_rows[i]
         low, high = max(rows.starts[row], here - reach), min(rows.starts[row + 1], here + reach + 1)
         for there in range(low, high):
             other = rows.items[there]
             if there == here or other < 1 or other > n_items or max(here, there) < rows.first_target[row]:
                 continue
             share = pair_weights.forward[there - here] if there > here else pair_weights.backward[here - there]
-            add = np.int64(np.rint(share * rows.weight[row] * UNIT))
+            add = np.int64(np.rint(share * rows.row_weights[row] * FIXED_POINT_ONE))
             if add > 0:
                 if sums[other] == 0:
                     touched[count] = other
@@ -102,14 +102,14 @@ def _sum_pair_weights(rows: Occurrences, pair_weights: Law, item: int, sums: Int
 
 
 @njit(cache=True, nogil=True)
-def nearest_items(
-    rows: Occurrences, pair_weights: Law, first: int, last: int, max_neighbors: int
+def find_neighbors(
+    rows: EventIndex, pair_weights: PairWeights, first: int, last: int, max_neighbors: int
 ) -> tuple[Ints, Items, Similarities]:
     """(counts int64, ids int32, similarities float32): neighbors of items first..last - 1, the most similar first.
 
     similarity of a -> b = s * s / (s + doubt) * source[a] * target[b], with s the summed weight of all pairs a -> b.
     """
-    n_items = len(pair_weights.source) - 1
+    n_items = len(pair_weights.source_factors) - 1
     sums, touched = np.zeros(n_items + 1, np.int64), np.zeros(n_items, np.int32)
     best, best_scores = np.zeros(max_neighbors, np.int32), np.zeros(max_neighbors)
     lengths = np.zeros(last - first, np.int64)
@@ -121,12 +121,17 @@ def nearest_items(
     for item in range(first, last):
         count, size = _sum_pair_weights(rows, pair_weights, item, sums, touched), 0
         for other in touched[:count]:
-            s = sums[other] / UNIT
+            s = sums[other] / FIXED_POINT_ONE
             sums[other] = 0
-            value = s * (s / (s + pair_weights.doubt)) * pair_weights.source[item] * pair_weights.target[other]
+            value = (
+                s
+                * (s / (s + pair_weights.shrinkage))
+                * pair_weights.source_factors[item]
+                * pair_weights.target_factors[other]
+            )
             if np.float32(value) > 0.0:
-                size = offer(best_scores, best, size, value, other)
-        pour(best_scores, best, size, ids[end : end + size], similarity[end : end + size])
+                size = push_item(best_scores, best, size, value, other)
+        pop_sorted(best_scores, best, size, ids[end : end + size], similarity[end : end + size])
         lengths[item - first] = size
         end += size
     return lengths, ids[:end].copy(), similarity[:end].copy()

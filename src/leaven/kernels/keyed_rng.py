@@ -30,10 +30,10 @@ def draw_uniform(key: np.uint64, draw: int) -> float:
 
 
 @njit(cache=True)
-def uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def draw_uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """float64 (keys,) in [0, 1): draw number draws[i] of keys[i].
 
-    >>> uniforms(np.array([7, 7], np.uint64), np.array([0, 1])).round(3).tolist()
+    >>> draw_uniforms(np.array([7, 7], np.uint64), np.array([0, 1])).round(3).tolist()
     [0.39, 0.017]
     """
     values = np.empty(len(keys))

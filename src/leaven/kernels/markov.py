@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.arrays.buffer_pool import space
-from leaven.kernels.binary_search import holds, place_of
-from leaven.kernels.time_popularity import Fashion, share_at
+from leaven.arrays.buffer_pool import allocate_array
+from leaven.kernels.binary_search import contains_item, find_index
+from leaven.kernels.time_popularity import TimePopularity, compute_share
 
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ _MAX_FIT_EVENTS = 20_000  # events used to choose the m of each level
 _CONCENTRATIONS: Floats = np.exp2(np.arange(-5, 21))
 
 
-class Chain(NamedTuple):
+class MarkovChain(NamedTuple):
     """Follower counts of all contexts. Level 0 has one context, level 1 one for each last item (0: start of the row).
 
     bounds    int32 (contexts + 1,)  context g has edges bounds[g]:bounds[g + 1]; int64 where there are more edges
@@ -47,31 +47,35 @@ class Chain(NamedTuple):
 
     bounds: npt.NDArray[Any]
     followers: Items
-    sums: npt.NDArray[Any]
-    mass: Floats
-    prior: Floats
-    shift: Ints
+    cumulative_counts: npt.NDArray[Any]
+    cumulative_weights: Floats
+    concentration: Floats
+    level_offsets: Ints
     n_items: int
 
 
-def learned(items: Items, times: Ints, starts: Ints, popularity: Fashion, n_items: int, order: int) -> Chain:
+def fit_chain(
+    items: Items, times: Ints, starts: Ints, popularity: TimePopularity, n_items: int, order: int
+) -> MarkovChain:
     """Fit a chain to rows: items int32 (events,) in 1..n_items + 1, starts int64 (rows + 1,) from 0."""
-    return trusted(counted(items, starts, n_items, order), items, times, starts, popularity)
+    return fit_concentrations(count_transitions(items, starts, n_items, order), items, times, starts, popularity)
 
 
-def trusted(chain: Chain, items: Items, times: Ints, starts: Ints, popularity: Fashion) -> Chain:
+def fit_concentrations(
+    chain: MarkovChain, items: Items, times: Ints, starts: Ints, popularity: TimePopularity
+) -> MarkovChain:
     """The chain, counted in these rows, with the m of each level that maximizes their leave-one-out likelihood."""
     stride = max(len(items) // _MAX_FIT_EVENTS, 1)
     sample = np.arange(0, len(starts) - 1, stride)
-    for level in range(-1, len(chain.shift)):  # bottom-up, as a level uses those below; -1: the row start
+    for level in range(-1, len(chain.level_offsets)):  # bottom-up, as a level uses those below; -1: the row start
         counts, totals, below = _leave_one_out(chain, popularity, items, times, starts, sample, level)
         if len(counts):
             fits = [float(np.log((counts + m * below) / (totals + m)).mean()) for m in _CONCENTRATIONS]
-            chain.prior[level] = _CONCENTRATIONS[int(np.argmax(fits))]
+            chain.concentration[level] = _CONCENTRATIONS[int(np.argmax(fits))]
     return chain
 
 
-def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float = 1.0) -> Chain:
+def count_transitions(items: Items, starts: Ints, n_items: int, order: int, concentration: float = 1.0) -> MarkovChain:
     """Count the transitions of these rows; all levels get the same m."""
     single, dtype = np.bincount(items, minlength=n_items + 2), _choose_integer(len(items))
     present = np.flatnonzero(single)
@@ -83,7 +87,7 @@ def counted(items: Items, starts: Ints, n_items: int, order: int, prior: float =
         contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
         edges, leads = _count_edges(leads, items, starts, contexts, level == 1)
         levels.append(edges)
-    return _stack_levels(levels, n_items, prior)
+    return _stack_levels(levels, n_items, concentration)
 
 
 def _choose_integer(largest: int) -> type[np.signedinteger[Any]]:
@@ -110,11 +114,11 @@ def _count_edges(
     leads: the edge of each event one level down. begins: whether the first event of a row has context 0.
     """
     dtype, bits = _choose_integer(len(items)), max(len(items) - 1, 0).bit_length()
-    packed = space(len(items), np.int64)
+    packed = allocate_array(len(items), np.int64)
     packed = packed[: _pack_contexts(leads, starts, begins, bits, packed)]
     packed.sort()
-    degree, edge_of_event = np.zeros(contexts, np.int32), space(len(items), dtype)
-    followers, sums = space(len(packed), np.int32), space(len(packed), dtype)
+    degree, edge_of_event = np.zeros(contexts, np.int32), allocate_array(len(items), dtype)
+    followers, sums = allocate_array(len(packed), np.int32), allocate_array(len(packed), dtype)
     size = _unpack_edges(packed, bits, items, degree, followers, sums, edge_of_event)
     return _Edges(degree, followers[:size], sums[:size]), edge_of_event
 
@@ -162,7 +166,7 @@ def _unpack_edges(
     return edge + 1
 
 
-def _stack_levels(levels: list[_Edges], n_items: int, prior: float) -> Chain:
+def _stack_levels(levels: list[_Edges], n_items: int, prior: float) -> MarkovChain:
     edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
     context_at = np.cumsum([0] + [len(level.degree) for level in levels])
     bounds = np.zeros(context_at[-1] + 1, _choose_integer(int(edge_at[-1])))
@@ -171,7 +175,7 @@ def _stack_levels(levels: list[_Edges], n_items: int, prior: float) -> Chain:
     shift[2:] -= edge_at[1 : len(levels) - 1]  # the context of level 1 is the item itself
     followers = np.concatenate([level.followers for level in levels])
     sums = np.concatenate([level.sums for level in levels])
-    return Chain(bounds, followers, sums, np.empty(0), np.full(len(levels) + 1, prior), shift, int(n_items))
+    return MarkovChain(bounds, followers, sums, np.empty(0), np.full(len(levels) + 1, prior), shift, int(n_items))
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +190,7 @@ def _accumulate(weights: Floats, bounds: npt.NDArray[Any]) -> Floats:
     return mass
 
 
-def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Chain:
+def sharpen_chain(chain: MarkovChain, temperature: float, top_k: int, top_p: float) -> MarkovChain:
     """The chain with sampling weights count ** (1 / temperature), restricted to the most frequent followers.
 
     top_k: maximum number of followers per context, 0 for all; top_p: the smallest set of followers with this share of
@@ -203,76 +207,80 @@ def sharpened(chain: Chain, temperature: float, top_k: int, top_p: float) -> Cha
     total = mass[np.maximum(chain.bounds[context + 1] - 1, 0)]
     kept = (before < top_p * total) & ((rank < top_k) if top_k else True)
     weights[best_first[~kept]] = 0.0
-    return chain._replace(mass=_accumulate(weights, chain.bounds))
+    return chain._replace(cumulative_weights=_accumulate(weights, chain.bounds))
 
 
-def _compute_counts(chain: Chain) -> npt.NDArray[Any]:
+def _compute_counts(chain: MarkovChain) -> npt.NDArray[Any]:
     """(edges,): c(h, w)."""
-    counts, is_later = chain.sums.copy(), np.ones(len(chain.sums), bool)
+    counts, is_later = chain.cumulative_counts.copy(), np.ones(len(chain.cumulative_counts), bool)
     is_later[chain.bounds[:-1][np.diff(chain.bounds) > 0]] = False
-    counts[is_later] -= chain.sums[:-1][is_later[1:]]
+    counts[is_later] -= chain.cumulative_counts[:-1][is_later[1:]]
     return counts
 
 
 @njit(cache=True, inline="always")
-def seen(chain: Chain, context: int) -> int:
+def count_context(chain: MarkovChain, context: int) -> int:
     """The count c(h) of a context."""
     low, high = chain.bounds[context], chain.bounds[context + 1]
-    return chain.sums[high - 1] if high > low else 0
+    return chain.cumulative_counts[high - 1] if high > low else 0
 
 
 @njit(cache=True, inline="always")
-def _count_edge(chain: Chain, context: int, edge: int) -> int:
+def _count_edge(chain: MarkovChain, context: int, edge: int) -> int:
     """The count c(h, w) of an edge."""
-    return chain.sums[edge] - (chain.sums[edge - 1] if edge > chain.bounds[context] else 0)
+    return chain.cumulative_counts[edge] - (chain.cumulative_counts[edge - 1] if edge > chain.bounds[context] else 0)
 
 
 @njit(cache=True)
-def begin(chain: Chain, contexts: Ints) -> None:
+def start_contexts(chain: MarkovChain, contexts: Ints) -> None:
     """Set the contexts of a row's first event."""
     contexts[:] = -1
     contexts[0] = 0
     if len(contexts) > 1:
-        contexts[1] = chain.shift[1]
+        contexts[1] = chain.level_offsets[1]
 
 
 @njit(cache=True)
-def go_on(chain: Chain, contexts: Ints, item: int) -> None:
+def advance_contexts(chain: MarkovChain, contexts: Ints, item: int) -> None:
     """Update the contexts after `item`."""
     for level in range(len(contexts) - 1, 1, -1):
         shorter, contexts[level] = contexts[level - 1], -1
         if shorter >= 0:
-            edge = place_of(chain.followers, chain.bounds[shorter], chain.bounds[shorter + 1], item)
+            edge = find_index(chain.followers, chain.bounds[shorter], chain.bounds[shorter + 1], item)
             if edge >= 0:
-                contexts[level] = chain.shift[level] + edge
+                contexts[level] = chain.level_offsets[level] + edge
     if len(contexts) > 1:
-        contexts[1] = chain.shift[1] + item
+        contexts[1] = chain.level_offsets[1] + item
 
 
 @njit(cache=True, inline="always")
-def prior_of(chain: Chain, level: int, context: int) -> float:
+def get_concentration(chain: MarkovChain, level: int, context: int) -> float:
     """The m of a context of this level."""
-    return chain.prior[-1] if level == 1 and context == chain.shift[1] else chain.prior[level]
+    return chain.concentration[-1] if level == 1 and context == chain.level_offsets[1] else chain.concentration[level]
 
 
 @njit(cache=True)
-def probability(chain: Chain, popularity: Fashion, contexts: Ints, time: int, item: int, n_excluded: int) -> float:
+def compute_probability(
+    chain: MarkovChain, popularity: TimePopularity, contexts: Ints, time: int, item: int, n_excluded: int
+) -> float:
     """Probability of an item given contexts and time; `n_excluded` 1 leaves the event itself out of all counts."""
     p = 1.0 / chain.n_items
     for level, context in enumerate(contexts):
         if context >= 0:
-            edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
-            m = prior_of(chain, level, context)
+            edge = find_index(chain.followers, chain.bounds[context], chain.bounds[context + 1], item)
+            m = get_concentration(chain, level, context)
             count = _count_edge(chain, context, edge) - n_excluded if edge >= 0 else 0
-            p = (count + m * p) / (max(seen(chain, context) - n_excluded, 0) + m)
-        if level == 0 and popularity.stale < 1.0:
-            p = (1.0 - popularity.stale) * share_at(popularity, time, item, n_excluded) + popularity.stale * p
+            p = (count + m * p) / (max(count_context(chain, context) - n_excluded, 0) + m)
+        if level == 0 and popularity.global_share < 1.0:
+            p = (1.0 - popularity.global_share) * compute_share(
+                popularity, time, item, n_excluded
+            ) + popularity.global_share * p
     return p
 
 
 @njit(cache=True)
 def _leave_one_out(
-    chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
+    chain: MarkovChain, popularity: TimePopularity, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
 ) -> tuple[Floats, Floats, Floats]:
     """(c(h, w), c(h), P(w | h')) of the events of these rows at a level, without the event itself.
 
@@ -282,46 +290,50 @@ def _leave_one_out(
     for row in rows:
         size += starts[row + 1] - starts[row]
     counts, totals, below = np.empty(size), np.empty(size), np.empty(size)
-    contexts, known, depth = np.empty(len(chain.shift), np.int64), 0, abs(level)
+    contexts, known, depth = np.empty(len(chain.level_offsets), np.int64), 0, abs(level)
     for row in rows:
-        begin(chain, contexts)
+        start_contexts(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             context, first = contexts[depth], at == starts[row]
             if context >= 0 and (depth != 1 or first == (level == -1)):
-                edge = place_of(chain.followers, chain.bounds[context], chain.bounds[context + 1], items[at])
-                counts[known], totals[known] = _count_edge(chain, context, edge) - 1, seen(chain, context) - 1
-                below[known] = probability(chain, popularity, contexts[:depth], times[at], items[at], 1)
+                edge = find_index(chain.followers, chain.bounds[context], chain.bounds[context + 1], items[at])
+                counts[known], totals[known] = _count_edge(chain, context, edge) - 1, count_context(chain, context) - 1
+                below[known] = compute_probability(chain, popularity, contexts[:depth], times[at], items[at], 1)
                 known += 1
-            go_on(chain, contexts, items[at])
+            advance_contexts(chain, contexts, items[at])
     return counts[:known], totals[:known], below[:known]
 
 
 @njit(cache=True)
-def log_likelihoods(chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints) -> Floats:
+def compute_log_likelihoods(
+    chain: MarkovChain, popularity: TimePopularity, items: Items, times: Ints, starts: Ints
+) -> Floats:
     """float64 (rows,): log-likelihood of each row given its first item and the times."""
     total = np.zeros(len(starts) - 1)
-    contexts = np.empty(len(chain.shift), np.int64)
+    contexts = np.empty(len(chain.level_offsets), np.int64)
     for row in range(len(starts) - 1):
-        begin(chain, contexts)
+        start_contexts(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             if at > starts[row]:
-                total[row] += np.log(probability(chain, popularity, contexts, times[at], items[at], 0))
-            go_on(chain, contexts, items[at])
+                total[row] += np.log(compute_probability(chain, popularity, contexts, times[at], items[at], 0))
+            advance_contexts(chain, contexts, items[at])
     return total
 
 
 @njit(cache=True)
-def repeat_mass(chain: Chain, popularity: Fashion, items: Items, times: Ints, starts: Ints) -> tuple[float, float]:
+def measure_repeats(
+    chain: MarkovChain, popularity: TimePopularity, items: Items, times: Ints, starts: Ints
+) -> tuple[float, float]:
     """(observed share of events that repeat an earlier item of their row, share expected by the chain)."""
     real, expected, events = 0.0, 0.0, 0
-    contexts = np.empty(len(chain.shift), np.int64)
+    contexts = np.empty(len(chain.level_offsets), np.int64)
     for row in range(len(starts) - 1):
-        begin(chain, contexts)
+        start_contexts(chain, contexts)
         for at in range(starts[row], starts[row + 1]):
             events += at > starts[row]
             for old in range(starts[row], at):
-                if not holds(items, old + 1, at, items[old]):  # each distinct item once, at its last event
+                if not contains_item(items, old + 1, at, items[old]):  # each distinct item once, at its last event
                     real += items[old] == items[at]
-                    expected += probability(chain, popularity, contexts, times[at], items[old], 0)
-            go_on(chain, contexts, items[at])
+                    expected += compute_probability(chain, popularity, contexts, times[at], items[old], 0)
+            advance_contexts(chain, contexts, items[at])
     return real / max(events, 1), expected / max(events, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -68,7 +68,7 @@ def _swap_pairs(key: np.uint64, items: Items, source: Ints, bounds: tuple[int, i
 def permute_windows(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     mode: int,
     share: tuple[float, float],
     amount: tuple[float, float],
@@ -92,18 +92,18 @@ def permute_windows(
                 source[event] = event
         if not is_changed(rows, row, 2 + tail, p):
             continue
-        key, n = rows.keys[row], last - first - tail
-        mean = n * within(share, draw_uniform(key, 1)) * (1.0 if mode == ROTATE else rows.strength[row])
+        key, n = rows.rng_keys[row], last - first - tail
+        mean = n * interpolate_range(share, draw_uniform(key, 1)) * (1.0 if mode == ROTATE else rows.strength[row])
         if mode == SWAP:
-            _swap_pairs(key, items, source, (first, first + n), drawn_count(key, mean / 2.0, n), int(amount[1]))
+            _swap_pairs(key, items, source, (first, first + n), draw_count(key, mean / 2.0, n), int(amount[1]))
             continue
-        window = drawn_count(key, mean, n)
+        window = draw_count(key, mean, n)
         first += int(draw_uniform(key, 3) * (n - window + 1))
         if mode == SHUFFLE:
             _shuffle_window(key, items, source, first, first + window)
         elif mode == REVERSE:
             _reverse_window(items, source, first, first + window)
         else:
-            shift = window * within(amount, draw_uniform(key, 4)) * rows.strength[row]
+            shift = window * interpolate_range(amount, draw_uniform(key, 4)) * rows.strength[row]
             n_shift = int(shift + draw_uniform(key, 5))
             _rotate_window(rows.items, items, source, (first, first + window), n_shift)

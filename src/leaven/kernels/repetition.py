@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 @njit(cache=True, nogil=True)
 def count_copies(
-    begin: int, end: int, rows: Batch, share: tuple[float, float], length: int, gap: int, p: float, copies: Ints
+    begin: int, end: int, rows: RowBatch, share: tuple[float, float], length: int, gap: int, p: float, copies: Ints
 ) -> None:
     """Writes copies int64 (rows,): repetitions in front of each row, with `gap` events between two (0 or 1)."""
     for row in range(begin, end):
@@ -22,15 +22,15 @@ def count_copies(
         copies[row] = 0
         if is_changed(rows, row, 1, p):
             limit = max((length - n) // (n + gap), 0)
-            mean = limit * rows.strength[row] * within(share, draw_uniform(rows.keys[row], 1))
-            copies[row] = drawn_count(rows.keys[row], mean, limit)
+            mean = limit * rows.strength[row] * interpolate_range(share, draw_uniform(rows.rng_keys[row], 1))
+            copies[row] = draw_count(rows.rng_keys[row], mean, limit)
 
 
 @njit(cache=True, nogil=True)
-def say_again(
+def repeat_rows(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     copies: Ints,
     separator: int,
     starts: Ints,

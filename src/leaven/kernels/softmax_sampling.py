@@ -22,7 +22,7 @@ _MIN_EXPONENT = np.float32(-126.0)  # of a normal float32
 _EXCLUDED = np.float32(-3e38)
 
 
-class Shelves(NamedTuple):
+class ItemBlocks(NamedTuple):
     """Item vectors in blocks, ordered by first sale time.
 
     vectors  float32 (blocks, width, 256); bias float32 (blocks, 256)
@@ -32,14 +32,14 @@ class Shelves(NamedTuple):
 
     vectors: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
-    place: Ints
-    born: Ints
-    at: Ints
+    item_order: Ints
+    first_sale: Ints
+    positions: Ints
 
 
-def shelves_of(vectors: Floats, bias: Floats, born: Ints) -> Shelves:
+def build_item_blocks(vectors: Floats, bias: Floats, first_sale: Ints) -> ItemBlocks:
     """Item blocks from vectors float64 (items, width), bias float64 (items,), born int64 (items,)."""
-    order = np.argsort(born, kind="stable").astype(np.int64)
+    order = np.argsort(first_sale, kind="stable").astype(np.int64)
     at = np.empty(len(order), np.int64)
     at[order] = np.arange(len(order))
     blocks, width = -(-len(order) // _BLOCK), vectors.shape[1]
@@ -48,11 +48,11 @@ def shelves_of(vectors: Floats, bias: Floats, born: Ints) -> Shelves:
     flat = np.zeros(blocks * _BLOCK, np.float32)
     flat[: len(order)] = bias[order]
     by_block = np.ascontiguousarray(padded.reshape(blocks, _BLOCK, width).transpose(0, 2, 1))
-    return Shelves(by_block, flat.reshape(blocks, _BLOCK), order, born[order], at)
+    return ItemBlocks(by_block, flat.reshape(blocks, _BLOCK), order, first_sale[order], at)
 
 
-def pointed(
-    item_blocks: Shelves,
+def sample_from_states(
+    item_blocks: ItemBlocks,
     states: Singles,
     times: Ints,
     seen_items: npt.NDArray[np.int32],
@@ -65,8 +65,8 @@ def pointed(
     seen_items int32 (rows, max items): distinct items, from 0, of the row's history, padded with -1: their probability
     is scaled by `repeat_factor`, unless no other item is left. u float64 (rows,): uniform draws in 0..1.
     """
-    on_sale = np.searchsorted(item_blocks.born, times, side="right")
-    on_sale[on_sale == 0] = len(item_blocks.born)
+    on_sale = np.searchsorted(item_blocks.first_sale, times, side="right")
+    on_sale[on_sale == 0] = len(item_blocks.first_sale)
     drawn = np.empty(len(states), np.int64)
     _draw_rows(item_blocks, np.ascontiguousarray(states), on_sale, seen_items, np.float32(repeat_factor), u, drawn)
     return drawn
@@ -74,7 +74,7 @@ def pointed(
 
 @njit(cache=True)
 def _draw_rows(
-    item_blocks: Shelves,
+    item_blocks: ItemBlocks,
     states: Singles,
     on_sale: Ints,
     seen_items: npt.NDArray[np.int32],
@@ -107,7 +107,7 @@ def _draw_rows(
         _set_factors(item_blocks, seen_items[row], keep, block, factor)
         count = min(on_sale[row] - block * _BLOCK, _BLOCK)
         _compute_masses(item_blocks, states[row], factor, block, count, shares)
-        drawn[row] = item_blocks.place[block * _BLOCK + _find_position(shares, count, threshold)]
+        drawn[row] = item_blocks.item_order[block * _BLOCK + _find_position(shares, count, threshold)]
 
 
 @njit(cache=True)
@@ -139,21 +139,21 @@ def _find_position(shares: Singles, count: int, threshold: float) -> int:
 
 @njit(cache=True)
 def _set_factors(
-    item_blocks: Shelves, seen_items: npt.NDArray[np.int32], repeat_factor: np.float32, block: int, factor: Singles
+    item_blocks: ItemBlocks, seen_items: npt.NDArray[np.int32], repeat_factor: np.float32, block: int, factor: Singles
 ) -> None:
     """Set the probability factor of each item of the block: `repeat_factor` for items in the history, else 1."""
     factor[:] = np.float32(1.0)
     for item in seen_items:
         if item < 0:
             break
-        at = item_blocks.at[item] - block * _BLOCK
+        at = item_blocks.positions[item] - block * _BLOCK
         if 0 <= at < _BLOCK:
             factor[at] = repeat_factor
 
 
 @njit(cache=True, fastmath={"nsz", "contract", "reassoc"})
 def _compute_masses(
-    item_blocks: Shelves, state: Singles, factor: Singles, block: int, count: int, shares: Singles
+    item_blocks: ItemBlocks, state: Singles, factor: Singles, block: int, count: int, shares: Singles
 ) -> tuple[np.float32, np.float32]:
     """(maximum logit, total mass) of the first `count` items; writes exp(logit - maximum) * factor to `shares`."""
     vectors = item_blocks.vectors[block]
@@ -195,7 +195,7 @@ def _fast_exp(x: np.float32) -> np.float32:
 
 
 @njit(cache=True)
-def hold(seen_items: npt.NDArray[np.int32], rows: Ints, items: Ints) -> None:
+def record_seen_items(seen_items: npt.NDArray[np.int32], rows: Ints, items: Ints) -> None:
     """Append each item to its row of `seen_items`, unless it is there already; rows and items int64 (events,)."""
     for row, item in zip(rows, items):  # noqa: B905  # numba knows no `strict`
         for at in range(seen_items.shape[1]):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.arrays.sorting import in_order
+from leaven.arrays.sorting import sort_codes
 
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
@@ -24,7 +24,7 @@ _MIN_WINDOW = 64
 _GLOBAL_SHARES = (0.05, 0.2, 0.5, 1.0)
 
 
-class Fashion(NamedTuple):
+class TimePopularity(NamedTuple):
     """Training events in time order.
 
     when     int64 (events,)  ascending
@@ -33,23 +33,23 @@ class Fashion(NamedTuple):
     rank_at  int64 (items + 3,)  item i has ranks[rank_at[i]:rank_at[i + 1]]
     """
 
-    when: Ints
-    recent: Items
-    ranks: Items
-    rank_at: Ints
+    times: Ints
+    items: Items
+    item_positions: Items
+    item_starts: Ints
     window: int
-    stale: float
+    global_share: float
 
 
-def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
+def fit_time_popularity(items: Items, times: Ints, n_items: int) -> TimePopularity:
     """Fit to events: items int32 (events,) in 1..n_items + 1, times int64 (events,)."""
-    _, order = in_order(times - times.min())
+    _, order = sort_codes(times - times.min())
     order = order[(np.arange(min(len(order), _MAX_EVENTS)) * len(order)) // max(min(len(order), _MAX_EVENTS), 1)]
     recent, when = items[order], times[order]
-    ascending, places = in_order(recent.astype(np.int64))
+    ascending, places = sort_codes(recent.astype(np.int64))
     ranks, rank_at = places.astype(np.int32), np.searchsorted(ascending, np.arange(n_items + 3)).astype(np.int64)
     sample = (np.arange(min(len(recent), _MAX_FIT_EVENTS)) * len(recent)) // min(len(recent), _MAX_FIT_EVENTS)
-    best = Fashion(when, recent, ranks, rank_at, len(recent), 1.0)
+    best = TimePopularity(when, recent, ranks, rank_at, len(recent), 1.0)
     best_fit = -np.inf
     window = len(recent)
     while window >= min(_MIN_WINDOW, len(recent)):
@@ -58,50 +58,50 @@ def fashion_of(items: Items, times: Ints, n_items: int) -> Fashion:
         for stale in _GLOBAL_SHARES:
             fit = float(np.log((1 - stale) * near + stale * far).mean())
             if fit > best_fit + 1e-9:
-                best, best_fit = candidate._replace(stale=stale), fit
+                best, best_fit = candidate._replace(global_share=stale), fit
         window //= 4
     return best
 
 
 @njit(cache=True, nogil=True)
-def _leave_one_out(popularity: Fashion, events: Ints) -> tuple[Floats, Floats]:
+def _leave_one_out(popularity: TimePopularity, events: Ints) -> tuple[Floats, Floats]:
     """(share of the event's item near its time, share overall) of each of these events, the event itself left out."""
     near, far = np.empty(len(events)), np.empty(len(events))
-    total = len(popularity.recent)
+    total = len(popularity.items)
     for at in range(len(events)):
-        item = popularity.recent[events[at]]
-        low = _find_window(popularity, popularity.when[events[at]])
+        item = popularity.items[events[at]]
+        low = _find_window(popularity, popularity.times[events[at]])
         inside = low <= events[at] < low + popularity.window
         near[at] = (_count_events(popularity, item, low) - inside) / max(popularity.window - inside, 1)
-        far[at] = (popularity.rank_at[item + 1] - popularity.rank_at[item] - 0.5) / total
+        far[at] = (popularity.item_starts[item + 1] - popularity.item_starts[item] - 0.5) / total
     return near, far
 
 
 @njit(cache=True)
-def _find_window(popularity: Fashion, time: int) -> int:
+def _find_window(popularity: TimePopularity, time: int) -> int:
     """First event of the window around a time; at both ends of training the window is not centered."""
-    low = np.searchsorted(popularity.when, time, side="left")
-    high = np.searchsorted(popularity.when, time, side="right")
+    low = np.searchsorted(popularity.times, time, side="left")
+    high = np.searchsorted(popularity.times, time, side="right")
     begin = int((low + high - popularity.window) // 2)
-    return min(max(begin, 0), len(popularity.when) - popularity.window)
+    return min(max(begin, 0), len(popularity.times) - popularity.window)
 
 
 @njit(cache=True)
-def _count_events(popularity: Fashion, item: int, low: int) -> int:
+def _count_events(popularity: TimePopularity, item: int, low: int) -> int:
     """Number of events of an item in the window that starts at `low`."""
-    positions = popularity.ranks[popularity.rank_at[item] : popularity.rank_at[item + 1]]
+    positions = popularity.item_positions[popularity.item_starts[item] : popularity.item_starts[item + 1]]
     return int(np.searchsorted(positions, low + popularity.window)) - int(np.searchsorted(positions, low))
 
 
 @njit(cache=True)
-def share_at(popularity: Fashion, time: int, item: int, n_excluded: int) -> float:
+def compute_share(popularity: TimePopularity, time: int, item: int, n_excluded: int) -> float:
     """Share of an item among the events around a time; `n_excluded` 1 leaves one of its events out."""
     count = _count_events(popularity, item, _find_window(popularity, time))
     return max(count - n_excluded, 0) / max(popularity.window - n_excluded, 1)
 
 
 @njit(cache=True)
-def item_at(popularity: Fashion, time: int, u: float) -> int:
+def select_item(popularity: TimePopularity, time: int, u: float) -> int:
     """The item of the event around a time that a uniform number u in 0..1 selects."""
     offset = min(int(u * popularity.window), popularity.window - 1)
-    return popularity.recent[_find_window(popularity, time) + offset]
+    return popularity.items[_find_window(popularity, time) + offset]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.batch import Batch, drawn_count, is_changed, within
+from leaven.kernels.batch import RowBatch, draw_count, interpolate_range, is_changed
 from leaven.kernels.keyed_rng import draw_uniform
 
 Ints = npt.NDArray[np.int64]
@@ -45,7 +45,7 @@ def _warp_times(key: np.uint64, times: Ints, log_speeds: tuple[float, float], sp
     """Warp the times between the first and the last event, which stay."""
     knots = len(speeds) - 1
     for knot in range(knots + 1):
-        speeds[knot] = np.exp(within(log_speeds, draw_uniform(key, _FIRST_DRAW + knot)))
+        speeds[knot] = np.exp(interpolate_range(log_speeds, draw_uniform(key, _FIRST_DRAW + knot)))
     span = times[-1] - times[0]
     total = _integrate_speed(speeds, float(knots))
     for event in range(len(times)):
@@ -67,10 +67,10 @@ def _jitter_times(key: np.uint64, times: Ints, seconds: float, out: Ints) -> Non
 
 
 @njit(cache=True, nogil=True)
-def move_times(
+def warp_times(
     begin: int,
     end: int,
-    rows: Batch,
+    rows: RowBatch,
     mode: int,
     bounds: tuple[float, float],
     anchor: int,
@@ -92,8 +92,8 @@ def move_times(
         min_events = 1 if mode in (SHIFT, JITTER) else 2
         if not is_changed(rows, row, min_events, p):
             continue
-        key, strength = rows.keys[row], rows.strength[row]
-        amount = strength * within(bounds, draw_uniform(key, 1))
+        key, strength = rows.rng_keys[row], rows.strength[row]
+        amount = strength * interpolate_range(bounds, draw_uniform(key, 1))
         if mode == SCALE:
             _scale_times(old, anchor, np.exp(amount), out)
         elif mode == WARP:
@@ -110,22 +110,22 @@ def move_times(
 
 
 @njit(cache=True, nogil=True)
-def resampled_lengths(
-    begin: int, end: int, rows: Batch, size: tuple[float, float], is_share: bool, p: float, lengths: Ints
+def draw_lengths(
+    begin: int, end: int, rows: RowBatch, size: tuple[float, float], is_share: bool, p: float, lengths: Ints
 ) -> None:
     """Writes lengths int64 (rows,): events of each row after resampling, 2 or more; `size` is sampled uniformly."""
     for row in range(begin, end):
         n = rows.starts[row + 1] - rows.starts[row]
         lengths[row] = n
         if is_changed(rows, row, 2, p):
-            mean = within(size, draw_uniform(rows.keys[row], 1)) * (n if is_share else 1.0)
+            mean = interpolate_range(size, draw_uniform(rows.rng_keys[row], 1)) * (n if is_share else 1.0)
             mean = n + rows.strength[row] * (mean - n)
-            lengths[row] = max(drawn_count(rows.keys[row], mean, 1 << 40), 2)
+            lengths[row] = max(draw_count(rows.rng_keys[row], mean, 1 << 40), 2)
 
 
 @njit(cache=True, nogil=True)
-def resample(
-    begin: int, end: int, rows: Batch, starts: Ints, items: npt.NDArray[np.int32], times: Ints, source: Ints
+def resample_rows(
+    begin: int, end: int, rows: RowBatch, starts: Ints, items: npt.NDArray[np.int32], times: Ints, source: Ints
 ) -> None:
     """Resample each row on an even grid of positions, ends included: nearest item, interpolated time."""
     for row in range(begin, end):

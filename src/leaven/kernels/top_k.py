@@ -38,7 +38,7 @@ def _sift_down(scores: Floats, items: Items, size: int) -> None:
 
 
 @njit(cache=True)
-def offer(scores: Floats, items: Items, size: int, score: float, item: int) -> int:
+def push_item(scores: Floats, items: Items, size: int, score: float, item: int) -> int:
     """Add an item if it is among the best; returns the new size of the heap."""
     if size == len(items):
         if _is_worse(scores[0], items[0], score, item):
@@ -58,7 +58,7 @@ def offer(scores: Floats, items: Items, size: int, score: float, item: int) -> i
 
 
 @njit(cache=True)
-def pour(scores: Floats, items: Items, size: int, out: Items, out_scores: Similarities) -> None:
+def pop_sorted(scores: Floats, items: Items, size: int, out: Items, out_scores: Similarities) -> None:
     """Empty the heap into `out` and `out_scores`, the best item first."""
     while size > 0:
         size -= 1

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.top_k import offer, pour
+from leaven.kernels.top_k import pop_sorted, push_item
 
 Floats = npt.NDArray[np.float64]
 Similarities = npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 Kind = TypeVar("Kind", bound=np.generic)
 
 
-class Neighbours(NamedTuple):
+class NeighborLists(NamedTuple):
     """Neighbors and popularity of the dense ids 0..n_items; id 0 has none.
 
     starts     int64 (n_items + 2,)   item i has neighbors starts[i]:starts[i + 1]
@@ -35,11 +35,11 @@ class Neighbours(NamedTuple):
     starts: Ints
     items: Items
     similarity: Similarities
-    order: Items
-    floor: Floats
+    popularity_order: Items
+    base_scores: Floats
 
 
-def sealed(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+def freeze_array(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
     """A contiguous read-only view: memory-mapped, read-only and writable arrays share one compiled version."""
     view: npt.NDArray[Any] = np.ascontiguousarray(array).view()
     view.flags.writeable = False
@@ -47,7 +47,7 @@ def sealed(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
 
 
 @njit(cache=True, nogil=True)
-def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: Items) -> None:
+def fill_popular_lists(order: Items, items: Items, starts: Ints, repeats: bool, out: Items) -> None:
     """Write the first items of `order` (int32 (n_items,)) that are not in each history.
 
     out int32 (rows, k): zeros on entry; 0 remains where no item is left.
@@ -68,9 +68,9 @@ def fill_popular(order: Items, items: Items, starts: Ints, repeats: bool, out: I
 
 
 @njit(cache=True)
-def _sum_similarities(neighbors: Neighbours, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
+def _sum_similarities(neighbors: NeighborLists, past: Items, recency: Floats, sums: Floats, touched: Items) -> int:
     """Sum the similarities to the last events of a history; returns the number of items in `touched`."""
-    n_items, count = len(neighbors.order), 0
+    n_items, count = len(neighbors.popularity_order), 0
     for back in range(min(len(recency), len(past))):
         source = past[len(past) - 1 - back]
         if source < 1 or source > n_items:
@@ -85,8 +85,8 @@ def _sum_similarities(neighbors: Neighbours, past: Items, recency: Floats, sums:
 
 
 @njit(cache=True, nogil=True)
-def fill_near(
-    neighbors: Neighbours,
+def fill_neighbor_lists(
+    neighbors: NeighborLists,
     items: Items,
     starts: Ints,
     recency: Floats,
@@ -99,7 +99,7 @@ def fill_near(
     recency float64 (events,), above 0, the last event first; similarities are above 0 too.
     out int32 (rows, k): zeros, out_scores float32 (rows, k): -inf on entry; both remain where no item is left.
     """
-    n_items, k = len(neighbors.order), out.shape[1]
+    n_items, k = len(neighbors.popularity_order), out.shape[1]
     seen = np.full(n_items + 2, -1, np.int64)
     sums, touched = np.zeros(n_items + 1), np.zeros(n_items, np.int32)
     best, best_scores = np.zeros(k, np.int32), np.zeros(k)
@@ -111,14 +111,14 @@ def fill_near(
         count, size = _sum_similarities(neighbors, past, recency, sums, touched), 0
         for item in touched[:count]:
             if seen[item] != row:
-                size = offer(best_scores, best, size, sums[item] + neighbors.floor[item], item)
+                size = push_item(best_scores, best, size, sums[item] + neighbors.base_scores[item], item)
         n_popular = 0  # of the items that are no neighbor, the k most popular are enough
-        for item in neighbors.order:
+        for item in neighbors.popularity_order:
             if n_popular == k:
                 break
             if sums[item] == 0.0 and seen[item] != row:
-                size = offer(best_scores, best, size, neighbors.floor[item], item)
+                size = push_item(best_scores, best, size, neighbors.base_scores[item], item)
                 n_popular += 1
         for item in touched[:count]:
             sums[item] = 0.0
-        pour(best_scores, best, size, out[row], out_scores[row])
+        pop_sorted(best_scores, best, size, out[row], out_scores[row])

@@ -16,7 +16,7 @@ _FILE = "training.safetensors"
 Tensors = dict[str, Tensor]
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Writes tensors and JSON-compatible metadata to one safetensors file, atomically."""
     try:
         from safetensors.torch import save_file
@@ -25,11 +25,11 @@ def write(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, Any]) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     tensors_on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors_on_cpu, part, metadata={"leaven": json.dumps(said)})
+    save_file(tensors_on_cpu, part, metadata={"leaven": json.dumps(metadata)})
     part.replace(path)
 
 
-def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Reads (tensors, metadata) that `save_tensors` wrote.
 
     Raises DataError if the file is missing or has another format.
@@ -46,17 +46,19 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
         raise DataError(str(path), "a file of weights", f"another format ({error})", "train again") from error
 
 
-def keep(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, best: Tensors, said: dict[str, Any]) -> None:
+def save_checkpoint(
+    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, best: Tensors, metadata: dict[str, Any]
+) -> None:
     """Saves the complete training state: weights, optimizer moments, best weights so far and metadata."""
     tensors = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"moment.{index}.{name}": torch.as_tensor(value).clone() for name, value in moments.items()}
-    write(folder / _FILE, tensors, said)
+    save_tensors(folder / _FILE, tensors, metadata)
 
 
-def restore(
-    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, mark: str
+def restore_checkpoint(
+    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, fingerprint: str
 ) -> tuple[Tensors, dict[str, Any]]:
     """Restores network and optimizer; returns (best weights so far, metadata), or ({}, {}) without a checkpoint.
 
@@ -65,8 +67,8 @@ def restore(
     path = folder / _FILE
     if not path.exists():
         return {}, {}
-    tensors, metadata = read(path)
-    if metadata.get("mark") != mark:
+    tensors, metadata = load_tensors(path)
+    if metadata.get("mark") != fingerprint:
         raise FitError(str(path), "the checkpoint of this training", "that of another", "name another folder")
     groups: dict[str, Tensors] = {"net": {}, "best": {}, "moment": {}}
     for name, tensor in tensors.items():

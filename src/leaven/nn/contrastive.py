@@ -15,15 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leaven import rng
-from leaven.datasets.histories import Histories, concat
-from leaven.nn.sequence_packing import Ints, Stretches, last_stretches
+from leaven.datasets.histories import Histories, concat_histories
+from leaven.nn.sequence_packing import Ints, Segments, build_last_segments
 
-OTHER_DRAW = 2**32
+SECOND_VIEW_OFFSET = 2**32
 """The second view of epoch e is the plan's output for epoch e + this offset, which no training reaches."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class ViewPairs:
     """Two views of every history.
 
     views         the last events of all histories in both views
@@ -31,25 +31,27 @@ class Pairs:
     row_ids       uint64 (histories,): ascending, as in the training segments
     """
 
-    views: Stretches
-    places: Ints
-    keys: rng.Keys
+    views: Segments
+    view_indices: Ints
+    row_ids: rng.RngKeys
 
-    def of(self, keys: rng.Keys) -> Stretches:
+    def select_views(self, row_ids: rng.RngKeys) -> Segments:
         """Returns the first views of the histories with these ids, then their second views in the same order."""
-        index = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
-        matches = index[self.keys[index] == keys] if len(self.keys) else index[:0]
-        return self.views.take(self.places[:, matches].ravel())
+        index = np.searchsorted(self.row_ids, row_ids).clip(max=len(self.row_ids) - 1)
+        matches = index[self.row_ids[index] == row_ids] if len(self.row_ids) else index[:0]
+        return self.views.take(self.view_indices[:, matches].ravel())
 
 
-def pairs(rows: Histories, others: Histories, max_length: int) -> Pairs:
+def pair_views(rows: Histories, other_rows: Histories, max_length: int) -> ViewPairs:
     """Pairs the views of the histories in both sets by row id; empty histories are left out."""
-    both = concat([rows, others])
+    both = concat_histories([rows, other_rows])
     # ids of the first segment of each row
-    ids, first, second = np.intersect1d(rng.mix(rows.keys), rng.mix(others.keys), return_indices=True)
+    ids, first, second = np.intersect1d(
+        rng.mix_bits(rows.row_ids), rng.mix_bits(other_rows.row_ids), return_indices=True
+    )
     view_indices = np.stack([first, len(rows) + second])
     is_full = (both.lengths[view_indices] > 0).all(axis=0)
-    return Pairs(last_stretches(both, max_length), view_indices[:, is_full], ids[is_full])
+    return ViewPairs(build_last_segments(both, max_length), view_indices[:, is_full], ids[is_full])
 
 
 def info_nce(states: Tensor, temperature: float) -> Tensor:

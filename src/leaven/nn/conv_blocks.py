@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from leaven import rng
-from leaven.nn.training import Chance
+from leaven.nn.training import StepRng
 
 _SMALLEST_SIDE = 4  # pixels of the smallest feature map
 _MAX_WIDTH_FACTOR = 8  # limit of channel growth, in multiples of the base width
@@ -21,7 +21,7 @@ _GROUPS = 8
 
 
 @dataclass(frozen=True)
-class StackShape:
+class ConvStackConfig:
     """Sizes of the convolutional stacks.
 
     side        pixels of the square images, a power of two
@@ -31,10 +31,10 @@ class StackShape:
     """
 
     side: int
-    noise: int = 64
+    latent_dim: int = 64
     width: int = 32
-    classes: int = 0
-    normal: bool = True
+    n_classes: int = 0
+    group_norm: bool = True
 
     @property
     def widths(self) -> list[int]:
@@ -43,37 +43,37 @@ class StackShape:
         return [self.width * min(2**level, _MAX_WIDTH_FACTOR) for level in range(halvings)]
 
 
-class Down(nn.Module):
+class ConvEncoder(nn.Module):
     """Encodes images, float (n, 3, side, side), as features (n, out_features); images do not interact."""
 
-    def __init__(self, shape: StackShape) -> None:
+    def __init__(self, shape: ConvStackConfig) -> None:
         super().__init__()
         steps: list[nn.Module] = []
         before = 3
         for level, width in enumerate(shape.widths):
             steps.append(nn.Conv2d(before, width, 4, stride=2, padding=1))
-            if shape.normal and level:
+            if shape.group_norm and level:
                 steps.append(nn.GroupNorm(_GROUPS, width))
             steps.append(nn.LeakyReLU(0.2))
             before = width
-        self.steps, self.out = nn.Sequential(*steps), before * _SMALLEST_SIDE**2
+        self.steps, self.out_features = nn.Sequential(*steps), before * _SMALLEST_SIDE**2
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Returns features, float (n, out_features)."""
         return self.steps(pictures).flatten(1)
 
 
-class Up(nn.Module):
+class ConvDecoder(nn.Module):
     """Decodes noise (n, latent_dim) and class codes (n,) to images in -1 … 1, float (n, 3, side, side)."""
 
-    def __init__(self, shape: StackShape) -> None:
+    def __init__(self, shape: ConvStackConfig) -> None:
         super().__init__()
         widths = shape.widths[::-1]
-        self.classes = nn.Embedding(shape.classes + 1, shape.noise) if shape.classes else None
-        self.first, self.begin = nn.Linear(shape.noise, widths[0] * _SMALLEST_SIDE**2), widths[0]
+        self.classes = nn.Embedding(shape.n_classes + 1, shape.latent_dim) if shape.n_classes else None
+        self.input_layer, self.initial_channels = nn.Linear(shape.latent_dim, widths[0] * _SMALLEST_SIDE**2), widths[0]
         steps: list[nn.Module] = []
         for width, after in zip(widths, [*widths[1:], 3], strict=True):
-            if shape.normal:
+            if shape.group_norm:
                 steps.append(nn.GroupNorm(_GROUPS, width))
             steps += [nn.LeakyReLU(0.2), nn.ConvTranspose2d(width, after, 4, stride=2, padding=1)]
         self.steps = nn.Sequential(*steps)
@@ -82,11 +82,11 @@ class Up(nn.Module):
         """Returns images in -1 … 1, float (n, 3, side, side)."""
         if self.classes is not None:
             noise = noise + self.classes(codes)
-        smallest = self.first(noise).view(len(noise), self.begin, _SMALLEST_SIDE, _SMALLEST_SIDE)
+        smallest = self.input_layer(noise).view(len(noise), self.initial_channels, _SMALLEST_SIDE, _SMALLEST_SIDE)
         return torch.tanh(self.steps(smallest))
 
 
-def start(net: nn.Module, generator: torch.Generator) -> None:
+def initialize_weights(net: nn.Module, generator: torch.Generator) -> None:
     """Draws initial weights of all layers for leaky ReLUs (He and others, ICCV 2015)."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -98,18 +98,18 @@ def start(net: nn.Module, generator: torch.Generator) -> None:
             nn.init.normal_(layer.weight, std=0.5, generator=generator)
 
 
-def from_bytes(pixels: npt.NDArray[np.uint8]) -> Tensor:
+def bytes_to_tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
     """Converts uint8 (n, h, w, 3) to float32 (n, 3, h, w) in -1 … 1."""
     return torch.from_numpy(np.array(pixels, np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
-def to_bytes(pictures: Tensor) -> npt.NDArray[np.uint8]:
+def tensor_to_bytes(images: Tensor) -> npt.NDArray[np.uint8]:
     """Converts float (n, 3, h, w) in -1 … 1 to uint8 (n, h, w, 3), rounded."""
-    scaled = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    scaled = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
-class Drawing(Protocol):
+class ImageGeneratorNetwork(Protocol):
     """Interface of a network that is trained to generate images."""
 
     @property
@@ -117,7 +117,7 @@ class Drawing(Protocol):
         """Number of standard normal values per image."""
         ...
 
-    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_loss_inputs(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Draws the random inputs of the loss for `count` images."""
         ...
 
@@ -127,49 +127,51 @@ class Drawing(Protocol):
 
 
 @dataclass(eq=False)
-class PictureTask:
+class ImageTask:
     """Training task over real images, uint8 (n, s, s, 3), and class codes (n,); loss: net(real, codes, *noise)."""
 
     net: nn.Module
     pixels: npt.NDArray[np.uint8]
     codes: Tensor
-    batch: int
+    batch_size: int
     key: int
 
-    def epoch(self, number: int, progress: float) -> Sequence[Any]:
+    def build_batches(self, number: int, progress: float) -> Sequence[Any]:
         """Returns batches of equal size over the images, in an order specific to the epoch."""
-        shuffled = rng.generator(rng.key(self.key, "order", number)).permutation(len(self.pixels))
-        size = min(self.batch, len(shuffled))
+        shuffled = rng.make_generator(rng.derive_key(self.key, "order", number)).permutation(len(self.pixels))
+        size = min(self.batch_size, len(shuffled))
         return [shuffled[low : low + size] for low in range(0, len(shuffled) - size + 1, size)]
 
-    def loss(self, net: nn.Module, batch: Any, chance: Chance) -> tuple[Tensor, int]:
+    def compute_loss(self, net: nn.Module, batch: Any, step_rng: StepRng) -> tuple[Tensor, int]:
         """Returns (mean loss of the batch, images)."""
         device = next(net.parameters()).device
-        network = cast(Drawing, self.net)
-        draws = [tensor.to(device) for tensor in network.lots(len(batch), chance.generator("noise"))]
+        network = cast(ImageGeneratorNetwork, self.net)
+        draws = [
+            tensor.to(device) for tensor in network.sample_loss_inputs(len(batch), step_rng.make_generator("noise"))
+        ]
         codes = self.codes[torch.from_numpy(batch)].to(device)
-        return net(from_bytes(self.pixels[batch]).to(device), codes, *draws), len(batch)
+        return net(bytes_to_tensor(self.pixels[batch]).to(device), codes, *draws), len(batch)
 
-    def look(self, net: nn.Module) -> float | None:
+    def validate_network(self, net: nn.Module) -> float | None:
         """Returns None: these losses do not measure image quality, so the last weights are used."""
         return None
 
 
-class Remembered(nn.Module):
+class WeightAverage(nn.Module):
     """Exponential moving average of a network's weights, whose images vary less than those of the last weights."""
 
     n_updates: Tensor
 
-    def __init__(self, net: nn.Module, memory: float) -> None:
+    def __init__(self, net: nn.Module, decay: float) -> None:
         super().__init__()
-        self.net, self.memory = deepcopy(net).requires_grad_(False), memory
+        self.net, self.decay = deepcopy(net).requires_grad_(False), decay
         self.register_buffer("n_updates", torch.zeros(()))
 
     @torch.no_grad()
-    def follow(self, net: nn.Module) -> None:
+    def update_average(self, net: nn.Module) -> None:
         """Updates the average by one step, with a smaller decay for early steps."""
         done = float(self.n_updates)
-        decay = min(self.memory, (1 + done) / (10 + done))
+        decay = min(self.decay, (1 + done) / (10 + done))
         for old, new in zip(self.net.parameters(), net.parameters(), strict=True):
             old.lerp_(new, 1 - decay)
         self.n_updates += 1

@@ -21,7 +21,7 @@ _restorable_threads = 0
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
-def fabric(device: str = "auto", precision: str = "auto") -> Any:
+def create_fabric(device: str = "auto", precision: str = "auto") -> Any:
     """Returns Lightning Fabric for this process, or for all processes that torchrun started.
 
     precision "auto": float32 on a CPU; bf16 on a GPU that supports it (on a CPU without support bf16 is slower).
@@ -32,7 +32,7 @@ def fabric(device: str = "auto", precision: str = "auto") -> Any:
         from lightning_fabric import Fabric
     except ModuleNotFoundError:
         raise MissingExtra("lightning-fabric", "torch") from None
-    kind = device_kind(device)
+    kind = resolve_device(device)
     if precision not in PRECISIONS:
         raise SpecError("precision", f"one of {', '.join(PRECISIONS)}", repr(precision), "")
     if precision == "auto":
@@ -46,7 +46,7 @@ def fabric(device: str = "auto", precision: str = "auto") -> Any:
     return fabric
 
 
-def device_kind(device: str) -> str:
+def resolve_device(device: str) -> str:
     """Returns "cpu", "cuda" or "mps"; "auto" selects cuda if available, else the CPU.
 
     Raises SpecError for an unknown or unavailable device.
@@ -61,24 +61,24 @@ def device_kind(device: str) -> str:
     return device
 
 
-def halves_are_quick(device: str, precision: str) -> bool:
+def is_bfloat16_fast(device: str, precision: str) -> bool:
     """Returns whether bfloat16 products are much faster than float32 ones and the precision allows them."""
     if precision == "32-true":
         return False
-    if device_kind(device) == "cuda":
+    if resolve_device(device) == "cuda":
         return torch.cuda.is_bf16_supported()
     return any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 @contextmanager
-def narrowed(numbers: int | None) -> Iterator[None]:
+def limit_threads(n_elements: int | None) -> Iterator[None]:
     """Limits PyTorch to one thread if its operations have few elements; otherwise changes nothing.
 
     None: the size is unknown. On one thread, results do not depend on the number of threads of the machine.
     """
     global _restorable_threads
     before, outer = torch.get_num_threads(), _restorable_threads
-    if numbers is not None and numbers <= _SINGLE_THREAD_ELEMENTS:
+    if n_elements is not None and n_elements <= _SINGLE_THREAD_ELEMENTS:
         _restorable_threads = max(before, outer)
         torch.set_num_threads(1)
     try:
@@ -89,7 +89,7 @@ def narrowed(numbers: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def widened() -> Iterator[None]:
+def restore_threads() -> Iterator[None]:
     """Restores all threads for a large operation inside `limit_threads`."""
     before = torch.get_num_threads()
     torch.set_num_threads(max(before, _restorable_threads))
@@ -100,7 +100,7 @@ def widened() -> Iterator[None]:
 
 
 @contextmanager
-def rounded_products() -> Iterator[None]:
+def use_reduced_precision() -> Iterator[None]:
     """Rounds the inputs of float32 matrix products (bfloat16 on a CPU, TF32 on a GPU); sums stay in float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
@@ -110,7 +110,7 @@ def rounded_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def peak_megabytes(device: torch.device) -> float:
+def measure_peak_megabytes(device: torch.device) -> float:
     """Returns the peak memory so far, in MiB: of the GPU, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20

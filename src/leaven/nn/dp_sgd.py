@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from leaven import rng
 from leaven.errors import FitError
-from leaven.progress import Tell, quiet
+from leaven.progress import ProgressCallback, no_progress
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,7 +24,7 @@ _CHUNK_EXAMPLES = 32  # examples whose gradients are in memory together
 
 
 @dataclass(frozen=True)
-class PrivateCourse:
+class DpSgdConfig:
     """Configuration of DP-SGD.
 
     key                seeds all random draws
@@ -37,15 +37,15 @@ class PrivateCourse:
     key: int
     steps: int
     learning_rate: float
-    rate: float
-    clip: float
-    noise: float
-    look_every: int
-    tell: Tell = quiet
+    sampling_rate: float
+    max_gradient_norm: float
+    noise_multiplier: float
+    record_every: int
+    tell: ProgressCallback = no_progress
 
 
-def train(
-    loss: nn.Module, examples: int, batch: Callable[[Ints], tuple[Tensor, ...]], course: PrivateCourse
+def train_dp_sgd(
+    loss_module: nn.Module, n_examples: int, load_batch: Callable[[Ints], tuple[Tensor, ...]], config: DpSgdConfig
 ) -> list[dict[str, float]]:
     """Trains the parameters of `loss_module` in place; returns the curve: step, mean loss of the sampled examples.
 
@@ -55,19 +55,25 @@ def train(
     Raises FitError if the loss is not finite. The recorded losses contain no noise and must not be published together
     with the network.
     """
-    optimizer = torch.optim.Adam(loss.parameters(), lr=course.learning_rate)
+    optimizer = torch.optim.Adam(loss_module.parameters(), lr=config.learning_rate)
     curve, recent = [], list[float]()
-    for step in range(course.steps):
-        is_sampled = rng.generator(rng.key(course.key, "chosen", step)).random(examples) < course.rate
-        total, losses = _sum_clipped_gradients(loss, np.flatnonzero(is_sampled), batch, course.clip)
+    for step in range(config.steps):
+        is_sampled = (
+            rng.make_generator(rng.derive_key(config.key, "chosen", step)).random(n_examples) < config.sampling_rate
+        )
+        total, losses = _sum_clipped_gradients(
+            loss_module, np.flatnonzero(is_sampled), load_batch, config.max_gradient_norm
+        )
         recent += losses
-        generator = torch.Generator().manual_seed(rng.key(course.key, "noise", step))
-        for name, weights in loss.named_parameters():
-            noise = torch.randn(weights.shape, generator=generator) * (course.noise * course.clip)
-            weights.grad = (total[name] + noise) / (course.rate * examples)
+        generator = torch.Generator().manual_seed(rng.derive_key(config.key, "noise", step))
+        for name, weights in loss_module.named_parameters():
+            noise = torch.randn(weights.shape, generator=generator) * (
+                config.noise_multiplier * config.max_gradient_norm
+            )
+            weights.grad = (total[name] + noise) / (config.sampling_rate * n_examples)
         optimizer.step()
-        course.tell(step + 1, course.steps, "training")
-        if (step + 1) % course.look_every == 0 or step + 1 == course.steps:
+        config.tell(step + 1, config.steps, "training")
+        if (step + 1) % config.record_every == 0 or step + 1 == config.steps:
             if not np.isfinite(recent).all():
                 raise FitError(f"training, step {step + 1}", "a finite loss", "none", "lower the learning rate")
             curve.append({"step": float(step + 1), "loss": float(np.mean(recent)) if recent else float("nan")})

@@ -10,30 +10,30 @@ from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 from torch.nn.functional import softplus
 
-from leaven.nn.conv_blocks import Down, Remembered, StackShape, Up, start
+from leaven.nn.conv_blocks import ConvDecoder, ConvEncoder, ConvStackConfig, WeightAverage, initialize_weights
 
 LOSSES = ("as_written", "non_saturating", "relativistic")
 
 
 @dataclass(frozen=True)
-class GanShape:
+class ImageGanConfig:
     """loss: one of LOSSES; penalty: γ of R1 and R2 for `relativistic`; augment: augment real and synthetic images."""
 
-    stack: StackShape
+    conv_stack: ConvStackConfig
     loss: str
     penalty: float
     augment: bool
-    memory: float = 0.999
+    ema_decay: float = 0.999
 
 
-class Critic(nn.Module):
+class ImageCritic(nn.Module):
     """Critic: logits (n,) that images of these classes are real (projection of Miyato and Koyama, 2018)."""
 
-    def __init__(self, shape: StackShape) -> None:
+    def __init__(self, shape: ConvStackConfig) -> None:
         super().__init__()
-        self.down = Down(shape)
-        self.head = nn.Linear(self.down.out, 1)
-        self.classes = nn.Embedding(shape.classes + 1, self.down.out) if shape.classes else None
+        self.down = ConvEncoder(shape)
+        self.head = nn.Linear(self.down.out_features, 1)
+        self.classes = nn.Embedding(shape.n_classes + 1, self.down.out_features) if shape.n_classes else None
 
     def forward(self, pictures: Tensor, codes: Tensor) -> Tensor:
         """Returns logits, float (n,)."""
@@ -44,42 +44,42 @@ class Critic(nn.Module):
         return logits
 
 
-class Gan(nn.Module):
+class ImageGanNetwork(nn.Module):
     """Generator, critic, and the averaged generator that draws samples.
 
     One step trains both: the critic on detached synthetic images, the generator through a critic with detached weights.
     """
 
-    def __init__(self, shape: GanShape, generator: torch.Generator) -> None:
+    def __init__(self, shape: ImageGanConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.shape = shape
-        self.maker, self.critic = Up(shape.stack), Critic(shape.stack)
-        start(self.maker, generator)
-        start(self.critic, generator)
-        self.mean = Remembered(self.maker, shape.memory)
+        self.decoder, self.critic = ConvDecoder(shape.conv_stack), ImageCritic(shape.conv_stack)
+        initialize_weights(self.decoder, generator)
+        initialize_weights(self.critic, generator)
+        self.weight_average = WeightAverage(self.decoder, shape.ema_decay)
 
     @property
     def noise(self) -> int:
         """Width of the latent vector."""
-        return self.shape.stack.noise
+        return self.shape.conv_stack.latent_dim
 
-    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_loss_inputs(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Draws noise (n, noise) and uniforms (2, n, 8) for the augmentation of real and synthetic images."""
-        noise = torch.randn(count, self.noise, generator=chance)
-        return noise, torch.rand(2, count, 8, generator=chance)
+        noise = torch.randn(count, self.noise, generator=generator)
+        return noise, torch.rand(2, count, 8, generator=generator)
 
     def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
         """Generates images with the averaged generator."""
-        images: Tensor = self.mean.net(noise, codes)
+        images: Tensor = self.weight_average.net(noise, codes)
         return images
 
-    def forward(self, real: Tensor, codes: Tensor, noise: Tensor, lots: Tensor) -> Tensor:
+    def forward(self, real: Tensor, codes: Tensor, noise: Tensor, augmentation_draws: Tensor) -> Tensor:
         """Returns the sum of both losses. real (n, 3, s, s), codes (n,), noise (n, noise), uniforms (2, n, 8)."""
         if self.training:
-            self.mean.follow(self.maker)
-        fake = self.maker(noise, codes)
+            self.weight_average.update_average(self.decoder)
+        fake = self.decoder(noise, codes)
         if self.shape.augment:
-            real, fake = augmented(real, lots[0]), augmented(fake, lots[1])
+            real, fake = augment_images(real, augmentation_draws[0]), augment_images(fake, augmentation_draws[1])
         frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
         fake_logits = functional_call(self.critic, frozen, (fake, codes))
         if self.shape.loss == "relativistic":
@@ -104,24 +104,24 @@ class Gan(nn.Module):
         return critic_loss + softplus(target - fake_logits).mean()
 
 
-def augmented(pictures: Tensor, lots: Tensor) -> Tensor:
+def augment_images(images: Tensor, draws: Tensor) -> Tensor:
     """Changes colors, shifts and cuts out (DiffAugment, Zhao and others, 2020). draws: uniforms (n, 8)."""
-    side = pictures.shape[2]
-    share = lots[:, :, None, None, None]  # (n, 8, 1, 1, 1)
-    pictures = pictures + (share[:, 0] - 0.5)
-    gray = pictures.mean(dim=1, keepdim=True)
-    pictures = gray + (pictures - gray) * (2 * share[:, 1])
-    mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    pictures = mean + (pictures - mean) * (0.5 + share[:, 2])
+    side = images.shape[2]
+    share = draws[:, :, None, None, None]  # (n, 8, 1, 1, 1)
+    images = images + (share[:, 0] - 0.5)
+    gray = images.mean(dim=1, keepdim=True)
+    images = gray + (images - gray) * (2 * share[:, 1])
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = mean + (images - mean) * (0.5 + share[:, 2])
     max_shift = max(side // 8, 1)
-    shifts = (lots[:, 3:5] * (2 * max_shift + 1)).long() - max_shift
-    steps = torch.arange(side, device=pictures.device)
-    padded = nn.functional.pad(pictures, (1, 1, 1, 1))  # the border is filled with gray
+    shifts = (draws[:, 3:5] * (2 * max_shift + 1)).long() - max_shift
+    steps = torch.arange(side, device=images.device)
+    padded = nn.functional.pad(images, (1, 1, 1, 1))  # the border is filled with gray
     rows = (steps + shifts[:, :1] + 1).clamp(0, side + 1)[:, :, None]  # (n, side, 1)
     columns = (steps + shifts[:, 1:] + 1).clamp(0, side + 1)[:, None, :]
-    image = torch.arange(len(pictures), device=pictures.device)[:, None, None]
-    pictures = padded.permute(0, 2, 3, 1)[image, rows, columns].permute(0, 3, 1, 2)
+    image = torch.arange(len(images), device=images.device)[:, None, None]
+    images = padded.permute(0, 2, 3, 1)[image, rows, columns].permute(0, 3, 1, 2)
     cutout = side // 2
-    begin = (lots[:, 5:7] * (side + 1)).long() - cutout // 2
+    begin = (draws[:, 5:7] * (side + 1)).long() - cutout // 2
     inside = (steps >= begin[:, :, None]) & (steps < begin[:, :, None] + cutout)  # (n, 2, side)
-    return pictures * ~(inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]
+    return images * ~(inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]

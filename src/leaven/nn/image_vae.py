@@ -7,44 +7,44 @@ import math
 import torch
 from torch import Tensor, nn
 
-from leaven.nn.conv_blocks import Down, StackShape, Up, start
+from leaven.nn.conv_blocks import ConvDecoder, ConvEncoder, ConvStackConfig, initialize_weights
 
 _MIN_VARIANCE = 1e-5  # of a pixel: below half a level of 255
 LOSSES = ("as_written", "learned_variance")
 
 
-class Vae(nn.Module):
+class ImageVaeNetwork(nn.Module):
     """Encoder and decoder (Kingma and Welling, 2014), both conditioned on the class."""
 
     variance: Tensor
 
-    def __init__(self, shape: StackShape, loss: str, generator: torch.Generator) -> None:
+    def __init__(self, shape: ConvStackConfig, loss: str, generator: torch.Generator) -> None:
         super().__init__()
         self.shape, self.loss = shape, loss
-        self.down, self.maker = Down(shape), Up(shape)
-        self.classes = nn.Embedding(shape.classes + 1, self.down.out) if shape.classes else None
-        self.head = nn.Linear(self.down.out, 2 * shape.noise)
-        start(self, generator)
+        self.conv_encoder, self.decoder = ConvEncoder(shape), ConvDecoder(shape)
+        self.classes = nn.Embedding(shape.n_classes + 1, self.conv_encoder.out_features) if shape.n_classes else None
+        self.head = nn.Linear(self.conv_encoder.out_features, 2 * shape.latent_dim)
+        initialize_weights(self, generator)
         nn.init.zeros_(self.head.weight)  # every posterior starts at the prior
         self.register_buffer("variance", torch.ones(()))  # of a pixel around its reconstruction, in the last batch
 
     @property
     def noise(self) -> int:
         """Width of the latent vector."""
-        return self.shape.noise
+        return self.shape.latent_dim
 
-    def lots(self, count: int, chance: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_loss_inputs(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Draws noise (n, noise)."""
-        return (torch.randn(count, self.noise, generator=chance),)
+        return (torch.randn(count, self.noise, generator=generator),)
 
     def draw(self, noise: Tensor, codes: Tensor) -> Tensor:
         """Decodes latent vectors drawn from the prior."""
-        images: Tensor = self.maker(noise, codes)
+        images: Tensor = self.decoder(noise, codes)
         return images
 
-    def encoded(self, pictures: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_images(self, images: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Returns mean and log-variance of the posterior, each (n, noise)."""
-        features = self.down(pictures)
+        features = self.conv_encoder(images)
         if self.classes is not None:
             features = features + self.classes(codes)
         mean, log_variance = self.head(features).chunk(2, dim=1)
@@ -52,8 +52,8 @@ class Vae(nn.Module):
 
     def forward(self, real: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
         """Returns the mean loss per image. real (n, 3, s, s), codes (n,), standard normal noise (n, noise)."""
-        mean, log_variance = self.encoded(real, codes)
-        decoded = self.maker(mean + noise * (log_variance / 2).exp(), codes)
+        mean, log_variance = self.encode_images(real, codes)
+        decoded = self.decoder(mean + noise * (log_variance / 2).exp(), codes)
         error = (decoded - real).square().flatten(1).sum(dim=1)
         if (
             self.loss == "learned_variance"

@@ -23,8 +23,8 @@ from torch import Tensor
 from leaven.datasets.images import Pixels
 from leaven.errors import DataError
 
-SIDE = 299  # pixels of the network's input
-CLASSES, WIDTH = 1008, 2048  # of the 2015 network; other weights of this architecture give other distances
+IMAGE_SIZE = 299  # pixels of the network's input
+N_CLASSES, N_FEATURES = 1008, 2048  # of the 2015 network; other weights of this architecture give other distances
 _CHUNK = 16  # images of one forward pass
 
 Branch = tuple[str, ...]
@@ -65,15 +65,15 @@ _STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Co
 
 
 @dataclass(frozen=True, eq=False)
-class PictureVectors:
+class ImageFeatureExtractor:
     """A loaded network. distance_name: name of the Fréchet distance in its feature space; extract_features: images of
     any sizes, uint8 (height, width, 3) each, -> float32 (images, width)."""
 
-    called: str
-    embed: Callable[[Sequence[Pixels]], npt.NDArray[np.float32]]
+    distance_name: str
+    extract_features: Callable[[Sequence[Pixels]], npt.NDArray[np.float32]]
 
 
-def load(path: Path) -> PictureVectors:
+def load_inception(path: Path) -> ImageFeatureExtractor:
     """Loads a state dict of Inception v3, or a TorchScript module (uint8 or float images to vectors).
 
     Raises DataError if the file is missing or has another format.
@@ -95,7 +95,7 @@ def _is_torchscript(path: Path) -> bool:
         return any("/code/" in name for name in archive.namelist())
 
 
-def _load_state_dict(path: Path) -> PictureVectors:
+def _load_state_dict(path: Path) -> ImageFeatureExtractor:
     fix = "give the state dict of Inception v3 as FID uses it, or a TorchScript module"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -108,9 +108,9 @@ def _load_state_dict(path: Path) -> PictureVectors:
         raise DataError(str(path), "the layers of Inception v3", f"no layer {missing[0]}", fix)
     net = Inception({name: tensor.float() for name, tensor in state.items() if torch.is_tensor(tensor)})
     classes, width = (int(size) for size in state["fc.weight"].shape) if "fc.weight" in state else (0, 0)
-    is_fid = (classes, width) == (CLASSES, WIDTH)
+    is_fid = (classes, width) == (N_CLASSES, N_FEATURES)
     distance_name = "FID" if is_fid else f"Fréchet distance in the Inception network of {path.name} (not FID)"
-    return PictureVectors(distance_name, net.embed)
+    return ImageFeatureExtractor(distance_name, net.extract_features)
 
 
 def _list_layers() -> list[str]:
@@ -120,7 +120,7 @@ def _list_layers() -> list[str]:
     return [*_STEM, *dict.fromkeys(inside), *pooled]
 
 
-def _wrap_script(path: Path, script: Any) -> PictureVectors:
+def _wrap_script(path: Path, script: Any) -> ImageFeatureExtractor:
     """Wraps a module; one with an argument `return_features` is the 2015 graph, which rescales images itself."""
     arguments = [argument.name for argument in script.forward.schema.arguments]
     is_fid = "return_features" in arguments
@@ -131,7 +131,9 @@ def _wrap_script(path: Path, script: Any) -> PictureVectors:
             vectors = [script(_stack_images([image]).to(torch.uint8), **options).flatten(1) for image in pictures]
         return torch.cat(vectors).float().numpy()
 
-    return PictureVectors("FID" if is_fid else f"Fréchet distance in the network of {path.name}", extract_features)
+    return ImageFeatureExtractor(
+        "FID" if is_fid else f"Fréchet distance in the network of {path.name}", extract_features
+    )
 
 
 def _stack_images(pictures: Sequence[Pixels]) -> Tensor:
@@ -145,21 +147,21 @@ class Inception:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         self.weights = weights
 
-    def embed(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    def extract_features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """Returns pooled features of the last block, float32 (images, width)."""
         parts = []
         with torch.no_grad():
             for low in range(0, len(pictures), _CHUNK):
                 scaled = [self._resize(image) for image in pictures[low : low + _CHUNK]]
-                parts.append(self.features(torch.cat(scaled)).numpy())
+                parts.append(self.forward_features(torch.cat(scaled)).numpy())
         return np.concatenate(parts)
 
     def _resize(self, image: Pixels) -> Tensor:
         """Resizes bilinearly: float32 (1, 3, 299, 299) in -1 to 1."""
-        size = (SIDE, SIDE)
+        size = (IMAGE_SIZE, IMAGE_SIZE)
         return F.interpolate(_stack_images([image]) / 255, size, mode="bilinear", align_corners=False) * 2 - 1
 
-    def features(self, x: Tensor) -> Tensor:
+    def forward_features(self, x: Tensor) -> Tensor:
         """Returns features, float32 (n, width), of (n, 3, side, side) in -1 to 1; side of 75 pixels or more."""
         for name in _STEM[:3]:
             x = self._apply_layer(x, name, 2 if name == _STEM[0] else 1, same=name == _STEM[2])

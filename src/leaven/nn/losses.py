@@ -56,7 +56,7 @@ def _compute_loss_and_gradients(
     needs_shift = _bound_logits(states, others, bias) > _SAFE_LOGIT
     edges = torch.searchsorted(hits[0].contiguous(), torch.arange(0, len(states) + rows, rows, device=hits.device))
     left, right = _split_for_bfloat16(states, others) if half else (states, others)
-    with device.rounded_products() if half else nullcontext():
+    with device.use_reduced_precision() if half else nullcontext():
         for chunk, low in enumerate(range(0, len(states), rows)):
             part = slice(low, low + rows)
             out = None if buffer is None else buffer[: len(states[part])]
@@ -116,14 +116,14 @@ def _bound_logits(states: Tensor, others: Tensor, bias: Tensor | None) -> float:
     return float(longest if bias is None else longest + bias.abs().amax())
 
 
-def against(
+def softmax_loss(
     states: Tensor,
     positives: Tensor,
-    others: Tensor,
+    candidates: Tensor,
     weight: Tensor,
-    hits: Tensor,
+    masked_pairs: Tensor,
     bias: Tensor | None = None,
-    half: bool = False,
+    use_bfloat16: bool = False,
 ) -> Tensor:
     """Returns the summed softmax cross-entropy of each state's positive against all candidates.
 
@@ -136,13 +136,13 @@ def against(
     use_bfloat16       bfloat16 products summed in float32: logits accurate to 1e-4, gradients to 1 %
     """
     positive = (states * positives).sum(1)
-    loss: Tensor = _SoftmaxLoss.apply(states, others, positive, bias, weight, hits, half)
+    loss: Tensor = _SoftmaxLoss.apply(states, candidates, positive, bias, weight, masked_pairs, use_bfloat16)
     return loss
 
 
-def collisions(targets: Tensor, others: Tensor) -> Tensor:
+def find_collisions(targets: Tensor, candidates: Tensor) -> Tensor:
     """Returns the pairs (target, candidate) with equal ids, int64 (2, pairs), in the order of the targets."""
-    ordered, order = others.sort(stable=True)
+    ordered, order = candidates.sort(stable=True)
     first, last = (torch.searchsorted(ordered, targets, right=right) for right in (False, True))
     count = last - first
     row = torch.repeat_interleave(count)
@@ -150,7 +150,7 @@ def collisions(targets: Tensor, others: Tensor) -> Tensor:
     return torch.stack([row, order[first[row] + nth]])
 
 
-def binary(states: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor) -> Tensor:
+def binary_loss(states: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor) -> Tensor:
     """Returns the summed binary cross-entropy with one negative per positive (SASRec, ICDM 2018, eq. 8)."""
     positive, negative = (states * positives).sum(1), (states * negatives).sum(1)
     return (weight * (F.softplus(-positive) + F.softplus(negative))).sum()
@@ -173,12 +173,12 @@ class _NormalizeRows(torch.autograd.Function):
         return torch.addcmul(upstream[0], normalized, projection, value=-1).div_(norm)
 
 
-def unit(x: Tensor) -> Tensor:
+def normalize_rows(x: Tensor) -> Tensor:
     """Scales rows (…, width) to norm 1; zero rows stay zero."""
     normalized: Tensor = _NormalizeRows.apply(x)
     return normalized
 
 
-def cosine(states: Tensor, temperature: float) -> Tensor:
+def scale_states(states: Tensor, temperature: float) -> Tensor:
     """Scales states to norm 1 / temperature, so that dot products with unit vectors are logits."""
-    return unit(states) / temperature
+    return normalize_rows(states) / temperature

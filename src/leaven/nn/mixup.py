@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from leaven import rng
-from leaven.nn.sequence_packing import Pack
+from leaven.nn.sequence_packing import PackedBatch
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class MixupPairs:
     """Partners and mixing ratios of the output states.
 
     partner  int64 (targets,)    index of the partner state; a state's own index if it has no partner
@@ -26,31 +26,31 @@ class Mixture:
     """
 
     partner: Tensor
-    share: Tensor
+    ratio: Tensor
 
     @property
-    def asked(self) -> Tensor:
+    def target_indices(self) -> Tensor:
         """Target index of each mixed state, int64 (2 * targets,): own targets, then those of the partners."""
         return torch.cat([torch.arange(len(self.partner), device=self.partner.device), self.partner])
 
-    def states(self, plain: Tensor) -> Tensor:
+    def mix_states(self, plain: Tensor) -> Tensor:
         """Returns the mixed states twice, float (2 * targets, width)."""
-        ratio = self.share[:, None].to(plain.dtype)
+        ratio = self.ratio[:, None].to(plain.dtype)
         return (ratio * plain + (1 - ratio) * plain[self.partner]).repeat(2, 1)
 
-    def weight(self, plain: Tensor) -> Tensor:
+    def mix_weights(self, plain: Tensor) -> Tensor:
         """Returns the weights of both targets, float32 (2 * targets,); their sum equals the plain weight."""
-        return torch.cat([self.share * plain, (1 - self.share) * plain])
+        return torch.cat([self.ratio * plain, (1 - self.ratio) * plain])
 
 
-def mixture(pack: Pack, alpha: float, key: int) -> Mixture:
+def draw_mixup(pack: PackedBatch, alpha: float, key: int) -> MixupPairs:
     """Draws a partner segment without replacement and a ratio from Beta(alpha, alpha) for each segment.
 
     A state is mixed with the partner segment's state at the same distance from the end.
     """
-    segment, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
-    count, longest = int(pack.stretch.max()), pack.stretch.shape[1]
-    generator = rng.generator(key)
+    segment, age = pack.segments.flatten()[pack.output_indices], pack.steps_to_end.flatten()[pack.output_indices]
+    count, longest = int(pack.segments.max()), pack.segments.shape[1]
+    generator = rng.make_generator(key)
     other = torch.from_numpy(generator.permutation(count)).to(segment.device)
     ratios = torch.from_numpy(generator.beta(alpha, alpha, count)).float().to(segment.device)
     own = (segment - 1) * longest + age
@@ -59,4 +59,4 @@ def mixture(pack: Pack, alpha: float, key: int) -> Mixture:
     partner = order[torch.searchsorted(own[order], wanted).clamp_(max=len(own) - 1)]
     index = torch.arange(len(own), device=own.device)
     has_partner = (own[partner] == wanted) & (partner != index)
-    return Mixture(torch.where(has_partner, partner, index), torch.where(has_partner, ratios[segment - 1], 1.0))
+    return MixupPairs(torch.where(has_partner, partner, index), torch.where(has_partner, ratios[segment - 1], 1.0))

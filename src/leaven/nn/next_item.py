@@ -14,15 +14,15 @@ from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import contrastive as contrast
 from leaven.nn import losses, mixup, scoring, sequence_packing
-from leaven.nn.sequence_encoder import Encoder
-from leaven.nn.sequence_packing import Pack, Stretches
-from leaven.nn.training import Chance
+from leaven.nn.sequence_encoder import SequenceEncoder
+from leaven.nn.sequence_packing import PackedBatch, Segments
+from leaven.nn.training import StepRng
 
-Refresh = Callable[[int, float], Histories]
+RowsForEpoch = Callable[[int, float], Histories]
 
 
 @dataclass(frozen=True)
-class Aim:
+class LossConfig:
     """Configuration of the loss.
 
     kind                "shared_negatives", "full" or "binary"
@@ -39,14 +39,14 @@ class Aim:
     temperature: float | None
     negatives: int
     proposal_power: float
-    contrast: float = 0.0
-    contrast_temperature: float = 0.1
-    mixup: float = 0.0
-    half: bool = False
-    unseen: bool = True
+    contrastive_weight: float = 0.0
+    contrastive_temperature: float = 0.1
+    mixup_alpha: float = 0.0
+    use_bfloat16: bool = False
+    include_unseen: bool = True
 
 
-class Beside(Protocol):
+class AuxiliaryLoss(Protocol):
     """A second loss that is trained in the same steps."""
 
     def start_epoch(self, number: int, progress: float) -> None:
@@ -59,23 +59,23 @@ class Beside(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _EpochBatches(Sequence[Stretches]):
+class _EpochBatches(Sequence[Segments]):
     """Batches of an epoch, built on access."""
 
-    segments: Stretches
+    segments: Segments
     indices: list[sequence_packing.Ints]
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Stretches:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Segments:  # type: ignore[override]
         return self.segments.take(self.indices[index])
 
-    def __iter__(self) -> Iterator[Stretches]:
+    def __iter__(self) -> Iterator[Segments]:
         return (self[index] for index in range(len(self)))
 
 
-class NextItem:
+class NextItemTask:
     """Training task (`training.TrainingTask`): predicts every target of every row from the events before it.
 
     net             its `counts` hold how often each item occurs in the rows
@@ -87,111 +87,129 @@ class NextItem:
 
     def __init__(
         self,
-        net: Encoder,
-        aim: Aim,
+        net: SequenceEncoder,
+        loss_config: LossConfig,
         rows: Histories,
-        events: int,
+        batch_events: int,
         key: int,
-        refresh: Refresh | None = None,
-        valid: HeldOut | None = None,
-        beside: Beside | None = None,
+        rows_for_epoch: RowsForEpoch | None = None,
+        validation: HeldOut | None = None,
+        auxiliary: AuxiliaryLoss | None = None,
     ) -> None:
         self.net: nn.Module = net
-        self.encoder, self.aim, self.rows, self.events, self.key = net, aim, rows, events, key
-        self.refresh, self.valid, self.beside = refresh, valid, beside
-        share = (net.counts.double() + 1) ** aim.proposal_power
-        self.absent = None if aim.unseen else net.counts == 0  # bool (items,)
-        if self.absent is not None:
-            share = share.masked_fill(self.absent, 0.0)
-        self.chances = share / share.sum()  # float64 (items,)
-        self.edges = self.chances.cumsum(0)
-        self._pairs: contrast.Pairs | None = None  # views of the histories of the current epoch
+        self.encoder, self.loss_config, self.rows, self.batch_events, self.key = (
+            net,
+            loss_config,
+            rows,
+            batch_events,
+            key,
+        )
+        self.rows_for_epoch, self.validation, self.auxiliary = rows_for_epoch, validation, auxiliary
+        share = (net.counts.double() + 1) ** loss_config.proposal_power
+        self.unseen_items = None if loss_config.include_unseen else net.counts == 0  # bool (items,)
+        if self.unseen_items is not None:
+            share = share.masked_fill(self.unseen_items, 0.0)
+        self.proposal = share / share.sum()  # float64 (items,)
+        self.cumulative_proposal = self.proposal.cumsum(0)
+        self._pairs: contrast.ViewPairs | None = None  # views of the histories of the current epoch
 
-    def epoch(self, number: int, progress: float) -> Sequence[Stretches]:
+    def build_batches(self, number: int, progress: float) -> Sequence[Segments]:
         """Returns the batches of an epoch, in an order specific to the epoch."""
-        if self.beside is not None:
-            self.beside.start_epoch(number, progress)
-        rows = self.refresh(number, progress) if self.refresh else self.rows
-        if self.aim.contrast:
-            others = self.refresh(number + contrast.OTHER_DRAW, progress) if self.refresh else rows
-            self._pairs = contrast.pairs(rows, others, self.encoder.shape.length)
-        segments = sequence_packing.training_stretches(rows, self.encoder.shape.length)
-        batches = sequence_packing.batches(segments, self.events, rng.key(self.key, "order", number))
+        if self.auxiliary is not None:
+            self.auxiliary.start_epoch(number, progress)
+        rows = self.rows_for_epoch(number, progress) if self.rows_for_epoch else self.rows
+        if self.loss_config.contrastive_weight:
+            others = (
+                self.rows_for_epoch(number + contrast.SECOND_VIEW_OFFSET, progress) if self.rows_for_epoch else rows
+            )
+            self._pairs = contrast.pair_views(rows, others, self.encoder.shape.max_length)
+        segments = sequence_packing.build_training_segments(rows, self.encoder.shape.max_length)
+        batches = sequence_packing.split_batches(segments, self.batch_events, rng.derive_key(self.key, "order", number))
         return _EpochBatches(segments, batches)
 
-    def loss(self, net: nn.Module, batch: Stretches, chance: Chance) -> tuple[Tensor, int]:
+    def compute_loss(self, net: nn.Module, batch: Segments, step_rng: StepRng) -> tuple[Tensor, int]:
         """Returns (this process' share of the mean loss of the whole batch, targets of the whole batch)."""
-        whole = sequence_packing.pack(batch)
-        share = batch if chance.world == 1 else _select_share(batch, chance)
-        packed = whole if chance.world == 1 else sequence_packing.pack(share)
+        whole = sequence_packing.pack_segments(batch)
+        share = batch if step_rng.n_processes == 1 else _select_share(batch, step_rng)
+        packed = whole if step_rng.n_processes == 1 else sequence_packing.pack_segments(share)
         mass = max(float(whole.weight.sum()), 1e-12)
         device = next(net.parameters()).device
         packed = packed.to(device)
-        total = self._sum_losses(net, packed, chance)
-        mean = total * (chance.world / mass)  # gradients are averaged over processes
+        total = self._sum_losses(net, packed, step_rng)
+        mean = total * (step_rng.n_processes / mass)  # gradients are averaged over processes
         if self._pairs is not None:
-            mean = mean + self.aim.contrast * self._compute_contrastive_loss(net, self._pairs.of(share.keys), device)
-        if self.beside is not None:
-            mean = mean + self.beside.loss(packed.targets)
+            mean = mean + self.loss_config.contrastive_weight * self._compute_contrastive_loss(
+                net, self._pairs.select_views(share.segment_ids), device
+            )
+        if self.auxiliary is not None:
+            mean = mean + self.auxiliary.loss(packed.targets)
         return mean, len(whole.targets)
 
-    def _compute_contrastive_loss(self, net: nn.Module, views: Stretches, device: torch.device) -> Tensor:
+    def _compute_contrastive_loss(self, net: nn.Module, views: Segments, device: torch.device) -> Tensor:
         """Returns the InfoNCE loss of the views in this process' share."""
         if len(views) < 4:  # a single history has no negatives
             return torch.zeros((), device=device)
-        states, _ = net(sequence_packing.pack(views, learn=False).to(device))
-        return contrast.info_nce(states, self.aim.contrast_temperature)
+        states, _ = net(sequence_packing.pack_segments(views, with_targets=False).to(device))
+        return contrast.info_nce(states, self.loss_config.contrastive_temperature)
 
-    def _sum_losses(self, net: nn.Module, pack: Pack, chance: Chance) -> Tensor:
+    def _sum_losses(self, net: nn.Module, pack: PackedBatch, chance: StepRng) -> Tensor:
         """Returns the summed loss of a packed batch."""
         others, bias = self._choose_candidates(pack, chance)
         states, vectors = net(pack, None if others is None else torch.cat([pack.targets, others]))
         asked: Tensor | slice = slice(None)
         weight = pack.weight
-        if self.aim.mixup:
-            mixed = mixup.mixture(pack, self.aim.mixup, rng.key(chance.key, "mixup", chance.rank))
-            states, asked, weight = mixed.states(states), mixed.asked, mixed.weight(pack.weight)
+        if self.loss_config.mixup_alpha:
+            mixed = mixup.draw_mixup(
+                pack, self.loss_config.mixup_alpha, rng.derive_key(chance.key, "mixup", chance.rank)
+            )
+            states, asked, weight = mixed.mix_states(states), mixed.target_indices, mixed.mix_weights(pack.weight)
         states, vectors = self._scale_for_logits(states, vectors)
         targets = pack.targets[asked]
         if others is None:
             hits = torch.stack([torch.arange(len(targets), device=targets.device), targets - 1])
-            return losses.against(states, vectors[targets - 1], vectors, weight, hits, bias, self.aim.half)
+            return losses.softmax_loss(
+                states, vectors[targets - 1], vectors, weight, hits, bias, self.loss_config.use_bfloat16
+            )
         positives, negatives = vectors.split([len(pack.targets), len(others)])
-        if self.aim.kind == "binary":
-            return losses.binary(states, positives[asked], negatives[asked], weight)
-        hits = losses.collisions(targets, others)
-        return losses.against(states, positives[asked], negatives, weight, hits, bias, self.aim.half)
+        if self.loss_config.kind == "binary":
+            return losses.binary_loss(states, positives[asked], negatives[asked], weight)
+        hits = losses.find_collisions(targets, others)
+        return losses.softmax_loss(
+            states, positives[asked], negatives, weight, hits, bias, self.loss_config.use_bfloat16
+        )
 
-    def _choose_candidates(self, pack: Pack, chance: Chance) -> tuple[Tensor | None, Tensor | None]:
+    def _choose_candidates(self, pack: PackedBatch, chance: StepRng) -> tuple[Tensor | None, Tensor | None]:
         """Returns (candidate items, bias of their logits); no candidates: the whole catalog."""
         device = pack.targets.device
-        if self.aim.kind == "full":
-            if self.absent is None:
+        if self.loss_config.kind == "full":
+            if self.unseen_items is None:
                 return None, None
-            return None, torch.zeros(len(self.absent), device=device).masked_fill(self.absent.to(device), -torch.inf)
-        if self.aim.kind == "binary":
-            return self._draw_negative_per_target(pack, chance.generator("negatives")), None
-        return self._draw_shared_negatives(chance.generator("negatives"), device)
+            return None, torch.zeros(len(self.unseen_items), device=device).masked_fill(
+                self.unseen_items.to(device), -torch.inf
+            )
+        if self.loss_config.kind == "binary":
+            return self._draw_negative_per_target(pack, chance.make_generator("negatives")), None
+        return self._draw_shared_negatives(chance.make_generator("negatives"), device)
 
     def _scale_for_logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Returns both in float32, scaled so that their dot products are logits."""
         states, vectors = states.float(), vectors.float()
-        if self.aim.temperature is None:
+        if self.loss_config.temperature is None:
             return states, vectors
-        return losses.cosine(states, self.aim.temperature), losses.unit(vectors)
+        return losses.scale_states(states, self.loss_config.temperature), losses.normalize_rows(vectors)
 
     def _draw_shared_negatives(self, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         """Draws (ids int64 (negatives,), negative log of the expected count of each)."""
-        points = torch.rand(self.aim.negatives, generator=generator, dtype=torch.float64)
-        drawn = torch.searchsorted(self.edges, points).clamp_(max=len(self.edges) - 1)
-        bias = -(self.chances[drawn] * self.aim.negatives).log().float()
+        points = torch.rand(self.loss_config.negatives, generator=generator, dtype=torch.float64)
+        drawn = torch.searchsorted(self.cumulative_proposal, points).clamp_(max=len(self.cumulative_proposal) - 1)
+        bias = -(self.proposal[drawn] * self.loss_config.negatives).log().float()
         return (drawn + 1).to(device), bias.to(device)
 
-    def _draw_negative_per_target(self, pack: Pack, generator: torch.Generator) -> Tensor:
+    def _draw_negative_per_target(self, pack: PackedBatch, generator: torch.Generator) -> Tensor:
         """Draws a uniform item outside the segment for each target, int64 (targets,)."""
         n_items, count = self.encoder.shape.n_items, len(pack.targets)
-        offset = pack.stretch.flatten()[pack.places] * (n_items + 2)
-        members = (pack.stretch * (n_items + 2) + pack.items).flatten()
+        offset = pack.segments.flatten()[pack.output_indices] * (n_items + 2)
+        members = (pack.segments * (n_items + 2) + pack.items).flatten()
         members = torch.cat([members, offset + pack.targets]).sort().values
         drawn = torch.randint(1, n_items + 1, (count,), generator=generator).to(members.device)
         for _ in range(8):  # for a segment with half of the catalog this fails once in 256 draws
@@ -200,18 +218,18 @@ class NextItem:
             drawn = torch.where(members[index] == offset + drawn, again, drawn)
         return drawn
 
-    def look(self, net: nn.Module) -> float | None:
+    def validate_network(self, net: nn.Module) -> float | None:
         """Returns the mean NDCG@10 of the validation users, without repeated items; None without users."""
-        if self.valid is None:
+        if self.validation is None:
             return None
-        histories = self.valid.histories
-        items, _ = scoring.rank(self.encoder, histories, 10, histories, self.aim.temperature is not None)
-        return scoring.ndcg(items, self.valid)
+        histories = self.validation.histories
+        items, _ = scoring.rank_items(self.encoder, histories, 10, histories, self.loss_config.temperature is not None)
+        return scoring.compute_ndcg(items, self.validation)
 
 
-def _select_share(batch: Stretches, chance: Chance) -> Stretches:
+def _select_share(batch: Segments, chance: StepRng) -> Segments:
     """Returns the segments of this process; one of weight 0 if none are left for it."""
-    share = batch.take(np.arange(chance.rank, len(batch), chance.world))
+    share = batch.take(np.arange(chance.rank, len(batch), chance.n_processes))
     if len(share):
         return share
     first = batch.take(np.zeros(1, np.int64))

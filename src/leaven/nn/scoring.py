@@ -11,7 +11,7 @@ from torch import Tensor
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import sequence_packing
-from leaven.nn.sequence_encoder import Encoder
+from leaven.nn.sequence_encoder import SequenceEncoder
 
 _MAX_SCORES = 4_194_304  # in memory: 16 MB
 _MAX_USERS = 1024
@@ -22,7 +22,9 @@ _ItemsAndScores = tuple[Items, Scores]
 
 
 @torch.inference_mode()
-def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, unit: bool) -> _ItemsAndScores:
+def rank_items(
+    net: SequenceEncoder, histories: Histories, k: int, excluded: Histories | None, use_cosine: bool
+) -> _ItemsAndScores:
     """Returns (items int32 (users, k) best first, scores float32 (users, k)), padded with 0 and minus infinity.
 
     excluded: histories of the same users whose items are left out, or None; use_cosine: cosines instead of dot
@@ -30,20 +32,22 @@ def rank(net: Encoder, histories: Histories, k: int, seen: Histories | None, uni
     the network's item table defines one (`FusedItemTable.cold_item_share`).
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors, cold_items = _transpose_vectors(net, unit), net.items.apart()
+    vectors, cold_items = _transpose_vectors(net, use_cosine), net.items.get_cold_items()
     rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
     order = np.argsort(histories.lengths, kind="stable")  # users of equal length pack without gaps
     for users in _split_users(order, int((histories.lengths == 0).sum()), rows):
         block = histories.take(users)
-        user_scores = _score_items(net, block, vectors, unit) if block.events else net.counts.repeat(len(users), 1)
-        if seen is not None:
-            _exclude_items(user_scores, seen.take(users))
-        if cold_items is None or not block.events:
+        user_scores = (
+            _score_items(net, block, vectors, use_cosine) if block.n_events else net.counts.repeat(len(users), 1)
+        )
+        if excluded is not None:
+            _exclude_items(user_scores, excluded.take(users))
+        if cold_items is None or not block.n_events:
             ranked = _select_top(user_scores, k)
         else:
             is_cold, share = cold_items
             warm, cold = (_select_top(user_scores.masked_fill(barred, -torch.inf), k) for barred in (is_cold, ~is_cold))
-            ranked = _merge_cold_items(warm, cold, block.keys, share)
+            ranked = _merge_cold_items(warm, cold, block.row_ids, share)
         width = ranked[0].shape[1]
         items[users, :width], scores[users, :width] = ranked
     return items, scores
@@ -67,7 +71,7 @@ def _merge_cold_items(
     (warm_items, warm_scores), (cold_items, cold_scores) = warm, cold
     k = warm_items.shape[1]
     n_cold, n_warm = ((side > 0).sum(1)[:, None] for side in (cold_items, warm_items))
-    is_cold = np.diff(np.floor(np.arange(k + 1) * share + rng.uniform(row_ids, 0)[:, None]), axis=1) > 0
+    is_cold = np.diff(np.floor(np.arange(k + 1) * share + rng.draw_uniform(row_ids, 0)[:, None]), axis=1) > 0
     is_cold &= is_cold.cumsum(1) <= n_cold
     is_cold |= (~is_cold).cumsum(1) > n_warm
     index = np.where(is_cold, is_cold.cumsum(1), (~is_cold).cumsum(1)) - 1
@@ -79,7 +83,7 @@ def _merge_cold_items(
 
 
 @torch.inference_mode()
-def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArray[np.float64]:
+def compute_user_losses(net: SequenceEncoder, held_out: HeldOut, temperature: float | None) -> npt.NDArray[np.float64]:
     """Returns each user's mean softmax cross-entropy of the targets over all items, float64 (users,).
 
     No history may be empty. temperature: of cosine logits; None: dot products.
@@ -87,21 +91,21 @@ def losses(net: Encoder, users: HeldOut, temperature: float | None) -> npt.NDArr
     use_cosine = temperature is not None
     vectors = _transpose_vectors(net, use_cosine)
     rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
-    mean_losses = np.zeros(len(users), np.float64)
-    for block in _split_users(np.argsort(users.histories.lengths, kind="stable"), 0, rows):
-        part = users.take(block)
+    mean_losses = np.zeros(len(held_out), np.float64)
+    for block in _split_users(np.argsort(held_out.histories.lengths, kind="stable"), 0, rows):
+        part = held_out.take(block)
         logits = _score_items(net, part.histories, vectors, use_cosine) / (temperature or 1.0)
-        row = torch.from_numpy(np.repeat(np.arange(len(block)), np.diff(part.starts))).to(logits.device)
-        item = torch.from_numpy(part.items.astype(np.int64) - 1).to(logits.device)
+        row = torch.from_numpy(np.repeat(np.arange(len(block)), np.diff(part.target_starts))).to(logits.device)
+        item = torch.from_numpy(part.target_items.astype(np.int64) - 1).to(logits.device)
         target_losses = (logits.logsumexp(dim=1)[row] - logits[row, item]).double().cpu().numpy()
         sums = np.bincount(row.cpu().numpy(), target_losses, minlength=len(block))
-        mean_losses[block] = sums / np.diff(part.starts)
+        mean_losses[block] = sums / np.diff(part.target_starts)
     return mean_losses
 
 
-def _transpose_vectors(net: Encoder, normalize: bool) -> Tensor:
+def _transpose_vectors(net: SequenceEncoder, normalize: bool) -> Tensor:
     """Returns the item vectors as columns, (width, items)."""
-    vectors = net.items.every()
+    vectors = net.items.get_all_vectors()
     return (F.normalize(vectors, dim=-1) if normalize else vectors).T.contiguous()
 
 
@@ -111,9 +115,11 @@ def _split_users(order: npt.NDArray[np.int64], first: int, rows: int) -> list[np
     return [part[low : low + rows] for part in parts for low in range(0, len(part), rows)]
 
 
-def _score_items(net: Encoder, histories: Histories, vectors: Tensor, normalize: bool) -> Tensor:
+def _score_items(net: SequenceEncoder, histories: Histories, vectors: Tensor, normalize: bool) -> Tensor:
     """Returns the scores of all items, float32 (users, items)."""
-    pack = sequence_packing.pack(sequence_packing.last_stretches(histories, net.shape.length), learn=False)
+    pack = sequence_packing.pack_segments(
+        sequence_packing.build_last_segments(histories, net.shape.max_length), with_targets=False
+    )
     states, _ = net(pack.to(vectors.device), pack.targets.to(vectors.device))
     return (F.normalize(states, dim=-1) if normalize else states).float() @ vectors
 
@@ -121,17 +127,17 @@ def _score_items(net: Encoder, histories: Histories, vectors: Tensor, normalize:
 def _exclude_items(scores: Tensor, histories: Histories) -> None:
     """Sets the scores of the items in each user's history to minus infinity, in place."""
     is_item = histories.items <= histories.n_items
-    rows = torch.from_numpy(histories.row_of_event()[is_item])
+    rows = torch.from_numpy(histories.event_rows()[is_item])
     items = torch.from_numpy(histories.items[is_item].astype(np.int64) - 1)
     scores[rows.to(scores.device), items.to(scores.device)] = -torch.inf
 
 
-def ndcg(items: Items, held_out: HeldOut) -> float:
+def compute_ndcg(items: Items, held_out: HeldOut) -> float:
     """Returns the mean NDCG of ranked lists (users, k), as defined in `metrics/ranking/list_metrics.py`."""
-    k, counts = items.shape[1], np.diff(held_out.starts)
+    k, counts = items.shape[1], np.diff(held_out.target_starts)
     discounts = 1.0 / np.log2(np.arange(2, k + 2))
     user = np.repeat(np.arange(len(items)), counts)
-    user, target = np.unique(np.stack([user, held_out.items]), axis=1)
+    user, target = np.unique(np.stack([user, held_out.target_items]), axis=1)
     pair, rank = np.nonzero(items[user] == target[:, None])
     gain = np.bincount(user[pair], discounts[rank], minlength=len(items))
     best_gain = np.cumsum(discounts)[np.minimum(np.bincount(user, minlength=len(items)), k) - 1]

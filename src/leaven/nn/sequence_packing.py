@@ -24,7 +24,7 @@ _MIN_WIDTH = 32  # positions of a row: in narrower rows, empty positions cost mo
 
 
 @dataclass(frozen=True, eq=False)
-class Stretches:
+class Segments:
     """Segments of histories whose last inputs have a next event as target.
 
     rows          the histories
@@ -36,58 +36,58 @@ class Stretches:
     """
 
     rows: Histories
-    first: Ints
-    length: Ints
-    targets: Ints
+    first_inputs: Ints
+    lengths: Ints
+    n_targets: Ints
     weight: npt.NDArray[np.float32]
-    keys: rng.Keys
+    segment_ids: rng.RngKeys
 
     def __len__(self) -> int:
-        return len(self.first)
+        return len(self.first_inputs)
 
-    def take(self, index: Ints) -> Stretches:
+    def take(self, index: Ints) -> Segments:
         """Returns these segments in this order."""
-        first, length, targets = self.first[index], self.length[index], self.targets[index]
-        return Stretches(self.rows, first, length, targets, self.weight[index], self.keys[index])
+        first, length, targets = self.first_inputs[index], self.lengths[index], self.n_targets[index]
+        return Segments(self.rows, first, length, targets, self.weight[index], self.segment_ids[index])
 
 
-def training_stretches(rows: Histories, max_length: int) -> Stretches:
+def build_training_segments(rows: Histories, max_length: int) -> Segments:
     """Returns segments with every target once; a row of more than `max_length` targets gives several segments."""
     base = rows.starts[:-1] - rows.starts[0]
-    targets = np.minimum(rows.targets, rows.lengths - 1).astype(np.int64)
+    targets = np.minimum(rows.n_targets, rows.lengths - 1).astype(np.int64)
     counts = np.maximum(-(-targets // max_length), 0)
     row = np.repeat(np.arange(len(rows)), counts)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)  # counted from the row's end
     last = base[row] + rows.lengths[row] - 1 - nth * max_length  # the last target's event
     length = np.minimum(last - base[row], max_length)
     n_targets = np.minimum(targets[row] - nth * max_length, max_length)
-    ids = rng.mix(rows.keys)[row] + nth.astype(np.uint64)
-    return Stretches(rows, last - length, length, n_targets, rows.weight[row], ids)
+    ids = rng.mix_bits(rows.row_ids)[row] + nth.astype(np.uint64)
+    return Segments(rows, last - length, length, n_targets, rows.weight[row], ids)
 
 
-def last_stretches(rows: Histories, max_length: int) -> Stretches:
+def build_last_segments(rows: Histories, max_length: int) -> Segments:
     """Returns the last events of every row as inputs of a prediction; no row may be empty."""
     length = np.minimum(rows.lengths, max_length)
     first = rows.starts[1:] - rows.starts[0] - length
-    return Stretches(rows, first, length, np.ones_like(length), np.ones(len(rows), np.float32), rows.keys)
+    return Segments(rows, first, length, np.ones_like(length), np.ones(len(rows), np.float32), rows.row_ids)
 
 
-def batches(stretches: Stretches, events: int, key: int) -> list[Ints]:
+def split_batches(segments: Segments, batch_events: int, key: int) -> list[Ints]:
     """Shuffles segments and splits them into batches of about `batch_events` inputs, none much smaller.
 
     The order depends on the key and the segment ids, not on the order of the rows.
     """
-    if not len(stretches):
+    if not len(segments):
         return []
-    order = np.argsort(rng.row_keys(key, stretches.keys), kind="stable")
-    inputs = np.cumsum(stretches.length[order])
-    count = max(round(float(inputs[-1]) / events), 1)
+    order = np.argsort(rng.derive_row_keys(key, segments.segment_ids), kind="stable")
+    inputs = np.cumsum(segments.lengths[order])
+    count = max(round(float(inputs[-1]) / batch_events), 1)
     edges = np.searchsorted(inputs, np.arange(1, count) * (inputs[-1] / count))
     return [part for part in np.split(order, edges) if len(part)]
 
 
 @njit(cache=True)
-def lay(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
+def place_segments(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
     """Places segments in rows by best-fit decreasing; returns (row, column) int64 (segments,) and the number of rows.
 
     lengths decrease, and none is above `width`.
@@ -108,7 +108,7 @@ def lay(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
     return row, column, n_rows
 
 
-class Pack(NamedTuple):
+class PackedBatch(NamedTuple):
     """A packed batch. A named tuple, because Fabric traverses network inputs and rejects frozen dataclasses.
 
     items           int64 (rows, width)  ids, 0 at empty positions
@@ -120,42 +120,44 @@ class Pack(NamedTuple):
     """
 
     items: torch.Tensor
-    ages: torch.Tensor
-    stretch: torch.Tensor
-    places: torch.Tensor
+    steps_to_end: torch.Tensor
+    segments: torch.Tensor
+    output_indices: torch.Tensor
     targets: torch.Tensor
     weight: torch.Tensor
 
-    def to(self, device: torch.device) -> Pack:
+    def to(self, device: torch.device) -> PackedBatch:
         """Returns the batch on another device."""
-        return Pack(*(part.to(device, non_blocking=True) for part in self))
+        return PackedBatch(*(part.to(device, non_blocking=True) for part in self))
 
 
-def pack(stretches: Stretches, learn: bool = True) -> Pack:
+def pack_segments(segments: Segments, with_targets: bool = True) -> PackedBatch:
     """Packs segments into rows; outputs are all targets if `with_targets`, else the last input of each segment.
 
     A masked event is an input but never a target.
     """
-    length = stretches.length
+    length = segments.lengths
     order = np.argsort(-length, kind="stable")
     width = max(int(length.max()), _MIN_WIDTH)
     row, column = np.empty_like(length), np.empty_like(length)
-    row[order], column[order], n_rows = lay(length[order], width)
+    row[order], column[order], n_rows = place_segments(length[order], width)
     nth = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     flat = np.repeat(row * width + column, length) + nth
-    event = np.repeat(stretches.first, length) + nth
+    event = np.repeat(segments.first_inputs, length) + nth
     ages = np.repeat(length, length) - 1 - nth
     grid = np.zeros((3, n_rows * width), np.int64)
-    grid[0, flat], grid[1, flat] = stretches.rows.items[event], ages
-    grid[2, flat] = np.repeat(np.arange(1, len(stretches) + 1), length)
+    grid[0, flat], grid[1, flat] = segments.rows.items[event], ages
+    grid[2, flat] = np.repeat(np.arange(1, len(segments) + 1), length)
     items, age, segment = torch.from_numpy(grid.reshape(3, n_rows, width))
-    if not learn:
+    if not with_targets:
         outputs = row * width + column + length - 1
         no_targets, no_weight = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
-        return Pack(items, age, segment, torch.from_numpy(outputs), no_targets, no_weight)
-    has_target = ages < np.repeat(stretches.targets, length)
-    target = stretches.rows.items[event[has_target] + 1].astype(np.int64)
-    is_item = target <= stretches.rows.n_items
+        return PackedBatch(items, age, segment, torch.from_numpy(outputs), no_targets, no_weight)
+    has_target = ages < np.repeat(segments.n_targets, length)
+    target = segments.rows.items[event[has_target] + 1].astype(np.int64)
+    is_item = target <= segments.rows.n_items
     outputs, target = flat[has_target][is_item], target[is_item]
-    weight = np.repeat(stretches.weight, length)[has_target][is_item]
-    return Pack(items, age, segment, torch.from_numpy(outputs), torch.from_numpy(target), torch.from_numpy(weight))
+    weight = np.repeat(segments.weight, length)[has_target][is_item]
+    return PackedBatch(
+        items, age, segment, torch.from_numpy(outputs), torch.from_numpy(target), torch.from_numpy(weight)
+    )

@@ -15,7 +15,7 @@ from leaven import rng
 
 
 @dataclass(frozen=True)
-class RowShape:
+class TabularShape:
     """Sizes of a tabular network.
 
     n_numeric      numeric scores of a row
@@ -23,29 +23,29 @@ class RowShape:
     width, layers  of the hidden layers
     """
 
-    numbers: int
-    sizes: tuple[int, ...]
+    n_numeric: int
+    bin_counts: tuple[int, ...]
     width: int
     layers: int
 
     @property
-    def labels(self) -> int:
+    def n_labels(self) -> int:
         """Number of label bins."""
-        return self.sizes[0]
+        return self.bin_counts[0]
 
     @property
-    def wide(self) -> int:
+    def row_width(self) -> int:
         """Width of a row with one-hot bins."""
-        return self.numbers + sum(self.sizes)
+        return self.n_numeric + sum(self.bin_counts)
 
 
-def shape_of(numbers: int, sizes: Sequence[int], width: int, layers: int) -> RowShape:
+def build_shape(n_numeric: int, bin_counts: Sequence[int], width: int, layers: int) -> TabularShape:
     """Builds a shape with plain integers."""
-    return RowShape(numbers, tuple(int(size) for size in sizes), width, layers)
+    return TabularShape(n_numeric, tuple(int(size) for size in bin_counts), width, layers)
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
+class EncodedRows:
     """Training rows. scores float32 (rows, n_numeric); bins int64 (rows, discrete columns); weight float32 (rows,);
     batch_size: rows of one step.
     """
@@ -53,54 +53,54 @@ class Coded:
     scores: Tensor
     bins: Tensor
     weight: Tensor
-    batch: int
+    batch_size: int
 
     def __len__(self) -> int:
         return len(self.bins)
 
-    def take(self, rows: Tensor) -> Coded:
+    def take(self, rows: Tensor) -> EncodedRows:
         """Returns these rows."""
-        return Coded(self.scores[rows], self.bins[rows], self.weight[rows], self.batch)
+        return EncodedRows(self.scores[rows], self.bins[rows], self.weight[rows], self.batch_size)
 
-    def to(self, device: torch.device) -> Coded:
+    def to(self, device: torch.device) -> EncodedRows:
         """Returns the rows on another device."""
-        return Coded(self.scores.to(device), self.bins.to(device), self.weight.to(device), self.batch)
+        return EncodedRows(self.scores.to(device), self.bins.to(device), self.weight.to(device), self.batch_size)
 
-    def batches(self, key: int) -> list[Tensor]:
+    def shuffle_batches(self, key: int) -> list[Tensor]:
         """Returns the row indices of each step of an epoch, in an order determined by the key."""
-        order = torch.from_numpy(rng.generator(key).permutation(len(self)))
-        return list(order.split(self.batch))
+        order = torch.from_numpy(rng.make_generator(key).permutation(len(self)))
+        return list(order.split(self.batch_size))
 
-    def parted(self, key: int) -> tuple[Coded, Coded]:
+    def split_validation(self, key: int) -> tuple[EncodedRows, EncodedRows]:
         """Splits rows at random into (training: 90 %, validation: 10 %); below 100 rows, validation is empty."""
-        order = torch.from_numpy(rng.generator(key).permutation(len(self)))
+        order = torch.from_numpy(rng.make_generator(key).permutation(len(self)))
         n_validation = len(self) // 10 if len(self) >= 100 else 0
         return self.take(order[n_validation:]), self.take(order[:n_validation])
 
 
-def hot(bins: Tensor, sizes: Sequence[int]) -> Tensor:
+def encode_one_hot(bins: Tensor, bin_counts: Sequence[int]) -> Tensor:
     """Returns one-hot bins, float32 (rows, all bins)."""
-    parts = [F.one_hot(bins[:, column], size) for column, size in enumerate(sizes)]
+    parts = [F.one_hot(bins[:, column], size) for column, size in enumerate(bin_counts)]
     return torch.cat(parts, dim=1).float()
 
 
-def chances(logits: Tensor, sizes: Sequence[int]) -> Tensor:
+def compute_probabilities(logits: Tensor, bin_counts: Sequence[int]) -> Tensor:
     """Returns the softmax of each column, (rows, all bins)."""
-    return torch.cat([part.softmax(1) for part in logits.split(list(sizes), dim=1)], dim=1)
+    return torch.cat([part.softmax(1) for part in logits.split(list(bin_counts), dim=1)], dim=1)
 
 
-def surprise(logits: Tensor, bins: Tensor, sizes: Sequence[int]) -> Tensor:
+def compute_cross_entropy(logits: Tensor, bins: Tensor, bin_counts: Sequence[int]) -> Tensor:
     """Returns the cross-entropy of bins, summed over the columns, (rows,)."""
-    return surprise_of(logits, hot(bins, sizes), sizes)
+    return compute_one_hot_cross_entropy(logits, encode_one_hot(bins, bin_counts), bin_counts)
 
 
-def surprise_of(logits: Tensor, coded: Tensor, sizes: Sequence[int]) -> Tensor:
+def compute_one_hot_cross_entropy(logits: Tensor, one_hot: Tensor, bin_counts: Sequence[int]) -> Tensor:
     """Returns the cross-entropy of one-hot bins, summed over the columns, (rows,)."""
-    log_probabilities = torch.cat([part.log_softmax(1) for part in logits.split(list(sizes), dim=1)], dim=1)
-    return -(coded * log_probabilities).sum(1)
+    log_probabilities = torch.cat([part.log_softmax(1) for part in logits.split(list(bin_counts), dim=1)], dim=1)
+    return -(one_hot * log_probabilities).sum(1)
 
 
-def layers(*sizes: int) -> nn.Sequential:
+def build_mlp(*sizes: int) -> nn.Sequential:
     """Builds linear layers of these sizes with SiLU between them."""
     parts: list[nn.Module] = []
     for low, high in pairwise(sizes):
@@ -120,6 +120,6 @@ def draw_weights(net: nn.Module, key: int) -> None:
             weights.zero_()
 
 
-def weighed(each: Tensor, weight: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Returns the weighted mean of values (rows,)."""
-    return (each * weight).sum() / weight.sum().clamp(min=1e-9)
+    return (values * weight).sum() / weight.sum().clamp(min=1e-9)

@@ -19,32 +19,32 @@ from leaven import rng
 from leaven.errors import FitError
 from leaven.nn import checkpoint
 from leaven.nn import device as machine
-from leaven.progress import Tell, quiet
+from leaven.progress import ProgressCallback, no_progress
 
 Batch = Any
 
 _CHECK_EVERY = 20  # steps between checks of the loss: on a GPU each check waits for the device
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """Interface of a training task."""
 
     net: nn.Module
 
-    def epoch(self, number: int, progress: float) -> Sequence[Batch]:
+    def build_batches(self, number: int, progress: float) -> Sequence[Batch]:
         """Returns the batches of an epoch, determined by number and progress."""
         ...
 
-    def loss(self, net: nn.Module, batch: Batch, chance: Chance) -> tuple[Tensor, int]:
+    def compute_loss(self, net: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, int]:
         """Returns (mean loss of the batch's targets, number of targets)."""
         ...
 
-    def look(self, net: nn.Module) -> float | None:
+    def validate_network(self, net: nn.Module) -> float | None:
         """Returns the validation score, higher is better; None without validation data."""
         ...
 
 
-class Watch(Protocol):
+class NetworkCallback(Protocol):
     """Callback that receives the network at every validation; its state is part of the checkpoint."""
 
     def look(self, net: nn.Module, step: int) -> str:
@@ -57,20 +57,20 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
-class Chance:
+class StepRng:
     """Random source of one step. rank, n_processes: of this process."""
 
     key: int
     rank: int
-    world: int
+    n_processes: int
 
-    def generator(self, label: str) -> torch.Generator:
+    def make_generator(self, label: str) -> torch.Generator:
         """Returns a CPU generator, the same in every process."""
-        return torch.Generator().manual_seed(rng.key(self.key, label))
+        return torch.Generator().manual_seed(rng.derive_key(self.key, label))
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainerConfig:
     """Configuration of the training loop.
 
     key                  seeds all random draws
@@ -93,21 +93,21 @@ class Course:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     warm_up_steps: int = 100
-    rate_falls: bool = True
-    measure: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
+    decay_learning_rate: bool = True
+    metric_names: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
     look_every: int = 250
     patience: int | None = None
     device: str = "auto"
     precision: str = "auto"
-    mark: str = ""
-    folder: Path | None = None
-    tell: Tell = quiet
-    watch: Watch | None = None
-    numbers: int | None = None
+    fingerprint: str = ""
+    checkpoint_folder: Path | None = None
+    tell: ProgressCallback = no_progress
+    callback: NetworkCallback | None = None
+    largest_tensor: int | None = None
 
-    def rate(self, step: int) -> float:
+    def learning_rate_at(self, step: int) -> float:
         """Returns the learning rate of a step, counted from 0."""
-        if not self.rate_falls:
+        if not self.decay_learning_rate:
             return self.learning_rate
         warm = min(self.warm_up_steps, max(self.steps // 10, 1))
         if step < warm:
@@ -132,49 +132,49 @@ class _State:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class TrainingResult:
     """curve: a record per validation (step, loss, seconds, score); facts: seconds, steps, targets, peak_mb, stopped."""
 
     curve: list[dict[str, float]]
     facts: dict[str, Any]
 
 
-def train(task: Task, course: Course) -> Outcome:
+def train_network(task: TrainingTask, config: TrainerConfig) -> TrainingResult:
     """Trains `task.net` in place and leaves it on the CPU with its best weights, in evaluation mode.
 
     Raises FitError if the loss or a weight is not finite; the folder and the network keep the last valid state.
     """
-    fabric = machine.fabric(course.device, course.precision)
+    fabric = machine.create_fabric(config.device, config.precision)
     task.net.to(fabric.device)
     optimizer = torch.optim.AdamW(
         task.net.parameters(),
-        lr=course.learning_rate,
-        betas=course.betas,
-        weight_decay=course.weight_decay,
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
         fused=True,
     )
-    state, best = _load_state(task.net, optimizer, course)
+    state, best = _load_state(task.net, optimizer, config)
     net, optimizer = fabric.setup(task.net, optimizer)
     if not state.stopped:
         cuda = [fabric.device] if fabric.device.type == "cuda" else []
         # dropout draws from the global generators of torch, which are restored afterwards
-        with torch.random.fork_rng(devices=cuda), machine.narrowed(course.numbers):
-            best = _run_steps(_Run(task, course, fabric, net, optimizer, _copy_weights(task.net)), state, best)
+        with torch.random.fork_rng(devices=cuda), machine.limit_threads(config.largest_tensor):
+            best = _run_steps(_Run(task, config, fabric, net, optimizer, _copy_weights(task.net)), state, best)
     if best:
         task.net.load_state_dict(best)
     task.net.cpu().eval()
     facts = {"seconds": round(state.seconds, 2), "steps": state.step, "targets": state.targets}
-    peak = round(machine.peak_megabytes(fabric.device), 1)
-    return Outcome(state.curve, facts | {"peak_mb": peak, "stopped": state.stopped})
+    peak = round(machine.measure_peak_megabytes(fabric.device), 1)
+    return TrainingResult(state.curve, facts | {"peak_mb": peak, "stopped": state.stopped})
 
 
-def _load_state(net: nn.Module, optimizer: Any, course: Course) -> tuple[_State, checkpoint.Tensors]:
+def _load_state(net: nn.Module, optimizer: Any, course: TrainerConfig) -> tuple[_State, checkpoint.Tensors]:
     """Returns (state, best weights) of the folder's checkpoint, or the initial state."""
-    if course.folder is None:
+    if course.checkpoint_folder is None:
         return _State(), {}
-    best, metadata = checkpoint.restore(course.folder, net, optimizer, course.mark)
-    if metadata and course.watch is not None:
-        course.watch.recall(metadata["watch"])
+    best, metadata = checkpoint.restore_checkpoint(course.checkpoint_folder, net, optimizer, course.fingerprint)
+    if metadata and course.callback is not None:
+        course.callback.recall(metadata["watch"])
     return (_State(**metadata["state"]), best) if metadata else (_State(), {})
 
 
@@ -182,8 +182,8 @@ def _load_state(net: nn.Module, optimizer: Any, course: Course) -> tuple[_State,
 class _Run:
     """Constant parts of a training. finite_weights: updated in place at every validation."""
 
-    task: Task
-    course: Course
+    task: TrainingTask
+    course: TrainerConfig
     fabric: Any
     net: Any
     optimizer: Any
@@ -224,7 +224,7 @@ def _loop_until_stopped(run: _Run, state: _State, best: checkpoint.Tensors) -> c
 
 def _build_batches(run: _Run, state: _State) -> Sequence[Batch]:
     """Returns the batches of the current epoch. Raises FitError if there are none."""
-    batches = run.task.epoch(state.epoch, state.epoch_start / run.course.steps)
+    batches = run.task.build_batches(state.epoch, state.epoch_start / run.course.steps)
     if not len(batches):
         raise FitError("training", "rows with something to predict", "none", "give longer histories")
     return batches
@@ -232,14 +232,14 @@ def _build_batches(run: _Run, state: _State) -> Sequence[Batch]:
 
 def _take_step(run: _Run, step: int, batch: Batch) -> tuple[Tensor, int]:
     """Takes one optimizer step; returns (loss, targets)."""
-    key = rng.key(run.course.key, "step", step)
+    key = rng.derive_key(run.course.key, "step", step)
     rank, world = run.fabric.global_rank, run.fabric.world_size
-    torch.default_generator.manual_seed(rng.key(key, "dropout", rank))
+    torch.default_generator.manual_seed(rng.derive_key(key, "dropout", rank))
     if run.fabric.device.type == "cuda":
-        torch.cuda.default_generators[run.fabric.device.index or 0].manual_seed(rng.key(key, "dropout", rank))
+        torch.cuda.default_generators[run.fabric.device.index or 0].manual_seed(rng.derive_key(key, "dropout", rank))
     for group in run.optimizer.param_groups:
-        group["lr"] = run.course.rate(step)
-    loss, targets = run.task.loss(run.net, batch, Chance(key, rank, world))
+        group["lr"] = run.course.learning_rate_at(step)
+    loss, targets = run.task.compute_loss(run.net, batch, StepRng(key, rank, world))
     run.optimizer.zero_grad(set_to_none=True)
     run.fabric.backward(loss)
     run.optimizer.step()
@@ -274,14 +274,14 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     """Validates, records, keeps the best weights, decides whether to stop and writes the checkpoint."""
     run.finite_weights.update(_check_weights(run.task.net, state.step))
     run.task.net.eval()
-    with machine.widened():
-        score = run.task.look(run.task.net)
-        action = "go on" if run.course.watch is None else run.course.watch.look(run.task.net, state.step)
+    with machine.restore_threads():
+        score = run.task.validate_network(run.task.net)
+        action = "go on" if run.course.callback is None else run.course.callback.look(run.task.net, state.step)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     message = f"training · loss {loss:.3f}"
     if score is not None:
-        name, label = run.course.measure
+        name, label = run.course.metric_names
         record[name] = score
         message += f", {label} {score:.4f}"
         state.worse += 1
@@ -292,16 +292,16 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     state.stopped = _find_stop_reason(run.course, state, action)
     if not state.stopped and action == "fresh rows":
         state.epoch, state.epoch_start = state.epoch + 1, state.step
-    if run.course.folder is not None and run.fabric.is_global_zero:
-        metadata: dict[str, Any] = {"mark": run.course.mark, "state": vars(state)}
-        if run.course.watch is not None:
-            metadata["watch"] = run.course.watch.memory()
-        checkpoint.keep(run.course.folder, run.task.net, run.optimizer, best, metadata)
+    if run.course.checkpoint_folder is not None and run.fabric.is_global_zero:
+        metadata: dict[str, Any] = {"mark": run.course.fingerprint, "state": vars(state)}
+        if run.course.callback is not None:
+            metadata["watch"] = run.course.callback.memory()
+        checkpoint.save_checkpoint(run.course.checkpoint_folder, run.task.net, run.optimizer, best, metadata)
     run.course.tell(state.step, run.course.steps, message)
     return best
 
 
-def _find_stop_reason(course: Course, state: _State, action: str) -> str:
+def _find_stop_reason(course: TrainerConfig, state: _State, action: str) -> str:
     """Returns why training stops now, or "" if it continues."""
     if state.step >= course.steps:
         return "all steps done"

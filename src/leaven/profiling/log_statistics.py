@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories, Ints
-from leaven.metrics.ranking.beyond_accuracy import gini
+from leaven.metrics.ranking.beyond_accuracy import compute_gini
 
 _DAY, _HOUR = 86_400, 3_600
 MAX_CURVE_POINTS = 400
 """Of the popularity curve, for plots."""
 
 
-def health(histories: Histories) -> dict[str, Any]:
+def compute_log_statistics(histories: Histories) -> dict[str, Any]:
     """Statistics of histories for the report, JSON-able.
 
     users, items (that occur), events, density (share of all user-item pairs that occur), median_length,
@@ -25,7 +25,7 @@ def health(histories: Histories) -> dict[str, Any]:
     the same second), length_histogram {length: users}, popularity [[rank, events]], per_day [[day, events]], and
     hours {hour in UTC: events} where times have hours.
 
-    >>> health(Histories.of([[1, 2], [1]], n_items=2))["density"]
+    >>> compute_log_statistics(Histories.from_lists([[1, 2], [1]], n_items=2))["density"]
     0.75
     """
     counts = np.bincount(histories.items, minlength=histories.n_items + 2)[1 : histories.n_items + 1]
@@ -36,19 +36,19 @@ def health(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "users": int((lengths > 0).sum()),
         "items": len(counts),
-        "events": histories.events,
+        "events": histories.n_events,
         "density": _ratio(pairs, int((lengths > 0).sum()) * len(counts)),
         "median_length": float(np.median(lengths)) if len(lengths) else 0.0,
         "longest": int(lengths.max(initial=0)),
         "users_with_one_event": int((lengths == 1).sum()),
-        "gini_of_items": round(gini(counts), 4),
-        "repeat_share": _ratio(histories.events - pairs, histories.events),
+        "gini_of_items": round(compute_gini(counts), 4),
+        "repeat_share": _ratio(histories.n_events - pairs, histories.n_events),
     }
     curves = {
         "length_histogram": {str(length): int(n) for length, n in zip(values, users, strict=True)},
         "popularity": _popularity_curve(counts),
     }
-    return facts | (_time_statistics(histories) if histories.events else {}) | curves
+    return facts | (_time_statistics(histories) if histories.n_events else {}) | curves
 
 
 def _ratio(part: int, whole: int) -> float:
@@ -58,7 +58,7 @@ def _ratio(part: int, whole: int) -> float:
 def _count_pairs(histories: Histories) -> int:
     """The number of distinct user-item pairs."""
     width = histories.n_items + 2
-    codes = np.sort(histories.row_of_event() * width + histories.items)
+    codes = np.sort(histories.event_rows() * width + histories.items)
     return int((np.diff(codes) > 0).sum()) + 1 if len(codes) else 0
 
 
@@ -77,7 +77,7 @@ def _time_statistics(histories: Histories) -> dict[str, Any]:
     facts: dict[str, Any] = {"first_day": named[0], "last_day": named[-1], "tie_share": _tie_share(histories)}
     facts["per_day"] = [[day, int(n)] for day, n in zip(named, events, strict=True)]
     hours = np.bincount(times % _DAY // _HOUR, minlength=24)
-    if hours.max() < histories.events:  # all in one hour: the log has dates only
+    if hours.max() < histories.n_events:  # all in one hour: the log has dates only
         facts["hours"] = {str(hour): int(n) for hour, n in enumerate(hours)}
     return facts
 
@@ -87,4 +87,4 @@ def _tie_share(histories: Histories) -> float:
     times: Ints = histories.times
     same: npt.NDArray[np.bool_] = np.diff(times, prepend=times[0] - 1) == 0
     same[histories.starts[:-1][histories.lengths > 0]] = False
-    return _ratio(int((same | np.append(same[1:], False)).sum()), histories.events)
+    return _ratio(int((same | np.append(same[1:], False)).sum()), histories.n_events)

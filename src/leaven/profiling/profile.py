@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from leaven import registry
-from leaven.cleaning import Clean, clean, survey
+from leaven.cleaning import CleaningConfig, clean_events, survey_events
 from leaven.datasets.events import Events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.ingest import ItemSource, Source, guess, order, read
-from leaven.introspection import written
-from leaven.profiling.log_statistics import health
+from leaven.ingest import CatalogSource, LogSource, build_histories, infer_format, read_events
+from leaven.introspection import format_toml_value
+from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
-from leaven.transforms.sequence.target_windows import USUAL_RULES, target_divergence
+from leaven.transforms.sequence.target_windows import COMMON_RULES, measure_target_divergence
 
-_DEFAULT_RULE = next(iter(USUAL_RULES))
+_DEFAULT_RULE = next(iter(COMMON_RULES))
 
 
-def profile(
-    source: Source | Any,
-    clean_wish: Clean | None = None,
-    split_wish: TimeSplit | None = None,
-    items: ItemSource | None = None,
+def profile_log(
+    source: LogSource | Any,
+    cleaning_config: CleaningConfig | None = None,
+    split_config: TimeSplit | None = None,
+    items: CatalogSource | None = None,
 ) -> dict[str, Any]:
     """Facts of a log, JSON-able; nothing is written or changed.
 
@@ -42,30 +42,33 @@ def profile(
 
     >>> import pyarrow as pa
     >>> log = pa.table({"user": ["a", "a"], "item": ["x", "y"], "time": [1318896000, 1318896001]})
-    >>> profile(log)["health"]["events"]
+    >>> profile_log(log)["health"]["events"]
     2
 
     Raises DataError for a log that cannot be read, or that cleaning would empty.
     """
-    events = read(_infer_columns(source), items=items)
-    found = survey(events, clean_wish)
-    raw = health(_read_raw_histories(events))
-    done = clean(events, clean_wish)
-    histories = order(done.events).histories
+    events = read_events(_infer_columns(source), items=items)
+    found = survey_events(events, cleaning_config)
+    raw = compute_log_statistics(_read_raw_histories(events))
+    done = clean_events(events, cleaning_config)
+    histories = build_histories(done.events).histories
     facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
-    parts = _try_split(histories, split_wish or TimeSplit())
-    facts |= {"health": health(histories), "split": parts.facts if isinstance(parts, Split) else {"error": str(parts)}}
+    parts = _try_split(histories, split_config or TimeSplit())
+    facts |= {
+        "health": compute_log_statistics(histories),
+        "split": parts.facts if isinstance(parts, Split) else {"error": str(parts)},
+    }
     facts["targets"] = _compare_targets(histories, parts)
     facts["leave_one_out_leak_share"] = facts["split"].get("leave_one_out_leak_share")
     return facts | {"advice": build_advice(facts)}
 
 
-def _infer_columns(source: Source | Any) -> Source:
+def _infer_columns(source: LogSource | Any) -> LogSource:
     """The source with all columns that can be inferred, where none are given: rules read more than ids."""
-    config = source if isinstance(source, Source) else Source(source)
+    config = source if isinstance(source, LogSource) else LogSource(source)
     if config.columns or not isinstance(config.interactions, str | Path) or "://" in str(config.interactions):
         return config
-    found = guess(config.interactions)
+    found = infer_format(config.interactions)
     if found.kind == "items":
         got = f"columns {', '.join(found.names)}, as of items"
         raise DataError(
@@ -80,7 +83,7 @@ def _read_raw_histories(events: Events) -> Histories:
     view = "leaven_whole_lines"
     whole = '"user" IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL'
     events.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {events.table} WHERE {whole}")
-    return order(replace(events, table=view)).histories
+    return build_histories(replace(events, table=view)).histories
 
 
 def _try_split(histories: Histories, config: TimeSplit | LeaveOneOut) -> Split | DataError:
@@ -96,12 +99,12 @@ def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str
         parts = _try_split(histories, LeaveOneOut())
     if isinstance(parts, DataError):
         return {"error": str(parts)}
-    divergences = target_divergence(parts.train, parts.valid)
-    rules = [{**asdict(one), "wish": _format_step(one.wish)} for one in divergences]
-    chosen = next(one.rule for one in divergences if one.recommended)
+    divergences = measure_target_divergence(parts.train, parts.valid)
+    rules = [{**asdict(one), "wish": _format_step(one.config)} for one in divergences]
+    chosen = next(one.rule for one in divergences if one.is_recommended)
     return {
         "split": parts.facts["kind"],
-        "valid_targets": len(parts.valid.items),
+        "valid_targets": len(parts.valid.target_items),
         "recommended": chosen,
         "rules": rules,
     }
@@ -111,7 +114,7 @@ def _format_step(transform: Any) -> str:
     """A transform as a step of a spec: its kind and the fields that differ from the defaults."""
     held = {one.name: getattr(transform, one.name) for one in fields(transform)}
     own = {name: value for name, value in held.items() if value != getattr(type(transform)(), name)}
-    return written({"use": registry.kind_of("transforms", transform), **own})
+    return format_toml_value({"use": registry.find_kind("transforms", transform), **own})
 
 
 def build_advice(facts: Mapping[str, Any]) -> list[str]:

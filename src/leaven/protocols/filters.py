@@ -14,17 +14,17 @@ from leaven.datasets.samples import Samples
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class FilterResult:
     """Result of a filter. mask bool (rows,): which rows are accepted; refused: reason -> number of rejected rows."""
 
-    mask: npt.NDArray[np.bool_]
-    refused: Mapping[str, int]
+    accepted: npt.NDArray[np.bool_]
+    rejected: Mapping[str, int]
 
 
 class FittedFilter(Protocol):
     """Idempotent: accepted rows are accepted again."""
 
-    def __call__(self, new: Histories) -> Kept: ...
+    def __call__(self, new: Histories) -> FilterResult: ...
 
 
 class Filter(Protocol):
@@ -34,21 +34,21 @@ class Filter(Protocol):
 
 
 @runtime_checkable
-class Measured(Protocol):
+class FilterStatistics(Protocol):
     """A fitted filter with statistics per row."""
 
-    def measured(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
+    def row_statistics(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
         """Name of a statistic -> float64 (rows,); NaN where it is undefined."""
         ...
 
 
-class FittedTableFilter(Protocol):
+class FittedTabularFilter(Protocol):
     """Idempotent: accepted rows are accepted again."""
 
-    def __call__(self, new: Samples) -> Kept: ...
+    def __call__(self, new: Samples) -> FilterResult: ...
 
 
-class TableFilter(Protocol):
+class TabularFilter(Protocol):
     """Config of a filter of labelled rows."""
 
-    def fit(self, train: Samples, key: int) -> FittedTableFilter: ...
+    def fit(self, train: Samples, key: int) -> FittedTabularFilter: ...

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.datasets.samples import Samples
-from leaven.protocols.rows import Keys
+from leaven.protocols.rows import RngKeys
 from leaven.protocols.transforms import TextTransform
 
 
 class FittedGenerator(Protocol):
     """Generates histories. The same keys give the same bytes at any batch size."""
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """One row per key (parents 0), or one continuation of each row of `like` (with its parents)."""
         ...
 
@@ -33,12 +33,12 @@ class Generator(Protocol):
     """
 
     @property
-    def keep(self) -> Sequence[str]: ...
+    def default_filters(self) -> Sequence[str]: ...
 
     def fit(self, train: Histories, key: int) -> FittedGenerator: ...
 
 
-class Scored(Protocol):
+class LikelihoodModel(Protocol):
     """A fitted generator with row likelihoods."""
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
@@ -56,7 +56,7 @@ class TextGenerator(TextTransform, Protocol):
 class FittedImageGenerator(Protocol):
     """Generates images. The same keys give the same bytes at any batch size."""
 
-    def sample(self, keys: Keys, category: npt.NDArray[np.int32] | None = None) -> Pictures:
+    def sample(self, keys: RngKeys, category: npt.NDArray[np.int32] | None = None) -> Images:
         """One image per key. category int32 (keys,): category codes, 0: any. Images are views, never new catalog
         items.
         """
@@ -68,20 +68,20 @@ class FittedImageGenerator(Protocol):
 class ImageGenerator(Protocol):
     """Config of an image generator. Its class also has `load(folder)`."""
 
-    def fit(self, train: Pictures, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
+    def fit(self, train: Images, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
-class FittedTableGenerator(Protocol):
+class FittedTabularGenerator(Protocol):
     """Generates labelled rows. The same keys give the same bytes at any batch size."""
 
-    def sample(self, keys: Keys) -> Samples:
+    def sample(self, keys: RngKeys) -> Samples:
         """One row per key (parents 0), over the levels of the training rows."""
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
-class TableGenerator(Protocol):
+class TabularGenerator(Protocol):
     """Config of a generator of labelled rows. Its class also has `load(folder)`."""
 
-    def fit(self, train: Samples, key: int) -> FittedTableGenerator: ...
+    def fit(self, train: Samples, key: int) -> FittedTabularGenerator: ...

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.datasets.samples import Samples
-from leaven.progress import Tell, quiet
+from leaven.progress import ProgressCallback, no_progress
 
 
-class Say(StrEnum):
+class CallbackAction(StrEnum):
     """Request of a callback to the training loop. NEW_EPOCH: begin a new epoch, with fresh rows."""
 
     CONTINUE = "go on"
@@ -25,31 +25,31 @@ class Say(StrEnum):
     STOP = "stop"
 
 
-class Watch(Protocol):
+class TrainingCallback(Protocol):
     """Callback of a training loop, called at every validation."""
 
     @property
-    def users(self) -> HeldOut | Samples:
+    def validation_rows(self) -> HeldOut | Samples:
         """Rows whose losses `look` receives: non-empty histories with targets; for a CTR model, labelled rows."""
         ...
 
-    def look(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> Say:
+    def on_validation(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> CallbackAction:
         """losses float64 (users,): mean negative log-softmax over the whole catalog of a user's targets, in nats; for a
         CTR model float64 (rows,): log loss of each row.
         """
         ...
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """State, JSON-able; the loop stores it in its checkpoint."""
         ...
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state of `memory`, to resume an interrupted training."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingContext:
     """Settings of a fit, besides the rows.
 
     key      rng key of the training
@@ -66,16 +66,16 @@ class Training:
 
     key: int = 0
     steps: int | None = None
-    valid: Any = None
-    refresh: Callable[[int, float], Any] | None = None
-    folder: Path | None = None
-    tell: Tell = quiet
-    views: Callable[[int, float], Catalog] | None = None
-    watch: Watch | None = None
+    validation: Any = None
+    rows_for_epoch: Callable[[int, float], Any] | None = None
+    checkpoint_folder: Path | None = None
+    on_progress: ProgressCallback = no_progress
+    catalog_for_epoch: Callable[[int, float], Catalog] | None = None
+    callback: TrainingCallback | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class RankedItems:
     """Ranked lists. items int32 (users, k), best first, 0 where no item is left; scores float32 (users, k)."""
 
     items: npt.NDArray[np.int32]
@@ -92,7 +92,7 @@ class FittedRecommender(Protocol):
         """Training curve: step, seconds, loss, valid_ndcg … ; empty where nothing is trained."""
         ...
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked: ...
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems: ...
 
     def save(self, folder: Path) -> None: ...
 
@@ -100,7 +100,7 @@ class FittedRecommender(Protocol):
 class Recommender(Protocol):
     """Config of a recommender. Its class also has `load(folder) -> FittedRecommender`."""
 
-    def fit(self, train: Histories, training: Training) -> FittedRecommender: ...
+    def fit(self, train: Histories, training: TrainingContext) -> FittedRecommender: ...
 
     def steps(self, train: Histories) -> int | None:
         """Default number of optimizer steps on these rows; None where it takes none."""
@@ -110,10 +110,10 @@ class Recommender(Protocol):
 class RankingMetric(Protocol):
     """Metric with one value per user, highest for a perfect list."""
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
 
-class FittedClickModel(Protocol):
+class FittedCtrModel(Protocol):
     """Predicts click probabilities; save and load change nothing."""
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
@@ -123,17 +123,17 @@ class FittedClickModel(Protocol):
     def save(self, folder: Path) -> None: ...
 
 
-class ClickModel(Protocol):
+class CtrModel(Protocol):
     """Config of a CTR model. Its class also has `load(folder)`, which returns the fitted model."""
 
-    def fit(self, train: Samples, training: Training) -> FittedClickModel: ...
+    def fit(self, train: Samples, training: TrainingContext) -> FittedCtrModel: ...
 
     def steps(self, train: Samples) -> int | None:
         """Default number of optimizer steps on these rows; None where it takes none."""
         ...
 
 
-class ClickMetric(Protocol):
+class CtrMetric(Protocol):
     """Metric with one number for a table of predictions. weight: counts of rows, for a bootstrap over users."""
 
     def __call__(
@@ -164,7 +164,7 @@ class Encoder(Protocol):
     @property
     def modality(self) -> str: ...
 
-    def knows(self, catalog: Catalog) -> bool:
+    def can_encode(self, catalog: Catalog) -> bool:
         """Whether the catalog has content of its modality."""
         ...
 

@@ -18,7 +18,7 @@ class Strategy(Protocol):
     def __call__(self, train: Any, key: int) -> npt.NDArray[np.int32]: ...
 
 
-class TableStrategy(Protocol):
+class TabularStrategy(Protocol):
     """Strategy of labelled rows.
 
     It may have `groups(train)`: rows -> int64 (rows,), the groups that it balances; a generated row then has the group
@@ -81,7 +81,7 @@ class Feedback:
     key: int = 0
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Feedback:
+    def from_dict(cls, row: Mapping[str, Any]) -> Feedback:
         """Feedback from the dictionary that `dataclasses.asdict` gives."""
         return cls(**{**row, "strata": tuple(Signals(**one) for one in row["strata"]), "steps": tuple(row["steps"])})
 

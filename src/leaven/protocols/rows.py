@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-Keys = npt.NDArray[np.uint64]
+RngKeys = npt.NDArray[np.uint64]
 """uint64 (rows,): one rng key per row."""
 Strength = npt.NDArray[np.float32]
 """float32 (rows,): strength of a change, in 0..1."""
@@ -22,7 +22,7 @@ class Rows(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def keys(self) -> npt.NDArray[np.uint64]: ...
+    def row_ids(self) -> npt.NDArray[np.uint64]: ...
 
     @property
     def parents(self) -> npt.NDArray[np.uint64]: ...
@@ -32,7 +32,7 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def check(self) -> Self:
+    def validate(self) -> Self:
         """The rows themselves. Raises DataError that names the first broken promise of the class."""
         ...
 
@@ -44,15 +44,15 @@ class Rows(Protocol):
         """Rows first..last - 1."""
         ...
 
-    def joined(self, others: Sequence[Any]) -> Self:
+    def concat_with(self, others: Sequence[Any]) -> Self:
         """These rows, then those of the others."""
         ...
 
-    def same_as(self, other: Any) -> npt.NDArray[np.bool_]:
+    def equal_rows(self, other: Any) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether both rows are equal, ignoring lineage."""
         ...
 
-    def read_back(self, *paths: str | Path) -> Self:
+    def read_files(self, *paths: str | Path) -> Self:
         """Rows of files that `to_parquet` wrote, with the catalog and levels of these rows."""
         ...
 
@@ -66,7 +66,7 @@ class Engine(Protocol):
         """task(shared, shard) for each shard; an error names its shard."""
         ...
 
-    def opened(self, *modules: str, soon: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay for several maps and end with the context.
 
         modules  modules of the tasks, which workers import in advance

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.datasets.samples import Samples
-from leaven.protocols.rows import Keys, Strength
+from leaven.protocols.rows import RngKeys, Strength
 
 
 class FittedTransform(Protocol):
@@ -23,7 +23,7 @@ class FittedTransform(Protocol):
     = True` the config may lower a row's weight by its confidence; the step's weight is multiplied by it.
     """
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """New rows. keys uint64 (rows,); strength float32 (rows,) in 0..1."""
         ...
 
@@ -36,7 +36,7 @@ class Transform(Protocol):
     """Config of a transform. `shortest`: number of events below which a row is unchanged."""
 
     @property
-    def shortest(self) -> int: ...
+    def min_events(self) -> int: ...
 
     def fit(self, train: Histories) -> FittedTransform: ...
 
@@ -46,7 +46,7 @@ class FittedTextTransform(Protocol):
     stay.
     """
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """One new text per text. keys uint64 (texts,); strength float32 (texts,) in 0..1."""
         ...
 
@@ -66,11 +66,11 @@ class FittedImageTransform(Protocol):
     modified.
     """
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """One new image per image. keys uint64 (images,); strength float32 (images,) in 0..1."""
         ...
 
-    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+    def reasons(self, pictures: Images) -> Mapping[str, npt.NDArray[np.bool_]]:
         """Reason why an image cannot change for any draw -> bool (images,)."""
         ...
 
@@ -81,16 +81,16 @@ class ImageTransform(Protocol):
     def fit(self, catalog: Catalog) -> FittedImageTransform: ...
 
 
-class FittedTableTransform(Protocol):
+class FittedTabularTransform(Protocol):
     """Changes labelled rows. The same keys give the same bytes; strength 0 is the identity; the input is not modified.
 
     One new row per row, in the same order, with its id, parent, origin and weight.
     """
 
-    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples: ...
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples: ...
 
 
-class TableTransform(Protocol):
+class TabularTransform(Protocol):
     """Config of a transform of labelled rows."""
 
-    def fit(self, train: Samples) -> FittedTableTransform: ...
+    def fit(self, train: Samples) -> FittedTabularTransform: ...

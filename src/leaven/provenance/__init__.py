@@ -6,7 +6,7 @@ erase     removes a user's rows, and all rows derived from them, from every file
 
 from __future__ import annotations
 
-from leaven.provenance.erasure import Erased, erase
-from leaven.provenance.row_lineage import Lineage, lineage
+from leaven.provenance.erasure import ErasureResult, erase_users
+from leaven.provenance.row_lineage import Lineage, trace_lineage
 
-__all__ = ["Erased", "Lineage", "erase", "lineage"]
+__all__ = ["ErasureResult", "Lineage", "erase_users", "trace_lineage"]

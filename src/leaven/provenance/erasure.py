@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.config import Spec, load
+from leaven.config import Spec, load_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
 from leaven.errors import DataError
 from leaven.experiment import tasks
 from leaven.provenance import facts_scrubbing
-from leaven.provenance.mixed_rows import Borrowed, borrows
-from leaven.provenance.row_files import Keys, RowFile, names_of, row_files, rows_of
-from leaven.provenance.user_columns import Named
-from leaven.run_folder import ERASED, RECORDS, SPEC, Run, opened, plain, write_json
+from leaven.provenance.mixed_rows import MixedRowFinder, mixes_users
+from leaven.provenance.row_files import RowFile, RowIds, list_row_files, load_row_names, load_rows
+from leaven.provenance.user_columns import UserColumns
+from leaven.run_folder import ERASURES_FILE, RECORDS_FILE, SPEC_FILE, RunFolder, open_run, slugify, write_json
 
-MOST_VISITS = 10_000
+MAX_VISITS = 10_000
 """Maximum visits per user that are searched, where cleaning turns each visit into a history."""
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureResult:
     """What an erasure removed, and what it could not remove.
 
     rows       part of the split, or variant -> number of removed rows
@@ -43,19 +43,19 @@ class Erased:
     """
 
     users: tuple[str, ...]
-    rows: dict[str, int] = field(default_factory=dict)
-    borrowed: dict[str, int] = field(default_factory=dict)
-    records: int = 0
-    trained: tuple[str, ...] = ()
-    learned: dict[str, list[str]] = field(default_factory=dict)
-    kept: tuple[str, ...] = ()
+    removed_rows: dict[str, int] = field(default_factory=dict)
+    mixed_rows: dict[str, int] = field(default_factory=dict)
+    removed_values: int = 0
+    trained_models: tuple[str, ...] = ()
+    trained_steps: dict[str, list[str]] = field(default_factory=dict)
+    remaining: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, for JSON."""
         return asdict(self)
 
 
-def erase(folder: str | Path, users: Sequence[str]) -> Erased:
+def erase_users(folder: str | Path, users: Sequence[str]) -> ErasureResult:
     """Remove users from the folder of a run: their rows in every part of the split, every row that derives from them
     in any variant, through any number of steps, their values in the results, and examples that quote them.
 
@@ -64,17 +64,17 @@ def erase(folder: str | Path, users: Sequence[str]) -> Erased:
 
     Raises DataError for a user without rows in any file, and where a part of the split would become empty.
     """
-    run = opened(Path(folder))
-    config = load(run.folder / SPEC)
-    earlier = run.erased()
+    run = open_run(Path(folder))
+    config = load_spec(run.path / SPEC_FILE)
+    earlier = run.read_erasures()
     known = _select_known(run, _hash_users(users, config), users, earlier)
     pending = np.array([int(key, 16) for key, is_done in earlier.items() if not is_done], np.uint64)
     keys = _add_row_ids(run, np.unique(np.concatenate([known, pending])))
     _check_parts(run, keys)
     request = {f"{int(key):016x}": False for key in [*known, *pending]}
-    write_json(run.folder / ERASED, earlier | request)
+    write_json(run.path / ERASURES_FILE, earlier | request)
     result = _erase_rows(run, config, keys, tuple(users))
-    write_json(run.folder / ERASED, earlier | dict.fromkeys(request, True))
+    write_json(run.path / ERASURES_FILE, earlier | dict.fromkeys(request, True))
     return result
 
 
@@ -82,73 +82,77 @@ def _hash_users(users: Sequence[str], config: Spec) -> dict[int, str]:
     """Hashed id -> user; with the user's visits where cleaning gives each an id."""
     if not users:
         raise DataError("erase", "a user", "none", "leaven erase RUN --user USER")
-    hashes = dict(zip(rng.user_keys(list(users)).tolist(), users, strict=True))
-    if not config.clean.gap_hours:
+    hashes = dict(zip(rng.derive_user_ids(list(users)).tolist(), users, strict=True))
+    if not config.clean.session_gap_hours:
         return hashes
     for user in users:
-        visits = rng.user_keys([f"{user}#{number}" for number in range(1, MOST_VISITS + 1)])
+        visits = rng.derive_user_ids([f"{user}#{number}" for number in range(1, MAX_VISITS + 1)])
         hashes |= dict.fromkeys(visits.tolist(), user)
     return hashes
 
 
-def _select_known(run: Run, hashes: dict[int, str], users: Sequence[str], earlier: dict[str, bool]) -> Keys:
+def _select_known(run: RunFolder, hashes: dict[int, str], users: Sequence[str], earlier: dict[str, bool]) -> RowIds:
     """The hashed ids that a file contains, or that an interrupted erasure noted."""
     wanted = np.array(sorted(hashes), np.uint64)
     is_known = np.array([earlier.get(f"{key:016x}") is False for key in wanted.tolist()], bool)
-    for file in row_files(run):
-        names = names_of(file.path)
-        is_known |= np.isin(wanted, names.keys) | np.isin(wanted, names.users)
+    for file in list_row_files(run):
+        names = load_row_names(file.path)
+        is_known |= np.isin(wanted, names.row_ids) | np.isin(wanted, names.users)
     for user in users:
         mine = np.array([hashes[key] == user for key in wanted.tolist()], bool)
         if not (mine & is_known).any():
             was_erased = any(earlier.get(f"{key:016x}") for key in wanted[mine].tolist())
             got = f"{user!r}, erased before" if was_erased else f"{user!r}, without rows in any file"
             fix = "nothing is left to do" if was_erased else "ids are those of the log, as text: 007 is not 7"
-            raise DataError(str(run.folder), "a user of this run", got, fix)
-    known: Keys = wanted[is_known]
+            raise DataError(str(run.path), "a user of this run", got, fix)
+    known: RowIds = wanted[is_known]
     return known
 
 
-def _add_row_ids(run: Run, keys: Keys) -> Keys:
+def _add_row_ids(run: RunFolder, keys: RowIds) -> RowIds:
     """The ids of these users and, where a user has many rows (samples), of all their real rows."""
     ids = [keys]
-    for file in row_files(run):
-        names = names_of(file.path)
-        mine = np.isin(names.users, keys) & (names.keys == names.parents)
+    for file in list_row_files(run):
+        names = load_row_names(file.path)
+        mine = np.isin(names.users, keys) & (names.row_ids == names.parents)
         if mine.any():
-            ids.append(names.keys[mine])
+            ids.append(names.row_ids[mine])
     return np.unique(np.concatenate(ids))
 
 
-def _check_parts(run: Run, keys: Keys) -> None:
-    for file in row_files(run):
-        if not file.of_arm and file.part in ("train", "valid", "test") and names_of(file.path).of(keys).all():
+def _check_parts(run: RunFolder, keys: RowIds) -> None:
+    for file in list_row_files(run):
+        if (
+            not file.is_variant
+            and file.part in ("train", "valid", "test")
+            and load_row_names(file.path).match(keys).all()
+        ):
             fix = "delete the folder, and run again on a log without them"
-            raise DataError(str(run.folder), f"other users in {file.part}", "none", fix)
+            raise DataError(str(run.path), f"other users in {file.part}", "none", fix)
 
 
-def _erase_rows(run: Run, config: Spec, keys: Keys, users: tuple[str, ...]) -> Erased:
+def _erase_rows(run: RunFolder, config: Spec, keys: RowIds, users: tuple[str, ...]) -> ErasureResult:
     """Everything but the note. Quotes go first, while the rows that identify them exist; test users go last, since
     values are identified by positions among them."""
-    files = list(row_files(run))
-    split_files = [file for file in files if not file.of_arm]
-    were_trained_on = any(names_of(f.path).of(keys).any() for f in split_files if f.part in ("train", "valid"))
-    facts_scrubbing.scrub(run, config, keys, users)
+    files = list(list_row_files(run))
+    split_files = [file for file in files if not file.is_variant]
+    were_trained_on = any(load_row_names(f.path).match(keys).any() for f in split_files if f.part in ("train", "valid"))
+    facts_scrubbing.scrub_facts(run, config, keys, users)
     _drop_unfinished(run)
-    result = Erased(users, records=_remove_values(run, config, keys))
-    remover = _RowRemover(config, keys, Borrowed.of(run, config, keys), Named.of(run, keys))
-    variant_files = [file for file in files if file.of_arm and file.path.exists()]
+    result = ErasureResult(users, removed_values=_remove_values(run, config, keys))
+    remover = _RowRemover(config, keys, MixedRowFinder.from_run(run, config, keys), UserColumns.from_run(run, keys))
+    variant_files = [file for file in files if file.is_variant and file.path.exists()]
     for file in [*variant_files, *split_files]:
         remover.remove(file, result)
-    parts = [file.part for file in split_files if file.part in result.rows]
-    result = replace(result, rows={part: result.rows[part] for part in [*parts, *result.rows]})
+    parts = [file.part for file in split_files if file.part in result.removed_rows]
+    result = replace(result, removed_rows={part: result.removed_rows[part] for part in [*parts, *result.removed_rows]})
     if not were_trained_on:
         return result
     return replace(
         result,
-        trained=tuple(str(path.relative_to(run.folder)) for path in sorted((run.folder / "arms").glob("*/seed-*"))),
-        learned=_list_fitted_steps(config),
-        kept=(
+        trained_models=tuple(str(path.relative_to(run.path)) for path in sorted((run.path / "arms").glob("*/seed-*"))),
+        trained_steps=_list_fitted_steps(config),
+        remaining=(
             f"the log itself ({config.data.interactions}) is unchanged: erase the user there, too",
             "figures of facts.json and the report were computed with these users",
             "erased.json keeps a hash of the user's id, so that the rows do not come back",
@@ -156,28 +160,30 @@ def _erase_rows(run: Run, config: Spec, keys: Keys, users: tuple[str, ...]) -> E
     )
 
 
-def _drop_unfinished(run: Run) -> None:
+def _drop_unfinished(run: RunFolder) -> None:
     """Delete unfinished trainings and expansions: a checkpoint was trained on the rows, a partial expansion has blocks
     of the rows that were there."""
-    for note in sorted((run.folder / "stages").glob("*.json")):
+    for note in sorted((run.path / "stages").glob("*.json")):
         if json.loads(note.read_text(encoding="utf-8"))["done"]:
             continue
-        for folder in (run.folder / "arms").glob("*"):
+        for folder in (run.path / "arms").glob("*"):
             outputs = {f"rows-{folder.name}": folder / "expanded"}
-            outputs |= {plain(f"fit {folder.name} {fit.name.partition('-')[2]}"): fit for fit in folder.glob("seed-*")}
+            outputs |= {
+                slugify(f"fit {folder.name} {fit.name.partition('-')[2]}"): fit for fit in folder.glob("seed-*")
+            }
             if note.stem in outputs:
                 shutil.rmtree(outputs[note.stem], ignore_errors=True)
 
 
-def _remove_values(run: Run, config: Spec, keys: Keys) -> int:
+def _remove_values(run: RunFolder, config: Spec, keys: RowIds) -> int:
     """Remove the values of test users, identified by position; then records, identified by the user's hashed id.
     Returns the number of removed records.
 
     Values of groups of rows, whose users are not stored, are removed as a whole.
     """
     job = tasks.of(config)
-    is_erased = np.isin(job.list_users(job.load_parts(run.data)), keys)
-    for path in sorted((run.folder / "arms").glob("*/seed-*/values.npz")):
+    is_erased = np.isin(job.list_users(job.load_parts(run.data_folder)), keys)
+    for path in sorted((run.path / "arms").glob("*/seed-*/values.npz")):
         with np.load(path) as file:
             values = {name: file[name] for name in file.files}
         rest = {name: array[~is_erased] for name, array in values.items() if len(array) == len(is_erased)}
@@ -186,10 +192,10 @@ def _remove_values(run: Run, config: Spec, keys: Keys) -> int:
         part = path.with_name("values.part.npz")
         np.savez_compressed(part, allow_pickle=False, **rest)
         part.replace(path)
-    return _remove_records(run.folder / RECORDS, keys)
+    return _remove_records(run.path / RECORDS_FILE, keys)
 
 
-def _remove_records(path: Path, keys: Keys) -> int:
+def _remove_records(path: Path, keys: RowIds) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -209,26 +215,26 @@ class _RowRemover:
     """Removes rows of the users from one file after another. keys: of the users and their real rows."""
 
     config: Spec
-    keys: Keys
-    mixed: Borrowed
-    columns: Named
+    keys: RowIds
+    mixed: MixedRowFinder
+    columns: UserColumns
 
-    def remove(self, file: RowFile, result: Erased) -> None:
+    def remove(self, file: RowFile, result: ErasureResult) -> None:
         """Rewrite a file without rows of the users, and count them in the result."""
-        variants = {plain(name): name for name in (BASELINE, CONTROL, *(arm.name for arm in self.config.arms))}
-        part = variants.get(file.part, file.part) if file.of_arm else file.part
-        is_erased = names_of(file.path).of(self.keys)
-        if self.mixed.may_be_in(file):
-            is_mixed = self.mixed.rows(file) & ~is_erased
-            _add_count(result.borrowed, part, int(is_mixed.sum()))
+        variants = {slugify(name): name for name in (BASELINE, CONTROL, *(arm.name for arm in self.config.variants))}
+        part = variants.get(file.part, file.part) if file.is_variant else file.part
+        is_erased = load_row_names(file.path).match(self.keys)
+        if self.mixed.may_contain(file):
+            is_mixed = self.mixed.find_rows(file) & ~is_erased
+            _add_count(result.mixed_rows, part, int(is_mixed.sum()))
             is_erased = is_erased | is_mixed
-        is_named = self.columns.rows(file)
+        is_named = self.columns.find_rows(file)
         if is_named is not None:
             is_erased = is_erased | is_named
         if is_erased.any() or is_named is not None:
-            rest = rows_of(file.path).take(~is_erased)
-            (rest if is_named is None else self.columns.without(rest)).to_parquet(file.path)
-            _add_count(result.rows, part, int(is_erased.sum()))
+            rest = load_rows(file.path).take(~is_erased)
+            (rest if is_named is None else self.columns.drop_users(rest)).to_parquet(file.path)
+            _add_count(result.removed_rows, part, int(is_erased.sum()))
 
 
 def _add_count(counts: dict[str, int], part: str, n: int) -> None:
@@ -241,7 +247,11 @@ def _list_fitted_steps(config: Spec) -> dict[str, list[str]]:
     too, whose cells do not identify their source."""
     is_tabular = config.task == "clicks"
     found = {
-        arm.name: [step.called for step in arm.plan.all if step.is_generator or (is_tabular and borrows(step.use))]
-        for arm in config.arms
+        arm.name: [
+            step.display_name
+            for step in arm.plan.named_steps
+            if step.is_generator or (is_tabular and mixes_users(step.use))
+        ]
+        for arm in config.variants
     }
     return {name: steps for name, steps in found.items() if steps}

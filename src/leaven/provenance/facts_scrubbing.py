@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from leaven.augmentation.preview import has_something_to_show, items_named, rows_shown
-from leaven.config import Arm, Spec
+from leaven.augmentation.preview import is_previewable, list_item_names, select_preview_rows
+from leaven.config import Spec, Variant
 from leaven.datasets.histories import Histories
-from leaven.provenance.mixed_rows import borrows
-from leaven.provenance.row_files import Keys, catalog_of, names_of, rows_of
-from leaven.report.html import write as write_page
-from leaven.run_folder import FACTS, REPORT, Run, plain, write_json
+from leaven.provenance.mixed_rows import mixes_users
+from leaven.provenance.row_files import RowIds, load_row_names, load_rows, load_run_catalog
+from leaven.report.html import write_report as write_page
+from leaven.run_folder import FACTS_FILE, REPORT_FILE, RunFolder, slugify, write_json
 
-PREVIEWS = 10
+N_PREVIEWS = 10
 """Number of rows that a run shows per variant."""
 _USER_FIELDS = ("user", "users", "user_id")
 
@@ -32,42 +32,42 @@ class Quoted:
     any_preview: bool = False
 
 
-def scrub(run: Run, config: Spec, keys: Keys, users: Sequence[str]) -> None:
+def scrub_facts(run: RunFolder, config: Spec, keys: RowIds, users: Sequence[str]) -> None:
     """Remove examples of the log that quote these users, and previews of their rows, from facts and stage notes; then
     write the page again."""
-    quotes = {plain(arm.name): quoted(run, config, arm, keys) for arm in config.arms}
+    quotes = {slugify(arm.name): find_quotes(run, config, arm, keys) for arm in config.variants}
     names = {name for user in users for name in (user, f"{user}#")}
-    for path in sorted((run.folder / "stages").glob("*.json")):
+    for path in sorted((run.path / "stages").glob("*.json")):
         note = json.loads(path.read_text(encoding="utf-8"))
         folder = path.stem.removeprefix("rows-")
         _write_changed(path, note, _drop_quotes(note, names, quotes.get(folder, Quoted())))
-    path = run.folder / FACTS
+    path = run.path / FACTS_FILE
     if not path.exists():
         return
     facts = json.loads(path.read_text(encoding="utf-8"))
     scrubbed = _drop_quotes(facts, names, Quoted())
     scrubbed["arms"] = [
-        _drop_quotes(arm, names, quotes.get(plain(str(arm.get("name", ""))), Quoted()))
+        _drop_quotes(arm, names, quotes.get(slugify(str(arm.get("name", ""))), Quoted()))
         for arm in scrubbed.get("arms", [])
     ]
     _write_changed(path, facts, scrubbed)
-    if (run.folder / REPORT).exists():
-        write_page(path, run.folder / REPORT)
+    if (run.path / REPORT_FILE).exists():
+        write_page(path, run.path / REPORT_FILE)
 
 
-def quoted(run: Run, config: Spec, arm: Arm, keys: Keys) -> Quoted:
+def find_quotes(run: RunFolder, config: Spec, arm: Variant, keys: RowIds) -> Quoted:
     """How the previews of a variant would show these users' rows."""
-    path = run.data / "train.parquet"
-    steps = [step for step in arm.plan.all if has_something_to_show(step)]
-    if not steps or not path.exists() or not names_of(path).of(keys).any():
+    path = run.data_folder / "train.parquet"
+    steps = [step for step in arm.plan.named_steps if is_previewable(step)]
+    if not steps or not path.exists() or not load_row_names(path).match(keys).any():
         return Quoted()
-    train = rows_of(path, catalog_of(run))
-    chosen = rows_shown(len(steps), train, PREVIEWS, config.seed)
+    train = load_rows(path, load_run_catalog(run))
+    chosen = select_preview_rows(len(steps), train, N_PREVIEWS, config.seed)
     mine = chosen.take(np.isin(chosen.keys, keys))
     if not isinstance(chosen, Histories):
         return Quoted(any_preview=len(mine) > 0)
-    rows = [items_named(mine.slice(row, row + 1)) for row in range(len(mine))]
-    return Quoted(rows, any(borrows(step.use) for step in steps))
+    rows = [list_item_names(mine.slice(row, row + 1)) for row in range(len(mine))]
+    return Quoted(rows, any(mixes_users(step.use) for step in steps))
 
 
 def _drop_quotes(facts: Any, users: set[str], quotes: Quoted) -> Any:

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.augmentation.lineage import places_read
+from leaven.augmentation.lineage import list_input_steps
 from leaven.augmentation.plan import Plan
 from leaven.config import Spec
 from leaven.datasets.histories import Histories
-from leaven.provenance.row_files import Keys, Mask, RowFile, rows_of
-from leaven.run_folder import Run, plain
+from leaven.provenance.row_files import Mask, RowFile, RowIds, load_rows
+from leaven.run_folder import RunFolder, slugify
 
 
 @dataclass(frozen=True, eq=False)
-class Borrowed:
+class MixedRowFinder:
     """Finds rows that may hold events of the users to erase.
 
     places  folder of a variant -> steps whose rows may hold events of several users
@@ -30,54 +30,54 @@ class Borrowed:
     train   the real rows, sorted by id; None where no step mixes users
     """
 
-    places: dict[str, frozenset[int]]
+    mixed_steps: dict[str, frozenset[int]]
     items: npt.NDArray[np.int32]
     train: Histories | None
 
     @classmethod
-    def of(cls, run: Run, config: Spec, keys: Keys) -> Borrowed:
+    def from_run(cls, run: RunFolder, config: Spec, keys: RowIds) -> MixedRowFinder:
         """The finder for the plans of a run and some users."""
-        places = {plain(arm.name): mixed_places(arm.plan) for arm in config.arms}
+        places = {slugify(arm.name): list_mixed_steps(arm.plan) for arm in config.variants}
         places = {name: steps for name, steps in places.items() if steps}
-        path = run.data / "train.parquet"
-        train = rows_of(path) if places and path.exists() else None
+        path = run.data_folder / "train.parquet"
+        train = load_rows(path) if places and path.exists() else None
         if not isinstance(train, Histories):
             return cls({}, np.zeros(0, np.int32), None)
-        order = np.argsort(train.keys, kind="stable")
-        return cls(places, np.unique(train.take(np.isin(train.keys, keys)).items), train.take(order))
+        order = np.argsort(train.row_ids, kind="stable")
+        return cls(places, np.unique(train.take(np.isin(train.row_ids, keys)).items), train.take(order))
 
-    def may_be_in(self, file: RowFile) -> bool:
+    def may_contain(self, file: RowFile) -> bool:
         """Whether a file may hold such rows."""
-        return file.of_arm and file.place in self.places.get(file.part, ()) and len(self.items) > 0
+        return file.is_variant and file.step in self.mixed_steps.get(file.part, ()) and len(self.items) > 0
 
-    def rows(self, file: RowFile) -> Mask:
+    def find_rows(self, file: RowFile) -> Mask:
         """bool (rows,): rows with an item of these users that their own parents do not hold."""
         assert self.train is not None
-        rows: Histories = rows_of(file.path)
-        owner = rows.row_of_event()
-        index = np.minimum(np.searchsorted(self.train.keys, rows.parents), len(self.train) - 1)
+        rows: Histories = load_rows(file.path)
+        owner = rows.event_rows()
+        index = np.minimum(np.searchsorted(self.train.row_ids, rows.parents), len(self.train) - 1)
         parents = self.train.take(index)
         width = rows.n_items + 2
-        is_own = np.isin(owner * width + rows.items, parents.row_of_event() * width + parents.items)
+        is_own = np.isin(owner * width + rows.items, parents.event_rows() * width + parents.items)
         is_foreign = np.isin(rows.items, self.items) & ~is_own
         return np.bincount(owner[is_foreign], minlength=len(rows)) > 0
 
 
-def mixed_places(plan: Plan) -> frozenset[int]:
+def list_mixed_steps(plan: Plan) -> frozenset[int]:
     """Numbers, from 1, of the steps that mix users, and of those that read rows of such a step."""
     found: set[int] = set()
-    for number, step in enumerate(plan.all, 1):
-        if step.when != "once" or step.on_items:
+    for number, step in enumerate(plan.named_steps, 1):
+        if step.when != "once" or step.is_on_items:
             continue
-        if borrows(step.use) or found.intersection(places_read(plan, number)):
+        if mixes_users(step.use) or found.intersection(list_input_steps(plan, number)):
             found.add(number)
     return frozenset(found)
 
 
-def borrows(config: Any) -> bool:
+def mixes_users(config: Any) -> bool:
     """Whether a transform or generator, or one that it is composed of, mixes users."""
     if isinstance(config, list | tuple):
-        return any(map(borrows, config))
+        return any(map(mixes_users, config))
     if not is_dataclass(config):
         return False
-    return getattr(config, "borrows", False) or any(borrows(getattr(config, part.name)) for part in fields(config))
+    return getattr(config, "borrows", False) or any(mixes_users(getattr(config, part.name)) for part in fields(config))

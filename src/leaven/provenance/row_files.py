@@ -13,9 +13,9 @@ import numpy.typing as npt
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.datasets.samples import Samples
-from leaven.run_folder import Run
+from leaven.run_folder import RunFolder
 
-Keys = npt.NDArray[np.uint64]
+RowIds = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 _SAMPLES = b"leaven.samples"
 _CATALOG = "catalog.parquet"
@@ -27,37 +27,37 @@ class RowFile:
     wrote it; 0: real rows."""
 
     part: str
-    place: int
+    step: int
     path: Path
-    of_arm: bool = False
+    is_variant: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class RowNames:
     """Ids of a file's rows. keys, parents: uint64 (rows,); users: uint64 (rows,), hashed ids of the users, equal to
     `keys` where a row is a whole user."""
 
-    keys: Keys
-    parents: Keys
-    users: Keys
+    row_ids: RowIds
+    parents: RowIds
+    users: RowIds
 
-    def of(self, keys: Keys) -> Mask:
+    def match(self, keys: RowIds) -> Mask:
         """bool (rows,): rows that have one of these ids, as their own, their parent's or their user's."""
-        return np.isin(self.keys, keys) | np.isin(self.parents, keys) | np.isin(self.users, keys)
+        return np.isin(self.row_ids, keys) | np.isin(self.parents, keys) | np.isin(self.users, keys)
 
 
-def row_files(run: Run) -> Iterator[RowFile]:
+def list_row_files(run: RunFolder) -> Iterator[RowFile]:
     """The parts of the split, then the files of every variant in the order of its steps."""
-    for path in sorted(run.data.glob("*.parquet")):
+    for path in sorted(run.data_folder.glob("*.parquet")):
         if path.name != _CATALOG:
             yield RowFile(path.stem, 0, path)
-    for path in sorted((run.folder / "arms").glob("*/expanded/*.parquet")):
+    for path in sorted((run.path / "arms").glob("*/expanded/*.parquet")):
         number = path.name.partition("-")[0]
         if number.isdecimal():
-            yield RowFile(path.parent.parent.name, int(number), path, of_arm=True)
+            yield RowFile(path.parent.parent.name, int(number), path, is_variant=True)
 
 
-def names_of(path: Path) -> Names:
+def load_row_names(path: Path) -> RowNames:
     """Read the ids of a file's rows, and no other column."""
     import pyarrow.parquet as pq
 
@@ -67,10 +67,10 @@ def names_of(path: Path) -> Names:
     table = pq.read_table(path, columns=wanted)
     keys, *others = (np.asarray(table.column(name), np.uint64) for name in wanted)
     parents, users = [*others, keys, keys][:2]
-    return Names(keys, parents, users if f"{prefix}users" in columns else keys)
+    return RowNames(keys, parents, users if f"{prefix}users" in columns else keys)
 
 
-def rows_of(path: Path, catalog: Catalog | None = None) -> Any:
+def load_rows(path: Path, catalog: Catalog | None = None) -> Any:
     """Read all rows of a file: histories, or samples of a table."""
     import pyarrow.parquet as pq
 
@@ -79,9 +79,9 @@ def rows_of(path: Path, catalog: Catalog | None = None) -> Any:
     return replace(Histories.from_parquet(path), catalog=catalog)
 
 
-def catalog_of(run: Run) -> Catalog | None:
+def load_run_catalog(run: RunFolder) -> Catalog | None:
     """Read the items of a run, where it has any."""
     from leaven.experiment.split_storage import load_catalog
 
-    path = run.data / _CATALOG
+    path = run.data_folder / _CATALOG
     return load_catalog(path) if path.exists() else None

@@ -10,36 +10,36 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.augmentation.lineage import Source, places_read, source_of
-from leaven.augmentation.plan import Plan, Step, described
-from leaven.augmentation.preview import pair
-from leaven.augmentation.step_fitting import filters_of, fit_filters
-from leaven.config import load
-from leaven.config.build import table_of
-from leaven.config.experiment_spec import CONTROL, repeat_of
+from leaven.augmentation.lineage import SourceRow, find_source_row, list_input_steps
+from leaven.augmentation.plan import Plan, Step, describe_config
+from leaven.augmentation.preview import compare_rows
+from leaven.augmentation.step_fitting import fit_filters, get_filter_configs
+from leaven.config import load_spec
+from leaven.config.build import to_table
+from leaven.config.experiment_spec import CONTROL, build_repeat
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import FROM_NOISE
+from leaven.datasets.histories import NO_PARENT
 from leaven.errors import DataError
-from leaven.protocols import Measured
-from leaven.provenance.row_files import RowFile, catalog_of, names_of, row_files, rows_of
-from leaven.run_folder import SPEC, Run, opened, plain
+from leaven.protocols import FilterStatistics
+from leaven.provenance.row_files import RowFile, list_row_files, load_row_names, load_rows, load_run_catalog
+from leaven.run_folder import SPEC_FILE, RunFolder, open_run, slugify
 
-MOST_KEYS = 20
+MAX_ROW_IDS = 20
 """Maximum ids of derived rows that are listed per step."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FilterVerdict:
     """The decision of one filter on a row. why: of a rejection; measured: the statistics that the filter uses."""
 
     filter: str
-    kept: bool
-    why: str
-    measured: dict[str, float]
+    accepted: bool
+    reason: str
+    statistics: dict[str, float]
 
 
 @dataclass(frozen=True)
-class Link:
+class LineageLink:
     """One step of a lineage.
 
     key, made_from   row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
@@ -53,15 +53,15 @@ class Link:
     step: str
     text: str
     mode: str
-    key: str
-    made_from: str
+    row_id: str
+    source_row: str
     parent: str
     copy: int
     part: int
     weight: float
     parameters: dict[str, Any]
     preview: dict[str, Any]
-    filters: tuple[Verdict, ...] = ()
+    filters: tuple[FilterVerdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,27 @@ class Lineage:
     made      variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
     """
 
-    key: str
+    row_id: str
     user: str
     parts: dict[str, int]
-    chains: dict[str, tuple[Link, ...]]
-    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chains: dict[str, tuple[LineageLink, ...]]
+    descendants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, for JSON."""
         return asdict(self)
 
 
-def hexadecimal(key: int) -> str:
+def format_row_id(key: int) -> str:
     """A row id as text; "" for none.
 
-    >>> hexadecimal(255)
+    >>> format_row_id(255)
     '00000000000000ff'
     """
     return f"{int(key):016x}" if key else ""
 
 
-def lineage(folder: str | Path, row: str | int) -> Lineage:
+def trace_lineage(folder: str | Path, row: str | int) -> Lineage:
     """Trace a row of a run back to the real row it derives from.
 
     row: a user's id as in the log, or a row id, as 16 hexadecimal digits or as the number in `to_pandas`. Rows of
@@ -103,18 +103,18 @@ def lineage(folder: str | Path, row: str | int) -> Lineage:
 
     Raises DataError where no file of the run has such a row.
     """
-    run = opened(Path(folder))
+    run = open_run(Path(folder))
     key, user = _resolve_row(run, str(row))
     variants, parts = _load_variants(run), dict[str, int]()
-    for file, rows in _load_family(run, key, catalog_of(run)):
-        if file.of_arm and file.part in variants:
-            variants[file.part].rows.setdefault(file.place, []).append(rows)
+    for file, rows in _load_family(run, key, load_run_catalog(run)):
+        if file.is_variant and file.part in variants:
+            variants[file.part].rows.setdefault(file.step, []).append(rows)
         elif count := int((rows.keys == key).sum()):
             parts[file.part] = count
     chains = {variant.name: tuple(variant.trace_links(int(key))) for variant in variants.values()}
     derived = {variant.name: variant.list_derived(int(key)) for variant in variants.values()}
     return Lineage(
-        hexadecimal(int(key)),
+        format_row_id(int(key)),
         user,
         parts,
         {name: links for name, links in chains.items() if links},
@@ -122,16 +122,16 @@ def lineage(folder: str | Path, row: str | int) -> Lineage:
     )
 
 
-def _load_variants(run: Run) -> dict[str, _VariantRows]:
+def _load_variants(run: RunFolder) -> dict[str, _VariantRows]:
     """Folder name of a variant -> the variant, without rows yet."""
-    config = load(run.folder / SPEC)
-    plans = {arm.name: arm.plan for arm in config.arms} | {CONTROL: Plan([Step(repeat_of(config))])}
-    return {plain(name): _VariantRows(run, name, plan, config.seed) for name, plan in plans.items()}
+    config = load_spec(run.path / SPEC_FILE)
+    plans = {arm.name: arm.plan for arm in config.variants} | {CONTROL: Plan([Step(build_repeat(config))])}
+    return {slugify(name): _VariantRows(run, name, plan, config.seed) for name, plan in plans.items()}
 
 
-def _resolve_row(run: Run, row: str) -> tuple[np.uint64, str]:
+def _resolve_row(run: RunFolder, row: str) -> tuple[np.uint64, str]:
     """(id of the row, the user's id where it is one): the first reading of `row` that an existing row has."""
-    readings: list[tuple[int, str]] = [(int(rng.user_keys([row])[0]), row)]
+    readings: list[tuple[int, str]] = [(int(rng.derive_user_ids([row])[0]), row)]
     digits = row.lower().removeprefix("0x")
     if len(digits) == 16 and all(letter in "0123456789abcdef" for letter in digits):
         readings.append((int(digits, 16), ""))
@@ -139,28 +139,28 @@ def _resolve_row(run: Run, row: str) -> tuple[np.uint64, str]:
         readings.append((int(row), ""))
     wanted = np.array([key for key, _ in readings], np.uint64)
     known: set[int] = set()
-    for file in row_files(run):
-        names = names_of(file.path)
-        known |= set(wanted[np.isin(wanted, names.keys) | np.isin(wanted, names.users)].tolist())
+    for file in list_row_files(run):
+        names = load_row_names(file.path)
+        known |= set(wanted[np.isin(wanted, names.row_ids) | np.isin(wanted, names.users)].tolist())
     for key, user in readings:
         if key in known:
             return np.uint64(key), user
     fix = "give a user's id as in the log, or the id of a row of arms/*/expanded"
-    raise DataError(str(run.folder), "a row of this run", repr(row), fix)
+    raise DataError(str(run.path), "a row of this run", repr(row), fix)
 
 
-def _load_family(run: Run, key: np.uint64, catalog: Catalog | None) -> Iterator[tuple[RowFile, Any]]:
+def _load_family(run: RunFolder, key: np.uint64, catalog: Catalog | None) -> Iterator[tuple[RowFile, Any]]:
     """File -> its rows that have this id, or derive from the same real row."""
-    files = list(row_files(run))
+    files = list(list_row_files(run))
     parents = {int(key)}
     for file in files:
-        names = names_of(file.path)
-        parents |= set(names.parents[names.keys == key].tolist())
-    family = np.array(sorted({*parents, int(key)} - {FROM_NOISE}), np.uint64)
+        names = load_row_names(file.path)
+        parents |= set(names.parents[names.row_ids == key].tolist())
+    family = np.array(sorted({*parents, int(key)} - {NO_PARENT}), np.uint64)
     for file in files:
-        is_member = names_of(file.path).of(family)
+        is_member = load_row_names(file.path).match(family)
         if is_member.any():
-            yield file, rows_of(file.path, catalog).take(is_member)
+            yield file, load_rows(file.path, catalog).take(is_member)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class _SourceRow:
     """The row that a step read. row: None where it no longer exists; step: number of the step that created it."""
 
     row: Any
-    source: Source
+    source: SourceRow
     step: int
 
 
@@ -176,13 +176,13 @@ class _SourceRow:
 class _VariantRows:
     """Rows of one family in one variant. rows: number of a step -> its rows, by file; 0: the real rows."""
 
-    run: Run
+    run: RunFolder
     name: str
     plan: Plan
     seed: int
     rows: dict[int, list[Any]] = field(default_factory=dict)
 
-    def trace_links(self, key: int) -> Iterator[Link]:
+    def trace_links(self, key: int) -> Iterator[LineageLink]:
         """Links from a row back to the real one."""
         number = max((number for number in self.rows if self._find_row(number, key) is not None), default=0)
         while number:
@@ -192,7 +192,7 @@ class _VariantRows:
                 yield self._build_link(number, row, before)
             if before is None or before.row is None:
                 return
-            key, number = before.source.key, before.step
+            key, number = before.source.row_id, before.step
 
     def list_derived(self, key: int) -> dict[str, Any]:
         """Step -> {rows, keys} of the rows derived from a real row."""
@@ -201,9 +201,9 @@ class _VariantRows:
             for rows in self.rows[number]:
                 derived = rows.keys[(rows.parents == np.uint64(key)) & (rows.origin == number) & (rows.origin > 0)]
                 if len(derived):
-                    entry = found.setdefault(self.plan.all[number - 1].called, {"rows": 0, "keys": []})
+                    entry = found.setdefault(self.plan.named_steps[number - 1].display_name, {"rows": 0, "keys": []})
                     entry["rows"] += len(derived)
-                    entry["keys"] = (entry["keys"] + [hexadecimal(one) for one in derived.tolist()])[:MOST_KEYS]
+                    entry["keys"] = (entry["keys"] + [format_row_id(one) for one in derived.tolist()])[:MAX_ROW_IDS]
         return found
 
     def _find_row(self, number: int, key: int) -> Any:
@@ -216,44 +216,44 @@ class _VariantRows:
 
     def _find_source(self, number: int, row: Any) -> _SourceRow | None:
         """The row that a step read; None for a row without a source."""
-        step, key = self.plan.all[number - 1], int(row.keys[0])
-        if int(row.parents[0]) == FROM_NOISE:
+        step, key = self.plan.named_steps[number - 1], int(row.keys[0])
+        if int(row.parents[0]) == NO_PARENT:
             return None
-        for earlier in reversed(places_read(self.plan, number)):
+        for earlier in reversed(list_input_steps(self.plan, number)):
             if step.mode == "replace" and (same := self._find_row(earlier, key)) is not None:
-                return _SourceRow(same, Source(key), earlier)
+                return _SourceRow(same, SourceRow(key), earlier)
             keys = [np.zeros(0, np.uint64), *(rows.keys for rows in self.rows.get(earlier, []))]
-            source = source_of(step, self.seed, key, np.concatenate(keys))
+            source = find_source_row(step, self.seed, key, np.concatenate(keys))
             if source is not None:
-                return _SourceRow(self._find_row(earlier, source.key), source, earlier)
+                return _SourceRow(self._find_row(earlier, source.row_id), source, earlier)
         return None
 
-    def _build_link(self, number: int, row: Any, before: _SourceRow | None) -> Link:
-        step = self.plan.all[number - 1]
+    def _build_link(self, number: int, row: Any, before: _SourceRow | None) -> LineageLink:
+        step = self.plan.named_steps[number - 1]
         shown = row.slice(0, 0) if before is None or before.row is None else before.row
-        return Link(
-            step=step.called,
-            text=step.text,
+        return LineageLink(
+            step=step.display_name,
+            text=step.description,
             mode=step.mode,
-            key=hexadecimal(int(row.keys[0])),
-            made_from=hexadecimal(before.source.key) if before else "",
-            parent=hexadecimal(int(row.parents[0])),
+            row_id=format_row_id(int(row.keys[0])),
+            source_row=format_row_id(before.source.row_id) if before else "",
+            parent=format_row_id(int(row.parents[0])),
             copy=before.source.copy if before else 0,
             part=before.source.part if before else 0,
             weight=float(row.weight[0]),
-            parameters=table_of(step),
-            preview=pair(step.called, shown, row).as_dict(),
+            parameters=to_table(step),
+            preview=compare_rows(step.display_name, shown, row).as_dict(),
             filters=tuple(self._apply_filters(step, row)),
         )
 
-    def _apply_filters(self, step: Step, row: Any) -> Iterator[Verdict]:
+    def _apply_filters(self, step: Step, row: Any) -> Iterator[FilterVerdict]:
         """The decision of each filter of a step on a row, in order, after fitting it again."""
-        train = self.run.data / "train.parquet"
-        if not filters_of(step) or not train.exists():
+        train = self.run.data_folder / "train.parquet"
+        if not get_filter_configs(step) or not train.exists():
             return
-        fitted = fit_filters(step, rows_of(train, catalog_of(self.run)), self.seed)
-        for config, accepts in zip(filters_of(step), fitted, strict=True):
+        fitted = fit_filters(step, load_rows(train, load_run_catalog(self.run)), self.seed)
+        for config, accepts in zip(get_filter_configs(step), fitted, strict=True):
             kept = accepts(row)
-            figures = accepts.measured(row) if isinstance(accepts, Measured) else {}
+            figures = accepts.row_statistics(row) if isinstance(accepts, FilterStatistics) else {}
             measured = {name: round(float(values[0]), 4) for name, values in figures.items()}
-            yield Verdict(described(config), bool(kept.mask[0]), next(iter(kept.refused), ""), measured)
+            yield FilterVerdict(describe_config(config), bool(kept.mask[0]), next(iter(kept.rejected), ""), measured)

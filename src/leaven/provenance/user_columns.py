@@ -11,30 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaven import rng
-from leaven.datasets.samples import UNKNOWN, Samples
-from leaven.provenance.row_files import Keys, Mask, RowFile, row_files, rows_of
-from leaven.run_folder import Run
+from leaven.datasets.samples import UNKNOWN_CODE, Samples
+from leaven.provenance.row_files import Mask, RowFile, RowIds, list_row_files, load_rows
+from leaven.run_folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
+class UserColumns:
     """Finds cells that name users. columns: those that hold the rows' users; keys: hashed ids of the users to erase."""
 
     columns: tuple[str, ...]
-    keys: Keys
+    keys: RowIds
 
     @classmethod
-    def of(cls, run: Run, keys: Keys) -> Named:
+    def from_run(cls, run: RunFolder, keys: RowIds) -> UserColumns:
         """The columns of a run whose cells name the users of its rows; none for histories."""
-        part = next((file for file in row_files(run) if not file.of_arm), None)
-        rows = rows_of(part.path) if part else None
+        part = next((file for file in list_row_files(run) if not file.is_variant), None)
+        rows = load_rows(part.path) if part else None
         return cls(_find_columns(rows) if isinstance(rows, Samples) else (), keys)
 
-    def rows(self, file: RowFile) -> Mask | None:
+    def find_rows(self, file: RowFile) -> Mask | None:
         """bool (rows,): rows of a file that name one of the users; None where no list of values holds them."""
         if not self.columns:
             return None
-        rows: Samples = rows_of(file.path)
+        rows: Samples = load_rows(file.path)
         masks = {name: self._mask_values(rows, name) for name in self.columns}
         if not any(mask.any() for mask in masks.values()):
             return None
@@ -42,13 +42,13 @@ class Named:
         found: Mask = np.any(cells, axis=0)
         return found
 
-    def without(self, rows: Samples) -> Samples:
+    def drop_users(self, rows: Samples) -> Samples:
         """The same rows, over lists of values without these users."""
         levels = {}
         for name in self.columns:
             is_erased = self._mask_values(rows, name)[1:]
             levels[name] = tuple(text for text, out in zip(rows.levels[name], is_erased, strict=True) if not out)
-        return rows.recoded({**rows.levels, **levels})
+        return rows.recode_levels({**rows.levels, **levels})
 
     def _mask_values(self, rows: Samples, name: str) -> Mask:
         """bool (values + 1,): by code, which values name one of the users."""
@@ -59,12 +59,12 @@ def _find_columns(rows: Samples) -> tuple[str, ...]:
     """Categorical columns that name the user of every row."""
     found = []
     for index, name in enumerate(rows.categorical):
-        is_known = rows.codes[:, index] != UNKNOWN
-        if is_known.any() and (_hash_values(rows, name)[rows.codes[is_known, index]] == rows.users[is_known]).all():
+        is_known = rows.codes[:, index] != UNKNOWN_CODE
+        if is_known.any() and (_hash_values(rows, name)[rows.codes[is_known, index]] == rows.user_ids[is_known]).all():
             found.append(name)
     return tuple(found)
 
 
-def _hash_values(rows: Samples, name: str) -> Keys:
+def _hash_values(rows: Samples, name: str) -> RowIds:
     """uint64 (values + 1,): the hashed user id of each value; 0 for no value."""
-    return np.concatenate([np.zeros(1, np.uint64), rng.user_keys(list(rows.levels[name]))])
+    return np.concatenate([np.zeros(1, np.uint64), rng.derive_user_ids(list(rows.levels[name]))])

@@ -18,7 +18,7 @@ from leaven.errors import MissingExtra
 if find_spec("torch") is None:
     raise MissingExtra("torch", "torch")
 
-from leaven.pytorch.batch import IGNORED, PADDING, Batch, Sample, collate, known_batches
+from leaven.pytorch.batch import IGNORED, PADDING, Batch, HistorySample, collate, iterate_input_batches
 from leaven.pytorch.dataset import HistoriesDataset
 from leaven.pytorch.stream import HistoriesLoader, HistoriesStream
 
@@ -29,7 +29,7 @@ __all__ = [
     "HistoriesDataset",
     "HistoriesLoader",
     "HistoriesStream",
-    "Sample",
+    "HistorySample",
     "collate",
-    "known_batches",
+    "iterate_input_batches",
 ]

@@ -9,18 +9,18 @@ import torch
 from torch.utils.data import Dataset
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, epoch_rows, expand
-from leaven.augmentation.plan import ALWAYS
+from leaven.augmentation import Plan, Step, build_epoch_rows, expand
+from leaven.augmentation.plan import WHOLE_TRAINING
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.nn.sequence_packing import Stretches, training_stretches
-from leaven.pytorch.batch import Sample, sample
+from leaven.nn.sequence_packing import Segments, build_training_segments
+from leaven.pytorch.batch import HistorySample, build_sample
 from leaven.schedules.progress_schedules import Constant
 
 _EPOCH, _PROGRESS, _DONE = range(3)
 
 
-class HistoriesDataset(Dataset[Sample]):
+class HistoriesDataset(Dataset[HistorySample]):
     """The rows of a plan, one history per sample, shuffled by key in every epoch.
 
     train       real rows, on which the plan's steps are fitted
@@ -33,7 +33,7 @@ class HistoriesDataset(Dataset[Sample]):
     batches and threads. Each process computes the rows of an epoch once, on first access. The epoch is in shared
     memory, so persistent workers see it too.
 
-    >>> data = HistoriesDataset(Histories.of([[1, 2, 3], [2, 1]], n_items=3), seed=7)
+    >>> data = HistoriesDataset(Histories.from_lists([[1, 2, 3], [2, 1]], n_items=3), seed=7)
     >>> sorted(one.items.tolist() for one in (data[0], data[1]))
     [[1, 2], [2]]
 
@@ -51,10 +51,10 @@ class HistoriesDataset(Dataset[Sample]):
             fix = "use its schedule as a strength, or train with leaven"
             raise SpecError("plan, combine", "a plan without a controller", "'conditional'", fix)
         self.max_length, self.epochs = max_length, epochs
-        self._rows = epoch_rows(train, expand(train, self.plan, seed), self.plan, seed)
+        self._rows = build_epoch_rows(train, expand(train, self.plan, seed), self.plan, seed)
         self._position: torch.Tensor = torch.zeros(3, dtype=torch.float64)
         self._position.share_memory_()  # type: ignore[no-untyped-call]
-        self._cached: tuple[tuple[float, float], Stretches] | None = None
+        self._cached: tuple[tuple[float, float], Segments] | None = None
 
     @property
     def n_ids(self) -> int:
@@ -72,7 +72,7 @@ class HistoriesDataset(Dataset[Sample]):
         return int(self._position[_EPOCH])
 
     @property
-    def done(self) -> int:
+    def n_done_batches(self) -> int:
         """Batches of this epoch that are skipped, as they were used before an interruption."""
         return int(self._position[_DONE])
 
@@ -87,38 +87,38 @@ class HistoriesDataset(Dataset[Sample]):
             raise SpecError("set_epoch", "0 or more", str(epoch), "")
         if progress is None:
             progress = self._compute_progress(epoch)
-        done = self.done if epoch == self.epoch else 0
+        done = self.n_done_batches if epoch == self.epoch else 0
         self._position.copy_(torch.tensor([epoch, progress, done], dtype=torch.float64))
 
-    def start_over(self) -> None:
+    def restart_epoch(self) -> None:
         """Skip no batch of this epoch any more."""
         self._position[_DONE] = 0
 
     def __len__(self) -> int:
         """Number of samples of this epoch, which may vary between epochs."""
-        return len(self.stretches())
+        return len(self.get_segments())
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> HistorySample:
         """Sample number `index` of this epoch."""
-        stretches = self.stretches()
+        stretches = self.get_segments()
         if not -len(stretches) <= index < len(stretches):
             raise IndexError(f"sample {index} of {len(stretches)}")
-        return sample(stretches, index)
+        return build_sample(stretches, index)
 
-    def stretches(self) -> Stretches:
+    def get_segments(self) -> Segments:
         """The samples of this epoch in order, as segments of its rows."""
         position = (float(self._position[_EPOCH]), float(self._position[_PROGRESS]))
         if self._cached is None or self._cached[0] != position:
             self._cached = (position, self._build_segments(int(position[0]), position[1]))
         return self._cached[1]
 
-    def state_dict(self, done: int = 0) -> dict[str, Any]:
+    def state_dict(self, n_done_batches: int = 0) -> dict[str, Any]:
         """Position of training, JSON-able. done: batches of this epoch that the loop has used.
 
         `HistoriesLoader` knows this number, also when it prefetches: use its own state.
         """
         epoch, progress = self.epoch, float(self._position[_PROGRESS])
-        return {"epoch": epoch, "progress": progress, "done": done, "mark": self._compute_fingerprint()}
+        return {"epoch": epoch, "progress": progress, "done": n_done_batches, "mark": self._compute_fingerprint()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume: `HistoriesStream` and `HistoriesLoader` skip the batches that are done.
@@ -133,24 +133,26 @@ class HistoriesDataset(Dataset[Sample]):
     def _compute_progress(self, epoch: int) -> float:
         if self.epochs is not None:
             return min(epoch / self.epochs, 1.0)
-        scheduled = [step.called for step in self.plan.all if _depends_on_progress(step)]
+        scheduled = [step.display_name for step in self.plan.named_steps if _depends_on_progress(step)]
         if scheduled and epoch > 0:
             fix = "HistoriesDataset(…, epochs=10), or set_epoch(epoch, progress)"
             raise SpecError(f"step {scheduled[0]!r}, strength", "a progress", "no number of epochs", fix)
         return 0.0
 
-    def _build_segments(self, epoch: int, progress: float) -> Stretches:
-        stretches = training_stretches(self._rows(epoch, progress), self.max_length)
+    def _build_segments(self, epoch: int, progress: float) -> Segments:
+        stretches = build_training_segments(self._rows(epoch, progress), self.max_length)
         if not len(stretches):
             raise DataError("HistoriesDataset", "rows with something to predict", "none", "give longer histories")
-        order = np.argsort(rng.row_keys(rng.key(self.seed, "order", epoch), stretches.keys), kind="stable")
+        order = np.argsort(
+            rng.derive_row_keys(rng.derive_key(self.seed, "order", epoch), stretches.segment_ids), kind="stable"
+        )
         return stretches.take(order)
 
     def _compute_fingerprint(self) -> str:
-        steps = [f"{step.called} {step.mode} {step.when}" for step in self.plan.all]
-        return f"{rng.key(self.seed, len(self.train), self.train.events, self.max_length, *steps):016x}"
+        steps = [f"{step.display_name} {step.mode} {step.when}" for step in self.plan.named_steps]
+        return f"{rng.derive_key(self.seed, len(self.train), self.train.n_events, self.max_length, *steps):016x}"
 
 
 def _depends_on_progress(step: Step) -> bool:
     """Whether the rows of a step depend on training progress."""
-    return not isinstance(step.strength, Constant) or step.during != ALWAYS or step.when == "each_round"
+    return not isinstance(step.strength, Constant) or step.during != WHOLE_TRAINING or step.when == "each_round"

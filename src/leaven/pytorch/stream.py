@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from leaven import rng
 from leaven.datasets.histories import Ints
 from leaven.errors import DataError, SpecError
-from leaven.pytorch.batch import Batch, Pad, batch_of, check_pad, cut, share_of
+from leaven.pytorch.batch import Batch, Pad, build_batch, check_pad, cut_batches, split_batch
 from leaven.pytorch.dataset import HistoriesDataset
 
 
@@ -45,17 +45,17 @@ class HistoriesStream(IterableDataset[Batch]):
         """Batches of this epoch from the current position; in a worker, only its own."""
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        cuts = self.cuts()
-        return (self._build_batch(cuts[nth]) for nth in range(self.data.done + worker, len(cuts), workers))
+        cuts = self.cut_epoch()
+        return (self._build_batch(cuts[nth]) for nth in range(self.data.n_done_batches + worker, len(cuts), workers))
 
-    def cuts(self) -> list[Ints]:
+    def cut_epoch(self) -> list[Ints]:
         """Samples of each batch of this epoch, as indices."""
-        key = rng.key(self.data.seed, "batches", self.data.epoch)
-        return cut(self.data.stretches().length, self.rows, key)
+        key = rng.derive_key(self.data.seed, "batches", self.data.epoch)
+        return cut_batches(self.data.get_segments().lengths, self.rows, key)
 
     def _build_batch(self, samples: Ints) -> Batch:
-        whole = batch_of(self.data.stretches().take(samples), self.pad)
-        return share_of(whole, self.rank, self.world, self.pad)
+        whole = build_batch(self.data.get_segments().take(samples), self.pad)
+        return split_batch(whole, self.rank, self.world, self.pad)
 
 
 class HistoriesLoader:
@@ -64,13 +64,13 @@ class HistoriesLoader:
     workers  number of prefetching processes; 0: batches are made on demand
 
     >>> from leaven.datasets.histories import Histories
-    >>> loader = HistoriesLoader(HistoriesStream(HistoriesDataset(Histories.of([[1, 2, 3]] * 10, 3)), rows=4))
+    >>> loader = HistoriesLoader(HistoriesStream(HistoriesDataset(Histories.from_lists([[1, 2, 3]] * 10, 3)), rows=4))
     >>> sorted(len(batch.items) for batch in loader), loader.state_dict()["done"]
     ([2, 4, 4], 3)
     """
 
     def __init__(self, stream: HistoriesStream, workers: int = 0) -> None:
-        self.stream, self._n_delivered = stream, stream.data.done
+        self.stream, self._n_delivered = stream, stream.data.n_done_batches
         self._loader = DataLoader(stream, batch_size=None, num_workers=workers, persistent_workers=workers > 0)
 
     @property
@@ -80,15 +80,15 @@ class HistoriesLoader:
 
     def __len__(self) -> int:
         """Number of batches of this epoch, including those that are done."""
-        return len(self.stream.cuts())
+        return len(self.stream.cut_epoch())
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of this epoch from the current position; the next iteration gives all of them."""
-        self._n_delivered = self.stream.data.done
+        self._n_delivered = self.stream.data.n_done_batches
         for batch in self._loader:
             self._n_delivered += 1
             yield batch
-        self.stream.data.start_over()
+        self.stream.data.restart_epoch()
 
     def set_epoch(self, epoch: int, progress: float | None = None) -> None:
         """As that of `HistoriesDataset`."""
@@ -111,7 +111,7 @@ class HistoriesLoader:
                 "load_state_dict", f"batches of {self.stream.rows} rows", got, "give the stream the same rows"
             )
         self.stream.data.load_state_dict(state)
-        self._n_delivered = self.stream.data.done
+        self._n_delivered = self.stream.data.n_done_batches
 
 
 def _detect_shard() -> tuple[int, int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from leaven.quality.context import Beside
-from leaven.quality.evaluate import judge
-from leaven.quality.quality_config import Judging
-from leaven.quality.result import Figure, Gate, Judgement, Passed
+from leaven.quality.context import EvaluationContext
+from leaven.quality.evaluate import evaluate_quality
+from leaven.quality.quality_config import QualityConfig
+from leaven.quality.result import Figure, Gate, GateResult, Judgement
 
-__all__ = ["Beside", "Figure", "Gate", "Judgement", "Judging", "Passed", "judge"]
+__all__ = ["EvaluationContext", "Figure", "Gate", "GateResult", "Judgement", "QualityConfig", "evaluate_quality"]

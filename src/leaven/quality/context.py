@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
-from leaven.ingest.source_config import ItemSource
+from leaven.ingest.source_config import CatalogSource
 from leaven.protocols import FittedRecommender
 
 if TYPE_CHECKING:
-    from leaven.nn.inception import PictureVectors
+    from leaven.nn.inception import ImageFeatureExtractor
 
 KINDS_OF_INPUT = {
     "items": "histories",
@@ -26,7 +26,7 @@ KINDS_OF_INPUT = {
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
+class EvaluationContext:
     """Optional inputs of an evaluation.
 
     items        histories: the catalog, or the location of the table of items, for logs; for names and consistency
@@ -36,18 +36,18 @@ class Beside:
     encoder      images: a file of Inception weights, for FID, or of another network (TorchScript)
     """
 
-    items: Catalog | ItemSource | None = None
+    items: Catalog | CatalogSource | None = None
     recommender: FittedRecommender | None = None
     column: str = ""
     label: str = ""
-    words: str = ""
-    encoder: str | Path | PictureVectors | None = None
+    caption: str = ""
+    encoder: str | Path | ImageFeatureExtractor | None = None
 
-    def refuse_useless(self, kind: str) -> None:
+    def check_kind(self, kind: str) -> None:
         """Raise SpecError for an input that this kind of data does not use."""
         for name, kinds in KINDS_OF_INPUT.items():
             if getattr(self, name) not in (None, "") and kind not in kinds.split(" or "):
                 raise SpecError(name, f"no value for kind {kind}: only {kinds} uses it", "a value", "leave it out")
 
 
-NOTHING = Beside()
+NO_CONTEXT = EvaluationContext()

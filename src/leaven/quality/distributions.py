@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.datasets.images import png_address, resized
-from leaven.metrics.synthetic import Sample
-from leaven.metrics.synthetic.featurizers import gaps
-from leaven.metrics.synthetic.image_statistics import SIGNS
+from leaven.datasets.images import encode_data_uri, resize_image
+from leaven.metrics.synthetic import FeaturizedRows
+from leaven.metrics.synthetic.featurizers import compute_log_gaps
+from leaven.metrics.synthetic.image_statistics import STATISTIC_NAMES
 from leaven.quality.featurization import Rows
-from leaven.quality.image_rows import Photos
-from leaven.quality.loading import Inputs, has_clock
-from leaven.quality.reference_fit import Sides, Studied
-from leaven.quality.table_rows import Table
-from leaven.quality.text_rows import Texts
+from leaven.quality.image_rows import ImageRows
+from leaven.quality.loading import QualityInputs, has_clock
+from leaven.quality.reference_fit import ComparedRows, ReferenceFit
+from leaven.quality.table_rows import TabularRows
+from leaven.quality.text_rows import TextRows
 
 SIDES = ("training", "held out", "new")
 Values = npt.NDArray[Any]
@@ -43,33 +43,37 @@ _WAIT_EDGES = (
 _RANK_EDGES = (("top 1 %", 0.01), ("to 5 %", 0.05), ("to 20 %", 0.2), ("to 50 %", 0.5), ("the rest", 1.0))
 
 
-def looks(inputs: Inputs, studied: Studied, sides: Sides) -> dict[str, Any]:
+def describe_distributions(inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows) -> dict[str, Any]:
     """Return distributions: of each property the shares of the three sides; neighbors: new rows with their nearest real
     row.
     """
     rows = (*studied.sampled, sides.chosen)
     if isinstance(inputs.real, Histories):
         found = _describe_histories([one for one in rows if isinstance(one, Histories)], studied)
-    elif isinstance(inputs.real, Table):
-        found = _describe_tables([one for one in rows if isinstance(one, Table)], studied.featurizer.info.constant)
-    elif isinstance(inputs.real, Photos):
+    elif isinstance(inputs.real, TabularRows):
+        found = _describe_tables(
+            [one for one in rows if isinstance(one, TabularRows)], studied.featurizer.info.constant
+        )
+    elif isinstance(inputs.real, ImageRows):
         seen = (studied.members, studied.pool, sides.new)
-        found = _describe_images([one for one in rows if isinstance(one, Photos)], seen)
+        found = _describe_images([one for one in rows if isinstance(one, ImageRows)], seen)
     else:
-        found = [_bin_counts("Words of a text", "words", [one.words.lengths for one in rows if isinstance(one, Texts)])]
+        found = [
+            _bin_counts("Words of a text", "words", [one.tokens.lengths for one in rows if isinstance(one, TextRows)])
+        ]
     samples = (studied.members, studied.pool, sides.new)
-    if samples[0].noise.shape[1] == 1:
+    if samples[0].residuals.shape[1] == 1:
         name, unit = "Surprisal of an event", "nats per event, under a chain of other real rows"
         name = name if isinstance(inputs.real, Histories) else "Surprisal of a word"
-        found.append(_bin_values(name, unit, [one.noise[:, 0] for one in samples]))
+        found.append(_bin_values(name, unit, [one.residuals[:, 0] for one in samples]))
     nearest = _bin_values(
-        "Distance to the nearest training row", "distance", [one.facts["nearest"] for one in samples[1:]]
+        "Distance to the nearest training row", "distance", [one.row_statistics["nearest"] for one in samples[1:]]
     )
     found.append(nearest | {"sides": dict(zip(SIDES[1:], nearest["sides"].values(), strict=True))})
     return {"distributions": [one for one in found if one], "neighbours": _pair_with_nearest(inputs, sides)}
 
 
-def _describe_histories(rows: Sequence[Histories], studied: Studied) -> list[dict[str, Any]]:
+def _describe_histories(rows: Sequence[Histories], studied: ReferenceFit) -> list[dict[str, Any]]:
     """Return the histograms of histories."""
     found = [_bin_counts("Events of a history", "events", [one.lengths for one in rows])]
     if all(has_clock(one) for one in rows):
@@ -102,7 +106,7 @@ def _list_names(pairs: Sequence[tuple[str, float]]) -> list[str]:
 
 def _classify_waits(rows: Histories) -> Values:
     """Return the class of each time between events."""
-    return np.searchsorted([np.log1p(most) for _, most in _WAIT_EDGES], gaps(rows) - 1e-9)
+    return np.searchsorted([np.log1p(most) for _, most in _WAIT_EDGES], compute_log_gaps(rows) - 1e-9)
 
 
 def _classify_ranks(popularity: npt.NDArray[np.int64]) -> Values:
@@ -115,7 +119,7 @@ def _classify_ranks(popularity: npt.NDArray[np.int64]) -> Values:
     return np.concatenate([[len(_RANK_EDGES)], classes, [len(_RANK_EDGES)]])
 
 
-def _describe_tables(rows: Sequence[Table], constant: Sequence[str]) -> list[dict[str, Any]]:
+def _describe_tables(rows: Sequence[TabularRows], constant: Sequence[str]) -> list[dict[str, Any]]:
     """Return one histogram per column."""
     found = []
     for name in [name for name in rows[0].columns if name not in constant][:_MAX_COLUMNS]:
@@ -126,14 +130,14 @@ def _describe_tables(rows: Sequence[Table], constant: Sequence[str]) -> list[dic
     return found
 
 
-def _describe_images(rows: Sequence[Photos], samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def _describe_images(rows: Sequence[ImageRows], samples: Sequence[FeaturizedRows]) -> list[dict[str, Any]]:
     """Return the histograms of images."""
-    columns = [SIGNS.index(name) for name in _SHOWN_STATISTICS]
+    columns = [STATISTIC_NAMES.index(name) for name in _SHOWN_STATISTICS]
     found = [
         _bin_values(name.capitalize(), "levels of 255", [one.features[:, column] for one in samples])
         for name, column in zip(_SHOWN_STATISTICS, columns, strict=True)
     ]
-    noise = [one.noise[:, one.noise.shape[1] // 2] for one in samples]
+    noise = [one.residuals[:, one.residuals.shape[1] // 2] for one in samples]
     found.append(_bin_values("Residual of the denoiser", "1: as for other real images", noise))
     if any(rows[0].labels):
         found.append(_count_categories("Label", "label", [np.array(one.labels) for one in rows]))
@@ -181,9 +185,9 @@ def _build_histogram(
     return {"title": title, "unit": unit, "names": list(names[:last]), "sides": shares}
 
 
-def _pair_with_nearest(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
+def _pair_with_nearest(inputs: QualityInputs, sides: ComparedRows) -> list[dict[str, Any]]:
     """Return new rows nearest to, at median distance from and farthest from a training row, each with that row."""
-    distance = sides.new.facts["nearest"]
+    distance = sides.new.row_statistics["nearest"]
     order, middle = np.argsort(distance, kind="stable"), len(distance) // 2
     picked = {
         "nearest": order[:_N_PAIRS],
@@ -195,7 +199,7 @@ def _pair_with_nearest(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
     for sort, rows in picked.items():
         for row in (int(one) for one in rows if int(one) not in seen):
             seen.add(row)
-            real_row = format_row(inputs.real, int(sides.new.facts["place"][row]))
+            real_row = format_row(inputs.real, int(sides.new.row_statistics["place"][row]))
             new_row = format_row(sides.chosen, row)
             shared = set(real_row)
             pairs.append({
@@ -204,36 +208,36 @@ def _pair_with_nearest(inputs: Inputs, sides: Sides) -> list[dict[str, Any]]:
                 "new": new_row,
                 "real": real_row,
                 "shared": [place for place, name in enumerate(new_row) if name in shared],
-            } | _show_images(inputs.real, sides.chosen, int(sides.new.facts["place"][row]), row))  # fmt: skip
+            } | _show_images(inputs.real, sides.chosen, int(sides.new.row_statistics["place"][row]), row))  # fmt: skip
     return pairs
 
 
 def _show_images(real: Rows, new: Rows, place: int, row: int) -> dict[str, Any]:
     """Return the two images of a pair; nothing for other kinds of rows."""
-    if not (isinstance(real, Photos) and isinstance(new, Photos)):
+    if not (isinstance(real, ImageRows) and isinstance(new, ImageRows)):
         return {}
-    both = (new.whole(row), real.whole(place))
-    return {"pictures": [png_address(resized(one, _IMAGE_SIZE, "contain")) for one in both]}
+    both = (new.load_original(row), real.load_original(place))
+    return {"pictures": [encode_data_uri(resize_image(one, _IMAGE_SIZE, "contain")) for one in both]}
 
 
 def _choose_formatter(real: Rows) -> Callable[[Any, int], list[str]]:
     """Return a function that formats a row: the names of its items, its cells, its words."""
-    if isinstance(real, Table):
+    if isinstance(real, TabularRows):
         names = list(real.columns)
         return lambda rows, row: [f"{name} {_format_cell(rows.columns[name][row])}" for name in names[:_MAX_TOKENS]]
-    if isinstance(real, Texts):
+    if isinstance(real, TextRows):
         return lambda rows, row: rows.lines[row].split()[:_MAX_TOKENS]
-    if isinstance(real, Photos):
+    if isinstance(real, ImageRows):
         return _format_image
     catalog = real.catalog
     if catalog is None:
         return lambda rows, row: [f"item {item}" for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
-    return lambda rows, row: [catalog.name(item) for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
+    return lambda rows, row: [catalog.item_name(item) for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
 
 
-def _format_image(rows: Photos, row: int) -> list[str]:
+def _format_image(rows: ImageRows, row: int) -> list[str]:
     """Return label, description and file of an image."""
-    parts = [rows.labels[row], rows.words[row], rows.name(row).rpartition("/")[2]]
+    parts = [rows.labels[row], rows.captions[row], rows.get_name(row).rpartition("/")[2]]
     return [one for one in parts if one]
 
 

@@ -9,14 +9,14 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import MissingExtra
 from leaven.metrics.synthetic import SampleMetric
-from leaven.protocols import Tell
-from leaven.quality.context import NOTHING, Beside
-from leaven.quality.distributions import looks
-from leaven.quality.loading import Inputs, has_clock, read
-from leaven.quality.memorized_rows import copies
-from leaven.quality.null_reference import Deal, deals, figure
-from leaven.quality.quality_config import Judging
-from leaven.quality.reference_fit import Sides, Studied, study
+from leaven.protocols import ProgressCallback
+from leaven.quality.context import NO_CONTEXT, EvaluationContext
+from leaven.quality.distributions import describe_distributions
+from leaven.quality.loading import QualityInputs, has_clock, read_inputs
+from leaven.quality.memorized_rows import list_copies
+from leaven.quality.null_reference import HalfSplit, compute_figure, split_halves
+from leaven.quality.quality_config import QualityConfig
+from leaven.quality.reference_fit import ComparedRows, ReferenceFit, fit_reference
 from leaven.quality.result import Figure, Gate, Judgement
 
 
@@ -24,7 +24,7 @@ def _ignore_progress(done: int, total: int, words: str) -> None:
     """No-op progress callback."""
 
 
-def judge(
+def evaluate_quality(
     real: Any,
     held_out: Any,
     new: Any,
@@ -34,8 +34,8 @@ def judge(
     halves: int = 20,
     gates: Sequence[str] = (),
     metrics: Sequence[str] = (),
-    tell: Tell = _ignore_progress,
-    beside: Beside = NOTHING,
+    tell: ProgressCallback = _ignore_progress,
+    context: EvaluationContext = NO_CONTEXT,
 ) -> Judgement:
     """Evaluate fidelity, diversity, consistency, memorization and privacy of new rows against unseen real rows.
 
@@ -54,36 +54,42 @@ def judge(
 
     Raises DataError for other catalogs or columns, too few rows, and held-out rows that are training rows.
     """
-    config = Judging(tuple(metrics), tuple(gates), most, halves)
+    config = QualityConfig(tuple(metrics), tuple(gates), most, halves)
     tell(0, 0, "reading")
-    inputs = read(real, held_out, new, kind, seed, beside)
+    inputs = read_inputs(real, held_out, new, kind, seed, context)
     tell(0, 0, "fitting on real rows")
-    studied = study(inputs.real, inputs.held_out, rng.key(seed, "judge"), most, beside)
-    return judged(inputs, studied, config, seed, tell)
+    studied = fit_reference(inputs.real, inputs.held_out, rng.derive_key(seed, "judge"), most, context)
+    return evaluate_rows(inputs, studied, config, seed, tell)
 
 
-def judged(inputs: Inputs, studied: Studied, wish: Judging, seed: int, tell: Tell = _ignore_progress) -> Judgement:
+def evaluate_rows(
+    inputs: QualityInputs,
+    studied: ReferenceFit,
+    config: QualityConfig,
+    seed: int,
+    tell: ProgressCallback = _ignore_progress,
+) -> Judgement:
     """Return the evaluation of new rows by fitted reference models; `seed` is recorded in the facts."""
-    sides = studied.beside(inputs.new)
-    figures, skipped = _evaluate_metrics(inputs, sides, wish, studied.key, tell)
+    sides = studied.add_synthetic(inputs.new)
+    figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, tell)
     result = Judgement(
         kind=inputs.kind,
         figures=tuple(figures),
         skipped=skipped,
-        facts=_build_facts(inputs, studied, sides, seed, wish.halves),
-        copies=copies(inputs),
-        looks=looks(inputs, studied, sides),
+        facts=_build_facts(inputs, studied, sides, seed, config.halves),
+        copies=list_copies(inputs),
+        distributions=describe_distributions(inputs, studied, sides),
         rows=inputs,
     )
-    return result.pass_through([Gate.parse(gate) for gate in wish.gates])
+    return result.apply_gates([Gate.parse(gate) for gate in config.gates])
 
 
 def _evaluate_metrics(
-    inputs: Inputs, sides: Sides, config: Judging, key: int, tell: Tell
+    inputs: QualityInputs, sides: ComparedRows, config: QualityConfig, key: int, tell: ProgressCallback
 ) -> tuple[list[Figure], dict[str, str]]:
     """Return the figures, and metric -> reason for each that has none."""
-    splits = deals(sides.new, sides.pool, config.halves, key)
-    metrics = config.chosen()
+    splits = split_halves(sides.new, sides.pool, config.halves, key)
+    metrics = config.build_metrics()
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
     for index, (kind, metric) in enumerate(metrics.items()):
@@ -98,24 +104,28 @@ def _evaluate_metrics(
 
 
 def _evaluate_metric(
-    kind: str, metric: SampleMetric, inputs: Inputs, sides: Sides, splits: Sequence[Deal], key: int
+    kind: str, metric: SampleMetric, inputs: QualityInputs, sides: ComparedRows, splits: Sequence[HalfSplit], key: int
 ) -> Figure | str:
     """Return the figure, the reason why there is none, or "" if the metric is for another kind of data."""
     trait = metric.trait
-    if inputs.kind not in trait.of:
+    if inputs.kind not in trait.data_kinds:
         return ""
     is_timed = all(isinstance(one, Histories) and has_clock(one) for one in (inputs.real, inputs.held_out, inputs.new))
-    if trait.clock and not is_timed:
+    if trait.needs_clock and not is_timed:
         return "needs times; these rows have positions in a sequence only"
-    if trait.needs and not all(trait.needs[0] in one.facts for one in (sides.new, sides.pool)):
-        return f"needs {trait.needs[1]}"
+    if trait.required_statistic and not all(
+        trait.required_statistic[0] in one.row_statistics for one in (sides.new, sides.pool)
+    ):
+        return f"needs {trait.required_statistic[1]}"
     try:
-        return figure(kind, metric, splits, sides.new, sides.pool, sides.known, key)
+        return compute_figure(kind, metric, splits, sides.new, sides.pool, sides.known, key)
     except MissingExtra as missing:
         return f"needs {missing.library}: {missing.fix}"
 
 
-def _build_facts(inputs: Inputs, studied: Studied, sides: Sides, seed: int, halves: int) -> dict[str, Any]:
+def _build_facts(
+    inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows, seed: int, halves: int
+) -> dict[str, Any]:
     """Return seed, row counts and what the inputs and the featurizer recorded."""
     facts: dict[str, Any] = {
         "seed": seed,

@@ -13,19 +13,25 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
-from leaven.datasets.histories import REAL, Histories, concat
-from leaven.datasets.images import SUFFIXES, Pictures
-from leaven.datasets.samples import METADATA, Samples
-from leaven.errors import DataError, SpecError, nearest
-from leaven.ingest.source_config import NEEDED, ItemSource, Source
-from leaven.quality.context import NOTHING, Beside
+from leaven.datasets.histories import REAL_ORIGIN, Histories, concat_histories
+from leaven.datasets.images import IMAGE_SUFFIXES, Images
+from leaven.datasets.samples import METADATA_KEY, Samples
+from leaven.errors import DataError, SpecError, suggest_name
+from leaven.ingest.source_config import REQUIRED_COLUMNS, CatalogSource, LogSource
+from leaven.quality.context import NO_CONTEXT, EvaluationContext
 from leaven.quality.featurization import Rows
-from leaven.quality.image_rows import Columns, Photos, read_photos
-from leaven.quality.table_rows import Table, files_with, names_of_owners, read_table, stored_samples
-from leaven.quality.text_rows import Texts, read_lines, together
+from leaven.quality.image_rows import ImageColumns, ImageRows, read_image_rows
+from leaven.quality.table_rows import (
+    TabularRows,
+    find_marked_files,
+    find_owner_columns,
+    load_stored_samples,
+    read_table,
+)
+from leaven.quality.text_rows import TextRows, build_text_rows, read_texts
 
-Kind = Literal["histories", "table", "text", "image"]
-KINDS = ("histories", "table", "text", "image")
+DataKind = Literal["histories", "table", "text", "image"]
+DATA_KINDS = ("histories", "table", "text", "image")
 ROLES = ("real", "held-out", "new")
 HISTORIES_MARK = b"leaven.n_items"
 
@@ -35,14 +41,14 @@ _MAX_COUNTED_ROWS = 20_000  # training rows in the estimate of the usual share o
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class QualityInputs:
     """The three sets of rows, over one catalog or the same columns, and the facts about them.
 
     names   names of the real and the new rows; None: rows are named by their index
     is_log  whether histories came as logs, with original ids
     """
 
-    kind: Kind
+    kind: DataKind
     real: Rows
     held_out: Rows
     new: Rows
@@ -51,7 +57,9 @@ class Inputs:
     is_log: bool = False
 
 
-def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, beside: Beside = NOTHING) -> Inputs:
+def read_inputs(
+    real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, context: EvaluationContext = NO_CONTEXT
+) -> QualityInputs:
     """Return histories (logs in every form that leaven reads, Parquet of histories), tables (CSV, Parquet, frames),
     texts, or images (folders, lists and tables of files, arrays).
 
@@ -63,16 +71,18 @@ def read(real: Any, held_out: Any, new: Any, kind: str = "", key: int = 0, besid
     input that the kind does not use.
     """
     given = (real, held_out, new)
-    if kind not in ("", *KINDS):
-        raise SpecError("kind", f"{', '.join(KINDS[:-1])} or {KINDS[-1]}", repr(kind), nearest(kind, KINDS))
+    if kind not in ("", *DATA_KINDS):
+        raise SpecError(
+            "kind", f"{', '.join(DATA_KINDS[:-1])} or {DATA_KINDS[-1]}", repr(kind), suggest_name(kind, DATA_KINDS)
+        )
     found = kind or _infer_kind(real)
-    beside.refuse_useless(found)
+    context.check_kind(found)
     if found == "histories":
-        inputs = _read_histories(given, beside.items)
+        inputs = _read_histories(given, context.items)
     elif found == "image":
-        inputs = _read_images(given, Columns(beside.column, beside.label, beside.words))
+        inputs = _read_images(given, ImageColumns(context.column, context.label, context.caption))
     else:
-        inputs = _read_tables(given) if found == "table" else _read_texts(given, beside.column)
+        inputs = _read_tables(given) if found == "table" else _read_texts(given, context.column)
     _check_overlap(inputs, key)
     return inputs
 
@@ -81,44 +91,44 @@ def _infer_kind(source: Any) -> str:
     """Return the kind of data of a source."""
     if isinstance(source, Histories | Events):
         return "histories"
-    if isinstance(source, Mapping | Table):
+    if isinstance(source, Mapping | TabularRows):
         return "table"
-    if isinstance(source, Texts) or (isinstance(source, list) and all(isinstance(one, str) for one in source)):
+    if isinstance(source, TextRows) or (isinstance(source, list) and all(isinstance(one, str) for one in source)):
         return "text"
-    if isinstance(source, Photos | Pictures | np.ndarray) or _has_images(source):
+    if isinstance(source, ImageRows | Images | np.ndarray) or _has_images(source):
         return "image"
-    if files_with(source, HISTORIES_MARK):
+    if find_marked_files(source, HISTORIES_MARK):
         return "histories"
-    if isinstance(source, Samples) or files_with(source, METADATA):
+    if isinstance(source, Samples) or find_marked_files(source, METADATA_KEY):
         return "table"
     return "histories" if _has_log_columns(source) else "table"
 
 
 def _has_log_columns(source: Any) -> bool:
     """Return whether a source has columns for user, item and time, by its schema or first lines."""
-    from leaven.ingest.column_inference import WORDS, guess, match
+    from leaven.ingest.column_inference import EVENT_COLUMN_NAMES, infer_format, match_columns
     from leaven.ingest.databases import is_database
-    from leaven.ingest.files import paths_of
+    from leaven.ingest.files import list_files
 
-    if isinstance(source, Source) or is_database(source):
+    if isinstance(source, LogSource) or is_database(source):
         return True
     if isinstance(source, str | Path):
         try:
-            guessed = guess(paths_of(str(source))[0])
+            guessed = infer_format(list_files(str(source))[0])
         except DataError:  # a missing file, or a single column without a separator: the table reader decides
             return False
-        return guessed.kind == "sequences" or guessed.columns.keys() >= set(NEEDED)
+        return guessed.kind == "sequences" or guessed.columns.keys() >= set(REQUIRED_COLUMNS)
     names = getattr(source, "column_names", getattr(source, "columns", ()))
-    return match(tuple(map(str, names)), WORDS).keys() >= set(NEEDED)
+    return match_columns(tuple(map(str, names)), EVENT_COLUMN_NAMES).keys() >= set(REQUIRED_COLUMNS)
 
 
 def _has_images(source: Any) -> bool:
     if not isinstance(source, str | Path) or not Path(source).is_dir():
         return False
-    return any(path.suffix.lower() in SUFFIXES for path in Path(source).rglob("*"))
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in Path(source).rglob("*"))
 
 
-def _read_histories(given: Sequence[Any], items: Catalog | ItemSource | None) -> Inputs:
+def _read_histories(given: Sequence[Any], items: Catalog | CatalogSource | None) -> QualityInputs:
     """Return the inputs of three sets of histories, or of three logs."""
     stored = [source if isinstance(source, Histories) else _load_histories(source) for source in given]
     rows = [one for one in stored if one is not None]
@@ -142,13 +152,13 @@ def _read_histories(given: Sequence[Any], items: Catalog | ItemSource | None) ->
         got = f"{len(catalog):,} items for rows over {rows[0].n_items:,}"
         raise DataError("items", "the catalog of these rows", got, "give the one with the dense ids of the rows")
     filled = [replace(_reduce(one.take(one.lengths > 0)), catalog=catalog) for one in rows]
-    names = [[ids.get(key, str(key)) for key in filled[side].keys.tolist()] for side in (0, 2)]
-    return Inputs("histories", filled[0], filled[1], filled[2], facts, (names[0], names[1]), is_log=bool(ids))
+    names = [[ids.get(key, str(key)) for key in filled[side].row_ids.tolist()] for side in (0, 2)]
+    return QualityInputs("histories", filled[0], filled[1], filled[2], facts, (names[0], names[1]), is_log=bool(ids))
 
 
 def _drop_real_rows(new: Histories, facts: dict[str, Any]) -> Histories:
     """Return the synthetic rows of new rows that hold both; the facts state how many real ones were left out."""
-    is_real = new.origin == REAL
+    is_real = new.origin == REAL_ORIGIN
     if is_real.all() or not is_real.any():
         return new
     facts["real_rows_left_out_of_new"] = int(is_real.sum())
@@ -157,14 +167,14 @@ def _drop_real_rows(new: Histories, facts: dict[str, Any]) -> Histories:
 
 def _load_histories(source: Any) -> Histories | None:
     """Return the histories of Parquet files of histories; None for another source."""
-    names = files_with(source, HISTORIES_MARK)
-    return concat([Histories.from_parquet(name) for name in names]) if names else None
+    names = find_marked_files(source, HISTORIES_MARK)
+    return concat_histories([Histories.from_parquet(name) for name in names]) if names else None
 
 
 def _reduce(rows: Histories) -> Histories:
     """Return histories without columns that no metric reads, with offsets from 0."""
     rows = replace(rows, extra={name: one for name, one in rows.extra.items() if name == "price"}, catalog=None)
-    return rows.take(np.arange(len(rows))).check() if len(rows) else rows
+    return rows.take(np.arange(len(rows))).validate() if len(rows) else rows
 
 
 def _check_catalogs(rows: Sequence[Histories]) -> None:
@@ -185,11 +195,11 @@ class _Logs:
     user_ids: dict[int, str]
 
 
-def _read_logs(given: Sequence[Any], items: Catalog | ItemSource | None) -> _Logs:
+def _read_logs(given: Sequence[Any], items: Catalog | CatalogSource | None) -> _Logs:
     """Return logs over the union of their catalogs, matched by original ids."""
     from leaven import ingest
 
-    ordered = [ingest.order(one if isinstance(one, Events) else ingest.read(one)) for one in given]
+    ordered = [ingest.build_histories(one if isinstance(one, Events) else ingest.read_events(one)) for one in given]
     union = sorted({item for one in ordered for item in one.item_ids})
     index_of = {item: index for index, item in enumerate(union, 1)}
     rows = []
@@ -204,17 +214,17 @@ def _read_logs(given: Sequence[Any], items: Catalog | ItemSource | None) -> _Log
         got = f"{unknown.mean():.0%} of the new events have items that neither real nor held-out rows have"
         raise DataError("new", "items of the same catalog", got, "write new rows with the original item ids")
     facts = {"events_of_unknown_items": int(unknown.sum())} if unknown.any() else {}
-    ids = {int(key): name for one in ordered for key, name in zip(one.keys.tolist(), one.user_ids, strict=True)}
+    ids = {int(key): name for one in ordered for key, name in zip(one.row_ids.tolist(), one.user_ids, strict=True)}
     if isinstance(items, Catalog):
         fix = "give the location of the table of items, so that its ids are joined to those of the logs"
         raise DataError("items", "an ItemSource, for logs", "a Catalog", fix)
     return _Logs(rows, ingest.read_catalog(items, union), facts, ids)
 
 
-def _read_tables(given: Sequence[Any]) -> Inputs:
+def _read_tables(given: Sequence[Any]) -> QualityInputs:
     """Return the inputs of three tables with the columns of the real one."""
     facts: dict[str, Any] = {}
-    given = [stored_samples(source) for source in given]
+    given = [load_stored_samples(source) for source in given]
     if isinstance(given[2], Samples):
         synthetic = given[2].take(~given[2].is_real)
         if 0 < len(synthetic) < len(given[2]):
@@ -228,37 +238,39 @@ def _read_tables(given: Sequence[Any]) -> Inputs:
             got = "; ".join([*[f"none called {', '.join(sorted(missing))}"] * bool(missing),
                              *[f"also {', '.join(sorted(extra))}"] * bool(extra)])  # fmt: skip
             raise DataError(role, "the columns of the real table", got, "give the same columns on all sides")
-    columns = [one.like(real, role) for role, one in zip(ROLES, tables, strict=True)]
-    if names := names_of_owners(columns[0], columns[1]):
+    columns = [one.match_columns(real, role) for role, one in zip(ROLES, tables, strict=True)]
+    if names := find_owner_columns(columns[0], columns[1]):
         facts["left_out_columns"] = names
-        columns = [Table({name: one.columns[name] for name in one.columns if name not in names}) for one in columns]
-    return Inputs("table", columns[0], columns[1], columns[2], facts)
+        columns = [
+            TabularRows({name: one.columns[name] for name in one.columns if name not in names}) for one in columns
+        ]
+    return QualityInputs("table", columns[0], columns[1], columns[2], facts)
 
 
-def _read_texts(given: Sequence[Any], column: str) -> Inputs:
+def _read_texts(given: Sequence[Any], column: str) -> QualityInputs:
     """Return the inputs of three sets of texts."""
-    if all(isinstance(one, Texts) for one in given):
+    if all(isinstance(one, TextRows) for one in given):
         real, held, new = given
     else:
-        lines = [read_lines(one, role, column) for one, role in zip(given, ROLES, strict=True)]
-        real, held, new = together(lines)
-    return Inputs("text", real, held, new)
+        lines = [read_texts(one, role, column) for one, role in zip(given, ROLES, strict=True)]
+        real, held, new = build_text_rows(lines)
+    return QualityInputs("text", real, held, new)
 
 
-def _read_images(given: Sequence[Any], columns: Columns) -> Inputs:
+def _read_images(given: Sequence[Any], columns: ImageColumns) -> QualityInputs:
     """Return the inputs of three sets of images."""
-    found = read_photos(given, ROLES, columns)
+    found = read_image_rows(given, ROLES, columns)
     facts = {
-        f"unread_{role.replace('-', '_')}_pictures": [f"{count:,} × {why}" for why, count in one.unread.items()]
+        f"unread_{role.replace('-', '_')}_pictures": [f"{count:,} × {why}" for why, count in one.unreadable.items()]
         for role, one in zip(ROLES, found, strict=True)
-        if one.unread
+        if one.unreadable
     }
     real, held, new = found
-    names = [[one.name(index) for index in range(len(one))] for one in (real, new)]
-    return Inputs("image", real, held, new, facts, (names[0], names[1]))
+    names = [[one.get_name(index) for index in range(len(one))] for one in (real, new)]
+    return QualityInputs("image", real, held, new, facts, (names[0], names[1]))
 
 
-def _check_overlap(inputs: Inputs, key: int) -> None:
+def _check_overlap(inputs: QualityInputs, key: int) -> None:
     """Raise DataError for held-out rows that equal training rows more often than unseen rows by chance."""
     real, held = _hash_rows(inputs.real), _hash_rows(inputs.held_out)
     for role, rows in (("real", real), ("held-out", held), ("new", _hash_rows(inputs.new))):
@@ -277,27 +289,31 @@ def _hash_rows(rows: Rows) -> npt.NDArray[np.uint64]:
     """Return a hash of the content of each row, uint64 (rows,); of histories the items, and the times if they are
     timestamps.
     """
-    if isinstance(rows, Table | Photos):
-        return rows.identities()
-    from leaven.kernels.ngram_hashes import multisets
+    if isinstance(rows, TabularRows | ImageRows):
+        return rows.hash_rows()
+    from leaven.kernels.ngram_hashes import hash_item_multisets
 
-    if isinstance(rows, Texts):
-        rows = rows.words
+    if isinstance(rows, TextRows):
+        rows = rows.tokens
 
-    position = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
-    hashes = multisets(rows.items, rows.starts, position)
-    return hashes if not has_clock(rows) else hashes ^ multisets(rows.times.astype(np.int64), rows.starts, position + 1)
+    position = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    hashes = hash_item_multisets(rows.items, rows.starts, position)
+    return (
+        hashes
+        if not has_clock(rows)
+        else hashes ^ hash_item_multisets(rows.times.astype(np.int64), rows.starts, position + 1)
+    )
 
 
 def _measure_usual_share(identities: npt.NDArray[np.uint64], key: int) -> float:
     """Return the share of training rows that equal another training row."""
-    chosen = rng.generator(rng.key(key, "overlap")).permutation(len(identities))[:_MAX_COUNTED_ROWS]
+    chosen = rng.make_generator(rng.derive_key(key, "overlap")).permutation(len(identities))[:_MAX_COUNTED_ROWS]
     _, index, counts = np.unique(identities, return_inverse=True, return_counts=True)
     return float((counts[index[chosen]] > 1).mean())
 
 
 def has_clock(rows: Histories) -> bool:
     """Return whether times are timestamps, not positions in a sequence."""
-    from leaven.splits.log_splits import NO_CLOCK
+    from leaven.splits.log_splits import MIN_CLOCK_TIME
 
-    return bool(rows.events and int(rows.times.max()) >= NO_CLOCK)
+    return bool(rows.n_events and int(rows.times.max()) >= MIN_CLOCK_TIME)

@@ -22,49 +22,55 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.metrics.synthetic import Explained, Known, Sample, SampleMetric, Trait
+from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows, MetricTraits, ReferenceData, SampleMetric
 from leaven.quality.result import Figure, Light
-from leaven.registry import found
+from leaven.registry import load_kind
 
 Values = npt.NDArray[np.float64]
 
-REJECTED = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Deal:
+class HalfSplit:
     """A half of the new rows, and two halves of real rows, all of n rows."""
 
-    new: Sample
-    real: Sample
-    other: Sample
+    new: FeaturizedRows
+    real: FeaturizedRows
+    other: FeaturizedRows
 
 
-def deals(new: Sample, pool: Sample, halves: int, key: int) -> list[Deal]:
+def split_halves(new: FeaturizedRows, pool: FeaturizedRows, n_splits: int, key: int) -> list[HalfSplit]:
     """Return `halves` random splits; n is half of the smaller side."""
     n = min(len(new), len(pool)) // 2
     splits = []
-    for index in range(halves):
-        generator = rng.generator(rng.key(key, "halves", index))
+    for index in range(n_splits):
+        generator = rng.make_generator(rng.derive_key(key, "halves", index))
         real = generator.permutation(len(pool))
         splits.append(
-            Deal(new.take(generator.permutation(len(new))[:n]), pool.take(real[:n]), pool.take(real[n : 2 * n]))
+            HalfSplit(new.take(generator.permutation(len(new))[:n]), pool.take(real[:n]), pool.take(real[n : 2 * n]))
         )
     return splits
 
 
-def figure(
-    kind: str, metric: SampleMetric, dealt: Sequence[Deal], new: Sample, pool: Sample, known: Known, key: int
+def compute_figure(
+    kind: str,
+    metric: SampleMetric,
+    dealt: Sequence[HalfSplit],
+    new: FeaturizedRows,
+    pool: FeaturizedRows,
+    known: ReferenceData,
+    key: int,
 ) -> Figure | str:
     """Return the figure of a metric, or the reason why there is none.
 
     Raises MissingExtra if the metric needs a missing library.
     """
     trait, n = metric.trait, len(dealt[0].real)
-    if n < trait.fewest:
-        return f"needs {2 * trait.fewest:,} new and as many held-out rows to compare; there are {2 * n:,}"
-    keys = [rng.key(key, kind, index) for index in range(len(dealt))]
-    synthetic = [new if trait.whole else deal.new for deal in dealt]
+    if n < trait.min_rows:
+        return f"needs {2 * trait.min_rows:,} new and as many held-out rows to compare; there are {2 * n:,}"
+    keys = [rng.derive_key(key, kind, index) for index in range(len(dealt))]
+    synthetic = [new if trait.uses_all_rows else deal.new for deal in dealt]
     values = np.array(
         [metric(rows_of_new, one.real, known, k) for rows_of_new, one, k in zip(synthetic, dealt, keys, strict=True)]
     )
@@ -72,16 +78,16 @@ def figure(
     if not (np.isfinite(values).all() and np.isfinite(null).all()):
         return "these rows do not allow a figure"
     offset = np.zeros(len(dealt))
-    if trait.alone:
+    if trait.is_one_sample:
         offset = np.array([metric(one.real, one.other, known, k) for one, k in zip(dealt, keys, strict=True)])
-    p = tail(values - offset - (3 / n if trait.rare else 0.0), null - offset, trait)
-    more = dict(metric.explain(new, pool, known, key)) if isinstance(metric, Explained) else {}
+    p = compute_tail_p(values - offset - (3 / n if trait.is_near_zero else 0.0), null - offset, trait)
+    more = dict(metric.explain(new, pool, known, key)) if isinstance(metric, ExplainableMetric) else {}
     p = max(p, more.get("own_p", 0.0))
-    rows = len(new) if trait.whole else n
+    rows = len(new) if trait.uses_all_rows else n
     return _build_figure(kind, metric, values, null, p, rows, more)
 
 
-def tail(values: Values, chance: Values, trait: Trait) -> float:
+def compute_tail_p(values: Values, chance: Values, trait: MetricTraits) -> float:
     """Return the share of real halves at least as extreme as the mean of the new rows, these included."""
     mean = float(values.mean())
     if trait.better == "low":
@@ -89,7 +95,7 @@ def tail(values: Values, chance: Values, trait: Trait) -> float:
     elif trait.better == "high":
         is_worse = chance <= mean
     else:
-        center = 0.0 if trait.alone else float(chance.mean())
+        center = 0.0 if trait.is_one_sample else float(chance.mean())
         is_worse = np.abs(chance - center) >= abs(mean - center)
     return float((1 + is_worse.sum()) / (1 + len(chance)))
 
@@ -106,7 +112,7 @@ def _build_figure(
     return Figure(
         kind=kind,
         group=metric.trait.group,
-        says=(inspect.getdoc(found("sample_metrics", kind)) or "").split("\n")[0],
+        says=(inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0],
         better=metric.trait.better,
         value=value,
         interval=(float(low), float(high)),
@@ -115,18 +121,18 @@ def _build_figure(
         reference_range=(float(edges[0]), float(edges[1])),
         percentile=below,
         p=p,
-        light=light(value, reference, p, metric.trait),
+        light=rate_figure(value, reference, p, metric.trait),
         more={name: one for name, one in more.items() if name != "bootstrap_interval"},
     )
 
 
-def light(value: float, reference: float, p: float, trait: Trait) -> Light:
+def rate_figure(value: float, reference: float, p: float, trait: MetricTraits) -> Light:
     """Return green if real rows score as badly; else yellow within the tolerance of the metric, red beyond it."""
-    if trait.sanity:
+    if trait.is_sanity_check:
         return "none"
-    if p > REJECTED:
+    if p > SIGNIFICANCE_LEVEL:
         return "green"
     distance = abs(value - reference)
-    if trait.ratio:
+    if trait.is_relative:
         distance = distance / abs(reference) if reference else float("inf")
-    return "yellow" if distance <= trait.bearable else "red"
+    return "yellow" if distance <= trait.tolerance else "red"

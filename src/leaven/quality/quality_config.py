@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaven.errors import SpecError, nearest
+from leaven.errors import SpecError, suggest_name
 from leaven.metrics.synthetic import SampleMetric
 from leaven.quality.result import Gate
-from leaven.registry import kinds, made
+from leaven.registry import create_config, list_kinds
 
 
 @dataclass(frozen=True)
-class Judging:
+class QualityConfig:
     """Metrics, gates and sample sizes of a quality evaluation.
 
     metrics  kinds to compute; all if empty
@@ -28,10 +28,10 @@ class Judging:
     halves: int = 20
 
     def __post_init__(self) -> None:
-        known = list(kinds("sample_metrics"))
+        known = list(list_kinds("sample_metrics"))
         for kind in self.metrics:
             if kind not in known:
-                raise SpecError("judge.metrics", "a metric of synthetic rows", repr(kind), nearest(kind, known))
+                raise SpecError("judge.metrics", "a metric of synthetic rows", repr(kind), suggest_name(kind, known))
         for gate in self.gates:
             Gate.parse(gate, known)
         if self.most < 60:
@@ -39,6 +39,6 @@ class Judging:
         if self.halves < 20:
             raise SpecError("judge.halves", "20 or more", str(self.halves), "fewer cannot reject anything at 5 %")
 
-    def chosen(self) -> dict[str, SampleMetric]:
+    def build_metrics(self) -> dict[str, SampleMetric]:
         """Return kind -> metric, of the configured kinds or of all."""
-        return {kind: made("sample_metrics", kind) for kind in (self.metrics or kinds("sample_metrics"))}
+        return {kind: create_config("sample_metrics", kind) for kind in (self.metrics or list_kinds("sample_metrics"))}

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from leaven.errors import GateError, SpecError, nearest
+from leaven.errors import GateError, SpecError, suggest_name
 
 if TYPE_CHECKING:
-    from leaven.quality.loading import Inputs
+    from leaven.quality.loading import QualityInputs
 
 Light = Literal["green", "yellow", "red", "none"]
-GROUPS = ("alike", "varied", "consistent", "not copied", "private")
+METRIC_GROUPS = ("alike", "varied", "consistent", "not copied", "private")
 DEFAULT_DECIDING: Mapping[str, str] = {
     "alike": "classifier_auc",
     "varied": "coverage",
@@ -68,9 +68,9 @@ class Gate:
     """
 
     kind: str
-    least: bool
+    is_minimum: bool
     bound: float
-    of_ratio: bool = False
+    is_ratio: bool = False
 
     @classmethod
     def parse(cls, text: str, kinds: Sequence[str] = ()) -> Gate:
@@ -89,15 +89,15 @@ class Gate:
         if side not in ("min", "max"):
             raise SpecError(f"--gate {text}", "min_ or max_ and a metric", repr(name), "write min_coverage=0.8")
         if kinds and kind not in kinds:
-            raise SpecError(f"--gate {text}", "a metric", repr(kind), nearest(kind, kinds))
+            raise SpecError(f"--gate {text}", "a metric", repr(kind), suggest_name(kind, kinds))
         return cls(kind, side == "min", bound, of_ratio)
 
     def __str__(self) -> str:
-        return f"{'min' if self.least else 'max'}_{self.kind}{'_ratio' * self.of_ratio}={self.bound:g}"
+        return f"{'min' if self.is_minimum else 'max'}_{self.kind}{'_ratio' * self.is_ratio}={self.bound:g}"
 
 
 @dataclass(frozen=True)
-class Passed:
+class GateResult:
     """Whether a gate was passed, and by which value; a missing figure passes no gate."""
 
     gate: str
@@ -121,10 +121,10 @@ class Judgement:
     figures: tuple[Figure, ...]
     skipped: Mapping[str, str]
     facts: Mapping[str, Any]
-    gates: tuple[Passed, ...] = ()
+    gates: tuple[GateResult, ...] = ()
     copies: Sequence[Mapping[str, Any]] = ()
-    looks: Mapping[str, Any] = field(default_factory=dict)
-    rows: Inputs | None = field(default=None, compare=False, repr=False)
+    distributions: Mapping[str, Any] = field(default_factory=dict)
+    rows: QualityInputs | None = field(default=None, compare=False, repr=False)
 
     def __getitem__(self, kind: str) -> Figure:
         """Return the figure of a metric; KeyError if it has none."""
@@ -136,13 +136,13 @@ class Judgement:
     @property
     def lights(self) -> dict[str, Light]:
         """Group -> its worst light."""
-        found: dict[str, Light] = dict.fromkeys(GROUPS, "none")
+        found: dict[str, Light] = dict.fromkeys(METRIC_GROUPS, "none")
         for figure in self.figures:
             found[figure.group] = max(found[figure.group], figure.light, key=_SEVERITY.__getitem__)
         return found
 
     @property
-    def deciding(self) -> dict[str, str]:
+    def deciding_metrics(self) -> dict[str, str]:
         """Group -> the metric that decides its light: the worst one; if all are green, the default of the group.
 
         Of several with the worst light it is the one with the smallest p, and of these the farthest from the reference.
@@ -155,20 +155,20 @@ class Judgement:
                 found[group] = (first or min(mine, key=lambda one: (one.p, -_measure_distance(one)))).kind
         return found
 
-    def pass_through(self, gates: Sequence[Gate]) -> Judgement:
+    def apply_gates(self, gates: Sequence[Gate]) -> Judgement:
         """Return the result with these gates applied."""
         return replace(self, gates=tuple(self._try_gate(gate) for gate in gates))
 
-    def _try_gate(self, gate: Gate) -> Passed:
+    def _try_gate(self, gate: Gate) -> GateResult:
         try:
             figure = self[gate.kind]
         except KeyError as error:
-            return Passed(str(gate), None, False, str(error.args[0]))
-        value = figure.ratio if gate.of_ratio else figure.value
-        fine = value >= gate.bound if gate.least else value <= gate.bound
-        return Passed(str(gate), value, bool(fine))
+            return GateResult(str(gate), None, False, str(error.args[0]))
+        value = figure.ratio if gate.is_ratio else figure.value
+        fine = value >= gate.bound if gate.is_minimum else value <= gate.bound
+        return GateResult(str(gate), value, bool(fine))
 
-    def refuse(self) -> None:
+    def raise_for_gates(self) -> None:
         """Raise GateError if a gate was not passed."""
         failed = [one for one in self.gates if not one.passed]
         if failed:
@@ -181,28 +181,30 @@ class Judgement:
         return {
             "kind": self.kind,
             "lights": self.lights,
-            "deciding": self.deciding,
+            "deciding": self.deciding_metrics,
             "figures": [asdict(one) for one in self.figures],
             "skipped": dict(self.skipped),
             "facts": dict(self.facts),
             "gates": [asdict(one) for one in self.gates],
             "copies": list(self.copies),
-            "looks": dict(self.looks),
+            "looks": dict(self.distributions),
         }
 
-    def drop_copies(self, folder: Path) -> Path:
+    def write_rows_without_copies(self, folder: Path) -> Path:
         """Write the new rows that are no copies into this folder; return the path of the file."""
-        from leaven.quality.memorized_rows import write_others
+        from leaven.quality.memorized_rows import write_rows_without_copies
 
         assert self.rows is not None, "a result read from a file has no rows"
-        return write_others(self.rows, folder)
+        return write_rows_without_copies(self.rows, folder)
 
     def write(self, folder: Path) -> Path:
         """Write judgement.json into this folder, atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / "judgement.json"
         part = target.with_suffix(".part")
-        part.write_text(json.dumps(plain(self.as_dict()), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(
+            json.dumps(to_json_value(self.as_dict()), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         part.replace(target)
         return target
 
@@ -213,12 +215,12 @@ def _measure_distance(figure: Figure) -> float:
     return abs(figure.value - figure.reference) / max(high - low, 1e-9)
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """Return a JSON value; non-finite numbers are null."""
     if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): to_json_value(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [to_json_value(one) for one in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.samples import METADATA, Samples
+from leaven.datasets.samples import METADATA_KEY, Samples
 from leaven.errors import DataError
 from leaven.metrics.synthetic.featurizers import Column
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TabularRows:
     """columns: name -> float64 (rows,), NaN where missing, or str (rows,), "" where missing."""
 
     columns: Mapping[str, Column]
@@ -26,26 +26,26 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
-    def take(self, index: npt.NDArray[np.int64]) -> Table:
+    def take(self, index: npt.NDArray[np.int64]) -> TabularRows:
         """Return these rows, int64 indices, in that order."""
-        return Table({name: column[index] for name, column in self.columns.items()})
+        return TabularRows({name: column[index] for name, column in self.columns.items()})
 
-    def like(self, real: Table, role: str) -> Table:
+    def match_columns(self, real: TabularRows, role: str) -> TabularRows:
         """Return the columns in the order and with the types of a real table.
 
         Raises DataError for a value that is no number in a numeric column.
         """
-        return Table(
+        return TabularRows(
             {name: _convert_column(self.columns[name], column, name, role) for name, column in real.columns.items()}
         )
 
-    def identities(self) -> npt.NDArray[np.uint64]:
+    def hash_rows(self) -> npt.NDArray[np.uint64]:
         """Return a hash of all values of each row, uint64 (rows,)."""
         total = np.zeros(len(self), np.uint64)
         for column in self.columns.values():
             values, index = np.unique(column, return_inverse=True)
-            hashes = rng.user_keys([str(value) for value in values])
-            total = rng.mix(total * np.uint64(3) + hashes[index.ravel()])
+            hashes = rng.derive_user_ids([str(value) for value in values])
+            total = rng.mix_bits(total * np.uint64(3) + hashes[index.ravel()])
         return total
 
 
@@ -68,7 +68,7 @@ def _convert_column(column: Column, real: Column, name: str, role: str) -> Colum
     return numbers
 
 
-def read_table(source: Any, role: str) -> Table:
+def read_table(source: Any, role: str) -> TabularRows:
     """Return a table from `Samples` or Parquet of them (without their lineage), a CSV or Parquet file, a frame (pandas,
     Polars, Arrow) or a mapping of columns.
 
@@ -76,13 +76,13 @@ def read_table(source: Any, role: str) -> Table:
     """
     import pyarrow as pa
 
-    if isinstance(source, Table):
+    if isinstance(source, TabularRows):
         table = source
-    elif isinstance(rows := stored_samples(source), Samples):
-        table = of_samples(rows)
+    elif isinstance(rows := load_stored_samples(source), Samples):
+        table = build_table_from_samples(rows)
     else:
         arrow = source if isinstance(source, pa.Table) else _load_arrow(source, role)
-        table = Table({name: _extract_column(arrow.column(name)) for name in arrow.column_names})
+        table = TabularRows({name: _extract_column(arrow.column(name)) for name in arrow.column_names})
     if not len(table):
         raise DataError(f"{role} table", "at least one row", "none", "check the file")
     for name, column in table.columns.items():
@@ -92,14 +92,16 @@ def read_table(source: Any, role: str) -> Table:
     return table
 
 
-def of_samples(rows: Samples) -> Table:
+def build_table_from_samples(rows: Samples) -> TabularRows:
     """Return the cells and labels of labeled rows as a table."""
-    columns: dict[str, Column] = {name: rows.number(name) for name in rows.numeric}
-    columns |= {name: np.array([text or "" for text in rows.texts(name)], np.str_) for name in rows.categorical}
-    return Table(columns | {"label": rows.label.astype(np.float64)})
+    columns: dict[str, Column] = {name: rows.numeric_column(name) for name in rows.numeric}
+    columns |= {
+        name: np.array([text or "" for text in rows.categorical_column(name)], np.str_) for name in rows.categorical
+    }
+    return TabularRows(columns | {"label": rows.label.astype(np.float64)})
 
 
-def names_of_owners(real: Table, held: Table) -> list[str]:
+def find_owner_columns(real: TabularRows, held: TabularRows) -> list[str]:
     """Return text columns that identify the owner of a row: no held-out value occurs in the real table.
 
     Such columns carry no information about quality and are left out.
@@ -109,13 +111,13 @@ def names_of_owners(real: Table, held: Table) -> list[str]:
     return [name for name, cells in values.items() if len(cells) and not np.isin(cells, real.columns[name]).any()]
 
 
-def stored_samples(source: Any) -> Any:
+def load_stored_samples(source: Any) -> Any:
     """Return the labeled rows of the Parquet files of a path, folder or glob; any other source unchanged."""
-    names = files_with(source, METADATA)
+    names = find_marked_files(source, METADATA_KEY)
     return Samples.from_parquet(*names) if names else source
 
 
-def files_with(source: Any, mark: bytes) -> list[str]:
+def find_marked_files(source: Any, mark: bytes) -> list[str]:
     """Return the Parquet files of a path, folder or glob if the metadata of all contain a mark; else none."""
     if not isinstance(source, str | Path):
         return []
@@ -148,11 +150,11 @@ def _load_file(name: str, role: str) -> Any:
     """Return the Arrow table of a CSV or Parquet file. Raises DataError if it cannot be read."""
     import duckdb
 
-    from leaven.ingest.reader import connect
+    from leaven.ingest.reader import open_database
 
     if not Path(name).exists():
         raise DataError(f"{role} table {name}", "a file", "none", "check the path")
-    database = connect()
+    database = open_database()
     parquet = name.lower().endswith((".parquet", ".pq"))
     try:
         found = database.read_parquet(name) if parquet else database.read_csv(name, sample_size=-1)

@@ -13,30 +13,30 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.quality.table_rows import read_table
-from leaven.tokenization import HanCutter, cut
+from leaven.tokenization import ChineseSegmenter, tokenize_text
 
-SIGNS = ("characters", "capitals", "digits", "signs")
+CHARACTER_FEATURES = ("characters", "capitals", "digits", "signs")
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
+class TextRows:
     """lines: the texts. words: each as a history of token ids over one vocabulary, with positions as times.
     signs float64 (texts, 4): log of the length, shares of capitals, digits and other signs.
     """
 
-    lines: Sequence[str]
-    words: Histories
-    signs: npt.NDArray[np.float64]
+    texts: Sequence[str]
+    tokens: Histories
+    character_shares: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.texts)
 
-    def take(self, index: npt.NDArray[np.int64]) -> Texts:
+    def take(self, index: npt.NDArray[np.int64]) -> TextRows:
         """Return these texts, int64 indices, in that order."""
-        return Texts([self.lines[place] for place in index], self.words.take(index), self.signs[index])
+        return TextRows([self.texts[place] for place in index], self.tokens.take(index), self.character_shares[index])
 
 
-def read_lines(source: Any, role: str, column: str = "") -> list[str]:
+def read_texts(source: Any, role: str, column: str = "") -> list[str]:
     """Return texts from a list, a file with one per line, or a column of a table; empty ones are left out.
 
     Raises DataError if there is none, or if the column of a table is ambiguous.
@@ -71,19 +71,19 @@ def _read_column(source: Any, role: str, column: str) -> list[str]:
     return [str(one) for one in columns[column or words[0]]]
 
 
-def together(given: Sequence[Sequence[str]]) -> list[Texts]:
+def build_text_rows(given: Sequence[Sequence[str]]) -> list[TextRows]:
     """Return several sets of texts over one vocabulary; tokens are case-insensitive.
 
     Raises MissingExtra for Chinese without rjieba.
     """
-    cutter, token_ids = HanCutter(), dict[str, int]()
+    cutter, token_ids = ChineseSegmenter(), dict[str, int]()
     rows = []
     for lines in given:
-        cuts = [[piece.lower() for piece in cut(line, cutter) if not piece.isspace()] for line in lines]
+        cuts = [[piece.lower() for piece in tokenize_text(line, cutter) if not piece.isspace()] for line in lines]
         rows.append([[token_ids.setdefault(word, len(token_ids) + 1) for word in words] for words in cuts])
     signs = [_measure_signs(lines) for lines in given]
     return [
-        Texts(list(lines), Histories.of(ids, len(token_ids)), s)
+        TextRows(list(lines), Histories.from_lists(ids, len(token_ids)), s)
         for lines, ids, s in zip(given, rows, signs, strict=True)
     ]
 
@@ -99,5 +99,5 @@ def _measure_signs(lines: Sequence[str]) -> npt.NDArray[np.float64]:
         )
         for line in lines
     ]
-    table = np.array(counts, np.float64).reshape(-1, len(SIGNS))
+    table = np.array(counts, np.float64).reshape(-1, len(CHARACTER_FEATURES))
     return np.column_stack([np.log1p(table[:, 0]), table[:, 1:] / np.maximum(table[:, :1], 1)])

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FEWEST = 4
+MIN_VARIANTS = 4
 """Minimum number of variants for an interval."""
 
 
-def predictions(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str, float]) -> dict[str, Any]:
+def correlate_with_effects(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str, float]) -> dict[str, Any]:
     """Return the rank correlation of each figure with the effect, over the variants with both; best first.
 
     A figure is better if it is lower, higher, or nearer to that of real rows, as its metric declares: a correlation of
@@ -20,8 +20,8 @@ def predictions(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str,
     % interval.
     """
     variants = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
-    if len(variants) < FEWEST:
-        return {"arms": len(variants), "fewest": FEWEST, "figures": []}
+    if len(variants) < MIN_VARIANTS:
+        return {"arms": len(variants), "fewest": MIN_VARIANTS, "figures": []}
     effect = np.array([lifts[arm] for arm in variants])
     kinds = dict.fromkeys(one["kind"] for arm in variants for one in judgements[arm]["figures"])
     found = []
@@ -29,17 +29,17 @@ def predictions(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str,
         by_variant = [
             next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in variants
         ]
-        scores = [goodness(one) for one in by_variant if one is not None]
+        scores = [score_goodness(one) for one in by_variant if one is not None]
         if len(scores) < len(variants) or len(set(scores)) < 2:
             continue
-        rho = spearman(np.array(scores), effect)
-        low, high = interval(rho, len(variants))
+        rho = spearman_correlation(np.array(scores), effect)
+        low, high = compute_correlation_interval(rho, len(variants))
         found.append({"kind": kind, "rho": round(rho, 4), "low": round(low, 4), "high": round(high, 4)})
     found.sort(key=lambda one: -abs(one["rho"]))
-    return {"arms": len(variants), "fewest": FEWEST, "figures": found}
+    return {"arms": len(variants), "fewest": MIN_VARIANTS, "figures": found}
 
 
-def goodness(figure: Mapping[str, Any]) -> float:
+def score_goodness(figure: Mapping[str, Any]) -> float:
     """Return a score of a figure; higher is better."""
     value = float(figure["value"])
     if figure["better"] == "real":
@@ -47,7 +47,7 @@ def goodness(figure: Mapping[str, Any]) -> float:
     return value if figure["better"] == "high" else -value
 
 
-def spearman(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+def spearman_correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
     """Return Spearman's rank correlation, ties at their middle rank; 0 if one side is constant.
 
     Own code: SciPy's `spearmanr` returns NaN with a warning for a constant side.
@@ -60,13 +60,13 @@ def spearman(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def interval(rho: float, n: int) -> tuple[float, float]:
+def compute_correlation_interval(rho: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval by Fisher's z with variance (1 + rho^2 / 2) / (n - 3).
 
     Bonett and Wright, Psychometrika 65, 2000. A correlation of 1 has no z and is replaced by half a step of ranks
     below.
 
-    >>> tuple(round(end, 2) for end in interval(0.5, 20))
+    >>> tuple(round(end, 2) for end in compute_correlation_interval(0.5, 20))
     (0.05, 0.78)
     """
     limit = 1 - 6 / (n * (n * n - 1))

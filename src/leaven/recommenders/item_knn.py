@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.protocols import Ranked, Training
+from leaven.protocols import RankedItems, TrainingContext
 from leaven.recommenders import recommender_storage
-from leaven.recommenders.popularity import by_weight, check_asked, item_weights, learned_from
+from leaven.recommenders.popularity import check_request, compute_item_weights, order_by_weight, select_training_rows
 
 if TYPE_CHECKING:
-    from leaven.kernels.item_neighbors import Law, Occurrences
-    from leaven.kernels.top_n_lists import Neighbours
+    from leaven.kernels.item_neighbors import EventIndex, PairWeights
+    from leaven.kernels.top_n_lists import NeighborLists
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -57,21 +57,21 @@ class ItemKnn:
     differ: powers instead of exponentials, both directions with unequal weight, and a pair counts only
     if its later event is a training target.
 
-    >>> train = Histories.of([[1, 2, 3], [3, 1, 2], [1, 2]], n_items=4)
-    >>> ItemKnn().fit(train, Training(key=1)).recommend(Histories.of([[1]], 4), k=3).items.tolist()
+    >>> train = Histories.from_lists([[1, 2, 3], [3, 1, 2], [1, 2]], n_items=4)
+    >>> ItemKnn().fit(train, TrainingContext(key=1)).recommend(Histories.from_lists([[1]], 4), k=3).items.tolist()
     [[2, 3, 4]]
     """
 
     lag_power: float = 0.4
-    backward: float = 0.35
-    doubt: float = 1.0
+    backward_weight: float = 0.35
+    confidence_shrinkage: float = 1.0
     source_power: float = 0.5
     target_power: float = 0.2
     shrinkage: float = 10.0
     recency_power: float = 1.0
-    popularity: float = 0.03
+    popularity_weight: float = 0.03
     max_lag: int = 50
-    max_neighbours: int = 200
+    max_neighbors: int = 200
     max_events: int = 5
 
     def __post_init__(self) -> None:
@@ -79,39 +79,45 @@ class ItemKnn:
             minimum = 1 if name.startswith("max_") else -np.inf if name in ("source_power", "target_power") else 0
             if not value >= minimum:
                 raise SpecError(name, f"{minimum} or more", str(value), "")
-        if not self.popularity > 0:
+        if not self.popularity_weight > 0:
             raise SpecError("popularity", "a number above 0: it ranks items without neighbors", "0", "try 0.001")
 
-    def fit(self, train: Histories, training: Training) -> FittedItemKnn:
+    def fit(self, train: Histories, training: TrainingContext) -> FittedItemKnn:
         """Counts co-occurrences; nothing is random, and the order of the rows does not matter.
 
         Raises FitError if no event has a weight above 0.
         """
-        from leaven.kernels.item_neighbors import nearest_items
+        from leaven.kernels.item_neighbors import find_neighbors
 
-        train = learned_from(train, training)
-        weight = item_weights(train)
+        train = select_training_rows(train, training)
+        weight = compute_item_weights(train)
         rows, law = _index_occurrences(train), self._build_weights(weight)
         firsts = range(1, train.n_items + 1, _ITEMS_PER_TASK)
         bounds = [(first, min(first + _ITEMS_PER_TASK, train.n_items + 1)) for first in firsts]
         parts = []
         with ThreadPoolExecutor(_count_threads()) as pool:
-            jobs = [pool.submit(nearest_items, rows, law, first, last, self.max_neighbours) for first, last in bounds]
+            jobs = [pool.submit(find_neighbors, rows, law, first, last, self.max_neighbors) for first, last in bounds]
             for done, job in enumerate(jobs, 1):
                 parts.append(job.result())
-                training.tell(done, len(jobs), "counting neighbors")
+                training.on_progress(done, len(jobs), "counting neighbors")
         lengths, items, similarity = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         starts = np.concatenate([[0, 0], np.cumsum(lengths)]).astype(np.int64)
         return FittedItemKnn(self, starts, items, similarity, weight)
 
-    def _build_weights(self, weight: Floats) -> Law:
-        from leaven.kernels.item_neighbors import Law
-        from leaven.kernels.top_n_lists import sealed
+    def _build_weights(self, weight: Floats) -> PairWeights:
+        from leaven.kernels.item_neighbors import PairWeights
+        from leaven.kernels.top_n_lists import freeze_array
 
         lags = np.maximum(np.arange(self.max_lag + 1.0), 1.0) ** -self.lag_power
         source = (weight + self.shrinkage + 1e-9) ** -self.source_power
         target = (weight + self.shrinkage + 1e-9) ** -self.target_power
-        return Law(sealed(lags), sealed(lags * self.backward), sealed(source), sealed(target), float(self.doubt))
+        return PairWeights(
+            freeze_array(lags),
+            freeze_array(lags * self.backward_weight),
+            freeze_array(source),
+            freeze_array(target),
+            float(self.confidence_shrinkage),
+        )
 
     def steps(self, train: Histories) -> None:
         """Returns None: there are no optimizer steps."""
@@ -119,7 +125,7 @@ class ItemKnn:
     @staticmethod
     def load(folder: Path) -> FittedItemKnn:
         """Loads what `FittedItemKnn.save` wrote. Raises DataError if files are missing."""
-        arrays, facts = recommender_storage.read(folder, "itemknn")
+        arrays, facts = recommender_storage.load_arrays(folder, "itemknn")
         starts, items = arrays["starts"], arrays["items"]
         return FittedItemKnn(ItemKnn(**facts), starts, items, arrays["similarity"], arrays["weight"])
 
@@ -134,61 +140,69 @@ class FittedItemKnn:
     item_weights  float64 (n_items + 1,)  weight of each item's events in training
     """
 
-    wish: ItemKnn
+    config: ItemKnn
     starts: Ints
     items: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float32]
-    weight: Floats
+    item_weights: Floats
     curve: tuple[Mapping[str, float], ...] = ()
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items with the highest scores; items without neighbors are ranked by popularity.
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        from leaven.kernels.top_n_lists import fill_near, sealed
+        from leaven.kernels.top_n_lists import fill_neighbor_lists, freeze_array
 
-        check_asked(histories, k, len(self.weight) - 1)
-        neighbors, past = self._seal_neighbors(), sealed(histories.items)
-        recency = sealed(np.arange(1.0, self.wish.max_events + 1) ** -self.wish.recency_power)
+        check_request(histories, k, len(self.item_weights) - 1)
+        neighbors, past = self._seal_neighbors(), freeze_array(histories.items)
+        recency = freeze_array(np.arange(1.0, self.config.max_events + 1) ** -self.config.recency_power)
         items = np.zeros((len(histories), k), np.int32)
         scores = np.full((len(histories), k), -np.inf, np.float32)
 
         def fill(first: int) -> None:
             last = min(first + _USERS_PER_TASK, len(histories))
-            starts = sealed(histories.starts[first : last + 1])
-            fill_near(neighbors, past, starts, recency, allow_repeats, items[first:last], scores[first:last])
+            starts = freeze_array(histories.starts[first : last + 1])
+            fill_neighbor_lists(neighbors, past, starts, recency, allow_repeats, items[first:last], scores[first:last])
 
         with ThreadPoolExecutor(_count_threads()) as pool:
             list(pool.map(fill, range(0, len(histories), _USERS_PER_TASK)))
-        return Ranked(items, scores)
+        return RankedItems(items, scores)
 
-    def _seal_neighbors(self) -> Neighbours:
-        from leaven.kernels.top_n_lists import Neighbours, sealed
+    def _seal_neighbors(self) -> NeighborLists:
+        from leaven.kernels.top_n_lists import NeighborLists, freeze_array
 
-        popularity = self.wish.popularity * self.weight / self.weight.max()
-        order = sealed(by_weight(self.weight))
-        return Neighbours(sealed(self.starts), sealed(self.items), sealed(self.similarity), order, sealed(popularity))
+        popularity = self.config.popularity_weight * self.item_weights / self.item_weights.max()
+        order = freeze_array(order_by_weight(self.item_weights))
+        return NeighborLists(
+            freeze_array(self.starts),
+            freeze_array(self.items),
+            freeze_array(self.similarity),
+            order,
+            freeze_array(popularity),
+        )
 
     def save(self, folder: Path) -> None:
         arrays: dict[str, npt.NDArray[Any]] = {
             "starts": self.starts,
             "items": self.items,
             "similarity": self.similarity,
-            "weight": self.weight,
+            "weight": self.item_weights,
         }
-        recommender_storage.write(folder, "itemknn", arrays, asdict(self.wish))
+        recommender_storage.save_arrays(folder, "itemknn", arrays, asdict(self.config))
 
 
-def _index_occurrences(train: Histories) -> Occurrences:
+def _index_occurrences(train: Histories) -> EventIndex:
     """Returns the positions of each item in the training rows."""
-    from leaven.kernels.item_neighbors import Occurrences, places
-    from leaven.kernels.top_n_lists import sealed
+    from leaven.kernels.item_neighbors import EventIndex, index_events
+    from leaven.kernels.top_n_lists import freeze_array
 
-    items, starts = sealed(train.items), sealed(train.starts)
-    first_target = train.starts[1:] - train.targets
-    weight, first_target = sealed(train.weight.astype(np.float64)), sealed(first_target.astype(np.int64))
-    return Occurrences(items, starts, weight, first_target, *map(sealed, places(items, starts, train.n_items)))
+    items, starts = freeze_array(train.items), freeze_array(train.starts)
+    first_target = train.starts[1:] - train.n_targets
+    weight, first_target = freeze_array(train.weight.astype(np.float64)), freeze_array(first_target.astype(np.int64))
+    return EventIndex(
+        items, starts, weight, first_target, *map(freeze_array, index_events(items, starts, train.n_items))
+    )
 
 
 def _count_threads() -> int:

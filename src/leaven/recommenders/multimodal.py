@@ -15,16 +15,16 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.attributes import Attributes
-from leaven.encoders.image_loading import PictureVectors
+from leaven.encoders.image_loading import FittedImageEncoder
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Encoder, FittedEncoder, Ranked, Recommender, Training
-from leaven.recommenders.transformer import ItemSide, Transformer, TransformerRecommender
+from leaven.protocols import Encoder, FittedEncoder, RankedItems, Recommender, TrainingContext
+from leaven.recommenders.transformer import ItemInputs, Transformer, TransformerRecommender
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leaven.nn.fusion import FusedTable
+    from leaven.nn.fusion import FusedItemTable
 
 _WEIGHTS, _TRAINING_LOG = "multimodal.safetensors", "course.json"
 _DEFAULT_IMAGE_SIZE = 64
@@ -54,7 +54,7 @@ class Multimodal:
     encoders: tuple[Encoder, ...] = field(default_factory=lambda: (TfIdf(), Attributes()))
     transformer: Recommender = field(default_factory=Transformer)
     id_dropout: float = 0.3
-    consistency: float = 0.0
+    consistency_weight: float = 0.0
     consistency_temperature: float = 0.1
     newcomers: float | None = None
 
@@ -66,34 +66,34 @@ class Multimodal:
             raise SpecError("multimodal.transformer", "a transformer", got, 'transformer = { kind = "transformer" }')
         if not 0 <= self.id_dropout <= 1:
             raise SpecError("multimodal.id_dropout", "a share in 0..1", str(self.id_dropout), "")
-        if not (self.consistency >= 0 and self.consistency_temperature > 0):
-            got = f"{self.consistency}, {self.consistency_temperature}"
+        if not (self.consistency_weight >= 0 and self.consistency_temperature > 0):
+            got = f"{self.consistency_weight}, {self.consistency_temperature}"
             raise SpecError("multimodal.consistency", "0 (off) or more, and a temperature above 0", got, "")
         if self.newcomers is not None and not 0 <= self.newcomers <= 1:
             fix = "leave it out to derive it from validation users"
             raise SpecError("multimodal.newcomers", "a share in 0..1", str(self.newcomers), fix)
 
     @property
-    def reads(self) -> tuple[str, ...]:
+    def modalities(self) -> tuple[str, ...]:
         """Item modalities of the encoders."""
         return tuple(dict.fromkeys(encoder.modality for encoder in self.encoders))
 
     @property
-    def picture_size(self) -> int:
+    def image_size(self) -> int:
         """Side of the largest input images in pixels, or the default size of views without image encoders."""
         return max([getattr(encoder, "size", 0) for encoder in self.encoders]) or _DEFAULT_IMAGE_SIZE
 
     @property
-    def core(self) -> Transformer:
+    def transformer_config(self) -> Transformer:
         """The transformer configuration, with its type."""
         assert isinstance(self.transformer, Transformer)
         return self.transformer
 
     def steps(self, train: Histories) -> int:
         """Returns the number of optimizer steps on these rows, without early stopping."""
-        return self.core.steps(train)
+        return self.transformer_config.steps(train)
 
-    def fit(self, train: Histories, training: Training) -> MultimodalRecommender:
+    def fit(self, train: Histories, training: TrainingContext) -> MultimodalRecommender:
         """Encodes the items, then trains to predict each target from the events before it.
 
         Raises DataError without a catalog that at least one encoder can read; FitError if no row has a target, or if
@@ -101,19 +101,23 @@ class Multimodal:
         """
         import torch
 
-        from leaven.nn.fusion import FusedTable, ItemViews
+        from leaven.nn.fusion import FusedItemTable, ItemViewLoss
 
         catalog = _require_catalog(train)
         fitted = self._fit_encoders(catalog, training.key)
         features = [torch.from_numpy(encoder(catalog)) for encoder in fitted.values()]
-        unread = [dict(encoder.unread) for encoder in fitted.values() if isinstance(encoder, PictureVectors)]
+        unread = [
+            dict(encoder.unreadable_counts) for encoder in fitted.values() if isinstance(encoder, FittedImageEncoder)
+        ]
         in_training = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1] > 0
-        table = FusedTable(self.core.width, features, torch.from_numpy(in_training), self.id_dropout)
-        views = _ViewFeatures(list(fitted.items()), features, training) if training.views is not None else None
-        auxiliary = ItemViews(table, views, self.consistency, self.consistency_temperature)
-        fingerprint = json.dumps([asdict(self), len(catalog), training.views is not None], default=str)
-        inner = self.core.trained(train, training, ItemSide(table, auxiliary, fingerprint))
-        table.cold_item_share.fill_(self._choose_cold_item_share(training.valid, in_training))
+        table = FusedItemTable(self.transformer_config.width, features, torch.from_numpy(in_training), self.id_dropout)
+        views = (
+            _ViewFeatures(list(fitted.items()), features, training) if training.catalog_for_epoch is not None else None
+        )
+        auxiliary = ItemViewLoss(table, views, self.consistency_weight, self.consistency_temperature)
+        fingerprint = json.dumps([asdict(self), len(catalog), training.catalog_for_epoch is not None], default=str)
+        inner = self.transformer_config.fit_with_items(train, training, ItemInputs(table, auxiliary, fingerprint))
+        table.cold_item_share.fill_(self._choose_cold_item_share(training.validation, in_training))
         known = {
             config.modality: round(float(vectors.numpy().any(1).mean()), 4)
             for config, vectors in zip(fitted, features, strict=True)
@@ -129,19 +133,19 @@ class Multimodal:
 
     def _choose_cold_item_share(self, valid: HeldOut | None, in_training: npt.NDArray[np.bool_]) -> float:
         """Returns the configured share, or that of cold items among the validation targets."""
-        if self.newcomers is not None or valid is None or not len(valid.items):
+        if self.newcomers is not None or valid is None or not len(valid.target_items):
             return self.newcomers or 0.0
-        return float((~in_training[valid.items - 1]).mean())
+        return float((~in_training[valid.target_items - 1]).mean())
 
     def _fit_encoders(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:
         """Fits the encoders whose modality the catalog has. Raises DataError if there are none."""
         fitted = {
-            config: config.fit(catalog, rng.key(key, "encoder", index))
+            config: config.fit(catalog, rng.derive_key(key, "encoder", index))
             for index, config in enumerate(self.encoders)
-            if config.knows(catalog)
+            if config.can_encode(catalog)
         }
         if not fitted:
-            wanted = f"{' or '.join(self.reads)} of some item"
+            wanted = f"{' or '.join(self.modalities)} of some item"
             raise DataError("data.items", wanted, "none", "name them in item_columns, or use kind = 'transformer'")
         return fitted
 
@@ -150,14 +154,14 @@ class Multimodal:
         """Loads what `save` wrote. Raises DataError if the folder has no such recommender."""
         import torch
 
-        from leaven.nn.checkpoint import read
-        from leaven.nn.fusion import FusedTable
+        from leaven.nn.checkpoint import load_tensors
+        from leaven.nn.fusion import FusedItemTable
 
-        weights, metadata = read(folder / _WEIGHTS)
+        weights, metadata = load_tensors(folder / _WEIGHTS)
         config, n_items = Transformer(**metadata["wish"]), metadata["n_items"]
         empty = [torch.zeros(n_items, width) for width in metadata["widths"]]
-        table = FusedTable(config.width, empty, torch.zeros(n_items, dtype=torch.bool), 0.0)
-        net = config.net(n_items, 0, 0.0, table)
+        table = FusedItemTable(config.width, empty, torch.zeros(n_items, dtype=torch.bool), 0.0)
+        net = config.build_network(n_items, 0, 0.0, table)
         net.load_state_dict(weights)
         log = json.loads((folder / _TRAINING_LOG).read_text())
         inner = TransformerRecommender(config, net.eval(), log["curve"], log["facts"])
@@ -178,13 +182,13 @@ class _ViewFeatures:
 
     encoders: Sequence[tuple[Encoder, FittedEncoder]]
     features: Sequence[Tensor]
-    training: Training
+    training: TrainingContext
 
     def __call__(self, epoch: int, progress: float) -> list[Tensor]:
         import torch
 
-        assert self.training.views is not None
-        views = self.training.views(epoch, progress)
+        assert self.training.catalog_for_epoch is not None
+        views = self.training.catalog_for_epoch(epoch, progress)
         changed = {"words": True, "pictures": views.pixels is not None}
         return [
             torch.from_numpy(encoder(views)) if changed.get(config.modality) else original
@@ -200,39 +204,39 @@ class MultimodalRecommender:
     widths       of each modality's features
     """
 
-    inner: TransformerRecommender
+    transformer: TransformerRecommender
     widths: Sequence[int]
 
     @property
     def curve(self) -> Sequence[Mapping[str, float]]:
         """Training curve."""
-        return self.inner.curve
+        return self.transformer.curve
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """Facts of the transformer, the share of items with each modality and the number of cold items."""
-        return self.inner.facts
+        return self.transformer.facts
 
     @property
-    def table(self) -> FusedTable:
+    def item_table(self) -> FusedItemTable:
         """The fused item table."""
-        from leaven.nn.fusion import FusedTable
+        from leaven.nn.fusion import FusedItemTable
 
-        assert isinstance(self.inner.net.items, FusedTable)
-        return self.inner.net.items
+        assert isinstance(self.transformer.network.items, FusedItemTable)
+        return self.transformer.network.items
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k best items for each history, including cold items; scores are cosines.
 
         Raises SpecError for k below 1; DataError for histories over another catalog.
         """
-        return self.inner.recommend(histories, k, allow_repeats)
+        return self.transformer.recommend(histories, k, allow_repeats)
 
     def save(self, folder: Path) -> None:
         """Saves weights, item features and sizes in one file, the training log in another."""
-        from leaven.nn.checkpoint import write
+        from leaven.nn.checkpoint import save_tensors
 
-        net = self.inner.net
-        metadata = {"wish": asdict(self.inner.wish), "n_items": net.shape.n_items, "widths": list(self.widths)}
-        write(folder / _WEIGHTS, net.state_dict(), metadata)
-        self.inner.save_course(folder)
+        net = self.transformer.network
+        metadata = {"wish": asdict(self.transformer.config), "n_items": net.shape.n_items, "widths": list(self.widths)}
+        save_tensors(folder / _WEIGHTS, net.state_dict(), metadata)
+        self.transformer.save_training_log(folder)

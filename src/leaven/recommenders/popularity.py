@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
-from leaven.protocols import Ranked, Training
+from leaven.protocols import RankedItems, TrainingContext
 from leaven.recommenders import recommender_storage
 
 Floats = npt.NDArray[np.float64]
@@ -26,8 +26,8 @@ class Popularity:
 
     half_life_days: the weight of an event halves for each such span before the last event of the data; None: no decay.
 
-    >>> train = Histories.of([[1, 2], [2, 3, 2]], n_items=3)
-    >>> Popularity().fit(train, Training(key=1)).recommend(train, k=2, allow_repeats=True).items.tolist()
+    >>> train = Histories.from_lists([[1, 2], [2, 3, 2]], n_items=3)
+    >>> Popularity().fit(train, TrainingContext(key=1)).recommend(train, k=2, allow_repeats=True).items.tolist()
     [[2, 1], [2, 1]]
     """
 
@@ -37,12 +37,12 @@ class Popularity:
         if self.half_life_days is not None and not self.half_life_days > 0:
             raise SpecError("half_life_days", "days above 0, or none", str(self.half_life_days), "")
 
-    def fit(self, train: Histories, training: Training) -> FittedPopularity:
+    def fit(self, train: Histories, training: TrainingContext) -> FittedPopularity:
         """Sums event weights; nothing is random.
 
         Raises FitError if no event has a weight above 0.
         """
-        return FittedPopularity(self, item_weights(learned_from(train, training), self.half_life_days))
+        return FittedPopularity(self, compute_item_weights(select_training_rows(train, training), self.half_life_days))
 
     def steps(self, train: Histories) -> None:
         """Returns None: there are no optimizer steps."""
@@ -50,7 +50,7 @@ class Popularity:
     @staticmethod
     def load(folder: Path) -> FittedPopularity:
         """Loads what `FittedPopularity.save` wrote. Raises DataError if files are missing."""
-        arrays, facts = recommender_storage.read(folder, "popularity")
+        arrays, facts = recommender_storage.load_arrays(folder, "popularity")
         return FittedPopularity(Popularity(**facts), arrays["weight"])
 
 
@@ -58,37 +58,37 @@ class Popularity:
 class FittedPopularity:
     """item_weights float64 (n_items + 1,): weight of each item's events; index 0 is unused."""
 
-    wish: Popularity
-    weight: Floats
+    config: Popularity
+    item_weights: Floats
     curve: tuple[Mapping[str, float], ...] = ()
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items of highest weight, without those of the history; scores are the weights.
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        from leaven.kernels.top_n_lists import fill_popular, sealed
+        from leaven.kernels.top_n_lists import fill_popular_lists, freeze_array
 
-        check_asked(histories, k, len(self.weight) - 1)
+        check_request(histories, k, len(self.item_weights) - 1)
         items = np.zeros((len(histories), k), np.int32)
-        order = sealed(by_weight(self.weight))
-        fill_popular(order, sealed(histories.items), sealed(histories.starts), allow_repeats, items)
-        return Ranked(items, np.where(items > 0, self.weight[items], -np.inf).astype(np.float32))
+        order = freeze_array(order_by_weight(self.item_weights))
+        fill_popular_lists(order, freeze_array(histories.items), freeze_array(histories.starts), allow_repeats, items)
+        return RankedItems(items, np.where(items > 0, self.item_weights[items], -np.inf).astype(np.float32))
 
     def save(self, folder: Path) -> None:
-        recommender_storage.write(folder, "popularity", {"weight": self.weight}, asdict(self.wish))
+        recommender_storage.save_arrays(folder, "popularity", {"weight": self.item_weights}, asdict(self.config))
 
 
-def learned_from(train: Histories, training: Training) -> Histories:
+def select_training_rows(train: Histories, training: TrainingContext) -> Histories:
     """Returns the training rows of a recommender that reads them once.
 
     If rows change in each epoch, these are the rows of epoch 0 at progress 0.5, where a schedule that rises from 0 or
     falls to 0 still has an effect.
     """
-    return train if training.refresh is None else training.refresh(0, 0.5)
+    return train if training.rows_for_epoch is None else training.rows_for_epoch(0, 0.5)
 
 
-def item_weights(train: Histories, half_life_days: float | None = None) -> Floats:
+def compute_item_weights(train: Histories, half_life_days: float | None = None) -> Floats:
     """Returns the summed weight of each item's counted events, float64 (n_items + 1,); index 0 is unused.
 
     An event counts if it is a target, or the first event of a row whose other events are all targets. So a row and its
@@ -97,8 +97,8 @@ def item_weights(train: Histories, half_life_days: float | None = None) -> Float
 
     Raises FitError if no event has a weight above 0.
     """
-    row, position = train.row_of_event(), np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
-    first_target = (train.lengths - train.targets)[row]
+    row, position = train.event_rows(), np.arange(train.n_events) - np.repeat(train.starts[:-1], train.lengths)
+    first_target = (train.lengths - train.n_targets)[row]
     counts = (position >= first_target) | ((position == 0) & (first_target <= 1))
     weight = np.where(counts & (train.items >= 1) & (train.items <= train.n_items), train.weight[row], 0.0)
     if not (weight > 0).any():
@@ -112,12 +112,12 @@ def item_weights(train: Histories, half_life_days: float | None = None) -> Float
     return sums[:-1] / _UNIT
 
 
-def by_weight(weight: Floats) -> npt.NDArray[np.int32]:
+def order_by_weight(weight: Floats) -> npt.NDArray[np.int32]:
     """Returns the items by decreasing weight, ties by id, int32 (n_items,)."""
     return (np.argsort(-weight[1:], kind="stable") + 1).astype(np.int32)
 
 
-def check_asked(histories: Histories, k: int, n_items: int) -> None:
+def check_request(histories: Histories, k: int, n_items: int) -> None:
     """Raises SpecError for k below 1, DataError for histories over another catalog than in training."""
     if k < 1:
         raise SpecError("recommend", "a list length k of 1 or more", str(k), "")

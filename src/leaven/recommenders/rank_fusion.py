@@ -14,11 +14,11 @@ import numpy.typing as npt
 from leaven import registry
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.protocols import FittedRecommender, Ranked, Recommender, Training
+from leaven.protocols import FittedRecommender, RankedItems, Recommender, TrainingContext
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.transformer import Transformer
 
-WEIGHTS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+CANDIDATE_WEIGHTS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 """Candidates for the weight of the second list, compared on validation users."""
 _DEFAULT_WEIGHT = 0.5  # without validation users
 _FILE = "blend.json"
@@ -28,7 +28,7 @@ Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Blend:
+class RankFusion:
     """Reciprocal rank fusion of two recommenders (Cormack, Clarke and Büttcher, SIGIR 2009, section 2, where `offset`
     is 60 and all weights are 1).
 
@@ -45,20 +45,22 @@ class Blend:
 
     first: Recommender = field(default_factory=Transformer)
     second: Recommender = field(default_factory=ItemKnn)
-    weight: float | None = None
+    second_weight: float | None = None
     offset: float = 20.0
     depth: int = 200
 
     def __post_init__(self) -> None:
-        if self.weight is not None and not self.weight >= 0:
-            raise SpecError("blend.weight", "0 or more, or none to choose it on validation users", str(self.weight), "")
+        if self.second_weight is not None and not self.second_weight >= 0:
+            raise SpecError(
+                "blend.weight", "0 or more, or none to choose it on validation users", str(self.second_weight), ""
+            )
         if not self.offset >= 0:
             raise SpecError("blend.offset", "0 or more", str(self.offset), "")
         if self.depth < 1:
             raise SpecError("blend.depth", "1 or more", str(self.depth), "")
 
     @property
-    def reads(self) -> tuple[str, ...]:
+    def modalities(self) -> tuple[str, ...]:
         """Item modalities that either recommender reads."""
         names = [name for config in (self.first, self.second) for name in getattr(config, "reads", ())]
         return tuple(dict.fromkeys(names))
@@ -67,51 +69,53 @@ class Blend:
         """Returns the optimizer steps of the first recommender, or of the second if the first has none."""
         return self.first.steps(train) or self.second.steps(train)
 
-    def fit(self, train: Histories, training: Training) -> BlendRecommender:
+    def fit(self, train: Histories, training: TrainingContext) -> RankFusionRecommender:
         """Fits both on the same rows, with separate checkpoint folders. Raises their errors."""
         first = self.first.fit(train, _build_context(training, "first", self.first, train))
         second = self.second.fit(train, _build_context(training, "second", self.second, train))
-        kinds = registry.kind_of("recommenders", self.first), registry.kind_of("recommenders", self.second)
-        weight = _DEFAULT_WEIGHT if self.weight is None else self.weight
-        fitted = BlendRecommender(first, second, kinds, weight, self.offset, self.depth)
-        return fitted.weighed(training.valid) if self.weight is None and training.valid else fitted
+        kinds = registry.find_kind("recommenders", self.first), registry.find_kind("recommenders", self.second)
+        weight = _DEFAULT_WEIGHT if self.second_weight is None else self.second_weight
+        fitted = RankFusionRecommender(first, second, kinds, weight, self.offset, self.depth)
+        return (
+            fitted.choose_weight(training.validation) if self.second_weight is None and training.validation else fitted
+        )
 
     @classmethod
-    def load(cls, folder: Path) -> BlendRecommender:
+    def load(cls, folder: Path) -> RankFusionRecommender:
         """Loads what `save` wrote. Raises DataError if the folder has no such recommender."""
         if not (folder / _FILE).exists():
             raise DataError(str(folder), "a saved rank fusion", f"no {_FILE}", "name the folder that it was saved to")
         settings = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         first_kind, second_kind = settings["kinds"]
-        return BlendRecommender(
-            first=registry.found("recommenders", first_kind, str(folder)).load(folder / "first"),
-            second=registry.found("recommenders", second_kind, str(folder)).load(folder / "second"),
+        return RankFusionRecommender(
+            first=registry.load_kind("recommenders", first_kind, str(folder)).load(folder / "first"),
+            second=registry.load_kind("recommenders", second_kind, str(folder)).load(folder / "second"),
             kinds=(first_kind, second_kind),
-            weight=settings["weight"],
+            second_weight=settings["weight"],
             offset=settings["offset"],
             depth=settings["depth"],
         )
 
 
-def _build_context(training: Training, name: str, config: Recommender, train: Histories) -> Training:
+def _build_context(training: TrainingContext, name: str, config: Recommender, train: Histories) -> TrainingContext:
     """Returns the context of one recommender; only the first one has the callback."""
     return replace(
         training,
-        folder=training.folder / name if training.folder is not None else None,
-        watch=training.watch if name == "first" else None,
-        views=training.views if getattr(config, "reads", ()) else None,
+        checkpoint_folder=training.checkpoint_folder / name if training.checkpoint_folder is not None else None,
+        callback=training.callback if name == "first" else None,
+        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "reads", ()) else None,
         steps=training.steps if config.steps(train) is not None else None,
     )
 
 
 @dataclass(frozen=True, eq=False)
-class BlendRecommender:
+class RankFusionRecommender:
     """Two fitted recommenders, their registered kinds and the fusion parameters."""
 
     first: FittedRecommender
     second: FittedRecommender
     kinds: tuple[str, str]
-    weight: float
+    second_weight: float
     offset: float
     depth: int
 
@@ -123,22 +127,24 @@ class BlendRecommender:
     @property
     def facts(self) -> Mapping[str, Any]:
         """Facts of the first recommender, and the weight of the second list."""
-        return {**getattr(self.first, "facts", {}), "blend_weight": self.weight}
+        return {**getattr(self.first, "facts", {}), "blend_weight": self.second_weight}
 
-    def weighed(self, valid: HeldOut) -> BlendRecommender:
+    def choose_weight(self, validation: HeldOut) -> RankFusionRecommender:
         """Returns the recommender with the best weight for these users; the smallest among equals."""
-        from leaven.nn.scoring import ndcg
+        from leaven.nn.scoring import compute_ndcg
 
-        lists = self._rank_separately(valid.histories, 10, allow_repeats=False)
-        means = [ndcg(_fuse_lists(lists, 10, weight, self.offset).items, valid) for weight in WEIGHTS]
-        return replace(self, weight=WEIGHTS[int(np.argmax(means))])
+        lists = self._rank_separately(validation.histories, 10, allow_repeats=False)
+        means = [
+            compute_ndcg(_fuse_lists(lists, 10, weight, self.offset).items, validation) for weight in CANDIDATE_WEIGHTS
+        ]
+        return replace(self, second_weight=CANDIDATE_WEIGHTS[int(np.argmax(means))])
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k best items of both lists; scores are weighted sums of reciprocal ranks.
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        return _fuse_lists(self._rank_separately(histories, k, allow_repeats), k, self.weight, self.offset)
+        return _fuse_lists(self._rank_separately(histories, k, allow_repeats), k, self.second_weight, self.offset)
 
     def _rank_separately(self, histories: Histories, k: int, allow_repeats: bool) -> tuple[Items, Items]:
         """Returns both lists, int32 (users, depth or k)."""
@@ -150,20 +156,20 @@ class BlendRecommender:
         """Saves each recommender in a subfolder; the fusion parameters are written last."""
         self.first.save(folder / "first")
         self.second.save(folder / "second")
-        settings = {"kinds": self.kinds, "weight": self.weight, "offset": self.offset, "depth": self.depth}
+        settings = {"kinds": self.kinds, "weight": self.second_weight, "offset": self.offset, "depth": self.depth}
         part = folder / f"{_FILE}.part"
         part.write_text(json.dumps(settings), encoding="utf-8")
         part.replace(folder / _FILE)
 
 
-def _fuse_lists(lists: tuple[Items, Items], k: int, weight: float, offset: float) -> Ranked:
+def _fuse_lists(lists: tuple[Items, Items], k: int, weight: float, offset: float) -> RankedItems:
     """Returns the k items of the highest score, ties by id."""
     users = len(lists[0])
     items, scores = np.zeros((users, k), np.int32), np.full((users, k), -np.inf, np.float32)
     for begin in range(0, users, _CHUNK_USERS):
         part = slice(begin, begin + _CHUNK_USERS)
         _fill_fused(lists[0][part], lists[1][part], weight, offset, items[part], scores[part])
-    return Ranked(items, scores)
+    return RankedItems(items, scores)
 
 
 def _fill_fused(first: Items, second: Items, weight: float, offset: float, items: Items, scores: Scores) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from leaven.errors import DataError
 
 
-def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
+def save_arrays(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Writes `name.npz` and `name.json`; equal arrays and facts give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.npz.part"
@@ -25,7 +25,7 @@ def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts
     part.replace(folder / f"{name}.json")
 
 
-def read(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Reads (arrays, facts) that `save_arrays` wrote.
 
     Raises DataError if a file is missing or has another format.

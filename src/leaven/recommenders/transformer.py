@@ -15,28 +15,28 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
-from leaven.protocols import Ranked, Say, Training, Watch
+from leaven.protocols import CallbackAction, RankedItems, TrainingCallback, TrainingContext
 
 if TYPE_CHECKING:
-    from leaven.nn.fusion import FusedTable
-    from leaven.nn.next_item import Beside
-    from leaven.nn.sequence_encoder import Encoder
-    from leaven.nn.training import Course
+    from leaven.nn.fusion import FusedItemTable
+    from leaven.nn.next_item import AuxiliaryLoss
+    from leaven.nn.sequence_encoder import SequenceEncoder
+    from leaven.nn.training import TrainerConfig
 
 _WEIGHTS, _TRAINING_LOG = "transformer.safetensors", "course.json"
 _MIN_STEPS, _MAX_STEPS = 300, 40_000
 
 
 @dataclass(frozen=True, eq=False)
-class ItemSide:
+class ItemInputs:
     """Item table and auxiliary loss of a network that reads item features.
 
     fingerprint  identifies the item features in checkpoints
     """
 
-    table: FusedTable
-    beside: Beside
-    mark: str
+    table: FusedItemTable
+    auxiliary: AuxiliaryLoss
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Transformer:
     temperature: float = 0.07
     negatives: int = 1024
     proposal_power: float = 0.5
-    contrast: float = 0.0
-    contrast_temperature: float = 0.1
-    mixup: float = 0.0
+    contrastive_weight: float = 0.0
+    contrastive_temperature: float = 0.1
+    mixup_alpha: float = 0.0
     batch_events: int | None = None
     epochs: float = 60
     learning_rate: float = 2e-3
@@ -86,7 +86,7 @@ class Transformer:
     warm_up_steps: int = 100
     looks: int = 20
     patience: int | None = 6
-    most_valid_users: int = 4096
+    max_validation_users: int = 4096
     device: str = "auto"
     precision: str = "auto"
 
@@ -105,12 +105,12 @@ class Transformer:
             "looks": self.looks,
             "temperature": self.temperature,
             "epochs": self.epochs,
-            "contrast_temperature": self.contrast_temperature,
+            "contrast_temperature": self.contrastive_temperature,
         }
         for name, value in positive.items():
             if not value > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(value), "")
-        for name, value in {"contrast": self.contrast, "mixup": self.mixup}.items():
+        for name, value in {"contrast": self.contrastive_weight, "mixup": self.mixup_alpha}.items():
             if not value >= 0:
                 raise SpecError(f"transformer.{name}", "0 (off) or more", str(value), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
@@ -119,124 +119,134 @@ class Transformer:
     def steps(self, train: Histories) -> int:
         """Returns the number of optimizer steps on these rows, without early stopping."""
         targets = _count_targets(train)
-        return int(np.clip(round(self.epochs * targets / self.events_of(train)), _MIN_STEPS, _MAX_STEPS))
+        return int(np.clip(round(self.epochs * targets / self.choose_batch_events(train)), _MIN_STEPS, _MAX_STEPS))
 
-    def events_of(self, train: Histories) -> int:
+    def choose_batch_events(self, train: Histories) -> int:
         """Returns the events of one step, which do not depend on synthetic rows."""
         if self.batch_events:
             return self.batch_events
         return int(np.clip(_count_targets(_select_real(train)) / 170, 256, 8192))
 
-    def dropout_of(self, train: Histories) -> float:
+    def choose_dropout(self, train: Histories) -> float:
         """Returns the dropout rate on these rows, which does not depend on synthetic rows."""
         if self.dropout is not None:
             return self.dropout
         targets_per_item = _count_targets(_select_real(train)) / max(train.n_items, 1)
         return float(np.interp(np.log(max(targets_per_item, 1.0)), np.log([12, 80]), [0.5, 0.2]))
 
-    def fit(self, train: Histories, training: Training) -> TransformerRecommender:
+    def fit(self, train: Histories, training: TrainingContext) -> TransformerRecommender:
         """Trains to predict each target from the events before it.
 
         Raises FitError if no row has a target, or if the loss is not finite.
         """
-        return self.trained(train, training)
+        return self.fit_with_items(train, training)
 
-    def trained(self, train: Histories, training: Training, items: ItemSide | None = None) -> TransformerRecommender:
+    def fit_with_items(
+        self, train: Histories, training: TrainingContext, items: ItemInputs | None = None
+    ) -> TransformerRecommender:
         """Trains like `fit`, with another item table and auxiliary loss.
 
         Raises FitError if no row has a target, or if the loss is not finite.
         """
-        from leaven.nn.device import halves_are_quick
-        from leaven.nn.next_item import Aim, NextItem
-        from leaven.nn.training import train as train_network
+        from leaven.nn.device import is_bfloat16_fast
+        from leaven.nn.next_item import LossConfig, NextItemTask
+        from leaven.nn.training import train_network as train_network
 
         if not (_count_targets(train) and train.weight[train.lengths > 1].any()):
             fix = "give rows of two events or more, with weights above 0"
             raise FitError("transformer.fit", "rows with something to predict", "none", fix)
         table = items.table if items else None
-        net = self.net(train.n_items, rng.key(training.key, "begin"), self.dropout_of(train), table)
+        net = self.build_network(
+            train.n_items, rng.derive_key(training.key, "begin"), self.choose_dropout(train), table
+        )
         net.counts += net.counts.new_tensor(_count_items(train))
         # a catalog no larger than the negatives is cheaper, and exact, as a whole
         is_small = self.loss == "shared_negatives" and train.n_items <= self.negatives
-        aim = Aim(
+        aim = LossConfig(
             kind="full" if is_small else self.loss,
             temperature=self._temperature,
             negatives=self.negatives,
             proposal_power=self.proposal_power,
-            contrast=self.contrast,
-            contrast_temperature=self.contrast_temperature,
-            mixup=self.mixup,
-            half=halves_are_quick(self.device, self.precision),
-            unseen=items is None,
+            contrastive_weight=self.contrastive_weight,
+            contrastive_temperature=self.contrastive_temperature,
+            mixup_alpha=self.mixup_alpha,
+            use_bfloat16=is_bfloat16_fast(self.device, self.precision),
+            include_unseen=items is None,
         )
-        task = NextItem(
+        task = NextItemTask(
             net,
             aim,
             train,
-            events=self.events_of(train),
+            batch_events=self.choose_batch_events(train),
             key=training.key,
-            refresh=training.refresh,
-            valid=_sample_users(training.valid, self.most_valid_users, rng.key(training.key, "valid")),
-            beside=items.beside if items else None,
+            rows_for_epoch=training.rows_for_epoch,
+            validation=_sample_users(
+                training.validation, self.max_validation_users, rng.derive_key(training.key, "valid")
+            ),
+            auxiliary=items.auxiliary if items else None,
         )
-        config = self._build_trainer_config(train, training, items.mark if items else "")
-        if training.watch is not None:
-            config = replace(config, watch=_UserLossCallback(training.watch, config.steps, self._temperature))
+        config = self._build_trainer_config(train, training, items.fingerprint if items else "")
+        if training.callback is not None:
+            config = replace(config, callback=_UserLossCallback(training.callback, config.steps, self._temperature))
         result = train_network(task, config)
         return TransformerRecommender(self, net, result.curve, result.facts)
 
     @classmethod
     def load(cls, folder: Path) -> TransformerRecommender:
         """Loads what `save` wrote. Raises DataError if the folder has no such recommender."""
-        from leaven.nn.checkpoint import read
+        from leaven.nn.checkpoint import load_tensors
 
-        weights, metadata = read(folder / _WEIGHTS)
-        net = cls(**metadata["wish"]).net(metadata["n_items"], key=0, dropout=0.0)
+        weights, metadata = load_tensors(folder / _WEIGHTS)
+        net = cls(**metadata["wish"]).build_network(metadata["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
         log = json.loads((folder / _TRAINING_LOG).read_text())
         return TransformerRecommender(cls(**metadata["wish"]), net.eval(), log["curve"], log["facts"])
 
-    def net(self, n_items: int, key: int, dropout: float, items: FusedTable | None = None) -> Encoder:
+    def build_network(
+        self, n_items: int, key: int, dropout: float, items: FusedItemTable | None = None
+    ) -> SequenceEncoder:
         """Builds an untrained network; items: another table of item vectors."""
         import torch
 
-        from leaven.nn.sequence_encoder import Encoder, Shape
+        from leaven.nn.sequence_encoder import EncoderShape, SequenceEncoder
 
-        shape = Shape(
+        shape = EncoderShape(
             n_items=n_items,
             width=self.width,
             layers=self.layers,
             heads=self.heads,
-            hidden=4 * self.width,
-            length=self.max_length,
+            feedforward_width=4 * self.width,
+            max_length=self.max_length,
             dropout=dropout,
         )
-        return Encoder(shape, torch.Generator().manual_seed(key), items)
+        return SequenceEncoder(shape, torch.Generator().manual_seed(key), items)
 
     @property
     def _temperature(self) -> float | None:
         return None if self.loss == "binary" else self.temperature
 
-    def _build_trainer_config(self, train: Histories, training: Training, fingerprint: str) -> Course:
+    def _build_trainer_config(self, train: Histories, training: TrainingContext, fingerprint: str) -> TrainerConfig:
         """Builds the configuration of the training loop; with `TrainingContext.steps`, early stopping is off."""
-        from leaven.nn.training import Course
+        from leaven.nn.training import TrainerConfig
 
         steps = training.steps or self.steps(train)
-        inputs = json.dumps([asdict(self), training.key, steps, len(train), train.events, train.n_items]) + fingerprint
-        return Course(
+        inputs = (
+            json.dumps([asdict(self), training.key, steps, len(train), train.n_events, train.n_items]) + fingerprint
+        )
+        return TrainerConfig(
             key=training.key,
             steps=steps,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warm_up_steps=self.warm_up_steps,
-            numbers=self.events_of(train) * 4 * self.width,
+            largest_tensor=self.choose_batch_events(train) * 4 * self.width,
             look_every=max(steps // self.looks, 1),
             patience=self.patience if training.steps is None else None,
             device=self.device,
             precision=self.precision,
-            mark=hashlib.blake2b(inputs.encode(), digest_size=8).hexdigest(),
-            folder=training.folder,
-            tell=training.tell,
+            fingerprint=hashlib.blake2b(inputs.encode(), digest_size=8).hexdigest(),
+            checkpoint_folder=training.checkpoint_folder,
+            tell=training.on_progress,
         )
 
 
@@ -244,58 +254,64 @@ class Transformer:
 class _UserLossCallback:
     """Passes the losses of the validation users to a training callback."""
 
-    watch: Watch
+    watch: TrainingCallback
     steps: int
     temperature: float | None
 
-    def look(self, net: Any, step: int) -> Say:
-        from leaven.nn.scoring import losses
+    def look(self, net: Any, step: int) -> CallbackAction:
+        from leaven.nn.scoring import compute_user_losses
 
-        assert isinstance(self.watch.users, HeldOut)
-        return self.watch.look(step, step / self.steps, losses(net, self.watch.users, self.temperature))
+        assert isinstance(self.watch.validation_rows, HeldOut)
+        return self.watch.on_validation(
+            step, step / self.steps, compute_user_losses(net, self.watch.validation_rows, self.temperature)
+        )
 
     def memory(self) -> dict[str, Any]:
-        return self.watch.memory()
+        return self.watch.state_dict()
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        self.watch.recall(memory)
+        self.watch.load_state_dict(memory)
 
 
 @dataclass(frozen=True, eq=False)
 class TransformerRecommender:
     """A trained transformer. facts: seconds, steps, targets, peak_mb, stopped."""
 
-    wish: Transformer
-    net: Encoder
+    config: Transformer
+    network: SequenceEncoder
     curve: Sequence[Mapping[str, float]]
     facts: Mapping[str, Any]
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k best items for each history; scores are cosines, or dot products with the binary loss.
 
         Raises SpecError for k below 1; DataError for histories over another catalog.
         """
-        from leaven.nn.device import device_kind
-        from leaven.nn.scoring import rank
+        from leaven.nn.device import resolve_device
+        from leaven.nn.scoring import rank_items
 
-        n_items = self.net.shape.n_items
+        n_items = self.network.shape.n_items
         if k < 1:
             raise SpecError("recommend", "a list of 1 item or more", f"k = {k}", "")
         if histories.n_items != n_items:
             raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
-        net = self.net.to(device_kind(self.wish.device))
+        net = self.network.to(resolve_device(self.config.device))
         excluded = None if allow_repeats else histories
-        items, scores = rank(net, histories, k, excluded, self.wish.loss != "binary")
-        return Ranked(items, scores)
+        items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary")
+        return RankedItems(items, scores)
 
     def save(self, folder: Path) -> None:
         """Saves weights and config in one file (equal weights give equal bytes), the training log in another."""
-        from leaven.nn.checkpoint import write
+        from leaven.nn.checkpoint import save_tensors
 
-        write(folder / _WEIGHTS, self.net.state_dict(), {"wish": asdict(self.wish), "n_items": self.net.shape.n_items})
-        self.save_course(folder)
+        save_tensors(
+            folder / _WEIGHTS,
+            self.network.state_dict(),
+            {"wish": asdict(self.config), "n_items": self.network.shape.n_items},
+        )
+        self.save_training_log(folder)
 
-    def save_course(self, folder: Path) -> None:
+    def save_training_log(self, folder: Path) -> None:
         """Saves curve and facts."""
         part = folder / f"{_TRAINING_LOG}.part"
         part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
@@ -304,11 +320,11 @@ class TransformerRecommender:
 
 def _select_real(train: Histories) -> Histories:
     """Returns the real rows, or all rows if there are none."""
-    return train.real_only() if train.is_real.any() else train
+    return train.select_real() if train.is_real.any() else train
 
 
 def _count_targets(train: Histories) -> int:
-    return int(np.minimum(train.targets, np.maximum(train.lengths - 1, 0)).sum())
+    return int(np.minimum(train.n_targets, np.maximum(train.lengths - 1, 0)).sum())
 
 
 def _count_items(train: Histories) -> npt.NDArray[np.int64]:
@@ -320,5 +336,5 @@ def _sample_users(users: HeldOut | None, max_users: int, key: int) -> HeldOut | 
     """Samples at most `max_users` users by the key."""
     if users is None or len(users) <= max_users:
         return users
-    sample = np.argsort(rng.row_keys(key, users.histories.keys), kind="stable")[:max_users]
+    sample = np.argsort(rng.derive_row_keys(key, users.histories.row_ids), kind="stable")[:max_users]
     return users.take(np.sort(sample))

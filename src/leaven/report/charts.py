@@ -21,28 +21,32 @@ from markupsafe import Markup, escape
 Points = list[tuple[float | str, float]]
 
 WIDTH, HEIGHT = 400, 170
-MOST_POINTS, MOST_BARS = 200, 60
+MAX_POINTS, MAX_BARS = 200, 60
 _INK, _SOFT, _LINE, _SERIES_1 = "#010101", "#020202", "#030303", "#040401"
 _VARIABLES = {_INK: "ink", _SOFT: "soft", _LINE: "line"}
-SERIES = 6
-SIDES: Mapping[str, str] = {"training": _SOFT, "held out": "#040401", "new": "#040402"}
+N_COLORS = 6
+SIDE_COLORS: Mapping[str, str] = {"training": _SOFT, "held out": "#040401", "new": "#040402"}
 """Name of a distribution -> its color."""
 
 
-def points(table: Any) -> Points:
+def parse_points(table: Any) -> Points:
     """The (x, y) pairs of a histogram or series in the facts, in any of the usual forms.
 
     A mapping from numbers or dates to counts; a list of pairs; a list of records with two values;
     {"edges": …, "counts": …} or two columns of equal length under any names; a plain list of counts, which
     are numbered from 1. Other values give no points.
 
-    >>> points({"3": 10, "4": 5}), points([[1, 2.0]]), points({"edges": [0, 5, 9], "counts": [7, 8]})
+    >>> parse_points({"3": 10, "4": 5}), parse_points([[1, 2.0]]), parse_points({"edges": [0, 5, 9], "counts": [7, 8]})
     ([(3.0, 10.0), (4.0, 5.0)], [(1.0, 2.0)], [(0.0, 7.0), (5.0, 8.0)])
     """
     if isinstance(table, Mapping):
         columns = [column for column in table.values() if isinstance(column, list | tuple)]
         if columns:
-            return _clean_pairs(zip(columns[0], columns[1], strict=False)) if len(columns) > 1 else points(columns[0])
+            return (
+                _clean_pairs(zip(columns[0], columns[1], strict=False))
+                if len(columns) > 1
+                else parse_points(columns[0])
+            )
         return _clean_pairs(table.items()) if all(_NUMBER_OR_DATE.fullmatch(str(x)) for x in table) else []
     if not isinstance(table, list | tuple) or not table:
         return []
@@ -68,31 +72,31 @@ def _parse_x(value: Any) -> float | str:
         return str(value)
 
 
-def bars(found: Points, x_title: str, y_title: str, told: str) -> Markup:
+def draw_bars(found: Points, x_title: str, y_title: str, alt_text: str) -> Markup:
     """A histogram. `told`: its text for screen readers."""
-    values = [{"x": _format_tick(x), "y": y} for x, y in classes(found)]
+    values = [{"x": _format_tick(x), "y": y} for x, y in bin_counts(found)]
     ticks = [value["x"] for value in values][:: max(1, -(-len(values) // 8))]
     x = alt.X("x:O", title=x_title, sort=None, axis=alt.Axis(values=ticks, labelAngle=0))
     chart = alt.Chart(alt.Data(values=values)).mark_bar(color=_pick_color(0))
-    return _render_svg(chart.encode(x=x, y=alt.Y("y:Q", title=y_title)), told)
+    return _render_svg(chart.encode(x=x, y=alt.Y("y:Q", title=y_title)), alt_text)
 
 
-def line(found: Points, x_title: str, y_title: str, told: str, logarithmic: bool = False) -> Markup:
+def draw_line(found: Points, x_title: str, y_title: str, alt_text: str, logarithmic: bool = False) -> Markup:
     """A series. logarithmic: both axes (for popularity by rank), without points that are not positive."""
     kept = [(x, y) for x, y in found if not logarithmic or (isinstance(x, float) and x > 0 and y > 0)]
-    values = [{"x": x, "y": y} for x, y in (_thin_logarithmic(kept) if logarithmic else averaged(kept))]
+    values = [{"x": x, "y": y} for x, y in (_thin_logarithmic(kept) if logarithmic else average_points(kept))]
     kind = "Q" if all(isinstance(value["x"], float) for value in values) else "T"
     scale = {"scale": alt.Scale(type="log")} if logarithmic else {}
     x = alt.X(f"x:{kind}", title=x_title, axis=_make_axis(logarithmic, kind), **scale)
     y = alt.Y("y:Q", title=y_title, axis=_make_axis(logarithmic, "Q"), **scale)
     chart = alt.Chart(alt.Data(values=values)).mark_line(color=_pick_color(0), strokeWidth=1.75)
-    return _render_svg(chart.encode(x=x, y=y), told)
+    return _render_svg(chart.encode(x=x, y=y), alt_text)
 
 
-def curves(series: Sequence[tuple[str, str, Points]], told: str) -> Markup:
+def draw_curves(series: Sequence[tuple[str, str, Points]], alt_text: str) -> Markup:
     """Learning curves: (variant, seed, points) each; variants differ by color, seeds of a variant share it."""
     values = [
-        {"x": x, "y": y, "variant": variant, "seed": seed} for variant, seed, one in series for x, y in thinned(one)
+        {"x": x, "y": y, "variant": variant, "seed": seed} for variant, seed, one in series for x, y in thin_points(one)
     ]
     variants = list(dict.fromkeys(variant for variant, _, _ in series))
     colors = [_pick_color(index) for index in range(len(variants))]
@@ -104,11 +108,11 @@ def curves(series: Sequence[tuple[str, str, Points]], told: str) -> Markup:
         color=alt.Color("variant:N", scale=alt.Scale(domain=variants, range=colors), legend=legend),
         detail="seed:N",
     )
-    return _render_svg(chart, told)
+    return _render_svg(chart, alt_text)
 
 
 @dataclass(frozen=True)
-class Response:
+class ResponseCurve:
     """A curve with intervals. points: (x, y, low, high); level: a horizontal reference line; marks: (x, label)."""
 
     points: Sequence[tuple[float, float, float, float]]
@@ -116,9 +120,9 @@ class Response:
     marks: Sequence[tuple[float, str]] = ()
 
 
-def response(found: Response, x_title: str, y_title: str, told: str, share: bool = False) -> Markup:
+def draw_response(curve: ResponseCurve, x_title: str, y_title: str, alt_text: str, share: bool = False) -> Markup:
     """A line through points, with their intervals as a band and marks as vertical lines. share: y in percent."""
-    values = [{"x": x, "y": y, "low": low, "high": high} for x, y, low, high in found.points]
+    values = [{"x": x, "y": y, "low": low, "high": high} for x, y, low, high in curve.points]
     data = alt.Chart(alt.Data(values=values))
     axis = alt.Axis(tickCount=5, format="+.1%") if share else alt.Axis(tickCount=5)
     x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=5))
@@ -128,18 +132,18 @@ def response(found: Response, x_title: str, y_title: str, told: str, share: bool
         data.mark_line(color=_pick_color(0), strokeWidth=1.75).encode(x=x, y=y),
         data.mark_point(color=_pick_color(0), filled=True, size=34).encode(x=x, y=y),
     ]
-    if found.level is not None:
-        rule = alt.Chart(alt.Data(values=[{"y": found.level}])).mark_rule(color=_SOFT, strokeDash=[4, 3])
+    if curve.level is not None:
+        rule = alt.Chart(alt.Data(values=[{"y": curve.level}])).mark_rule(color=_SOFT, strokeDash=[4, 3])
         layers.append(rule.encode(y="y:Q"))
-    if found.marks:
-        marked = alt.Chart(alt.Data(values=[{"x": x, "label": label} for x, label in found.marks]))
+    if curve.marks:
+        marked = alt.Chart(alt.Data(values=[{"x": x, "label": label} for x, label in curve.marks]))
         layers.append(marked.mark_rule(color=_pick_color(1), strokeDash=[2, 2]).encode(x="x:Q"))
         text = marked.mark_text(color=_INK, align="left", dx=4, baseline="top", fontSize=11)
         layers.append(text.encode(x="x:Q", y=alt.value(2), text="label:N"))
-    return _render_svg(alt.layer(*layers), told)
+    return _render_svg(alt.layer(*layers), alt_text)
 
 
-def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title: str, told: str) -> Markup:
+def draw_calibration(series: Sequence[tuple[str, Points]], x_title: str, y_title: str, alt_text: str) -> Markup:
     """Curves of variants over equal axes from 0, with the diagonal."""
     values = [{"x": x, "y": y, "variant": variant} for variant, points in series for x, y in points]
     top = max([0.01, *(max(value["x"], value["y"]) for value in values)])
@@ -153,10 +157,10 @@ def against_diagonal(series: Sequence[tuple[str, Points]], x_title: str, y_title
     curve = curve.encode(x=x, y=y, color=alt.Color("variant:N", scale=colors, legend=legend))
     same = [{"x": 0.0, "y": 0.0}, {"x": top, "y": top}]
     line = alt.Chart(alt.Data(values=same)).mark_line(strokeWidth=1, strokeDash=[4, 4], color=_SOFT).encode(x=x, y=y)
-    return _render_svg(line + curve, told)
+    return _render_svg(line + curve, alt_text)
 
 
-def overlay(found: Mapping[str, Any], told: str) -> Markup:
+def draw_overlay(found: Mapping[str, Any], alt_text: str) -> Markup:
     """Distributions over the same bins, one line each.
 
     found: names of the bins (and `numbers` for numeric bins), sides: name of a distribution -> one share per bin.
@@ -167,7 +171,7 @@ def overlay(found: Mapping[str, Any], told: str) -> Markup:
         for side, shares in sides.items()
         for x, share in zip(numbers or found["names"], shares, strict=False)
     ]
-    domain = [side for side in SIDES if side in sides]
+    domain = [side for side in SIDE_COLORS if side in sides]
     legend = alt.Legend(orient="bottom", title=None, symbolStrokeWidth=2.5, symbolType="stroke")
     chart = alt.Chart(alt.Data(values=values)).mark_line(
         strokeWidth=1.75, interpolate="step-after" if numbers else "linear", point=not numbers
@@ -178,41 +182,43 @@ def overlay(found: Mapping[str, Any], told: str) -> Markup:
     chart = chart.encode(
         x=x.title(found.get("unit", "")),
         y=alt.Y("share:Q", title="share", axis=alt.Axis(tickCount=4, format="~%")),
-        color=alt.Color("side:N", scale=alt.Scale(domain=domain, range=[SIDES[one] for one in domain]), legend=legend),
+        color=alt.Color(
+            "side:N", scale=alt.Scale(domain=domain, range=[SIDE_COLORS[one] for one in domain]), legend=legend
+        ),
         strokeDash=alt.StrokeDash(
-            "side:N", scale=alt.Scale(domain=list(SIDES), range=[[2, 2], [1, 0], [1, 0]]), legend=None
+            "side:N", scale=alt.Scale(domain=list(SIDE_COLORS), range=[[2, 2], [1, 0], [1, 0]]), legend=None
         ),
     )
-    return _render_svg(chart, told)
+    return _render_svg(chart, alt_text)
 
 
-def thinned(found: Points) -> Points:
+def thin_points(found: Points) -> Points:
     """At most MOST_POINTS points, evenly chosen, with the last one."""
-    step = max(1, -(-len(found) // MOST_POINTS))
+    step = max(1, -(-len(found) // MAX_POINTS))
     kept = found[::step]
     return kept if not found or kept[-1] == found[-1] else [*kept, found[-1]]
 
 
-def averaged(found: Points) -> Points:
+def average_points(found: Points) -> Points:
     """At most MOST_POINTS points, each the mean of neighbors, at the x of the first."""
-    step = max(1, -(-len(found) // MOST_POINTS))
+    step = max(1, -(-len(found) // MAX_POINTS))
     runs = [found[start : start + step] for start in range(0, len(found), step)]
     return [(run[0][0], sum(y for _, y in run) / len(run)) for run in runs]
 
 
-def classes(found: Points) -> Points:
+def bin_counts(found: Points) -> Points:
     """The counts themselves; for a wide range, sums over bins of growing width, at their first value.
 
-    >>> classes([(1.0, 5.0), (2.0, 3.0)])
+    >>> bin_counts([(1.0, 5.0), (2.0, 3.0)])
     [(1.0, 5.0), (2.0, 3.0)]
-    >>> sum(count for _, count in classes([(float(x), 1.0) for x in range(1, 10_000)]))
+    >>> sum(count for _, count in bin_counts([(float(x), 1.0) for x in range(1, 10_000)]))
     9999.0
     """
     numbers = [x for x, _ in found if isinstance(x, float)]
-    if len(numbers) < len(found) or len(found) <= MOST_BARS:
-        return averaged(found)
+    if len(numbers) < len(found) or len(found) <= MAX_BARS:
+        return average_points(found)
     low, high = max(min(numbers), 1.0), max(numbers) + 1
-    edges = sorted({math.floor(low * (high / low) ** (step / MOST_BARS)) for step in range(MOST_BARS)})
+    edges = sorted({math.floor(low * (high / low) ** (step / MAX_BARS)) for step in range(MAX_BARS)})
     sums = dict.fromkeys(edges, 0.0)
     for x, y in found:
         sums[edges[max(bisect.bisect_right(edges, x) - 1, 0)]] += y
@@ -221,9 +227,9 @@ def classes(found: Points) -> Points:
 
 def _thin_logarithmic(found: Points) -> Points:
     """Points evenly chosen on a logarithmic axis."""
-    if len(found) <= MOST_POINTS:
+    if len(found) <= MAX_POINTS:
         return found
-    indices = sorted({round(len(found) ** (step / (MOST_POINTS - 1))) - 1 for step in range(MOST_POINTS)})
+    indices = sorted({round(len(found) ** (step / (MAX_POINTS - 1))) - 1 for step in range(MAX_POINTS)})
     return [found[index] for index in indices]
 
 
@@ -239,7 +245,7 @@ def _format_tick(value: float | str) -> str:
 
 def _pick_color(index: int) -> str:
     """The placeholder of a series' color; the seventh series gets the first color again."""
-    return f"#0404{index % SERIES + 1:02x}"
+    return f"#0404{index % N_COLORS + 1:02x}"
 
 
 def _render_svg(chart: Any, told: str) -> Markup:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from leaven.report import charts
-from leaven.report.number_format import NONE, number, small_percent
+from leaven.report.number_format import MISSING, format_number, format_share
 
 Facts = Mapping[str, Any]
 Rows = Sequence[Facts]
@@ -15,7 +15,7 @@ Rows = Sequence[Facts]
 UP, DOWN, HELD = "up", "down", "held"
 
 
-def section(facts: Facts) -> dict[str, Any] | None:
+def build_controller_section(facts: Facts) -> dict[str, Any] | None:
     """Charts of strength and its signals, flags, and a table with one row per decision; None without decisions."""
     trainings = _group_by_training(facts)
     if not trainings:
@@ -23,7 +23,7 @@ def section(facts: Facts) -> dict[str, Any] | None:
     flags = {key: _find_flag(rows) for key, rows in trainings.items()}
     variants = list(dict.fromkeys(variant for variant, _ in trainings))
     return {
-        "counted": counted(facts),
+        "counted": summarize_decisions(facts),
         "flags": [f"{variant}, seed {seed}: {flag}" for (variant, seed), flag in flags.items() if flag],
         "variants": [
             _build_variant(variant, {seed: rows for (name, seed), rows in trainings.items() if name == variant})
@@ -32,7 +32,7 @@ def section(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def counted(facts: Facts) -> list[str]:
+def summarize_decisions(facts: Facts) -> list[str]:
     """One sentence per variant: the number of decisions, their directions, and the cost of pilots."""
     sentences, trainings = [], _group_by_training(facts)
     for variant in dict.fromkeys(variant for variant, _ in trainings):
@@ -40,15 +40,15 @@ def counted(facts: Facts) -> list[str]:
         if not any(row.get("signals") for rows in logs for row in rows):
             sentences.append(f"{variant}: {logs[0][0].get('why')}")
             continue
-        moves = [move for rows in logs for move in moved(rows)]
+        moves = [move for rows in logs for move in classify_moves(rows)]
         directions = ", ".join(f"{moves.count(move)} {move}" for move in (UP, DOWN, HELD))
-        trained = "1 training" if len(logs) == 1 else f"{number(len(logs))} trainings"
-        sentences.append(f"{variant}: {number(len(moves))} decisions in {trained}: {directions}")
+        trained = "1 training" if len(logs) == 1 else f"{format_number(len(logs))} trainings"
+        sentences.append(f"{variant}: {format_number(len(moves))} decisions in {trained}: {directions}")
     steps = facts.get("cost", {}).get("pilot_steps")
-    return [*sentences, f"pilots took {number(steps)} optimizer steps"] if sentences and steps else sentences
+    return [*sentences, f"pilots took {format_number(steps)} optimizer steps"] if sentences and steps else sentences
 
 
-def moved(rows: Rows) -> list[str]:
+def classify_moves(rows: Rows) -> list[str]:
     """For each decision of one training, whether the mean strength over strata went up, down, or was held."""
     strengths = [_list_strengths(row) or [0.0] for row in rows]
     levels = [0.0, *(sum(levels) / len(levels) for levels in strengths)]
@@ -111,7 +111,7 @@ def _plot_series(title: str, name: str, series: Sequence[tuple[str, str, charts.
         for label, seed, points in series
         if len(points) > 1
     ]
-    return {"title": title, "svg": charts.curves(long, f"{title} of {name} by optimizer step")} if long else None
+    return {"title": title, "svg": charts.draw_curves(long, f"{title} of {name} by optimizer step")} if long else None
 
 
 def _to_stairs(points: charts.Points) -> charts.Points:
@@ -132,13 +132,13 @@ def _format_row(row: Facts) -> dict[str, str]:
     strengths = _list_strengths(row)
     gaps, losses = _list_signals(row, "gap"), _list_signals(row, "control")
     return {
-        "step": number(row.get("step")),
-        "strength": " · ".join(f"{level:.2f}" for level in strengths) or NONE,
-        "acts": str(row.get("decision", {}).get("step") or ("all" if any(strengths) else NONE)),
-        "gap": " · ".join(f"{gap:.3f}".replace("-", "−") for gap in gaps) or NONE,
-        "control": " · ".join(f"{loss:.3f}" for loss in losses) or NONE,
+        "step": format_number(row.get("step")),
+        "strength": " · ".join(f"{level:.2f}" for level in strengths) or MISSING,
+        "acts": str(row.get("decision", {}).get("step") or ("all" if any(strengths) else MISSING)),
+        "gap": " · ".join(f"{gap:.3f}".replace("-", "−") for gap in gaps) or MISSING,
+        "control": " · ".join(f"{loss:.3f}" for loss in losses) or MISSING,
         "why": str(row.get("why", "")),
-        "at": small_percent(float(row.get("progress") or 0.0)),
+        "at": format_share(float(row.get("progress") or 0.0)),
     }
 
 

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from leaven.datasets.images import Pixels, encoded, png_address
+from leaven.datasets.images import Pixels, encode_data_uri, encode_image
 from leaven.errors import SpecError
-from leaven.report.html import environment, style
-from leaven.transforms.image.image_preview import PicturePreview
+from leaven.report.html import load_environment, load_style
+from leaven.transforms.image.image_preview import ImagePreview
 
-KINDS = (".html", ".png")
+SUFFIXES = (".html", ".png")
 
 
-def write(previews: Sequence[PicturePreview], target: Path) -> Path:
+def write_gallery(previews: Sequence[ImagePreview], target: Path) -> Path:
     """Write a page (.html) with all details of the previews, or a sheet of the images alone (.png), atomically.
 
     Raises SpecError for a name with another suffix.
     """
-    if target.suffix not in KINDS:
-        raise SpecError("out", f"a name that ends with {' or '.join(KINDS)}", target.name, "--out images.html")
-    content = page(previews).encode() if target.suffix == ".html" else _render_sheets(previews)
+    if target.suffix not in SUFFIXES:
+        raise SpecError("out", f"a name that ends with {' or '.join(SUFFIXES)}", target.name, "--out images.html")
+    content = render_gallery(previews).encode() if target.suffix == ".html" else _render_sheets(previews)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     part.write_bytes(content)
@@ -32,32 +32,32 @@ def write(previews: Sequence[PicturePreview], target: Path) -> Path:
     return target
 
 
-def page(previews: Sequence[PicturePreview]) -> str:
+def render_gallery(previews: Sequence[ImagePreview]) -> str:
     """One self-contained HTML page: no script, no address that a browser would fetch."""
     views: list[dict[str, Any]] = [
         {
             "operator": preview.operator,
-            "parameters": preview.says,
-            "counts": {"images": preview.pictures, "changed": preview.changed, **preview.unchanged},
-            "unread": {reason: (len(files), files[:3]) for reason, files in preview.unread.items()},
+            "parameters": preview.config_text,
+            "counts": {"images": preview.n_images, "changed": preview.n_changed, **preview.unchanged},
+            "unread": {reason: (len(files), files[:3]) for reason, files in preview.unreadable.items()},
             "rows": [
-                (name, inline(before), [inline(view) for view in after])
+                (name, make_data_url(before), [make_data_url(view) for view in after])
                 for name, before, after in zip(preview.names, preview.before, preview.after, strict=True)
             ],
         }
         for preview in previews
     ]
-    return environment().get_template("gallery.html.j2").render(previews=views, style=style())
+    return load_environment().get_template("gallery.html.j2").render(previews=views, style=load_style())
 
 
-def inline(image: Pixels) -> Markup:
+def make_data_url(image: Pixels) -> Markup:
     """A data URL that holds an image as PNG."""
-    return Markup(png_address(image))
+    return Markup(encode_data_uri(image))
 
 
-def _render_sheets(previews: Sequence[PicturePreview]) -> bytes:
+def _render_sheets(previews: Sequence[ImagePreview]) -> bytes:
     """All sheets, one below the other."""
-    sheets = [preview.sheet() for preview in previews]
+    sheets = [preview.render_sheet() for preview in previews]
     width = max(sheet.shape[1] for sheet in sheets)
     padded = [np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255) for sheet in sheets]
-    return encoded(np.concatenate(padded), ".png")
+    return encode_image(np.concatenate(padded), ".png")

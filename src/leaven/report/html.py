@@ -14,52 +14,52 @@ from markupsafe import Markup
 
 from leaven.errors import DataError
 from leaven.report import quality_section
-from leaven.report.number_format import number
-from leaven.report.sections import SECTIONS, present
+from leaven.report.number_format import format_number
+from leaven.report.sections import SECTIONS, drop_nulls
 
 
-def render(facts: Mapping[str, Any]) -> str:
+def render_report(facts: Mapping[str, Any]) -> str:
     """One self-contained HTML page: no script, no address that a browser would fetch.
 
     It shows nothing that is not in `facts`, and leaves out sections without facts.
 
-    >>> "<h1" in render({"name": "beauty"})
+    >>> "<h1" in render_report({"name": "beauty"})
     True
     """
-    facts = present(facts)
+    facts = drop_nulls(facts)
     sections = {anchor: build(facts) for anchor, _, build in SECTIONS}
-    template = environment().get_template("report.html.j2")
+    template = load_environment().get_template("report.html.j2")
     return template.render(
         name=str(facts.get("name") or "leaven"),
         version=str(facts.get("leaven") or ""),
         seed=facts.get("seed"),
         sections=sections,
         navigation=[(anchor, title) for anchor, title, _ in SECTIONS if sections[anchor]],
-        style=style(),
+        style=load_style(),
     )
 
 
-def render_judgement(found: Mapping[str, Any], name: str = "quality") -> str:
+def render_quality(found: Mapping[str, Any], name: str = "quality") -> str:
     """One HTML page about one set of synthetic rows. found: the JSON of a quality result."""
-    found = present(found)
-    n_rows = number((found.get("facts") or {}).get("rows", {}).get("new"))
+    found = drop_nulls(found)
+    n_rows = format_number((found.get("facts") or {}).get("rows", {}).get("new"))
     view = {
-        "headline": quality_section.headline(found),
+        "headline": quality_section.summarize_quality(found),
         "groups": list(quality_section.GROUPS.values()),
-        "rows": [{"variant": f"{n_rows} synthetic", "cells": quality_section.cells(found)}],
-        "how": quality_section.how(found),
-        "quality": quality_section.judgement(found),
+        "rows": [{"variant": f"{n_rows} synthetic", "cells": quality_section.build_verdict_cells(found)}],
+        "how": quality_section.describe_comparison(found),
+        "quality": quality_section.build_quality_view(found),
     }
-    template = environment().get_template("quality_page.html.j2")
-    return template.render(name=name, version=str(found.get("leaven") or ""), found=view, style=style())
+    template = load_environment().get_template("quality_page.html.j2")
+    return template.render(name=name, version=str(found.get("leaven") or ""), found=view, style=load_style())
 
 
-def write_judgement(found: Mapping[str, Any], page: Path) -> Path:
+def write_quality(found: Mapping[str, Any], page: Path) -> Path:
     """Write the page of a quality result, atomically."""
-    return _write_page(page, render_judgement(found))
+    return _write_page(page, render_quality(found))
 
 
-def write(facts_file: Path, page: Path) -> Path:
+def write_report(facts_file: Path, page: Path) -> Path:
     """Write the page of a run from its file of facts, atomically.
 
     Raises DataError where the facts are missing or are no JSON.
@@ -70,7 +70,7 @@ def write(facts_file: Path, page: Path) -> Path:
         raise DataError(str(facts_file), "the facts of a run", "no such file", "leaven run --resume") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{facts_file}:{error.lineno}", "JSON", error.msg, "run the last stage again") from error
-    return _write_page(page, render(facts))
+    return _write_page(page, render_report(facts))
 
 
 def _write_page(page: Path, text: str) -> Path:
@@ -80,13 +80,13 @@ def _write_page(page: Path, text: str) -> Path:
     return page
 
 
-def style() -> Markup:
+def load_style() -> Markup:
     """The style sheet of every page."""
     return Markup((files("leaven.report") / "templates" / "style.css").read_text(encoding="utf-8"))
 
 
 @cache
-def environment() -> Environment:
+def load_environment() -> Environment:
     """The templates of every page."""
     return Environment(
         loader=PackageLoader("leaven.report"),

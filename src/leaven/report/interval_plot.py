@@ -10,61 +10,66 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from leaven.report.labels import light
-from leaven.stats.effect import percent
+from leaven.report.labels import get_verdict_style
+from leaven.stats.effect import format_percent
 
 WIDTH, HEIGHT, MARGIN = 280, 34, 10
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """The common x axis of interval plots. left, right: lifts at the ends, zero between them. smallest: half the width
     of the band of irrelevant effects."""
 
     left: float
     right: float
-    smallest: float
+    min_effect: float
 
     @classmethod
-    def of(cls, effects: Sequence[Mapping[str, Any]], smallest: float) -> Scale:
+    def from_effects(cls, effects: Sequence[Mapping[str, Any]], min_effect: float) -> AxisScale:
         """A scale that shows every lift and most intervals; very wide ones are clipped."""
         known = [effect for effect in effects if _has_interval(effect)]
         widths = [effect["high"] - effect["low"] for effect in known]
         most = 2 * median(widths) if widths else 0.0
         lows = [max(effect["low"], effect["lift"] - most) for effect in known]
         highs = [min(effect["high"], effect["lift"] + most) for effect in known]
-        band = max(1.5 * smallest, 0.002)
+        band = max(1.5 * min_effect, 0.002)
         left, right = min([-band, *lows]), max([band, *highs])
         room = 0.04 * (right - left)
-        return cls(left - room, right + room, smallest)
+        return cls(left - room, right + room, min_effect)
 
-    def x(self, lift: float) -> float:
+    def x_position(self, lift: float) -> float:
         """The x position of a lift, clipped to the plot."""
         share = (lift - self.left) / (self.right - self.left)
         return round(MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2 * MARGIN), 1)
 
 
-def drawing(effect: Mapping[str, Any], scale: Scale) -> Markup:
+def draw_interval(effect: Mapping[str, Any], scale: AxisScale) -> Markup:
     """An SVG of the interval, the lift and the seeds of one effect; empty without an interval."""
     if not _has_interval(effect):
         return Markup("")
-    middle, low, high = HEIGHT / 2, scale.x(effect["low"]), scale.x(effect["high"])
-    alt_text = f"lift {percent(effect['lift'])}, 95 % interval {percent(effect['low'])} to {percent(effect['high'])}"
+    middle, low, high = HEIGHT / 2, scale.x_position(effect["low"]), scale.x_position(effect["high"])
+    alt_text = f"lift {format_percent(effect['lift'])}, 95 % interval {format_percent(effect['low'])} to {format_percent(effect['high'])}"
     parts = [
         _draw_band(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',
         *(f'<path class="arrow" d="{_draw_arrow(side, middle)}"/>' for side in _find_clipped_sides(effect, scale)),
-        *(f'<circle class="seed" cx="{scale.x(s)}" cy="{middle + 10}" r="1.8"/>' for s in _list_seed_lifts(effect)),
-        f'<circle class="dot" cx="{scale.x(effect["lift"])}" cy="{middle}" r="4.5"/>',
+        *(
+            f'<circle class="seed" cx="{scale.x_position(s)}" cy="{middle + 10}" r="1.8"/>'
+            for s in _list_seed_lifts(effect)
+        ),
+        f'<circle class="dot" cx="{scale.x_position(effect["lift"])}" cy="{middle}" r="4.5"/>',
     ]
-    head = f'<svg class="interval {light(effect.get("verdict"))}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+    head = (
+        f'<svg class="interval {get_verdict_style(effect.get("verdict"))}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+    )
     return Markup(f'{head}aria-label="{escape(alt_text)}">{"".join(parts)}</svg>')
 
 
-def axis(scale: Scale) -> Markup:
+def draw_axis(scale: AxisScale) -> Markup:
     """The axis below a table: round lifts and zero."""
     texts = [
-        f'<text x="{scale.x(lift)}" y="14" text-anchor="middle">{escape(_format_tick(lift))}</text>'
+        f'<text x="{scale.x_position(lift)}" y="14" text-anchor="middle">{escape(_format_tick(lift))}</text>'
         for lift in _choose_ticks(scale)
     ]
     svg = f'<svg class="interval axis" viewBox="0 0 {WIDTH} 20" aria-hidden="true">'
@@ -72,7 +77,7 @@ def axis(scale: Scale) -> Markup:
     return Markup(f"{svg}{line}{''.join(texts)}</svg>")
 
 
-def _choose_ticks(scale: Scale) -> list[float]:
+def _choose_ticks(scale: AxisScale) -> list[float]:
     """Zero and two to five round lifts around it."""
     wide = scale.right - scale.left
     unit = 10.0 ** math.floor(math.log10(wide / 2))
@@ -89,14 +94,14 @@ def _has_interval(effect: Mapping[str, Any]) -> bool:
     return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
 
 
-def _draw_band(scale: Scale) -> str:
+def _draw_band(scale: AxisScale) -> str:
     """The band of irrelevant lifts, and the line of no difference."""
-    left, right, zero = scale.x(-scale.smallest), scale.x(scale.smallest), scale.x(0.0)
+    left, right, zero = scale.x_position(-scale.min_effect), scale.x_position(scale.min_effect), scale.x_position(0.0)
     band = f'<rect class="band" x="{left}" width="{round(right - left, 1)}" y="0" height="{HEIGHT}"/>'
     return f'{band}<line class="zero" x1="{zero}" x2="{zero}" y1="0" y2="{HEIGHT}"/>'
 
 
-def _find_clipped_sides(effect: Mapping[str, Any], scale: Scale) -> list[int]:
+def _find_clipped_sides(effect: Mapping[str, Any], scale: AxisScale) -> list[int]:
     """-1 and 1 for the sides on which the interval is clipped."""
     cut = {-1: effect["low"] < scale.left, 1: effect["high"] > scale.right}
     return [side for side, off in cut.items() if off]

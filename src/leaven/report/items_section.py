@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leaven.report.number_format import held_inline, number
-from leaven.stats.effect import percent
+from leaven.report.number_format import format_number, make_png_url
+from leaven.stats.effect import format_percent
 
-MOST_LETTERS = 300
+MAX_CHARACTERS = 300
 """Longer descriptions are cut."""
 
 
-def galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
+def build_galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One entry per step of a variant on items: step, column, share of unchanged items, examples; texts as marked
     parts, images as data URLs."""
     return [
@@ -20,7 +20,7 @@ def galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
             "step": str(one.get("step", "")),
             "on": one.get("on", "words"),
             "column": str(one.get("column", "")),
-            "unchanged": percent(float(one.get("unchanged") or 0.0), signed=False),
+            "unchanged": format_percent(float(one.get("unchanged") or 0.0), signed=False),
             "examples": [
                 _FORMATTERS.get(one.get("on", "words"), _format_text)(example) for example in one.get("some", [])
             ],
@@ -35,12 +35,12 @@ def _format_text(text: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _format_image(one: Mapping[str, Any]) -> dict[str, Any]:
-    found = {side: held_inline(str(one.get(side) or "")) for side in ("before", "after", "nearest")}
+    found = {side: make_png_url(str(one.get(side) or "")) for side in ("before", "after", "nearest")}
     return found | {
         "item": str(one.get("item", "")),
-        "distance": number(one.get("apart")),
+        "distance": format_number(one.get("apart")),
         "nearest_item": str(one.get("nearest_item", "")),
-        "nearest_distance": number(one.get("nearest_apart")),
+        "nearest_distance": format_number(one.get("nearest_apart")),
     }
 
 
@@ -50,7 +50,7 @@ _FORMATTERS = {"words": _format_text, "pictures": _format_image}
 def _cut_parts(parts: Any) -> list[dict[str, Any]]:
     """Parts up to MOST_LETTERS characters, then an ellipsis."""
     shown: list[dict[str, Any]] = []
-    left = MOST_LETTERS
+    left = MAX_CHARACTERS
     for part, mark in parts:
         if left <= 0:
             shown.append({"text": " …", "mark": False})

@@ -8,12 +8,17 @@ from typing import Any
 from leaven.errors import LeavenError
 from leaven.metrics.ctr import ctr_names
 from leaven.metrics.ranking import ranking_names
-from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE
-from leaven.stats.effect import shown
+from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA
+from leaven.stats.effect import format_metric_name
 
-LIGHTS: Mapping[str, str] = {HELPED: "helped", HARMED: "harmed", NO_DIFFERENCE: "same", TOO_LITTLE: "unsure"}
+VERDICT_STYLES: Mapping[str, str] = {
+    HELPED: "helped",
+    HARMED: "harmed",
+    NO_DIFFERENCE: "same",
+    NOT_ENOUGH_DATA: "unsure",
+}
 """Verdict -> its style: a class of the page, a color of the terminal."""
-SIGNS: Mapping[str, str] = {"helped": "▲", "harmed": "▼", "same": "=", "unsure": "?"}
+STYLE_SIGNS: Mapping[str, str] = {"helped": "▲", "harmed": "▼", "same": "=", "unsure": "?"}
 """Style -> a sign, so that color is never the only signal."""
 
 UNFINISHED = "This run has no comparison yet."
@@ -23,7 +28,7 @@ _VERDICTS = {
     "p is small after Holm's correction, and no seed has the opposite sign.",
     HARMED: "The same, below zero.",
     NO_DIFFERENCE: "The whole interval is within the minimum effect: a relevant effect can be ruled out.",
-    TOO_LITTLE: "The interval is too wide for a verdict; more users or more seeds would narrow it.",
+    NOT_ENOUGH_DATA: "The interval is too wide for a verdict; more users or more seeds would narrow it.",
 }
 _STATISTICS = {
     "Variant": "One training setup: the same recommender, on real rows alone or with the synthetic rows of a plan.",
@@ -39,17 +44,17 @@ _STATISTICS = {
 }
 
 
-def light(verdict: str | None) -> str:
+def get_verdict_style(verdict: str | None) -> str:
     """The style of a verdict; "unsure" for an unknown one."""
-    return LIGHTS.get(verdict or "", "unsure")
+    return VERDICT_STYLES.get(verdict or "", "unsure")
 
 
-def headline(facts: Mapping[str, Any]) -> str:
+def get_headline(facts: Mapping[str, Any]) -> str:
     """The headline of a run."""
     return str((facts.get("verdict") or {}).get("headline") or UNFINISHED)
 
 
-def metrics_of(facts: Mapping[str, Any]) -> list[str]:
+def list_metrics(facts: Mapping[str, Any]) -> list[str]:
     """Names of all metrics in the facts, the main one first."""
     comparison = facts.get("comparison") or {}
     main = [comparison["metric"]] if comparison.get("metric") else []
@@ -57,9 +62,9 @@ def metrics_of(facts: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*main, *others]))
 
 
-def glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def build_glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(term, definition) of the metrics, verdicts and statistical terms on a run's page."""
-    entries = [(name, sentence) for name, sentence in _define_metrics(metrics_of(facts)) if sentence]
+    entries = [(name, sentence) for name, sentence in _define_metrics(list_metrics(facts)) if sentence]
     if facts.get("comparison"):
         entries += [(verdict.capitalize(), sentence) for verdict, sentence in _VERDICTS.items()]
     return entries + list(_STATISTICS.items())
@@ -67,9 +72,9 @@ def glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _define_metrics(names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        for meaning in (ranking_names.meaning, ctr_names.meaning):
+        for meaning in (ranking_names.describe_ranking_metric, ctr_names.describe_ctr_metric):
             try:
-                yield shown(name), meaning(name)
+                yield format_metric_name(name), meaning(name)
             except LeavenError:  # a metric of another task or of a missing package
                 continue
             break

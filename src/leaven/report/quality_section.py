@@ -9,8 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from leaven.report import charts, labels
-from leaven.report.number_format import NONE, number
-from leaven.stats.effect import percent, shown
+from leaven.report.number_format import MISSING, format_number
+from leaven.stats.effect import format_metric_name, format_percent
 
 Facts = Mapping[str, Any]
 
@@ -22,20 +22,20 @@ GROUPS: Mapping[str, str] = {
     "private": "Privacy",
 }
 """Group of metrics in the facts -> its title."""
-LIGHTS: Mapping[str, dict[str, str]] = {
+VERDICT_STYLES: Mapping[str, dict[str, str]] = {
     "green": {"style": "helped", "sign": "●", "label": "as real"},
     "yellow": {"style": "unsure", "sign": "◐", "label": "close"},
     "red": {"style": "harmed", "sign": "○", "label": "worse"},
-    "none": {"style": "same", "sign": NONE, "label": "check only"},
+    "none": {"style": "same", "sign": MISSING, "label": "check only"},
 }
 """Verdict in the facts -> class of the page's style, sign and label."""
-BETTER: Mapping[str, str] = {"low": "lower", "high": "higher", "real": "as real"}
-MOST_PREDICTIONS = 12
-PNG = "data:image/png;base64,"
+DIRECTIONS: Mapping[str, str] = {"low": "lower", "high": "higher", "real": "as real"}
+MAX_PREDICTIONS = 12
+PNG_PREFIX = "data:image/png;base64,"
 _RANKS = {"nearest": "among the nearest", "middle": "in the middle", "farthest": "among the farthest"}
 
 
-def judging(facts: Facts) -> dict[str, Any] | None:
+def build_quality_section(facts: Facts) -> dict[str, Any] | None:
     """The section of a run: one line of verdicts per variant, all figures, and their correlation with the effect."""
     found = facts.get("judging", {})
     variants = {str(name): result for name, result in found.get("arms", {}).items()}
@@ -47,25 +47,25 @@ def judging(facts: Facts) -> dict[str, Any] | None:
         "skipped": [("", str(found["skipped"]))] if found.get("skipped") else skipped,
         "groups": [*GROUPS.values(), "Utility"] if measured else [],
         "rows": [
-            {"variant": name, "cells": [*cells(result), _build_utility_cell(result.get("useful", {}))]}
+            {"variant": name, "cells": [*build_verdict_cells(result), _build_utility_cell(result.get("useful", {}))]}
             for name, result in measured.items()
         ],
-        "how": how(next(iter(measured.values()))) if measured else "",
-        "variants": [judgement(result) | {"name": name} for name, result in measured.items()],
+        "how": describe_comparison(next(iter(measured.values()))) if measured else "",
+        "variants": [build_quality_view(result) | {"name": name} for name, result in measured.items()],
         "prediction": _build_prediction(found.get("prediction", {}), measured),
     }
 
 
-def cells(found: Facts) -> list[dict[str, str]]:
+def build_verdict_cells(found: Facts) -> list[dict[str, str]]:
     """The verdict of each group, with its deciding figure next to that of real rows."""
     figures = {figure.get("kind"): figure for figure in found.get("figures") or []}
     deciding, verdicts = found.get("deciding", {}), found.get("lights", {})
     built = []
     for group, title in GROUPS.items():
-        cell = {"group": title, "figure": "", **LIGHTS.get(str(verdicts.get(group)), LIGHTS["none"])}
+        cell = {"group": title, "figure": "", **VERDICT_STYLES.get(str(verdicts.get(group)), VERDICT_STYLES["none"])}
         if figure := figures.get(deciding.get(group)):
             name = str(figure.get("kind", "")).replace("_", " ")
-            cell["figure"] = f"{name} {value(figure.get('value'))}, real {value(figure.get('reference'))}"
+            cell["figure"] = f"{name} {format_value(figure.get('value'))}, real {format_value(figure.get('reference'))}"
         else:
             cell["label"] = "unknown"
         built.append(cell)
@@ -73,13 +73,13 @@ def cells(found: Facts) -> list[dict[str, str]]:
 
 
 def _build_utility_cell(utility: Facts) -> dict[str, str]:
-    style, lift = labels.light(utility.get("verdict")), utility.get("lift")
-    figure = f"{shown(str(utility.get('metric', '')))} {percent(lift)}" if lift is not None else ""
+    style, lift = labels.get_verdict_style(utility.get("verdict")), utility.get("lift")
+    figure = f"{format_metric_name(str(utility.get('metric', '')))} {format_percent(lift)}" if lift is not None else ""
     label = str(utility.get("verdict") or "unknown")
-    return {"group": "Utility", "style": style, "sign": labels.SIGNS[style], "label": label, "figure": figure}
+    return {"group": "Utility", "style": style, "sign": labels.STYLE_SIGNS[style], "label": label, "figure": figure}
 
 
-def how(found: Facts) -> str:
+def describe_comparison(found: Facts) -> str:
     """What the figures are compared with."""
     facts = found.get("facts", {})
     compared, rows = facts.get("compared", {}), facts.get("rows", {})
@@ -88,14 +88,14 @@ def how(found: Facts) -> str:
     owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
     left_out = f" Columns that identify the user of a row are left out: {owners}." if owners else ""
     return (
-        f"Each figure is shown next to the same figure of real rows: {number(facts.get('halves'))} random splits of "
-        f"{number(compared.get('held_out'))} held-out real rows compare one half with the other, and with as many "
-        f"synthetic rows ({number(half)} per side). Seed {number(facts.get('seed'))}; "
-        f"{number(compared.get('new'))} of {number(rows.get('new'))} synthetic rows were measured.{encoder}{left_out}"
+        f"Each figure is shown next to the same figure of real rows: {format_number(facts.get('halves'))} random splits of "
+        f"{format_number(compared.get('held_out'))} held-out real rows compare one half with the other, and with as many "
+        f"synthetic rows ({format_number(half)} per side). Seed {format_number(facts.get('seed'))}; "
+        f"{format_number(compared.get('new'))} of {format_number(rows.get('new'))} synthetic rows were measured.{encoder}{left_out}"
     )
 
 
-def judgement(found: Facts) -> dict[str, Any]:
+def build_quality_view(found: Facts) -> dict[str, Any]:
     """All figures by group, skipped metrics, gates, distributions, neighbors."""
     figures = list(found.get("figures", []))
     groups = {
@@ -111,7 +111,7 @@ def judgement(found: Facts) -> dict[str, Any]:
         "groups": [(title, lines) for title, lines in groups.items() if lines],
         "skipped": [(str(kind).replace("_", " "), str(reason)) for kind, reason in skipped.items()],
         "gates": [_format_gate(gate) for gate in found.get("gates", [])],
-        "copies": number(found.get("copies_found", len(found.get("copies", [])))),
+        "copies": format_number(found.get("copies_found", len(found.get("copies", [])))),
         "plots": [_plot_distribution(one) for one in distributions],
         "neighbors": [_build_neighbors(pair) for pair in looks.get("neighbours", [])],
     }
@@ -122,11 +122,11 @@ def _format_figure(figure: Facts) -> dict[str, str]:
         "name": str(figure.get("kind", "")).replace("_", " "),
         "says": str(figure.get("says", "")),
         "more": _format_details(figure.get("more", {})),
-        "value": value(figure.get("value")),
+        "value": format_value(figure.get("value")),
         "interval": _format_range(figure.get("interval")),
         "real": _format_range(figure.get("reference_range")),
-        "better": BETTER.get(str(figure.get("better")), ""),
-        **LIGHTS.get(str(figure.get("light")), LIGHTS["none"]),
+        "better": DIRECTIONS.get(str(figure.get("better")), ""),
+        **VERDICT_STYLES.get(str(figure.get("light")), VERDICT_STYLES["none"]),
     }
 
 
@@ -134,29 +134,33 @@ def _format_details(details: Facts) -> str:
     """Details of a metric that a reader can use."""
     parts = []
     if details.get("called"):
-        parts.append(f"{details['called']}; of all rows {value(details.get('of_all'))}")
+        parts.append(f"{details['called']}; of all rows {format_value(details.get('of_all'))}")
     if details.get("means") and details.get("shift") is not None:
-        parts.append(f"{details['means']}: the median is shifted by {value(details['shift'])} standard deviations")
-    if features := [f"{entry[0]} {value(entry[1])}" for entry in details.get("gave_away", [])[:3] if len(entry) > 1]:
+        parts.append(
+            f"{details['means']}: the median is shifted by {format_value(details['shift'])} standard deviations"
+        )
+    if features := [
+        f"{entry[0]} {format_value(entry[1])}" for entry in details.get("gave_away", [])[:3] if len(entry) > 1
+    ]:
         parts.append(f"most distinctive: {', '.join(features)}")
     if details.get("tpr") is not None:
-        parts.append(f"true positive rate {value(details['tpr'])} at a false positive rate of 1 %")
+        parts.append(f"true positive rate {format_value(details['tpr'])} at a false positive rate of 1 %")
     return "; ".join(parts)
 
 
 def _format_range(ends: Any) -> str:
     pair = list(ends or [])
-    return f"{value(pair[0])} to {value(pair[1])}" if len(pair) == 2 else ""
+    return f"{format_value(pair[0])} to {format_value(pair[1])}" if len(pair) == 2 else ""
 
 
-def value(figure: Any) -> str:
+def format_value(figure: Any) -> str:
     """About three significant digits, with the same number of decimals for figures of similar size.
 
-    >>> value(0.51234), value(12.345), value(1234.5), value(-0.2)
+    >>> format_value(0.51234), format_value(12.345), format_value(1234.5), format_value(-0.2)
     ('0.512', '12.35', '1,234', '−0.200')
     """
     if not isinstance(figure, int | float):
-        return NONE
+        return MISSING
     decimals = 0 if abs(figure) >= 100 else 2 if abs(figure) >= 10 else 3
     return f"{figure:,.{decimals}f}".replace("-", "−")
 
@@ -164,13 +168,13 @@ def value(figure: Any) -> str:
 def _format_gate(gate: Facts) -> dict[str, str]:
     is_passed = bool(gate.get("passed"))
     style, sign, label = ("helped", "●", "passed") if is_passed else ("harmed", "○", "failed")
-    figure = value(gate.get("value"))
+    figure = format_value(gate.get("value"))
     return {"gate": str(gate.get("gate", "")), "style": style, "sign": sign, "label": label, "value": figure}
 
 
 def _plot_distribution(found: Facts) -> dict[str, Any]:
     title = str(found.get("title", ""))
-    return {"title": title, "svg": charts.overlay(found, f"{title}, shares of {', '.join(found['sides'])} rows")}
+    return {"title": title, "svg": charts.draw_overlay(found, f"{title}, shares of {', '.join(found['sides'])} rows")}
 
 
 def _build_neighbors(pair: Facts) -> dict[str, Any]:
@@ -180,8 +184,8 @@ def _build_neighbors(pair: Facts) -> dict[str, Any]:
     common = {new[position] for position in shared if position < len(new)}
     return {
         "rank": _RANKS.get(str(pair.get("sort")), ""),
-        "distance": value(pair.get("distance")),
-        "images": [Markup(image) for image in pair.get("pictures", []) if str(image).startswith(PNG)],
+        "distance": format_value(pair.get("distance")),
+        "images": [Markup(image) for image in pair.get("pictures", []) if str(image).startswith(PNG_PREFIX)],
         "new": [{"name": name, "mark": position in shared} for position, name in enumerate(new)],
         "real": [{"name": name, "mark": name in common} for name in real],
     }
@@ -197,24 +201,24 @@ def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, 
         for figure in result.get("figures", [])
     }
     rows = []
-    for figure in found.get("figures", [])[:MOST_PREDICTIONS]:
+    for figure in found.get("figures", [])[:MAX_PREDICTIONS]:
         low, high = figure.get("low"), figure.get("high")
         rows.append(
             {
                 "name": str(figure.get("kind", "")).replace("_", " "),
                 "says": says.get(figure.get("kind"), ""),
-                "rho": value(figure.get("rho")),
-                "interval": f"{value(low)} to {value(high)}",
+                "rho": format_value(figure.get("rho")),
+                "interval": f"{format_value(low)} to {format_value(high)}",
                 "is_clear": low is not None and high is not None and low * high > 0,
             }
         )
-    return {"rows": rows, "n_variants": number(found.get("arms")), "minimum": number(found.get("fewest"))}
+    return {"rows": rows, "n_variants": format_number(found.get("arms")), "minimum": format_number(found.get("fewest"))}
 
 
-def headline(found: Facts) -> str:
+def summarize_quality(found: Facts) -> str:
     """One sentence: in which groups synthetic rows match real rows, and in which not.
 
-    >>> headline({"lights": {"alike": "red", "varied": "green", "private": "green"}})
+    >>> summarize_quality({"lights": {"alike": "red", "varied": "green", "private": "green"}})
     'Synthetic rows match real rows in diversity and privacy, but fall short in fidelity.'
     """
     verdicts = found.get("lights", {})

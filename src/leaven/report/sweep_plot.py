@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from leaven.report import charts, labels
-from leaven.report.number_format import NONE, number
-from leaven.stats.effect import percent, shown
+from leaven.report.number_format import MISSING, format_number
+from leaven.stats.effect import format_metric_name, format_percent
 
 Facts = Mapping[str, Any]
 
 
-def study(facts: Facts) -> dict[str, Any] | None:
+def build_sweep_section(facts: Facts) -> dict[str, Any] | None:
     """The part "study" of the facts as a section: sentences, two plots, a table; None where there is none."""
     found = facts.get("study") or {}
     if not found.get("points"):
         return None
-    columns, rows = table(found)
-    plots = [_plot_curve(found, "lift", ("low", "high"), f"Lift of {shown(found['metric'])}, 95 % interval", 0.0)]
+    columns, rows = build_sweep_table(found)
+    plots = [
+        _plot_curve(
+            found, "lift", ("low", "high"), f"Lift of {format_metric_name(found['metric'])}, 95 % interval", 0.0
+        )
+    ]
     if real := found.get("real_auc") or {}:
         title = "AUC of a classifier of synthetic against real rows (0.5: indistinguishable; dashed: training rows)"
         plots.append(_plot_curve(found, "auc", ("auc_low", "auc_high"), title, real.get("auc")))
@@ -31,24 +35,30 @@ def study(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def table(found: Facts) -> tuple[list[str], list[dict[str, Any]]]:
+def build_sweep_table(found: Facts) -> tuple[list[str], list[dict[str, Any]]]:
     """(titles, one line per value: cells, verdict with its style and sign, marks); for the page and the terminal."""
     has_auc = any(point.get("auc") is not None for point in found["points"])
-    titles = [found["what"], "rows added", shown(found["metric"]), "lift", "95 % interval"]
+    titles = [found["what"], "rows added", format_metric_name(found["metric"]), "lift", "95 % interval"]
     marks = _list_marks(found, "lift") + _list_marks(found, "auc")
     rows = []
     for index, point in enumerate(found["points"]):
-        style = labels.light(point.get("verdict"))
-        interval = f"{percent(point['low'])} to {percent(point['high'])}" if point.get("verdict") else ""
-        cells = [point["value"], number(point["rows_new"]), f"{point['mean']:.4f}", percent(point["lift"]), interval]
+        style = labels.get_verdict_style(point.get("verdict"))
+        interval = f"{format_percent(point['low'])} to {format_percent(point['high'])}" if point.get("verdict") else ""
+        cells = [
+            point["value"],
+            format_number(point["rows_new"]),
+            f"{point['mean']:.4f}",
+            format_percent(point["lift"]),
+            interval,
+        ]
         if has_auc:
-            cells.append(f"{point['auc']:.3f}" if point.get("auc") is not None else NONE)
+            cells.append(f"{point['auc']:.3f}" if point.get("auc") is not None else MISSING)
         rows.append(
             {
                 "cells": cells,
                 "verdict": point.get("verdict", ""),
                 "style": style,
-                "sign": labels.SIGNS[style] if point.get("verdict") else "",
+                "sign": labels.STYLE_SIGNS[style] if point.get("verdict") else "",
                 "marks": ", ".join(label for position, label in marks if position == index),
             }
         )
@@ -73,5 +83,5 @@ def _plot_curve(found: Facts, name: str, ends: tuple[str, str], title: str, leve
         x = float(found["points"][index]["x"])
         marks[x] = f"{marks[x]}, {label}" if x in marks else label
     alt_text = f"{title}, {len(points)} values of {found['what']}"
-    curve = charts.Response(points, level, list(marks.items()))
-    return {"title": title, "svg": charts.response(curve, found["x"], "", alt_text, share=name == "lift")}
+    curve = charts.ResponseCurve(points, level, list(marks.items()))
+    return {"title": title, "svg": charts.draw_response(curve, found["x"], "", alt_text, share=name == "lift")}

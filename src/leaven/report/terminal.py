@@ -11,17 +11,17 @@ from rich.text import Text
 
 from leaven.report import controller_section, sections
 
-COLOURS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
+COLORS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
 
 
-def verdict_table(facts: Mapping[str, Any]) -> Group:
+def build_verdict_table(facts: Mapping[str, Any]) -> Group:
     """The headline, a table of the variants, and remarks; for `rich.print`."""
-    facts = sections.present(facts)
-    view = sections.verdict(facts) or {}
+    facts = sections.drop_nulls(facts)
+    view = sections.build_verdict_section(facts) or {}
     parts: list[Any] = [Text(view["headline"], style="bold")]
     if view["table"]:
         parts += ["", _build_table(view["table"])]
-    parts += [Text(f"• {sentence}") for sentence in (*view["words"], *controller_section.counted(facts))]
+    parts += [Text(f"• {sentence}") for sentence in (*view["words"], *controller_section.summarize_decisions(facts))]
     return Group(*parts)
 
 
@@ -35,7 +35,7 @@ def _build_table(view: Mapping[str, Any]) -> Table:
     table.add_column("verdict", no_wrap=True, min_width=14)
     table.add_row(Text(view["baseline"]), view["baseline_mean"], "", "", "", "")
     for row in view["rows"]:
-        verdict = Text(f"{row['sign']} {row['verdict']}", style=COLOURS[row["style"]])
+        verdict = Text(f"{row['sign']} {row['verdict']}", style=COLORS[row["style"]])
         table.add_row(Text(row["variant"]), row["mean"], row["lift"], row["interval"], row["p"], verdict)
     if view["truth"]:
         table.add_row(Text("best possible", style="dim"), view["truth"], "", "", "", "")

@@ -98,14 +98,14 @@ class Staircase:
     """
 
     strengths: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
-    at: tuple[float, ...] = ()
+    boundaries: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _check_shares("staircase.strengths", *self.strengths)
-        _check_stages("staircase", len(self.strengths), self.at)
+        _check_stages("staircase", len(self.strengths), self.boundaries)
 
     def __call__(self, progress: float) -> float:
-        return self.strengths[_find_stage(_clip_progress(progress), len(self.strengths), self.at)[0]]
+        return self.strengths[_find_stage(_clip_progress(progress), len(self.strengths), self.boundaries)[0]]
 
 
 @dataclass(frozen=True)
@@ -147,23 +147,23 @@ class CoolDown:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedSchedule:
     """Several schedules in sequence, each run from 0 to 1 within its own stage.
 
     Part *i* + 1 begins at progress `at[i]`; all stages have equal length if `at` is empty.
 
-    >>> rise_and_rest = Joined((Linear(), Constant(0.5)), at=(0.8,))
+    >>> rise_and_rest = JoinedSchedule((Linear(), Constant(0.5)), boundaries=(0.8,))
     >>> rise_and_rest(0.4), rise_and_rest(0.9)
     (0.5, 0.5)
 
     """
 
     parts: tuple[Schedule, ...] = (WarmUp(), CoolDown())
-    at: tuple[float, ...] = ()
+    boundaries: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_stages("joined", len(self.parts), self.at)
+        _check_stages("joined", len(self.parts), self.boundaries)
 
     def __call__(self, progress: float) -> float:
-        stage, inside = _find_stage(_clip_progress(progress), len(self.parts), self.at)
+        stage, inside = _find_stage(_clip_progress(progress), len(self.parts), self.boundaries)
         return self.parts[stage](inside)

@@ -3,9 +3,9 @@
 `Simulator(...).build_world()` returns a `World`: its histories, the probabilities of the next item, its corrupted log.
 """
 
-from leaven.simulator.corruption import Dirt
-from leaven.simulator.export_tables import Log
-from leaven.simulator.markov_chains import first_order, second_order
-from leaven.simulator.simulator import Shop, World
+from leaven.simulator.corruption import Corruption
+from leaven.simulator.export_tables import SimulatedLog
+from leaven.simulator.markov_chains import simulate_first_order, simulate_second_order
+from leaven.simulator.simulator import Simulator, World
 
-__all__ = ["Dirt", "Log", "Shop", "World", "first_order", "second_order"]
+__all__ = ["Corruption", "SimulatedLog", "Simulator", "World", "simulate_first_order", "simulate_second_order"]

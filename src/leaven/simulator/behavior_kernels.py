@@ -30,7 +30,7 @@ _REPEAT_DECAY = 0.8
 _MAX_ATTEMPTS = 64  # then all probabilities are computed: exact too, but slower
 
 
-class Law(NamedTuple):
+class ChoiceModel(NamedTuple):
     """The parameters of the probabilities of the next item.
 
     category, brand  int32 (items + 1,)  codes from 0 of each item; index 0 is unused
@@ -87,7 +87,7 @@ class _UserState(NamedTuple):
 
 
 @njit(cache=True)
-def _create_state(law: Law) -> _UserState:
+def _create_state(law: ChoiceModel) -> _UserState:
     n_items, n_brands = len(law.order), (len(law.groups) - 1) // len(law.base)
     return _UserState(
         np.zeros(len(law.base) + n_brands),
@@ -101,7 +101,7 @@ def _create_state(law: Law) -> _UserState:
 
 
 @njit(cache=True)
-def _decay(law: Law, memory: Ints, time: int) -> float:
+def _decay(law: ChoiceModel, memory: Ints, time: int) -> float:
     """The decay of tastes since the last event, 0..1."""
     return np.exp(-(time - memory[3]) / law.fade_seconds) if memory[2] > 0 else 1.0
 
@@ -116,7 +116,7 @@ def _reset_state(state: _UserState, past: Items) -> None:
 
 
 @njit(cache=True)
-def _update_state(law: Law, state: _UserState, item: int, time: int) -> None:
+def _update_state(law: ChoiceModel, state: _UserState, item: int, time: int) -> None:
     """Updates the state by one event: tastes decay and move towards its category and brand."""
     tastes, memory = state.tastes, state.memory
     kept = law.keep * _decay(law, memory, time)
@@ -132,7 +132,7 @@ def _update_state(law: Law, state: _UserState, item: int, time: int) -> None:
 
 
 @njit(cache=True)
-def _write_category_weights(law: Law, state: _UserState, time: int) -> None:
+def _write_category_weights(law: ChoiceModel, state: _UserState, time: int) -> None:
     """Writes state.categories, with sum 1: season, tastes, and transitions from the last two categories."""
     out, memory = state.categories, state.memory
     faded = law.taste_pull * _decay(law, memory, time)
@@ -148,7 +148,7 @@ def _write_category_weights(law: Law, state: _UserState, time: int) -> None:
 
 
 @njit(cache=True)
-def _find_released_end(law: Law, group: int, time: int) -> int:
+def _find_released_end(law: ChoiceModel, group: int, time: int) -> int:
     """The index after the last released item of a group."""
     low, high = law.groups[group], law.groups[group + 1]
     while low < high:
@@ -161,7 +161,7 @@ def _find_released_end(law: Law, group: int, time: int) -> int:
 
 
 @njit(cache=True)
-def _write_brand_weights(law: Law, state: _UserState, category: int, time: int) -> None:
+def _write_brand_weights(law: ChoiceModel, state: _UserState, category: int, time: int) -> None:
     """Writes state.brands, with sum 1: popularity of released items times loyalty; and state.ends."""
     out, ends = state.brands, state.ends
     faded = law.brand_pull * _decay(law, state.memory, time)
@@ -178,7 +178,7 @@ def _write_brand_weights(law: Law, state: _UserState, category: int, time: int) 
 
 
 @njit(cache=True)
-def _repeat_probability(law: Law, memory: Ints, time: int) -> float:
+def _repeat_probability(law: ChoiceModel, memory: Ints, time: int) -> float:
     """The probability of a repeat; 0 without a past and within one basket (the same second)."""
     return law.repeat_chance if memory[2] > 0 and time > memory[3] else 0.0
 
@@ -197,7 +197,7 @@ def _select_index(weights: Floats, u: float) -> int:
 
 
 @njit(cache=True)
-def _select_item(law: Law, first: int, end: int, u: float) -> np.int32:
+def _select_item(law: ChoiceModel, first: int, end: int, u: float) -> np.int32:
     """An item of order[first:end] by popularity."""
     target = u * law.mass[end - 1]
     low, high = first, end - 1
@@ -211,7 +211,7 @@ def _select_item(law: Law, first: int, end: int, u: float) -> np.int32:
 
 
 @njit(cache=True)
-def _write_new_item_weights(law: Law, state: _UserState, time: int) -> float:
+def _write_new_item_weights(law: ChoiceModel, state: _UserState, time: int) -> float:
     """Writes state.row: the weight of each released and unseen item; returns their sum."""
     out, brands, ends = state.row, state.brands, state.ends
     follow = law.companion_chance if state.memory[2] > 0 else 0.0
@@ -239,7 +239,7 @@ def _write_new_item_weights(law: Law, state: _UserState, time: int) -> float:
 
 
 @njit(cache=True)
-def _write_probabilities(law: Law, state: _UserState, past: Items, time: int) -> None:
+def _write_probabilities(law: ChoiceModel, state: _UserState, past: Items, time: int) -> None:
     """Writes state.row, with sum 1: the probability of each item to be next."""
     total = _write_new_item_weights(law, state, time)
     repeat = 1.0 if total <= 0.0 else _repeat_probability(law, state.memory, time)
@@ -265,7 +265,7 @@ def _select_repeat(past: Items, u: float) -> np.int32:
 
 
 @njit(cache=True)
-def _propose_item(law: Law, state: _UserState, time: int, key: np.uint64, draw: int) -> np.int32:
+def _propose_item(law: ChoiceModel, state: _UserState, time: int, key: np.uint64, draw: int) -> np.int32:
     """A proposed item, which may be seen already; 0 for an unreleased companion. Uses four draws."""
     if state.memory[2] > 0 and draw_uniform(key, draw) < law.companion_chance:
         other = law.companions[state.memory[2], _select_index(law.shares, draw_uniform(key, draw + 1))]
@@ -277,7 +277,9 @@ def _propose_item(law: Law, state: _UserState, time: int, key: np.uint64, draw: 
 
 
 @njit(cache=True)
-def _draw_item(law: Law, state: _UserState, past: Items, time: int, key: np.uint64, draw: int) -> tuple[np.int32, int]:
+def _draw_item(
+    law: ChoiceModel, state: _UserState, past: Items, time: int, key: np.uint64, draw: int
+) -> tuple[np.int32, int]:
     """The next item, and the number of the next draw."""
     if draw_uniform(key, draw) < _repeat_probability(law, state.memory, time):
         return _select_repeat(past, draw_uniform(key, draw + 1)), draw + 2
@@ -296,7 +298,7 @@ def _draw_item(law: Law, state: _UserState, past: Items, time: int, key: np.uint
 
 
 @njit(cache=True)
-def simulate(law: Law, times: Ints, starts: Ints, keys: npt.NDArray[np.uint64]) -> Items:
+def simulate_events(law: ChoiceModel, times: Ints, starts: Ints, keys: npt.NDArray[np.uint64]) -> Items:
     """int32 (events,): the item of each user at these times.
 
     times int64 (events,) ascending inside a user; starts int64 (users + 1,); keys uint64 (users,).
@@ -313,7 +315,7 @@ def simulate(law: Law, times: Ints, starts: Ints, keys: npt.NDArray[np.uint64]) 
 
 
 @njit(cache=True)
-def draw_next(law: Law, items: Items, times: Ints, when: int, keys: npt.NDArray[np.uint64]) -> Items:
+def draw_next(law: ChoiceModel, items: Items, times: Ints, when: int, keys: npt.NDArray[np.uint64]) -> Items:
     """int32 (keys,): one draw per key of the next item of one history at time `when`."""
     drawn = np.zeros(len(keys), np.int32)
     state = _create_state(law)
@@ -325,7 +327,9 @@ def draw_next(law: Law, items: Items, times: Ints, when: int, keys: npt.NDArray[
 
 
 @njit(cache=True)
-def law_rows(law: Law, items: Items, times: Ints, starts: Ints, when: Ints) -> npt.NDArray[np.float32]:
+def compute_next_probabilities(
+    law: ChoiceModel, items: Items, times: Ints, starts: Ints, when: Ints
+) -> npt.NDArray[np.float32]:
     """float32 (rows, items): the probability of each item to be next in each history, at time `when` (rows,).
 
     Items 0 (not in the world) are skipped. A time before the last event is replaced by that of the event.
@@ -345,7 +349,7 @@ def law_rows(law: Law, items: Items, times: Ints, starts: Ints, when: Ints) -> n
 
 
 @njit(cache=True)
-def log_likelihoods(law: Law, items: Items, times: Ints, starts: Ints) -> Floats:
+def compute_log_likelihoods(law: ChoiceModel, items: Items, times: Ints, starts: Ints) -> Floats:
     """float64 (rows,): the log-likelihood of each history, given its first event and its times."""
     sums = np.zeros(len(starts) - 1)
     state = _create_state(law)
@@ -361,7 +365,7 @@ def log_likelihoods(law: Law, items: Items, times: Ints, starts: Ints) -> Floats
 
 
 @njit(cache=True)
-def visit_times(
+def draw_event_times(
     lengths: Ints, keys: npt.NDArray[np.uint64], begins: Ints, end: int, gaps: Floats, basket: float, session: float
 ) -> tuple[Ints, Ints]:
     """times int64 (events,) and starts int64 (users + 1,): the times of each user's events, up to `end`.

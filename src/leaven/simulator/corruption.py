@@ -20,7 +20,7 @@ _BOT_EVENTS = 400
 
 
 @dataclass(frozen=True)
-class Dirt:
+class Corruption:
     """Config of the corruption: shares of the lines, items or users in 0..1.
 
     missing_user, missing_item, missing_time  share of lines without this field
@@ -31,7 +31,7 @@ class Dirt:
     misspelt_categories   share of items with a misspelled category
     missing_words         share of items without a description
 
-    >>> Dirt.typical().duplicates
+    >>> Corruption.typical().duplicates
     0.01
     """
 
@@ -40,26 +40,28 @@ class Dirt:
     missing_time: float = 0.0
     duplicates: float = 0.0
     shuffled_times: float = 0.0
-    absurd_prices: float = 0.0
+    price_outliers: float = 0.0
     bots: float = 0.0
-    misspelt_categories: float = 0.0
-    missing_words: float = 0.0
+    misspelled_categories: float = 0.0
+    missing_descriptions: float = 0.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
             if not 0.0 <= getattr(self, one.name) <= 1.0:
                 raise SpecError(f"corruption.{one.name}", "a share in 0..1", str(getattr(self, one.name)), "")
         missing = self.missing_user + self.missing_item + self.missing_time
-        if missing + self.duplicates + self.shuffled_times + self.absurd_prices > 1.0:
+        if missing + self.duplicates + self.shuffled_times + self.price_outliers > 1.0:
             raise SpecError("corruption", "shares of lines that sum to at most 1", "more", "lower some of them")
 
     @classmethod
-    def typical(cls) -> Dirt:
+    def typical(cls) -> Corruption:
         """The corruption of a typical log."""
         return cls(0.01, 0.005, 0.005, 0.01, 0.005, 0.005, 0.002, 0.03, 0.02)
 
 
-def plant(columns: Columns, corruption: Dirt, generator: np.random.Generator) -> tuple[Columns, dict[str, int]]:
+def corrupt_lines(
+    columns: Columns, corruption: Corruption, generator: np.random.Generator
+) -> tuple[Columns, dict[str, int]]:
     """The corrupted lines in time order, and the number of lines per kind of corruption; no line has two kinds."""
     columns = {name: column.copy() for name, column in columns.items()}
     lines = len(columns["time"])
@@ -77,7 +79,7 @@ def plant(columns: Columns, corruption: Dirt, generator: np.random.Generator) ->
         rows = draw(getattr(corruption, f"missing_{name}"))
         columns[name][rows] = MISSING
         facts[f"missing_{name}"] = len(rows)
-    facts["price_outliers"] = _scale_prices(columns, draw(corruption.absurd_prices))
+    facts["price_outliers"] = _scale_prices(columns, draw(corruption.price_outliers))
     facts["shuffled_times"] = _exchange_times(columns, draw(corruption.shuffled_times))
     twice = draw(corruption.duplicates)
     facts["duplicates_planted"] = len(twice)
@@ -94,7 +96,7 @@ def _count_duplicates(columns: Columns) -> int:
         values = columns[name]
         # cents, as written; a missing price is -1
         whole = np.nan_to_num(np.round(values * 100), nan=-1) if values.dtype.kind == "f" else values
-        lines = rng.mix(lines ^ rng.mix(whole.astype(np.int64).view(np.uint64)))
+        lines = rng.mix_bits(lines ^ rng.mix_bits(whole.astype(np.int64).view(np.uint64)))
     return len(lines) - len(np.unique(lines))
 
 
@@ -114,7 +116,7 @@ def _exchange_times(columns: Columns, rows: npt.NDArray[np.int64]) -> int:
     return int((columns["time"][rows] != before).sum())
 
 
-def bots(
+def add_bots(
     columns: Columns, users: int, n_items: int, share: float, generator: np.random.Generator
 ) -> tuple[Columns, dict[str, int]]:
     """The lines with those of bots, in time order, and the numbers of bots and their lines. Bots take random items."""
@@ -137,11 +139,11 @@ def bots(
     return {name: column[order] for name, column in both.items()}, {"bots": count, "bot_lines": lines}
 
 
-def misspelt(word: str, generator: np.random.Generator) -> str:
+def misspell_word(word: str, generator: np.random.Generator) -> str:
     """The word with one letter missing, doubled, or swapped with the next; never the word itself.
 
     >>> from leaven import rng
-    >>> misspelt("lamps", rng.generator(1)) != "lamps"
+    >>> misspell_word("lamps", rng.make_generator(1)) != "lamps"
     True
     """
     at = int(generator.integers(0, len(word) - 1))

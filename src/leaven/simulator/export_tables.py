@@ -15,17 +15,17 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.simulator.corruption import MISSING, Columns, Dirt, bots, misspelt, plant
-from leaven.simulator.item_generation import ItemTable
-from leaven.simulator.item_images import draw_picture, png
-from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavour
+from leaven.simulator.corruption import MISSING, Columns, Corruption, add_bots, corrupt_lines, misspell_word
+from leaven.simulator.item_generation import SimulatedItems
+from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavor
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True, eq=False)
-class Log:
+class SimulatedLog:
     """interactions: user_id, item_id, timestamp (ISO 8601, UTC), kind, quantity, and price if the world has prices.
     items: item_id, title, title_zh, description, description_zh, category, brand, born, image, and price.
     facts: users, items, lines, and the amount of each kind of corruption.
@@ -36,18 +36,18 @@ class Log:
     facts: dict[str, Any]
 
 
-def user_ids(users: int) -> list[str]:
+def list_user_ids(users: int) -> list[str]:
     """The ids of users: u000000, u000001 …"""
     return [f"u{user:06d}" for user in range(users)]
 
 
-def item_ids(items: int) -> list[str]:
+def list_item_ids(items: int) -> list[str]:
     """The ids of items 1, 2 …: i00001, i00002 …, padded to the width of the last one so that they sort by number."""
     width = max(5, len(str(items)))
     return [f"i{item:0{width}d}" for item in range(1, items + 1)]
 
 
-def words_of(table: ItemTable, flavor: Flavour) -> dict[str, Sequence[str]]:
+def build_texts(table: SimulatedItems, flavor: Flavor) -> dict[str, Sequence[str]]:
     """title, title_zh, description, description_zh: one text per item each."""
     columns: dict[str, list[str]] = {"title": [], "title_zh": [], "description": [], "description_zh": []}
     for item in range(1, len(table.category)):
@@ -77,22 +77,26 @@ def _format_title(parts: dict[str, str], separator: str, has_material: bool) -> 
     return parts["brand"] + " " + separator.join(parts[name] for name in names)
 
 
-def make_log(histories: Histories, table: ItemTable, flavor: Flavour, corruption: Dirt, seed: int) -> Log:
+def build_log(
+    histories: Histories, table: SimulatedItems, flavor: Flavor, corruption: Corruption, seed: int
+) -> SimulatedLog:
     """The tables of a world, in time order, with corruption."""
-    generator = rng.generator(rng.key(seed, "log"))
+    generator = rng.make_generator(rng.derive_key(seed, "log"))
     lines = _list_lines(histories, table, flavor, generator)
-    lines, bot_facts = bots(lines, len(histories), histories.n_items, corruption.bots, generator)
+    lines, bot_facts = add_bots(lines, len(histories), histories.n_items, corruption.bots, generator)
     n_clean = len(lines["time"])
     lines.pop("catalog_price", None)
-    lines, facts = plant(lines, corruption, generator)
+    lines, facts = corrupt_lines(lines, corruption, generator)
     facts["before_release"] = _count_before_release(lines, table)
     items, item_facts = _build_item_table(table, flavor, corruption, generator)
-    sizes = {"users": len(histories), "items": histories.n_items, "events": histories.events}
+    sizes = {"users": len(histories), "items": histories.n_items, "events": histories.n_events}
     known = sizes | {"lines": len(lines["time"]), "lines_before_corruption": n_clean} | facts | bot_facts | item_facts
-    return Log(_build_interactions(lines, len(histories) + bot_facts["bots"], histories.n_items, flavor), items, known)
+    return SimulatedLog(
+        _build_interactions(lines, len(histories) + bot_facts["bots"], histories.n_items, flavor), items, known
+    )
 
 
-def _list_lines(histories: Histories, table: ItemTable, flavor: Flavour, generator: np.random.Generator) -> Columns:
+def _list_lines(histories: Histories, table: SimulatedItems, flavor: Flavor, generator: np.random.Generator) -> Columns:
     """Every event as a line, in time order; the order of each user's events is kept."""
     order = np.argsort(histories.times, kind="stable")
     events = len(order)
@@ -100,7 +104,7 @@ def _list_lines(histories: Histories, table: ItemTable, flavor: Flavour, generat
     kind = np.minimum(np.searchsorted(np.cumsum(shares), generator.random(events), side="right"), len(shares) - 1)
     bought = np.array([name == "purchase" for name, _ in flavor.kinds])[kind]
     return {
-        "user": histories.row_of_event()[order],
+        "user": histories.event_rows()[order],
         "item": histories.items[order].astype(np.int64),
         "time": histories.times[order],
         "kind": kind,
@@ -110,21 +114,21 @@ def _list_lines(histories: Histories, table: ItemTable, flavor: Flavour, generat
     }
 
 
-def _count_before_release(lines: Columns, table: ItemTable) -> int:
+def _count_before_release(lines: Columns, table: SimulatedItems) -> int:
     """The number of lines of an item before its release: of bots, and of shuffled times."""
     known = (lines["item"] != MISSING) & (lines["time"] != MISSING)
     return int((lines["time"][known] < table.born[lines["item"][known]]).sum())
 
 
-def _build_interactions(lines: Columns, users: int, items: int, flavor: Flavour) -> pa.Table:
+def _build_interactions(lines: Columns, users: int, items: int, flavor: Flavor) -> pa.Table:
     import pyarrow as pa
 
     kinds = [name for name, _ in flavor.kinds]
     missing_time = lines["time"] == MISSING
     stamps = np.datetime_as_string(lines["time"].astype("datetime64[s]"), timezone="UTC")
     columns = {
-        "user_id": _decode(lines["user"], user_ids(users), 0),
-        "item_id": _decode(lines["item"], item_ids(items), 1),
+        "user_id": _decode(lines["user"], list_user_ids(users), 0),
+        "item_id": _decode(lines["item"], list_item_ids(items), 1),
         "timestamp": pa.array(stamps, pa.string(), mask=missing_time),
         "kind": _decode(lines["kind"], kinds, 0),
         "quantity": pa.array(lines["quantity"].astype(np.int32)),
@@ -143,20 +147,20 @@ def _decode(codes: npt.NDArray[np.int64], names: list[str], first: int) -> pa.Ar
 
 
 def _build_item_table(
-    table: ItemTable, flavor: Flavour, corruption: Dirt, generator: np.random.Generator
+    table: SimulatedItems, flavor: Flavor, corruption: Corruption, generator: np.random.Generator
 ) -> tuple[pa.Table, dict[str, int]]:
     import pyarrow as pa
 
     items = len(table.category) - 1
     names = [flavor.categories[code].name for code in table.category[1:]]
-    wrong = generator.permutation(items)[: int(corruption.misspelt_categories * items)]
+    wrong = generator.permutation(items)[: int(corruption.misspelled_categories * items)]
     for item in wrong:
-        names[item] = misspelt(names[item], generator)
-    texts = {name: list(column) for name, column in words_of(table, flavor).items()}
-    blank = generator.permutation(items)[: int(corruption.missing_words * items)]
+        names[item] = misspell_word(names[item], generator)
+    texts = {name: list(column) for name, column in build_texts(table, flavor).items()}
+    blank = generator.permutation(items)[: int(corruption.missing_descriptions * items)]
     for item in blank:
         texts["description"][item] = ""
-    ids = item_ids(items)
+    ids = list_item_ids(items)
     columns: dict[str, Any] = {"item_id": ids, **texts, "category": names}
     columns["brand"] = [BRANDS[code] for code in table.brand[1:]]
     if not np.isnan(table.price[1:]).all():
@@ -166,7 +170,7 @@ def _build_item_table(
     return pa.table(columns), {"misspelled_categories": len(wrong), "missing_descriptions": len(blank)}
 
 
-def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], images: bool) -> None:
+def write_log(log: SimulatedLog, table: SimulatedItems, folder: Path, truth: dict[str, Any], images: bool) -> None:
     """Writes the folder atomically. Without images, the items have no image column."""
     import pyarrow.csv as csv
 
@@ -181,15 +185,15 @@ def write_log(log: Log, table: ItemTable, folder: Path, truth: dict[str, Any], i
     csv.write_csv(log.items if images else log.items.drop_columns(["image"]), part / "items.csv")
     if images:
         (part / "images").mkdir()
-        for item, name in enumerate(item_ids(len(table.category) - 1), 1):
-            (part / "images" / f"{name}.png").write_bytes(png(draw_item_image(table, item)))
+        for item, name in enumerate(list_item_ids(len(table.category) - 1), 1):
+            (part / "images" / f"{name}.png").write_bytes(encode_png(draw_item_image(table, item)))
     (part / "truth.json").write_text(json.dumps(truth, indent=2) + "\n")
     if folder.exists():
         shutil.rmtree(folder)
     part.rename(folder)
 
 
-def draw_item_image(table: ItemTable, item: int) -> npt.NDArray[np.uint8]:
+def draw_item_image(table: SimulatedItems, item: int) -> npt.NDArray[np.uint8]:
     """uint8 (64, 64, 3): the image of an item."""
     color = COLORS[table.color[item]][2]
-    return draw_picture(int(table.category[item]), color, int(table.brand[item]), item)
+    return draw_image(int(table.category[item]), color, int(table.brand[item]), item)

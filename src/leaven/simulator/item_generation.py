@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.simulator.behavior_kernels import Law
-from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavour
+from leaven.simulator.behavior_kernels import ChoiceModel
+from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavor
 
 DAY = 86_400
 _POPULARITY_EXPONENT = 0.7  # popularity decreases as rank ** -0.7
@@ -17,7 +17,7 @@ _INITIAL_SHARE = 0.6  # of the items are on sale from the first day
 
 
 @dataclass(frozen=True, eq=False)
-class ItemTable:
+class SimulatedItems:
     """The items; item *i* is at index *i*, index 0 is unused (codes count from 0).
 
     category, brand, color, material, adjective, thing  int32 (items + 1,)
@@ -39,9 +39,9 @@ class ItemTable:
     companions: npt.NDArray[np.int32]
 
 
-def draw_items(flavor: Flavour, items: int, begin: int, days: int, key: int) -> ItemTable:
+def draw_items(flavor: Flavor, items: int, begin: int, days: int, key: int) -> SimulatedItems:
     """The items of a world that starts at `begin` (seconds) and lasts `days`; `items` covers every category."""
-    generator = rng.generator(rng.key(key, "items"))
+    generator = rng.make_generator(rng.derive_key(key, "items"))
     n_categories = len(flavor.categories)
     category = np.zeros(items + 1, np.int32)
     category[1:] = generator.permutation(np.arange(items) % n_categories)
@@ -50,7 +50,7 @@ def draw_items(flavor: Flavour, items: int, begin: int, days: int, key: int) -> 
     typical = np.array([c.price or np.nan for c in flavor.categories])[category]
     brand_level = generator.normal(0.0, 0.3, len(BRANDS))[brand]
     popularity = np.power(1.0 + generator.permutation(items + 1), -_POPULARITY_EXPONENT, dtype=np.float64)
-    return ItemTable(
+    return SimulatedItems(
         category=category,
         brand=brand,
         color=generator.integers(0, len(COLORS), items + 1).astype(np.int32),
@@ -99,9 +99,9 @@ def _draw_companions(
     return companions
 
 
-def law_of(table: ItemTable, flavor: Flavour, key: int) -> Law:
+def build_choice_model(table: SimulatedItems, flavor: Flavor, key: int) -> ChoiceModel:
     """The model of the next item over these items."""
-    generator = rng.generator(rng.key(key, "law"))
+    generator = rng.make_generator(rng.derive_key(key, "law"))
     n, n_brands = len(flavor.categories), len(BRANDS)
     items = np.arange(1, len(table.category))
     group = table.category[items].astype(np.int64) * n_brands + table.brand[items]
@@ -109,7 +109,7 @@ def law_of(table: ItemTable, flavor: Flavour, key: int) -> Law:
     groups = np.searchsorted(group[order], np.arange(n * n_brands + 1)).astype(np.int64)
     mass = np.cumsum(table.popularity[items][order])
     before = np.concatenate([[0.0], mass])[groups[:-1]]
-    return Law(
+    return ChoiceModel(
         category=table.category,
         brand=table.brand,
         born=table.born,

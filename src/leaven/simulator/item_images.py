@@ -14,12 +14,12 @@ import numpy.typing as npt
 _SIZE = 64  # pixels on each side
 
 
-def draw_picture(shape: int, color: tuple[int, int, int], brand: int, variant: int) -> npt.NDArray[np.uint8]:
+def draw_image(shape: int, color: tuple[int, int, int], brand: int, variant: int) -> npt.NDArray[np.uint8]:
     """uint8 (64, 64, 3): a shape (by category) in a color, with stripes whose angle and width depend on the brand.
 
     `variant` moves and scales the shape a little.
 
-    >>> draw_picture(0, (200, 0, 0), 3, 1).shape
+    >>> draw_image(0, (200, 0, 0), 3, 1).shape
     (64, 64, 3)
     """
     y, x = np.mgrid[0:_SIZE, 0:_SIZE].astype(np.float64)
@@ -54,7 +54,7 @@ def _is_inside(shape: int, u: npt.NDArray[np.float64], v: npt.NDArray[np.float64
     return filled if shape < 8 else filled & (radius > 0.35)
 
 
-def png(image: npt.NDArray[np.uint8]) -> bytes:
+def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     """The bytes of a PNG file (ISO 15948) of an image, uint8 (height, width, 3)."""
     height, width, _ = image.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row starts with its filter: 0, none

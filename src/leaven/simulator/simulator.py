@@ -13,13 +13,19 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.errors import DataError, SpecError, nearest
-from leaven.protocols import Ranked
-from leaven.simulator.behavior_kernels import Law, law_rows, log_likelihoods, simulate, visit_times
-from leaven.simulator.corruption import Dirt
-from leaven.simulator.export_tables import Log, item_ids, make_log, user_ids, words_of, write_log
-from leaven.simulator.item_generation import DAY, ItemTable, draw_items, law_of
-from leaven.simulator.vocabulary import FLAVOURS
+from leaven.errors import DataError, SpecError, suggest_name
+from leaven.protocols import RankedItems
+from leaven.simulator.behavior_kernels import (
+    ChoiceModel,
+    compute_log_likelihoods,
+    compute_next_probabilities,
+    draw_event_times,
+    simulate_events,
+)
+from leaven.simulator.corruption import Corruption
+from leaven.simulator.export_tables import SimulatedLog, build_log, build_texts, list_item_ids, list_user_ids, write_log
+from leaven.simulator.item_generation import DAY, SimulatedItems, build_choice_model, draw_items
+from leaven.simulator.vocabulary import FLAVORS
 
 BEGIN = 1_609_459_200
 """2021-01-01 00:00:00 UTC, when every world starts."""
@@ -27,7 +33,7 @@ _CHUNK_CELLS = 8_000_000  # probabilities per chunk: 32 MB
 
 
 @dataclass(frozen=True)
-class Shop:
+class Simulator:
     """Config of a simulated world with known behavior.
 
     users, items  numbers of users and items; at least one item per category
@@ -36,8 +42,8 @@ class Shop:
     kind          "shop", "video", "music" or "social": texts, share of repeats, history lengths, prices
     mean_events   events of an average user; None: the default of the kind
 
-    >>> world = Shop(users=50, items=60, days=100, seed=7).open()
-    >>> bool(abs(world.next_law(world.histories, world.last_times()).sum(axis=1) - 1).max() < 1e-5)
+    >>> world = Simulator(users=50, items=60, days=100, seed=7).open()
+    >>> bool(abs(world.next_item_probabilities(world.histories, world.last_times()).sum(axis=1) - 1).max() < 1e-5)
     True
 
     Raises SpecError for an unknown kind, or numbers that are too small.
@@ -51,42 +57,44 @@ class Shop:
     mean_events: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in FLAVOURS:
-            raise SpecError("simulator.kind", "a known kind of world", repr(self.kind), nearest(self.kind, FLAVOURS))
-        n_categories = len(FLAVOURS[self.kind].categories)
+        if self.kind not in FLAVORS:
+            raise SpecError(
+                "simulator.kind", "a known kind of world", repr(self.kind), suggest_name(self.kind, FLAVORS)
+            )
+        n_categories = len(FLAVORS[self.kind].categories)
         for name, minimum in (("users", 1), ("items", n_categories), ("days", 1)):
             if getattr(self, name) < minimum:
                 raise SpecError(f"simulator.{name}", f"{minimum} or more", str(getattr(self, name)), f"raise {name}")
         if self.mean_events is not None and not self.mean_events >= 1:
             raise SpecError("simulator.mean_events", "1 or more", str(self.mean_events), "raise mean_events")
 
-    def open(self) -> World:
+    def build_world(self) -> World:
         """The world: its items, its model of the next item, and the histories of its users."""
-        flavor = FLAVOURS[self.kind]
-        key = rng.key(self.seed, "shop", self.kind)
+        flavor = FLAVORS[self.kind]
+        key = rng.derive_key(self.seed, "shop", self.kind)
         table = draw_items(flavor, self.items, BEGIN, self.days, key)
-        law = law_of(table, flavor, key)
+        law = build_choice_model(table, flavor, key)
         histories = _simulate_histories(self, law, key)
         return World(self, table, law, histories)
 
 
-def _simulate_histories(shop: Shop, law: Law, key: int) -> Histories:
+def _simulate_histories(shop: Simulator, law: ChoiceModel, key: int) -> Histories:
     """The histories of all users: first the times, then the items."""
-    flavor = FLAVOURS[shop.kind]
-    names = rng.user_keys(user_ids(shop.users))
-    keys = rng.row_keys(rng.key(key, "users"), names)
+    flavor = FLAVORS[shop.kind]
+    names = rng.derive_user_ids(list_user_ids(shop.users))
+    keys = rng.derive_row_keys(rng.derive_key(key, "users"), names)
     mean = (shop.mean_events or flavor.mean_events) * 1.3  # the end of the period truncates some
     # lengths: 3 + a geometric number, since many users have few events and few have many
-    tail = 1.0 + np.floor(np.log1p(-rng.uniform(keys, 0)) / np.log1p(-1.0 / max(mean - 3.0, 1.01)))
+    tail = 1.0 + np.floor(np.log1p(-rng.draw_uniform(keys, 0)) / np.log1p(-1.0 / max(mean - 3.0, 1.01)))
     lengths = np.maximum(np.minimum(2 + tail, 50 * mean), 1).astype(np.int64)
-    begins = BEGIN + (rng.uniform(keys, 1) * 0.7 * shop.days * DAY).astype(np.int64)
-    pace = np.exp(1.2 * (rng.uniform(keys, 2) - 0.5))
+    begins = BEGIN + (rng.draw_uniform(keys, 1) * 0.7 * shop.days * DAY).astype(np.int64)
+    pace = np.exp(1.2 * (rng.draw_uniform(keys, 2) - 0.5))
     gaps = flavor.gap_days * DAY * pace * min(1.0, shop.days / 365)
-    visit_keys = rng.row_keys(rng.key(key, "visits"), names)
+    visit_keys = rng.derive_row_keys(rng.derive_key(key, "visits"), names)
     basket = 0.1 if shop.kind == "shop" else 0.0
-    times, starts = visit_times(lengths, visit_keys, begins, BEGIN + shop.days * DAY, gaps, basket, 0.4)
-    items = simulate(law, times, starts, rng.row_keys(rng.key(key, "choices"), names))
-    return Histories.real(items, times, starts, names, shop.items)
+    times, starts = draw_event_times(lengths, visit_keys, begins, BEGIN + shop.days * DAY, gaps, basket, 0.4)
+    items = simulate_events(law, times, starts, rng.derive_row_keys(rng.derive_key(key, "choices"), names))
+    return Histories.from_arrays(items, times, starts, names, shop.items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +107,24 @@ class World:
     histories  of its users, without corruption; the row ids are those of the users u000000 …
     """
 
-    shop: Shop
-    table: ItemTable
-    law: Law
+    simulator: Simulator
+    table: SimulatedItems
+    choice_model: ChoiceModel
     histories: Histories
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
 
     def catalog(self) -> Catalog:
         """The catalog of the items, without corruption; its ids are those of the written files."""
-        flavor = FLAVOURS[self.shop.kind]
+        flavor = FLAVORS[self.simulator.kind]
         category = np.concatenate([[0], self.table.category[1:] + 1]).astype(np.int32)
         price = None if np.isnan(self.table.price[1:]).all() else self.table.price
         return Catalog(
-            ids=item_ids(self.shop.items),
-            words=words_of(self.table, flavor),
+            ids=list_item_ids(self.simulator.items),
+            texts=build_texts(self.table, flavor),
             category=category,
             categories=[c.name for c in flavor.categories],
             price=price,
-            born=self.table.born,
+            first_sale_times=self.table.born,
         )
 
     def last_times(self) -> npt.NDArray[np.int64]:
@@ -124,7 +132,7 @@ class World:
         last: npt.NDArray[np.int64] = self.histories.times[self.histories.starts[1:] - 1] + 1
         return last
 
-    def next_law(self, histories: Histories, times: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    def next_item_probabilities(self, histories: Histories, times: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """float32 (rows, items): the probability of each item to be the next event at `times` (rows,).
 
         Column j is the world's item j + 1. The simulator draws from the same functions. Histories over
@@ -136,7 +144,9 @@ class World:
             raise DataError("times", f"{len(histories)} times, one per row", str(len(when)), "")
         items = self._map_items(histories)[histories.items]
         starts = histories.starts - histories.starts[0]
-        probabilities: npt.NDArray[np.float32] = law_rows(self.law, items, histories.times, starts, when)
+        probabilities: npt.NDArray[np.float32] = compute_next_probabilities(
+            self.choice_model, items, histories.times, starts, when
+        )
         return probabilities
 
     def log_likelihood(self, histories: Histories) -> npt.NDArray[np.float64]:
@@ -148,12 +158,12 @@ class World:
         if (items == 0).any():
             raise DataError("histories.items", "items of this world", "an unknown item", "map the ids first")
         with np.errstate(divide="ignore"):
-            sums: npt.NDArray[np.float64] = log_likelihoods(
-                self.law, items, histories.times, histories.starts - histories.starts[0]
+            sums: npt.NDArray[np.float64] = compute_log_likelihoods(
+                self.choice_model, items, histories.times, histories.starts - histories.starts[0]
             )
         return sums
 
-    def ranked(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> Ranked:
+    def rank_items(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> RankedItems:
         """The k most probable items at each user's first held-out time, in the ids of `held_out`."""
         n_items = held_out.histories.n_items
         if k < 1:
@@ -166,7 +176,7 @@ class World:
             best = np.take_along_axis(probabilities, top, axis=1)
             items[rows, :width] = np.where(best >= 0, top + 1, 0)
             scores[rows, :width] = np.where(best >= 0, best, -np.inf)
-        return Ranked(items, scores)
+        return RankedItems(items, scores)
 
     def best_ndcg(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> npt.NDArray[np.float64]:
         """float64 (users,): NDCG@k of ranking all items by their true probabilities.
@@ -174,43 +184,47 @@ class World:
         With one held-out item per user, the next event, no ranking is better in expectation. With several,
         the probabilities are those of the first one, and the sets are compared as in `Ndcg`.
         """
-        lists = self.ranked(held_out, k, exclude_seen).items
+        lists = self.rank_items(held_out, k, exclude_seen).items
         discounts = 1.0 / np.log2(np.arange(2, k + 2))
         values = np.zeros(len(held_out))
         for user in range(len(held_out)):
-            taken = np.unique(held_out.items[held_out.starts[user] : held_out.starts[user + 1]])
+            taken = np.unique(held_out.target_items[held_out.target_starts[user] : held_out.target_starts[user + 1]])
             gain = float(discounts @ np.isin(lists[user], taken[taken > 0]))
             values[user] = gain / discounts[: len(taken)].sum()
         return values
 
-    def log(self, dirt: Dirt | None = None) -> Log:
+    def build_log(self, corruption: Corruption | None = None) -> SimulatedLog:
         """The log of the world: two tables with corruption, and the amounts of it."""
-        return make_log(self.histories, self.table, FLAVOURS[self.shop.kind], dirt or Dirt(), self.shop.seed)
+        return build_log(
+            self.histories, self.table, FLAVORS[self.simulator.kind], corruption or Corruption(), self.simulator.seed
+        )
 
-    def write(self, folder: str | Path, dirt: Dirt | None = None, pictures: bool = True) -> dict[str, Any]:
+    def write_files(
+        self, folder: str | Path, corruption: Corruption | None = None, images: bool = True
+    ) -> dict[str, Any]:
         """Writes interactions.csv, items.csv, images/, truth.json to a new folder; returns the facts.
 
         The folder is written atomically. Raises DataError for a folder with other files.
         """
-        log = self.log(dirt)
-        truth = {"shop": asdict(self.shop), "corruption": asdict(dirt or Dirt()), "facts": log.facts}
-        write_log(log, self.table, Path(folder), truth, pictures)
+        log = self.build_log(corruption)
+        truth = {"shop": asdict(self.simulator), "corruption": asdict(corruption or Corruption()), "facts": log.facts}
+        write_log(log, self.table, Path(folder), truth, images)
         return log.facts
 
     def _iterate_chunks(self, held_out: HeldOut, exclude_seen: bool) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
         """Rows and their probabilities over the items of `held_out`, -1 for excluded items."""
         histories = held_out.histories
         columns = self._map_items(histories)[1 : histories.n_items + 1]
-        when = held_out.times[held_out.starts[:-1]]
-        step = max(1, _CHUNK_CELLS // max(self.shop.items, 1))
+        when = held_out.target_times[held_out.target_starts[:-1]]
+        step = max(1, _CHUNK_CELLS // max(self.simulator.items, 1))
         for first in range(0, len(histories), step):
             rows = slice(first, min(first + step, len(histories)))
             part = histories.slice(rows.start, rows.stop)
-            probabilities = self.next_law(part, when[rows])[:, np.maximum(columns, 1) - 1]
+            probabilities = self.next_item_probabilities(part, when[rows])[:, np.maximum(columns, 1) - 1]
             probabilities[:, columns == 0] = 0.0
             if exclude_seen:
                 known = part.items <= histories.n_items
-                probabilities[part.row_of_event()[known], part.items[known] - 1] = -1.0
+                probabilities[part.event_rows()[known], part.items[known] - 1] = -1.0
             yield rows, probabilities
 
     def _map_items(self, histories: Histories) -> npt.NDArray[np.int32]:
@@ -218,11 +232,13 @@ class World:
         own = np.zeros(histories.n_items + 2, np.int32)
         if histories.catalog is not None:
             if not self._ids:
-                self._ids.update({name: item for item, name in enumerate(item_ids(self.shop.items), 1)})
+                self._ids.update({name: item for item, name in enumerate(list_item_ids(self.simulator.items), 1)})
             own[1:-1] = [self._ids.get(name, 0) for name in histories.catalog.ids]
-        elif histories.n_items == self.shop.items:
-            own[1:-1] = np.arange(1, self.shop.items + 1)
+        elif histories.n_items == self.simulator.items:
+            own[1:-1] = np.arange(1, self.simulator.items + 1)
         else:
             got = f"{histories.n_items} items and no catalog"
-            raise DataError("histories", f"the world's {self.shop.items} items, or a catalog", got, "keep the catalog")
+            raise DataError(
+                "histories", f"the world's {self.simulator.items} items, or a catalog", got, "keep the catalog"
+            )
         return own

@@ -18,7 +18,7 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Flavour:
+class Flavor:
     """The defaults of a kind of world.
 
     kinds       kinds of events and their shares
@@ -161,8 +161,8 @@ _SOCIAL = tuple(
     )
 )
 
-FLAVOURS: dict[str, Flavour] = {
-    "shop": Flavour(
+FLAVORS: dict[str, Flavor] = {
+    "shop": Flavor(
         _SHOP,
         (("view", 0.7), ("cart", 0.12), ("purchase", 0.18)),
         0.04,
@@ -173,7 +173,7 @@ FLAVOURS: dict[str, Flavour] = {
             "{brand}出品的{adjective}{thing}，{material}，{color}。",
         ),
     ),
-    "video": Flavour(
+    "video": Flavor(
         _VIDEO,
         (("watch", 0.85), ("like", 0.15)),
         0.02,
@@ -184,7 +184,7 @@ FLAVOURS: dict[str, Flavour] = {
             "{brand}工作室的{adjective}{thing}，{color}基调。",
         ),
     ),
-    "music": Flavour(
+    "music": Flavor(
         _MUSIC,
         (("play", 0.9), ("like", 0.1)),
         0.45,
@@ -195,7 +195,7 @@ FLAVOURS: dict[str, Flavour] = {
             "{brand}厂牌的{adjective}{thing}，{color}封面。",
         ),
     ),
-    "social": Flavour(
+    "social": Flavor(
         _SOCIAL,
         (("view", 0.8), ("like", 0.15), ("share", 0.05)),
         0.0,

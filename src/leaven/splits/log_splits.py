@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.arrays.sorting import in_order
+from leaven.arrays.sorting import sort_codes
 from leaven.datasets.histories import HeldOut, Histories, Ints
-from leaven.errors import DataError, SpecError, nearest
+from leaven.errors import DataError, SpecError, suggest_name
 
 Mask = npt.NDArray[np.bool_]
-NO_CLOCK = 10_000_000
+MIN_CLOCK_TIME = 10_000_000
 """Smaller times, before April 1970, are positions in a line: the log has no clock."""
 _UNKNOWN_RELEASE = np.iinfo(np.int64).min
 
@@ -37,22 +37,26 @@ class Split:
     valid: HeldOut
     test: HeldOut
     facts: dict[str, Any] = field(default_factory=dict)
-    unseen: Histories | None = None
+    control_histories: Histories | None = None
 
-    def without(self, keys: npt.NDArray[np.uint64]) -> Split:
+    def exclude_rows(self, keys: npt.NDArray[np.uint64]) -> Split:
         """The split without the rows of these ids in any part; the facts are unchanged."""
 
         def exclude(part: HeldOut) -> HeldOut:
-            return part.take(~np.isin(part.histories.keys, keys))
+            return part.take(~np.isin(part.histories.row_ids, keys))
 
-        unseen = None if self.unseen is None else self.unseen.take(~np.isin(self.unseen.keys, keys))
+        unseen = (
+            None
+            if self.control_histories is None
+            else self.control_histories.take(~np.isin(self.control_histories.row_ids, keys))
+        )
         return replace(
             self,
-            train=self.train.take(~np.isin(self.train.keys, keys)),
+            train=self.train.take(~np.isin(self.train.row_ids, keys)),
             control=None if self.control is None else exclude(self.control),
             valid=exclude(self.valid),
             test=exclude(self.test),
-            unseen=unseen,
+            control_histories=unseen,
         )
 
 
@@ -76,7 +80,7 @@ class TimeSplit:
     valid_share: float = 0.1
     test_share: float = 0.1
     targets: str = "next"
-    repeats: bool = False
+    allow_repeats: bool = False
     control_share: float = 0.05
 
     def __post_init__(self) -> None:
@@ -87,7 +91,7 @@ class TimeSplit:
             raise SpecError("split", "shares that sum to less than 1", "a sum of 1 or more", "lower them")
         if self.targets not in ("next", "all"):
             raise SpecError(
-                "split.targets", "'next' or 'all'", repr(self.targets), nearest(self.targets, ["next", "all"])
+                "split.targets", "'next' or 'all'", repr(self.targets), suggest_name(self.targets, ["next", "all"])
             )
         _check_control(self.control_share)
 
@@ -99,7 +103,7 @@ class TimeSplit:
         first, second = _find_cuts(histories.times, self.valid_share, self.test_share)
         is_control = _draw_control(histories, self.control_share, key)
         known = [_count_before(histories, cut) for cut in (first, second)]
-        cutter = _Cutter(histories, self.repeats, self.targets == "all")
+        cutter = _Cutter(histories, self.allow_repeats, self.targets == "all")
         valid, valid_facts = cutter.cut(~is_control, known[0], known[1])
         test, test_facts = cutter.cut(~is_control, known[1], histories.lengths)
         control, control_facts = cutter.cut_control(
@@ -111,7 +115,7 @@ class TimeSplit:
             "valid_from": _format_time(first),
             "test_from": _format_time(second),
         }
-        if int(histories.times.max()) < NO_CLOCK:
+        if int(histories.times.max()) < MIN_CLOCK_TIME:
             facts["clock"] = "none: times are positions in a line; use kind = 'leave_one_out'"
         train = _build_train(histories, ~is_control & (known[0] > 0), known[0])
         unseen = _take_first_where(histories, is_control & (known[0] > 0), known[0]) if is_control.any() else None
@@ -137,7 +141,7 @@ class LeaveOneOut:
     Raises SpecError for a share out of bounds.
     """
 
-    repeats: bool = False
+    allow_repeats: bool = False
     control_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -151,7 +155,7 @@ class LeaveOneOut:
         is_control = _draw_control(histories, self.control_share, key)
         long = histories.lengths >= 3
         kept = np.where(long, histories.lengths - 2, histories.lengths)
-        cutter = _Cutter(histories, self.repeats, True)
+        cutter = _Cutter(histories, self.allow_repeats, True)
         valid, valid_facts = cutter.cut(~is_control & long, kept, kept + 1)
         test, test_facts = cutter.cut(~is_control & long, kept + 1, histories.lengths)
         control, control_facts = cutter.cut_control(is_control & long, kept - 1, kept)
@@ -171,9 +175,9 @@ KINDS: dict[str, Callable[[], TimeSplit | LeaveOneOut]] = {"time": TimeSplit, "l
 def split(histories: Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
     """Splits histories, by a config or by the defaults of a kind.
 
-    >>> rows = Histories.of([[1, 2, 3, 4], [2, 3, 1], [3]], n_items=4)
+    >>> rows = Histories.from_lists([[1, 2, 3, 4], [2, 3, 1], [3]], n_items=4)
     >>> parts = split(rows, "leave_one_out")
-    >>> parts.test.items.tolist(), parts.valid.items.tolist(), parts.train.lengths.tolist()
+    >>> parts.test_share.items.tolist(), parts.valid.items.tolist(), parts.train.lengths.tolist()
     ([4, 1], [3, 3], [2, 1, 1])
 
     Raises SpecError for an unknown kind, DataError where a part would be empty.
@@ -181,7 +185,7 @@ def split(histories: Histories, kind: str | TimeSplit | LeaveOneOut = "time", ke
     if not isinstance(kind, str):
         return kind.split(histories, key)
     if kind not in KINDS:
-        raise SpecError("split.kind", "a known kind", repr(kind), nearest(kind, KINDS))
+        raise SpecError("split.kind", "a known kind", repr(kind), suggest_name(kind, KINDS))
     return KINDS[kind]().split(histories, key)
 
 
@@ -192,8 +196,8 @@ def _check_control(share: float) -> None:
 
 def _draw_control(histories: Histories, share: float, key: int) -> Mask:
     """bool (rows,): the control users, drawn by row id: independent of order and shards."""
-    keys = rng.row_keys(rng.key(key, "split", "control"), histories.keys)
-    is_control: Mask = rng.uniform(keys, 0) < share
+    keys = rng.derive_row_keys(rng.derive_key(key, "split", "control"), histories.row_ids)
+    is_control: Mask = rng.draw_uniform(keys, 0) < share
     return is_control
 
 
@@ -233,7 +237,7 @@ def _event_indices(histories: Histories, rows: Ints, low: Ints, high: Ints) -> t
 def _take_first(histories: Histories, rows: Ints, lengths: Ints) -> Histories:
     """The first events of these rows."""
     source, starts = _event_indices(histories, rows, np.zeros(len(rows), np.int64), lengths)
-    return histories.rebuilt(starts, histories.items[source], histories.times[source], source, rows)
+    return histories.replace_events(starts, histories.items[source], histories.times[source], source, rows)
 
 
 def _take_first_where(histories: Histories, mask: Mask, lengths: Ints) -> Histories:
@@ -250,8 +254,12 @@ def _build_train(histories: Histories, mask: Mask, lengths: Ints) -> Histories:
     first = np.full(train.n_items + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, train.items, train.times)
     first[first == np.iinfo(np.int64).max] = _UNKNOWN_RELEASE
-    born = first if catalog.born is None else np.where(catalog.born == _UNKNOWN_RELEASE, first, catalog.born)
-    return replace(train, catalog=replace(catalog, born=born))
+    born = (
+        first
+        if catalog.first_sale_times is None
+        else np.where(catalog.first_sale_times == _UNKNOWN_RELEASE, first, catalog.first_sale_times)
+    )
+    return replace(train, catalog=replace(catalog, first_sale_times=born))
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,7 +326,7 @@ class _Cutter:
 
 def _is_first(codes: Ints) -> Mask:
     """bool (codes,): the first occurrence of each code."""
-    ascending, order = in_order(codes)
+    ascending, order = sort_codes(codes)
     first = np.ones(len(codes), bool)
     first[order[1:]] = np.diff(ascending) > 0
     return first
@@ -334,23 +342,23 @@ def _finish(parts: Split, histories: Histories, left_out: dict[str, dict[str, in
     """The split with its facts and one catalog for all parts. Raises DataError where a part is empty."""
     for name in ("train", "test", "valid"):
         if not len(getattr(parts, name)):
-            whole = f"none of {len(histories):,} users with {histories.events:,} events"
+            whole = f"none of {len(histories):,} users with {histories.n_events:,} events"
             raise DataError(f"split, {name}", "at least one user", whole, fix[name])
     valid, test = (_share_catalog(part, parts.train) for part in (parts.valid, parts.test))
     control = None if parts.control is None else _share_catalog(parts.control, parts.train)
     facts = dict(parts.facts)
-    facts |= {"train_users": len(parts.train), "train_events": parts.train.events}
+    facts |= {"train_users": len(parts.train), "train_events": parts.train.n_events}
     for name, part in (("valid", valid), ("test", test), ("control", control)):
         if part is not None:
-            facts |= {f"{name}_users": len(part), f"{name}_targets": len(part.items)}
+            facts |= {f"{name}_users": len(part), f"{name}_targets": len(part.target_items)}
             facts |= {
                 f"{name}_{word}": count for word, count in left_out[name].items() if count or word == "targets_on_a_tie"
             }
     facts |= _count_unseen(parts.train, test)
-    if int(histories.times.max()) >= NO_CLOCK:
-        facts["leave_one_out_leak_share"] = leak(histories)
-    unseen = None if parts.unseen is None else replace(parts.unseen, catalog=parts.train.catalog)
-    return replace(parts, valid=valid, test=test, control=control, facts=facts, unseen=unseen)
+    if int(histories.times.max()) >= MIN_CLOCK_TIME:
+        facts["leave_one_out_leak_share"] = compute_leak_share(histories)
+    unseen = None if parts.control_histories is None else replace(parts.control_histories, catalog=parts.train.catalog)
+    return replace(parts, valid=valid, test=test, control=control, facts=facts, control_histories=unseen)
 
 
 def _share_catalog(part: HeldOut, train: Histories) -> HeldOut:
@@ -361,21 +369,21 @@ def _count_unseen(train: Histories, test: HeldOut) -> dict[str, Any]:
     """Counts of test users, items and targets that are not in training."""
     trained = np.zeros(train.n_items + 2, bool)
     trained[train.items] = True
-    unseen = ~trained[test.items]
+    unseen = ~trained[test.target_items]
     return {
-        "unseen_users_in_test": int((~np.isin(test.histories.keys, train.keys)).sum()),
-        "unseen_items_in_test": len(np.unique(test.items[unseen])),
+        "unseen_users_in_test": int((~np.isin(test.histories.row_ids, train.row_ids)).sum()),
+        "unseen_items_in_test": len(np.unique(test.target_items[unseen])),
         "targets_of_unseen_items": int(unseen.sum()),
         "items_in_train": int(trained.sum()),
     }
 
 
-def leak(histories: Histories) -> float | None:
+def compute_leak_share(histories: Histories) -> float | None:
     """The share of leave-one-out's training events that happen after a test event; None without test users.
 
     The mean over the test users of leave-one-out; 0 for a split by time.
 
-    >>> leak(Histories.of([[1, 2, 3], [1, 2, 3]], n_items=3, times=[[1, 2, 3], [9, 10, 11]]))
+    >>> compute_leak_share(Histories.from_lists([[1, 2, 3], [1, 2, 3]], n_items=3, times=[[1, 2, 3], [9, 10, 11]]))
     0.25
     """
     long = histories.lengths >= 3

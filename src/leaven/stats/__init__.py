@@ -1,23 +1,23 @@
 """Paired comparisons of variants: per user, over seeds, with training noise."""
 
-from leaven.stats.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, Question
-from leaven.stats.ranking_comparison import Comparison, as_facts, compare, with_groups
+from leaven.stats.effect import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA, ComparisonConfig, Effect
+from leaven.stats.ranking_comparison import Comparison, add_segments, build_facts, compare_variants
 from leaven.stats.run_diff import RunComparison, compare_runs
-from leaven.stats.verdict import headline, words
+from leaven.stats.verdict import build_headline, build_summary
 
 __all__ = [
     "HARMED",
     "HELPED",
+    "NOT_ENOUGH_DATA",
     "NO_DIFFERENCE",
-    "TOO_LITTLE",
     "Comparison",
+    "ComparisonConfig",
     "Effect",
-    "Question",
     "RunComparison",
-    "as_facts",
-    "compare",
+    "add_segments",
+    "build_facts",
+    "build_headline",
+    "build_summary",
     "compare_runs",
-    "headline",
-    "with_groups",
-    "words",
+    "compare_variants",
 ]

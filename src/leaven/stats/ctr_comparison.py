@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from leaven import rng as seeds
 from leaven.datasets.samples import Samples
-from leaven.errors import DataError, nearest
-from leaven.protocols import ClickMetric
-from leaven.stats.effect import FEWEST_USERS
+from leaven.errors import DataError, suggest_name
+from leaven.protocols import CtrMetric
+from leaven.stats.effect import MIN_USERS
 
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ClickEffect:
+class CtrEffect:
     """One variant on one metric, and its difference to another.
 
     value            mean over the variant's seeds
@@ -49,14 +49,14 @@ class ClickEffect:
         return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in known}
 
 
-def compare_clicks(
-    chances: Mapping[str, Sequence[Values]],
+def compare_ctr(
+    predictions: Mapping[str, Sequence[Values]],
     test: Samples,
-    metrics: Mapping[str, ClickMetric | Mapping[str, ClickMetric]],
+    metrics: Mapping[str, CtrMetric | Mapping[str, CtrMetric]],
     against: str = "baseline",
     key: int = 0,
-    draws: int = 200,
-) -> list[ClickEffect]:
+    n_draws: int = 200,
+) -> list[CtrEffect]:
     """Return the effect of every variant on every metric, paired with `against` on the same users.
 
     chances  variant -> for each seed, float64 (rows,): predictions for `test`
@@ -64,44 +64,44 @@ def compare_clicks(
 
     Raises DataError if `against` is missing or predictions do not fit the rows.
     """
-    if against not in chances:
-        raise DataError("compare_clicks.against", "a variant", repr(against), nearest(against, chances))
-    for arm, seeds_of in chances.items():
+    if against not in predictions:
+        raise DataError("compare_clicks.against", "a variant", repr(against), suggest_name(against, predictions))
+    for arm, seeds_of in predictions.items():
         if not seeds_of or any(len(one) != len(test) for one in seeds_of):
             raise DataError(
                 f"variant {arm!r}", f"predictions of {len(test)} rows", "another number of rows or no seed", ""
             )
-    names, owner = np.unique(test.users, return_inverse=True)
-    weights = _resample_users(len(names), draws, key)[:, owner]
+    names, owner = np.unique(test.user_ids, return_inverse=True)
+    weights = _resample_users(len(names), n_draws, key)[:, owner]
     effects = []
     for metric, given in metrics.items():
-        of_arm = {arm: given[arm] if isinstance(given, Mapping) else given for arm in chances}
-        values = {arm: _evaluate_resamples(of_arm[arm], chances[arm], test, weights) for arm in chances}
-        effects += [_build_effect(arm, against, metric, of_arm[arm], values, len(names)) for arm in chances]
+        of_arm = {arm: given[arm] if isinstance(given, Mapping) else given for arm in predictions}
+        values = {arm: _evaluate_resamples(of_arm[arm], predictions[arm], test, weights) for arm in predictions}
+        effects += [_build_effect(arm, against, metric, of_arm[arm], values, len(names)) for arm in predictions]
     return effects
 
 
 def _resample_users(users: int, draws: int, key: int) -> Values:
     """Return how often each user is drawn, float64 (draws + 1, users); the first row is one each."""
-    generator = seeds.generator(seeds.key(key, "users"))
+    generator = seeds.make_generator(seeds.derive_key(key, "users"))
     counts = [np.bincount(generator.integers(0, users, users), minlength=users) for _ in range(draws)]
     return np.vstack([np.ones(users), *counts])
 
 
-def _evaluate_resamples(metric: ClickMetric, chances: Sequence[Values], test: Samples, weights: Values) -> Values:
+def _evaluate_resamples(metric: CtrMetric, chances: Sequence[Values], test: Samples, weights: Values) -> Values:
     """Return the metric per seed and resample, float64 (seeds, draws + 1)."""
     values = np.empty((len(chances), len(weights)))
     for seed, chance in enumerate(chances):
         order = np.argsort(chance, kind="stable")  # sorted once: sorting sorted rows again is cheap
-        label, predicted, users = test.label[order].astype(np.float64), chance[order], test.users[order]
+        label, predicted, users = test.label[order].astype(np.float64), chance[order], test.user_ids[order]
         for draw, weight in enumerate(weights):
             values[seed, draw] = metric(label, predicted, weight[order], users)
     return values
 
 
 def _build_effect(
-    arm: str, against: str, metric: str, metric_of_variant: ClickMetric, values: Mapping[str, Values], users: int
-) -> ClickEffect:
+    arm: str, against: str, metric: str, metric_of_variant: CtrMetric, values: Mapping[str, Values], users: int
+) -> CtrEffect:
     """Return the effect of a variant; `values`: variant -> float64 (seeds, draws + 1)."""
     mine, other = values[arm].mean(axis=0), values[against].mean(axis=0)
     differences = mine[1:] - other[1:]
@@ -110,8 +110,8 @@ def _build_effect(
     paired = len(values[arm]) == len(values[against]) > 1
     spread = float((values[arm][:, 0] - values[against][:, 0]).std(ddof=1)) if paired else 0.0
     higher_is_better = getattr(metric_of_variant, "higher_is_better", True)
-    enough = users >= FEWEST_USERS and arm != against
-    return ClickEffect(
+    enough = users >= MIN_USERS and arm != against
+    return CtrEffect(
         arm=arm,
         against=against,
         metric=metric,

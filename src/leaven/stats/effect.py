@@ -11,15 +11,15 @@ from leaven.errors import SpecError
 HELPED = "helped"
 HARMED = "harmed"
 NO_DIFFERENCE = "no difference shown"
-TOO_LITTLE = "not enough data to tell"
+NOT_ENOUGH_DATA = "not enough data to tell"
 
-FEWEST_USERS = 30
+MIN_USERS = 30
 """Minimum number of users for a claim; bootstrap intervals of fewer are too short."""
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Question:
+class ComparisonConfig:
     """Parameters of a comparison, declared before the values are known.
 
     metric         its name, "ndcg@10"; higher must be better
@@ -35,14 +35,14 @@ class Question:
     key: int = 0
     baseline: str = "baseline"
     control: str = "repeat"
-    draws: int = 2000
-    flips: int = 10_000
+    n_draws: int = 2000
+    n_flips: int = 10_000
 
     def __post_init__(self) -> None:
         if not 0 <= self.smallest_lift < 1:
             raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", repr(self.smallest_lift))
-        if min(self.draws, self.flips) < 100:
-            raise SpecError("compare", "100 draws and flips or more", f"{self.draws} and {self.flips}")
+        if min(self.n_draws, self.n_flips) < 100:
+            raise SpecError("compare", "100 draws and flips or more", f"{self.n_draws} and {self.n_flips}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Effect:
     seeds: int
     lift_by_seed: tuple[float, ...]
     training_noise: float
-    smallest_lift: float
+    min_effect: float
 
     @property
     def seeds_agree(self) -> bool:
@@ -105,23 +105,23 @@ class Effect:
         is below .05, and no seed has the opposite sign. no difference shown: the whole interval is within the
         smallest lift. Otherwise: not enough data to tell.
         """
-        if self.users < FEWEST_USERS:
-            return TOO_LITTLE
+        if self.users < MIN_USERS:
+            return NOT_ENOUGH_DATA
         is_significant = self.p_holm < ALPHA and self.seeds_agree
-        if is_significant and self.low > 0 and self.lift >= self.smallest_lift:
+        if is_significant and self.low > 0 and self.lift >= self.min_effect:
             return HELPED
-        if is_significant and self.high < 0 and self.lift <= -self.smallest_lift:
+        if is_significant and self.high < 0 and self.lift <= -self.min_effect:
             return HARMED
-        if -self.smallest_lift <= self.low and self.high <= self.smallest_lift:
+        if -self.min_effect <= self.low and self.high <= self.min_effect:
             return NO_DIFFERENCE
-        return TOO_LITTLE
+        return NOT_ENOUGH_DATA
 
     @property
     def words(self) -> str:
         """The effect in one or two sentences, with its limitations."""
-        means = f"{shown(self.metric)} {self.mean:.4f} against {self.baseline_mean:.4f} of {self.against}"
-        interval = f"95 % interval {percent(self.low)} to {percent(self.high)}"
-        figures = f"{means}: {percent(self.lift)}, {interval}, p = {self.p_holm:.3g} after Holm"
+        means = f"{format_metric_name(self.metric)} {self.mean:.4f} against {self.baseline_mean:.4f} of {self.against}"
+        interval = f"95 % interval {format_percent(self.low)} to {format_percent(self.high)}"
+        figures = f"{means}: {format_percent(self.lift)}, {interval}, p = {self.p_holm:.3g} after Holm"
         return " ".join([f"{self.verdict.capitalize()}: {figures}.", *_list_limitations(self)])
 
     def as_dict(self) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def _to_json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def percent(share: float, signed: bool = True) -> str:
+def format_percent(share: float, signed: bool = True) -> str:
     """Return a share as a percentage with a real minus sign.
 
-    >>> percent(0.0213), percent(-0.3), percent(0.01, signed=False)
+    >>> format_percent(0.0213), format_percent(-0.3), format_percent(0.01, signed=False)
     ('+2.1 %', '−30.0 %', '1.0 %')
     """
     if not math.isfinite(share):
@@ -149,10 +149,10 @@ def percent(share: float, signed: bool = True) -> str:
     return f"{100 * share:{'+' if signed and share else ''}.{digits}f} %".replace("-", "−")
 
 
-def shown(metric: str) -> str:
+def format_metric_name(metric: str) -> str:
     """Return the display name of a metric: abbreviations in capitals, underscores as spaces.
 
-    >>> shown("ndcg@10"), shown("recall@10"), shown("user_auc")
+    >>> format_metric_name("ndcg@10"), format_metric_name("recall@10"), format_metric_name("user_auc")
     ('NDCG@10', 'recall@10', 'user AUC')
     """
     kind, at, length = metric.partition("@")
@@ -166,7 +166,7 @@ _INITIALS = ("ndcg", "mrr", "map", "auc", "f1")
 def _list_limitations(effect: Effect) -> list[str]:
     """Return sentences on the limitations of the figures."""
     notes = []
-    if effect.users < FEWEST_USERS:
+    if effect.users < MIN_USERS:
         notes.append(f"Only {effect.users} users: too few for any claim.")
     if effect.seeds == 1:
         notes.append("One seed: the interval covers other users, not another training; use three seeds or more.")
@@ -174,12 +174,12 @@ def _list_limitations(effect: Effect) -> list[str]:
         notes.append("Two seeds are few: the noise of training is estimated only roughly.")
     if not effect.seeds_agree:
         notes.append("The seeds disagree on the direction.")
-    if effect.verdict == TOO_LITTLE and effect.low > 0 and effect.p_holm >= ALPHA:
+    if effect.verdict == NOT_ENOUGH_DATA and effect.low > 0 and effect.p_holm >= ALPHA:
         notes.append("Several variants were tried: after Holm the gain may be chance.")
-    elif effect.verdict == TOO_LITTLE and effect.low > 0 and effect.lift < effect.smallest_lift:
+    elif effect.verdict == NOT_ENOUGH_DATA and effect.low > 0 and effect.lift < effect.min_effect:
         notes.append(
-            f"A gain is likely, but smaller than the declared minimum of {percent(effect.smallest_lift, False)}."
+            f"A gain is likely, but smaller than the declared minimum of {format_percent(effect.min_effect, False)}."
         )
     elif effect.verdict == NO_DIFFERENCE:
-        notes.append(f"A lift of {percent(effect.smallest_lift, False)} either way can be ruled out.")
+        notes.append(f"A lift of {format_percent(effect.min_effect, False)} either way can be ruled out.")
     return notes

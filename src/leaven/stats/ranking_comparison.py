@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.errors import DataError, nearest
+from leaven.errors import DataError, suggest_name
 from leaven.stats import resampling_tests
-from leaven.stats.effect import Effect, Question
+from leaven.stats.effect import ComparisonConfig, Effect
 
 Values = npt.NDArray[np.float64]
 
@@ -23,16 +23,16 @@ class Comparison:
     segments: each variant against the baseline, group by group. means: variant -> mean.
     """
 
-    question: Question
+    config: ComparisonConfig
     effects: Sequence[Effect]
     against_control: Sequence[Effect] = ()
     segments: Sequence[Effect] = ()
     means: Mapping[str, float] = field(default_factory=dict)
 
 
-def compare(
+def compare_variants(
     values: Mapping[str, Values],
-    question: Question,
+    config: ComparisonConfig,
     segments: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> Comparison:
     """Return every variant against the baseline and against the control, for all users and by segment.
@@ -46,22 +46,22 @@ def compare(
 
     Raises DataError for a missing baseline, shapes that differ, non-finite values.
     """
-    _check_values(values, question, segments or {})
-    arms = [question.baseline, *(arm for arm in values if arm != question.baseline)]
+    _check_values(values, config, segments or {})
+    arms = [config.baseline, *(arm for arm in values if arm != config.baseline)]
     table = np.stack([np.asarray(values[arm], np.float64) for arm in arms])  # (arms, seeds, users)
-    all_users = _UserGroup(table, arms, question, "", "all")
-    control = question.control if question.control in arms[1:] else None
+    all_users = _UserGroup(table, arms, config, "", "all")
+    control = config.control if config.control in arms[1:] else None
     others = [arm for arm in arms[1:] if arm != control]
     return Comparison(
-        question,
-        _adjust_effects([all_users.compare_pair(arm, question.baseline) for arm in arms[1:]]),
+        config,
+        _adjust_effects([all_users.compare_pair(arm, config.baseline) for arm in arms[1:]]),
         _adjust_effects([all_users.compare_pair(arm, control) for arm in others] if control else []),
-        _adjust_effects(list(_compare_segments(table, arms, question, segments or {}))),
+        _adjust_effects(list(_compare_segments(table, arms, config, segments or {}))),
         dict(zip(arms, table.mean(axis=(1, 2)).tolist(), strict=True)),
     )
 
 
-def with_groups(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str, Values]]) -> Comparison:
+def add_segments(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str, Values]]) -> Comparison:
     """Return the comparison with further segments that have values of their own: users may be in several, or in none.
 
     groups: (grouping, group) -> variant -> float64 (seeds, users of the group). p is adjusted by Holm over all segments
@@ -71,13 +71,13 @@ def with_groups(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str, 
         return main
     added: list[Effect] = []
     for (by, segment), values in groups.items():
-        arms = [main.question.baseline, *(arm for arm in values if arm != main.question.baseline)]
-        group = _UserGroup(np.stack([values[arm] for arm in arms]), arms, main.question, by, segment)
-        added += [group.compare_pair(arm, main.question.baseline) for arm in arms[1:]]
+        arms = [main.config.baseline, *(arm for arm in values if arm != main.config.baseline)]
+        group = _UserGroup(np.stack([values[arm] for arm in arms]), arms, main.config, by, segment)
+        added += [group.compare_pair(arm, main.config.baseline) for arm in arms[1:]]
     return replace(main, segments=_adjust_effects([*main.segments, *added]))
 
 
-def as_facts(
+def build_facts(
     main: Comparison,
     others: Sequence[Comparison] = (),
     catalog: Mapping[str, Mapping[str, float | None]] | None = None,
@@ -87,17 +87,17 @@ def as_facts(
     catalog: metric -> variant -> one number, for metrics of the whole catalog, which have no test.
     """
     return {
-        "metric": main.question.metric,
-        "smallest_lift": main.question.smallest_lift,
-        "baseline": main.question.baseline,
-        "control": main.question.control,
-        "draws": main.question.draws,
-        "flips": main.question.flips,
+        "metric": main.config.metric,
+        "smallest_lift": main.config.smallest_lift,
+        "baseline": main.config.baseline,
+        "control": main.config.control,
+        "draws": main.config.n_draws,
+        "flips": main.config.n_flips,
         "means": dict(main.means),
         "effects": [effect.as_dict() for effect in main.effects],
         "against_control": [effect.as_dict() for effect in main.against_control],
         "segments": [effect.as_dict() for effect in main.segments],
-        "metrics": {one.question.metric: [effect.as_dict() for effect in one.effects] for one in (main, *others)},
+        "metrics": {one.config.metric: [effect.as_dict() for effect in one.effects] for one in (main, *others)},
         "catalog": {metric: dict(by_arm) for metric, by_arm in (catalog or {}).items()},
     }
 
@@ -105,29 +105,35 @@ def as_facts(
 class _UserGroup:
     """A group of users, resampled once for all pairs of variants."""
 
-    def __init__(self, table: Values, arms: Sequence[str], question: Question, by: str, segment: str) -> None:
+    def __init__(self, table: Values, arms: Sequence[str], question: ComparisonConfig, by: str, segment: str) -> None:
         self.table, self.arms, self.question, self.by, self.segment = table, list(arms), question, by, segment
-        self.key = rng.key(question.key, "compare", question.metric, by, segment)
-        self.noise = resampling_tests.training_noise(table)
-        self.dealt = resampling_tests.deal(table.mean(axis=1).T, rng.key(self.key, "deal"))
-        self.means = resampling_tests.resampled_means(self.dealt, question.draws, rng.key(self.key, "users"))
+        self.key = rng.derive_key(question.key, "compare", question.metric, by, segment)
+        self.noise = resampling_tests.estimate_training_noise(table)
+        self.dealt = resampling_tests.group_users_into_blocks(table.mean(axis=1).T, rng.derive_key(self.key, "deal"))
+        self.means = resampling_tests.resample_means(self.dealt, question.n_draws, rng.derive_key(self.key, "users"))
 
     def compare_pair(self, arm: str, against: str) -> Effect:
         """Return the effect of one pair, before the correction for multiple tests."""
         one, other = self.arms.index(arm), self.arms.index(against)
-        key = rng.key(self.key, arm, against)
+        key = rng.derive_key(self.key, arm, against)
         n_seeds, users = self.table.shape[1:]
-        draws = self.question.draws
+        draws = self.question.n_draws
         base = float(self.table[other].mean())
         difference = float(self.table[one].mean()) - base
         by_seed = self.table[[one, other]].mean(axis=2)  # (2, seeds)
         of_users = self.means[:, one] - self.means[:, other]
-        drawn = of_users + resampling_tests.noise_draws(self.noise, n_seeds, draws, rng.key(key, "training"))
-        difference_low, difference_high = resampling_tests.interval(drawn)
-        low, high = resampling_tests.interval(resampling_tests.relative(drawn, self.means[:, other]))
+        drawn = of_users + resampling_tests.draw_training_noise(
+            self.noise, n_seeds, draws, rng.derive_key(key, "training")
+        )
+        difference_low, difference_high = resampling_tests.compute_interval(drawn)
+        low, high = resampling_tests.compute_interval(
+            resampling_tests.compute_relative_difference(drawn, self.means[:, other])
+        )
         flipped = self.dealt[:, one] - self.dealt[:, other]
-        p_permutation = resampling_tests.sign_flip_p(flipped, self.question.flips, rng.key(key, "flips"))
-        p = max(p_permutation, resampling_tests.chance_p(difference, of_users, self.noise, n_seeds))
+        p_permutation = resampling_tests.compute_sign_flip_p(
+            flipped, self.question.n_flips, rng.derive_key(key, "flips")
+        )
+        p = max(p_permutation, resampling_tests.compute_combined_p(difference, of_users, self.noise, n_seeds))
         per_user = self.table[one].mean(axis=0) - self.table[other].mean(axis=0)
         spread = float(per_user.std(ddof=1)) if len(per_user) > 1 else 0.0
         noise = self.noise.variance * 2 / n_seeds
@@ -142,7 +148,7 @@ class _UserGroup:
             difference=difference,
             difference_low=difference_low,
             difference_high=difference_high,
-            lift=float(resampling_tests.relative(np.array(difference), np.array(base))),
+            lift=float(resampling_tests.compute_relative_difference(np.array(difference), np.array(base))),
             low=low,
             high=high,
             p_permutation=p_permutation,
@@ -154,14 +160,16 @@ class _UserGroup:
             worse=float((per_user < 0).mean()),
             users=users,
             seeds=n_seeds,
-            lift_by_seed=tuple(resampling_tests.relative(by_seed[0] - by_seed[1], by_seed[1]).tolist()),
+            lift_by_seed=tuple(
+                resampling_tests.compute_relative_difference(by_seed[0] - by_seed[1], by_seed[1]).tolist()
+            ),
             training_noise=noise / (noise + float(of_users.var())) if noise else 0.0,
-            smallest_lift=self.question.smallest_lift,
+            min_effect=self.question.smallest_lift,
         )
 
 
 def _compare_segments(
-    table: Values, arms: Sequence[str], question: Question, segments: Mapping[str, npt.NDArray[Any]]
+    table: Values, arms: Sequence[str], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
 ) -> Iterable[Effect]:
     """Yield the figures of every variant (the control too) in every group, groups in the order of their labels."""
     for by, labels in segments.items():
@@ -181,14 +189,16 @@ def _order_labels(labels: npt.NDArray[Any]) -> list[Any]:
 
 def _adjust_effects(effects: Sequence[Effect]) -> list[Effect]:
     """Return the effects of one table with p after Holm."""
-    adjusted = resampling_tests.holm(np.array([effect.p for effect in effects])).tolist()
+    adjusted = resampling_tests.adjust_holm(np.array([effect.p for effect in effects])).tolist()
     return [replace(effect, p_holm=p_holm) for effect, p_holm in zip(effects, adjusted, strict=True)]
 
 
-def _check_values(values: Mapping[str, Values], question: Question, segments: Mapping[str, npt.NDArray[Any]]) -> None:
+def _check_values(
+    values: Mapping[str, Values], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
+) -> None:
     """Raise DataError for a missing baseline, shapes that differ, or non-finite values."""
     if question.baseline not in values:
-        raise DataError("compare", f"a variant {question.baseline!r}", "none", nearest(question.baseline, values))
+        raise DataError("compare", f"a variant {question.baseline!r}", "none", suggest_name(question.baseline, values))
     shape = np.shape(values[question.baseline])
     if len(shape) != 2 or 0 in shape:
         raise DataError("compare", "values (seeds, users), at least one of each", str(shape))

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from leaven import rng
-from leaven.kernels.bootstrap import flips_as_extreme, resampled_sums
+from leaven.kernels.bootstrap import count_extreme_flips, resample_sums
 
 Values = npt.NDArray[np.float64]
 
-MOST_BLOCKS = 32_768
+MAX_BLOCKS = 32_768
 """Maximum number of resampled units; more users are grouped at random into this number of blocks."""
 INTERVAL = (0.025, 0.975)
 
@@ -46,7 +46,7 @@ class TrainingNoise:
         return float(self.scale * self.scale)
 
 
-def training_noise(values: Values) -> TrainingNoise:
+def estimate_training_noise(values: Values) -> TrainingNoise:
     """Return the noise of one variant's mean over trainings; zero for a single seed.
 
     values float64 (variants, seeds, users).
@@ -74,7 +74,7 @@ def _estimate_user_variance(values: Values) -> float:
     return float(total / len(values) / users)
 
 
-def deal(per_user: Values, key: int) -> Values:
+def group_users_into_blocks(per_user: Values, key: int) -> Values:
     """Return sums per user or block, float64 (users or blocks, columns + 1); the last column is the number of users.
 
     Sums of random blocks have the same variance of their mean as the users, and limit a bootstrap over millions of
@@ -82,43 +82,43 @@ def deal(per_user: Values, key: int) -> Values:
     """
     users = len(per_user)
     table = np.column_stack([per_user, np.ones(users)])
-    if users <= MOST_BLOCKS:
+    if users <= MAX_BLOCKS:
         return table
-    order = rng.generator(key).permutation(users)
-    edges = np.linspace(0, users, MOST_BLOCKS + 1).astype(np.int64)[:-1]
+    order = rng.make_generator(key).permutation(users)
+    edges = np.linspace(0, users, MAX_BLOCKS + 1).astype(np.int64)[:-1]
     return np.asarray(np.add.reduceat(table[order], edges, axis=0), np.float64)
 
 
-def resampled_means(dealt: Values, draws: int, key: int) -> Values:
+def resample_means(blocks: Values, n_draws: int, key: int) -> Values:
     """Return the means of the columns over resampled users, float64 (draws, columns)."""
-    sums = resampled_sums(np.ascontiguousarray(dealt), draws, np.uint64(key))
+    sums = resample_sums(np.ascontiguousarray(blocks), n_draws, np.uint64(key))
     return np.asarray(sums[:, :-1] / sums[:, -1:], np.float64)
 
 
-def noise_draws(noise: TrainingNoise, n_seeds: int, draws: int, key: int) -> Values:
+def draw_training_noise(noise: TrainingNoise, n_seeds: int, n_draws: int, key: int) -> Values:
     """Return draws of the change of a difference when both variants are trained again, float64 (draws,)."""
     if noise.scale == 0.0:
-        return np.zeros(draws)
-    index = rng.generator(key).integers(0, len(noise.residuals), (draws, 2, n_seeds))
+        return np.zeros(n_draws)
+    index = rng.make_generator(key).integers(0, len(noise.residuals), (n_draws, 2, n_seeds))
     by_variant = noise.residuals[index].mean(axis=2)  # (draws, 2)
     difference: Values = by_variant[:, 0] - by_variant[:, 1]
     return np.asarray(difference * noise.scale * noise.widening, np.float64)
 
 
-def interval(draws: Values) -> tuple[float, float]:
+def compute_interval(draws: Values) -> tuple[float, float]:
     """Return the central 95 % of the draws; infinite draws (a mean of 0) are allowed."""
     low, high = np.quantile(draws, INTERVAL, method="closest_observation")
     return float(low), float(high)
 
 
-def relative(differences: Values, to: Values) -> Values:
+def compute_relative_difference(differences: Values, to: Values) -> Values:
     """Return differences over means, float64; for a mean of 0 plus or minus infinity, or 0 for no difference."""
     safe = np.where(to > 0, to, 1.0)
     undefined = np.where(differences == 0, 0.0, np.copysign(np.inf, differences))
     return np.where(to > 0, differences / safe, undefined)
 
 
-def sign_flip_p(differences: Values, flips: int, key: int) -> float:
+def compute_sign_flip_p(differences: Values, n_flips: int, key: int) -> float:
     """Return the two-sided p of no difference under random signs of the users' differences.
 
     differences float64 (users or blocks,), averaged over the seeds. Zeros are left out. The smallest possible p is
@@ -127,10 +127,10 @@ def sign_flip_p(differences: Values, flips: int, key: int) -> float:
     nonzero = np.ascontiguousarray(differences[differences != 0])
     if not len(nonzero):
         return 1.0
-    return float((1 + flips_as_extreme(nonzero, flips, np.uint64(key))) / (1 + flips))
+    return float((1 + count_extreme_flips(nonzero, n_flips, np.uint64(key))) / (1 + n_flips))
 
 
-def chance_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds: int) -> float:
+def compute_combined_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds: int) -> float:
     """Return the two-sided p of no difference under the noise of users and training.
 
     of_users float64 (draws,): differences over resampled users. Their variance and that of training add up. The larger
@@ -146,12 +146,12 @@ def chance_p(difference: float, of_users: Values, noise: TrainingNoise, n_seeds:
     return float(2 * max(of_t, of_widened))
 
 
-def holm(p: Values) -> Values:
+def adjust_holm(p: Values) -> Values:
     """Return p after Holm (1979), float64, in the given order.
 
     Own code: statsmodels is not a dependency, and SciPy has no Holm correction.
 
-    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    >>> adjust_holm(np.array([0.01, 0.04, 0.03])).tolist()
     [0.03, 0.06, 0.06]
     """
     order = np.argsort(p, kind="stable")

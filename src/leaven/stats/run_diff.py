@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaven.errors import DataError
-from leaven.stats.effect import percent
+from leaven.stats.effect import format_percent
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class RunComparison:
     """arms: variants of both runs. only_a, only_b: the others. doubts: why the runs may not be comparable."""
 
     metric: str
-    arms: Sequence[VariantChange]
+    variants: Sequence[VariantChange]
     only_a: Sequence[str]
     only_b: Sequence[str]
-    doubts: Sequence[str]
+    warnings: Sequence[str]
 
     @property
     def lines(self) -> list[str]:
         """Lines for the terminal: one per variant, then the warnings."""
-        lines = [_format_change(arm, self.metric) for arm in self.arms]
+        lines = [_format_change(arm, self.metric) for arm in self.variants]
         lines += [f"only in the first run: {arm}" for arm in self.only_a]
         lines += [f"only in the second run: {arm}" for arm in self.only_b]
-        return lines + [f"careful: {doubt}" for doubt in self.doubts]
+        return lines + [f"careful: {doubt}" for doubt in self.warnings]
 
 
 def compare_runs(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> RunComparison:
@@ -105,7 +105,7 @@ def _build_change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Varia
 
 def _format_change(arm: VariantChange, metric: str) -> str:
     """Return one line for the terminal."""
-    means = f"{arm.arm}: {metric} {arm.mean_a:.4f} → {arm.mean_b:.4f} ({percent(arm.change)})"
+    means = f"{arm.arm}: {metric} {arm.mean_a:.4f} → {arm.mean_b:.4f} ({format_percent(arm.change)})"
     if arm.verdict_a is None or arm.verdict_b is None:
         return means
     if arm.verdict_a == arm.verdict_b:

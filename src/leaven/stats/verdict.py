@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from leaven.stats.effect import HARMED, HELPED, NO_DIFFERENCE, TOO_LITTLE, Effect, percent, shown
+from leaven.stats.effect import (
+    HARMED,
+    HELPED,
+    NO_DIFFERENCE,
+    NOT_ENOUGH_DATA,
+    Effect,
+    format_metric_name,
+    format_percent,
+)
 from leaven.stats.ranking_comparison import Comparison
 
 
-def headline(comparison: Comparison) -> str:
+def build_headline(comparison: Comparison) -> str:
     """Return the verdict on all variants except the control, best news first."""
     variants = _list_trials(comparison)
     by_verdict = {verdict: [e for e in variants if e.verdict == verdict] for verdict in (HELPED, HARMED, NO_DIFFERENCE)}
@@ -22,16 +30,16 @@ def headline(comparison: Comparison) -> str:
         sentence = (
             f"Nothing helped, and {_quote_name(worst)} harmed: {_describe_change(worst)} below training without it"
         )
-        return f"{sentence} (95 % interval {percent(worst.low)} to {percent(worst.high)}).{_warn_of_one_seed(worst)}"
+        return f"{sentence} (95 % interval {format_percent(worst.low)} to {format_percent(worst.high)}).{_warn_of_one_seed(worst)}"
     if len(by_verdict[NO_DIFFERENCE]) == len(variants):
-        least = percent(comparison.question.smallest_lift, signed=False)
-        return f"Nothing made a difference of {least} or more in {shown(comparison.question.metric)}."
+        least = format_percent(comparison.config.smallest_lift, signed=False)
+        return f"Nothing made a difference of {least} or more in {format_metric_name(comparison.config.metric)}."
     return _describe_power(variants, comparison)
 
 
-def words(comparison: Comparison) -> list[str]:
+def build_summary(comparison: Comparison) -> list[str]:
     """Return the sentences below the headline: variants by verdict, the control, segments, limitations."""
-    sentences = [_list_by_verdict(comparison, verdict) for verdict in (HELPED, HARMED, NO_DIFFERENCE, TOO_LITTLE)]
+    sentences = [_list_by_verdict(comparison, verdict) for verdict in (HELPED, HARMED, NO_DIFFERENCE, NOT_ENOUGH_DATA)]
     sentences += [_describe_control(comparison), _describe_segments(comparison), _warn_of_few_seeds(comparison)]
     return [sentence for sentence in sentences if sentence]
 
@@ -42,22 +50,22 @@ def _quote_name(effect: Effect) -> str:
 
 def _describe_change(effect: Effect) -> str:
     if not math.isfinite(effect.lift):
-        return shown(effect.metric)
-    return f"{shown(effect.metric)} is {percent(abs(effect.lift), signed=False)}"
+        return format_metric_name(effect.metric)
+    return f"{format_metric_name(effect.metric)} is {format_percent(abs(effect.lift), signed=False)}"
 
 
 def _list_trials(comparison: Comparison) -> list[Effect]:
-    return [effect for effect in comparison.effects if effect.arm != comparison.question.control]
+    return [effect for effect in comparison.effects if effect.arm != comparison.config.control]
 
 
 def _describe_gain(best: Effect, comparison: Comparison) -> str:
     gain = f"{_quote_name(best)} helped: {_describe_change(best)} above training without it"
     against = next((e for e in comparison.against_control if e.arm == best.arm), None)
     if against is not None and against.verdict != HELPED:
-        tail = f", but not shown to be more than repeating real rows ({percent(against.lift)})."
+        tail = f", but not shown to be more than repeating real rows ({format_percent(against.lift)})."
     else:
         tail = "."
-    return f"{gain} (95 % interval {percent(best.low)} to {percent(best.high)}){tail}{_warn_of_one_seed(best)}"
+    return f"{gain} (95 % interval {format_percent(best.low)} to {format_percent(best.high)}){tail}{_warn_of_one_seed(best)}"
 
 
 def _warn_of_one_seed(effect: Effect) -> str:
@@ -65,18 +73,20 @@ def _warn_of_one_seed(effect: Effect) -> str:
 
 
 def _describe_power(variants: Sequence[Effect], comparison: Comparison) -> str:
-    open_variants = [effect for effect in variants if effect.verdict == TOO_LITTLE]
+    open_variants = [effect for effect in variants if effect.verdict == NOT_ENOUGH_DATA]
     half_width = max((effect.high - effect.low) / 2 for effect in open_variants)
     first = open_variants[0]
     subject = "the plan" if len(variants) == 1 else f"any of the {len(variants)} plans"
     n_seeds = "1 seed" if first.seeds == 1 else f"{first.seeds} seeds"
-    limit = f"{first.users:,} users and {n_seeds} cannot show a lift below about {percent(half_width, signed=False)}"
-    return f"Not enough data to tell whether {subject} changed {shown(comparison.question.metric)}: {limit}."
+    limit = (
+        f"{first.users:,} users and {n_seeds} cannot show a lift below about {format_percent(half_width, signed=False)}"
+    )
+    return f"Not enough data to tell whether {subject} changed {format_metric_name(comparison.config.metric)}: {limit}."
 
 
 def _list_by_verdict(comparison: Comparison, verdict: str) -> str:
     variants = [
-        f"{_quote_name(effect)} ({percent(effect.lift)})"
+        f"{_quote_name(effect)} ({format_percent(effect.lift)})"
         for effect in _list_trials(comparison)
         if effect.verdict == verdict
     ]
@@ -84,19 +94,21 @@ def _list_by_verdict(comparison: Comparison, verdict: str) -> str:
 
 
 def _describe_control(comparison: Comparison) -> str:
-    control = comparison.question.control
+    control = comparison.config.control
     effect = next((e for e in comparison.effects if e.arm == control), None)
     if effect is None:
         return ""
     better = [_quote_name(e) for e in comparison.against_control if e.verdict == HELPED]
     tail = f" Better than that alone: {', '.join(better)}." if better else ""
-    return f"Repeating real rows: {effect.verdict} ({percent(effect.lift)}).{tail}"
+    return f"Repeating real rows: {effect.verdict} ({format_percent(effect.lift)}).{tail}"
 
 
 def _describe_segments(comparison: Comparison) -> str:
-    effects = [e for e in comparison.segments if e.verdict in (HELPED, HARMED) and e.arm != comparison.question.control]
+    effects = [e for e in comparison.segments if e.verdict in (HELPED, HARMED) and e.arm != comparison.config.control]
     effects.sort(key=lambda effect: -abs(effect.lift))
-    parts = [f"{_quote_name(e)} {e.verdict} where the {e.by} is {e.segment} ({percent(e.lift)})" for e in effects[:3]]
+    parts = [
+        f"{_quote_name(e)} {e.verdict} where the {e.by} is {e.segment} ({format_percent(e.lift)})" for e in effects[:3]
+    ]
     return f"By group: {'; '.join(parts)}." if parts else ""
 
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.errors import SpecError, nearest
-from leaven.kernels.apportionment import Copies, allotted
+from leaven.errors import SpecError, suggest_name
+from leaven.kernels.apportionment import Copies, apportion_copies
 
 Codes = npt.NDArray[np.int64]
 Towards = Literal["class", "category", "cold"]
@@ -31,7 +31,7 @@ class BalancedRows:
 
     A generator called with these counts conditions each synthetic row on the group of its source row.
 
-    >>> rows = Samples.of({"price": [1.0, 2.0, 3.0, 4.0]}, label=[1, 0, 0, 0])
+    >>> rows = Samples.from_lists({"price": [1.0, 2.0, 3.0, 4.0]}, label=[1, 0, 0, 0])
     >>> BalancedRows()(rows, key=7).tolist()
     [2, 0, 0, 0]
 
@@ -39,18 +39,18 @@ class BalancedRows:
 
     towards: Towards = "class"
     column: str = ""
-    pull: float = 1.0
-    cold_rows: int = 5
-    most_copies: int = 20
+    balance_share: float = 1.0
+    max_cold_rows: int = 5
+    max_copies: int = 20
 
     def __post_init__(self) -> None:
         if self.towards not in get_args(Towards):
-            fix = nearest(str(self.towards), get_args(Towards))
+            fix = suggest_name(str(self.towards), get_args(Towards))
             raise SpecError("balanced.towards", "a known target", repr(self.towards), fix)
-        if not 0 <= self.pull <= 1:
-            raise SpecError("balanced.pull", "a share in 0..1", str(self.pull))
-        if self.cold_rows < 1 or self.most_copies < 1:
-            got = f"{self.cold_rows} and {self.most_copies}"
+        if not 0 <= self.balance_share <= 1:
+            raise SpecError("balanced.pull", "a share in 0..1", str(self.balance_share))
+        if self.max_cold_rows < 1 or self.max_copies < 1:
+            got = f"{self.max_cold_rows} and {self.max_copies}"
             raise SpecError("balanced", "cold_rows and most_copies from 1", got)
 
     def __call__(self, train: Samples, key: int) -> Copies:
@@ -60,9 +60,11 @@ class BalancedRows:
         counts = np.bincount(group) if len(group) else np.zeros(1, np.int64)
         for code in np.flatnonzero(counts):
             members = np.flatnonzero(group == code)
-            total = min(round(self.pull * int(counts.max() - len(members))), len(members) * self.most_copies)
-            own = rng.key(key, "group", int(code))
-            copies[members] = allotted(np.ones(len(members)), total, train.keys[members], own, self.most_copies)
+            total = min(round(self.balance_share * int(counts.max() - len(members))), len(members) * self.max_copies)
+            own = rng.derive_key(key, "group", int(code))
+            copies[members] = apportion_copies(
+                np.ones(len(members)), total, train.row_ids[members], own, self.max_copies
+            )
         return copies
 
     def groups(self, train: Samples) -> Callable[[Samples], Codes]:
@@ -72,10 +74,13 @@ class BalancedRows:
         column = self.column or ("item" if self.towards == "cold" else "item_category")
         if column not in train.categorical:
             got = repr(column)
-            raise SpecError("balanced.column", "a category column", got, nearest(column, train.categorical))
+            raise SpecError("balanced.column", "a category column", got, suggest_name(column, train.categorical))
         if self.towards == "category":
             return lambda rows: _read_codes(rows, train, column)
-        cold = np.bincount(_read_codes(train, train, column), minlength=len(train.levels[column]) + 1) <= self.cold_rows
+        cold = (
+            np.bincount(_read_codes(train, train, column), minlength=len(train.levels[column]) + 1)
+            <= self.max_cold_rows
+        )
         return lambda rows: cold[_read_codes(rows, train, column)].astype(np.int64)
 
 
@@ -84,5 +89,5 @@ def _label_class(rows: Samples) -> Codes:
 
 
 def _read_codes(rows: Samples, train: Samples, column: str) -> Codes:
-    own = rows if rows.levels == train.levels else rows.recoded(train.levels)
+    own = rows if rows.levels == train.levels else rows.recode_levels(train.levels)
     return own.codes[:, own.categorical.index(column)].astype(np.int64)

@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.errors import DataError, SpecError, nearest
-from leaven.kernels.apportionment import Copies, Floats, allotted
+from leaven.errors import DataError, SpecError, suggest_name
+from leaven.kernels.apportionment import Copies, Floats, apportion_copies
 
 
 @dataclass(frozen=True)
 class Uniform:
     """`factor` copies of every row; a fractional part is distributed at random over the rows.
 
-    >>> Uniform(factor=1.5)(Histories.of([[1], [2], [3], [4]], n_items=4), key=7).sum()
+    >>> Uniform(factor=1.5)(Histories.from_lists([[1], [2], [3], [4]], n_items=4), key=7).sum()
     np.int64(6)
     """
 
@@ -34,7 +34,7 @@ class Uniform:
 
     def __call__(self, train: Histories, key: int) -> Copies:
         total = _count_copies("uniform.factor", self.factor, train)
-        return allotted(np.ones(len(train)), total, train.keys, key)
+        return apportion_copies(np.ones(len(train)), total, train.row_ids, key)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Random:
         total = _count_copies("random.share", self.share, train)
         copies = np.zeros(len(train), np.int32)
         if total:
-            by_key = np.argsort(train.keys, kind="stable")  # independent of the order of rows
-            drawn = rng.generator(rng.key(key, "random")).integers(0, len(train), total)
+            by_key = np.argsort(train.row_ids, kind="stable")  # independent of the order of rows
+            drawn = rng.make_generator(rng.derive_key(key, "random")).integers(0, len(train), total)
             np.add.at(copies, by_key[drawn], 1)
         return copies
 
@@ -80,7 +80,7 @@ class ToTotal:
             raise SpecError("to_total.total", f"at least the {rows} real rows", f"{self.total}", fix)
         if n_copies and not rows:
             raise DataError("to_total", "at least one row to copy", "none", "give it training rows")
-        return allotted(np.ones(rows), n_copies, train.keys, key)
+        return apportion_copies(np.ones(rows), n_copies, train.row_ids, key)
 
 
 Towards = Literal["short", "tail", "cold", "category"]
@@ -101,27 +101,27 @@ class Balanced:
 
     towards: Towards = "short"
     factor: float = 1.0
-    pull: float = 1.0
-    cold_events: int = 5
-    most_copies: int = 20
+    exponent: float = 1.0
+    max_cold_events: int = 5
+    max_copies: int = 20
 
     def __post_init__(self) -> None:
         _check_factor("balanced.factor", self.factor)
         if self.towards not in get_args(Towards):
-            fix = nearest(str(self.towards), get_args(Towards))
+            fix = suggest_name(str(self.towards), get_args(Towards))
             raise SpecError("balanced.towards", "a known target", repr(self.towards), fix)
-        if self.pull < 0 or self.most_copies < 1:
-            raise SpecError("balanced", "pull from 0 and most_copies from 1", f"{self.pull}, {self.most_copies}", "")
+        if self.exponent < 0 or self.max_copies < 1:
+            raise SpecError("balanced", "pull from 0 and most_copies from 1", f"{self.exponent}, {self.max_copies}", "")
 
     def __call__(self, train: Histories, key: int) -> Copies:
         total = _count_copies("balanced.factor", self.factor, train)
         weights = self._weights(train)
-        weights = np.where(weights > 0, weights**self.pull, 0.0)  # 0 ** 0 is 1: keep zero weights at zero
-        room = int((weights > 0).sum()) * self.most_copies
+        weights = np.where(weights > 0, weights**self.exponent, 0.0)  # 0 ** 0 is 1: keep zero weights at zero
+        room = int((weights > 0).sum()) * self.max_copies
         if total > room:
-            got = f"{int((weights > 0).sum())} such rows, {self.most_copies} copies each at most"
+            got = f"{int((weights > 0).sum())} such rows, {self.max_copies} copies each at most"
             raise DataError(f"balanced.{self.towards}", f"rows for {total} copies", got, "a smaller factor")
-        return allotted(weights, total, train.keys, key, self.most_copies)
+        return apportion_copies(weights, total, train.row_ids, key, self.max_copies)
 
     def _weights(self, train: Histories) -> Floats:
         """Return the weight of each row before the exponent, float64 (rows,)."""
@@ -132,7 +132,7 @@ class Balanced:
         popularity = np.bincount(train.items, minlength=train.n_items + 2)
         if self.towards == "tail":
             return _average_by_row(train, 1.0 / np.maximum(popularity, 1))
-        return _average_by_row(train, (popularity <= self.cold_events).astype(np.float64))
+        return _average_by_row(train, (popularity <= self.max_cold_events).astype(np.float64))
 
 
 def _weigh_by_category(train: Histories) -> Floats:
@@ -150,7 +150,7 @@ def _find_main_codes(
     train: Histories, codes: npt.NDArray[np.int64], events: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Return the most frequent code of each row, int64 (rows,): the rarer code in a tie, -1 for an empty row."""
-    pairs, counts = np.unique(train.row_of_event() * len(events) + codes, return_counts=True)
+    pairs, counts = np.unique(train.event_rows() * len(events) + codes, return_counts=True)
     row, code = pairs // len(events), pairs % len(events)
     order = np.lexsort((-events[code], counts, row))  # the last of each row is its main code
     main = np.full(len(train), -1, np.int64)
@@ -160,7 +160,7 @@ def _find_main_codes(
 
 def _average_by_row(train: Histories, of_item: Floats) -> Floats:
     """Return the mean of an item value over each row's events, float64 (rows,); 0 for an empty row."""
-    total = np.bincount(train.row_of_event(), weights=of_item[train.items], minlength=len(train))
+    total = np.bincount(train.event_rows(), weights=of_item[train.items], minlength=len(train))
     mean: Floats = total / np.maximum(train.lengths, 1)
     return mean
 

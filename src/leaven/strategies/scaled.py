@@ -10,7 +10,7 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.kernels.apportionment import Copies, allotted
+from leaven.kernels.apportionment import Copies, apportion_copies
 from leaven.protocols import Strategy
 from leaven.strategies.copy_counts import Uniform
 
@@ -19,25 +19,25 @@ from leaven.strategies.copy_counts import Uniform
 class Scaled:
     """`by` times the copies of strategy `of`, distributed in proportion to its counts; the total is exact.
 
-    >>> Scaled(of=Uniform(factor=2.0), by=0.25)(Histories.of([[1], [2], [3], [4]], n_items=4), key=7).sum()
+    >>> Scaled(strategy=Uniform(factor=2.0), factor=0.25)(Histories.from_lists([[1], [2], [3], [4]], n_items=4), key=7).sum()
     np.int64(2)
     """
 
-    of: Strategy = field(default_factory=Uniform)
-    by: float = 1.0
+    strategy: Strategy = field(default_factory=Uniform)
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.by < float("inf"):
-            raise SpecError("scaled.by", "a finite number from 0", repr(self.by), "")
+        if not 0.0 <= self.factor < float("inf"):
+            raise SpecError("scaled.by", "a finite number from 0", repr(self.factor), "")
 
     def __call__(self, train: Histories, key: int) -> Copies:
-        counts = self.of(train, key)
-        total = round(self.by * int(counts.sum()))
+        counts = self.strategy(train, key)
+        total = round(self.factor * int(counts.sum()))
         if not total:
             return np.zeros(len(train), np.int32)
-        return allotted(counts.astype(np.float64), total, train.keys, rng.key(key, "scaled"))
+        return apportion_copies(counts.astype(np.float64), total, train.row_ids, rng.derive_key(key, "scaled"))
 
     @property
     def groups(self) -> Any:
         """The groups that the inner strategy balances, or None."""
-        return getattr(self.of, "groups", None)
+        return getattr(self.strategy, "groups", None)

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from leaven.sweeps.sweep_run import sweep
+from leaven.sweeps.sweep_run import run_sweep
 
-__all__ = ["sweep"]
+__all__ = ["run_sweep"]

@@ -11,10 +11,10 @@ from typing import Any
 import tomli_w
 
 from leaven.augmentation import Plan
-from leaven.config import Arm, Spec, resolved
+from leaven.config import Spec, Variant, resolve_spec
 from leaven.config.experiment_spec import BASELINE
-from leaven.config.parser import parse
-from leaven.errors import SpecError, nearest
+from leaven.config.parser import parse_spec
+from leaven.errors import SpecError, suggest_name
 from leaven.strategies.scaled import Scaled
 
 Value = float | tuple[float, float]
@@ -26,7 +26,7 @@ _EXAMPLE = 'write --vary "variant.NAME.step.0.FIELD=0,0.1,0.3"'
 
 
 @dataclass(frozen=True)
-class Family:
+class SweepGrid:
     """The variants of a sweep.
 
     spec    the spec with these variants in place of its own
@@ -38,12 +38,12 @@ class Family:
 
     spec: Spec
     arm: str
-    what: str
+    field: str
     values: tuple[Value, ...]
-    names: tuple[str, ...]
+    variant_names: tuple[str, ...]
 
 
-def varied(spec: Spec, assignment: str) -> Family:
+def vary_field(spec: Spec, assignment: str) -> SweepGrid:
     """A variant with several values of one field: "variant.NAME.step.0.FIELD=0.1,0.2" or "…=[0.1,0.2],[0.3,0.4]".
 
     FIELD may be nested: copies.factor. A step is named by its number from 0 or by its name. "variant.NAME.copies=0,1,2"
@@ -59,74 +59,74 @@ def varied(spec: Spec, assignment: str) -> Family:
     keys = path.removeprefix(f"variant.{arm.name}.").split(".")
     values = _parse_values(text, path)
     if keys == [COPIES]:
-        return doses(spec, arm.name, values)
-    table = resolved(spec)
+        return scale_copies(spec, arm.name, values)
+    table = resolve_spec(spec)
     source = next(entry for entry in table["arm"] if entry["name"] == arm.name)
     step = _find_step(arm, keys, path)
     keys = keys[2:]
-    _check_field(source["step"][step], arm.plan.all[step], keys, path)
+    _check_field(source["step"][step], arm.plan.named_steps[step], keys, path)
     values = _sort_distinct(f"--vary {path}", values)
-    names = tuple(f"{arm.name}, {keys[-1]} {shown(value)}" for value in values)
+    names = tuple(f"{arm.name}, {keys[-1]} {format_value(value)}" for value in values)
     table["arm"] = [_set_value(source, name, step, keys, value) for name, value in zip(names, values, strict=True)]
-    field = f"{arm.plan.all[step].called}, {'.'.join(keys)}"
-    return Family(parse(tomli_w.dumps(table)), arm.name, field, tuple(values), names)
+    field = f"{arm.plan.named_steps[step].display_name}, {'.'.join(keys)}"
+    return SweepGrid(parse_spec(tomli_w.dumps(table)), arm.name, field, tuple(values), names)
 
 
-def doses(spec: Spec, name: str, multiples: Sequence[Value]) -> Family:
+def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid:
     """A variant with multiples of the copies of all its steps that append rows; 0 is the baseline.
 
     Raises SpecError for a variant without such a step, and for multiples that are no finite numbers from 0.
     """
-    arm, where = spec.arm(name), f"--vary variant.{name}.{COPIES}"
-    if not any(step.mode == "add" for step in arm.plan.all):
+    arm, where = spec.variant(name), f"--vary variant.{name}.{COPIES}"
+    if not any(step.mode == "add" for step in arm.plan.named_steps):
         raise SpecError(where, "a step that appends rows", "steps in place alone", "vary a field of a step")
     distinct = _sort_distinct(where, multiples)
     factors = [value for value in distinct if not isinstance(value, tuple) and 0 <= value < float("inf")]
     if len(factors) < len(distinct):
         raise SpecError(where, "finite numbers from 0", ", ".join(map(str, multiples)), f"{where}=0,0.5,1,2")
     names = tuple(f"{name}, {COPIES} {factor:g}" if factor else BASELINE for factor in factors)
-    arms = tuple(Arm(n, _scale_plan(arm.plan, f)) for n, f in zip(names, factors, strict=True) if n != BASELINE)
-    return Family(replace(spec, arms=arms), name, COPIES, tuple(factors), names)
+    arms = tuple(Variant(n, _scale_plan(arm.plan, f)) for n, f in zip(names, factors, strict=True) if n != BASELINE)
+    return SweepGrid(replace(spec, variants=arms), name, COPIES, tuple(factors), names)
 
 
 def _scale_plan(plan: Plan, factor: float) -> Plan:
     """Steps keep their names, from which their random draws follow."""
-    steps = [replace(step, name=step.called) for step in plan.all]
+    steps = [replace(step, name=step.display_name) for step in plan.named_steps]
     steps = [replace(s, copies=Scaled(s.copies, factor)) if s.mode == "add" and factor != 1 else s for s in steps]
     return replace(plan, steps=steps)
 
 
-def shown(value: Value) -> str:
+def format_value(value: Value) -> str:
     """A value as text.
 
-    >>> shown(0.5), shown((0.2, 0.4))
+    >>> format_value(0.5), format_value((0.2, 0.4))
     ('0.5', '0.2 to 0.4')
     """
     return " to ".join(f"{end:g}" for end in value) if isinstance(value, tuple) else f"{value:g}"
 
 
-def _find_variant(spec: Spec, path: str) -> Arm:
+def _find_variant(spec: Spec, path: str) -> Variant:
     """The variant of a path; names may contain dots, so the longest match wins."""
     rest = path.removeprefix("variant.")
-    matches = [arm for arm in spec.arms if rest.startswith(f"{arm.name}.")]
+    matches = [arm for arm in spec.variants if rest.startswith(f"{arm.name}.")]
     if not matches:
         name = rest.partition(".step.")[0].removesuffix(f".{COPIES}")
-        known = [arm.name for arm in spec.arms]
-        raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), nearest(name, known))
+        known = [arm.name for arm in spec.variants]
+        raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), suggest_name(name, known))
     return max(matches, key=lambda arm: len(arm.name))
 
 
-def _find_step(arm: Arm, keys: list[str], path: str) -> int:
+def _find_step(arm: Variant, keys: list[str], path: str) -> int:
     """Position of the step, from 0, that is named by number or name."""
     if len(keys) < 3 or keys[0] != "step":
         raise SpecError(f"--vary {path}", "variant.NAME.step.0.FIELD", ".".join(keys), _EXAMPLE)
-    names = [step.called for step in arm.plan.all]
+    names = [step.display_name for step in arm.plan.named_steps]
     if keys[1].isdecimal() and int(keys[1]) < len(names):
         return int(keys[1])
     if keys[1] in names:
         return names.index(keys[1])
     expected = f"a step from 0 to {len(names) - 1}, or its name"
-    raise SpecError(f"--vary {path}", expected, keys[1], nearest(keys[1], names))
+    raise SpecError(f"--vary {path}", expected, keys[1], suggest_name(keys[1], names))
 
 
 def _check_field(table: Mapping[str, Any], step: Any, keys: list[str], path: str) -> None:
@@ -147,7 +147,7 @@ def _get_entry(parent: Any, key: str, optional: set[str], path: str) -> Any:
         return parent[int(key)]
     known = {*parent, *optional} if isinstance(parent, Mapping) else set()
     if key not in known:
-        raise SpecError(f"--vary {path}", "a field of the step", repr(key), nearest(key, known))
+        raise SpecError(f"--vary {path}", "a field of the step", repr(key), suggest_name(key, known))
     return parent.get(key)
 
 

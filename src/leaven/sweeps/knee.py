@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from leaven.stats import HARMED, Question, compare
+from leaven.stats import HARMED, ComparisonConfig, compare_variants
 
 Values = npt.NDArray[np.float64]
 
 
-def knee(x: Sequence[float], y: Sequence[float], half_width: Sequence[float]) -> int | None:
+def find_knee(x: Sequence[float], y: Sequence[float], half_width: Sequence[float]) -> int | None:
     """Index of the point farthest from the line between the ends; None where noise alone bends the curve as much.
 
     Kneedle (Satopää et al., ICDCS Workshops 2011, section III) with the distance to the line instead of its smoothed
     difference curve, since there are few points; where we differ: the distance has to exceed half the width of the
     point's own interval. Fewer than three points, or a flat curve, have no knee.
 
-    >>> knee([0, 1, 2, 3, 4], [0, 8, 9, 9.5, 10], [0.5] * 5)
+    >>> find_knee([0, 1, 2, 3, 4], [0, 8, 9, 9.5, 10], [0.5] * 5)
     1
-    >>> knee([0, 1, 2], [0, 1, 2], [0.1] * 3) is None
+    >>> find_knee([0, 1, 2], [0, 1, 2], [0.1] * 3) is None
     True
     """
     positions, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
@@ -33,7 +33,9 @@ def knee(x: Sequence[float], y: Sequence[float], half_width: Sequence[float]) ->
     return index if distance[index] > half_width[index] and distance[index] > 0 else None
 
 
-def begins_to_hurt(values: Mapping[str, Values], names: Sequence[str], question: Question) -> tuple[int, int | None]:
+def find_turning_points(
+    values: Mapping[str, Values], names: Sequence[str], question: ComparisonConfig
+) -> tuple[int, int | None]:
     """(index of the best value, index of the first value beyond it that is significantly worse, or None).
 
     values: variant -> float64 (seeds, users). Worse: `compare` gives the verdict "harmed" against the best, after
@@ -45,9 +47,14 @@ def begins_to_hurt(values: Mapping[str, Values], names: Sequence[str], question:
     beyond = names[best + 1 :]
     if not beyond:
         return best, None
-    against_best = Question(
-        question.metric, question.smallest_lift, question.key, baseline=names[best], control="", draws=question.draws
+    against_best = ComparisonConfig(
+        question.metric,
+        question.smallest_lift,
+        question.key,
+        baseline=names[best],
+        control="",
+        n_draws=question.n_draws,
     )
-    effects = compare({name: values[name] for name in (names[best], *beyond)}, against_best).effects
+    effects = compare_variants({name: values[name] for name in (names[best], *beyond)}, against_best).effects
     worse = {effect.arm for effect in effects if effect.verdict == HARMED}
     return best, next((index for index, name in enumerate(names) if index > best and name in worse), None)

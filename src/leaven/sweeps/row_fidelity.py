@@ -9,27 +9,27 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.ctr_features import SampleParts
+from leaven.ctr_features import SampleSplit
 from leaven.datasets.histories import Histories
 from leaven.datasets.samples import Samples
 from leaven.errors import MissingExtra
-from leaven.experiment.synthetic_quality import unseen_of
+from leaven.experiment.synthetic_quality import get_unseen_rows
 from leaven.metrics.synthetic.distribution_distances import two_sample_auc
-from leaven.metrics.synthetic.featurizers import HistoryEncoder, TableEncoder
-from leaven.quality.table_rows import names_of_owners, of_samples
+from leaven.metrics.synthetic.featurizers import HistoryEncoder, TabularEncoder
+from leaven.quality.table_rows import build_table_from_samples, find_owner_columns
 from leaven.splits.log_splits import Split
 
 Points = np.ndarray[Any, np.dtype[np.float64]]
 
-FEWEST = 60
+MIN_ROWS = 60
 """Minimum rows of each side; below, there is no figure."""
-MOST = 2000
-HALVES = 12
+MAX_ROWS = 2000
+N_SPLITS = 12
 _MAX_FIT_ROWS = 20_000
 
 
 @dataclass(frozen=True)
-class Likeness:
+class RowFidelity:
     """auc: how well a classifier separates synthetic from held-out real rows, from 0.5 (not at all) to 1. low, high:
     its 95 % interval. rows: of each side."""
 
@@ -40,7 +40,7 @@ class Likeness:
 
 
 @dataclass(frozen=True, eq=False)
-class Ruler:
+class FidelityReference:
     """Reference for the fidelity of synthetic rows: real rows of users that no generator was trained on.
 
     features  rows -> float64 (rows, features)
@@ -49,67 +49,69 @@ class Ruler:
     """
 
     features: Callable[[Any], Points]
-    unseen: Points
-    ordinary: Likeness
+    unseen_points: Points
+    training_rows: RowFidelity
     key: int
 
-    def measure(self, rows: Any) -> Likeness | None:
+    def measure(self, rows: Any) -> RowFidelity | None:
         """The fidelity of some histories or labelled rows; None for fewer than FEWEST."""
-        some = rows.take(_sample_rows(rows, rng.key(self.key, "new")))
-        return _measure_auc(self.features(some), self.unseen, self.key)
+        some = rows.take(_sample_rows(rows, rng.derive_key(self.key, "new")))
+        return _measure_auc(self.features(some), self.unseen_points, self.key)
 
 
-def ruler(split: Split | SampleParts, seed: int) -> Ruler | str:
+def build_reference(split: Split | SampleSplit, seed: int) -> FidelityReference | str:
     """The reference of a split, or the reason why there is none."""
-    key = rng.key(seed, "likeness")
+    key = rng.derive_key(seed, "likeness")
     train: Any = split.train
-    unseen = unseen_of(split)
-    if unseen is None or len(unseen) < FEWEST:
+    unseen = get_unseen_rows(split)
+    if unseen is None or len(unseen) < MIN_ROWS:
         n_rows = 0 if unseen is None else len(unseen)
-        return f"fidelity needs {FEWEST} real rows of control users, there are {n_rows}: raise split.control_share"
+        return f"fidelity needs {MIN_ROWS} real rows of control users, there are {n_rows}: raise split.control_share"
     fitted_on = train.take(_sample_rows(train, key, _MAX_FIT_ROWS))
     features = (
         _fit_history_features(fitted_on, key)
         if isinstance(train, Histories)
         else _fit_table_features(fitted_on, unseen)
     )
-    held_out = features(unseen.take(_sample_rows(unseen, rng.key(key, "unseen"))))
-    real = features(train.take(_sample_rows(train, rng.key(key, "real"))))
+    held_out = features(unseen.take(_sample_rows(unseen, rng.derive_key(key, "unseen"))))
+    real = features(train.take(_sample_rows(train, rng.derive_key(key, "real"))))
     try:
         ordinary = _measure_auc(real, held_out, key)
     except MissingExtra as missing:
         return f"fidelity needs {missing.library}: {missing.fix}"
-    return Ruler(features, held_out, ordinary, key) if ordinary else f"fidelity needs {FEWEST} training rows"
+    return (
+        FidelityReference(features, held_out, ordinary, key) if ordinary else f"fidelity needs {MIN_ROWS} training rows"
+    )
 
 
 def _fit_history_features(train: Histories, key: int) -> Callable[[Any], Points]:
     encoder = HistoryEncoder.fit(train, key)
-    return lambda rows: encoder.features(rows)[0]
+    return lambda rows: encoder.compute_features(rows)[0]
 
 
 def _fit_table_features(train: Samples, unseen: Any) -> Callable[[Any], Points]:
     """Features of all columns but those that identify the user of a row."""
-    real = of_samples(train)
-    owners = names_of_owners(real, of_samples(unseen))
-    encoder = TableEncoder.fit({name: column for name, column in real.columns.items() if name not in owners})
-    return lambda rows: encoder.points(of_samples(rows).columns)
+    real = build_table_from_samples(train)
+    owners = find_owner_columns(real, build_table_from_samples(unseen))
+    encoder = TabularEncoder.fit({name: column for name, column in real.columns.items() if name not in owners})
+    return lambda rows: encoder.embed(build_table_from_samples(rows).columns)
 
 
-def _sample_rows(rows: Any, key: int, max_rows: int = MOST) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _sample_rows(rows: Any, key: int, max_rows: int = MAX_ROWS) -> np.ndarray[Any, np.dtype[np.int64]]:
     """int64 (at most max_rows,): indices of a random sample that follows from the rows' own keys, ascending."""
-    draws = rng.bits(rng.row_keys(key, rows.keys), 0)
+    draws = rng.draw_bits(rng.derive_row_keys(key, rows.keys), 0)
     return np.sort(np.argsort(draws, kind="stable")[:max_rows])
 
 
-def _measure_auc(new: Points, real: Points, key: int) -> Likeness | None:
+def _measure_auc(new: Points, real: Points, key: int) -> RowFidelity | None:
     """The mean over half-samples of both sides, which vary like all rows would (see `quality/null_reference.py`)."""
     n = min(len(new), len(real))
-    if n < FEWEST:
+    if n < MIN_ROWS:
         return None
     values = []
-    for number in range(HALVES):
-        generator = rng.generator(rng.key(key, "half", number))
+    for number in range(N_SPLITS):
+        generator = rng.make_generator(rng.derive_key(key, "half", number))
         new_half, real_half = (side[generator.permutation(len(side))[: n // 2]] for side in (new, real))
-        values.append(two_sample_auc(new_half, real_half, rng.key(key, "folds", number)))
+        values.append(two_sample_auc(new_half, real_half, rng.derive_key(key, "folds", number)))
     mean, margin = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1))
-    return Likeness(mean, max(mean - margin, 0.0), min(mean + margin, 1.0), n)
+    return RowFidelity(mean, max(mean - margin, 0.0), min(mean + margin, 1.0), n)

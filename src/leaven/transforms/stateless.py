@@ -9,36 +9,36 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.protocols import Keys, Strength
+from leaven.protocols import RngKeys, Strength
 
 Reasons = Mapping[str, npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
-class Unlearned:
+class StatelessTransform:
     """A fitted transform that is one function of rows, keys and strength; shorter rows than `min_events` stay."""
 
-    change: Callable[[Histories, Keys, Strength], Histories]
-    shortest: int
+    function: Callable[[Histories, RngKeys, Strength], Histories]
+    min_events: int
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """One new row for each row."""
-        return self.change(rows, keys, strength)
+        return self.function(rows, keys, strength)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short."""
-        return too_short(rows, self.shortest)
+        return find_short_rows(rows, self.min_events)
 
 
-def too_short(rows: Histories, shortest: int) -> dict[str, npt.NDArray[np.bool_]]:
+def find_short_rows(rows: Histories, min_events: int) -> dict[str, npt.NDArray[np.bool_]]:
     """The reason that all transforms share, with bool (rows,); empty where rows of any length change.
 
-    >>> too_short(Histories.of([[1, 2, 3], [2]], n_items=3), 2)
+    >>> find_short_rows(Histories.from_lists([[1, 2, 3], [2]], n_items=3), 2)
     {'shorter than 2 events': array([False,  True])}
     """
-    return {f"shorter than {shortest} events": rows.lengths < shortest} if shortest > 0 else {}
+    return {f"shorter than {min_events} events": rows.lengths < min_events} if min_events > 0 else {}
 
 
-def same_events(rows: Histories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def index_same_events(rows: Histories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """int64 (events,): each event's own index as its source; empty without extra columns."""
     return np.arange(len(rows.items) if rows.extra else 0)

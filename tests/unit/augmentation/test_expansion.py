@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.augmentation import Plan, Step, epoch_rows, expand, load, preview, write
+from leaven.augmentation import Plan, Step, build_epoch_rows, expand, load_expansion, preview_plan, write_expansion
 from leaven.augmentation import expansion as expansion_module
 from leaven.augmentation.expansion import ExpansionWriter
 from leaven.datasets.histories import Histories
@@ -15,7 +15,7 @@ from leaven.errors import GateError
 from leaven.filters.surprisal import Surprisal
 from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.sequence.markov import Markov
-from leaven.simulator import Shop
+from leaven.simulator import Simulator
 from leaven.strategies.copy_counts import Uniform
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
@@ -27,7 +27,7 @@ PLAN = Plan([Step(Crop(), copies=Uniform(2)), Mask(), Markov()])
 
 @pytest.fixture(scope="module")
 def train() -> Histories:
-    world = Shop(users=120, items=80, days=120, seed=3).open()
+    world = Simulator(users=120, items=80, days=120, seed=3).build_world()
     return replace(world.histories, catalog=world.catalog())
 
 
@@ -84,32 +84,32 @@ def test_the_bytes_are_the_same_for_any_number_of_workers_and_shards(train, tmp_
     monkeypatch.setattr(expansion_module, "BLOCK_ROWS", 16)
     digests = set()
     for shards in (1, 7, 64):
-        write(train, PLAN, tmp_path / str(shards), seed=7, shards=shards)
+        write_expansion(train, PLAN, tmp_path / str(shards), seed=7, shards=shards)
         digests.add(digest(tmp_path / str(shards)))
     assert len(digests) == 1
     in_memory = expand(train, PLAN, seed=7, shards=5)
-    assert same(in_memory, write(train, PLAN, tmp_path / "7", seed=7).rows())
+    assert same(in_memory, write_expansion(train, PLAN, tmp_path / "7", seed=7).rows())
 
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_worker_processes_write_the_bytes_of_a_plain_loop(train, tmp_path, workers) -> None:
     plain, parallel = tmp_path / "plain", tmp_path / "parallel"
-    write(train, PLAN, plain, seed=7)
-    write(train, PLAN, parallel, seed=7, engine=Local(workers=workers), shards=workers)
+    write_expansion(train, PLAN, plain, seed=7)
+    write_expansion(train, PLAN, parallel, seed=7, engine=Local(workers=workers), shards=workers)
     assert digest(plain) == digest(parallel)
 
 
 def test_blocks_written_before_an_interruption_are_reused_and_the_rest_is_equal(train, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(expansion_module, "BLOCK_ROWS", 32)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    write(train, PLAN, whole, seed=7)
-    write(train, PLAN, cut, seed=7)
+    write_expansion(train, PLAN, whole, seed=7)
+    write_expansion(train, PLAN, cut, seed=7)
     kept = cut / "01-crop-00000.parquet"
     before = kept.stat().st_mtime_ns
     for path in [*cut.glob("01-crop-00002.*"), *cut.glob("02-*"), cut / "03-markov-00001.parquet"]:
         path.unlink()
     (cut / "03-markov-00001.parquet.part").write_bytes(b"cut off in the middle")
-    facts = write(train, PLAN, cut, seed=7).steps
+    facts = write_expansion(train, PLAN, cut, seed=7).steps
     assert digest(cut) == digest(whole)
     assert kept.stat().st_mtime_ns == before
     assert [fact["made"] for fact in facts] == [240, 120, 120]
@@ -122,7 +122,7 @@ def test_the_rows_do_not_depend_on_the_order_of_the_users(train) -> None:
 
 
 def test_facts_count_unchanged_rows_by_reason() -> None:
-    rows = Histories.of([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
+    rows = Histories.from_lists([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     facts = write_facts(rows, Plan([Crop(keep_range=(0.5, 0.5))]))
     assert facts["made"] == 3
     assert sum(facts["unchanged"].values()) == 2
@@ -134,31 +134,31 @@ def write_facts(rows: Histories, plan: Plan):
 
 
 def test_a_step_that_leaves_too_many_rows_unchanged_stops_the_run() -> None:
-    rows = Histories.of([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
+    rows = Histories.from_lists([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     with pytest.raises(GateError, match="67%"):
         expand(rows, Plan([Step(Crop(), fail_if_unchanged_over=0.5)]), seed=7)
 
 
 @pytest.mark.parametrize("when", ["once", "each_epoch", "each_round"])
 def test_filters_that_reject_every_row_raise_with_the_reasons(train, when) -> None:
-    step = Step(Markov(), when=when, keep=(Surprisal(band=(0.0, 1e-9)),))
+    step = Step(Markov(), when=when, filters=(Surprisal(band=(0.0, 1e-9)),))
     plan = Plan([step], rounds=2 if when == "each_round" else 1)
 
     def told() -> None:
-        epoch_rows(train, expand(train, plan, seed=7), plan, seed=7).facts()
+        build_epoch_rows(train, expand(train, plan, seed=7), plan, seed=7).describe_steps()
 
     with pytest.raises(GateError, match=r"got none \(\d+ too surprising"):
         told()
 
 
 def test_repeats_are_no_unchanged_rows() -> None:
-    rows = Histories.of([[1, 2], [3]], n_items=3)
+    rows = Histories.from_lists([[1, 2], [3]], n_items=3)
     assert write_facts(rows, Plan([Repeat()]))["unchanged"] == {}
 
 
 def test_rows_of_an_epoch_follow_from_epoch_and_progress_alone(train) -> None:
     step = Step(Crop(), mode="replace", when="each_epoch", p=0.5)
-    epochs = epoch_rows(train, train, Plan([step]), seed=7)
+    epochs = build_epoch_rows(train, train, Plan([step]), seed=7)
     first, again, second = epochs(0, 0.0), epochs(0, 0.0), epochs(1, 0.0)
     assert same(first, again)
     assert not same(first, second)
@@ -169,17 +169,17 @@ def test_rows_of_an_epoch_follow_from_epoch_and_progress_alone(train) -> None:
 
 def test_each_training_draws_its_own_rows(train) -> None:
     plan = Plan([Step(Crop(), when="each_epoch")])
-    one, other = (epoch_rows(train, train, plan, 7, draw)(0, 0.0) for draw in (1, 2))
+    one, other = (build_epoch_rows(train, train, plan, 7, draw)(0, 0.0) for draw in (1, 2))
     assert len(one) == 240
     assert not same(one, other)
 
 
 def test_a_plan_without_steps_of_each_epoch_stands_still(train) -> None:
-    assert epoch_rows(train, train, PLAN, 7).is_still
+    assert build_epoch_rows(train, train, PLAN, 7).is_constant
 
 
 def test_a_preview_shows_each_step_on_rows_of_the_catalogue(train) -> None:
-    shown = preview(PLAN, train, rows=9, seed=1)
+    shown = preview_plan(PLAN, train, rows=9, seed=1)
     assert [one.step for one in shown] == ["crop"] * 3 + ["mask"] * 3 + ["markov"] * 3
     for one in shown[:3]:
         assert set(one.after) <= set(one.before)
@@ -191,14 +191,14 @@ def test_a_preview_shows_each_step_on_rows_of_the_catalogue(train) -> None:
 
 def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
     for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="replace", p=0.5), Mask()]))):
-        rows = write(train, plan, tmp_path / name, seed=7).rows()
-        assert same(load(tmp_path / name, plan, train), rows)
+        rows = write_expansion(train, plan, tmp_path / name, seed=7).rows()
+        assert same(load_expansion(tmp_path / name, plan, train), rows)
 
 
 def test_a_generator_reports_the_progress_of_its_fit_under_the_name_of_its_step(train, tmp_path) -> None:
     heard: list[tuple[int, int, str]] = []
     plan = Plan([Step(Autoregressive(steps=3, width=8), name="writer")])
-    write(train, plan, tmp_path, seed=7, tell=lambda *said: heard.append(said))
+    write_expansion(train, plan, tmp_path, seed=7, on_progress=lambda *said: heard.append(said))
     learning = [(done, total) for done, total, words in heard if words.startswith("writer learns: training")]
     assert learning[-1] == (3, 3)
     assert (0, 0, "writer learns") in heard

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from leaven.augmentation import Plan, Step, write
+from leaven.augmentation import Plan, Step, write_expansion
 from leaven.augmentation import apply_step as rows_module
 from leaven.augmentation import expansion as expansion_module
-from leaven.augmentation.plan_diff import shared, take_over, without
+from leaven.augmentation.plan_diff import find_shared_steps, remove_steps, reuse_step_files
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.simulator import Shop
+from leaven.simulator import Simulator
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop, Mask
 from leaven.transforms.sequence.windows import Windows
@@ -21,7 +21,7 @@ from leaven.transforms.sequence.windows import Windows
 
 @pytest.fixture(scope="module")
 def train() -> Histories:
-    world = Shop(users=60, items=50, days=120, seed=3).open()
+    world = Simulator(users=60, items=50, days=120, seed=3).build_world()
     return replace(world.histories, catalog=world.catalog())
 
 
@@ -35,7 +35,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
 
 
-JOINT = Plan([Crop(), Mask(), Step(Drop(), name="second crop", reads="mask"), Crop()])
+JOINT = Plan([Crop(), Mask(), Step(Drop(), name="second crop", input="mask"), Crop()])
 LAYERED = Plan([Crop(), Mask(), Windows()], "layered")
 IN_PLACE = Plan([Step(Crop(), mode="replace", p=0.5), Step(Mask(), mode="replace", p=0.5), Drop()])
 
@@ -56,10 +56,10 @@ IN_PLACE = Plan([Step(Crop(), mode="replace", p=0.5), Step(Mask(), mode="replace
 def test_only_steps_that_read_the_removed_step_run_again_and_the_bytes_equal_a_plan_without_it(
     train, tmp_path, monkeypatch, plan, gone, again
 ) -> None:
-    less = without(plan, gone)
-    write(train, plan, tmp_path / "whole", seed=7)
-    write(train, less, tmp_path / "never", seed=7)
-    same = take_over(tmp_path / "whole", plan, tmp_path / "less", less, train)
+    less = remove_steps(plan, gone)
+    write_expansion(train, plan, tmp_path / "whole", seed=7)
+    write_expansion(train, less, tmp_path / "never", seed=7)
+    same = reuse_step_files(tmp_path / "whole", plan, tmp_path / "less", less, train)
     learned = []
     fit = expansion_module.fit_step
     monkeypatch.setattr(
@@ -67,16 +67,16 @@ def test_only_steps_that_read_the_removed_step_run_again_and_the_bytes_equal_a_p
         "fit_step",
         lambda plan, place, *a: learned.append(plan.all[place - 1].called) or fit(plan, place, *a),
     )
-    write(train, less, tmp_path / "less", seed=7)
+    write_expansion(train, less, tmp_path / "less", seed=7)
     assert digest(tmp_path / "less") == digest(tmp_path / "never")
     assert learned == again
-    assert len(same) == len(less.all) - len(again)
+    assert len(same) == len(less.named_steps) - len(again)
 
 
 def test_a_reused_file_survives_the_removal_of_the_old_folder(train, tmp_path) -> None:
-    less = without(JOINT, ["crop"])
-    write(train, JOINT, tmp_path / "whole", seed=7)
-    take_over(tmp_path / "whole", JOINT, tmp_path / "less", less, train)
+    less = remove_steps(JOINT, ["crop"])
+    write_expansion(train, JOINT, tmp_path / "whole", seed=7)
+    reuse_step_files(tmp_path / "whole", JOINT, tmp_path / "less", less, train)
     before = digest(tmp_path / "less")
     shutil.rmtree(tmp_path / "whole")
     assert digest(tmp_path / "less") == before
@@ -84,19 +84,22 @@ def test_a_reused_file_survives_the_removal_of_the_old_folder(train, tmp_path) -
 
 def test_a_step_of_other_fields_is_not_the_same_step() -> None:
     old, new = Plan([Crop(), Mask()]), Plan([Crop(keep_range=(0.1, 0.2)), Mask()])
-    assert shared(old, new) == {2: 2}
-    assert shared(Plan([Crop(), Mask()], "layered"), Plan([Crop(keep_range=(0.1, 0.2)), Mask()], "layered")) == {}
+    assert find_shared_steps(old, new) == {2: 2}
+    assert (
+        find_shared_steps(Plan([Crop(), Mask()], "layered"), Plan([Crop(keep_range=(0.1, 0.2)), Mask()], "layered"))
+        == {}
+    )
 
 
 @pytest.mark.parametrize(("names", "said"), [(["corp"], "'crop'"), (["mask"], "'second crop'")])
 def test_steps_that_are_not_there_or_are_read_by_name_are_refused(names, said) -> None:
     with pytest.raises(SpecError, match=said):
-        without(JOINT, names)
+        remove_steps(JOINT, names)
 
 
 def test_a_finished_step_learns_nothing_when_its_plan_is_resumed(train, tmp_path, monkeypatch) -> None:
-    write(train, LAYERED, tmp_path, seed=7)
+    write_expansion(train, LAYERED, tmp_path, seed=7)
     monkeypatch.setattr(rows_module, "add", None)
     monkeypatch.setattr(expansion_module, "fit_step", None)
-    facts = write(train, LAYERED, tmp_path, seed=7).steps
+    facts = write_expansion(train, LAYERED, tmp_path, seed=7).steps
     assert [fact["made"] > 0 for fact in facts] == [True] * 3

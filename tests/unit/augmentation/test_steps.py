@@ -11,13 +11,13 @@ from leaven.transforms.sequence.resampling import Repeat
 
 
 def test_a_bare_operator_means_a_step_with_its_defaults() -> None:
-    (step,) = Plan([Crop()]).all
+    (step,) = Plan([Crop()]).named_steps
     assert step == Step(Crop(), name="crop")
     assert (step.mode, step.when, step.p, step.row_weight) == ("add", "once", 1.0, 1.0)
 
 
 def test_steps_of_one_kind_are_counted() -> None:
-    assert [step.called for step in Plan([Crop(), Repeat(), Crop(), Step(Crop(), name="own")]).all] == [
+    assert [step.display_name for step in Plan([Crop(), Repeat(), Crop(), Step(Crop(), name="own")]).named_steps] == [
         "crop",
         "repeat",
         "crop 2",
@@ -32,14 +32,14 @@ def test_generated_rows_have_weight_one_half_by_default() -> None:
 
 def test_layered_plans_read_earlier_rows_and_joint_plans_the_real_rows() -> None:
     layered, joint = Plan([Crop(), Markov()], "layered"), Plan([Crop(), Markov()])
-    assert layered.reads(layered.all[1]) == "previous"
-    assert joint.reads(joint.all[1]) == "real"
-    assert layered.reads(Step(Markov(), reads="crop")) == "crop"
+    assert layered.get_input(layered.named_steps[1]) == "previous"
+    assert joint.get_input(joint.named_steps[1]) == "real"
+    assert layered.get_input(Step(Markov(), input="crop")) == "crop"
 
 
 def test_the_description_of_a_step_lists_what_differs_from_the_defaults() -> None:
-    assert Step(Crop(keep_range=(0.5, 0.7))).text == "crop (keep range 0.5 to 0.7)"
-    assert Step(Crop()).text == "crop"
+    assert Step(Crop(keep_range=(0.5, 0.7))).description == "crop (keep range 0.5 to 0.7)"
+    assert Step(Crop()).description == "crop"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_description_of_a_step_lists_what_differs_from_the_defaults() -> Non
         (lambda: Step(Markov(), mode="replace"), "mode"),
         (lambda: Step(Crop(), strength=Linear()), "strength"),
         (lambda: Plan([Crop()], "joined"), "combine"),  # type: ignore[arg-type]
-        (lambda: Plan([Step(Crop(), reads="markov"), Markov()]), "reads"),
+        (lambda: Plan([Step(Crop(), input="markov"), Markov()]), "reads"),
         (lambda: Plan([Step(Crop(), name="a"), Step(Repeat(), name="a")]), "steps"),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.augmentation import Plan, Step, epoch_rows, expand, load, preview, write
-from leaven.augmentation.conditional_sampling import NONE_FOUND
+from leaven.augmentation import Plan, Step, build_epoch_rows, expand, load_expansion, preview_plan, write_expansion
+from leaven.augmentation.conditional_sampling import NO_MATCH
 from leaven.datasets.samples import Samples
 from leaven.engines.local import Local
 from leaven.errors import GateError, SpecError
@@ -25,7 +25,7 @@ def world(rows: int = 200) -> Samples:
     draw = np.random.default_rng(0)
     price = draw.random(rows) * 0.5
     columns = {"price": price.tolist(), "kind": draw.choice(["a", "b"], rows).tolist()}
-    return Samples.of(columns, label=(price > 0.4).astype(float).tolist())
+    return Samples.from_lists(columns, label=(price > 0.4).astype(float).tolist())
 
 
 def test_real_rows_first_then_the_rows_of_each_step_with_their_lineage() -> None:
@@ -33,23 +33,23 @@ def test_real_rows_first_then_the_rows_of_each_step_with_their_lineage() -> None
     steps = [Step(RepeatRows(), copies=Uniform(1.5)), Step(NumericNoise(), copies=Random(0.5)), Step(Marginals())]
     rows = expand(real, Plan(steps), seed=1)
     assert np.bincount(rows.origin).tolist() == [200, 300, 100, 200]
-    assert np.array_equal(rows.keys[:200], real.keys)
+    assert np.array_equal(rows.row_ids[:200], real.row_ids)
     for origin in (1, 2):
-        assert set(rows.parents[rows.origin == origin]) <= set(real.keys)
+        assert set(rows.parents[rows.origin == origin]) <= set(real.row_ids)
     assert not rows.parents[rows.origin == 3].any()
     assert rows.weight[rows.origin == 3].tolist() == [0.5] * 200
-    assert len(np.unique(rows.keys)) == len(rows)
-    parent = {key: row for row, key in enumerate(real.keys)}
+    assert len(np.unique(rows.row_ids)) == len(rows)
+    parent = {key: row for row, key in enumerate(real.row_ids)}
     repeats = rows.take(rows.origin == 1)
     assert np.array_equal(repeats.numbers, real.numbers[[parent[key] for key in repeats.parents]])
 
 
 def test_rows_that_break_a_rule_are_refused_and_counted(tmp_path: Path) -> None:
-    noise = NumericNoise(alpha=2.0, bounded=False)
+    noise = NumericNoise(alpha=2.0, clip_to_range=False)
     free = expand(world(), Plan([Step(noise)]), seed=1)
     rules = Rules(("price > 0", "kind is known"))
-    ruled = write(world(), Plan([Step(noise, keep=(rules,))]), tmp_path, seed=1)
-    below = int((free.number("price") <= 0).sum())
+    ruled = write_expansion(world(), Plan([Step(noise, filters=(rules,))]), tmp_path, seed=1)
+    below = int((free.numeric_column("price") <= 0).sum())
     assert below > 20
     assert ruled.steps[0]["tried"] == 200
     assert ruled.steps[0]["made"] == 200 - below
@@ -58,11 +58,11 @@ def test_rows_that_break_a_rule_are_refused_and_counted(tmp_path: Path) -> None:
 
 
 def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_counted(tmp_path: Path) -> None:
-    noise = NumericNoise(alpha=2.0, bounded=False)
-    step = Step(noise, mode="replace", p=0.5, keep=(Rules(("price > 0",)),))
-    made = write(world(), Plan([step]), tmp_path, seed=1)
+    noise = NumericNoise(alpha=2.0, clip_to_range=False)
+    step = Step(noise, mode="replace", p=0.5, filters=(Rules(("price > 0",)),))
+    made = write_expansion(world(), Plan([step]), tmp_path, seed=1)
     rows = made.rows()
-    changed = rows.number("price") != world().number("price")
+    changed = rows.number("price") != world().numeric_column("price")
     refused = made.steps[0]["refused"]["price > 0"]
     assert len(rows) == 200
     assert made.steps[0]["tried"] - refused == changed.sum()
@@ -73,7 +73,7 @@ def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_
 
 def test_steps_of_each_epoch_give_fresh_rows_by_a_schedule_and_can_be_had_again() -> None:
     step = Step(RowMixup(), mode="replace", when="each_epoch", strength=Linear(0.0, 1.0))
-    epochs = epoch_rows(world(), world(), Plan([step]), seed=1)
+    epochs = build_epoch_rows(world(), world(), Plan([step]), seed=1)
     first, second, again = epochs(1, 1.0), epochs(2, 1.0), epochs(1, 1.0)
     assert np.array_equal(epochs(0, 0.0).numbers, world().numbers)
     assert not np.array_equal(first.numbers, second.numbers)
@@ -88,7 +88,7 @@ def test_a_strategy_evens_out_classes_and_a_generator_follows_it() -> None:
     made = expand(real, Plan([Step(Marginals(), copies=BalancedRows())]), seed=1)
     assert len(made) == len(rows)
     assert made.label[made.origin == 1].all()
-    assert (made.number("price")[made.origin == 1] > 0.4).all()
+    assert (made.numeric_column("price")[made.origin == 1] > 0.4).all()
     small = expand(real.take(np.arange(50)), Plan([Step(Marginals(), copies=BalancedRows())]), seed=1)
     assert small.label[small.origin == 1].all()
 
@@ -98,15 +98,15 @@ def test_rows_of_a_group_that_a_generator_never_makes_are_counted(tmp_path: Path
         def fit(self, train: Samples, key: int) -> object:
             return Marginals().fit(train.take(train.label < 0.5), key)
 
-    made = write(world(), Plan([Step(OnlyNegatives(), copies=BalancedRows())]), tmp_path, seed=1)
+    made = write_expansion(world(), Plan([Step(OnlyNegatives(), copies=BalancedRows())]), tmp_path, seed=1)
     assert made.steps[0]["made"] == 0
-    assert made.steps[0]["refused"] == {NONE_FOUND: made.steps[0]["tried"]}
+    assert made.steps[0]["refused"] == {NO_MATCH: made.steps[0]["tried"]}
 
 
 def test_rare_categories_and_cold_items_get_more_copies() -> None:
-    rows = Samples.of({"item_category": ["a"] * 8 + ["b"] * 2, "item": [*"ppppppppqr"]}, label=[1, 0] * 5)
+    rows = Samples.from_lists({"item_category": ["a"] * 8 + ["b"] * 2, "item": [*"ppppppppqr"]}, label=[1, 0] * 5)
     assert BalancedRows("category")(rows, 1).tolist() == [0] * 8 + [3, 3]
-    assert BalancedRows("cold", cold_rows=1, pull=0.5)(rows, 1).sum() == 3
+    assert BalancedRows("cold", max_cold_rows=1, balance_share=0.5)(rows, 1).sum() == 3
     with pytest.raises(SpecError, match="item_category"):
         BalancedRows("category", column="item_categry")(rows, 1)
 
@@ -121,19 +121,19 @@ def test_files_have_the_same_bytes_with_any_workers_and_read_back_equal(tmp_path
     steps = [Step(NumericNoise(), copies=Uniform(2)), Step(Marginals(), copies=BalancedRows())]
     real, digests = world(20_000), set()
     for name, workers in (("one", 1), ("two", 2)):
-        write(real, Plan(steps), tmp_path / name, 7, Local(workers=workers), 4)
+        write_expansion(real, Plan(steps), tmp_path / name, 7, Local(workers=workers), 4)
         files = sorted((tmp_path / name).glob("*.parquet"))
         digests.add(hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest())
     assert len(digests) == 1
-    back, memory = load(tmp_path / "one", Plan(steps), real), expand(real, Plan(steps), 7)
+    back, memory = load_expansion(tmp_path / "one", Plan(steps), real), expand(real, Plan(steps), 7)
     assert np.array_equal(back.numbers, memory.numbers)
     assert np.array_equal(back.codes, memory.codes)
-    assert np.array_equal(back.keys, memory.keys)
+    assert np.array_equal(back.row_ids, memory.row_ids)
 
 
 def test_a_preview_shows_the_cells_that_changed_first() -> None:
     plan = Plan([Step(NumericNoise(alpha=1.0), mode="replace"), Step(Marginals())])
-    noise, made = preview(plan, world(), rows=2, seed=3)
+    noise, made = preview_plan(plan, world(), rows=2, seed=3)
     assert noise.before[0].startswith("price 0.")
     assert noise.after[0] != noise.before[0]
     assert (noise.before[1:], list(noise.changed)) == (noise.after[1:], [0])
@@ -145,6 +145,6 @@ def test_a_step_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(SpecError, match="generated rows join"):
         Step(Marginals(), mode="replace")
     with pytest.raises(SpecError, match="price"):
-        expand(world(), Plan([Step(NumericNoise(), keep=(Rules(("pricee > 0",)),))]))
+        expand(world(), Plan([Step(NumericNoise(), filters=(Rules(("pricee > 0",)),))]))
     with pytest.raises(GateError, match="unchanged"):
         expand(world(), Plan([Step(NumericNoise(alpha=0), fail_if_unchanged_over=0.5)]))

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from leaven import rng
-from leaven.cleaning import Clean, clean
-from leaven.cleaning.id_encoding import Coded, readable
+from leaven.cleaning import CleaningConfig, clean_events
+from leaven.cleaning.id_encoding import EncodedLog, select_decoded
 from leaven.cleaning.pipeline import clean_tables
-from leaven.ingest import ItemSource, Source, order, read
+from leaven.ingest import CatalogSource, LogSource, build_histories, read_events
 from leaven.ingest.id_mapping import CODED_ITEMS_SQL, CODED_USERS_SQL, ITEMS_SQL, PLACED_SQL, USERS_SQL
-from leaven.sql import to_spark
+from leaven.sql import translate_to_spark
 
 pytestmark = [
     pytest.mark.spark,
@@ -23,7 +23,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 BEGIN = 1_318_896_000
-WISH = Clean(min_user_events=3, min_item_events=3, gap_hours=100, missing_attributes="fill", last_time="2011-11-20")
+WISH = CleaningConfig(
+    min_user_events=3, min_item_events=3, session_gap_hours=100, missing_attributes="fill", last_time="2011-11-20"
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class SparkTables:
     session: Any
 
     def create_table(self, name: str, select: str) -> None:
-        self.session.sql(to_spark(select)).localCheckpoint().createOrReplaceTempView(name)
+        self.session.sql(translate_to_spark(select)).localCheckpoint().createOrReplaceTempView(name)
 
     def create_view(self, name: str, select: str) -> None:
-        self.session.sql(to_spark(select)).createOrReplaceTempView(name)
+        self.session.sql(translate_to_spark(select)).createOrReplaceTempView(name)
 
     def fetch_rows(self, select: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.session.sql(to_spark(select)).collect()]
+        return [tuple(row) for row in self.session.sql(translate_to_spark(select)).collect()]
 
     def drop_table(self, name: str) -> None:
         self.session.catalog.dropTempView(name)
@@ -73,7 +75,7 @@ def spark() -> Iterator[Any]:
 
 def dirty(lines: int = 900) -> pa.Table:
     """A log with every kind of dirt that a rule of cleaning looks for."""
-    draw = rng.generator(rng.key(7, "spark"))
+    draw = rng.make_generator(rng.derive_key(7, "spark"))
     users = [None if n == 0 else f"u{n}é" for n in draw.integers(0, 60, lines)]
     items = [f"i{int(40 * n**2)}" for n in draw.random(lines)]
     prices = [float(n % 5) if n else -1.0 for n in draw.integers(0, 30, lines)]
@@ -96,7 +98,7 @@ def dirty(lines: int = 900) -> pa.Table:
     return pa.table({name: column + column[:20] for name, column in whole.items()})
 
 
-def goods() -> ItemSource:
+def goods() -> CatalogSource:
     names = [f"i{n}" for n in range(35)]
     columns: dict[str, Any] = {
         "item": names,
@@ -105,41 +107,41 @@ def goods() -> ItemSource:
         "born": ["2011-10-20T00:00:00Z"] * 5 + [""] * 30,
         "title": ["A thing"] * 34 + [""],
     }
-    return ItemSource(pa.table(columns), {name: name for name in columns if name != "title"}, text=("title",))
+    return CatalogSource(pa.table(columns), {name: name for name in columns if name != "title"}, text=("title",))
 
 
 def test_cleaning_and_ordering_give_the_same_events_on_spark(spark: Any) -> None:
     log = dirty()
-    events = read(Source(log, {name: name for name in log.column_names}), items=goods())
+    events = read_events(LogSource(log, {name: name for name in log.column_names}), items=goods())
     database, tables = events.connection, SparkTables(spark)
     for name in ("events", "items"):
         frame = database.sql(f"FROM {name}").to_arrow_table()
         spark.createDataFrame(frame.to_pylist(), schema=_schema(frame)).createOrReplaceTempView(name)
     catalog = tuple(str(row[0]) for row in database.execute("DESCRIBE items").fetchall())
     there, their_rules = clean_tables(tables, "events", events.columns, ("items", catalog), WISH)
-    here = clean(events, WISH)
+    here = clean_events(events, WISH)
     assert their_rules == here.rules
     assert len([one for one in here.rules if one["touched"]]) >= 18
-    text = readable(there, f"SELECT * FROM {there.lines}", "INNER")
+    text = select_decoded(there, f"SELECT * FROM {there.lines}", "INNER")
     ours = database.sql(f"FROM {here.events.table} ORDER BY line").fetchall()
     assert sorted(tables.fetch_rows(text)) == ours
     assert len(ours) > 100
-    ordered = order(here.events).histories
+    ordered = build_histories(here.events).histories
     assert _ordered(tables, there) == _placed(ordered)
     theirs = tables.fetch_rows(f"SELECT * FROM {there.catalog} ORDER BY item")
-    assert theirs == database.sql(f"FROM {here.events.items} ORDER BY item").fetchall()
+    assert theirs == database.sql(f"FROM {here.events.item_table} ORDER BY item").fetchall()
 
 
 def test_ordering_without_cleaning_gives_the_same_events_on_spark(spark: Any) -> None:
     log = dirty().select(["user", "item", "time"]).filter(pa.compute.field("user").is_valid())
-    events = read(log)
+    events = read_events(log)
     tables = SparkTables(spark)
     frame = events.connection.sql("FROM events").to_arrow_table()
     spark.createDataFrame(frame.to_pylist(), schema=_schema(frame)).createOrReplaceTempView("events")
     tables.create_view("items", ITEMS_SQL.format(events="events"))
     tables.create_view("users", USERS_SQL.format(events="events"))
     names = {"events": "events", "user": "user", "item": "item", "users": "users", "items": "items"}
-    assert _in_order(tables, PLACED_SQL.format(more="", **names)) == _placed(order(events).histories)
+    assert _in_order(tables, PLACED_SQL.format(more="", **names)) == _placed(build_histories(events).histories)
 
 
 def _schema(frame: pa.Table) -> str:
@@ -147,7 +149,7 @@ def _schema(frame: pa.Table) -> str:
     return ", ".join(f"`{field.name}` {kinds[str(field.type)]}" for field in frame.schema)
 
 
-def _ordered(tables: SparkTables, log: Coded) -> list[tuple[Any, ...]]:
+def _ordered(tables: SparkTables, log: EncodedLog) -> list[tuple[Any, ...]]:
     tables.create_view("order_items", CODED_ITEMS_SQL.format(items=log.items))
     tables.create_view("order_users", CODED_USERS_SQL.format(users=log.users))
     names = {"events": log.lines, "user": "user_code", "item": "item_code"}
@@ -161,5 +163,5 @@ def _in_order(tables: SparkTables, placed: str) -> list[tuple[Any, ...]]:
 
 
 def _placed(histories: Any) -> list[tuple[Any, ...]]:
-    columns = (histories.row_of_event(), histories.items, histories.times)
+    columns = (histories.event_rows(), histories.items, histories.times)
     return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -10,17 +10,17 @@ import pytest
 
 from leaven import rng
 from leaven.cleaning import streaming_ids
-from leaven.cleaning.backends import DuckTables
-from leaven.cleaning.id_encoding import CODED_SQL, CODES_SQL, code
-from leaven.ingest import read
-from leaven.ingest.source_config import Source
+from leaven.cleaning.backends import DuckDbBackend
+from leaven.cleaning.id_encoding import CODED_SQL, CODES_SQL, encode_log
+from leaven.ingest import read_events
+from leaven.ingest.source_config import LogSource
 
 TABLES = ("clean_users", "clean_items", "clean_lines")
 
 
 def log(lines: int = 3000) -> pa.Table:
     """Ids that are missing, empty, blank, and of one letter or fifteen bytes."""
-    draw = rng.generator(rng.key(7, "streaming"))
+    draw = rng.make_generator(rng.derive_key(7, "streaming"))
     users = np.array([None, "", " ", " u1", "u1", "u1 ", "漢" * 5, *(f"user-{n}" for n in range(200))], object)
     items = np.array([None, "i", "ü" * 7, *(f"{n}" for n in range(90))], object)
     return pa.table(
@@ -34,15 +34,15 @@ def log(lines: int = 3000) -> pa.Table:
     )
 
 
-def source(path: Path, how: str, more: dict[str, str] | None = None) -> Source:
+def source(path: Path, how: str, more: dict[str, str] | None = None) -> LogSource:
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp", "price": "price", **(more or {})}
     if how == "parquet":
         pq.write_table(log(), path, row_group_size=700)
-        return Source(str(path), columns)
-    return Source(log(), columns)
+        return LogSource(str(path), columns)
+    return LogSource(log(), columns)
 
 
-def by_sql(tables: DuckTables, others: tuple[str, ...]) -> dict[str, list[Any]]:
+def by_sql(tables: DuckDbBackend, others: tuple[str, ...]) -> dict[str, list[Any]]:
     for column, name in (('"user"', "user"), ("item", "item")):
         tables.create_table(f"clean_{name}s", CODES_SQL.format(column=column, code=f"{name}_code", source="events"))
     more = "".join(f", log.{name} AS {name}" for name in others)
@@ -51,7 +51,7 @@ def by_sql(tables: DuckTables, others: tuple[str, ...]) -> dict[str, list[Any]]:
     return answers(tables)
 
 
-def answers(tables: DuckTables) -> dict[str, list[Any]]:
+def answers(tables: DuckDbBackend) -> dict[str, list[Any]]:
     """Names, types and lines of all tables."""
     found = {}
     for name in TABLES:
@@ -64,9 +64,9 @@ def answers(tables: DuckTables) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("batch", [1 << 18, 100])
 def test_the_tables_equal_those_of_sql(how: str, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming_ids, "_BATCH", batch)
-    events = read(source(tmp_path / "log.parquet", how))
-    tables = DuckTables(events.connection)
-    assert streaming_ids.coded(events.connection, "events", ("price",))
+    events = read_events(source(tmp_path / "log.parquet", how))
+    tables = DuckDbBackend(events.connection)
+    assert streaming_ids.encode_streaming(events.connection, "events", ("price",))
     found = answers(tables)
     assert found == by_sql(tables, ("price",))
     users = [row[0] for row in found["clean_users"][2:]]
@@ -90,17 +90,17 @@ def test_logs_that_do_not_fit_are_encoded_by_sql(why: str, monkeypatch: pytest.M
         "time": "timestamp",
         **({"word": "word"} if why == "texts" else {}),
     }
-    events = read(Source(table, columns))
+    events = read_events(LogSource(table, columns))
     others = ("word",) if why == "texts" else ()
-    assert not streaming_ids.coded(events.connection, "events", others)
-    tables = DuckTables(events.connection)
-    assert code(tables, "events", events.columns).extra_columns == others
+    assert not streaming_ids.encode_streaming(events.connection, "events", others)
+    tables = DuckDbBackend(events.connection)
+    assert encode_log(tables, "events", events.columns).extra_columns == others
     assert answers(tables) == by_sql(tables, others)
 
 
 def test_a_log_without_ids_has_no_users() -> None:
     empty = pa.table({"user": pa.array([None], pa.string()), "item": pa.array([None], pa.string()), "time": [5]})
-    events = read(Source(empty, {"user": "user", "item": "item", "time": "time"}))
-    assert streaming_ids.coded(events.connection, "events", ())
-    assert DuckTables(events.connection).fetch_rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
-    assert DuckTables(events.connection).fetch_rows("SELECT count(*) FROM clean_users") == [(0,)]
+    events = read_events(LogSource(empty, {"user": "user", "item": "item", "time": "time"}))
+    assert streaming_ids.encode_streaming(events.connection, "events", ())
+    assert DuckDbBackend(events.connection).fetch_rows("SELECT * FROM clean_lines") == [(1, None, None, 5)]
+    assert DuckDbBackend(events.connection).fetch_rows("SELECT count(*) FROM clean_users") == [(0,)]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import leaven
-from leaven.cli.entry import run
-from leaven.simulator.item_images import draw_picture, png
+from leaven.cli.entry import run_command
+from leaven.simulator.item_images import draw_image, encode_png
 
 cv2 = pytest.importorskip("cv2")
 
@@ -17,7 +17,7 @@ cv2 = pytest.importorskip("cv2")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for place in range(5):
-        (tmp_path / f"{place}.png").write_bytes(png(draw_picture(place, (40, 90, 200), place, place)))
+        (tmp_path / f"{place}.png").write_bytes(encode_png(draw_image(place, (40, 90, 200), place, place)))
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     lines = ["id,title,brand,image", "a,red towel,,0.png", "b,lamp,,1.png", "c,cup,Acme,gone.png", "d,plate,,"]
     (tmp_path / "items.csv").write_text("\n".join(lines))
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_page_of_a_folder_holds_all_images_and_no_script(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "seen" / "page.html"
     asked = ["--operator", "rotate", "--operator", "noise", "--rows", "3", "--views", "2", "--out", str(out)]
-    assert run(["images", str(folder), *asked]) == 0
+    assert run_command(["images", str(folder), *asked]) == 0
     told, page = capsys.readouterr().out, out.read_text()
     assert "not read: not a picture, or a broken one" in told
     assert told.rstrip().endswith("page.html")
@@ -39,7 +39,7 @@ def test_the_page_of_a_folder_holds_all_images_and_no_script(folder: Path, capsy
 
 
 def test_the_page_shows_the_parameters_of_a_chain(folder: Path) -> None:
-    assert run(["images", str(folder), "--rows", "1", "--out", str(folder / "page.html")]) == 0
+    assert run_command(["images", str(folder), "--rows", "1", "--out", str(folder / "page.html")]) == 0
     assert "{ use = &#34;rotate&#34;, angle_range = [-15.0, 15.0]" in (folder / "page.html").read_text()
 
 
@@ -47,7 +47,7 @@ def test_item_texts_protect_colors_and_missing_files_are_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--operator", "hue", "--set", "angle_range=[90, 90]", "--json", "--out", str(folder / "x.html")]
-    assert run(["images", str(folder / "items.csv"), *asked]) == 0
+    assert run_command(["images", str(folder / "items.csv"), *asked]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["pictures"], found["changed"]) == (2, 1)
     assert found["unchanged"] == {"its text names a color": 1}
@@ -56,13 +56,13 @@ def test_item_texts_protect_colors_and_missing_files_are_reported(
 
 def test_a_sheet_is_one_image(folder: Path) -> None:
     out = folder / "sheet.png"
-    assert run(["images", str(folder), "--rows", "2", "--views", "3", "--size", "40", "--out", str(out)]) == 0
+    assert run_command(["images", str(folder), "--rows", "2", "--views", "3", "--size", "40", "--out", str(out)]) == 0
     assert cv2.imread(str(out)).shape == (2 * 44 + 4, 4 * 44 + 8, 3)
 
 
 def test_views_are_saved_with_their_origin(folder: Path) -> None:
     asked = ["--operator", "flip", "--views", "2", "--out", str(folder / "x.html"), "--save", str(folder / "made")]
-    assert run(["images", str(folder), *asked]) == 0
+    assert run_command(["images", str(folder), *asked]) == 0
     lines = list(csv.DictReader((folder / "made" / "flip" / "views.csv").read_text().splitlines()))
     assert len(lines) == 5 * 2
     assert {Path(line["source"]).name for line in lines} == {f"{place}.png" for place in range(5)}
@@ -85,7 +85,7 @@ def test_views_are_saved_with_their_origin(folder: Path) -> None:
 def test_invalid_options_get_a_suggestion(
     folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["images", str(folder), *more]) == 2
+    assert run_command(["images", str(folder), *more]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -93,7 +93,7 @@ def test_a_table_without_images_is_an_error_with_its_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "items.csv").write_text("id,title\na,cup\n")
-    assert run(["images", str(tmp_path / "items.csv")]) == 3
+    assert run_command(["images", str(tmp_path / "items.csv")]) == 3
     assert "id, title" in capsys.readouterr().err
 
 
@@ -101,6 +101,8 @@ def test_images_are_previewed_from_python(folder: Path) -> None:
     seen = leaven.preview_images(folder, leaven.RotatePicture((90, 90)), rows=2)
     assert seen.after.shape == (2, 5, 112, 112, 3)
     assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
-    assert seen.changed == 5
-    items = leaven.Catalog(["a", "b"], {"title": ["red cup", "cup"]}, images=["0.png", "1.png"], folder=folder)
+    assert seen.n_changed == 5
+    items = leaven.Catalog(
+        ["a", "b"], {"title": ["red cup", "cup"]}, image_paths=["0.png", "1.png"], image_folder=folder
+    )
     assert leaven.preview_images(items, "saturation").unchanged == {"its text names a color": 1}

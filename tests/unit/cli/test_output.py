@@ -8,12 +8,14 @@ import pytest
 
 from leaven.cli import output
 from leaven.errors import DataError
-from leaven.simulator import Dirt
+from leaven.simulator import Corruption
 
 
 def test_piped_tables_keep_whole_cells_and_no_trailing_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
-    output.show(output.table(["name", ">figure"], [("a [b] c", 7), (long, 8)]), output.pairs({"key": long}))
+    output.print_results(
+        output.build_table(["name", ">figure"], [("a [b] c", 7), (long, 8)]), output.build_pairs({"key": long})
+    )
     out = capsys.readouterr().out
     assert "a [b] c" in out
     assert out.count("x") == 600
@@ -21,8 +23,14 @@ def test_piped_tables_keep_whole_cells_and_no_trailing_blanks(capsys: pytest.Cap
 
 
 def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> None:
-    value = {1: np.int64(3), "path": Path("a"), "nan": float("nan"), "dirt": Dirt(bots=0.5), "all": (np.arange(2),)}
-    output.as_json(value)
+    value = {
+        1: np.int64(3),
+        "path": Path("a"),
+        "nan": float("nan"),
+        "dirt": Corruption(bots=0.5),
+        "all": (np.arange(2),),
+    }
+    output.print_json(value)
     found = json.loads(capsys.readouterr().out)
     assert found["1"] == 3
     assert found["nan"] is None
@@ -31,7 +39,7 @@ def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_hints_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    output.hint("leaven run [data]")
+    output.print_hint("leaven run [data]")
     assert capsys.readouterr() == ("", "→ leaven run [data]\n")
 
 
@@ -40,4 +48,4 @@ def test_a_folder_without_valid_facts_is_an_error(tmp_path: Path, content: str |
     if content is not None:
         (tmp_path / "facts.json").write_text(content, encoding="latin-1")
     with pytest.raises(DataError):
-        output.facts_of(tmp_path)
+        output.load_facts(tmp_path)

@@ -6,10 +6,10 @@ import inspect
 import pytest
 
 from leaven.cli import data_commands, output
-from leaven.cli.profile_view import profiled, sparkline
-from leaven.cli.row_tables import before_after, made_rows
+from leaven.cli.profile_view import draw_sparkline, format_profile
+from leaven.cli.row_tables import format_previews, format_row_counts
 from leaven.cli.runs import format_dry_run
-from leaven.simulator import Shop
+from leaven.simulator import Simulator
 from unit.report.sample_facts import full
 
 FACTS = full()
@@ -18,7 +18,7 @@ FACTS = full()
 def test_new_events_are_marked_without_color(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"step": "substitute", "before": ["mug", "lamp [red]"], "after": ["mug", "cup"], "changed": [1]}
     left, made = row | {"after": row["before"], "changed": []}, row | {"before": [], "changed": [0, 1]}
-    output.show(*before_after({"crop": [row, left, made], "nothing": []}))
+    output.print_results(*format_previews({"crop": [row, left, made], "nothing": []}))
     out = capsys.readouterr().out
     assert "after   unchanged" in out
     assert "new  *mug*, *cup*" in out
@@ -29,14 +29,14 @@ def test_new_events_are_marked_without_color(capsys: pytest.CaptureFixture[str])
 
 def test_a_long_row_is_shown_from_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"i{place}" for place in range(40)]
-    output.show(*before_after({"a": [{"step": "s", "before": names, "after": names[:1], "changed": []}]}))
+    output.print_results(*format_previews({"a": [{"step": "s", "before": names, "after": names[:1], "changed": []}]}))
     out = capsys.readouterr().out
     assert "… 28 more, i28" in out
     assert "i39" in out
 
 
 def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show(*made_rows(FACTS["arms"][0]))
+    output.print_results(*format_row_counts(FACTS["arms"][0]))
     out = " ".join(capsys.readouterr().out.split())
     assert "4,126" in out
     assert "212 shorter than 3 events" in out
@@ -45,7 +45,7 @@ def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: 
 
 def test_a_dry_run_shows_every_key_and_the_number_of_trainings(capsys: pytest.CaptureFixture[str]) -> None:
     spec = {"seed": 7, "arm": [{"name": "crop", "step": [{"use": "crop", "keep_range": [0.6, 0.9]}]}]}
-    output.show(*format_dry_run({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
+    output.print_results(*format_dry_run({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
     out = capsys.readouterr().out
     assert "arm.1.step.1.keep_range  0.6, 0.9" in out
     assert "6 times, and 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
@@ -57,7 +57,7 @@ def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(
     data = FACTS["data"]
     found = {"reading": data["reading"] | {"columns": {"user": "CustomerID"}}, "raw": {"users": 4372}}
     found |= {"health": data["health"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}
-    output.show(*profiled(found | {"leave_one_out_leak_share": 0.3, "advice": ["Take the time split."]}))
+    output.print_results(*format_profile(found | {"leave_one_out_leak_share": 0.3, "advice": ["Take the time split."]}))
     out = capsys.readouterr().out
     lines = {" ".join(line.split()) for line in out.splitlines()}
     assert "Users 4,372 4,338" in lines
@@ -71,13 +71,13 @@ def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(
 
 def test_the_simulate_command_has_the_defaults_of_the_simulator() -> None:
     typed = {name: one.default for name, one in inspect.signature(data_commands.simulate_log).parameters.items()}
-    fields = {one.name: one.default for one in dataclasses.fields(Shop) if one.name in typed}
+    fields = {one.name: one.default for one in dataclasses.fields(Simulator) if one.name in typed}
     assert set(fields) >= {"users", "items", "days", "seed", "kind"}
     assert {name: typed[name] for name in fields} == fields
 
 
 def test_a_sparkline_follows_its_values_and_has_a_maximum_width() -> None:
-    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
-    assert sparkline([0, 0.001, 100]) == " ▁█"
-    assert len(sparkline(list(range(1, 1001)))) <= 40
-    assert sparkline([]) == ""
+    assert draw_sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert draw_sparkline([0, 0.001, 100]) == " ▁█"
+    assert len(draw_sparkline(list(range(1, 1001)))) <= 40
+    assert draw_sparkline([]) == ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leaven.cli.entry import run
+from leaven.cli.entry import run_command
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def items(tmp_path: Path) -> Path:
 
 
 def test_changed_words_are_marked_and_unchanged_texts_counted(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["text", str(items), "--operator", "units", "--rows", "2"]) == 0
+    assert run_command(["text", str(items), "--operator", "units", "--rows", "2"]) == 0
     told = capsys.readouterr().out
     assert "Acme gentle soap 250ml" in told
     assert "*" in told
@@ -24,7 +24,7 @@ def test_changed_words_are_marked_and_unchanged_texts_counted(items: Path, capsy
 
 
 def test_json_holds_pairs_and_counts(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["text", str(items), "--operator", "units", "--json"]) == 0
+    assert run_command(["text", str(items), "--operator", "units", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["texts"] == 3
     assert found["changed"] == 1
@@ -43,22 +43,25 @@ def test_json_holds_pairs_and_counts(items: Path, capsys: pytest.CaptureFixture[
 def test_invalid_names_get_a_suggestion(
     items: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["text", str(items), *more]) != 0
+    assert run_command(["text", str(items), *more]) != 0
     assert said in capsys.readouterr().err
 
 
 def test_fields_of_an_operator_can_be_set(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["text", str(items), "--operator", "units", "--set", "names=false", "--set", "p=0.0", "--json"]) == 0
+    assert (
+        run_command(["text", str(items), "--operator", "units", "--set", "names=false", "--set", "p=0.0", "--json"])
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["changed"] == 0
-    assert run(["text", str(items), "--operator", "units", "--set", "nmaes=false"]) == 2
+    assert run_command(["text", str(items), "--operator", "units", "--set", "nmaes=false"]) == 2
     assert "names" in capsys.readouterr().err
 
 
 def test_a_dry_run_estimates_the_calls_of_a_language_model(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["text", str(items), "--operator", "endpoint", "--set", "url=http://127.0.0.1:9/v1", "--dry-run"]
-    assert run([*asked, "--price", "2", "--json"]) == 0
+    assert run_command([*asked, "--price", "2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["calls"] == "2"
     assert "price, about" in told
-    assert run(["text", str(items), "--operator", "units", "--dry-run"]) == 2
+    assert run_command(["text", str(items), "--operator", "units", "--dry-run"]) == 2
     assert "language model" in capsys.readouterr().err

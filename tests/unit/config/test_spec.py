@@ -6,9 +6,9 @@ import tomllib
 import pytest
 import tomli_w
 
-from leaven.config import load, parse, resolved, schema
+from leaven.config import build_schema, load_spec, parse_spec, resolve_spec
 from leaven.config.build import suggest_key, suggest_value
-from leaven.controllers.gap_controller import Gap
+from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError
 from leaven.schedules.progress_schedules import Constant, Linear
 from leaven.strategies.copy_counts import Uniform
@@ -64,56 +64,61 @@ GOOD = FULL.replace("p_is_not_a_field = 1\n", 'keep = ["validity", "copies"]\n')
 
 def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
     (tmp_path / "spec.toml").write_text(GOOD)
-    spec = load(tmp_path / "spec.toml")
+    spec = load_spec(tmp_path / "spec.toml")
     assert (spec.name, spec.seed, spec.evaluate.seeds) == ("beauty", 11, 2)
     assert spec.data.interactions == str(tmp_path / "interactions.csv")
     assert spec.items is not None
     assert (spec.items.items, spec.items.text) == (str(tmp_path / "items.csv"), ["title"])
     assert spec.items.columns == {"item": "item_id", "price": "price"}
     assert spec.clean.min_user_events == 5
-    crop, mask = spec.arm("crop and mask").plan.all
+    crop, mask = spec.variant("crop and mask").plan.named_steps
     assert crop.use == Crop(keep_range=(0.5, 0.8))
     assert (crop.copies, crop.weight, crop.p) == (Uniform(2), 0.7, 1.0)
     assert (mask.mode, mask.p, mask.strength) == ("replace", 0.4, Linear(0.2, 1.0))
-    assert [type(one).__name__ for one in spec.arm("markov rows").plan.all[0].keep or ()] == ["Validity", "Copies"]
+    assert [type(one).__name__ for one in spec.variant("markov rows").plan.named_steps[0].filters or ()] == [
+        "Validity",
+        "Copies",
+    ]
 
 
 def test_the_shortest_spec_has_defaults_for_the_rest() -> None:
-    spec = parse('[data]\ninteractions = "log.csv"')
+    spec = parse_spec('[data]\ninteractions = "log.csv"')
     assert type(spec.split).__name__ == "TimeSplit"
     assert type(spec.recommender).__name__ == "Transformer"
-    assert (spec.arms, spec.evaluate.seeds) == ((), 3)
+    assert (spec.variants, spec.evaluate.seeds) == ((), 3)
 
 
 def test_a_number_is_a_constant_strength_and_a_text_a_kind_with_its_defaults() -> None:
-    spec = parse('[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = "crop"\nstrength = 0.5\ncopies = "random"')
-    (step,) = spec.arms[0].plan.all
+    spec = parse_spec(
+        '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = "crop"\nstrength = 0.5\ncopies = "random"'
+    )
+    (step,) = spec.variants[0].plan.named_steps
     assert step.strength == Constant(0.5)
     assert type(step.copies).__name__ == "Random"
-    assert spec.arms[0].name == "arm 1"
+    assert spec.variants[0].name == "arm 1"
 
 
 def test_combinations_hold_kinds_and_tables() -> None:
     text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\n'
     text += 'use = { one_of = ["mask", { use = "crop", keep_range = [0.4, 0.5] }], weights = [1, 3] }\n'
-    (step,) = parse(text).arms[0].plan.all
+    (step,) = parse_spec(text).variants[0].plan.named_steps
     assert isinstance(step.use, OneOf)
-    assert step.use.of[1] == Crop(keep_range=(0.4, 0.5))
+    assert step.use.transforms[1] == Crop(keep_range=(0.4, 0.5))
     assert step.use.weights == (1.0, 3.0)
 
 
 def test_a_kind_inside_a_table_is_an_error_that_shows_where_to_write_it() -> None:
     text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
     with pytest.raises(SpecError, match=r'a table with a kind(?s:.)*use = "drop", and its fields'):
-        parse(text)
+        parse_spec(text)
 
 
 def test_the_resolved_spec_gives_the_same_spec_again() -> None:
-    spec = parse(GOOD)
-    table = resolved(spec)
-    again = parse(tomli_w.dumps(table), folder="/elsewhere")
-    assert resolved(again) == table
-    assert again.arms == spec.arms
+    spec = parse_spec(GOOD)
+    table = resolve_spec(spec)
+    again = parse_spec(tomli_w.dumps(table), folder="/elsewhere")
+    assert resolve_spec(again) == table
+    assert again.variants == spec.variants
     assert table["arm"][0]["step"][0]["keep_range"] == [0.5, 0.8]
 
 
@@ -124,9 +129,9 @@ def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
         "name=other",
         "clean.duplicates=false",
     ]
-    spec = parse(GOOD, overrides=over)
+    spec = parse_spec(GOOD, overrides=over)
     assert (spec.evaluate.seeds, spec.name, spec.clean.duplicates) == (5, "other", False)
-    assert spec.arms[0].plan.all[0].use == Crop(keep_range=(0.3, 0.4))
+    assert spec.variants[0].plan.named_steps[0].use == Crop(keep_range=(0.3, 0.4))
 
 
 @pytest.mark.parametrize(
@@ -154,30 +159,30 @@ def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
 )
 def test_a_mistake_is_one_error_with_location_and_fix(change, parts) -> None:
     with pytest.raises(SpecError) as caught:
-        parse(GOOD.replace(*change))
+        parse_spec(GOOD.replace(*change))
     for part in parts:
         assert part in str(caught.value)
 
 
 def test_an_operator_refuses_fields_of_others() -> None:
     with pytest.raises(SpecError, match="p_is_not_a_field"):
-        parse(FULL)
+        parse_spec(FULL)
 
 
 def test_a_missing_file_points_to_the_command_that_writes_one(tmp_path) -> None:
     with pytest.raises(SpecError, match="leaven init"):
-        load(tmp_path / "none.toml")
+        load_spec(tmp_path / "none.toml")
 
 
 def test_a_set_of_nothing_is_refused() -> None:
     with pytest.raises(SpecError, match="key=value"):
-        parse(GOOD, overrides=["evaluate.seeds"])
+        parse_spec(GOOD, overrides=["evaluate.seeds"])
     with pytest.raises(SpecError, match="did you mean 'markov rows'"):
-        parse(GOOD, overrides=["arm.markov row.combine=layered"])
+        parse_spec(GOOD, overrides=["arm.markov row.combine=layered"])
 
 
 def test_the_schema_has_every_table_and_kind() -> None:
-    found = schema()
+    found = build_schema()
     assert set(found["properties"]) == {
         "name",
         "seed",
@@ -214,12 +219,12 @@ def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
         [[arm.step]]
         use = "swap"
     """
-    first, second, third = parse(text).arms[0].plan.all
+    first, second, third = parse_spec(text).variants[0].plan.named_steps
     assert (type(first.use).__name__, first.columns) == ("Synonyms", ("title",))
     assert (type(second.use).__name__, second.p) == ("SwapWords", 0.5)
     assert type(third.use).__name__ == "Swap"
-    again = parse(tomli_w.dumps(resolved(parse(text))))
-    assert again.arms == parse(text).arms
+    again = parse_spec(tomli_w.dumps(resolve_spec(parse_spec(text))))
+    assert again.variants == parse_spec(text).variants
 
 
 STEERED = """
@@ -244,14 +249,14 @@ keep = ["validity"]
 
 
 def test_conditional_plans_and_rounds_round_trip() -> None:
-    spec = parse(STEERED)
-    steered, rounds = (arm.plan for arm in spec.arms)
-    assert steered.controller == Gap(strata=(5, 10), choose=True)
-    assert steered.all[0].during == (0.0, 0.6)
+    spec = parse_spec(STEERED)
+    steered, rounds = (arm.plan for arm in spec.variants)
+    assert steered.controller == GapController(strata=(5, 10), choose_step=True)
+    assert steered.named_steps[0].during == (0.0, 0.6)
     assert (rounds.rounds, rounds.controller) == (3, None)
-    assert parse(tomli_w.dumps(resolved(spec))).arms == spec.arms
-    short = parse(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose = true }', ""))
-    assert short.arms[0].plan.controller == Gap()
+    assert parse_spec(tomli_w.dumps(resolve_spec(spec))).variants == spec.variants
+    short = parse_spec(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose = true }', ""))
+    assert short.variants[0].plan.controller == GapController()
 
 
 def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
@@ -260,9 +265,9 @@ def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
     text = STEERED.replace(
         '{ kind = "gap", strata = [5, 10], choose = true }', '{ kind = "replay", log = "decisions.json" }'
     )
-    spec = parse(text, tmp_path)
-    assert spec.arms[0].plan.controller.recorded[0][1].strength == (0.5,)
-    assert parse(tomli_w.dumps(resolved(spec)), "/elsewhere").arms == spec.arms
+    spec = parse_spec(text, tmp_path)
+    assert spec.variants[0].plan.controller.recorded[0][1].inverse_regularization == (0.5,)
+    assert parse_spec(tomli_w.dumps(resolve_spec(spec)), "/elsewhere").variants == spec.variants
 
 
 @pytest.mark.parametrize(
@@ -283,7 +288,7 @@ def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
 def test_a_mistake_in_a_conditional_plan_names_location_and_fix(change, parts) -> None:
     assert change[0] in STEERED
     with pytest.raises(SpecError) as caught:
-        parse(STEERED.replace(*change))
+        parse_spec(STEERED.replace(*change))
     for part in parts:
         assert part in str(caught.value)
 

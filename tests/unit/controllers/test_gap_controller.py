@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from leaven.controllers.gap_controller import Gap
+from leaven.controllers.gap_controller import GapController
 from leaven.controllers.replay import Replay
 from leaven.errors import SpecError
 from leaven.protocols import Decision, Feedback, Signals
 
-PLAIN = Gap(smoothing=0.0, warm_up_share=0.1, clean_share=0.1)
+PLAIN = GapController(smoothing=0.0, warm_up_share=0.1, clean_share=0.1)
 
 
 def look(progress: float, *gaps: float, slope: float = 0.0, **told) -> Feedback:
@@ -18,7 +18,7 @@ def look(progress: float, *gaps: float, slope: float = 0.0, **told) -> Feedback:
     return Feedback(round(1000 * progress), progress, progress + 0.05, strata, **told)
 
 
-def course(controller: Gap, feedback: list[Feedback]) -> list[Decision]:
+def course(controller: GapController, feedback: list[Feedback]) -> list[Decision]:
     state, made = {}, []
     for one in feedback:
         decision, state = controller(one, state)
@@ -26,7 +26,7 @@ def course(controller: Gap, feedback: list[Feedback]) -> list[Decision]:
     return made
 
 
-def strengths(controller: Gap, feedback: list[Feedback]) -> list[float]:
+def strengths(controller: GapController, feedback: list[Feedback]) -> list[float]:
     return [one.strength[0] for one in course(controller, feedback)]
 
 
@@ -37,7 +37,7 @@ def test_strength_rises_when_overfitting_falls_when_underfitting_and_holds_other
 
 
 def test_strength_changes_by_at_most_the_rate_and_stays_below_the_maximum() -> None:
-    assert strengths(replace(PLAIN, rate=0.2, most=0.5), [look(0.2, 9.0)] * 4) == [0.2, 0.4, 0.5, 0.5]
+    assert strengths(replace(PLAIN, rate=0.2, max_strength=0.5), [look(0.2, 9.0)] * 4) == [0.2, 0.4, 0.5, 0.5]
     assert strengths(PLAIN, [look(0.2, -9.0)] * 3) == [0.0] * 3
 
 
@@ -87,13 +87,13 @@ def test_a_loss_within_the_stop_loss_margin_changes_nothing() -> None:
     ("steers", "strength", "share"), [("both", 0.25, 0.25), ("strength", 0.25, 1.0), ("counts", 1.0, 0.25)]
 )
 def test_the_controller_sets_strength_counts_or_both_and_strength_0_adds_no_rows(steers, strength, share) -> None:
-    up, off = course(replace(PLAIN, steers=steers), [look(0.2, 0.9), look(0.95, 0.9)])
+    up, off = course(replace(PLAIN, controls=steers), [look(0.2, 0.9), look(0.95, 0.9)])
     assert (up.strength, up.share) == ((strength,), (share,))
     assert (off.strength, off.share) == ((0.0,), (0.0,))
 
 
 def test_the_step_that_lowers_the_control_loss_is_sampled_most_but_not_always() -> None:
-    controller = replace(PLAIN, choose=True, floor=0.05)
+    controller = replace(PLAIN, choose_step=True, exploration_share=0.05)
     state, picked, now = {}, Counter(), ""
     for nth in range(400):
         slope = {"good": -0.1, "bad": 0.1}.get(now, 0.0)
@@ -107,7 +107,7 @@ def test_the_step_that_lowers_the_control_loss_is_sampled_most_but_not_always() 
 
 
 def test_old_rewards_are_discounted() -> None:
-    controller, state, picked = replace(PLAIN, choose=True, discount=0.8, floor=0.05), {}, []
+    controller, state, picked = replace(PLAIN, choose_step=True, discount=0.8, exploration_share=0.05), {}, []
     now = ""
     for nth in range(400):
         best = "early" if nth < 200 else "late"
@@ -136,7 +136,7 @@ def test_old_rewards_are_discounted() -> None:
 )
 def test_a_value_out_of_bounds_raises_an_error_that_names_its_key(fields, key) -> None:
     with pytest.raises(SpecError) as caught:
-        Gap(**fields)
+        GapController(**fields)
     assert caught.value.where == f"gap.{key}"
 
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leaven.ctr_features import Labelled, read_labelled
-from leaven.ctr_features.feature_hashing import add_names, places
+from leaven.ctr_features import LabeledTable, read_labeled_table
+from leaven.ctr_features.feature_hashing import add_names, hash_features
 from leaven.ctr_models.logistic import Logistic
 from leaven.errors import DataError, SpecError
 from leaven.metrics.ctr.ctr_metrics import Auc
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 
 
 def sparse(folder: Path, rows: int = 1500, columns: int = 5000) -> Path:
@@ -32,19 +32,19 @@ def sparse(folder: Path, rows: int = 1500, columns: int = 5000) -> Path:
 def test_five_thousand_sparse_columns_are_read_in_seconds_and_stay_informative(tmp_path: Path) -> None:
     path = sparse(tmp_path)
     began = time.process_time()
-    rows = read_labelled(Labelled(path, "clicked", hashed=("f*",), buckets=512))
+    rows = read_labeled_table(LabeledTable(path, "clicked", hashed=("f*",), buckets=512))
     seconds = time.process_time() - began
     assert rows.numbers.shape == (1500, 512)
     assert seconds < 30
     train, test = rows.take(np.arange(1000)), rows.take(np.arange(1000, 1500))
-    model = Logistic(strength=0.05).fit(train, Training(key=1))
+    model = Logistic(inverse_regularization=0.05).fit(train, TrainingContext(key=1))
     assert Auc()(test.label.astype(float), model.predict(test)) > 0.85
 
 
 def test_multi_valued_cells_are_signed_sums_of_their_buckets() -> None:
     table = pa.table({"y": [1, 0, 1], "tags": ["red | sale", None, "sale"]})
-    rows = read_labelled(Labelled(table, "y", several=("tags",), buckets=8))
-    bucket, sign = places(["tags=red", "tags=sale"], 8)
+    rows = read_labeled_table(LabeledTable(table, "y", multi_valued=("tags",), buckets=8))
+    bucket, sign = hash_features(["tags=red", "tags=sale"], 8)
     wanted = np.zeros((3, 8))
     wanted[0, bucket[0]] += sign[0]
     wanted[[0, 2], bucket[1]] += sign[1]
@@ -66,8 +66,8 @@ def test_inner_products_are_unbiased() -> None:
 def test_patterns_without_a_match_and_texts_in_hashed_columns_are_errors() -> None:
     table = pa.table({"y": [1, 0], "f1": ["1", "x"], "f2": ["2", "3"]})
     with pytest.raises(DataError, match=r"'g\*'"):
-        read_labelled(Labelled(table, "y", hashed=("g*",)))
+        read_labeled_table(LabeledTable(table, "y", hashed=("g*",)))
     with pytest.raises(DataError, match="column 'f1'"):
-        read_labelled(Labelled(table, "y", hashed=("f*",)))
+        read_labeled_table(LabeledTable(table, "y", hashed=("f*",)))
     with pytest.raises(SpecError, match="1 bucket"):
-        Labelled(table, "y", hashed=("f*",), buckets=0)
+        LabeledTable(table, "y", hashed=("f*",), buckets=0)

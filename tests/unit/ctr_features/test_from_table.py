@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.ctr_features import look, read_samples
-from leaven.datasets.samples import Samples, concat
+from leaven.ctr_features import find_issues, read_samples
+from leaven.datasets.samples import Samples, concat_samples
 from leaven.errors import DataError
 
 
@@ -20,10 +20,10 @@ def test_currency_signs_thousands_separators_and_missing_cells_are_parsed(tmp_pa
     text = 'who,price,colour,clicked\nann,"$1,250.50",red,1\nbob,£3,,0\ncat,"2,50 €",blue,0\ndan,n/a,red,1\n'
     rows = read_samples(written(tmp_path, text), label="clicked", user="who")
     assert rows.numeric == ("price",)
-    np.testing.assert_array_equal(rows.number("price"), [1250.5, 3.0, 2.5, np.nan])
-    assert rows.texts("colour").tolist() == ["red", None, "blue", "red"]
+    np.testing.assert_array_equal(rows.numeric_column("price"), [1250.5, 3.0, 2.5, np.nan])
+    assert rows.categorical_column("colour").tolist() == ["red", None, "blue", "red"]
     assert rows.facts["missing"] == {"price": 1, "colour": 1}
-    assert len(np.unique(rows.users)) == 4
+    assert len(np.unique(rows.user_ids)) == 4
 
 
 def test_a_column_of_numbers_and_texts_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -31,12 +31,12 @@ def test_a_column_of_numbers_and_texts_is_refused_with_its_line(tmp_path: Path) 
     with pytest.raises(DataError, match=r"(?s)'size', line 4.*'large'.*categorical"):
         read_samples(written(tmp_path, text), label="clicked")
     rows = read_samples(written(tmp_path, text), label="clicked", categorical=["size"])
-    assert rows.texts("size").tolist() == ["1", "2", "large", "4"]
+    assert rows.categorical_column("size").tolist() == ["1", "2", "large", "4"]
 
 
 def test_numeric_ids_stay_texts_where_they_are_declared_categorical(tmp_path: Path) -> None:
     rows = read_samples(written(tmp_path, "code,y\n007,1\n7,0\n"), label="y", categorical=["code"])
-    assert rows.texts("code").tolist() == ["007", "7"]
+    assert rows.categorical_column("code").tolist() == ["007", "7"]
 
 
 def test_a_label_of_one_class_or_none_is_refused(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def world(rows: int = 400) -> Samples:
         "colour": draw.choice(["red", "blue", "green"], rows).tolist(),
         "name": [f"n{place}" for place in range(rows)],
     }
-    return Samples.of(columns, label=label.tolist())
+    return Samples.from_lists(columns, label=label.tolist())
 
 
 def test_leaking_columns_are_found_and_others_are_not() -> None:
-    found = {(odd.kind, odd.column) for odd in look(world())}
+    found = {(odd.kind, odd.column) for odd in find_issues(world())}
     assert found == {
         ("leak", "paid"),
         ("leak", "gap"),
@@ -81,16 +81,16 @@ def test_leaking_columns_are_found_and_others_are_not() -> None:
 
 def test_labels_of_one_class_are_an_issue() -> None:
     rows = world().take(world().label > 0.5)
-    assert "one class" in {odd.kind for odd in look(rows)}
+    assert "one class" in {odd.kind for odd in find_issues(rows)}
 
 
 def test_parts_with_different_levels_are_joined_by_name() -> None:
-    one = Samples.of({"kind": ["b", "a"]}, label=[1, 0])
-    two = Samples.of({"kind": ["c", "b"]}, label=[0, 1])
-    both = concat([one, two])
-    assert both.texts("kind").tolist() == ["b", "a", "c", "b"]
+    one = Samples.from_lists({"kind": ["b", "a"]}, label=[1, 0])
+    two = Samples.from_lists({"kind": ["c", "b"]}, label=[0, 1])
+    both = concat_samples([one, two])
+    assert both.categorical_column("kind").tolist() == ["b", "a", "c", "b"]
     with pytest.raises(DataError, match="same columns"):
-        concat([one, Samples.of({"sort": ["c"]}, label=[0])])
+        concat_samples([one, Samples.from_lists({"sort": ["c"]}, label=[0])])
 
 
 def test_dates_that_do_not_parse_are_an_error_with_their_line(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 from leaven.ctr_models import neural
 from leaven.ctr_models.neural import Mlp
 from leaven.datasets import samples
-from leaven.datasets.sample_files import Part, SampleFiles
+from leaven.datasets.sample_files import RowGroup, SampleFiles
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
 from leaven.metrics.ctr.ctr_metrics import Auc
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 
 
 def world(rows: int, seed: int = 0) -> Samples:
@@ -20,7 +20,7 @@ def world(rows: int, seed: int = 0) -> Samples:
     x, kind = draw.normal(size=rows), draw.choice(np.array(["a", "b"], object), rows)
     label = (x * np.where(kind == "a", 1, -1) + 0.3 * draw.normal(size=rows) > 0).astype(float)
     keys = np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(1_000_000 * seed)
-    return Samples.real({"x": x, "kind": kind}, label, keys)
+    return Samples.from_columns({"x": x, "kind": kind}, label, keys)
 
 
 @pytest.fixture
@@ -34,52 +34,54 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 
 
 def test_training_holds_one_window_in_memory_and_never_all_rows(folder: Path, monkeypatch) -> None:
-    most, held = [0], SampleFiles.read
+    most, held = [0], SampleFiles.read_samples
 
     def read(files: SampleFiles) -> Samples:
         most[0] = max(most[0], len(files))
         return held(files)
 
     monkeypatch.setattr(SampleFiles, "read", read)
-    wish = Mlp(hidden=(32,), batch=64, epochs=4)
-    model = wish.fit(SampleFiles.of(folder), Training(key=3, valid=world(300, seed=8)))
+    wish = Mlp(hidden=(32,), batch_size=64, epochs=4)
+    model = wish.fit(SampleFiles.from_paths(folder), TrainingContext(key=3, validation=world(300, seed=8)))
     assert 500 <= most[0] <= 1250
     test = world(1000, seed=9)
     assert Auc()(test.label.astype(float), model.predict(test)) > 0.9
     assert 0.97 * 24_000 <= model.facts["targets"] <= 24_000  # windows end with a short batch
-    again = wish.fit(SampleFiles.of(folder), Training(key=3, valid=world(300, seed=8)))
+    again = wish.fit(SampleFiles.from_paths(folder), TrainingContext(key=3, validation=world(300, seed=8)))
     assert np.array_equal(again.predict(test), model.predict(test))
 
 
 def test_every_row_occurs_once_per_epoch_in_another_order(folder: Path) -> None:
-    files = SampleFiles.of(folder)
-    orders = [[row for one in files.windows(1000, key) for row in one.read().keys.tolist()] for key in (1, 2)]
+    files = SampleFiles.from_paths(folder)
+    orders = [
+        [row for one in files.split_windows(1000, key) for row in one.read_samples().row_ids.tolist()] for key in (1, 2)
+    ]
     assert len(files) == 6000
     assert sorted(orders[0]) == sorted(orders[1])
     assert len(set(orders[0])) == 6000
     assert orders[0] != orders[1]
-    assert all(isinstance(part, Part) and part.rows == 250 for part in files.parts)
+    assert all(isinstance(part, RowGroup) and part.n_rows == 250 for part in files.row_groups)
 
 
 def test_a_sample_is_spread_evenly_over_all_files(folder: Path) -> None:
-    some = SampleFiles.of(folder).sampled(800)
+    some = SampleFiles.from_paths(folder).sample_rows(800)
     assert 700 <= len(some) <= 800
-    assert np.bincount(some.keys.astype(np.int64) // 1_000_000).tolist() == [250, 250, 250]
+    assert np.bincount(some.row_ids.astype(np.int64) // 1_000_000).tolist() == [250, 250, 250]
 
 
 def test_one_window_trains_the_same_model_as_a_table_in_memory(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(neural, "SAMPLED_ROWS", 10_000)
-    rows, wish = world(2000), Mlp(hidden=(8,), batch=100, epochs=1)
+    rows, wish = world(2000), Mlp(hidden=(8,), batch_size=100, epochs=1)
     rows.to_parquet(folder / "whole.parquet")
     monkeypatch.setattr(neural, "WINDOW_ROWS", 10_000)
     monkeypatch.setattr(SampleFiles, "windows", lambda files, rows, key: [files])
-    one = wish.fit(SampleFiles.of(folder / "whole.parquet"), Training(key=5)).predict(rows)
-    assert np.array_equal(one, wish.fit(rows, Training(key=5)).predict(rows))
+    one = wish.fit(SampleFiles.from_paths(folder / "whole.parquet"), TrainingContext(key=5)).predict(rows)
+    assert np.array_equal(one, wish.fit(rows, TrainingContext(key=5)).predict(rows))
 
 
 def test_a_folder_without_rows_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="files with rows"):
-        SampleFiles.of(tmp_path)
+        SampleFiles.from_paths(tmp_path)
     (tmp_path / "x.parquet").write_text("no")
     with pytest.raises(DataError, match=r"x\.parquet"):
-        SampleFiles.of(tmp_path)
+        SampleFiles.from_paths(tmp_path)

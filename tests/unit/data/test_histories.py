@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leaven.datasets.histories import Histories, concat
+from leaven.datasets.histories import Histories, concat_histories
 from leaven.errors import DataError
 
 
 def three() -> Histories:
-    return Histories.of([[1, 2, 3], [2], [3, 1]], n_items=3)
+    return Histories.from_lists([[1, 2, 3], [2], [3, 1]], n_items=3)
 
 
 def test_taking_rows_keeps_their_events_in_order() -> None:
     taken = three().take([2, 0])
     assert taken.items.tolist() == [3, 1, 1, 2, 3]
     assert taken.starts.tolist() == [0, 2, 5]
-    assert taken.keys.tolist() == [3, 1]
-    assert taken.targets.tolist() == [1, 2]
+    assert taken.row_ids.tolist() == [3, 1]
+    assert taken.n_targets.tolist() == [1, 2]
 
 
 def test_a_slice_copies_no_event() -> None:
@@ -39,47 +39,47 @@ def test_arrow_and_parquet_round_trips_preserve_all_columns(tmp_path) -> None:
 
 
 def test_concat_appends_rows() -> None:
-    both = concat([three(), three().slice(0, 1)])
+    both = concat_histories([three(), three().slice(0, 1)])
     assert len(both) == 4
-    assert both.row(3).tolist() == [1, 2, 3]
-    assert both.check() is both
+    assert both.row_items(3).tolist() == [1, 2, 3]
+    assert both.validate() is both
 
 
 def test_concat_with_different_catalogs_is_rejected() -> None:
     with pytest.raises(DataError, match="one catalog"):
-        concat([three(), Histories.of([[1]], n_items=9)])
+        concat_histories([three(), Histories.from_lists([[1]], n_items=9)])
 
 
 def test_descending_times_are_rejected() -> None:
     with pytest.raises(DataError, match="ascending"):
-        Histories.of([[1, 2]], n_items=2, times=[[5, 4]]).check()
+        Histories.from_lists([[1, 2]], n_items=2, times=[[5, 4]]).validate()
 
 
 def test_an_id_above_the_mask_id_is_rejected() -> None:
     with pytest.raises(DataError, match="ids in 1"):
-        Histories.of([[1, 5]], n_items=3).check()
+        Histories.from_lists([[1, 5]], n_items=3).validate()
 
 
 def test_target_counts_are_limited_to_the_new_length() -> None:
     rows = three()
-    shorter = rows.rebuilt(
+    shorter = rows.replace_events(
         starts=np.array([0, 2, 3, 4]),
         items=np.array([2, 3, 2, 3], np.int32),
         times=np.zeros(4, np.int64),
         source=np.array([1, 2, 3, 4]),
     )
-    assert shorter.targets.tolist() == [1, 0, 0]
+    assert shorter.n_targets.tolist() == [1, 0, 0]
 
 
 def test_a_price_belongs_to_the_item_and_other_columns_to_the_event() -> None:
-    rows = Histories.of([[1, 2, 3]], n_items=4)
+    rows = Histories.from_lists([[1, 2, 3]], n_items=4)
     rows = replace(rows, extra={"price": np.array([1.5, 2.5, 3.5]), "value": np.array([4.0, 5.0, 3.0])})
-    new = rows.rebuilt(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
+    new = rows.replace_events(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
     assert new.extra["price"].tolist() == [1.5, 0.0, 0.0]
     assert new.extra["value"].tolist() == [4.0, 5.0, 0.0]
 
 
 def test_distinct_items_are_counted_per_row() -> None:
-    rows = Histories.of([[1, 2, 1], [], [3, 3], [5, 4, 3, 2]], n_items=5)
-    assert rows.distinct().tolist() == [2, 0, 1, 4]
-    assert rows.slice(2, 4).distinct().tolist() == [1, 4]
+    rows = Histories.from_lists([[1, 2, 1], [], [3, 3], [5, 4, 3, 2]], n_items=5)
+    assert rows.count_distinct_items().tolist() == [2, 0, 1, 4]
+    assert rows.slice(2, 4).count_distinct_items().tolist() == [1, 4]

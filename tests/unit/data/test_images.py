@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures, of_catalog, picture_files, read
+from leaven.datasets.images import Images, find_image_files, load_catalog_images, load_images
 from leaven.errors import DataError, SpecError
-from leaven.simulator.item_images import draw_picture, png
+from leaven.simulator.item_images import draw_image, encode_png
 
 cv2 = pytest.importorskip("cv2")
 RED_IN_CMYK = zlib.decompress(
@@ -20,27 +20,27 @@ RED_IN_CMYK = zlib.decompress(
     )
 )
 """A CMYK JPEG of 16 × 16 pixels."""
-PICTURE = draw_picture(0, (200, 30, 30), 1, 2)
+PICTURE = draw_image(0, (200, 30, 30), 1, 2)
 
 
 def test_images_keep_the_order_of_files_and_broken_files_are_reported(tmp_path) -> None:
-    (tmp_path / "good.png").write_bytes(png(PICTURE))
+    (tmp_path / "good.png").write_bytes(encode_png(PICTURE))
     (tmp_path / "half.jpg").write_bytes(cv2.imencode(".jpg", PICTURE)[1].tobytes()[:40])
     (tmp_path / "text.jpg").write_text("<html>not found</html>")
     (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "dot.png").write_bytes(png(PICTURE[:1, :1]))
+    (tmp_path / "dot.png").write_bytes(encode_png(PICTURE[:1, :1]))
     names = ["half.jpg", "gone.jpg", "good.png", "text.jpg", "empty.png", "dot.png"]
-    found = read([tmp_path / name for name in names] + [""], (64, 64), items=range(1, 8))
-    assert np.array_equal(found.pictures.pixels[0], PICTURE)
-    assert found.pictures.items.tolist() == [3]
-    assert {reason: len(files) for reason, files in found.unread.items()} == {
+    found = load_images([tmp_path / name for name in names] + [""], (64, 64), items=range(1, 8))
+    assert np.array_equal(found.images.pixels[0], PICTURE)
+    assert found.images.items.tolist() == [3]
+    assert {reason: len(files) for reason, files in found.failures.items()} == {
         "not an image, or a broken one": 2,
         "no such file": 1,
         "an empty file": 1,
         "smaller than 8 pixels": 1,
         "no path": 1,
     }
-    assert found.unread["no such file"] == [str(tmp_path / "gone.jpg")]
+    assert found.failures["no such file"] == [str(tmp_path / "gone.jpg")]
 
 
 @pytest.mark.parametrize("kind", [".jpg", ".png"])
@@ -49,14 +49,14 @@ def test_a_truncated_file_is_not_read(tmp_path, kind: str) -> None:
     whole = cv2.imencode(kind, noise)[1].tobytes()
     (tmp_path / f"half{kind}").write_bytes(whole[: len(whole) // 2])
     (tmp_path / f"whole{kind}").write_bytes(whole + b"\0\0 trailing bytes, as some cameras append")
-    found = read(picture_files(tmp_path), (64, 64))
+    found = load_images(find_image_files(tmp_path), (64, 64))
     assert found.paths == [str(tmp_path / f"whole{kind}")]
-    assert found.unread == {"a truncated file": [str(tmp_path / f"half{kind}")]}
+    assert found.failures == {"a truncated file": [str(tmp_path / f"half{kind}")]}
 
 
 def read_bytes(name, content, tmp_path, size=(16, 16)):
     (tmp_path / name).write_bytes(content)
-    return read([tmp_path / name], size).pictures.pixels[0]
+    return load_images([tmp_path / name], size).images.pixels[0]
 
 
 def test_gray_16_bit_and_transparent_images_become_rgb_on_white(tmp_path) -> None:
@@ -102,7 +102,7 @@ def tags(orientation: int) -> bytes:
 )
 def test_png_orientation_is_applied(tmp_path, orientation: int, expected: list) -> None:
     quarters = np.kron(np.array([[1, 2], [3, 4]]), np.ones((8, 8))).astype(np.uint8) * 50
-    whole = png(np.repeat(quarters[..., None], 3, axis=2))
+    whole = encode_png(np.repeat(quarters[..., None], 3, axis=2))
     chunk = b"eXIf" + tags(orientation)
     end = whole.index(b"IDAT") - 4
     rotated = (
@@ -135,34 +135,34 @@ def test_a_decompression_bomb_is_rejected(tmp_path) -> None:
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**20, 2**20, 8, 2, 0, 0, 0))
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    assert list(read([tmp_path / "bomb.png"]).unread) == ["not an image, or a broken one"]
+    assert list(load_images([tmp_path / "bomb.png"]).failures) == ["not an image, or a broken one"]
 
 
 @pytest.mark.parametrize(("fit", "corner", "middle"), [("cover", 0, 0), ("contain", 255, 0), ("stretch", 0, 0)])
 def test_a_wide_image_is_fitted_to_the_size(tmp_path, fit: str, corner: int, middle: int) -> None:
-    (tmp_path / "wide.png").write_bytes(png(np.zeros((20, 60, 3), np.uint8)))
-    image = read([tmp_path / "wide.png"], (40, 40), fit=fit).pictures.pixels[0]
+    (tmp_path / "wide.png").write_bytes(encode_png(np.zeros((20, 60, 3), np.uint8)))
+    image = load_images([tmp_path / "wide.png"], (40, 40), fit=fit).images.pixels[0]
     assert image.shape == (40, 40, 3)
     assert image[0, 0, 0] == corner
     assert image[20, 20, 0] == middle
 
 
 def test_catalog_items_without_a_readable_image_are_left_out(tmp_path) -> None:
-    (tmp_path / "a.png").write_bytes(png(PICTURE))
-    items = Catalog(["a", "b", "c"], images=["a.png", "", "x.png"], folder=tmp_path)
-    found = of_catalog(items, (64, 64))
-    assert found.pictures.items.tolist() == [1]
-    assert set(found.unread) == {"no path", "no such file"}
+    (tmp_path / "a.png").write_bytes(encode_png(PICTURE))
+    items = Catalog(["a", "b", "c"], image_paths=["a.png", "", "x.png"], image_folder=tmp_path)
+    found = load_catalog_images(items, (64, 64))
+    assert found.images.items.tolist() == [1]
+    assert set(found.failures) == {"no path", "no such file"}
     with pytest.raises(DataError, match="image paths"):
-        of_catalog(Catalog(["a"]))
+        load_catalog_images(Catalog(["a"]))
 
 
 def test_invalid_arrays_folders_and_options_are_rejected(tmp_path) -> None:
     with pytest.raises(DataError, match="channels last"):
-        Pictures.of(np.zeros((1, 3, 8, 8), np.uint8))
+        Images.from_pixels(np.zeros((1, 3, 8, 8), np.uint8))
     with pytest.raises(DataError, match="one item per image"):
-        Pictures.of(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(2, np.int32))
+        Images.from_pixels(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(2, np.int32))
     with pytest.raises(DataError, match="image files"):
-        picture_files(tmp_path)
+        find_image_files(tmp_path)
     with pytest.raises(SpecError, match="cover, contain"):
-        read([], fit="crop")
+        load_images([], fit="crop")

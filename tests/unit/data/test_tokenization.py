@@ -10,14 +10,14 @@ from hypothesis import strategies as some
 
 from leaven import tokenization
 from leaven.errors import MissingExtra
-from leaven.tokenization import HanCutter, Vocabulary, cut, read
+from leaven.tokenization import ChineseSegmenter, Vocabulary, tokenize_text, tokenize_texts
 
 pytest.importorskip("rjieba", reason="Chinese is segmented by rjieba: pip install 'leaven[text]'")
 
 
 @given(some.text())
 def test_joined_tokens_equal_the_text(text: str) -> None:
-    assert "".join(cut(text)) == text
+    assert "".join(tokenize_text(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_joined_tokens_equal_the_text(text: str) -> None:
     ],
 )
 def test_words_numbers_and_tags_stay_whole(text: str, tokens: list[str]) -> None:
-    cutter = HanCutter(frozenset(("棉质", "护手霜")))
-    assert cut(text, cutter) == tokens
+    cutter = ChineseSegmenter(frozenset(("棉质", "护手霜")))
+    assert tokenize_text(text, cutter) == tokens
 
 
 def test_a_protected_phrase_is_separated_in_any_context() -> None:
-    assert cut("兰蔻小黑瓶精华", HanCutter(held=["兰蔻"]))[0] == "兰蔻"
+    assert tokenize_text("兰蔻小黑瓶精华", ChineseSegmenter(protected_phrases=["兰蔻"]))[0] == "兰蔻"
 
 
 def test_chinese_without_rjieba_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +52,9 @@ def test_chinese_without_rjieba_names_the_extra(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.delitem(sys.modules, "rjieba", raising=False)
     monkeypatch.setattr(builtins, "__import__", missing)
-    assert cut("soft") == ["soft"]
+    assert tokenize_text("soft") == ["soft"]
     with pytest.raises(MissingExtra, match=r"leaven\[text\]"):
-        cut("柔软")
+        tokenize_text("柔软")
     monkeypatch.undo()
     tokenization._import_segmenter.cache_clear()
 
@@ -62,10 +62,10 @@ def test_chinese_without_rjieba_names_the_extra(monkeypatch: pytest.MonkeyPatch)
 def test_cached_texts_give_the_same_tokens_and_a_full_cache_is_cleared(monkeypatch) -> None:
     texts = ["soft hand cream 50 ml", "Nivea soft-cream", "", "玫瑰护手霜", " two  blanks "]
     vocabulary = Vocabulary(lambda token: (len(token), (), False))
-    first, again = read(texts, vocabulary), read(texts[::-1], vocabulary)
-    assert first.words == [token for text in texts for token in cut(text)]
-    assert again.words == [token for text in texts[::-1] for token in cut(text)]
-    assert again.kinds.tolist() == [len(token) for token in again.words]
+    first, again = tokenize_texts(texts, vocabulary), tokenize_texts(texts[::-1], vocabulary)
+    assert first.tokens == [token for text in texts for token in tokenize_text(text)]
+    assert again.tokens == [token for text in texts[::-1] for token in tokenize_text(text)]
+    assert again.kind_codes.tolist() == [len(token) for token in again.tokens]
     monkeypatch.setattr(tokenization, "_MAX_CACHED_CHARACTERS", 10)
-    assert read(texts[:1], vocabulary).words == cut(texts[0])
-    assert list(vocabulary.rows) == texts[:1]
+    assert tokenize_texts(texts[:1], vocabulary).tokens == tokenize_text(texts[0])
+    assert list(vocabulary.tokenized) == texts[:1]

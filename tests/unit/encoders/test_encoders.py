@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders import Attributes, Sentences, TfIdf
-from leaven.encoders.item_text import terms
+from leaven.encoders import Attributes, SentenceEncoder, TfIdf
 from leaven.errors import DataError, SpecError
 
 TITLES = [
@@ -39,21 +38,21 @@ def test_an_item_without_text_has_a_zero_vector() -> None:
 
 def test_chinese_text_is_segmented_into_words() -> None:
     pytest.importorskip("rjieba")
-    assert "玫瑰" in list(terms("玫瑰护手霜", (1, 1), (0, 0)))
-    vectors = TfIdf(width=6, characters=(0, 0)).fit(ITEMS)(ITEMS)
+    assert "玫瑰" in list(extract_terms("玫瑰护手霜", (1, 1), (0, 0)))
+    vectors = TfIdf(width=6, character_ngrams=(0, 0)).fit(ITEMS)(ITEMS)
     assert cosine(vectors, 5, 6) > 0.5
     assert abs(cosine(vectors, 5, 0)) < 0.01
 
 
 def test_with_full_rank_cosines_equal_those_of_tfidf() -> None:
-    fitted = TfIdf(width=100, characters=(0, 0)).fit(ITEMS)
-    table = fitted.table(ITEMS).toarray()
+    fitted = TfIdf(width=100, character_ngrams=(0, 0)).fit(ITEMS)
+    table = fitted.compute_tfidf(ITEMS).toarray()
     np.testing.assert_allclose(fitted(ITEMS) @ fitted(ITEMS).T, table @ table.T, atol=1e-6)
 
 
 def test_character_ngrams_match_misspelled_words() -> None:
     fitted = TfIdf(width=6).fit(ITEMS)
-    misspelt = replace(ITEMS, words={"title": ["rose hand craem", *TITLES[1:]]})
+    misspelt = replace(ITEMS, texts={"title": ["rose hand craem", *TITLES[1:]]})
     assert float(fitted(misspelt)[0] @ fitted(ITEMS)[0]) > 0.6
 
 
@@ -68,7 +67,7 @@ def test_text_without_shared_terms_raises_an_error() -> None:
     with pytest.raises(DataError, match="least_items"):
         TfIdf().fit(Catalog(["a"], {"title": ["soap"]}))
     with pytest.raises(SpecError, match="neither"):
-        TfIdf(words=(0, 0), characters=(0, 0))
+        TfIdf(word_ngrams=(0, 0), character_ngrams=(0, 0))
 
 
 def priced(price: list[float], category: list[int]) -> Catalog:
@@ -78,7 +77,7 @@ def priced(price: list[float], category: list[int]) -> Catalog:
 
 def test_the_price_is_relative_to_the_mean_of_its_category() -> None:
     items = priced([1.0, 100.0, 10.0, np.nan], [1, 1, 2, 2])
-    vectors = Attributes(price=1.0).fit(items)(items)
+    vectors = Attributes(price_weight=1.0).fit(items)(items)
     logs = np.log([1.0, 100.0, 10.0])
     far = np.log(10.0) / logs.std()
     np.testing.assert_allclose(vectors[:, -1], [-far, far, 0, 0], rtol=1e-5)
@@ -88,21 +87,21 @@ def test_the_price_is_relative_to_the_mean_of_its_category() -> None:
 
 def test_labels_are_distinguished_by_column() -> None:
     items = Catalog(["a", "b", "c"], {"labels": ["soap|rose", "rose | gift", "knife"]})
-    vectors = Attributes(labels=("labels",)).fit(items)(items)
+    vectors = Attributes(label_columns=("labels",)).fit(items)(items)
     assert 0.1 < cosine(vectors, 0, 1) < 0.9
     assert abs(cosine(vectors, 0, 2)) < 1e-6
 
 
 def test_a_new_item_is_encoded_by_known_labels() -> None:
     items = Catalog(["a", "b", "c"], {"labels": ["soap|rose", "rose", "knife"]})
-    fitted = Attributes(labels=("labels",)).fit(items)
+    fitted = Attributes(label_columns=("labels",)).fit(items)
     new = fitted(Catalog(["x", "y"], {"labels": ["rose", "never seen"]}))
     assert float(new[0] @ fitted(items)[1]) == pytest.approx(1, abs=1e-5)
     assert not new[1].any()
 
 
 def test_a_catalog_without_attributes_raises_an_error() -> None:
-    assert not Attributes().knows(ITEMS)
+    assert not Attributes().can_encode(ITEMS)
     with pytest.raises(DataError, match="category"):
         Attributes().fit(ITEMS)
 
@@ -112,12 +111,12 @@ def test_sentence_vectors_are_independent_of_the_batch(tmp_path) -> None:
     from unit.encoders import tiny
 
     folder = tiny.write(tmp_path / "model", " ".join(TITLES[:4]).split())
-    cached = Sentences(folder=str(folder), cache=str(tmp_path / "cache"))
+    cached = SentenceEncoder(folder=str(folder), cache=str(tmp_path / "cache"))
     vectors = cached.fit(ITEMS)(ITEMS)
     assert vectors.shape == (len(TITLES), 16)
     assert not vectors[4].any()
     np.testing.assert_allclose(np.linalg.norm(vectors[:4], axis=1), 1, rtol=1e-5)
-    alone = Sentences(folder=str(folder)).fit(ITEMS)(Catalog(["x"], {"title": TITLES[2:3]}))
+    alone = SentenceEncoder(folder=str(folder)).fit(ITEMS)(Catalog(["x"], {"title": TITLES[2:3]}))
     np.testing.assert_allclose(alone[0], vectors[2], atol=1e-6)
     kept = sorted((tmp_path / "cache").iterdir())
     assert len(kept) == 1
@@ -130,7 +129,7 @@ def test_sentence_vectors_are_independent_of_the_batch(tmp_path) -> None:
 def test_a_folder_without_a_model_raises_an_error_with_its_name(tmp_path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(DataError, match=tmp_path.name):
-        Sentences(folder=str(tmp_path)).fit(ITEMS)
+        SentenceEncoder(folder=str(tmp_path)).fit(ITEMS)
     (tmp_path / "config.json").write_text('{"model_type": "nothing"}')
     with pytest.raises(DataError, match=tmp_path.name):
-        Sentences(folder=str(tmp_path)).fit(ITEMS)
+        SentenceEncoder(folder=str(tmp_path)).fit(ITEMS)

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders import OwnPictures, PictureModel
+from leaven.encoders import ImageClassifierEncoder, PretrainedImageEncoder
 from leaven.errors import DataError, SpecError
-from leaven.simulator.item_images import draw_picture, png
+from leaven.simulator.item_images import draw_image, encode_png
 
 pytest.importorskip("cv2")
 torch = pytest.importorskip("torch")
 INKS = ((220, 30, 30), (30, 60, 220))
-SMALL = OwnPictures(size=16, widths=(8, 8), steps=60, batch=16, learning_rate=1e-2)
+SMALL = ImageClassifierEncoder(size=16, widths=(8, 8), steps=60, batch=16, learning_rate=1e-2)
 
 
 def catalog(n: int = 40, **more) -> Catalog:
     """Red things and blue ones, by turns; the last item has no picture."""
-    pixels = np.stack([draw_picture(i % 5, INKS[i % 2], 0, i)[::4, ::4] for i in range(n)])
+    pixels = np.stack([draw_image(i % 5, INKS[i % 2], 0, i)[::4, ::4] for i in range(n)])
     category = np.array([0, *[i % 2 + 1 for i in range(n)]], np.int32)
     images = [f"{i}.png" for i in range(n - 1)] + [""]
     return replace(
-        Catalog([str(i) for i in range(n)], {}, category, ["red", "blue"]), images=images, pixels=pixels, **more
+        Catalog([str(i) for i in range(n)], {}, category, ["red", "blue"]), image_paths=images, pixels=pixels, **more
     )
 
 
@@ -38,7 +38,7 @@ def test_images_of_one_category_have_similar_vectors() -> None:
 def test_an_image_is_encoded_only_once() -> None:
     fitted = SMALL.fit(catalog(), 1)
     asked = []
-    counted = replace(fitted, encode=lambda pixels: (asked.append(len(pixels)), fitted.encode(pixels))[1])
+    counted = replace(fitted, encode_pixels=lambda pixels: (asked.append(len(pixels)), fitted.encode_pixels(pixels))[1])
     first = counted(catalog())
     changed = catalog()
     changed.pixels[3] = 255
@@ -59,18 +59,18 @@ def test_network_and_vectors_are_cached_by_the_hash_of_their_inputs(tmp_path, mo
 
 def test_unreadable_images_have_zero_vectors_and_are_counted(tmp_path) -> None:
     for i in range(8):
-        (tmp_path / f"{i}.png").write_bytes(png(draw_picture(i % 4, INKS[i % 2], 0, i)))
+        (tmp_path / f"{i}.png").write_bytes(encode_png(draw_image(i % 4, INKS[i % 2], 0, i)))
     (tmp_path / "5.png").write_bytes(b"GIF?")
-    items = replace(catalog(9), pixels=None, folder=tmp_path)
+    items = replace(catalog(9), pixels=None, image_folder=tmp_path)
     fitted = replace(SMALL, steps=2).fit(items, 1)
     assert fitted(items).any(axis=1).tolist() == [True] * 5 + [False, True, True, False]
-    assert fitted.unread == {"not a picture, or a broken one": 1}
+    assert fitted.unreadable_counts == {"not a picture, or a broken one": 1}
 
 
 def test_fewer_than_two_categories_raise_an_error() -> None:
     with pytest.raises(DataError, match="picture_model"):
         SMALL.fit(replace(catalog(), category=None))
-    assert not SMALL.knows(Catalog(["a"], images=[""]))
+    assert not SMALL.can_encode(Catalog(["a"], image_paths=[""]))
 
 
 class Means(torch.nn.Module):
@@ -84,8 +84,8 @@ class Means(torch.nn.Module):
         return torch.einsum("nchw,dc->ndhw", pictures, self.weight)
 
 
-def plain(**fields) -> PictureModel:
-    return PictureModel(size=16, mean=(0.0, 0.0, 0.0), spread=(1.0, 1.0, 1.0), **fields)
+def plain(**fields) -> PretrainedImageEncoder:
+    return PretrainedImageEncoder(size=16, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), **fields)
 
 
 def colours() -> np.ndarray:
@@ -154,11 +154,11 @@ def test_unusable_weights_raise_an_error_with_their_name(tmp_path: Path, wish, s
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: OwnPictures(size=4),
-        lambda: OwnPictures(widths=()),
-        lambda: OwnPictures(batch=1),
-        lambda: PictureModel(net="timm.create_model"),
-        lambda: PictureModel(spread=(0.0, 1.0, 1.0)),
+        lambda: ImageClassifierEncoder(size=4),
+        lambda: ImageClassifierEncoder(widths=()),
+        lambda: ImageClassifierEncoder(batch=1),
+        lambda: PretrainedImageEncoder(factory="timm.create_model"),
+        lambda: PretrainedImageEncoder(std=(0.0, 1.0, 1.0)),
     ],
 )
 def test_invalid_configs_raise_an_error(wrong) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 
 from leaven.datasets.histories import Histories
 from leaven.generators.sequence.markov import Markov
-from leaven.simulator import first_order
+from leaven.simulator import simulate_first_order
 
 
 def world() -> Histories:
-    return first_order(6, rows=50, length=6, seed=1)[0]
+    return simulate_first_order(6, rows=50, length=6, seed=1)[0]
 
 
 def rows(shared: Any, shard: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 from contracts import tasks
 from leaven.engines import shared_memory
 from leaven.engines.local import Local
-from leaven.engines.shared_memory import Sender
+from leaven.engines.shared_memory import SharedMemoryWriter
 from leaven.errors import DataError, LeavenError, SpecError
 from unit.engines import made
 
@@ -52,7 +52,7 @@ def test_a_process_that_dies_raises_an_error() -> None:
 
 
 def test_started_workers_stay_from_map_to_map_and_end_with_the_context() -> None:
-    with Local(workers=2).opened("contracts.tasks") as engine:
+    with Local(workers=2).start_workers("contracts.tasks") as engine:
         first, second = (set(engine.map(tasks.told_and_slept, [0.3] * 4, None)) for _ in range(2))
         assert first == second
         assert len(first) == 2
@@ -63,27 +63,29 @@ def test_started_workers_stay_from_map_to_map_and_end_with_the_context() -> None
 def test_a_preloaded_object_is_sent_before_the_first_map(monkeypatch) -> None:
     sent: list[object] = []
     monkeypatch.setattr(
-        Sender, "send", lambda self, thing, send=Sender.send: (sent.append(thing), send(self, thing))[1]
+        SharedMemoryWriter,
+        "send",
+        lambda self, thing, send=SharedMemoryWriter.write: (sent.append(thing), send(self, thing))[1],
     )
     soon = np.arange(9)
-    with Local(workers=2).opened(soon=soon) as engine, engine.opened(soon=soon) as same:
+    with Local(workers=2).start_workers(preload=soon) as engine, engine.start_workers(preload=soon) as same:
         assert same is engine
         assert [one.tolist() for one in engine.map(tasks.added, [1, 2], {"add": np.arange(2)})] == [[1, 2], [2, 3]]
     assert [thing is soon for thing in sent] == [True, True, False]
 
 
 def test_an_error_of_the_background_start_is_raised_by_the_first_map() -> None:
-    with Local(workers=2).opened(soon=lambda: None):  # cannot be sent
+    with Local(workers=2).start_workers(preload=lambda: None):  # cannot be sent
         pass
     with (
-        Local(workers=2).opened(soon=lambda: None) as engine,
+        Local(workers=2).start_workers(preload=lambda: None) as engine,
         pytest.raises((AttributeError, pickle.PicklingError)),
     ):
         list(engine.map(tasks.added, [1, 2], lambda: None))
 
 
 def test_started_workers_continue_after_a_loop_that_ended_early() -> None:
-    with Local(workers=2).opened() as engine:
+    with Local(workers=2).start_workers() as engine:
         with pytest.raises(DataError, match="shard 1 of 3"):
             list(engine.map(tasks.fails_with_ours, [0, 1, 2], None))
         answers = engine.map(tasks.told_and_slept, [0.0, 60.0, 60.0], None)
@@ -97,7 +99,9 @@ def test_started_workers_continue_after_a_loop_that_ended_early() -> None:
 
 def test_shared_arrays_arrive_complete_and_writes_go_to_a_copy(tmp_path) -> None:
     rows = np.arange(12)
-    sent = Sender(tmp_path).send({"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]})
+    sent = SharedMemoryWriter(tmp_path).write(
+        {"rows": rows, "turned": rows.reshape(3, 4).T, "part": rows[::5], "none": rows[:0]}
+    )
     one, other = sent.open(), sent.open()
     assert one["turned"].tolist() == rows.reshape(3, 4).T.tolist()
     assert one["part"].tolist() == [0, 5, 10]
@@ -107,13 +111,13 @@ def test_shared_arrays_arrive_complete_and_writes_go_to_a_copy(tmp_path) -> None
 
 
 def test_an_array_that_is_shared_again_is_not_written_again(tmp_path) -> None:
-    sender, rows, more = Sender(tmp_path), np.arange(100_000), np.ones(50_000)
-    sender.send(rows)
-    both = sender.send((more, rows))
+    sender, rows, more = SharedMemoryWriter(tmp_path), np.arange(100_000), np.ones(50_000)
+    sender.write(rows)
+    both = sender.write((more, rows))
     sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
     assert [size // 1000 for size in sizes] == [800, 400]
     assert [one.tolist() for one in both.open()] == [more.tolist(), rows.tolist()]
-    alone = sender.send(more)
+    alone = sender.write(more)
     assert len(list(tmp_path.iterdir())) == 2
     assert alone.open().tolist() == more.tolist()
 
@@ -168,9 +172,9 @@ def test_what_could_not_be_written_is_written_with_the_next_thing(tmp_path, monk
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    sender, rows = Sender(tmp_path), np.arange(1000)
+    sender, rows = SharedMemoryWriter(tmp_path), np.arange(1000)
     with monkeypatch.context() as patch:
         patch.setattr(shared_memory, "_write", full)
         with pytest.raises(OSError, match="no space"):
-            sender.send(rows)
-    assert sender.send((rows, 1)).open()[0].tolist() == rows.tolist()
+            sender.write(rows)
+    assert sender.write((rows, 1)).open()[0].tolist() == rows.tolist()

@@ -1,6 +1,6 @@
 """Warning about trainings with too few steps."""
 
-from leaven.experiment.facts import still_climbing
+from leaven.experiment.facts import warn_if_undertrained
 
 
 def curve(*values: float) -> list[dict[str, float]]:
@@ -11,15 +11,15 @@ RISING, FLAT = curve(0.01, 0.02, 0.03, 0.04, 0.05), curve(0.01, 0.04, 0.05, 0.05
 
 
 def test_a_baseline_that_still_improves_gives_a_warning() -> None:
-    (said,) = still_climbing([RISING, RISING], least=0.01)
+    (said,) = warn_if_undertrained([RISING, RISING], min_gain=0.01)
     assert "+25.0 %" in said
 
 
 def test_one_training_that_came_to_rest_is_enough_for_silence() -> None:
-    assert still_climbing([RISING, FLAT], least=0.01) == []
+    assert warn_if_undertrained([RISING, FLAT], min_gain=0.01) == []
 
 
 def test_trainings_without_validation_give_no_warning() -> None:
-    assert still_climbing([], least=0.01) == []
-    assert still_climbing([[], [{"step": 10, "loss": 0.5}]], least=0.0) == []
-    assert still_climbing([curve(0.02)], least=0.0) == []
+    assert warn_if_undertrained([], min_gain=0.01) == []
+    assert warn_if_undertrained([[], [{"step": 10, "loss": 0.5}]], min_gain=0.0) == []
+    assert warn_if_undertrained([curve(0.02)], min_gain=0.0) == []

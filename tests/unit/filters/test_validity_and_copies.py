@@ -9,18 +9,18 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.copies import Copies
+from leaven.filters.copies import CopyFilter
 from leaven.filters.validity import Validity
 
-TRAIN = Histories.of([[1, 2, 3], [4, 2]], n_items=6, times=[[10, 20, 30], [50, 60]])
+TRAIN = Histories.from_lists([[1, 2, 3], [4, 2]], n_items=6, times=[[10, 20, 30], [50, 60]])
 
 
 def only(row: list[int], times: list[int]) -> Histories:
-    return Histories.of([row], n_items=6, times=[times])
+    return Histories.from_lists([row], n_items=6, times=[times])
 
 
 def reasons(filter_, train: Histories, new: Histories) -> dict[str, int]:
-    return dict(filter_.fit(train, 7)(new).refused)
+    return dict(filter_.fit(train, 7)(new).rejected)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_each_invalid_row_is_rejected_for_its_reason(row, times, reason) -> None
 
 
 def test_a_valid_row_is_accepted_next_to_an_invalid_one() -> None:
-    new = Histories.of([[4, 1], [2, 7, 3], [9]], n_items=6, times=[[50, 60], [20, 20, 30], [1]])
+    new = Histories.from_lists([[4, 1], [2, 7, 3], [9]], n_items=6, times=[[50, 60], [20, 20, 30], [1]])
     kept = Validity().fit(TRAIN, 7)(new)  # 7 is the mask; row 1 begins before row 0 ends
-    assert kept.mask.tolist() == [True, True, False]
+    assert kept.accepted.tolist() == [True, True, False]
 
 
 def test_the_catalog_may_hold_items_without_events() -> None:
     born = np.array([0, 99, 99, 99, 99, 40, np.iinfo(np.int64).max])
-    train = replace(TRAIN, catalog=Catalog(ids=list("abcdef"), born=born))
+    train = replace(TRAIN, catalog=Catalog(ids=list("abcdef"), first_sale_times=born))
     assert reasons(Validity(), train, only([5], [39])) == {"an item before its first day": 1}
     assert reasons(Validity(), train, only([5, 1], [40, 45])) == {}  # 1 was taken before its stated day
     assert reasons(Validity(), train, only([6], [60])) == {"an unknown item": 1}
@@ -63,7 +63,7 @@ def test_limits_are_configurable() -> None:
 
 
 def users(rows: list[list[int]], name: str = "u", n_items: int = 99) -> Histories:
-    return Histories.of(rows, n_items, keys=rng.user_keys([f"{name}{i}" for i in range(len(rows))]))
+    return Histories.from_lists(rows, n_items, row_ids=rng.derive_user_ids([f"{name}{i}" for i in range(len(rows))]))
 
 
 REAL = users([[1, 2, 3, 4, 5, 6], [7, 8, 9], [20, 21, 22, 23, 30], [20, 21, 22, 23, 31], []])
@@ -71,23 +71,23 @@ REAL = users([[1, 2, 3, 4, 5, 6], [7, 8, 9], [20, 21, 22, 23, 30], [20, 21, 22, 
 
 def test_exact_copies_and_shuffled_copies_are_rejected() -> None:
     new = users([[7, 8, 9], [9, 8, 7], [6, 5, 4, 3, 2, 1], [7, 8], [1, 2, 3, 4, 5, 6, 6]], "new")
-    kept = Copies(most=1.0).fit(REAL, 7)(new)
-    assert kept.mask.tolist() == [False, True, False, True, True]  # three items in another order: alike by chance
-    assert kept.refused == {"an exact copy of a real row": 1, "the items of a real row in another order": 1}
+    kept = CopyFilter(max_share=1.0).fit(REAL, 7)(new)
+    assert kept.accepted.tolist() == [False, True, False, True, True]  # three items in another order: alike by chance
+    assert kept.rejected == {"an exact copy of a real row": 1, "the items of a real row in another order": 1}
 
 
 def test_runs_of_a_single_user_are_traces_and_shared_runs_are_not() -> None:
     new = users([[9, 1, 2, 3, 4, 5], [9, 20, 21, 22, 23, 9], [50, 51, 52, 53, 54]], "new")
-    kept = Copies(run=4, most=0.5).fit(REAL, 7)(new)  # 2 of 3 runs; 1 of 3, which two users share; none
-    assert kept.mask.tolist() == [False, True, True]
-    assert kept.refused == {"mostly runs of 4 items of a single real user": 1}
+    kept = CopyFilter(run_length=4, max_share=0.5).fit(REAL, 7)(new)  # 2 of 3 runs; 1 of 3, which two users share; none
+    assert kept.accepted.tolist() == [False, True, True]
+    assert kept.rejected == {"mostly runs of 4 items of a single real user": 1}
 
 
 def test_a_continuation_may_hold_the_runs_of_its_parent() -> None:
     new = users([[1, 2, 3, 4, 5, 6, 40], [1, 2, 3, 4, 5, 6, 40]], "new")
-    new = replace(new, parents=np.array([REAL.keys[0], REAL.keys[1]]))
-    assert Copies().fit(REAL, 7)(new).mask.tolist() == [True, False]
+    new = replace(new, parents=np.array([REAL.row_ids[0], REAL.row_ids[1]]))
+    assert CopyFilter().fit(REAL, 7)(new).accepted.tolist() == [True, False]
 
 
 def test_empty_rows_are_no_copies() -> None:
-    assert Copies().fit(users([]), 7)(users([[1, 2, 3, 4, 5], []])).mask.all()
+    assert CopyFilter().fit(users([]), 7)(users([[1, 2, 3, 4, 5], []])).accepted.all()

@@ -11,15 +11,21 @@ import torch.nn.functional as F
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals, compute_discriminator_loss
-from leaven.generators.sequence.fitting import decoder_of, ground_of
+from leaven.generators.sequence.adversarial import (
+    AdversarialObjective,
+    AdversarialPair,
+    AdversarialTask,
+    Discriminator,
+    compute_discriminator_loss,
+)
+from leaven.generators.sequence.fitting import build_decoder, build_training_split
 from leaven.generators.sequence.gan import Gan
-from leaven.nn.training import Chance
-from leaven.simulator import second_order
+from leaven.nn.training import StepRng
+from leaven.simulator import simulate_second_order
 
 
 def keys(count: int) -> np.ndarray:
-    return rng.user_keys([f"new{i}" for i in range(count)])
+    return rng.derive_user_ids([f"new{i}" for i in range(count)])
 
 
 def quick(rows: Histories, **config):
@@ -27,18 +33,20 @@ def quick(rows: Histories, **config):
     return Gan(**small | config).fit(rows, 7)
 
 
-def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.0) -> Rivalry:
-    rows, _ = second_order(5, rows=60, length=6, seed=3)
-    ground = ground_of(rows, 7)
-    net = decoder_of(Gan(width=8, dropout=0.0), ground, 7)
-    judge = Judge(net.items.weight.detach(), torch.Generator().manual_seed(1))
-    return Rivalry(Rivals(net, judge), Aim(loss, penalty, anchor, 1.0, 16, 12), ground, 7)
+def rivalry(loss: str = "relativistic", penalty: float = 1.0, anchor: float = 0.0) -> AdversarialTask:
+    rows, _ = simulate_second_order(5, rows=60, length=6, seed=3)
+    ground = build_training_split(rows, 7)
+    net = build_decoder(Gan(width=8, dropout=0.0), ground, 7)
+    judge = Discriminator(net.items.weight.detach(), torch.Generator().manual_seed(1))
+    return AdversarialTask(
+        AdversarialPair(net, judge), AdversarialObjective(loss, penalty, anchor, 1.0, 16, 12), ground, 7
+    )
 
 
 def judged(penalty: float) -> float:
     """The discriminator loss on the same rows, before training."""
     task = rivalry(penalty=penalty)
-    return float(task.loss(task.net, task.epoch(0, 0.0)[0], Chance(5, 0, 1))[0].detach())
+    return float(task.compute_loss(task.net, task.build_batches(0, 0.0)[0], StepRng(5, 0, 1))[0].detach())
 
 
 def test_losses_equal_those_of_the_papers() -> None:
@@ -55,10 +63,10 @@ def test_losses_equal_those_of_the_papers() -> None:
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
 def test_the_network_that_is_not_trained_keeps_its_weights(loss) -> None:
     task = rivalry(loss)
-    batches = task.epoch(0, 0.0)
+    batches = task.build_batches(0, 0.0)
     for batch, learns, rests in ((batches[0], "judge", "decoder"), (batches[1], "decoder", "judge")):
         task.net.zero_grad(set_to_none=True)
-        task.loss(task.net, batch, Chance(5, 0, 1))[0].backward()
+        task.compute_loss(task.net, batch, StepRng(5, 0, 1))[0].backward()
         assert all(p.grad is None for p in getattr(task.net, rests).parameters())
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in getattr(task.net, learns).parameters())
 
@@ -71,7 +79,7 @@ def test_the_penalty_is_the_squared_gradient_at_real_and_synthetic_rows() -> Non
 
 def test_generated_rows_are_one_hot_with_a_gradient() -> None:
     task = rivalry()
-    real = task.epoch(0, 0.0)[1]
+    real = task.build_batches(0, 0.0)[1]
     drawn = task.net(real, torch.zeros(*real.items.shape, 5), 1.0)
     torch.testing.assert_close(drawn.sum(2), torch.ones(real.items.shape))
     assert drawn.detach().round().unique().tolist() == [0.0, 1.0]
@@ -81,9 +89,9 @@ def test_generated_rows_are_one_hot_with_a_gradient() -> None:
 
 @pytest.mark.parametrize("loss", ["relativistic", "source"])
 def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
-    rows, _ = second_order(5, rows=300, length=8, seed=3)
+    rows, _ = simulate_second_order(5, rows=300, length=8, seed=3)
     fitted = quick(rows, loss=loss)
-    noise = Histories.of(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
+    noise = Histories.from_lists(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
     assert fitted.log_likelihood(rows.slice(0, 200)).mean() > fitted.log_likelihood(noise).mean() + 1
     assert fitted.sample(keys(30)).check().items.tolist() == quick(rows, loss=loss).sample(keys(30)).items.tolist()
     steps = [record["step"] for record in fitted.curve]
@@ -92,10 +100,10 @@ def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
 
 
 def test_rows_too_short_for_a_discriminator_and_an_invalid_config() -> None:
-    single = Histories.of([[1], [2], [1]], 3)
+    single = Histories.from_lists([[1], [2], [1]], 3)
     assert (quick(single, steps=2).sample(keys(5)).lengths > 0).all()
     for wrong in ({"loss": "wgan"}, {"penalty": -1}, {"adversarial_steps": -1}, {"heat": 0}, {"most_events": 1}):
         with pytest.raises(SpecError):
             Gan(**wrong)
     with pytest.raises(FitError, match="20,000"):
-        Gan().fit(Histories.of([[1, 2]], 30_000), 7)
+        Gan().fit(Histories.from_lists([[1, 2]], 30_000), 7)

@@ -8,10 +8,10 @@ import pytest
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.filters.copies import Copies
+from leaven.filters.copies import CopyFilter
 from leaven.filters.validity import Validity
 from leaven.generators.sequence.markov import Markov
-from leaven.ingest import order, read
+from leaven.ingest import build_histories, read_events
 
 FILE = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty" / "interactions.csv"
 pytestmark = [
@@ -23,7 +23,7 @@ pytestmark = [
 def shown(rows: Histories) -> dict[str, float]:
     counts = np.sort(np.bincount(rows.items, minlength=rows.n_items + 1)[1:])
     places = 2 * np.arange(1, len(counts) + 1) - len(counts) - 1
-    gaps = np.diff(rows.times)[np.diff(rows.row_of_event()) == 0]
+    gaps = np.diff(rows.times)[np.diff(rows.event_rows()) == 0]
     return {
         "coverage": float((counts > 0).mean()),
         "share of the top 100": float(counts[-100:].sum() / counts.sum()),
@@ -35,11 +35,11 @@ def shown(rows: Histories) -> dict[str, float]:
 
 
 def test_markov_rows_are_within_a_fifth_of_held_out_real_rows() -> None:
-    rows = order(read(str(FILE))).histories
-    held_out = rng.uniform(rows.keys, 5) < 0.1
+    rows = build_histories(read_events(str(FILE))).histories
+    held_out = rng.draw_uniform(rows.row_ids, 5) < 0.1
     train, held = rows.take(~held_out), rows.take(held_out)
-    made = Markov().fit(train, 7).sample(rng.user_keys([f"new{i}" for i in range(len(held))])).check()
+    made = Markov().fit(train, 7).sample(rng.derive_user_ids([f"new{i}" for i in range(len(held))])).validate()
     real, new = shown(held), shown(made)
     assert {name: new[name] for name in real} == pytest.approx(real, rel=0.2)
-    assert Validity().fit(train, 7)(made).mask.all()
-    assert Copies().fit(train, 7)(made).mask.mean() > 0.99
+    assert Validity().fit(train, 7)(made).accepted.all()
+    assert CopyFilter().fit(train, 7)(made).accepted.mean() > 0.99

@@ -10,22 +10,22 @@ from bench.defects import HistoryLaw
 from torch import nn
 
 from leaven.errors import SpecError
-from leaven.generators.privacy import Privacy, spent
+from leaven.generators.privacy import PrivacyBudget, compute_epsilon
 from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.nn import dp_sgd
 
 pytest.importorskip("opacus")
 ROWS = HistoryLaw().rows(60, 1)
-WISH = Autoregressive(width=8, layers=1, length=8, steps=4, privacy=Privacy(epsilon=4.0, users_per_step=20))
+WISH = Autoregressive(width=8, layers=1, max_length=8, steps=4, privacy=PrivacyBudget(epsilon=4.0, users_per_step=20))
 
 
 def test_the_noise_is_the_smallest_that_keeps_the_budget() -> None:
-    config = Privacy(epsilon=2.0, users_per_step=64)
-    noise = config.noise(1000, 50)
+    config = PrivacyBudget(epsilon=2.0, users_per_step=64)
+    noise = config.compute_noise(1000, 50)
     delta = 1000**-1.1
-    assert 1.9 < spent(noise, 0.064, 50, delta) <= 2.0
-    assert spent(0.8 * noise, 0.064, 50, delta) > 2.0
-    assert Privacy(epsilon=0.5, users_per_step=64).noise(1000, 50) > noise
+    assert 1.9 < compute_epsilon(noise, 0.064, 50, delta) <= 2.0
+    assert compute_epsilon(0.8 * noise, 0.064, 50, delta) > 2.0
+    assert PrivacyBudget(epsilon=0.5, users_per_step=64).compute_noise(1000, 50) > noise
 
 
 class Line(nn.Module):
@@ -59,7 +59,7 @@ def test_a_private_generator_samples_rows_and_loads_from_its_file(tmp_path: Path
     assert heard == [(step, WISH.steps) for step in range(1, WISH.steps + 1)]
     keys = np.arange(1, 11, dtype=np.uint64)
     rows = fitted.sample(keys)
-    rows.check()
+    rows.validate()
     fitted.save(tmp_path)
     back = Autoregressive.load(tmp_path)
     assert back.config == WISH
@@ -80,4 +80,4 @@ def test_settings_that_leak_users_are_rejected_with_privacy(wrong) -> None:
     with pytest.raises(SpecError, match="with privacy"):
         replace(WISH, **wrong)
     with pytest.raises(SpecError, match="above 0"):
-        Privacy(epsilon=0)
+        PrivacyBudget(epsilon=0)

@@ -8,12 +8,14 @@ import pytest
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.generators.privacy import Privacy, spent
-from leaven.generators.tabular.dp_training import ROWS_OF_A_USER, Users
-from leaven.generators.tabular.tabular_vae import TableVae
+from leaven.generators.privacy import PrivacyBudget, compute_epsilon
+from leaven.generators.tabular.dp_training import MAX_ROWS_PER_USER, UserRows
+from leaven.generators.tabular.tabular_vae import TabularVae
 
 pytest.importorskip("opacus")
-WISH = TableVae(width=32, latent=4, epochs=1, learning_rate=1e-2, privacy=Privacy(epsilon=8.0, users_per_step=48))
+WISH = TabularVae(
+    width=32, latent=4, epochs=1, learning_rate=1e-2, privacy=PrivacyBudget(epsilon=8.0, users_per_step=48)
+)
 
 
 def rows(count: int = 900, seed: int = 1) -> Samples:
@@ -24,60 +26,62 @@ def rows(count: int = 900, seed: int = 1) -> Samples:
     kind = np.where(x > 0, "mug", "bag").astype(object)
     x = np.where(draw.random(count) < 0.1, np.nan, x)
     size = draw.integers(1, 9, count).astype(float)
-    keys = rng.mix(np.arange(1, count + 1, dtype=np.uint64))
-    return Samples.real({"x": x, "size": size, "kind": kind}, label, keys, 1 + np.arange(count) // 3)
+    keys = rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64))
+    return Samples.from_columns({"x": x, "size": size, "kind": kind}, label, keys, 1 + np.arange(count) // 3)
 
 
 TRAIN = rows()
 FITTED = WISH.fit(TRAIN, key=1)
-MADE = FITTED.sample(rng.mix(np.arange(1, 1201, dtype=np.uint64)))
+MADE = FITTED.sample(rng.mix_bits(np.arange(1, 1201, dtype=np.uint64)))
 
 
 def test_the_rows_of_a_user_weigh_one_together_and_are_at_most_eight() -> None:
     owner = np.array([5] * 20 + [6] + [0, 0], np.uint64)
-    train = replace(rows(23), users=owner)
-    users = Users.of(train, 3)
+    train = replace(rows(23), user_ids=owner)
+    users = UserRows.from_samples(train, 3)
     assert len(users) == 4
-    assert sorted(users.there.sum(axis=1).tolist()) == [1, 1, 1, ROWS_OF_A_USER]
-    np.testing.assert_allclose(users.weights.sum(axis=1), 1.0)
-    own = users.rows[users.there.sum(axis=1) == ROWS_OF_A_USER]
+    assert sorted(users.is_present.sum(axis=1).tolist()) == [1, 1, 1, MAX_ROWS_PER_USER]
+    np.testing.assert_allclose(users.row_weights.sum(axis=1), 1.0)
+    own = users.rows[users.is_present.sum(axis=1) == MAX_ROWS_PER_USER]
     assert set(owner[own].ravel().tolist()) == {5}
-    assert len(set(own.ravel().tolist())) == ROWS_OF_A_USER
+    assert len(set(own.ravel().tolist())) == MAX_ROWS_PER_USER
 
 
 def test_counting_and_training_keep_the_budget_together() -> None:
-    first, second = Privacy(epsilon=2.0, users_per_step=64).parted(0.2, 1000)
+    first, second = PrivacyBudget(epsilon=2.0, users_per_step=64).split_budget(0.2, 1000)
     delta = 1000**-1.1
     assert first.epsilon + second.epsilon == 2.0
-    assert first.delta_of(1000) + second.delta_of(1000) == pytest.approx(delta)
-    assert spent(first.noise_once(1000), 1.0, 1, delta / 2) <= 0.4
-    assert spent(second.noise(1000, 300), 0.064, 300, delta / 2) <= 1.6
+    assert first.resolve_delta(1000) + second.resolve_delta(1000) == pytest.approx(delta)
+    assert compute_epsilon(first.compute_query_noise(1000), 1.0, 1, delta / 2) <= 0.4
+    assert compute_epsilon(second.compute_noise(1000, 300), 0.064, 300, delta / 2) <= 1.6
 
 
 def test_synthetic_rows_have_the_dependence_of_real_rows() -> None:
     assert FITTED.facts["users"] == 300
     assert FITTED.facts["epsilon"] == 8.0
-    x, label = MADE.number("x"), MADE.label > 0.5
+    x, label = MADE.numeric_column("x"), MADE.label > 0.5
     assert label.mean() == pytest.approx(0.4, abs=0.1)
     assert np.nanmean(x[label]) - np.nanmean(x[~label]) > 4
-    mugs = np.array([text == "mug" for text in MADE.texts("kind")])
+    mugs = np.array([text == "mug" for text in MADE.categorical_column("kind")])
     assert np.nanmean(x[mugs]) > np.nanmean(x[~mugs]) + 3
-    assert np.isin(MADE.number("size"), np.arange(1, 9)).all()
+    assert np.isin(MADE.numeric_column("size"), np.arange(1, 9)).all()
     assert 0.02 < np.isnan(x).mean() < 0.25
 
 
 def test_no_cell_of_a_user_is_copied() -> None:
     """Without privacy, synthetic cells are training cells; with it, they are between public edges."""
-    known = TRAIN.number("x")
-    free = replace(WISH, privacy=None).fit(TRAIN.take(np.arange(200)), key=1).sample(TRAIN.keys[:50])
-    assert np.isin(free.number("x")[~np.isnan(free.number("x"))], known).all()
-    inner = MADE.number("x")[(MADE.number("x") > np.nanmin(known)) & (MADE.number("x") < np.nanmax(known))]
+    known = TRAIN.numeric_column("x")
+    free = replace(WISH, privacy=None).fit(TRAIN.take(np.arange(200)), key=1).sample(TRAIN.row_ids[:50])
+    assert np.isin(free.numeric_column("x")[~np.isnan(free.numeric_column("x"))], known).all()
+    inner = MADE.numeric_column("x")[
+        (MADE.numeric_column("x") > np.nanmin(known)) & (MADE.numeric_column("x") < np.nanmax(known))
+    ]
     assert not np.isin(inner, known).any()
 
 
 def test_a_private_generator_loads_from_its_file(tmp_path: Path) -> None:
     FITTED.save(tmp_path)
-    back = TableVae.load(tmp_path)
+    back = TabularVae.load(tmp_path)
     assert back.config == WISH
     keys = np.arange(1, 50, dtype=np.uint64)
     np.testing.assert_array_equal(back.sample(keys).numbers, FITTED.sample(keys).numbers)

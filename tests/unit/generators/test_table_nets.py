@@ -7,15 +7,15 @@ import torch
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import FitError, SpecError
-from leaven.generators.tabular.row_encoding import Coding
+from leaven.generators.tabular.row_encoding import RowEncoding
 from leaven.generators.tabular.smote import Smote
-from leaven.generators.tabular.tabular_diffusion import TableDiffusion
-from leaven.generators.tabular.tabular_gan import TableGan
-from leaven.generators.tabular.tabular_vae import TableVae
-from leaven.nn.tabular_codec import Coded, hot, shape_of
-from leaven.nn.tabular_diffusion import CleanNet
-from leaven.nn.tabular_gan import GanNet, GanTask
-from leaven.nn.training import Chance
+from leaven.generators.tabular.tabular_diffusion import TabularDiffusion
+from leaven.generators.tabular.tabular_gan import TabularGan
+from leaven.generators.tabular.tabular_vae import TabularVae
+from leaven.nn.tabular_codec import EncodedRows, build_shape, encode_one_hot
+from leaven.nn.tabular_diffusion import DenoisingNetwork
+from leaven.nn.tabular_gan import TabularGanNetwork, TabularGanTask
+from leaven.nn.training import StepRng
 
 
 def rows(count: int = 400) -> Samples:
@@ -24,18 +24,20 @@ def rows(count: int = 400) -> Samples:
     x[::7] = np.nan
     kind = np.where(draw.random(count) < 0.05, "rare", "usual").astype(object)
     label = (draw.random(count) < 0.3).astype(float)
-    return Samples.real({"x": x, "y": y, "kind": kind}, label, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return Samples.from_columns(
+        {"x": x, "y": y, "kind": kind}, label, rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64))
+    )
 
 
 def test_rows_are_decoded_from_scores_and_bins() -> None:
     train = rows()
-    coding = Coding.fit(train, 10)
-    scores, bins = coding.scored(train, key=3).astype(np.float64), coding.binned(train)
-    cells = coding.cells(scores, bins, train.keys)
+    coding = RowEncoding.fit(train, 10)
+    scores, bins = coding.to_scores(train, key=3).astype(np.float64), coding.to_bins(train)
+    cells = coding.decode_rows(scores, bins, train.row_ids)
     numbers, codes, label = cells.numbers, cells.codes, cells.label
     assert np.array_equal(np.isnan(numbers), np.isnan(train.numbers))
-    assert np.array_equal(numbers[:, 1], train.number("y"))
-    np.testing.assert_allclose(np.nan_to_num(numbers[:, 0]), np.nan_to_num(train.number("x")), atol=0.1)
+    assert np.array_equal(numbers[:, 1], train.numeric_column("y"))
+    np.testing.assert_allclose(np.nan_to_num(numbers[:, 0]), np.nan_to_num(train.numeric_column("x")), atol=0.1)
     assert np.array_equal(codes, train.codes)
     assert np.array_equal(label, train.label)
     assert abs(scores[:, 1].mean()) < 0.05
@@ -44,36 +46,36 @@ def test_rows_are_decoded_from_scores_and_bins() -> None:
 
 def test_marginals_are_calibrated_for_any_model_output() -> None:
     train = rows()
-    coding = Coding.fit(train, 10)
+    coding = RowEncoding.fit(train, 10)
     draw = np.random.default_rng(2)
-    scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.sizes)))
-    calibrated = coding.scaled(scores, chances)
-    keys = rng.mix(np.arange(4000, dtype=np.uint64))
-    cells = calibrated.cells(scores, calibrated.drawn(calibrated.settled(chances), keys, 1), keys)
+    scores, chances = draw.normal(5.0, 0.1, (4000, 2)), draw.random((4000, sum(coding.bin_sizes)))
+    calibrated = coding.calibrate_marginals(scores, chances)
+    keys = rng.mix_bits(np.arange(4000, dtype=np.uint64))
+    cells = calibrated.decode_rows(scores, calibrated.sample_bins(calibrated.normalize_chances(chances), keys, 1), keys)
     numbers, codes, label = cells.numbers, cells.codes, cells.label
-    assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.number("x")), abs=0.05)
+    assert np.nanstd(numbers[:, 0]) == pytest.approx(np.nanstd(train.numeric_column("x")), abs=0.05)
     assert label.mean() == pytest.approx(train.label.mean(), abs=0.03)
     assert (codes == 1).mean() == pytest.approx((train.codes == 1).mean(), abs=0.02)
     assert np.isnan(numbers[:, 0]).mean() == pytest.approx(1 / 7, abs=0.03)
 
 
-def coded(train: Samples) -> tuple[Coding, Coded]:
-    coding = Coding.fit(train, 10)
-    scores = torch.from_numpy(coding.scored(train, key=3))
-    return coding, Coded(scores, torch.from_numpy(coding.rows), torch.ones(len(train)), 100)
+def coded(train: Samples) -> tuple[RowEncoding, EncodedRows]:
+    coding = RowEncoding.fit(train, 10)
+    scores = torch.from_numpy(coding.to_scores(train, key=3))
+    return coding, EncodedRows(scores, torch.from_numpy(coding.rows), torch.ones(len(train)), 100)
 
 
 @pytest.mark.parametrize("smooth", [True, False])
 def test_each_gan_loss_trains_only_its_network(smooth) -> None:
     coding, learned = coded(rows())
-    net = GanNet(shape_of(coding.numbers, coding.sizes, 16, 1), 4, key=1)
-    task = GanTask(net, learned, smooth, True, 10.0, 2, key=1)
-    (_, both), (others, alone) = task.epoch(0, 0.0)[:2]
+    net = TabularGanNetwork(build_shape(coding.n_numbers, coding.bin_sizes, 16, 1), 4, key=1)
+    task = TabularGanTask(net, learned, smooth, True, 10.0, 2, key=1)
+    (_, both), (others, alone) = task.build_batches(0, 0.0)[:2]
     assert (both, alone) == (True, False)
-    task.loss(net, (others, False), Chance(1, 0, 1))[0].backward()
+    task.compute_loss(net, (others, False), StepRng(1, 0, 1))[0].backward()
     assert all(weights.grad is None for weights in net.generator.parameters())
     assert any(weights.grad.abs().sum() > 0 for weights in net.critic.parameters())
-    given = net.given(learned.bins, torch.zeros(len(learned), dtype=torch.int64))
+    given = net.build_condition(learned.bins, torch.zeros(len(learned), dtype=torch.int64))
     net.zero_grad(set_to_none=True)
     scores, logits = net(torch.zeros(len(learned), 4), given)
     task._compute_generator_loss(torch.cat([scores, logits], dim=1), given).backward()
@@ -84,8 +86,16 @@ def test_each_gan_loss_trains_only_its_network(smooth) -> None:
 def test_rare_categories_are_sampled_by_log_frequency() -> None:
     train = rows(2000)
     coding, learned = coded(train)
-    task = GanTask(GanNet(shape_of(coding.numbers, coding.sizes, 8, 1), 4, key=1), learned, True, True, 10.0, 1, key=1)
-    kind = len(coding.sizes) - 1
+    task = TabularGanTask(
+        TabularGanNetwork(build_shape(coding.n_numbers, coding.bin_sizes, 8, 1), 4, key=1),
+        learned,
+        True,
+        True,
+        10.0,
+        1,
+        key=1,
+    )
+    kind = len(coding.bin_sizes) - 1
     places = task._bin_sampler.sample_rows(torch.full((4000,), kind), torch.Generator().manual_seed(1))
     counts = np.bincount(coding.rows[:, kind])
     logs = np.log1p(counts[counts > 0])
@@ -95,9 +105,9 @@ def test_rare_categories_are_sampled_by_log_frequency() -> None:
 
 def test_a_reverse_step_from_little_noise_keeps_the_row() -> None:
     coding, _ = coded(rows())
-    net = CleanNet(shape_of(coding.numbers, coding.sizes, 16, 1), coding.seen, 10, key=1)
+    net = DenoisingNetwork(build_shape(coding.n_numbers, coding.bin_sizes, 16, 1), coding.seen, 10, key=1)
     bins = torch.tensor(coding.rows)
-    now = hot(bins, coding.sizes).double()
+    now = encode_one_hot(bins, coding.bin_sizes).double()
     even = net.prior.expand(len(bins), -1)
     sure = net._denoise_bins(even, now, ratio=1.0, before=0.5)
     torch.testing.assert_close(sure, now)
@@ -105,27 +115,27 @@ def test_a_reverse_step_from_little_noise_keeps_the_row() -> None:
     torch.testing.assert_close(told, now)
     assert float(net.signal[0]) == 1.0
     assert (net.signal.diff() < 0).all()
-    assert set(net.exchanged(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
+    assert set(net.sample_noise_bins(torch.rand(500, bins.shape[1])).unique().tolist()) <= {1, 2}
 
 
 def test_interpolated_rows_keep_valid_column_values() -> None:
     train = rows()
-    new = Smote().fit(train, key=4).sample(rng.mix(np.arange(1000, dtype=np.uint64)))
-    assert set(np.unique(new.number("y"))) <= {0.0, 1.0, 2.0, 3.0, 4.0}
-    assert np.nanmin(new.number("x")) >= np.nanmin(train.number("x"))
-    assert np.nanmax(new.number("x")) <= np.nanmax(train.number("x"))
-    assert not np.isin(new.number("x")[~np.isnan(new.number("x"))], train.number("x")).all()
+    new = Smote().fit(train, key=4).sample(rng.mix_bits(np.arange(1000, dtype=np.uint64)))
+    assert set(np.unique(new.numeric_column("y"))) <= {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert np.nanmin(new.numeric_column("x")) >= np.nanmin(train.numeric_column("x"))
+    assert np.nanmax(new.numeric_column("x")) <= np.nanmax(train.numeric_column("x"))
+    assert not np.isin(new.numeric_column("x")[~np.isnan(new.numeric_column("x"))], train.numeric_column("x")).all()
     assert new.label.mean() == pytest.approx(train.label.mean(), abs=0.05)
 
 
 def test_one_class_works_and_too_few_rows_raise() -> None:
-    alone = Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 0])
+    alone = Samples.from_lists({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 0])
     assert set(Smote().fit(alone, key=1).sample(np.arange(9, dtype=np.uint64)).label) == {0.0}
     with pytest.raises(FitError, match="2 rows of a class"):
-        Smote().fit(Samples.of({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 1]), key=1)
+        Smote().fit(Samples.from_lists({"x": [1.0, 2.0, 3.0]}, label=[0, 0, 1]), key=1)
     with pytest.raises(FitError, match="one numeric column"):
-        Smote().fit(Samples.of({"kind": ["a", "b"]}, label=[0, 1]), key=1)
-    for config in (TableVae, TableGan, TableDiffusion):
+        Smote().fit(Samples.from_lists({"kind": ["a", "b"]}, label=[0, 1]), key=1)
+    for config in (TabularVae, TabularGan, TabularDiffusion):
         with pytest.raises(FitError, match="training rows"):
             config().fit(alone.take([]), key=1)
 
@@ -133,11 +143,11 @@ def test_one_class_works_and_too_few_rows_raise() -> None:
 @pytest.mark.parametrize(
     ("make", "where"),
     [
-        (lambda: TableVae(latent=0), r"vae\.latent"),
-        (lambda: TableGan(loss="hinge"), r"gan\.loss"),
-        (lambda: TableGan(critic_steps=0), r"gan\.critic_steps"),
-        (lambda: TableDiffusion(steps=0), r"diffusion\.steps"),
-        (lambda: Smote(neighbours=0), r"smote\.n_neighbors"),
+        (lambda: TabularVae(latent=0), r"vae\.latent"),
+        (lambda: TabularGan(loss="hinge"), r"gan\.loss"),
+        (lambda: TabularGan(critic_steps=0), r"gan\.critic_steps"),
+        (lambda: TabularDiffusion(steps=0), r"diffusion\.steps"),
+        (lambda: Smote(n_neighbors=0), r"smote\.n_neighbors"),
     ],
 )
 def test_an_invalid_field_is_named(make, where) -> None:
@@ -145,15 +155,15 @@ def test_an_invalid_field_is_named(make, where) -> None:
         make()
 
 
-@pytest.mark.parametrize("config", [TableVae(learned_variance=False, width=16), TableGan(loss="minimax", width=16)])
+@pytest.mark.parametrize("config", [TabularVae(learned_variance=False, width=16), TabularGan(loss="minimax", width=16)])
 def test_the_original_losses_give_valid_rows(config) -> None:
-    new = config.fit(rows(), key=2).sample(rng.mix(np.arange(50, dtype=np.uint64))).check()
+    new = config.fit(rows(), key=2).sample(rng.mix_bits(np.arange(50, dtype=np.uint64))).check()
     assert len(new) == 50
 
 
 def test_tables_of_only_numbers_or_only_categories_work() -> None:
-    numbers = Samples.of({"x": [float(n) for n in range(40)]}, label=[n % 2 for n in range(40)])
-    names = Samples.of({"kind": ["a", "b"] * 20}, label=[n % 2 for n in range(40)])
+    numbers = Samples.from_lists({"x": [float(n) for n in range(40)]}, label=[n % 2 for n in range(40)])
+    names = Samples.from_lists({"kind": ["a", "b"] * 20}, label=[n % 2 for n in range(40)])
     for train in (numbers, names):
-        for config in (TableVae(width=8), TableGan(width=8), TableDiffusion(width=8, steps=4)):
-            assert len(config.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).check()) == 5
+        for config in (TabularVae(width=8), TabularGan(width=8), TabularDiffusion(width=8, steps=4)):
+            assert len(config.fit(train, key=1).sample(np.arange(5, dtype=np.uint64)).validate()) == 5

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from leaven.errors import DataError
-from leaven.ingest import Source, read
+from leaven.ingest import LogSource, read_events
 
 PROGRAMS = [shutil.which("initdb"), shutil.which("postgres")]
 pytestmark = [
@@ -80,8 +80,8 @@ def test_tables_queries_and_dates_of_postgresql_are_read(server: str) -> None:
         database.commit()
     columns = {"user": "who", "item": "what", "time": "at", "price": "paid"}
     expected = [("7", "007", 1318896000, 2.5), ("8", "b", None, None)]
-    for source in (Source(server, columns, table="Log"), Source(server, columns, query='SELECT * FROM "Log"')):
-        events = read(source)
+    for source in (LogSource(server, columns, table="Log"), LogSource(server, columns, query='SELECT * FROM "Log"')):
+        events = read_events(source)
         found = events.connection.sql("SELECT user, item, time, price FROM events ORDER BY line").fetchall()
         assert found == expected
         assert "secret" not in str(events.facts)
@@ -89,5 +89,5 @@ def test_tables_queries_and_dates_of_postgresql_are_read(server: str) -> None:
 
 def test_a_missing_table_is_reported_without_the_password(server: str) -> None:
     with pytest.raises(DataError, match="lgo") as caught:
-        read(Source(server, table="lgo"))
+        read_events(LogSource(server, table="lgo"))
     assert "secret" not in str(caught.value)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leaven.errors import DataError
-from leaven.ingest import read
+from leaven.ingest import read_events
 
 TABLE = pa.table({"user_id": ["u2", "u1"], "item_id": ["a", "b"], "timestamp": [1318896000, 1318896001]})
 
@@ -33,9 +33,9 @@ def test_an_s3_folder_is_read_and_a_missing_one_is_reported(tmp_path: Path, monk
         system.pipe("shop/log.csv", b"user_id,item_id,timestamp\nu2,a,1318896000\nu1,b,1318896001\n")
         expected = [("u2", "a", 1318896000), ("u1", "b", 1318896001)]
         for source in ("s3://shop/2011/log.parquet", "s3://shop/2011", "s3://shop/*.csv"):
-            found = read(source).connection.sql("SELECT user, item, time FROM events ORDER BY line").fetchall()
+            found = read_events(source).connection.sql("SELECT user, item, time FROM events ORDER BY line").fetchall()
             assert found == expected, source
         with pytest.raises(DataError, match="nothing there"):
-            read("s3://shop/lgo.csv")
+            read_events("s3://shop/lgo.csv")
     finally:
         server.stop()

@@ -4,14 +4,14 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.kernels.batch import Batch, batch
+from leaven.kernels.batch import RowBatch, make_batch
 
 
-def small_batch(rows: list[list[int]], times: list[list[int]] | None = None, strength: float = 1.0) -> Batch:
+def small_batch(rows: list[list[int]], times: list[list[int]] | None = None, strength: float = 1.0) -> RowBatch:
     """A batch of these items; every row gets an rng key of its own."""
-    histories = Histories.of(rows, n_items=9, times=times)
-    keys = rng.row_keys(rng.key(7, "kernels"), histories.keys)
-    return batch(histories, keys, np.full(len(rows), strength, np.float32))
+    histories = Histories.from_lists(rows, n_items=9, times=times)
+    keys = rng.derive_row_keys(rng.derive_key(7, "kernels"), histories.row_ids)
+    return make_batch(histories, keys, np.full(len(rows), strength, np.float32))
 
 
 def empty_ints(size: int) -> np.ndarray:

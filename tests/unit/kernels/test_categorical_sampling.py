@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leaven.kernels.categorical_sampling import picked
+from leaven.kernels.categorical_sampling import sample_from_logits
 
 LOGITS = np.log([[0.1, 0.4, 0.3, 0.2]])
 FIRST_SALE = np.array([0, 0, 5, 9])
@@ -11,7 +11,7 @@ FIRST_SALE = np.array([0, 0, 5, 9])
 def draw(u: float, now: int = 9, seen: tuple[int, ...] = (), factor: float = 1.0) -> int:
     held = np.zeros((1, 4), np.uint8)
     held[0, list(seen)] = 1
-    return int(picked(LOGITS, FIRST_SALE, np.array([now]), held, factor, np.array([u]))[0])
+    return int(sample_from_logits(LOGITS, FIRST_SALE, np.array([now]), held, factor, np.array([u]))[0])
 
 
 def test_draws_follow_the_probabilities() -> None:
@@ -31,4 +31,4 @@ def test_seen_items_are_scaled_unless_all_are_seen() -> None:
 
 def test_no_columns_mean_that_nothing_is_seen() -> None:
     nothing = np.zeros((1, 0), np.uint8)
-    assert picked(LOGITS, FIRST_SALE, np.array([9]), nothing, 0.0, np.array([0.3])).tolist() == [1]
+    assert sample_from_logits(LOGITS, FIRST_SALE, np.array([9]), nothing, 0.0, np.array([0.3])).tolist() == [1]

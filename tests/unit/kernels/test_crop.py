@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.unit.kernels.batches import empty_ints, small_batch
 
-from leaven.kernels.crop import EVENTS, SECONDS, SHARE, copy_pieces, crop_pieces
+from leaven.kernels.crop import EVENTS, SECONDS, SHARE, copy_segments, draw_segments
 
 ROW = list(range(1, 9))
 
@@ -12,7 +12,7 @@ ROW = list(range(1, 9))
 def crop(size: float, unit: int, keep_last: bool, n: int = 400, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     rows = small_batch([ROW] * n, times=[[10 * i for i in range(8)]] * n, strength=strength)
     firsts, lengths = empty_ints(n), empty_ints(n)
-    end, total = crop_pieces(0, n, rows, (size, size), unit, keep_last, 1.0, firsts, lengths)
+    end, total = draw_segments(0, n, rows, (size, size), unit, keep_last, 1.0, firsts, lengths)
     assert (end, total) == (n, lengths.sum())
     return firsts - rows.starts[:-1], lengths
 
@@ -37,7 +37,7 @@ def test_half_the_strength_removes_half_as_much() -> None:
 def test_segments_are_copied_with_their_source() -> None:
     items, times = np.array(ROW, np.int32), np.arange(8) * 10
     starts, new_items, new_times, source = empty_ints(3), np.zeros(5, np.int32), empty_ints(5), empty_ints(5)
-    copy_pieces(0, 2, items, times, np.array([1, 5]), np.array([2, 3]), starts, new_items, new_times, source)
+    copy_segments(0, 2, items, times, np.array([1, 5]), np.array([2, 3]), starts, new_items, new_times, source)
     assert starts.tolist() == [0, 2, 5]
     assert new_items.tolist() == [2, 3, 6, 7, 8]
     assert new_times.tolist() == [10, 20, 50, 60, 70]

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.unit.kernels.batches import empty_ints, small_batch
 
-from leaven.kernels.event_masks import copy_unmarked, hide_marked, mark_events
+from leaven.kernels.event_masks import copy_unmarked, mark_events, mask_marked
 
 NO_ITEMS, NO_WEIGHTS = np.zeros(0, np.bool_), np.zeros(0, np.float32)
 N = 2_000
@@ -53,7 +53,7 @@ def test_too_short_rows_have_no_marks() -> None:
 def test_marked_events_are_masked_or_removed() -> None:
     rows, marked = small_batch([[1, 2], [3, 4]]), np.array([True, False, False, True])
     items = np.zeros(4, np.int32)
-    hide_marked(0, 2, rows, marked, 10, items)
+    mask_marked(0, 2, rows, marked, 10, items)
     assert items.tolist() == [10, 2, 3, 10]
     kept, times, source = np.zeros(2, np.int32), empty_ints(2), empty_ints(2)
     copy_unmarked(0, 2, rows, marked, np.array([0, 1, 2]), kept, times, source)

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from leaven.kernels.item_neighbors import Law, Occurrences, nearest_items, places
+from leaven.kernels.item_neighbors import EventIndex, PairWeights, find_neighbors, index_events
 
 ITEMS, STARTS = np.array([1, 2, 3, 2, 3], np.int32), np.array([0, 3, 5])
 
 
 def neighbors(first_target: tuple[int, int] = (1, 4), doubt: float = 0.0, keep: int = 5):
-    rows = Occurrences(ITEMS, STARTS, np.array([1.0, 2.0]), np.array(first_target), *places(ITEMS, STARTS, 3))
+    rows = EventIndex(ITEMS, STARTS, np.array([1.0, 2.0]), np.array(first_target), *index_events(ITEMS, STARTS, 3))
     lags = np.array([0.0, 1.0, 0.5])
-    law = Law(lags, 0.25 * lags, np.array([0, 1.0, 1.0, 2.0]), np.ones(4), doubt)
-    counts, ids, values = nearest_items(rows, law, 1, 4, keep)
+    law = PairWeights(lags, 0.25 * lags, np.array([0, 1.0, 1.0, 2.0]), np.ones(4), doubt)
+    counts, ids, values = find_neighbors(rows, law, 1, 4, keep)
     ends = np.cumsum(counts)
     return [
         dict(zip(ids[end - n : end].tolist(), values[end - n : end].tolist(), strict=True))
@@ -21,7 +21,7 @@ def neighbors(first_target: tuple[int, int] = (1, 4), doubt: float = 0.0, keep: 
 
 
 def test_the_events_of_every_item_are_indexed() -> None:
-    starts_of, event, row = places(ITEMS, STARTS, 3)
+    starts_of, event, row = index_events(ITEMS, STARTS, 3)
     assert starts_of.tolist() == [0, 0, 1, 3, 5]
     assert event.tolist() == [0, 1, 3, 2, 4]
     assert row.tolist() == [0, 0, 1, 0, 1]

@@ -4,41 +4,41 @@ import numpy as np
 import pytest
 
 from leaven.kernels.markov import (
-    begin,
-    counted,
-    go_on,
-    learned,
-    log_likelihoods,
-    probability,
-    repeat_mass,
-    seen,
-    sharpened,
+    advance_contexts,
+    compute_log_likelihoods,
+    compute_probability,
+    count_context,
+    count_transitions,
+    fit_chain,
+    measure_repeats,
+    sharpen_chain,
+    start_contexts,
 )
-from leaven.kernels.time_popularity import Fashion, fashion_of
+from leaven.kernels.time_popularity import TimePopularity, fit_time_popularity
 
 ITEMS = np.array([1, 2, 1, 2, 1, 3], np.int32)  # rows [1, 2, 1, 2] and [1, 3]
 TIMES, STARTS = np.arange(6), np.array([0, 4, 6])
 
 
-def stationary() -> Fashion:
-    return fashion_of(ITEMS, TIMES, 3)._replace(stale=1.0)  # item frequencies instead of recent popularity
+def stationary() -> TimePopularity:
+    return fit_time_popularity(ITEMS, TIMES, 3)._replace(stale=1.0)  # item frequencies instead of recent popularity
 
 
 def after(history: list[int], item: int, order: int = 1, prior: float = 1.0) -> float:
-    chain, contexts = counted(ITEMS, STARTS, 3, order, prior), np.zeros(order + 1, np.int64)
-    begin(chain, contexts)
+    chain, contexts = count_transitions(ITEMS, STARTS, 3, order, prior), np.zeros(order + 1, np.int64)
+    start_contexts(chain, contexts)
     for past in history:
-        go_on(chain, contexts, past)
-    return probability(chain, stationary(), contexts, 0, item, 0)
+        advance_contexts(chain, contexts, past)
+    return compute_probability(chain, stationary(), contexts, 0, item, 0)
 
 
 def test_contexts_count_their_followers() -> None:
-    chain = counted(ITEMS, STARTS, 3, 1)
-    first = chain.shift[1]
-    assert [seen(chain, 0), *(seen(chain, first + item) for item in range(4))] == [6, 2, 3, 1, 0]
+    chain = count_transitions(ITEMS, STARTS, 3, 1)
+    first = chain.level_offsets[1]
+    assert [count_context(chain, 0), *(count_context(chain, first + item) for item in range(4))] == [6, 2, 3, 1, 0]
     low, high = chain.bounds[first + 1], chain.bounds[first + 2]
     assert chain.followers[low:high].tolist() == [2, 3]
-    assert chain.sums[low:high].tolist() == [2, 3]
+    assert chain.cumulative_counts[low:high].tolist() == [2, 3]
 
 
 def test_probabilities_interpolate_all_levels() -> None:
@@ -56,29 +56,29 @@ def test_probabilities_sum_to_one() -> None:
 def test_the_fit_trusts_a_deterministic_sequence() -> None:
     items = np.tile(np.array([1, 2, 3], np.int32), 100)
     starts, times = np.array([0, 150, 300]), np.arange(300)
-    fashion = fashion_of(items, times, 3)._replace(stale=1.0)
-    chain = learned(items, times, starts, fashion, 3, 1)
-    assert chain.prior[1] < chain.prior[0]
-    likelihood = log_likelihoods(chain, fashion, items, times, starts)
+    fashion = fit_time_popularity(items, times, 3)._replace(stale=1.0)
+    chain = fit_chain(items, times, starts, fashion, 3, 1)
+    assert chain.concentration[1] < chain.concentration[0]
+    likelihood = compute_log_likelihoods(chain, fashion, items, times, starts)
     assert (likelihood > 149 * np.log(0.98)).all()
 
 
 def test_log_likelihoods_are_sums_over_events_after_the_first() -> None:
-    chain = counted(ITEMS, STARTS, 3, 1)
+    chain = count_transitions(ITEMS, STARTS, 3, 1)
     expected = [2 * np.log(after([1], 2)) + np.log(after([2], 1)), np.log(after([1], 3))]
-    np.testing.assert_allclose(log_likelihoods(chain, stationary(), ITEMS, TIMES, STARTS), expected)
+    np.testing.assert_allclose(compute_log_likelihoods(chain, stationary(), ITEMS, TIMES, STARTS), expected)
 
 
 def test_sharpening_keeps_the_top_followers() -> None:
-    chain = counted(ITEMS, STARTS, 3, 1)
-    assert sharpened(chain, 1.0, 0, 1.0) is chain
-    context = chain.shift[1] + 1
+    chain = count_transitions(ITEMS, STARTS, 3, 1)
+    assert sharpen_chain(chain, 1.0, 0, 1.0) is chain
+    context = chain.level_offsets[1] + 1
     low, high = chain.bounds[context], chain.bounds[context + 1]
-    assert sharpened(chain, 1.0, 1, 1.0).mass[low:high].tolist() == [2, 2]  # only item 2
-    np.testing.assert_allclose(sharpened(chain, 0.5, 0, 1.0).mass[low:high], [4, 5])  # squared counts
+    assert sharpen_chain(chain, 1.0, 1, 1.0).cumulative_weights[low:high].tolist() == [2, 2]  # only item 2
+    np.testing.assert_allclose(sharpen_chain(chain, 0.5, 0, 1.0).cumulative_weights[low:high], [4, 5])  # squared counts
 
 
 def test_repeats_are_measured_and_predicted() -> None:
-    real, expected = repeat_mass(counted(ITEMS, STARTS, 3, 1), stationary(), ITEMS, TIMES, STARTS)
+    real, expected = measure_repeats(count_transitions(ITEMS, STARTS, 3, 1), stationary(), ITEMS, TIMES, STARTS)
     assert real == pytest.approx(2 / 4)
     assert 0 < expected < 1

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.unit.kernels.batches import empty_ints, small_batch
 
-from leaven.kernels.repetition import count_copies, say_again
+from leaven.kernels.repetition import count_copies, repeat_rows
 
 
 def test_as_many_copies_as_fit_into_the_length() -> None:
@@ -15,7 +15,7 @@ def test_as_many_copies_as_fit_into_the_length() -> None:
 def test_copies_precede_the_row_and_times_ascend() -> None:
     rows = small_batch([[1, 2]], times=[[100, 110]])
     items, times, source = np.zeros(5, np.int32), empty_ints(5), empty_ints(5)
-    say_again(0, 1, rows, np.array([1]), 10, np.array([0, 5]), items, times, source)
+    repeat_rows(0, 1, rows, np.array([1]), 10, np.array([0, 5]), items, times, source)
     assert items.tolist() == [1, 2, 10, 1, 2]
     assert times.tolist() == [80, 90, 90, 100, 110]  # span plus mean gap earlier
     assert source.tolist() == [0, 1, -1, 0, 1]

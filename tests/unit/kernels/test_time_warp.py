@@ -12,9 +12,9 @@ from leaven.kernels.time_warp import (
     SCALE,
     SHIFT,
     WARP,
-    move_times,
-    resample,
-    resampled_lengths,
+    draw_lengths,
+    resample_rows,
+    warp_times,
 )
 
 TIMES = [100, 110, 130, 200]
@@ -22,7 +22,7 @@ TIMES = [100, 110, 130, 200]
 
 def move(mode: int, bounds: tuple[float, float], anchor: int = FIRST, limit: int = 10_000) -> np.ndarray:
     rows, times = small_batch([[1, 2, 3, 4]], times=[TIMES]), empty_ints(4)
-    move_times(0, 1, rows, mode, bounds, anchor, 3, 1.0, limit, times)
+    warp_times(0, 1, rows, mode, bounds, anchor, 3, 1.0, limit, times)
     assert (np.diff(times) >= 0).all()
     return times
 
@@ -57,16 +57,16 @@ def test_jitter_is_limited_to_half_the_gap() -> None:
 
 def test_resampled_lengths_follow_share_or_count() -> None:
     lengths = empty_ints(1)
-    resampled_lengths(0, 1, small_batch([[1, 2, 3, 4]]), (0.5, 0.5), True, 1.0, lengths)
+    draw_lengths(0, 1, small_batch([[1, 2, 3, 4]]), (0.5, 0.5), True, 1.0, lengths)
     assert lengths.tolist() == [2]
-    resampled_lengths(0, 1, small_batch([[1, 2, 3, 4]]), (7.0, 7.0), False, 1.0, lengths)
+    draw_lengths(0, 1, small_batch([[1, 2, 3, 4]]), (7.0, 7.0), False, 1.0, lengths)
     assert lengths.tolist() == [7]
 
 
 def test_resampling_takes_the_nearest_item_and_interpolates_the_time() -> None:
     rows = small_batch([[1, 2, 3]], times=[[0, 100, 300]])
     items, times, source = np.zeros(5, np.int32), empty_ints(5), empty_ints(5)
-    resample(0, 1, rows, np.array([0, 5]), items, times, source)
+    resample_rows(0, 1, rows, np.array([0, 5]), items, times, source)
     assert items.tolist() == [1, 2, 2, 3, 3]
     assert times.tolist() == [0, 50, 100, 200, 300]
     assert source.tolist() == [0, 1, 1, 2, 2]

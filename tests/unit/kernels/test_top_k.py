@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven.kernels.top_k import offer, pour
+from leaven.kernels.top_k import pop_sorted, push_item
 
 
 @settings(max_examples=100, deadline=None)
@@ -14,8 +14,8 @@ def test_the_best_items_are_sorted_with_ties_by_id(levels, keep, chance) -> None
     chance.shuffle(offers)
     scores, items, size = np.zeros(keep), np.zeros(keep, np.int32), 0
     for score, item in offers:
-        size = offer(scores, items, size, score, item)
+        size = push_item(scores, items, size, score, item)
     out, out_scores = np.zeros(size, np.int32), np.zeros(size, np.float32)
-    pour(scores, items, size, out, out_scores)
+    pop_sorted(scores, items, size, out, out_scores)
     wanted = sorted(offers, key=lambda pair: (-pair[0], pair[1]))[:keep]
     assert list(zip(out_scores.tolist(), out.tolist(), strict=True)) == wanted

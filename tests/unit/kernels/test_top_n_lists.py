@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from leaven.kernels.top_n_lists import Neighbours, fill_near, fill_popular, sealed
+from leaven.kernels.top_n_lists import NeighborLists, fill_neighbor_lists, fill_popular_lists, freeze_array
 
 ORDER = np.array([3, 1, 2, 4], np.int32)
-NEIGHBORS = Neighbours(
+NEIGHBORS = NeighborLists(
     *(
-        sealed(array)
+        freeze_array(array)
         for array in (
             np.array([0, 0, 2, 3, 3, 3]),  # 1 -> 2 and 4, 2 -> 4
             np.array([2, 4, 4], np.int32),
@@ -21,18 +21,18 @@ NEIGHBORS = Neighbours(
 
 def near(history: list[int], k: int, repeats: bool = False) -> tuple[list[int], np.ndarray]:
     items, scores = np.zeros((1, k), np.int32), np.full((1, k), -np.inf, np.float32)
-    past, starts = sealed(np.array(history, np.int32)), sealed(np.array([0, len(history)]))
-    fill_near(NEIGHBORS, past, starts, sealed(np.array([1.0, 0.5])), repeats, items, scores)
+    past, starts = freeze_array(np.array(history, np.int32)), freeze_array(np.array([0, len(history)]))
+    fill_neighbor_lists(NEIGHBORS, past, starts, freeze_array(np.array([1.0, 0.5])), repeats, items, scores)
     return items[0].tolist(), scores[0]
 
 
 def test_popular_lists_skip_the_history_unless_repeats_are_allowed() -> None:
     items, starts = np.array([3, 2], np.int32), np.array([0, 2, 2])
     out = np.zeros((2, 3), np.int32)
-    fill_popular(sealed(ORDER), sealed(items), sealed(starts), False, out)
+    fill_popular_lists(freeze_array(ORDER), freeze_array(items), freeze_array(starts), False, out)
     assert out.tolist() == [[1, 4, 0], [3, 1, 2]]
     out[:] = 0
-    fill_popular(sealed(ORDER), sealed(items), sealed(starts), True, out)
+    fill_popular_lists(freeze_array(ORDER), freeze_array(items), freeze_array(starts), True, out)
     assert out.tolist() == [[3, 1, 2], [3, 1, 2]]
 
 

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from leaven.datasets.histories import HeldOut, Histories, concat
-from leaven.metrics.ranking.beyond_accuracy import Coverage, Gini, Novelty, TailShare, is_head, popularity
-from leaven.protocols import Ranked
+from leaven.datasets.histories import HeldOut, Histories, concat_histories
+from leaven.metrics.ranking.beyond_accuracy import Coverage, Gini, Novelty, TailShare, count_item_popularity, is_head
+from leaven.protocols import RankedItems
 
 # counts: item 1 three times, item 2 twice, item 3 once, items 4 and 5 never
-TRAIN = Histories.of([[1, 2, 1], [1, 2, 3]], n_items=5)
+TRAIN = Histories.from_lists([[1, 2, 1], [1, 2, 3]], n_items=5)
 NOBODY = HeldOut(TRAIN, np.array([1, 1], np.int32), np.zeros(2, np.int64), np.array([0, 1, 2]))
 
 
-def lists(*rows: list[int]) -> Ranked:
+def lists(*rows: list[int]) -> RankedItems:
     items = np.array(rows, np.int32)
-    return Ranked(items, np.zeros(items.shape, np.float32))
+    return RankedItems(items, np.zeros(items.shape, np.float32))
 
 
 def test_popularity_counts_real_rows_only() -> None:
     made = TRAIN.take([0, 0, 0])
     made.origin[:] = 1
-    assert popularity(concat([TRAIN, made])).tolist() == [0, 3, 2, 1, 0, 0]
+    assert count_item_popularity(concat_histories([TRAIN, made])).tolist() == [0, 3, 2, 1, 0, 0]
 
 
 def test_novelty_is_the_mean_surprise_with_one_event_added_to_every_item() -> None:
@@ -30,7 +30,7 @@ def test_novelty_is_the_mean_surprise_with_one_event_added_to_every_item() -> No
 
 
 def test_the_tail_is_what_is_not_the_most_popular_fifth() -> None:
-    assert is_head(popularity(TRAIN), 0.2).tolist() == [False, True, False, False, False, False]
+    assert is_head(count_item_popularity(TRAIN), 0.2).tolist() == [False, True, False, False, False, False]
     assert TailShare(2)(lists([1, 3], [1, 0]), NOBODY, TRAIN).tolist() == [1 / 2, 0]
 
 

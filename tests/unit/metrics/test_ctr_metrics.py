@@ -13,16 +13,16 @@ from leaven.metrics.ctr.ctr_metrics import (
     Accuracy,
     Auc,
     CalibrationError,
-    ClickAveragePrecision,
-    ClickPrecision,
-    ClickRecall,
+    CtrAveragePrecision,
+    CtrPrecision,
+    CtrRecall,
     InformationGain,
     LogLoss,
     UserAuc,
-    best_threshold,
-    calibration,
+    compute_calibration_curve,
+    find_best_threshold,
 )
-from leaven.metrics.ctr.ctr_names import parse, parse_all
+from leaven.metrics.ctr.ctr_names import parse_ctr_metric, parse_ctr_metrics
 
 LABEL = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
 CHANCE = np.array([0.9, 0.8, 0.6, 0.3, 0.2])
@@ -32,19 +32,19 @@ USERS = np.array([1, 1, 2, 2, 2], np.uint64)
 def test_a_table_of_five_rows_by_hand() -> None:
     # at .5: said positive 1, 2, 3; right 1, 3 (found), 4 (left)
     assert Accuracy()(LABEL, CHANCE) == pytest.approx(3 / 5)
-    assert ClickPrecision()(LABEL, CHANCE) == pytest.approx(2 / 3)
-    assert ClickRecall()(LABEL, CHANCE) == pytest.approx(2 / 3)
+    assert CtrPrecision()(LABEL, CHANCE) == pytest.approx(2 / 3)
+    assert CtrRecall()(LABEL, CHANCE) == pytest.approx(2 / 3)
     assert F1()(LABEL, CHANCE) == pytest.approx(2 / 3)
     # pairs: .9 above both, .6 above one, .2 above none
     assert Auc()(LABEL, CHANCE) == pytest.approx((2 + 1 + 0) / 6)
-    assert ClickAveragePrecision()(LABEL, CHANCE) == pytest.approx((1 / 1 + 2 / 3 + 3 / 5) / 3)
+    assert CtrAveragePrecision()(LABEL, CHANCE) == pytest.approx((1 / 1 + 2 / 3 + 3 / 5) / 3)
     by_hand = -(math.log(0.9) + math.log(0.2) + math.log(0.6) + math.log(0.7) + math.log(0.2)) / 5
     assert LogLoss()(LABEL, CHANCE) == pytest.approx(by_hand)
 
 
 def test_ties_count_half() -> None:
     assert Auc()(np.array([1.0, 0.0]), np.array([0.4, 0.4])) == 0.5
-    assert ClickAveragePrecision()(np.array([1.0, 0.0, 0.0]), np.array([0.4, 0.4, 0.4])) == pytest.approx(1 / 3)
+    assert CtrAveragePrecision()(np.array([1.0, 0.0, 0.0]), np.array([0.4, 0.4, 0.4])) == pytest.approx(1 / 3)
 
 
 def test_the_auc_of_a_user_uses_the_users_rows_only() -> None:
@@ -60,17 +60,17 @@ def test_users_with_one_class_have_no_auc() -> None:
 def test_undefined_metrics_are_nan() -> None:
     nobody = np.zeros(3)
     assert math.isnan(Auc()(nobody, np.array([0.1, 0.2, 0.3])))
-    assert math.isnan(ClickPrecision()(nobody, np.array([0.1, 0.2, 0.3])))
+    assert math.isnan(CtrPrecision()(nobody, np.array([0.1, 0.2, 0.3])))
     assert math.isnan(UserAuc()(np.zeros(0), np.zeros(0), users=np.zeros(0, np.uint64)))
 
 
 def test_calibration_error_by_hand() -> None:
     label, chance = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.2, 0.4, 0.7, 0.9])
-    _, said, happened, size = calibration(label, chance, groups=2)
+    _, said, happened, size = compute_calibration_curve(label, chance, n_bins=2)
     np.testing.assert_allclose(said, [0.3, 0.8])
     np.testing.assert_allclose(happened, [0.5, 1.0])
     assert size.tolist() == [2, 2]
-    assert CalibrationError(groups=2)(label, chance) == pytest.approx((0.2 + 0.2) / 2)
+    assert CalibrationError(n_bins=2)(label, chance) == pytest.approx((0.2 + 0.2) / 2)
 
 
 def test_a_mistake_at_probability_0_or_1_has_a_finite_loss() -> None:
@@ -78,7 +78,7 @@ def test_a_mistake_at_probability_0_or_1_has_a_finite_loss() -> None:
 
 
 def test_the_threshold_has_the_best_f1_of_all() -> None:
-    found = best_threshold(LABEL, CHANCE)
+    found = find_best_threshold(LABEL, CHANCE)
     every = [F1(threshold=cut)(LABEL, CHANCE) for cut in CHANCE]
     assert F1(threshold=found)(LABEL, CHANCE) == max(every)
 
@@ -90,7 +90,7 @@ def test_a_weight_equals_repeated_rows(rows: list[tuple[bool, int, int]]) -> Non
     chance = np.array([row[1] / 10 + 0.05 for row in rows])
     weight = np.array([row[2] for row in rows])
     many = np.repeat(np.arange(len(rows)), weight)
-    for metric in (Accuracy(), ClickPrecision(), ClickRecall(), F1(), Auc(), ClickAveragePrecision(), LogLoss()):
+    for metric in (Accuracy(), CtrPrecision(), CtrRecall(), F1(), Auc(), CtrAveragePrecision(), LogLoss()):
         weighted = metric(label, chance, weight.astype(float))
         assert weighted == pytest.approx(metric(label[many], chance[many]), nan_ok=True)
 
@@ -107,7 +107,7 @@ def test_the_user_auc_is_the_mean_of_the_aucs_of_users(rows: list[tuple[bool, in
     assert UserAuc()(label, chance, users=users) == pytest.approx(wanted, nan_ok=True)
 
 
-PER_USER = [Auc(), UserAuc(), Accuracy(), ClickPrecision(), ClickRecall(), F1(threshold=0.4), InformationGain()]
+PER_USER = [Auc(), UserAuc(), Accuracy(), CtrPrecision(), CtrRecall(), F1(threshold=0.4), InformationGain()]
 
 
 def many(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,12 +146,12 @@ def test_information_gain_is_0_for_the_mean_and_1_for_the_truth() -> None:
 
 
 def test_a_name_holds_a_threshold_or_leaves_it_to_validation() -> None:
-    assert parse("f1").metric(0.2) == F1(0.2)
-    assert parse("f1@0.5").metric(0.2) == F1(0.5)
-    assert parse("auc").metric(0.2) == Auc()
-    assert [name for name, one in parse_all(["auc", "log_loss", "average_precision"]).items() if one.per_user] == [
-        "auc"
-    ]
+    assert parse_ctr_metric("f1").build_metric(0.2) == F1(0.2)
+    assert parse_ctr_metric("f1@0.5").build_metric(0.2) == F1(0.5)
+    assert parse_ctr_metric("auc").build_metric(0.2) == Auc()
+    assert [
+        name for name, one in parse_ctr_metrics(["auc", "log_loss", "average_precision"]).items() if one.has_user_values
+    ] == ["auc"]
     for wrong, said in (("auc@0.5", "no threshold"), ("f1@2", "in 0..1"), ("accuracie", "accuracy")):
         with pytest.raises(SpecError, match=said):
-            parse(wrong)
+            parse_ctr_metric(wrong)

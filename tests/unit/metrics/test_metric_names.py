@@ -5,21 +5,27 @@ import pytest
 from leaven.errors import SpecError
 from leaven.metrics.ranking.beyond_accuracy import Coverage
 from leaven.metrics.ranking.list_metrics import Mrr, Ndcg
-from leaven.metrics.ranking.ranking_names import is_catalog, meaning, parse, parse_all, parse_catalog
-from leaven.registry import kinds
+from leaven.metrics.ranking.ranking_names import (
+    describe_ranking_metric,
+    is_catalog_metric,
+    parse_catalog_metric,
+    parse_ranking_metric,
+    parse_ranking_metrics,
+)
+from leaven.registry import list_kinds
 
 
 def test_a_name_is_a_kind_and_a_length() -> None:
-    assert parse("ndcg@10") == Ndcg(10)
-    assert parse("mrr@5") == Mrr(5)
-    assert parse_catalog("coverage@20") == Coverage(20)
+    assert parse_ranking_metric("ndcg@10") == Ndcg(10)
+    assert parse_ranking_metric("mrr@5") == Mrr(5)
+    assert parse_catalog_metric("coverage@20") == Coverage(20)
 
 
 def test_catalog_metrics_are_separated() -> None:
-    metrics = parse_all(["ndcg@10", "coverage@20", "novelty@5"])
+    metrics = parse_ranking_metrics(["ndcg@10", "coverage@20", "novelty@5"])
     assert list(metrics.per_user) == ["ndcg@10", "novelty@5"]
     assert list(metrics.catalog) == ["coverage@20"]
-    assert metrics.longest == 20
+    assert metrics.max_k == 20
 
 
 @pytest.mark.parametrize(
@@ -35,19 +41,19 @@ def test_catalog_metrics_are_separated() -> None:
 )
 def test_an_invalid_name_raises_an_error_with_a_fix(name, hint) -> None:
     with pytest.raises(SpecError, match=hint):
-        parse(name)
+        parse_ranking_metric(name)
 
 
 def test_a_metric_per_user_is_no_catalog_metric() -> None:
     with pytest.raises(SpecError, match="read it with parse"):
-        parse_catalog("mrr@5")
+        parse_catalog_metric("mrr@5")
 
 
-@pytest.mark.parametrize("kind", kinds("metrics"))
+@pytest.mark.parametrize("kind", list_kinds("metrics"))
 def test_every_metric_explains_itself_in_a_sentence(kind) -> None:
-    assert meaning(f"{kind}@7").endswith(".")
-    assert "{" not in meaning(f"{kind}@7")
+    assert describe_ranking_metric(f"{kind}@7").endswith(".")
+    assert "{" not in describe_ranking_metric(f"{kind}@7")
 
 
 def test_every_name_is_found_by_what_it_returns() -> None:
-    assert [kind for kind in kinds("metrics") if is_catalog(f"{kind}@5")] == ["coverage", "gini"]
+    assert [kind for kind in list_kinds("metrics") if is_catalog_metric(f"{kind}@5")] == ["coverage", "gini"]

@@ -6,20 +6,20 @@ import pytest
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
 from leaven.metrics.ranking.list_metrics import AveragePrecision, HitRate, Mrr, Ndcg, Precision, Recall
-from leaven.protocols import Ranked
+from leaven.protocols import RankedItems
 
-TRAIN = Histories.of([[1, 2], [3, 4]], n_items=9)
+TRAIN = Histories.from_lists([[1, 2], [3, 4]], n_items=9)
 
 
-def lists(*rows: list[int]) -> Ranked:
+def lists(*rows: list[int]) -> RankedItems:
     items = np.array(rows, np.int32)
-    return Ranked(items, -np.arange(items.size, dtype=np.float32).reshape(items.shape))
+    return RankedItems(items, -np.arange(items.size, dtype=np.float32).reshape(items.shape))
 
 
 def taken(*rows: list[int], n_items: int = 9) -> HeldOut:
     starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
     items = np.array([i for r in rows for i in r], np.int32)
-    return HeldOut(Histories.of([[1]] * len(rows), n_items), items, np.zeros(len(items), np.int64), starts)
+    return HeldOut(Histories.from_lists([[1]] * len(rows), n_items), items, np.zeros(len(items), np.int64), starts)
 
 
 # user 0: one item taken, listed second. user 1: three taken, listed first and third. user 2: none listed.

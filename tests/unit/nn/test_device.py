@@ -17,9 +17,9 @@ def two_threads() -> Iterator[None]:
 
 
 def test_a_small_step_uses_one_thread_and_validation_uses_all() -> None:
-    with device.narrowed(1000):
+    with device.limit_threads(1000):
         assert torch.get_num_threads() == 1
-        with device.widened():
+        with device.restore_threads():
             assert torch.get_num_threads() == 2
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
@@ -27,13 +27,13 @@ def test_a_small_step_uses_one_thread_and_validation_uses_all() -> None:
 
 @pytest.mark.parametrize("numbers", [None, 1 << 24])
 def test_large_and_unknown_steps_use_all_threads(numbers: int | None) -> None:
-    with device.narrowed(numbers):
+    with device.limit_threads(numbers):
         assert torch.get_num_threads() == 2
 
 
 def test_threads_are_restored_after_an_error() -> None:
-    with pytest.raises(ValueError), device.narrowed(1):
+    with pytest.raises(ValueError), device.limit_threads(1):
         raise ValueError
     assert torch.get_num_threads() == 2
-    with device.widened():
+    with device.restore_threads():
         assert torch.get_num_threads() == 2

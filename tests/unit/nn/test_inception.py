@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from leaven.errors import DataError
-from leaven.nn.inception import Inception, load
+from leaven.nn.inception import Inception, load_inception
 
 LAYERS = json.loads((Path(__file__).parent / "inception_layers.json").read_text())
 """layer -> shape of its weights, as in the network that FID is defined by."""
@@ -48,7 +48,7 @@ def weights(**wish: int) -> dict[str, torch.Tensor]:
 
 def test_features_equal_those_of_pytorch_fid() -> None:
     """With the same weights in pytorch-fid 0.3.0 on torchvision 0.29.1's blocks, in another environment."""
-    found = Inception(weights()).embed(PICTURES)
+    found = Inception(weights()).extract_features(PICTURES)
     assert found.shape == (2, 2048)
     np.testing.assert_allclose(found[:, list(OURS)], EXPECTED, atol=1e-4)
     np.testing.assert_allclose(found.sum(axis=1), SUMS, rtol=1e-5)
@@ -56,11 +56,11 @@ def test_features_equal_those_of_pytorch_fid() -> None:
 
 def test_the_distance_name_depends_on_the_loaded_weights(tmp_path: Path) -> None:
     torch.save(weights(thinner=16), tmp_path / "thin.pth")
-    thin = load(tmp_path / "thin.pth")
-    assert "not FID" in thin.called
-    assert thin.embed(PICTURES).shape == (2, 128)
+    thin = load_inception(tmp_path / "thin.pth")
+    assert "not FID" in thin.distance_name
+    assert thin.extract_features(PICTURES).shape == (2, 128)
     torch.save(weights(), tmp_path / "whole.pth")
-    assert load(tmp_path / "whole.pth").called == "FID"
+    assert load_inception(tmp_path / "whole.pth").distance_name == "FID"
 
 
 class Means(torch.nn.Module):
@@ -78,20 +78,20 @@ class Detector(torch.nn.Module):
 @pytest.mark.parametrize(("module", "called"), [(Means(), "the network of net.pt"), (Detector(), "FID")])
 def test_a_torchscript_module_accepts_images_of_any_size(module, called, tmp_path: Path) -> None:
     torch.jit.script(module).save(str(tmp_path / "net.pt"))
-    net = load(tmp_path / "net.pt")
-    assert net.called.endswith(called)
+    net = load_inception(tmp_path / "net.pt")
+    assert net.distance_name.endswith(called)
     mixed = [PICTURES[0], PICTURES[1][:20]]
-    np.testing.assert_allclose(net.embed(mixed), [one.mean(axis=(0, 1)) for one in mixed], rtol=1e-5)
+    np.testing.assert_allclose(net.extract_features(mixed), [one.mean(axis=(0, 1)) for one in mixed], rtol=1e-5)
 
 
 def test_files_without_a_network_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a file of weights"):
-        load(tmp_path / "none.pth")
+        load_inception(tmp_path / "none.pth")
     (tmp_path / "words.pth").write_text("no weights")
     with pytest.raises(DataError, match="state dict"):
-        load(tmp_path / "words.pth")
+        load_inception(tmp_path / "words.pth")
     held = weights(thinner=16)
     del held["Mixed_6b.branch7x7_2.conv.weight"]
     torch.save(held, tmp_path / "part.pth")
     with pytest.raises(DataError, match=r"no layer Mixed_6b\.branch7x7_2"):
-        load(tmp_path / "part.pth")
+        load_inception(tmp_path / "part.pth")

@@ -26,7 +26,7 @@ def test_the_chunked_softmax_loss_and_gradient_equal_cross_entropy(cells, safe, 
     targets = torch.arange(37) % 23
     weight = torch.linspace(0, 2, 37, dtype=torch.float64)
     hits = torch.stack([torch.arange(37), targets])
-    ours = losses.against(states, table[targets], table, weight, hits)
+    ours = losses.softmax_loss(states, table[targets], table, weight, hits)
     plain = (weight * F.cross_entropy(states @ table.T, targets, reduction="none")).sum()
     torch.testing.assert_close(ours, plain)
     torch.testing.assert_close(gradients(3 * ours, states, table), gradients(3 * plain, states, table))
@@ -36,7 +36,9 @@ def test_bfloat16_loss_is_accurate_to_five_digits_and_its_gradient_to_two() -> N
     states, table = (one.detach().float().requires_grad_() for one in made())
     targets, weight = torch.arange(37) % 23, torch.linspace(0, 2, 37)
     hits = torch.stack([torch.arange(37), targets])
-    whole, half = (losses.against(states, table[targets], table, weight, hits, half=half) for half in (False, True))
+    whole, half = (
+        losses.softmax_loss(states, table[targets], table, weight, hits, use_bfloat16=half) for half in (False, True)
+    )
     torch.testing.assert_close(half, whole, rtol=1e-5, atol=0)
     for exact, rounded in zip(gradients(whole, states, table), gradients(half, states, table), strict=True):
         assert 0 < (exact - rounded).norm() / exact.norm() < 0.01
@@ -55,7 +57,7 @@ def test_normalized_rows_and_their_gradient_equal_the_composed_operations() -> N
     states, weights = made(targets=6, others=6)
     with torch.no_grad():
         states[2] = 0.0
-    ours, plain = losses.unit(states), F.normalize(states, dim=-1)
+    ours, plain = losses.normalize_rows(states), F.normalize(states, dim=-1)
     torch.testing.assert_close(ours, plain)
     there = torch.arange(6) != 2  # at 0 there is no direction
     mine, parts = (gradients((one * weights.detach()).sum(), states)[0] for one in (ours, plain))
@@ -68,8 +70,8 @@ def test_shared_negatives_loss_is_cross_entropy_without_collisions(cells, monkey
     states, table = made()
     targets, others = torch.arange(37) % 23, torch.tensor([3, 3, 7, 22, 0, 11, 5, 9, 1])
     bias, weight = torch.linspace(-1, 1, 9, dtype=torch.float64), torch.ones(37, dtype=torch.float64)
-    hits = losses.collisions(targets, others)
-    ours = losses.against(states, table[targets], table[others], weight, hits, bias)
+    hits = losses.find_collisions(targets, others)
+    ours = losses.softmax_loss(states, table[targets], table[others], weight, hits, bias)
     against = (states @ table[others].T + bias).masked_fill(targets[:, None] == others, -torch.inf)
     logits = torch.cat([(states * table[targets]).sum(1, keepdim=True), against], dim=1)
     plain = F.cross_entropy(logits, torch.zeros(37, dtype=torch.int64), reduction="sum")
@@ -86,8 +88,8 @@ def test_log_q_corrected_negatives_estimate_the_full_softmax() -> None:
     drawn = torch.multinomial(share, 200_000, replacement=True, generator=chance)
     bias = -(share[drawn] * len(drawn)).log()
     weight = torch.ones(4, dtype=torch.float64)
-    hits = losses.collisions(targets, drawn)
-    sampled = losses.against(states, table[targets], table[drawn], weight, hits, bias)
+    hits = losses.find_collisions(targets, drawn)
+    sampled = losses.softmax_loss(states, table[targets], table[drawn], weight, hits, bias)
     full = F.cross_entropy(states @ table.T, targets, reduction="sum")
     torch.testing.assert_close(sampled, full, rtol=5e-3, atol=0)
 
@@ -95,7 +97,7 @@ def test_log_q_corrected_negatives_estimate_the_full_softmax() -> None:
 def test_huge_logits_do_not_overflow() -> None:
     states, table = (100 * part.detach() for part in made())
     hits = torch.stack([torch.arange(37), torch.arange(37) % 23])
-    loss = losses.against(states, table[torch.arange(37) % 23], table, torch.ones(37, dtype=torch.float64), hits)
+    loss = losses.softmax_loss(states, table[torch.arange(37) % 23], table, torch.ones(37, dtype=torch.float64), hits)
     assert torch.isfinite(loss)
 
 
@@ -103,7 +105,7 @@ def test_the_binary_loss_equals_that_of_sasrec() -> None:
     states, table = made()
     up, down = table[torch.arange(37) % 23], table[(torch.arange(37) + 1) % 23]
     weight = torch.ones(37, dtype=torch.float64)
-    ours = losses.binary(states, up, down, weight)
+    ours = losses.binary_loss(states, up, down, weight)
     chance = torch.sigmoid
     plain = -(chance((states * up).sum(1)).log() + (1 - chance((states * down).sum(1))).log()).sum()
     torch.testing.assert_close(ours, plain)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.nn import sequence_packing
-from leaven.nn.mixup import Mixture, mixture
-from leaven.nn.next_item import Aim, NextItem
-from leaven.nn.training import Chance
-from leaven.protocols import Training
+from leaven.nn.mixup import MixupPairs, draw_mixup
+from leaven.nn.next_item import LossConfig, NextItemTask
+from leaven.nn.training import StepRng
+from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
@@ -25,68 +25,68 @@ def cycle(users: int = 120, key: int = 1) -> Histories:
     chance = np.random.default_rng(key)
     begin, lengths = chance.integers(0, N_ITEMS, users), chance.integers(2, 9, users)
     rows = [((b + np.arange(n)) % N_ITEMS + 1).tolist() for b, n in zip(begin, lengths, strict=True)]
-    return Histories.of(rows, N_ITEMS)
+    return Histories.from_lists(rows, N_ITEMS)
 
 
-def packed(rows: Histories) -> sequence_packing.Pack:
-    return sequence_packing.pack(sequence_packing.training_stretches(rows, 50))
+def packed(rows: Histories) -> sequence_packing.PackedBatch:
+    return sequence_packing.pack_segments(sequence_packing.build_training_segments(rows, 50))
 
 
 def test_mixed_states_and_weights_match_a_hand_calculation() -> None:
-    mixed = Mixture(torch.tensor([1, 0, 2]), torch.tensor([0.75, 0.25, 1.0]))
+    mixed = MixupPairs(torch.tensor([1, 0, 2]), torch.tensor([0.75, 0.25, 1.0]))
     plain = torch.tensor([[1.0, 0.0], [0.0, 4.0], [5.0, 5.0]])
     once = [[0.75, 1.0], [0.75, 1.0], [5.0, 5.0]]
-    assert mixed.states(plain).tolist() == once + once
-    assert mixed.asked.tolist() == [0, 1, 2, 1, 0, 2]
-    assert mixed.weight(torch.tensor([1.0, 2.0, 1.0])).tolist() == [0.75, 0.5, 1.0, 0.25, 1.5, 0.0]
+    assert mixed.mix_states(plain).tolist() == once + once
+    assert mixed.target_indices.tolist() == [0, 1, 2, 1, 0, 2]
+    assert mixed.mix_weights(torch.tensor([1.0, 2.0, 1.0])).tolist() == [0.75, 0.5, 1.0, 0.25, 1.5, 0.0]
 
 
 def test_partners_have_the_same_distance_to_the_end_and_a_segment_has_one_ratio() -> None:
     pack = packed(cycle())
-    mixed = mixture(pack, 0.4, key=3)
-    stretch, age = pack.stretch.flatten()[pack.places], pack.ages.flatten()[pack.places]
+    mixed = draw_mixup(pack, 0.4, key=3)
+    stretch, age = pack.segments.flatten()[pack.output_indices], pack.steps_to_end.flatten()[pack.output_indices]
     assert torch.equal(age, age[mixed.partner])
     met = mixed.partner != torch.arange(len(age))
     assert met.float().mean() > 0.5
-    assert (mixed.share[~met] == 1).all()
+    assert (mixed.ratio[~met] == 1).all()
     for one in stretch.unique():
         here = met & (stretch == one)
         if here.any():
-            assert len(mixed.share[here].unique()) == len(stretch[mixed.partner[here]].unique()) == 1
-    assert mixed.share[age == 0].mean() == pytest.approx(0.5, abs=0.1)
+            assert len(mixed.ratio[here].unique()) == len(stretch[mixed.partner[here]].unique()) == 1
+    assert mixed.ratio[age == 0].mean() == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_mixup_loss_weights_both_targets_by_the_ratio(loss) -> None:
     rows = cycle(30)
-    net = WISH.net(N_ITEMS, 1, 0.0).eval()
+    net = WISH.build_network(N_ITEMS, 1, 0.0).eval()
     temperature = None if loss == "binary" else 0.5
-    aim = Aim(loss, temperature, 8, 0.5, mixup=0.4)
-    pack, chance = packed(rows), Chance(5, 0, 1)
-    ours = NextItem(net, aim, rows, 512, 1)._sum_losses(net, pack, chance)
-    plain = NextItem(net, replace(aim, mixup=0.0), rows, 512, 1)
-    mixed = mixture(pack, 0.4, _key(chance))
+    aim = LossConfig(loss, temperature, 8, 0.5, mixup_alpha=0.4)
+    pack, chance = packed(rows), StepRng(5, 0, 1)
+    ours = NextItemTask(net, aim, rows, 512, 1)._sum_losses(net, pack, chance)
+    plain = NextItemTask(net, replace(aim, mixup_alpha=0.0), rows, 512, 1)
+    mixed = draw_mixup(pack, 0.4, _key(chance))
     if loss == "full":
         states, vectors = net(pack)
-        blend = mixed.share[:, None] * states + (1 - mixed.share[:, None]) * states[mixed.partner]
+        blend = mixed.ratio[:, None] * states + (1 - mixed.ratio[:, None]) * states[mixed.partner]
         logits = F.normalize(blend, dim=-1) @ F.normalize(vectors, dim=-1).T / 0.5
         own = F.cross_entropy(logits, pack.targets - 1, reduction="none")
         other = F.cross_entropy(logits, pack.targets[mixed.partner] - 1, reduction="none")
-        wanted = (pack.weight * (mixed.share * own + (1 - mixed.share) * other)).sum()
+        wanted = (pack.weight * (mixed.ratio * own + (1 - mixed.ratio) * other)).sum()
         torch.testing.assert_close(ours, wanted)
     assert torch.isfinite(ours)
     assert ours != plain._sum_losses(net, pack, chance)
 
 
-def _key(chance: Chance) -> int:
+def _key(chance: StepRng) -> int:
     from leaven import rng
 
-    return rng.key(chance.key, "mixup", chance.rank)
+    return rng.derive_key(chance.key, "mixup", chance.rank)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_training_with_mixup_learns_transitions(loss) -> None:
-    fitted = replace(WISH, loss=loss, mixup=0.2).fit(cycle(200), Training(key=1, steps=200))
+    fitted = replace(WISH, loss=loss, mixup_alpha=0.2).fit(cycle(200), TrainingContext(key=1, steps=200))
     known = cycle(100, key=9)
     first = fitted.recommend(known, 3).items[:, 0]
     assert float((first == known.items[known.starts[1:] - 1] % N_ITEMS + 1).mean()) > 0.9
@@ -97,11 +97,11 @@ def test_without_mixup_no_mixture_is_drawn(monkeypatch) -> None:
         raise AssertionError("a mixture")
 
     monkeypatch.setattr("leaven.nn.mixup.mixture", never)
-    WISH.fit(cycle(), Training(key=1, steps=5))
+    WISH.fit(cycle(), TrainingContext(key=1, steps=5))
     with pytest.raises(AssertionError, match="a mixture"):
-        replace(WISH, mixup=0.2).fit(cycle(), Training(key=1, steps=5))
+        replace(WISH, mixup_alpha=0.2).fit(cycle(), TrainingContext(key=1, steps=5))
 
 
 def test_a_negative_alpha_raises_an_error() -> None:
     with pytest.raises(SpecError, match=r"transformer\.mixup: wanted 0 \(off\) or more"):
-        Transformer(mixup=-0.1)
+        Transformer(mixup_alpha=-0.1)

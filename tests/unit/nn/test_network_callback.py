@@ -8,7 +8,7 @@ import torch
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import scoring, sequence_packing
-from leaven.nn.training import train
+from leaven.nn.training import train_network
 from unit.nn.test_scoring import N_ITEMS, net
 from unit.nn.test_training import COURSE, Line, weights
 
@@ -33,8 +33,8 @@ class Watcher:
 
 def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_effects() -> None:
     seen, alone, watcher = Line(), Line(), Watcher()
-    train(seen, replace(COURSE, watch=watcher))
-    train(alone, COURSE)
+    train_network(seen, replace(COURSE, watch=watcher))
+    train_network(alone, COURSE)
     assert watcher.steps == [10, 20, 30, 40, 50, 60]
     assert not any(watcher.dropout)
     assert weights(seen) == weights(alone)
@@ -42,14 +42,14 @@ def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_e
 
 def test_requesting_fresh_rows_starts_a_new_epoch() -> None:
     task = Line()
-    train(task, replace(COURSE, watch=Watcher({20: "fresh rows", 60: "fresh rows"})))
+    train_network(task, replace(COURSE, watch=Watcher({20: "fresh rows", 60: "fresh rows"})))
     began = [round(60 * progress) for _, progress in task.epochs]
     assert began == [0, 7, 14, 20, 27, 34, 41, 48, 55]
     assert [number for number, _ in task.epochs] == list(range(9))
 
 
 def test_the_callback_can_stop_training() -> None:
-    outcome = train(Line(), replace(COURSE, watch=Watcher({30: "stop"})))
+    outcome = train_network(Line(), replace(COURSE, watch=Watcher({30: "stop"})))
     assert outcome.facts["steps"] == 30
     assert outcome.facts["stopped"] == "stopped by callback"
 
@@ -68,10 +68,10 @@ def test_the_callback_state_is_restored_after_an_interruption(killed_at, tmp_pat
     asks = {20: "fresh rows", 30: "fresh rows"}
     course = replace(COURSE, folder=tmp_path)
     with pytest.raises(Killed):
-        train(Mortal(), replace(course, watch=Watcher(asks)))
+        train_network(Mortal(), replace(course, watch=Watcher(asks)))
     again, whole, watcher = Line(), Line(), Watcher(asks)
-    train(again, replace(course, watch=watcher))
-    train(whole, replace(COURSE, watch=Watcher(asks)))
+    train_network(again, replace(course, watch=watcher))
+    train_network(whole, replace(COURSE, watch=Watcher(asks)))
     assert watcher.steps == [10, 20, 30, 40, 50, 60]
     assert weights(again) == weights(whole)
 
@@ -82,14 +82,16 @@ def test_a_users_loss_is_the_mean_cross_entropy_of_the_targets_over_the_catalog(
     cells, temperature, monkeypatch
 ) -> None:
     monkeypatch.setattr(scoring, "_MAX_SCORES", cells)
-    known = Histories.of([[1, 2, 3], [4], [9, 8, 7, 6, 5, 4, 3], [2, 2], [30]] * 3, N_ITEMS)
+    known = Histories.from_lists([[1, 2, 3], [4], [9, 8, 7, 6, 5, 4, 3], [2, 2], [30]] * 3, N_ITEMS)
     starts = np.cumsum([0, 2, 1, 3, 1, 1] + [1] * 10)
     taken = (np.arange(starts[-1]) % N_ITEMS + 1).astype(np.int32)
     users, made = HeldOut(known, taken, np.zeros(len(taken), np.int64), starts), net()
-    found = scoring.losses(made, users, temperature)
+    found = scoring.compute_user_losses(made, users, temperature)
     vectors = made.items.weight[1 : N_ITEMS + 1]
     for user in range(len(known)):
-        alone = sequence_packing.pack(sequence_packing.last_stretches(known.slice(user, user + 1), 5), learn=False)
+        alone = sequence_packing.pack_segments(
+            sequence_packing.build_last_segments(known.slice(user, user + 1), 5), with_targets=False
+        )
         with torch.no_grad():
             state = made(alone, alone.targets)[0]
             if temperature is None:

@@ -4,14 +4,14 @@ import torch
 
 from leaven.datasets.histories import Histories
 from leaven.nn import sequence_packing
-from leaven.nn.sequence_encoder import Encoder, Shape
+from leaven.nn.sequence_encoder import EncoderShape, SequenceEncoder
 
 N_ITEMS = 9
 
 
-def net() -> Encoder:
-    shape = Shape(N_ITEMS, width=8, layers=2, heads=2, hidden=16, length=6, dropout=0.5)
-    made = Encoder(shape, torch.Generator().manual_seed(1)).eval()
+def net() -> SequenceEncoder:
+    shape = EncoderShape(N_ITEMS, width=8, layers=2, heads=2, feedforward_width=16, max_length=6, dropout=0.5)
+    made = SequenceEncoder(shape, torch.Generator().manual_seed(1)).eval()
     with torch.no_grad():
         for weights in made.parameters():
             weights *= 20  # far from linear
@@ -19,7 +19,9 @@ def net() -> Encoder:
 
 
 def last_states(rows: list[list[int]]) -> torch.Tensor:
-    made = sequence_packing.pack(sequence_packing.last_stretches(Histories.of(rows, N_ITEMS), 6), learn=False)
+    made = sequence_packing.pack_segments(
+        sequence_packing.build_last_segments(Histories.from_lists(rows, N_ITEMS), 6), with_targets=False
+    )
     with torch.no_grad():
         return net()(made, made.targets)[0]
 
@@ -31,10 +33,10 @@ def test_a_history_has_the_same_state_alone_and_in_a_batch() -> None:
 
 
 def test_later_events_do_not_change_earlier_states() -> None:
-    rows = Histories.of([[1, 2, 3, 4]], N_ITEMS), Histories.of([[1, 2, 3, 9]], N_ITEMS)
+    rows = Histories.from_lists([[1, 2, 3, 4]], N_ITEMS), Histories.from_lists([[1, 2, 3, 9]], N_ITEMS)
     states = []
     for one in rows:
-        made = sequence_packing.pack(sequence_packing.training_stretches(one, 6))
+        made = sequence_packing.pack_segments(sequence_packing.build_training_segments(one, 6))
         with torch.no_grad():
             states.append(net()(made, made.targets)[0])
     torch.testing.assert_close(states[0], states[1])

@@ -10,7 +10,7 @@ from torch import nn
 
 from leaven.errors import FitError
 from leaven.nn import checkpoint
-from leaven.nn.training import Chance, Course, train
+from leaven.nn.training import StepRng, TrainerConfig, train_network
 
 TRUTH = torch.tensor([[2.0, -1.0, 0.5]])
 
@@ -25,24 +25,26 @@ class Line:
                 weights.zero_()
         self.breaks_at, self.values, self.calls, self.epochs = breaks_at, values, 0, []
 
-    def epoch(self, number: int, progress: float) -> list[torch.Tensor]:
+    def build_batches(self, number: int, progress: float) -> list[torch.Tensor]:
         self.epochs.append((number, progress))
         chance = torch.Generator().manual_seed(number)
         return list(torch.randn(7, 16, 3, generator=chance))
 
-    def loss(self, net, batch, chance: Chance) -> tuple[torch.Tensor, int]:
+    def compute_loss(self, net, batch, step_rng: StepRng) -> tuple[torch.Tensor, int]:
         self.calls += 1
-        noise = torch.randn(16, 1, generator=chance.generator("noise")) * 0.01
+        noise = torch.randn(16, 1, generator=step_rng.make_generator("noise")) * 0.01
         loss = ((net(batch) - batch @ TRUTH.T - noise) ** 2).mean()
         return (loss * torch.nan if self.calls == self.breaks_at else loss), 16
 
-    def look(self, net: nn.Module) -> float | None:
+    def validate_network(self, net: nn.Module) -> float | None:
         if self.values is None:
             return -float((net[1].weight - TRUTH).detach().abs().sum())
         return self.values.pop(0)
 
 
-COURSE = Course(key=5, steps=60, learning_rate=0.1, warm_up_steps=5, look_every=10, weight_decay=0.0, device="cpu")
+COURSE = TrainerConfig(
+    key=5, steps=60, learning_rate=0.1, warm_up_steps=5, look_every=10, weight_decay=0.0, device="cpu"
+)
 
 
 def weights(task: Line) -> list[float]:
@@ -51,7 +53,9 @@ def weights(task: Line) -> list[float]:
 
 def test_training_learns_and_reports_progress() -> None:
     task, messages = Line(), []
-    outcome = train(task, replace(COURSE, tell=lambda done, total, words: messages.append((done, total, words))))
+    outcome = train_network(
+        task, replace(COURSE, tell=lambda done, total, words: messages.append((done, total, words)))
+    )
     assert [record["step"] for record in outcome.curve] == [10, 20, 30, 40, 50, 60]
     assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"] / 2
     assert outcome.facts["steps"] == 60
@@ -65,7 +69,7 @@ def test_training_learns_and_reports_progress() -> None:
 
 def test_epochs_are_requested_in_order_with_their_initial_progress() -> None:
     task = Line()
-    train(task, COURSE)
+    train_network(task, COURSE)
     assert task.epochs == [(number, 7 * number / 60) for number in range(9)]
 
 
@@ -73,7 +77,7 @@ def test_weights_depend_on_the_key_and_global_generators_are_unchanged() -> None
     tasks = [Line(), Line(), Line()]
     before = torch.random.get_rng_state()
     for task, key in zip(tasks, (5, 5, 6), strict=True):
-        train(task, replace(COURSE, key=key))
+        train_network(task, replace(COURSE, key=key))
     assert weights(tasks[0]) == weights(tasks[1])
     assert weights(tasks[0]) != weights(tasks[2])
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -85,17 +89,17 @@ def test_interrupted_training_resumes_to_identical_weights(killed_at, tmp_path) 
         pass
 
     class Mortal(Line):
-        def loss(self, net, batch, chance):
+        def compute_loss(self, net, batch, step_rng):
             if self.calls == killed_at:
                 raise Killed
-            return super().loss(net, batch, chance)
+            return super().compute_loss(net, batch, step_rng)
 
-    course = replace(COURSE, folder=tmp_path / "training")
+    course = replace(COURSE, checkpoint_folder=tmp_path / "training")
     with pytest.raises(Killed):
-        train(Mortal(), course)
+        train_network(Mortal(), course)
     again, whole = Line(), Line()
-    outcome = train(again, course)
-    straight = train(whole, COURSE)
+    outcome = train_network(again, course)
+    straight = train_network(whole, COURSE)
     assert again.calls == 60 - killed_at // 10 * 10
     assert weights(again) == weights(whole)
     drop = [[{**record, "seconds": 0} for record in o.curve] for o in (outcome, straight)]
@@ -104,8 +108,8 @@ def test_interrupted_training_resumes_to_identical_weights(killed_at, tmp_path) 
 
 def test_a_finished_training_is_not_repeated(tmp_path) -> None:
     first, second = Line(), Line()
-    course = replace(COURSE, folder=tmp_path)
-    assert train(first, course).facts["stopped"] == train(second, course).facts["stopped"]
+    course = replace(COURSE, checkpoint_folder=tmp_path)
+    assert train_network(first, course).facts["stopped"] == train_network(second, course).facts["stopped"]
     assert second.calls == 0
     assert weights(first) == weights(second)
 
@@ -113,7 +117,7 @@ def test_a_finished_training_is_not_repeated(tmp_path) -> None:
 def test_the_best_weights_are_kept_and_patience_stops_training() -> None:
     course = replace(COURSE, patience=2)
     task, twenty = Line(values=[0.1, 0.5, 0.4, 0.3, 0.9, 1.0]), Line(values=[0.1, 0.5])
-    outcome = train(task, course)
+    outcome = train_network(task, course)
     assert outcome.facts["stopped"] == "no improvement in 2 validations"
     assert outcome.facts["steps"] == 40
 
@@ -125,20 +129,20 @@ def test_the_best_weights_are_kept_and_patience_stops_training() -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        train(twenty, replace(course, tell=stop))
+        train_network(twenty, replace(course, tell=stop))
     assert weights(task) == weights(twenty)
 
 
 def test_without_patience_training_takes_all_steps() -> None:
     task = Line(values=[0.9, 0.1, 0.1, 0.1, 0.1, 0.1])
-    assert train(task, COURSE).facts["steps"] == 60
+    assert train_network(task, COURSE).facts["steps"] == 60
 
 
 def test_a_non_finite_loss_names_its_step_and_keeps_the_last_valid_state(tmp_path) -> None:
     task = Line(breaks_at=34)
     with pytest.raises(FitError, match="step 34: expected a finite loss, got nan"):
-        train(task, replace(COURSE, folder=tmp_path))
-    tensors, said = checkpoint.read(tmp_path / "training.safetensors")
+        train_network(task, replace(COURSE, checkpoint_folder=tmp_path))
+    tensors, said = checkpoint.load_tensors(tmp_path / "training.safetensors")
     assert said["state"]["step"] == 30
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
     kept = {name.removeprefix("net."): tensor for name, tensor in tensors.items() if name.startswith("net.")}
@@ -153,27 +157,27 @@ def test_non_finite_weights_with_a_finite_loss_are_not_kept(tmp_path) -> None:
 
     next(task.net.parameters()).register_hook(spoil)
     with pytest.raises(FitError, match="expected a finite"):
-        train(task, replace(COURSE, folder=tmp_path))
+        train_network(task, replace(COURSE, checkpoint_folder=tmp_path))
     assert all(torch.isfinite(tensor).all() for tensor in task.net.state_dict().values())
 
 
 def test_a_checkpoint_of_another_training_raises_an_error(tmp_path) -> None:
-    train(Line(), replace(COURSE, folder=tmp_path, mark="one"))
+    train_network(Line(), replace(COURSE, checkpoint_folder=tmp_path, fingerprint="one"))
     with pytest.raises(FitError, match="that of another"):
-        train(Line(), replace(COURSE, folder=tmp_path, mark="two"))
+        train_network(Line(), replace(COURSE, checkpoint_folder=tmp_path, fingerprint="two"))
 
 
 def test_an_epoch_without_batches_raises_an_error() -> None:
     class Empty(Line):
-        def epoch(self, number, progress):
+        def build_batches(self, number, progress):
             return []
 
     with pytest.raises(FitError, match="something to predict"):
-        train(Empty(), COURSE)
+        train_network(Empty(), COURSE)
 
 
 def test_the_learning_rate_warms_up_and_decays_to_zero() -> None:
-    rates = [COURSE.rate(step) for step in range(61)]
+    rates = [COURSE.learning_rate_at(step) for step in range(61)]
     assert rates[4] == pytest.approx(0.1)
     assert rates[:5] == sorted(rates[:5])
     assert rates[5:] == sorted(rates[5:], reverse=True)
@@ -181,8 +185,8 @@ def test_the_learning_rate_warms_up_and_decays_to_zero() -> None:
 
 
 def test_saved_tensors_are_loaded_unchanged(tmp_path) -> None:
-    checkpoint.write(tmp_path / "deep" / "w.safetensors", {"a": torch.arange(3)}, {"best": -float("inf")})
-    tensors, said = checkpoint.read(tmp_path / "deep" / "w.safetensors")
+    checkpoint.save_tensors(tmp_path / "deep" / "w.safetensors", {"a": torch.arange(3)}, {"best": -float("inf")})
+    tensors, said = checkpoint.load_tensors(tmp_path / "deep" / "w.safetensors")
     assert tensors["a"].tolist() == [0, 1, 2]
     assert json.dumps(said) == '{"best": -Infinity}'
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["w.safetensors"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.profiling.log_statistics import MAX_CURVE_POINTS, gini, health
+from leaven.profiling.log_statistics import MAX_CURVE_POINTS, compute_gini, compute_log_statistics
 
 DAY = 86_400
 
@@ -14,7 +14,7 @@ DAY = 86_400
 def test_statistics_of_a_small_log() -> None:
     rows = [[1, 1, 2, 3], [1], [2, 1]]
     times = [[0, 0, 3600, DAY], [5], [DAY, DAY]]
-    facts = health(Histories.of(rows, 5, times))
+    facts = compute_log_statistics(Histories.from_lists(rows, 5, times))
     assert (facts["users"], facts["items"], facts["events"]) == (3, 3, 7)
     assert facts["density"] == round((3 + 1 + 2) / (3 * 3), 6)
     assert (facts["median_length"], facts["longest"], facts["users_with_one_event"]) == (2.0, 4, 1)
@@ -29,14 +29,14 @@ def test_statistics_of_a_small_log() -> None:
 
 
 def test_gini_is_the_mean_difference_over_twice_the_mean() -> None:
-    counts = np.sort(rng.generator(3).integers(1, 50, 40))[::-1]
+    counts = np.sort(rng.make_generator(3).integers(1, 50, 40))[::-1]
     mean_difference = np.abs(counts[:, None] - counts).mean()
-    assert gini(counts) == round(float(mean_difference / (2 * counts.mean())), 4)
+    assert compute_gini(counts) == round(float(mean_difference / (2 * counts.mean())), 4)
 
 
 def test_dates_have_no_hours_and_long_popularity_curves_are_thinned() -> None:
     items = list(range(1, 3001))
-    facts = health(Histories.of([items, [1, 1]], 3000, [[0] * 3000, [DAY, DAY]]))
+    facts = compute_log_statistics(Histories.from_lists([items, [1, 1]], 3000, [[0] * 3000, [DAY, DAY]]))
     assert "hours" not in facts
     assert len(facts["popularity"]) <= MAX_CURVE_POINTS
     assert (facts["popularity"][0], facts["popularity"][-1]) == ([1, 3], [3000, 1])
@@ -44,5 +44,5 @@ def test_dates_have_no_hours_and_long_popularity_curves_are_thinned() -> None:
 
 
 def test_an_empty_log_has_statistics() -> None:
-    facts = health(Histories.of([], 5))
+    facts = compute_log_statistics(Histories.from_lists([], 5))
     assert (facts["users"], facts["events"], facts["density"], facts["popularity"]) == (0, 0, 0.0, [])

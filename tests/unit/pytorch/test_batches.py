@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.nn.sequence_packing import training_stretches
-from leaven.pytorch.batch import IGNORED, PADDING, batch_of, collate, cut, known_batches, sample, share_of
+from leaven.nn.sequence_packing import build_training_segments
+from leaven.pytorch.batch import (
+    IGNORED,
+    PADDING,
+    build_batch,
+    build_sample,
+    collate,
+    cut_batches,
+    iterate_input_batches,
+    split_batch,
+)
 
 ROWS = st.lists(st.lists(st.integers(1, 10), min_size=1, max_size=12), min_size=1, max_size=9).filter(
     lambda rows: any(len(row) > 1 for row in rows)
@@ -22,24 +31,24 @@ def equal(one, other) -> bool:
 
 
 def test_a_batch_by_hand_with_a_mask_a_weight_and_a_single_target() -> None:
-    rows = Histories.of([[1, 2, 4, 3], [3, 1], [2, 2, 1]], n_items=3)  # 4 is the mask
-    rows.weight[1], rows.targets[2] = 0.5, 1
-    made = batch_of(training_stretches(rows, 50))
+    rows = Histories.from_lists([[1, 2, 4, 3], [3, 1], [2, 2, 1]], n_items=3)  # 4 is the mask
+    rows.weight[1], rows.n_targets[2] = 0.5, 1
+    made = build_batch(build_training_segments(rows, 50))
     assert made.items.tolist() == [[1, 2, 4], [3, 0, 0], [2, 2, 0]]
     assert made.targets.tolist() == [[2, -100, 3], [1, -100, -100], [-100, 1, -100]]
     assert made.weights.tolist() == [[1, 0, 1], [0.5, 0, 0], [0, 1, 0]]
     assert made.lengths.tolist() == [3, 1, 2]
-    assert made.mass == 2 + 0.5 + 1
-    left = batch_of(training_stretches(rows, 50), "left")
+    assert made.total_weight == 2 + 0.5 + 1
+    left = build_batch(build_training_segments(rows, 50), "left")
     assert left.items.tolist() == [[1, 2, 4], [0, 0, 3], [0, 2, 2]]
     assert left.targets.tolist() == [[2, -100, 3], [-100, -100, 1], [-100, -100, 1]]
 
 
 @given(ROWS, PADS, st.integers(1, 8))
 def test_samples_put_together_one_by_one_are_the_batch(rows, pad, max_length) -> None:
-    stretches = training_stretches(Histories.of(rows, n_items=9), max_length)  # 10 is the mask
-    together = batch_of(stretches, pad)
-    assert equal(collate([sample(stretches, nth) for nth in range(len(stretches))], pad), together)
+    stretches = build_training_segments(Histories.from_lists(rows, n_items=9), max_length)  # 10 is the mask
+    together = build_batch(stretches, pad)
+    assert equal(collate([build_sample(stretches, nth) for nth in range(len(stretches))], pad), together)
     assert together.items.shape[1] <= max_length
     assert ((together.items == PADDING).sum(1) == together.items.shape[1] - together.lengths).all()
     assert (together.targets[together.items == PADDING] == IGNORED).all()
@@ -50,10 +59,10 @@ def test_samples_put_together_one_by_one_are_the_batch(rows, pad, max_length) ->
 
 @given(ROWS, PADS, st.integers(1, 5))
 def test_the_shares_of_several_processes_are_the_batch_of_one(rows, pad, world) -> None:
-    whole = batch_of(training_stretches(Histories.of(rows, n_items=9), 50), pad)
-    shares = [share_of(whole, rank, world, pad) for rank in range(world)]
-    assert all(share.mass == whole.mass for share in shares)
-    assert sum(float(share.weights.sum()) for share in shares) == float(whole.mass)
+    whole = build_batch(build_training_segments(Histories.from_lists(rows, n_items=9), 50), pad)
+    shares = [split_batch(whole, rank, world, pad) for rank in range(world)]
+    assert all(share.total_weight == whole.total_weight for share in shares)
+    assert sum(float(share.weights.sum()) for share in shares) == float(whole.total_weight)
     for rank, share in enumerate(shares):
         wanted = [(whole.items[row], whole.targets[row]) for row in range(rank, len(whole.items), world)]
         assert len(share.items) == max(len(wanted), 1)
@@ -64,21 +73,21 @@ def test_the_shares_of_several_processes_are_the_batch_of_one(rows, pad, world) 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(1, 20), st.integers(0, 9))
 def test_batches_hold_every_sample_once(lengths, rows, key) -> None:
-    batches = cut(np.array(lengths), rows, key)
+    batches = cut_batches(np.array(lengths), rows, key)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert sorted(map(len, batches))[1:] == [rows] * (len(batches) - 1)
 
 
 def test_batches_of_like_length_leave_few_places_empty() -> None:
     lengths = np.random.default_rng(1).geometric(0.1, 2000)
-    filled = [lengths[batch].sum() / (len(batch) * lengths[batch].max()) for batch in cut(lengths, 20, key=1)]
+    filled = [lengths[batch].sum() / (len(batch) * lengths[batch].max()) for batch in cut_batches(lengths, 20, key=1)]
     unsorted = [part.sum() / (len(part) * part.max()) for part in np.split(lengths, 100)]
     assert np.mean(filled) > 0.85 > 2 * np.mean(unsorted)
 
 
 def test_known_batches_ask_what_comes_after_the_last_event() -> None:
-    rows = Histories.of([[1, 2, 3], [3], [2, 1]], n_items=3)
-    first, second = known_batches(rows, rows=2, max_length=2)
+    rows = Histories.from_lists([[1, 2, 3], [3], [2, 1]], n_items=3)
+    first, second = iterate_input_batches(rows, rows=2, max_length=2)
     assert first.items.tolist() == [[2, 3], [3, 0]]
     assert second.items.tolist() == [[2, 1]]
     assert (first.targets == IGNORED).all()
@@ -88,4 +97,4 @@ def test_known_batches_ask_what_comes_after_the_last_event() -> None:
 
 def test_an_unknown_end_to_pad_is_answered() -> None:
     with pytest.raises(SpecError, match="'right' or 'left'"):
-        next(known_batches(Histories.of([[1, 2]], n_items=2), pad="middle"))  # type: ignore[arg-type]
+        next(iterate_input_batches(Histories.from_lists([[1, 2]], n_items=2), pad="middle"))  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ PLAN = Plan(
 def world(users: int = 90) -> Histories:
     chance = np.random.default_rng(5)
     rows = [chance.integers(1, 31, length).tolist() for length in chance.integers(1, 25, users)]
-    return Histories.of(rows, n_items=30, keys=list(range(1000, 1000 + users)))
+    return Histories.from_lists(rows, n_items=30, row_ids=list(range(1000, 1000 + users)))
 
 
 def data(**fields) -> HistoriesDataset:
@@ -94,7 +94,7 @@ def test_epochs_differ_in_rows_and_in_order_and_come_again_as_they_were(alone) -
     orders = []
     for epoch in (0, 1, 0):
         still.set_epoch(epoch)
-        orders.append([still[nth].key for nth in range(len(still))])
+        orders.append([still[nth].row_id for nth in range(len(still))])
     assert orders[0] == orders[2] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
     assert epoch_of(HistoriesLoader(HistoriesStream(rows, rows=16)), 1) == alone[1]
@@ -102,10 +102,10 @@ def test_epochs_differ_in_rows_and_in_order_and_come_again_as_they_were(alone) -
 
 def test_the_order_follows_from_keys_not_from_the_order_of_the_rows() -> None:
     turned = HistoriesDataset(world().take(np.arange(90)[::-1]), PLAN, seed=7)
-    one = [(s.key, s.items.tolist()) for s in map(data().__getitem__, range(len(turned)))]
-    assert one == [(s.key, s.items.tolist()) for s in map(turned.__getitem__, range(len(turned)))]
+    one = [(s.row_id, s.items.tolist()) for s in map(data().__getitem__, range(len(turned)))]
+    assert one == [(s.row_id, s.items.tolist()) for s in map(turned.__getitem__, range(len(turned)))]
     other = HistoriesDataset(world(), PLAN, seed=8)
-    assert one != [(s.key, s.items.tolist()) for s in map(other.__getitem__, range(len(other)))]
+    assert one != [(s.row_id, s.items.tolist()) for s in map(other.__getitem__, range(len(other)))]
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 0), (0, 2)])
@@ -161,7 +161,7 @@ def test_a_schedule_follows_the_epochs_and_raises_without_their_number() -> None
 
 def test_what_cannot_be_used_is_answered() -> None:
     with pytest.raises(DataError, match="something to predict"):
-        len(HistoriesDataset(Histories.of([[1], [2]], n_items=2)))
+        len(HistoriesDataset(Histories.from_lists([[1], [2]], n_items=2)))
     with pytest.raises(SpecError, match="max_length"):
         HistoriesDataset(world(), max_length=0)
     with pytest.raises(SpecError, match="a rank below the world"):
@@ -176,7 +176,7 @@ def test_a_users_own_operator_works_in_workers_too() -> None:
     def turned(items, times, generator):
         return items[generator.permutation(len(items))], times
 
-    plan = Plan([Step(leaven.row_transform(turned), mode="replace", when="each_epoch")])
+    plan = Plan([Step(leaven.make_row_transform(turned), mode="replace", when="each_epoch")])
     found = []
     for workers in (0, 2):
         stream = HistoriesStream(HistoriesDataset(world(40), plan, seed=7), rows=16)
@@ -196,12 +196,12 @@ def step_of(stream: HistoriesStream, processes: int) -> list:
     found = []
     for batch in HistoriesLoader(stream):
         losses = nn.functional.cross_entropy(weights[batch.items].mT, batch.targets, reduction="none")
-        loss = (batch.weights * losses).sum() / batch.mass * processes
+        loss = (batch.weights * losses).sum() / batch.total_weight * processes
         (gradient,) = torch.autograd.grad(loss, weights)
         if processes > 1:
             distributed.all_reduce(gradient)
             gradient /= processes
-        found.append((batch.keys.tolist(), batch.items.tolist(), batch.targets.tolist(), gradient.tolist()))
+        found.append((batch.row_ids.tolist(), batch.items.tolist(), batch.targets.tolist(), gradient.tolist()))
     return found
 
 

@@ -9,12 +9,12 @@ import pytest
 from bench.defects import HISTORIES, HistoryLaw, TableLaw
 
 import leaven
-from leaven.cli.quality import judged
+from leaven.cli.quality import format_quality
 from leaven.errors import DataError, GateError, SpecError
-from leaven.metrics.synthetic import Sample, Trait
+from leaven.metrics.synthetic import FeaturizedRows, MetricTraits
 from leaven.quality import Figure, Gate, Judgement
-from leaven.quality.null_reference import deals, light, tail
-from leaven.quality.table_rows import Table
+from leaven.quality.null_reference import compute_tail_p, rate_figure, split_halves
+from leaven.quality.table_rows import TabularRows
 
 QUICK = ["coverage", "copies", "novel_runs", "gaps"]
 REAL, HELD = (HistoryLaw().rows(200, key) for key in (1, 2))
@@ -53,14 +53,15 @@ def test_gates_apply_to_values_and_ratios_and_fail_with_exit_code_4() -> None:
     found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_runs_ratio=0.5"])
     assert [one.passed for one in found.gates] == [True, False, True]
     with pytest.raises(GateError, match=r"max_copies=0\.05: 1") as refused:
-        found.refuse()
+        found.raise_for_gates()
     assert refused.value.exit_code == 4
-    judge(gates=["min_coverage=0.1"]).refuse()
+    judge(gates=["min_coverage=0.1"]).raise_for_gates()
 
 
 def test_a_missing_figure_passes_no_gate() -> None:
     untimed = [
-        leaven.Histories.of([[1, 2, 3, 4 + row % 30] for row in range(part, part + 90)], 130) for part in range(3)
+        leaven.Histories.from_lists([[1, 2, 3, 4 + row % 30] for row in range(part, part + 90)], 130)
+        for part in range(3)
     ]
     found = leaven.evaluate_quality(*untimed, metrics=["gaps"], gates=["max_gaps=9"])
     assert "positions in a sequence" in found.skipped["gaps"]
@@ -99,10 +100,10 @@ def test_without_scikit_learn_the_classifier_is_skipped_and_the_extra_named(monk
 
 
 def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:
-    def table(key: int) -> Table:
+    def table(key: int) -> TabularRows:
         rows = TableLaw().rows(160, key)
         gappy = np.where(np.arange(160) % 7 == key, np.nan, rows.columns["x0"])
-        return Table({**rows.columns, "x0": gappy, "same": np.ones(160), "word": np.full(160, "a")})
+        return TabularRows({**rows.columns, "x0": gappy, "same": np.ones(160), "word": np.full(160, "a")})
 
     found = leaven.evaluate_quality(table(1), table(2), table(3), metrics=["marginals", "pairs", "indd"])
     assert found.facts["constant_columns"] == ["same", "word"]
@@ -112,28 +113,28 @@ def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:
 
 def test_halves_are_disjoint_and_of_equal_size() -> None:
     points = np.arange(41.0)[:, None]
-    pool = Sample(points, points, points, {})
-    for deal in deals(pool, pool, 20, 1):
+    pool = FeaturizedRows(points, points, points, {})
+    for deal in split_halves(pool, pool, 20, 1):
         assert len(deal.real) == len(deal.other) == len(deal.new) == 20
         assert not np.intersect1d(deal.real.points, deal.other.points).size
 
 
 def test_the_tail_counts_halves_at_least_as_extreme() -> None:
     chance = np.arange(20.0)
-    assert tail(np.array([30.0]), chance, Trait("alike", "low")) == pytest.approx(1 / 21)
-    assert tail(np.array([30.0]), chance, Trait("alike", "high")) == pytest.approx(21 / 21)
-    assert tail(np.array([-1.0]), chance, Trait("alike", "high")) == pytest.approx(1 / 21)
-    assert tail(np.array([-1.0]), chance, Trait("alike", "real")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("alike", "low")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("alike", "high")) == pytest.approx(21 / 21)
+    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("alike", "high")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("alike", "real")) == pytest.approx(1 / 21)
 
 
 def test_lights_follow_rejection_and_distance() -> None:
-    trait = Trait("alike", "low", bearable=0.1)
-    assert light(0.9, 0.5, 0.2, trait) == "green"
-    assert light(0.55, 0.5, 0.04, trait) == "yellow"
-    assert light(0.9, 0.5, 0.04, trait) == "red"
-    assert light(0.9, 0.5, 0.04, Trait("alike", "low", ratio=True, bearable=1.0)) == "yellow"
-    assert light(0.9, 0.0, 0.04, Trait("alike", "low", ratio=True)) == "red"
-    assert light(0.9, 0.5, 0.04, Trait("private", "real", sanity=True)) == "none"
+    trait = MetricTraits("alike", "low", tolerance=0.1)
+    assert rate_figure(0.9, 0.5, 0.2, trait) == "green"
+    assert rate_figure(0.55, 0.5, 0.04, trait) == "yellow"
+    assert rate_figure(0.9, 0.5, 0.04, trait) == "red"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("alike", "low", is_relative=True, tolerance=1.0)) == "yellow"
+    assert rate_figure(0.9, 0.0, 0.04, MetricTraits("alike", "low", is_relative=True)) == "red"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("private", "real", is_sanity_check=True)) == "none"
 
 
 def test_a_gate_prints_as_its_source_text() -> None:
@@ -148,7 +149,7 @@ def test_the_screen_shows_lights_references_and_what_was_skipped(
 
     monkeypatch.setenv("COLUMNS", "100")
     found = judge(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
-    output.show(*judged(found))
+    output.print_results(*format_quality(found))
     out = capsys.readouterr().out
     assert "○ worse" in out
     assert "● as real" in out

@@ -8,19 +8,19 @@ from bench.defects import HistoryLaw, PictureLaw
 
 from leaven.augmentation import Plan, Step
 from leaven.augmentation.expansion import LazyRows
-from leaven.config import Arm, Spec
+from leaven.config import Spec, Variant
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut
-from leaven.datasets.images import encoded
+from leaven.datasets.images import encode_image
 from leaven.experiment.preparation import Prepared
-from leaven.experiment.synthetic_quality import judge_arms
-from leaven.experiment.trial import Expanded
-from leaven.ingest import Source
-from leaven.quality import Judging
-from leaven.quality.image_text_consistency import PicturedItems
+from leaven.experiment.synthetic_quality import evaluate_variants
+from leaven.experiment.trial import ExpandedVariant
+from leaven.ingest import LogSource
+from leaven.quality import QualityConfig
+from leaven.quality.image_text_consistency import ItemImages
 from leaven.quality.result import Figure
-from leaven.registry import made
-from leaven.run_folder import Run
+from leaven.registry import create_config
+from leaven.run_folder import RunFolder
 from leaven.splits.log_splits import Split
 
 pytest.importorskip("torch")
@@ -31,37 +31,37 @@ ITEMS = PictureLaw().rows(300, 5)
 def catalog(tmp_path_factory) -> Catalog:
     folder = tmp_path_factory.mktemp("pictures")
     for place, pixels in enumerate(ITEMS.pixels):
-        (folder / f"{place}.png").write_bytes(encoded(pixels, ".png"))
+        (folder / f"{place}.png").write_bytes(encode_image(pixels, ".png"))
     images = [f"{place}.png" for place in range(len(ITEMS))]
     images[3] = "gone.png"
     kinds = sorted(set(ITEMS.labels))
     codes = np.array([0, *(kinds.index(one) + 1 for one in ITEMS.labels)], np.int32)
     ids = [f"i{place:03}" for place in range(len(ITEMS))]
-    return Catalog(ids, {"title": list(ITEMS.words)}, codes, kinds, images=images, folder=folder)
+    return Catalog(ids, {"title": list(ITEMS.captions)}, codes, kinds, image_paths=images, image_folder=folder)
 
 
 def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catalog) -> None:
-    items = PicturedItems.of(catalog, 1)
-    assert isinstance(items, PicturedItems)
+    items = ItemImages.fit(catalog, 1)
+    assert isinstance(items, ItemImages)
     assert 3 not in items.items
     assert len(items.items) == pytest.approx(150, abs=1)
     title = catalog.words["title"]
     turned = replace(catalog, words={"title": [*title[7:], *title[:7]]})
-    told = items.figure(turned, 20)
+    told = items.evaluate(turned, 20)
     assert isinstance(told, Figure)
     assert (told.light, told.group) == ("red", "consistent")
     assert told.value < told.reference - 0.1
     longer = replace(catalog, words={"title": [f"{one} new" for one in title]})
-    kept = items.figure(longer, 20)
+    kept = items.evaluate(longer, 20)
     assert isinstance(kept, Figure)
     assert kept.light == "green"
-    assert "needs 40" in str(items.figure(catalog, 20))
+    assert "needs 40" in str(items.evaluate(catalog, 20))
 
 
 def test_missing_or_few_images_give_a_reason(catalog) -> None:
-    assert "texts and images" in str(PicturedItems.of(replace(catalog, images=None), 1))
+    assert "texts and images" in str(ItemImages.fit(replace(catalog, images=None), 1))
     few = replace(catalog, images=[*catalog.images[:20], *[""] * 280])
-    assert "there are 19" in str(PicturedItems.of(few, 1))
+    assert "there are 19" in str(ItemImages.fit(few, 1))
 
 
 def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> None:
@@ -70,10 +70,14 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
         rows.take(np.zeros(0, np.int64)), *(np.zeros(0, t) for t in (np.int32, np.int64)), np.zeros(1, int)
     )
     prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
-    plan = Plan([Step(made("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="replace", p=1.0)])
-    spec = Spec("small", Source("log.csv"), judge=Judging(gates=("min_words_match=0.99",)))
-    found = judge_arms(
-        spec, prepared, Run(tmp_path), [Expanded(Arm("words", plan), LazyRows(rows, plan), "mark", {})], lambda *_: None
+    plan = Plan([Step(create_config("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="replace", p=1.0)])
+    spec = Spec("small", LogSource("log.csv"), quality=QualityConfig(gates=("min_words_match=0.99",)))
+    found = evaluate_variants(
+        spec,
+        prepared,
+        RunFolder(tmp_path),
+        [ExpandedVariant(Variant("words", plan), LazyRows(rows, plan), "mark", {})],
+        lambda *_: None,
     )
     (figure,) = found["arms"]["words"]["figures"]
     assert figure["kind"] == "words_match"

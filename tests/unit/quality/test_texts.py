@@ -14,18 +14,18 @@ from leaven.cli.app import app
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
 from leaven.metrics.synthetic.text_featurizer import TextEncoder
-from leaven.quality import Beside
-from leaven.quality.text_rows import together
+from leaven.quality import EvaluationContext
+from leaven.quality.text_rows import build_text_rows
 
 REAL, HELD = TextLaw().rows(150, 1), TextLaw().rows(120, 2)
 NEW = [*TextLaw().rows(100, 3), *REAL[:20]]
 
 
 def test_texts_share_one_case_insensitive_vocabulary() -> None:
-    first, second = together([["Red mug, red LID"], ["blue mug"]])
-    assert first.words.row(0).tolist() == [1, 2, 3, 1, 4]
-    assert second.words.row(0).tolist() == [5, 2]
-    np.testing.assert_allclose(first.signs[0], [np.log1p(16), 4 / 16, 0, 1 / 16])
+    first, second = build_text_rows([["Red mug, red LID"], ["blue mug"]])
+    assert first.tokens.row_items(0).tolist() == [1, 2, 3, 1, 4]
+    assert second.tokens.row_items(0).tolist() == [5, 2]
+    np.testing.assert_allclose(first.character_shares[0], [np.log1p(16), 4 / 16, 0, 1 / 16])
 
 
 def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
     assert found.kind == "text"
     copied = {one["row"]: one["of"] for one in found.copies}
     assert {place: place - 100 for place in range(100, 120)}.items() <= copied.items()
-    kept = found.drop_copies(tmp_path).read_text().splitlines()
+    kept = found.write_rows_without_copies(tmp_path).read_text().splitlines()
     assert kept == [text for place, text in enumerate(NEW) if place not in copied]
 
 
@@ -45,12 +45,12 @@ def test_a_text_file_and_a_table_column_are_read_equally(tmp_path: Path) -> None
         *(tmp_path / f"{n}.txt" for n in ("real", "held", "new")), "text", metrics=["frechet"]
     )
     sources = [tmp_path / f"{n}.csv" for n in ("real", "held", "new")]
-    cells = leaven.evaluate_quality(*sources, "text", metrics=["frechet"], beside=Beside(column="title"))
+    cells = leaven.evaluate_quality(*sources, "text", metrics=["frechet"], context=EvaluationContext(column="title"))
     assert lines["frechet"] == cells["frechet"]
     with pytest.raises(DataError, match="brand"):
         leaven.evaluate_quality(*sources, "text", metrics=["frechet"])
     with pytest.raises(SpecError, match="column"):
-        leaven.evaluate_quality(*sources, "table", metrics=["frechet"], beside=Beside(column="title"))
+        leaven.evaluate_quality(*sources, "table", metrics=["frechet"], context=EvaluationContext(column="title"))
 
 
 def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path: Path) -> None:
@@ -79,17 +79,17 @@ def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path
 
 
 def test_unknown_words_have_weight_0() -> None:
-    rows = Histories.of([[1, 2], [2, 3], [1, 3, 4]], 6)
+    rows = Histories.from_lists([[1, 2], [2, 3], [1, 3, 4]], 6)
     encoder = TextEncoder.fit(rows, 1, width=2)
-    strange = Histories.of([[5, 6], [1, 2]], 6)
-    points = encoder.points(strange)
+    strange = Histories.from_lists([[5, 6], [1, 2]], 6)
+    points = encoder.embed(strange)
     assert not points[0].any()
     assert points[1].any()
-    features, names = encoder.features(strange)
+    features, names = encoder.compute_features(strange)
     assert names[2] == "unknown words"
     np.testing.assert_allclose(features[:, 2], [1.0, 0.0])
     with pytest.raises(DataError, match="share a word"):
-        TextEncoder.fit(Histories.of([[1], [2]], 2), 1)
+        TextEncoder.fit(Histories.from_lists([[1], [2]], 2), 1)
 
 
 def test_a_file_without_texts_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from leaven.quality.utility_correlation import goodness, interval, predictions, spearman
+from leaven.quality.utility_correlation import (
+    compute_correlation_interval,
+    correlate_with_effects,
+    score_goodness,
+    spearman_correlation,
+)
 
 
 def arm(value: float, better: str = "low", kind: str = "frechet") -> dict:
@@ -13,22 +18,22 @@ def arm(value: float, better: str = "low", kind: str = "frechet") -> dict:
 def test_the_figure_with_the_ranking_of_the_lifts_comes_first() -> None:
     values = {"a": 0.1, "b": 0.3, "c": 0.2, "d": 0.9, "e": 0.7}
     lifts = {"a": 0.5, "c": 0.4, "b": 0.3, "e": 0.2, "d": -0.1}
-    found = predictions({name: arm(value) for name, value in values.items()}, lifts)
+    found = correlate_with_effects({name: arm(value) for name, value in values.items()}, lifts)
     assert found["arms"] == 5
     assert found["figures"][0]["rho"] == 1.0
     assert 0 < found["figures"][0]["low"] < found["figures"][0]["high"] < 1
-    turned = predictions({name: arm(value, "high") for name, value in values.items()}, lifts)
+    turned = correlate_with_effects({name: arm(value, "high") for name, value in values.items()}, lifts)
     assert turned["figures"][0]["rho"] == -1.0
 
 
 def test_a_figure_with_a_real_reference_is_better_when_nearer() -> None:
-    assert goodness({"value": 0.7, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
-    assert goodness({"value": 0.3, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
+    assert score_goodness({"value": 0.7, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
+    assert score_goodness({"value": 0.3, "reference": 0.5, "better": "real"}) == pytest.approx(-0.2)
 
 
 def test_three_variants_and_constant_figures_give_no_correlation() -> None:
-    assert predictions({name: arm(1.0) for name in "abc"}, dict.fromkeys("abc", 0.1))["figures"] == []
-    assert predictions({name: arm(1.0) for name in "abcd"}, dict.fromkeys("abcd", 0.1))["figures"] == []
+    assert correlate_with_effects({name: arm(1.0) for name in "abc"}, dict.fromkeys("abc", 0.1))["figures"] == []
+    assert correlate_with_effects({name: arm(1.0) for name in "abcd"}, dict.fromkeys("abcd", 0.1))["figures"] == []
 
 
 def test_spearman_agrees_with_scipy_and_the_interval_has_its_coverage() -> None:
@@ -39,7 +44,7 @@ def test_spearman_agrees_with_scipy_and_the_interval_has_its_coverage() -> None:
     for _ in range(200):
         a = chance.standard_normal(12)
         b = 0.5 * a + chance.standard_normal(12)
-        assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
-        low, high = interval(spearman(a, b), 12)
+        assert spearman_correlation(a, b) == pytest.approx(spearmanr(a, b).statistic)
+        low, high = compute_correlation_interval(spearman_correlation(a, b), 12)
         held += low < 0.43 < high  # Spearman's rho of a normal law with correlation 0.447
     assert held >= 180

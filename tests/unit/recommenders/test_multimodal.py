@@ -10,8 +10,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders import Attributes, TfIdf
 from leaven.errors import DataError, SpecError
-from leaven.nn.fusion import FusedTable, ItemViews
-from leaven.protocols import Training
+from leaven.nn.fusion import FusedItemTable, ItemViewLoss
+from leaven.protocols import TrainingContext
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.multimodal import Multimodal
 from leaven.recommenders.transformer import Transformer
@@ -21,7 +21,7 @@ N_ITEMS = len(LOOKS) * EACH
 COLD = [4, 12, 20, 28]
 """The fourth item of each look is never bought."""
 CORE = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", looks=2, learning_rate=1e-2)
-WISH = Multimodal(encoders=(TfIdf(characters=(0, 0), width=16),), transformer=CORE)
+WISH = Multimodal(encoders=(TfIdf(character_ngrams=(0, 0), width=16),), transformer=CORE)
 
 
 def titles() -> list[str]:
@@ -37,11 +37,11 @@ def shoppers(users: int = 300, key: int = 1) -> Histories:
     chance = np.random.default_rng(key)
     bought = [[n for n in range(look * EACH + 1, (look + 1) * EACH + 1) if n not in COLD] for look in range(len(LOOKS))]
     rows = [chance.permutation(bought[chance.integers(len(LOOKS))])[:5].tolist() for _ in range(users)]
-    return replace(Histories.of(rows, N_ITEMS), catalog=catalog())
+    return replace(Histories.from_lists(rows, N_ITEMS), catalog=catalog())
 
 
 def fit(wish: Multimodal = WISH, rows: Histories | None = None, steps: int = 150, **training):
-    return wish.fit(rows if rows is not None else shoppers(), Training(key=1, steps=steps, **training))
+    return wish.fit(rows if rows is not None else shoppers(), TrainingContext(key=1, steps=steps, **training))
 
 
 def own_cold_in_list(fitted, k: int = 4) -> float:
@@ -55,7 +55,7 @@ def own_cold_in_list(fitted, k: int = 4) -> float:
 def test_cold_items_are_recommended_to_users_with_matching_taste() -> None:
     fitted = fit()
     assert own_cold_in_list(fitted) > 0.5  # three of seven bought ones are left, so that the list has room
-    assert own_cold_in_list(CORE.fit(shoppers(), Training(key=1, steps=150))) < 0.2
+    assert own_cold_in_list(CORE.fit(shoppers(), TrainingContext(key=1, steps=150))) < 0.2
     assert fitted.facts["items_never_taken"] == 4
     assert fitted.facts["items_known_by"] == {"words": 1.0}
 
@@ -65,7 +65,8 @@ def next_ones(cold: bool) -> HeldOut:
     users = shoppers(100, key=9)
     look = (users.items[users.starts[:-1]] - 1) // EACH
     bought = [
-        (set(range(EACH * mine + 1, EACH * mine + 8)) - {*COLD, *users.row(n)}).pop() for n, mine in enumerate(look)
+        (set(range(EACH * mine + 1, EACH * mine + 8)) - {*COLD, *users.row_items(n)}).pop()
+        for n, mine in enumerate(look)
     ]
     items = np.array(COLD)[look] if cold else np.array(bought)
     return HeldOut(users, items.astype(np.int32), np.full(100, 9), np.arange(101))
@@ -73,7 +74,12 @@ def next_ones(cold: bool) -> HeldOut:
 
 def test_the_cold_item_share_follows_validation_targets() -> None:
     some, none = next_ones(cold=True), next_ones(cold=False)
-    half = HeldOut(some.histories, np.where(np.arange(100) % 2, some.items, none.items), some.times, some.starts)
+    half = HeldOut(
+        some.histories,
+        np.where(np.arange(100) % 2, some.target_items, none.target_items),
+        some.target_times,
+        some.target_starts,
+    )
     fitted = fit(steps=20, valid=half)
     assert fitted.facts["newcomers"] == 0.5
     assert np.isin(fitted.recommend(half.histories, 4).items, COLD).mean() == pytest.approx(0.5, abs=0.05)
@@ -122,7 +128,7 @@ def test_training_reads_views_and_ranking_reads_original_texts() -> None:
 
     def views(epoch: int, progress: float) -> Catalog:
         asked.append(epoch)
-        return replace(catalog(), words={"title": [title.split()[0] for title in titles()]})
+        return replace(catalog(), texts={"title": [title.split()[0] for title in titles()]})
 
     fitted = fit(views=views)
     assert asked == list(range(len(asked)))
@@ -139,17 +145,17 @@ def test_the_consistency_loss_draws_two_views_per_epoch() -> None:
         asked.append(epoch)
         return catalog()
 
-    fit(replace(WISH, consistency=0.5), steps=10, views=views)
+    fit(replace(WISH, consistency_weight=0.5), steps=10, views=views)
     assert asked[:2] == [0, 2**32]
 
 
-def table_of(dropout: float = 0.0) -> FusedTable:
+def table_of(dropout: float = 0.0) -> FusedItemTable:
     read = torch.eye(4)[:, :3]
-    table = FusedTable(2, [read], torch.tensor([True, True, False, False]), dropout)
+    table = FusedItemTable(2, [read], torch.tensor([True, True, False, False]), dropout)
     with torch.no_grad():
-        table.own.weight.copy_(torch.arange(14.0).view(7, 2))
-        table.project[0].weight.copy_(torch.tensor([[100.0, 0, 0], [0, 100.0, 0]]))
-        table.settle()
+        table.id_embeddings.weight.copy_(torch.arange(14.0).view(7, 2))
+        table.projections[0].weight.copy_(torch.tensor([[100.0, 0, 0], [0, 100.0, 0]]))
+        table.reset_padding()
     return table.eval()
 
 
@@ -157,7 +163,7 @@ def test_vectors_add_id_and_features_and_unknown_ids_share_an_embedding() -> Non
     vectors = table_of()(torch.arange(6))
     unknown = [12.0, 13.0]
     assert vectors.tolist() == [[0, 0], [102, 3], [4, 105], unknown, unknown, [10, 11]]
-    assert torch.equal(table_of().every(), vectors[1:5])
+    assert torch.equal(table_of().get_all_vectors(), vectors[1:5])
 
 
 def test_ids_are_dropped_only_in_training() -> None:
@@ -174,14 +180,14 @@ def test_ids_are_dropped_only_in_training() -> None:
 def test_equal_views_have_a_lower_loss_than_different_ones() -> None:
     table = table_of()
     with torch.no_grad():
-        table.project[0].weight.copy_(torch.tensor([[1.0, 0, -1], [0, 1.0, -1]]))
+        table.projections[0].weight.copy_(torch.tensor([[1.0, 0, -1], [0, 1.0, -1]]))
     read, ids = torch.eye(4)[:, :3], torch.tensor([1, 2, 3])
-    equal = ItemViews(table, lambda epoch, progress: [read], 1.0, 0.1)
-    different = ItemViews(table, lambda epoch, progress: [read if epoch == 0 else read.roll(1, 0)], 1.0, 0.1)
+    equal = ItemViewLoss(table, lambda epoch, progress: [read], 1.0, 0.1)
+    different = ItemViewLoss(table, lambda epoch, progress: [read if epoch == 0 else read.roll(1, 0)], 1.0, 0.1)
     for auxiliary in (equal, different):
         auxiliary.start_epoch(0, 0.0)
     assert equal.loss(ids).item() < 0.1 < different.loss(ids).item()
-    assert float(ItemViews(table, None, 0.0, 0.1).loss(ids)) == 0
+    assert float(ItemViewLoss(table, None, 0.0, 0.1).loss(ids)) == 0
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Ranked, Training
+from leaven.protocols import RankedItems, TrainingContext
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.popularity import Popularity
-from leaven.recommenders.rank_fusion import WEIGHTS, Blend, BlendRecommender
+from leaven.recommenders.rank_fusion import CANDIDATE_WEIGHTS, RankFusion, RankFusionRecommender
 
 N_ITEMS = 6
 
@@ -22,17 +22,19 @@ class Says:
     items: tuple[int, ...]
     curve: tuple[()] = ()
 
-    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> Ranked:
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         listed = np.array([(*self.items, *[0] * k)[:k]] * len(histories), np.int32)
-        return Ranked(listed, np.where(listed > 0, 1.0, -np.inf).astype(np.float32))
+        return RankedItems(listed, np.where(listed > 0, 1.0, -np.inf).astype(np.float32))
 
 
-def blended(first: tuple[int, ...], second: tuple[int, ...], weight: float, offset: float = 1.0) -> BlendRecommender:
-    return BlendRecommender(Says(first), Says(second), ("", ""), weight, offset, depth=4)
+def blended(
+    first: tuple[int, ...], second: tuple[int, ...], weight: float, offset: float = 1.0
+) -> RankFusionRecommender:
+    return RankFusionRecommender(Says(first), Says(second), ("", ""), weight, offset, depth=4)
 
 
 def asker() -> Histories:
-    return Histories.of([[1], [2, 3]], N_ITEMS)
+    return Histories.from_lists([[1], [2, 3]], N_ITEMS)
 
 
 def test_scores_are_sums_of_reciprocal_ranks() -> None:
@@ -55,29 +57,31 @@ def test_the_fused_list_ends_with_both_lists() -> None:
 
 def test_the_weight_with_the_best_validation_score_is_chosen() -> None:
     valid = HeldOut(asker(), np.array([6, 6], np.int32), np.zeros(2, np.int64), np.arange(3))
-    only_second_knows = BlendRecommender(Says((1, 2, 3, 4)), Says((6,)), ("", ""), 0.5, 0.0, depth=4)
-    assert only_second_knows.weighed(valid).weight == 0.65  # the smallest that lifts item 6 over 1/2, to place two
-    only_first_knows = BlendRecommender(Says((6, 2)), Says((1, 2)), ("", ""), 0.5, 0.0, depth=4)
-    assert only_first_knows.weighed(valid).weight == WEIGHTS[0]
+    only_second_knows = RankFusionRecommender(Says((1, 2, 3, 4)), Says((6,)), ("", ""), 0.5, 0.0, depth=4)
+    assert (
+        only_second_knows.choose_weight(valid).second_weight == 0.65
+    )  # the smallest that lifts item 6 over 1/2, to place two
+    only_first_knows = RankFusionRecommender(Says((6, 2)), Says((1, 2)), ("", ""), 0.5, 0.0, depth=4)
+    assert only_first_knows.choose_weight(valid).second_weight == CANDIDATE_WEIGHTS[0]
 
 
 def test_saved_recommenders_of_two_kinds_are_loaded(tmp_path) -> None:
-    train = Histories.of([[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2, 4]], N_ITEMS)
-    wish = Blend(first=ItemKnn(), second=Popularity(), weight=0.3)
+    train = Histories.from_lists([[1, 2, 3], [2, 3, 4], [3, 4, 5], [1, 2, 4]], N_ITEMS)
+    wish = RankFusion(first=ItemKnn(), second=Popularity(), second_weight=0.3)
     assert wish.steps(train) is None
-    fitted = wish.fit(train, Training(key=1))
+    fitted = wish.fit(train, TrainingContext(key=1))
     fitted.save(tmp_path)
-    again = Blend.load(tmp_path)
+    again = RankFusion.load(tmp_path)
     assert again.kinds == ("itemknn", "popularity")
     assert again.facts["blend_weight"] == 0.3
     found, kept = fitted.recommend(asker(), 4), again.recommend(asker(), 4)
     assert (found.items == kept.items).all()
     assert (found.scores == kept.scores).all()
     with pytest.raises(DataError, match=r"no blend\.json"):
-        Blend.load(tmp_path / "first")
+        RankFusion.load(tmp_path / "first")
 
 
 @pytest.mark.parametrize("fields", [{"weight": -0.1}, {"offset": -1.0}, {"depth": 0}])
 def test_a_field_out_of_range_is_named(fields) -> None:
     with pytest.raises(SpecError, match=f"blend.{next(iter(fields))}"):
-        Blend(**fields)
+        RankFusion(**fields)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from leaven.datasets.histories import Histories
-from leaven.protocols import Training
+from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 ROOT = Path(__file__).parents[3]
@@ -19,9 +19,9 @@ WISH = Transformer(width=16, layers=1, heads=1, dropout=0.0, negatives=32, batch
 
 def fit_here(folder: Path, name: str) -> None:
     """Trains in this process, which may be one of several, and saves what it has."""
-    rows = Histories.of([[(begin + i) % 20 + 1 for i in range(2 + begin % 7)] for begin in range(80)], 20)
+    rows = Histories.from_lists([[(begin + i) % 20 + 1 for i in range(2 + begin % 7)] for begin in range(80)], 20)
     rows.weight[::3] = 0.5
-    WISH.fit(rows, Training(key=1, steps=40, folder=folder / "state")).save(folder / name)
+    WISH.fit(rows, TrainingContext(key=1, steps=40, checkpoint_folder=folder / "state")).save(folder / name)
 
 
 @pytest.mark.slow
@@ -35,8 +35,8 @@ def test_two_processes_agree_with_each_other_and_with_one(tmp_path) -> None:
     first, second = ((tmp_path / "two" / rank / "transformer.safetensors").read_bytes() for rank in ("0", "1"))
     assert first == second
     alone, together = (Transformer.load(tmp_path / path) for path in ("one/alone", "two/0"))
-    for name, weights in alone.net.state_dict().items():
-        torch.testing.assert_close(together.net.state_dict()[name], weights, rtol=1e-2, atol=2e-3)
+    for name, weights in alone.network.state_dict().items():
+        torch.testing.assert_close(together.network.state_dict()[name], weights, rtol=1e-2, atol=2e-3)
     assert alone.facts["targets"] == together.facts["targets"]
     assert np.isfinite([record["loss"] for record in together.curve]).all()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from leaven.stats import Question, as_facts, compare, headline, words
+from leaven.stats import ComparisonConfig, build_facts, build_headline, build_summary, compare_variants
 from unit.stats.worlds import world
 
 EVIL = '<script>alert("x")</script> & "quoted" \'name\''
@@ -26,12 +26,14 @@ def _comparison() -> tuple[dict[str, Any], dict[str, Any]]:
     next_item = chance.choice(["head", "tail", "cold"], 2400, p=[0.55, 0.4, 0.05])
     values["markov rows"][:, next_item == "cold"] += 0.12
     scaled = {arm: table / 6 for arm, table in values.items()}
-    quick = [Question(name, key=7) for name in ("ndcg@10", "recall@10", "mrr@10")]
-    main = compare(scaled, quick[0], {"history": history, "next item": next_item})
-    others = [compare({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])]
+    quick = [ComparisonConfig(name, key=7) for name in ("ndcg@10", "recall@10", "mrr@10")]
+    main = compare_variants(scaled, quick[0], {"history": history, "next item": next_item})
+    others = [
+        compare_variants({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])
+    ]
     coverage = {"baseline": 0.6132, "repeat": 0.6101, "crop and substitute": 0.6519, "markov rows": 0.6874}
-    verdict = {"headline": headline(main), "words": words(main)}
-    return as_facts(main, others, {"coverage@10": coverage}) | {"truth": 0.0907}, verdict
+    verdict = {"headline": build_headline(main), "words": build_summary(main)}
+    return build_facts(main, others, {"coverage@10": coverage}) | {"truth": 0.0907}, verdict
 
 
 def _health() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 
 from leaven.errors import DataError
-from leaven.report.html import render, render_judgement, write
+from leaven.report.html import render_quality, render_report, write_report
 from unit.report.sample_facts import EVIL, full
 
 
@@ -49,7 +49,7 @@ def facts() -> dict:
 
 @pytest.fixture(scope="module")
 def page(facts) -> str:
-    return render(facts)
+    return render_report(facts)
 
 
 def leaves(value):
@@ -109,7 +109,7 @@ def test_names_of_items_and_variants_are_escaped() -> None:
         fit["arm"] = EVIL
     for effect in (*facts["comparison"]["effects"], *facts["comparison"]["segments"]):
         effect["arm"] = effect["segment"] = EVIL
-    page = render(facts)
+    page = render_report(facts)
     assert "<script" not in page
     assert EVIL not in page
     assert EVIL in unescape("".join(read(page).seen))
@@ -180,12 +180,12 @@ def test_verdicts_figures_and_neighbors_of_synthetic_rows_are_shown(page) -> Non
 
 def test_a_quality_result_is_a_page_with_its_verdicts_in_one_sentence(facts) -> None:
     found = facts["judging"]["arms"]["crop and substitute"]
-    page = render_judgement(found)
+    page = render_quality(found)
     seen = " ".join(" ".join(read(page).seen).split())
     assert "Synthetic rows match real rows in diversity and privacy, but fall short in fidelity." in seen
     assert "4,126 synthetic" in seen
     assert EVIL not in page
-    assert "<h1" in render_judgement({})
+    assert "<h1" in render_quality({})
 
 
 def test_changed_words_are_marked_and_unchanged_texts_counted(page) -> None:
@@ -200,14 +200,14 @@ def test_changed_words_are_marked_and_unchanged_texts_counted(page) -> None:
     "facts", [{"name": "empty"}, {}, {"name": "x", "comparison": {}, "data": {}, "arms": [], "fits": []}]
 )
 def test_a_page_without_facts_renders(facts) -> None:
-    seen = " ".join(read(render(facts)).seen)
+    seen = " ".join(read(render_report(facts)).seen)
     assert "This run has no comparison yet." in seen
     assert "Synthetic rows" not in seen
 
 
 @pytest.mark.parametrize("part", sorted(full()))
 def test_each_part_of_the_facts_may_be_missing(part, facts) -> None:
-    assert "<h1" in render({key: value for key, value in facts.items() if key != part})
+    assert "<h1" in render_report({key: value for key, value in facts.items() if key != part})
 
 
 def without(value, name: str, instead: list):
@@ -231,11 +231,13 @@ def test_any_key_anywhere_may_be_missing_or_null(facts, monkeypatch) -> None:
     plotless["fits"] = [{**fit, "curve": fit["curve"][:1]} for fit in facts["fits"][:2]]
     for name in sorted(names(plotless)):
         for instead in ([], [None]):
-            assert "<h1" in render(without(plotless, name, instead)), (name, instead)
+            assert "<h1" in render_report(without(plotless, name, instead)), (name, instead)
 
 
 def test_a_fact_without_a_chart_is_shown_as_a_figure() -> None:
-    page = render({"data": {"health": {"lengths": {"median": 7, "longest": 5123}, "popularity": [[1, 30], [2, 10]]}}})
+    page = render_report(
+        {"data": {"health": {"lengths": {"median": 7, "longest": 5123}, "popularity": [[1, 30], [2, 10]]}}}
+    )
     seen = " ".join(" ".join(read(page).seen).split())
     assert "Lengths longest 5,123" in seen
     assert seen.count("Popularity of items") == 1
@@ -244,7 +246,7 @@ def test_a_fact_without_a_chart_is_shown_as_a_figure() -> None:
 
 def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
     effect = facts["comparison"]["effects"][0] | {"lift": None, "low": None, "high": None, "p_holm": None}
-    page = render({"comparison": {"metric": "ndcg@10", "effects": [effect]}})
+    page = render_report({"comparison": {"metric": "ndcg@10", "effects": [effect]}})
     assert 'class="interval unsure"' not in page
     assert "–" in page
 
@@ -252,14 +254,14 @@ def test_effects_without_a_lift_are_shown_without_a_drawing(facts) -> None:
 def test_the_page_is_written_next_to_the_facts(tmp_path, facts) -> None:
     source = tmp_path / "facts.json"
     source.write_text(json.dumps(facts), encoding="utf-8")
-    assert write(source, tmp_path / "report.html").read_text(encoding="utf-8") == render(facts)
+    assert write_report(source, tmp_path / "report.html").read_text(encoding="utf-8") == render_report(facts)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["facts.json", "report.html"]
 
 
 def test_missing_or_broken_facts_are_one_clear_error(tmp_path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        write(tmp_path / "facts.json", tmp_path / "report.html")
+        write_report(tmp_path / "facts.json", tmp_path / "report.html")
     (tmp_path / "facts.json").write_text('{\n"name": ')
     with pytest.raises(DataError, match=r"facts\.json:2"):
-        write(tmp_path / "facts.json", tmp_path / "report.html")
+        write_report(tmp_path / "facts.json", tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from leaven.report.terminal import verdict_table
+from leaven.report.terminal import build_verdict_table
 from unit.report.sample_facts import full
 
 
 def printed(facts: dict, width: int = 110) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(verdict_table(facts))
+    console.print(build_verdict_table(facts))
     return console.file.getvalue()
 
 

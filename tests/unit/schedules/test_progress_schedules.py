@@ -5,7 +5,7 @@ import math
 import pytest
 
 from leaven.errors import SpecError
-from leaven.schedules.progress_schedules import Constant, CoolDown, Cosine, Joined, Linear, Staircase, WarmUp
+from leaven.schedules.progress_schedules import Constant, CoolDown, Cosine, JoinedSchedule, Linear, Staircase, WarmUp
 
 
 def test_ends_are_exact() -> None:
@@ -29,13 +29,13 @@ def test_a_share_of_0_is_an_immediate_change() -> None:
 
 
 def test_stages_begin_at_the_given_progress() -> None:
-    stairs = Staircase((0.1, 0.5, 0.9), at=(0.2, 0.8))
+    stairs = Staircase((0.1, 0.5, 0.9), boundaries=(0.2, 0.8))
     assert [stairs(p) for p in (0, 0.19, 0.2, 0.79, 0.8, 1)] == [0.1, 0.1, 0.5, 0.5, 0.9, 0.9]
     assert [Staircase((0.0, 1.0))(p) for p in (0.49, 0.5)] == [0, 1]
 
 
 def test_each_part_runs_from_0_to_1_in_its_stage() -> None:
-    joined = Joined((Linear(0, 1), Constant(0.4), Linear(0.4, 0)), at=(0.5, 0.75))
+    joined = JoinedSchedule((Linear(0, 1), Constant(0.4), Linear(0.4, 0)), boundaries=(0.5, 0.75))
     assert [joined(p) for p in (0, 0.25, 0.5, 0.75, 0.875, 1)] == [0, 0.5, 0.4, 0.4, 0.2, 0]
 
 
@@ -46,9 +46,9 @@ def test_each_part_runs_from_0_to_1_in_its_stage() -> None:
         lambda: Linear(first=-0.1),
         lambda: Cosine(last=float("nan")),
         lambda: Staircase(()),
-        lambda: Staircase((0.1, 0.2), at=(0.3, 0.4)),
-        lambda: Joined((Constant(), Constant(), Constant()), at=(0.6, 0.5)),
-        lambda: Joined((Constant(), Constant()), at=(1.0,)),
+        lambda: Staircase((0.1, 0.2), boundaries=(0.3, 0.4)),
+        lambda: JoinedSchedule((Constant(), Constant(), Constant()), boundaries=(0.6, 0.5)),
+        lambda: JoinedSchedule((Constant(), Constant()), boundaries=(1.0,)),
         lambda: CoolDown(fall_share=0.6, clean_share=0.5),
     ],
 )

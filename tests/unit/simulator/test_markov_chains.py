@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from leaven.simulator import first_order, second_order
+from leaven.simulator import simulate_first_order, simulate_second_order
 
 
 def test_first_order_rows_follow_their_transitions() -> None:
-    histories, law = first_order(n_items=4, rows=2000, length=12, seed=1)
-    items = histories.check().items.reshape(2000, 12)
+    histories, law = simulate_first_order(n_items=4, rows=2000, length=12, seed=1)
+    items = histories.validate().items.reshape(2000, 12)
     counts = np.zeros((4, 4))
     np.add.at(counts, (items[:, :-1].ravel() - 1, items[:, 1:].ravel() - 1), 1)
     np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), law, atol=0.03)
 
 
 def test_second_order_rows_follow_their_transitions() -> None:
-    histories, law = second_order(n_items=3, rows=4000, length=12, seed=1)
-    items = histories.check().items.reshape(4000, 12) - 1
+    histories, law = simulate_second_order(n_items=3, rows=4000, length=12, seed=1)
+    items = histories.validate().items.reshape(4000, 12) - 1
     counts = np.zeros((3, 3, 3))
     np.add.at(counts, (items[:, :-2].ravel(), items[:, 1:-1].ravel(), items[:, 2:].ravel()), 1)
     many = counts.sum(axis=2) > 1000
@@ -24,5 +24,5 @@ def test_second_order_rows_follow_their_transitions() -> None:
 
 
 def test_the_same_seed_gives_the_same_chain() -> None:
-    one, two, other = (second_order(5, 10, 8, seed)[0].items.tobytes() for seed in (1, 1, 2))
+    one, two, other = (simulate_second_order(5, 10, 8, seed)[0].items.tobytes() for seed in (1, 1, 2))
     assert one == two != other

@@ -4,59 +4,59 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError
-from leaven.stats import Question, as_facts, compare, compare_runs, headline, words
+from leaven.stats import ComparisonConfig, build_facts, build_headline, build_summary, compare_runs, compare_variants
 from unit.stats.worlds import world
 
-QUICK = Question("ndcg@10", key=7, draws=400, flips=400)
+QUICK = ComparisonConfig("ndcg@10", key=7, n_draws=400, n_flips=400)
 
 
 def test_the_best_arm_is_named_with_its_interval() -> None:
-    comparison = compare(world(1, {"repeat": 0.0, "crop": 0.4, "mask": 0.2}), QUICK)
+    comparison = compare_variants(world(1, {"repeat": 0.0, "crop": 0.4, "mask": 0.2}), QUICK)
     best = comparison.effects[1]
-    assert headline(comparison).startswith("“crop” helped: NDCG@10 is ")
-    assert f"{100 * best.low:.1f} %" in headline(comparison)
-    assert any("“mask”" in sentence for sentence in words(comparison))
+    assert build_headline(comparison).startswith("“crop” helped: NDCG@10 is ")
+    assert f"{100 * best.low:.1f} %" in build_headline(comparison)
+    assert any("“mask”" in sentence for sentence in build_summary(comparison))
 
 
 def test_a_gain_no_larger_than_that_of_the_control_is_stated() -> None:
-    comparison = compare(world(1, {"repeat": 0.4, "crop": 0.4}), QUICK)
-    assert "not shown to be more than repeating" in headline(comparison)
+    comparison = compare_variants(world(1, {"repeat": 0.4, "crop": 0.4}), QUICK)
+    assert "not shown to be more than repeating" in build_headline(comparison)
 
 
 def test_the_control_alone_is_no_success() -> None:
-    comparison = compare(world(1, {"repeat": 0.4, "crop": 0.0}), QUICK)
-    assert headline(comparison).startswith("Not enough data")
-    assert any(sentence.startswith("Repeating real rows: helped") for sentence in words(comparison))
+    comparison = compare_variants(world(1, {"repeat": 0.4, "crop": 0.0}), QUICK)
+    assert build_headline(comparison).startswith("Not enough data")
+    assert any(sentence.startswith("Repeating real rows: helped") for sentence in build_summary(comparison))
 
 
 def test_harm_is_reported_when_nothing_helped() -> None:
-    assert "“crop” harmed" in headline(compare(world(1, {"crop": -0.4}), QUICK))
+    assert "“crop” harmed" in build_headline(compare_variants(world(1, {"crop": -0.4}), QUICK))
 
 
 def test_no_difference_is_reported() -> None:
     values = world(1, {}, users=2000)
     values["crop"] = values["baseline"].copy()
-    assert headline(compare(values, QUICK)) == "Nothing made a difference of 1.0 % or more in NDCG@10."
+    assert build_headline(compare_variants(values, QUICK)) == "Nothing made a difference of 1.0 % or more in NDCG@10."
 
 
 def test_too_little_data_reports_the_detectable_lift() -> None:
-    said = headline(compare(world(1, {"crop": 0.0}, users=100), QUICK))
+    said = build_headline(compare_variants(world(1, {"crop": 0.0}, users=100), QUICK))
     assert said.startswith("Not enough data to tell whether the plan changed NDCG@10: 100 users and 3 seeds")
 
 
 def test_no_plan_is_no_comparison() -> None:
-    assert "nothing to compare" in headline(compare(world(1, {}), QUICK))
+    assert "nothing to compare" in build_headline(compare_variants(world(1, {}), QUICK))
 
 
 def test_few_seeds_are_reported() -> None:
-    assert any("One seed" in s for s in words(compare(world(1, {"a": 0.1}, seeds=1), QUICK)))
-    assert any("Two seeds" in s for s in words(compare(world(1, {"a": 0.1}, seeds=2), QUICK)))
+    assert any("One seed" in s for s in build_summary(compare_variants(world(1, {"a": 0.1}, seeds=1), QUICK)))
+    assert any("Two seeds" in s for s in build_summary(compare_variants(world(1, {"a": 0.1}, seeds=2), QUICK)))
 
 
 def test_a_claim_from_one_seed_is_weakened_in_the_headline_itself() -> None:
-    assert "trained once only" in headline(compare(world(1, {"a": 0.5}, seeds=1), QUICK))
-    assert "trained once only" in headline(compare(world(1, {"a": -0.5}, seeds=1), QUICK))
-    assert "trained once only" not in headline(compare(world(1, {"a": 0.5}, seeds=3), QUICK))
+    assert "trained once only" in build_headline(compare_variants(world(1, {"a": 0.5}, seeds=1), QUICK))
+    assert "trained once only" in build_headline(compare_variants(world(1, {"a": -0.5}, seeds=1), QUICK))
+    assert "trained once only" not in build_headline(compare_variants(world(1, {"a": 0.5}, seeds=3), QUICK))
 
 
 def test_the_summary_names_segments_that_benefit() -> None:
@@ -65,27 +65,28 @@ def test_the_summary_names_segments_that_benefit() -> None:
     values["a"][:, short] += 0.3
     labels = np.where(short, "short (1-4)", "long (5-9)")
     assert any(
-        "“a” helped where the history is short (1-4)" in s for s in words(compare(values, QUICK, {"history": labels}))
+        "“a” helped where the history is short (1-4)" in s
+        for s in build_summary(compare_variants(values, QUICK, {"history": labels}))
     )
 
 
 def run(world_of: int, lifts: dict[str, float], **others) -> dict:
     facts = {"leaven": "0.1.0", "seed": 7, "repeat": {"fingerprint": "ab"}}
-    return facts | {"comparison": as_facts(compare(world(world_of, lifts), QUICK))} | others
+    return facts | {"comparison": build_facts(compare_variants(world(world_of, lifts), QUICK))} | others
 
 
 def test_two_runs_are_compared_by_variant() -> None:
     found = compare_runs(run(1, {"a": 0.4, "b": 0.0}), run(1, {"a": 0.4, "c": 0.0}))
-    assert [arm.arm for arm in found.arms] == ["baseline", "a"]
-    assert found.arms[1].change == pytest.approx(found.arms[1].mean_b / found.arms[1].mean_a - 1)
+    assert [arm.arm for arm in found.variants] == ["baseline", "a"]
+    assert found.variants[1].change == pytest.approx(found.variants[1].mean_b / found.variants[1].mean_a - 1)
     assert (list(found.only_a), list(found.only_b)) == (["b"], ["c"])
     assert any("helped in both" in line for line in found.lines)
 
 
 def test_other_data_or_seeds_give_warnings() -> None:
     found = compare_runs(run(1, {"a": 0.1}), run(1, {"a": 0.1}, seed=8, repeat={"fingerprint": "cd"}))
-    assert any("fingerprints" in doubt for doubt in found.doubts)
-    assert any("seed 7 and 8" in doubt for doubt in found.doubts)
+    assert any("fingerprints" in doubt for doubt in found.warnings)
+    assert any("seed 7 and 8" in doubt for doubt in found.warnings)
 
 
 def test_a_run_without_a_comparison_raises_an_error() -> None:

@@ -11,13 +11,13 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.kernels.apportionment import allotted
+from leaven.kernels.apportionment import apportion_copies
 from leaven.strategies.copy_counts import Balanced, Random, ToTotal, Uniform
 
 
 def rows_of(*lengths: int) -> Histories:
-    return Histories.of(
-        [[1] * n for n in lengths], n_items=3, keys=rng.user_keys([str(i) for i in range(len(lengths))])
+    return Histories.from_lists(
+        [[1] * n for n in lengths], n_items=3, row_ids=rng.derive_user_ids([str(i) for i in range(len(lengths))])
     )
 
 
@@ -63,27 +63,27 @@ def test_short_rows_get_copies_by_one_over_their_length() -> None:
 
 
 def test_pull_is_the_exponent_of_the_weight() -> None:
-    assert Balanced("short", factor=1, pull=0)(rows_of(1, 2, 4, 4), key=1).tolist() == [1, 1, 1, 1]
-    assert Balanced("short", factor=5.5, pull=2)(rows_of(1, 2, 4, 4), key=1).tolist() == [16, 4, 1, 1]
+    assert Balanced("short", factor=1, exponent=0)(rows_of(1, 2, 4, 4), key=1).tolist() == [1, 1, 1, 1]
+    assert Balanced("short", factor=5.5, exponent=2)(rows_of(1, 2, 4, 4), key=1).tolist() == [16, 4, 1, 1]
 
 
 def test_tail_rows_weigh_by_the_mean_of_one_over_popularity() -> None:
-    rows = Histories.of([[1, 1, 1], [1, 2], [3, 3]], n_items=3)  # popularity 4, 1, 2
+    rows = Histories.from_lists([[1, 1, 1], [1, 2], [3, 3]], n_items=3)  # popularity 4, 1, 2
     weights = np.array([1 / 4, (1 / 4 + 1) / 2, 1 / 2])
-    copies = Balanced("tail", factor=11 * 12 / 3, most_copies=99)(rows, key=1)
+    copies = Balanced("tail", factor=11 * 12 / 3, max_copies=99)(rows, key=1)
     np.testing.assert_allclose(copies / copies.sum(), weights / weights.sum(), atol=1 / 132)
 
 
 def test_rows_without_cold_items_get_no_copies() -> None:
-    rows = Histories.of([[1, 1, 1], [1, 2], [2, 3]], n_items=3)
-    copies = Balanced("cold", factor=2, cold_events=2)(rows, key=1)
+    rows = Histories.from_lists([[1, 1, 1], [1, 2], [2, 3]], n_items=3)
+    copies = Balanced("cold", factor=2, max_cold_events=2)(rows, key=1)
     assert copies.tolist() == [0, 2, 4]
     with pytest.raises(DataError, match=r"balanced.cold.*0 such rows"):
-        Balanced("cold", cold_events=0)(rows, key=1)
+        Balanced("cold", max_cold_events=0)(rows, key=1)
 
 
 def test_small_categories_get_more_and_a_tie_goes_to_the_smaller_one() -> None:
-    rows = Histories.of([[1, 1, 1], [1, 1, 2], [2, 1], [3]], n_items=3)  # events of the categories: 6, 2, 1
+    rows = Histories.from_lists([[1, 1, 1], [1, 1, 2], [2, 1], [3]], n_items=3)  # events of the categories: 6, 2, 1
     catalog = Catalog(ids=["a", "b", "c"], category=np.array([0, 1, 2, 3], np.int32))
     copies = Balanced("category", factor=11 / 4)(replace(rows, catalog=catalog), key=1)
     assert copies.tolist() == [1, 1, 3, 6]
@@ -92,11 +92,11 @@ def test_small_categories_get_more_and_a_tie_goes_to_the_smaller_one() -> None:
 
 
 def test_no_row_exceeds_the_maximum_and_the_excess_goes_to_others() -> None:
-    copies = Balanced("short", factor=5, most_copies=6)(rows_of(1, 10, 10, 10), key=3)
+    copies = Balanced("short", factor=5, max_copies=6)(rows_of(1, 10, 10, 10), key=3)
     assert copies[0] == 6
     assert copies.sum() == 20
     with pytest.raises(DataError, match="a smaller factor"):
-        Balanced("short", factor=5, most_copies=4)(rows_of(1, 10), key=3)
+        Balanced("short", factor=5, max_copies=4)(rows_of(1, 10), key=3)
 
 
 @given(weights=st.lists(st.floats(0, 1e6), min_size=1, max_size=40), total=st.integers(0, 200), key=st.integers(0, 99))
@@ -104,7 +104,7 @@ def test_an_allotment_is_exact_and_within_one_of_every_share(weights, total, key
     given_weights = np.array(weights)
     if given_weights.sum() < 1e-6:
         return
-    copies = allotted(given_weights, total, rng.user_keys([str(i) for i in range(len(weights))]), key)
+    copies = apportion_copies(given_weights, total, rng.derive_user_ids([str(i) for i in range(len(weights))]), key)
     assert copies.sum() == total
     shares = given_weights * (total / given_weights.sum())
     assert (np.abs(copies - shares) < 1 + 1e-6).all()
@@ -112,8 +112,8 @@ def test_an_allotment_is_exact_and_within_one_of_every_share(weights, total, key
 
 
 def test_an_allotment_is_fair_over_keys() -> None:
-    weights, keys = np.array([1.0, 2.0, 3.0, 0.5]), rng.user_keys(list("abcd"))
-    mean = np.mean([allotted(weights, 3, keys, key) for key in range(4000)], axis=0)
+    weights, keys = np.array([1.0, 2.0, 3.0, 0.5]), rng.derive_user_ids(list("abcd"))
+    mean = np.mean([apportion_copies(weights, 3, keys, key) for key in range(4000)], axis=0)
     np.testing.assert_allclose(mean, 3 * weights / weights.sum(), atol=0.03)
 
 

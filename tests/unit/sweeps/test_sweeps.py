@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaven.config import Spec, load, parse
+from leaven.config import Spec, load_spec, parse_spec
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.simulator import Dirt, Shop
+from leaven.simulator import Corruption, Simulator
 from leaven.splits.log_splits import Split
-from leaven.stats import Question
+from leaven.stats import ComparisonConfig
 from leaven.strategies.copy_counts import Balanced, Uniform
 from leaven.strategies.scaled import Scaled
-from leaven.sweeps import sweep
-from leaven.sweeps.grid import doses, varied
-from leaven.sweeps.knee import begins_to_hurt, knee
-from leaven.sweeps.row_fidelity import Ruler, ruler
+from leaven.sweeps import run_sweep
+from leaven.sweeps.grid import scale_copies, vary_field
+from leaven.sweeps.knee import find_knee, find_turning_points
+from leaven.sweeps.row_fidelity import FidelityReference, build_reference
 
 COPIES = "variant.v1.2 mix.copies=0,0.5,2"
 SPEC = """
@@ -51,22 +51,24 @@ mode = "replace"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     where = tmp_path_factory.mktemp("study")
-    Shop(users=240, items=60, days=150, seed=2).open().write(where / "shop", Dirt(), pictures=False)
+    Simulator(users=240, items=60, days=150, seed=2).build_world().write_files(
+        where / "shop", Corruption(), images=False
+    )
     (where / "spec.toml").write_text(SPEC)
     return where
 
 
 @pytest.fixture(scope="module")
 def spec(folder) -> Spec:
-    return load(folder / "spec.toml")
+    return load_spec(folder / "spec.toml")
 
 
 def test_copies_of_every_step_that_appends_rows_are_multiplied(spec) -> None:
-    family = doses(spec, "v1.2 mix", [2, 0, 0.5, 1])
+    family = scale_copies(spec, "v1.2 mix", [2, 0, 0.5, 1])
     assert family.values == (0, 0.5, 1, 2)
-    assert family.names == ("baseline", "v1.2 mix, copies 0.5", "v1.2 mix, copies 1", "v1.2 mix, copies 2")
-    assert [arm.name for arm in family.spec.arms] == list(family.names[1:])
-    half, one, two = ([step.copies for step in arm.plan.all] for arm in family.spec.arms)
+    assert family.variant_names == ("baseline", "v1.2 mix, copies 0.5", "v1.2 mix, copies 1", "v1.2 mix, copies 2")
+    assert [arm.name for arm in family.spec.variants] == list(family.variant_names[1:])
+    half, one, two = ([step.copies for step in arm.plan.named_steps] for arm in family.spec.variants)
     assert half == [Scaled(Uniform(2.0), 0.5), Scaled(Uniform(), 0.5)]
     assert one == [Uniform(2.0), Uniform()]
     assert two[0] == Scaled(Uniform(2.0), 2)
@@ -74,7 +76,7 @@ def test_copies_of_every_step_that_appends_rows_are_multiplied(spec) -> None:
 
 @pytest.mark.parametrize("by", [0.0, 0.3, 1.0, 2.0, 3.7])
 def test_scaled_copies_reach_the_exact_total_in_proportion(by) -> None:
-    rows = Histories.of([[1]] * 10 + [[1, 2, 3, 2, 1]] * 10, n_items=3)
+    rows = Histories.from_lists([[1]] * 10 + [[1, 2, 3, 2, 1]] * 10, n_items=3)
     whole = Balanced("short", factor=3.0)(rows, 5)
     scaled = Scaled(Balanced("short", factor=3.0), by)(rows, 5)
     assert scaled.sum() == round(by * whole.sum())
@@ -82,13 +84,13 @@ def test_scaled_copies_reach_the_exact_total_in_proportion(by) -> None:
 
 
 def test_any_number_or_pair_of_a_step_can_be_varied_nested_ones_too(spec) -> None:
-    pairs = varied(spec, "variant.v1.2 mix.step.0.share_range=[0.6,0.8],[0.1,0.2]")
-    assert [arm.plan.all[0].use.share_range for arm in pairs.spec.arms] == [(0.1, 0.2), (0.6, 0.8)]
-    assert pairs.names == ("v1.2 mix, share_range 0.1 to 0.2", "v1.2 mix, share_range 0.6 to 0.8")
-    deep = varied(spec, "variant.v1.2 mix.step.mask.copies.factor=1,3")
-    assert [arm.plan.all[0].copies for arm in deep.spec.arms] == [Uniform(1), Uniform(3)]
-    unset = varied(spec, "variant.v1.2 mix.step.1.weight=0,0.5")
-    assert [arm.plan.all[1].weight for arm in unset.spec.arms] == [0, 0.5]
+    pairs = vary_field(spec, "variant.v1.2 mix.step.0.share_range=[0.6,0.8],[0.1,0.2]")
+    assert [arm.plan.named_steps[0].use.share_range for arm in pairs.spec.variants] == [(0.1, 0.2), (0.6, 0.8)]
+    assert pairs.variant_names == ("v1.2 mix, share_range 0.1 to 0.2", "v1.2 mix, share_range 0.6 to 0.8")
+    deep = vary_field(spec, "variant.v1.2 mix.step.mask.copies.factor=1,3")
+    assert [arm.plan.named_steps[0].copies for arm in deep.spec.variants] == [Uniform(1), Uniform(3)]
+    unset = vary_field(spec, "variant.v1.2 mix.step.1.weight=0,0.5")
+    assert [arm.plan.named_steps[1].weight for arm in unset.spec.variants] == [0, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -107,24 +109,24 @@ def test_any_number_or_pair_of_a_step_can_be_varied_nested_ones_too(spec) -> Non
 )
 def test_an_invalid_assignment_is_an_error_before_anything_runs(spec, wish, said) -> None:
     with pytest.raises(SpecError, match=said):
-        varied(spec, wish)
+        vary_field(spec, wish)
 
 
 def test_copies_need_a_step_that_appends_rows_and_two_factors_from_0(spec) -> None:
     with pytest.raises(SpecError, match="appends rows"):
-        doses(spec, "in place", [0, 1])
+        scale_copies(spec, "in place", [0, 1])
     with pytest.raises(SpecError, match="two values"):
-        doses(spec, "v1.2 mix", [1])
+        scale_copies(spec, "v1.2 mix", [1])
     with pytest.raises(SpecError, match="from 0"):
-        doses(spec, "v1.2 mix", [-1, 1])
+        scale_copies(spec, "v1.2 mix", [-1, 1])
 
 
 def test_a_knee_bends_the_curve_more_than_noise() -> None:
     x, y = [0, 1, 2, 3, 4], [0.0, 7.0, 9.0, 9.5, 10.0]
-    assert knee(x, y, [1.0] * 5) == 1
-    assert knee(x, [-one for one in y], [1.0] * 5) == 1
-    assert knee(x, y, [5.0] * 5) is None
-    assert knee(x, [1.0] * 5, [0.0] * 5) is None
+    assert find_knee(x, y, [1.0] * 5) == 1
+    assert find_knee(x, [-one for one in y], [1.0] * 5) == 1
+    assert find_knee(x, y, [5.0] * 5) is None
+    assert find_knee(x, [1.0] * 5, [0.0] * 5) is None
 
 
 def test_the_first_harmful_value_is_where_users_lose_and_not_before() -> None:
@@ -132,21 +134,21 @@ def test_the_first_harmful_value_is_where_users_lose_and_not_before() -> None:
     users = chance.normal(0.3, 0.1, (2, 400))
     lifts = {"0": 0.0, "1": 0.05, "2": 0.10, "3": 0.099, "4": 0.02, "5": -0.1}
     values = {name: users + lift + chance.normal(0, 0.02, users.shape) for name, lift in lifts.items()}
-    best, hurts = begins_to_hurt(values, list(values), Question("ndcg@5"))
+    best, hurts = find_turning_points(values, list(values), ComparisonConfig("ndcg@5"))
     assert best in (2, 3)
     assert hurts == 4
     rising = {name: users + place * 0.01 for place, name in enumerate(values)}
-    assert begins_to_hurt(rising, list(rising), Question("ndcg@5")) == (5, None)
+    assert find_turning_points(rising, list(rising), ComparisonConfig("ndcg@5")) == (5, None)
 
 
 def test_a_classifier_separates_shortened_rows_better_than_real_ones() -> None:
-    world = Shop(users=600, items=80, days=200, seed=9).open().histories
+    world = Simulator(users=600, items=80, days=200, seed=9).build_world().histories
     train, unseen = world.slice(0, 450), world.slice(450, 600)
-    held = ruler(Split(train, None, None, None, unseen=unseen), 7)  # type: ignore[arg-type]
-    assert isinstance(held, Ruler)
-    assert held.ordinary.low < 0.55
+    held = build_reference(Split(train, None, None, None, control_histories=unseen), 7)  # type: ignore[arg-type]
+    assert isinstance(held, FidelityReference)
+    assert held.training_rows.low < 0.55
     few = train.take(np.arange(0, 450) % 2 == 0)
-    short = few.rebuilt(
+    short = few.replace_events(
         np.arange(len(few) + 1), few.items[few.starts[:-1]], few.times[few.starts[:-1]], few.starts[:-1]
     )
     cut, same = held.measure(short), held.measure(few)
@@ -154,45 +156,47 @@ def test_a_classifier_separates_shortened_rows_better_than_real_ones() -> None:
     assert same is not None
     assert cut.auc > 0.9 > 0.6 > same.auc
     assert held.measure(few.slice(0, 20)) is None
-    assert "control_share" in str(ruler(Split(train, None, None, None), 7))  # type: ignore[arg-type]
+    assert "control_share" in str(build_reference(Split(train, None, None, None), 7))  # type: ignore[arg-type]
 
 
 def test_a_sweep_of_copies_is_one_run_with_the_curve_in_facts_and_page(spec, folder, capsys) -> None:
-    done = sweep(spec, COPIES, folder / "copies")
-    found = done.facts()["study"]
+    done = run_sweep(spec, COPIES, folder / "copies")
+    found = done.read_facts()["study"]
     zero, half, two = found["points"]
     assert (zero["rows_new"], zero["lift"], zero["arm"]) == (0, 0.0, "baseline")
     assert two["rows_new"] == pytest.approx(4 * half["rows_new"], rel=0.02)
     assert half["x"] == half["added"] == pytest.approx(1.5, rel=0.02)
-    effects = {one["arm"]: one["lift"] for one in done.facts()["comparison"]["effects"]}
+    effects = {one["arm"]: one["lift"] for one in done.read_facts()["comparison"]["effects"]}
     assert two["lift"] == effects["v1.2 mix, copies 2"]
     assert found["words"]
-    page = (done.folder / "report.html").read_text()
+    page = (done.path / "report.html").read_text()
     assert 'id="sweep"' in page
     assert "“v1.2 mix” along copies" in page
-    before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
-    assert sweep(spec, COPIES, done.folder, resume=True).facts()["study"] == found
-    assert {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")} == before
+    before = {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")}
+    assert run_sweep(spec, COPIES, done.path, resume=True).read_facts()["study"] == found
+    assert {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")} == before
 
 
 def test_a_sweep_shows_effect_and_fidelity_on_the_terminal_and_as_json(folder, capsys) -> None:
-    from leaven.cli.entry import run
+    from leaven.cli.entry import run_command
 
     asked = ["sweep", str(folder / "spec.toml"), "--out", str(folder / "sweep")]
     asked += ["--vary", "variant.v1.2 mix.step.0.share_range=[0.0,0.1],[0.8,0.9]", "--set", "arm.0.step=[{use='mask'}]"]
-    assert run(asked) == 0
+    assert run_command(asked) == 0
     told = capsys.readouterr().out
     assert "mask, share_range" in told
     assert "  AUC" in told
-    assert run([*asked, "--resume", "--json"]) == 0
+    assert run_command([*asked, "--resume", "--json"]) == 0
     little, much = json.loads(capsys.readouterr().out)["points"]
     assert little["auc_low"] <= little["auc"] <= little["auc_high"]
     assert little["auc"] < much["auc"]
 
 
 def test_a_field_without_effect_is_reported(spec, folder) -> None:
-    plain = parse(SPEC.replace('use = "markov"', 'use = "crop"\np = 0.0'), folder)
-    found = sweep(plain, "variant.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing").facts()["study"]
+    plain = parse_spec(SPEC.replace('use = "markov"', 'use = "crop"\np = 0.0'), folder)
+    found = run_sweep(plain, "variant.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing").read_facts()[
+        "study"
+    ]
     assert found["words"] == [
         "Every value gave the same rows and figures: crop, keep_range changes nothing in this variant."
     ]

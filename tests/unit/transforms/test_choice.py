@@ -9,28 +9,28 @@ from leaven.errors import SpecError
 from leaven.transforms.sequence.compose import Maybe, SomeOf
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop, Mask
-from leaven.transforms.sequence.random_choice import ByLength, Trivial
+from leaven.transforms.sequence.random_choice import ByLength, TrivialAugment
 from leaven.transforms.sequence.reorder import Reverse
 
 
 def changed(wish, rows: Histories) -> Histories:
-    return wish.fit(rows)(rows, rng.row_keys(5, rows.keys), np.ones(len(rows), np.float32)).check()
+    return wish.fit(rows)(rows, rng.derive_row_keys(5, rows.row_ids), np.ones(len(rows), np.float32)).check()
 
 
 def many(rows: int = 3000) -> Histories:
-    return Histories.of([list(range(1, 11))] * rows, n_items=10)
+    return Histories.from_lists([list(range(1, 11))] * rows, n_items=10)
 
 
 def test_short_and_long_rows_get_different_transforms() -> None:
-    rows = Histories.of([[1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3]], n_items=6)
-    new = changed(ByLength(Reverse(keep_last=False), Crop(keep_range=(0.5, 0.5)), longest_short=3), rows)
-    assert new.row(0).tolist() == new.row(2).tolist() == [3, 2, 1]
+    rows = Histories.from_lists([[1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3]], n_items=6)
+    new = changed(ByLength(Reverse(keep_last=False), Crop(keep_range=(0.5, 0.5)), max_short_events=3), rows)
+    assert new.row_items(0).tolist() == new.row_items(2).tolist() == [3, 2, 1]
     assert new.lengths.tolist() == [3, 3, 3]
 
 
 def test_reasons_are_those_of_the_transform_for_the_row() -> None:
-    rows = Histories.of([[1], [1, 2], [1, 2, 3, 4]], n_items=4)
-    reasons = ByLength(Drop(), Mask(), longest_short=2).fit(rows).reasons(rows)
+    rows = Histories.from_lists([[1], [1, 2], [1, 2, 3, 4]], n_items=4)
+    reasons = ByLength(Drop(), Mask(), max_short_events=2).fit(rows).reasons(rows)
     assert reasons["shorter than 3 events"].tolist() == [True, True, False]
     assert reasons["shorter than 2 events"].tolist() == [False, False, False]
 
@@ -53,7 +53,7 @@ def test_maybe_changes_a_share_of_p_of_the_rows() -> None:
 
 
 def test_trivial_augment_draws_one_transform_and_a_strength() -> None:
-    new = changed(Trivial((Crop(keep_range=(0.0, 0.0)), Reverse(share_range=(1.0, 1.0)))), many())
+    new = changed(TrivialAugment((Crop(keep_range=(0.0, 0.0)), Reverse(share_range=(1.0, 1.0)))), many())
     cropped = new.lengths < 10
     assert cropped.mean() == pytest.approx(0.5, abs=0.07)
     assert set(new.lengths.tolist()) == set(range(2, 11))

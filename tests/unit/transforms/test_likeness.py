@@ -6,10 +6,10 @@ import scipy.sparse as sparse
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.encoders.tfidf import directions
+from leaven.encoders.tfidf import compute_directions
 from leaven.errors import DataError, FitError
-from leaven.transforms.sequence.neighbor_table import Neighbours
-from leaven.transforms.sequence.text_similarity import words_of
+from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
+from leaven.transforms.sequence.text_similarity import split_words
 
 GROUPS, EACH = 5, 8
 N_ITEMS = GROUPS * EACH
@@ -19,14 +19,14 @@ def grouped(seed: int = 3, users: int = 400) -> Histories:
     """Users who take six items of one group each."""
     chance = np.random.default_rng(seed)
     rows = [(chance.permutation(EACH)[:6] + EACH * chance.integers(GROUPS) + 1).tolist() for _ in range(users)]
-    return Histories.of(rows, N_ITEMS)
+    return Histories.from_lists(rows, N_ITEMS)
 
 
 @pytest.mark.parametrize("by", ["cooccurrence", "spectral", "linear"])
 def test_neighbors_are_items_of_the_same_group(by) -> None:
-    table = Neighbours(by=(by,), top=EACH - 1, rank=16).fit(grouped())
+    table = NeighborTableConfig(sources=(by,), max_neighbors=EACH - 1, rank=16).fit(grouped())
     for item in range(1, N_ITEMS + 1):
-        near = table.of(item)
+        near = table.get_neighbors(item)
         assert item not in near
         assert len(near) >= 3
         assert set((near - 1) // EACH) == {(item - 1) // EACH}
@@ -39,11 +39,11 @@ def test_neighbors_are_items_of_the_same_group(by) -> None:
 def test_regression_at_full_rank_is_the_closed_form() -> None:
     train, ridge = grouped(users=60), 3.0
     taken = np.zeros((len(train), N_ITEMS))
-    taken[train.row_of_event(), train.items - 1] = 1
+    taken[train.event_rows(), train.items - 1] = 1
     inverse = np.linalg.inv(taken.T @ taken + ridge * np.eye(N_ITEMS))
     wanted = -inverse / np.diag(inverse)  # column j predicts item j
     np.fill_diagonal(wanted, 0)
-    table = Neighbours(by=("linear",), top=N_ITEMS, rank=N_ITEMS, ridge=ridge).fit(train)
+    table = NeighborTableConfig(sources=("linear",), max_neighbors=N_ITEMS, rank=N_ITEMS, ridge=ridge).fit(train)
     got = np.zeros((N_ITEMS + 1, N_ITEMS + 1))
     got[np.repeat(np.arange(N_ITEMS + 1), np.diff(table.starts)), table.items] = table.confidence
     np.testing.assert_allclose(
@@ -53,8 +53,13 @@ def test_regression_at_full_rank_is_the_closed_form() -> None:
 
 def test_a_mixture_is_the_weighted_mean() -> None:
     train = grouped()
-    one, other = (Neighbours(by=(by,), top=N_ITEMS, rank=16).fit(train) for by in ("cooccurrence", "linear"))
-    both = Neighbours(by=("cooccurrence", "linear"), shares=(3.0, 1.0), top=N_ITEMS, rank=16).fit(train)
+    one, other = (
+        NeighborTableConfig(sources=(by,), max_neighbors=N_ITEMS, rank=16).fit(train)
+        for by in ("cooccurrence", "linear")
+    )
+    both = NeighborTableConfig(
+        sources=("cooccurrence", "linear"), weights=(3.0, 1.0), max_neighbors=N_ITEMS, rank=16
+    ).fit(train)
 
     def of(table, scale: float) -> dict[int, float]:
         held = table.confidence[table.starts[1] : table.starts[2]] / scale
@@ -70,32 +75,32 @@ def test_a_mixture_is_the_weighted_mean() -> None:
 def test_common_words_make_items_similar_and_items_without_events_are_excluded() -> None:
     titles = ["red wool hat", "blue wool hat", "steel pan", "iron pan", "red wool hat", "护手霜 滋润", "护手霜 清爽"]
     catalog = Catalog([f"i{n}" for n in range(7)], {"title": titles})
-    train = Histories.of([[1, 2, 3, 4, 6, 7]], n_items=7)  # item 5, a twin of item 1, was never taken
+    train = Histories.from_lists([[1, 2, 3, 4, 6, 7]], n_items=7)  # item 5, a twin of item 1, was never taken
     object.__setattr__(train, "catalog", catalog)
-    table = Neighbours(by=("text",)).fit(train)
-    assert table.of(1).tolist() == [2]
-    assert table.of(3).tolist() == [4]
-    assert table.of(6).tolist() == [7]
-    assert table.of(5).tolist() == []
+    table = NeighborTableConfig(sources=("text",)).fit(train)
+    assert table.get_neighbors(1).tolist() == [2]
+    assert table.get_neighbors(3).tolist() == [4]
+    assert table.get_neighbors(6).tolist() == [7]
+    assert table.get_neighbors(5).tolist() == []
 
 
 def test_words_and_characters() -> None:
-    assert list(words_of("Crème-Brûlée 2x")) == ["crème", "brûlée", "2x"]
-    assert list(words_of("手 リップ")) == ["手", "リッ", "ップ"]
+    assert list(split_words("Crème-Brûlée 2x")) == ["crème", "brûlée", "2x"]
+    assert list(split_words("手 リップ")) == ["手", "リッ", "ップ"]
 
 
 def test_missing_text_and_missing_pairs_raise() -> None:
     with pytest.raises(DataError, match="text column"):
-        Neighbours(by=("text",)).fit(grouped())
+        NeighborTableConfig(sources=("text",)).fit(grouped())
     with pytest.raises(FitError, match="items that share a history"):
-        Neighbours(by=("spectral",)).fit(Histories.of([[1], [2]], n_items=2))
+        NeighborTableConfig(sources=("spectral",)).fit(Histories.from_lists([[1], [2]], n_items=2))
 
 
 def test_directions_of_a_large_table_are_those_of_the_full_decomposition() -> None:
     chance = np.random.default_rng(1)
     matrix = sparse.random(400, 300, 0.05, random_state=chance, format="csr")
     matrix = matrix + sparse.csr_matrix(np.outer(chance.random(400), chance.random(300)))  # one strong direction
-    left, strength = directions(matrix, 5)
+    left, strength = compute_directions(matrix, 5)
     full, wanted, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
     np.testing.assert_allclose(strength, wanted[:5], rtol=2e-2)
     assert abs(full[:, 0] @ left[:, 0]) == pytest.approx(1.0, abs=1e-6)

@@ -17,11 +17,11 @@ ROWS, LENGTH = 4000, 10
 
 def many() -> Histories:
     """4,000 rows of the items 1..10."""
-    return Histories.of([list(range(1, LENGTH + 1))] * ROWS, n_items=LENGTH)
+    return Histories.from_lists([list(range(1, LENGTH + 1))] * ROWS, n_items=LENGTH)
 
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
-    return wish.fit(rows)(rows, rng.row_keys(3, rows.keys), np.full(len(rows), strength, np.float32))
+    return wish.fit(rows)(rows, rng.derive_row_keys(3, rows.row_ids), np.full(len(rows), strength, np.float32))
 
 
 @pytest.mark.parametrize("strength", [0.25, 1.0])
@@ -30,7 +30,7 @@ def test_mask_and_drop_change_the_requested_share(strength) -> None:
     masked = changed(Mask(share_range=(0.1, 0.3)), rows, strength)
     dropped = changed(Drop(share_range=(0.1, 0.3)), rows, strength)
     assert (masked.items == rows.mask_id).mean() == pytest.approx(0.2 * strength, abs=0.005)
-    assert 1 - dropped.events / rows.events == pytest.approx(0.2 * strength, abs=0.005)
+    assert 1 - dropped.n_events / rows.n_events == pytest.approx(0.2 * strength, abs=0.005)
 
 
 def test_every_event_but_the_last_is_masked_equally_often() -> None:
@@ -41,12 +41,12 @@ def test_every_event_but_the_last_is_masked_equally_often() -> None:
 
 
 def test_the_last_event_is_never_masked() -> None:
-    rows = Histories.of([[1], [1, 2], [1, 2, 3]], n_items=3)
+    rows = Histories.from_lists([[1], [1, 2], [1, 2, 3]], n_items=3)
     assert changed(Mask(share_range=(1.0, 1.0)), rows).items.tolist() == [1, 4, 2, 4, 4, 3]
 
 
 def test_positions_weigh_events_as_named() -> None:
-    rows = Histories.of([[1, 2, 2, 3]] * ROWS, n_items=3, times=[[0, 10, 100_000, 100_001]] * ROWS)
+    rows = Histories.from_lists([[1, 2, 2, 3]] * ROWS, n_items=3, times=[[0, 10, 100_000, 100_001]] * ROWS)
     share = {}
     for positions in ("uniform", "popularity", "recency", "gap"):
         masked = changed(Mask(share_range=(0.25, 0.25), positions=positions), rows)
@@ -67,7 +67,7 @@ def test_crop_keeps_one_window_at_any_position() -> None:
 
 
 def test_crop_by_events_and_by_seconds() -> None:
-    rows = Histories.of([[1, 2, 3, 4, 5]], n_items=5, times=[[0, 10, 20, 1000, 1010]])
+    rows = Histories.from_lists([[1, 2, 3, 4, 5]], n_items=5, times=[[0, 10, 20, 1000, 1010]])
     last_three = changed(Crop(keep_range=(3, 3), unit="events", keep_last=True), rows)
     assert last_three.items.tolist() == [3, 4, 5]
     minute = changed(Crop(keep_range=(60, 60), unit="seconds", keep_last=True), rows)
@@ -87,8 +87,8 @@ def test_half_the_strength_is_half_the_change() -> None:
 
 
 def test_truncate_keeps_the_end() -> None:
-    rows = Histories.of([[1, 2, 3, 4], [5]], n_items=5)
-    cut = changed(Truncate(length=2), rows)
+    rows = Histories.from_lists([[1, 2, 3, 4], [5]], n_items=5)
+    cut = changed(Truncate(max_events=2), rows)
     assert cut.items.tolist() == [3, 4, 5]
 
 
@@ -104,7 +104,7 @@ def test_reorder_changes_one_window_and_keeps_the_last_item() -> None:
 
 
 def test_every_order_of_a_window_is_equally_likely() -> None:
-    rows = Histories.of([[1, 2, 3, 4]] * 6000, n_items=4)
+    rows = Histories.from_lists([[1, 2, 3, 4]] * 6000, n_items=4)
     new = changed(Reorder(share_range=(1.0, 1.0)), rows).items.reshape(-1, 4)[:, :3]
     _, counts = np.unique(new, axis=0, return_counts=True)
     assert len(counts) == 6
@@ -112,19 +112,19 @@ def test_every_order_of_a_window_is_equally_likely() -> None:
 
 
 def test_rotate_is_a_circular_shift() -> None:
-    rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
     whole = changed(Rotate(amount_range=(0.25, 0.25), keep_last=False), rows)
     assert whole.items.tolist() == [4, 1, 2, 3]
 
 
 def test_rows_that_no_order_can_change_have_a_reason() -> None:
-    rows = Histories.of([[1, 1, 1, 2], [1, 2, 1], [3, 3], [], [2, 2, 2]], n_items=3)
+    rows = Histories.from_lists([[1, 1, 1, 2], [1, 2, 1], [3, 3], [], [2, 2, 2]], n_items=3)
     for wish in (Reorder(), Rotate(), Swap()):
         reasons = wish.fit(rows).reasons(rows)
         assert reasons["the same item throughout"].tolist() == [True, False, False, False, True]
         assert reasons["shorter than 3 events"].tolist() == [False, False, True, True, False]
         new = changed(wish, rows)
-        assert new.row(0).tolist() == [1, 1, 1, 2]
+        assert new.row_items(0).tolist() == [1, 1, 1, 2]
 
 
 def test_swap_exchanges_adjacent_items() -> None:
@@ -146,8 +146,8 @@ def test_swap_exchanges_adjacent_items() -> None:
         (lambda: Mask(p=1.5), "mask.p"),
         (lambda: Drop(positions="oldest"), "drop.positions"),
         (lambda: Reorder(share_range=(0.1,)), "reorder.share_range"),
-        (lambda: Swap(reach=0), "swap.max_distance"),
-        (lambda: Truncate(length=1), "truncate.max_events"),
+        (lambda: Swap(max_distance=0), "swap.max_distance"),
+        (lambda: Truncate(max_events=1), "truncate.max_events"),
     ],
 )
 def test_a_wrong_field_is_named(make, where) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leaven import rng
-from leaven.datasets.histories import Histories, concat
+from leaven.datasets.histories import Histories, concat_histories
 from leaven.errors import DataError, SpecError
 from leaven.transforms.sequence.time_warping import Jitter, Scale, Shift, Warp
 
@@ -13,12 +13,12 @@ KINDS = [Scale(), Warp(), Jitter(), Shift()]
 
 
 def rows(count: int = 1) -> Histories:
-    return Histories.of([[1, 2, 3, 4]] * count, n_items=4, times=[TIMES] * count)
+    return Histories.from_lists([[1, 2, 3, 4]] * count, n_items=4, times=[TIMES] * count)
 
 
 def moved(wish, on: Histories, strength: float = 1.0) -> np.ndarray:
     fitted = wish.fit(rows())  # the last second of training is 2000
-    new = fitted(on, rng.row_keys(5, on.keys), np.full(len(on), strength, np.float32))
+    new = fitted(on, rng.derive_row_keys(5, on.row_ids), np.full(len(on), strength, np.float32))
     return new.check().times.reshape(len(on), -1)
 
 
@@ -39,7 +39,7 @@ def test_nothing_moves_beyond_the_last_second_of_training() -> None:
 
 
 def test_a_row_from_after_training_may_keep_its_own_end() -> None:
-    later = Histories.of([[1, 2]], n_items=4, times=[[5000, 6000]])
+    later = Histories.from_lists([[1, 2]], n_items=4, times=[[5000, 6000]])
     assert moved(Shift((100.0, 100.0)), later).tolist() == [[5000, 6000]]
     assert moved(Shift((-100.0, -100.0)), later).tolist() == [[4900, 5900]]
 
@@ -62,17 +62,17 @@ def test_jitter_moves_at_most_half_way_to_adjacent_events() -> None:
 @pytest.mark.parametrize("wish", KINDS, ids=lambda wish: type(wish).__name__)
 def test_data_without_timestamps_raises(wish) -> None:
     with pytest.raises(DataError, match="name the time column"):
-        wish.fit(Histories.of([[1, 2], [1, 2, 3]], n_items=3))
+        wish.fit(Histories.from_lists([[1, 2], [1, 2, 3]], n_items=3))
 
 
 def test_the_last_second_is_that_of_real_rows() -> None:
-    made = Histories.of([[1, 2]], n_items=4, times=[[8000, 9000]])
+    made = Histories.from_lists([[1, 2]], n_items=4, times=[[8000, 9000]])
     made.origin[:] = 2
-    assert Shift().fit(concat([rows(), made])).limit == 2000
+    assert Shift().fit(concat_histories([rows(), made])).last_second == 2000
 
 
 def test_rows_within_one_second_have_a_reason() -> None:
-    tied = Histories.of([[1, 2, 3], [1, 2, 3]], n_items=4, times=[[50, 50, 50], [50, 51, 52]])
+    tied = Histories.from_lists([[1, 2, 3], [1, 2, 3]], n_items=4, times=[[50, 50, 50], [50, 51, 52]])
     assert Scale().fit(rows()).reasons(tied)["all events at the same second"].tolist() == [True, False]
     assert "all events at the same second" not in Jitter().fit(rows()).reasons(tied)
 

@@ -13,62 +13,62 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures, resized
-from leaven.generators.image.image_generator import Codes
-from leaven.protocols import FittedImageGenerator, ImageGenerator, Keys, Strength
+from leaven.datasets.images import Images, resize_image
+from leaven.generators.image.image_generator import CategoryCodes
+from leaven.protocols import FittedImageGenerator, ImageGenerator, RngKeys, Strength
 
-SIDE = 32
+TRAINING_SIDE = 32
 """Side of the training images in pixels, bounded by training time on a CPU."""
 _REPLACE = 200_000  # draw of a key that decides on replacement, beyond those of its noise
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnViews:
+class GeneratedViews:
     """Replaces images with probability `strength` by generated ones of the item's category.
 
     codes  int32 (items + 1,): category of each item among those of training, 0: any
     """
 
     generator: FittedImageGenerator
-    codes: Codes
+    codes: CategoryCodes
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """Returns one image for each image, of the same size."""
-        rows = np.flatnonzero(rng.uniform(keys, _REPLACE) < strength)
+        rows = np.flatnonzero(rng.draw_uniform(keys, _REPLACE) < strength)
         pixels = np.array(pictures.pixels)
         if len(rows):
             size = (int(pixels.shape[1]), int(pixels.shape[2]))
             generated = self.generator.sample(keys[rows], self.codes[pictures.items[rows]]).pixels
-            pixels[rows] = np.stack([resized(image, size, "stretch") for image in generated])
-        return Pictures(pixels, pictures.items)
+            pixels[rows] = np.stack([resize_image(image, size, "stretch") for image in generated])
+        return Images(pixels, pictures.items)
 
-    def reasons(self, pictures: Pictures) -> Mapping[str, npt.NDArray[np.bool_]]:
+    def reasons(self, pictures: Images) -> Mapping[str, npt.NDArray[np.bool_]]:
         """Returns no reasons: every image may be replaced."""
         return {}
 
 
-def drawn_views(
-    config: ImageGenerator, catalog: Catalog, pictures: Pictures, key: int, folder: Path | None = None
-) -> DrawnViews:
+def build_generated_views(
+    config: ImageGenerator, catalog: Catalog, pictures: Images, key: int, folder: Path | None = None
+) -> GeneratedViews:
     """Trains a generator on the items' images, conditioned on the catalog's categories if there are any.
 
     folder: cache of the trained generator, reused for equal config, key and images.
 
     Raises FitError for too few images or a non-finite loss.
     """
-    small = np.stack([resized(image, (SIDE, SIDE), "cover") for image in pictures.pixels])
+    small = np.stack([resize_image(image, (TRAINING_SIDE, TRAINING_SIDE), "cover") for image in pictures.pixels])
     codes = np.zeros(len(catalog) + 1, np.int32) if catalog.category is None else np.asarray(catalog.category, np.int32)
     seen = codes[pictures.items]
     settings = repr([type(config).__name__, asdict(config), key]).encode()  # type: ignore[call-overload]
     fingerprint = hashlib.blake2b(settings + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
     fitted = _load_cached(config, folder, fingerprint)
     if fitted is None:
-        fitted = config.fit(Pictures(small, pictures.items), key, seen)
+        fitted = config.fit(Images(small, pictures.items), key, seen)
         if folder is not None:
             fitted.save(folder)
             (folder / "mark").write_text(fingerprint)
     known = np.isin(codes, seen)
-    return DrawnViews(fitted, np.where(known, codes, 0).astype(np.int32))
+    return GeneratedViews(fitted, np.where(known, codes, 0).astype(np.int32))
 
 
 def _load_cached(config: Any, folder: Path | None, fingerprint: str) -> Any:

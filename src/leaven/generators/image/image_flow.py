@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.errors import SpecError
 from leaven.generators.image import image_generator
-from leaven.generators.image.image_generator import Codes, DrawnPictures, Learned
+from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
 
 if TYPE_CHECKING:
-    from leaven.nn.image_flow import Flow
+    from leaven.nn.image_flow import FlowMatchingNetwork
 
 
 @dataclass(frozen=True)
-class PictureFlow:
+class ImageFlow:
     """Generates images with a small flow-matching model (Lipman and others, ICLR 2023), conditioned on the category.
 
     moves     integration steps from noise to image, each of two network passes
@@ -27,7 +27,7 @@ class PictureFlow:
     Slower than the other image generators, in training and sampling, and more stable: its loss is a squared error.
     """
 
-    moves: int = 12
+    sampling_steps: int = 12
     guidance: float = 1.0
     width: int = 32
     steps: int = 2_000
@@ -37,28 +37,30 @@ class PictureFlow:
     kind: ClassVar[str] = "flow"
 
     def __post_init__(self) -> None:
-        image_generator.check_sizes(self)
-        if self.moves < 1 or self.guidance < 0:
-            got = f"{self.moves}, {self.guidance}"
+        image_generator.validate_sizes(self)
+        if self.sampling_steps < 1 or self.guidance < 0:
+            got = f"{self.sampling_steps}, {self.guidance}"
             raise SpecError("flow.sampling_steps", "1 step or more, guidance of 0 or more", got, "sampling_steps = 12")
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
         """Trains on images, conditioned on category codes if given.
 
         Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
-        return image_generator.fit(self, train, key, category, {})
+        return image_generator.fit_generator(self, train, key, category, {})
 
     @classmethod
-    def load(cls, folder: Path) -> DrawnPictures:
+    def load(cls, folder: Path) -> TrainedImageGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return image_generator.load(cls, folder)
+        return image_generator.load_generator(cls, folder)
 
-    def net(self, learned: Learned, key: int) -> Flow:
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> FlowMatchingNetwork:
         """Returns the velocity network and its running mean."""
         import torch
 
-        from leaven.nn.image_flow import Flow, FlowShape
+        from leaven.nn.image_flow import FlowConfig, FlowMatchingNetwork
 
-        shape = FlowShape(learned.side, self.width, len(learned.shares) - 1, self.moves, self.guidance)
-        return Flow(shape, torch.Generator().manual_seed(key))
+        shape = FlowConfig(
+            learned.side, self.width, len(learned.category_shares) - 1, self.sampling_steps, self.guidance
+        )
+        return FlowMatchingNetwork(shape, torch.Generator().manual_seed(key))

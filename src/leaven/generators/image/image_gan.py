@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.errors import SpecError
 from leaven.generators.image import image_generator
-from leaven.generators.image.image_generator import Codes, DrawnPictures, Learned
+from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
 
 if TYPE_CHECKING:
-    from leaven.nn.image_gan import Gan
+    from leaven.nn.image_gan import ImageGanNetwork
 
 LOSSES = ("as_written", "non_saturating", "relativistic")
 
 
 @dataclass(frozen=True)
-class PictureGan:
+class ImageGan:
     """Generates images with a GAN (Goodfellow and others, 2014; networks of Radford and others, DCGAN, 2016).
 
     loss     "as_written": -E log D(x) - E log(1 - D(G(z))), which G maximizes; "non_saturating": G minimizes
@@ -45,32 +45,32 @@ class PictureGan:
     kind: ClassVar[str] = "gan"
 
     def __post_init__(self) -> None:
-        image_generator.check_loss("gan.loss", self.loss, LOSSES)
-        image_generator.check_sizes(self)
+        image_generator.validate_loss("gan.loss", self.loss, LOSSES)
+        image_generator.validate_sizes(self)
         if self.penalty < 0:
             raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
         """Trains on images, conditioned on category codes if given.
 
         Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
         betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
-        return image_generator.fit(self, train, key, category, {"betas": betas, "rate_falls": False})
+        return image_generator.fit_generator(self, train, key, category, {"betas": betas, "rate_falls": False})
 
     @classmethod
-    def load(cls, folder: Path) -> DrawnPictures:
+    def load(cls, folder: Path) -> TrainedImageGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return image_generator.load(cls, folder)
+        return image_generator.load_generator(cls, folder)
 
-    def net(self, learned: Learned, key: int) -> Gan:
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> ImageGanNetwork:
         """Returns both networks and the running mean of the generator."""
         import torch
 
-        from leaven.nn.conv_blocks import StackShape
-        from leaven.nn.image_gan import Gan, GanShape
+        from leaven.nn.conv_blocks import ConvStackConfig
+        from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
 
         is_normalized = self.loss != "relativistic"
-        stack = StackShape(learned.side, self.noise, self.width, len(learned.shares) - 1, is_normalized)
-        shape = GanShape(stack, self.loss, self.penalty, self.augment)
-        return Gan(shape, torch.Generator().manual_seed(key))
+        stack = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1, is_normalized)
+        shape = ImageGanConfig(stack, self.loss, self.penalty, self.augment)
+        return ImageGanNetwork(shape, torch.Generator().manual_seed(key))

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from leaven.datasets.images import Pictures, Pixels
+from leaven.datasets.images import Images, Pixels
 from leaven.generators.image import image_generator
-from leaven.generators.image.image_generator import Codes, DrawnPictures, Learned
+from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
 
 if TYPE_CHECKING:
-    from leaven.nn.image_vae import Vae
+    from leaven.nn.image_vae import ImageVaeNetwork
 
 LOSSES = ("as_written", "learned_variance")
 
 
 @dataclass(frozen=True)
-class PictureVae:
+class ImageVae:
     """Generates images with a convolutional VAE (Kingma and Welling, 2014), conditioned on the category.
 
     loss     "as_written": KL + squared error; "learned_variance": squared error in units of its optimal variance (Dai
@@ -38,40 +38,42 @@ class PictureVae:
     kind: ClassVar[str] = "vae"
 
     def __post_init__(self) -> None:
-        image_generator.check_loss("vae.loss", self.loss, LOSSES)
-        image_generator.check_sizes(self)
+        image_generator.validate_loss("vae.loss", self.loss, LOSSES)
+        image_generator.validate_sizes(self)
 
-    def fit(self, train: Pictures, key: int, category: Codes | None = None) -> DrawnPictures:
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
         """Trains on images, conditioned on category codes if given.
 
         Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
-        return image_generator.fit(self, train, key, category, {})
+        return image_generator.fit_generator(self, train, key, category, {})
 
     @classmethod
-    def load(cls, folder: Path) -> DrawnPictures:
+    def load(cls, folder: Path) -> TrainedImageGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return image_generator.load(cls, folder)
+        return image_generator.load_generator(cls, folder)
 
-    def net(self, learned: Learned, key: int) -> Vae:
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> ImageVaeNetwork:
         """Returns encoder and decoder."""
         import torch
 
-        from leaven.nn.conv_blocks import StackShape
-        from leaven.nn.image_vae import Vae
+        from leaven.nn.conv_blocks import ConvStackConfig
+        from leaven.nn.image_vae import ImageVaeNetwork
 
-        shape = StackShape(learned.side, self.noise, self.width, len(learned.shares) - 1)
-        return Vae(shape, self.loss, torch.Generator().manual_seed(key))
+        shape = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1)
+        return ImageVaeNetwork(shape, self.loss, torch.Generator().manual_seed(key))
 
 
-def again(fitted: DrawnPictures, pictures: Pictures, category: Codes | None = None) -> Pixels:
+def reconstruct_images(
+    fitted: TrainedImageGenerator, pictures: Images, category: CategoryCodes | None = None
+) -> Pixels:
     """Returns uint8, as `images.pixels`: reconstructions of a trained VAE from the posterior mean."""
     import torch
 
-    from leaven.nn.conv_blocks import from_bytes, to_bytes
+    from leaven.nn.conv_blocks import bytes_to_tensor, tensor_to_bytes
 
     codes = np.zeros(len(pictures), np.int32) if category is None else category
     with torch.no_grad():
         categories = torch.from_numpy(codes.astype(np.int64))
-        mean = fitted.net.encoded(from_bytes(pictures.pixels), categories)[0]
-        return to_bytes(fitted.net.draw(mean, categories))
+        mean = fitted.net.encode_images(bytes_to_tensor(pictures.pixels), categories)[0]
+        return tensor_to_bytes(fitted.net.draw(mean, categories))

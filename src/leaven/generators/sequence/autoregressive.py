@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import Literal
 
 from leaven.datasets.histories import Histories
-from leaven.generators.privacy import Privacy
-from leaven.generators.sequence.fitted_decoder import OfNet, Writer, loaded, of_heads, ready
-from leaven.generators.sequence.sequence_scaffold import Check, Frames, Where, mirrored
-from leaven.progress import Tell, quiet
+from leaven.generators.privacy import PrivacyBudget
+from leaven.generators.sequence.fitted_decoder import (
+    DecoderGeneratorConfig,
+    FittedDecoder,
+    check_heads,
+    check_training_data,
+    load_decoder,
+)
+from leaven.generators.sequence.sequence_scaffold import FieldCheck, Placement, ScaffoldSampler, reverse_rows
+from leaven.progress import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoregressive(OfNet):
+class Autoregressive(DecoderGeneratorConfig):
     """Generates new rows, or extends real rows, with a next-item network and sampled time gaps.
 
     cell              transformer or gru; heads: of the transformer. Other fields: see `DecoderGeneratorConfig`
@@ -27,50 +33,63 @@ class Autoregressive(OfNet):
     """
 
     cell: Literal["transformer", "gru"] = "transformer"
-    where: Where = "alone"
+    where: Placement = "alone"
     heads: int = 2
-    privacy: Privacy | None = None
+    privacy: PrivacyBudget | None = None
 
     def __post_init__(self) -> None:
         cell = ("cell", self.cell, self.cell in ("transformer", "gru"), "transformer or gru")
-        object.__setattr__(self, "privacy", Privacy.read(self.privacy))
-        self.check("autoregressive", [cell, *of_heads(self.width, self.heads), *self._list_privacy_checks()])
+        object.__setattr__(self, "privacy", PrivacyBudget.parse_budget(self.privacy))
+        self.validate_fields(
+            "autoregressive", [cell, *check_heads(self.width, self.heads), *self._list_privacy_checks()]
+        )
 
-    def _list_privacy_checks(self) -> list[Check]:
+    def _list_privacy_checks(self) -> list[FieldCheck]:
         """Returns checks that only the network uses user data; removes the default filters under privacy."""
         if self.privacy is None:
             return []
-        if tuple(self.keep) == ("validity", "copies"):  # the rejected rows would leak membership
+        if tuple(self.default_filters) == ("validity", "copies"):  # the rejected rows would leak membership
             object.__setattr__(self, "keep", ())
         return [
             ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
             ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
-            ("keep", self.keep, not self.keep, "none, with privacy: filters look at the training rows"),
+            (
+                "keep",
+                self.default_filters,
+                not self.default_filters,
+                "none, with privacy: filters look at the training rows",
+            ),
         ]
 
-    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> Writer:
+    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDecoder:
         """Trains the network. All random draws derive from `key`.
 
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
-        ready("autoregressive", train)
-        from leaven.generators.sequence.fitting import ground_of, keep_seen_by, learned, pen_of, shape_of
-        from leaven.generators.sequence.popularity_calibration import as_popular
+        check_training_data("autoregressive", train)
+        from leaven.generators.sequence.fitting import (
+            build_decoding_config,
+            build_network_shape,
+            build_training_split,
+            calibrate_repeats,
+            train_decoder,
+        )
+        from leaven.generators.sequence.popularity_calibration import calibrate_popularity
 
         if self.privacy is not None:
-            from leaven.generators.sequence.dp_training import learned_privately
+            from leaven.generators.sequence.dp_training import train_private_decoder
 
-            return learned_privately(self, shape_of(self, train.n_items), self.privacy, train, key, tell)
-        frames = Frames.of(train, self)
-        ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net, curve = learned(self, ground, key, tell)
-        pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return as_popular(Writer("autoregressive", self, net, pen, frames, curve), train, key, tell)
+            return train_private_decoder(self, build_network_shape(self, train.n_items), self.privacy, train, key, tell)
+        frames = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        net, curve = train_decoder(self, ground, key, tell)
+        pen = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(FittedDecoder("autoregressive", self, net, pen, frames, curve), train, key, tell)
 
     @staticmethod
-    def load(folder: Path) -> Writer:
+    def load(folder: Path) -> FittedDecoder:
         """Loads a generator that `FittedDecoder.save` wrote, without the catalog.
 
         Raises DataError where the folder holds no such file.
         """
-        return loaded(Autoregressive, "autoregressive", folder)
+        return load_decoder(Autoregressive, "autoregressive", folder)

@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leaven.generators.sequence.decoder import Decoder
-from leaven.generators.sequence.event_timing import DRAWS, draw_times, points
-from leaven.generators.sequence.item_sampling import Drawer, Held, Pen
-from leaven.generators.sequence.sequence_scaffold import Frame
+from leaven.generators.sequence.event_timing import DRAWS_PER_EVENT, draw_item_uniforms, draw_times
+from leaven.generators.sequence.item_sampling import DecodingConfig, HeldItems, ItemSampler
+from leaven.generators.sequence.sequence_scaffold import Scaffold
 
 Ints = npt.NDArray[np.int64]
 
 _BLOCK = 1_024  # rows decoded together
 
 
-class Memory:
+class DecodingCache:
     """Cached attention keys and values, or GRU states, of a block of rows.
 
     latent: (rows, width), added to every event embedding; None: nothing is added
@@ -28,13 +28,15 @@ class Memory:
 
     def __init__(self, net: Decoder, rows: int, max_events: int, latent: Tensor | None = None) -> None:
         shape = net.shape
-        self.net, self.place, self.latent = net, 0, latent
+        self.net, self.position, self.latent = net, 0, latent
         head = shape.width // shape.heads
-        self.kept = [net.bias.new_empty(2, max_events, rows, shape.heads, head) for _ in net.blocks]
+        self.key_values = [net.bias.new_empty(2, max_events, rows, shape.heads, head) for _ in net.blocks]
         self.hidden = net.bias.new_zeros(shape.layers, rows, shape.width) if net.gru is not None else None
-        self.distances = -net.slopes(net.bias)[:, None] * torch.arange(max_events - 1, -1, -1, device=net.bias.device)
+        self.distances = -net.compute_slopes(net.bias)[:, None] * torch.arange(
+            max_events - 1, -1, -1, device=net.bias.device
+        )
 
-    def read(self, items: Tensor) -> Tensor:
+    def read_items(self, items: Tensor) -> Tensor:
         """Returns (rows, width), as `Decoder.encode_events`, for items int64 (rows,): the next event of each row.
 
         Finished rows come last and are dropped: the number of rows never grows between calls.
@@ -45,36 +47,36 @@ class Memory:
         if self.net.gru is not None and self.hidden is not None:
             out, self.hidden = self.net.gru(x[:, None], self.hidden[:, :rows].contiguous())
             x = out[:, 0]
-        for block, kept in zip(self.net.blocks, self.kept, strict=True):
+        for block, kept in zip(self.net.blocks, self.key_values, strict=True):
             x = x + block.mix(self._attend(block.attend(block.before_attention(x)), kept))  # type: ignore[operator]
             x = x + block.fall(F.gelu(block.rise(block.before_feed(x))))  # type: ignore[operator]
-        self.place += 1
+        self.position += 1
         states: Tensor = self.net.last(x)
         return states
 
     def _attend(self, projected: Tensor, kept: Tensor) -> Tensor:
-        rows, heads, end = len(projected), self.net.shape.heads, self.place + 1
+        rows, heads, end = len(projected), self.net.shape.heads, self.position + 1
         query, key, value = projected.view(rows, 3, heads, -1).unbind(1)  # each (rows, heads, width / heads)
-        kept[0, self.place, :rows], kept[1, self.place, :rows] = key, value
+        kept[0, self.position, :rows], kept[1, self.position, :rows] = key, value
         scores = (kept[0, :end, :rows] * query).sum(-1) * query.shape[-1] ** -0.5  # (positions, rows, heads)
         share = torch.softmax(scores + self.distances[:, -end:].T[:, None], dim=0)
         return (share[..., None] * kept[1, :end, :rows]).sum(0).reshape(rows, -1)
 
 
 @torch.inference_mode()
-def write(net: Decoder, pen: Pen, frame: Frame, latent: Tensor | None = None) -> None:
+def decode_rows(net: Decoder, pen: DecodingConfig, frame: Scaffold, latent: Tensor | None = None) -> None:
     """Fills the new events of a scaffold, in place. The net is in double precision and in evaluation mode.
 
     latent float64 (rows, width): added to the event embeddings of each row.
     """
-    lengths, drawer = np.diff(frame.starts), Drawer(pen, net.vectors())
-    known = np.arange(len(frame.items)) < np.repeat(frame.starts[:-1] + frame.given, lengths)
-    unread = np.maximum(frame.given + 1 - pen.length, 0)  # only the last events of a long history are read
+    lengths, drawer = np.diff(frame.starts), ItemSampler(pen, net.build_item_weights())
+    known = np.arange(len(frame.items)) < np.repeat(frame.starts[:-1] + frame.n_known, lengths)
+    unread = np.maximum(frame.n_known + 1 - pen.max_length, 0)  # only the last events of a long history are read
     order = np.argsort(unread - lengths, kind="stable")  # longest first: finished rows are dropped
-    order = order[(lengths > frame.given)[order]]
+    order = order[(lengths > frame.n_known)[order]]
     for first in range(0, len(order), _BLOCK):
         rows = order[first : first + _BLOCK]
-        held = drawer.held(frame, rows, known)
+        held = drawer.collect_held_items(frame, rows, known)
         block = _Block(net, drawer, frame, rows, held)
         block.decode(unread[rows], None if latent is None else latent[torch.from_numpy(rows)])
 
@@ -84,10 +86,10 @@ class _Block:
     """Scaffold rows that are decoded together; held: the items of each row, as `ItemSampler` collects them."""
 
     net: Decoder
-    drawer: Drawer
-    frame: Frame
+    drawer: ItemSampler
+    frame: Scaffold
     rows: Ints
-    held: Held
+    held: HeldItems
 
     def decode(self, unread: Ints, latent: Tensor | None) -> None:
         """Reads the known events from `unread` on, then draws the new ones."""
@@ -95,11 +97,11 @@ class _Block:
         at = frame.starts[self.rows] + np.maximum(unread - 1, 0)  # the event after the one that is read
         reading = np.where(unread > 0, frame.items[at], net.shape.n_items + 1).astype(np.int64)
         at, end = np.where(unread > 0, at + 1, at), frame.starts[self.rows + 1]
-        first_new = frame.starts[self.rows] + frame.given[self.rows]
-        cache = Memory(net, len(self.rows), int((end - at).max()), latent)
+        first_new = frame.starts[self.rows] + frame.n_known[self.rows]
+        cache = DecodingCache(net, len(self.rows), int((end - at).max()), latent)
         open_rows = len(self.rows)
         while open_rows:
-            states = cache.read(torch.from_numpy(reading).to(net.bias.device))
+            states = cache.read_items(torch.from_numpy(reading).to(net.bias.device))
             drawing = np.flatnonzero(at >= first_new[:open_rows])
             if len(drawing):
                 self._draw_events(drawing, at[drawing], states[torch.from_numpy(drawing)])
@@ -110,8 +112,10 @@ class _Block:
     def _draw_events(self, index: Ints, at: Ints, states: Tensor) -> None:
         """Draws time and item of event `at` of the rows at `index` of the block."""
         frame, rows = self.frame, self.rows[index]
-        number = (at - frame.starts[rows] - frame.given[rows]) * DRAWS
-        draw_times(self.drawer.pen.clock, frame, rows, at, number)
-        times = self.drawer.pen.between_knots(frame.times[at])
-        states = states + self.net.at(times.to(states.device))
-        frame.items[at] = self.drawer.items(states, frame.times[at], self.held, index, points(frame, rows, number))
+        number = (at - frame.starts[rows] - frame.n_known[rows]) * DRAWS_PER_EVENT
+        draw_times(self.drawer.decoding.clock, frame, rows, at, number)
+        times = self.drawer.decoding.to_knot_positions(frame.times[at])
+        states = states + self.net.embed_times(times.to(states.device))
+        frame.items[at] = self.drawer.sample_items(
+            states, frame.times[at], self.held, index, draw_item_uniforms(frame, rows, number)
+        )

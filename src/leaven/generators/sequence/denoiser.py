@@ -17,21 +17,21 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import OfNet, of_heads, ready
-from leaven.generators.sequence.sequence_scaffold import Anywhere, Frame, Frames, mirrored
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.sequence_scaffold import AnyPlacement, Scaffold, ScaffoldSampler, reverse_rows
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leaven.generators.sequence.item_sampling import Pen
-    from leaven.generators.sequence.masked_model import Denoiser as Net
-    from leaven.nn.sequence_encoder import Shape
+    from leaven.generators.sequence.item_sampling import DecodingConfig
+    from leaven.generators.sequence.masked_model import MaskedModel as Net
+    from leaven.nn.sequence_encoder import EncoderShape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Denoiser(OfNet):
+class Denoiser(DecoderGeneratorConfig):
     """Generates new rows, or real rows with events added or replaced, with a bidirectional masked network.
 
     where    alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
@@ -41,38 +41,48 @@ class Denoiser(OfNet):
     other fields: see `DecoderGeneratorConfig`
     """
 
-    share: float = 0.2
-    looks: int = 16
+    replace_share: float = 0.2
+    max_passes: int = 16
     heads: int = 2
 
     def __post_init__(self) -> None:
         own = [
-            ("replace_share", self.share, 0 < self.share <= 1, "a share above 0, at most 1"),
-            ("max_passes", self.looks, self.looks >= 1, "1 or more"),
+            ("replace_share", self.replace_share, 0 < self.replace_share <= 1, "a share above 0, at most 1"),
+            ("max_passes", self.max_passes, self.max_passes >= 1, "1 or more"),
         ]
-        self.check("denoiser", [*own, *of_heads(self.width, self.heads)], get_args(Anywhere))
+        self.validate_fields("denoiser", [*own, *check_heads(self.width, self.heads)], get_args(AnyPlacement))
 
-    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedDenoiser:
+    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDenoiser:
         """Trains the network. All random draws derive from `key`.
 
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
-        ready("denoiser", train)
-        from leaven.generators.sequence.fitting import course_of, ground_of, pen_of, shape_of
-        from leaven.generators.sequence.infilling import inside_law
-        from leaven.generators.sequence.masked_model import Restoring, repeats_by
-        from leaven.generators.sequence.popularity_calibration import as_popular
+        check_training_data("denoiser", train)
+        from leaven.generators.sequence.fitting import (
+            build_decoding_config,
+            build_network_shape,
+            build_trainer_config,
+            build_training_split,
+        )
+        from leaven.generators.sequence.infilling import compute_time_quantiles
+        from leaven.generators.sequence.masked_model import MaskedItemTask, calibrate_masked_repeats
+        from leaven.generators.sequence.popularity_calibration import calibrate_popularity
         from leaven.nn import training
 
-        frames = Frames.of(train, self)
-        frames = replace(frames, inside_law=inside_law(train)) if self.where == "between" else frames
-        ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net = _build_net(shape_of(self, train.n_items), len(ground.knots), ground.counts, rng.key(key, "weights"))
-        task = Restoring(net, ground, self.length, self.batch_events, rng.key(key, "rows"))
-        curve = training.train(task, course_of(self, ground, key, tell)).curve
-        repeats = repeats_by(net, ground, self.length, rng.key(key, "repeats"))
-        pen = pen_of(self, train, ground, repeats, by_category=False)
-        return as_popular(FittedDenoiser(self, net, pen, frames, curve), train, key, tell)
+        frames = ScaffoldSampler.from_training_rows(train, self)
+        frames = replace(frames, time_quantiles=compute_time_quantiles(train)) if self.where == "between" else frames
+        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        net = _build_net(
+            build_network_shape(self, train.n_items),
+            len(ground.knots),
+            ground.item_counts,
+            rng.derive_key(key, "weights"),
+        )
+        task = MaskedItemTask(net, ground, self.max_length, self.batch_events, rng.derive_key(key, "rows"))
+        curve = training.train_network(task, build_trainer_config(self, ground, key, tell)).curve
+        repeats = calibrate_masked_repeats(net, ground, self.max_length, rng.derive_key(key, "repeats"))
+        pen = build_decoding_config(self, train, ground, repeats, by_category=False)
+        return calibrate_popularity(FittedDenoiser(self, net, pen, frames, curve), train, key, tell)
 
     @staticmethod
     def load(folder: Path) -> FittedDenoiser:
@@ -82,19 +92,19 @@ class Denoiser(OfNet):
         """
         import torch
 
-        from leaven.generators.sequence.serialization import restored
+        from leaven.generators.sequence.serialization import load_generator
 
-        def build(config: Denoiser, shape: Shape, knots: int) -> Net:
+        def build(config: Denoiser, shape: EncoderShape, knots: int) -> Net:
             return _build_net(shape, knots, torch.ones(shape.n_items), 0)
 
-        state = restored(Denoiser, folder / "denoiser.safetensors", build)
+        state = load_generator(Denoiser, folder / "denoiser.safetensors", build)
         return FittedDenoiser(state.config, state.net, state.pen, state.frames, state.curve)
 
 
-def _build_net(shape: Shape, knots: int, counts: Tensor, key: int) -> Net:
+def _build_net(shape: EncoderShape, knots: int, counts: Tensor, key: int) -> Net:
     import torch
 
-    from leaven.generators.sequence.masked_model import Denoiser as Net
+    from leaven.generators.sequence.masked_model import MaskedModel as Net
 
     return Net(shape, knots, counts, torch.Generator().manual_seed(key))
 
@@ -107,15 +117,15 @@ class FittedDenoiser:
 
     config: Denoiser
     net: Net
-    pen: Pen
-    frames: Frames
+    decoding: DecodingConfig
+    scaffolds: ScaffoldSampler
     curve: Sequence[Mapping[str, float]]
 
-    def lifted(self, lift: npt.NDArray[np.float64]) -> FittedDenoiser:
+    def shift_logits(self, lift: npt.NDArray[np.float64]) -> FittedDenoiser:
         """Returns the generator with item logits shifted by float64 (items,)."""
-        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
+        return replace(self, decoding=replace(self.decoding, logit_offsets=self.decoding.logit_offsets + lift))
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key. With `like`, unless `where` is alone: its rows with new events, with their
         parents and weights.
 
@@ -124,25 +134,25 @@ class FittedDenoiser:
         """
         import copy
 
-        from leaven.generators.sequence.masked_model import fill
+        from leaven.generators.sequence.masked_model import fill_masked_events
 
         frame = self._build_scaffold(np.asarray(keys, np.uint64), like)
-        fill(copy.deepcopy(self.net).double().eval(), self.pen, frame, self.config.looks)
-        return self.frames.finish(self.config, frame)
+        fill_masked_events(copy.deepcopy(self.net).double().eval(), self.decoding, frame, self.config.max_passes)
+        return self.scaffolds.build_histories(self.config, frame)
 
-    def _build_scaffold(self, keys: Keys, like: Histories | None) -> Frame:
-        from leaven.generators.sequence.infilling import among, in_place_of
+    def _build_scaffold(self, keys: RngKeys, like: Histories | None) -> Scaffold:
+        from leaven.generators.sequence.infilling import insert_events, replace_events
 
         if like is None or self.config.where not in ("between", "instead"):
-            return self.frames.begin(self.config, keys, like)
+            return self.scaffolds.build_scaffold(self.config, keys, like)
         if len(like) != len(keys):
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
         if self.config.where == "instead":
-            frame = in_place_of(keys, like, self.config.share)
+            frame = replace_events(keys, like, self.config.replace_share)
         else:
-            frame = among(keys, like, self.config.new_events_range, self.frames.inside_law)
+            frame = insert_events(keys, like, self.config.new_events_range, self.scaffolds.time_quantiles)
         empty = np.repeat(like.lengths == 0, np.diff(frame.starts))
-        frame.times[empty] = self.frames.first_law[len(self.frames.first_law) // 2, 0]
+        frame.times[empty] = self.scaffolds.starts_and_lengths[len(self.scaffolds.starts_and_lengths) // 2, 0]
         return frame
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
@@ -162,15 +172,17 @@ class FittedDenoiser:
         return self._compute_log_likelihoods(rows, left_to_right=False)
 
     def _compute_log_likelihoods(self, rows: Histories, left_to_right: bool) -> npt.NDArray[np.float64]:
-        from leaven.generators.sequence.fitting import begun
-        from leaven.generators.sequence.masked_model import said
+        from leaven.generators.sequence.fitting import prepend_start_token
+        from leaven.generators.sequence.masked_model import compute_masked_log_likelihoods
 
-        read = begun(mirrored(rows) if self.frames.backwards else rows)
-        return said(self.net, read, self.pen.knots, self.config.length, left_to_right)
+        read = prepend_start_token(reverse_rows(rows) if self.scaffolds.backwards else rows)
+        return compute_masked_log_likelihoods(
+            self.net, read, self.decoding.knots, self.config.max_length, left_to_right
+        )
 
     def save(self, folder: Path) -> None:
         """Writes denoiser.safetensors atomically."""
-        from leaven.generators.sequence.serialization import GeneratorState, keep
+        from leaven.generators.sequence.serialization import GeneratorState, save_generator
 
-        state = GeneratorState(self.config, self.net, self.pen, self.frames, self.curve)
-        keep(folder / "denoiser.safetensors", state, self.net.shape)
+        state = GeneratorState(self.config, self.net, self.decoding, self.scaffolds, self.curve)
+        save_generator(folder / "denoiser.safetensors", state, self.net.shape)

@@ -12,18 +12,26 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, MissingExtra
-from leaven.generators.sequence.sequence_scaffold import Anywhere, Check, Frames, Targets, Where, check, mirrored
-from leaven.protocols import Keys
+from leaven.generators.sequence.sequence_scaffold import (
+    AnyPlacement,
+    FieldCheck,
+    Placement,
+    ScaffoldSampler,
+    TargetRule,
+    reverse_rows,
+    validate_config,
+)
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from leaven.generators.sequence.decoder import Decoder
-    from leaven.generators.sequence.item_sampling import Pen
-    from leaven.nn.sequence_encoder import Shape
+    from leaven.generators.sequence.item_sampling import DecodingConfig
+    from leaven.nn.sequence_encoder import EncoderShape
 
 
-def ready(kind: str, train: Histories) -> None:
+def check_training_data(kind: str, train: Histories) -> None:
     """Raises FitError for training rows without events; MissingExtra without torch."""
-    if train.events == 0:
+    if train.n_events == 0:
         raise FitError(kind, "at least one event to learn from", "none", "give it training rows")
     try:
         import torch  # noqa: F401
@@ -32,7 +40,7 @@ def ready(kind: str, train: Histories) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfNet:
+class DecoderGeneratorConfig:
     """The fields of every generator with a sequence network.
 
     where, events_range, new_events_range, targets    see `sequence_scaffold.SequenceGeneratorConfig`
@@ -46,42 +54,42 @@ class OfNet:
     keep              default filters of the generated rows
     """
 
-    where: Anywhere = "alone"
+    where: AnyPlacement = "alone"
     events_range: tuple[int, int] = (2, 50)
     new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
+    targets: TargetRule = "fitting"
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     width: int = 64
     layers: int = 2
     dropout: float = 0.2
-    length: int = 50
+    max_length: int = 50
     steps: int | None = None
     learning_rate: float = 3e-3
     batch_events: int = 2_048
     device: str = "auto"
     match_popularity: bool = True
-    keep: Sequence[str] = ("validity", "copies")
+    default_filters: Sequence[str] = ("validity", "copies")
 
-    def check(self, kind: str, own: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
+    def validate_fields(self, kind: str, own: Sequence[FieldCheck], where: Sequence[str] = get_args(Placement)) -> None:
         """Raises SpecError for the first invalid field, among `own` fields of the kind and the shared ones."""
-        shared: list[Check] = [
+        shared: list[FieldCheck] = [
             ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
             ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
             ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
             ("width", self.width, self.width >= 2, "2 or more"),
             ("layers", self.layers, self.layers >= 1, "1 or more"),
             ("dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1"),
-            ("length", self.length, self.length >= 1, "1 or more"),
+            ("length", self.max_length, self.max_length >= 1, "1 or more"),
             ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
             ("learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"),
             ("batch_events", self.batch_events, self.batch_events >= 1, "1 or more"),
         ]
-        check(kind, self, [*own, *shared], where)
+        validate_config(kind, self, [*own, *shared], where)
 
 
-def of_heads(width: int, heads: int) -> list[Check]:
+def check_heads(width: int, heads: int) -> list[FieldCheck]:
     """Returns the checks of an attention network."""
     return [
         ("heads", heads, heads >= 1, "1 or more"),
@@ -90,23 +98,23 @@ def of_heads(width: int, heads: int) -> list[Check]:
 
 
 @dataclass(frozen=True, eq=False)
-class Writer:
+class FittedDecoder:
     """A trained decoder. curve: one record for each validation: step, loss, seconds, valid_log_likelihood (mean of an
     event).
     """
 
     kind: str
-    config: OfNet
+    config: DecoderGeneratorConfig
     net: Decoder
-    pen: Pen
-    frames: Frames
+    decoding: DecodingConfig
+    scaffolds: ScaffoldSampler
     curve: Sequence[Mapping[str, float]]
 
-    def lifted(self, lift: npt.NDArray[np.float64]) -> Writer:
+    def shift_logits(self, lift: npt.NDArray[np.float64]) -> FittedDecoder:
         """Returns the generator with item logits shifted by float64 (items,)."""
-        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
+        return replace(self, decoding=replace(self.decoding, logit_offsets=self.decoding.logit_offsets + lift))
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key. With `like`, unless `where` is alone: its rows extended, with their parents and
         weights.
 
@@ -115,11 +123,11 @@ class Writer:
         """
         import copy
 
-        from leaven.generators.sequence.decoding import write
+        from leaven.generators.sequence.decoding import decode_rows
 
-        frame = self.frames.begin(self.config, keys, like)
-        write(copy.deepcopy(self.net).double().eval(), self.pen, frame)
-        return self.frames.finish(self.config, frame)
+        frame = self.scaffolds.build_scaffold(self.config, keys, like)
+        decode_rows(copy.deepcopy(self.net).double().eval(), self.decoding, frame)
+        return self.scaffolds.build_histories(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
         """Returns float64 (rows,): natural log-probability of each row's items given the times and the first item.
@@ -127,27 +135,29 @@ class Writer:
         `before` reads backwards: given the last item. First days of sale, repeats, temperature and truncation are
         ignored; masked events are inputs, never targets.
         """
-        from leaven.generators.sequence.decoder import event_log_likelihoods
+        from leaven.generators.sequence.decoder import compute_event_log_likelihoods
 
-        return event_log_likelihoods(self.net, to_score(self.frames, rows), self.pen.knots, self.config.length)
+        return compute_event_log_likelihoods(
+            self.net, build_scoring_rows(self.scaffolds, rows), self.decoding.knots, self.config.max_length
+        )
 
     def save(self, folder: Path) -> None:
         """Writes one safetensors file atomically."""
-        from leaven.generators.sequence.serialization import GeneratorState, keep
+        from leaven.generators.sequence.serialization import GeneratorState, save_generator
 
-        state = GeneratorState(self.config, self.net, self.pen, self.frames, self.curve)
-        keep(folder / f"{self.kind}.safetensors", state, self.net.shape)
+        state = GeneratorState(self.config, self.net, self.decoding, self.scaffolds, self.curve)
+        save_generator(folder / f"{self.kind}.safetensors", state, self.net.shape)
 
 
-def to_score(frames: Frames, rows: Histories) -> Histories:
+def build_scoring_rows(frames: ScaffoldSampler, rows: Histories) -> Histories:
     """Returns rows as network inputs, every event a target except the first."""
-    from leaven.generators.sequence.fitting import begun
+    from leaven.generators.sequence.fitting import prepend_start_token
 
-    read = begun(mirrored(rows) if frames.backwards else rows)
-    return replace(read, targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
+    read = prepend_start_token(reverse_rows(rows) if frames.backwards else rows)
+    return replace(read, n_targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
 
 
-def loaded(config_class: type[OfNet], kind: str, folder: Path) -> Writer:
+def load_decoder(config_class: type[DecoderGeneratorConfig], kind: str, folder: Path) -> FittedDecoder:
     """Loads a generator that `FittedDecoder.save` wrote, without the catalog.
 
     Raises DataError where the folder holds no such file.
@@ -155,10 +165,10 @@ def loaded(config_class: type[OfNet], kind: str, folder: Path) -> Writer:
     import torch
 
     from leaven.generators.sequence.decoder import Decoder
-    from leaven.generators.sequence.serialization import restored
+    from leaven.generators.sequence.serialization import load_generator
 
-    def build(config: Any, shape: Shape, knots: int) -> Decoder:
+    def build(config: Any, shape: EncoderShape, knots: int) -> Decoder:
         return Decoder(shape, config.cell, knots, torch.ones(shape.n_items), torch.Generator())
 
-    state = restored(config_class, folder / f"{kind}.safetensors", build)
-    return Writer(kind, state.config, state.net, state.pen, state.frames, state.curve)
+    state = load_generator(config_class, folder / f"{kind}.safetensors", build)
+    return FittedDecoder(kind, state.config, state.net, state.pen, state.frames, state.curve)

@@ -14,19 +14,24 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.sequence.fitted_decoder import OfNet, Writer, loaded, ready
-from leaven.generators.sequence.sequence_scaffold import Frames, Where, mirrored
-from leaven.progress import Tell, quiet, within
+from leaven.generators.sequence.fitted_decoder import (
+    DecoderGeneratorConfig,
+    FittedDecoder,
+    check_training_data,
+    load_decoder,
+)
+from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
+from leaven.progress import ProgressCallback, no_progress, prefix_progress
 
 if TYPE_CHECKING:
     from leaven.generators.sequence.decoder import Decoder
-    from leaven.generators.sequence.fitting import Curve, Ground
+    from leaven.generators.sequence.fitting import Curve, SequenceTrainingSplit
 
 _MAX_ITEMS = 20_000  # each generated event is a vector over all items
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gan(OfNet):
+class Gan(DecoderGeneratorConfig):
     """Generates new rows, or extends real rows, with a network trained against a discriminator.
 
     loss               relativistic: pairs of real and generated rows, with gradient penalties at both (R1 and R2; Huang
@@ -44,12 +49,12 @@ class Gan(OfNet):
     loss: Literal["relativistic", "source"] = "relativistic"
     penalty: float = 1.0
     adversarial_steps: int = 200
-    adversarial_rate: float = 2e-4
-    anchor: float = 0.5
-    heat: float = 1.0
+    adversarial_learning_rate: float = 2e-4
+    likelihood_weight: float = 0.5
+    gumbel_temperature: float = 1.0
     batch_rows: int = 64
-    most_events: int = 12
-    where: Where = "alone"
+    max_events: int = 12
+    where: Placement = "alone"
     layers: int = 1
 
     cell: ClassVar[str] = "gru"
@@ -60,63 +65,84 @@ class Gan(OfNet):
             ("loss", self.loss, self.loss in ("relativistic", "source"), "relativistic or source"),
             ("penalty", self.penalty, self.penalty >= 0, "0 or more"),
             ("adversarial_steps", self.adversarial_steps, self.adversarial_steps >= 0, "0 or more"),
-            ("adversarial_learning_rate", self.adversarial_rate, self.adversarial_rate > 0, "a number above 0"),
-            ("likelihood_weight", self.anchor, self.anchor >= 0, "0 or more"),
-            ("gumbel_temperature", self.heat, self.heat > 0, "a number above 0"),
+            (
+                "adversarial_learning_rate",
+                self.adversarial_learning_rate,
+                self.adversarial_learning_rate > 0,
+                "a number above 0",
+            ),
+            ("likelihood_weight", self.likelihood_weight, self.likelihood_weight >= 0, "0 or more"),
+            ("gumbel_temperature", self.gumbel_temperature, self.gumbel_temperature > 0, "a number above 0"),
             ("batch_rows", self.batch_rows, self.batch_rows >= 1, "1 or more"),
-            ("max_events", self.most_events, self.most_events >= 2, "2 or more"),
+            ("max_events", self.max_events, self.max_events >= 2, "2 or more"),
         ]
-        self.check("gan", own)
+        self.validate_fields("gan", own)
 
-    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> Writer:
+    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDecoder:
         """Trains on likelihood, then adversarially. All random draws derive from `key`.
 
         Raises FitError for rows without events, more than 20,000 items, or a non-finite loss; MissingExtra without
         torch.
         """
-        ready("gan", train)
+        check_training_data("gan", train)
         if train.n_items > _MAX_ITEMS:
             fix = "drop rare items, or use the autoregressive generator"
             raise FitError("gan", f"at most {_MAX_ITEMS:,} items", f"{train.n_items:,}", fix)
-        from leaven.generators.sequence.fitting import ground_of, keep_seen_by, learned, pen_of
-        from leaven.generators.sequence.popularity_calibration import as_popular
+        from leaven.generators.sequence.fitting import (
+            build_decoding_config,
+            build_training_split,
+            calibrate_repeats,
+            train_decoder,
+        )
+        from leaven.generators.sequence.popularity_calibration import calibrate_popularity
 
-        frames = Frames.of(train, self)
-        ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net, curve = learned(self, ground, key, tell)
-        if self.adversarial_steps and (ground.learning.lengths >= 3).any():
+        frames = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        net, curve = train_decoder(self, ground, key, tell)
+        if self.adversarial_steps and (ground.train_rows.lengths >= 3).any():
             curve = [*curve, *self._train_adversarially(net, ground, key, int(curve[-1]["step"]), tell)]
-        pen = pen_of(self, train, ground, keep_seen_by(net, ground, self.length))
-        return as_popular(Writer("gan", self, net, pen, frames, curve), train, key, tell)
+        pen = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(FittedDecoder("gan", self, net, pen, frames, curve), train, key, tell)
 
-    def _train_adversarially(self, net: Decoder, ground: Ground, key: int, done: int, tell: Tell) -> Curve:
+    def _train_adversarially(
+        self, net: Decoder, ground: SequenceTrainingSplit, key: int, done: int, tell: ProgressCallback
+    ) -> Curve:
         """Trains the net in place, and returns the curve; its steps continue from `done`."""
         import torch
 
-        from leaven.generators.sequence.adversarial import Aim, Judge, Rivalry, Rivals
+        from leaven.generators.sequence.adversarial import (
+            AdversarialObjective,
+            AdversarialPair,
+            AdversarialTask,
+            Discriminator,
+        )
         from leaven.nn import training
 
-        discriminator = Judge(net.items.weight.detach(), torch.Generator().manual_seed(rng.key(key, "judge")))
+        discriminator = Discriminator(
+            net.items.weight.detach(), torch.Generator().manual_seed(rng.derive_key(key, "judge"))
+        )
         penalty = self.penalty if self.loss == "relativistic" else 0.0
-        aim = Aim(self.loss, penalty, self.anchor, self.heat, self.batch_rows, self.most_events)
-        course = training.Course(
-            key=rng.key(key, "rivalry"),
+        aim = AdversarialObjective(
+            self.loss, penalty, self.likelihood_weight, self.gumbel_temperature, self.batch_rows, self.max_events
+        )
+        course = training.TrainerConfig(
+            key=rng.derive_key(key, "rivalry"),
             steps=self.adversarial_steps,
-            learning_rate=self.adversarial_rate,
+            learning_rate=self.adversarial_learning_rate,
             weight_decay=0.0,
             look_every=max(self.adversarial_steps // 10, 1),
             device=self.device,
             precision="32-true",
-            tell=within(tell, "adversarial training"),
+            tell=prefix_progress(tell, "adversarial training"),
         )
-        task = Rivalry(Rivals(net, discriminator), aim, ground, rng.key(key, "rivalry rows"))
-        curve = training.train(task, course).curve
+        task = AdversarialTask(AdversarialPair(net, discriminator), aim, ground, rng.derive_key(key, "rivalry rows"))
+        curve = training.train_network(task, course).curve
         return [record | {"step": record["step"] + done} for record in curve]
 
     @staticmethod
-    def load(folder: Path) -> Writer:
+    def load(folder: Path) -> FittedDecoder:
         """Loads a generator that `FittedDecoder.save` wrote, without the catalog.
 
         Raises DataError where the folder holds no such file.
         """
-        return loaded(Gan, "gan", folder)
+        return load_decoder(Gan, "gan", folder)

@@ -18,15 +18,21 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError
-from leaven.generators.sequence.sequence_scaffold import Frames, Targets, Where, check, mirrored
-from leaven.kernels.first_seen import first_days
-from leaven.protocols import Keys
+from leaven.generators.sequence.sequence_scaffold import (
+    Placement,
+    ScaffoldSampler,
+    TargetRule,
+    reverse_rows,
+    validate_config,
+)
+from leaven.kernels.first_seen import find_first_sale_times
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
-    from leaven.kernels.inter_event_times import Clock
-    from leaven.kernels.markov import Chain
-    from leaven.kernels.markov_sampling import Shelf
-    from leaven.kernels.time_popularity import Fashion
+    from leaven.kernels.inter_event_times import GapModel
+    from leaven.kernels.markov import MarkovChain
+    from leaven.kernels.markov_sampling import SaleOrder
+    from leaven.kernels.time_popularity import TimePopularity
 
 _CALIBRATION_ROWS = 2_000  # rows that calibrate repeats
 
@@ -44,14 +50,14 @@ class Markov:
     """
 
     order: int = 2
-    where: Where = "alone"
+    where: Placement = "alone"
     events_range: tuple[int, int] = (2, 50)
     new_events_range: tuple[int, int] = (1, 3)
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
-    targets: Targets = "fitting"
-    keep: Sequence[str] = ("validity",)
+    targets: TargetRule = "fitting"
+    default_filters: Sequence[str] = ("validity",)
 
     def __post_init__(self) -> None:
         own = [
@@ -60,37 +66,37 @@ class Markov:
             ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
             ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
         ]
-        check("markov", self, own)
+        validate_config("markov", self, own)
 
     def fit(self, train: Histories, key: int) -> FittedMarkov:
         """Counts transitions. `key` draws the rows that calibrate repeats.
 
         Raises FitError for rows without events.
         """
-        from leaven.arrays.parallel import together
-        from leaven.kernels.inter_event_times import clock_of, small_codes
-        from leaven.kernels.markov import counted, sharpened, trusted
-        from leaven.kernels.time_popularity import fashion_of
+        from leaven.arrays.parallel import run_both
+        from leaven.kernels.inter_event_times import compact_categories, fit_gap_model
+        from leaven.kernels.markov import count_transitions, fit_concentrations, sharpen_chain
+        from leaven.kernels.time_popularity import fit_time_popularity
 
-        if train.events == 0:
+        if train.n_events == 0:
             raise FitError("markov", "at least one event to learn from", "none", "give it training rows")
         backwards = self.where == "before"
-        rows = mirrored(train) if backwards else train
+        rows = reverse_rows(train) if backwards else train
 
-        def fit_times() -> tuple[Fashion, Clock]:
+        def fit_times() -> tuple[TimePopularity, GapModel]:
             category = train.catalog.category if train.catalog is not None else None
-            codes = small_codes(category, train.items, train.n_items)
-            clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if backwards else 1)
-            fashion = fashion_of(rows.items, rows.times, train.n_items)
+            codes = compact_categories(category, train.items, train.n_items)
+            clock = fit_gap_model(rows.items, rows.times, rows.starts, codes, -1 if backwards else 1)
+            fashion = fit_time_popularity(rows.items, rows.times, train.n_items)
             return fashion, clock
 
-        chain, (fashion, clock) = together(
-            lambda: counted(rows.items, rows.starts, train.n_items, self.order), fit_times
+        chain, (fashion, clock) = run_both(
+            lambda: count_transitions(rows.items, rows.starts, train.n_items, self.order), fit_times
         )
-        chain = trusted(chain, rows.items, rows.times, rows.starts, fashion)
+        chain = fit_concentrations(chain, rows.items, rows.times, rows.starts, fashion)
         shelf = _build_availability(train, _calibrate_repeats(chain, fashion, rows, key))
-        drawn = sharpened(chain, self.temperature, self.top_k, self.top_p)
-        return FittedMarkov(self, drawn, fashion, clock, shelf, Frames.of(train, self))
+        drawn = sharpen_chain(chain, self.temperature, self.top_k, self.top_p)
+        return FittedMarkov(self, drawn, fashion, clock, shelf, ScaffoldSampler.from_training_rows(train, self))
 
     @staticmethod
     def load(folder: Path) -> FittedMarkov:
@@ -98,10 +104,10 @@ class Markov:
 
         Raises DataError where the folder holds no chain, or one of another version.
         """
-        from leaven.kernels.inter_event_times import Clock
-        from leaven.kernels.markov import Chain
-        from leaven.kernels.markov_sampling import Shelf
-        from leaven.kernels.time_popularity import Fashion
+        from leaven.kernels.inter_event_times import GapModel
+        from leaven.kernels.markov import MarkovChain
+        from leaven.kernels.markov_sampling import SaleOrder
+        from leaven.kernels.time_popularity import TimePopularity
 
         if not (folder / "markov.json").exists():
             raise DataError(str(folder), "a saved Markov generator", "no markov.json", "save one there first")
@@ -109,14 +115,14 @@ class Markov:
         fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
         with np.load(folder / "markov.npz") as arrays:
             parts = {name: arrays[name] for name in arrays.files}
-        frames = Frames(first_law=parts["first_law"], **facts["frames"])
+        frames = ScaffoldSampler(starts_and_lengths=parts["first_law"], **facts["frames"])
         try:
             return FittedMarkov(
                 Markov(**fields),
-                Chain(**_select_part(parts, facts, "chain")),
-                Fashion(**_select_part(parts, facts, "fashion")),
-                Clock(**_select_part(parts, facts, "clock")),
-                Shelf(**_select_part(parts, facts, "shelf")),
+                MarkovChain(**_select_part(parts, facts, "chain")),
+                TimePopularity(**_select_part(parts, facts, "fashion")),
+                GapModel(**_select_part(parts, facts, "clock")),
+                SaleOrder(**_select_part(parts, facts, "shelf")),
                 frames,
             )
         except TypeError as error:
@@ -129,34 +135,34 @@ class FittedMarkov:
     """A fitted chain, its gap distribution, popularity over time, and item availability."""
 
     config: Markov
-    chain: Chain
-    fashion: Fashion
-    clock: Clock
-    shelf: Shelf
-    frames: Frames
+    chain: MarkovChain
+    popularity: TimePopularity
+    clock: GapModel
+    availability: SaleOrder
+    scaffolds: ScaffoldSampler
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key. With `like`, unless `where` is alone: its rows extended, with their parents and
         weights.
 
         New items are on sale at their time, and no event is later than the last training event (with `before`:
         earlier than the first). Raises DataError where the number of keys differs from the number of rows.
         """
-        from leaven.kernels.markov_sampling import walk
+        from leaven.kernels.markov_sampling import sample_events
 
-        frame = self.frames.begin(self.config, keys, like)
-        walk(
+        frame = self.scaffolds.build_scaffold(self.config, keys, like)
+        sample_events(
             self.chain,
-            self.fashion,
+            self.popularity,
             self.clock,
-            self.shelf,
+            self.availability,
             frame.keys,
             frame.starts,
-            frame.given,
+            frame.n_known,
             frame.items,
             frame.times,
         )
-        return self.frames.finish(self.config, frame)
+        return self.scaffolds.build_histories(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
         """Returns float64 (rows,): natural log-probability of each row's items given the times and the first item.
@@ -164,26 +170,28 @@ class FittedMarkov:
         `before` reads backwards: given the last item. Times set the popularity; first days of sale, repeats and
         temperature are ignored. Unseen items have a small positive probability.
         """
-        from leaven.kernels.markov import log_likelihoods
+        from leaven.kernels.markov import compute_log_likelihoods
 
-        read = mirrored(rows) if self.frames.backwards else rows
-        values: npt.NDArray[np.float64] = log_likelihoods(self.chain, self.fashion, read.items, read.times, read.starts)
+        read = reverse_rows(rows) if self.scaffolds.backwards else rows
+        values: npt.NDArray[np.float64] = compute_log_likelihoods(
+            self.chain, self.popularity, read.items, read.times, read.starts
+        )
         return values
 
     def save(self, folder: Path) -> None:
         """Writes markov.npz and markov.json, each atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        parts: dict[str, Any] = {"first_law": self.frames.first_law}
-        frames = self.frames
+        parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
+        frames = self.scaffolds
         facts: dict[str, Any] = {
             "config": asdict(self.config),
             "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
         }
         fitted: dict[str, Any] = {
             "chain": self.chain,
-            "fashion": self.fashion,
+            "fashion": self.popularity,
             "clock": self.clock,
-            "shelf": self.shelf,
+            "shelf": self.availability,
         }
         for name, part in fitted.items():
             fields = part._asdict()
@@ -203,26 +211,26 @@ def _select_part(arrays: Mapping[str, Any], facts: Mapping[str, Any], name: str)
     return saved | fields
 
 
-def _calibrate_repeats(chain: Chain, fashion: Fashion, rows: Histories, key: int) -> float:
+def _calibrate_repeats(chain: MarkovChain, fashion: TimePopularity, rows: Histories, key: int) -> float:
     """Returns the factor on the probability of repeated items that makes repeats as frequent as in real rows."""
-    from leaven.kernels.markov import repeat_mass
+    from leaven.kernels.markov import measure_repeats
 
-    order = np.argsort(rng.row_keys(rng.key(key, "markov", "repeats"), rows.keys), kind="stable")
+    order = np.argsort(rng.derive_row_keys(rng.derive_key(key, "markov", "repeats"), rows.row_ids), kind="stable")
     sample = rows.take(np.sort(order[:_CALIBRATION_ROWS]))
-    real, expected = repeat_mass(chain, fashion, sample.items, sample.times, sample.starts)
+    real, expected = measure_repeats(chain, fashion, sample.items, sample.times, sample.starts)
     if real >= 0.9 * expected or real >= 1.0:
         return 1.0
     return float(real * (1 - expected) / (expected * (1 - real)))
 
 
-def _build_availability(train: Histories, keep_seen: float) -> Shelf:
+def _build_availability(train: Histories, keep_seen: float) -> SaleOrder:
     """Returns the training items by first day of sale: the catalog's, or the first training event."""
-    from leaven.kernels.markov_sampling import Shelf
+    from leaven.kernels.markov_sampling import SaleOrder
 
     counts = np.bincount(train.items, minlength=train.n_items + 2)[1 : train.n_items + 1]
-    stated = train.catalog.born if train.catalog is not None else None
-    born = first_days(train.items, train.times, train.n_items, stated)
+    stated = train.catalog.first_sale_times if train.catalog is not None else None
+    born = find_first_sale_times(train.items, train.times, train.n_items, stated)
     known = np.flatnonzero(counts).astype(np.int32) + 1
     oldest = known[np.argsort(born[known], kind="stable")]
     mass = np.cumsum(counts[oldest - 1], dtype=np.float64)
-    return Shelf(born, oldest, born[oldest], mass, keep_seen=keep_seen)
+    return SaleOrder(born, oldest, born[oldest], mass, repeat_chance=keep_seen)

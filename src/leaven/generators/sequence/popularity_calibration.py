@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _EVENTS = 40_000  # of a round, approximately
 _SMOOTHING = 20.0  # events added to each count, so that small counts shift little
 
 
-class Wish(Protocol):
+class PopularityConfig(Protocol):
     """Config fields that calibration reads."""
 
     @property
@@ -33,25 +33,27 @@ class Wish(Protocol):
     def match_popularity(self) -> bool: ...
 
 
-class Writes(Protocol):
+class LogitGenerator(Protocol):
     """A fitted generator that samples from logits."""
 
     @property
-    def config(self) -> Wish: ...
+    def config(self) -> PopularityConfig: ...
 
-    def lifted(self, lift: Floats) -> Self:
+    def shift_logits(self, lift: Floats) -> Self:
         """Returns the generator with item logits shifted by float64 (items,)."""
         ...
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key."""
         ...
 
 
-GeneratorT = TypeVar("GeneratorT", bound=Writes)
+GeneratorT = TypeVar("GeneratorT", bound=LogitGenerator)
 
 
-def as_popular(fitted: GeneratorT, train: Histories, key: int, tell: Tell = quiet, rounds: int = _ROUNDS) -> GeneratorT:
+def calibrate_popularity(
+    fitted: GeneratorT, train: Histories, key: int, tell: ProgressCallback = no_progress, rounds: int = _ROUNDS
+) -> GeneratorT:
     """Returns the generator with logits shifted so that frequent items, and strata of rare ones, are as frequent as in
     `train`.
 
@@ -62,16 +64,18 @@ def as_popular(fitted: GeneratorT, train: Histories, key: int, tell: Tell = quie
     if not fitted.config.match_popularity:
         return fitted
     counts = _count_items(train)
-    stratum = strata(counts)
+    stratum = assign_strata(counts)
     for turn in range(rounds):
         tell(turn, rounds, "matching popularity")
-        generated = _count_generated(fitted, train, rng.key(key, "popularity", turn))
-        fitted = fitted.lifted(lifts(counts * (generated.sum() / max(counts.sum(), 1.0)), generated, stratum))
+        generated = _count_generated(fitted, train, rng.derive_key(key, "popularity", turn))
+        fitted = fitted.shift_logits(
+            compute_logit_offsets(counts * (generated.sum() / max(counts.sum(), 1.0)), generated, stratum)
+        )
     tell(rounds, rounds, "matching popularity")
     return fitted
 
 
-def lifts(expected: Floats, generated: Floats, stratum: npt.NDArray[np.int64]) -> Floats:
+def compute_logit_offsets(expected: Floats, generated: Floats, stratum: npt.NDArray[np.int64]) -> Floats:
     """Returns float64 (items,): the logit shift of items generated `generated` times instead of `expected`."""
     expected_sums = np.bincount(stratum, weights=expected, minlength=_STRATA) + _SMOOTHING
     sums = np.bincount(stratum, weights=generated, minlength=_STRATA) + _SMOOTHING
@@ -79,7 +83,7 @@ def lifts(expected: Floats, generated: Floats, stratum: npt.NDArray[np.int64]) -
     return np.asarray(np.log((expected + _SMOOTHING) / (generated + _SMOOTHING / ratio)))
 
 
-def strata(counts: Floats) -> npt.NDArray[np.int64]:
+def assign_strata(counts: Floats) -> npt.NDArray[np.int64]:
     """Returns int64 (items,): the stratum of each item, 0 for the most popular; strata have about equal events."""
     order = np.argsort(-counts, kind="stable")
     middle = np.cumsum(counts[order]) - counts[order] / 2
@@ -88,13 +92,13 @@ def strata(counts: Floats) -> npt.NDArray[np.int64]:
     return stratum
 
 
-def _count_generated(fitted: Writes, train: Histories, key: int) -> Floats:
+def _count_generated(fitted: LogitGenerator, train: Histories, key: int) -> Floats:
     """Returns float64 (items,): counts of generated items, in new rows or in extensions of real ones."""
-    rows = int(np.clip(_EVENTS / max(train.events / max(len(train), 1), 1), 100, 10_000))
+    rows = int(np.clip(_EVENTS / max(train.n_events / max(len(train), 1), 1), 100, 10_000))
     if fitted.config.where == "alone":
-        return _count_items(fitted.sample(rng.row_keys(key, np.arange(1, rows + 1, dtype=np.uint64)), None))
-    like = train.take(np.sort(np.argsort(rng.row_keys(key, train.keys), kind="stable")[:rows]))
-    generated = fitted.sample(rng.row_keys(key, like.keys), like)
+        return _count_items(fitted.sample(rng.derive_row_keys(key, np.arange(1, rows + 1, dtype=np.uint64)), None))
+    like = train.take(np.sort(np.argsort(rng.derive_row_keys(key, train.row_ids), kind="stable")[:rows]))
+    generated = fitted.sample(rng.derive_row_keys(key, like.row_ids), like)
     return np.maximum(_count_items(generated) - _count_items(like), 0.0)
 
 

@@ -18,19 +18,34 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import registry, rng
-from leaven.datasets.hidden_items import Unused
-from leaven.datasets.histories import Histories, beginnings, offsets
+from leaven.datasets.hidden_items import HiddenItems
+from leaven.datasets.histories import Histories, compute_offsets, take_prefixes
 from leaven.errors import DataError, FitError
-from leaven.generators.sequence.cross_fitting import Folds
-from leaven.generators.sequence.popularity_calibration import as_popular
-from leaven.generators.sequence.score_calibration import Law, begun, by_id, calibrated, holds, looked_at, without_last
-from leaven.generators.sequence.sequence_scaffold import Frame, Frames, Targets, Where, check, mirrored
-from leaven.kernels.first_seen import first_days
-from leaven.progress import Tell, quiet, within
-from leaven.protocols import FittedRecommender, Keys, Recommender, Training
+from leaven.generators.sequence.cross_fitting import CrossFittedRecommender
+from leaven.generators.sequence.popularity_calibration import calibrate_popularity
+from leaven.generators.sequence.score_calibration import (
+    ScoreCalibration,
+    calibrate_scores,
+    collect_first_events,
+    drop_last_events,
+    find_held_items,
+    select_calibration_rows,
+    sort_by_id,
+)
+from leaven.generators.sequence.sequence_scaffold import (
+    Placement,
+    Scaffold,
+    ScaffoldSampler,
+    TargetRule,
+    reverse_rows,
+    validate_config,
+)
+from leaven.kernels.first_seen import find_first_sale_times
+from leaven.progress import ProgressCallback, no_progress, prefix_progress
+from leaven.protocols import FittedRecommender, Recommender, RngKeys, TrainingContext
 
 if TYPE_CHECKING:
-    from leaven.kernels.inter_event_times import Clock
+    from leaven.kernels.inter_event_times import GapModel
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -43,7 +58,7 @@ _OWN = 2  # first draw of a row's mixed key that decides whether an event repeat
 
 
 @dataclass(frozen=True)
-class SelfGenerated:
+class RecommenderRollouts:
     """Extends real rows, or generates new ones, with items drawn from a recommender's ranked lists.
 
     recommender   the recommender, fitted on the training rows; None: the transformer. Its scores are calibrated to
@@ -68,83 +83,88 @@ class SelfGenerated:
     """
 
     recommender: Recommender | None = None
-    top: int = 1000
+    top_k: int = 1000
     temperature: float = 1.0
     prefix_range: tuple[float, float] = (1.0, 1.0)
-    own: float = 0.0
-    rank: int | None = None
-    folds: int = 1
+    history_share: float = 0.0
+    max_rank: int | None = None
+    n_folds: int = 1
     steps: int | None = None
     match_popularity: bool = True
-    where: Where = "alone"
+    where: Placement = "alone"
     events_range: tuple[int, int] = (2, 50)
     new_events_range: tuple[int, int] = (1, 3)
-    targets: Targets = "fitting"
-    keep: Sequence[str] = ("validity", "copies", "rank_fidelity")
+    targets: TargetRule = "fitting"
+    default_filters: Sequence[str] = ("validity", "copies", "rank_fidelity")
 
     def __post_init__(self) -> None:
         low, high = self.prefix_range
         own = [
-            ("top_k", self.top, self.top >= 1, "1 or more"),
+            ("top_k", self.top_k, self.top_k >= 1, "1 or more"),
             ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
             ("prefix_range", self.prefix_range, 0 < low <= high <= 1, "two ascending shares above 0, at most 1"),
             ("prefix_range", self.prefix_range, low == 1 or self.where == "after", "(1, 1), unless where is after"),
-            ("history_share", self.own, 0 <= self.own <= 1, "a share from 0 to 1"),
-            ("history_share", self.own, self.own == 0 or low < 1, "0, unless prefix_range is below 1"),
-            ("max_rank", self.rank, self.rank is None or self.rank >= 1, "1 or more, or none"),
-            ("max_rank", self.rank, self.rank is None or low < 1, "none, unless prefix_range is below 1"),
-            ("n_folds", self.folds, self.folds >= 1, "1 or more"),
+            ("history_share", self.history_share, 0 <= self.history_share <= 1, "a share from 0 to 1"),
+            (
+                "history_share",
+                self.history_share,
+                self.history_share == 0 or low < 1,
+                "0, unless prefix_range is below 1",
+            ),
+            ("max_rank", self.max_rank, self.max_rank is None or self.max_rank >= 1, "1 or more, or none"),
+            ("max_rank", self.max_rank, self.max_rank is None or low < 1, "none, unless prefix_range is below 1"),
+            ("n_folds", self.n_folds, self.n_folds >= 1, "1 or more"),
             ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
         ]
-        check("recommender_rollouts", self, own)
+        validate_config("recommender_rollouts", self, own)
 
-    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedSelf:
+    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedRollouts:
         """Fits the recommender, the calibration of its scores, and the gap distribution.
 
         Raises FitError for rows without events, and the errors of the recommender.
         """
-        from leaven.kernels.inter_event_times import clock_of, small_codes
+        from leaven.kernels.inter_event_times import compact_categories, fit_gap_model
 
-        if train.events == 0:
+        if train.n_events == 0:
             raise FitError("recommender_rollouts", "at least one event to learn from", "none", "give it training rows")
-        frames = Frames.of(train, self)
-        rows = mirrored(train) if frames.backwards else train
-        recommender: Recommender = self.recommender or registry.made("recommenders", "transformer")
-        calibration_rows = looked_at(rows, key)
-        training = Training(key=rng.key(key, "recommender"), steps=self.steps, tell=tell)
+        frames = ScaffoldSampler.from_training_rows(train, self)
+        rows = reverse_rows(train) if frames.backwards else train
+        recommender: Recommender = self.recommender or registry.create_config("recommenders", "transformer")
+        calibration_rows = select_calibration_rows(rows, key)
+        training = TrainingContext(key=rng.derive_key(key, "recommender"), steps=self.steps, on_progress=tell)
         fitted = self._fit_recommender(recommender, rows, calibration_rows, training)
         category = train.catalog.category if train.catalog is not None else None
-        codes = small_codes(category, train.items, train.n_items)
-        clock = clock_of(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
-        stated = train.catalog.born if train.catalog is not None else None
-        born = first_days(train.items, train.times, train.n_items, stated)
-        scale, keep_seen = calibrated(fitted, rows.take(calibration_rows), min(self.top, rows.n_items))
-        begin_times, begin_items = begun(rows)
-        law = Law(scale, keep_seen, np.zeros(train.n_items + 2), born, begin_times, begin_items)
-        whole = replace(self, recommender=recommender, prefix_range=(1.0, 1.0), own=0.0, rank=None)
-        generator = as_popular(FittedSelf(whole, fitted, clock, law, frames), train, key, tell, _ROUNDS)
+        codes = compact_categories(category, train.items, train.n_items)
+        clock = fit_gap_model(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
+        stated = train.catalog.first_sale_times if train.catalog is not None else None
+        born = find_first_sale_times(train.items, train.times, train.n_items, stated)
+        scale, keep_seen = calibrate_scores(fitted, rows.take(calibration_rows), min(self.top_k, rows.n_items))
+        begin_times, begin_items = collect_first_events(rows)
+        law = ScoreCalibration(scale, keep_seen, np.zeros(train.n_items + 2), born, begin_times, begin_items)
+        whole = replace(self, recommender=recommender, prefix_range=(1.0, 1.0), history_share=0.0, max_rank=None)
+        generator = calibrate_popularity(FittedRollouts(whole, fitted, clock, law, frames), train, key, tell, _ROUNDS)
         return replace(generator, config=replace(self, recommender=recommender))
 
     def _fit_recommender(
-        self, recommender: Recommender, rows: Histories, calibration_rows: Ints, training: Training
+        self, recommender: Recommender, rows: Histories, calibration_rows: Ints, training: TrainingContext
     ) -> FittedRecommender:
         """Returns one recommender trained without the last events of the calibration rows, or one for each fold."""
-        if self.folds == 1:
-            return recommender.fit(without_last(rows, calibration_rows), training)
+        if self.n_folds == 1:
+            return recommender.fit(drop_last_events(rows, calibration_rows), training)
 
         def fit_fold(others: Histories, number: int) -> FittedRecommender:
-            tell = within(training.tell, f"fold {number + 1} of {self.folds}")
-            return recommender.fit(others, replace(training, tell=tell))
+            tell = prefix_progress(training.on_progress, f"fold {number + 1} of {self.n_folds}")
+            return recommender.fit(others, replace(training, on_progress=tell))
 
-        return Folds.of(rows, self.folds, fit_fold)
+        return CrossFittedRecommender.fit_folds(rows, self.n_folds, fit_fold)
 
     @staticmethod
-    def load(folder: Path) -> FittedSelf:
+    def load(folder: Path) -> FittedRollouts:
         """Loads a generator that `FittedRollouts.save` wrote, without the catalog.
 
         Raises DataError where the folder holds no such generator.
         """
-        from leaven.kernels.inter_event_times import Clock
+        from leaven.kernels.inter_event_times import GapModel
 
         if not (folder / "self.json").exists():
             raise DataError(str(folder), "a saved recommender_rollouts", "no self.json", "save one there first")
@@ -153,38 +173,38 @@ class SelfGenerated:
             arrays = {name: saved[name] for name in saved.files}
         clock: dict[str, Any] = {name.partition(".")[2]: arrays[name] for name in arrays if name.startswith("clock.")}
         fields = {name: tuple(v) if isinstance(v, list) else v for name, v in facts["config"].items()}
-        kind = registry.found("recommenders", facts["recommender"], str(folder))
-        config = SelfGenerated(**fields | {"recommender": kind(**facts["fields"])})
-        law = Law(
+        kind = registry.load_kind("recommenders", facts["recommender"], str(folder))
+        config = RecommenderRollouts(**fields | {"recommender": kind(**facts["fields"])})
+        law = ScoreCalibration(
             scale=facts["law"]["scale"],
-            keep_seen=facts["law"]["keep_seen"],
-            lift=arrays["lift"],
-            born=arrays["born"],
-            begin_times=arrays["begin_times"],
-            begin_items=arrays["begin_items"],
+            repeat_factor=facts["law"]["keep_seen"],
+            logit_offsets=arrays["lift"],
+            first_sale_times=arrays["born"],
+            start_times=arrays["begin_times"],
+            start_items=arrays["begin_items"],
         )
-        frames = Frames(first_law=arrays["first_law"], **facts["frames"])
-        home, folds = folder / "recommender", config.folds
-        recommender = kind.load(home) if folds == 1 else Folds.load(home, kind, folds)
-        return FittedSelf(config, recommender, Clock(**clock, **facts["clock"]), law, frames)
+        frames = ScaffoldSampler(starts_and_lengths=arrays["first_law"], **facts["frames"])
+        home, folds = folder / "recommender", config.n_folds
+        recommender = kind.load(home) if folds == 1 else CrossFittedRecommender.load(home, kind, folds)
+        return FittedRollouts(config, recommender, GapModel(**clock, **facts["clock"]), law, frames)
 
 
 @dataclass(frozen=True, eq=False)
-class FittedSelf:
+class FittedRollouts:
     """A fitted rollout generator. Rows are identical for any batch size as far as the recommender's scores are."""
 
-    config: SelfGenerated
-    ranks: FittedRecommender
-    clock: Clock
-    law: Law
-    frames: Frames
+    config: RecommenderRollouts
+    recommender: FittedRecommender
+    clock: GapModel
+    calibration: ScoreCalibration
+    scaffolds: ScaffoldSampler
 
-    def lifted(self, lift: Floats) -> FittedSelf:
+    def shift_logits(self, lift: Floats) -> FittedRollouts:
         """Returns the generator with scaled scores shifted by float64 (items,)."""
-        shifted = self.law.lift + np.pad(lift, (1, 1))
-        return replace(self, law=replace(self.law, lift=shifted))
+        shifted = self.calibration.logit_offsets + np.pad(lift, (1, 1))
+        return replace(self, calibration=replace(self.calibration, logit_offsets=shifted))
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key. With `like`, unless `where` is alone: its rows, or prefixes of them, extended,
         with their parents and weights.
 
@@ -193,69 +213,75 @@ class FittedSelf:
         """
         keys, real = np.asarray(keys, np.uint64), None
         if self.config.prefix_range[0] < 1 and like is not None and len(like) == len(keys):
-            real = like if self.config.own or self.config.rank is not None else None
+            real = like if self.config.history_share or self.config.max_rank is not None else None
             like = _cut_prefixes(like, keys, self.config.prefix_range)
-        is_checked = real is not None and self.config.rank is not None
-        frame = self.frames.begin(self.config, keys, like)
-        first = frame.starts[:-1] + frame.given
+        is_checked = real is not None and self.config.max_rank is not None
+        frame = self.scaffolds.build_scaffold(self.config, keys, like)
+        first = frame.starts[:-1] + frame.n_known
         ends = frame.starts[1:].copy()
         for nth in range(int((ends - first).max(initial=0)) + is_checked):
             rows = np.flatnonzero(first + nth < ends + (is_checked and nth > 0))
             for begin in range(0, len(rows), _BATCH):
                 self._extend_rows(frame, rows[begin : begin + _BATCH], nth, ends, real)
         is_empty = (ends <= first) & (frame.starts[1:] > first)
-        return self.frames.finish(self.config, frame.cut(np.where(is_empty, frame.starts[:-1], ends)))
+        return self.scaffolds.build_histories(
+            self.config, frame.truncate_rows(np.where(is_empty, frame.starts[:-1], ends))
+        )
 
-    def _extend_rows(self, frame: Frame, rows: Ints, nth: int, ends: Ints, real: Histories | None) -> None:
+    def _extend_rows(self, frame: Scaffold, rows: Ints, nth: int, ends: Ints, real: Histories | None) -> None:
         """Checks the newest event of these rows, if checks are on, and draws the next one where there is room.
 
         real: whole histories, if their items are drawn or used for checks.
         """
-        from leaven.generators.sequence.event_timing import DRAWS, draw_times, points
+        from leaven.generators.sequence.event_timing import DRAWS_PER_EVENT, draw_item_uniforms, draw_times
 
-        at, number = frame.starts[rows] + frame.given[rows] + nth, np.full(len(rows), nth * DRAWS)
-        begins, u = at == frame.starts[rows], points(frame, rows, number)
-        frame.items[at[begins]] = self.law.first(self.clock.sign * frame.times[at[begins]], u[begins])
+        at, number = frame.starts[rows] + frame.n_known[rows] + nth, np.full(len(rows), nth * DRAWS_PER_EVENT)
+        begins, u = at == frame.starts[rows], draw_item_uniforms(frame, rows, number)
+        frame.items[at[begins]] = self.calibration.sample_first_items(
+            self.clock.direction * frame.times[at[begins]], u[begins]
+        )
         rows, at, number, u = rows[~begins], at[~begins], number[~begins], u[~begins]
         if not len(rows):
             return
-        known = _build_known_rows(frame, rows, at, self.frames.n_items)
-        depth = min(max(self.config.top, self.config.rank or 0), known.n_items)
-        listed = self.ranks.recommend(known, depth, allow_repeats=True)
-        held = holds(known, listed.items)
-        unused = None if real is None else Unused.of(real.take(rows), known)
-        if unused is not None and self.config.rank is not None and nth > 0:
-            is_rejected = ~_is_faithful(unused, listed.items, held, self.config.rank, frame.items[at - 1])
+        known = _build_known_rows(frame, rows, at, self.scaffolds.n_items)
+        depth = min(max(self.config.top_k, self.config.max_rank or 0), known.n_items)
+        listed = self.recommender.recommend(known, depth, allow_repeats=True)
+        held = find_held_items(known, listed.items)
+        unused = None if real is None else HiddenItems.from_histories(real.take(rows), known)
+        if unused is not None and self.config.max_rank is not None and nth > 0:
+            is_rejected = ~_is_faithful(unused, listed.items, held, self.config.max_rank, frame.items[at - 1])
             ends[rows[is_rejected]] = at[is_rejected] - 1
         going = at < ends[rows]
         draw_times(self.clock, frame, rows[going], at[going], number[going])
-        now = self.clock.sign * frame.times[np.where(going, at, at - 1)]
-        listed, held = by_id(listed, held)
-        shares = self.law.shares(listed, held, now, self.config.temperature)
-        items = self.law.drawn(listed, shares, u)
+        now = self.clock.direction * frame.times[np.where(going, at, at - 1)]
+        listed, held = sort_by_id(listed, held)
+        shares = self.calibration.compute_weights(listed, held, now, self.config.temperature)
+        items = self.calibration.sample_items(listed, shares, u)
         if unused is not None:
-            own = rng.uniform(rng.mix(frame.keys[rows]), _OWN + nth) < self.config.own
-            is_candidate = own[unused.row] & (self.law.born[unused.items] <= now[unused.row])
-            mine = unused.drawn(listed.items, shares, u, is_candidate)
+            own = rng.draw_uniform(rng.mix_bits(frame.keys[rows]), _OWN + nth) < self.config.history_share
+            is_candidate = own[unused.pair_rows] & (
+                self.calibration.first_sale_times[unused.pair_items] <= now[unused.pair_rows]
+            )
+            mine = unused.sample_items(listed.items, shares, u, is_candidate)
             items = np.where(mine > 0, mine, items)
         frame.items[at[going]] = items[going]
 
     def save(self, folder: Path) -> None:
         """Writes the recommender to a subfolder, and the rest to self.npz and self.json, each atomically."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.ranks.save(folder / "recommender")
-        clock, frames = self.clock._asdict(), self.frames
-        parts: dict[str, Any] = {"first_law": self.frames.first_law}
-        parts |= {"lift": self.law.lift, "born": self.law.born}
-        parts |= {"begin_times": self.law.begin_times, "begin_items": self.law.begin_items}
+        self.recommender.save(folder / "recommender")
+        clock, frames = self.clock._asdict(), self.scaffolds
+        parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
+        parts |= {"lift": self.calibration.logit_offsets, "born": self.calibration.first_sale_times}
+        parts |= {"begin_times": self.calibration.start_times, "begin_items": self.calibration.start_items}
         parts |= {f"clock.{name}": value for name, value in clock.items() if isinstance(value, np.ndarray)}
         recommender: Any = self.config.recommender
         facts = {
             "config": {name: value for name, value in asdict(self.config).items() if name != "recommender"},
-            "recommender": registry.kind_of("recommenders", recommender),
+            "recommender": registry.find_kind("recommenders", recommender),
             "fields": asdict(recommender),
-            "law": {"scale": self.law.scale, "keep_seen": self.law.keep_seen},
-            "clock": {"limit": self.clock.limit, "sign": self.clock.sign},
+            "law": {"scale": self.calibration.scale, "keep_seen": self.calibration.repeat_factor},
+            "clock": {"limit": self.clock.max_time, "sign": self.clock.direction},
             "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
         }
         with (folder / "self.npz.part").open("wb") as file:
@@ -265,28 +291,28 @@ class FittedSelf:
         (folder / "self.json.part").replace(folder / "self.json")
 
 
-def _cut_prefixes(rows: Histories, keys: Keys, share_range: tuple[float, float]) -> Histories:
+def _cut_prefixes(rows: Histories, keys: RngKeys, share_range: tuple[float, float]) -> Histories:
     """Returns a random share of each row's first events, at least one."""
     low, high = share_range
-    share = low + rng.uniform(rng.mix(keys), 1) * (high - low)
+    share = low + rng.draw_uniform(rng.mix_bits(keys), 1) * (high - low)
     lengths = np.minimum(np.maximum(np.rint(share * rows.lengths), 1), rows.lengths).astype(np.int64)
-    return beginnings(rows, lengths)
+    return take_prefixes(rows, lengths)
 
 
-def _build_known_rows(frame: Frame, rows: Ints, at: Ints, n_items: int) -> Histories:
+def _build_known_rows(frame: Scaffold, rows: Ints, at: Ints, n_items: int) -> Histories:
     """Returns all events of these rows before `at`, since repeats count at any distance. Row ids are those of the real
     rows that they extend.
     """
-    row_ids = frame.keys if frame.like is None else frame.like.parents
+    row_ids = frame.keys if frame.base_rows is None else frame.base_rows.parents
     lengths = at - frame.starts[rows]
-    starts = offsets(lengths)
+    starts = compute_offsets(lengths)
     source = np.repeat(frame.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
-    return Histories.real(frame.items[source], frame.times[source], starts, row_ids[rows], n_items)
+    return Histories.from_arrays(frame.items[source], frame.times[source], starts, row_ids[rows], n_items)
 
 
-def _is_faithful(unused: Unused, listed: Items, held: Bools, rank: int, newest: Items) -> Bools:
+def _is_faithful(unused: HiddenItems, listed: Items, held: Bools, rank: int, newest: Items) -> Bools:
     """Returns bool (rows,): whether one of the user's unused items is among the top `rank` items that the row does not
     hold; with no unused item, whether the newest event is an item of the user.
     """
-    best = unused.best(listed, held)
-    return np.where(np.isnan(best), unused.took(newest), best <= rank)
+    best = unused.find_first_rank(listed, held)
+    return np.where(np.isnan(best), unused.is_taken(newest), best <= rank)

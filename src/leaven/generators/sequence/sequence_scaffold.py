@@ -10,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.histories import FROM_NOISE, Histories, offsets
+from leaven.datasets.histories import NO_PARENT, Histories, compute_offsets
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Keys
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from leaven.datasets.catalog import Catalog
 
 Ints = npt.NDArray[np.int64]
-Where = Literal["alone", "after", "before"]
-Anywhere = Literal["alone", "after", "before", "between", "instead"]
-Targets = Literal["fitting", "new", "given", "all"]
+Placement = Literal["alone", "after", "before"]
+AnyPlacement = Literal["alone", "after", "before", "between", "instead"]
+TargetRule = Literal["fitting", "new", "given", "all"]
 
-MADE = 1
+SYNTHETIC_ORIGIN = 1
 """Origin of a synthetic row until the plan records its step."""
 
 
-class Layout(Protocol):
+class SequenceGeneratorConfig(Protocol):
     """The fields that every generator of histories has.
 
     where             alone: a new user; after: append to a real history; before: prepend to one; bidirectional
@@ -40,23 +40,25 @@ class Layout(Protocol):
     """
 
     @property
-    def where(self) -> Anywhere: ...
+    def where(self) -> AnyPlacement: ...
     @property
     def events_range(self) -> tuple[int, int]: ...
     @property
     def new_events_range(self) -> tuple[int, int]: ...
     @property
-    def targets(self) -> Targets: ...
+    def targets(self) -> TargetRule: ...
 
 
-Check = tuple[str, object, bool, str]
+FieldCheck = tuple[str, object, bool, str]
 """(field, value, whether it is valid, what is expected)"""
 
 
-def check(kind: str, config: Layout, others: Sequence[Check], where: Sequence[str] = get_args(Where)) -> None:
+def validate_config(
+    kind: str, config: SequenceGeneratorConfig, others: Sequence[FieldCheck], where: Sequence[str] = get_args(Placement)
+) -> None:
     """Raises SpecError for the first invalid field, first of `others`, then of those that all generators share."""
     added, targets = config.new_events_range, config.targets
-    shared: list[Check] = [
+    shared: list[FieldCheck] = [
         ("where", config.where, config.where in where, f"one of {', '.join(where)}"),
         ("events_range", config.events_range, _is_ascending(config.events_range, 1), "two ascending lengths from 1"),
         ("new_events_range", added, _is_ascending(added, 0), "two ascending counts from 0"),
@@ -78,7 +80,7 @@ def _is_ascending(bounds: tuple[int, int], minimum: int) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class Scaffold:
     """Rows with room for new events, in generation order.
 
     starts int64 (rows + 1,); given int64 (rows,): number of known leading events; items int32 (events,) and times
@@ -87,27 +89,27 @@ class Frame:
     order, -1 for new ones.
     """
 
-    keys: Keys
+    keys: RngKeys
     starts: Ints
-    given: Ints
+    n_known: Ints
     items: npt.NDArray[np.int32]
     times: Ints
-    source: Ints
-    like: Histories | None = None
-    timed: bool = False
+    source_index: Ints
+    base_rows: Histories | None = None
+    has_times: bool = False
 
-    def cut(self, ends: Ints) -> Frame:
+    def truncate_rows(self, ends: Ints) -> Scaffold:
         """Returns the rows truncated before these event positions (int64 (rows,))."""
         if (ends == self.starts[1:]).all():
             return self
         is_kept = np.arange(len(self.items)) < np.repeat(ends, np.diff(self.starts))
-        starts = offsets(ends - self.starts[:-1])
-        items, times, source = self.items[is_kept], self.times[is_kept], self.source[is_kept]
-        return replace(self, starts=starts, items=items, times=times, source=source)
+        starts = compute_offsets(ends - self.starts[:-1])
+        items, times, source = self.items[is_kept], self.times[is_kept], self.source_index[is_kept]
+        return replace(self, starts=starts, items=items, times=times, source_index=source)
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
+class ScaffoldSampler:
     """Builds scaffolds from the distribution of training rows, and histories from filled scaffolds.
 
     backwards  whether rows are generated from last event to first, with negated times
@@ -117,23 +119,23 @@ class Frames:
     """
 
     backwards: bool
-    first_law: Ints
+    starts_and_lengths: Ints
     columns: Mapping[str, str]
     n_items: int
     catalog: Catalog | None = None
-    inside_law: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    time_quantiles: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def of(cls, train: Histories, config: Layout) -> Frames:
+    def from_training_rows(cls, train: Histories, config: SequenceGeneratorConfig) -> ScaffoldSampler:
         """Returns the distribution of start times and lengths of the training rows."""
         backwards = config.where == "before"
-        rows = mirrored(train) if backwards else train
+        rows = reverse_rows(train) if backwards else train
         full = rows.lengths > 0
         law = np.stack([rows.times[rows.starts[:-1][full]], rows.lengths[full]], axis=1)
         columns = {name: column.dtype.str for name, column in train.extra.items()}
         return cls(backwards, law[np.lexsort((law[:, 1], law[:, 0]))], columns, train.n_items, train.catalog)
 
-    def begin(self, config: Layout, keys: Keys, like: Histories | None) -> Frame:
+    def build_scaffold(self, config: SequenceGeneratorConfig, keys: RngKeys, like: Histories | None) -> Scaffold:
         """Returns one scaffold row for each key: new users, or extended rows of `like` unless `where` is alone.
 
         Raises DataError where the number of keys differs from the number of rows.
@@ -145,62 +147,71 @@ class Frames:
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
         return self._extend_rows(config, keys, like)
 
-    def _build_new_users(self, config: Layout, keys: Keys) -> Frame:
-        position = rng.uniform(rng.mix(keys), 0) * len(self.first_law)  # independent of the draws of events
+    def _build_new_users(self, config: SequenceGeneratorConfig, keys: RngKeys) -> Scaffold:
+        position = rng.draw_uniform(rng.mix_bits(keys), 0) * len(
+            self.starts_and_lengths
+        )  # independent of the draws of events
         at = position.astype(np.int64)
-        first, next_start = self.first_law[at, 0], self.first_law[np.minimum(at + 1, len(self.first_law) - 1), 0]
+        first, next_start = (
+            self.starts_and_lengths[at, 0],
+            self.starts_and_lengths[np.minimum(at + 1, len(self.starts_and_lengths) - 1), 0],
+        )
         start_times = first + ((position - at) * (next_start - first)).astype(np.int64)
-        lengths = np.clip(self.first_law[at, 1], config.events_range[0], config.events_range[1])
+        lengths = np.clip(self.starts_and_lengths[at, 1], config.events_range[0], config.events_range[1])
         return _build_scaffold(keys, lengths, np.zeros(len(keys), np.int64), start_times)
 
-    def _extend_rows(self, config: Layout, keys: Keys, like: Histories) -> Frame:
+    def _extend_rows(self, config: SequenceGeneratorConfig, keys: RngKeys, like: Histories) -> Scaffold:
         low, high = config.new_events_range
-        added = low + (rng.uniform(rng.mix(keys), 0) * (high - low + 1)).astype(np.int64)
+        added = low + (rng.draw_uniform(rng.mix_bits(keys), 0) * (high - low + 1)).astype(np.int64)
         added = np.where(like.lengths == 0, np.maximum(added, 1), added)
-        known = mirrored(like) if self.backwards else like
-        start_times = np.full(len(keys), self.first_law[len(self.first_law) // 2, 0], np.int64)
+        known = reverse_rows(like) if self.backwards else like
+        start_times = np.full(len(keys), self.starts_and_lengths[len(self.starts_and_lengths) // 2, 0], np.int64)
         frame = _build_scaffold(keys, known.lengths + added, known.lengths, start_times)
         ends = np.cumsum(known.lengths)
-        index = np.arange(known.events) + np.repeat(frame.starts[:-1] - (ends - known.lengths), known.lengths)
+        index = np.arange(known.n_events) + np.repeat(frame.starts[:-1] - (ends - known.lengths), known.lengths)
         frame.items[index], frame.times[index] = known.items, known.times
-        frame.source[index] = np.arange(known.events)
-        return replace(frame, like=like)
+        frame.source_index[index] = np.arange(known.n_events)
+        return replace(frame, base_rows=like)
 
-    def finish(self, config: Layout, frame: Frame) -> Histories:
+    def build_histories(self, config: SequenceGeneratorConfig, frame: Scaffold) -> Histories:
         """Returns the histories of a scaffold whose events are all filled in."""
-        rows = self._to_new_rows(frame) if frame.like is None else self._to_extended_rows(config, frame, frame.like)
-        return replace(rows, keys=frame.keys, origin=np.full(len(rows), MADE, np.int16))
+        rows = (
+            self._to_new_rows(frame)
+            if frame.base_rows is None
+            else self._to_extended_rows(config, frame, frame.base_rows)
+        )
+        return replace(rows, row_ids=frame.keys, origin=np.full(len(rows), SYNTHETIC_ORIGIN, np.int16))
 
-    def _to_new_rows(self, frame: Frame) -> Histories:
+    def _to_new_rows(self, frame: Scaffold) -> Histories:
         extra = {name: np.zeros(len(frame.items), np.dtype(kind)) for name, kind in self.columns.items()}
-        rows = Histories.real(frame.items, frame.times, frame.starts, frame.keys, self.n_items)
-        rows = replace(rows, parents=np.full(len(rows), FROM_NOISE, np.uint64), extra=extra, catalog=self.catalog)
-        return mirrored(rows) if self.backwards else rows
+        rows = Histories.from_arrays(frame.items, frame.times, frame.starts, frame.keys, self.n_items)
+        rows = replace(rows, parents=np.full(len(rows), NO_PARENT, np.uint64), extra=extra, catalog=self.catalog)
+        return reverse_rows(rows) if self.backwards else rows
 
-    def _to_extended_rows(self, config: Layout, frame: Frame, like: Histories) -> Histories:
-        known = mirrored(like) if self.backwards else like
-        rows = known.rebuilt(frame.starts, frame.items, frame.times, frame.source)
-        rows = mirrored(rows) if self.backwards else rows
-        return replace(rows, targets=_count_targets(config, like, frame))
+    def _to_extended_rows(self, config: SequenceGeneratorConfig, frame: Scaffold, like: Histories) -> Histories:
+        known = reverse_rows(like) if self.backwards else like
+        rows = known.replace_events(frame.starts, frame.items, frame.times, frame.source_index)
+        rows = reverse_rows(rows) if self.backwards else rows
+        return replace(rows, n_targets=_count_targets(config, like, frame))
 
 
-def mirrored(rows: Histories) -> Histories:
+def reverse_rows(rows: Histories) -> Histories:
     """Returns each row in reverse order, with negated times, which then ascend."""
     starts = rows.starts - rows.starts[0]
-    source = np.repeat(starts[:-1] + starts[1:] - 1, rows.lengths) - np.arange(rows.events)
+    source = np.repeat(starts[:-1] + starts[1:] - 1, rows.lengths) - np.arange(rows.n_events)
     extra = {name: column[source] for name, column in rows.extra.items()}
     return replace(rows, starts=starts, items=rows.items[source], times=-rows.times[source], extra=extra)
 
 
-def _build_scaffold(keys: Keys, lengths: Ints, given: Ints, start_times: Ints) -> Frame:
-    starts = offsets(lengths)
+def _build_scaffold(keys: RngKeys, lengths: Ints, given: Ints, start_times: Ints) -> Scaffold:
+    starts = compute_offsets(lengths)
     times = np.zeros(starts[-1], np.int64)
     times[starts[:-1][lengths > 0]] = start_times[lengths > 0]
     source = np.full(starts[-1], -1, np.int64)
-    return Frame(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times, source)
+    return Scaffold(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times, source)
 
 
-def _count_targets(config: Layout, like: Histories, frame: Frame) -> npt.NDArray[np.int32]:
+def _count_targets(config: SequenceGeneratorConfig, like: Histories, frame: Scaffold) -> npt.NDArray[np.int32]:
     """Returns int32 (rows,): the number of trailing target events of each extended row."""
     added = np.maximum(np.diff(frame.starts) - like.lengths, 0)
     every = np.maximum(np.diff(frame.starts) - 1, 0)
@@ -208,15 +219,15 @@ def _count_targets(config: Layout, like: Histories, frame: Frame) -> npt.NDArray
     if config.where == "between":
         given = _count_from_first_target(like, frame)
     else:  # after a history, new events precede its end and count as targets
-        given = like.targets.astype(np.int64) + (added if config.where == "after" else 0)
+        given = like.n_targets.astype(np.int64) + (added if config.where == "after" else 0)
     counts: Ints = {"all": every, "new": added, "given": given}[rule]
     targets: npt.NDArray[np.int32] = np.minimum(counts, every).astype(np.int32)
     return targets
 
 
-def _count_from_first_target(like: Histories, frame: Frame) -> Ints:
+def _count_from_first_target(like: Histories, frame: Scaffold) -> Ints:
     """Returns int64 (rows,): the number of events from each row's first real target on, new ones included."""
     ends = like.starts[1:] - like.starts[0]
-    first_target = np.append(np.flatnonzero(frame.source >= 0), 0)[ends - like.targets]
-    n_targets: Ints = np.where(like.targets > 0, frame.starts[1:] - first_target, 0)
+    first_target = np.append(np.flatnonzero(frame.source_index >= 0), 0)[ends - like.n_targets]
+    n_targets: Ints = np.where(like.n_targets > 0, frame.starts[1:] - first_target, 0)
     return n_targets

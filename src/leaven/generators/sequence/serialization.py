@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import OfNet
-from leaven.generators.sequence.item_sampling import Pen
-from leaven.generators.sequence.sequence_scaffold import Frames
-from leaven.kernels.inter_event_times import Clock
+from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig
+from leaven.generators.sequence.item_sampling import DecodingConfig
+from leaven.generators.sequence.sequence_scaffold import ScaffoldSampler
+from leaven.kernels.inter_event_times import GapModel
 from leaven.nn import checkpoint
-from leaven.nn.sequence_encoder import Shape
+from leaven.nn.sequence_encoder import EncoderShape
 
-Config = TypeVar("Config", bound=OfNet)
+Config = TypeVar("Config", bound=DecoderGeneratorConfig)
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -29,20 +29,20 @@ class GeneratorState(Generic[Config, Network]):
 
     config: Config
     net: Network
-    pen: Pen
-    frames: Frames
+    pen: DecodingConfig
+    frames: ScaffoldSampler
     curve: Sequence[Mapping[str, float]]
 
 
-def keep(path: Path, state: GeneratorState[Config, Network], shape: Shape) -> None:
+def save_generator(path: Path, state: GeneratorState[Config, Network], shape: EncoderShape) -> None:
     """Writes the state to one file atomically."""
     pen, frames = state.pen, state.frames
     arrays = {
-        "born": pen.born,
+        "born": pen.first_sale_times,
         "knots": pen.knots,
-        "lift": pen.lift,
-        "first_law": frames.first_law,
-        "inside_law": frames.inside_law,
+        "lift": pen.logit_offsets,
+        "first_law": frames.starts_and_lengths,
+        "inside_law": frames.time_quantiles,
     }
     arrays |= {f"clock.{name}": value for name, value in pen.clock._asdict().items() if isinstance(value, np.ndarray)}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -50,22 +50,22 @@ def keep(path: Path, state: GeneratorState[Config, Network], shape: Shape) -> No
     facts = {
         "config": asdict(state.config),
         "shape": asdict(shape),
-        "clock": {"limit": pen.clock.limit, "sign": pen.clock.sign},
-        "keep_seen": pen.keep_seen,
+        "clock": {"limit": pen.clock.max_time, "sign": pen.clock.direction},
+        "keep_seen": pen.repeat_factor,
         "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
         "curve": [dict(record) for record in state.curve],
     }
-    checkpoint.write(path, tensors, facts)
+    checkpoint.save_tensors(path, tensors, facts)
 
 
-def restored(
-    config_class: type[Config], path: Path, build: Callable[[Config, Shape, int], Network]
+def load_generator(
+    config_class: type[Config], path: Path, build: Callable[[Config, EncoderShape, int], Network]
 ) -> GeneratorState[Config, Network]:
     """Returns the state that `save_generator` wrote. build(config, shape, knots) returns a net of that architecture.
 
     Raises DataError where the file is missing or of another kind.
     """
-    tensors, facts = checkpoint.read(path)
+    tensors, facts = checkpoint.load_tensors(path)
     if "config" not in facts:
         raise DataError(str(path), "a saved generator", "another file of weights", "save one there first")
     fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
@@ -74,18 +74,20 @@ def restored(
     clock_arrays: dict[str, Any] = {
         name.removeprefix("clock."): value for name, value in arrays.items() if name.startswith("clock.")
     }
-    net = build(config, Shape(**facts["shape"]), len(arrays["knots"]))
+    net = build(config, EncoderShape(**facts["shape"]), len(arrays["knots"]))
     net.load_state_dict({name.removeprefix("net."): t for name, t in tensors.items() if name.startswith("net.")})
-    pen = Pen(
-        clock=Clock(**clock_arrays, **facts["clock"]),
-        born=arrays["born"],
+    pen = DecodingConfig(
+        clock=GapModel(**clock_arrays, **facts["clock"]),
+        first_sale_times=arrays["born"],
         knots=arrays["knots"],
-        keep_seen=facts["keep_seen"],
+        repeat_factor=facts["keep_seen"],
         temperature=config.temperature,
         top_k=config.top_k,
         top_p=config.top_p,
-        length=config.length,
-        lift=arrays["lift"],
+        max_length=config.max_length,
+        logit_offsets=arrays["lift"],
     )
-    frames = Frames(first_law=arrays["first_law"], inside_law=arrays["inside_law"], **facts["frames"])
+    frames = ScaffoldSampler(
+        starts_and_lengths=arrays["first_law"], time_quantiles=arrays["inside_law"], **facts["frames"]
+    )
     return GeneratorState(config, net.eval(), pen, frames, facts["curve"])

@@ -17,21 +17,26 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.sequence.fitted_decoder import OfNet, of_heads, ready, to_score
-from leaven.generators.sequence.sequence_scaffold import Frames, Where, mirrored
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.generators.sequence.fitted_decoder import (
+    DecoderGeneratorConfig,
+    build_scoring_rows,
+    check_heads,
+    check_training_data,
+)
+from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leaven.generators.sequence.decoder import Batch, Decoder
-    from leaven.generators.sequence.fitting import Ground
-    from leaven.generators.sequence.item_sampling import Pen
-    from leaven.generators.sequence.sequence_scaffold import Frame
-    from leaven.generators.sequence.vae_net import Latent
-    from leaven.nn.sequence_encoder import Shape
-    from leaven.nn.sequence_packing import Stretches
+    from leaven.generators.sequence.decoder import Decoder, DecoderBatch
+    from leaven.generators.sequence.fitting import SequenceTrainingSplit
+    from leaven.generators.sequence.item_sampling import DecodingConfig
+    from leaven.generators.sequence.sequence_scaffold import Scaffold
+    from leaven.generators.sequence.vae_net import LatentDecoder
+    from leaven.nn.sequence_encoder import EncoderShape
+    from leaven.nn.sequence_packing import Segments
 
 Ints = npt.NDArray[np.int64]
 
@@ -39,7 +44,7 @@ _MAX_ITEMS = 20_000  # bounded by the full softmax of a training step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vae(OfNet):
+class Vae(DecoderGeneratorConfig):
     """Generates new rows, or extends real rows given their encoded latent vector, with a variational autoencoder.
 
     objective         likelihood: the evidence lower bound (Kingma and Welling, ICLR 2014, eq. 3); squared_error: KL
@@ -56,10 +61,10 @@ class Vae(OfNet):
     warm_up: float = 0.3
     free_nats: float = 0.1
     latent: int = 16
-    samples: int = 8
+    n_samples: int = 8
     cell: Literal["transformer", "gru"] = "gru"
     layers: int = 1
-    where: Where = "alone"
+    where: Placement = "alone"
     heads: int = 2
 
     def __post_init__(self) -> None:
@@ -74,35 +79,42 @@ class Vae(OfNet):
             ("warm_up", self.warm_up, 0 <= self.warm_up <= 1, "a share of the steps in 0..1"),
             ("free_nats", self.free_nats, self.free_nats >= 0, "0 or more"),
             ("latent", self.latent, self.latent >= 1, "1 or more"),
-            ("n_samples", self.samples, self.samples >= 1, "1 or more"),
+            ("n_samples", self.n_samples, self.n_samples >= 1, "1 or more"),
             ("cell", self.cell, self.cell in ("transformer", "gru"), "transformer or gru"),
         ]
-        self.check("vae", [*own, *of_heads(self.width, self.heads)])
+        self.validate_fields("vae", [*own, *check_heads(self.width, self.heads)])
 
-    def fit(self, train: Histories, key: int, tell: Tell = quiet) -> FittedVae:
+    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedVae:
         """Trains encoder and decoder. All random draws derive from `key`.
 
         Raises FitError for rows without events, more than 20,000 items, or a non-finite loss; MissingExtra without
         torch.
         """
-        ready("vae", train)
+        check_training_data("vae", train)
         if train.n_items > _MAX_ITEMS:
             fix = "drop rare items, or use the autoregressive generator"
             raise FitError("vae", f"at most {_MAX_ITEMS:,} items", f"{train.n_items:,}", fix)
-        from leaven.generators.sequence.fitting import course_of, decoder_of, ground_of, pen_of
-        from leaven.generators.sequence.popularity_calibration import as_popular
-        from leaven.generators.sequence.vae_net import Aim, Tastes
+        from leaven.generators.sequence.fitting import (
+            build_decoder,
+            build_decoding_config,
+            build_trainer_config,
+            build_training_split,
+        )
+        from leaven.generators.sequence.popularity_calibration import calibrate_popularity
+        from leaven.generators.sequence.vae_net import HistoryVaeTask, VaeObjective
         from leaven.nn import training
 
-        frames = Frames.of(train, self)
-        ground = ground_of(mirrored(train) if frames.backwards else train, key)
-        net = _build_net(self, decoder_of(self, ground, key), key)
-        course = course_of(self, ground, key, tell)
-        aim = Aim(self.objective, self.beta, self.warm_up, self.free_nats)
-        task = Tastes(net, aim, ground, self.length, self.batch_events, course.steps, rng.key(key, "rows"))
-        curve = training.train(task, course).curve
-        pen = pen_of(self, train, ground, _calibrate_repeats(net, ground, self.length))
-        return as_popular(FittedVae(self, net, pen, frames, curve), train, key, tell)
+        frames = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        net = _build_net(self, build_decoder(self, ground, key), key)
+        course = build_trainer_config(self, ground, key, tell)
+        aim = VaeObjective(self.objective, self.beta, self.warm_up, self.free_nats)
+        task = HistoryVaeTask(
+            net, aim, ground, self.max_length, self.batch_events, course.steps, rng.derive_key(key, "rows")
+        )
+        curve = training.train_network(task, course).curve
+        pen = build_decoding_config(self, train, ground, _calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(FittedVae(self, net, pen, frames, curve), train, key, tell)
 
     @staticmethod
     def load(folder: Path) -> FittedVae:
@@ -113,22 +125,22 @@ class Vae(OfNet):
         import torch
 
         from leaven.generators.sequence.decoder import Decoder
-        from leaven.generators.sequence.serialization import restored
+        from leaven.generators.sequence.serialization import load_generator
 
-        def build(config: Vae, shape: Shape, knots: int) -> Latent:
+        def build(config: Vae, shape: EncoderShape, knots: int) -> LatentDecoder:
             decoder = Decoder(shape, config.cell, knots, torch.ones(shape.n_items), torch.Generator())
             return _build_net(config, decoder, 0)
 
-        state = restored(Vae, folder / "vae.safetensors", build)
+        state = load_generator(Vae, folder / "vae.safetensors", build)
         return FittedVae(state.config, state.net, state.pen, state.frames, state.curve)
 
 
-def _build_net(config: Vae, decoder: Decoder, key: int) -> Latent:
+def _build_net(config: Vae, decoder: Decoder, key: int) -> LatentDecoder:
     import torch
 
-    from leaven.generators.sequence.vae_net import Latent
+    from leaven.generators.sequence.vae_net import LatentDecoder
 
-    return Latent(decoder, config.latent, torch.Generator().manual_seed(rng.key(key, "reader")))
+    return LatentDecoder(decoder, config.latent, torch.Generator().manual_seed(rng.derive_key(key, "reader")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +150,16 @@ class FittedVae:
     """
 
     config: Vae
-    net: Latent
-    pen: Pen
-    frames: Frames
+    net: LatentDecoder
+    decoding: DecodingConfig
+    scaffolds: ScaffoldSampler
     curve: Sequence[Mapping[str, float]]
 
-    def lifted(self, lift: npt.NDArray[np.float64]) -> FittedVae:
+    def shift_logits(self, lift: npt.NDArray[np.float64]) -> FittedVae:
         """Returns the generator with item logits shifted by float64 (items,)."""
-        return replace(self, pen=replace(self.pen, lift=self.pen.lift + lift))
+        return replace(self, decoding=replace(self.decoding, logit_offsets=self.decoding.logit_offsets + lift))
 
-    def sample(self, keys: Keys, like: Histories | None = None) -> Histories:
+    def sample(self, keys: RngKeys, like: Histories | None = None) -> Histories:
         """Returns one row for each key, from a latent vector of the prior. With `like`, unless `where` is alone: its
         rows extended, with their parents and weights, from latent vectors of the encoder's posterior.
 
@@ -156,23 +168,23 @@ class FittedVae:
         """
         import copy
 
-        from leaven.generators.sequence.decoding import write
+        from leaven.generators.sequence.decoding import decode_rows
 
-        frame = self.frames.begin(self.config, keys, like)
+        frame = self.scaffolds.build_scaffold(self.config, keys, like)
         net = copy.deepcopy(self.net).double().eval()
-        write(net.decoder, self.pen, frame, self._draw_latent(net, frame))
-        return self.frames.finish(self.config, frame)
+        decode_rows(net.decoder, self.decoding, frame, self._draw_latent(net, frame))
+        return self.scaffolds.build_histories(self.config, frame)
 
-    def _draw_latent(self, net: Latent, frame: Frame) -> Tensor:
+    def _draw_latent(self, net: LatentDecoder, frame: Scaffold) -> Tensor:
         """Returns float64 (rows, width): from the prior, or from the posterior of the known events."""
         import torch
 
-        from leaven.generators.sequence.vae_net import normals
+        from leaven.generators.sequence.vae_net import draw_normals
 
-        drawn = torch.from_numpy(normals(rng.mix(rng.mix(frame.keys)), net.latent))
+        drawn = torch.from_numpy(draw_normals(rng.mix_bits(rng.mix_bits(frame.keys)), net.latent))
         with torch.inference_mode():
-            for rows, items in _iterate_known_events(frame, self.config.length, net.decoder.shape.n_items + 1):
-                mean, log_variance = net.read(torch.from_numpy(items))
+            for rows, items in _iterate_known_events(frame, self.config.max_length, net.decoder.shape.n_items + 1):
+                mean, log_variance = net.encode_history(torch.from_numpy(items))
                 drawn[rows] = mean + drawn[rows] * (0.5 * log_variance).exp()
             latent: Tensor = net.tastes(drawn)
         return latent
@@ -184,40 +196,40 @@ class FittedVae:
         `before` reads backwards: given the last item. First days of sale, repeats, temperature and truncation are
         ignored; masked events are inputs, never targets.
         """
-        from leaven.generators.sequence.vae_net import bounds
+        from leaven.generators.sequence.vae_net import compute_bounds
 
-        read = to_score(self.frames, rows)
-        return bounds(self.net, read, self.pen.knots, self.config.length, self.config.samples)
+        read = build_scoring_rows(self.scaffolds, rows)
+        return compute_bounds(self.net, read, self.decoding.knots, self.config.max_length, self.config.n_samples)
 
     def save(self, folder: Path) -> None:
         """Writes vae.safetensors atomically."""
-        from leaven.generators.sequence.serialization import GeneratorState, keep
+        from leaven.generators.sequence.serialization import GeneratorState, save_generator
 
-        state = GeneratorState(self.config, self.net, self.pen, self.frames, self.curve)
-        keep(folder / "vae.safetensors", state, self.net.decoder.shape)
+        state = GeneratorState(self.config, self.net, self.decoding, self.scaffolds, self.curve)
+        save_generator(folder / "vae.safetensors", state, self.net.decoder.shape)
 
 
-def _calibrate_repeats(net: Latent, ground: Ground, length: int) -> float:
+def _calibrate_repeats(net: LatentDecoder, ground: SequenceTrainingSplit, length: int) -> float:
     """Returns `fitting.calibrate_repeats`, with each row decoded from its posterior mean."""
     import torch
 
-    from leaven.generators.sequence.fitting import keep_seen_by
-    from leaven.generators.sequence.vae_net import latent_batch
+    from leaven.generators.sequence.fitting import calibrate_repeats
+    from leaven.generators.sequence.vae_net import build_latent_batch
 
-    def compute_states(stretches: Stretches, batch: Batch) -> Tensor:
-        states: Tensor = net(latent_batch(stretches, ground.knots), torch.zeros(len(stretches), net.latent))[0]
+    def compute_states(stretches: Segments, batch: DecoderBatch) -> Tensor:
+        states: Tensor = net(build_latent_batch(stretches, ground.knots), torch.zeros(len(stretches), net.latent))[0]
         return states
 
-    return keep_seen_by(net.decoder, ground, length, compute_states)
+    return calibrate_repeats(net.decoder, ground, length, compute_states)
 
 
-def _iterate_known_events(frame: Frame, length: int, start_id: int) -> Iterator[tuple[Ints, Ints]]:
+def _iterate_known_events(frame: Scaffold, length: int, start_id: int) -> Iterator[tuple[Ints, Ints]]:
     """Yields row indices, and int64 (rows, positions): the last known items of these rows, 512 rows at a time."""
-    order = np.argsort(frame.given, kind="stable")
-    order = order[frame.given[order] > 0]
+    order = np.argsort(frame.n_known, kind="stable")
+    order = order[frame.n_known[order] > 0]
     for first in range(0, len(order), 512):
         rows = order[first : first + 512]
-        given = frame.given[rows][:, None]
+        given = frame.n_known[rows][:, None]
         number = given - 1 - np.arange(min(int(given.max()), length), -1, -1)  # -1: the start id
         items = frame.items[np.maximum(frame.starts[rows][:, None] + number, 0)].astype(np.int64)
         yield rows, np.where(number >= 0, items, np.where(number == -1, start_id, 0))

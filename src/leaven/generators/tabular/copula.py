@@ -12,8 +12,8 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.generators.tabular.row_schema import Layout, read, write
-from leaven.protocols import Keys
+from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
+from leaven.protocols import RngKeys
 
 Values = npt.NDArray[np.float64]
 
@@ -34,40 +34,40 @@ class Copula:
         if not 0 <= self.shrink <= 1:
             raise SpecError("copula.shrink", "0..1", str(self.shrink), "")
 
-    def fit(self, train: Samples, key: int) -> CopulaTable:
+    def fit(self, train: Samples, key: int) -> FittedCopula:
         """Fits marginals and correlations. Raises FitError for no rows."""
         from scipy.special import ndtri
 
-        schema = Layout.of(train, "copula")
-        train = train.take(np.argsort(train.keys, kind="stable"))
+        schema = RowSchema.from_samples(train, "copula")
+        train = train.take(np.argsort(train.row_ids, kind="stable"))
         columns, ranks = _sort_columns(train)
-        own = rng.row_keys(key, train.keys)
+        own = rng.derive_row_keys(key, train.row_ids)
         scores = np.empty(columns.shape)
         for index in range(columns.shape[1]):
             low = np.searchsorted(columns[:, index], ranks[:, index], "left")
             high = np.searchsorted(columns[:, index], ranks[:, index], "right")
-            share = (low + rng.uniform(own, index) * (high - low)) / len(train)
+            share = (low + rng.draw_uniform(own, index) * (high - low)) / len(train)
             scores[:, index] = ndtri(np.clip(share, 1e-6, 1 - 1e-6))
         correlations = np.corrcoef(scores, rowvar=False) if len(train) > 1 else np.eye(columns.shape[1])
         correlations = (1 - self.shrink) * np.nan_to_num(np.atleast_2d(correlations)) + self.shrink * np.eye(
             columns.shape[1]
         )
         np.fill_diagonal(correlations, 1.0)
-        return CopulaTable(
+        return FittedCopula(
             self, schema, columns, np.linalg.cholesky(correlations).astype(np.float64), _order_by_frequency(train)
         )
 
     @classmethod
-    def load(cls, folder: Path) -> CopulaTable:
+    def load(cls, folder: Path) -> FittedCopula:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        arrays, facts = read(folder, "copula")
-        schema = Layout.from_said(facts["schema"])
+        arrays, facts = read_generator(folder, "copula")
+        schema = RowSchema.from_json(facts["schema"])
         orders = [arrays[f"order_{index}"] for index in range(len(schema.categorical))]
-        return CopulaTable(cls(**facts["config"]), schema, arrays["columns"], arrays["root"], orders)
+        return FittedCopula(cls(**facts["config"]), schema, arrays["columns"], arrays["root"], orders)
 
 
 @dataclass(frozen=True, eq=False)
-class CopulaTable:
+class FittedCopula:
     """A fitted copula.
 
     columns float64 (training rows, columns): label, numbers, category ranks, each sorted; root float64
@@ -75,17 +75,17 @@ class CopulaTable:
     """
 
     config: Copula
-    layout: Layout
+    schema: RowSchema
     columns: Values
     root: Values
     orders: list[npt.NDArray[np.int32]]
 
-    def sample(self, keys: Keys) -> Samples:
+    def sample(self, keys: RngKeys) -> Samples:
         """Returns one row for each key."""
         from scipy.special import ndtr, ndtri
 
         n_columns = self.columns.shape[1]
-        draws = np.column_stack([rng.uniform(keys, index) for index in range(n_columns)])
+        draws = np.column_stack([rng.draw_uniform(keys, index) for index in range(n_columns)])
         # summed in a fixed order: a matrix product could differ in the last bit between batches
         normal = ndtri(np.clip(draws, 1e-12, 1 - 1e-12))
         scores = np.zeros((len(keys), n_columns))
@@ -93,18 +93,18 @@ class CopulaTable:
             scores += normal[:, index, None] * self.root[None, :, index]
         rank = np.minimum((ndtr(scores) * len(self.columns)).astype(np.int64), len(self.columns) - 1)
         values = np.take_along_axis(self.columns, rank, axis=0)
-        numbers_end = 1 + len(self.layout.numeric)
+        numbers_end = 1 + len(self.schema.numeric)
         numbers = np.where(np.isneginf(values[:, 1:numbers_end]), np.nan, values[:, 1:numbers_end])
-        codes = np.empty((len(keys), len(self.layout.categorical)), np.int32)
+        codes = np.empty((len(keys), len(self.schema.categorical)), np.int32)
         for index, order in enumerate(self.orders):
             codes[:, index] = order[values[:, numbers_end + index].astype(np.int64)]
-        return self.layout.made(numbers, codes, values[:, 0].astype(np.float32), keys)
+        return self.schema.build_samples(numbers, codes, values[:, 0].astype(np.float32), keys)
 
     def save(self, folder: Path) -> None:
         """Writes arrays, and the rest as JSON."""
         orders = {f"order_{index}": order for index, order in enumerate(self.orders)}
         arrays: dict[str, npt.NDArray[Any]] = {"columns": self.columns, "root": self.root, **orders}
-        write(folder, "copula", arrays, {"config": asdict(self.config), "schema": self.layout.said()})
+        write_generator(folder, "copula", arrays, {"config": asdict(self.config), "schema": self.schema.to_json()})
 
 
 def _order_by_frequency(train: Samples) -> list[npt.NDArray[np.int32]]:

@@ -16,16 +16,21 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.generators.privacy import Privacy
-from leaven.generators.tabular.neural_generator import FEWEST_STEPS, NetTable, Wish, settled
-from leaven.generators.tabular.row_encoding import Coding
-from leaven.generators.tabular.row_schema import Layout
-from leaven.progress import Tell, quiet
+from leaven.generators.privacy import PrivacyBudget
+from leaven.generators.tabular.neural_generator import (
+    MIN_STEPS,
+    FittedNeuralGenerator,
+    NeuralTabularConfig,
+    calibrate_marginals,
+)
+from leaven.generators.tabular.row_encoding import RowEncoding
+from leaven.generators.tabular.row_schema import RowSchema
+from leaven.progress import ProgressCallback, no_progress
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-ROWS_OF_A_USER = 8
+MAX_ROWS_PER_USER = 8
 _COUNTING = 0.2  # share of epsilon for the counts of the columns
 _BINS = 64  # of a numeric column, between its minimum and maximum
 _N_SAMPLED_ROWS = 4096  # rows that represent the noisy marginals
@@ -33,20 +38,20 @@ _N_VALIDATIONS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Users:
+class UserRows:
     """The rows of each user. rows int64 (users, 8): row indices; there bool (users, 8): False for padding."""
 
     rows: Ints
-    there: npt.NDArray[np.bool_]
+    is_present: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, train: Samples, key: int) -> Users:
+    def from_samples(cls, train: Samples, key: int) -> UserRows:
         """Groups rows by user, at most eight random ones each; a row without user is a separate user."""
-        owner = np.where(train.users == 0, train.keys, train.users)
-        draws = rng.uniform(rng.row_keys(rng.key(key, "rows of a user"), train.keys), 0)
+        owner = np.where(train.user_ids == 0, train.row_ids, train.user_ids)
+        draws = rng.draw_uniform(rng.derive_row_keys(rng.derive_key(key, "rows of a user"), train.row_ids), 0)
         order = np.lexsort((draws, owner))
         _, first, counts = np.unique(owner[order], return_index=True, return_counts=True)
-        position = np.arange(ROWS_OF_A_USER)
+        position = np.arange(MAX_ROWS_PER_USER)
         there = position < counts[:, None]
         return cls(order[np.where(there, first[:, None] + position, first[:, None])], there)
 
@@ -54,12 +59,12 @@ class Users:
         return len(self.rows)
 
     @property
-    def weights(self) -> Floats:
+    def row_weights(self) -> Floats:
         """float64 (users, 8): weights that sum to 1 for each user, so that a user changes a count by at most 1."""
-        return np.asarray(self.there / self.there.sum(axis=1, keepdims=True), np.float64)
+        return np.asarray(self.is_present / self.is_present.sum(axis=1, keepdims=True), np.float64)
 
 
-class VaeConfig(Wish, Protocol):
+class PrivateVaeConfig(NeuralTabularConfig, Protocol):
     """The fields of `TabularVae` that private training reads."""
 
     @property
@@ -67,56 +72,67 @@ class VaeConfig(Wish, Protocol):
     @property
     def learned_variance(self) -> bool: ...
     @property
-    def kl(self) -> float: ...
+    def kl_weight(self) -> float: ...
 
 
-def learned_privately(config: VaeConfig, privacy: Privacy, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+def train_private_generator(
+    config: PrivateVaeConfig, privacy: PrivacyBudget, train: Samples, key: int, tell: ProgressCallback = no_progress
+) -> FittedNeuralGenerator:
     """Trains the network of a config within the privacy budget. Column names, levels, ranges, and the number of users
     count as public. Raises MissingExtra without Opacus.
     """
     import torch
 
     from leaven.nn import dp_sgd
-    from leaven.nn.tabular_codec import hot
-    from leaven.nn.tabular_vae import RowsOfOne
+    from leaven.nn.tabular_codec import encode_one_hot
+    from leaven.nn.tabular_vae import UserRowsLoss
 
-    schema = Layout.of(train, "vae")
-    train = train.take(np.argsort(train.keys, kind="stable"))
-    users = Users.of(train, key)
-    counting_budget, training_budget = privacy.parted(_COUNTING, len(users))
-    encoding = Coding.fit(_sample_noisy_rows(train, users, counting_budget, rng.key(key, "counts")), config.bins)
-    net: Any = config.net(encoding, rng.key(key, "begin"))
-    scores = torch.from_numpy(encoding.scored(train, rng.key(key, "ties")))
-    bins = hot(torch.from_numpy(encoding.binned(train)), encoding.sizes)
-    generator = torch.Generator().manual_seed(rng.key(key, "points"))
+    schema = RowSchema.from_samples(train, "vae")
+    train = train.take(np.argsort(train.row_ids, kind="stable"))
+    users = UserRows.from_samples(train, key)
+    counting_budget, training_budget = privacy.split_budget(_COUNTING, len(users))
+    encoding = RowEncoding.fit(
+        _sample_noisy_rows(train, users, counting_budget, rng.derive_key(key, "counts")), config.bins
+    )
+    net: Any = config.build_network(encoding, rng.derive_key(key, "begin"))
+    scores = torch.from_numpy(encoding.to_scores(train, rng.derive_key(key, "ties")))
+    bins = encode_one_hot(torch.from_numpy(encoding.to_bins(train)), encoding.bin_sizes)
+    generator = torch.Generator().manual_seed(rng.derive_key(key, "points"))
 
     def build_batch(chosen: Ints) -> tuple[torch.Tensor, ...]:
         rows = torch.from_numpy(users.rows[chosen])
         noise = torch.randn((*rows.shape, config.latent), generator=generator)
-        return scores[rows], bins[rows], torch.from_numpy(users.there[chosen]).float(), noise
+        return scores[rows], bins[rows], torch.from_numpy(users.is_present[chosen]).float(), noise
 
-    steps = max(round(config.epochs * len(users) / privacy.users_per_step), FEWEST_STEPS)
-    course = dp_sgd.PrivateCourse(
-        key=rng.key(key, "private"),
+    steps = max(round(config.epochs * len(users) / privacy.users_per_step), MIN_STEPS)
+    course = dp_sgd.DpSgdConfig(
+        key=rng.derive_key(key, "private"),
         steps=steps,
         learning_rate=config.learning_rate,
-        rate=training_budget.rate(len(users)),
-        clip=training_budget.clip,
-        noise=training_budget.noise(len(users), steps),
-        look_every=max(steps // _N_VALIDATIONS, 1),
+        sampling_rate=training_budget.compute_sampling_rate(len(users)),
+        max_gradient_norm=training_budget.clip,
+        noise_multiplier=training_budget.compute_noise(len(users), steps),
+        record_every=max(steps // _N_VALIDATIONS, 1),
         tell=tell,
     )
-    dp_sgd.train(RowsOfOne(net, config.learned_variance, config.kl), len(users), build_batch, course)
-    facts = {"steps": steps, "users": len(users), "epsilon": privacy.epsilon, "delta": privacy.delta_of(len(users))}
-    return settled(NetTable("vae", config, schema, encoding, net.eval(), facts), key)
+    dp_sgd.train_dp_sgd(UserRowsLoss(net, config.learned_variance, config.kl_weight), len(users), build_batch, course)
+    facts = {
+        "steps": steps,
+        "users": len(users),
+        "epsilon": privacy.epsilon,
+        "delta": privacy.resolve_delta(len(users)),
+    }
+    return calibrate_marginals(FittedNeuralGenerator("vae", config, schema, encoding, net.eval(), facts), key)
 
 
-def _sample_noisy_rows(train: Samples, users: Users, privacy: Privacy, key: int) -> Samples:
+def _sample_noisy_rows(train: Samples, users: UserRows, privacy: PrivacyBudget, key: int) -> Samples:
     """Returns rows whose columns follow their noisy counts, independently of each other."""
-    generator = rng.generator(key)
+    generator = rng.make_generator(key)
     columns = 1 + train.numbers.shape[1] + train.codes.shape[1]
-    noise = privacy.noise_once(len(users)) * np.sqrt(columns)  # a user changes the counts of each column by at most 1
-    rows, weights = users.rows[users.there], users.weights[users.there]
+    noise = privacy.compute_query_noise(len(users)) * np.sqrt(
+        columns
+    )  # a user changes the counts of each column by at most 1
+    rows, weights = users.rows[users.is_present], users.row_weights[users.is_present]
 
     def count_with_noise(bins: Ints, n_bins: int) -> Floats:
         counts = np.bincount(bins[rows], weights, n_bins) + noise * generator.standard_normal(n_bins)

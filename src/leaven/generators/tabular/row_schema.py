@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, FitError
-from leaven.protocols import Keys
+from leaven.protocols import RngKeys
 
 _CHUNK = 512  # rows of every forward pass, for identical bytes at any batch size
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowSchema:
     """The columns and levels of the training rows."""
 
     numeric: tuple[str, ...]
@@ -27,18 +27,18 @@ class Layout:
     levels: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, train: Samples, kind: str) -> Layout:
+    def from_samples(cls, train: Samples, kind: str) -> RowSchema:
         """Returns the schema of training rows. Raises FitError for no rows."""
         if not len(train):
             raise FitError(f"{kind}.fit", "training rows", "none", "")
         return cls(train.numeric, train.categorical, dict(train.levels))
 
-    def made(
+    def build_samples(
         self,
         numbers: npt.NDArray[np.float64],
         codes: npt.NDArray[np.int32],
         label: npt.NDArray[np.float32],
-        keys: Keys,
+        keys: RngKeys,
     ) -> Samples:
         """Returns synthetic rows without user, time or parent; their origin is step 1 until the plan sets it."""
         n_rows = len(keys)
@@ -50,25 +50,25 @@ class Layout:
             levels=self.levels,
             label=label.astype(np.float32),
             weight=np.ones(n_rows, np.float32),
-            keys=keys,
+            row_ids=keys,
             parents=np.zeros(n_rows, np.uint64),
             origin=np.ones(n_rows, np.int16),
-            users=np.zeros(n_rows, np.uint64),
+            user_ids=np.zeros(n_rows, np.uint64),
             times=np.zeros(n_rows, np.int64),
         )
 
-    def said(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Returns a JSON value; `from_json` is the inverse."""
         return {"numeric": self.numeric, "categorical": self.categorical, "levels": dict(self.levels)}
 
     @classmethod
-    def from_said(cls, value: Mapping[str, Any]) -> Layout:
+    def from_json(cls, value: Mapping[str, Any]) -> RowSchema:
         """Returns the schema of a `to_json` value."""
         levels = {name: tuple(names) for name, names in value["levels"].items()}
         return cls(tuple(value["numeric"]), tuple(value["categorical"]), levels)
 
 
-def in_chunks(function: Callable[..., Any], keys: Keys, *arrays: npt.NDArray[Any]) -> Any:
+def apply_in_chunks(function: Callable[..., Any], keys: RngKeys, *arrays: npt.NDArray[Any]) -> Any:
     """Returns the function's results on chunks of fixed size; the last chunk is padded with copies of its first row."""
     parts = []
     for low in range(0, len(keys), _CHUNK):
@@ -78,7 +78,7 @@ def in_chunks(function: Callable[..., Any], keys: Keys, *arrays: npt.NDArray[Any
     return np.concatenate(parts) if parts else np.zeros((0, *arrays[0].shape[1:]), np.int64)
 
 
-def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
+def write_generator(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Writes `name.npz` and `name.json`, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.npz.part"
@@ -90,7 +90,7 @@ def write(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts
     part.replace(folder / f"{name}.json")
 
 
-def read(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def read_generator(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Returns the arrays and facts that `write_generator` wrote. Raises DataError where they are missing or invalid."""
     try:
         facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import FitError, MissingExtra, SpecError
-from leaven.generators.tabular.row_schema import Layout, read, write
-from leaven.protocols import Keys
+from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
+from leaven.protocols import RngKeys
 
 _MIN_ROWS = 2  # rows of a class, for a neighbor
 
@@ -30,25 +30,25 @@ class Smote:
     Integer columns stay integer.
     """
 
-    neighbours: int = 5
-    pool: float = 2.0
+    n_neighbors: int = 5
+    pool_ratio: float = 2.0
 
     def __post_init__(self) -> None:
-        for name, value in (("n_neighbors", self.neighbours), ("pool_ratio", self.pool)):
+        for name, value in (("n_neighbors", self.n_neighbors), ("pool_ratio", self.pool_ratio)):
             if not value > 0:
                 raise SpecError(f"smote.{name}", "more than 0", str(value), "")
 
-    def fit(self, train: Samples, key: int) -> SmoteTable:
+    def fit(self, train: Samples, key: int) -> FittedSmote:
         """Creates the pool.
 
         Raises FitError for no rows, no numeric column, or a class of fewer than two rows; MissingExtra without
         imbalanced-learn.
         """
-        schema = Layout.of(train, "smote")
-        train = train.take(np.argsort(train.keys, kind="stable"))
+        schema = RowSchema.from_samples(train, "smote")
+        train = train.take(np.argsort(train.row_ids, kind="stable"))
         if not train.numeric:
             raise FitError("smote.fit", "at least one numeric column", "none", "use order_agnostic or marginals")
-        pool, label = self._resample(train, rng.key(key, "smote") % 2**32)
+        pool, label = self._resample(train, rng.derive_key(key, "smote") % 2**32)
         wide = len(train.numeric)
         is_integer = (np.isnan(train.numbers) | (train.numbers == np.round(train.numbers))).all(axis=0)
         numbers = np.where(is_integer, np.round(pool[:, :wide]), pool[:, :wide])
@@ -56,7 +56,7 @@ class Smote:
         numbers[:, gaps] = np.where(pool[:, wide : wide + len(gaps)] > 0.5, np.nan, numbers[:, gaps])
         codes = pool[:, wide + len(gaps) :].astype(np.int32)
         negatives, share = int((label <= 0.5).sum()), float((train.label > 0.5).mean())
-        return SmoteTable(self, schema, numbers, codes, negatives, share)
+        return FittedSmote(self, schema, numbers, codes, negatives, share)
 
     def _resample(self, train: Samples, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Returns the rows of the pool (numbers, missing flags, codes) and their labels, class 0 first."""
@@ -79,8 +79,8 @@ class Smote:
         features = np.column_stack([numbers, flags, train.codes])
         parts, labels = [], []
         for target in np.flatnonzero(counts):
-            strategy = {int(target): int(counts[target] + max(round(self.pool * counts[target]), 1))}
-            n_neighbors = min(self.neighbours, int(counts[target]) - 1)
+            strategy = {int(target): int(counts[target] + max(round(self.pool_ratio * counts[target]), 1))}
+            n_neighbors = min(self.n_neighbors, int(counts[target]) - 1)
             names = list(range(wide, features.shape[1]))
             fields = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": n_neighbors}
             sampler = SMOTENC(categorical_features=names, **fields) if names else SMOTE(**fields)
@@ -94,11 +94,11 @@ class Smote:
         return pool, np.concatenate(labels)
 
     @classmethod
-    def load(cls, folder: Path) -> SmoteTable:
+    def load(cls, folder: Path) -> FittedSmote:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        arrays, facts = read(folder, "smote")
-        schema = Layout.from_said(facts["schema"])
-        return SmoteTable(
+        arrays, facts = read_generator(folder, "smote")
+        schema = RowSchema.from_json(facts["schema"])
+        return FittedSmote(
             cls(**facts["config"]),
             schema,
             arrays["numbers"],
@@ -109,29 +109,31 @@ class Smote:
 
 
 @dataclass(frozen=True, eq=False)
-class SmoteTable:
+class FittedSmote:
     """The pool, negatives first, and the share of positives."""
 
     config: Smote
-    layout: Layout
+    schema: RowSchema
     numbers: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int32]
-    negatives: int
+    n_negatives: int
     positive_share: float
 
-    def sample(self, keys: Keys) -> Samples:
+    def sample(self, keys: RngKeys) -> Samples:
         """Returns one row for each key: its label, then a random row of the pool with it."""
-        positive = rng.uniform(keys, 0) < self.positive_share
-        low = np.where(positive, self.negatives, 0)
-        high = np.where(positive, len(self.numbers), self.negatives)
-        index = np.minimum(low + (rng.uniform(keys, 1) * (high - low)).astype(np.int64), high - 1)
-        return self.layout.made(self.numbers[index], self.codes[index], positive.astype(np.float32), keys)
+        positive = rng.draw_uniform(keys, 0) < self.positive_share
+        low = np.where(positive, self.n_negatives, 0)
+        high = np.where(positive, len(self.numbers), self.n_negatives)
+        index = np.minimum(low + (rng.draw_uniform(keys, 1) * (high - low)).astype(np.int64), high - 1)
+        return self.schema.build_samples(self.numbers[index], self.codes[index], positive.astype(np.float32), keys)
 
     def save(self, folder: Path) -> None:
         """Writes the pool as arrays, and the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes}
-        facts = {"config": asdict(self.config), "schema": self.layout.said()}
-        write(folder, "smote", arrays, facts | {"negatives": self.negatives, "positive_share": self.positive_share})
+        facts = {"config": asdict(self.config), "schema": self.schema.to_json()}
+        write_generator(
+            folder, "smote", arrays, facts | {"negatives": self.n_negatives, "positive_share": self.positive_share}
+        )
 
 
 def _find_gaps(train: Samples) -> npt.NDArray[np.int64]:

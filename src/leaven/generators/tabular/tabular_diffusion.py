@@ -9,22 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leaven.datasets.samples import Samples
-from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
-from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.generators.tabular.neural_generator import (
+    FittedNeuralGenerator,
+    load_generator,
+    train_generator,
+    validate_positive,
+)
+from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from leaven.nn.tabular_codec import Coded
-    from leaven.nn.training import Task
+    from leaven.nn.tabular_codec import EncodedRows
+    from leaven.nn.training import TrainingTask
 
 _LABEL, _STEP = 0, 100_000  # first draws of a key; each step has a thousand for numbers, a thousand for bins
 
 
 @dataclass(frozen=True)
-class TableDiffusion:
+class TabularDiffusion:
     """Generates rows by diffusion: Gaussian noise on numbers, uniform noise on categories, given the label (TabDDPM;
     Kotelnikov and others, ICML 2023).
 
@@ -46,41 +51,43 @@ class TableDiffusion:
 
     def __post_init__(self) -> None:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("diffusion", self, names)
+        validate_positive("diffusion", self, names)
 
-    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""
-        return learned("diffusion", self, train, key, tell)
+        return train_generator("diffusion", self, train, key, tell)
 
     @classmethod
-    def load(cls, folder: Path) -> NetTable:
+    def load(cls, folder: Path) -> FittedNeuralGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return loaded("diffusion", cls, folder)
+        return load_generator("diffusion", cls, folder)
 
-    def net(self, coding: Coding, key: int) -> nn.Module:
+    def build_network(self, coding: RowEncoding, key: int) -> nn.Module:
         """Returns the network that predicts the clean row."""
-        from leaven.nn.tabular_codec import shape_of
-        from leaven.nn.tabular_diffusion import CleanNet
+        from leaven.nn.tabular_codec import build_shape
+        from leaven.nn.tabular_diffusion import DenoisingNetwork
 
-        return CleanNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), coding.seen, self.steps, key)
+        return DenoisingNetwork(
+            build_shape(coding.n_numbers, coding.bin_sizes, self.width, self.layers), coding.seen, self.steps, key
+        )
 
-    def task(self, net: Any, rows: Coded, key: int) -> Task:
+    def build_task(self, net: Any, rows: EncodedRows, key: int) -> TrainingTask:
         """Returns the task of predicting noise and clean categories at uniformly drawn steps."""
-        from leaven.nn.tabular_diffusion import CleanTask
+        from leaven.nn.tabular_diffusion import DenoisingTask
 
-        return CleanTask(net, rows, key)
+        return DenoisingTask(net, rows, key)
 
-    def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
+    def sample_rows(self, net: Any, coding: RowEncoding, keys: RngKeys) -> tuple[Floats, Floats]:
         """Returns scores and bin probabilities: noise, then one reverse step at a time."""
-        label = from_rows(coding, keys, _LABEL)[:, 0]
-        scores = normal(keys, _STEP, coding.numbers) if coding.numbers else np.zeros((len(keys), 0))
-        prior = np.tile(net.prior.numpy(), (len(keys), 1))  # after the last noise step
-        bins = coding.drawn(prior, keys, _STEP + 1_000)
+        label = sample_training_bins(coding, keys, _LABEL)[:, 0]
+        scores = draw_normals(keys, _STEP, coding.n_numbers) if coding.n_numbers else np.zeros((len(keys), 0))
+        prior = np.tile(net.concentration.numpy(), (len(keys), 1))  # after the last noise step
+        bins = coding.sample_bins(prior, keys, _STEP + 1_000)
         for step in range(self.steps - 1, -1, -1):
-            scores, chances, spread = net.back(scores, bins, label, step)
+            scores, chances, spread = net.denoise_rows(scores, bins, label, step)
             if step == 0:
                 break
             first = _STEP + 2_000 * (self.steps - step)
-            scores = scores + spread * normal(keys, first, coding.numbers) if coding.numbers else scores
-            bins = coding.drawn(chances, keys, first + 1_000)
+            scores = scores + spread * draw_normals(keys, first, coding.n_numbers) if coding.n_numbers else scores
+            bins = coding.sample_bins(chances, keys, first + 1_000)
         return scores, chances

@@ -11,23 +11,28 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
-from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.generators.tabular.neural_generator import (
+    FittedNeuralGenerator,
+    load_generator,
+    train_generator,
+    validate_positive,
+)
+from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from leaven.nn.tabular_codec import Coded
-    from leaven.nn.training import Task
+    from leaven.nn.tabular_codec import EncodedRows
+    from leaven.nn.training import TrainingTask
 
 _ROW, _COLUMN, _LATENT = 0, 1, 100  # first draws of a key
 LOSSES = ("minimax", "wgan_gp")
 
 
 @dataclass(frozen=True)
-class TableGan:
+class TabularGan:
     """Generates rows with a generator trained against a critic, both conditioned on the label and one more cell.
 
     loss     "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others,
@@ -41,7 +46,7 @@ class TableGan:
     """
 
     loss: Literal["minimax", "wgan_gp"] = "wgan_gp"
-    rare: bool = True
+    balance_categories: bool = True
     penalty: float = 10.0
     critic_steps: int = 3
     latent: int = 32
@@ -57,35 +62,37 @@ class TableGan:
         if self.loss not in LOSSES:
             raise SpecError("gan.loss", " or ".join(LOSSES), repr(self.loss), "")
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        check_positive("gan", self, names)
+        validate_positive("gan", self, names)
 
-    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""
-        return learned("gan", self, train, key, tell)
+        return train_generator("gan", self, train, key, tell)
 
     @classmethod
-    def load(cls, folder: Path) -> NetTable:
+    def load(cls, folder: Path) -> FittedNeuralGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return loaded("gan", cls, folder)
+        return load_generator("gan", cls, folder)
 
-    def net(self, coding: Coding, key: int) -> nn.Module:
+    def build_network(self, coding: RowEncoding, key: int) -> nn.Module:
         """Returns generator and critic."""
-        from leaven.nn.tabular_codec import shape_of
-        from leaven.nn.tabular_gan import GanNet
+        from leaven.nn.tabular_codec import build_shape
+        from leaven.nn.tabular_gan import TabularGanNetwork
 
-        return GanNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), self.latent, key)
+        return TabularGanNetwork(
+            build_shape(coding.n_numbers, coding.bin_sizes, self.width, self.layers), self.latent, key
+        )
 
-    def task(self, net: Any, rows: Coded, key: int) -> Task:
+    def build_task(self, net: Any, rows: EncodedRows, key: int) -> TrainingTask:
         """Returns the task with both losses in one step."""
-        from leaven.nn.tabular_gan import GanTask
+        from leaven.nn.tabular_gan import TabularGanTask
 
         is_wasserstein = self.loss == "wgan_gp"
         critic_steps = self.critic_steps if is_wasserstein else 1
-        return GanTask(net, rows, is_wasserstein, self.rare, self.penalty, critic_steps, key)
+        return TabularGanTask(net, rows, is_wasserstein, self.balance_categories, self.penalty, critic_steps, key)
 
-    def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
+    def sample_rows(self, net: Any, coding: RowEncoding, keys: RngKeys) -> tuple[Floats, Floats]:
         """Returns scores and bin probabilities, conditioned on the label and one cell of a training row."""
-        bins = from_rows(coding, keys, _ROW)
-        column = (rng.uniform(keys, _COLUMN) * bins.shape[1]).astype(np.int64)
-        scores, odds = net.made_of(normal(keys, _LATENT, self.latent), bins, column)
+        bins = sample_training_bins(coding, keys, _ROW)
+        column = (rng.draw_uniform(keys, _COLUMN) * bins.shape[1]).astype(np.int64)
+        scores, odds = net.generate_rows(draw_normals(keys, _LATENT, self.latent), bins, column)
         return scores, odds

@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.samples import Samples
-from leaven.generators.privacy import Privacy
-from leaven.generators.tabular.neural_generator import NetTable, check_positive, learned, loaded
-from leaven.generators.tabular.row_encoding import Coding, Floats, from_rows, normal
-from leaven.progress import Tell, quiet
-from leaven.protocols import Keys
+from leaven.generators.privacy import PrivacyBudget
+from leaven.generators.tabular.neural_generator import (
+    FittedNeuralGenerator,
+    load_generator,
+    train_generator,
+    validate_positive,
+)
+from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
+from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from leaven.nn.tabular_codec import Coded
-    from leaven.nn.training import Task
+    from leaven.nn.tabular_codec import EncodedRows
+    from leaven.nn.training import TrainingTask
 
 _LABEL, _LATENT, _NOISE = 0, 100, 5_000  # first draws of a key
 
 
 @dataclass(frozen=True)
-class TableVae:
+class TabularVae:
     """Generates rows with a variational autoencoder, given their label (Kingma and Welling, 2014; Sohn, 2015).
 
     learned_variance  False: squared error + KL, for categories too; True: learned variance for each numeric column and
@@ -37,7 +42,7 @@ class TableVae:
 
     learned_variance: bool = True
     latent: int = 16
-    kl: float = 1.0
+    kl_weight: float = 1.0
     bins: int = 64
     width: int = 128
     layers: int = 2
@@ -45,43 +50,45 @@ class TableVae:
     epochs: float = 60
     learning_rate: float = 2e-3
     device: str = "auto"
-    privacy: Privacy | None = None
+    privacy: PrivacyBudget | None = None
 
     def __post_init__(self) -> None:
         names = ("latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        object.__setattr__(self, "privacy", Privacy.read(self.privacy))
-        check_positive("vae", self, names)
+        object.__setattr__(self, "privacy", PrivacyBudget.parse_budget(self.privacy))
+        validate_positive("vae", self, names)
 
-    def fit(self, train: Samples, key: int, tell: Tell = quiet) -> NetTable:
+    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows, MissingExtra for privacy without Opacus."""
         if self.privacy is not None:
-            from leaven.generators.tabular.dp_training import learned_privately
+            from leaven.generators.tabular.dp_training import train_private_generator
 
-            return learned_privately(self, self.privacy, train, key, tell)
-        return learned("vae", self, train, key, tell)
+            return train_private_generator(self, self.privacy, train, key, tell)
+        return train_generator("vae", self, train, key, tell)
 
     @classmethod
-    def load(cls, folder: Path) -> NetTable:
+    def load(cls, folder: Path) -> FittedNeuralGenerator:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        return loaded("vae", cls, folder)
+        return load_generator("vae", cls, folder)
 
-    def net(self, coding: Coding, key: int) -> nn.Module:
+    def build_network(self, coding: RowEncoding, key: int) -> nn.Module:
         """Returns encoder and decoder."""
-        from leaven.nn.tabular_codec import shape_of
-        from leaven.nn.tabular_vae import VaeNet
+        from leaven.nn.tabular_codec import build_shape
+        from leaven.nn.tabular_vae import TabularVaeNetwork
 
-        return VaeNet(shape_of(coding.numbers, coding.sizes, self.width, self.layers), self.latent, key)
+        return TabularVaeNetwork(
+            build_shape(coding.n_numbers, coding.bin_sizes, self.width, self.layers), self.latent, key
+        )
 
-    def task(self, net: Any, rows: Coded, key: int) -> Task:
+    def build_task(self, net: Any, rows: EncodedRows, key: int) -> TrainingTask:
         """Returns the task with reconstruction and KL loss."""
-        from leaven.nn.tabular_vae import VaeTask
+        from leaven.nn.tabular_vae import TabularVaeTask
 
-        return VaeTask(net, rows, self.learned_variance, self.kl, key)
+        return TabularVaeTask(net, rows, self.learned_variance, self.kl_weight, key)
 
-    def drawn(self, net: Any, coding: Coding, keys: Keys) -> tuple[Floats, Floats]:
+    def sample_rows(self, net: Any, coding: RowEncoding, keys: RngKeys) -> tuple[Floats, Floats]:
         """Returns decoded normal draws; with a learned variance, noise is added to the scores."""
-        label = from_rows(coding, keys, _LABEL)[:, 0]
-        scores, chances, spread = net.decoded(normal(keys, _LATENT, self.latent), label)
-        if self.learned_variance and coding.numbers:
-            scores = scores + spread * normal(keys, _NOISE, coding.numbers)
+        label = sample_training_bins(coding, keys, _LABEL)[:, 0]
+        scores, chances, spread = net.decode_arrays(draw_normals(keys, _LATENT, self.latent), label)
+        if self.learned_variance and coding.n_numbers:
+            scores = scores + spread * draw_normals(keys, _NOISE, coding.n_numbers)
         return scores, chances

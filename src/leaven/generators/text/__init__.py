@@ -7,8 +7,8 @@ counted. All are text operators and are used as plan steps.
 
 from __future__ import annotations
 
-from leaven.generators.text.catalog_language_model import Titles
+from leaven.generators.text.catalog_language_model import CatalogLanguageModel
 from leaven.generators.text.endpoint import Endpoint
-from leaven.generators.text.local_llm import LocalModel
+from leaven.generators.text.local_llm import LocalLanguageModel
 
-__all__ = ["Endpoint", "LocalModel", "Titles"]
+__all__ = ["CatalogLanguageModel", "Endpoint", "LocalLanguageModel"]

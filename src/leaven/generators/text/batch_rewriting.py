@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.errors import DataError
-from leaven.generators.text.output_checks import Checks, Refused, Written
-from leaven.generators.text.response_cache import Answer, Answers
-from leaven.protocols import Keys, Strength
+from leaven.generators.text.output_checks import OutputChecks, RejectedAnswer, Rewrite
+from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
+from leaven.protocols import RngKeys, Strength
 
-VERSION = 1
+PROMPT_VERSION = 1
 """Version of the prompt and the answer format; part of every cache key."""
-TAKES = ("paraphrase", "tags", "attributes")
+OUTPUTS = ("paraphrase", "tags", "attributes")
 PROMPT = (
     "You rewrite the text of an item in a shop's catalogue. Answer with one JSON object and nothing else: "
     '{"paraphrase": "the text in other words, in its own language", "tags": ["…"], '
@@ -30,11 +30,11 @@ PROMPT = (
 )
 
 
-class Failed(Exception):
+class ModelCallError(Exception):
     """A model call failed after all attempts; the message is the reason."""
 
 
-class Author(Protocol):
+class TextModel(Protocol):
     """A language model that answers requests."""
 
     @property
@@ -42,27 +42,27 @@ class Author(Protocol):
         """Identifies the model in cache keys."""
         ...
 
-    def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
+    def generate_answer(self, messages: Sequence[Mapping[str, str]], variant: int) -> ModelAnswer:
         """Returns an answer. Raises ModelCallError."""
         ...
 
 
 @dataclass(frozen=True)
-class Budget:
+class CallBudget:
     """The budget of one fitted operator: calls, and tokens as the model counts them; None: no bound."""
 
-    calls: int | None = None
-    tokens: int | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """The cost of rewriting, before any request. known: answers in the cache."""
 
     calls: int
     tokens: int
     price: float
-    known: int
+    n_cached: int
 
 
 @dataclass
@@ -70,14 +70,14 @@ class _Spent:
     calls: int = 0
     tokens: int = 0
 
-    def exceeds(self, budget: Budget) -> bool:
+    def exceeds(self, budget: CallBudget) -> bool:
         """Returns whether the budget is exhausted."""
-        is_over_calls = budget.calls is not None and self.calls >= budget.calls
-        return is_over_calls or (budget.tokens is not None and self.tokens >= budget.tokens)
+        is_over_calls = budget.max_calls is not None and self.calls >= budget.max_calls
+        return is_over_calls or (budget.max_tokens is not None and self.tokens >= budget.max_tokens)
 
 
 @dataclass(eq=False)
-class Writer:
+class TextRewriter:
     """The fitted operator: returns checked rewrites of texts; the cache makes it reproducible.
 
     take      part of the answer that becomes the view: the paraphrase, or the text followed by tags or attributes
@@ -87,26 +87,26 @@ class Writer:
     refused   reason -> number of answers rejected after one repair
     """
 
-    author: Author
-    checks: Checks
-    answers: Answers
-    budget: Budget
-    take: str
+    model: TextModel
+    checks: OutputChecks
+    cache: ResponseCache
+    budget: CallBudget
+    output: str
     p: float
     variants: int
-    stop: bool
-    at_once: int
-    refused: Counter[str] = field(default_factory=Counter)
+    stop_on_failure: bool
+    n_jobs: int
+    rejected: Counter[str] = field(default_factory=Counter)
     spent: _Spent = field(default_factory=_Spent)
-    outcomes: dict[tuple[str, int], Written | str] = field(default_factory=dict)
+    outcomes: dict[tuple[str, int], Rewrite | str] = field(default_factory=dict)
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """Returns one text for each text: rewritten if drawn and if the answer passes the checks, else unchanged.
 
         Raises DataError with `stop_on_failure` for a failed call or an exhausted budget; answers so far are cached.
         """
-        drawn = rng.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)
-        variant = (rng.uniform(keys, 1) * self.variants).astype(int).tolist()
+        drawn = rng.draw_uniform(keys, 0) < self.p * np.clip(strength, 0, 1)
+        variant = (rng.draw_uniform(keys, 1) * self.variants).astype(int).tolist()
         requests = [
             (text, v)
             for text, v, is_drawn in zip(texts, variant, drawn.tolist(), strict=True)
@@ -116,14 +116,14 @@ class Writer:
         rewritten = list(texts)
         for row in np.flatnonzero(drawn).tolist():
             outcome = self.outcomes.get((texts[row], variant[row]))
-            if isinstance(outcome, Written):
+            if isinstance(outcome, Rewrite):
                 rewritten[row] = self._build_view(texts[row], outcome)
         return rewritten
 
-    def _build_view(self, text: str, written: Written) -> str:
-        if self.take == "paraphrase":
+    def _build_view(self, text: str, written: Rewrite) -> str:
+        if self.output == "paraphrase":
             return written.paraphrase
-        if self.take == "tags":
+        if self.output == "tags":
             return " | ".join((text, *written.tags))
         return " | ".join((text, *(f"{name}: {value}" for name, value, _ in written.attributes)))
 
@@ -137,15 +137,15 @@ class Writer:
                 reasons.setdefault(reason, np.zeros(len(texts), bool))[row] = True
         return reasons
 
-    def estimate(self, texts: Sequence[str], price_per_million: float = 0.0) -> Estimate:
+    def estimate_cost(self, texts: Sequence[str], price_per_million: float = 0.0) -> CostEstimate:
         """Returns calls, tokens and price of all variants of these texts. A token is about 4 characters."""
         pairs = [(text, v) for text in dict.fromkeys(texts) if text.strip() for v in range(self.variants)]
-        uncached = [(text, v) for text, v in pairs if self.answers.get(self._hash_request(text, v)) is None]
+        uncached = [(text, v) for text, v in pairs if self.cache.get(self._hash_request(text, v)) is None]
         tokens = sum((len(PROMPT) + 3 * len(text)) // 4 + 60 for text, _ in uncached)
-        return Estimate(len(uncached), tokens, tokens * price_per_million / 1e6, len(pairs) - len(uncached))
+        return CostEstimate(len(uncached), tokens, tokens * price_per_million / 1e6, len(pairs) - len(uncached))
 
     def _hash_request(self, text: str, variant: int, repair: str = "") -> str:
-        return Answers.mark(VERSION, self.author.name, text, variant, repair)
+        return ResponseCache.hash_request(PROMPT_VERSION, self.model.name, text, variant, repair)
 
     def _rewrite(self, pairs: Sequence[tuple[str, int]]) -> None:
         """Fills the outcomes of all (text, variant) pairs; rejected answers are repaired once."""
@@ -159,40 +159,40 @@ class Writer:
         for request, answer in self._collect_answers(requests):
             pair = request.text, request.variant
             if isinstance(answer, str):  # the call failed
-                self.refused[answer] += 1
+                self.rejected[answer] += 1
                 self.outcomes[pair] = answer
                 continue
             try:
-                self.outcomes[pair] = self.checks(request.text, answer.said)
-            except Refused as error:
+                self.outcomes[pair] = self.checks(request.text, answer.text)
+            except RejectedAnswer as error:
                 if not last:
-                    yield _Request(request.text, request.variant, str(error), answer.said)
+                    yield _Request(request.text, request.variant, str(error), answer.text)
                     continue
-                self.refused[str(error).split(":")[0]] += 1
+                self.rejected[str(error).split(":")[0]] += 1
                 self.outcomes[pair] = str(error)
 
-    def _collect_answers(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, Answer | str]]:
+    def _collect_answers(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, ModelAnswer | str]]:
         """Yields each request with its answer, cached if possible, or the reason of failure; in order."""
-        answers: dict[int, Answer | str] = {}
+        answers: dict[int, ModelAnswer | str] = {}
         uncached = []
         for number, request in enumerate(requests):
-            cached = self.answers.get(self._hash_request(request.text, request.variant, request.reason))
+            cached = self.cache.get(self._hash_request(request.text, request.variant, request.reason))
             if cached is not None:
                 answers[number] = cached
             else:
                 uncached.append(number)
-        with ThreadPoolExecutor(self.at_once) as pool:
-            for begin in range(0, len(uncached), self.at_once):
-                part = uncached[begin : begin + self.at_once]
+        with ThreadPoolExecutor(self.n_jobs) as pool:
+            for begin in range(0, len(uncached), self.n_jobs):
+                part = uncached[begin : begin + self.n_jobs]
                 answers |= self._send_requests(pool.submit, requests, part)
         yield from ((request, answers[number]) for number, request in enumerate(requests))
 
     def _send_requests(
-        self, submit: Callable[..., Future[Answer]], requests: Sequence[_Request], part: Sequence[int]
-    ) -> dict[int, Answer | str]:
+        self, submit: Callable[..., Future[ModelAnswer]], requests: Sequence[_Request], part: Sequence[int]
+    ) -> dict[int, ModelAnswer | str]:
         """Sends the requests of these numbers within the budget, and caches every answer on arrival."""
-        answers: dict[int, Answer | str] = {}
-        pending: dict[Future[Answer], int] = {}
+        answers: dict[int, ModelAnswer | str] = {}
+        pending: dict[Future[ModelAnswer], int] = {}
         for number in part:
             if self.spent.exceeds(self.budget):
                 answers[number] = self._handle_failure(
@@ -201,23 +201,23 @@ class Writer:
                 continue
             self.spent.calls += 1
             request = requests[number]
-            sent = messages(request.text, request.variant, request.reason, request.answer)
-            pending[submit(self.author.ask, sent, request.variant)] = number
+            sent = build_messages(request.text, request.variant, request.reason, request.answer)
+            pending[submit(self.model.generate_answer, sent, request.variant)] = number
         for done in as_completed(pending):
             number = pending[done]
             request = requests[number]
             try:
                 answer = done.result()
-            except Failed as error:
+            except ModelCallError as error:
                 answers[number] = self._handle_failure(str(error), "run again: answers so far are cached")
                 continue
             self.spent.tokens += answer.tokens
-            self.answers.put(self._hash_request(request.text, request.variant, request.reason), answer)
+            self.cache.put(self._hash_request(request.text, request.variant, request.reason), answer)
             answers[number] = answer
         return answers
 
     def _handle_failure(self, reason: str, fix: str) -> str:
-        if self.stop:
+        if self.stop_on_failure:
             raise DataError("generated text", "an answer of the model", reason, fix)
         return reason
 
@@ -232,7 +232,7 @@ class _Request:
     answer: str = ""
 
 
-def messages(text: str, variant: int, reason: str, rejected: str) -> list[dict[str, str]]:
+def build_messages(text: str, variant: int, reason: str, rejected: str) -> list[dict[str, str]]:
     """Returns the messages of a request: the rules and the text; for a repair, also the rejected answer and reason."""
     chat = [
         {"role": "system", "content": PROMPT},
@@ -244,15 +244,15 @@ def messages(text: str, variant: int, reason: str, rejected: str) -> list[dict[s
     return chat
 
 
-def check_writing(kind: str, config: Any) -> None:
+def validate_rewriting(kind: str, config: Any) -> None:
     """Raises SpecError for invalid fields that both configs share."""
     from leaven.errors import SpecError
-    from leaven.transforms.validation import check_count, check_range, check_share, check_word
+    from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
-    check_word(f"{kind}.output", config.take, TAKES)
+    check_choice(f"{kind}.output", config.take, OUTPUTS)
     check_share(f"{kind}.p", config.p)
     check_count(f"{kind}.variants", config.variants, 1)
     check_range(f"{kind}.length_range", config.length_range, 0)
-    check_range(f"{kind}.similarity_range", config.likeness_range, -1, 1)
+    check_range(f"{kind}.similarity_range", config.similarity_range, -1, 1)
     if config.on_failure not in ("stop", "skip"):
         raise SpecError(f"{kind}.on_failure", "'stop' or 'skip'", repr(config.on_failure), "")

@@ -21,23 +21,23 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.errors import DataError, SpecError, nearest
+from leaven.errors import DataError, SpecError, suggest_name
 from leaven.generators.sequence.autoregressive import Autoregressive
-from leaven.generators.text.character_codec import Spelling
-from leaven.generators.text.output_checks import FORBIDDEN, Checks, Refused
-from leaven.protocols import FittedGenerator, Generator, Keys, Strength
-from leaven.tokenization import cut
+from leaven.generators.text.character_codec import CharacterCodec
+from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks, RejectedAnswer
+from leaven.protocols import FittedGenerator, Generator, RngKeys, Strength
+from leaven.tokenization import tokenize_text
 from leaven.transforms.text.protected_spans import is_word
 from leaven.transforms.validation import check_count, check_range, check_share
 
-GPT = Autoregressive(width=96, length=40, dropout=0.1, top_p=0.9)
-SHORT, EMPTY = "fewer than 3 words", "no words"
+GPT = Autoregressive(width=96, max_length=40, dropout=0.1, top_p=0.9)
+TOO_SHORT, NO_WORDS = "fewer than 3 words", "no words"
 _LAYOUT = ("where", "events_range", "new_events_range")
 _BATCH = 512  # texts generated together
 
 
 @dataclass(frozen=True)
-class Titles:
+class CatalogLanguageModel:
     """Rewrites item titles with a small language model trained on the catalog, in minutes on a CPU.
 
     by           the sequence generator to train: autoregressive, vae or gan, with its fields
@@ -54,71 +54,75 @@ class Titles:
     differs too much from the text, or has a word that is not in the catalog.
     """
 
-    by: Generator = GPT
-    learn: str = ""
+    model: Generator = GPT
+    text_column: str = ""
     keep_range: tuple[float, float] = (0.4, 0.8)
-    most_words: int = 6_000
-    most_new: int = 16
-    tries: int = 2
+    max_words: int = 6_000
+    max_new_tokens: int = 16
+    max_attempts: int = 2
     p: float = 1.0
     cache: str = ""
     protect: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = FORBIDDEN
     length_range: tuple[float, float] = (0.4, 2.5)
-    likeness_range: tuple[float, float] = (0.3, 1.0)
+    similarity_range: tuple[float, float] = (0.3, 1.0)
 
     def __post_init__(self) -> None:
         check_range("titles.keep_range", self.keep_range, 0, 1)
         check_range("titles.length_range", self.length_range, 0)
-        check_range("titles.similarity_range", self.likeness_range, -1, 1)
+        check_range("titles.similarity_range", self.similarity_range, -1, 1)
         check_share("titles.p", self.p)
         for name in ("most_words", "most_new", "tries"):
             check_count(f"titles.{name}", getattr(self, name), 1)
-        if not (is_dataclass(self.by) and all(hasattr(self.by, name) for name in _LAYOUT)):
+        if not (is_dataclass(self.model) and all(hasattr(self.model, name) for name in _LAYOUT)):
             fix = "by = 'autoregressive', 'vae' or 'gan'"
-            raise SpecError("titles.by", "a generator that continues rows", type(self.by).__name__, fix)
+            raise SpecError("titles.by", "a generator that continues rows", type(self.model).__name__, fix)
 
-    def fit(self, catalog: Catalog) -> TitleWriter:
+    def fit(self, catalog: Catalog) -> FittedLanguageModel:
         """Trains on the titles, conditioned on categories if there are any.
 
         Raises DataError for a catalog without texts; FitError for a non-finite loss.
         """
-        return TitleWriter.of(self, learn(self, _select_texts(self, catalog), _list_category_codes(catalog)), catalog)
+        return FittedLanguageModel.from_catalog(
+            self, train_language_model(self, _select_texts(self, catalog), _list_category_codes(catalog)), catalog
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedTitles:
+class TrainedLanguageModel:
     """A codec, and a generator that continues rows of its ids."""
 
-    spelling: Spelling
+    codec: CharacterCodec
     generator: FittedGenerator
 
-    def written(self, begins: Sequence[Sequence[int]], keys: Keys) -> list[str]:
+    def generate_texts(self, begins: Sequence[Sequence[int]], keys: RngKeys) -> list[str]:
         """Returns one text for each beginning (a category id and token ids) and key."""
         texts: list[str] = []
         for first in range(0, len(begins), _BATCH):
             part = begins[first : first + _BATCH]
-            rows = self.generator.sample(keys[first : first + _BATCH], rows_of(part, self.spelling))
+            rows = self.generator.sample(keys[first : first + _BATCH], build_token_rows(part, self.codec))
             bounds = zip(rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True)
-            texts += [self.spelling.text(rows.items[begin:end].tolist()) for begin, end in bounds]
+            texts += [self.codec.decode_ids(rows.items[begin:end].tolist()) for begin, end in bounds]
         return texts
 
-    def surprisal(self, texts: Sequence[str], codes: Sequence[int]) -> float:
+    def compute_surprisal(self, texts: Sequence[str], codes: Sequence[int]) -> float:
         """Returns the mean negative natural log-probability of a token over these texts."""
-        rows = rows_of(
-            [_encode(self.spelling, text, code) for text, code in zip(texts, codes, strict=True)], self.spelling
+        rows = build_token_rows(
+            [_encode(self.codec, text, code) for text, code in zip(texts, codes, strict=True)], self.codec
         )
         generator: Any = self.generator
-        return float(-generator.log_likelihood(rows).sum() / (rows.events - len(rows)))
+        return float(-generator.log_likelihood(rows).sum() / (rows.n_events - len(rows)))
 
 
-def learn(config: Titles, texts: Sequence[str], codes: Sequence[int], key: int = 0) -> LearnedTitles:
+def train_language_model(
+    config: CatalogLanguageModel, texts: Sequence[str], codes: Sequence[int], key: int = 0
+) -> TrainedLanguageModel:
     """Returns a model trained on texts of these category codes (0: none), or the cached one."""
     inputs = json.dumps(
         [
-            _describe_generator(config.by),
-            config.most_words,
-            config.most_new,
+            _describe_generator(config.model),
+            config.max_words,
+            config.max_new_tokens,
             key,
             list(texts),
             [int(one) for one in codes],
@@ -126,42 +130,46 @@ def learn(config: Titles, texts: Sequence[str], codes: Sequence[int], key: int =
     )
     folder = Path(config.cache) / hashlib.blake2b(inputs.encode(), digest_size=16).hexdigest() if config.cache else None
     own = (
-        {"match_popularity": False} if hasattr(config.by, "match_popularity") else {}
+        {"match_popularity": False} if hasattr(config.model, "match_popularity") else {}
     )  # continuations have other word frequencies
-    by: Any = replace(config.by, where="after", new_events_range=(config.most_new,) * 2, **own)  # type: ignore[type-var]
+    by: Any = replace(config.model, where="after", new_events_range=(config.max_new_tokens,) * 2, **own)  # type: ignore[type-var]
     if folder is not None and (folder / "codec.json").is_file():
         saved = json.loads((folder / "codec.json").read_text(encoding="utf-8"))
-        return LearnedTitles(Spelling(saved["categories"], tuple(saved["tokens"])), type(by).load(folder))
-    spelling = Spelling.of(texts, config.most_words, int(max(codes, default=0)) + 1)
-    rows = rows_of([_encode(spelling, text, code) for text, code in zip(texts, codes, strict=True)], spelling)
-    generator = by.fit(rows, rng.key(key, "titles"))
+        return TrainedLanguageModel(CharacterCodec(saved["categories"], tuple(saved["tokens"])), type(by).load(folder))
+    spelling = CharacterCodec.from_texts(texts, config.max_words, int(max(codes, default=0)) + 1)
+    rows = build_token_rows([_encode(spelling, text, code) for text, code in zip(texts, codes, strict=True)], spelling)
+    generator = by.fit(rows, rng.derive_key(key, "titles"))
     if folder is not None:
         generator.save(folder)
-        facts = {"categories": spelling.categories, "tokens": spelling.signs}
+        facts = {"categories": spelling.n_categories, "tokens": spelling.tokens}
         (folder / "codec.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
-    return LearnedTitles(spelling, generator)
+    return TrainedLanguageModel(spelling, generator)
 
 
-def rows_of(rows: Sequence[Sequence[int]], spelling: Spelling) -> Histories:
+def build_token_rows(rows: Sequence[Sequence[int]], spelling: CharacterCodec) -> Histories:
     """Returns rows of ids, with their positions as times."""
-    return Histories.of(rows, spelling.size)
+    return Histories.from_lists(rows, spelling.n_ids)
 
 
-def _encode(spelling: Spelling, text: str, code: int) -> list[int]:
+def _encode(spelling: CharacterCodec, text: str, code: int) -> list[int]:
     """Returns the ids of a text: its category, its words, the end token."""
-    return [code + 1, *spelling.row(text), spelling.end]
+    return [code + 1, *spelling.encode_text(text), spelling.end_id]
 
 
 def _describe_generator(by: Any) -> list[Any]:
     return [type(by).__name__, json.loads(json.dumps(asdict(by), default=str))]
 
 
-def _select_texts(config: Titles, catalog: Catalog) -> list[str]:
-    column = config.learn or next((name for name in catalog.words if name != "brand"), "")
-    if column not in catalog.words or not any(text.strip() for text in catalog.words[column]):
-        fix = nearest(config.learn, catalog.words) if config.learn else "name text columns in item_columns"
+def _select_texts(config: CatalogLanguageModel, catalog: Catalog) -> list[str]:
+    column = config.text_column or next((name for name in catalog.texts if name != "brand"), "")
+    if column not in catalog.texts or not any(text.strip() for text in catalog.texts[column]):
+        fix = (
+            suggest_name(config.text_column, catalog.texts)
+            if config.text_column
+            else "name text columns in item_columns"
+        )
         raise DataError("titles.learn", "a column with texts", repr(column) if column else "none", fix)
-    return list(catalog.words[column])
+    return list(catalog.texts[column])
 
 
 def _list_category_codes(catalog: Catalog) -> list[int]:
@@ -171,39 +179,43 @@ def _list_category_codes(catalog: Catalog) -> list[int]:
 def _map_categories(catalog: Catalog) -> dict[str, int]:
     """Returns the category code of each text of the catalog."""
     codes = _list_category_codes(catalog)
-    return {text: code for column in catalog.words.values() for text, code in zip(column, codes, strict=True)}
+    return {text: code for column in catalog.texts.values() for text, code in zip(column, codes, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
-class TitleWriter:
+class FittedLanguageModel:
     """The fitted operator. known: lower-case words of the catalog; category: code of each of its texts.
 
     refused   reason -> number of rejected drafts
     outcomes  first reason of each text whose drafts were all rejected so far
     """
 
-    config: Titles
-    learned: LearnedTitles
-    checks: Checks
+    config: CatalogLanguageModel
+    model: TrainedLanguageModel
+    checks: OutputChecks
     known: frozenset[str]
-    category: Mapping[str, int]
-    refused: Counter[str] = field(default_factory=Counter)
+    category_of: Mapping[str, int]
+    rejected: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: Titles, learned: LearnedTitles, catalog: Catalog) -> TitleWriter:
+    def from_catalog(
+        cls, config: CatalogLanguageModel, learned: TrainedLanguageModel, catalog: Catalog
+    ) -> FittedLanguageModel:
         """Returns the operator with the words, brands and categories of the catalog."""
-        checks = Checks.of(catalog, config.protect, config.forbidden, config.length_range, config.likeness_range)
-        known = {word.lower() for texts in catalog.words.values() for text in texts for word in cut(text)}
+        checks = OutputChecks.from_catalog(
+            catalog, config.protect, config.forbidden, config.length_range, config.similarity_range
+        )
+        known = {word.lower() for texts in catalog.texts.values() for text in texts for word in tokenize_text(text)}
         return cls(config, learned, checks, frozenset(known), _map_categories(catalog))
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """Returns one text for each text: rewritten if drawn and if a draft passes the checks, else unchanged."""
         rewritten = list(texts)
-        drawn = rng.uniform(keys, 0) < self.config.p * np.clip(strength, 0, 1)
+        drawn = rng.draw_uniform(keys, 0) < self.config.p * np.clip(strength, 0, 1)
         pending = [row for row in np.flatnonzero(drawn).tolist() if self._is_long(texts[row])]
-        for attempt in range(self.config.tries):
-            own = rng.row_keys(rng.key(0, "draft", attempt), keys[np.array(pending, np.int64)])
+        for attempt in range(self.config.max_attempts):
+            own = rng.derive_row_keys(rng.derive_key(0, "draft", attempt), keys[np.array(pending, np.int64)])
             drafts = self._write_drafts([texts[row] for row in pending], own)
             accepted = [self._is_accepted(texts[row], draft) for row, draft in zip(pending, drafts, strict=True)]
             for row, draft, is_accepted in zip(pending, drafts, accepted, strict=True):
@@ -216,30 +228,30 @@ class TitleWriter:
         """Returns whether a text has three words, so that one can be replaced; Chinese words are segmented."""
         return int(is_word(self.checks.reader([text])[0]).sum()) >= 3
 
-    def _write_drafts(self, texts: Sequence[str], keys: Keys) -> list[str]:
+    def _write_drafts(self, texts: Sequence[str], keys: RngKeys) -> list[str]:
         """Returns the continued beginning of each text, with the protected words of the rest appended."""
         pieces, free = self.checks.reader(texts)
-        words, held = pieces.words, (is_word(pieces) & ~free).tolist()
+        words, held = pieces.tokens, (is_word(pieces) & ~free).tolist()
         low, high = self.config.keep_range
-        share = low + (high - low) * rng.uniform(keys, 1)
+        share = low + (high - low) * rng.draw_uniform(keys, 1)
         starts, ends = pieces.starts[:-1].tolist(), pieces.starts[1:].tolist()
         begins, protected = [], []
         for text, part, start, end in zip(texts, share.tolist(), starts, ends, strict=True):
             stop = start + max(round(part * (end - start)), 1)
-            kept = self.learned.spelling.row("".join(words[start:stop]).rstrip())
-            begins.append([self.category.get(text, 0) + 1, *kept])
+            kept = self.model.codec.encode_text("".join(words[start:stop]).rstrip())
+            begins.append([self.category_of.get(text, 0) + 1, *kept])
             protected.append([words[index] for index in range(stop, end) if held[index]])
-        drafts = self.learned.written(begins, keys)
+        drafts = self.model.generate_texts(begins, keys)
         return [_append_missing(draft, words) for draft, words in zip(drafts, protected, strict=True)]
 
     def _is_accepted(self, text: str, draft: str) -> bool:
         try:
-            if not self.known.issuperset(word.lower() for word in cut(draft) if word not in text):
-                raise Refused("a word that is not in the catalog")
+            if not self.known.issuperset(word.lower() for word in tokenize_text(draft) if word not in text):
+                raise RejectedAnswer("a word that is not in the catalog")
             self.checks(text, json.dumps({"paraphrase": draft}))
-        except Refused as error:
+        except RejectedAnswer as error:
             reason = str(error).split(":")[0]
-            self.refused[reason] += 1
+            self.rejected[reason] += 1
             self.outcomes.setdefault(text, reason)
             return False
         self.outcomes.pop(text, None)
@@ -247,8 +259,8 @@ class TitleWriter:
 
     def reasons(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[np.bool_]]:
         """Returns the rejection reasons: empty and short texts, and the first reason of rejected ones."""
-        reasons = {EMPTY: np.array([not text.strip() for text in texts], bool)}
-        reasons[SHORT] = np.array([not self._is_long(text) for text in texts], bool)
+        reasons = {NO_WORDS: np.array([not text.strip() for text in texts], bool)}
+        reasons[TOO_SHORT] = np.array([not self._is_long(text) for text in texts], bool)
         for row, text in enumerate(texts):
             if text in self.outcomes:
                 reasons.setdefault(self.outcomes[text], np.zeros(len(texts), bool))[row] = True

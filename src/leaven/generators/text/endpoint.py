@@ -14,9 +14,9 @@ from http.client import HTTPException
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
-from leaven.generators.text.batch_rewriting import Budget, Failed, Writer, check_writing
-from leaven.generators.text.output_checks import FORBIDDEN, Checks
-from leaven.generators.text.response_cache import Answer, Answers
+from leaven.generators.text.batch_rewriting import CallBudget, ModelCallError, TextRewriter, validate_rewriting
+from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
+from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 
 _MAX_WAIT_SECONDS = 60.0
 
@@ -49,48 +49,61 @@ class Endpoint:
 
     url: str = "http://localhost:8000/v1"
     model: str = "default"
-    take: str = "paraphrase"
+    output: str = "paraphrase"
     p: float = 1.0
     variants: int = 1
     cache: str = ""
-    key_variable: str = "OPENAI_API_KEY"
-    most_calls: int | None = None
-    most_tokens: int | None = None
+    api_key_variable: str = "OPENAI_API_KEY"
+    max_calls: int | None = None
+    max_tokens: int | None = None
     on_failure: str = "stop"
-    tries: int = 4
+    max_attempts: int = 4
     wait_seconds: float = 1.0
     timeout_seconds: float = 60.0
-    at_once: int = 4
+    n_jobs: int = 4
     temperature: float = 0.7
     protect: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = FORBIDDEN
     length_range: tuple[float, float] = (0.4, 2.5)
-    likeness_range: tuple[float, float] = (0.2, 1.0)
+    similarity_range: tuple[float, float] = (0.2, 1.0)
 
     def __post_init__(self) -> None:
-        check_writing("endpoint", self)
+        validate_rewriting("endpoint", self)
         if not self.url.startswith(("http://", "https://")):
             raise SpecError("endpoint.url", "an http or https address", repr(self.url), "http://localhost:8000/v1")
-        if self.tries < 1 or self.at_once < 1 or not (self.wait_seconds >= 0 and self.timeout_seconds > 0):
+        if self.max_attempts < 1 or self.n_jobs < 1 or not (self.wait_seconds >= 0 and self.timeout_seconds > 0):
             raise SpecError(
-                "endpoint.max_attempts", "max_attempts, n_jobs, timeout above 0", f"{self.tries}, {self.at_once}", ""
+                "endpoint.max_attempts",
+                "max_attempts, n_jobs, timeout above 0",
+                f"{self.max_attempts}, {self.n_jobs}",
+                "",
             )
 
-    def fit(self, catalog: Catalog) -> Writer:
+    def fit(self, catalog: Catalog) -> TextRewriter:
         """Fits the checks on brands, words and categories, without requests.
 
         Raises DataError for a cache that cannot be opened.
         """
-        checks = Checks.of(catalog, self.protect, self.forbidden, self.length_range, self.likeness_range)
-        budget = Budget(self.most_calls, self.most_tokens)
+        checks = OutputChecks.from_catalog(
+            catalog, self.protect, self.forbidden, self.length_range, self.similarity_range
+        )
+        budget = CallBudget(self.max_calls, self.max_tokens)
         stop = self.on_failure == "stop"
-        return Writer(
-            Server(self), checks, Answers(self.cache), budget, self.take, self.p, self.variants, stop, self.at_once
+        return TextRewriter(
+            EndpointClient(self),
+            checks,
+            ResponseCache(self.cache),
+            budget,
+            self.output,
+            self.p,
+            self.variants,
+            stop,
+            self.n_jobs,
         )
 
 
 @dataclass(frozen=True)
-class Server:
+class EndpointClient:
     """The model behind an endpoint."""
 
     config: Endpoint
@@ -100,7 +113,7 @@ class Server:
         """Address, model and temperature."""
         return f"{self.config.url} {self.config.model} {self.config.temperature}"
 
-    def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
+    def generate_answer(self, messages: Sequence[Mapping[str, str]], variant: int) -> ModelAnswer:
         """Returns an answer, with retries. Raises ModelCallError with the last failure."""
         request = {
             "model": self.config.model,
@@ -110,7 +123,7 @@ class Server:
             "response_format": {"type": "json_object"},
         }
         body, reason = json.dumps(request).encode(), ""
-        for attempt in range(self.config.tries):
+        for attempt in range(self.config.max_attempts):
             wait = self.config.wait_seconds * 2**attempt * _draw_jitter(body, attempt)
             try:
                 return _parse_response(self._post(body))
@@ -121,7 +134,7 @@ class Server:
                     request.pop("response_format")  # not supported by some servers; the format is checked anyway
                     body = json.dumps(request).encode()
                 elif error.code not in (408, 409, 425, 429) and error.code < 500:
-                    raise Failed(reason) from None  # a retry would not help
+                    raise ModelCallError(reason) from None  # a retry would not help
                 wait = _read_retry_after(error.headers.get("Retry-After"), wait)
             except TimeoutError:
                 reason = f"no answer within {self.config.timeout_seconds:g} s"
@@ -134,13 +147,13 @@ class Server:
                 )
             except (ValueError, KeyError, IndexError, TypeError, HTTPException, OSError):
                 reason = "the server's answer is invalid"
-            if attempt + 1 < self.config.tries:
+            if attempt + 1 < self.config.max_attempts:
                 time.sleep(min(wait, _MAX_WAIT_SECONDS))
-        raise Failed(reason)
+        raise ModelCallError(reason)
 
     def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.config.key_variable, ""):
+        if key := os.environ.get(self.config.api_key_variable, ""):
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(f"{self.config.url.rstrip('/')}/chat/completions", body, headers)
         with urllib.request.urlopen(request, timeout=self.config.timeout_seconds) as response:
@@ -148,13 +161,13 @@ class Server:
         return content
 
 
-def _parse_response(content: bytes) -> Answer:
+def _parse_response(content: bytes) -> ModelAnswer:
     """Returns the answer of a chat completion. Raises ValueError, KeyError, IndexError or TypeError if invalid."""
     response = json.loads(content)
     text = response["choices"][0]["message"]["content"]
     if not isinstance(text, str):
         raise TypeError
-    return Answer(text, int((response.get("usage") or {}).get("total_tokens") or 0))
+    return ModelAnswer(text, int((response.get("usage") or {}).get("total_tokens") or 0))
 
 
 def _read_retry_after(header: str | None, default: float) -> float:
@@ -166,4 +179,4 @@ def _read_retry_after(header: str | None, default: float) -> float:
 
 def _draw_jitter(body: bytes, attempt: int) -> float:
     """Returns a factor in 0.5..1.5 that depends on the request, so that retries are spread in time."""
-    return 0.5 + (rng.key(attempt, body.decode()) >> 11) * 2.0**-53
+    return 0.5 + (rng.derive_key(attempt, body.decode()) >> 11) * 2.0**-53

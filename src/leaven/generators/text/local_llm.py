@@ -10,13 +10,13 @@ from typing import Any
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, MissingExtra, SpecError
-from leaven.generators.text.batch_rewriting import Budget, Writer, check_writing
-from leaven.generators.text.output_checks import FORBIDDEN, Checks
-from leaven.generators.text.response_cache import Answer, Answers
+from leaven.generators.text.batch_rewriting import CallBudget, TextRewriter, validate_rewriting
+from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
+from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 
 
 @dataclass(frozen=True)
-class LocalModel:
+class LocalLanguageModel:
     """Rewrites item texts with a language model in a local folder, saved with `save_pretrained`.
 
     folder        folder of model and tokenizer; nothing is downloaded
@@ -27,40 +27,44 @@ class LocalModel:
     """
 
     folder: str = ""
-    most_new: int = 200
+    max_new_tokens: int = 200
     temperature: float = 0.7
-    take: str = "paraphrase"
+    output: str = "paraphrase"
     p: float = 1.0
     variants: int = 1
     cache: str = ""
-    most_calls: int | None = None
-    most_tokens: int | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
     on_failure: str = "stop"
     protect: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = FORBIDDEN
     length_range: tuple[float, float] = (0.4, 2.5)
-    likeness_range: tuple[float, float] = (0.2, 1.0)
+    similarity_range: tuple[float, float] = (0.2, 1.0)
 
     def __post_init__(self) -> None:
-        check_writing("local_model", self)
-        if self.most_new < 1 or not self.temperature > 0:
+        validate_rewriting("local_model", self)
+        if self.max_new_tokens < 1 or not self.temperature > 0:
             raise SpecError(
-                "local_model.max_new_tokens", "max_new_tokens and temperature above 0", str(self.most_new), ""
+                "local_model.max_new_tokens", "max_new_tokens and temperature above 0", str(self.max_new_tokens), ""
             )
 
-    def fit(self, catalog: Catalog) -> Writer:
+    def fit(self, catalog: Catalog) -> TextRewriter:
         """Loads the model, and fits the checks on brands, words and categories.
 
         Raises DataError for a folder without a model; MissingExtra without transformers.
         """
         model = _load_model(self)
-        checks = Checks.of(catalog, self.protect, self.forbidden, self.length_range, self.likeness_range)
-        budget = Budget(self.most_calls, self.most_tokens)
+        checks = OutputChecks.from_catalog(
+            catalog, self.protect, self.forbidden, self.length_range, self.similarity_range
+        )
+        budget = CallBudget(self.max_calls, self.max_tokens)
         stop = self.on_failure == "stop"
-        return Writer(model, checks, Answers(self.cache), budget, self.take, self.p, self.variants, stop, at_once=1)
+        return TextRewriter(
+            model, checks, ResponseCache(self.cache), budget, self.output, self.p, self.variants, stop, n_jobs=1
+        )
 
 
-def _load_model(config: LocalModel) -> Resident:
+def _load_model(config: LocalLanguageModel) -> LocalTextModel:
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
@@ -74,34 +78,34 @@ def _load_model(config: LocalModel) -> Resident:
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(str(folder), "a causal language model", str(error).splitlines()[0], "") from error
-    return Resident(config, tokens, model.eval())
+    return LocalTextModel(config, tokens, model.eval())
 
 
 @dataclass(frozen=True, eq=False)
-class Resident:
+class LocalTextModel:
     """The language model in this process."""
 
-    config: LocalModel
+    config: LocalLanguageModel
     tokens: Any
     model: Any
 
     @property
     def name(self) -> str:
         """Folder, length and temperature."""
-        return f"{Path(self.config.folder).resolve().name} {self.config.most_new} {self.config.temperature}"
+        return f"{Path(self.config.folder).resolve().name} {self.config.max_new_tokens} {self.config.temperature}"
 
-    def ask(self, messages: Sequence[Mapping[str, str]], variant: int) -> Answer:
+    def generate_answer(self, messages: Sequence[Mapping[str, str]], variant: int) -> ModelAnswer:
         """Returns an answer; variants after the first are sampled, each with its own key."""
         import torch
 
         prompt = self._build_prompt(messages)
         max_length = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 20)
-        max_input = max(max_length - self.config.most_new, 1)
+        max_input = max(max_length - self.config.max_new_tokens, 1)
         inputs = self.tokens(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"][:, -max_input:]
-        new = min(self.config.most_new, max(max_length - inputs.shape[1], 1))
+        new = min(self.config.max_new_tokens, max(max_length - inputs.shape[1], 1))
         sampling = {"do_sample": True, "temperature": self.config.temperature} if variant else {"do_sample": False}
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.default_generator.manual_seed(rng.key(variant, prompt) >> 1)
+            torch.default_generator.manual_seed(rng.derive_key(variant, prompt) >> 1)
             output = self.model.generate(
                 inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -110,7 +114,7 @@ class Resident:
                 **sampling,
             )
         text = self.tokens.decode(output[0, inputs.shape[1] :], skip_special_tokens=True)
-        return Answer(text, int(output.shape[1]))
+        return ModelAnswer(text, int(output.shape[1]))
 
     def _get_pad_id(self) -> int:
         pad_id = self.tokens.pad_token_id

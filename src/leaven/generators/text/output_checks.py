@@ -20,7 +20,7 @@ from leaven.errors import DataError
 from leaven.protocols import FittedEncoder
 from leaven.tokenization import has_han
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.protected_spans import Reader, is_word
+from leaven.transforms.text.protected_spans import TextReader, is_word
 
 FORBIDDEN = (
     "certified", "organic", "vegan", "fda", "clinically", "dermatologist", "hypoallergenic", "cure", "cures", "heals",
@@ -34,7 +34,7 @@ _BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class Written:
+class Rewrite:
     """A model's rewrite: a paraphrase, tags, and attributes as (name, value, evidence in the source text)."""
 
     paraphrase: str
@@ -42,16 +42,16 @@ class Written:
     attributes: tuple[tuple[str, str, str], ...] = ()
 
     @property
-    def everything(self) -> str:
+    def full_text(self) -> str:
         """Paraphrase, tags and attribute values in one string."""
         return " ".join((self.paraphrase, *self.tags, *(value for _, value, _ in self.attributes)))
 
 
-class Refused(Exception):
+class RejectedAnswer(Exception):
     """An answer was rejected; the message is the reason, which is counted and sent to the model for one repair."""
 
 
-def read(answer: str) -> Written:
+def parse_answer(answer: str) -> Rewrite:
     """Parses the JSON object in an answer; surrounding text and code fences are ignored.
 
     Raises RejectedAnswer for anything else.
@@ -60,17 +60,17 @@ def read(answer: str) -> Written:
     try:
         value: Any = json.loads(answer[begin : end + 1])
         attributes = tuple((one["name"], one["value"], one["evidence"]) for one in value.get("attributes", []))
-        written = Written(value["paraphrase"], tuple(value.get("tags", [])), attributes)
+        written = Rewrite(value["paraphrase"], tuple(value.get("tags", [])), attributes)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused("no JSON of the requested form") from None
+        raise RejectedAnswer("no JSON of the requested form") from None
     texts = [written.paraphrase, *written.tags, *(part for one in attributes for part in one)]
     if not all(isinstance(text, str) for text in texts) or not written.paraphrase.strip():
-        raise Refused("no JSON of the requested form")
+        raise RejectedAnswer("no JSON of the requested form")
     return written
 
 
 @dataclass(frozen=True, eq=False)
-class Checks:
+class OutputChecks:
     """The checks, fitted on a catalog.
 
     length_range    characters of the paraphrase over those of the text
@@ -79,35 +79,35 @@ class Checks:
     category_of     category of each text of the catalog, from 0
     """
 
-    reader: Reader
+    reader: TextReader
     encoder: FittedEncoder | None
     forbidden: Sequence[str]
     length_range: tuple[float, float]
-    likeness_range: tuple[float, float]
-    centres: np.ndarray | None
+    similarity_range: tuple[float, float]
+    category_centers: np.ndarray | None
     category_of: dict[str, int]
 
     @classmethod
-    def of(
+    def from_catalog(
         cls,
         catalog: Catalog,
         protect: Sequence[str],
         forbidden: Sequence[str],
         length_range: tuple[float, float],
         likeness_range: tuple[float, float],
-    ) -> Checks:
+    ) -> OutputChecks:
         """Returns the checks of a catalog; with too few words for TF-IDF, without similarity and category."""
         try:
             encoder: FittedEncoder | None = TfIdf().fit(catalog)
         except DataError:
             encoder = None
         centres, category_of = _compute_centers(catalog, encoder)
-        reader = Reader.of(catalog, protect)
+        reader = TextReader.from_catalog(catalog, protect)
         return cls(reader, encoder, forbidden, length_range, likeness_range, centres, category_of)
 
-    def __call__(self, text: str, answer: str) -> Written:
+    def __call__(self, text: str, answer: str) -> Rewrite:
         """Returns the parsed rewrite. Raises RejectedAnswer with the first failed check."""
-        written = read(answer)
+        written = parse_answer(answer)
         self._check_evidence(text, written)
         self._check_facts(text, written)
         self._check_claims(text, written)
@@ -115,42 +115,42 @@ class Checks:
         self._check_similarity(text, written.paraphrase)
         return written
 
-    def _check_evidence(self, text: str, written: Written) -> None:
+    def _check_evidence(self, text: str, written: Rewrite) -> None:
         source = _normalize(text)
         for name, _, evidence in written.attributes:
             if not evidence.strip() or _normalize(evidence) not in source:
-                raise Refused(f"an attribute without evidence in the text: {name}"[:80])
+                raise RejectedAnswer(f"an attribute without evidence in the text: {name}"[:80])
 
-    def _check_facts(self, text: str, written: Written) -> None:
-        source, generated = self.facts(text), self.facts(written.everything)
+    def _check_facts(self, text: str, written: Rewrite) -> None:
+        source, generated = self.extract_facts(text), self.extract_facts(written.full_text)
         if invented := sorted(generated - source):
-            raise Refused(f"facts that are not in the text: {', '.join(invented[:3])}")
-        if lost := sorted(source - self.facts(written.paraphrase)):
-            raise Refused(f"missing facts: {', '.join(lost[:3])}")
+            raise RejectedAnswer(f"facts that are not in the text: {', '.join(invented[:3])}")
+        if lost := sorted(source - self.extract_facts(written.paraphrase)):
+            raise RejectedAnswer(f"missing facts: {', '.join(lost[:3])}")
 
-    def facts(self, text: str) -> set[str]:
+    def extract_facts(self, text: str) -> set[str]:
         """Returns numbers, units, brands, models, negations, colors, materials and sizes of a text, in lower case."""
         pieces, free = self.reader([text])
-        held, guards = is_word(pieces) & ~free, Lexicon.ours().guards
-        facts = {word.lower() for word, kept in zip(pieces.words, held.tolist(), strict=True) if kept}
-        facts |= {word.lower() for word in pieces.words if guards.get(word.lower()) in ("color", "material", "size")}
+        held, guards = is_word(pieces) & ~free, Lexicon.load_default().attributes
+        facts = {word.lower() for word, kept in zip(pieces.tokens, held.tolist(), strict=True) if kept}
+        facts |= {word.lower() for word in pieces.tokens if guards.get(word.lower()) in ("color", "material", "size")}
         return {part for word in facts for part in _PARTS.findall(word)}
 
-    def _check_claims(self, text: str, written: Written) -> None:
-        source, generated = f" {_normalize(text)} ", f" {_normalize(written.everything)} "
+    def _check_claims(self, text: str, written: Rewrite) -> None:
+        source, generated = f" {_normalize(text)} ", f" {_normalize(written.full_text)} "
         for claim in self.forbidden:
             pattern = claim if has_han(claim) else f" {claim} "
             if pattern in generated and pattern not in source:
-                raise Refused(f"a forbidden claim: {claim}")
+                raise RejectedAnswer(f"a forbidden claim: {claim}")
 
     def _check_form(self, text: str, paraphrase: str) -> None:
         low, high = self.length_range
         if not low <= len(paraphrase) / max(len(text), 1) <= high:
-            raise Refused("too short or too long")
+            raise RejectedAnswer("too short or too long")
         if has_han(text) != has_han(paraphrase):
-            raise Refused("another language")
+            raise RejectedAnswer("another language")
         if _normalize(paraphrase) == _normalize(text):
-            raise Refused("the same text again")
+            raise RejectedAnswer("the same text again")
 
     def _check_similarity(self, text: str, paraphrase: str) -> None:
         if self.encoder is None:
@@ -160,15 +160,15 @@ class Checks:
             ["text", "paraphrase"], {name: [text, paraphrase] if name == columns[0] else ["", ""] for name in columns}
         )
         one, other = self.encoder(both)
-        cosine, (low, high) = float(one @ other), self.likeness_range
+        cosine, (low, high) = float(one @ other), self.similarity_range
         if one.any() and not low <= cosine <= high:
-            raise Refused("the meaning differs" if cosine < low else "nearly the same text")
+            raise RejectedAnswer("the meaning differs" if cosine < low else "nearly the same text")
         category = self.category_of.get(text, -1)
-        if self.centres is None or category < 0 or not other.any():
+        if self.category_centers is None or category < 0 or not other.any():
             return
-        nearest = int(np.argmax(self.centres @ one))
-        if nearest == category and int(np.argmax(self.centres @ other)) != category:
-            raise Refused("reads as an item of another category")
+        nearest = int(np.argmax(self.category_centers @ one))
+        if nearest == category and int(np.argmax(self.category_centers @ other)) != category:
+            raise RejectedAnswer("reads as an item of another category")
 
 
 def _compute_centers(catalog: Catalog, encoder: FittedEncoder | None) -> tuple[np.ndarray | None, dict[str, int]]:
@@ -181,7 +181,7 @@ def _compute_centers(catalog: Catalog, encoder: FittedEncoder | None) -> tuple[n
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     category_of = {
         text: int(code) - 1
-        for column in catalog.words.values()
+        for column in catalog.texts.values()
         for text, code in zip(column, codes, strict=True)
         if text
     }

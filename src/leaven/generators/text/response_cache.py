@@ -11,14 +11,14 @@ from leaven.errors import DataError
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """A model's answer, and the tokens read and written as the model counts them."""
 
-    said: str
+    text: str
     tokens: int = 0
 
 
-class Answers:
+class ResponseCache:
     """Answers by a hash of their inputs. path "": in memory, for the lifetime of the object."""
 
     def __init__(self, path: str) -> None:
@@ -34,18 +34,18 @@ class Answers:
             raise DataError(path, "a SQLite file of answers", str(error), "set cache to another file") from error
 
     @staticmethod
-    def mark(*parts: str | int) -> str:
+    def hash_request(*parts: str | int) -> str:
         """Returns the hash of a request."""
         return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 
-    def get(self, request: str) -> Answer | None:
+    def get(self, request: str) -> ModelAnswer | None:
         """Returns the cached answer of a request hash, or None."""
         row = self._database.execute("SELECT answer, tokens FROM answers WHERE request = ?", (request,)).fetchone()
-        return Answer(row[0], row[1]) if row else None
+        return ModelAnswer(row[0], row[1]) if row else None
 
-    def put(self, request: str, answer: Answer) -> None:
+    def put(self, request: str, answer: ModelAnswer) -> None:
         """Stores an answer; it is on disk on return."""
         with self._database:
             self._database.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (request, answer.said, answer.tokens)
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (request, answer.text, answer.tokens)
             )

@@ -44,15 +44,15 @@ def _compute_ratio(
 def _compute_user_values(metric: RatioMetric, label: Values, chance: Values, users: Users) -> Values:
     """Return float64 (users,), sorted by user id, whose mean is the ratio over all rows."""
     part, whole = metric.row_terms(label, chance)
-    return spread(part, whole, users)
+    return linearize_ratio(part, whole, users)
 
 
-def spread(part: Values, whole: Values, users: Users) -> Values:
+def linearize_ratio(part: Values, whole: Values, users: Users) -> Values:
     """Return per-user values whose mean is a ratio of sums, float64 (users,): θ + n (a − θ b) / B.
 
     θ = A / B; a and b are the sums of a user, A and B those of all n users.
 
-    >>> spread(np.array([1.0, 0.0, 1.0]), np.ones(3), np.array([5, 5, 9], np.uint64)).mean().round(6)
+    >>> linearize_ratio(np.array([1.0, 0.0, 1.0]), np.ones(3), np.array([5, 5, 9], np.uint64)).mean().round(6)
     np.float64(0.666667)
     """
     names, owner = np.unique(users, return_inverse=True)
@@ -84,7 +84,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class ClickPrecision:
+class CtrPrecision:
     """The share of positives among the rows predicted positive at the threshold; NaN without any."""
 
     threshold: float = 0.5
@@ -100,7 +100,7 @@ class ClickPrecision:
 
 
 @dataclass(frozen=True)
-class ClickRecall:
+class CtrRecall:
     """The share of the positives that are predicted positive at the threshold."""
 
     threshold: float = 0.5
@@ -157,7 +157,7 @@ class Auc:
 
 
 @dataclass(frozen=True)
-class ClickAveragePrecision:
+class CtrAveragePrecision:
     """The mean precision at the rank of each positive row: area under the precision-recall curve.
 
     No interpolation; rows of equal probability share one rank.
@@ -213,25 +213,25 @@ class InformationGain:
         known = LogLoss()(label, np.full(len(label), mean))
         # derivative of the entropy by the mean label
         slope = np.log((1 - mean) / mean) if 0 < mean < 1 else float("nan")
-        of_mean = (float(loss.mean()) / known**2) * slope * (spread(label, ones, users) - mean)
-        return np.asarray(1 - spread(loss, ones, users) / known + of_mean, np.float64)
+        of_mean = (float(loss.mean()) / known**2) * slope * (linearize_ratio(label, ones, users) - mean)
+        return np.asarray(1 - linearize_ratio(loss, ones, users) / known + of_mean, np.float64)
 
 
 @dataclass(frozen=True)
 class CalibrationError:
     """The mean distance of predicted probabilities from observed shares, over bins of equal weight."""
 
-    groups: int = 15
+    n_bins: int = 15
     higher_is_better: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.groups < 1:
-            raise SpecError("calibration_error.groups", "1 or more", str(self.groups), "")
+        if self.n_bins < 1:
+            raise SpecError("calibration_error.groups", "1 or more", str(self.n_bins), "")
 
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None
     ) -> float:
-        curve = calibration(label, chance, weight, self.groups)
+        curve = compute_calibration_curve(label, chance, weight, self.n_bins)
         errors = np.abs(curve.predicted - curve.observed)
         return _divide(float((curve.weight * errors).sum()), float(curve.weight.sum()))
 
@@ -256,7 +256,7 @@ class UserAuc:
         both = (yes > 0) & (yes < np.bincount(owner, minlength=len(names)))
         own = np.zeros(len(names))
         own[both] = compute_user_auc(label, chance, users, np.ones(len(label)))[0]
-        return spread(own, both.astype(np.float64), names)
+        return linearize_ratio(own, both.astype(np.float64), names)
 
 
 def compute_user_auc(label: Values, chance: Values, users: Users, weight: Values) -> tuple[Values, Values]:
@@ -296,28 +296,30 @@ class CalibrationCurve(NamedTuple):
     weight: Values
 
 
-def calibration(label: Values, chance: Values, weight: Values | None = None, groups: int = 15) -> CalibrationCurve:
+def compute_calibration_curve(
+    label: Values, chance: Values, weight: Values | None = None, n_bins: int = 15
+) -> CalibrationCurve:
     """Return the calibration curve over bins of equal weight; empty bins are left out."""
     w = _fill_weights(label, weight)
     order = np.argsort(chance, kind="stable")
     total = np.cumsum(w[order])
     if not len(w) or total[-1] <= 0:
         return CalibrationCurve(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
-    group = np.minimum(((total - w[order] / 2) / total[-1] * groups).astype(np.int64), groups - 1)
-    size = np.bincount(group, weights=w[order], minlength=groups).astype(np.float64)
+    group = np.minimum(((total - w[order] / 2) / total[-1] * n_bins).astype(np.int64), n_bins - 1)
+    size = np.bincount(group, weights=w[order], minlength=n_bins).astype(np.float64)
     safe = np.where(size > 0, size, 1.0)
-    predicted = np.bincount(group, weights=w[order] * chance[order], minlength=groups) / safe
-    observed = np.bincount(group, weights=w[order] * label[order], minlength=groups) / safe
-    upper = np.zeros(groups)
+    predicted = np.bincount(group, weights=w[order] * chance[order], minlength=n_bins) / safe
+    observed = np.bincount(group, weights=w[order] * label[order], minlength=n_bins) / safe
+    upper = np.zeros(n_bins)
     np.maximum.at(upper, group, chance[order])
     filled = size > 0
     return CalibrationCurve(upper[filled], predicted[filled], observed[filled], size[filled])
 
 
-def best_threshold(label: Values, chance: Values, weight: Values | None = None) -> float:
+def find_best_threshold(label: Values, chance: Values, weight: Values | None = None) -> float:
     """Return the threshold with the best F1; for validation rows, never test rows.
 
-    >>> best_threshold(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.3, 0.2, 0.4]))
+    >>> find_best_threshold(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.3, 0.2, 0.4]))
     0.2
     """
     w = _fill_weights(label, weight)

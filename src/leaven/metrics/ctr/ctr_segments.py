@@ -15,14 +15,14 @@ COLD_ROWS, HEAD_SHARE, RARE_SHARE = 5, 0.2, 0.02
 a category is rare."""
 
 
-def row_groups(rows: Samples, train: Samples) -> Mapping[str, Labels]:
+def label_row_segments(rows: Samples, train: Samples) -> Mapping[str, Labels]:
     """Return segment -> label of each row, str (rows,); segments without a column in the table are left out.
 
     "user": new (no training row) or known. "item" (column item): head, tail or cold. "category" (column item_category):
     rare or common.
     """
-    real = train.real_only()
-    found: dict[str, Labels] = {"user": np.where(np.isin(rows.users, real.users), "known", "new")}
+    real = train.select_real()
+    found: dict[str, Labels] = {"user": np.where(np.isin(rows.user_ids, real.user_ids), "known", "new")}
     if "item" in rows.categorical and "item" in real.categorical:
         found["item"] = _label_items(_count_training_rows(rows, real, "item", positives=True))
     if "item_category" in rows.categorical and "item_category" in real.categorical:
@@ -41,7 +41,7 @@ def _label_items(counts: npt.NDArray[np.int64]) -> Labels:
 def _count_training_rows(rows: Samples, real: Samples, column: str, positives: bool = False) -> npt.NDArray[np.int64]:
     """Return the number of (positive) training rows with the row's name, int64 (rows,)."""
     place = real.categorical.index(column)
-    own = rows.recoded({**rows.levels, column: real.levels[column]}).codes[:, rows.categorical.index(column)]
+    own = rows.recode_levels({**rows.levels, column: real.levels[column]}).codes[:, rows.categorical.index(column)]
     codes = real.codes[real.label > 0.5, place] if positives else real.codes[:, place]
     counts = np.bincount(codes, minlength=len(real.levels[column]) + 1)
     counts[0] = 0  # names absent from training

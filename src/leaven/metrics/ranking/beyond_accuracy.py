@@ -14,19 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.metrics.ranking.list_metrics import Values, listed
-from leaven.protocols import Ranked
+from leaven.metrics.ranking.list_metrics import Values, take_top_items
+from leaven.protocols import RankedItems
 
 
 class CatalogMetric(Protocol):
     """One number for all lists together; its class sets `of_catalog = True`."""
 
-    def __call__(self, ranked: Ranked, train: Histories) -> float: ...
+    def __call__(self, ranked: RankedItems, train: Histories) -> float: ...
 
 
-def popularity(train: Histories) -> npt.NDArray[np.int64]:
+def count_item_popularity(train: Histories) -> npt.NDArray[np.int64]:
     """Return the number of real training events of each item, int64 (n_items + 1,); index 0 is unused."""
-    rows = train if train.is_real.all() else train.real_only()
+    rows = train if train.is_real.all() else train.select_real()
     items = rows.items[rows.starts[0] : rows.starts[-1]]
     counts = np.bincount(items, minlength=train.n_items + 2)[: train.n_items + 1].astype(np.int64)
     counts[0] = 0
@@ -62,11 +62,11 @@ class Novelty:
     k: int = 10
     meaning: ClassVar[str] = "How unexpected the {k} listed items are, in bits: rare items score higher."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,), bits, 0 or more."""
-        counts = popularity(train) + 1
+        counts = count_item_popularity(train) + 1
         bits = -np.log2(counts / counts[1:].sum())
-        return _average_over_list(bits, listed(ranked, self.k, train.n_items))
+        return _average_over_list(bits, take_top_items(ranked, self.k, train.n_items))
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class TailShare:
     head_share: float = 0.2
     meaning: ClassVar[str] = "The share of the {k} listed items that are not among the most popular fifth of the items."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
-        tail = (~is_head(popularity(train), self.head_share)).astype(np.float64)
-        return _average_over_list(tail, listed(ranked, self.k, train.n_items))
+        tail = (~is_head(count_item_popularity(train), self.head_share)).astype(np.float64)
+        return _average_over_list(tail, take_top_items(ranked, self.k, train.n_items))
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Coverage:
     of_catalog: ClassVar[bool] = True
     meaning: ClassVar[str] = "The share of the catalog that appears in at least one list of {k}."
 
-    def __call__(self, ranked: Ranked, train: Histories) -> float:
+    def __call__(self, ranked: RankedItems, train: Histories) -> float:
         """Return a number in 0..1."""
-        named = np.unique(listed(ranked, self.k, train.n_items))
+        named = np.unique(take_top_items(ranked, self.k, train.n_items))
         return float((named > 0).sum() / max(train.n_items, 1))
 
 
@@ -108,16 +108,16 @@ class Gini:
         "items fill all lists. Lower is more even."
     )
 
-    def __call__(self, ranked: Ranked, train: Histories) -> float:
+    def __call__(self, ranked: RankedItems, train: Histories) -> float:
         """Return a number in 0..1; 0 for empty lists."""
-        items = listed(ranked, self.k, train.n_items)
-        return gini(np.bincount(items[items > 0], minlength=train.n_items + 1)[1:])
+        items = take_top_items(ranked, self.k, train.n_items)
+        return compute_gini(np.bincount(items[items > 0], minlength=train.n_items + 1)[1:])
 
 
-def gini(counts: npt.NDArray[np.int64]) -> float:
+def compute_gini(counts: npt.NDArray[np.int64]) -> float:
     """Return the Gini coefficient of counts: 0 for equal counts, near 1 for few large ones; 0 for no counts.
 
-    >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 1]))
+    >>> compute_gini(np.array([3, 3, 3])), compute_gini(np.array([0, 0, 1]))
     (0.0, 0.6666666666666666)
     """
     ascending, n = np.sort(counts).astype(np.float64), len(counts)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Ranked
+from leaven.protocols import RankedItems
 
 Values = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class ListHits:
     relevant: npt.NDArray[np.int64]
 
 
-def listed(ranked: Ranked, k: int, n_items: int) -> npt.NDArray[np.int32]:
+def take_top_items(ranked: RankedItems, k: int, n_items: int) -> npt.NDArray[np.int32]:
     """Return the first k items of each list, int32 (users, min(k, n_items)); 0 for empty positions.
 
     Raises SpecError for k below 1; DataError for lists shorter than k or with a repeated item (one hit would count
@@ -46,7 +46,7 @@ def listed(ranked: Ranked, k: int, n_items: int) -> npt.NDArray[np.int32]:
     return items
 
 
-def find_hits(ranked: Ranked, held_out: HeldOut, k: int) -> ListHits:
+def find_hits(ranked: RankedItems, held_out: HeldOut, k: int) -> ListHits:
     """Return which of the first k listed items are held out, and the number of different held-out items.
 
     Raises DataError if the lists and the held-out users differ in number.
@@ -54,10 +54,10 @@ def find_hits(ranked: Ranked, held_out: HeldOut, k: int) -> ListHits:
     if len(ranked.items) != len(held_out):
         raise DataError("ranked.items", f"{len(held_out)} lists", f"{len(ranked.items)}", "one list per user")
     n_items = held_out.histories.n_items
-    items = listed(ranked, k, n_items)
+    items = take_top_items(ranked, k, n_items)
     users = np.arange(len(held_out), dtype=np.int64)
     stride = n_items + 2  # one number per pair (user, item)
-    relevant_pairs = np.unique(np.repeat(users, np.diff(held_out.starts)) * stride + held_out.items)
+    relevant_pairs = np.unique(np.repeat(users, np.diff(held_out.target_starts)) * stride + held_out.target_items)
     relevant = np.bincount(relevant_pairs // stride, minlength=len(users)).astype(np.int64)
     pairs = users[:, None] * stride + items
     index = np.minimum(np.searchsorted(relevant_pairs, pairs), max(len(relevant_pairs) - 1, 0))
@@ -83,7 +83,7 @@ class Ndcg:
         "is in it; a hit further down counts less."
     )
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         hit = find_hits(ranked, held_out, self.k)
         discounts = _compute_discounts(self.k)
@@ -101,7 +101,7 @@ class Recall:
     k: int = 10
     meaning: ClassVar[str] = "The share of the next items of a user that are in the list of {k}."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         hit = find_hits(ranked, held_out, self.k)
         return np.asarray(hit.found.sum(axis=1) / hit.relevant, np.float64)
@@ -114,7 +114,7 @@ class HitRate:
     k: int = 10
     meaning: ClassVar[str] = "The share of users with at least one of their next items in the list of {k}."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,), 0 or 1."""
         return np.asarray(find_hits(ranked, held_out, self.k).found.any(axis=1), np.float64)
 
@@ -126,7 +126,7 @@ class Mrr:
     k: int = 10
     meaning: ClassVar[str] = "One divided by the rank of the first hit in the list of {k}: 1 at the top, 0.5 second."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         found = find_hits(ranked, held_out, self.k).found
         return np.asarray(np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1), 0.0), np.float64)
@@ -139,7 +139,7 @@ class Precision:
     k: int = 10
     meaning: ClassVar[str] = "The share of the {k} listed items that are next items of the user."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         return np.asarray(find_hits(ranked, held_out, self.k).found.sum(axis=1) / self.k, np.float64)
 
@@ -151,7 +151,7 @@ class AveragePrecision:
     k: int = 10
     meaning: ClassVar[str] = "The precision measured at every hit of the list of {k}, averaged: rewards early hits."
 
-    def __call__(self, ranked: Ranked, held_out: HeldOut, train: Histories) -> Values:
+    def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         hit = find_hits(ranked, held_out, self.k)
         so_far = np.cumsum(hit.found, axis=1) / np.arange(1, hit.found.shape[1] + 1)

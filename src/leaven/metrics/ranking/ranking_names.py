@@ -9,63 +9,63 @@ from typing import Any, cast
 from leaven.errors import SpecError
 from leaven.metrics.ranking.beyond_accuracy import CatalogMetric
 from leaven.protocols import RankingMetric
-from leaven.registry import found, place
+from leaven.registry import find_class_path, load_kind
 
 
 @dataclass(frozen=True)
-class Metrics:
+class RankingMetrics:
     """The metrics of one evaluation. per_user: name -> one value per user; catalog: name -> one number."""
 
     per_user: Mapping[str, RankingMetric]
     catalog: Mapping[str, CatalogMetric]
 
     @property
-    def longest(self) -> int:
+    def max_k(self) -> int:
         """The list length that all metrics need."""
         return max((int(getattr(m, "k", 1)) for m in (*self.per_user.values(), *self.catalog.values())), default=1)
 
 
-def parse(name: str, where: str = "evaluate.metrics") -> RankingMetric:
+def parse_ranking_metric(name: str, where: str = "evaluate.metrics") -> RankingMetric:
     """Return the metric of a name, one value per user.
 
-    >>> parse("ndcg@10")
+    >>> parse_ranking_metric("ndcg@10")
     Ndcg(k=10)
 
     Raises SpecError for an unknown kind (naming the nearest), a length that is no positive number, and for metrics of
     the whole catalog, which have no value per user.
     """
-    if is_catalog(name, where):
+    if is_catalog_metric(name, where):
         raise SpecError(where, "a metric with a value per user", name, "read it with parse_catalog")
     return cast(RankingMetric, _build_metric(name, where))
 
 
-def parse_catalog(name: str, where: str = "evaluate.metrics") -> CatalogMetric:
+def parse_catalog_metric(name: str, where: str = "evaluate.metrics") -> CatalogMetric:
     """Return the metric of the whole catalog of a name such as `coverage@10` or `gini@10`."""
-    if not is_catalog(name, where):
+    if not is_catalog_metric(name, where):
         raise SpecError(where, "a metric of the whole catalog", name, "read it with parse")
     return cast(CatalogMetric, _build_metric(name, where))
 
 
-def parse_all(names: Iterable[str], where: str = "evaluate.metrics") -> Metrics:
+def parse_ranking_metrics(names: Iterable[str], where: str = "evaluate.metrics") -> RankingMetrics:
     """Return all metrics of an evaluation, separated by what they return.
 
-    >>> parse_all(["ndcg@10", "coverage@20"]).longest
+    >>> parse_ranking_metrics(["ndcg@10", "coverage@20"]).longest
     20
     """
     named = list(names)
-    catalog = {name: parse_catalog(name, where) for name in named if is_catalog(name, where)}
-    return Metrics({name: parse(name, where) for name in named if name not in catalog}, catalog)
+    catalog = {name: parse_catalog_metric(name, where) for name in named if is_catalog_metric(name, where)}
+    return RankingMetrics({name: parse_ranking_metric(name, where) for name in named if name not in catalog}, catalog)
 
 
-def is_catalog(name: str, where: str = "evaluate.metrics") -> bool:
+def is_catalog_metric(name: str, where: str = "evaluate.metrics") -> bool:
     """Return whether a metric is one number for all lists together."""
-    return bool(getattr(found("metrics", _split_name(name, where)[0], where), "of_catalog", False))
+    return bool(getattr(load_kind("metrics", _split_name(name, where)[0], where), "of_catalog", False))
 
 
-def meaning(name: str) -> str:
+def describe_ranking_metric(name: str) -> str:
     """Return one sentence that explains a metric to a reader of the report; "" if the metric has none.
 
-    >>> meaning("coverage@10")
+    >>> describe_ranking_metric("coverage@10")
     'The share of the catalog that appears in at least one list of 10.'
     """
     metric: Any = _build_metric(name, "metric")
@@ -74,7 +74,7 @@ def meaning(name: str) -> str:
 
 def _split_name(name: str, where: str) -> tuple[str, int]:
     kind, _, length = name.partition("@")
-    place("metrics", kind, where)
+    find_class_path("metrics", kind, where)
     if not length.isdecimal() or int(length) < 1:
         raise SpecError(where, "a metric with the length of the list", repr(name), f"write for example {kind}@10")
     return kind, int(length)
@@ -82,4 +82,4 @@ def _split_name(name: str, where: str) -> tuple[str, int]:
 
 def _build_metric(name: str, where: str) -> Any:
     kind, k = _split_name(name, where)
-    return found("metrics", kind, where)(k=k)
+    return load_kind("metrics", kind, where)(k=k)

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.metrics.ranking.beyond_accuracy import is_head, popularity
+from leaven.metrics.ranking.beyond_accuracy import count_item_popularity, is_head
 
 Labels = npt.NDArray[np.str_]
 HEAD_SHARE = 0.2
-FEW = 3
+MAX_FEW_TIMES = 3
 
 
-def segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
+def label_user_segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
     """Return name -> one label per user, str (users,).
 
     "history": short, middle or long, cut at the terciles of the history lengths; "next item": head (the most popular
@@ -21,16 +21,16 @@ def segments(held_out: HeldOut, train: Histories) -> dict[str, Labels]:
     to 3 times, or more often, in real training rows.
     """
     return {
-        "history": by_length(held_out.histories.lengths),
+        "history": label_by_length(held_out.histories.lengths),
         "next item": label_by_popularity(held_out, train),
-        "next item seen": by_count(held_out, train),
+        "next item seen": label_by_count(held_out, train),
     }
 
 
-def by_length(lengths: npt.NDArray[np.int64]) -> Labels:
+def label_by_length(lengths: npt.NDArray[np.int64]) -> Labels:
     """Return short, middle or long with its bounds, str (users,); fewer classes for few distinct lengths.
 
-    >>> by_length(np.array([1, 1, 2, 3, 9, 9])).tolist()
+    >>> label_by_length(np.array([1, 1, 2, 3, 9, 9])).tolist()
     ['short (1)', 'short (1)', 'middle (2-3)', 'middle (2-3)', 'long (9)', 'long (9)']
     """
     cuts = np.unique(np.quantile(lengths, [1 / 3, 2 / 3], method="inverted_cdf")) if len(lengths) else np.zeros(0)
@@ -46,15 +46,15 @@ def by_length(lengths: npt.NDArray[np.int64]) -> Labels:
 
 def label_by_popularity(held_out: HeldOut, train: Histories) -> Labels:
     """Return head, tail or cold for the first held-out item of each user, str (users,)."""
-    counts = popularity(train)
-    next_item = held_out.items[held_out.starts[:-1]]
+    counts = count_item_popularity(train)
+    next_item = held_out.target_items[held_out.target_starts[:-1]]
     warm = np.where(is_head(counts, HEAD_SHARE)[next_item], "head", "tail")
     return np.where(counts[next_item] == 0, "cold", warm).astype("U40")
 
 
-def by_count(held_out: HeldOut, train: Histories) -> Labels:
+def label_by_count(held_out: HeldOut, train: Histories) -> Labels:
     """Return the frequency class of the first held-out item in real training rows, str (users,)."""
-    counts = popularity(train)[held_out.items[held_out.starts[:-1]]]
+    counts = count_item_popularity(train)[held_out.target_items[held_out.target_starts[:-1]]]
     # The label seeds the resampling of its segment: other words would give other intervals.
-    few = np.where(counts <= FEW, f"1-{FEW} times", f"{FEW + 1} times or oftener")
+    few = np.where(counts <= MAX_FEW_TIMES, f"1-{MAX_FEW_TIMES} times", f"{MAX_FEW_TIMES + 1} times or oftener")
     return np.where(counts == 0, "never", few).astype("U40")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from leaven.metrics.synthetic.protocol import Explained, Known, Sample, SampleMetric, Trait
+from leaven.metrics.synthetic.protocol import (
+    ExplainableMetric,
+    FeaturizedRows,
+    MetricTraits,
+    ReferenceData,
+    SampleMetric,
+)
 
-__all__ = ["Explained", "Known", "Sample", "SampleMetric", "Trait"]
+__all__ = ["ExplainableMetric", "FeaturizedRows", "MetricTraits", "ReferenceData", "SampleMetric"]

@@ -19,13 +19,13 @@ _MIN_PRICES = 20  # minimum number of priced training events of a category
 _BATCH_ROWS = 2_000  # rows per call of the recommender
 
 
-def category_agreement(rows: Histories, category: npt.NDArray[np.int32]) -> Values:
+def compute_category_agreement(rows: Histories, category: npt.NDArray[np.int32]) -> Values:
     """Return the share of events after the first whose category occurs earlier in the row.
 
     category int32 (n_items + 1,): code of each item, 0 unknown; events of unknown category are ignored.
     """
     codes = np.append(category, 0)[rows.items].astype(np.int64)
-    row = rows.row_of_event()
+    row = rows.event_rows()
     known = np.flatnonzero(codes > 0)
     pairs = row[known] * (int(category.max()) + 1) + codes[known]
     is_first = np.zeros(len(known), bool)
@@ -37,7 +37,7 @@ def category_agreement(rows: Histories, category: npt.NDArray[np.int32]) -> Valu
 
 
 @dataclass(frozen=True, eq=False)
-class PriceLaw:
+class PriceRanges:
     """low, high float64 (codes,): bounds of 99 % of the training prices of a category; NaN for rare categories."""
 
     category: npt.NDArray[np.int32]
@@ -45,7 +45,7 @@ class PriceLaw:
     high: Values
 
     @classmethod
-    def of(cls, train: Histories, category: npt.NDArray[np.int32]) -> PriceLaw | None:
+    def fit(cls, train: Histories, category: npt.NDArray[np.int32]) -> PriceRanges | None:
         """Return the price ranges of the training events; None if they have no prices."""
         price = train.extra.get("price")
         if price is None:
@@ -59,7 +59,7 @@ class PriceLaw:
                 bounds[:, code] = np.quantile(paid, (0.005, 0.995))
         return cls(category, bounds[0], bounds[1])
 
-    def odd(self, rows: Histories) -> Values:
+    def compute_outlier_share(self, rows: Histories) -> Values:
         """Return the share of priced events outside the price range of their item's category.
 
         A price of 0 is missing: rows generated from noise have no price.
@@ -73,7 +73,7 @@ class PriceLaw:
         return _compute_share(is_checked & ((paid < self.low[codes]) | (paid > self.high[codes])), is_checked, rows)
 
 
-def before_sale(rows: Histories, born: npt.NDArray[np.int64]) -> Values:
+def compute_before_sale_share(rows: Histories, born: npt.NDArray[np.int64]) -> Values:
     """Return the share of events before the first second of sale of their item.
 
     born int64 (n_items + 1,): the smallest number if unknown.
@@ -83,7 +83,7 @@ def before_sale(rows: Histories, born: npt.NDArray[np.int64]) -> Values:
     return _compute_share(is_checked & (rows.times < known), is_checked, rows)
 
 
-def reciprocal_ranks(rows: Histories, fitted: FittedRecommender, most: int = 100) -> Values:
+def compute_reciprocal_ranks(rows: Histories, fitted: FittedRecommender, max_rank: int = 100) -> Values:
     """Return 1 / rank of the last item among the recommendations after the items before it.
 
     0 beyond rank `most`; NaN for rows of one event. Items of the row may be recommended again, as real rows repeat
@@ -91,26 +91,26 @@ def reciprocal_ranks(rows: Histories, fitted: FittedRecommender, most: int = 100
     """
     long = np.flatnonzero(rows.lengths >= 2)
     found = np.full(len(rows), np.nan)
-    most = min(most, rows.n_items)
+    max_rank = min(max_rank, rows.n_items)
     for first in range(0, len(long), _BATCH_ROWS):
         part = long[first : first + _BATCH_ROWS]
         part_rows = rows.take(part)
         last = part_rows.items[part_rows.starts[1:] - 1]
-        listed = fitted.recommend(_drop_last_events(part_rows), most, allow_repeats=True).items
+        listed = fitted.recommend(_drop_last_events(part_rows), max_rank, allow_repeats=True).items
         hit = listed == last[:, None]
         found[part] = np.where(hit.any(axis=1), 1.0 / (1.0 + hit.argmax(axis=1)), 0.0)
     return found
 
 
 def _drop_last_events(rows: Histories) -> Histories:
-    is_kept = np.ones(rows.events, bool)
+    is_kept = np.ones(rows.n_events, bool)
     is_kept[rows.starts[1:] - 1] = False
     starts = rows.starts - np.arange(len(rows.starts))
-    return Histories.real(rows.items[is_kept], rows.times[is_kept], starts, rows.keys, rows.n_items)
+    return Histories.from_arrays(rows.items[is_kept], rows.times[is_kept], starts, rows.row_ids, rows.n_items)
 
 
 def _compute_share(hit: npt.NDArray[np.bool_], is_checked: npt.NDArray[np.bool_], rows: Histories) -> Values:
     """Return the share of hits among the checked events of each row; NaN without any."""
-    row = rows.row_of_event()
+    row = rows.event_rows()
     count = np.bincount(row[is_checked], minlength=len(rows))
     return np.where(count > 0, np.bincount(row[hit], minlength=len(rows)) / np.maximum(count, 1), np.nan)

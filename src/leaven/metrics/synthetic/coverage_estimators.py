@@ -13,17 +13,19 @@ from leaven.metrics.synthetic.distribution_distances import squared_distances
 Points = npt.NDArray[np.float64]
 
 
-def density_coverage(new: Points, real: Points, neighbours: int = 5) -> tuple[float, float]:
+def compute_density_coverage(new: Points, real: Points, n_neighbors: int = 5) -> tuple[float, float]:
     """Return (density, coverage): new rows per real ball over the expected number; share of real balls with a new row.
 
     A ball reaches from a real row to its k-th nearest real row. Naeem and others, ICML 2020, equations 4 and 5.
     """
-    within = np.partition(squared_distances(real, real), neighbours, axis=1)[:, neighbours]  # index 0 is the row itself
+    within = np.partition(squared_distances(real, real), n_neighbors, axis=1)[
+        :, n_neighbors
+    ]  # index 0 is the row itself
     inside = squared_distances(real, new) <= within[:, None]
-    return float(inside.sum(axis=0).mean() / neighbours), float(inside.any(axis=1).mean())
+    return float(inside.sum(axis=0).mean() / n_neighbors), float(inside.any(axis=1).mean())
 
 
-def alpha_precision_beta_recall(new: Points, real: Points, levels: int = 30) -> tuple[float, float]:
+def compute_alpha_precision_beta_recall(new: Points, real: Points, levels: int = 30) -> tuple[float, float]:
     """Return (integrated alpha-precision, integrated beta-recall), each 1 for identical distributions.
 
     Alaa and others, ICML 2022, sections 3 and 4: 1 - 2 * mean |P(alpha) - alpha|. P(alpha): share of the new rows in
@@ -46,13 +48,13 @@ def alpha_precision_beta_recall(new: Points, real: Points, levels: int = 30) -> 
     return 1 - 2 * float(np.abs(precision - grid).mean()), 1 - 2 * float(np.abs(recall - grid).mean())
 
 
-def vendi(points: Points) -> float:
+def compute_vendi_score(points: Points) -> float:
     """Return the Vendi score, the effective number of different rows: exp of the entropy of the similarity eigenvalues.
 
     Friedman and Dieng, TMLR 2023, definition 3.1, with cosine similarity, through the width x width matrix with the
     same eigenvalues. Zero rows are similar to no row.
 
-    >>> round(vendi(np.eye(3)), 6), round(vendi(np.ones((5, 2))), 6)
+    >>> round(compute_vendi_score(np.eye(3)), 6), round(compute_vendi_score(np.ones((5, 2))), 6)
     (3.0, 1.0)
     """
     norm = np.linalg.norm(points, axis=1, keepdims=True)
@@ -62,20 +64,20 @@ def vendi(points: Points) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def top_share(counts: npt.NDArray[np.int64], top: int = 100) -> float:
+def compute_top_share(counts: npt.NDArray[np.int64], top: int = 100) -> float:
     """Return the share of all events of the `top` most frequent items."""
     return float(np.sort(counts)[::-1][:top].sum() / max(counts.sum(), 1))
 
 
-def popularity_drift(new: npt.NDArray[np.int64], real: npt.NDArray[np.int64]) -> float:
+def compute_popularity_drift(new: npt.NDArray[np.int64], real: npt.NDArray[np.int64]) -> float:
     """Return the total variation distance of two item distributions: 0 equal, 1 disjoint."""
     return float(np.abs(new / max(new.sum(), 1) - real / max(real.sum(), 1)).sum() / 2)
 
 
-def self_similarity(points: Points) -> float:
+def compute_self_similarity(points: Points) -> float:
     """Return the mean cosine of all pairs of different rows; zero rows are similar to none; NaN for a single row.
 
-    >>> self_similarity(np.array([[1.0, 0.0], [0.0, 2.0]])), self_similarity(np.array([[1.0, 0.0], [3.0, 0.0]]))
+    >>> compute_self_similarity(np.array([[1.0, 0.0], [0.0, 2.0]])), compute_self_similarity(np.array([[1.0, 0.0], [3.0, 0.0]]))
     (0.0, 1.0)
     """
     n = len(points)

@@ -17,14 +17,14 @@ from leaven.errors import MissingExtra
 Points = npt.NDArray[np.float64]
 
 
-def frechet(a: Points, b: Points) -> float:
+def frechet_distance(a: Points, b: Points) -> float:
     """Return the squared Fréchet distance of the normal distributions with the means and covariances of both sets.
 
     |mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)): Dowson and Landau, Journal of Multivariate Analysis 12 (1982);
     of embeddings: Heusel and others, NeurIPS 2017, section 4 (FID). Where we differ: the trace of the root comes from a
     symmetric matrix with the same eigenvalues, so that no complex root can appear.
 
-    >>> frechet(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
     1.0
     """
     shift = a.mean(axis=0) - b.mean(axis=0)
@@ -40,7 +40,7 @@ def _compute_covariance(points: Points) -> Points:
     return np.atleast_2d(np.cov(points, rowvar=False))
 
 
-def frechet_at_infinity(a: Points, b: Points, key: int, sizes: int = 8) -> float:
+def frechet_distance_at_infinity(a: Points, b: Points, key: int, sizes: int = 8) -> float:
     """Return the Fréchet distance without its 1/n bias: the intercept of a line through several n.
 
     Chong and Forsyth, CVPR 2020, section 3 (FID at infinity). Where we differ: both sets shrink together, and pseudo-
@@ -48,8 +48,10 @@ def frechet_at_infinity(a: Points, b: Points, key: int, sizes: int = 8) -> float
     """
     n_rows = min(len(a), len(b))
     counts = np.unique(np.linspace(max(n_rows // 4, 2), n_rows, sizes).astype(int))
-    generator = rng.generator(rng.key(key, "frechet"))
-    distances = [frechet(a[generator.permutation(len(a))[:n]], b[generator.permutation(len(b))[:n]]) for n in counts]
+    generator = rng.make_generator(rng.derive_key(key, "frechet"))
+    distances = [
+        frechet_distance(a[generator.permutation(len(a))[:n]], b[generator.permutation(len(b))[:n]]) for n in counts
+    ]
     if len(counts) < 2:
         return distances[0]
     return float(np.polyfit(1.0 / counts, distances, 1)[1])
@@ -61,7 +63,7 @@ def sliced_wasserstein(a: Points, b: Points, key: int, directions: int = 128) ->
     Bonneel and others, Journal of Mathematical Imaging and Vision 51 (2015), section 3.1.
     """
     n = min(len(a), len(b))
-    generator = rng.generator(rng.key(key, "sliced"))
+    generator = rng.make_generator(rng.derive_key(key, "sliced"))
     unit_vectors = generator.standard_normal((a.shape[1], directions))
     unit_vectors /= np.linalg.norm(unit_vectors, axis=0)
     gaps = np.sort(a[:n] @ unit_vectors, axis=0) - np.sort(b[:n] @ unit_vectors, axis=0)
@@ -74,7 +76,7 @@ def squared_distances(a: Points, b: Points) -> Points:
     return np.asarray(np.maximum(squares, 0.0), np.float64)
 
 
-def kernel(a: Points, b: Points) -> Points:
+def gaussian_kernel(a: Points, b: Points) -> Points:
     """Return the mean of Gaussian kernels of 1/2, 1 and 2 times the median distance, float64 (all rows, all rows)."""
     both = np.concatenate([a, b])
     squares = squared_distances(both, both)
@@ -85,7 +87,7 @@ def kernel(a: Points, b: Points) -> Points:
     return total / 3.0
 
 
-def mmd(gram: Points, first: npt.NDArray[np.bool_]) -> float:
+def squared_mmd(gram: Points, first: npt.NDArray[np.bool_]) -> float:
     """Unbiased squared maximum mean discrepancy of the two parts of a kernel matrix; may fall below 0.
 
     Gretton and others, JMLR 13 (2012), equation 3. first bool (rows,): which rows belong to the first set.
@@ -101,13 +103,13 @@ def mmd(gram: Points, first: npt.NDArray[np.bool_]) -> float:
 
 def mmd_permutation_p(gram: Points, first: npt.NDArray[np.bool_], key: int, permutations: int = 200) -> float:
     """Return the share of random partitions of the same sizes with an MMD at least as large."""
-    observed = mmd(gram, first)
-    generator = rng.generator(rng.key(key, "mmd"))
-    n_above = sum(mmd(gram, first[generator.permutation(len(first))]) >= observed for _ in range(permutations))
+    observed = squared_mmd(gram, first)
+    generator = rng.make_generator(rng.derive_key(key, "mmd"))
+    n_above = sum(squared_mmd(gram, first[generator.permutation(len(first))]) >= observed for _ in range(permutations))
     return (1 + n_above) / (1 + permutations)
 
 
-def auc(positives: Points, negatives: Points) -> float:
+def rank_auc(positives: Points, negatives: Points) -> float:
     """Return the probability that a positive score exceeds a negative one; ties count half (Mann and Whitney, 1947)."""
     from scipy.stats import rankdata
 
@@ -130,13 +132,13 @@ def two_sample_auc(a: Points, b: Points, key: int) -> float:
     for part in (0, 1):
         is_train, is_test = fold != part, fold == part
         scores = _build_classifier().fit(rows[is_train], label[is_train]).decision_function(rows[is_test])
-        values.append(auc(scores[label[is_test] == 1], scores[label[is_test] == 0]))
+        values.append(rank_auc(scores[label[is_test] == 1], scores[label[is_test] == 0]))
     return float(np.mean(values))
 
 
 def _assign_folds(rows: int, key: int) -> npt.NDArray[np.int64]:
     """Return random folds 0 and 1 of equal size, int64 (rows,)."""
-    return rng.generator(rng.key(key, "folds")).permutation(rows) % 2
+    return rng.make_generator(rng.derive_key(key, "folds")).permutation(rows) % 2
 
 
 def _expand_features(rows: Points, most: int = 6) -> Points:
@@ -160,14 +162,14 @@ def _build_classifier() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
 
 
-def gave_away(a: Points, b: Points, names: list[str], most: int = 5) -> list[tuple[str, float]]:
+def rank_separating_features(a: Points, b: Points, names: list[str], max_features: int = 5) -> list[tuple[str, float]]:
     """Return the features that separate the sets best, each with twice the distance of its AUC from 0.5."""
-    separation = [abs(2 * auc(a[:, column], b[:, column]) - 1) for column in range(a.shape[1])]
-    order = np.argsort(-np.array(separation), kind="stable")[:most]
+    separation = [abs(2 * rank_auc(a[:, column], b[:, column]) - 1) for column in range(a.shape[1])]
+    order = np.argsort(-np.array(separation), kind="stable")[:max_features]
     return [(names[column], round(separation[column], 4)) for column in order]
 
 
-def jensen_shannon(p: Points, q: Points) -> float:
+def jensen_shannon_divergence(p: Points, q: Points) -> float:
     """Return the divergence of two tables of counts in bits, 0 equal to 1 disjoint (Lin, 1991, equation 4.1).
 
     Own code: SciPy's `jensenshannon` returns the square root, and its square differs in the last bits.
@@ -182,7 +184,7 @@ def _compute_entropy(p: Points) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def wasserstein(a: Points, b: Points) -> float:
+def wasserstein_distance(a: Points, b: Points) -> float:
     """Return the Wasserstein-1 distance of two samples, in their unit; any sizes.
 
     Equal sizes need one sort each; SciPy's general form is slower and serves the others.

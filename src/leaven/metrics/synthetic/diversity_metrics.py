@@ -7,75 +7,77 @@ from typing import ClassVar
 
 import numpy as np
 
-from leaven.metrics.ranking.beyond_accuracy import gini
+from leaven.metrics.ranking.beyond_accuracy import compute_gini
 from leaven.metrics.synthetic import coverage_estimators, memorization
-from leaven.metrics.synthetic.protocol import Known, Sample, Trait
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, ReferenceData
 
 
 @dataclass(frozen=True)
 class Density:
     """How many real neighborhoods contain a new row, relative to real rows: about 1; above 1 is too typical."""
 
-    trait: ClassVar[Trait] = Trait("alike", "real", bearable=0.3)
-    neighbours: int = 5
+    trait: ClassVar[MetricTraits] = MetricTraits("alike", "real", tolerance=0.3)
+    n_neighbors: int = 5
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more."""
-        return coverage_estimators.density_coverage(new.points, real.points, self.neighbours)[0]
+        return coverage_estimators.compute_density_coverage(new.points, real.points, self.n_neighbors)[0]
 
 
 @dataclass(frozen=True)
 class BallCoverage:
     """The share of real rows with a new row among their nearest neighbors."""
 
-    trait: ClassVar[Trait] = Trait("varied", "high", bearable=0.1)
-    neighbours: int = 5
+    trait: ClassVar[MetricTraits] = MetricTraits("varied", "high", tolerance=0.1)
+    n_neighbors: int = 5
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.density_coverage(new.points, real.points, self.neighbours)[1]
+        return coverage_estimators.compute_density_coverage(new.points, real.points, self.n_neighbors)[1]
 
 
 @dataclass(frozen=True)
 class AlphaPrecision:
     """How well new rows match every quantile of typicality of the real rows: low if too typical or too atypical."""
 
-    trait: ClassVar[Trait] = Trait("alike", "high", bearable=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("alike", "high", tolerance=0.1)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.alpha_precision_beta_recall(new.points, real.points)[0]
+        return coverage_estimators.compute_alpha_precision_beta_recall(new.points, real.points)[0]
 
 
 @dataclass(frozen=True)
 class BetaRecall:
     """The share of the real rows, typical and atypical, close to a new row."""
 
-    trait: ClassVar[Trait] = Trait("varied", "high", bearable=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("varied", "high", tolerance=0.1)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.alpha_precision_beta_recall(new.points, real.points)[1]
+        return coverage_estimators.compute_alpha_precision_beta_recall(new.points, real.points)[1]
 
 
 @dataclass(frozen=True)
 class Vendi:
     """The effective number of different rows."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", alone=True, ratio=True, bearable=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("varied", "real", is_one_sample=True, is_relative=True, tolerance=0.15)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """1 to the number of rows or coordinates."""
-        return coverage_estimators.vendi(new.points)
+        return coverage_estimators.compute_vendi_score(new.points)
 
 
 @dataclass(frozen=True)
 class CatalogShare:
     """The share of the catalog in at least one row, at an equal number of rows."""
 
-    trait: ClassVar[Trait] = Trait("varied", "high", of=("histories",), alone=True, ratio=True, bearable=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "varied", "high", data_kinds=("histories",), is_one_sample=True, is_relative=True, tolerance=0.15
+    )
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
         rows = new.histories
         return len(np.unique(rows.items)) / max(rows.n_items, 1)
@@ -85,37 +87,41 @@ class CatalogShare:
 class PopularityGini:
     """How unevenly the items are used: 0 for equal counts, near 1 for few items."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "varied", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+    )
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1, over the whole catalog."""
-        return gini(_count_items(new))
+        return compute_gini(_count_items(new))
 
 
 @dataclass(frozen=True)
 class TopShare:
     """The share of all events of the most frequent items."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories",), alone=True, bearable=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "varied", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+    )
     top: int = 100
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.top_share(_count_items(new), self.top)
+        return coverage_estimators.compute_top_share(_count_items(new), self.top)
 
 
 @dataclass(frozen=True)
 class PopularityDrift:
     """The share of events whose item would have to change to match the real item distribution."""
 
-    trait: ClassVar[Trait] = Trait("varied", "low", of=("histories",), bearable=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("varied", "low", data_kinds=("histories",), tolerance=0.1)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
-        return coverage_estimators.popularity_drift(_count_items(new), _count_items(real))
+        return coverage_estimators.compute_popularity_drift(_count_items(new), _count_items(real))
 
 
-def _count_items(sample: Sample) -> np.ndarray:  # type: ignore[type-arg]
+def _count_items(sample: FeaturizedRows) -> np.ndarray:  # type: ignore[type-arg]
     rows = sample.histories
     return np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1]
 
@@ -124,20 +130,24 @@ def _count_items(sample: Sample) -> np.ndarray:  # type: ignore[type-arg]
 class DistinctRuns:
     """The share of runs of items that are distinct: low if rows repeat each other."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("histories", "text"), alone=True, bearable=0.1)
-    size: int = 2
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "varied", "real", data_kinds=("histories", "text"), is_one_sample=True, tolerance=0.1
+    )
+    run_length: int = 2
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1; NaN if all rows are too short."""
-        return memorization.distinct_share(new.histories, self.size)
+        return memorization.compute_distinct_share(new.histories, self.run_length)
 
 
 @dataclass(frozen=True)
 class SelfSimilarity:
     """How similar the texts are to each other: high if the same words recur."""
 
-    trait: ClassVar[Trait] = Trait("varied", "real", of=("text",), alone=True, bearable=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "varied", "real", data_kinds=("text",), is_one_sample=True, tolerance=0.05
+    )
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """-1 to 1: mean cosine over all pairs of different texts."""
-        return coverage_estimators.self_similarity(new.points)
+        return coverage_estimators.compute_self_similarity(new.points)

@@ -44,20 +44,20 @@ class HistoryEncoder:
         if pairs.nnz == 0:
             raise DataError("the training rows", "histories of two items and more", "none", "give longer histories")
         width = max(1, min(width, min(pairs.shape) - 2))
-        start = rng.generator(rng.key(key, "svds")).standard_normal(pairs.shape[0])
+        start = rng.make_generator(rng.derive_key(key, "svds")).standard_normal(pairs.shape[0])
         left, strength, _ = svds(pairs, k=width, v0=start)
         vectors = (left * np.sqrt(strength))[:, ::-1]
         vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
         counts = np.bincount(train.items, minlength=train.n_items + 2)[: train.n_items + 1].astype(np.int64)
         encoder = cls(vectors, counts)
-        spread = encoder.points(train).std()
+        spread = encoder.embed(train).std()
         return cls(vectors / (spread if spread > 0 else 1.0), counts)
 
-    def points(self, rows: Histories) -> Points:
+    def embed(self, rows: Histories) -> Points:
         """Return the mean of the items' vectors, float64 (rows, width); 0 for an empty row."""
         return _average_by_row(self.vectors[rows.items], rows)
 
-    def groups(self) -> npt.NDArray[np.int64]:
+    def group_items(self) -> npt.NDArray[np.int64]:
         """Return one of 12 groups per item, int64 (n_items + 2,): the strongest of the first six components, and its
         sign.
 
@@ -67,14 +67,14 @@ class HistoryEncoder:
         signs = self.vectors[np.arange(len(strongest)), strongest] > 0
         return np.asarray(2 * strongest + signs, np.int64)
 
-    def features(self, rows: Histories) -> tuple[Points, list[str]]:
+    def compute_features(self, rows: Histories) -> tuple[Points, list[str]]:
         """Return interpretable features, float64 (rows, features), and their names."""
         popularity = np.log1p(np.append(self.popularity, 0)[rows.items].astype(np.float64))
         gap, has_gap = _compute_gaps(rows)
         similarity = self._compare_with_previous(rows)
         columns = {
             "events": np.log1p(rows.lengths.astype(np.float64)),
-            "repeats": repeat_share(rows),
+            "repeats": compute_repeat_share(rows),
             "popularity": _average_by_row(popularity, rows),
             "spread of popularity": np.sqrt(
                 np.maximum(_average_by_row(popularity**2, rows) - _average_by_row(popularity, rows) ** 2, 0.0)
@@ -84,7 +84,7 @@ class HistoryEncoder:
             "events in the same second": _average_by_row((gap == 0) & has_gap, rows),
             "hour": _average_by_row(np.sin(rows.times % 86_400 / 86_400 * 2 * np.pi), rows),
         }
-        points = self.points(rows)
+        points = self.embed(rows)
         names = [*columns, *(f"taste {axis + 1}" for axis in range(points.shape[1]))]
         return np.column_stack([*columns.values(), points]), names
 
@@ -92,7 +92,7 @@ class HistoryEncoder:
         """Return the cosine of each event's item with the previous one, float64 (events,); 0 for the first of a row."""
         norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         unit = (self.vectors / np.where(norm > 0, norm, 1.0))[rows.items]
-        cosine = np.zeros(rows.events)
+        cosine = np.zeros(rows.n_events)
         cosine[1:] = (unit[1:] * unit[:-1]).sum(axis=1)
         cosine[rows.starts[:-1][rows.lengths > 0]] = 0.0
         return cosine
@@ -102,9 +102,9 @@ def _count_pairs(train: Histories):  # type: ignore[no-untyped-def]
     """Return positive pointwise mutual information of items that share a history, sparse (n_items + 2, n_items + 2)."""
     from scipy import sparse
 
-    position = np.arange(train.events) - np.repeat(train.starts[:-1], train.lengths)
+    position = np.arange(train.n_events) - np.repeat(train.starts[:-1], train.lengths)
     is_recent = position >= np.repeat(train.lengths, train.lengths) - _MAX_EVENTS
-    row, items = train.row_of_event()[is_recent], train.items[is_recent]
+    row, items = train.event_rows()[is_recent], train.items[is_recent]
     shape = (len(train), train.n_items + 2)
     matrix = sparse.csr_matrix((np.ones(len(items)), (row, items)), shape=shape)
     matrix.data[:] = 1.0
@@ -129,33 +129,33 @@ def _average_by_row(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], row
 
 def _compute_gaps(rows: Histories) -> tuple[Points, npt.NDArray[np.bool_]]:
     """Return log(1 + seconds since the previous event), float64 (events,), and whether there is one, bool (events,)."""
-    has_gap = np.ones(rows.events, bool)
+    has_gap = np.ones(rows.n_events, bool)
     has_gap[rows.starts[:-1][rows.lengths > 0]] = False
     seconds = np.diff(rows.times, prepend=rows.times[:1])
     return np.where(has_gap, np.log1p(np.maximum(seconds, 0).astype(np.float64)), 0.0), has_gap
 
 
-def gaps(rows: Histories) -> Points:
+def compute_log_gaps(rows: Histories) -> Points:
     """Return log(1 + seconds) between consecutive events of all rows, float64 (gaps,)."""
     log_gaps, has_gap = _compute_gaps(rows)
     return log_gaps[has_gap]
 
 
-def repeat_share(rows: Histories) -> Points:
+def compute_repeat_share(rows: Histories) -> Points:
     """Return the share of events whose item occurs earlier in the row, float64 (rows,); 0 for an empty row."""
-    return np.asarray((rows.lengths - rows.distinct()) / np.maximum(rows.lengths, 1), np.float64)
+    return np.asarray((rows.lengths - rows.count_distinct_items()) / np.maximum(rows.lengths, 1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class TableEncoder:
+class TabularEncoder:
     """numbers: column -> (mean, scale, whether values are missing); categories: column -> (names, scale)."""
 
     numbers: Mapping[str, tuple[float, float, bool]]
     categories: Mapping[str, tuple[tuple[str, ...], float]]
-    constant: tuple[str, ...]
+    constant_columns: tuple[str, ...]
 
     @classmethod
-    def fit(cls, train: Mapping[str, Column]) -> TableEncoder:
+    def fit(cls, train: Mapping[str, Column]) -> TabularEncoder:
         """Return an encoder: numbers standardized, categories one-hot and scaled to a total variance of 1 per column.
 
         Columns with one value are left out and named in `constant`; rare categories are pooled. Raises DataError if no
@@ -179,7 +179,7 @@ class TableEncoder:
         return cls(numbers, categories, tuple(constant))
 
     @property
-    def names(self) -> list[str]:
+    def feature_names(self) -> list[str]:
         """The names of the coordinates."""
         named = [
             one
@@ -188,7 +188,7 @@ class TableEncoder:
         ]
         return named + [f"{name} = {one}" for name, (values, _) in self.categories.items() for one in values]
 
-    def points(self, rows: Mapping[str, Column]) -> Points:
+    def embed(self, rows: Mapping[str, Column]) -> Points:
         """Return float64 (rows, coordinates); a missing number is the mean, with an indicator coordinate."""
         columns: list[Points] = []
         for name, (mean, scale, has_missing) in self.numbers.items():
@@ -209,7 +209,7 @@ def _list_frequent(column: Column) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
+class PrincipalAxes:
     """Principal axes of training vectors. mean (width,), directions (width, width), strongest first; scale."""
 
     mean: Points
@@ -217,7 +217,7 @@ class Axes:
     scale: float
 
     @classmethod
-    def fit(cls, vectors: npt.NDArray[Any], scaled: bool) -> Axes:
+    def fit(cls, vectors: npt.NDArray[Any], scaled: bool) -> PrincipalAxes:
         """Return the axes: a rotation that keeps all distances; scaled: to a mean variance of 1."""
         vectors = np.asarray(vectors, np.float64)
         mean = vectors.mean(axis=0)
@@ -227,6 +227,6 @@ class Axes:
         spread = float(np.sqrt(max(values.mean(), 0.0)))
         return cls(mean, directions, spread if scaled and spread > 0 else 1.0)
 
-    def points(self, vectors: npt.NDArray[Any]) -> Points:
+    def embed(self, vectors: npt.NDArray[Any]) -> Points:
         """float64 (rows, width)."""
         return np.asarray((np.asarray(vectors, np.float64) - self.mean) @ self.directions / self.scale, np.float64)

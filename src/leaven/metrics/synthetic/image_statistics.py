@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.images import Pixels, resized
+from leaven.datasets.images import Pixels, resize_image
 from leaven.metrics.synthetic.distribution_distances import squared_distances
 
 Points = npt.NDArray[np.float64]
 
-SIGNS = ("brightness", "contrast", "red", "green", "blue", "colorfulness", "sharpness", "edge to middle")
-LEVELS = (2.0, 8.0, 32.0)
+STATISTIC_NAMES = ("brightness", "contrast", "red", "green", "blue", "colorfulness", "sharpness", "edge to middle")
+NOISE_LEVELS = (2.0, 8.0, 32.0)
 """Noise levels of the denoiser, standard deviations in levels of 255."""
 _PATCH = 8  # side in pixels
 _MAX_PATCHES = 50_000  # maximum number of patches in the fit
@@ -25,9 +25,9 @@ _THUMBNAIL = 16  # side of a thumbnail in pixels
 _MAX_COPY_DISTANCE = 3.0  # levels of 255: maximum change of a thumbnail by compression and resizing
 
 
-def signs(pixels: Pixels) -> Points:
+def compute_image_statistics(pixels: Pixels) -> Points:
     """Return the statistics named in `SIGNS`, float64 (images, 8), in levels of 255."""
-    statistics = np.empty((len(pixels), len(SIGNS)))
+    statistics = np.empty((len(pixels), len(STATISTIC_NAMES)))
     for low in range(0, len(pixels), _CHUNK):
         part = pixels[low : low + _CHUNK].astype(np.float64)
         gray, mean = part.mean(axis=3), part.mean(axis=(1, 2))  # (n, side, side), (n, 3)
@@ -62,7 +62,7 @@ class PatchDenoiser:
     usual: Points
 
     @classmethod
-    def fit(cls, pixels: Pixels, chance: np.random.Generator) -> PatchDenoiser:
+    def fit(cls, pixels: Pixels, generator: np.random.Generator) -> PatchDenoiser:
         """Return a denoiser fitted on real images.
 
         Wiener filter: noise of variance s removes the share s / (v + s) of each principal direction of patches with
@@ -70,17 +70,17 @@ class PatchDenoiser:
         """
         by_image = _cut_patches(pixels)
         patches = by_image.reshape(-1, by_image.shape[2])
-        chosen = patches[chance.permutation(len(patches))[:_MAX_PATCHES]].astype(np.float64)
+        chosen = patches[generator.permutation(len(patches))[:_MAX_PATCHES]].astype(np.float64)
         mean = chosen.mean(axis=0)
         variance, directions = np.linalg.eigh(np.cov(chosen, rowvar=False))
-        denoiser = cls(mean, directions, np.maximum(variance, 0.0), np.ones(len(LEVELS)))
+        denoiser = cls(mean, directions, np.maximum(variance, 0.0), np.ones(len(NOISE_LEVELS)))
         usual = denoiser.residuals(pixels).mean(axis=0)
         return cls(denoiser.mean, denoiser.directions, denoiser.variance, np.where(usual > 0, usual, 1.0))
 
     def residuals(self, pixels: Pixels) -> Points:
         """Return the root mean square residual, float64 (images, levels), 1 for the mean of the real fold."""
-        shares = [(level**2 / (self.variance + level**2)) ** 2 for level in LEVELS]
-        residuals = np.empty((len(pixels), len(LEVELS)))
+        shares = [(level**2 / (self.variance + level**2)) ** 2 for level in NOISE_LEVELS]
+        residuals = np.empty((len(pixels), len(NOISE_LEVELS)))
         for low in range(0, len(pixels), _CHUNK):
             patches = _cut_patches(pixels[low : low + _CHUNK]).astype(np.float64) - self.mean  # (n, patches, width)
             squares = ((patches @ self.directions) ** 2).mean(axis=1)  # (n, width)
@@ -97,14 +97,14 @@ def _cut_patches(pixels: Pixels) -> npt.NDArray[np.float32]:
     return cut.transpose(0, 1, 3, 2, 4, 5).reshape(n, rows * columns, -1).astype(np.float32)
 
 
-def thumbnails(pixels: Pixels) -> Points:
+def build_thumbnails(pixels: Pixels) -> Points:
     """Return the images at 16 × 16, float64 (images, 768), in levels of 255."""
     size = (_THUMBNAIL, _THUMBNAIL)
-    small = [resized(one, size, "stretch").ravel() for one in pixels]
+    small = [resize_image(one, size, "stretch").ravel() for one in pixels]
     return np.stack(small).astype(np.float64) if small else np.zeros((0, _THUMBNAIL * _THUMBNAIL * 3))
 
 
-def copied_from(mine: Points, training: Points) -> npt.NDArray[np.int64]:
+def find_copied_thumbnails(mine: Points, training: Points) -> npt.NDArray[np.int64]:
     """Return the training thumbnail that each image copies up to compression and size, int64 (images,); -1 for none."""
     source = np.full(len(mine), -1, np.int64)
     for low in range(0, len(mine), _CHUNK):

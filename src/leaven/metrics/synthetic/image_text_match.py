@@ -19,7 +19,7 @@ _MIN_IMAGES = 10  # minimum number of images with text
 
 
 @dataclass(frozen=True, eq=False)
-class Matcher:
+class ImageTextMatcher:
     """Predicts the embedding of an image from its text. weights float64 (width of texts, width of images)."""
 
     words: FittedEncoder
@@ -27,7 +27,7 @@ class Matcher:
     mean: Points
 
     @classmethod
-    def fit(cls, words: Sequence[str], pictures: Points, key: int) -> Matcher:
+    def fit(cls, words: Sequence[str], pictures: Points, key: int) -> ImageTextMatcher:
         """Return a ridge regression of image embeddings (float64 (images, width)) on the TF-IDF directions of their
         texts.
 
@@ -44,7 +44,7 @@ class Matcher:
         gram = vectors.T @ vectors + np.eye(vectors.shape[1])
         return cls(encoder, np.linalg.solve(gram, vectors.T @ (pictures[has_text] - mean)), mean)
 
-    def fits(self, words: Sequence[str], pictures: Points, others: Points) -> Points:
+    def score_matches(self, words: Sequence[str], pictures: Points, others: Points) -> Points:
         """Return the share of the other images that match a text worse than its own image, float64 (images,); ties
         half.
 

@@ -8,29 +8,29 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from leaven.metrics.synthetic.protocol import Known, Points, Sample, Trait
-from leaven.metrics.synthetic.residual_models import indd
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Points, ReferenceData
+from leaven.metrics.synthetic.residual_models import compute_indd
 
 
 @dataclass(frozen=True)
 class Indd:
     """The distance between the amounts of unpredictable noise in new and real rows (our definition of INDD)."""
 
-    trait: ClassVar[Trait] = Trait("alike", "low", bearable=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", tolerance=0.15)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more, in real standard deviations."""
-        return indd(_measure_noise(new), _measure_noise(real)).distance
+        return compute_indd(_measure_noise(new), _measure_noise(real)).distance
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
         """Return shift: of the median, below 0 too smooth, above 0 too noisy."""
-        shift = indd(_measure_noise(new), _measure_noise(real)).shift
+        shift = compute_indd(_measure_noise(new), _measure_noise(real)).shift
         return {"shift": round(shift, 4), "means": "too smooth" if shift < 0 else "too noisy"}
 
 
-def _measure_noise(sample: Sample) -> Points:
+def _measure_noise(sample: FeaturizedRows) -> Points:
     """Return the norm of the residuals, or the mean surprisal, float64 (rows,)."""
-    noise = sample.noise
+    noise = sample.residuals
     return noise[:, 0] if noise.shape[1] == 1 else np.asarray(np.linalg.norm(noise, axis=1), np.float64)
 
 
@@ -38,8 +38,8 @@ def _measure_noise(sample: Sample) -> Points:
 class InddShape:
     """The same per coordinate: sensitive to noise of the right amount and the wrong shape."""
 
-    trait: ClassVar[Trait] = Trait("alike", "low", of=("table", "image"), bearable=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", data_kinds=("table", "image"), tolerance=0.15)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more, in real standard deviations of each coordinate."""
-        return indd(new.noise, real.noise).distance
+        return compute_indd(new.residuals, real.residuals).distance

@@ -9,54 +9,54 @@ from typing import Any, ClassVar
 import numpy as np
 
 from leaven.metrics.synthetic import privacy_estimators
-from leaven.metrics.synthetic.distribution_distances import auc
-from leaven.metrics.synthetic.protocol import Known, Points, Sample, Trait
+from leaven.metrics.synthetic.distribution_distances import rank_auc
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Points, ReferenceData
 
 _RARE_QUANTILE = 0.25  # quantile of the members' rarest items that defines users with rare items
 
 
 def compute_membership_scores(
-    new: Sample, strangers: Sample, known: Known, rare: bool = False
+    new: FeaturizedRows, strangers: FeaturizedRows, known: ReferenceData, rare: bool = False
 ) -> tuple[Points, Points]:
     """Return (of the members, of the strangers), float64: log likelihood ratio of a row under the new and under other
     rows.
 
     rare: only the quarter of the members with the rarest items, and strangers with items as rare.
     """
-    max_count = np.quantile(known.members.facts["rarest"], _RARE_QUANTILE) if rare else np.inf
+    max_count = np.quantile(known.members.row_statistics["rarest"], _RARE_QUANTILE) if rare else np.inf
     scores = []
     for rows in (known.members, strangers):
-        under_new = rows.facts["under_new"] if new is known.judged else likelihoods(new, rows)
-        score = under_new - rows.facts["reference"]
+        under_new = rows.row_statistics["under_new"] if new is known.synthetic else compute_log_likelihoods(new, rows)
+        score = under_new - rows.row_statistics["reference"]
         is_used = np.isfinite(score)
         if rare:
-            is_used &= rows.facts["rarest"] <= max_count
+            is_used &= rows.row_statistics["rarest"] <= max_count
         scores.append(score[is_used])
     return scores[0], scores[1]
 
 
-def likelihoods(of: Sample, rows: Sample) -> Points:
+def compute_log_likelihoods(model_rows: FeaturizedRows, rows: FeaturizedRows) -> Points:
     """Return the log likelihood of rows under a model of others, up to a constant, float64 (rows,)."""
-    if of.rows is None:
-        return privacy_estimators.log_density(of.points, rows.points)
-    return -privacy_estimators.surprisals(of.histories, rows.histories)
+    if model_rows.rows is None:
+        return privacy_estimators.estimate_log_density(model_rows.points, rows.points)
+    return -privacy_estimators.compute_surprisals(model_rows.histories, rows.histories)
 
 
 @dataclass(frozen=True)
 class AttackAuc:
     """How often a membership attack scores a training row above an unseen row: 0.5 is chance."""
 
-    trait: ClassVar[Trait] = Trait("private", "low", fewest=50, whole=True, bearable=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=50, uses_all_rows=True, tolerance=0.05)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.5 to 1; NaN if rows are too short."""
         members, strangers = compute_membership_scores(new, real, known)
-        return auc(members, strangers) if len(members) and len(strangers) else float("nan")
+        return rank_auc(members, strangers) if len(members) and len(strangers) else float("nan")
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
-        found = privacy_estimators.attack(members, strangers, key)
+        found = privacy_estimators.evaluate_attack(members, strangers, key)
         return _describe_attack(found, found.auc_interval, found.auc_p)
 
 
@@ -64,17 +64,17 @@ class AttackAuc:
 class AttackTpr:
     """The share of training rows that a membership attack identifies at a false positive rate of 1 %."""
 
-    trait: ClassVar[Trait] = Trait("private", "low", fewest=100, whole=True, bearable=0.03)
+    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=100, uses_all_rows=True, tolerance=0.03)
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.01 to 1; NaN if rows are too short."""
         members, strangers = compute_membership_scores(new, real, known)
-        return privacy_estimators.tpr_at(members, strangers) if len(members) and len(strangers) else float("nan")
+        return privacy_estimators.tpr_at_fpr(members, strangers) if len(members) and len(strangers) else float("nan")
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
-        found = privacy_estimators.attack(members, strangers, key)
+        found = privacy_estimators.evaluate_attack(members, strangers, key)
         return _describe_attack(found, found.tpr_interval, found.tpr_p)
 
 
@@ -82,20 +82,22 @@ class AttackTpr:
 class AttackStrict:
     """The share of training rows that a membership attack identifies at a false positive rate of 0.1 %."""
 
-    trait: ClassVar[Trait] = Trait("private", "low", fewest=1000, whole=True, bearable=0.01)
+    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=1000, uses_all_rows=True, tolerance=0.01)
     fpr: float = 0.001
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.001 to 1; NaN if rows are too short."""
         members, strangers = compute_membership_scores(new, real, known)
         return (
-            privacy_estimators.tpr_at(members, strangers, self.fpr) if len(members) and len(strangers) else float("nan")
+            privacy_estimators.tpr_at_fpr(members, strangers, self.fpr)
+            if len(members) and len(strangers)
+            else float("nan")
         )
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
-        found = privacy_estimators.attack(members, strangers, key, fpr=self.fpr)
+        found = privacy_estimators.evaluate_attack(members, strangers, key, fpr=self.fpr)
         return _describe_attack(found, found.tpr_interval, found.tpr_p)
 
 
@@ -103,17 +105,19 @@ class AttackStrict:
 class AttackRare:
     """How often the attack scores a training row above an unseen row, among users with rare items, the most exposed."""
 
-    trait: ClassVar[Trait] = Trait("private", "low", of=("histories",), fewest=100, whole=True, bearable=0.08)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "private", "low", data_kinds=("histories",), min_rows=100, uses_all_rows=True, tolerance=0.08
+    )
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.5 to 1; NaN for fewer than 20 rows with rare items on either side."""
         members, strangers = compute_membership_scores(new, real, known, rare=True)
-        return auc(members, strangers) if min(len(members), len(strangers)) >= 20 else float("nan")
+        return rank_auc(members, strangers) if min(len(members), len(strangers)) >= 20 else float("nan")
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
         """Return the same as `AttackAuc`, and the true positive rate at a false positive rate of 1 %."""
         members, strangers = compute_membership_scores(new, real, known, rare=True)
-        found = privacy_estimators.attack(members, strangers, key)
+        found = privacy_estimators.evaluate_attack(members, strangers, key)
         return {
             **_describe_attack(found, found.auc_interval, found.auc_p),
             "tpr": found.tpr,
@@ -121,6 +125,8 @@ class AttackRare:
         }
 
 
-def _describe_attack(found: privacy_estimators.Attack, interval: tuple[float, float], p: float) -> Mapping[str, Any]:
+def _describe_attack(
+    found: privacy_estimators.AttackResult, interval: tuple[float, float], p: float
+) -> Mapping[str, Any]:
     """Return the common part of the explanations; `own_p` must agree before anything is rejected."""
     return {"bootstrap_interval": interval, "own_p": p, "members": found.members, "strangers": found.strangers}

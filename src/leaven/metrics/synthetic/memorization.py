@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
-from leaven.kernels.ngram_hashes import multisets, run_hashes
+from leaven.kernels.ngram_hashes import hash_item_multisets, hash_ngrams
 from leaven.metrics.synthetic.distribution_distances import squared_distances
 
 Points = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ _CHUNK = 1024  # rows per batch against all training rows
 _ROUNDING = 1e-6  # cancellation error of squared distances: smaller distances are 0
 
 
-def nearest(
+def find_nearest(
     rows: Points, training: Points, own: npt.NDArray[np.int64] | None = None
 ) -> tuple[Points, npt.NDArray[np.int64]]:
     """Return (distance to the nearest training row, its index), float64 and int64 (rows,).
@@ -38,18 +38,20 @@ def nearest(
     return np.where(distance < _ROUNDING, 0.0, distance), index
 
 
-def authentic(distance: Points, place: npt.NDArray[np.int64], training: Points) -> Mask:
+def is_authentic(distance: Points, place: npt.NDArray[np.int64], training: Points) -> Mask:
     """Return whether the nearest training row has another training row as near as this row, or nearer, bool (rows,).
 
     Alaa and others, ICML 2022, section 3.3: a row is memorized if it is closer to its nearest training row than that
     row's own neighbor.
     """
     targets, inverse = np.unique(place, return_inverse=True)
-    gap, _ = nearest(training[targets], training, targets)
+    gap, _ = find_nearest(training[targets], training, targets)
     return np.asarray(distance >= gap[inverse], np.bool_)
 
 
-def data_copying(new: Points, held: Points, cell_new: npt.NDArray[np.int64], cell_held: npt.NDArray[np.int64]) -> float:
+def compute_data_copying(
+    new: Points, held: Points, cell_new: npt.NDArray[np.int64], cell_held: npt.NDArray[np.int64]
+) -> float:
     """Return C_T: far below 0, new rows lie nearer to training rows than unseen real rows; far above, farther away.
 
     Meehan, Chaudhuri and Dasgupta, AISTATS 2020, equation 3: in each cell of the space the standardized Mann-Whitney
@@ -77,24 +79,24 @@ def _standardize_mann_whitney(a: Points, b: Points) -> float:
     return float((u - m * n / 2) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
-def exact_copies(rows: Histories, training: Histories, shortest: int = 3) -> Mask:
+def is_exact_copy(rows: Histories, training: Histories, shortest: int = 3) -> Mask:
     """Return whether a row has the items of a training row in order, bool (rows,), from `shortest` events on."""
     return np.asarray(np.isin(hash_rows(rows), hash_rows(training)) & (rows.lengths >= shortest), np.bool_)
 
 
 def hash_rows(rows: Histories) -> npt.NDArray[np.uint64]:
     """Return a hash of each row's items in order, uint64 (rows,)."""
-    position = np.arange(rows.events) - np.repeat(rows.starts[:-1], rows.lengths)
-    return multisets(rows.items, rows.starts, position)
+    position = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    return hash_item_multisets(rows.items, rows.starts, position)
 
 
-def longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.NDArray[np.int64]:
+def measure_longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.NDArray[np.int64]:
     """Return the length of the longest run of items shared with a training row, int64 (rows,), counted up to `most`."""
     lengths = np.zeros(len(rows), np.int64)
     index = np.arange(len(rows))
     for length in range(1, most + 1):
-        hashes, row = run_hashes(rows.items, rows.starts, length)
-        known, _ = run_hashes(training.items, training.starts, length)
+        hashes, row = hash_ngrams(rows.items, rows.starts, length)
+        known, _ = hash_ngrams(training.items, training.starts, length)
         matching = np.unique(row[np.isin(hashes, known)])
         if not len(matching):
             break
@@ -103,30 +105,30 @@ def longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.ND
     return lengths
 
 
-def near_copies(rows: Histories, training: Histories, share: float = 0.8, shortest: int = 4) -> Mask:
+def is_near_copy(rows: Histories, training: Histories, share: float = 0.8, shortest: int = 4) -> Mask:
     """Return whether a training row holds a run of at least `share` of the row, bool (rows,); False for short rows."""
     long = rows.lengths >= shortest
-    is_mostly_shared = longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50)
+    is_mostly_shared = measure_longest_runs(rows, training) >= np.minimum(np.ceil(share * rows.lengths), 50)
     return np.asarray(long & is_mostly_shared, np.bool_)
 
 
-def novel_share(rows: Histories, training: Histories, size: int) -> Points:
+def compute_novel_share(rows: Histories, training: Histories, size: int) -> Points:
     """Return the share of each row's runs of `size` items in no training row, float64 (rows,); NaN for shorter rows."""
-    hashes, row = run_hashes(rows.items, rows.starts, size)
-    known, _ = run_hashes(training.items, training.starts, size)
+    hashes, row = hash_ngrams(rows.items, rows.starts, size)
+    known, _ = hash_ngrams(training.items, training.starts, size)
     n_novel = np.bincount(row[~np.isin(hashes, known)], minlength=len(rows)).astype(np.float64)
     count = np.bincount(row, minlength=len(rows))
     return np.where(count > 0, n_novel / np.maximum(count, 1), np.nan)
 
 
-def backed_by_few(rows: Histories, training: Histories, size: int = 3, few: int = 5) -> Points:
+def compute_rare_run_share(rows: Histories, training: Histories, size: int = 3, few: int = 5) -> Points:
     """Return the share of each row's runs of `size` items in at least one training row but fewer than `few`, float64
     (rows,).
 
     NaN for shorter rows. Training rows are users: repeated runs of one user count once.
     """
-    hashes, row = run_hashes(rows.items, rows.starts, size)
-    known, owner = run_hashes(training.items, training.starts, size)
+    hashes, row = hash_ngrams(rows.items, rows.starts, size)
+    known, owner = hash_ngrams(training.items, training.starts, size)
     order = np.lexsort((owner, known))
     known, owner = known[order], owner[order]
     first = np.ones(len(known), bool)
@@ -137,10 +139,10 @@ def backed_by_few(rows: Histories, training: Histories, size: int = 3, few: int 
     return np.where(count > 0, np.bincount(row[rare], minlength=len(rows)) / np.maximum(count, 1), np.nan)
 
 
-def copied_from(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
+def find_copied_rows(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
     """Return the training row that each row copies, in full or in a run of 4/5 of it, int64 (rows,); -1 for none."""
     source = np.full(len(rows), -1, np.int64)
-    exact, near = exact_copies(rows, training), near_copies(rows, training)
+    exact, near = is_exact_copy(rows, training), is_near_copy(rows, training)
     order = np.argsort(hash_rows(training), kind="stable")
     training_hashes = hash_rows(training)[order]
     hashes_of_exact = hash_rows(rows)[exact]
@@ -149,8 +151,8 @@ def copied_from(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
     sizes = np.minimum(np.ceil(0.8 * rows.lengths[left]), 50).astype(np.int64)
     for size in np.unique(sizes):
         part = left[sizes == size]
-        hashes, row = run_hashes(rows.take(part).items, rows.take(part).starts, int(size))
-        known, owner = run_hashes(training.items, training.starts, int(size))
+        hashes, row = hash_ngrams(rows.take(part).items, rows.take(part).starts, int(size))
+        known, owner = hash_ngrams(training.items, training.starts, int(size))
         order_of_known = np.argsort(known, kind="stable")
         index = np.searchsorted(known[order_of_known], hashes)
         is_match = known[order_of_known][np.minimum(index, len(known) - 1)] == hashes
@@ -158,7 +160,7 @@ def copied_from(rows: Histories, training: Histories) -> npt.NDArray[np.int64]:
     return source
 
 
-def distinct_share(rows: Histories, size: int) -> float:
+def compute_distinct_share(rows: Histories, size: int) -> float:
     """Return the share of distinct runs of `size` items (Li and others, NAACL 2016, 5.2); NaN without runs."""
-    hashes, _ = run_hashes(rows.items, rows.starts, size)
+    hashes, _ = hash_ngrams(rows.items, rows.starts, size)
     return len(np.unique(hashes)) / len(hashes) if len(hashes) else float("nan")

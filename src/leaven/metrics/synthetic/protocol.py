@@ -16,7 +16,7 @@ Group = Literal["alike", "varied", "consistent", "not copied", "private"]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class FeaturizedRows:
     """A set of rows with everything that a metric reads.
 
     points    float64 (rows, width)     embeddings
@@ -28,23 +28,23 @@ class Sample:
 
     points: Points
     features: Points
-    noise: Points
-    facts: Mapping[str, Points]
+    residuals: Points
+    row_statistics: Mapping[str, Points]
     rows: Histories | None = None
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def take(self, index: npt.NDArray[np.int64]) -> Sample:
+    def take(self, index: npt.NDArray[np.int64]) -> FeaturizedRows:
         """These rows, int64, in that order."""
-        facts = {name: values[index] for name, values in self.facts.items()}
+        facts = {name: values[index] for name, values in self.row_statistics.items()}
         rows = None if self.rows is None else self.rows.take(index)
         return replace(
             self,
             points=self.points[index],
             features=self.features[index],
-            noise=self.noise[index],
-            facts=facts,
+            residuals=self.residuals[index],
+            row_statistics=facts,
             rows=rows,
         )
 
@@ -56,7 +56,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class ReferenceData:
     """What is fitted before the comparison, from training rows and one fold of real rows with no other use.
 
     members    a sample of the training rows, for attacks
@@ -67,17 +67,17 @@ class Known:
     called     for images: the name of the Fréchet distance in this embedding
     """
 
-    members: Sample
-    reference: Sample
-    judged: Sample
-    names: Sequence[str]
-    groups: npt.NDArray[np.int64]
+    members: FeaturizedRows
+    fold: FeaturizedRows
+    synthetic: FeaturizedRows
+    feature_names: Sequence[str]
+    item_groups: npt.NDArray[np.int64]
     popularity: npt.NDArray[np.int64]
-    called: str = ""
+    frechet_name: str = ""
 
 
 @dataclass(frozen=True)
-class Trait:
+class MetricTraits:
     """Declared properties of a metric.
 
     better    low, high, or real (close to the value of real rows)
@@ -95,16 +95,16 @@ class Trait:
 
     group: Group
     better: Literal["low", "high", "real"]
-    of: tuple[str, ...] = ("histories", "table", "text", "image")
-    fewest: int = 20
-    alone: bool = False
-    rare: bool = False
-    whole: bool = False
-    clock: bool = False
-    ratio: bool = False
-    bearable: float = 0.1
-    sanity: bool = False
-    needs: tuple[str, str] | None = None
+    data_kinds: tuple[str, ...] = ("histories", "table", "text", "image")
+    min_rows: int = 20
+    is_one_sample: bool = False
+    is_near_zero: bool = False
+    uses_all_rows: bool = False
+    needs_clock: bool = False
+    is_relative: bool = False
+    tolerance: float = 0.1
+    is_sanity_check: bool = False
+    required_statistic: tuple[str, str] | None = None
 
 
 class SampleMetric(Protocol):
@@ -114,21 +114,23 @@ class SampleMetric(Protocol):
     """
 
     @property
-    def trait(self) -> Trait: ...
+    def trait(self) -> MetricTraits: ...
 
-    def __call__(self, new: Sample, real: Sample, known: Known, key: int) -> float:
+    def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """Return the figure; NaN if it is undefined for these rows."""
         ...
 
 
 @runtime_checkable
-class Explained(Protocol):
+class ExplainableMetric(Protocol):
     """A metric with an explanation over all rows."""
 
-    def explain(self, new: Sample, real: Sample, known: Known, key: int) -> Mapping[str, Any]: ...
+    def explain(
+        self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int
+    ) -> Mapping[str, Any]: ...
 
 
-def mean_where_there(values: Points) -> float:
+def compute_finite_mean(values: Points) -> float:
     """Return the mean of the finite values; NaN without any."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else float("nan")

@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.errors import DataError
-from leaven.metrics.synthetic.distribution_distances import wasserstein
+from leaven.metrics.synthetic.distribution_distances import wasserstein_distance
 
 Points = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Denoiser:
+class LinearDenoiser:
     """Projection on the directions with structure. mean (width,), directions (width, kept), scale (width,)."""
 
     mean: Points
@@ -33,7 +33,7 @@ class Denoiser:
     scale: Points
 
     @classmethod
-    def fit(cls, rows: Points, directions: int | None = None) -> Denoiser:
+    def fit(cls, rows: Points, directions: int | None = None) -> LinearDenoiser:
         """Return a denoiser fitted on one real fold; `directions` None: chosen from the data.
 
         A direction is structure if its variance exceeds what independent columns reach by chance (Marchenko and Pastur,
@@ -57,20 +57,20 @@ class Denoiser:
 
 
 @dataclass(frozen=True)
-class Noise:
+class InddResult:
     """distance: W1 over the real standard deviation, mean over coordinates; shift: of the median, same unit, signed."""
 
     distance: float
     shift: float
 
 
-def indd(new: Points, real: Points) -> Noise:
+def compute_indd(new: Points, real: Points) -> InddResult:
     """Return INDD of noise statistics, float64 (rows,) or (rows, coordinates); constant coordinates are left out.
 
     Pass the norm of the residuals for the amount of noise, the residuals for its shape per coordinate, surprisals for
     histories.
 
-    >>> indd(np.array([2.0, 4.0]), np.array([1.0, 3.0]))
+    >>> compute_indd(np.array([2.0, 4.0]), np.array([1.0, 3.0]))
     Noise(distance=1.0, shift=1.0)
     """
     new, real = new.reshape(len(new), -1), real.reshape(len(real), -1)
@@ -80,9 +80,9 @@ def indd(new: Points, real: Points) -> Noise:
         unit = float(real_values.std()) if len(real_values) else 0.0
         if unit > 0 and len(values):
             by_coordinate.append(
-                (wasserstein(values, real_values) / unit, (np.median(values) - np.median(real_values)) / unit)
+                (wasserstein_distance(values, real_values) / unit, (np.median(values) - np.median(real_values)) / unit)
             )
     if not by_coordinate:
-        return Noise(float("nan"), float("nan"))
+        return InddResult(float("nan"), float("nan"))
     distance, shift = np.mean(by_coordinate, axis=0)
-    return Noise(float(distance), float(shift))
+    return InddResult(float(distance), float(shift))

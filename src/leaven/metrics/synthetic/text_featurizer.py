@@ -41,23 +41,23 @@ class TextEncoder:
             raise DataError("the real texts", "two texts that share a word", "none", "give more or longer texts")
         weighted = _weigh_counts(counts, weight)
         width = max(1, min(width, min(weighted.shape) - 2))
-        start = rng.generator(rng.key(key, "svds")).standard_normal(min(weighted.shape))
+        start = rng.make_generator(rng.derive_key(key, "svds")).standard_normal(min(weighted.shape))
         _, _, right = svds(weighted, k=width, v0=start)
         axes = right[::-1].T
         axes = axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
         encoder = cls(weight, np.ascontiguousarray(axes))
-        spread = encoder.points(train).std()
+        spread = encoder.embed(train).std()
         return cls(weight, encoder.axes / (spread if spread > 0 else 1.0))
 
-    def points(self, rows: Histories) -> Points:
+    def embed(self, rows: Histories) -> Points:
         """Return float64 (texts, width); 0 for a text without known tokens."""
         return np.asarray(_weigh_counts(_count_tokens(rows), self.weight) @ self.axes, np.float64)
 
-    def features(self, rows: Histories) -> tuple[Points, list[str]]:
+    def compute_features(self, rows: Histories) -> tuple[Points, list[str]]:
         """Return interpretable features, float64 (texts, 3), and their names."""
         length = np.maximum(rows.lengths, 1)
         weights = self.weight[rows.items]
-        row = rows.row_of_event()
+        row = rows.event_rows()
         rarity = np.bincount(row, weights, len(rows)) / length
         unknown = np.bincount(row, weights == 0, len(rows)) / length
         return np.column_stack([np.log1p(rows.lengths), rarity, unknown]), ["words", "rarity of words", "unknown words"]
@@ -67,7 +67,7 @@ def _count_tokens(rows: Histories) -> Any:
     """Return the count of each token in each text, sparse (texts, tokens + 2)."""
     from scipy import sparse
 
-    cells = (np.ones(rows.events), (rows.row_of_event(), rows.items))
+    cells = (np.ones(rows.n_events), (rows.event_rows(), rows.items))
     return sparse.csr_matrix(cells, shape=(len(rows), rows.n_items + 2))
 
 

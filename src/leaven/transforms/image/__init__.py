@@ -6,44 +6,44 @@ OpenCV, or by torch on a GPU (`torch_backend.py`).
 """
 
 from leaven.transforms.image.colors import Brightness, Contrast, Hue, Saturation
-from leaven.transforms.image.compose import MaybePicture, PictureChain, SomePictureChanges
-from leaven.transforms.image.corruptions import BlurPicture, ErasePatch, JpegPicture, NoisePicture, ResizePicture
+from leaven.transforms.image.compose import ImageChain, MaybeImage, SomeImageTransforms
+from leaven.transforms.image.corruptions import AddImageNoise, BlurImage, CompressImage, ErasePatch, ResizeImage
 from leaven.transforms.image.geometry import (
-    CropPicture,
-    FlipPicture,
-    RotatePicture,
-    ShearPicture,
-    ShiftPicture,
-    ZoomPicture,
+    CropImage,
+    FlipImage,
+    RotateImage,
+    ShearImage,
+    ShiftImage,
+    ZoomImage,
 )
-from leaven.transforms.image.image_views import PictureViews, picture_views
-from leaven.transforms.image.keras import like_keras
-from leaven.transforms.image.mixup_cutmix import PictureCutmix, PictureMixup
-from leaven.transforms.image.torch_backend import changed_tensor
+from leaven.transforms.image.image_views import ImageViews, build_image_views
+from leaven.transforms.image.keras import convert_keras_arguments
+from leaven.transforms.image.mixup_cutmix import ImageCutmix, ImageMixup
+from leaven.transforms.image.torch_backend import transform_tensor
 
 __all__ = [
-    "BlurPicture",
+    "AddImageNoise",
+    "BlurImage",
     "Brightness",
+    "CompressImage",
     "Contrast",
-    "CropPicture",
+    "CropImage",
     "ErasePatch",
-    "FlipPicture",
+    "FlipImage",
     "Hue",
-    "JpegPicture",
-    "MaybePicture",
-    "NoisePicture",
-    "PictureChain",
-    "PictureCutmix",
-    "PictureMixup",
-    "PictureViews",
-    "ResizePicture",
-    "RotatePicture",
+    "ImageChain",
+    "ImageCutmix",
+    "ImageMixup",
+    "ImageViews",
+    "MaybeImage",
+    "ResizeImage",
+    "RotateImage",
     "Saturation",
-    "ShearPicture",
-    "ShiftPicture",
-    "SomePictureChanges",
-    "ZoomPicture",
-    "changed_tensor",
-    "like_keras",
-    "picture_views",
+    "ShearImage",
+    "ShiftImage",
+    "SomeImageTransforms",
+    "ZoomImage",
+    "build_image_views",
+    "convert_keras_arguments",
+    "transform_tensor",
 ]

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.kernels import image_kernels as kernels
-from leaven.protocols import Keys
+from leaven.protocols import RngKeys
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -22,42 +22,42 @@ Size = tuple[int, int]
 _IDENTITY = np.eye(3)
 
 
-class Hands(Protocol):
+class ImageBackend(Protocol):
     """Operations on pixels; `pixels` is a NumPy array, or a tensor on a device, uint8 (n, h, w, 3)."""
 
-    def warp(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
         """Each pixel (x, y) of the result from position matrix · (x, y, 1) of the source. matrix (n, 3, 3)."""
         ...
 
-    def colour(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
         """gain (n, 3, 3) · color + offset (n, 3), rounded, in 0..255."""
         ...
 
-    def noise(self, pixels: Any, keys: Keys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
         """x + α(x) · noise; levels (n, 256): α of each value."""
         ...
 
-    def blur(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
         """Gaussian blur with standard deviations in pixels, (n,); 0: unchanged."""
         ...
 
-    def erase(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
         """Fill boxes (n, 4), top, left, bottom, right, with colors, values (n, 3)."""
         ...
 
-    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
         """Blend with others (n, h, w, 3) by masks (n, h, w) in 0..1."""
         ...
 
-    def coarse(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
         """Reduce the resolution to a share of the pixels along each side, (n,), at the same size."""
         ...
 
-    def jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
         """Encode as JPEG and decode; quality (n,) in 1..100, 0: unchanged."""
         ...
 
-    def host(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
         """The pixels as a NumPy array."""
         ...
 
@@ -72,7 +72,7 @@ class Canvas:
     fill          pixels outside the source: "nearest", "reflect", "constant" (`fill_value`), or "" while unset
     """
 
-    hands: Hands
+    backend: ImageBackend
     pixels: Any
     items: npt.NDArray[np.int32]
     size: Size
@@ -80,72 +80,72 @@ class Canvas:
     gain: Floats
     offset: Floats
     fill: str = ""
-    value: int = 0
-    moved: bool = False
-    coloured: bool = False
+    fill_value: int = 0
+    has_warp: bool = False
+    has_color_map: bool = False
 
     @classmethod
-    def of(cls, pictures: Pictures, hands: Hands) -> Canvas:
+    def from_images(cls, images: Images, backend: ImageBackend) -> Canvas:
         """A canvas without pending operations."""
-        return cls.fresh(hands, pictures.pixels, pictures.items)
+        return cls.from_pixels(backend, images.pixels, images.items)
 
     @classmethod
-    def fresh(cls, hands: Hands, pixels: Any, items: npt.NDArray[np.int32]) -> Canvas:
+    def from_pixels(cls, backend: ImageBackend, pixels: Any, items: npt.NDArray[np.int32]) -> Canvas:
         """A canvas without pending operations, on pixels of a backend."""
         count = len(items)
         identity = np.broadcast_to(_IDENTITY, (count, 3, 3))
-        return cls(hands, pixels, items, tuple(pixels.shape[1:3]), identity, identity, np.zeros((count, 3)))
+        return cls(backend, pixels, items, tuple(pixels.shape[1:3]), identity, identity, np.zeros((count, 3)))
 
-    def moved_by(self, matrix: Floats, size: Size | None = None, fill: str = "", value: int = 0) -> Canvas:
+    def add_warp(self, matrix: Floats, size: Size | None = None, fill: str = "", value: int = 0) -> Canvas:
         """Add a warp: pixel of the new result -> position in the result so far. matrix (n, 3, 3)."""
-        has_other_fill = bool(fill and self.fill) and (fill, value) != (self.fill, self.value)
-        canvas = self.settled() if has_other_fill or self.coloured else self
-        fill, value = (fill, value) if fill else (canvas.fill, canvas.value)
+        has_other_fill = bool(fill and self.fill) and (fill, value) != (self.fill, self.fill_value)
+        canvas = self.apply_pending() if has_other_fill or self.has_color_map else self
+        fill, value = (fill, value) if fill else (canvas.fill, canvas.fill_value)
         matrix = canvas.matrix @ matrix
-        return replace(canvas, matrix=matrix, size=size or canvas.size, fill=fill, value=value, moved=True)
+        return replace(canvas, matrix=matrix, size=size or canvas.size, fill=fill, fill_value=value, has_warp=True)
 
-    def coloured_by(self, gain: Floats, offset: Floats) -> Canvas:
+    def add_color_map(self, gain: Floats, offset: Floats) -> Canvas:
         """Add a color map. gain (n, 3, 3), offset (n, 3)."""
         offset = (gain @ self.offset[:, :, None])[:, :, 0] + offset
-        return replace(self, gain=gain @ self.gain, offset=offset, coloured=True)
+        return replace(self, gain=gain @ self.gain, offset=offset, has_color_map=True)
 
-    def settled(self) -> Canvas:
+    def apply_pending(self) -> Canvas:
         """The canvas with all pending operations applied."""
         pixels = self.pixels
-        if self.moved:
-            pixels = self.hands.warp(pixels, self.matrix, self.size, self.fill or "nearest", self.value)
-        if self.coloured:
-            pixels = self.hands.colour(pixels, self.gain, self.offset)
-        return self.fresh(self.hands, pixels, self.items) if self.moved or self.coloured else self
+        if self.has_warp:
+            pixels = self.backend.warp_images(pixels, self.matrix, self.size, self.fill or "nearest", self.fill_value)
+        if self.has_color_map:
+            pixels = self.backend.map_colors(pixels, self.gain, self.offset)
+        return self.from_pixels(self.backend, pixels, self.items) if self.has_warp or self.has_color_map else self
 
-    def repainted(self, pixels: Any) -> Canvas:
+    def replace_pixels(self, pixels: Any) -> Canvas:
         """The canvas with other pixels, without pending operations."""
-        return self.fresh(self.hands, pixels, self.items)
+        return self.from_pixels(self.backend, pixels, self.items)
 
-    def pictures(self) -> Any:
+    def render_pixels(self) -> Any:
         """The pixels with all pending operations applied."""
-        return self.settled().pixels
+        return self.apply_pending().pixels
 
 
-class OpenCv:
+class OpenCvBackend:
     """CPU backend: OpenCV image by image, noise by a compiled kernel."""
 
     def __init__(self) -> None:
-        from leaven.datasets.images import opencv
+        from leaven.datasets.images import import_opencv
 
-        self.cv2 = opencv()
-        self.borders = {
+        self.cv2 = import_opencv()
+        self.border_modes = {
             "nearest": self.cv2.BORDER_REPLICATE,
             "reflect": self.cv2.BORDER_REFLECT,
             "constant": self.cv2.BORDER_CONSTANT,
         }
 
-    def warp(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
         """Linear interpolation; images with an identity warp are copied exactly."""
         cv2, (tall, wide) = self.cv2, size
         result = np.empty((len(pixels), tall, wide, 3), np.uint8)
-        is_unchanged = stay(matrix) & (size == pixels.shape[1:3])
-        flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, self.borders[fill]
+        is_unchanged = is_identity(matrix) & (size == pixels.shape[1:3])
+        flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, self.border_modes[fill]
         for row, image in enumerate(pixels):
             if is_unchanged[row]:
                 result[row] = image
@@ -153,7 +153,7 @@ class OpenCv:
                 cv2.warpAffine(image, matrix[row, :2], (wide, tall), result[row], flags, border, (value,) * 3)
         return result
 
-    def colour(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
         """By a lookup table where channels do not mix, else by a matrix."""
         result = np.empty_like(pixels)
         maps = np.concatenate([gain, offset[:, :, None]], axis=2)
@@ -170,32 +170,32 @@ class OpenCv:
                 self.cv2.transform(image, maps[row], result[row])
         return result
 
-    def noise(self, pixels: Any, keys: Keys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
         """By a compiled kernel, on a copy."""
         result = np.array(pixels, copy=True, order="C")
-        kernels.add_noise(result.reshape(len(result), -1), keys, levels, kernels.quantiles())
+        kernels.add_noise(result.reshape(len(result), -1), keys, levels, kernels.compute_normal_quantiles())
         return result
 
-    def blur(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
         """By GaussianBlur, with reflected edges."""
         result = np.array(pixels, copy=True)
         for row in np.flatnonzero(sigma > 0).tolist():
             self.cv2.GaussianBlur(pixels[row], (0, 0), sigma[row], result[row])
         return result
 
-    def erase(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
         """On a copy."""
         result = np.array(pixels, copy=True)
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             result[row, top:bottom, left:right] = values[row]
         return result
 
-    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
         """Rounded."""
         share = masks[..., None]
         return np.rint(pixels + share * (others.astype(np.float32) - pixels)).astype(np.uint8)
 
-    def coarse(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
         """Shrunk by area averages, enlarged by linear interpolation."""
         result, (tall, wide) = np.array(pixels, copy=True), pixels.shape[1:3]
         for row in np.flatnonzero(scale < 1).tolist():
@@ -204,7 +204,7 @@ class OpenCv:
             self.cv2.resize(small, (wide, tall), result[row], interpolation=self.cv2.INTER_LINEAR)
         return result
 
-    def jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
         """By OpenCV's encoder and decoder."""
         result, cv2 = np.array(pixels, copy=True), self.cv2
         for row in np.flatnonzero(quality > 0).tolist():
@@ -213,12 +213,12 @@ class OpenCv:
             result[row] = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         return result
 
-    def host(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
         """The pixels, contiguous."""
         return np.ascontiguousarray(pixels)
 
 
-def stay(matrix: Floats) -> Bools:
+def is_identity(matrix: Floats) -> Bools:
     """bool (n,): matrices that equal the identity."""
     return np.asarray(np.abs(matrix - _IDENTITY).max(axis=(1, 2)) < 1e-9) if len(matrix) else np.zeros(0, bool)
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import Keys, Strength
+from leaven.protocols import RngKeys, Strength
 from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas
-from leaven.transforms.image.operator import Edit, spread
+from leaven.transforms.image.operator import ImageEdit, draw_between
 from leaven.transforms.validation import check_range, check_share
 
 Floats = npt.NDArray[np.float64]
@@ -27,12 +27,12 @@ def _check_factors(kind: str, config: Brightness | Contrast | Saturation) -> Non
     check_share(f"{kind}.p", config.p)
 
 
-def _fit_config(config: Brightness | Contrast | Saturation | Hue, catalog: Catalog) -> Edit:
-    return Edit(config._edit_canvas, config.p, safeguards.colours(catalog) if config.guard else {})
+def _fit_config(config: Brightness | Contrast | Saturation | Hue, catalog: Catalog) -> ImageEdit:
+    return ImageEdit(config._edit_canvas, config.p, safeguards.guard_colors(catalog) if config.guard else {})
 
 
-def _draw_factors(keys: Keys, strength: Strength, pair: tuple[float, float]) -> Floats:
-    return 1 + (spread(keys, 1, pair) - 1) * strength
+def _draw_factors(keys: RngKeys, strength: Strength, pair: tuple[float, float]) -> Floats:
+    return 1 + (draw_between(keys, 1, pair) - 1) * strength
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Brightness:
     def __post_init__(self) -> None:
         _check_factors("brightness", self)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Finds the items whose text names a color, if guarded."""
         return _fit_config(self, catalog)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         factor = _draw_factors(keys, strength, self.factor_range)
-        return canvas.coloured_by(factor[:, None, None] * np.eye(3), np.zeros((len(keys), 3)))
+        return canvas.add_color_map(factor[:, None, None] * np.eye(3), np.zeros((len(keys), 3)))
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ class Contrast:
     def __post_init__(self) -> None:
         _check_factors("contrast", self)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Finds the items whose text names a color, if guarded."""
         return _fit_config(self, catalog)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         factor = _draw_factors(keys, strength, self.factor_range)
         offset = np.repeat((_MID_GRAY * (1 - factor))[:, None], 3, axis=1)
-        return canvas.coloured_by(factor[:, None, None] * np.eye(3), offset)
+        return canvas.add_color_map(factor[:, None, None] * np.eye(3), offset)
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class Saturation:
     def __post_init__(self) -> None:
         _check_factors("saturation", self)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Finds the items whose text names a color, if guarded."""
         return _fit_config(self, catalog)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         factor = _draw_factors(keys, strength, self.factor_range)[:, None, None]
         gain = factor * np.eye(3) + (1 - factor) * _LUMA  # each row: own value and gray
-        return canvas.coloured_by(gain, np.zeros((len(keys), 3)))
+        return canvas.add_color_map(gain, np.zeros((len(keys), 3)))
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,13 @@ class Hue:
         check_range("hue.angle_range", self.angle_range, -180, 180)
         check_share("hue.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Finds the items whose text names a color, if guarded."""
         return _fit_config(self, catalog)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        angle = np.deg2rad(spread(keys, 1, self.angle_range) * strength)[:, None, None]
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        angle = np.deg2rad(draw_between(keys, 1, self.angle_range) * strength)[:, None, None]
         axis = np.full((3, 3), 1 / 3)
         cross = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
         gain = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * axis  # Rodrigues
-        return canvas.coloured_by(gain, np.zeros((len(keys), 3)))
+        return canvas.add_color_map(gain, np.zeros((len(keys), 3)))

@@ -13,149 +13,149 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures
+from leaven.datasets.images import Images
 from leaven.errors import SpecError
-from leaven.protocols import ImageTransform, Keys, Strength
+from leaven.protocols import ImageTransform, RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.colors import Brightness, Contrast
-from leaven.transforms.image.corruptions import ErasePatch, NoisePicture
-from leaven.transforms.image.geometry import CropPicture, RotatePicture, ShiftPicture, ZoomPicture
-from leaven.transforms.image.operator import OnCanvas, Reasons, applied
-from leaven.transforms.sequence.compose import check_members, check_weights, inner_keys, shared_reasons
+from leaven.transforms.image.corruptions import AddImageNoise, ErasePatch
+from leaven.transforms.image.geometry import CropImage, RotateImage, ShiftImage, ZoomImage
+from leaven.transforms.image.operator import CanvasTransform, Reasons, apply_transform
+from leaven.transforms.sequence.compose import check_members, check_weights, derive_member_keys, find_shared_reasons
 from leaven.transforms.validation import check_count, check_share
 
 _MILD_TRANSFORMS: tuple[ImageTransform, ...] = (
-    RotatePicture((-15.0, 15.0)),
-    ShiftPicture(),
-    ZoomPicture((0.9, 1.1)),
+    RotateImage((-15.0, 15.0)),
+    ShiftImage(),
+    ZoomImage((0.9, 1.1)),
     Brightness(),
     Contrast(),
 )
 
 
 @dataclass(frozen=True)
-class PictureChain:
+class ImageChain:
     """Apply several transforms one after the other, with fused warps and color maps."""
 
-    of: tuple[ImageTransform, ...] = _MILD_TRANSFORMS
+    transforms: tuple[ImageTransform, ...] = _MILD_TRANSFORMS
 
     def __post_init__(self) -> None:
-        check_members("chain.transforms", self.of)
+        check_members("chain.transforms", self.transforms)
 
-    def fit(self, catalog: Catalog) -> ChainedPictures:
+    def fit(self, catalog: Catalog) -> FittedImageChain:
         """Fits each member on the same catalog."""
-        return ChainedPictures(_fit_members(self.of, catalog))
+        return FittedImageChain(_fit_members(self.transforms, catalog))
 
 
 @dataclass(frozen=True, eq=False)
-class ChainedPictures:
+class FittedImageChain:
     """Fitted transforms, applied in sequence."""
 
-    members: tuple[OnCanvas, ...]
+    members: tuple[CanvasTransform, ...]
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """The images of the last member."""
-        return applied(self, pictures, keys, strength)
+        return apply_transform(self, pictures, keys, strength)
 
-    def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         """Applies all members to a canvas."""
         return _apply_members(self.members, canvas, keys, [strength] * len(self.members))
 
-    def reasons(self, pictures: Pictures) -> Reasons:
+    def reasons(self, pictures: Images) -> Reasons:
         """The first member's reasons, for images that no member can change."""
-        return dict(shared_reasons(self.members, pictures))
+        return dict(find_shared_reasons(self.members, pictures))
 
 
 @dataclass(frozen=True)
-class SomePictureChanges:
+class SomeImageTransforms:
     """Apply `count` different transforms, drawn for each image, in the order given.
 
     count    number of transforms for each image
     weights  with `count` 1: relative probabilities of the transforms; (): equal
     """
 
-    of: tuple[ImageTransform, ...] = (CropPicture(), RotatePicture(), NoisePicture(), ErasePatch())
+    transforms: tuple[ImageTransform, ...] = (CropImage(), RotateImage(), AddImageNoise(), ErasePatch())
     count: int = 1
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        check_members("one_of.transforms", self.of)
+        check_members("one_of.transforms", self.transforms)
         check_count("one_of.count", self.count, 1)
-        check_weights("one_of.weights", self.weights, len(self.of))
-        if self.count > len(self.of):
-            raise SpecError("one_of.count", f"at most {len(self.of)}", str(self.count), "name more transforms")
+        check_weights("one_of.weights", self.weights, len(self.transforms))
+        if self.count > len(self.transforms):
+            raise SpecError("one_of.count", f"at most {len(self.transforms)}", str(self.count), "name more transforms")
         if self.weights and self.count > 1:
             raise SpecError("one_of.weights", "no weights for a count above 1", repr(self.weights), "take count = 1")
 
-    def fit(self, catalog: Catalog) -> SomePictures:
+    def fit(self, catalog: Catalog) -> FittedSomeImageTransforms:
         """Fits each member on the same catalog."""
-        return SomePictures(_fit_members(self.of, catalog), self.count, self.weights)
+        return FittedSomeImageTransforms(_fit_members(self.transforms, catalog), self.count, self.weights)
 
 
 @dataclass(frozen=True, eq=False)
-class SomePictures:
+class FittedSomeImageTransforms:
     """Fitted transforms, `count` of them applied to each image."""
 
-    members: tuple[OnCanvas, ...]
+    members: tuple[CanvasTransform, ...]
     count: int
     weights: tuple[float, ...]
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """Images changed by the members drawn for them."""
-        return applied(self, pictures, keys, strength)
+        return apply_transform(self, pictures, keys, strength)
 
-    def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         """Applies the drawn members to a canvas."""
-        draws = np.stack([rng.uniform(keys, draw) for draw in range(len(self.members))])  # (members, pictures)
+        draws = np.stack([rng.draw_uniform(keys, draw) for draw in range(len(self.members))])  # (members, pictures)
         weight = np.asarray(self.weights or np.ones(len(self.members)))[:, None]
         draws = -np.log1p(-draws) / weight  # the smallest exponential draw: chosen by weight
         rank = np.argsort(np.argsort(draws, axis=0), axis=0)
         strengths = [np.where(ranks < self.count, strength, np.float32(0)) for ranks in rank]
         return _apply_members(self.members, canvas, keys, strengths)
 
-    def reasons(self, pictures: Pictures) -> Reasons:
+    def reasons(self, pictures: Images) -> Reasons:
         """The first member's reasons, for images that no member can change."""
-        return dict(shared_reasons(self.members, pictures))
+        return dict(find_shared_reasons(self.members, pictures))
 
 
 @dataclass(frozen=True)
-class MaybePicture:
+class MaybeImage:
     """Apply a transform to each image with probability p."""
 
-    of: ImageTransform = PictureChain()
+    transform: ImageTransform = ImageChain()
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        check_members("maybe.transform", (self.of,))
+        check_members("maybe.transform", (self.transform,))
         check_share("maybe.p", self.p)
 
-    def fit(self, catalog: Catalog) -> PerhapsPicture:
+    def fit(self, catalog: Catalog) -> FittedMaybeImage:
         """Fits the transform on the catalog."""
-        return PerhapsPicture(_fit_members((self.of,), catalog)[0], self.p)
+        return FittedMaybeImage(_fit_members((self.transform,), catalog)[0], self.p)
 
 
 @dataclass(frozen=True, eq=False)
-class PerhapsPicture:
+class FittedMaybeImage:
     """A fitted transform, applied to some images."""
 
-    member: OnCanvas
+    member: CanvasTransform
     p: float
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """Images changed with probability p."""
-        return applied(self, pictures, keys, strength)
+        return apply_transform(self, pictures, keys, strength)
 
-    def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         """Applies the transform to a canvas."""
-        is_changed = rng.uniform(keys, 0) < self.p
+        is_changed = rng.draw_uniform(keys, 0) < self.p
         return _apply_members((self.member,), canvas, keys, [np.where(is_changed, strength, np.float32(0))])
 
-    def reasons(self, pictures: Pictures) -> Reasons:
+    def reasons(self, pictures: Images) -> Reasons:
         """The reasons of the transform."""
         return dict(self.member.reasons(pictures))
 
 
-def _fit_members(configs: tuple[ImageTransform, ...], catalog: Catalog) -> tuple[OnCanvas, ...]:
+def _fit_members(configs: tuple[ImageTransform, ...], catalog: Catalog) -> tuple[CanvasTransform, ...]:
     """Fit all members; raise SpecError for a transform of a package that cannot edit a canvas."""
     fitted: list[Any] = [config.fit(catalog) for config in configs]
     for config, member in zip(configs, fitted, strict=True):
@@ -165,7 +165,9 @@ def _fit_members(configs: tuple[ImageTransform, ...], catalog: Catalog) -> tuple
     return tuple(fitted)
 
 
-def _apply_members(members: tuple[OnCanvas, ...], canvas: Canvas, keys: Keys, strengths: list[Strength]) -> Canvas:
+def _apply_members(
+    members: tuple[CanvasTransform, ...], canvas: Canvas, keys: RngKeys, strengths: list[Strength]
+) -> Canvas:
     for position, member in enumerate(members):
-        canvas = member.on(canvas, inner_keys(keys, position), strengths[position])
+        canvas = member.edit_canvas(canvas, derive_member_keys(keys, position), strengths[position])
     return canvas

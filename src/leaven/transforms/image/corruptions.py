@@ -8,18 +8,18 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import Keys, Strength
+from leaven.protocols import RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
-from leaven.transforms.image.geometry import moved
-from leaven.transforms.image.operator import Edit, spread
-from leaven.transforms.validation import check_count, check_range, check_share, check_word
+from leaven.transforms.image.geometry import build_translation
+from leaven.transforms.image.operator import ImageEdit, draw_between
+from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
-LAWS = ("constant", "shot")
-PAINTS = ("gray", "mean", "random")
+NOISE_LAWS = ("constant", "shot")
+ERASE_FILLS = ("gray", "mean", "random")
 
 
 @dataclass(frozen=True)
-class NoisePicture:
+class AddImageNoise:
     """Add independent normal noise: x + α · noise(x).
 
     level_range  α in levels of 0..255, drawn uniformly per image (× strength)
@@ -33,22 +33,24 @@ class NoisePicture:
 
     def __post_init__(self) -> None:
         check_range("noise.level_range", self.level_range, 0, 255)
-        check_word("noise.law", self.law, LAWS)
+        check_choice("noise.law", self.law, NOISE_LAWS)
         check_share("noise.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Learns nothing."""
-        return Edit(self._edit_canvas, self.p)
+        return ImageEdit(self._edit_canvas, self.p)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        level = spread(keys, 1, self.level_range) * strength
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        level = draw_between(keys, 1, self.level_range) * strength
         law = np.ones(256) if self.law == "constant" else np.sqrt(np.arange(256) / 128)
-        canvas = canvas.settled()
-        return canvas.repainted(canvas.hands.noise(canvas.pixels, keys, np.outer(level, law).astype(np.float32)))
+        canvas = canvas.apply_pending()
+        return canvas.replace_pixels(
+            canvas.backend.add_noise(canvas.pixels, keys, np.outer(level, law).astype(np.float32))
+        )
 
 
 @dataclass(frozen=True)
-class BlurPicture:
+class BlurImage:
     """Blur images by a Gaussian.
 
     sigma_range  standard deviation in pixels, drawn uniformly per image (× strength)
@@ -62,13 +64,15 @@ class BlurPicture:
         check_range("blur.sigma_range", self.sigma_range, 0, 50)
         check_share("blur.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Learns nothing."""
-        return Edit(self._edit_canvas, self.p, even=True)
+        return ImageEdit(self._edit_canvas, self.p, keeps_uniform=True)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        canvas = canvas.settled()
-        return canvas.repainted(canvas.hands.blur(canvas.pixels, spread(keys, 1, self.sigma_range) * strength))
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        canvas = canvas.apply_pending()
+        return canvas.replace_pixels(
+            canvas.backend.blur_images(canvas.pixels, draw_between(keys, 1, self.sigma_range) * strength)
+        )
 
 
 @dataclass(frozen=True)
@@ -84,43 +88,50 @@ class ErasePatch:
     """
 
     share_range: tuple[float, float] = (0.02, 0.2)
-    ratio_range: tuple[float, float] = (0.5, 2.0)
-    paint: str = "gray"
+    aspect_ratio_range: tuple[float, float] = (0.5, 2.0)
+    fill: str = "gray"
     p: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("erase.share_range", self.share_range, 0, 1)
-        check_range("erase.aspect_ratio_range", self.ratio_range, 0.1, 10)
-        check_word("erase.fill", self.paint, PAINTS)
+        check_range("erase.aspect_ratio_range", self.aspect_ratio_range, 0.1, 10)
+        check_choice("erase.fill", self.fill, ERASE_FILLS)
         check_share("erase.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Learns nothing."""
-        return Edit(self._edit_canvas, self.p)
+        return ImageEdit(self._edit_canvas, self.p)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        canvas = canvas.settled()
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        canvas = canvas.apply_pending()
         sides = np.array(canvas.size)
-        side = np.sqrt(spread(keys, 1, self.share_range) * strength)
-        ratio = np.exp(spread(keys, 2, (np.log(self.ratio_range[0]), np.log(self.ratio_range[1]))) / 2)
+        side = np.sqrt(draw_between(keys, 1, self.share_range) * strength)
+        ratio = np.exp(
+            draw_between(keys, 2, (np.log(self.aspect_ratio_range[0]), np.log(self.aspect_ratio_range[1]))) / 2
+        )
         window = np.minimum(np.rint(np.stack([side / ratio, side * ratio], 1) * sides), sides)
-        draws = np.stack([rng.uniform(keys, 3), rng.uniform(keys, 4)], axis=1)
+        draws = np.stack([rng.draw_uniform(keys, 3), rng.draw_uniform(keys, 4)], axis=1)
         corner = np.floor(draws * (sides - window + 1))
         boxes = np.concatenate([corner, corner + window], axis=1).astype(np.int64)
-        return canvas.repainted(canvas.hands.erase(canvas.pixels, boxes, self._choose_colors(canvas, keys)))
+        return canvas.replace_pixels(
+            canvas.backend.erase_boxes(canvas.pixels, boxes, self._choose_colors(canvas, keys))
+        )
 
-    def _choose_colors(self, canvas: Canvas, keys: Keys) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        if self.paint == "gray":
+    def _choose_colors(self, canvas: Canvas, keys: RngKeys) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        if self.fill == "gray":
             return np.full((len(keys), 3), 127, np.uint8)
-        if self.paint == "random":
-            return np.stack([(rng.uniform(keys, 5 + c) * 256).astype(np.uint8) for c in range(3)], axis=1)
+        if self.fill == "random":
+            return np.stack([(rng.draw_uniform(keys, 5 + c) * 256).astype(np.uint8) for c in range(3)], axis=1)
         tall, wide = canvas.size
-        cross = [canvas.hands.host(canvas.pixels[:, tall // 2]), canvas.hands.host(canvas.pixels[:, :, wide // 2])]
+        cross = [
+            canvas.backend.to_numpy(canvas.pixels[:, tall // 2]),
+            canvas.backend.to_numpy(canvas.pixels[:, :, wide // 2]),
+        ]
         return np.asarray(np.concatenate(cross, axis=1).mean(axis=1), np.uint8)
 
 
 @dataclass(frozen=True)
-class JpegPicture:
+class CompressImage:
     """Compress images as JPEG of low quality.
 
     quality_range  1..100, drawn uniformly per image; 100 - strength · (100 - quality)
@@ -134,18 +145,20 @@ class JpegPicture:
         check_range("jpeg.quality_range", self.quality_range, 1, 100)
         check_share("jpeg.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Learns nothing."""
-        return Edit(self._edit_canvas, self.p)
+        return ImageEdit(self._edit_canvas, self.p)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        canvas = canvas.settled()
-        quality = np.rint(100 - (100 - spread(keys, 1, self.quality_range)) * strength).astype(np.int64)
-        return canvas.repainted(canvas.hands.jpeg(canvas.pixels, np.where(strength > 0, np.maximum(quality, 1), 0)))
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        canvas = canvas.apply_pending()
+        quality = np.rint(100 - (100 - draw_between(keys, 1, self.quality_range)) * strength).astype(np.int64)
+        return canvas.replace_pixels(
+            canvas.backend.compress_jpeg(canvas.pixels, np.where(strength > 0, np.maximum(quality, 1), 0))
+        )
 
 
 @dataclass(frozen=True)
-class ResizePicture:
+class ResizeImage:
     """Reduce the resolution of images (缩放 resize), or resize all of them.
 
     scale_range  remaining share of the pixels along each side, drawn uniformly per image; 1 - strength · (1 - scale)
@@ -163,19 +176,19 @@ class ResizePicture:
             check_count("resize.size", side, 0)
         check_share("resize.p", self.p)
 
-    def fit(self, catalog: Catalog) -> Edit:
+    def fit(self, catalog: Catalog) -> ImageEdit:
         """Learns nothing."""
-        return Edit(self._edit_canvas, self.p, even=True)
+        return ImageEdit(self._edit_canvas, self.p, keeps_uniform=True)
 
-    def _edit_canvas(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
-        scale = 1 - (1 - spread(keys, 1, self.scale_range)) * strength
+    def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
+        scale = 1 - (1 - draw_between(keys, 1, self.scale_range)) * strength
         if (scale < 1).any():
-            canvas = canvas.settled()
-            canvas = canvas.repainted(canvas.hands.coarse(canvas.pixels, scale))
+            canvas = canvas.apply_pending()
+            canvas = canvas.replace_pixels(canvas.backend.reduce_resolution(canvas.pixels, scale))
         if not all(self.size):
             return canvas
         ratio = np.array(canvas.size) / np.array(self.size)
         across, down = (np.full(len(keys), (ratio[side] - 1) / 2) for side in (1, 0))
-        warp = moved(across, down)
+        warp = build_translation(across, down)
         warp[:, 0, 0], warp[:, 1, 1] = ratio[1], ratio[0]
-        return canvas.moved_by(warp, self.size)
+        return canvas.add_warp(warp, self.size)

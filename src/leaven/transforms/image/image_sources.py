@@ -11,42 +11,44 @@ import numpy as np
 
 from leaven import registry
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures, read
-from leaven.introspection import written
+from leaven.datasets.images import Images, load_images
+from leaven.introspection import format_toml_value
 from leaven.protocols import ImageTransform
 
-Sources = Sequence[str | Path] | Pictures
-Block = tuple[Pictures, list[int], Mapping[str, list[str]]]
-BLOCK = 256  # images in memory at a time
+ImageSources = Sequence[str | Path] | Images
+ImageBlock = tuple[Images, list[int], Mapping[str, list[str]]]
+BLOCK_SIZE = 256  # images in memory at a time
 
 
-def called_by(sources: Sources) -> list[str]:
+def name_sources(sources: ImageSources) -> list[str]:
     """The names of images: file names, or indices."""
-    if isinstance(sources, Pictures):
+    if isinstance(sources, Images):
         return [str(place) for place in range(len(sources))]
     return [Path(path).name for path in sources]
 
 
-def block(sources: Sources, begin: int, end: int, size: tuple[int, int], catalog: Catalog | None) -> Block:
+def load_block(
+    sources: ImageSources, begin: int, end: int, size: tuple[int, int], catalog: Catalog | None
+) -> ImageBlock:
     """Images of a block, their indices in the sources, and unreadable files by reason."""
-    if isinstance(sources, Pictures):
+    if isinstance(sources, Images):
         return sources.take(np.arange(begin, end)), list(range(begin, end)), {}
     places = range(begin + 1, end + 1)
     owners = [place if catalog is not None and place <= len(catalog) else 0 for place in places]
-    found = read(sources[begin:end], size, list(places))
-    loaded = found.pictures.items.tolist()
+    found = load_images(sources[begin:end], size, list(places))
+    loaded = found.images.items.tolist()
     items = np.array([owners[place - begin - 1] for place in loaded], np.int32)
-    return Pictures(found.pictures.pixels, items), [place - 1 for place in loaded], found.unread
+    return Images(found.images.pixels, items), [place - 1 for place in loaded], found.failures
 
 
-def said(wish: ImageTransform) -> str:
+def format_config(config: ImageTransform) -> str:
     """The fields of a transform as in a spec, with the kinds of members of a combination.
 
     >>> from leaven.transforms.image.colors import Contrast
-    >>> said(Contrast())
+    >>> format_config(Contrast())
     '{ factor_range = [0.8, 1.2], guard = false, p = 1.0 }'
     """
-    return written(_build_table(wish))
+    return format_toml_value(_build_table(config))
 
 
 def _build_table(config: Any) -> dict[str, Any]:
@@ -58,5 +60,5 @@ def _build_value(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_build_value(member) for member in value]
     return (
-        {"use": registry.kind_of("image_transforms", value)} | _build_table(value) if hasattr(value, "fit") else value
+        {"use": registry.find_kind("image_transforms", value)} | _build_table(value) if hasattr(value, "fit") else value
     )

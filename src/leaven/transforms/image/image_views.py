@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pictures, Pixels
+from leaven.datasets.images import Images, Pixels
 from leaven.errors import DataError
-from leaven.protocols import FittedImageTransform, ImageTransform, Keys
+from leaven.protocols import FittedImageTransform, ImageTransform, RngKeys
 
-BY_CHANCE = "unchanged by chance"
+CHANCE_REASON = "unchanged by chance"
 _BLOCK_SIZE = 256  # images in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
-class PictureViews:
+class ImageViews:
     """Image views, copy by copy.
 
     before     the source images, once
@@ -31,7 +31,7 @@ class PictureViews:
     unchanged  reason -> number of views that equal their source image
     """
 
-    before: Pictures
+    before: Images
     after: Pixels
     items: npt.NDArray[np.int32]
     copies: npt.NDArray[np.int32]
@@ -40,49 +40,49 @@ class PictureViews:
     unchanged: Mapping[str, int] = field(default_factory=dict)
 
 
-def picture_views(
-    pictures: Pictures,
+def build_image_views(
+    images: Images,
     names: Sequence[str],
-    wish: ImageTransform,
+    config: ImageTransform,
     seed: int,
     catalog: Catalog | None = None,
     copies: int = 1,
     strength: float = 1.0,
-) -> PictureViews:
+) -> ImageViews:
     """Views of images; copy *c* of an image does not depend on other images or copies.
 
     names: identities that seed the draws: the id of the item, or the name of the file.
 
     Raises DataError unless there is one name for each image.
     """
-    if len(names) != len(pictures):
-        raise DataError("names", f"{len(pictures)}, one for each image", str(len(names)), "name all images")
-    fitted = wish.fit(catalog or Catalog(ids=[]))
-    kind = registry.kind_of("image_transforms", wish)
-    key = rng.key(seed, "picture", kind)
-    own = rng.user_keys(list(names))
-    views = [changed(fitted, pictures, rng.row_keys(key, own, copy), strength) for copy in range(copies)]
+    if len(names) != len(images):
+        raise DataError("names", f"{len(images)}, one for each image", str(len(names)), "name all images")
+    fitted = config.fit(catalog or Catalog(ids=[]))
+    kind = registry.find_kind("image_transforms", config)
+    key = rng.derive_key(seed, "picture", kind)
+    own = rng.derive_user_ids(list(names))
+    views = [transform_images(fitted, images, rng.derive_row_keys(key, own, copy), strength) for copy in range(copies)]
     counts: dict[str, int] = {}
     for view in views:
-        for reason, count in unchanged(fitted, pictures, view).items():
+        for reason, count in count_unchanged_images(fitted, images, view).items():
             counts[reason] = counts.get(reason, 0) + count
-    after = np.concatenate([view.pixels for view in views]) if views else pictures.pixels[:0]
-    copy_index = np.repeat(np.arange(copies, dtype=np.int32), len(pictures))
-    return PictureViews(pictures, after, np.tile(pictures.items, copies), copy_index, kind, strength, counts)
+    after = np.concatenate([view.pixels for view in views]) if views else images.pixels[:0]
+    copy_index = np.repeat(np.arange(copies, dtype=np.int32), len(images))
+    return ImageViews(images, after, np.tile(images.items, copies), copy_index, kind, strength, counts)
 
 
-def changed(fitted: FittedImageTransform, pictures: Pictures, keys: Keys, strength: float = 1.0) -> Pictures:
+def transform_images(fitted: FittedImageTransform, images: Images, keys: RngKeys, strength: float = 1.0) -> Images:
     """Images transformed block by block; keys uint64 (images,)."""
     parts = []
-    for begin in range(0, len(pictures), _BLOCK_SIZE):
-        part = pictures.take(np.arange(begin, min(begin + _BLOCK_SIZE, len(pictures))))
+    for begin in range(0, len(images), _BLOCK_SIZE):
+        part = images.take(np.arange(begin, min(begin + _BLOCK_SIZE, len(images))))
         parts.append(fitted(part, keys[begin : begin + _BLOCK_SIZE], np.full(len(part), strength, np.float32)))
     if not parts:
-        return pictures
-    return Pictures(np.concatenate([part.pixels for part in parts]), pictures.items)
+        return images
+    return Images(np.concatenate([part.pixels for part in parts]), images.items)
 
 
-def unchanged(fitted: FittedImageTransform, before: Pictures, after: Pictures) -> dict[str, int]:
+def count_unchanged_images(fitted: FittedImageTransform, before: Images, after: Images) -> dict[str, int]:
     """Reason -> number of unchanged images: the first reason that holds, else chance."""
     if before.pixels.shape != after.pixels.shape or not len(before):
         return {}
@@ -94,5 +94,5 @@ def unchanged(fitted: FittedImageTransform, before: Pictures, after: Pictures) -
             counts[reason] = found
         left &= ~holds
     if left.any():
-        counts[BY_CHANCE] = int(left.sum())
+        counts[CHANCE_REASON] = int(left.sum())
     return counts

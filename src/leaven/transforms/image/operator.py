@@ -10,29 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.images import Pictures
-from leaven.kernels.image_kernels import of_one_colour
-from leaven.protocols import Keys, Strength
-from leaven.transforms.image.canvas import Canvas, OpenCv
+from leaven.datasets.images import Images
+from leaven.kernels.image_kernels import is_single_color
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.image.canvas import Canvas, OpenCvBackend
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Reasons = dict[str, Bools]
-Work = Callable[[Canvas, Keys, Strength], Canvas]
+EditCanvas = Callable[[Canvas, RngKeys, Strength], Canvas]
 """Edits a canvas; images of strength 0 stay unchanged."""
-ONE_COLOUR = "the image is of one color"
+ONE_COLOR_REASON = "the image is of one color"
 
 
-class OnCanvas(Protocol):
+class CanvasTransform(Protocol):
     """A fitted image transform that can edit a canvas, so that consecutive steps are fused."""
 
-    def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas: ...
+    def edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas: ...
 
-    def reasons(self, pictures: Pictures) -> Mapping[str, Bools]: ...
+    def reasons(self, pictures: Images) -> Mapping[str, Bools]: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Edit:
+class ImageEdit:
     """A fitted image transform.
 
     edit           edits the canvas
@@ -41,48 +41,48 @@ class Edit:
     keeps_uniform  whether images of one color stay unchanged
     """
 
-    work: Work
+    edit: EditCanvas
     p: float
-    guarded: Mapping[str, Bools] = field(default_factory=dict)
-    even: bool = False
+    guards: Mapping[str, Bools] = field(default_factory=dict)
+    keeps_uniform: bool = False
 
-    def __call__(self, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+    def __call__(self, pictures: Images, keys: RngKeys, strength: Strength) -> Images:
         """One new image for each image."""
-        return applied(self, pictures, keys, strength)
+        return apply_transform(self, pictures, keys, strength)
 
-    def on(self, canvas: Canvas, keys: Keys, strength: Strength) -> Canvas:
+    def edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         """Edits a canvas, at strength 0 for skipped images."""
-        skipped = self.stays(canvas.items, keys)
-        return self.work(canvas, keys, np.where(skipped, np.float32(0), strength).astype(np.float32))
+        skipped = self.find_skipped(canvas.items, keys)
+        return self.edit(canvas, keys, np.where(skipped, np.float32(0), strength).astype(np.float32))
 
-    def stays(self, items: npt.NDArray[np.int32], keys: Keys) -> Bools:
+    def find_skipped(self, items: npt.NDArray[np.int32], keys: RngKeys) -> Bools:
         """bool (images,): unchanged by chance, or guarded."""
-        skipped = np.asarray(rng.uniform(keys, 0) >= self.p)
+        skipped = np.asarray(rng.draw_uniform(keys, 0) >= self.p)
         for guarded in self._find_guarded(items).values():
             skipped = skipped | guarded
         return skipped
 
-    def reasons(self, pictures: Pictures) -> Reasons:
+    def reasons(self, pictures: Images) -> Reasons:
         """Guarded items, and images of one color."""
         reasons = self._find_guarded(pictures.items)
-        if self.even:
-            reasons[ONE_COLOUR] = of_one_colour(pictures.pixels)
+        if self.keeps_uniform:
+            reasons[ONE_COLOR_REASON] = is_single_color(pictures.pixels)
         return reasons
 
     def _find_guarded(self, items: npt.NDArray[np.int32]) -> Reasons:
         """Reason -> bool (images,); items outside the catalog are not guarded."""
-        return {why: mask[np.where(items < len(mask), items, 0)] for why, mask in self.guarded.items()}
+        return {why: mask[np.where(items < len(mask), items, 0)] for why, mask in self.guards.items()}
 
 
-def applied(fitted: OnCanvas, pictures: Pictures, keys: Keys, strength: Strength) -> Pictures:
+def apply_transform(fitted: CanvasTransform, images: Images, keys: RngKeys, strength: Strength) -> Images:
     """Apply a fitted transform with OpenCV; the input is not modified."""
-    if not len(pictures):
-        return pictures
-    pixels: Any = fitted.on(Canvas.of(pictures, OpenCv()), keys, strength).pictures()
-    return replace(pictures, pixels=pixels)
+    if not len(images):
+        return images
+    pixels: Any = fitted.edit_canvas(Canvas.from_images(images, OpenCvBackend()), keys, strength).render_pixels()
+    return replace(images, pixels=pixels)
 
 
-def spread(keys: Keys, draw: int, bounds: tuple[float, float]) -> Floats:
+def draw_between(keys: RngKeys, draw: int, bounds: tuple[float, float]) -> Floats:
     """float64 (keys,) uniform between two bounds: draw number `draw` of each key."""
     low, high = bounds
-    return low + (high - low) * rng.uniform(keys, draw)
+    return low + (high - low) * rng.draw_uniform(keys, draw)

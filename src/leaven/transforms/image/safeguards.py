@@ -11,9 +11,9 @@ import numpy.typing as npt
 from leaven.datasets.catalog import Catalog
 from leaven.transforms.text.lexicon import Lexicon
 
-Guarded = dict[str, npt.NDArray[np.bool_]]
-COLOUR = "its text names a color"
-WRITING = "it may show writing, a logo or a side"
+Guards = dict[str, npt.NDArray[np.bool_]]
+COLOR_REASON = "its text names a color"
+WRITING_REASON = "it may show writing, a logo or a side"
 _SIDES = re.split(
     ",",
     "left,right,logo,print,printed,lettering,letter,letters,slogan,text,monogram,monogrammed,personalised,personalized,"
@@ -22,20 +22,20 @@ _SIDES = re.split(
 )
 
 
-def colours(catalog: Catalog) -> Guarded:
+def guard_colors(catalog: Catalog) -> Guards:
     """Items whose text names a color: "red dress", "红色连衣裙"."""
-    names = [word for word, kind in Lexicon.ours().guards.items() if kind in ("color", "shade")]
-    return _build_guard(COLOUR, catalog, _find_words(catalog, names))
+    names = [word for word, kind in Lexicon.load_default().attributes.items() if kind in ("color", "shade")]
+    return _build_guard(COLOR_REASON, catalog, _find_words(catalog, names))
 
 
-def sides(catalog: Catalog) -> Guarded:
+def guard_mirroring(catalog: Catalog) -> Guards:
     """Items whose text names writing or a side, and items of a brand, whose name may be visible."""
     is_named = _find_words(catalog, _SIDES)
-    brands = np.array([bool(brand) for brand in catalog.words.get("brand", ())] or [False] * len(catalog), bool)
-    return _build_guard(WRITING, catalog, is_named | brands)
+    brands = np.array([bool(brand) for brand in catalog.texts.get("brand", ())] or [False] * len(catalog), bool)
+    return _build_guard(WRITING_REASON, catalog, is_named | brands)
 
 
-def _build_guard(why: str, catalog: Catalog, mask: npt.NDArray[np.bool_]) -> Guarded:
+def _build_guard(why: str, catalog: Catalog, mask: npt.NDArray[np.bool_]) -> Guards:
     """reason -> bool (items + 1,); item 0, without a catalog row, is not guarded."""
     return {why: np.concatenate([[False], mask])} if len(catalog) else {}
 
@@ -45,5 +45,5 @@ def _find_words(catalog: Catalog, words: Iterable[str]) -> npt.NDArray[np.bool_]
     whole = [re.escape(word) for word in words if word.isascii()]
     inside = [re.escape(word) for word in words if not word.isascii() and (len(word) > 1 or word in "左右")]
     pattern = re.compile(rf"\b(?:{'|'.join(whole)})\b|{'|'.join(inside)}", re.IGNORECASE)
-    texts = [text for name, text in catalog.words.items() if name != "brand"]
+    texts = [text for name, text in catalog.texts.items() if name != "brand"]
     return np.array([any(pattern.search(text[row]) for text in texts) for row in range(len(catalog))], bool)

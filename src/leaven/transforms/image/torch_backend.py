@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from leaven.errors import DataError
 from leaven.kernels import image_kernels as kernels
-from leaven.protocols import Keys, Strength
-from leaven.transforms.image.canvas import Canvas, Floats, OpenCv, Size, stay
-from leaven.transforms.image.operator import OnCanvas
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.image.canvas import Canvas, Floats, OpenCvBackend, Size, is_identity
+from leaven.transforms.image.operator import CanvasTransform
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,10 +26,10 @@ _GOLDEN, _MIX_1, _MIX_2 = (
 _FIRST_DRAW, _STEPS_PER_DRAW = 1_000, 5  # as in the kernel `add_noise`
 
 
-def changed_tensor(
-    fitted: OnCanvas,
+def transform_tensor(
+    fitted: CanvasTransform,
     pixels: Tensor,
-    keys: Keys,
+    keys: RngKeys,
     strength: Strength,
     items: npt.NDArray[np.int32] | None = None,
 ) -> Tensor:
@@ -42,11 +42,13 @@ def changed_tensor(
     owners = np.zeros(len(pixels), np.int32) if items is None else items
     if not len(pixels):
         return pixels
-    result: Tensor = fitted.on(Canvas.fresh(Torch(pixels.device), pixels, owners), keys, strength).pictures()
+    result: Tensor = fitted.edit_canvas(
+        Canvas.from_pixels(TorchBackend(pixels.device), pixels, owners), keys, strength
+    ).render_pixels()
     return result
 
 
-class Torch:
+class TorchBackend:
     """Backend for any torch device."""
 
     def __init__(self, device: Any) -> None:
@@ -54,7 +56,7 @@ class Torch:
 
         self.torch, self.device = torch, device
 
-    def warp(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
         """By affine_grid and grid_sample."""
         torch, (tall, wide) = self.torch, size
         theta = _normalize_warp(matrix, (int(pixels.shape[1]), int(pixels.shape[2])), size)
@@ -65,16 +67,18 @@ class Torch:
         shifted = pixels.permute(0, 3, 1, 2).float() - (value if fill == "constant" else 0)
         result = torch.nn.functional.grid_sample(shifted, grid, padding_mode=padding, align_corners=False)
         result = self._to_bytes(result + (value if fill == "constant" else 0)).permute(0, 2, 3, 1).contiguous()
-        is_unchanged = np.flatnonzero(stay(matrix)) if size == tuple(pixels.shape[1:3]) else np.zeros(0, np.int64)
+        is_unchanged = (
+            np.flatnonzero(is_identity(matrix)) if size == tuple(pixels.shape[1:3]) else np.zeros(0, np.int64)
+        )
         result[is_unchanged] = pixels[is_unchanged]
         return result
 
-    def colour(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
         """By one matrix product."""
         mapped = self.torch.einsum("nhwc,ndc->nhwd", pixels.float(), self._to_tensor(gain))
         return self._to_bytes(mapped + self._to_tensor(offset)[:, None, None])
 
-    def noise(self, pixels: Any, keys: Keys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
         """The same hash of key and position as in the compiled kernel, so the same noise."""
         torch, flat = self.torch, pixels.reshape(len(pixels), -1)
         position = torch.arange(flat.shape[1], device=self.device)
@@ -83,12 +87,12 @@ class Torch:
             position // _STEPS_PER_DRAW + _FIRST_DRAW,
         )
         steps = (word >> (12 * (position % _STEPS_PER_DRAW))) & 4_095
-        table = self._to_tensor(kernels.quantiles())
+        table = self._to_tensor(kernels.compute_normal_quantiles())
         level = torch.gather(self._to_tensor(levels), 1, flat.long())
         result = (flat.float() + level * table[steps] + 0.5).clamp(0, 255).floor().to(torch.uint8)
         return result.reshape(pixels.shape)
 
-    def blur(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
         """Two passes, horizontal and vertical; edges reflected as in OpenCV by default."""
         torch = self.torch
         reach = max(int(np.ceil(4 * sigma.max())), 1)
@@ -105,19 +109,19 @@ class Torch:
         tall, wide = (int(side) for side in pixels.shape[1:3])
         return self._to_bytes(flat).reshape(-1, 3, tall, wide).permute(0, 2, 3, 1).contiguous()
 
-    def erase(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
         """On a copy."""
         result = pixels.clone()
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             result[row, top:bottom, left:right] = self.torch.from_numpy(values[row]).to(self.device)
         return result
 
-    def blend(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
         """By the same sum."""
         share, over = self._to_tensor(masks)[..., None], self._to_tensor(others)
         return self._to_bytes(pixels.float() + share * (over - pixels.float()))
 
-    def coarse(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
         """Image by image, since each has its own intermediate size."""
         result = pixels.clone()
         resize, (tall, wide) = self.torch.nn.functional.interpolate, (int(side) for side in pixels.shape[1:3])
@@ -129,11 +133,11 @@ class Torch:
             result[row] = self._to_bytes(resize(small[None], (tall, wide), mode="bilinear"))[0].permute(1, 2, 0)
         return result
 
-    def jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
         """On the CPU: no device has an encoder with the same bytes."""
-        return self.torch.from_numpy(OpenCv().jpeg(self.host(pixels), quality)).to(self.device)
+        return self.torch.from_numpy(OpenCvBackend().compress_jpeg(self.to_numpy(pixels), quality)).to(self.device)
 
-    def host(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
         """A copy on the CPU."""
         return np.ascontiguousarray(pixels.cpu().numpy())
 

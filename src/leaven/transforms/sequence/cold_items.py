@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import Histories, Ints, Items, offsets
+from leaven.datasets.histories import Histories, Ints, Items, compute_offsets
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError
-from leaven.protocols import Encoder, Keys, Strength
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.protocols import Encoder, RngKeys, Strength
+from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_share
 
 Floats = npt.NDArray[np.float32]
@@ -38,47 +38,47 @@ class ColdItems:
     items at the cost of all others (`python -m bench.cold`): add few rows, or rows of low weight.
     """
 
-    by: Encoder = field(default_factory=TfIdf)
-    cold_events: int = 3
-    top: int = 5
-    least: float = 0.3
+    encoder: Encoder = field(default_factory=TfIdf)
+    max_cold_events: int = 3
+    max_neighbors: int = 5
+    min_similarity: float = 0.3
     p: float = 1.0
-    shortest: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
     weighs_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_count("cold_items.max_cold_events", self.cold_events, 0)
-        check_count("cold_items.max_neighbors", self.top, 1)
-        check_share("cold_items.min_similarity", self.least)
+        check_count("cold_items.max_cold_events", self.max_cold_events, 0)
+        check_count("cold_items.max_neighbors", self.max_neighbors, 1)
+        check_share("cold_items.min_similarity", self.min_similarity)
         check_share("cold_items.p", self.p)
 
-    def fit(self, train: Histories) -> Pairing:
+    def fit(self, train: Histories) -> FittedColdItems:
         """Pairs of similar cold and warm items, from the catalog and the real rows' counts.
 
         Raises DataError without a catalog that the encoder can read, without cold items, or without similar pairs.
         """
-        real = train if train.is_real.all() else train.real_only()
-        catalog = _check_catalog(self.by, train)
+        real = train if train.is_real.all() else train.select_real()
+        catalog = _check_catalog(self.encoder, train)
         counts = np.bincount(real.items, minlength=train.n_items + 2)[: train.n_items + 1]
-        cold = np.flatnonzero(counts[1:] <= self.cold_events) + 1
-        warm = np.flatnonzero(counts[1:] > self.cold_events) + 1
+        cold = np.flatnonzero(counts[1:] <= self.max_cold_events) + 1
+        warm = np.flatnonzero(counts[1:] > self.max_cold_events) + 1
         if not (len(cold) and len(warm)):
             got = f"{len(cold)} cold items and {len(warm)} others"
             raise DataError("cold_items.max_cold_events", "some cold items and some others", got, "change the bound")
-        vectors = self.by.fit(catalog)(catalog)
-        neighbors, similarities = _find_similar_items(vectors[cold - 1], vectors[warm - 1], self.top)
-        is_similar = similarities >= max(self.least, 1e-6)
+        vectors = self.encoder.fit(catalog)(catalog)
+        neighbors, similarities = _find_similar_items(vectors[cold - 1], vectors[warm - 1], self.max_neighbors)
+        is_similar = similarities >= max(self.min_similarity, 1e-6)
         if not is_similar.any():
             expected = "a cold item that is similar to another item"
             raise DataError("cold_items.min_similarity", expected, "none", "lower min_similarity")
         replaced, cold_items = warm[neighbors[is_similar]], np.repeat(cold, is_similar.sum(1))
         order = np.lexsort((cold_items, replaced))
         starts = np.searchsorted(replaced[order], np.arange(train.n_items + 3)).astype(np.int64)
-        return Pairing(self, starts, cold_items[order].astype(np.int32), similarities[is_similar][order])
+        return FittedColdItems(self, starts, cold_items[order].astype(np.int32), similarities[is_similar][order])
 
 
 def _check_catalog(encoder: Encoder, train: Histories) -> Catalog:
-    if train.catalog is None or not encoder.knows(train.catalog):
+    if train.catalog is None or not encoder.can_encode(train.catalog):
         fix = "name a table of items and its columns in [data]"
         raise DataError("cold_items.encoder", f"items with {encoder.modality}", "none", fix)
     return train.catalog
@@ -98,50 +98,50 @@ def _find_similar_items(cold: Floats, warm: Floats, top: int) -> tuple[Ints, Flo
 
 
 @dataclass(frozen=True, eq=False)
-class Pairing:
+class FittedColdItems:
     """The fitted transform: the similar cold items of each warm item.
 
     starts int64 (n_items + 3,): item i has pairs starts[i]:starts[i + 1] of cold_items int32 and similarities float32
     """
 
-    wish: ColdItems
+    config: ColdItems
     starts: Ints
-    cold: Items
-    sure: Floats
+    cold_items: Items
+    similarities: Floats
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """One row for each row: changed rows end at the drawn event, which holds the cold item."""
         events, count = self._find_replaceable(rows)
-        is_changed = (rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)) & (count > 0)
-        nth = np.minimum((rng.uniform(keys, 1) * count).astype(np.int64), np.maximum(count - 1, 0))
+        is_changed = (rng.draw_uniform(keys, 0) < self.config.p * strength.astype(np.float64)) & (count > 0)
+        nth = np.minimum((rng.draw_uniform(keys, 1) * count).astype(np.int64), np.maximum(count - 1, 0))
         first = np.cumsum(count) - count
         base, end = rows.starts[:-1], rows.starts[1:].copy()
         event = events[first[is_changed] + nth[is_changed]]
         end[is_changed] = event + 1
         lengths = end - base
-        starts = offsets(lengths)
+        starts = compute_offsets(lengths)
         source = np.arange(starts[-1]) + np.repeat(base - starts[:-1], lengths)
-        items, weight, targets = rows.items[source], rows.weight.copy(), rows.targets.copy()
-        pair = self._draw_pairs(rows.items[event], rng.uniform(keys[is_changed], 2))
-        items[starts[1:][is_changed] - 1] = self.cold[pair]
-        weight[is_changed] *= self.sure[pair]
+        items, weight, targets = rows.items[source], rows.weight.copy(), rows.n_targets.copy()
+        pair = self._draw_pairs(rows.items[event], rng.draw_uniform(keys[is_changed], 2))
+        items[starts[1:][is_changed] - 1] = self.cold_items[pair]
+        weight[is_changed] *= self.similarities[pair]
         targets[is_changed] = 1
-        return replace(rows.rebuilt(starts, items, rows.times[source], source), weight=weight, targets=targets)
+        return replace(rows.replace_events(starts, items, rows.times[source], source), weight=weight, n_targets=targets)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hold no item that is similar to a cold item."""
-        return {**too_short(rows, 2), "no event with a similar cold item": self._find_replaceable(rows)[1] == 0}
+        return {**find_short_rows(rows, 2), "no event with a similar cold item": self._find_replaceable(rows)[1] == 0}
 
     def _find_replaceable(self, rows: Histories) -> tuple[Ints, Ints]:
         """(events that may be replaced, in order; their number in each row)."""
         is_replaceable = np.diff(self.starts)[rows.items] > 0
-        row = rows.row_of_event()
+        row = rows.event_rows()
         is_replaceable &= np.arange(len(rows.items)) > rows.starts[:-1][row]
         return np.flatnonzero(is_replaceable), np.bincount(row[is_replaceable], minlength=len(rows))
 
     def _draw_pairs(self, items: Items, draws: npt.NDArray[np.float64]) -> Ints:
         """int64 (items,): a pair of each item, drawn in proportion to its cosine."""
-        cumulative = np.concatenate([[0.0], np.cumsum(self.sure.astype(np.float64))])
+        cumulative = np.concatenate([[0.0], np.cumsum(self.similarities.astype(np.float64))])
         low, high = cumulative[self.starts[items]], cumulative[self.starts[items + 1]]
         pair = np.searchsorted(cumulative, low + draws * (high - low), side="right") - 1
         return np.asarray(np.clip(pair, self.starts[items], self.starts[items + 1] - 1), np.int64)

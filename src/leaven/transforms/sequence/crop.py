@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from leaven.arrays.buffer_pool import space
+from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints
-from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.time_warping import last_second
-from leaven.transforms.stateless import Unlearned
-from leaven.transforms.validation import check_count, check_range, check_share, check_word
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.sequence.time_warping import find_last_second
+from leaven.transforms.stateless import StatelessTransform
+from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 UNITS = ("share", "events", "seconds")
 
@@ -30,7 +30,7 @@ class Crop:
     The part that is cut off is scaled by the strength. At least two events stay. Where we differ: fractions of an
     event are rounded stochastically and not down, so that short histories lose their share too.
 
-    >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    >>> rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
     >>> crop = Crop(keep_range=(0.5, 0.5), keep_last=True).fit(rows)
     >>> crop(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [3, 4]
@@ -40,30 +40,30 @@ class Crop:
     unit: str = "share"
     keep_last: bool = False
     p: float = 1.0
-    shortest: ClassVar[int] = 3
+    min_events: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
-        check_word("crop.unit", self.unit, UNITS)
+        check_choice("crop.unit", self.unit, UNITS)
         check_range("crop.keep_range", self.keep_range, 0, 1 if self.unit == "share" else np.inf)
         check_share("crop.p", self.p)
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> StatelessTransform:
         """Learns nothing; raises DataError for "seconds" where the data has no timestamps."""
         if self.unit == "seconds":
-            last_second("crop", train)
-        return Unlearned(self._crop, self.shortest)
+            find_last_second("crop", train)
+        return StatelessTransform(self._crop, self.min_events)
 
-    def _crop(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        from leaven.arrays.parallel import over_rows
-        from leaven.kernels.batch import batch
-        from leaven.kernels.crop import crop_pieces
+    def _crop(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
+        from leaven.arrays.parallel import run_over_rows
+        from leaven.kernels.batch import make_batch
+        from leaven.kernels.crop import draw_segments
 
-        firsts, lengths = space(len(rows), np.int64), space(len(rows), np.int64)
+        firsts, lengths = allocate_array(len(rows), np.int64), allocate_array(len(rows), np.int64)
         keep, unit = (float(self.keep_range[0]), float(self.keep_range[1])), UNITS.index(self.unit)
         keep_last, p = bool(self.keep_last), float(self.p)
-        read = batch(rows, keys, strength)
-        ends = over_rows(crop_pieces, len(rows), read, keep, unit, keep_last, p, firsts, lengths)
-        return pieces(rows, firsts, lengths, ends=ends)
+        read = make_batch(rows, keys, strength)
+        ends = run_over_rows(draw_segments, len(rows), read, keep, unit, keep_last, p, firsts, lengths)
+        return slice_rows(rows, firsts, lengths, ends=ends)
 
 
 @dataclass(frozen=True)
@@ -73,33 +73,33 @@ class Truncate:
     The share of the surplus that is cut off is the strength, rounded stochastically.
     """
 
-    length: int = 50
+    max_events: int = 50
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        check_count("truncate.max_events", self.length, 2)
+        check_count("truncate.max_events", self.max_events, 2)
         check_share("truncate.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """Rows of up to `max_events` events stay."""
-        return self.length + 1
+        return self.max_events + 1
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> StatelessTransform:
         """Learns nothing."""
-        return Unlearned(self._truncate, self.shortest)
+        return StatelessTransform(self._truncate, self.min_events)
 
-    def _truncate(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        from leaven.rng import uniform
+    def _truncate(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
+        from leaven.rng import draw_uniform
 
-        surplus = np.maximum(rows.lengths - self.length, 0)
-        is_changed = uniform(keys, 0) < self.p
-        cut = np.where(is_changed, np.floor(surplus * strength.astype(np.float64) + uniform(keys, 2)), 0)
+        surplus = np.maximum(rows.lengths - self.max_events, 0)
+        is_changed = draw_uniform(keys, 0) < self.p
+        cut = np.where(is_changed, np.floor(surplus * strength.astype(np.float64) + draw_uniform(keys, 2)), 0)
         cut = np.minimum(cut, surplus).astype(np.int64)
-        return pieces(rows, rows.starts[:-1] + cut, rows.lengths - cut)
+        return slice_rows(rows, rows.starts[:-1] + cut, rows.lengths - cut)
 
 
-def pieces(
+def slice_rows(
     rows: Histories,
     firsts: Ints,
     lengths: Ints,
@@ -111,14 +111,14 @@ def pieces(
     firsts, lengths int64 (new rows,); index int64 (new rows,): the source row of each, None when row i comes from row
     i. ends: as in `begun`, where they are known.
     """
-    from leaven.arrays.parallel import frozen, over_rows
-    from leaven.arrays.ragged import begun
-    from leaven.kernels.batch import room
-    from leaven.kernels.crop import copy_pieces
+    from leaven.arrays.parallel import freeze_array, run_over_rows
+    from leaven.arrays.ragged import compute_segment_offsets
+    from leaven.kernels.batch import allocate_source
+    from leaven.kernels.crop import copy_segments
 
-    starts = begun(lengths, ends)
-    items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-    source = room(rows, int(starts[-1]))
-    old_items, old_times, firsts, lengths = (frozen(array) for array in (rows.items, rows.times, firsts, lengths))
-    over_rows(copy_pieces, len(lengths), old_items, old_times, firsts, lengths, starts, items, times, source)
-    return rows.rebuilt(starts, items, times, source, index)
+    starts = compute_segment_offsets(lengths, ends)
+    items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+    source = allocate_source(rows, int(starts[-1]))
+    old_items, old_times, firsts, lengths = (freeze_array(array) for array in (rows.items, rows.times, firsts, lengths))
+    run_over_rows(copy_segments, len(lengths), old_items, old_times, firsts, lengths, starts, items, times, source)
+    return rows.replace_events(starts, items, times, source, index)

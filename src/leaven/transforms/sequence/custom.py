@@ -11,26 +11,26 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Keys, Strength
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_share
 
 RowFunction = Callable[[Items, Ints, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 """(items int32, times int64, generator) -> (items, times) of one history, of any length above 0."""
 
 
-def row_transform(function: RowFunction, shortest: int = 1, p: float = 1.0) -> RowTransform:
+def make_row_transform(function: RowFunction, min_events: int = 1, p: float = 1.0) -> RowTransform:
     """Return a transform that applies a function to each history.
 
     The generator is seeded by the row's key alone, so the result has the same bytes in any batch and on any worker.
 
     >>> def doubled(items, times, generator):
     ...     return np.repeat(items, 2), np.repeat(times, 2)
-    >>> rows = Histories.of([[1, 2]], n_items=2)
-    >>> row_transform(doubled).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> rows = Histories.from_lists([[1, 2]], n_items=2)
+    >>> make_row_transform(doubled).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [1, 1, 2, 2]
     """
-    return RowTransform(function, shortest, p)
+    return RowTransform(function, min_events, p)
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class RowTransform:
     """Config: a function, the shortest row that it gets, and the probability that a row gets it (× strength)."""
 
     function: RowFunction
-    shortest: int = 1
+    min_events: int = 1
     p: float = 1.0
 
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise SpecError("row_transform.function", "a function of one history", repr(self.function), "")
-        check_count("row_transform.shortest", self.shortest, 1)
+        check_count("row_transform.shortest", self.min_events, 1)
         check_share("row_transform.p", self.p)
 
     @property
@@ -52,24 +52,24 @@ class RowTransform:
         """The function's own name."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
-    def fit(self, train: Histories) -> RowByRow:
+    def fit(self, train: Histories) -> FittedRowTransform:
         """Learns nothing."""
-        return RowByRow(self)
+        return FittedRowTransform(self)
 
 
 @dataclass(frozen=True)
-class RowByRow:
+class FittedRowTransform:
     """Calls the function on each drawn row."""
 
-    wish: RowTransform
+    config: RowTransform
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """New rows; the extra columns of changed rows are 0 or empty.
 
         Raises DataError, with the function's name, where it returns something that is no history.
         """
-        is_changed = rng.uniform(keys, 0) < self.wish.p * strength.astype(np.float64)
-        is_changed &= rows.lengths >= self.wish.shortest
+        is_changed = rng.draw_uniform(keys, 0) < self.config.p * strength.astype(np.float64)
+        is_changed &= rows.lengths >= self.config.min_events
         events = []
         for row in range(len(rows)):
             first, last = int(rows.starts[row]), int(rows.starts[row + 1])
@@ -80,18 +80,18 @@ class RowByRow:
                 events.append((rows.items[first:last], rows.times[first:last], np.arange(first, last)))
         starts = np.concatenate([[0], np.cumsum([len(items) for items, _, _ in events])]).astype(np.int64)
         items, times, source = (np.concatenate(column) for column in zip(*events, strict=True)) if events else _EMPTY
-        return rows.rebuilt(starts, items, times, source)
+        return rows.replace_events(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short."""
-        return too_short(rows, self.wish.shortest)
+        return find_short_rows(rows, self.config.min_events)
 
     def _apply(self, rows: Histories, row: int, key: int) -> tuple[Items, Ints]:
         """The checked result of the function on one row."""
         first, last = rows.starts[row], rows.starts[row + 1]
-        generator = rng.generator(rng.key(0, "row_transform", key))
-        result = self.wish.function(rows.items[first:last].copy(), rows.times[first:last].copy(), generator)
-        where = f"row_transform {self.wish.name}"
+        generator = rng.make_generator(rng.derive_key(0, "row_transform", key))
+        result = self.config.function(rows.items[first:last].copy(), rows.times[first:last].copy(), generator)
+        where = f"row_transform {self.config.name}"
         try:
             new_items, new_times = result
             items, times = np.asarray(new_items), np.asarray(new_times)

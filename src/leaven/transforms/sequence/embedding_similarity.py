@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.transforms.sequence.item_similarity import Table, best_of_products
+from leaven.transforms.sequence.item_similarity import Table, find_product_neighbors
 
 Vectors = npt.NDArray[np.float32]
 
 
-def by_vectors(rows: Histories, path: str, top: int) -> Table:
+def find_vector_neighbors(rows: Histories, path: str, max_neighbors: int) -> Table:
     """Cosine of the vectors in a file, for items of `rows` with a vector that is not all 0.
 
     path  `.npy`: float (n_items, width), in the order of the dense ids, that is of the sorted original ids; or
@@ -27,7 +27,7 @@ def by_vectors(rows: Histories, path: str, top: int) -> Table:
     length = np.linalg.norm(vectors, axis=1)
     has_vector &= length > 0
     unit = vectors / np.maximum(length, np.float32(1e-12))[:, None]
-    starts, others, scores = best_of_products(unit, unit, top, np.asarray(has_vector))
+    starts, others, scores = find_product_neighbors(unit, unit, max_neighbors, np.asarray(has_vector))
     return starts, others, np.minimum(scores, np.float32(1))
 
 
@@ -68,7 +68,7 @@ def _find_dense_ids(path: str, ids: list[str], rows: Histories) -> npt.NDArray[n
     if rows.catalog is None:
         fix = "save the vectors alone, as .npy, in the order of the sorted ids"
         raise DataError(path, "histories with their original ids", "none", fix)
-    dense = rows.catalog.dense(ids)
+    dense = rows.catalog.encode_ids(ids)
     if not dense.any():
         got = f"none of its {len(ids)} ids, such as {ids[0]!r}" if ids else "no ids"
         raise DataError(path, "ids of the data's items", got, "write the ids as in the log")

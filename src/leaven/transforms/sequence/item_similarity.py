@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 
 from leaven.datasets.histories import Histories, Ints, Items
-from leaven.encoders.tfidf import directions
+from leaven.encoders.tfidf import compute_directions
 from leaven.errors import FitError
 
 Floats = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ _BLOCK_CELLS = 16_000_000  # cells of a block of the full matrix: 64 MB
 
 
 @dataclass(frozen=True)
-class Meeting:
+class CooccurrenceConfig:
     """How co-occurrence is counted.
 
     max_neighbors   neighbors of each item, at most
@@ -34,13 +34,13 @@ class Meeting:
     shrinkage       added to the denominator of the cosine
     """
 
-    top: int
+    max_neighbors: int
     window: int
-    fade: float
-    shrink: float
+    distance_decay: float
+    shrinkage: float
 
 
-def by_cooccurrence(rows: Histories, meeting: Meeting) -> Table:
+def find_cooccurring_neighbors(rows: Histories, config: CooccurrenceConfig) -> Table:
     """Cosine of the users of two items, weighted by inverse user frequency (item-CF-IUF).
 
     s(i, j) = sum of w(u) over users of both / (sqrt(W(i) W(j)) + shrinkage), with w(u) = 1 / log(1 + length)
@@ -49,97 +49,107 @@ def by_cooccurrence(rows: Histories, meeting: Meeting) -> Table:
     """
     lengths = np.maximum(rows.lengths, 2)
     weight = (1.0 / np.log1p(lengths)).astype(np.float32)
-    starts, others, sums = _sum_pairs(rows, weight, meeting.window, meeting.fade)
-    mass = np.bincount(rows.items, weight[rows.row_of_event()], minlength=rows.n_items + 2)
+    starts, others, sums = _sum_pairs(rows, weight, config.window, config.distance_decay)
+    mass = np.bincount(rows.items, weight[rows.event_rows()], minlength=rows.n_items + 2)
     item = np.repeat(np.arange(rows.n_items + 1), np.diff(starts))
-    sums /= (np.sqrt(mass[item] * mass[others]) + meeting.shrink).astype(np.float32)
+    sums /= (np.sqrt(mass[item] * mass[others]) + config.shrinkage).astype(np.float32)
     np.minimum(sums, 1.0, out=sums)  # repeated items of a user count repeatedly
-    return best(starts, others, sums, meeting.top)
+    return select_top_neighbors(starts, others, sums, config.max_neighbors)
 
 
-def by_spectrum(rows: Histories, meeting: Meeting, rank: int) -> Table:
+def find_spectral_neighbors(rows: Histories, config: CooccurrenceConfig, rank: int) -> Table:
     """Cosine of item vectors from a truncated SVD of positive pointwise mutual information, of rank `rank`.
 
     This is the limit of item2vec (Levy and Goldberg, NeurIPS 2014). Vectors are U sqrt(S).
     """
-    starts, others, sums = _sum_pairs(rows, np.ones(len(rows), np.float32), meeting.window, meeting.fade)
+    starts, others, sums = _sum_pairs(rows, np.ones(len(rows), np.float32), config.window, config.distance_decay)
     counts = sparse.csr_matrix((sums.astype(np.float64), others, starts), shape=(rows.n_items + 1,) * 2)
     totals = np.asarray(counts.sum(axis=1)).ravel()
     item = np.repeat(np.arange(rows.n_items + 1), np.diff(starts))
     ratio = counts.data * totals.sum() / (totals[item] * totals[counts.indices])
     counts.data = np.maximum(np.log(ratio), 0.0)
     counts.eliminate_zeros()
-    left, strength = directions(_require_count_pairs(counts), rank)
+    left, strength = compute_directions(_require_count_pairs(counts), rank)
     vectors = left * np.sqrt(strength)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
-    return _drop_rounding(best_of_products(unit, unit, meeting.top, _find_present_items(rows)), meeting.top)
+    return _drop_rounding(
+        find_product_neighbors(unit, unit, config.max_neighbors, _find_present_items(rows)), config.max_neighbors
+    )
 
 
-def by_regression(rows: Histories, top: int, rank: int, ridge: float) -> Table:
+def find_regression_neighbors(rows: Histories, max_neighbors: int, rank: int, ridge: float) -> Table:
     """Weights of a linear item–item model (Steck, EASE, WWW 2019).
 
     B = -P / diag(P) off the diagonal, P = (X'X + ridge)^-1, X the binary matrix of users by items. Where we differ:
     X'X is reduced to its top `rank` singular directions (exact when rank reaches the number of items), so that a
     large catalog needs no inverse; scores are divided by the largest of the table.
     """
-    row = rows.row_of_event()
+    row = rows.event_rows()
     interactions = sparse.csr_matrix((np.ones(len(row)), (row, rows.items)), shape=(len(rows), rows.n_items + 2))
     interactions.data[:] = 1.0  # repeated events count once
     interactions = interactions[:, : rows.n_items + 1]
-    right, strength = directions(_require_count_pairs(interactions.T.tocsr()), rank)
+    right, strength = compute_directions(_require_count_pairs(interactions.T.tocsr()), rank)
     shrunk = strength**2 / (strength**2 + ridge)
     scaled = (right * shrunk).astype(np.float32)
     diagonal = 1.0 - np.einsum("ij,ij->i", scaled, right)  # of ridge * P
-    table = best_of_products(scaled, (right / diagonal[:, None]).astype(np.float32), top, _find_present_items(rows))
+    table = find_product_neighbors(
+        scaled, (right / diagonal[:, None]).astype(np.float32), max_neighbors, _find_present_items(rows)
+    )
     np.divide(table[2], max(float(table[2].max(initial=0.0)), 1e-12), out=table[2])
-    return _drop_rounding(table, top)
+    return _drop_rounding(table, max_neighbors)
 
 
 def _sum_pairs(rows: Histories, weight: Floats, window: int, fade: float) -> Table:
     """All pairs that co-occur, with their sums of weights."""
-    from leaven.arrays.parallel import frozen
+    from leaven.arrays.parallel import freeze_array
     from leaven.kernels.cooccurrence import count_pairs
 
     reach = (window or len(rows.items) + 1, window or len(rows.items) + 1, float(fade))
-    items, starts, row = frozen(rows.items), frozen(rows.starts), frozen(rows.row_of_event().astype(np.int32))
-    pairs: Table = count_pairs(items, starts, row, frozen(weight), rows.n_items, reach)
+    items, starts, row = (
+        freeze_array(rows.items),
+        freeze_array(rows.starts),
+        freeze_array(rows.event_rows().astype(np.int32)),
+    )
+    pairs: Table = count_pairs(items, starts, row, freeze_array(weight), rows.n_items, reach)
     return pairs
 
 
-def best(starts: Ints, others: Items, scores: Floats, top: int) -> Table:
+def select_top_neighbors(starts: Ints, others: Items, scores: Floats, max_neighbors: int) -> Table:
     """The top entries of each item, best first; without scores of 0 or less."""
-    from leaven.arrays.parallel import frozen
-    from leaven.kernels.cooccurrence import strongest
+    from leaven.arrays.parallel import freeze_array
+    from leaven.kernels.cooccurrence import select_top_neighbors
 
-    table: Table = strongest(frozen(starts), frozen(others), frozen(scores), top)
+    table: Table = select_top_neighbors(freeze_array(starts), freeze_array(others), freeze_array(scores), max_neighbors)
     return table
 
 
-def best_of_products(left: Floats, right: Floats, top: int, able: npt.NDArray[np.bool_]) -> Table:
+def find_product_neighbors(left: Floats, right: Floats, max_neighbors: int, eligible: npt.NDArray[np.bool_]) -> Table:
     """The top neighbors of each item by left[i] · right[j], computed in blocks of the full matrix.
 
     left, right float32 (n_items + 1, width); eligible bool (n_items + 1,): items that may be in the table.
     """
-    from leaven.arrays.parallel import frozen
-    from leaven.kernels.cooccurrence import strongest_columns
+    from leaven.arrays.parallel import freeze_array
+    from leaven.kernels.cooccurrence import select_top_columns
 
     size = max(_BLOCK_CELLS // max(len(right), 1), 1)
     others, scores = [], []
     for begin in range(0, len(left), size):
         block = left[begin : begin + size] @ right.T  # (block, n_items + 1)
-        block[~able[begin : begin + size]] = 0.0
-        block_others, block_scores = strongest_columns(frozen(block), begin, frozen(able), top)
+        block[~eligible[begin : begin + size]] = 0.0
+        block_others, block_scores = select_top_columns(
+            freeze_array(block), begin, freeze_array(eligible), max_neighbors
+        )
         others.append(block_others.ravel())
         scores.append(block_scores.ravel())
-    starts = np.arange(len(left) + 1, dtype=np.int64) * top
-    return best(starts, np.concatenate(others), np.concatenate(scores), top)
+    starts = np.arange(len(left) + 1, dtype=np.int64) * max_neighbors
+    return select_top_neighbors(starts, np.concatenate(others), np.concatenate(scores), max_neighbors)
 
 
 def _drop_rounding(table: Table, top: int) -> Table:
     """The table without scores that are rounding errors."""
     starts, others, scores = table
-    return best(starts, others, np.where(scores < _MIN_SCORE, np.float32(0), scores), top)
+    return select_top_neighbors(starts, others, np.where(scores < _MIN_SCORE, np.float32(0), scores), top)
 
 
 def _require_count_pairs(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from leaven.arrays.buffer_pool import space
+from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
-from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons, same_events
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.sequence.positions import EventSelector, check_event_choice
+from leaven.transforms.stateless import Reasons, index_same_events
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Mask:
     Where we differ: the mask id (`Histories.mask_id`) is not the padding id; the last event stays, as the target of
     training.
 
-    >>> rows = Histories.of([[1, 2, 3]], n_items=3)
+    >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3)
     >>> mask = Mask(share_range=(1.0, 1.0)).fit(rows)
     >>> mask(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [4, 4, 3]
@@ -35,36 +35,38 @@ class Mask:
     share_range: tuple[float, float] = (0.1, 0.3)
     positions: str = "uniform"
     p: float = 1.0
-    shortest: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        check_marks("mask", self.share_range, self.positions, self.p)
+        check_event_choice("mask", self.share_range, self.positions, self.p)
 
-    def fit(self, train: Histories) -> Masking:
+    def fit(self, train: Histories) -> FittedMask:
         """Learns item counts where `positions` is "popularity"."""
-        return Masking(Marker.fit(self, train, bounds=(2, 1, 1)))
+        return FittedMask(EventSelector.fit(self, train, bounds=(2, 1, 1)))
 
 
 @dataclass(frozen=True, eq=False)
-class Masking:
+class FittedMask:
     """Masks the events that its selector draws."""
 
-    marker: Marker
+    selector: EventSelector
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows of the same lengths; extra columns of masked events stay."""
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.kernels.batch import batch
-        from leaven.kernels.event_masks import hide_marked
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.kernels.batch import make_batch
+        from leaven.kernels.event_masks import mask_marked
 
-        marked, _ = self.marker(rows, keys, strength)
-        items = space(len(rows.items), np.int32)
-        over_rows(hide_marked, len(rows), batch(rows, keys, strength), frozen(marked), rows.mask_id, items)
-        return rows.rebuilt(rows.starts, items, rows.times, same_events(rows))
+        marked, _ = self.selector(rows, keys, strength)
+        items = allocate_array(len(rows.items), np.int32)
+        run_over_rows(
+            mask_marked, len(rows), make_batch(rows, keys, strength), freeze_array(marked), rows.mask_id, items
+        )
+        return rows.replace_events(rows.starts, items, rows.times, index_same_events(rows))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or masked already."""
-        return self.marker.reasons(rows)
+        return self.selector.reasons(rows)
 
 
 @dataclass(frozen=True)
@@ -83,37 +85,37 @@ class Drop:
     positions: str = "uniform"
     keep_last: bool = True
     p: float = 1.0
-    shortest: ClassVar[int] = 3
+    min_events: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
-        check_marks("drop", self.share_range, self.positions, self.p)
+        check_event_choice("drop", self.share_range, self.positions, self.p)
 
-    def fit(self, train: Histories) -> Dropping:
+    def fit(self, train: Histories) -> FittedDrop:
         """Learns item counts where `positions` is "popularity"."""
-        return Dropping(Marker.fit(self, train, bounds=(3, int(self.keep_last), 2)))
+        return FittedDrop(EventSelector.fit(self, train, bounds=(3, int(self.keep_last), 2)))
 
 
 @dataclass(frozen=True, eq=False)
-class Dropping:
+class FittedDrop:
     """Drops the events that its selector draws."""
 
-    marker: Marker
+    selector: EventSelector
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Shorter rows."""
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.arrays.ragged import shifted
-        from leaven.kernels.batch import batch, room
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.arrays.ragged import shift_offsets
+        from leaven.kernels.batch import allocate_source, make_batch
         from leaven.kernels.event_masks import copy_unmarked
 
-        marked, counts = self.marker(rows, keys, strength)
-        starts = shifted(rows.starts, counts, -1)
-        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-        source = room(rows, int(starts[-1]))
-        read = batch(rows, keys, strength)
-        over_rows(copy_unmarked, len(rows), read, frozen(marked), frozen(starts), items, times, source)
-        return rows.rebuilt(starts, items, times, source)
+        marked, counts = self.selector(rows, keys, strength)
+        starts = shift_offsets(rows.starts, counts, -1)
+        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+        source = allocate_source(rows, int(starts[-1]))
+        read = make_batch(rows, keys, strength)
+        run_over_rows(copy_unmarked, len(rows), read, freeze_array(marked), freeze_array(starts), items, times, source)
+        return rows.replace_events(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or fully masked."""
-        return self.marker.reasons(rows)
+        return self.selector.reasons(rows)

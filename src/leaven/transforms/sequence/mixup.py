@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leaven.arrays.buffer_pool import space
-from leaven.datasets.histories import Histories, offsets
-from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.positions import Marker, check_marks
-from leaven.transforms.stateless import Reasons, too_short
-from leaven.transforms.validation import check_range, check_share, check_word
+from leaven.arrays.buffer_pool import allocate_array
+from leaven.datasets.histories import Histories, compute_offsets
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.sequence.positions import EventSelector, check_event_choice
+from leaven.transforms.stateless import Reasons, find_short_rows
+from leaven.transforms.validation import check_choice, check_range, check_share
 
 if TYPE_CHECKING:
-    from leaven.kernels.history_mixing import Donors
+    from leaven.kernels.history_mixing import DonorHistories
 
-LENDERS = ("all", "long")
-SEAMS = ("shared_item", "end")
+DONOR_GROUPS = ("all", "long")
+CUT_POINTS = ("shared_item", "end")
 LONG_SHARE = 0.2
 """Share of the users, those with the longest histories, that counts as long."""
 _NO_DONOR = "no other history as donor"
@@ -41,19 +41,19 @@ class Mixup:
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
-    lenders: str = "all"
+    donors: str = "all"
     positions: str = "uniform"
     p: float = 1.0
-    shortest: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
     borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_marks("mixup", self.share_range, self.positions, self.p)
-        check_word("mixup.donors", self.lenders, LENDERS)
+        check_event_choice("mixup", self.share_range, self.positions, self.p)
+        check_choice("mixup.donors", self.donors, DONOR_GROUPS)
 
-    def fit(self, train: Histories) -> Mixing:
+    def fit(self, train: Histories) -> FittedMixup:
         """Keeps the real training rows of the donors."""
-        return Mixing(Marker.fit(self, train, bounds=(2, 1, 1)), Lenders.fit(self.lenders, train))
+        return FittedMixup(EventSelector.fit(self, train, bounds=(2, 1, 1)), DonorPool.fit(self.donors, train))
 
 
 @dataclass(frozen=True)
@@ -71,25 +71,25 @@ class Splice:
     """
 
     keep_range: tuple[float, float] = (0.5, 0.8)
-    seam: str = "shared_item"
-    lenders: str = "all"
+    cut_at: str = "shared_item"
+    donors: str = "all"
     p: float = 1.0
-    shortest: ClassVar[int] = 3
+    min_events: ClassVar[int] = 3
     borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_range("splice.keep_range", self.keep_range, 0, 1)
-        check_word("splice.cut_at", self.seam, SEAMS)
-        check_word("splice.donors", self.lenders, LENDERS)
+        check_choice("splice.cut_at", self.cut_at, CUT_POINTS)
+        check_choice("splice.donors", self.donors, DONOR_GROUPS)
         check_share("splice.p", self.p)
 
-    def fit(self, train: Histories) -> Splicing:
+    def fit(self, train: Histories) -> FittedSplice:
         """Keeps the real training rows of the donors."""
-        return Splicing(self, Lenders.fit(self.lenders, train))
+        return FittedSplice(self, DonorPool.fit(self.donors, train))
 
 
 @dataclass(frozen=True, eq=False)
-class Lenders:
+class DonorPool:
     """Donor rows, and the largest row that may borrow from them.
 
     rows                 real training rows of two events or more
@@ -98,96 +98,120 @@ class Lenders:
     """
 
     rows: Histories
-    longest: int
-    found: npt.NDArray[np.int64]
-    places: npt.NDArray[np.int64]
+    max_borrower_events: int
+    occurrence_starts: npt.NDArray[np.int64]
+    occurrences: npt.NDArray[np.int64]
 
     @classmethod
-    def fit(cls, lenders: str, train: Histories) -> Lenders:
+    def fit(cls, group: str, train: Histories) -> DonorPool:
         """The donors of one of DONOR_GROUPS."""
-        from leaven.arrays.parallel import frozen
-        from leaven.kernels.cooccurrence import occurrences
+        from leaven.arrays.parallel import freeze_array
+        from leaven.kernels.cooccurrence import index_occurrences
 
         lengths, longest = train.lengths, 0
         is_donor = train.is_real & (lengths >= 2)
-        if lenders == "long" and is_donor.any():
+        if group == "long" and is_donor.any():
             longest = int(np.quantile(lengths[is_donor], 1 - LONG_SHARE, method="inverted_cdf"))
             is_donor &= lengths > longest
         rows = replace(train.take(is_donor), extra={}, catalog=None)
-        starts, places = occurrences(frozen(rows.items), rows.n_items)
+        starts, places = index_occurrences(freeze_array(rows.items), rows.n_items)
         return cls(rows, longest, starts, places)
 
-    def donors(self) -> Donors:
+    def to_kernel_donors(self) -> DonorHistories:
         """The rows in the form of the kernels."""
-        from leaven.arrays.parallel import frozen
-        from leaven.kernels.history_mixing import Donors
+        from leaven.arrays.parallel import freeze_array
+        from leaven.kernels.history_mixing import DonorHistories
 
         rows = self.rows
-        row = frozen(rows.row_of_event().astype(np.int32))
-        items, times, starts, keys = frozen(rows.items), frozen(rows.times), frozen(rows.starts), frozen(rows.keys)
-        return Donors(items, times, starts, keys, row, frozen(self.found), frozen(self.places), self.longest)
+        row = freeze_array(rows.event_rows().astype(np.int32))
+        items, times, starts, keys = (
+            freeze_array(rows.items),
+            freeze_array(rows.times),
+            freeze_array(rows.starts),
+            freeze_array(rows.row_ids),
+        )
+        return DonorHistories(
+            items,
+            times,
+            starts,
+            keys,
+            row,
+            freeze_array(self.occurrence_starts),
+            freeze_array(self.occurrences),
+            self.max_borrower_events,
+        )
 
     def reasons(self, rows: Histories) -> dict[str, npt.NDArray[np.bool_]]:
         """Rows without a donor."""
         is_alone = np.full(len(rows), len(self.rows) == 0)
         if len(self.rows) == 1:
-            is_alone = rows.parents == self.rows.keys[0]
-        if self.longest:
-            too_long = f"longer than {self.longest} events: a donor itself"
-            return {too_long: rows.lengths > self.longest, _NO_DONOR: is_alone}
+            is_alone = rows.parents == self.rows.row_ids[0]
+        if self.max_borrower_events:
+            too_long = f"longer than {self.max_borrower_events} events: a donor itself"
+            return {too_long: rows.lengths > self.max_borrower_events, _NO_DONOR: is_alone}
         return {_NO_DONOR: is_alone}
 
 
 @dataclass(frozen=True, eq=False)
-class Mixing:
+class FittedMixup:
     """Replaces the events that its selector draws by those of a donor."""
 
-    marker: Marker
-    lenders: Lenders
+    selector: EventSelector
+    pool: DonorPool
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows of the same lengths; extra columns of donor events are 0 or empty."""
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.kernels.batch import batch
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.kernels.batch import make_batch
         from leaven.kernels.history_mixing import mix_marked
 
-        marked, _ = self.marker(rows, keys, strength)
-        items, borrowed = space(len(rows.items), np.int32), space(len(rows.items), bool)
-        read, parents, donors = batch(rows, keys, strength), frozen(rows.parents), self.lenders.donors()
-        over_rows(mix_marked, len(rows), read, parents, frozen(marked), donors, items, borrowed)
+        marked, _ = self.selector(rows, keys, strength)
+        items, borrowed = allocate_array(len(rows.items), np.int32), allocate_array(len(rows.items), bool)
+        read, parents, donors = (
+            make_batch(rows, keys, strength),
+            freeze_array(rows.parents),
+            self.pool.to_kernel_donors(),
+        )
+        run_over_rows(mix_marked, len(rows), read, parents, freeze_array(marked), donors, items, borrowed)
         source = np.where(borrowed, -1, np.arange(len(items))) if rows.extra else np.zeros(0, np.int64)
-        return rows.rebuilt(rows.starts, items, rows.times, source)
+        return rows.replace_events(rows.starts, items, rows.times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, fully masked, or without a donor."""
-        return {**self.marker.reasons(rows), **self.lenders.reasons(rows)}
+        return {**self.selector.reasons(rows), **self.pool.reasons(rows)}
 
 
 @dataclass(frozen=True, eq=False)
-class Splicing:
+class FittedSplice:
     """Puts a donor's events before the last events of a row."""
 
-    wish: Splice
-    lenders: Lenders
+    config: Splice
+    pool: DonorPool
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows of the same lengths or shorter; extra columns of donor events are 0 or empty."""
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.kernels.batch import batch, room
-        from leaven.kernels.history_mixing import plan_splices, splice
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.history_mixing import plan_splices, splice_histories
 
-        read, donors, at_shared = batch(rows, keys, strength), self.lenders.donors(), self.wish.seam == "shared_item"
-        cuts, borrowed, kept = (space(len(rows), np.int64) for _ in range(3))
-        keep, p = (float(self.wish.keep_range[0]), float(self.wish.keep_range[1])), float(self.wish.p)
-        parents = frozen(rows.parents)
-        over_rows(plan_splices, len(rows), read, parents, keep, at_shared, p, donors, cuts, borrowed, kept)
-        starts = offsets(borrowed + kept)
-        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-        source = room(rows, int(starts[-1]))
-        cuts, borrowed, starts = frozen(cuts), frozen(borrowed), frozen(starts)
-        over_rows(splice, len(rows), read, donors, at_shared, cuts, borrowed, starts, items, times, source)
-        return rows.rebuilt(starts, items, times, source)
+        read, donors, at_shared = (
+            make_batch(rows, keys, strength),
+            self.pool.to_kernel_donors(),
+            self.config.cut_at == "shared_item",
+        )
+        cuts, borrowed, kept = (allocate_array(len(rows), np.int64) for _ in range(3))
+        keep, p = (float(self.config.keep_range[0]), float(self.config.keep_range[1])), float(self.config.p)
+        parents = freeze_array(rows.parents)
+        run_over_rows(plan_splices, len(rows), read, parents, keep, at_shared, p, donors, cuts, borrowed, kept)
+        starts = compute_offsets(borrowed + kept)
+        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+        source = allocate_source(rows, int(starts[-1]))
+        cuts, borrowed, starts = freeze_array(cuts), freeze_array(borrowed), freeze_array(starts)
+        run_over_rows(
+            splice_histories, len(rows), read, donors, at_shared, cuts, borrowed, starts, items, times, source
+        )
+        return rows.replace_events(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or without a donor."""
-        return {**too_short(rows, self.wish.shortest), **self.lenders.reasons(rows)}
+        return {**find_short_rows(rows, self.config.min_events), **self.pool.reasons(rows)}

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
-from leaven.transforms.validation import check_count, check_range, check_word
+from leaven.transforms.validation import check_choice, check_count, check_range
 
-SOURCES = ("cooccurrence", "spectral", "linear", "text", "vectors")
+NEIGHBOR_SOURCES = ("cooccurrence", "spectral", "linear", "text", "vectors")
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NeighborTableConfig:
     """Config of a table of item neighbors.
 
     sources         similarity measures, one or several: "cooccurrence" (common users), "spectral" (vectors from mutual
@@ -36,76 +36,83 @@ class Neighbours:
     vectors         "vectors": the file, .npy or .npz (see `embedding_similarity.py`); in a spec relative to it
     """
 
-    by: tuple[str, ...] = ("cooccurrence",)
-    shares: tuple[float, ...] = ()
-    top: int = 20
+    sources: tuple[str, ...] = ("cooccurrence",)
+    weights: tuple[float, ...] = ()
+    max_neighbors: int = 20
     window: int = 0
-    fade: float = 0.8
-    shrink: float = 2.0
+    distance_decay: float = 0.8
+    shrinkage: float = 2.0
     rank: int = 64
     ridge: float = 20.0
     vectors: str = ""
 
     def __post_init__(self) -> None:
-        for name in self.by:
-            check_word("neighbors.sources", name, SOURCES)
-        if not self.by or len(set(self.by)) < len(self.by):
-            raise SpecError("neighbors.sources", "one or more different sources", repr(self.by), "")
-        if self.shares and (len(self.shares) != len(self.by) or min(self.shares) <= 0):
+        for name in self.sources:
+            check_choice("neighbors.sources", name, NEIGHBOR_SOURCES)
+        if not self.sources or len(set(self.sources)) < len(self.sources):
+            raise SpecError("neighbors.sources", "one or more different sources", repr(self.sources), "")
+        if self.weights and (len(self.weights) != len(self.sources) or min(self.weights) <= 0):
             raise SpecError(
-                "neighbors.weights", f"{len(self.by)} numbers above 0", repr(self.shares), "write one for each source"
+                "neighbors.weights",
+                f"{len(self.sources)} numbers above 0",
+                repr(self.weights),
+                "write one for each source",
             )
-        check_count("neighbors.max_neighbors", self.top, 1)
+        check_count("neighbors.max_neighbors", self.max_neighbors, 1)
         check_count("neighbors.window", self.window, 0)
-        check_range("neighbors.distance_decay", (self.fade, 1), 0, 1)
-        check_range("neighbors.shrinkage", (self.shrink, self.shrink), 0)
+        check_range("neighbors.distance_decay", (self.distance_decay, 1), 0, 1)
+        check_range("neighbors.shrinkage", (self.shrinkage, self.shrinkage), 0)
         check_count("neighbors.rank", self.rank, 1)
         check_range("neighbors.ridge", (self.ridge, self.ridge), 1e-6)
-        if bool(self.vectors) != ("vectors" in self.by):
-            got = f"sources = {list(self.by)}, vectors = {self.vectors!r}"
+        if bool(self.vectors) != ("vectors" in self.sources):
+            got = f"sources = {list(self.sources)}, vectors = {self.vectors!r}"
             raise SpecError("neighbors.vectors", 'a file if sources hold "vectors", else none', got, "give both")
 
-    def fit(self, train: Histories) -> NeighbourTable:
+    def fit(self, train: Histories) -> NeighborTable:
         """The table, from real rows only.
 
         Raises DataError for "text" without item text and for vectors of other items, FitError where no two items
         co-occur.
         """
-        rows = train if train.is_real.all() else train.real_only()
-        tables = [self._fit_source(source, rows) for source in self.by]
+        rows = train if train.is_real.all() else train.select_real()
+        tables = [self._fit_source(source, rows) for source in self.sources]
         if len(tables) == 1:
             return tables[0]
-        return _average_tables(tables, self.shares or (1.0,) * len(tables), self.top)
+        return _average_tables(tables, self.weights or (1.0,) * len(tables), self.max_neighbors)
 
-    def _fit_source(self, source: str, rows: Histories) -> NeighbourTable:
+    def _fit_source(self, source: str, rows: Histories) -> NeighborTable:
         from leaven.transforms.sequence import item_similarity
 
-        meeting = item_similarity.Meeting(self.top, self.window, self.fade, self.shrink)
+        meeting = item_similarity.CooccurrenceConfig(
+            self.max_neighbors, self.window, self.distance_decay, self.shrinkage
+        )
         if source == "cooccurrence":
-            return NeighbourTable(*item_similarity.by_cooccurrence(rows, meeting))
+            return NeighborTable(*item_similarity.find_cooccurring_neighbors(rows, meeting))
         if source == "spectral":
-            return NeighbourTable(*item_similarity.by_spectrum(rows, meeting, self.rank))
+            return NeighborTable(*item_similarity.find_spectral_neighbors(rows, meeting, self.rank))
         if source == "linear":
-            return NeighbourTable(*item_similarity.by_regression(rows, self.top, self.rank, self.ridge))
+            return NeighborTable(
+                *item_similarity.find_regression_neighbors(rows, self.max_neighbors, self.rank, self.ridge)
+            )
         if source == "vectors":
-            from leaven.transforms.sequence.embedding_similarity import by_vectors
+            from leaven.transforms.sequence.embedding_similarity import find_vector_neighbors
 
-            return NeighbourTable(*by_vectors(rows, self.vectors, self.top))
-        from leaven.transforms.sequence.text_similarity import by_words
+            return NeighborTable(*find_vector_neighbors(rows, self.vectors, self.max_neighbors))
+        from leaven.transforms.sequence.text_similarity import find_text_neighbors
 
-        return NeighbourTable(*by_words(rows, self.top))
+        return NeighborTable(*find_text_neighbors(rows, self.max_neighbors))
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourTable:
+class NeighborTable:
     """The neighbors of each item, best first.
 
     starts     int64 (n_items + 2,)  item i has neighbors starts[i]:starts[i + 1]
     items      int32 (pairs,)        the neighbors
     confidence float32 (pairs,)      above 0 and at most 1
 
-    >>> rows = Histories.of([[1, 2], [1, 2], [3, 1]], n_items=4)
-    >>> table = Neighbours().fit(rows)
+    >>> rows = Histories.from_lists([[1, 2], [1, 2], [3, 1]], n_items=4)
+    >>> table = NeighborTableConfig().fit(rows)
     >>> table.of(1).tolist(), table.of(4).tolist()
     ([2, 3], [])
     """
@@ -119,7 +126,7 @@ class NeighbourTable:
         """Number of items of the catalog."""
         return len(self.starts) - 2
 
-    def of(self, item: int) -> Items:
+    def get_neighbors(self, item: int) -> Items:
         """int32: the neighbors of one item, best first."""
         return self.items[self.starts[item] : self.starts[item + 1]]
 
@@ -131,7 +138,7 @@ class NeighbourTable:
         part.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> NeighbourTable:
+    def load(cls, path: Path) -> NeighborTable:
         """Read a file of `save`.
 
         Raises DataError where the file holds no such table.
@@ -143,11 +150,11 @@ class NeighbourTable:
             raise DataError(str(path), "a table of neighbors", str(error), "fit it again") from error
 
 
-def _average_tables(tables: list[NeighbourTable], shares: tuple[float, ...], top: int) -> NeighbourTable:
+def _average_tables(tables: list[NeighborTable], shares: tuple[float, ...], top: int) -> NeighborTable:
     """The top entries of the weighted mean of confidences, each table scaled to a maximum of 1."""
     from scipy import sparse
 
-    from leaven.transforms.sequence.item_similarity import best
+    from leaven.transforms.sequence.item_similarity import select_top_neighbors
 
     size = tables[0].n_items + 1
     mean = sparse.csr_matrix((size, size), dtype=np.float64)
@@ -156,4 +163,4 @@ def _average_tables(tables: list[NeighbourTable], shares: tuple[float, ...], top
         shape = (table.confidence.astype(np.float64) * scale, table.items, table.starts)
         mean = mean + sparse.csr_matrix(shape, shape=(size, size))
     starts, others = mean.indptr.astype(np.int64), mean.indices.astype(np.int32)
-    return NeighbourTable(*best(starts, others, mean.data.astype(np.float32), top))
+    return NeighborTable(*select_top_neighbors(starts, others, mean.data.astype(np.float32), top))

@@ -9,8 +9,14 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.protocols import FittedTransform, Keys, Strength, Transform
-from leaven.transforms.sequence.compose import Fitted, by_member, check_members, check_weights, shared_reasons
+from leaven.protocols import FittedTransform, RngKeys, Strength, Transform
+from leaven.transforms.sequence.compose import (
+    FittedTransforms,
+    apply_by_member,
+    check_members,
+    check_weights,
+    find_shared_reasons,
+)
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop, Mask
 from leaven.transforms.sequence.reorder import Reorder, Rotate
@@ -28,39 +34,39 @@ class OneOf:
     weights  relative probabilities of the transforms; (): equal
     """
 
-    of: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
+    transforms: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        check_members("one_of.transforms", self.of)
-        check_weights("one_of.weights", self.weights, len(self.of))
+        check_members("one_of.transforms", self.transforms)
+        check_weights("one_of.weights", self.weights, len(self.transforms))
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """The smallest `min_events` of the members."""
-        return min(member.shortest for member in self.of)
+        return min(member.min_events for member in self.transforms)
 
-    def fit(self, train: Histories) -> Choice:
+    def fit(self, train: Histories) -> FittedOneOf:
         """Fits each member on the same training rows."""
-        weights = np.asarray(self.weights or np.ones(len(self.of)), np.float64)
-        return Choice(tuple(member.fit(train) for member in self.of), np.cumsum(weights) / weights.sum())
+        weights = np.asarray(self.weights or np.ones(len(self.transforms)), np.float64)
+        return FittedOneOf(tuple(member.fit(train) for member in self.transforms), np.cumsum(weights) / weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class FittedOneOf:
     """Fitted transforms, one for each row. cumulative_weights float64 (members,), up to 1."""
 
-    members: Fitted
-    bounds: Shares
+    members: FittedTransforms
+    cumulative_weights: Shares
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows in their order, each changed by the transform drawn for it."""
-        drawn = np.searchsorted(self.bounds, rng.uniform(keys, 0), side="right")
-        return by_member(self.members, np.minimum(drawn, len(self.members) - 1), rows, keys, strength)
+        drawn = np.searchsorted(self.cumulative_weights, rng.draw_uniform(keys, 0), side="right")
+        return apply_by_member(self.members, np.minimum(drawn, len(self.members) - 1), rows, keys, strength)
 
     def reasons(self, rows: Histories) -> Reasons:
         """The first member's reasons, for rows that no member can change."""
-        return shared_reasons(self.members, rows)
+        return find_shared_reasons(self.members, rows)
 
 
 @dataclass(frozen=True)
@@ -72,33 +78,33 @@ class ByLength:
 
     short: Transform = Insert()  # noqa: RUF009 - frozen
     long: Transform = Crop()  # noqa: RUF009 - frozen
-    longest_short: int = 5
+    max_short_events: int = 5
 
     def __post_init__(self) -> None:
         check_members("by_length.short", (self.short,))
         check_members("by_length.long", (self.long,))
-        check_count("by_length.max_short_events", self.longest_short, 1)
+        check_count("by_length.max_short_events", self.max_short_events, 1)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """`min_events` of the transform for short rows, unless it changes none of them."""
-        return min(self.short.shortest, self.longest_short + 1)
+        return min(self.short.min_events, self.max_short_events + 1)
 
-    def fit(self, train: Histories) -> LengthChoice:
+    def fit(self, train: Histories) -> FittedByLength:
         """Fits both on the same training rows."""
-        return LengthChoice((self.short.fit(train), self.long.fit(train)), self.longest_short)
+        return FittedByLength((self.short.fit(train), self.long.fit(train)), self.max_short_events)
 
 
 @dataclass(frozen=True)
-class LengthChoice:
+class FittedByLength:
     """members: the fitted transform for short rows, and the one for long rows."""
 
     members: tuple[FittedTransform, FittedTransform]
-    longest_short: int
+    max_short_events: int
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows in their order, each changed by the transform for its length."""
-        return by_member(self.members, self._choose_members(rows), rows, keys, strength)
+        return apply_by_member(self.members, self._choose_members(rows), rows, keys, strength)
 
     def reasons(self, rows: Histories) -> Reasons:
         """The reasons of the transform for the length of each row."""
@@ -109,43 +115,43 @@ class LengthChoice:
         return reasons
 
     def _choose_members(self, rows: Histories) -> npt.NDArray[np.int64]:
-        return (rows.lengths > self.longest_short).astype(np.int64)
+        return (rows.lengths > self.max_short_events).astype(np.int64)
 
 
 @dataclass(frozen=True)
-class Trivial:
+class TrivialAugment:
     """Apply one transform at one strength, both drawn uniformly (Mueller and Hutter, TrivialAugment, ICCV 2021).
 
     It needs no tuning: a good first plan. Where we differ: `strength` is the upper bound of the drawn strength.
     """
 
-    of: tuple[Transform, ...] = (Crop(), Drop(), Mask(), Reorder(), Rotate(), Substitute(), Insert())
+    transforms: tuple[Transform, ...] = (Crop(), Drop(), Mask(), Reorder(), Rotate(), Substitute(), Insert())
 
     def __post_init__(self) -> None:
-        check_members("trivial_augment.transforms", self.of)
+        check_members("trivial_augment.transforms", self.transforms)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """The smallest `min_events` of the members."""
-        return min(member.shortest for member in self.of)
+        return min(member.min_events for member in self.transforms)
 
-    def fit(self, train: Histories) -> TrivialChoice:
+    def fit(self, train: Histories) -> FittedTrivialAugment:
         """Fits each member on the same training rows."""
-        return TrivialChoice(tuple(member.fit(train) for member in self.of))
+        return FittedTrivialAugment(tuple(member.fit(train) for member in self.transforms))
 
 
 @dataclass(frozen=True)
-class TrivialChoice:
+class FittedTrivialAugment:
     """Fitted transforms, one for each row, at a random strength."""
 
-    members: Fitted
+    members: FittedTransforms
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows in their order, each changed by one member at a drawn strength."""
-        chosen = (rng.uniform(keys, 0) * len(self.members)).astype(np.int64)
-        drawn = (strength * rng.uniform(keys, 1)).astype(np.float32)
-        return by_member(self.members, chosen, rows, keys, drawn)
+        chosen = (rng.draw_uniform(keys, 0) * len(self.members)).astype(np.int64)
+        drawn = (strength * rng.draw_uniform(keys, 1)).astype(np.float32)
+        return apply_by_member(self.members, chosen, rows, keys, drawn)
 
     def reasons(self, rows: Histories) -> Reasons:
         """The first member's reasons, for rows that no member can change."""
-        return shared_reasons(self.members, rows)
+        return find_shared_reasons(self.members, rows)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leaven.arrays.buffer_pool import space
+from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
-from leaven.protocols import Keys, Strength
-from leaven.transforms.stateless import Reasons, too_short
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_range, check_share
 
 _SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
@@ -20,30 +20,30 @@ _SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
 
 
 @dataclass(frozen=True)
-class Permuting:
+class FittedReorder:
     """Reorders one window of each row by a mode; share_range and amount_range as in the configs."""
 
     mode: int
-    share: tuple[float, float]
-    amount: tuple[float, float]
+    share_range: tuple[float, float]
+    amount_range: tuple[float, float]
     keep_last: bool
     p: float
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows with one window reordered."""
-        from leaven.arrays.parallel import over_rows
-        from leaven.kernels.batch import batch, room
+        from leaven.arrays.parallel import run_over_rows
+        from leaven.kernels.batch import allocate_source, make_batch
         from leaven.kernels.permutation import permute_windows
 
-        items, source = space(len(rows.items), np.int32), room(rows, len(rows.items))
-        share, amount = ((float(low), float(high)) for low, high in (self.share, self.amount))
-        read, keep_last, p = batch(rows, keys, strength), int(self.keep_last), float(self.p)
-        over_rows(permute_windows, len(rows), read, self.mode, share, amount, keep_last, p, items, source)
-        return rows.rebuilt(rows.starts, items, rows.times, source)
+        items, source = allocate_array(len(rows.items), np.int32), allocate_source(rows, len(rows.items))
+        share, amount = ((float(low), float(high)) for low, high in (self.share_range, self.amount_range))
+        read, keep_last, p = make_batch(rows, keys, strength), int(self.keep_last), float(self.p)
+        run_over_rows(permute_windows, len(rows), read, self.mode, share, amount, keep_last, p, items, source)
+        return rows.replace_events(rows.starts, items, rows.times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows with fewer than two movable events, and rows whose movable items are all equal."""
-        short = too_short(rows, 2 + self.keep_last)
+        short = find_short_rows(rows, 2 + self.keep_last)
         if rows.extra:  # events with equal items still differ
             return short
         n_changes = np.concatenate([[0], np.cumsum(rows.items[1:] != rows.items[:-1]), [0]])  # up to each event
@@ -71,20 +71,20 @@ class Reorder:
         check_share("reorder.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """Two movable events."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Permuting:
+    def fit(self, train: Histories) -> FittedReorder:
         """Learns nothing."""
-        return Permuting(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
+        return FittedReorder(_SHUFFLE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
 class Reverse:
     """Reverse one window of each history; by default all but the last event.
 
-    >>> rows = Histories.of([[1, 2, 3, 4]], n_items=4)
+    >>> rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
     >>> Reverse().fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [3, 2, 1, 4]
     """
@@ -98,13 +98,13 @@ class Reverse:
         check_share("reverse.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """Two movable events."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Permuting:
+    def fit(self, train: Histories) -> FittedReorder:
         """Learns nothing."""
-        return Permuting(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
+        return FittedReorder(_REVERSE, self.share_range, (0.0, 0.0), self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Rotate:
     amount_range  share of the window that moves to its start, drawn per row (× strength), rounded stochastically
     keep_last     the last event stays in place
 
-    >>> rows = Histories.of([[1, 2, 3, 4, 5]], n_items=5)
+    >>> rows = Histories.from_lists([[1, 2, 3, 4, 5]], n_items=5)
     >>> Rotate(amount_range=(0.5, 0.5)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [3, 4, 1, 2, 5]
     """
@@ -131,13 +131,13 @@ class Rotate:
         check_share("rotate.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """Two movable events."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Permuting:
+    def fit(self, train: Histories) -> FittedReorder:
         """Learns nothing."""
-        return Permuting(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p)
+        return FittedReorder(_ROTATE, self.share_range, self.amount_range, self.keep_last, self.p)
 
 
 @dataclass(frozen=True)
@@ -150,21 +150,21 @@ class Swap:
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
-    reach: int = 1
+    max_distance: int = 1
     keep_last: bool = True
     p: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("swap.share_range", self.share_range, 0, 1)
-        check_count("swap.max_distance", self.reach, 1)
+        check_count("swap.max_distance", self.max_distance, 1)
         check_share("swap.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """Two movable events."""
         return 2 + self.keep_last
 
-    def fit(self, train: Histories) -> Permuting:
+    def fit(self, train: Histories) -> FittedReorder:
         """Learns nothing."""
-        reach = float(self.reach)
-        return Permuting(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p)
+        reach = float(self.max_distance)
+        return FittedReorder(_SWAP, self.share_range, (reach, reach), self.keep_last, self.p)

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from leaven.arrays.buffer_pool import space
-from leaven.datasets.histories import Histories, offsets
-from leaven.protocols import Keys, Strength
-from leaven.transforms.stateless import Reasons, Unlearned, too_short
-from leaven.transforms.validation import check_count, check_range, check_share, check_word
+from leaven.arrays.buffer_pool import allocate_array
+from leaven.datasets.histories import Histories, compute_offsets
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.stateless import Reasons, StatelessTransform, find_short_rows
+from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Repeat:
     """Leave each row unchanged: a step with copies then yields duplicated rows."""
 
     copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
-    shortest: ClassVar[int] = 0
+    min_events: ClassVar[int] = 0
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> StatelessTransform:
         """Learns nothing."""
-        return Unlearned(_return_rows, self.shortest)
+        return StatelessTransform(_return_rows, self.min_events)
 
 
-def _return_rows(rows: Histories, keys: Keys, strength: Strength) -> Histories:
+def _return_rows(rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
     return rows
 
 
@@ -43,54 +43,61 @@ class RepeatPad:
     Copies come before the history in time, with the same gaps. Where we differ: the separator is the mask and not
     padding.
 
-    >>> rows = Histories.of([[1, 2]], n_items=2)
-    >>> RepeatPad(length=5).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> rows = Histories.from_lists([[1, 2]], n_items=2)
+    >>> RepeatPad(max_events=5).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
     [1, 2, 3, 1, 2]
     """
 
-    length: int = 50
+    max_events: int = 50
     share_range: tuple[float, float] = (1.0, 1.0)
-    separate: bool = True
+    add_separator: bool = True
     p: float = 1.0
-    shortest: ClassVar[int] = 1
+    min_events: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_count("repeat_pad.max_events", self.length, 2)
+        check_count("repeat_pad.max_events", self.max_events, 2)
         check_range("repeat_pad.share_range", self.share_range, 0, 1)
         check_share("repeat_pad.p", self.p)
 
-    def fit(self, train: Histories) -> Padding:
+    def fit(self, train: Histories) -> FittedRepeatPad:
         """Learns nothing."""
-        return Padding(self)
+        return FittedRepeatPad(self)
 
 
 @dataclass(frozen=True)
-class Padding:
+class FittedRepeatPad:
     """Repeats rows by its config."""
 
-    wish: RepeatPad
+    config: RepeatPad
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Longer rows; extra columns follow their events."""
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.kernels.batch import batch, room
-        from leaven.kernels.repetition import count_copies, say_again
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.repetition import count_copies, repeat_rows
 
-        config, read = self.wish, batch(rows, keys, strength)
-        copies = space(len(rows), np.int64)
+        config, read = self.config, make_batch(rows, keys, strength)
+        copies = allocate_array(len(rows), np.int64)
         share = (float(config.share_range[0]), float(config.share_range[1]))
-        over_rows(count_copies, len(rows), read, share, config.length, int(config.separate), float(config.p), copies)
-        starts = offsets(rows.lengths + copies * (rows.lengths + int(config.separate)))
-        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-        source = room(rows, int(starts[-1]))
-        separator = rows.mask_id if config.separate else 0
-        over_rows(say_again, len(rows), read, frozen(copies), separator, frozen(starts), items, times, source)
-        return rows.rebuilt(starts, items, times, source)
+        run_over_rows(
+            count_copies, len(rows), read, share, config.max_events, int(config.add_separator), float(config.p), copies
+        )
+        starts = compute_offsets(rows.lengths + copies * (rows.lengths + int(config.add_separator)))
+        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+        source = allocate_source(rows, int(starts[-1]))
+        separator = rows.mask_id if config.add_separator else 0
+        run_over_rows(
+            repeat_rows, len(rows), read, freeze_array(copies), separator, freeze_array(starts), items, times, source
+        )
+        return rows.replace_events(starts, items, times, source)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are empty, and rows without room for another copy."""
-        is_full = 2 * rows.lengths + int(self.wish.separate) > self.wish.length
-        return {**too_short(rows, 1), f"no room for a copy in {self.wish.length} events": is_full & (rows.lengths > 0)}
+        is_full = 2 * rows.lengths + int(self.config.add_separator) > self.config.max_events
+        return {
+            **find_short_rows(rows, 1),
+            f"no room for a copy in {self.config.max_events} events": is_full & (rows.lengths > 0),
+        }
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Resample:
 
     The first and last event stay; times are interpolated. At least two events stay.
 
-    >>> rows = Histories.of([[1, 2, 3]], n_items=3, times=[[0, 10, 20]])
+    >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3, times=[[0, 10, 20]])
     >>> twice = Resample(size_range=(5, 5), unit="events").fit(rows)(rows, rows.keys, np.ones(1, np.float32))
     >>> twice.items.tolist(), twice.times.tolist()
     ([1, 2, 2, 3, 3], [0, 5, 10, 15, 20])
@@ -112,27 +119,27 @@ class Resample:
     size_range: tuple[float, float] = (0.5, 1.5)
     unit: str = "share"
     p: float = 1.0
-    shortest: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        check_word("resample.unit", self.unit, ("share", "events"))
+        check_choice("resample.unit", self.unit, ("share", "events"))
         check_range("resample.size_range", self.size_range, 0, 10 if self.unit == "share" else np.inf)
         check_share("resample.p", self.p)
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> StatelessTransform:
         """Learns nothing."""
-        return Unlearned(self._resample, self.shortest)
+        return StatelessTransform(self._resample, self.min_events)
 
-    def _resample(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        from leaven.arrays.parallel import frozen, over_rows
-        from leaven.kernels.batch import batch, room
-        from leaven.kernels.time_warp import resample, resampled_lengths
+    def _resample(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
+        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.time_warp import draw_lengths, resample_rows
 
-        read, lengths = batch(rows, keys, strength), space(len(rows), np.int64)
+        read, lengths = make_batch(rows, keys, strength), allocate_array(len(rows), np.int64)
         size = (float(self.size_range[0]), float(self.size_range[1]))
-        over_rows(resampled_lengths, len(rows), read, size, self.unit == "share", float(self.p), lengths)
-        starts = offsets(lengths)
-        items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-        source = room(rows, int(starts[-1]))
-        over_rows(resample, len(rows), read, frozen(starts), items, times, source)
-        return rows.rebuilt(starts, items, times, source)
+        run_over_rows(draw_lengths, len(rows), read, size, self.unit == "share", float(self.p), lengths)
+        starts = compute_offsets(lengths)
+        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+        source = allocate_source(rows, int(starts[-1]))
+        run_over_rows(resample_rows, len(rows), read, freeze_array(starts), items, times, source)
+        return rows.replace_events(starts, items, times, source)

@@ -9,17 +9,17 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leaven.arrays.buffer_pool import space
+from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints, Items
-from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.candidates import SOURCES, Candidates
-from leaven.transforms.sequence.neighbor_table import Neighbours
-from leaven.transforms.sequence.positions import NO_EVENT_REASON, Marker, check_marks
-from leaven.transforms.stateless import Reasons, same_events, too_short
-from leaven.transforms.validation import check_count, check_word
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidatePools
+from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
+from leaven.transforms.sequence.positions import NO_EVENT_REASON, EventSelector, check_event_choice
+from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
+from leaven.transforms.validation import check_choice, check_count
 
-Marks = npt.NDArray[np.bool_]
-Put = Callable[[Histories, Marks, Ints, Items], Histories]
+Bools = npt.NDArray[np.bool_]
+WriteCandidates = Callable[[Histories, Bools, Ints, Items], Histories]
 """(rows, marked events, their number in each row, a candidate for each marked event) -> the new rows."""
 
 
@@ -40,17 +40,17 @@ class Substitute:
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
-    by: str = "similar"
+    source: str = "similar"
     positions: str = "uniform"
-    neighbours: Neighbours = field(default_factory=Neighbours)
-    recent: int = 10
+    neighbors: NeighborTableConfig = field(default_factory=NeighborTableConfig)
+    n_recent: int = 10
     p: float = 1.0
-    shortest: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         _check_config("substitute", self)
 
-    def fit(self, train: Histories) -> Placing:
+    def fit(self, train: Histories) -> FittedSubstitution:
         """Learns candidates, and item counts where `positions` is "popularity", from real training rows."""
         return _fit_config(self, train, bounds=(2, 1, 1), put=_replace_marked)
 
@@ -67,84 +67,99 @@ class Insert:
     """
 
     share_range: tuple[float, float] = (0.1, 0.3)
-    by: str = "similar"
+    source: str = "similar"
     positions: str = "uniform"
-    neighbours: Neighbours = field(default_factory=Neighbours)
-    recent: int = 10
+    neighbors: NeighborTableConfig = field(default_factory=NeighborTableConfig)
+    n_recent: int = 10
     p: float = 1.0
-    shortest: ClassVar[int] = 1
+    min_events: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _check_config("insert", self)
 
-    def fit(self, train: Histories) -> Placing:
+    def fit(self, train: Histories) -> FittedSubstitution:
         """Learns candidates, and item counts where `positions` is "popularity", from real training rows."""
         return _fit_config(self, train, bounds=(1, 0, 0), put=_insert_before_marked)
 
 
 def _check_config(kind: str, config: Substitute | Insert) -> None:
-    check_marks(kind, config.share_range, config.positions, config.p)
-    check_word(f"{kind}.source", config.by, SOURCES)
-    check_count(f"{kind}.n_recent", config.recent, 1)
+    check_event_choice(kind, config.share_range, config.positions, config.p)
+    check_choice(f"{kind}.source", config.source, CANDIDATE_SOURCES)
+    check_count(f"{kind}.n_recent", config.n_recent, 1)
 
 
-def _fit_config(config: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: Put) -> Placing:
-    candidates = Candidates.fit(config.by, config.neighbours, config.recent, train)
-    return Placing(replace(Marker.fit(config, train, bounds), able=candidates.able), candidates, put)
+def _fit_config(
+    config: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: WriteCandidates
+) -> FittedSubstitution:
+    candidates = CandidatePools.fit(config.source, config.neighbors, config.n_recent, train)
+    return FittedSubstitution(
+        replace(EventSelector.fit(config, train, bounds), selectable_items=candidates.replaceable_items),
+        candidates,
+        put,
+    )
 
 
 @dataclass(frozen=True, eq=False)
-class Placing:
+class FittedSubstitution:
     """Replaces the events that its selector draws by candidates, or inserts candidates before them."""
 
-    marker: Marker
-    candidates: Candidates
-    put: Put
+    selector: EventSelector
+    candidates: CandidatePools
+    write: WriteCandidates
 
-    def __call__(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
+    def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """One new row for each row.
 
         Raises DataError for rows with other item ids than the fit.
         """
-        self.candidates.check(rows)
-        marked, counts = self.marker(rows, keys, strength)
-        return self.put(rows, marked, counts, _draw_candidates(self.candidates, rows, keys, marked))
+        self.candidates.check_item_ids(rows)
+        marked, counts = self.selector(rows, keys, strength)
+        return self.write(rows, marked, counts, _draw_candidates(self.candidates, rows, keys, marked))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hold no item with a candidate."""
-        none = self.marker.reasons(rows)[NO_EVENT_REASON]
-        return {**too_short(rows, self.marker.bounds[0]), "no item with a candidate": none}
+        none = self.selector.reasons(rows)[NO_EVENT_REASON]
+        return {**find_short_rows(rows, self.selector.bounds[0]), "no item with a candidate": none}
 
 
-def _replace_marked(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+def _replace_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) -> Histories:
     """Rows of the same lengths; extra columns of replaced events stay, except the price."""
-    return rows.rebuilt(rows.starts, drawn, rows.times, same_events(rows))
+    return rows.replace_events(rows.starts, drawn, rows.times, index_same_events(rows))
 
 
-def _insert_before_marked(rows: Histories, marked: Marks, counts: Ints, drawn: Items) -> Histories:
+def _insert_before_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) -> Histories:
     """Longer rows; extra columns of new events are 0 or empty."""
-    from leaven.arrays.parallel import frozen, over_rows
-    from leaven.arrays.ragged import shifted
-    from leaven.kernels.batch import batch, room
-    from leaven.kernels.candidate_sampling import insert_before_marked
+    from leaven.arrays.parallel import freeze_array, run_over_rows
+    from leaven.arrays.ragged import shift_offsets
+    from leaven.kernels.batch import allocate_source, make_batch
+    from leaven.kernels.candidate_sampling import insert_candidates
 
-    starts = shifted(rows.starts, counts, 1)
-    items, times = space(starts[-1], np.int32), space(starts[-1], np.int64)
-    source = room(rows, int(starts[-1]))
-    read = batch(rows, rows.keys, np.zeros(0, np.float32))
-    marked, drawn, starts = frozen(marked), frozen(drawn), frozen(starts)
-    over_rows(insert_before_marked, len(rows), read, marked, drawn, starts, items, times, source)
-    return rows.rebuilt(starts, items, times, source)
+    starts = shift_offsets(rows.starts, counts, 1)
+    items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+    source = allocate_source(rows, int(starts[-1]))
+    read = make_batch(rows, rows.row_ids, np.zeros(0, np.float32))
+    marked, drawn, starts = freeze_array(marked), freeze_array(drawn), freeze_array(starts)
+    run_over_rows(insert_candidates, len(rows), read, marked, drawn, starts, items, times, source)
+    return rows.replace_events(starts, items, times, source)
 
 
-def _draw_candidates(candidates: Candidates, rows: Histories, keys: Keys, marked: Marks) -> Items:
+def _draw_candidates(candidates: CandidatePools, rows: Histories, keys: RngKeys, marked: Bools) -> Items:
     """int32 (events,): a candidate for each marked event, else the event's own item."""
-    from leaven.arrays.parallel import frozen, over_rows
-    from leaven.kernels.batch import batch
-    from leaven.kernels.candidate_sampling import Pools, draw_for_marked
+    from leaven.arrays.parallel import freeze_array, run_over_rows
+    from leaven.kernels.batch import make_batch
+    from leaven.kernels.candidate_sampling import CandidatePools, draw_candidates
 
-    pool, starts, slots = (frozen(array) for array in (candidates.pool, candidates.starts, candidates.slots))
-    drawn = space(len(rows.items), np.int32)
-    read = batch(rows, keys, np.zeros(0, np.float32))
-    over_rows(draw_for_marked, len(rows), read, frozen(marked), Pools(pool, starts, slots, candidates.recent), drawn)
+    pool, starts, slots = (
+        freeze_array(array) for array in (candidates.pool_of_item, candidates.starts, candidates.alias_slots)
+    )
+    drawn = allocate_array(len(rows.items), np.int32)
+    read = make_batch(rows, keys, np.zeros(0, np.float32))
+    run_over_rows(
+        draw_candidates,
+        len(rows),
+        read,
+        freeze_array(marked),
+        CandidatePools(pool, starts, slots, candidates.n_recent),
+        drawn,
+    )
     return drawn

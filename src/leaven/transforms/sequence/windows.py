@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints
-from leaven.protocols import Keys, Strength
-from leaven.transforms.sequence.crop import pieces
-from leaven.transforms.stateless import Unlearned
-from leaven.transforms.validation import check_count, check_share, check_word
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.sequence.crop import slice_rows
+from leaven.transforms.stateless import StatelessTransform
+from leaven.transforms.validation import check_choice, check_count, check_share
 
 RULES = ("prefix", "suffix", "slide", "whole")
 TARGETS = ("last", "all")
@@ -37,42 +37,42 @@ class Windows:
     targets     targets of a window: its "last" event, or "all" but the first
     p           probability that a row is split (× strength)
 
-    >>> rows = Histories.of([[1, 2, 3]], n_items=3)
+    >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3)
     >>> split = Windows().fit(rows)(rows, rows.keys, np.ones(1, np.float32))
-    >>> [split.row(i).tolist() for i in range(len(split))], split.targets.tolist()
+    >>> [split.row(i).tolist() for i in range(len(split))], split.n_targets.tolist()
     ([[1, 2], [1, 2, 3]], [1, 1])
     """
 
     rule: str = "prefix"
-    length: int = 50
+    max_events: int = 50
     stride: int = 1
-    whole: bool = False
+    keep_whole: bool = False
     targets: str = "last"
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        check_word("windows.rule", self.rule, RULES)
-        check_word("windows.targets", self.targets, TARGETS)
-        check_count("windows.max_events", self.length, 2)
+        check_choice("windows.rule", self.rule, RULES)
+        check_choice("windows.targets", self.targets, TARGETS)
+        check_count("windows.max_events", self.max_events, 2)
         check_count("windows.stride", self.stride, 1)
         check_share("windows.p", self.p)
 
     @property
-    def shortest(self) -> int:
+    def min_events(self) -> int:
         """A row of two events is its only window; so is one of up to `max_events` events with all targets."""
-        return self.length + 1 if self.targets == "all" and self.rule in ("slide", "whole") else 3
+        return self.max_events + 1 if self.targets == "all" and self.rule in ("slide", "whole") else 3
 
-    def fit(self, train: Histories) -> Unlearned:
+    def fit(self, train: Histories) -> StatelessTransform:
         """Learns nothing."""
-        return Unlearned(self._split_rows, self.shortest)
+        return StatelessTransform(self._split_rows, self.min_events)
 
-    def index(self, rows: Histories) -> WindowIndex:
+    def build_index(self, rows: Histories) -> WindowIndex:
         """All windows of these rows, not copied yet."""
-        return WindowIndex.of(self, rows, np.ones(len(rows), bool))
+        return WindowIndex.build(self, rows, np.ones(len(rows), bool))
 
-    def _split_rows(self, rows: Histories, keys: Keys, strength: Strength) -> Histories:
-        split = rng.uniform(keys, 0) < self.p * strength.astype(np.float64)
-        return WindowIndex.of(self, rows, split & (rows.lengths >= self.shortest)).all()
+    def _split_rows(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
+        split = rng.draw_uniform(keys, 0) < self.p * strength.astype(np.float64)
+        return WindowIndex.build(self, rows, split & (rows.lengths >= self.min_events)).take_all()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +88,15 @@ class WindowIndex:
 
     rows: Histories
     row: npt.NDArray[np.int32]
-    first: Ints
-    last: Ints
-    targets: npt.NDArray[np.int32]
+    first_event: Ints
+    end_event: Ints
+    n_targets: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.row)
 
     @classmethod
-    def of(cls, config: Windows, rows: Histories, split: npt.NDArray[np.bool_]) -> WindowIndex:
+    def build(cls, config: Windows, rows: Histories, split: npt.NDArray[np.bool_]) -> WindowIndex:
         """The windows of the rows where `split` bool (rows,) is true, and the other rows unchanged, in order."""
         counts = np.where(split, np.maximum(_count_windows(config, rows.lengths), 1), 1)
         row = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
@@ -107,23 +107,23 @@ class WindowIndex:
         first, last = np.where(is_split, first, begin), np.where(is_split, last, end)
         n_possible = np.maximum(last - first - 1, 0)
         n_targets = np.minimum(n_possible, 1) if config.targets == "last" else n_possible
-        targets = np.where(is_split, n_targets, rows.targets[row]).astype(np.int32)
+        targets = np.where(is_split, n_targets, rows.n_targets[row]).astype(np.int32)
         return cls(rows, row, first, last, targets)
 
     def take(self, windows: npt.NDArray[Any]) -> Histories:
         """These windows (int indices) as rows, with id, parent, origin and weight of their source row."""
-        first, row = self.first[windows], self.row[windows].astype(np.int64)
-        window_rows = pieces(self.rows, first, self.last[windows] - first, row)
-        return replace(window_rows, targets=self.targets[windows])
+        first, row = self.first_event[windows], self.row[windows].astype(np.int64)
+        window_rows = slice_rows(self.rows, first, self.end_event[windows] - first, row)
+        return replace(window_rows, n_targets=self.n_targets[windows])
 
-    def all(self) -> Histories:
+    def take_all(self) -> Histories:
         """Every window as a row."""
         return self.take(np.arange(len(self)))
 
-    def batches(self, size: int) -> Iterator[Histories]:
+    def iterate_batches(self, batch_size: int) -> Iterator[Histories]:
         """Rows of `size` windows at a time, in order."""
-        for begin in range(0, len(self), size):
-            yield self.take(np.arange(begin, min(begin + size, len(self))))
+        for begin in range(0, len(self), batch_size):
+            yield self.take(np.arange(begin, min(begin + batch_size, len(self))))
 
 
 def _count_windows(config: Windows, lengths: Ints) -> Ints:
@@ -132,21 +132,21 @@ def _count_windows(config: Windows, lengths: Ints) -> Ints:
         return lengths - 1
     if config.rule == "whole":
         return np.ones_like(lengths)
-    sliding = np.maximum(lengths - config.length, 0) // config.stride + 1
-    return np.asarray(sliding + (config.whole & (lengths > config.length)), np.int64)
+    sliding = np.maximum(lengths - config.max_events, 0) // config.stride + 1
+    return np.asarray(sliding + (config.keep_whole & (lengths > config.max_events)), np.int64)
 
 
 def _bound_windows(config: Windows, begin: Ints, end: Ints, n_after: Ints) -> tuple[Ints, Ints]:
     """(first event, end event) of each window; n_after: later windows of the same row."""
     if config.rule == "suffix":
         first = end - 2 - n_after
-        return first, np.minimum(end, first + config.length)
+        return first, np.minimum(end, first + config.max_events)
     if config.rule == "prefix":
-        return np.maximum(begin, end - n_after - config.length), end - n_after
+        return np.maximum(begin, end - n_after - config.max_events), end - n_after
     if config.rule == "whole":
-        return np.maximum(begin, end - config.length), end
-    steps = np.maximum(n_after - (config.whole & (end - begin > config.length)), 0)
+        return np.maximum(begin, end - config.max_events), end
+    steps = np.maximum(n_after - (config.keep_whole & (end - begin > config.max_events)), 0)
     last = end - steps * config.stride
-    first = np.maximum(begin, last - config.length)
-    is_whole = config.whole & (n_after == 0) & (end - begin > config.length)
+    first = np.maximum(begin, last - config.max_events)
+    is_whole = config.keep_whole & (n_after == 0) & (end - begin > config.max_events)
     return np.where(is_whole, begin, first), last

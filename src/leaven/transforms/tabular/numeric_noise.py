@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.protocols import Keys, Strength
-from leaven.transforms.tabular.column_selection import changed, chosen, lot, named
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.tabular.column_selection import draw_cells, draw_column_uniform, replace_cells, resolve_columns
 
 Numbers = npt.NDArray[np.float64]
 
@@ -29,29 +29,29 @@ class NumericNoise:
 
     Missing cells stay missing.
 
-    >>> rows = Samples.of({"price": [1.5, 3.2]}, label=[0, 1])
-    >>> moved = NumericNoise(alpha=0.5, bounded=False).fit(rows)(rows, rows.keys, np.ones(2, np.float32))
+    >>> rows = Samples.from_lists({"price": [1.5, 3.2]}, label=[0, 1])
+    >>> moved = NumericNoise(alpha=0.5, clip_to_range=False).fit(rows)(rows, rows.keys, np.ones(2, np.float32))
     >>> bool((moved.numbers != rows.numbers).all())
     True
     """
 
     alpha: float = 0.1
     columns: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
+    log_columns: tuple[str, ...] = ()
     share: float = 1.0
-    whole: bool = True
-    bounded: bool = True
+    keep_integers: bool = True
+    clip_to_range: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha < np.inf or not 0 <= self.share <= 1:
             raise SpecError("noise", "alpha of 0 or more, share in 0..1", f"{self.alpha}, {self.share}", "")
 
-    def fit(self, train: Samples) -> Noising:
+    def fit(self, train: Samples) -> FittedNumericNoise:
         """Learns deviation, range and integer columns; raises SpecError for an unknown column."""
-        names = named("noise", self.columns, train.numeric)
-        named("noise", self.logs, names)
-        statistics = {name: _measure_column(train.number(name), name in self.logs) for name in names}
-        return Noising(self, {name: column for name, column in statistics.items() if column is not None})
+        names = resolve_columns("noise", self.columns, train.numeric)
+        resolve_columns("noise", self.log_columns, names)
+        statistics = {name: _measure_column(train.numeric_column(name), name in self.log_columns) for name in names}
+        return FittedNumericNoise(self, {name: column for name, column in statistics.items() if column is not None})
 
 
 @dataclass(frozen=True)
@@ -75,31 +75,33 @@ def _measure_column(cells: Numbers, is_log: bool) -> _ColumnStatistics | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Noising:
+class FittedNumericNoise:
     """Adds noise by the statistics of the training columns."""
 
-    wish: NumericNoise
+    config: NumericNoise
     statistics: Mapping[str, _ColumnStatistics]
 
-    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:
         """The rows with noisy numbers."""
         from scipy.special import ndtri
 
         numbers = rows.numbers.copy()
-        is_changed = chosen(keys, "noise", tuple(self.statistics), self.wish.share, (strength > 0).astype(np.float32))
+        is_changed = draw_cells(
+            keys, "noise", tuple(self.statistics), self.config.share, (strength > 0).astype(np.float32)
+        )
         for index, (name, training) in enumerate(self.statistics.items()):
             column = rows.numeric.index(name)
             cells = rows.numbers[:, column]
-            normal = ndtri(np.clip(lot(keys, "normal", name), 1e-12, 1 - 1e-12))
-            step = self.wish.alpha * strength * training.deviation * normal
+            normal = ndtri(np.clip(draw_column_uniform(keys, "normal", name), 1e-12, 1 - 1e-12))
+            step = self.config.alpha * strength * training.deviation * normal
             noisy = _add_step(cells, step, training)
-            if self.wish.whole and training.is_integer:
+            if self.config.keep_integers and training.is_integer:
                 noisy = np.round(noisy)
-            if self.wish.bounded:
+            if self.config.clip_to_range:
                 is_outside = (cells < training.low) | (cells > training.high)
                 noisy = np.where(is_outside, noisy, np.clip(noisy, training.low, training.high))
             numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), noisy, cells)
-        return changed(rows, numbers)
+        return replace_cells(rows, numbers)
 
 
 def _add_step(cells: Numbers, step: Numbers, training: _ColumnStatistics) -> Numbers:
@@ -128,30 +130,32 @@ class QuantileJitter:
         if not 0 <= self.width <= 1 or not 0 <= self.share <= 1:
             raise SpecError("quantile_jitter", "width and share in 0..1", f"{self.width}, {self.share}", "")
 
-    def fit(self, train: Samples) -> Jittering:
+    def fit(self, train: Samples) -> FittedQuantileJitter:
         """Learns the sorted values; raises SpecError for an unknown column."""
-        names = named("quantile_jitter", self.columns, train.numeric)
-        cells = {name: train.number(name) for name in names}
+        names = resolve_columns("quantile_jitter", self.columns, train.numeric)
+        cells = {name: train.numeric_column(name) for name in names}
         known = {name: np.sort(column[~np.isnan(column)]) for name, column in cells.items()}
-        return Jittering(self, {name: column for name, column in known.items() if len(column)})
+        return FittedQuantileJitter(self, {name: column for name, column in known.items() if len(column)})
 
 
 @dataclass(frozen=True, eq=False)
-class Jittering:
+class FittedQuantileJitter:
     """sorted_values: column -> its training values, ascending."""
 
-    wish: QuantileJitter
-    known: Mapping[str, Numbers]
+    config: QuantileJitter
+    sorted_values: Mapping[str, Numbers]
 
-    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:
         """The rows with numbers of changed rank."""
         numbers = rows.numbers.copy()
-        is_changed = chosen(keys, "jitter", tuple(self.known), self.wish.share, (strength > 0).astype(np.float32))
-        for index, (name, known) in enumerate(self.known.items()):
+        is_changed = draw_cells(
+            keys, "jitter", tuple(self.sorted_values), self.config.share, (strength > 0).astype(np.float32)
+        )
+        for index, (name, known) in enumerate(self.sorted_values.items()):
             column = rows.numeric.index(name)
             cells = rows.numbers[:, column]
             rank = (np.searchsorted(known, cells, "left") + np.searchsorted(known, cells, "right")) / 2 / len(known)
-            step = (2 * lot(keys, "rank", name) - 1) * self.wish.width * strength
+            step = (2 * draw_column_uniform(keys, "rank", name) - 1) * self.config.width * strength
             position = np.clip(((rank + step) * len(known)).astype(np.int64), 0, len(known) - 1)
             numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), known[position], cells)
-        return changed(rows, numbers)
+        return replace_cells(rows, numbers)

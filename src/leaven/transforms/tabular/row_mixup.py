@@ -9,8 +9,8 @@ import numpy as np
 
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.protocols import Keys, Strength
-from leaven.transforms.tabular.column_selection import lot
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.tabular.column_selection import draw_column_uniform
 
 
 @dataclass(frozen=True)
@@ -26,42 +26,44 @@ class RowMixup:
     """
 
     alpha: float = 0.3
-    way: Literal["blend", "cut"] = "blend"
+    method: Literal["blend", "cut"] = "blend"
     borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < np.inf or self.way not in ("blend", "cut"):
-            raise SpecError("row_mixup", "alpha above 0, method blend or cut", f"{self.alpha}, {self.way!r}", "")
+        if not 0 < self.alpha < np.inf or self.method not in ("blend", "cut"):
+            raise SpecError("row_mixup", "alpha above 0, method blend or cut", f"{self.alpha}, {self.method!r}", "")
 
-    def fit(self, train: Samples) -> Mixing:
+    def fit(self, train: Samples) -> FittedRowMixup:
         """Keeps the training rows."""
-        return Mixing(self, train.take(np.argsort(train.keys, kind="stable")))
+        return FittedRowMixup(self, train.take(np.argsort(train.row_ids, kind="stable")))
 
 
 @dataclass(frozen=True, eq=False)
-class Mixing:
+class FittedRowMixup:
     """Mixes rows with the training rows, sorted by row id."""
 
-    wish: RowMixup
+    config: RowMixup
     train: Samples
 
-    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:
         """The rows with mixed cells and labels."""
         from scipy.special import betaincinv
 
-        donor = np.minimum((lot(keys, "mixup", "donor") * len(self.train)).astype(np.int64), len(self.train) - 1)
-        share = betaincinv(self.wish.alpha, self.wish.alpha, lot(keys, "mixup", "share"))
+        donor = np.minimum(
+            (draw_column_uniform(keys, "mixup", "donor") * len(self.train)).astype(np.int64), len(self.train) - 1
+        )
+        share = betaincinv(self.config.alpha, self.config.alpha, draw_column_uniform(keys, "mixup", "share"))
         share = np.minimum(share, 1 - share) * strength
-        other = self.train.recoded(rows.levels) if self.train.levels != rows.levels else self.train
+        other = self.train.recode_levels(rows.levels) if self.train.levels != rows.levels else self.train
         numbers, codes = rows.numbers.copy(), rows.codes.copy()
         for column, name in enumerate(rows.numeric):
             own, donated = rows.numbers[:, column], other.numbers[donor, column]
-            drawn = np.where(lot(keys, "mixup", name) < share, donated, own)
-            is_cut = np.isnan(own) | np.isnan(donated) | (self.wish.way == "cut")
+            drawn = np.where(draw_column_uniform(keys, "mixup", name) < share, donated, own)
+            is_cut = np.isnan(own) | np.isnan(donated) | (self.config.method == "cut")
             blend = own + np.where(is_cut, 0.0, share * (donated - own))
             numbers[:, column] = np.where(is_cut, drawn, blend)
         for column, name in enumerate(rows.categorical):
-            is_donated = lot(keys, "mixup", name) < share
+            is_donated = draw_column_uniform(keys, "mixup", name) < share
             codes[:, column] = np.where(is_donated, other.codes[donor, column], rows.codes[:, column])
         label = rows.label + share * (other.label[donor] - rows.label)
         return replace(rows, numbers=numbers, codes=codes, label=label.astype(np.float32))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from leaven.datasets.samples import Samples
-from leaven.protocols import Keys, Strength
+from leaven.protocols import RngKeys, Strength
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class RepeatRows:
 
     copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
 
-    def fit(self, train: Samples) -> Repeating:
+    def fit(self, train: Samples) -> FittedRepeatRows:
         """Learns nothing."""
-        return Repeating()
+        return FittedRepeatRows()
 
 
 @dataclass(frozen=True)
-class Repeating:
+class FittedRepeatRows:
     """Returns rows unchanged."""
 
-    def __call__(self, rows: Samples, keys: Keys, strength: Strength) -> Samples:
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:
         """The rows unchanged."""
         return rows

@@ -6,10 +6,10 @@ words that change.
 """
 
 from leaven.transforms.text.fields import DropFields, ShuffleFields
-from leaven.transforms.text.neighbor_words import NeighbourWords
+from leaven.transforms.text.neighbor_words import NeighborWords
 from leaven.transforms.text.synonyms import Synonyms
 from leaven.transforms.text.template import Template
-from leaven.transforms.text.text_views import Views, item_keys, unchanged, views
+from leaven.transforms.text.text_views import TextViews, build_text_views, count_unchanged_texts, derive_item_ids
 from leaven.transforms.text.typos import Misspell
 from leaven.transforms.text.units import Units
 from leaven.transforms.text.word_edits import DeleteWords, InsertWords, ReplaceWords, SwapWords
@@ -19,15 +19,15 @@ __all__ = [
     "DropFields",
     "InsertWords",
     "Misspell",
-    "NeighbourWords",
+    "NeighborWords",
     "ReplaceWords",
     "ShuffleFields",
     "SwapWords",
     "Synonyms",
     "Template",
+    "TextViews",
     "Units",
-    "Views",
-    "item_keys",
-    "unchanged",
-    "views",
+    "build_text_views",
+    "count_unchanged_texts",
+    "derive_item_ids",
 ]

@@ -10,8 +10,8 @@ import numpy as np
 
 from leaven.datasets.catalog import Catalog
 from leaven.tokenization import has_han
-from leaven.transforms.text.lexicon import Lexicon, Synonyms, alike
-from leaven.transforms.text.protected_spans import Phrases, Reader
+from leaven.transforms.text.lexicon import Lexicon, SynonymTable, share_stem
+from leaven.transforms.text.protected_spans import ProtectedPhrases, TextReader
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -25,94 +25,103 @@ _STOP_WORD_LIST = (
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
-def sentences(catalog: Catalog, lexicon: Lexicon) -> list[list[str]]:
+def extract_sentences(catalog: Catalog, lexicon: Lexicon) -> list[list[str]]:
     """The changeable words of each text, lower-case and in order, without brands and sizes."""
-    reader = Reader(Phrases(catalog.words.get("brand", ())), whole=lexicon.whole)
+    reader = TextReader(ProtectedPhrases(catalog.texts.get("brand", ())), whole=lexicon.unsplit_words)
     found = []
-    for name, column in catalog.words.items():
+    for name, column in catalog.texts.items():
         if name != "brand":
             pieces, free = reader([text for text in column[:_MAX_TEXTS] if text])
             rows: list[list[str]] = [[] for _ in range(len(pieces))]
-            for position, row in zip(np.flatnonzero(free).tolist(), pieces.row[free].tolist(), strict=True):
-                rows[row].append(pieces.words[position].lower())
+            for position, row in zip(np.flatnonzero(free).tolist(), pieces.token_rows[free].tolist(), strict=True):
+                rows[row].append(pieces.tokens[position].lower())
             found += rows
     return found
 
 
-def frequencies(catalog: Catalog, lexicon: Lexicon) -> Counter[str]:
+def count_word_texts(catalog: Catalog, lexicon: Lexicon) -> Counter[str]:
     """Number of texts with each word."""
-    return Counter(word for row in sentences(catalog, lexicon) for word in set(row))
+    return Counter(word for row in extract_sentences(catalog, lexicon) for word in set(row))
 
 
-def pools(catalog: Catalog, lexicon: Lexicon, most: int) -> dict[bool, tuple[str, ...]]:
+def build_word_pools(catalog: Catalog, lexicon: Lexicon, max_words: int) -> dict[bool, tuple[str, ...]]:
     """Whether Chinese -> frequent words that are no attributes, from the lexicon where the catalog has none."""
-    counts = frequencies(catalog, lexicon)
+    counts = count_word_texts(catalog, lexicon)
     pools = {}
     for han in (False, True):
         ranked = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         known = ranked if any(has_han(word) == han for word in ranked) else sorted(lexicon.synonyms)
-        pools[han] = tuple(word for word in known if has_han(word) == han and _is_usable(word, lexicon))[:most]
+        pools[han] = tuple(word for word in known if has_han(word) == han and _is_usable(word, lexicon))[:max_words]
     return pools
 
 
-def heads(rows: list[list[str]], least: int = 3, share: float = 0.5) -> frozenset[str]:
+def find_leading_words(rows: list[list[str]], min_texts: int = 3, min_share: float = 0.5) -> frozenset[str]:
     """Words that mostly begin their texts, in `min_texts` texts or more: brand names, where no column has them.
 
-    >>> sorted(heads([["nivea", "soft"], ["nivea", "cream"], ["nivea", "soap"], ["soft", "soap"]]))
+    >>> sorted(find_leading_words([["nivea", "soft"], ["nivea", "cream"], ["nivea", "soap"], ["soft", "soap"]]))
     ['nivea']
     """
     first = Counter(row[0] for row in rows if len(row) > 1)
     whole = Counter(word for row in rows for word in set(row))
-    return frozenset(word for word, count in first.items() if count >= least and count >= share * whole[word])
+    return frozenset(word for word, count in first.items() if count >= min_texts and count >= min_share * whole[word])
 
 
-def names(catalog: Catalog, lexicon: Lexicon, least: int = 3) -> list[str]:
+def find_brand_names(catalog: Catalog, lexicon: Lexicon, min_texts: int = 3) -> list[str]:
     """Two-word names that begin texts: a brand word outside the lexicon, and the word that mostly follows it.
 
     Without a brand column, "coastal scents" must not become "coastal fragrances".
     """
-    rows = sentences(catalog, lexicon)
-    known = heads(rows, least, 0.8)
+    rows = extract_sentences(catalog, lexicon)
+    known = find_leading_words(rows, min_texts, 0.8)
     first = Counter(row[0] for row in rows if len(row) > 1)
     pairs = Counter((row[0], row[1]) for row in rows if len(row) > 1)
-    brands = [pair for pair, count in pairs.items() if count >= least and count >= 0.5 * first[pair[0]]]
+    brands = [pair for pair, count in pairs.items() if count >= min_texts and count >= 0.5 * first[pair[0]]]
     return sorted(f"{a} {b}" for a, b in brands if a in known and a not in lexicon.synonyms)
 
 
 def _find_brand_words(catalog: Catalog, rows: list[list[str]], lexicon: Lexicon) -> frozenset[str]:
     """Words that are probably brand names; none with a brand column, whose words are left out already."""
-    return frozenset() if any(catalog.words.get("brand", ())) else heads(rows) - set(lexicon.synonyms)
+    return frozenset() if any(catalog.texts.get("brand", ())) else find_leading_words(rows) - set(lexicon.synonyms)
 
 
 def _is_usable(word: str, lexicon: Lexicon) -> bool:
     long_enough = len(word) > 1 if has_han(word) else len(word) > 2
-    return long_enough and word not in _STOP_WORDS and not lexicon.guarded(word) and word not in lexicon.blocked
+    return (
+        long_enough and word not in _STOP_WORDS and not lexicon.is_attribute(word) and word not in lexicon.blocked_words
+    )
 
 
-def related(catalog: Catalog, lexicon: Lexicon, least: int = 4, top: int = 5) -> Synonyms:
+def find_related_words(catalog: Catalog, lexicon: Lexicon, min_texts: int = 4, max_related: int = 5) -> SynonymTable:
     """word -> up to `max_related` words that co-occur with it more often than by chance, in `min_texts` texts or more.
 
     Ranked by normalized pointwise mutual information (Bouma, GSCL 2009); attributes are no related words.
     """
-    rows = sentences(catalog, lexicon)
-    words, table = _count_texts(rows, least)
+    rows = extract_sentences(catalog, lexicon)
+    words, table = _count_texts(rows, min_texts)
     if not words:
         return {}
     cooccurrences = (table.T @ table).tocoo()
     counts = np.asarray(table.sum(axis=0)).ravel()
-    is_pair = (cooccurrences.row != cooccurrences.col) & (cooccurrences.data >= least)
+    is_pair = (cooccurrences.row != cooccurrences.col) & (cooccurrences.data >= min_texts)
     one, two, both = cooccurrences.row[is_pair], cooccurrences.col[is_pair], cooccurrences.data[is_pair]
     pmi = np.log(both * len(rows) / (counts[one] * counts[two]))
     score = pmi / np.maximum(-np.log(both / len(rows)), 1e-9)
     brand_words = _find_brand_words(catalog, rows, lexicon)
     usable = np.array([word not in brand_words and _is_usable(word, lexicon) for word in words])
     is_related = (score > 0.15) & usable[two]
-    return _select_top(words, one[is_related], two[is_related], score[is_related], top, lambda a, b: not alike(a, b))
+    return _select_top(
+        words, one[is_related], two[is_related], score[is_related], max_related, lambda a, b: not share_stem(a, b)
+    )
 
 
-def neighbours(
-    catalog: Catalog, lexicon: Lexicon, least: int = 5, similarity: float = 0.2, top: int = 3, reach: int = 2
-) -> Synonyms:
+def find_word_neighbors(
+    catalog: Catalog,
+    lexicon: Lexicon,
+    min_texts: int = 5,
+    min_similarity: float = 0.2,
+    max_neighbors: int = 3,
+    max_distance: int = 2,
+) -> SynonymTable:
     """word -> up to `max_neighbors` words of similar context: cosine of positive PMI (Bullinaria and Levy, 2007).
 
     The context are the words within `max_distance`, each with its offset. Neighbors are mutual; attributes are
@@ -120,17 +129,17 @@ def neighbours(
     """
     import scipy.sparse as sparse
 
-    rows = sentences(catalog, lexicon)
+    rows = extract_sentences(catalog, lexicon)
     contexts = [
         [
             (row[position], f"{offset:+d} {row[position + offset]}")
             for position in range(len(row))
-            for offset in range(-reach, reach + 1)
+            for offset in range(-max_distance, max_distance + 1)
             if offset and 0 <= position + offset < len(row)
         ]
         for row in rows
     ]
-    words, table = _count_contexts(contexts, least)
+    words, table = _count_contexts(contexts, min_texts)
     if not words:
         return {}
     counts = table.tocoo()
@@ -145,9 +154,11 @@ def neighbours(
     usable = np.array([word not in brand_words and _is_usable(word, lexicon) for word in words])
     unit = sparse.diags(usable.astype(float)) @ unit
     cosines = (unit @ unit.T).tocoo()
-    is_similar = (cosines.row != cosines.col) & (cosines.data >= similarity)
+    is_similar = (cosines.row != cosines.col) & (cosines.data >= min_similarity)
     one, two, score = cosines.row[is_similar], cosines.col[is_similar], cosines.data[is_similar]
-    best = _select_top(words, one, two, score, top, lambda a, b: not alike(a, b) and has_han(a) == has_han(b))
+    best = _select_top(
+        words, one, two, score, max_neighbors, lambda a, b: not share_stem(a, b) and has_han(a) == has_han(b)
+    )
     return {
         word: mutual for word, others in best.items() if (mutual := tuple(o for o in others if word in best.get(o, ())))
     }

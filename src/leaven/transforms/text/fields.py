@@ -11,11 +11,11 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import Keys, Strength
-from leaven.transforms.text.token_sampling import Reasons, check, inside
+from leaven.protocols import RngKeys, Strength
+from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
 from leaven.transforms.validation import check_count
 
-SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
+FIELD_SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
 """Separators of fields: bars, line ends, semicolons, commas with a blank, Chinese commas and full stops."""
 
 
@@ -30,22 +30,22 @@ class ShuffleFields:
     Fields are the joined columns, and the parts of a text between bars, line ends, semicolons or commas.
     """
 
-    first_stays: bool = False
+    keep_first: bool = False
     p: float = 1.0
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("shuffle_fields", (0, 1), self.p)
+        check_text_edit("shuffle_fields", (0, 1), self.p)
 
     def fit(self, catalog: Catalog) -> FieldEdit:
         """Keeps the catalog's brands whole."""
-        return FieldEdit(_build_splitter(catalog, self.protect), self._shuffle, 2 + self.first_stays)
+        return FieldEdit(_build_splitter(catalog, self.protect), self._shuffle, 2 + self.keep_first)
 
     def _shuffle(self, fields: list[str], key: np.uint64, strength: float) -> list[str]:
-        if rng.uniform(np.array([key], np.uint64), 0)[0] >= self.p * strength:
+        if rng.draw_uniform(np.array([key], np.uint64), 0)[0] >= self.p * strength:
             return fields
         draws = _draw_fields(key, len(fields))
-        first = int(self.first_stays)
+        first = int(self.keep_first)
         order = [*range(first), *(first + int(position) for position in np.argsort(draws[first:], kind="stable"))]
         if order == list(range(len(fields))):  # unchanged: rotate by one
             order = [*order[:first], *order[first + 1 :], order[first]]
@@ -68,16 +68,16 @@ class DropFields:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("drop_fields", self.share_range, self.p)
+        check_text_edit("drop_fields", self.share_range, self.p)
         check_count("drop_fields.keep_first", int(self.keep_first), 0)
 
     def fit(self, catalog: Catalog) -> FieldEdit:
         """Protects the catalog's brands."""
-        protected = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        protected = compile_phrases([*self.protect, *set(catalog.texts.get("brand", ()))])
         return FieldEdit(_build_splitter(catalog, self.protect), partial(self._drop, protected=protected), 2)
 
     def _drop(self, fields: list[str], key: np.uint64, strength: float, protected: re.Pattern[str] | None) -> list[str]:
-        change, share, rounding = (float(rng.uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
+        change, share, rounding = (float(rng.draw_uniform(np.array([key]), draw)[0]) for draw in (0, 1, 2))
         low, high = self.share_range
         free = [index for index, field in enumerate(fields) if not (protected and protected.search(field))]
         free = [index for index in free if index or not self.keep_first]
@@ -93,20 +93,20 @@ class DropFields:
 def _draw_fields(key: np.uint64, count: int) -> list[float]:
     """A draw in [0, 1) for each field."""
     keys = np.array([key], np.uint64)
-    return [float(rng.uniform(keys, 16 + index)[0]) for index in range(count)]
+    return [float(rng.draw_uniform(keys, 16 + index)[0]) for index in range(count)]
 
 
-Cutter = Callable[[str], tuple[list[str], list[str]]]
+FieldSplitter = Callable[[str], tuple[list[str], list[str]]]
 
 
-def _build_splitter(catalog: Catalog, protect: Sequence[str]) -> Cutter:
-    protected = inside([*protect, *set(catalog.words.get("brand", ()))])
+def _build_splitter(catalog: Catalog, protect: Sequence[str]) -> FieldSplitter:
+    protected = compile_phrases([*protect, *set(catalog.texts.get("brand", ()))])
 
     def split(text: str) -> tuple[list[str], list[str]]:
         """Fields and the separators between them."""
         spans = [match.span() for match in protected.finditer(text)] if protected else []
         fields, gaps, begin = [], [], 0
-        for match in SEPARATOR.finditer(text):
+        for match in FIELD_SEPARATOR.finditer(text):
             is_protected = any(a < match.end() and match.start() < b for a, b in spans)
             if not is_protected and text[begin : match.start()].strip() and text[match.end() :].strip():
                 fields.append(text[begin : match.start()])
@@ -121,22 +121,22 @@ def _build_splitter(catalog: Catalog, protect: Sequence[str]) -> Cutter:
 class FieldEdit:
     """A fitted transform of fields; texts with fewer than `min_fields` stay unchanged."""
 
-    cut: Cutter
-    change: Callable[[list[str], np.uint64, float], list[str]]
-    least: int
+    split: FieldSplitter
+    edit: Callable[[list[str], np.uint64, float], list[str]]
+    min_fields: int
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """One new text for each text, with the separators in their order."""
         return [self._edit_text(text, keys[row], float(strength[row])) for row, text in enumerate(texts)]
 
     def _edit_text(self, text: str, key: np.uint64, strength: float) -> str:
-        fields, gaps = self.cut(text)
-        edited = self.change(fields, key, strength) if len(fields) >= self.least and strength > 0 else fields
+        fields, gaps = self.split(text)
+        edited = self.edit(fields, key, strength) if len(fields) >= self.min_fields and strength > 0 else fields
         if edited == fields:
             return text
         return edited[0] + "".join(gap + field for gap, field in zip(gaps, edited[1:], strict=False))
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
         """Texts with too few fields."""
-        few = np.array([len(self.cut(text)[0]) < self.least for text in texts], bool)
-        return {f"fewer than {self.least} fields": few}
+        few = np.array([len(self.split(text)[0]) < self.min_fields for text in texts], bool)
+        return {f"fewer than {self.min_fields} fields": few}

@@ -17,10 +17,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from leaven.errors import DataError
-from leaven.tokenization import cut, has_han
+from leaven.tokenization import has_han, tokenize_text
 
 ATTRIBUTES = ("color", "shade", "material", "size", "product")
-Synonyms = Mapping[str, tuple[str, ...]]
+SynonymTable = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +33,23 @@ class Lexicon:
     unsplit_words  Chinese words that a segmenter must not split
     """
 
-    synonyms: Synonyms
-    guards: Mapping[str, str]
-    blocked: frozenset[str]
-    whole: frozenset[str]
+    synonyms: SynonymTable
+    attributes: Mapping[str, str]
+    blocked_words: frozenset[str]
+    unsplit_words: frozenset[str]
 
     @classmethod
-    def ours(cls) -> Lexicon:
+    def load_default(cls) -> Lexicon:
         """The lexicon of leaven; read once.
 
-        >>> Lexicon.ours().synonyms["trousers"]
+        >>> Lexicon.load_default().build_synonyms["trousers"]
         ('pants',)
         """
         return _load_lexicon()
 
-    def guarded(self, word: str) -> bool:
+    def is_attribute(self, word: str) -> bool:
         """Whether a lower-case word is an attribute: a color, a material, a size, a product."""
-        return word in self.guards
+        return word in self.attributes
 
 
 @cache
@@ -82,15 +82,15 @@ def _iterate_groups(text: str) -> Iterator[tuple[str, list[str]]]:
             words = [word.strip() for word in cells.split(",")]
             yield kind, words
             if kind.rstrip("!>") in ("product", "noun"):
-                plurals = [plural(word) for word in words]
+                plurals = [build_plural(word) for word in words]
                 if all(plurals) or kind.endswith("!"):
                     yield kind, [word for word in plurals if word]
 
 
-def plural(noun: str) -> str:
+def build_plural(noun: str) -> str:
     """The regular plural of an English noun; "" for plurals and other words.
 
-    >>> plural("brush"), plural("candy"), plural("tray"), plural("jeans"), plural("围巾")
+    >>> build_plural("brush"), build_plural("candy"), build_plural("tray"), build_plural("jeans"), build_plural("围巾")
     ('brushes', 'candies', 'trays', '', '')
     """
     if not noun.isascii() or (noun.endswith("s") and not noun.endswith("ss")):
@@ -112,7 +112,7 @@ def _add_group(synonyms: dict[str, list[str]], words: Iterable[str]) -> None:
         others += [other for other in group if other.lower() != word.lower() and other not in others]
 
 
-def dictionary(path: str) -> Synonyms:
+def load_dictionary(path: str) -> SynonymTable:
     """A user's own synonyms: lower-case word -> its synonyms, in the file's order.
 
     TOML: `cream = ["lotion", "balm"]` (one direction), or `groups = [["sofa", "couch"], …]` (all directions).
@@ -156,11 +156,11 @@ def _iterate_toml(path: str, text: str, found: dict[str, list[str]]) -> Iterator
 
 
 def _check_word(path: str, word: str) -> None:
-    if len(cut(word)) != 1 and not has_han(word):
+    if len(tokenize_text(word)) != 1 and not has_han(word):
         raise DataError(f"{path}: {word!r}", "one word to replace", "several", "write single words")
 
 
-def cilin(path: str) -> Synonyms:
+def load_cilin(path: str) -> SynonymTable:
     """A file in the format of 同义词词林: `Aa01A01= 人 士 人物`; only lines with "=" are synonyms.
 
     ("#" marks words of one class, "@" words without synonyms.) leaven contains no such file: supply one.
@@ -189,10 +189,10 @@ def _read_bytes(path: str) -> bytes:
         raise DataError(path, "a file in the Cilin format", str(error), "") from error
 
 
-def alike(one: str, two: str) -> bool:
+def share_stem(one: str, two: str) -> bool:
     """Whether two English words share a stem: forms of a word are no synonyms.
 
-    >>> alike("nourish", "nourishing"), alike("gentle", "soft")
+    >>> share_stem("nourish", "nourishing"), share_stem("gentle", "soft")
     (True, False)
     """
     shared = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))

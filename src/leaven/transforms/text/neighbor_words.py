@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from leaven.datasets.catalog import Catalog
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import WordEdit, check, has_options, put_in_place
+from leaven.transforms.text.protected_spans import TextReader
+from leaven.transforms.text.token_sampling import WordEdit, check_text_edit, has_options, replace_words
 from leaven.transforms.validation import check_count, check_share
 
 
 @dataclass(frozen=True)
-class NeighbourWords:
+class NeighborWords:
     """Replace words by distributional neighbors in the catalog: near-synonyms in any language.
 
     share_range     share of the words with neighbors that are replaced, drawn per text (× strength), rounded
@@ -30,18 +30,20 @@ class NeighbourWords:
 
     share_range: tuple[float, float] = (0.2, 0.5)
     p: float = 1.0
-    least_texts: int = 5
-    least_similarity: float = 0.2
+    min_texts: int = 5
+    min_similarity: float = 0.2
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("neighbors", self.share_range, self.p)
-        check_count("neighbors.min_texts", self.least_texts, 2)
-        check_share("neighbors.min_similarity", self.least_similarity)
+        check_text_edit("neighbors", self.share_range, self.p)
+        check_count("neighbors.min_texts", self.min_texts, 2)
+        check_share("neighbors.min_similarity", self.min_similarity)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Learns the contexts of the catalog's words."""
-        lexicon = Lexicon.ours()
-        known = distributional_similarity.neighbours(catalog, lexicon, self.least_texts, self.least_similarity)
-        reader = Reader.of(catalog, self.protect, lambda piece: known.get(piece.lower(), ()), lexicon.whole)
-        return WordEdit(reader, self.share_range, self.p, has_options, put_in_place, "no word has a neighbor")
+        lexicon = Lexicon.load_default()
+        known = distributional_similarity.find_word_neighbors(catalog, lexicon, self.min_texts, self.min_similarity)
+        reader = TextReader.from_catalog(
+            catalog, self.protect, lambda piece: known.get(piece.lower(), ()), lexicon.unsplit_words
+        )
+        return WordEdit(reader, self.share_range, self.p, has_options, replace_words, "no word has a neighbor")

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import HAN, HanCutter, Pieces, Vocabulary, cut, read
+from leaven.tokenization import HAN_RANGES, ChineseSegmenter, TokenizedTexts, Vocabulary, tokenize_text, tokenize_texts
 
 
 def _split_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-UNITS = _split_set(
+UNIT_WORDS = _split_set(
     """ml l cl dl cc oz ozs ounce ounces fl floz fl.oz fl.oz. gal gallon gallons pint pints quart quarts litre litres
     liter liters g gr gram grams mg mcg kg kgs kilo lb lbs pound pounds mm cm m km in inch inches ft foot feet yd
     gb tb mb kb w kw v volt volts watt watts mah hz khz mhz ghz mp hp psi rpm bar k ct count counts pc pcs piece
@@ -63,17 +63,17 @@ _SPANS = re.compile(
 )
 
 
-def kind(piece: str) -> int:
+def classify_token(token: str) -> int:
     """The kind of a token: one letter as a byte.
 
     n number · q letters with digits · u unit · c currency · x times · y "of" · p label before a number · k model name ·
     o its suffix · t negates the next word · f negates the previous word · w word · h Chinese word · s blanks, commas ·
     a plus · % percent · - hyphen · g other signs.
 
-    >>> [chr(kind(piece)) for piece in ("250", "250ml", "ml", "SPF", "iPhone", "soft", "护手霜", " ", "+")]
+    >>> [chr(classify_token(piece)) for piece in ("250", "250ml", "ml", "SPF", "iPhone", "soft", "护手霜", " ", "+")]
     ['n', 'q', 'u', 'p', 'k', 'w', 'h', 's', 'a']
     """
-    return ord(_find_letter(piece))
+    return ord(_find_letter(token))
 
 
 def _find_letter(piece: str) -> str:
@@ -86,7 +86,7 @@ def _find_letter(piece: str) -> str:
             return letter
     if any(map(str.isdigit, piece)):
         return "n" if _NUMBER.fullmatch(piece) else "q"
-    if re.match(f"[{HAN}]", first):
+    if re.match(f"[{HAN_RANGES}]", first):
         return "b" if _HAN_DENYING.fullmatch(piece) else "h"  # a negation within the word
     if _DENYING.fullmatch(small):
         return "f"
@@ -103,7 +103,7 @@ _WORD_LISTS = (
     ("k", _MODELS),
     ("o", _SUFFIXES),
     ("p", _LABELS),
-    ("u", UNITS),
+    ("u", UNIT_WORDS),
 )
 
 
@@ -117,11 +117,11 @@ def _classify_sign(piece: str) -> str:
     return "s" if _BLANK.fullmatch(piece) else "g"
 
 
-def held(pieces: Pieces) -> npt.NDArray[np.bool_]:
+def find_protected(pieces: TokenizedTexts) -> npt.NDArray[np.bool_]:
     """bool (pieces,): tokens in a span that the patterns protect."""
     has_span = np.zeros(len(pieces), np.bool_)
-    has_span[pieces.row[_SPAN_CORES[pieces.kinds]]] = True  # texts that can hold a span
-    found, kinds, bounds = bytearray(len(pieces.ids)), pieces.kinds.tobytes(), pieces.bounds
+    has_span[pieces.token_rows[_SPAN_CORES[pieces.kind_codes]]] = True  # texts that can hold a span
+    found, kinds, bounds = bytearray(len(pieces.ids)), pieces.kind_codes.tobytes(), pieces.start_list
     for row in np.flatnonzero(has_span).tolist():
         begin, end = bounds[row], bounds[row + 1]
         found[begin:end] = _find_spans(kinds[begin:end])
@@ -137,9 +137,9 @@ def _find_spans(kinds: bytes) -> bytes:
     return bytes(found)
 
 
-def is_word(pieces: Pieces) -> npt.NDArray[np.bool_]:
+def is_word(pieces: TokenizedTexts) -> npt.NDArray[np.bool_]:
     """bool (pieces,): words of any kind and numbers; not blanks, signs and tags."""
-    words: npt.NDArray[np.bool_] = _WORDS[pieces.kinds]
+    words: npt.NDArray[np.bool_] = _WORDS[pieces.kind_codes]
     return words
 
 
@@ -155,33 +155,33 @@ _SPAN_CORES = _build_letter_table("nqtfkb")  # every span holds one of these
 _CHANGEABLE = _build_letter_table("whupo")
 
 
-class Phrases:
+class ProtectedPhrases:
     """Protected phrases, case-insensitive: brands, and phrases that the user lists."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
         known = sorted({phrase.strip().lower() for phrase in phrases} - {""})
-        self.cutter = HanCutter(held=known)
-        self.single: set[str] = set()
-        self.after: dict[str, list[list[str]]] = {}
+        self.cutter = ChineseSegmenter(protected_phrases=known)
+        self.single_tokens: set[str] = set()
+        self.phrases_by_first_token: dict[str, list[list[str]]] = {}
         for phrase in known:
-            parts = cut(phrase, self.cutter)
+            parts = tokenize_text(phrase, self.cutter)
             if len(parts) == 1:
-                self.single.add(phrase)
+                self.single_tokens.add(phrase)
             else:
-                self.after.setdefault(parts[0], []).append(parts)
-        self.known = known
+                self.phrases_by_first_token.setdefault(parts[0], []).append(parts)
+        self.phrases = known
 
-    def hold(self, piece: str) -> bool:
+    def has_phrase(self, token: str) -> bool:
         """Whether a token is a phrase, or contains one between hyphens and points."""
-        small = piece.lower()
-        return small in self.single or any(part in self.single for part in _JOINERS.split(small))
+        small = token.lower()
+        return small in self.single_tokens or any(part in self.single_tokens for part in _JOINERS.split(small))
 
-    def mark(self, pieces: Pieces, found: npt.NDArray[np.bool_]) -> None:
+    def mark_phrases(self, pieces: TokenizedTexts, found: npt.NDArray[np.bool_]) -> None:
         """Set `found` for all tokens of each phrase of several tokens."""
-        words, begins = pieces.words, np.flatnonzero(pieces.begins)
-        for begin, row in zip(begins.tolist(), pieces.row[begins].tolist(), strict=True):
-            stop = pieces.bounds[row + 1]
-            for parts in self.after[words[begin].lower()]:
+        words, begins = pieces.tokens, np.flatnonzero(pieces.phrase_starts)
+        for begin, row in zip(begins.tolist(), pieces.token_rows[begins].tolist(), strict=True):
+            stop = pieces.start_list[row + 1]
+            for parts in self.phrases_by_first_token[words[begin].lower()]:
                 end = begin + len(parts)
                 if end <= stop and [word.lower() for word in words[begin:end]] == parts:
                     found[begin:end] = True
@@ -190,46 +190,46 @@ class Phrases:
 _JOINERS = re.compile(r"['’.\-&/,:]")
 
 
-class Reader:
+class TextReader:
     """Tokenizes texts and finds the words that may change.
 
     find_options   word -> its possible replacements; None for transforms without replacements
     unsplit_words  Chinese words that must not be split
 
-    >>> pieces, free = Reader(Phrases(["burt's bees"]))(["soft Burt's Bees balm 20 oz"])
+    >>> pieces, free = TextReader(ProtectedPhrases(["burt's bees"]))(["soft Burt's Bees balm 20 oz"])
     >>> [pieces.words[index] for index in free.nonzero()[0]]
     ['soft', 'balm']
     """
 
     def __init__(
         self,
-        phrases: Phrases,
+        phrases: ProtectedPhrases,
         options: Callable[[str], tuple[str, ...]] | None = None,
         whole: frozenset[str] = frozenset(),
     ) -> None:
         self.phrases = phrases
-        self.options = options
-        self.vocabulary = Vocabulary(self._classify, HanCutter(whole, phrases.known))
+        self.find_options = options
+        self.vocabulary = Vocabulary(self._classify, ChineseSegmenter(whole, phrases.phrases))
 
     @classmethod
-    def of(
+    def from_catalog(
         cls,
         catalog: Catalog,
         protect: Sequence[str],
         options: Callable[[str], tuple[str, ...]] | None = None,
         whole: frozenset[str] = frozenset(),
-    ) -> Reader:
+    ) -> TextReader:
         """Protects the phrases of the catalog's brand column and of a list."""
-        return cls(Phrases([*catalog.words.get("brand", ()), *protect]), options, whole)
+        return cls(ProtectedPhrases([*catalog.texts.get("brand", ()), *protect]), options, whole)
 
     def _classify(self, piece: str) -> tuple[int, tuple[str, ...], bool]:
-        letter = ord("b") if self.phrases.hold(piece) else kind(piece)
-        options = self.options(piece) if self.options is not None and _CHANGEABLE[letter] else ()
-        return letter, options, piece.lower() in self.phrases.after
+        letter = ord("b") if self.phrases.has_phrase(piece) else classify_token(piece)
+        options = self.find_options(piece) if self.find_options is not None and _CHANGEABLE[letter] else ()
+        return letter, options, piece.lower() in self.phrases.phrases_by_first_token
 
-    def __call__(self, texts: Sequence[str]) -> tuple[Pieces, npt.NDArray[np.bool_]]:
+    def __call__(self, texts: Sequence[str]) -> tuple[TokenizedTexts, npt.NDArray[np.bool_]]:
         """Tokens, and bool (pieces,): words that may change."""
-        pieces = read(texts, self.vocabulary)
-        found = held(pieces)
-        self.phrases.mark(pieces, found)
-        return pieces, _CHANGEABLE[pieces.kinds] & ~found
+        pieces = tokenize_texts(texts, self.vocabulary)
+        found = find_protected(pieces)
+        self.phrases.mark_phrases(pieces, found)
+        return pieces, _CHANGEABLE[pieces.kind_codes] & ~found

@@ -10,11 +10,11 @@ from leaven.datasets.catalog import Catalog
 from leaven.transforms.text import distributional_similarity, wordnet
 from leaven.transforms.text import lexicon as lexicons
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import WordEdit, check, has_options, put_in_place
-from leaven.transforms.validation import check_count, check_share, check_word
+from leaven.transforms.text.protected_spans import TextReader
+from leaven.transforms.text.token_sampling import WordEdit, check_text_edit, has_options, replace_words
+from leaven.transforms.validation import check_choice, check_count, check_share
 
-SOURCES = ("user", "lexicon", "wordnet", "cilin")
+SYNONYM_SOURCES = ("user", "lexicon", "wordnet", "cilin")
 
 
 @dataclass(frozen=True)
@@ -45,48 +45,50 @@ class Synonyms:
     dictionary: str = ""
     cilin: str = ""
     max_sense: int = 1
-    least_share: float = 0.9
-    parts: tuple[str, ...] = ("adjective", "adverb")
-    in_catalog: tuple[str, ...] = ("wordnet", "cilin")
-    least_texts: int = 3
-    names: bool = True
-    guard: bool = True
-    blocked: tuple[str, ...] = ()
+    min_share: float = 0.9
+    parts_of_speech: tuple[str, ...] = ("adjective", "adverb")
+    require_in_catalog: tuple[str, ...] = ("wordnet", "cilin")
+    min_texts: int = 3
+    protect_names: bool = True
+    guard_attributes: bool = True
+    blocked_words: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("synonyms", self.share_range, self.p)
+        check_text_edit("synonyms", self.share_range, self.p)
         check_count("synonyms.max_sense", self.max_sense, 1)
-        check_count("synonyms.min_texts", self.least_texts, 1)
-        check_share("synonyms.min_share", self.least_share)
+        check_count("synonyms.min_texts", self.min_texts, 1)
+        check_share("synonyms.min_share", self.min_share)
         for name, words, known in (
-            ("sources", self.sources, SOURCES),
-            ("require_in_catalog", self.in_catalog, SOURCES),
-            ("parts_of_speech", self.parts, wordnet.PARTS),
+            ("sources", self.sources, SYNONYM_SOURCES),
+            ("require_in_catalog", self.require_in_catalog, SYNONYM_SOURCES),
+            ("parts_of_speech", self.parts_of_speech, wordnet.PARTS_OF_SPEECH),
         ):
             for word in words:
-                check_word(f"synonyms.{name}", word, known)
+                check_choice(f"synonyms.{name}", word, known)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Reads the sources, and counts the catalog's words where a filter needs them.
 
         Raises DataError for a dictionary or a Cilin file that cannot be read.
         """
-        known = self.thesaurus(catalog)
-        whole = Lexicon.ours().whole | frozenset(word for word in known if len(word) <= _MAX_UNSPLIT)
-        needs_names = self.names and not any(catalog.words.get("brand", ()))
-        names = distributional_similarity.names(catalog, Lexicon.ours()) if needs_names else ()
-        reader = Reader.of(catalog, [*self.protect, *names], lambda word: known.get(word.lower(), ()), whole)
-        return WordEdit(reader, self.share_range, self.p, has_options, put_in_place, "no word has a synonym")
+        known = self.build_thesaurus(catalog)
+        whole = Lexicon.load_default().unsplit_words | frozenset(word for word in known if len(word) <= _MAX_UNSPLIT)
+        needs_names = self.protect_names and not any(catalog.texts.get("brand", ()))
+        names = distributional_similarity.find_brand_names(catalog, Lexicon.load_default()) if needs_names else ()
+        reader = TextReader.from_catalog(
+            catalog, [*self.protect, *names], lambda word: known.get(word.lower(), ()), whole
+        )
+        return WordEdit(reader, self.share_range, self.p, has_options, replace_words, "no word has a synonym")
 
-    def thesaurus(self, catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    def build_thesaurus(self, catalog: Catalog) -> dict[str, tuple[str, ...]]:
         """Lower-case word -> its synonyms, after all filters."""
         found: dict[str, tuple[str, ...]] = {}
         counts: Counter[str] | None = None
         for source in self.sources:
             table = self._load_source(source)
-            if table and source in self.in_catalog and counts is None:
-                counts = distributional_similarity.frequencies(catalog, Lexicon.ours())
+            if table and source in self.require_in_catalog and counts is None:
+                counts = distributional_similarity.count_word_texts(catalog, Lexicon.load_default())
             for word, others in table.items():
                 if word not in found and (filtered := self._filter_synonyms(source, word, others, counts)):
                     found[word] = filtered
@@ -94,31 +96,37 @@ class Synonyms:
 
     def _load_source(self, source: str) -> Mapping[str, tuple[str, ...]]:
         if source == "user":
-            return lexicons.dictionary(self.dictionary) if self.dictionary else {}
+            return lexicons.load_dictionary(self.dictionary) if self.dictionary else {}
         if source == "cilin":
-            return lexicons.cilin(self.cilin) if self.cilin else {}
+            return lexicons.load_cilin(self.cilin) if self.cilin else {}
         if source == "lexicon":
-            return Lexicon.ours().synonyms
-        folder = wordnet.folder()
-        return wordnet.load(folder).synonyms(self.max_sense, self.least_share, self.parts) if folder else {}
+            return Lexicon.load_default().synonyms
+        folder = wordnet.find_wordnet_folder()
+        return (
+            wordnet.load_wordnet(folder).build_synonyms(self.max_sense, self.min_share, self.parts_of_speech)
+            if folder
+            else {}
+        )
 
     def _filter_synonyms(
         self, source: str, word: str, others: tuple[str, ...], counts: Counter[str] | None
     ) -> tuple[str, ...]:
         if source == "user":
             return others
-        lexicon = Lexicon.ours()
-        blocked = lexicon.blocked | {blocked.lower() for blocked in self.blocked}
-        is_guarded = self.guard and source != "lexicon"
-        if is_guarded and lexicon.guarded(word):
+        lexicon = Lexicon.load_default()
+        blocked = lexicon.blocked_words | {blocked.lower() for blocked in self.blocked_words}
+        is_guarded = self.guard_attributes and source != "lexicon"
+        if is_guarded and lexicon.is_attribute(word):
             return ()
-        n_texts = counts if source in self.in_catalog else None
+        n_texts = counts if source in self.require_in_catalog else None
 
         def is_kept(other: str) -> bool:
             small = other.lower()
-            if small in blocked or (n_texts is not None and n_texts[small] < self.least_texts):
+            if small in blocked or (n_texts is not None and n_texts[small] < self.min_texts):
                 return False
-            return source == "lexicon" or not (lexicons.alike(word, other) or (is_guarded and lexicon.guarded(small)))
+            return source == "lexicon" or not (
+                lexicons.share_stem(word, other) or (is_guarded and lexicon.is_attribute(small))
+            )
 
         return tuple(other for other in others if is_kept(other))
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.errors import SpecError, nearest
-from leaven.protocols import Keys, Strength
-from leaven.tokenization import cut, has_han
+from leaven.errors import SpecError, suggest_name
+from leaven.protocols import RngKeys, Strength
+from leaven.tokenization import has_han, tokenize_text
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.token_sampling import Reasons, check, inside
-from leaven.transforms.text.units import sizes
+from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
+from leaven.transforms.text.units import find_sizes
 
 SLOTS = ("text", "brand", "category", "color", "material", "size")
 _ENGLISH = (
@@ -64,20 +64,20 @@ class Template:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("template", (0, 1), self.p)
+        check_text_edit("template", (0, 1), self.p)
         for pattern in (*self.english, *self.chinese):
             for slot in _find_slots(pattern):
                 if slot not in SLOTS:
-                    raise SpecError("template", "slots that an item can fill", repr(slot), nearest(slot, SLOTS))
+                    raise SpecError("template", "slots that an item can fill", repr(slot), suggest_name(slot, SLOTS))
             if "text" not in _find_slots(pattern):
                 raise SpecError("template", "patterns that hold {text}", repr(pattern), "the text itself must stay")
 
-    def fit(self, catalog: Catalog) -> Sentences:
+    def fit(self, catalog: Catalog) -> FittedTemplate:
         """Collects the attributes of the catalog's texts."""
-        brands = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        brands = compile_phrases([*self.protect, *set(catalog.texts.get("brand", ()))])
         patterns = {False: self.english, True: self.chinese}
         slotted = {han: [(pattern, _find_slots(pattern)) for pattern in group] for han, group in patterns.items()}
-        return Sentences(_collect_attributes(catalog), brands, slotted, self.p)
+        return FittedTemplate(_collect_attributes(catalog), brands, slotted, self.p)
 
 
 def _find_slots(pattern: str) -> frozenset[str]:
@@ -86,10 +86,10 @@ def _find_slots(pattern: str) -> frozenset[str]:
 
 def _collect_attributes(catalog: Catalog) -> dict[str, Attributes]:
     """text -> brand and category of its item, where all items with this text agree."""
-    brands = catalog.words.get("brand", [""] * len(catalog))
+    brands = catalog.texts.get("brand", [""] * len(catalog))
     codes = catalog.category
     found: dict[str, Attributes] = {}
-    for name, column in catalog.words.items():
+    for name, column in catalog.texts.items():
         for index, text in enumerate(column if name != "brand" else ()):
             code = int(codes[index + 1]) if codes is not None else 0
             row = {"brand": brands[index], "category": catalog.categories[code - 1] if code else ""}
@@ -100,7 +100,7 @@ def _collect_attributes(catalog: Catalog) -> dict[str, Attributes]:
 
 
 @dataclass(frozen=True, eq=False)
-class Sentences:
+class FittedTemplate:
     """The fitted template.
 
     attributes_of_text  text -> attributes of its item
@@ -108,36 +108,36 @@ class Sentences:
     patterns            whether Chinese -> (sentence pattern, its slots)
     """
 
-    rows: Mapping[str, Attributes]
+    attributes_of_text: Mapping[str, Attributes]
     brands: re.Pattern[str] | None
     patterns: Mapping[bool, Sequence[tuple[str, frozenset[str]]]]
     p: float
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """One sentence for each text, or the text itself where its attributes fill no pattern."""
         new_texts = list(texts)
-        draws = rng.uniform(keys, 1)
-        for row in np.flatnonzero(rng.uniform(keys, 0) < self.p * np.clip(strength, 0, 1)).tolist():
+        draws = rng.draw_uniform(keys, 1)
+        for row in np.flatnonzero(rng.draw_uniform(keys, 0) < self.p * np.clip(strength, 0, 1)).tolist():
             known = self._fill_slots(texts[row])
             if patterns := self._find_patterns(texts[row], known):
                 new_texts[row] = patterns[int(draws[row] * len(patterns))].format_map(known)
         return new_texts
 
     def _fill_slots(self, text: str) -> dict[str, str]:
-        return self.attributes(text) | {"text": text.rstrip(" .。")} if text.strip() else {}
+        return self.find_attributes(text) | {"text": text.rstrip(" .。")} if text.strip() else {}
 
     def _find_patterns(self, text: str, known: Attributes) -> list[str]:
         """The patterns whose slots are all known."""
         return [pattern for pattern, slots in self.patterns[has_han(text)] if slots <= known.keys()]
 
-    def attributes(self, text: str) -> dict[str, str]:
+    def find_attributes(self, text: str) -> dict[str, str]:
         """slot -> value, from the catalog and from the text itself."""
-        known = {slot: value for slot, value in self.rows.get(text, {}).items() if value}
+        known = {slot: value for slot, value in self.attributes_of_text.get(text, {}).items() if value}
         if "brand" not in known and self.brands and (match := self.brands.search(text)):
             known["brand"] = match[0]
         if "brand" in known and text.lower().startswith(known["brand"].lower()) and has_han(text):
             known.pop("brand")  # "Nivea的Nivea护手霜" would repeat the brand
-        if found := sizes(text):
+        if found := find_sizes(text):
             known["size"] = text[found[0][0] : found[0][1]]
         return _find_attribute_words(text) | known
 
@@ -150,8 +150,8 @@ class Sentences:
 def _find_attribute_words(text: str) -> dict[str, str]:
     """The first color and the first material that a text names."""
     found: dict[str, str] = {}
-    kinds = Lexicon.ours().guards
-    for word in map(str.lower, cut(text) if len(text) < _MAX_CHARACTERS else ()):
+    kinds = Lexicon.load_default().attributes
+    for word in map(str.lower, tokenize_text(text) if len(text) < _MAX_CHARACTERS else ()):
         if (kind := kinds.get(word)) in ("color", "material"):
             found.setdefault(kind, word)
     return found

@@ -9,10 +9,10 @@ from difflib import SequenceMatcher
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
 from leaven.protocols import TextTransform
-from leaven.tokenization import cut
-from leaven.transforms.text.text_views import changed, unchanged
+from leaven.tokenization import tokenize_text
+from leaven.transforms.text.text_views import count_unchanged_texts, transform_texts
 
-Parts = tuple[tuple[str, bool], ...]
+MarkedParts = tuple[tuple[str, bool], ...]
 """Parts of a text in order, and whether each is inserted (or, in the text before, removed)."""
 
 
@@ -22,25 +22,25 @@ class TextPreview:
 
     before: str
     after: str
-    why: str = ""
+    reason: str = ""
 
-    def parts(self) -> tuple[Parts, Parts]:
+    def mark_parts(self) -> tuple[MarkedParts, MarkedParts]:
         """Both texts in parts, with removed parts marked in the first and inserted parts in the second."""
-        return marked(self.before, self.after)
+        return mark_changes(self.before, self.after)
 
     def __str__(self) -> str:
-        if self.why:
-            return f"{self.before}\n({self.why})"
-        return "\n→ ".join("".join(f"*{part}*" if new else part for part, new in parts) for parts in self.parts())
+        if self.reason:
+            return f"{self.before}\n({self.reason})"
+        return "\n→ ".join("".join(f"*{part}*" if new else part for part, new in parts) for parts in self.mark_parts())
 
 
-def marked(before: str, after: str) -> tuple[Parts, Parts]:
+def mark_changes(before: str, after: str) -> tuple[MarkedParts, MarkedParts]:
     """The removed parts of one text and the inserted parts of the other, word by word.
 
-    >>> marked("soft cream", "gentle cream")[1]
+    >>> mark_changes("soft cream", "gentle cream")[1]
     (('gentle', True), (' cream', False))
     """
-    old, new = cut(before), cut(after)
+    old, new = tokenize_text(before), tokenize_text(after)
     left: list[tuple[str, bool]] = []
     right: list[tuple[str, bool]] = []
     for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
@@ -59,18 +59,18 @@ def _mark_without_blanks(piece: str) -> list[tuple[str, bool]]:
     return [(part, new) for part, new in parts if part]
 
 
-def previewed(
+def preview_texts(
     texts: Sequence[str],
-    wish: TextTransform,
+    config: TextTransform,
     catalog: Catalog,
     seed: int,
     strength: float = 1.0,
     names: Sequence[str] | None = None,
 ) -> list[TextPreview]:
     """Previews of some texts. names: identities that seed the draws; by default the texts themselves."""
-    fitted = wish.fit(catalog)
-    key = rng.key(seed, "text", registry.kind_of("text_transforms", wish))
-    keys = rng.row_keys(key, rng.user_keys(list(names if names is not None else texts)))
-    new_texts = changed(fitted, texts, keys, strength)
-    reasons = [next(iter(unchanged(fitted, [a], [b])), "") for a, b in zip(texts, new_texts, strict=True)]
+    fitted = config.fit(catalog)
+    key = rng.derive_key(seed, "text", registry.find_kind("text_transforms", config))
+    keys = rng.derive_row_keys(key, rng.derive_user_ids(list(names if names is not None else texts)))
+    new_texts = transform_texts(fitted, texts, keys, strength)
+    reasons = [next(iter(count_unchanged_texts(fitted, [a], [b])), "") for a, b in zip(texts, new_texts, strict=True)]
     return [TextPreview(a, b, reason) for a, b, reason in zip(texts, new_texts, reasons, strict=True)]

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.item_text import joined
-from leaven.protocols import FittedTextTransform, Keys, TextTransform
+from leaven.encoders.item_text import join_columns
+from leaven.protocols import FittedTextTransform, RngKeys, TextTransform
 
-BY_CHANCE = "unchanged by chance"
+CHANCE_REASON = "unchanged by chance"
 _BLOCK_SIZE = 20_000  # texts in a block, to bound memory; results do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class TextViews:
     """Text views of items, copy by copy.
 
     items      int32 (views,): dense item ids
@@ -39,47 +39,49 @@ class Views:
     unchanged: Mapping[str, int] = field(default_factory=dict)
 
 
-def item_keys(catalog: Catalog) -> Keys:
+def derive_item_ids(catalog: Catalog) -> RngKeys:
     """uint64 (items,): identities of the items, derived from their original ids as text."""
-    return rng.user_keys(list(catalog.ids))
+    return rng.derive_user_ids(list(catalog.ids))
 
 
-def views(
+def build_text_views(
     catalog: Catalog,
-    wish: TextTransform,
+    config: TextTransform,
     seed: int,
     columns: Sequence[str] = ("title",),
     copies: int = 1,
     strength: float = 1.0,
-) -> Views:
+) -> TextViews:
     """Text views of the items; copy *c* of an item does not depend on other items or copies.
 
     >>> from leaven.transforms.text import Units
-    >>> views(Catalog(["a"], {"title": ["soap 250ml"]}), Units(names=False), seed=1).after
+    >>> build_text_views(Catalog(["a"], {"title": ["soap 250ml"]}), Units(rename_units=False), seed=1).after
     ['soap 250 ml']
 
     Raises DataError for a column that the catalog lacks.
     """
-    texts, keys = joined(catalog, columns), item_keys(catalog)
-    fitted = wish.fit(catalog)
-    kind = registry.kind_of("text_transforms", wish)
-    key = rng.key(seed, "text", kind, *columns)
+    texts, keys = join_columns(catalog, columns), derive_item_ids(catalog)
+    fitted = config.fit(catalog)
+    kind = registry.find_kind("text_transforms", config)
+    key = rng.derive_key(seed, "text", kind, *columns)
     after: list[str] = []
     for copy in range(copies):
-        after += changed(fitted, texts, rng.row_keys(key, keys, copy), strength)
+        after += transform_texts(fitted, texts, rng.derive_row_keys(key, keys, copy), strength)
     before = texts * copies
-    return Views(
+    return TextViews(
         items=np.tile(np.arange(1, len(texts) + 1, dtype=np.int32), copies),
         copies=np.repeat(np.arange(copies, dtype=np.int32), len(texts)),
         before=before,
         after=after,
         operator=kind,
         strength=strength,
-        unchanged=unchanged(fitted, before, after),
+        unchanged=count_unchanged_texts(fitted, before, after),
     )
 
 
-def changed(fitted: FittedTextTransform, texts: Sequence[str], keys: Keys, strength: float = 1.0) -> list[str]:
+def transform_texts(
+    fitted: FittedTextTransform, texts: Sequence[str], keys: RngKeys, strength: float = 1.0
+) -> list[str]:
     """Texts transformed block by block; keys uint64 (texts,)."""
     after: list[str] = []
     for begin in range(0, len(texts), _BLOCK_SIZE):
@@ -88,7 +90,7 @@ def changed(fitted: FittedTextTransform, texts: Sequence[str], keys: Keys, stren
     return after
 
 
-def unchanged(fitted: FittedTextTransform, before: Sequence[str], after: Sequence[str]) -> dict[str, int]:
+def count_unchanged_texts(fitted: FittedTextTransform, before: Sequence[str], after: Sequence[str]) -> dict[str, int]:
     """Reason -> number of unchanged texts: the first reason that holds, else chance."""
     same = [text for text, new in zip(before, after, strict=True) if text == new]
     counts: dict[str, int] = {}
@@ -98,5 +100,5 @@ def unchanged(fitted: FittedTextTransform, before: Sequence[str], after: Sequenc
             counts[reason] = found
         left &= ~holds
     if left.any():
-        counts[BY_CHANCE] = int(left.sum())
+        counts[CHANCE_REASON] = int(left.sum())
     return counts

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.protocols import Keys, Strength
-from leaven.tokenization import Pieces
-from leaven.transforms.text.protected_spans import Reader, is_word
+from leaven.protocols import RngKeys, Strength
+from leaven.tokenization import TokenizedTexts
+from leaven.transforms.text.protected_spans import TextReader, is_word
 from leaven.transforms.validation import check_range, check_share
 
 Bools = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.int64]
 Reasons = Mapping[str, Bools]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -29,30 +29,30 @@ _TEXT_DRAWS = 16  # draws of the text itself
 _WORD_DRAWS = 4  # draws of one word
 
 
-def check(kind: str, share_range: tuple[float, float], p: float) -> None:
+def check_text_edit(kind: str, share_range: tuple[float, float], p: float) -> None:
     """Raise SpecError unless the fields that all text transforms share are valid."""
     check_range(f"{kind}.share_range", share_range, 0, 1)
     check_share(f"{kind}.p", p)
 
 
-def word_draws(keys: Keys, places: Places, channel: int) -> npt.NDArray[np.float64]:
+def draw_word_uniform(keys: RngKeys, positions: Positions, channel: int) -> npt.NDArray[np.float64]:
     """float64 (words,) in [0, 1): from the keys of the words' texts and the positions there; 0 <= channel < 4."""
-    return (_word_bits(keys, places, channel) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (_word_bits(keys, positions, channel) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _word_bits(keys: Keys, places: Places, channel: int) -> Keys:
+def _word_bits(keys: RngKeys, places: Positions, channel: int) -> RngKeys:
     with np.errstate(over="ignore"):
         draw = (places * _WORD_DRAWS + (_TEXT_DRAWS + channel + 1)).astype(np.uint64)
-        return rng.mix(keys + _GOLDEN * draw)
+        return rng.mix_bits(keys + _GOLDEN * draw)
 
 
-def _derive_sort_keys(keys: Keys, places: Places, row: Places) -> Keys:
+def _derive_sort_keys(keys: RngKeys, places: Positions, row: Positions) -> RngKeys:
     """Keys that sort by text, then randomly: the index of the text above the first bits of a draw."""
     return (row.astype(np.uint64) << _DRAW_BITS) | (_word_bits(keys, places, 0) >> (np.uint64(64) - _DRAW_BITS))
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class WordSelection:
     """Selected words of a batch, in order.
 
     positions  int64 (selected,): token indices
@@ -60,14 +60,14 @@ class Choice:
     draws      float64 (selected, 3) in [0, 1): the draws of each word
     """
 
-    places: Places
-    row: Places
-    lots: npt.NDArray[np.float64]
+    positions: Positions
+    rows: Positions
+    draws: npt.NDArray[np.float64]
 
 
-Able = Callable[[Pieces, Bools], Bools]
+SelectableWords = Callable[[TokenizedTexts, Bools], Bools]
 """(pieces, free) -> the free words that the transform can change."""
-Change = Callable[[list[str], Pieces, Choice], None]
+ApplyEdit = Callable[[list[str], TokenizedTexts, WordSelection], None]
 """Writes new words into the list, at the selected positions or next to them."""
 
 
@@ -83,35 +83,39 @@ class WordEdit:
     min_words        words that remain in a text
     """
 
-    reader: Reader
-    share: tuple[float, float]
+    reader: TextReader
+    share_range: tuple[float, float]
     p: float
-    able: Able
-    change: Change
-    lacking: str
-    spare: int = 0
+    find_selectable: SelectableWords
+    apply: ApplyEdit
+    missing_reason: str
+    min_words: int = 0
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """One new text for each text."""
         pieces, words, choice = self._edit_texts(texts, keys, strength)
-        return pieces.joined(words, texts, np.unique(choice.row).tolist())
+        return pieces.rebuild_texts(words, texts, np.unique(choice.rows).tolist())
 
-    def changes(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[tuple[int, str, str]]:
+    def list_changes(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[tuple[int, str, str]]:
         """Changed words in order, for inspection: (index of the text, word before, word after)."""
         pieces, words, choice = self._edit_texts(texts, keys, strength)
-        places = zip(choice.row.tolist(), choice.places.tolist(), strict=True)
-        return [(row, pieces.words[i], words[i]) for row, i in places if pieces.words[i] != words[i]]
+        places = zip(choice.rows.tolist(), choice.positions.tolist(), strict=True)
+        return [(row, pieces.tokens[i], words[i]) for row, i in places if pieces.tokens[i] != words[i]]
 
-    def _edit_texts(self, texts: Sequence[str], keys: Keys, strength: Strength) -> tuple[Pieces, list[str], Choice]:
+    def _edit_texts(
+        self, texts: Sequence[str], keys: RngKeys, strength: Strength
+    ) -> tuple[TokenizedTexts, list[str], WordSelection]:
         pieces, free = self.reader(texts)
-        selectable = self.able(pieces, free)
+        selectable = self.find_selectable(pieces, free)
         choice = self._select_words(pieces, selectable, keys, strength)
-        words = list(pieces.words)
-        self.change(words, pieces, choice)
+        words = list(pieces.tokens)
+        self.apply(words, pieces, choice)
         return pieces, words, choice
 
-    def _select_words(self, pieces: Pieces, selectable: Bools, keys: Keys, strength: Strength) -> Choice:
-        places, row = np.flatnonzero(selectable), pieces.row[selectable]
+    def _select_words(
+        self, pieces: TokenizedTexts, selectable: Bools, keys: RngKeys, strength: Strength
+    ) -> WordSelection:
+        places, row = np.flatnonzero(selectable), pieces.token_rows[selectable]
         counts = self._draw_counts(pieces, np.bincount(row, minlength=len(pieces)), keys, strength)
         is_candidate = counts[row] > 0
         places, row = places[is_candidate], row[is_candidate]
@@ -120,72 +124,80 @@ class WordEdit:
         rank = np.arange(len(row)) - np.searchsorted(row, row)  # texts stay in order, words are sorted within
         selected = np.sort(order[rank < counts[row]])
         places, row, inside = places[selected], row[selected], inside[selected]
-        draws = np.stack([word_draws(keys[row], inside, channel) for channel in (1, 2, 3)], axis=1)
-        return Choice(places, row, draws)
+        draws = np.stack([draw_word_uniform(keys[row], inside, channel) for channel in (1, 2, 3)], axis=1)
+        return WordSelection(places, row, draws)
 
-    def _draw_counts(self, pieces: Pieces, eligible: Places, keys: Keys, strength: Strength) -> Places:
-        low, high = self.share
-        share = (low + (high - low) * rng.uniform(keys, 1)) * np.clip(strength, 0.0, 1.0)
-        counts = np.floor(share * eligible + rng.uniform(keys, 2)).astype(np.int64)
-        if self.spare:
-            words = np.bincount(pieces.row[is_word(pieces)], minlength=len(pieces))
-            eligible = np.minimum(eligible, np.maximum(words - self.spare, 0))
-        return np.where((rng.uniform(keys, 0) < self.p) & (share > 0), np.minimum(counts, eligible), 0)
+    def _draw_counts(self, pieces: TokenizedTexts, eligible: Positions, keys: RngKeys, strength: Strength) -> Positions:
+        low, high = self.share_range
+        share = (low + (high - low) * rng.draw_uniform(keys, 1)) * np.clip(strength, 0.0, 1.0)
+        counts = np.floor(share * eligible + rng.draw_uniform(keys, 2)).astype(np.int64)
+        if self.min_words:
+            words = np.bincount(pieces.token_rows[is_word(pieces)], minlength=len(pieces))
+            eligible = np.minimum(eligible, np.maximum(words - self.min_words, 0))
+        return np.where((rng.draw_uniform(keys, 0) < self.p) & (share > 0), np.minimum(counts, eligible), 0)
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
         """Texts without words, with too few words, with protected words only, or without a selectable word."""
         pieces, free = self.reader(texts)
 
-        def count(which: Bools) -> Places:
-            return np.bincount(pieces.row[which], minlength=len(pieces))
+        def count(which: Bools) -> Positions:
+            return np.bincount(pieces.token_rows[which], minlength=len(pieces))
 
-        words, unprotected, selectable = (count(which) for which in (is_word(pieces), free, self.able(pieces, free)))
-        few = (words > 0) & (words <= self.spare)
+        words, unprotected, selectable = (
+            count(which) for which in (is_word(pieces), free, self.find_selectable(pieces, free))
+        )
+        few = (words > 0) & (words <= self.min_words)
         return {
             "no words": words == 0,
-            **({f"fewer than {self.spare + 1} words": few} if self.spare else {}),
+            **({f"fewer than {self.min_words + 1} words": few} if self.min_words else {}),
             "all words are protected": (words > 0) & ~few & (unprotected == 0),
-            self.lacking: ~few & (unprotected > 0) & (selectable == 0),
+            self.missing_reason: ~few & (unprotected > 0) & (selectable == 0),
         }
 
 
-def cased(word: str, like: str) -> str:
+def match_case(word: str, template: str) -> str:
     """A word in the case of a template; a word with capitals keeps them.
 
-    >>> cased("gentle", "Soft"), cased("gentle", "SOFT"), cased("iPhone", "phone")
+    >>> match_case("gentle", "Soft"), match_case("gentle", "SOFT"), match_case("iPhone", "phone")
     ('Gentle', 'GENTLE', 'iPhone')
     """
     if not word.islower():
         return word
-    if len(like) > 1 and like.isupper():
+    if len(template) > 1 and template.isupper():
         return word.upper()
-    return word[0].upper() + word[1:] if like[0].isupper() else word
+    return word[0].upper() + word[1:] if template[0].isupper() else word
 
 
-def drawn(pieces: Pieces, words: list[str], place: int, row: int, lot: float) -> str:
+def pick_option(pieces: TokenizedTexts, words: list[str], position: int, row: int, draw: float) -> str:
     """An option of a word, from a draw in [0, 1), that fits the article before it and is new in the text; else ""."""
-    options = pieces.options[pieces.ids[place]]
-    first, end = pieces.bounds[row], pieces.bounds[row + 1]
-    around = "".join((*words[first:place], " ", *words[place + 1 : end])).lower() if end - first < _MAX_SEARCHED else ""
-    article = place - 2 >= first and words[place - 2] in _ARTICLES
-    vowel = words[place][:1] in _VOWELS
-    begin = int(lot * len(options))
+    options = pieces.replacements[pieces.ids[position]]
+    first, end = pieces.start_list[row], pieces.start_list[row + 1]
+    around = (
+        "".join((*words[first:position], " ", *words[position + 1 : end])).lower()
+        if end - first < _MAX_SEARCHED
+        else ""
+    )
+    article = position - 2 >= first and words[position - 2] in _ARTICLES
+    vowel = words[position][:1] in _VOWELS
+    begin = int(draw * len(options))
     for step in range(min(len(options), _MAX_ATTEMPTS)):
         word = options[(begin + step) % len(options)]
         if word.lower() not in around and (not article or (word[0] in _VOWELS) == vowel):
-            return cased(word, words[place])
+            return match_case(word, words[position])
     return ""
 
 
-def has_options(pieces: Pieces, free: Bools) -> Bools:
+def has_options(pieces: TokenizedTexts, free: Bools) -> Bools:
     """bool (pieces,): the free words with an option."""
-    return free & pieces.open
+    return free & pieces.replaceable
 
 
-def put_in_place(words: list[str], pieces: Pieces, choice: Choice) -> None:
+def replace_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
     """Replace each selected word by one of its options, where one fits."""
-    for place, row, lot in zip(choice.places.tolist(), choice.row.tolist(), choice.lots[:, 0].tolist(), strict=True):
-        words[place] = drawn(pieces, words, place, row, lot) or words[place]
+    for place, row, lot in zip(
+        choice.positions.tolist(), choice.rows.tolist(), choice.draws[:, 0].tolist(), strict=True
+    ):
+        words[place] = pick_option(pieces, words, place, row, lot) or words[place]
 
 
 _ARTICLES = frozenset(("a", "an", "A", "An", "AN"))
@@ -194,7 +206,7 @@ _MAX_ATTEMPTS = 8
 _MAX_SEARCHED = 200  # tokens: longer texts may get a word twice
 
 
-Found = list[tuple[int, int, tuple[str, ...]]]
+Spans = list[tuple[int, int, tuple[str, ...]]]
 """Spans of a text (begin, end) with the alternatives of each."""
 
 
@@ -208,43 +220,47 @@ class SpanEdit:
     missing_reason  reason for texts without such a span
     """
 
-    find: Callable[[str], Found]
-    share: tuple[float, float]
+    find_spans: Callable[[str], Spans]
+    share_range: tuple[float, float]
     p: float
-    lacking: str
+    missing_reason: str
 
-    def __call__(self, texts: Sequence[str], keys: Keys, strength: Strength) -> list[str]:
+    def __call__(self, texts: Sequence[str], keys: RngKeys, strength: Strength) -> list[str]:
         """One new text for each text: the drawn share is the probability of each span to be rewritten."""
-        low, high = self.share
-        probability = (low + (high - low) * rng.uniform(keys, 1)) * np.clip(strength, 0.0, 1.0)
-        probability = np.where(rng.uniform(keys, 0) < self.p, probability, 0.0)
+        low, high = self.share_range
+        probability = (low + (high - low) * rng.draw_uniform(keys, 1)) * np.clip(strength, 0.0, 1.0)
+        probability = np.where(rng.draw_uniform(keys, 0) < self.p, probability, 0.0)
         changed = zip(texts, keys, probability, strict=True)
         return [self._rewrite(text, key, share) if share > 0 else text for text, key, share in changed]
 
     def _rewrite(self, text: str, key: np.uint64, probability: float) -> str:
-        found = self.find(text)
+        found = self.find_spans(text)
         for index in range(len(found) - 1, -1, -1):  # from the end, so that earlier positions stay valid
             begin, end, options = found[index]
             keys = np.array([key], np.uint64)
-            if options and rng.uniform(keys, 2 + 2 * index)[0] < probability:
-                option = options[int(rng.uniform(keys, 3 + 2 * index)[0] * len(options))]
+            if options and rng.draw_uniform(keys, 2 + 2 * index)[0] < probability:
+                option = options[int(rng.draw_uniform(keys, 3 + 2 * index)[0] * len(options))]
                 text = text[:begin] + option + text[end:]
         return text
 
     def reasons(self, texts: Sequence[str]) -> Reasons:
         """Texts without such a span."""
-        return {self.lacking: np.array([not any(options for _, _, options in self.find(text)) for text in texts], bool)}
+        return {
+            self.missing_reason: np.array(
+                [not any(options for _, _, options in self.find_spans(text)) for text in texts], bool
+            )
+        }
 
 
-def inside(phrases: Sequence[str]) -> re.Pattern[str] | None:
+def compile_phrases(phrases: Sequence[str]) -> re.Pattern[str] | None:
     """A case-insensitive pattern of protected phrases; None without phrases."""
     known = sorted({phrase.strip() for phrase in phrases} - {""}, key=lambda phrase: (-len(phrase), phrase))
     return re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
 
 
-def outside(found: Found, text: str, held: re.Pattern[str] | None) -> Found:
+def drop_protected_spans(candidates: Spans, text: str, protected: re.Pattern[str] | None) -> Spans:
     """The spans that overlap no protected phrase."""
-    if held is None:
-        return found
-    spans = [match.span() for match in held.finditer(text)]
-    return [span for span in found if not any(span[0] < end and begin < span[1] for begin, end in spans)]
+    if protected is None:
+        return candidates
+    spans = [match.span() for match in protected.finditer(text)]
+    return [span for span in candidates if not any(span[0] < end and begin < span[1] for begin, end in spans)]

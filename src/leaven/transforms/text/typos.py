@@ -9,12 +9,12 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import Pieces, has_han
-from leaven.transforms.text.protected_spans import Reader
-from leaven.transforms.text.token_sampling import Choice, WordEdit, check, has_options
-from leaven.transforms.validation import check_count, check_word
+from leaven.tokenization import TokenizedTexts, has_han
+from leaven.transforms.text.protected_spans import TextReader
+from leaven.transforms.text.token_sampling import WordEdit, WordSelection, check_text_edit, has_options
+from leaven.transforms.validation import check_choice, check_count
 
-SLIPS = ("adjacent_key", "transposed", "omitted", "doubled", "accent", "sound", "shape")
+TYPO_KINDS = ("adjacent_key", "transposed", "omitted", "doubled", "accent", "sound", "shape")
 _CACHE_SIZE = 1 << 16  # words: titles share their words
 _KEY_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
@@ -35,40 +35,40 @@ class Misspell:
     The keys are those of a QWERTY keyboard; the Chinese table is a small one of our own (`characters.tsv`).
     """
 
-    slips: tuple[str, ...] = SLIPS
+    typo_kinds: tuple[str, ...] = TYPO_KINDS
     share_range: tuple[float, float] = (0.1, 0.3)
-    least: int = 4
+    min_letters: int = 4
     p: float = 1.0
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("misspell", self.share_range, self.p)
-        check_count("misspell.min_letters", self.least, 2)
-        for kind in self.slips:
-            check_word("misspell.typo_kinds", kind, SLIPS)
+        check_text_edit("misspell", self.share_range, self.p)
+        check_count("misspell.min_letters", self.min_letters, 2)
+        for kind in self.typo_kinds:
+            check_choice("misspell.typo_kinds", kind, TYPO_KINDS)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Protects the catalog's brands."""
-        reader = Reader.of(catalog, self.protect, self._list_typo_kinds)
+        reader = TextReader.from_catalog(catalog, self.protect, self._list_typo_kinds)
         return WordEdit(reader, self.share_range, self.p, has_options, _misspell, "every word is too short")
 
     def _list_typo_kinds(self, word: str) -> tuple[str, ...]:
         """The kinds of typos that are possible in a word."""
         if has_han(word):
-            table = characters()
+            table = load_confusable_characters()
             possible = {kind for letter in word for kind, others in table.get(letter, {}).items() if others}
-            kinds = tuple(kind for kind in self.slips if kind in possible)
-            can_transpose = "transposed" in self.slips and word[0] != word[1:2] != ""
+            kinds = tuple(kind for kind in self.typo_kinds if kind in possible)
+            can_transpose = "transposed" in self.typo_kinds and word[0] != word[1:2] != ""
             return kinds or (("transposed",) if can_transpose else ())
-        if len(word) < self.least:
+        if len(word) < self.min_letters:
             return ()
-        return tuple(kind for kind in self.slips if kind in _LATIN_TYPOS and _LATIN_TYPOS[kind](word, 0.0) != word)
+        return tuple(kind for kind in self.typo_kinds if kind in _LATIN_TYPOS and _LATIN_TYPOS[kind](word, 0.0) != word)
 
 
-def _misspell(words: list[str], pieces: Pieces, choice: Choice) -> None:
-    chosen, options = choice.places, pieces.options
+def _misspell(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
+    chosen, options = choice.positions, pieces.replacements
     for position, piece, (which, where, what) in zip(
-        chosen.tolist(), pieces.ids[chosen].tolist(), choice.lots.tolist(), strict=True
+        chosen.tolist(), pieces.ids[chosen].tolist(), choice.draws.tolist(), strict=True
     ):
         kinds, word = options[piece], words[position]
         kind = kinds[int(which * len(kinds))]
@@ -166,7 +166,7 @@ _LATIN_TYPOS: dict[str, Callable[[str, float], str]] = {
 def _misspell_han(kind: str, word: str, where: float, what: float) -> str:
     if kind == "transposed":
         return word[1] + word[0] + word[2:]
-    table = characters()
+    table = load_confusable_characters()
     positions = [i for i, letter in enumerate(word) if table.get(letter, {}).get(kind)]
     here = positions[int(where * len(positions))]
     others = table[word[here]][kind]
@@ -174,10 +174,10 @@ def _misspell_han(kind: str, word: str, where: float, what: float) -> str:
 
 
 @cache
-def characters() -> dict[str, dict[str, str]]:
+def load_confusable_characters() -> dict[str, dict[str, str]]:
     """character -> "sound" and "shape" -> characters that are confused with it; our own small table.
 
-    >>> "霸" in characters()["爸"]["sound"]
+    >>> "霸" in load_confusable_characters()["爸"]["sound"]
     True
     """
     text = files("leaven.transforms.text").joinpath("characters.tsv").read_text(encoding="utf-8")

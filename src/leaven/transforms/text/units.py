@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from leaven.datasets.catalog import Catalog
-from leaven.transforms.text.token_sampling import Found, SpanEdit, check, inside, outside
+from leaven.transforms.text.token_sampling import (
+    SpanEdit,
+    Spans,
+    check_text_edit,
+    compile_phrases,
+    drop_protected_spans,
+)
 
 # Each group names one unit. No GB or TB: "128GB" is part of a model's name.
 _GROUPS: tuple[tuple[str, ...], ...] = (
@@ -79,39 +85,42 @@ class Units:
     The number stays: no quantity is converted. Chinese names are used where the text is Chinese.
     """
 
-    names: bool = True
+    rename_units: bool = True
     share_range: tuple[float, float] = (1.0, 1.0)
     p: float = 1.0
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("units", self.share_range, self.p)
+        check_text_edit("units", self.share_range, self.p)
 
     def fit(self, catalog: Catalog) -> SpanEdit:
         """Protects the catalog's brands ("3M", "7 Up")."""
-        protected = inside([*self.protect, *set(catalog.words.get("brand", ()))])
+        protected = compile_phrases([*self.protect, *set(catalog.texts.get("brand", ()))])
         return SpanEdit(
-            partial(sizes, names=self.names, held=protected), self.share_range, self.p, "no size with a unit"
+            partial(find_sizes, rename_units=self.rename_units, protected=protected),
+            self.share_range,
+            self.p,
+            "no size with a unit",
         )
 
 
-def sizes(text: str, names: bool = True, held: re.Pattern[str] | None = None) -> Found:
+def find_sizes(text: str, rename_units: bool = True, protected: re.Pattern[str] | None = None) -> Spans:
     """The sizes of a text and the other spellings of each; spans that touch `held`, protected phrases, are left out.
 
-    >>> sizes("Nivea soft cream 250ml")
+    >>> find_sizes("Nivea soft cream 250ml")
     [(17, 22, ('250 ml', '250 millilitres'))]
-    >>> sizes("洗发水500克")[0][2]
+    >>> find_sizes("洗发水500克")[0][2]
     ('500 克', '500g', '500 g')
     """
     has_han = _HAS_HAN.search(text) is not None
-    found: Found = []
+    found: Spans = []
     for match in _SIZE.finditer(text):
-        spellings = _spell_size(match[1], match[2], has_han if names else None)
+        spellings = _spell_size(match[1], match[2], has_han if rename_units else None)
         found.append((*match.span(), tuple(spelling for spelling in spellings if spelling != match[0])))
     for match in _PACK.finditer(text):
         packs = _spell_pack(match[1] or match[2], match[0])
         found.append((*match.span(), tuple(pack for pack in packs if pack.lower() != match[0].lower())))
-    return outside(sorted(found), text, held)
+    return drop_protected_spans(sorted(found), text, protected)
 
 
 def _spell_size(number: str, unit: str, has_han: bool | None) -> list[str]:

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import Pieces, has_han
+from leaven.tokenization import TokenizedTexts, has_han
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.protected_spans import Reader, is_word
-from leaven.transforms.text.token_sampling import Bools, Choice, WordEdit, check, drawn, has_options, put_in_place
-from leaven.transforms.validation import check_word
+from leaven.transforms.text.protected_spans import TextReader, is_word
+from leaven.transforms.text.token_sampling import (
+    Bools,
+    WordEdit,
+    WordSelection,
+    check_text_edit,
+    has_options,
+    pick_option,
+    replace_words,
+)
+from leaven.transforms.validation import check_choice
 
 
 @dataclass(frozen=True)
@@ -32,36 +40,42 @@ class DeleteWords:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("delete", self.share_range, self.p)
+        check_text_edit("delete", self.share_range, self.p)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Protects the catalog's brands."""
-        reader = Reader.of(catalog, self.protect)
+        reader = TextReader.from_catalog(catalog, self.protect)
         return WordEdit(
-            reader, self.share_range, self.p, _find_deletable, _delete_words, "all words are bound by signs", spare=1
+            reader,
+            self.share_range,
+            self.p,
+            _find_deletable,
+            _delete_words,
+            "all words are bound by signs",
+            min_words=1,
         )
 
 
-def _shift_kinds(pieces: Pieces, step: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _shift_kinds(pieces: TokenizedTexts, step: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     """uint8 (pieces,): kind of the token before (-1) or after (1); a blank at the ends of a text."""
-    kinds = np.full(len(pieces.kinds) + 2, ord("s"), np.uint8)
-    kinds[1:-1] = pieces.kinds
+    kinds = np.full(len(pieces.kind_codes) + 2, ord("s"), np.uint8)
+    kinds[1:-1] = pieces.kind_codes
     shifted = kinds[1 + step : len(kinds) - 1 + step].copy()
     ends = pieces.starts[:-1] if step < 0 else pieces.starts[1:] - 1
     shifted[ends[np.diff(pieces.starts) > 0]] = ord("s")
     return shifted
 
 
-def _find_deletable(pieces: Pieces, free: Bools) -> Bools:
+def _find_deletable(pieces: TokenizedTexts, free: Bools) -> Bools:
     """Words next to blanks and words: a word in brackets or between slashes would leave its signs behind."""
     signs = [ord("g"), ord("-")]
     return free & ~np.isin(_shift_kinds(pieces, -1), signs) & ~np.isin(_shift_kinds(pieces, 1), signs)
 
 
-def _delete_words(words: list[str], pieces: Pieces, choice: Choice) -> None:
+def _delete_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
     """Delete words with the blanks and commas before them; the first word with those after it."""
-    kinds, starts, blank = pieces.kinds.tobytes(), pieces.bounds, ord("s")
-    for position, row in zip(choice.places.tolist(), choice.row.tolist(), strict=True):
+    kinds, starts, blank = pieces.kind_codes.tobytes(), pieces.start_list, ord("s")
+    for position, row in zip(choice.positions.tolist(), choice.rows.tolist(), strict=True):
         words[position] = ""
         first, end = starts[row], starts[row + 1]
         here = position - 1
@@ -92,38 +106,38 @@ class SwapWords:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("swap", self.share_range, self.p)
+        check_text_edit("swap", self.share_range, self.p)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Protects the catalog's brands."""
-        reader = Reader.of(catalog, self.protect)
+        reader = TextReader.from_catalog(catalog, self.protect)
         return WordEdit(reader, self.share_range, self.p, _has_partner, _swap_words, "no two different adjacent words")
 
 
-def _find_partners(pieces: Pieces, free: Bools) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _find_partners(pieces: TokenizedTexts, free: Bools) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """int64 (pieces,): the next free word of the same text with at most one blank between; -1 without one."""
     count = len(pieces.ids)
     found = np.full(count, -1, np.int64)
-    row = pieces.row
+    row = pieces.token_rows
     for step in (2, 1):
         here = np.arange(max(count - step, 0))
         fits = free[here] & free[here + step] & (row[here] == row[here + step])
         fits &= pieces.ids[here] != pieces.ids[here + step]
         if step == 2:
-            fits &= pieces.kinds[here + 1] == ord("s")
+            fits &= pieces.kind_codes[here + 1] == ord("s")
         found[here[fits]] = here[fits] + step
     return found
 
 
-def _has_partner(pieces: Pieces, free: Bools) -> Bools:
+def _has_partner(pieces: TokenizedTexts, free: Bools) -> Bools:
     return _find_partners(pieces, free) >= 0
 
 
-def _swap_words(words: list[str], pieces: Pieces, choice: Choice) -> None:
+def _swap_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
     """Swap each selected word with the next; a word that has just moved stays."""
     word = is_word(pieces)
     moved = -1
-    for position in choice.places.tolist():
+    for position in choice.positions.tolist():
         if position > moved:
             other = position + 1 if word[position + 1] else position + 2
             words[position], words[other] = words[other], words[position]
@@ -150,26 +164,26 @@ class InsertWords:
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("insert", self.share_range, self.p)
-        check_word("insert.source", self.source, ("related", "synonyms"))
+        check_text_edit("insert", self.share_range, self.p)
+        check_choice("insert.source", self.source, ("related", "synonyms"))
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Learns related words from the catalog."""
-        lexicon = Lexicon.ours()
-        related = distributional_similarity.related(catalog, lexicon) if self.source == "related" else {}
+        lexicon = Lexicon.load_default()
+        related = distributional_similarity.find_related_words(catalog, lexicon) if self.source == "related" else {}
 
         def options(piece: str) -> tuple[str, ...]:
             return related.get(piece.lower()) or lexicon.synonyms.get(piece.lower(), ())
 
-        reader = Reader.of(catalog, self.protect, options, lexicon.whole)
+        reader = TextReader.from_catalog(catalog, self.protect, options, lexicon.unsplit_words)
         return WordEdit(reader, self.share_range, self.p, has_options, _insert_words, "no word is related to its words")
 
 
-def _insert_words(words: list[str], pieces: Pieces, choice: Choice) -> None:
+def _insert_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
     """Insert the new words, unless the text contains them already."""
-    draws = choice.lots[:, 0].tolist()
-    for position, row, draw in zip(choice.places.tolist(), choice.row.tolist(), draws, strict=True):
-        word = drawn(pieces, words, position, row, draw)
+    draws = choice.draws[:, 0].tolist()
+    for position, row, draw in zip(choice.positions.tolist(), choice.rows.tolist(), draws, strict=True):
+        word = pick_option(pieces, words, position, row, draw)
         if word:
             gap = "" if has_han(words[position]) and has_han(word) else " "
             words[position] = f"{words[position]}{gap}{word}"
@@ -190,19 +204,19 @@ class ReplaceWords:
 
     share_range: tuple[float, float] = (0.1, 0.2)
     p: float = 1.0
-    most: int = 1_000
+    max_words: int = 1_000
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check("replace", self.share_range, self.p)
+        check_text_edit("replace", self.share_range, self.p)
 
     def fit(self, catalog: Catalog) -> WordEdit:
         """Counts the words of the catalog."""
-        lexicon = Lexicon.ours()
-        pools = distributional_similarity.pools(catalog, lexicon, self.most)
+        lexicon = Lexicon.load_default()
+        pools = distributional_similarity.build_word_pools(catalog, lexicon, self.max_words)
 
         def options(piece: str) -> tuple[str, ...]:
-            return () if lexicon.guarded(piece.lower()) else pools[has_han(piece)]
+            return () if lexicon.is_attribute(piece.lower()) else pools[has_han(piece)]
 
-        reader = Reader.of(catalog, self.protect, options, lexicon.whole)
-        return WordEdit(reader, self.share_range, self.p, has_options, put_in_place, "every word is an attribute")
+        reader = TextReader.from_catalog(catalog, self.protect, options, lexicon.unsplit_words)
+        return WordEdit(reader, self.share_range, self.p, has_options, replace_words, "every word is an attribute")

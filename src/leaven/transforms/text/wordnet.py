@@ -19,9 +19,14 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-PLACES = ("/usr/share/wordnet", "/usr/local/share/wordnet", "/usr/share/wordnet/dict", "/opt/homebrew/opt/wordnet/dict")
-PARTS = ("noun", "verb", "adjective", "adverb")
-_FILES = dict(zip(PARTS, ("noun", "verb", "adj", "adv"), strict=True))
+WORDNET_FOLDERS = (
+    "/usr/share/wordnet",
+    "/usr/local/share/wordnet",
+    "/usr/share/wordnet/dict",
+    "/opt/homebrew/opt/wordnet/dict",
+)
+PARTS_OF_SPEECH = ("noun", "verb", "adjective", "adverb")
+_FILES = dict(zip(PARTS_OF_SPEECH, ("noun", "verb", "adj", "adv"), strict=True))
 _TYPES = {"1": "noun", "2": "verb", "3": "adjective", "4": "adverb", "5": "adjective"}
 _MAX_SENSE = 3  # rarer senses are wrong in most titles
 _FORMAT_VERSION = 1  # of the compiled table
@@ -40,40 +45,42 @@ class WordNet:
     """
 
     words: list[str]
-    one: npt.NDArray[np.int32]
-    two: npt.NDArray[np.int32]
-    part: npt.NDArray[np.uint8]
+    word_index: npt.NDArray[np.int32]
+    synonym_index: npt.NDArray[np.int32]
+    part_of_speech: npt.NDArray[np.uint8]
     sense: npt.NDArray[np.uint8]
     share: npt.NDArray[np.float32]
 
-    def synonyms(self, max_sense: int, least_share: float, parts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    def build_synonyms(
+        self, max_sense: int, min_share: float, parts_of_speech: tuple[str, ...]
+    ) -> dict[str, tuple[str, ...]]:
         """word -> synonyms of these parts of speech, the largest share first."""
-        is_kept = (self.sense <= max_sense) & (self.share >= least_share)
-        is_kept &= np.isin(self.part, [PARTS.index(part) for part in parts])
+        is_kept = (self.sense <= max_sense) & (self.share >= min_share)
+        is_kept &= np.isin(self.part_of_speech, [PARTS_OF_SPEECH.index(part) for part in parts_of_speech])
         pairs = np.flatnonzero(is_kept)
         found: dict[str, list[str]] = {}
-        for pair in pairs[np.lexsort((self.two[pairs], -self.share[pairs]))].tolist():
-            synonyms = found.setdefault(self.words[self.one[pair]], [])
-            if self.words[self.two[pair]] not in synonyms:
-                synonyms.append(self.words[self.two[pair]])
+        for pair in pairs[np.lexsort((self.synonym_index[pairs], -self.share[pairs]))].tolist():
+            synonyms = found.setdefault(self.words[self.word_index[pair]], [])
+            if self.words[self.synonym_index[pair]] not in synonyms:
+                synonyms.append(self.words[self.synonym_index[pair]])
         return {word: tuple(others) for word, others in found.items()}
 
 
-def folder() -> Path | None:
+def find_wordnet_folder() -> Path | None:
     """The folder of the WordNet files on this machine; None if they are not installed."""
     override = os.environ.get("LEAVEN_WORDNET")
-    folders = [Path(path) for path in ((override,) if override else PLACES)]
+    folders = [Path(path) for path in ((override,) if override else WORDNET_FOLDERS)]
     return next((path for path in folders if (path / "data.noun").exists()), None)
 
 
-def load(place: Path) -> WordNet:
+def load_wordnet(folder: Path) -> WordNet:
     """The compiled table of the files in a folder, from the cache where possible."""
-    file = _find_cache_folder() / f"wordnet-{_fingerprint_files(place)}.npz"
+    file = _find_cache_folder() / f"wordnet-{_fingerprint_files(folder)}.npz"
     try:
         with file.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
             return _unpack_table({name: arrays[name] for name in arrays.files})
     except (OSError, ValueError, KeyError, BadZipFile):  # missing or broken: compiled again
-        table = compiled(place)
+        table = compile_wordnet(folder)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f"{file.stem}.{os.getpid()}.npz")
@@ -103,13 +110,13 @@ def _unpack_table(arrays: dict[str, npt.NDArray[np.generic]]) -> WordNet:
     return WordNet(words, **arrays)  # type: ignore[arg-type]
 
 
-def compiled(place: Path) -> WordNet:
+def compile_wordnet(folder: Path) -> WordNet:
     """Compile `data.*` and `index.*`, with the counts of `cntlist.rev` if it exists."""
-    counts = _read_counts(place / "cntlist.rev")
+    counts = _read_counts(folder / "cntlist.rev")
     uses = Counter[str]()
     for (word, _, _), count in counts.items():
         uses[word] += count
-    ranks = {part: _read_ranks(place / f"index.{_FILES[part]}") for part in PARTS}
+    ranks = {part: _read_ranks(folder / f"index.{_FILES[part]}") for part in PARTS_OF_SPEECH}
     senses = Counter(word for table in ranks.values() for word, synsets in table.items() for _ in synsets)
     index: dict[str, int] = {}
     rows: list[tuple[int, int, int, int, float]] = []
@@ -117,8 +124,8 @@ def compiled(place: Path) -> WordNet:
     def share(word: str, part: str, rank: int) -> float:
         return counts[word, part, rank] / uses[word] if uses[word] else 1.0 / senses[word]
 
-    for number, part in enumerate(PARTS):
-        for synset, members in _iterate_synsets(place / f"data.{_FILES[part]}"):
+    for number, part in enumerate(PARTS_OF_SPEECH):
+        for synset, members in _iterate_synsets(folder / f"data.{_FILES[part]}"):
             known = [
                 (word, rank) for word in members if (rank := ranks[part].get(word, {}).get(synset, 9)) <= _MAX_SENSE
             ]

@@ -9,10 +9,10 @@ import pytest
 from contracts.test_image_generators import fitted, keys, real
 from leaven.errors import FitError, SpecError
 from leaven.generators.image import image_generator
-from leaven.generators.image.image_flow import PictureFlow
-from leaven.generators.image.image_gan import PictureGan
-from leaven.generators.image.image_vae import PictureVae
-from leaven.generators.image.image_vae import again as again_of
+from leaven.generators.image.image_flow import ImageFlow
+from leaven.generators.image.image_gan import ImageGan
+from leaven.generators.image.image_vae import ImageVae
+from leaven.generators.image.image_vae import reconstruct_images as again_of
 
 torch = pytest.importorskip("torch")
 SMALL = {"noise": 16, "width": 16, "batch": 32}
@@ -34,7 +34,7 @@ def test_a_vae_reconstructs_real_images() -> None:
 
 def test_a_learned_variance_equals_the_deviation() -> None:
     pictures, category = real()
-    fit = PictureVae(steps=300, learning_rate=2e-3, **SMALL).fit(pictures, 3, category)
+    fit = ImageVae(steps=300, learning_rate=2e-3, **SMALL).fit(pictures, 3, category)
     left = (again_of(fit, pictures, category).astype(float) - pictures.pixels) / 127.5
     assert math.sqrt(fit.net.variance.item()) == pytest.approx(left.std(), rel=0.5)
 
@@ -43,7 +43,7 @@ def test_a_learned_variance_equals_the_deviation() -> None:
 def test_a_gan_approaches_the_real_colors(loss: str) -> None:
     pictures, category = real()
     made = [
-        PictureGan(loss=loss, steps=steps, learning_rate=2e-3, **SMALL).fit(pictures, 3, category).sample(keys(64))
+        ImageGan(loss=loss, steps=steps, learning_rate=2e-3, **SMALL).fit(pictures, 3, category).sample(keys(64))
         for steps in (1, 60)
     ]
     wanted = pictures.pixels.mean(axis=0)
@@ -53,10 +53,10 @@ def test_a_gan_approaches_the_real_colors(loss: str) -> None:
 
 def test_a_flow_generates_the_color_of_the_category_and_more_so_with_guidance() -> None:
     pictures, category = real()
-    fit = PictureFlow(steps=120, width=8, batch=32, learning_rate=4e-3, moves=6).fit(pictures, 3, category)
+    fit = ImageFlow(steps=120, width=8, batch=32, learning_rate=4e-3, sampling_steps=6).fit(pictures, 3, category)
 
     def redder(net) -> float:
-        drawn = image_generator.drawn(net, 16, keys(24), np.full(24, 1, np.int32))[:, 5:11, 5:11].astype(float)
+        drawn = image_generator.render_images(net, 16, keys(24), np.full(24, 1, np.int32))[:, 5:11, 5:11].astype(float)
         return float((drawn[..., 0] - drawn[..., 2]).mean())
 
     plain = redder(fit.net)
@@ -66,7 +66,7 @@ def test_a_flow_generates_the_color_of_the_category_and_more_so_with_guidance() 
 
 
 def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
-    from leaven.nn.image_flow import Flow, FlowShape
+    from leaven.nn.image_flow import FlowConfig, FlowMatchingNetwork
 
     class Straight(torch.nn.Module):
         """The velocity from any x to gray 0.5 at time 1."""
@@ -74,18 +74,18 @@ def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
         def forward(self, x, moment, codes):
             return (0.5 - x) / (1 - moment[:, None, None, None])
 
-    net = Flow(FlowShape(8, 8, 0, moves=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
+    net = FlowMatchingNetwork(FlowConfig(8, 8, 0, n_steps=4, guidance=1.0), torch.Generator().manual_seed(1)).eval()
     noise, codes = torch.randn(3, net.noise), torch.zeros(3, dtype=torch.long)
     real_ones = torch.rand(3, 3, 8, 8)
     untrained = net(real_ones, codes, noise, torch.rand(3), torch.ones(3))  # output 0: the error is the velocity
     assert untrained.item() == pytest.approx((real_ones - noise.view_as(real_ones)).square().mean().item(), rel=1e-5)
-    net.mean.net = Straight()
+    net.weight_average.net = Straight()
     assert torch.allclose(net.draw(noise, codes), torch.full((3, 3, 8, 8), 0.5), atol=1e-5)
 
 
 def test_penalties_equal_those_of_a_linear_critic() -> None:
-    from leaven.nn.conv_blocks import StackShape
-    from leaven.nn.image_gan import Gan, GanShape
+    from leaven.nn.conv_blocks import ConvStackConfig
+    from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
 
     class Linear(torch.nn.Module):
         def __init__(self) -> None:
@@ -97,8 +97,8 @@ def test_penalties_equal_those_of_a_linear_critic() -> None:
 
     losses = []
     for penalty in (0.0, 2.0):
-        shape = GanShape(StackShape(8, 4, 8, normal=False), "relativistic", penalty, augment=False)
-        net = Gan(shape, torch.Generator().manual_seed(1))
+        shape = ImageGanConfig(ConvStackConfig(8, 4, 8, group_norm=False), "relativistic", penalty, augment=False)
+        net = ImageGanNetwork(shape, torch.Generator().manual_seed(1))
         net.critic = Linear()
         real_ones = torch.zeros(5, 3, 8, 8)
         noise = torch.zeros(5, 4)
@@ -107,17 +107,17 @@ def test_penalties_equal_those_of_a_linear_critic() -> None:
 
 
 def test_the_generator_loss_has_no_gradient_for_the_critic() -> None:
-    from leaven.nn.conv_blocks import StackShape
-    from leaven.nn.image_gan import Gan, GanShape
+    from leaven.nn.conv_blocks import ConvStackConfig
+    from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
 
-    shape = GanShape(StackShape(8, 4, 8), "non_saturating", 0.0, augment=False)
-    net = Gan(shape, torch.Generator().manual_seed(1))
+    shape = ImageGanConfig(ConvStackConfig(8, 4, 8), "non_saturating", 0.0, augment=False)
+    net = ImageGanNetwork(shape, torch.Generator().manual_seed(1))
     real_ones, codes = torch.rand(6, 3, 8, 8), torch.zeros(6, dtype=torch.long)
     noise = torch.randn(6, 4, generator=torch.Generator().manual_seed(2))
     net(real_ones, codes, noise, torch.zeros(2, 6, 8)).backward()
     mixed = [weight.grad.clone() for weight in net.critic.parameters()]
     net.zero_grad()
-    made = net.maker(noise, codes).detach()
+    made = net.decoder(noise, codes).detach()
     soft = torch.nn.functional.softplus
     (soft(-net.critic(real_ones, codes)).mean() + soft(net.critic(made, codes)).mean()).backward()
     for one, weight in zip(mixed, net.critic.parameters(), strict=True):
@@ -125,11 +125,11 @@ def test_the_generator_loss_has_no_gradient_for_the_critic() -> None:
 
 
 def test_augmentation_passes_gradients_and_the_middle_draw_changes_little() -> None:
-    from leaven.nn.image_gan import augmented
+    from leaven.nn.image_gan import augment_images
 
     pictures = torch.rand(3, 3, 16, 16, requires_grad=True)
     lots = torch.full((3, 8), 0.5)
-    made = augmented(pictures, lots)
+    made = augment_images(pictures, lots)
     made.sum().backward()
     assert (pictures.grad.abs() > 0).float().mean() > 0.6
     outside = torch.ones(16, 16, dtype=torch.bool)
@@ -141,8 +141,8 @@ def test_augmentation_passes_gradients_and_the_middle_draw_changes_little() -> N
 def test_a_non_finite_loss_raises_with_its_step() -> None:
     pictures, category = real(32)
     for config in (
-        PictureGan(learning_rate=1e30, steps=40, **SMALL),
-        PictureVae(learning_rate=1e30, steps=40, **SMALL),
+        ImageGan(learning_rate=1e30, steps=40, **SMALL),
+        ImageVae(learning_rate=1e30, steps=40, **SMALL),
     ):
         with pytest.raises(FitError, match="step"):
             config.fit(pictures, 1, category)
@@ -151,12 +151,12 @@ def test_a_non_finite_loss_raises_with_its_step() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda: PictureGan(loss="relativstic"), "relativistic"),
-        (lambda: PictureGan(width=12), "multiple of 8"),
-        (lambda: PictureGan(penalty=-1.0), "0 or more"),
-        (lambda: PictureVae(loss="mse"), "as_written"),
-        (lambda: PictureVae(steps=0), "more than 0"),
-        (lambda: PictureFlow(moves=0), "flow.sampling_steps"),
+        (lambda: ImageGan(loss="relativstic"), "relativistic"),
+        (lambda: ImageGan(width=12), "multiple of 8"),
+        (lambda: ImageGan(penalty=-1.0), "0 or more"),
+        (lambda: ImageVae(loss="mse"), "as_written"),
+        (lambda: ImageVae(steps=0), "more than 0"),
+        (lambda: ImageFlow(sampling_steps=0), "flow.sampling_steps"),
     ],
 )
 def test_invalid_configs_are_rejected(wrong, said) -> None:

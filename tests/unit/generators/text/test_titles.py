@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, catalog_views
+from leaven.augmentation import Plan, Step, build_catalog_views
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, SpecError
 from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.sequence.gan import Gan
 from leaven.generators.sequence.markov import Markov
 from leaven.generators.sequence.vae import Vae
-from leaven.generators.text.catalog_language_model import Titles, learn
-from leaven.generators.text.character_codec import Spelling
+from leaven.generators.text.catalog_language_model import CatalogLanguageModel, train_language_model
+from leaven.generators.text.character_codec import CharacterCodec
 
 pytest.importorskip("torch")
 LOOKS, THINGS, ENDS = ("soft", "mild", "rich"), ("hand cream", "body balm"), ("for dry skin", "with shea")
@@ -26,7 +26,7 @@ ITEMS = Catalog(
     [str(n) for n in range(len(TEXTS))], {"title": TEXTS}, np.array([0, *CODES], np.int32), ["bath", "kitchen"]
 )
 NET = Autoregressive(width=32, layers=1, steps=250, dropout=0.0, batch_events=256, device="cpu")
-SMALL = Titles(by=NET, most_new=8)
+SMALL = CatalogLanguageModel(model=NET, max_new_tokens=8)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def fitted():
 
 
 def keys(count: int, seed: int = 1):
-    return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.derive_row_keys(seed, rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def ones(count: int):
@@ -43,12 +43,16 @@ def ones(count: int):
 
 
 def test_encoding_and_decoding_a_text_round_trips() -> None:
-    spelling = Spelling.of(["soft hand cream 50 ml", "soft hand balm 50 ml", "柔软护手霜", "柔软护手霜"], 3, 2)
-    assert set(spelling.signs[:3]) <= {"soft", " hand", " 50", " ml", "柔软", "护手霜"}
+    spelling = CharacterCodec.from_texts(
+        ["soft hand cream 50 ml", "soft hand balm 50 ml", "柔软护手霜", "柔软护手霜"], 3, 2
+    )
+    assert set(spelling.tokens[:3]) <= {"soft", " hand", " 50", " ml", "柔软", "护手霜"}
     for text in ("soft hand 50 ml", "柔软护手霜", "oft hand 50 50 ml"):
-        assert spelling.text(spelling.row(text)) == text
-    assert spelling.text([*spelling.row("soft"), spelling.end, *spelling.row("hand")]) == "soft"
-    assert spelling.text(spelling.row("soft ☂ hand")) == "soft  hand"  # unknown characters are dropped
+        assert spelling.decode_ids(spelling.encode_text(text)) == text
+    assert (
+        spelling.decode_ids([*spelling.encode_text("soft"), spelling.end_id, *spelling.encode_text("hand")]) == "soft"
+    )
+    assert spelling.decode_ids(spelling.encode_text("soft ☂ hand")) == "soft  hand"  # unknown characters are dropped
 
 
 def test_titles_of_the_requested_category_are_generated(fitted) -> None:
@@ -59,7 +63,7 @@ def test_titles_of_the_requested_category_are_generated(fitted) -> None:
 
 def test_real_texts_have_less_surprisal_than_shuffled_words(fitted) -> None:
     turned = [" ".join(reversed(text.split())) for text in TEXTS]
-    assert fitted.learned.surprisal(TEXTS, CODES) + 1 < fitted.learned.surprisal(turned, CODES)
+    assert fitted.learned.compute_surprisal(TEXTS, CODES) + 1 < fitted.learned.compute_surprisal(turned, CODES)
 
 
 def test_views_keep_numbers_and_add_no_facts(fitted) -> None:
@@ -72,7 +76,7 @@ def test_views_keep_numbers_and_add_no_facts(fitted) -> None:
     held = fitted.reasons(TEXTS)
     for row, (before, after) in enumerate(zip(TEXTS, made, strict=True)):
         assert before != after or any(why[row] for why in held.values())
-    assert sum(fitted.refused.values()) > 0
+    assert sum(fitted.rejected.values()) > 0
 
 
 def test_short_texts_are_unchanged_with_a_reason(fitted) -> None:
@@ -84,12 +88,12 @@ def test_short_texts_are_unchanged_with_a_reason(fitted) -> None:
 
 
 def test_the_trained_model_is_cached(tmp_path, monkeypatch) -> None:
-    config = replace(SMALL, by=replace(SMALL.by, steps=3), cache=str(tmp_path))
-    first = learn(config, TEXTS, CODES).written([[2]] * 5, keys(5))
+    config = replace(SMALL, model=replace(SMALL.model, steps=3), cache=str(tmp_path))
+    first = train_language_model(config, TEXTS, CODES).generate_texts([[2]] * 5, keys(5))
     monkeypatch.setattr(Autoregressive, "fit", None)  # no second training
-    assert learn(config, TEXTS, CODES).written([[2]] * 5, keys(5)) == first
+    assert train_language_model(config, TEXTS, CODES).generate_texts([[2]] * 5, keys(5)) == first
     with pytest.raises(TypeError):
-        learn(config, TEXTS[1:], CODES[1:])
+        train_language_model(config, TEXTS[1:], CODES[1:])
 
 
 OTHERS = [Vae(steps=3, width=16, latent=4), Gan(steps=3, adversarial_steps=2, width=16), Markov()]
@@ -97,15 +101,15 @@ OTHERS = [Vae(steps=3, width=16, latent=4), Gan(steps=3, adversarial_steps=2, wi
 
 @pytest.mark.parametrize("by", OTHERS, ids=["vae", "gan", "markov"])
 def test_other_generators_work_too(by) -> None:
-    learned = learn(Titles(by=by, most_new=4), TEXTS, CODES)
-    assert len(learned.written([[2], [3]], keys(2))) == 2
-    assert np.isfinite(learned.surprisal(TEXTS, CODES))
+    learned = train_language_model(CatalogLanguageModel(model=by, max_new_tokens=4), TEXTS, CODES)
+    assert len(learned.generate_texts([[2], [3]], keys(2))) == 2
+    assert np.isfinite(learned.compute_surprisal(TEXTS, CODES))
 
 
 def test_in_a_plan_it_is_a_text_step_whose_model_is_saved_next_to_the_views(tmp_path) -> None:
-    step = Step(replace(SMALL, by=replace(SMALL.by, steps=3)), columns=("title",))
-    views = catalog_views(ITEMS, Plan([step]), seed=1, folder=tmp_path)
-    (fact,) = views.facts()
+    step = Step(replace(SMALL, model=replace(SMALL.model, steps=3)), columns=("title",))
+    views = build_catalog_views(ITEMS, Plan([step]), seed=1, folder=tmp_path)
+    (fact,) = views.describe_steps()
     assert fact["made"] == len(TEXTS)
     assert list(tmp_path.rglob("codec.json"))
 
@@ -113,10 +117,10 @@ def test_in_a_plan_it_is_a_text_step_whose_model_is_saved_next_to_the_views(tmp_
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Titles(by=None),
-        lambda: Titles(keep_range=(0.8, 0.4)),
-        lambda: Titles(tries=0),
-        lambda: Titles(p=2.0),
+        lambda: CatalogLanguageModel(model=None),
+        lambda: CatalogLanguageModel(keep_range=(0.8, 0.4)),
+        lambda: CatalogLanguageModel(max_attempts=0),
+        lambda: CatalogLanguageModel(p=2.0),
     ],
 )
 def test_invalid_configs_are_rejected(wrong) -> None:
@@ -128,4 +132,4 @@ def test_a_catalog_without_texts_or_without_the_column_is_rejected() -> None:
     with pytest.raises(DataError, match="texts"):
         SMALL.fit(Catalog(["a"], {"title": [""]}))
     with pytest.raises(DataError, match="titel"):
-        replace(SMALL, learn="titel").fit(ITEMS)
+        replace(SMALL, text_column="titel").fit(ITEMS)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, catalog_views
+from leaven.augmentation import Plan, Step, build_catalog_views
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, SpecError
-from leaven.generators.text import Endpoint, LocalModel
-from leaven.generators.text.output_checks import Checks, Refused
+from leaven.generators.text import Endpoint, LocalLanguageModel
+from leaven.generators.text.output_checks import OutputChecks, RejectedAnswer
 from unit.generators.text.server import completion, serving, slowly, text_of, turned
 
 TITLES = ["Nivea soft red hand cream 50 ml", "Dove mild soap bar", "steel kitchen knife 20 cm", "steel bread knife", ""]
@@ -21,11 +21,11 @@ ITEMS = Catalog(
     np.array([0, 1, 1, 2, 2, 0], np.int32),
     ["bath", "kitchen"],
 )
-QUICK = Endpoint(wait_seconds=0.01, timeout_seconds=5, at_once=2, likeness_range=(0.05, 1.0))
+QUICK = Endpoint(wait_seconds=0.01, timeout_seconds=5, n_jobs=2, similarity_range=(0.05, 1.0))
 
 
 def keys(count: int, seed: int = 1):
-    return rng.row_keys(seed, rng.mix(np.arange(1, count + 1, dtype=np.uint64)))
+    return rng.derive_row_keys(seed, rng.mix_bits(np.arange(1, count + 1, dtype=np.uint64)))
 
 
 def written(config: Endpoint, texts: list[str] = TITLES) -> tuple[list[str], object]:
@@ -40,7 +40,7 @@ def honest(asked: dict, number: int):
 def test_accepted_answers_replace_the_texts_and_only_texts_are_sent(monkeypatch) -> None:
     monkeypatch.setenv("THE_KEY", "secret")
     with serving(honest) as (url, asked):
-        made, writer = written(replace(QUICK, url=url, model="m", key_variable="THE_KEY"))
+        made, writer = written(replace(QUICK, url=url, model="m", api_key_variable="THE_KEY"))
     assert made == [turned(title)["paraphrase"] if title else "" for title in TITLES]
     assert len(asked) == 4  # nothing is asked of an empty text
     assert {one["path"] for one in asked} == {"/v1/chat/completions"}
@@ -64,8 +64,10 @@ def test_tags_and_attributes_are_appended_to_the_text() -> None:
         return 200, completion(turned(text_of(asked)) | {"tags": ["gift"], "attributes": [shown]})
 
     with serving(reply) as (url, _):
-        assert written(replace(QUICK, url=url, take="tags"), TITLES[:1])[0] == [f"{TITLES[0]} | gift"]
-        assert written(replace(QUICK, url=url, take="attributes"), TITLES[:1])[0] == [f"{TITLES[0]} | kind: hand cream"]
+        assert written(replace(QUICK, url=url, output="tags"), TITLES[:1])[0] == [f"{TITLES[0]} | gift"]
+        assert written(replace(QUICK, url=url, output="attributes"), TITLES[:1])[0] == [
+            f"{TITLES[0]} | kind: hand cream"
+        ]
 
 
 LIES = [
@@ -92,7 +94,9 @@ LIES = [
 @pytest.mark.parametrize(("lie", "why"), LIES)
 def test_a_false_answer_is_repaired_once_then_rejected_and_counted(lie, why) -> None:
     with serving(lambda asked, number: (200, completion(lie))) as (url, asked):
-        made, writer = written(replace(QUICK, url=url, likeness_range=(0.9, 1.0), length_range=(0.6, 2.5)), TITLES[:1])
+        made, writer = written(
+            replace(QUICK, url=url, similarity_range=(0.9, 1.0), length_range=(0.6, 2.5)), TITLES[:1]
+        )
     assert made == TITLES[:1]
     assert len(asked) == 2
     assert "refused" in asked[1]["messages"][-1]["content"]
@@ -113,7 +117,7 @@ def test_answers_are_cached_and_no_request_is_sent_twice(tmp_path) -> None:
     with serving(honest) as (url, asked):
         first, _ = written(replace(config, url=url))
         second, _ = written(replace(config, url=url))
-        assert replace(config, url=url).fit(ITEMS).estimate(TITLES).known == 4
+        assert replace(config, url=url).fit(ITEMS).estimate_cost(TITLES).n_cached == 4
     assert first == second
     assert len(asked) == 4
 
@@ -124,7 +128,7 @@ def test_a_busy_or_failing_server_is_retried_after_its_pause() -> None:
         return faults[number] if number < 4 else honest(asked, number)
 
     with serving(reply) as (url, asked):
-        made, _ = written(replace(QUICK, url=url, tries=5), TITLES[:1])
+        made, _ = written(replace(QUICK, url=url, max_attempts=5), TITLES[:1])
     assert made != TITLES[:1]
     assert len(asked) == 5
 
@@ -151,7 +155,7 @@ def test_a_refused_request_is_not_retried(status) -> None:
 
 
 def test_a_slow_or_missing_server_stops_the_run_or_is_counted() -> None:
-    hasty = replace(QUICK, tries=1, timeout_seconds=0.1)
+    hasty = replace(QUICK, max_attempts=1, timeout_seconds=0.1)
     with serving(slowly(0.5)) as (url, _), pytest.raises(DataError, match="no answer within"):
         written(replace(hasty, url=url), TITLES[:1])
     with socket.socket() as closed:
@@ -165,21 +169,21 @@ def test_a_slow_or_missing_server_stops_the_run_or_is_counted() -> None:
 
 
 def test_a_spent_budget_stops_and_the_next_run_resumes(tmp_path) -> None:
-    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), at_once=1, most_calls=2)
+    config = replace(QUICK, cache=str(tmp_path / "answers.sqlite"), n_jobs=1, max_calls=2)
     with serving(honest) as (url, asked):
         with pytest.raises(DataError, match="budget"):
             written(replace(config, url=url))
         assert len(asked) == 2
         made, _ = written(replace(config, url=url))
         assert len(asked) == 4
-        few, writer = written(replace(config, url=url, cache="", most_calls=None, most_tokens=60, on_failure="skip"))
+        few, writer = written(replace(config, url=url, cache="", max_calls=None, max_tokens=60, on_failure="skip"))
     assert made != TITLES
     assert writer.spent.tokens == 100  # the second answer went over it; no third was asked
     assert sum(a != b for a, b in zip(few, TITLES, strict=True)) == 2
 
 
 def test_an_estimate_sends_no_request() -> None:
-    told = replace(QUICK, variants=2).fit(ITEMS).estimate(TITLES, price_per_million=2.0)
+    told = replace(QUICK, variants=2).fit(ITEMS).estimate_cost(TITLES, price_per_million=2.0)
     assert told.calls == 8
     assert told.price == pytest.approx(told.tokens * 2e-6)
 
@@ -190,8 +194,8 @@ def test_in_a_plan_it_is_a_text_step_and_its_rejections_are_facts() -> None:
 
     with serving(reply) as (url, _):
         plan = Plan([Step(replace(QUICK, url=url), columns=("title",))])
-        views = catalog_views(ITEMS, plan, seed=1)
-        (fact,) = views.facts()
+        views = build_catalog_views(ITEMS, plan, seed=1)
+        (fact,) = views.describe_steps()
     assert fact["use"] == "endpoint"
     assert fact["unchanged"] == {"no words": 1, "no JSON of the requested form": 2}
 
@@ -211,8 +215,8 @@ def test_an_unreadable_cache_is_named(tmp_path) -> None:
 def test_an_item_of_another_category_is_rejected() -> None:
     many = ["dear soap", "mild soap", "dear mild soap", "fine knife", "bread knife", "fine bread knife"]
     items = Catalog([str(n) for n in range(6)], {"title": many}, np.array([0, 1, 1, 1, 2, 2, 2], np.int32), ["a", "b"])
-    checks = Checks.of(items, (), (), (0.1, 5.0), (-1.0, 1.0))
-    with pytest.raises(Refused, match="another category"):
+    checks = OutputChecks.from_catalog(items, (), (), (0.1, 5.0), (-1.0, 1.0))
+    with pytest.raises(RejectedAnswer, match="another category"):
         checks("dear soap", '{"paraphrase": "bread knife"}')
     assert checks("dear soap", '{"paraphrase": "soap dear"}').paraphrase == "soap dear"
 
@@ -222,13 +226,15 @@ def test_a_local_model_is_called_and_its_nonsense_is_rejected(tmp_path) -> None:
     from unit.encoders import tiny
 
     folder = tiny.write(tmp_path / "model", " ".join(TITLES).split(), head=True)
-    config = LocalModel(folder=str(folder), most_new=8, variants=2, cache=str(tmp_path / "answers.sqlite"))
+    config = LocalLanguageModel(
+        folder=str(folder), max_new_tokens=8, variants=2, cache=str(tmp_path / "answers.sqlite")
+    )
     writer = config.fit(ITEMS)
     assert writer(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
-    assert writer.refused == {"no JSON of the requested form": 4}
+    assert writer.rejected == {"no JSON of the requested form": 4}
     assert writer.spent.calls == 8
     again = config.fit(ITEMS)
     assert again(TITLES, keys(5), np.ones(5, np.float32)) == TITLES
     assert again.spent.calls == 0
     with pytest.raises(DataError, match="folder"):
-        LocalModel().fit(ITEMS)
+        LocalLanguageModel().fit(ITEMS)

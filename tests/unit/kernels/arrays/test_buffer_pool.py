@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from leaven.arrays import buffer_pool
-from leaven.arrays.buffer_pool import BIG, space, use_buffer_pool
+from leaven.arrays.buffer_pool import MIN_POOLED_BYTES, allocate_array, use_buffer_pool
 
-COUNT = BIG // 4
+COUNT = MIN_POOLED_BYTES // 4
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +31,19 @@ def address(array: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
 
 
 def test_memory_of_a_deleted_array_is_reused() -> None:
-    first = space(COUNT, np.int64)
+    first = allocate_array(COUNT, np.int64)
     was = address(first)
     del first
-    assert address(space(COUNT - 5, np.int64)) == was
+    assert address(allocate_array(COUNT - 5, np.int64)) == was
 
 
 def test_a_view_keeps_the_memory() -> None:
-    first = space(COUNT, np.int64)
+    first = allocate_array(COUNT, np.int64)
     first[:] = 7
     tail = first[1:][2:].view()
     tail.flags.writeable = False
     del first
-    others = [space(COUNT, np.int64) for _ in range(3)]
+    others = [allocate_array(COUNT, np.int64) for _ in range(3)]
     for other in others:
         other[:] = 0
     assert (tail == 7).all()
@@ -53,38 +53,38 @@ def test_a_view_keeps_the_memory() -> None:
 def test_an_arrow_array_keeps_the_memory() -> None:
     import pyarrow as pa
 
-    first = space(COUNT, np.int64)
+    first = allocate_array(COUNT, np.int64)
     first[:] = 7
     column = pa.array(first)
     del first
-    space(COUNT, np.int64)[:] = 0
+    allocate_array(COUNT, np.int64)[:] = 0
     assert set(column.to_numpy().tolist()) == {7}
 
 
 def test_a_far_too_large_buffer_is_not_reused() -> None:
-    large = space(4 * COUNT, np.int64)
+    large = allocate_array(4 * COUNT, np.int64)
     was = address(large)
     del large
-    assert address(space(COUNT, np.int64)) != was
+    assert address(allocate_array(COUNT, np.int64)) != was
     assert len(buffer_pool._idle) == 2
 
 
 def test_idle_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer_pool, "KEPT", 5 * BIG)
-    arrays = [space(COUNT, np.int64) for _ in range(6)]
+    monkeypatch.setattr(buffer_pool, "KEPT", 5 * MIN_POOLED_BYTES)
+    arrays = [allocate_array(COUNT, np.int64) for _ in range(6)]
     arrays.clear()
     assert len(buffer_pool._idle) == 2
 
 
 def test_small_arrays_do_not_use_the_pool() -> None:
-    assert space(3, np.int32).base is None
-    assert space(0, np.int64).shape == (0,)
+    assert allocate_array(3, np.int32).base is None
+    assert allocate_array(0, np.int64).shape == (0,)
 
 
 def test_a_disabled_pool_reuses_and_keeps_nothing() -> None:
-    before = space(COUNT, np.int64)
+    before = allocate_array(COUNT, np.int64)
     use_buffer_pool(False)
-    assert space(COUNT, np.int64).base is None
+    assert allocate_array(COUNT, np.int64).base is None
     del before
     assert not buffer_pool._idle
     assert not buffer_pool._released
@@ -99,12 +99,12 @@ def test_the_environment_variable_switches_the_pool(value: str, pooled: str) -> 
 
 
 def test_a_buffer_released_while_the_lock_is_taken_is_reused_later() -> None:
-    first = space(COUNT, np.int64)
+    first = allocate_array(COUNT, np.int64)
     was = address(first)
     with buffer_pool._lock:
         del first  # a finalizer in the thread that holds the lock must not wait for it
-        assert address(space(COUNT, np.int64)) != was  # neither must an allocation
-    assert address(space(COUNT, np.int64)) == was
+        assert address(allocate_array(COUNT, np.int64)) != was  # neither must an allocation
+    assert address(allocate_array(COUNT, np.int64)) == was
 
 
 def test_threads_never_share_memory() -> None:
@@ -112,7 +112,7 @@ def test_threads_never_share_memory() -> None:
         unchanged = True
         for turn in range(40):
             value = 1_000 * number + turn
-            arrays = [space(BIG // 8 + 100 * part, np.int64) for part in range(3)]
+            arrays = [allocate_array(MIN_POOLED_BYTES // 8 + 100 * part, np.int64) for part in range(3)]
             for array in arrays:
                 array[:] = value
             unchanged &= all(bool((array == value).all()) for array in arrays)

@@ -10,29 +10,29 @@ from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
 from leaven.transforms.text import Synonyms, lexicon
 from leaven.transforms.text.lexicon import Lexicon
-from leaven.transforms.text.text_views import changed
+from leaven.transforms.text.text_views import transform_texts
 
 EMPTY = Catalog(ids=[])
 
 
 def keys(count: int) -> np.ndarray:
-    return rng.row_keys(rng.key(1), rng.user_keys([str(n) for n in range(count)]))
+    return rng.derive_row_keys(rng.derive_key(1), rng.derive_user_ids([str(n) for n in range(count)]))
 
 
 def words_after(wish: Synonyms, text: str, catalog: Catalog = EMPTY) -> set[str]:
     """All texts that many draws yield from one."""
-    return set(changed(wish.fit(catalog), [text] * 60, keys(60)))
+    return set(transform_texts(wish.fit(catalog), [text] * 60, keys(60)))
 
 
 def test_the_lexicon_has_a_few_hundred_groups_in_both_languages() -> None:
-    known = Lexicon.ours().synonyms
+    known = Lexicon.load_default().synonyms
     assert sum(word.isascii() for word in known) > 200
     assert sum(not word.isascii() for word in known) > 200
     assert all(word not in others for word, others in known.items())
 
 
 def test_different_colors_sizes_and_materials_never_replace_each_other() -> None:
-    ours = Lexicon.ours()
+    ours = Lexicon.load_default()
     for kind, pairs in {
         "color": [("red", "blue"), ("红色", "蓝色"), ("black", "white")],
         "size": [("small", "large"), ("大号", "小号"), ("mini", "maxi")],
@@ -40,14 +40,14 @@ def test_different_colors_sizes_and_materials_never_replace_each_other() -> None
         "product": [("shampoo", "conditioner"), ("cream", "lotion"), ("衬衫", "长裤")],
     }.items():
         for one, two in pairs:
-            assert ours.guards[one] == ours.guards[two] == kind
+            assert ours.attributes[one] == ours.attributes[two] == kind
             assert two not in ours.synonyms.get(one, ())
             assert one not in ours.synonyms.get(two, ())
 
 
 def test_the_lexicon_has_no_blocked_word() -> None:
-    ours = Lexicon.ours()
-    assert not ours.blocked & {other for others in ours.synonyms.values() for other in others}
+    ours = Lexicon.load_default()
+    assert not ours.blocked_words & {other for others in ours.synonyms.values() for other in others}
 
 
 def test_a_users_word_comes_first_and_passes_every_filter(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_users_word_comes_first_and_passes_every_filter(tmp_path: Path) -> Non
 )
 def test_dictionaries_with_cycles_and_capitals_are_read(tmp_path: Path, name: str, text: str, found: object) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert lexicon.dictionary(str(tmp_path / name)) == found
+    assert lexicon.load_dictionary(str(tmp_path / name)) == found
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_an_invalid_dictionary_is_named(tmp_path: Path, name: str, text: str | N
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=name):
-        lexicon.dictionary(str(tmp_path / name))
+        lexicon.load_dictionary(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_a_cilin_file_yields_its_equal_words_only(tmp_path: Path, encoding: str) -> None:
     lines = "Bp01A01= 礼物 赠品 礼品\nBp01A02# 桌子 椅子\nBp01A03@ 灯\n\n"
     (tmp_path / "cilin.txt").write_text(lines, encoding=encoding)
-    found = lexicon.cilin(str(tmp_path / "cilin.txt"))
+    found = lexicon.load_cilin(str(tmp_path / "cilin.txt"))
     assert found == {"礼物": ("赠品", "礼品"), "赠品": ("礼物", "礼品"), "礼品": ("礼物", "赠品")}
 
 
@@ -93,12 +93,14 @@ def test_cilin_words_must_occur_in_the_catalog_and_be_no_attributes(tmp_path: Pa
     (tmp_path / "cilin.txt").write_text("Aa01A01= 高兴 快乐 愉快\nAa01A02= 红色 蓝色\n", encoding="utf-8")
     catalog = Catalog(["a", "b", "c"], {"title": ["快乐生活 蓝色"] * 3})
     wish = Synonyms(sources=("cilin",), cilin=str(tmp_path / "cilin.txt"), share_range=(1, 1))
-    assert wish.thesaurus(catalog) == {"高兴": ("快乐",), "愉快": ("快乐",)}
-    assert Synonyms(sources=("cilin",), cilin=wish.cilin, guard=False).thesaurus(catalog)["红色"] == ("蓝色",)
+    assert wish.build_thesaurus(catalog) == {"高兴": ("快乐",), "愉快": ("快乐",)}
+    assert Synonyms(sources=("cilin",), cilin=wish.cilin, guard_attributes=False).build_thesaurus(catalog)["红色"] == (
+        "蓝色",
+    )
 
 
 def test_blocked_words_are_never_inserted() -> None:
-    wish = Synonyms(sources=("lexicon",), blocked=("Mild",), share_range=(1, 1))
+    wish = Synonyms(sources=("lexicon",), blocked_words=("Mild",), share_range=(1, 1))
     assert words_after(wish, "gentle soap") == {"gentle soap"}
 
 

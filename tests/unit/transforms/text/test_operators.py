@@ -11,32 +11,32 @@ from leaven.transforms.text import (
     DropFields,
     InsertWords,
     Misspell,
-    NeighbourWords,
+    NeighborWords,
     ReplaceWords,
     ShuffleFields,
     SwapWords,
     Template,
     Units,
-    item_keys,
-    unchanged,
-    views,
+    build_text_views,
+    count_unchanged_texts,
+    derive_item_ids,
 )
-from leaven.transforms.text.text_preview import marked
-from leaven.transforms.text.text_views import changed
+from leaven.transforms.text.text_preview import mark_changes
+from leaven.transforms.text.text_views import transform_texts
 from leaven.transforms.text.typos import _adjacent_keys
-from leaven.transforms.text.units import sizes
+from leaven.transforms.text.units import find_sizes
 
 EMPTY = Catalog(ids=[])
 FULL = (1.0, 1.0)
 
 
 def keys(count: int) -> np.ndarray:
-    return rng.row_keys(rng.key(5), rng.user_keys([str(n) for n in range(count)]))
+    return rng.derive_row_keys(rng.derive_key(5), rng.derive_user_ids([str(n) for n in range(count)]))
 
 
 def all_of(wish: object, text: str, catalog: Catalog = EMPTY, strength: float = 1.0) -> set[str]:
     """All texts that many draws yield from one."""
-    return set(changed(wish.fit(catalog), [text] * 80, keys(80), strength))  # type: ignore[attr-defined]
+    return set(transform_texts(wish.fit(catalog), [text] * 80, keys(80), strength))  # type: ignore[attr-defined]
 
 
 def test_delete_removes_adjacent_blanks_and_commas() -> None:
@@ -59,13 +59,15 @@ def test_swap_exchanges_adjacent_words_only() -> None:
 def test_the_share_is_kept_on_average_and_follows_strength() -> None:
     text = " ".join("abcdefghij")
     for strength in (1.0, 0.5):
-        made = changed(DeleteWords(share_range=(0.2, 0.4)).fit(EMPTY), [text] * 4_000, keys(4_000), strength)
+        made = transform_texts(DeleteWords(share_range=(0.2, 0.4)).fit(EMPTY), [text] * 4_000, keys(4_000), strength)
         gone = 10 - np.array([len(one.split()) for one in made])
         assert abs(gone.mean() / 10 - 0.3 * strength) < 0.01
 
 
 def test_p_is_the_share_of_texts_that_change() -> None:
-    made = changed(DeleteWords(share_range=(0.5, 0.5), p=0.25).fit(EMPTY), ["one two three four"] * 4_000, keys(4_000))
+    made = transform_texts(
+        DeleteWords(share_range=(0.5, 0.5), p=0.25).fit(EMPTY), ["one two three four"] * 4_000, keys(4_000)
+    )
     assert abs(np.mean([one != "one two three four" for one in made]) - 0.25) < 0.03
 
 
@@ -78,7 +80,7 @@ def world() -> Catalog:
 
 
 def test_neighbors_share_contexts_and_are_no_attributes() -> None:
-    wish = NeighbourWords(share_range=FULL, least_texts=4)
+    wish = NeighborWords(share_range=FULL, min_texts=4)
     assert all_of(wish, "mild thing", world()) == {"gentle thing"}
     assert all_of(wish, "red thing blue", world()) == {"red thing blue"}
 
@@ -92,27 +94,27 @@ def test_insert_adds_related_words() -> None:
 def test_replace_draws_from_the_catalog_and_keeps_attributes() -> None:
     made = all_of(ReplaceWords(share_range=FULL), "red thing", world())
     words = {text.split()[1] for text in made}
-    assert words <= {word for text in world().words["title"] for word in text.split()}
+    assert words <= {word for text in world().texts["title"] for word in text.split()}
     assert len(words) > 3
     assert not words & {"red", "blue", "rose", "skin"}
 
 
 def test_misspell_makes_one_typo_and_keeps_the_first_letter() -> None:
-    made = all_of(Misspell(share_range=FULL, slips=("adjacent_key",)), "Towel")
+    made = all_of(Misspell(share_range=FULL, typo_kinds=("adjacent_key",)), "Towel")
     assert {len(word) for word in made} == {5}
     for word in made:
         (place,) = [n for n in range(5) if word[n] != "Towel"[n]]
         assert place > 0
         assert word[place] in _adjacent_keys()["Towel"[place]]
-    assert all_of(Misspell(share_range=FULL, slips=("omitted",)), "soap") == {"sap", "sop", "soa"}
-    assert all_of(Misspell(share_range=FULL, slips=("transposed",)), "soap") == {"saop", "sopa"}
-    assert all_of(Misspell(share_range=FULL, slips=("accent",)), "crème café") == {"creme cafe"}
+    assert all_of(Misspell(share_range=FULL, typo_kinds=("omitted",)), "soap") == {"sap", "sop", "soa"}
+    assert all_of(Misspell(share_range=FULL, typo_kinds=("transposed",)), "soap") == {"saop", "sopa"}
+    assert all_of(Misspell(share_range=FULL, typo_kinds=("accent",)), "crème café") == {"creme cafe"}
 
 
 def test_chinese_is_misspelled_by_sound_and_shape() -> None:
     pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
-    assert "蓝子" in all_of(Misspell(share_range=FULL, slips=("shape",)), "篮子")
-    assert "兰子" in all_of(Misspell(share_range=FULL, slips=("sound",)), "篮子")
+    assert "蓝子" in all_of(Misspell(share_range=FULL, typo_kinds=("shape",)), "篮子")
+    assert "兰子" in all_of(Misspell(share_range=FULL, typo_kinds=("sound",)), "篮子")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_chinese_is_misspelled_by_sound_and_shape() -> None:
     ],
 )
 def test_a_size_is_respelled_and_never_converted(text: str, ways: tuple[str, ...]) -> None:
-    assert sizes(text)[0][2] == ways
+    assert find_sizes(text)[0][2] == ways
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_fields_are_shuffled_and_dropped_whole() -> None:
         "250 ml | Acme | soft cream",
         "250 ml | soft cream | Acme",
     }
-    assert all_of(ShuffleFields(first_stays=True), text) == {"Acme | 250 ml | soft cream"}
+    assert all_of(ShuffleFields(keep_first=True), text) == {"Acme | 250 ml | soft cream"}
     assert all_of(DropFields(share_range=FULL), text) == {"Acme"}
     assert all_of(DropFields(share_range=FULL, protect=("250 ml",)), text) == {"Acme | 250 ml"}
 
@@ -180,7 +182,7 @@ def test_a_template_uses_known_attributes_only() -> None:
 
 def test_views_have_lineage_and_count_unchanged_texts() -> None:
     catalog = Catalog(["a", "b", "c"], {"title": ["soap 250ml", "soap", ""]})
-    made = views(catalog, Units(names=False), seed=1, copies=2)
+    made = build_text_views(catalog, Units(rename_units=False), seed=1, copies=2)
     assert made.items.tolist() == [1, 2, 3, 1, 2, 3]
     assert made.copies.tolist() == [0, 0, 0, 1, 1, 1]
     assert made.after == ["soap 250 ml", "soap", ""] * 2
@@ -190,28 +192,31 @@ def test_views_have_lineage_and_count_unchanged_texts() -> None:
 
 def test_a_view_depends_on_seed_item_and_copy_only() -> None:
     words = ["one two three four five six"] * 4
-    whole = views(Catalog(list("abcd"), {"title": words}), DeleteWords(), seed=3, copies=3)
-    part = views(Catalog(["c"], {"title": words[:1]}), DeleteWords(), seed=3, copies=2)
+    whole = build_text_views(Catalog(list("abcd"), {"title": words}), DeleteWords(), seed=3, copies=3)
+    part = build_text_views(Catalog(["c"], {"title": words[:1]}), DeleteWords(), seed=3, copies=2)
     assert part.after == [whole.after[2], whole.after[6]]
     assert len(set(whole.after)) > 4
 
 
 def test_copies_of_ids_are_keyed_by_the_original_id() -> None:
-    assert item_keys(Catalog(["a", "b"])).tolist() == item_keys(Catalog(["b", "a"])).tolist()[::-1]
+    assert derive_item_ids(Catalog(["a", "b"])).tolist() == derive_item_ids(Catalog(["b", "a"])).tolist()[::-1]
 
 
 def test_previews_mark_words_and_name_the_reason() -> None:
     found = preview_text("Nivea soft cream 250ml", "units", protect=["Nivea"])
     assert found.after in ("Nivea soft cream 250 ml", "Nivea soft cream 250 millilitres")
     assert "→" in str(found)
-    assert preview_text("!!!", "delete").why == "no words"
+    assert preview_text("!!!", "delete").reason == "no words"
     assert "all words are protected" in str(preview_text("250ml", "synonyms"))
-    assert marked("a b", "a c") == ((("a ", False), ("b", True)), (("a ", False), ("c", True)))
+    assert mark_changes("a b", "a c") == ((("a ", False), ("b", True)), (("a ", False), ("c", True)))
 
 
 def test_wrong_fields_are_named() -> None:
     with pytest.raises(SpecError, match="share_range"):
         DeleteWords(share_range=(0.5, 0.2))
     with pytest.raises(SpecError, match="adjacent_key"):
-        Misspell(slips=("adjacent_keys",))
-    assert unchanged(DeleteWords().fit(EMPTY), ["", "x"], ["", "x"]) == {"no words": 1, "fewer than 2 words": 1}
+        Misspell(typo_kinds=("adjacent_keys",))
+    assert count_unchanged_texts(DeleteWords().fit(EMPTY), ["", "x"], ["", "x"]) == {
+        "no words": 1,
+        "fewer than 2 words": 1,
+    }

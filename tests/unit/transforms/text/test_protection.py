@@ -3,15 +3,15 @@
 import pytest
 
 from leaven.datasets.catalog import Catalog
-from leaven.transforms.text.protected_spans import Phrases, Reader
+from leaven.transforms.text.protected_spans import ProtectedPhrases, TextReader
 
 pytest.importorskip("rjieba", reason="Chinese words are cut by rjieba: pip install 'leaven[text]'")
 
 
 def free(text: str, phrases: tuple[str, ...] = ()) -> list[str]:
     """The words of a text that may change."""
-    pieces, loose = Reader(Phrases(phrases))([text])
-    return [word for word, may in zip(pieces.words, loose, strict=True) if may]
+    pieces, loose = TextReader(ProtectedPhrases(phrases))([text])
+    return [word for word, may in zip(pieces.tokens, loose, strict=True) if may]
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_a_phrase_in_a_hyphenated_word_protects_the_word() -> None:
 
 def test_brands_come_from_the_catalog_column() -> None:
     catalog = Catalog(["a", "b"], {"title": ["x", "y"], "brand": ["La Mer", "妮维雅"]})
-    pieces, loose = Reader.of(catalog, ())(["la mer cream", "妮维雅面霜"])
-    assert [word for word, may in zip(pieces.words, loose, strict=True) if may] == ["cream", "面霜"]
+    pieces, loose = TextReader.from_catalog(catalog, ())(["la mer cream", "妮维雅面霜"])
+    assert [word for word, may in zip(pieces.tokens, loose, strict=True) if may] == ["cream", "面霜"]
 
 
 def test_a_span_never_reaches_into_the_next_text() -> None:
-    pieces, loose = Reader(Phrases(()))(["soft 250", "ml cream", "no", "parabens"])
-    assert [word for word, may in zip(pieces.words, loose, strict=True) if may] == ["soft", "ml", "cream", "parabens"]
+    pieces, loose = TextReader(ProtectedPhrases(()))(["soft 250", "ml cream", "no", "parabens"])
+    assert [word for word, may in zip(pieces.tokens, loose, strict=True) if may] == ["soft", "ml", "cream", "parabens"]

@@ -39,10 +39,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_ranks_and_shares_are_those_of_the_less_certain_word(files: Path) -> None:
-    table = wordnet.compiled(files)
+    table = wordnet.compile_wordnet(files)
     pairs = {
-        (table.words[one], table.words[two]): (wordnet.PARTS[part], int(sense), round(float(share), 2))
-        for one, two, part, sense, share in zip(table.one, table.two, table.part, table.sense, table.share, strict=True)
+        (table.words[one], table.words[two]): (wordnet.PARTS_OF_SPEECH[part], int(sense), round(float(share), 2))
+        for one, two, part, sense, share in zip(
+            table.word_index, table.synonym_index, table.part_of_speech, table.sense, table.share, strict=True
+        )
     }
     assert pairs[("daring", "bold")] == pairs[("bold", "daring")] == ("adjective", 1, 0.9)
     assert pairs[("bold", "fearful")] == ("adjective", 2, 0.1)
@@ -53,36 +55,38 @@ def test_ranks_and_shares_are_those_of_the_less_certain_word(files: Path) -> Non
 
 def test_default_filters_keep_the_first_certain_sense(files: Path) -> None:
     catalog = Catalog(["a", "b", "c"], {"title": ["bold daring fearful faeces seat"] * 3})
-    found = Synonyms(sources=("wordnet",)).thesaurus(catalog)
+    found = Synonyms(sources=("wordnet",)).build_thesaurus(catalog)
     assert found == {"bold": ("daring",), "daring": ("bold",)}
-    loose = Synonyms(sources=("wordnet",), max_sense=3, least_share=0.0, parts=("noun",)).thesaurus(catalog)
+    loose = Synonyms(sources=("wordnet",), max_sense=3, min_share=0.0, parts_of_speech=("noun",)).build_thesaurus(
+        catalog
+    )
     assert loose["stool"] == ("seat",)  # "faeces" is blocked
 
 
 def test_the_cached_table_equals_the_compiled_table(files: Path) -> None:
-    first, again = wordnet.load(files), wordnet.load(files)
+    first, again = wordnet.load_wordnet(files), wordnet.load_wordnet(files)
     assert first.words == again.words
-    assert (first.one == again.one).all()
+    assert (first.word_index == again.word_index).all()
     assert (first.share == again.share).all()
 
 
 def test_a_broken_cache_is_compiled_again(files: Path) -> None:
-    first = wordnet.load(files)
+    first = wordnet.load_wordnet(files)
     (cached,) = wordnet._find_cache_folder().glob("*.npz")
     cached.write_bytes(b"PK\x03\x04 broken")
-    assert wordnet.load(files).words == first.words
+    assert wordnet.load_wordnet(files).words == first.words
 
 
 def test_without_wordnet_files_other_sources_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEAVEN_WORDNET", str(tmp_path))
-    assert wordnet.folder() is None
-    assert Synonyms().thesaurus(Catalog(ids=[]))["gentle"] == ("mild",)
+    assert wordnet.find_wordnet_folder() is None
+    assert Synonyms().build_thesaurus(Catalog(ids=[]))["gentle"] == ("mild",)
 
 
 def test_installed_wordnet_files_are_read() -> None:
-    place = wordnet.folder()
+    place = wordnet.find_wordnet_folder()
     if place is None:
         pytest.skip("WordNet's files are not on this machine: Debian's wordnet-base has them")
-    found = wordnet.load(place).synonyms(1, 0.9, ("adjective",))
+    found = wordnet.load_wordnet(place).build_synonyms(1, 0.9, ("adjective",))
     assert "wily" in found["crafty"]
     assert "negro" not in found.get("black", ())
