@@ -50,7 +50,7 @@ PARTS = {
     ),
     "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
     "speeds": Part("Every operator: rows a second", ["-m", "bench.speeds"]),
-    "pictures": Part("Pictures beside albumentations", ["-m", "bench.pictures"]),
+    "pictures": Part("Pictures beside albumentations", ["-m", "bench.images"]),
     "grocery": Part("Photographs of a grocery, with and without augmentation", ["-m", "bench.grocery"]),
     "generators": Part("Generated rows: how fast", ["-m", "bench.generators"]),
     "generated": Part(
@@ -77,7 +77,7 @@ PARTS = {
         "Beauty. Views go through the checks that answers of large models go through, and may hold no word that the "
         "catalogue does not know.",
     ),
-    "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
+    "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.text_peers"]),
     "privacy": Part(
         "What made rows tell of users, and what a bound on that costs",
         ["-m", "bench.privacy"],

@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     arms = {loss: run([sys.executable, "-m", "bench.training", "--loss", loss], loss) for loss in LOSSES}
     arms["recbole"] = run(
-        [str(python), str(Path(__file__).with_name("recbole_arm.py")), str(path), str(wish.batches)], "recbole"
+        [str(python), str(Path(__file__).with_name("recbole_peer.py")), str(path), str(wish.batches)], "recbole"
     )
     table(arms)
     base = arms["recbole"]

@@ -1,7 +1,7 @@
 """How do our operators on words compare with nlpaug's, on the same titles, on one core, in one run?
 
     python -m bench.peers nlpaug      # once: an environment of its own
-    python -m bench.wordpeers
+    python -m bench.text_peers
 
 Titles of Beauty from the folder LEAVEN_DATA, met for the first time by an operator that has met others, and read again
 as views in every epoch do: the pieces of texts are remembered, as long as they are not too many. Synonyms of both come
@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 from bench.peers import python_of
-from bench.words import catalog
+from bench.text_operators import catalog
 from leaven import registry
 from leaven.transforms.text import derive_item_ids
 from leaven.transforms.text.lexicon import Lexicon
@@ -70,7 +70,7 @@ def theirs(texts: list[str]) -> dict[str, dict[str, float]]:
         titles.write_text("\n".join(texts), encoding="utf-8")
         pairs = [(word, other) for word, others in Lexicon.load_default().synonyms.items() for other in others]
         synonyms.write_text("".join(f"[JJ] ||| {a} ||| {b} ||| AGigaSim=0.9 ||| x ||| y\n" for a, b in pairs))
-        arm = Path(__file__).parent / "nlpaug_arm.py"
+        arm = Path(__file__).parent / "nlpaug_peer.py"
         place = wordnet_folder()
         call = [python, arm, titles, synonyms, *([place] if place and (place / "index.sense").exists() else [])]
         done = subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE)

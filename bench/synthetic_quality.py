@@ -1,10 +1,10 @@
 """Which metric sees which defect, and how often is what is real rejected?
 
-python -m bench.judging                  # defects against metrics: p of each, worlds whose law is known
-python -m bench.judging --trials 200     # how often real rows are rejected
-python -m bench.judging --power          # from how many rows on each defect is seen, by the metric made for it
-python -m bench.judging --power --write  # the same, put into docs/judging.md; so too without --power
-python -m bench.judging --speed          # seconds and memory of judging 100,000 histories, 5,000 pictures
+python -m bench.synthetic_quality                  # defects against metrics: p of each, worlds whose law is known
+python -m bench.synthetic_quality --trials 200     # how often real rows are rejected
+python -m bench.synthetic_quality --power          # from how many rows on each defect is seen, by the metric made for it
+python -m bench.synthetic_quality --power --write  # the same, put into docs/judging.md; so too without --power
+python -m bench.synthetic_quality --speed          # seconds and memory of judging 100,000 histories, 5,000 pictures
 
 The power curves take an hour and more with 10 trials; `--power-trials 5` halves it.
 """

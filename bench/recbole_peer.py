@@ -1,6 +1,6 @@
 """What does RecBole's SASRec cost? Run by the Python of its own environment (`bench.peers`), imports nothing of ours.
 
-    python bench/recbole_arm.py SEQUENCES BATCHES
+    python bench/recbole_peer.py SEQUENCES BATCHES
 
 Trains SASRec with full cross-entropy, RecBole's own defaults, on the one-user-a-line file: one batch to warm up,
 BATCHES timed; then ranks all users once. Prints one line of JSON.

@@ -1,6 +1,6 @@
 """How many titles a second does nlpaug change? Run by the Python of its own environment (`bench.peers`).
 
-    python bench/nlpaug_arm.py TITLES SYNONYMS [WORDNET]
+    python bench/nlpaug_peer.py TITLES SYNONYMS [WORDNET]
 
 TITLES holds one title a line; SYNONYMS lines of a PPDB file, for nlpaug brings no words of its own; WORDNET the folder
 of WordNet's files. Its tagger of parts of speech needs data that it would download: every word is called an adjective

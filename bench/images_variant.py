@@ -1,4 +1,4 @@
-"""Pictures a second by albumentations, in its own environment: `python pictures_arm.py FOLDER COUNT SECONDS`.
+"""Pictures a second by albumentations, in its own environment: `python images_variant.py FOLDER COUNT SECONDS`.
 
 Prints one line of JSON: pictures a second of processor time, with one chance for all and reseeded for each picture.
 """
@@ -22,7 +22,7 @@ SIDE = 112
 
 
 def chain() -> A.Compose:
-    """Affine, crop, flip, brightness, contrast, noise: the ranges of bench/pictures.py."""
+    """Affine, crop, flip, brightness, contrast, noise: the ranges of bench/images.py."""
     return A.Compose(
         [
             A.Affine(

@@ -1,7 +1,7 @@
 """How fast are the operators on words, and how often is a synonym right?
 
-    python -m bench words             titles a second of CPU time, for each operator, on Beauty's 12,101 titles
-    python -m bench.words --sample    the replacements that docs/words.md judges, 100 English and 50 Chinese
+    python -m bench text_operators             titles a second of CPU time, for each operator, on Beauty's 12,101 titles
+    python -m bench.text_operators --sample    the replacements that docs/words.md judges, 100 English and 50 Chinese
 
 The folder that LEAVEN_DATA names holds the public data. One core; the best of several turns; fitting is told apart.
 """

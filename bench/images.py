@@ -1,7 +1,7 @@
 """How many pictures a second are decoded and changed, beside albumentations in the same run, on one thread?
 
     python -m bench.peers albumentations     # once: its environment
-    python -m bench pictures
+    python -m bench images
 
 The middle 112 × 112 pixels of photographs (LEAVEN_DATA/grocery) become views of 96 × 96: turned, shifted, sheared,
 zoomed, cut, mirrored, brighter or darker, of more or less contrast, noisy. Both arms run in turns, each in a process of
@@ -100,9 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     ours, theirs = [], []
-    arm = str(Path(__file__).with_name("pictures_arm.py"))
+    arm = str(Path(__file__).with_name("images_variant.py"))
     for _ in range(TURNS):
-        ours.append(run([sys.executable, "-m", "bench.pictures", "--measure"]))
+        ours.append(run([sys.executable, "-m", "bench.images", "--measure"]))
         theirs.append(run([str(python), arm, str(DATA), str(COUNT), str(SECONDS)]))
     best = {name: max(one[name] for one in ours) for name in ours[0]}
     peer = {name: max(one[name] for one in theirs) for name in ("shared", "reseeded")}
