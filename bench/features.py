@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.reading import peak_megabytes
+from bench.reading import measure_peak_mb
 from leaven import rng
 
 CATEGORIES, SPARSE, BLOCK = 400, 5_000, 1 << 20
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
         wall_start, cpu_start = time.perf_counter(), time.process_time()
         result = jobs[options.job](Path(options.folder))
         seconds = {"seconds": time.perf_counter() - wall_start, "processor": time.process_time() - cpu_start}
-        print(json.dumps(result | seconds | {"peak": peak_megabytes()}))
+        print(json.dumps(result | seconds | {"peak": measure_peak_mb()}))
         return
     with tempfile.TemporaryDirectory(prefix="leaven-bench-") as name:
         write_log(Path(name), options.events)

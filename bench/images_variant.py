@@ -1,6 +1,6 @@
-"""Pictures a second by albumentations, in its own environment: `python images_variant.py FOLDER COUNT SECONDS`.
+"""Measures images per second of albumentations in its environment: `python images_variant.py FOLDER COUNT SECONDS`.
 
-Prints one line of JSON: pictures a second of processor time, with one chance for all and reseeded for each picture.
+Prints one line of JSON: images per CPU second, with one generator for all images and reseeded for each image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for a newer version when imported
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import checks for a newer version on the network
 
 import albumentations as A
 import cv2
@@ -21,8 +21,8 @@ cv2.setNumThreads(1)
 SIDE = 112
 
 
-def chain() -> A.Compose:
-    """Affine, crop, flip, brightness, contrast, noise: the ranges of bench/images.py."""
+def build_chain() -> A.Compose:
+    """Return affine, crop, flip, brightness, contrast and noise with the ranges of bench/images.py."""
     return A.Compose(
         [
             A.Affine(
@@ -42,28 +42,31 @@ def chain() -> A.Compose:
     )
 
 
-def speed(files: list[bytes], seconds: float, reseeded: bool) -> float:
-    """Pictures a second, decoding included."""
-    changed, done = chain(), 0
-    began = time.process_time()
-    while time.process_time() - began < seconds:
+def measure_speed(files: list[bytes], seconds: float, reseeded: bool) -> float:
+    """Return images per second, including decoding."""
+    chain, done = build_chain(), 0
+    start = time.process_time()
+    while time.process_time() - start < seconds:
         batch = files[done % len(files) :][:64]
-        made = []
-        for place, held in enumerate(batch):
-            picture = cv2.imdecode(np.frombuffer(held, np.uint8), cv2.IMREAD_COLOR_RGB)
-            top, left = (picture.shape[0] - SIDE) // 2, (picture.shape[1] - SIDE) // 2
-            picture = picture[top : top + SIDE, left : left + SIDE]
+        views = []
+        for index, file in enumerate(batch):
+            image = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR_RGB)
+            top, left = (image.shape[0] - SIDE) // 2, (image.shape[1] - SIDE) // 2
+            image = image[top : top + SIDE, left : left + SIDE]
             if reseeded:
-                changed.set_random_seed(done + place)
-            made.append(changed(image=picture)["image"])
-        np.stack(made)
+                chain.set_random_seed(done + index)
+            views.append(chain(image=image)["image"])
+        np.stack(views)
         done += len(batch)
-    return done / (time.process_time() - began)
+    return done / (time.process_time() - start)
 
 
 if __name__ == "__main__":
     paths = sorted(Path(sys.argv[1]).glob("*.jpg"))[: int(sys.argv[2])]
-    held = [path.read_bytes() for path in paths]
-    speed(held, 0.2, False)
-    found = {"shared": speed(held, float(sys.argv[3]), False), "reseeded": speed(held, float(sys.argv[3]), True)}
-    print(json.dumps(found | {"version": A.__version__}))
+    files = [path.read_bytes() for path in paths]
+    measure_speed(files, 0.2, False)
+    speeds = {
+        "shared": measure_speed(files, float(sys.argv[3]), False),
+        "reseeded": measure_speed(files, float(sys.argv[3]), True),
+    }
+    print(json.dumps(speeds | {"version": A.__version__}))

@@ -1,11 +1,10 @@
-"""How many titles a second does nlpaug change? Run by the Python of its own environment (`bench.peers`).
+"""Measures titles per second of nlpaug; runs in the Python environment that `bench.peers` builds.
 
     python bench/nlpaug_peer.py TITLES SYNONYMS [WORDNET]
 
-TITLES holds one title a line; SYNONYMS lines of a PPDB file, for nlpaug brings no words of its own; WORDNET the folder
-of WordNet's files. Its tagger of parts of speech needs data that it would download: every word is called an adjective
-(for WordNet a noun) instead, which costs it nothing.
-Prints one line of JSON: operator -> titles a second of CPU time, and the share that changed.
+TITLES holds one title per line, SYNONYMS the lines of a PPDB file (nlpaug has no synonyms), WORDNET the WordNet files.
+The part-of-speech tagger of nlpaug downloads data; here every word is tagged as an adjective (noun for WordNet), at no
+cost. Prints one line of JSON: operator -> titles per second of CPU time and the share of changed titles.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from typing import Any
 TURNS = 3
 
 
-def operators(synonyms: str) -> dict[str, Any]:
-    """Its operators with the shares of ours: 10 to 30 % of the words, one word at least."""
+def build_operators(synonyms: str) -> dict[str, Any]:
+    """Return operators of nlpaug with the shares used by leaven: 10 to 30 % of the words, at least one."""
     import nlpaug.augmenter.char as characters
     import nlpaug.augmenter.word as words
 
@@ -35,8 +34,8 @@ def operators(synonyms: str) -> dict[str, Any]:
     }
 
 
-def of_wordnet(files: str, folder: Path) -> dict[str, Any]:
-    """Its synonyms from these files, which NLTK reads in a folder of its own names only."""
+def build_wordnet_operator(files: str, folder: Path) -> dict[str, Any]:
+    """Return the synonym operator with WordNet files, copied to the folder names that NLTK requires."""
     import nlpaug.augmenter.word as words
     import nltk
 
@@ -45,7 +44,7 @@ def of_wordnet(files: str, folder: Path) -> dict[str, Any]:
     for file in Path(files).iterdir():
         if file.is_file():
             (inside / file.name).write_bytes(file.read_bytes())
-    (inside / "lexnames").write_text("".join(f"{nth:02d}\tfile{nth}\t1\n" for nth in range(45)))  # not looked at
+    (inside / "lexnames").write_text("".join(f"{nth:02d}\tfile{nth}\t1\n" for nth in range(45)))  # required but unused
     nltk.data.path = [str(folder)]
     synonym = words.SynonymAug(aug_src="wordnet", aug_p=0.5)
     synonym.model.pos_tag = lambda tokens: [(token, "NN") for token in tokens]
@@ -53,24 +52,25 @@ def of_wordnet(files: str, folder: Path) -> dict[str, Any]:
 
 
 def main(titles: str, synonyms: str, wordnet: str = "") -> None:
+    """Measure all operators on the titles of a file."""
     texts = Path(titles).read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory() as folder:
-        known = operators(synonyms) | (of_wordnet(wordnet, Path(folder)) if wordnet else {})
-        measure(known, texts)
+        operators = build_operators(synonyms) | (build_wordnet_operator(wordnet, Path(folder)) if wordnet else {})
+        print_speeds(operators, texts)
 
 
-def measure(known: dict[str, Any], texts: list[str]) -> None:
-    """Print what each operator did."""
-    told = {}
-    for name, operator in known.items():
+def print_speeds(operators: dict[str, Any], texts: list[str]) -> None:
+    """Print speed and share of changed titles of each operator as JSON."""
+    results = {}
+    for name, operator in operators.items():
         best, changed = float("inf"), 0
         for _ in range(TURNS):
-            begun = time.process_time()
-            made = operator.augment(texts, n=1)
-            best = min(best, time.process_time() - begun)
-            changed = sum(a != b for a, b in zip(made, texts, strict=True))
-        told[name] = {"speed": len(texts) / best, "changed": changed / len(texts)}
-    print(json.dumps(told))
+            start = time.process_time()
+            changed_texts = operator.augment(texts, n=1)
+            best = min(best, time.process_time() - start)
+            changed = sum(a != b for a, b in zip(changed_texts, texts, strict=True))
+        results[name] = {"speed": len(texts) / best, "changed": changed / len(texts)}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What does RecBole's SASRec cost? Run by the Python of its own environment (`bench.peers`), imports nothing of ours.
+"""Measures training and ranking cost of RecBole's SASRec; runs in the Python environment that `bench.peers` builds.
 
     python bench/recbole_peer.py SEQUENCES BATCHES
 
-Trains SASRec with full cross-entropy, RecBole's own defaults, on the one-user-a-line file: one batch to warm up,
-BATCHES timed; then ranks all users once. Prints one line of JSON.
+Trains SASRec with full cross-entropy and the defaults of RecBole on the file with one user per line: one warm-up batch,
+then BATCHES timed ones. Ranks all users once. Prints one line of JSON. Imports no code of leaven.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def mend_numpy() -> None:
-    """RecBole 1.2.1 still reads names that NumPy 2 no longer has."""
+def patch_numpy() -> None:
+    """Restore the names removed in NumPy 2 that RecBole 1.2.1 uses."""
     import numpy as np
 
     for old, new in REMOVED.items():
@@ -45,8 +46,8 @@ def mend_numpy() -> None:
             setattr(np, old, getattr(np, new))
 
 
-def write_atomic(sequences: Path, folder: Path) -> None:
-    """RecBole's form of the same events: one a line, times counting up inside a user."""
+def write_interactions(sequences: Path, folder: Path) -> None:
+    """Write the events in the format of RecBole: one per line, times are positions in the row of the user."""
     (folder / "peer").mkdir()
     with (folder / "peer" / "peer.inter").open("w") as out:
         out.write("user_id:token\titem_id:token\ttimestamp:float\n")
@@ -55,33 +56,44 @@ def write_atomic(sequences: Path, folder: Path) -> None:
             out.writelines(f"{user}\t{item}\t{time}\n" for time, item in enumerate(items))
 
 
-def prepare(folder: Path) -> tuple[Any, Any, Any, Any]:
-    """(config, model, training batches, test batches)."""
+@dataclass(frozen=True)
+class Experiment:
+    """RecBole config and model with training and test batches."""
+
+    config: Any
+    model: Any
+    train: Any
+    test: Any
+
+
+def prepare_experiment(folder: Path) -> Experiment:
+    """Return SASRec with its data."""
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.model.sequential_recommender import SASRec
     from recbole.utils import init_seed
 
-    wish = SETTINGS | {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")}
-    config = Config(model="SASRec", dataset="peer", config_dict=wish)
+    settings = SETTINGS | {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")}
+    config = Config(model="SASRec", dataset="peer", config_dict=settings)
     init_seed(1, True)
     train, _, test = data_preparation(config, create_dataset(config))
-    return config, SASRec(config, train.dataset), train, test
+    return Experiment(config, SASRec(config, train.dataset), train, test)
 
 
-def measure(sequences: Path, batches: int, folder: Path) -> dict[str, float]:
-    """Seconds of the wall and of the processor, targets and peak memory."""
+def measure_cost(sequences: Path, batches: int, folder: Path) -> dict[str, float]:
+    """Return wall and CPU seconds, targets and peak memory."""
     import torch
     from recbole.trainer import Trainer
 
-    write_atomic(sequences, folder)
-    config, model, train, test = prepare(folder)
+    write_interactions(sequences, folder)
+    experiment = prepare_experiment(folder)
+    config, model, train = experiment.config, experiment.model, experiment.train
     optimizer = torch.optim.Adam(model.parameters(), lr=config["learning_rate"])
     model.train()
-    targets, began, worked = 0, 0.0, 0.0
+    targets, start, cpu_start = 0, 0.0, 0.0
     for number, batch in enumerate(train):
         if number == 1:
-            began, worked = time.perf_counter(), time.process_time()
+            start, cpu_start = time.perf_counter(), time.process_time()
         optimizer.zero_grad()
         model.calculate_loss(batch).backward()
         optimizer.step()
@@ -89,22 +101,22 @@ def measure(sequences: Path, batches: int, folder: Path) -> dict[str, float]:
             targets += len(batch)
         if number == batches:
             break
-    found = {"seconds": time.perf_counter() - began, "processor": time.process_time() - worked, "targets": targets}
-    found["epoch_targets"] = len(train.dataset)
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    costs = {"seconds": time.perf_counter() - start, "processor": time.process_time() - cpu_start, "targets": targets}
+    costs["epoch_targets"] = len(train.dataset)
+    costs["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     trainer = Trainer(config, model)
-    began, worked = time.perf_counter(), time.process_time()
-    trainer.evaluate(test, load_best_model=False, show_progress=False)
-    found["evaluation"] = time.perf_counter() - began
-    found["evaluation_processor"] = time.process_time() - worked
-    found["whole_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return found
+    start, cpu_start = time.perf_counter(), time.process_time()
+    trainer.evaluate(experiment.test, load_best_model=False, show_progress=False)
+    costs["evaluation"] = time.perf_counter() - start
+    costs["evaluation_processor"] = time.process_time() - cpu_start
+    costs["whole_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return costs
 
 
 if __name__ == "__main__":
-    path, wanted = Path(sys.argv[1]).resolve(), int(sys.argv[2])
-    sys.argv = sys.argv[:1]  # RecBole reads the command line by itself
-    mend_numpy()
-    with tempfile.TemporaryDirectory() as room:
-        os.chdir(room)
-        print(json.dumps(measure(path, wanted, Path(room))))
+    path, n_batches = Path(sys.argv[1]).resolve(), int(sys.argv[2])
+    sys.argv = sys.argv[:1]  # RecBole parses the command line
+    patch_numpy()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        print(json.dumps(measure_cost(path, n_batches, Path(scratch))))

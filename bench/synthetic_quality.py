@@ -1,12 +1,12 @@
-"""Which metric sees which defect, and how often is what is real rejected?
+"""Measures power, false positive rate and cost of the quality metrics on data with known defects.
 
-python -m bench.synthetic_quality                  # defects against metrics: p of each, worlds whose law is known
-python -m bench.synthetic_quality --trials 200     # how often real rows are rejected
-python -m bench.synthetic_quality --power          # from how many rows on each defect is seen, by the metric made for it
-python -m bench.synthetic_quality --power --write  # the same, put into docs/judging.md; so too without --power
-python -m bench.synthetic_quality --speed          # seconds and memory of judging 100,000 histories, 5,000 pictures
+    python -m bench.synthetic_quality                  # detected defects for each metric, on simulated data
+    python -m bench.synthetic_quality --trials 200     # rejection rate of real rows
+    python -m bench.synthetic_quality --power          # detection rate by number of rows, for one metric per defect
+    python -m bench.synthetic_quality --power --write  # the same, written to docs/judging.md; also without --power
+    python -m bench.synthetic_quality --speed          # seconds and memory for 100,000 histories or 5,000 images
 
-The power curves take an hour and more with 10 trials; `--power-trials 5` halves it.
+The power curves take more than an hour with 10 trials; `--power-trials 5` halves it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from leaven.registry import create_config, list_kinds, load_kind
 
 PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
 SIZES = (100, 200, 400, 800)
-MANY = {"histories": 100_000, "table": 100_000, "text": 100_000, "image": 5_000}
-"""Rows of each side whose judging is timed."""
-MADE_FOR: dict[str, dict[str, str]] = {
+SPEED_ROWS = {"histories": 100_000, "table": 100_000, "text": 100_000, "image": 5_000}
+"""Rows of each sample in the speed measurement."""
+POWER_METRICS: dict[str, dict[str, str]] = {
     "histories": {
         "too smooth": "indd",
         "too noisy": "indd",
@@ -75,42 +75,47 @@ MADE_FOR: dict[str, dict[str, str]] = {
         "words of others": "words_match",
     },
 }
-"""kind of data -> defect -> the metric whose power over it is asked for"""
+"""Kind of data -> defect -> metric whose power is measured."""
 
 
-def trial(kind: str, defect: str, rows: int, place: int, metrics: Sequence[str] = (), halves: int = 20) -> Judgement:
-    """One judgement of `rows` new rows with a defect, against as many held-out and training rows."""
+def evaluate_trial(
+    kind: str, defect: str, rows: int, number: int, metrics: Sequence[str] = (), halves: int = 20
+) -> Judgement:
+    """Evaluate `rows` synthetic rows with a defect against the same number of held-out and training rows."""
     law, defects = LAWS[kind]
-    key = rng.derive_key(11, "judging", kind, place)
+    key = rng.derive_key(11, "judging", kind, number)
     real, held = law.rows(rows, rng.derive_key(key, "real")), law.rows(rows, rng.derive_key(key, "held"))
     new = defects[defect](real, rows, rng.derive_key(key, "new"))
     return evaluate_quality(
-        real, held, new, kind, seed=place, metrics=metrics, halves=halves, context=beside(real, metrics)
+        real, held, new, kind, seed=number, metrics=metrics, halves=halves, context=build_context(real, metrics)
     )
 
 
-def beside(real: Any, metrics: Sequence[str] = ()) -> EvaluationContext:
-    """Of histories a recommender that learned from the training rows, where a metric asks for one."""
+def build_context(real: Any, metrics: Sequence[str] = ()) -> EvaluationContext:
+    """Return a context with a recommender fitted to the training histories if a metric needs one."""
     if not isinstance(real, Histories) or (metrics and "next_rank" not in metrics):
         return EvaluationContext()
     return EvaluationContext(recommender=create_config("recommenders", "itemknn").fit(real, TrainingContext(key=0)))
 
 
-def defects(kind: str, rows: int) -> None:
-    """A line a metric: where it sees a defect, with the sign of what it saw."""
+def print_defects(kind: str, rows: int) -> None:
+    """Print one line per metric with the detected defects and the sign of each deviation."""
     names = [name for name in LAWS[kind][1] if name != "none"]
-    found = {name: trial(kind, name, rows, 0) for name in ["none", *names]}
-    print(f"\n{kind}, {rows} rows of each side: . as real rows, + or - seen (value above or below that of real rows)")
-    for place, name in enumerate(["none", *names]):
-        print(f"  {place}  {name}")
-    print(f"  {'':20} " + " ".join(f"{place:>2}" for place in range(len(names) + 1)))
-    for metric in (figure.kind for figure in found["none"].figures):
-        print(f"  {metric:20} " + " ".join(f"{_seen(one, metric):>2}" for one in found.values()))
+    results = {name: evaluate_trial(kind, name, rows, 0) for name in ["none", *names]}
+    print(
+        f"\n{kind}, {rows} rows of each sample: . not detected, + or - detected (value above or below that of real rows)"
+    )
+    for number, name in enumerate(["none", *names]):
+        print(f"  {number}  {name}")
+    print(f"  {'':20} " + " ".join(f"{number:>2}" for number in range(len(names) + 1)))
+    for metric in (figure.kind for figure in results["none"].figures):
+        print(f"  {metric:20} " + " ".join(f"{format_detection(result, metric):>2}" for result in results.values()))
 
 
-def _seen(found: Judgement, metric: str) -> str:
+def format_detection(result: Judgement, metric: str) -> str:
+    """Return "+" or "-" for a significant deviation, "." for none, and a space for a metric without a figure."""
     try:
-        figure = found[metric]
+        figure = result[metric]
     except KeyError:
         return " "
     if figure.p > SIGNIFICANCE_LEVEL:
@@ -118,53 +123,54 @@ def _seen(found: Judgement, metric: str) -> str:
     return "+" if figure.value > figure.reference else "-"
 
 
-def level(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[str] = ()) -> None:
-    """How often each metric rejects real rows; `begin` numbers the first trial, so that pieces can be added up."""
+def print_rejections(kind: str, trials: int, rows: int, begin: int = 0, metrics: Sequence[str] = ()) -> None:
+    """Print the rejection rate of real rows for each metric; `begin` is the number of the first trial, so that
+    partial runs can be added up."""
     rejected: dict[str, int] = {}
-    for place in range(trials):
-        for figure in trial(kind, "none", rows, 1000 + begin + place, metrics).figures:
+    for number in range(trials):
+        for figure in evaluate_trial(kind, "none", rows, 1000 + begin + number, metrics).figures:
             rejected[figure.kind] = rejected.get(figure.kind, 0) + (figure.p <= SIGNIFICANCE_LEVEL)
-        print(f"\r{place + 1} of {trials}", end="", file=sys.stderr)
+        print(f"\r{number + 1} of {trials}", end="", file=sys.stderr)
     first = f", from number {begin}" if begin else ""
-    print(f"\n{kind}, {rows} rows, {trials} trials{first}: real rows rejected (promised: 5 % at most)")
+    print(f"\n{kind}, {rows} rows, {trials} trials{first}: real rows rejected (nominal: at most 5 %)")
     for metric, count in rejected.items():
         print(f"  {metric:20} {count:4} {count / trials:6.1%}")
 
 
-def speed(kind: str) -> None:
-    """Seconds and memory of judging many real rows as if they were new ones; a process of its own."""
-    law, rows = LAWS[kind][0], MANY[kind]
+def print_speed(kind: str) -> None:
+    """Print seconds and peak memory of an evaluation of real rows as synthetic ones; run it in a separate process."""
+    law, rows = LAWS[kind][0], SPEED_ROWS[kind]
     real, held, new = (law.rows(rows, rng.derive_key(11, "judging", "speed", kind, side)) for side in range(3))
-    began, spent = time.perf_counter(), time.process_time()
-    found = evaluate_quality(real, held, new, kind, seed=7, context=beside(real))
-    wall, spent = time.perf_counter() - began, time.process_time() - spent
+    wall_start, cpu_start = time.perf_counter(), time.process_time()
+    result = evaluate_quality(real, held, new, kind, seed=7, context=build_context(real))
+    wall, spent = time.perf_counter() - wall_start, time.process_time() - cpu_start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{kind}: {rows:,} rows of each side, {len(found.figures)} figures: {wall:.0f} s ", end="")
-    print(f"({spent:.0f} s of the processor), {peak:,.0f} MB at most")
+    print(f"{kind}: {rows:,} rows of each sample, {len(result.figures)} figures: {wall:.0f} s ", end="")
+    print(f"({spent:.0f} s of CPU time), {peak:,.0f} MB peak memory")
 
 
-def power(kind: str, trials: int) -> None:
-    """Share of trials in which each defect is seen by the metric made for it, by the number of rows."""
-    print(f"\n{kind}: share of {trials} trials in which a defect is seen, by rows of each side")
+def print_power(kind: str, trials: int) -> None:
+    """Print the share of trials in which the metric of each defect detects it, by number of rows."""
+    print(f"\n{kind}: share of {trials} trials in which a defect is detected, by rows of each sample")
     print(f"  {'':24} {'':16} " + " ".join(f"{rows:>6}" for rows in SIZES))
-    for defect, metric in MADE_FOR[kind].items():
+    for defect, metric in POWER_METRICS[kind].items():
         shares = []
         for rows in SIZES:
-            seen = [trial(kind, defect, rows, place, [metric]).figures for place in range(trials)]
-            shares.append(sum(bool(one) and one[0].p <= SIGNIFICANCE_LEVEL for one in seen) / trials)
+            results = [evaluate_trial(kind, defect, rows, number, [metric]).figures for number in range(trials)]
+            shares.append(sum(bool(one) and one[0].p <= SIGNIFICANCE_LEVEL for one in results) / trials)
             print(f"\r{kind}, {defect}, {rows} rows", end="", file=sys.stderr)
         print(f"  {defect:24} {metric:16} " + " ".join(f"{share:6.0%}" for share in shares), flush=True)
 
 
-def table() -> str:
-    """The table of docs/judging.md: every metric, its sentence, its better direction."""
+def format_metric_table() -> str:
+    """Return the table of docs/judging.md: every metric with its docstring summary and its better direction."""
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
     for kind in list_kinds("sample_metrics"):
         metric = create_config("sample_metrics", kind)
-        says = (inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0]
+        summary = (inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0]
         of = "all" if len(metric.trait.of) == len(DATA_KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
-        lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")
+        lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {summary} |")
     return "\n".join(lines)
 
 
@@ -174,41 +180,42 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--trials", type=int, default=0)
     parser.add_argument("--begin", type=int, default=0)
-    parser.add_argument("--metric", action="append", default=[], help="of --trials: these metrics alone")
+    parser.add_argument("--metric", action="append", default=[], help="with --trials: only these metrics")
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--power-trials", type=int, default=10)
-    parser.add_argument("--write", action="store_true", help="put the defects or the power curves into docs/judging.md")
+    parser.add_argument("--write", action="store_true", help="write the defects or the power curves to docs/judging.md")
     parser.add_argument("--kind", choices=list(LAWS))
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--table", action="store_true")
-    wish = parser.parse_args(arguments)
-    if wish.table:
-        print(table())
+    options = parser.parse_args(arguments)
+    if options.table:
+        print(format_metric_table())
         return
-    chosen = [wish.kind] if wish.kind else list(LAWS)
-    if not wish.write:
-        _asked(wish, chosen)
+    kinds = [options.kind] if options.kind else list(LAWS)
+    if not options.write:
+        print_selected(options, kinds)
         return
-    said = io.StringIO()
-    with redirect_stdout(said):
-        _asked(wish, chosen)
-    put("power" if wish.power else "defects", said.getvalue())
+    output = io.StringIO()
+    with redirect_stdout(output):
+        print_selected(options, kinds)
+    write_block("power" if options.power else "defects", output.getvalue())
 
 
-def _asked(wish: argparse.Namespace, chosen: Sequence[str]) -> None:
-    for kind in chosen:
-        if wish.trials:
-            level(kind, wish.trials, wish.rows, wish.begin, wish.metric)
-        elif wish.speed:
-            speed(kind)
-        elif wish.power:
-            power(kind, wish.power_trials)
+def print_selected(options: argparse.Namespace, kinds: Sequence[str]) -> None:
+    """Print the measurement that the options select, for each kind of data."""
+    for kind in kinds:
+        if options.trials:
+            print_rejections(kind, options.trials, options.rows, options.begin, options.metric)
+        elif options.speed:
+            print_speed(kind)
+        elif options.power:
+            print_power(kind, options.power_trials)
         else:
-            defects(kind, wish.rows)
+            print_defects(kind, options.rows)
 
 
-def put(block: str, text: str) -> None:
-    """The text between the marks of a block of docs/judging.md, as it was printed."""
+def write_block(block: str, text: str) -> None:
+    """Replace the text between the marks of a block of docs/judging.md."""
     page = PAGE.read_text(encoding="utf-8")
     begin, end = f"<!-- {block} -->\n", f"<!-- end of {block} -->"
     before, _, rest = page.partition(begin)
