@@ -60,8 +60,8 @@ def format_variants(comparison: dict[str, Any]) -> list[str]:
     lines = [f"| variant | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
     lines.append(f"| {comparison['baseline']} | {comparison['means'][comparison['baseline']]:.4f} | | | | |")
     return lines + [
-        f"| {one['arm']} | {one['mean']:.4f} | {format_percent(one['lift'])} | {format_interval(one)} | {one['p_holm']:.3f} "
-        f"| {one['verdict']} |"
+        f"| {one['arm']} | {one['mean']:.4f} | {format_percent(one['lift'])} | {format_interval(one)} "
+        f"| {one['p_holm']:.3f} | {one['verdict']} |"
         for one in comparison["effects"]
     ]
 

@@ -3,9 +3,9 @@
     python -m bench.features [--events 20000000] [--positives 100000]
 
 The input is a simulated Parquet log with long tails (20 events per user, 200 per item), prices and a catalog of 400
-categories. One process reads it, samples positives and negatives of three splits by time, computes the features of every
-row as of its time and writes the splits, with the database limited to --memory. A second process reads a wide table of
-5,000 sparse columns, hashed into 64; a third trains the MLP for one epoch on rows in files.
+categories. One process reads it, samples positives and negatives of three splits by time, computes the features of
+every row as of its time and writes the splits, with the database limited to --memory. A second process reads a wide
+table of 5,000 sparse columns, hashed into 64; a third trains the MLP for one epoch on rows in files.
 """
 
 from __future__ import annotations

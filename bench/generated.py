@@ -3,8 +3,8 @@
     python -m bench.generated --steps 1500
 
 Amazon Beauty in the folder LEAVEN_DATA: 20 % of the users are held out; every generator is fitted to the others and
-samples the number of held-out rows. Perplexity is exp of the mean surprisal of a held-out event, given the earlier events
-of the user and all times; that of the VAE is an upper bound.
+samples the number of held-out rows. Perplexity is exp of the mean surprisal of a held-out event, given the earlier
+events of the user and all times; that of the VAE is an upper bound.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def load_parts() -> tuple[Histories, Histories]:
 
 
 def format_statistics(rows: Histories, train: Histories) -> list[str]:
-    """Return coverage, Gini, share of the top 100 items and shares of item bigrams and trigrams not in training rows."""
+    """Return coverage, Gini, share of the top 100 items, and shares of bigrams and trigrams not in training rows."""
     counts = np.bincount(rows.items, minlength=rows.n_items + 2)[1 : rows.n_items + 1]
     novel = []
     for size in (2, 3):
@@ -126,9 +126,7 @@ def print_simulated(only: Sequence[str], steps: int) -> None:
         (rows.slice(3_000, 6_000), estimate_transitions(rows.slice(0, 3_000), law.ndim)[0]) for rows, law in drawn
     ]
     keys = rng.derive_user_ids([f"new{i}" for i in range(3_000)])
-    print(
-        "\nTwo simulated worlds of 8 items, 3,000 rows each: total variation distance to the true transition probabilities.\n"
-    )
+    print("\nTwo simulated worlds of 8 items, 3,000 rows each: total variation distance to the true transitions.\n")
     print("| rows | second order | first order |\n|---|---|---|")
     for name, parts in (("real", worlds), ("other real rows, from the first", others)):
         print(f"| {name} | {' | '.join(f'{compute_divergence(rows, law):.3f}' for rows, law in parts)} |", flush=True)

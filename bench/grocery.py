@@ -1,12 +1,12 @@
 """Measures the lift of image augmentation in product classification by crop size, angle and noise level.
 
     python -m bench.grocery                  # all missing trainings, then the table and docs/results/grocery.svg
-    python -m bench.grocery --minutes 9      # time limit; finished trainings stay in runs/grocery, the next call resumes
+    python -m bench.grocery --minutes 9      # time limit; the next call resumes from runs/grocery
     python -m bench.grocery --only none mixed --steps 2400   # some variants, more steps, without the chart
 
 5,125 photographs of 81 products at 32 × 32 pixels: 2,640 for training, 2,485 of other shops and days for testing. The
-same small net takes the same steps from the same initial weights in every variant. The interval of a variant's lift is a
-bootstrap over photographs and seeds.
+same small net takes the same steps from the same initial weights in every variant. The interval of a variant's lift is
+a bootstrap over photographs and seeds.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def print_table(hits: dict[str, Hits], steps: int) -> None:
     """Print the accuracy of every seed, the mean, and the lift over no augmentation."""
     base = hits["none"]
     print(
-        f"81 products, chance {1 / 81:.3f}; {steps} steps of 64 photographs; accuracy on {base.shape[1]:,} test photographs.\n"
+        f"81 products, chance {1 / 81:.3f}; {steps} steps of 64 photographs; accuracy on {base.shape[1]:,} test images.\n"
     )
     print("| variant | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean | lift | 95 % |")
     print("|---|" + "---:|" * (len(SEEDS) + 3))
@@ -136,9 +136,7 @@ def print_table(hits: dict[str, Hits], steps: int) -> None:
         print(
             f"| {variant} | {cells} | {own_hits.mean():.3f} | {lift.mean:+.3f} | {lift.low:+.3f} … {lift.high:+.3f} |"
         )
-    print(
-        "\ncrop: minimum share of the area; rotate: maximum angle in degrees; noise: maximum standard deviation in levels of"
-    )
+    print("\ncrop: minimum share of the area; rotate: maximum angle in degrees; noise: maximum noise in levels of")
     print("255; mixed: crop 0.5, rotate 10, flip, brightness and contrast, restricted by colors and sides in titles.\n")
     if len(hits) < len(VARIANTS):
         return

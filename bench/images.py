@@ -3,10 +3,10 @@
     python -m bench.peers albumentations     # once: its environment
     python -m bench images
 
-The center 112 × 112 pixels of photographs (LEAVEN_DATA/grocery) become views of 96 × 96 by rotation, shift, shear, zoom,
-crop, flip, brightness, contrast and noise. Both variants alternate, each in a separate process; the table shows the best
-round in CPU seconds. "Reseeded" is albumentations with one seed per image, which makes an image independent of its
-batch, as in leaven.
+The center 112 × 112 pixels of photographs (LEAVEN_DATA/grocery) become views of 96 × 96 by rotation, shift, shear,
+zoom, crop, flip, brightness, contrast and noise. Both variants alternate, each in a separate process; the table shows
+the best round in CPU seconds. "Reseeded" is albumentations with one seed per image, which makes an image independent of
+its batch, as in leaven.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
     best = {name: max(run[name] for run in leaven_runs) for name in leaven_runs[0]}
     peer = {name: max(run[name] for run in peer_runs) for name in ("shared", "reseeded")}
     print(
-        f"One thread, load {os.getloadavg()[0]:.1f}, albumentations {peer_runs[0]['version']}, best of {ROUNDS} rounds.\n"
+        f"One thread, load {os.getloadavg()[0]:.1f}, albumentations {peer_runs[0]['version']}, "
+        f"best of {ROUNDS} rounds.\n"
     )
     print("| variant | images/s |\n|---|---:|")
     print(f"| leaven, decoded only | {best['decoded']:,.0f} |")

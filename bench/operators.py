@@ -81,7 +81,7 @@ def mask_items(items: list[int], times: list[int], draw: random.Random, table: T
 
 def drop_events(items: list[int], times: list[int], draw: random.Random, table: Table) -> Pair:
     """Return the history without 10 to 30 % of the events."""
-    dropped = set(chosen(len(items), draw.uniform(0.1, 0.3), 2, draw))
+    dropped = set(sample_positions(len(items), draw.uniform(0.1, 0.3), 2, draw))
     if not dropped:
         return items, times
     kept = [position for position in range(len(items)) if position not in dropped]

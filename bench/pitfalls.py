@@ -2,8 +2,8 @@
 
     python bench/pitfalls.py
 
-The model counts item transitions of the simulated shop and falls back to popularity. It is short enough to read here and
-accurate enough to show each effect.
+The model counts item transitions of the simulated shop and falls back to popularity. It is short enough to read here
+and accurate enough to show each effect.
 """
 
 from __future__ import annotations

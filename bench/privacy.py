@@ -1,6 +1,6 @@
 """Measures membership inference against generators, and the cost of differential privacy.
 
-    python -m bench.privacy                     # attack on overfitted generators with and without privacy, then the cost
+    python -m bench.privacy                     # attack on overfitted generators, then the cost of privacy
     python -m bench.privacy --only attack       # or cost
     python -m bench.privacy --epsilons 0 8 4 1  # 0: no privacy
 

@@ -2,9 +2,9 @@
 
     python -m bench.reading --events 2000000
 
-Each variant runs in a separate process on the same Parquet log with text ids. It removes duplicate lines, then users and
-items with fewer than 5 events until nothing changes (5-core), and returns dense ids in the order of the original ids, one
-row per user in time order, and the row boundaries. All variants must return the same bytes.
+Each variant runs in a separate process on the same Parquet log with text ids. It removes duplicate lines, then users
+and items with fewer than 5 events until nothing changes (5-core), and returns dense ids in the order of the original
+ids, one row per user in time order, and the row boundaries. All variants must return the same bytes.
 """
 
 from __future__ import annotations

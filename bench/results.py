@@ -1,7 +1,7 @@
 """Measures all parts of docs/results.md and writes the page: `make results`.
 
-Each part is a command that prints Markdown. Its output is stored in docs/results/, so parts can be measured one by one on
-an idle machine: `python -m bench.results beauty`. Without a name, the missing parts are measured.
+Each part is a command that prints Markdown. Its output is stored in docs/results/, so parts can be measured one by one
+on an idle machine: `python -m bench.results beauty`. Without a name, the missing parts are measured.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 STORED, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
 HEAD = """# Results
 
-Every table is the output of its command on two CPU cores without a GPU; `make results` measures all of them again.
-The environment variable LEAVEN_DATA names the folder of public files. Seconds and memory are those of one machine; ratios
+Every table is the output of its command on two CPU cores without a GPU; `make results` measures all of them again. The
+environment variable LEAVEN_DATA names the folder of public files. Seconds and memory are those of one machine; ratios
 to other libraries are measured in the same run.
 """
 

@@ -78,7 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     task, numbers = load_task(options.file), range(options.first, options.first + options.seeds)
     print(
-        "| rows | round | steps | synthetic rows | accepted | N@10 valid | lift | N@10 test | range | lift | top-100 share |"
+        "| rows | round | steps | synthetic rows | accepted "
+        "| N@10 valid | lift | N@10 test | range | lift | top-100 share |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     real = {seed: train_and_measure(task, task.train, seed, options) for seed in numbers}

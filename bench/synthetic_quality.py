@@ -103,7 +103,7 @@ def print_defects(kind: str, rows: int) -> None:
     names = [name for name in LAWS[kind][1] if name != "none"]
     results = {name: evaluate_trial(kind, name, rows, 0) for name in ["none", *names]}
     print(
-        f"\n{kind}, {rows} rows of each sample: . not detected, + or - detected (value above or below that of real rows)"
+        f"\n{kind}, {rows} rows of each sample: . not detected, + or - detected (above or below the value of real rows)"
     )
     for number, name in enumerate(["none", *names]):
         print(f"  {number}  {name}")

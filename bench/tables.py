@@ -2,9 +2,9 @@
 
     python -m bench.tables [--tables cancer diabetes synthetic retail] [--rows 3000] [--kinds any_order diffusion]
 
-Three tables of scikit-learn, one of them simulated, and samples of the retail log if LEAVEN_DATA has it. One third of the
-rows trains the generators, one third is held out to evaluate them, one third tests a model trained on real rows or on the
-same number of synthetic rows. Every generator has the same rows, default fields and one seed.
+Three tables of scikit-learn, one of them simulated, and samples of the retail log if LEAVEN_DATA has it. One third of
+the rows trains the generators, one third is held out to evaluate them, one third tests a model trained on real rows or
+on the same number of synthetic rows. Every generator has the same rows, default fields and one seed.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "any_order": ("any_order", {}),
     "diffusion": ("diffusion", {}),
 }
-LEGEND = """The figure in brackets is that of real rows: held-out rows for the two classifiers (boosted trees; a linear model
-over squares and products), marginals and pairs; real training rows for the model. Seconds are CPU time of fitting and of
-sampling twice the number of rows."""
+LEGEND = """The figure in brackets is that of real rows: held-out rows for the two classifiers (boosted trees; a linear
+model over squares and products), marginals and pairs; real training rows for the model. Seconds are CPU time of fitting
+and of sampling twice the number of rows."""
 METRICS = ("classifier_auc", "marginals", "pairs")
 
 
@@ -166,7 +166,8 @@ def print_table(name: str, rows: Samples, max_rows: int, kinds: list[str]) -> No
     parts = split_thirds(rows, max_rows)
     train, held, test = parts.train, parts.held_out, parts.test
     print(
-        f"### {name}: {len(train)} rows per part, {len(rows.numeric)} numeric, {len(rows.categorical)} categorical columns\n"
+        f"### {name}: {len(train)} rows per part, {len(rows.numeric)} numeric and "
+        f"{len(rows.categorical)} categorical columns\n"
     )
     print(
         "| generator | trees AUC (real) | linear AUC (real) | marginals (real) | pairs (real) | model AUC (real) | s |"

@@ -1,6 +1,6 @@
 """Measures the speed of text operators and samples synonym replacements for manual evaluation.
 
-    python -m bench text_operators             # titles per second of CPU time for each operator, on 12,101 titles of Beauty
+    python -m bench text_operators             # titles per second of CPU time, on 12,101 titles of Beauty
     python -m bench.text_operators --sample    # the replacements rated in docs/words.md, 100 English and 50 Chinese
 
 The folder LEAVEN_DATA holds the public data. One core; the best of several rounds; fitting is measured separately.

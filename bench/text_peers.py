@@ -3,10 +3,11 @@
     python -m bench.peers nlpaug      # once: its environment
     python -m bench.text_peers
 
-Titles of Beauty from the folder LEAVEN_DATA, new to a warmed-up operator, and repeated as in views of later epochs, where
-token results are cached up to a limit. Synonyms of both libraries come from the lexicon of leaven, and from WordNet if
-its files are installed (Debian packages wordnet-base and wordnet-sense-index, required by NLTK); nlpaug runs without
-protected words, filters, part of speech and reasons, leaven with its defaults. nlpaug has no operator for Chinese.
+Titles of Beauty from the folder LEAVEN_DATA, new to a warmed-up operator, and repeated as in views of later epochs,
+where token results are cached up to a limit. Synonyms of both libraries come from the lexicon of leaven, and from
+WordNet if its files are installed (Debian packages wordnet-base and wordnet-sense-index, required by NLTK); nlpaug runs
+without protected words, filters, part of speech and reasons, leaven with its defaults. nlpaug has no operator for
+Chinese.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m bench.titles --piece "net (GPT)"    # one model, stored in runs/titles; minutes on one core
     python -m bench.titles                        # all missing models, then the table
 
-Needs `beauty/` in the folder LEAVEN_DATA. Every model has the same token rows, width and number of likelihood steps; the
-GANs take adversarial steps in addition.
+Needs `beauty/` in the folder LEAVEN_DATA. Every model has the same token rows, width and number of likelihood steps;
+the GANs take adversarial steps in addition.
 """
 
 from __future__ import annotations
@@ -124,11 +124,9 @@ def print_tables(arguments: list[str] | None = None) -> None:
         return
     results = {name: load_or_measure(name) for name in (REAL, *KINDS)}
     known, unseen = load_titles()
+    print(f"{len(known):,} training titles, {len(unseen):,} held out; each model generates {COUNT:,} titles freely")
     print(
-        f"{len(known):,} training titles, {len(unseen):,} held out; each model generates {COUNT:,} titles without a prompt"
-    )
-    print(
-        f"and views of {VIEWS} held-out titles. Perplexity is per token (a word, or a letter of a rare word) of held-out"
+        f"and views of {VIEWS} held-out ones. Perplexity is per token (a word, or a letter of a rare word) of held-out"
     )
     print("titles; that of the vae is an upper bound.\n")
     heads = ("perplexity", "words", "distinct bigrams", "novel trigrams", "copies", "near copies")

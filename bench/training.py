@@ -5,8 +5,8 @@
 
 Both train on the leave-one-out training rows of Beauty (width 64, two layers, two heads, length 50) and then rank the
 whole catalog for all users once. Each variant runs in a separate process, one after the other, with the same number of
-threads. RecBole runs a few batches of 2,048 targets and is extrapolated; leaven runs a whole epoch. leaven excludes seen
-items from the ranking, RecBole does not. On a machine with other load CPU seconds are the fairer figure.
+threads. RecBole runs a few batches of 2,048 targets and is extrapolated; leaven runs a whole epoch. leaven excludes
+seen items from the ranking, RecBole does not. On a machine with other load CPU seconds are the fairer figure.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     threads = os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
-    print(
-        f"Beauty, {threads} threads, load {os.getloadavg()[0]:.1f} before the run, RecBole from {options.batches} batches"
-    )
+    print(f"Beauty, {threads} threads, load {os.getloadavg()[0]:.1f} before the run, {options.batches} RecBole batches")
     variants = {loss: run_variant([sys.executable, "-m", "bench.training", "--loss", loss], loss) for loss in LOSSES}
     variants["recbole"] = run_variant(
         [str(python), str(Path(__file__).with_name("recbole_peer.py")), str(path), str(options.batches)], "recbole"
