@@ -100,7 +100,7 @@ def write_log(path: Path, events: int) -> None:
     part.replace(path)
 
 
-def measure(folder: Path, events: int, plan: str, workers: int) -> Measurement:
+def measure_command(folder: Path, events: int, plan: str, workers: int) -> Measurement:
     """Run the command in a separate process."""
     out = folder / "out"
     command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--variant", plan, "--json"]
@@ -208,7 +208,7 @@ def main() -> None:
             write_log(folder / "log.parquet", events)
             for plan in options.plans.split(","):
                 turns = [int(workers) for workers in options.workers.split(",")] * options.rounds
-                measurements += [measure(folder, events, plan, workers) for workers in turns]
+                measurements += [measure_command(folder, events, plan, workers) for workers in turns]
     print(format_table(measurements))
 
 

@@ -121,9 +121,7 @@ def compute_lift(hits: Hits, base: Hits) -> Lift:
 def print_table(hits: dict[str, Hits], steps: int) -> None:
     """Print the accuracy of every seed, the mean, and the lift over no augmentation."""
     base = hits["none"]
-    print(
-        f"81 products, chance {1 / 81:.3f}; {steps} steps of 64 photographs; accuracy on {base.shape[1]:,} test images.\n"
-    )
+    print(f"81 products, chance {1 / 81:.3f}; {steps} steps of 64 photographs; accuracy on {base.shape[1]:,} images.\n")
     print("| variant | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean | lift | 95 % |")
     print("|---|" + "---:|" * (len(SEEDS) + 3))
     lifts: dict[str, Lift] = {}

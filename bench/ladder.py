@@ -31,7 +31,7 @@ COLUMNS |= {"price": "UnitPrice", "order": "InvoiceNo", "text": "Description"}
 MODELS: dict[str, tuple[dict[str, Any], int]] = {
     "popularity": ({}, 1),
     "logistic": ({}, 1),
-    "mlp": ({"batch": 128}, 3),
+    "mlp": ({"batch_size": 128}, 3),
     "cross": ({}, 3),
     "boosting": ({}, 1),
 }

@@ -20,9 +20,9 @@ PAGE, SPEEDS = DOCS / "operators.md", DOCS / "results" / "speeds.md"
 HOUR = 3600
 NAMES = ["tent", "stove", "lamp", "mug", "boots", "map", "rope", "flask", "socks", "knife"]
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "truncate": {"length": 4},
-    "repeat_pad": {"length": 14},
-    "cold_items": {"cold_events": 25, "by": registry.create_config("encoders", "attributes")},
+    "truncate": {"max_events": 4},
+    "repeat_pad": {"max_events": 14},
+    "cold_items": {"max_cold_events": 25, "encoder": registry.create_config("encoders", "attributes")},
 }
 """Operator -> fields for the example, where the defaults do not change six events."""
 HEAD = """# Operators

@@ -25,7 +25,7 @@ from leaven.ingest.source_config import LogSource
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 ROWS, ROUNDS = 200_000, 3
-FIELDS = {"cold_items": {"cold_events": 6}}  # for operators whose defaults change none of these rows
+FIELDS = {"cold_items": {"max_cold_events": 6}}  # for operators whose defaults change none of these rows
 COLUMNS = {"item": "item_id", "category": "attributes"}
 
 

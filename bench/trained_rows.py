@@ -42,18 +42,19 @@ SIZES: dict[str, Any] = {
     "epochs": 2,
     "rounds": 10,
     "batch": 32,
+    "batch_size": 32,
     "batch_events": 256,
     "layers": 1,
     "noise": 8,
     "latent": 8,
     "negatives": 32,
-    "moves": 3,
-    "samples": 2,
+    "sampling_steps": 3,
+    "n_samples": 2,
     "looks": 2,
-    "fewest_rows": 1,
+    "min_rows": 1,
     "device": "cpu",
 }
-"""Small sizes; a kind uses those of its own fields."""
+"""Small sizes; a kind uses those of its fields."""
 WIDTHS = {"generators": 16, "recommenders": 16, "table_generators": 32, "image_generators": 8, "click_models": 16}
 TRANSFORMER = {"width": 16, "layers": 1, "negatives": 32, "batch_events": 256, "device": "cpu"}
 
@@ -160,7 +161,7 @@ def digest_click_model(kind: str) -> dict[str, str]:
     rows = draws.table()
     if kind == "popularity":
         column = {"item_events_30d": rows.number("count")}
-        rows = type(rows).real(column, rows.label, rows.keys)
+        rows = type(rows).from_columns(column, rows.label, rows.row_ids)
     fitted = create_small("click_models", kind).fit(rows, TrainingContext(key=KEY))
     return digest_weights(fitted) | {"scores": digest(fitted.predict(rows))}
 
@@ -169,7 +170,7 @@ def digest_encoder(kind: str) -> dict[str, str]:
     """Return digests of the transform that uses the item vectors."""
     return digest_transform(
         registry.create_config(
-            "transforms", "cold_items", count_cold_events() | {"by": registry.create_config("encoders", kind)}
+            "transforms", "cold_items", count_cold_events() | {"encoder": registry.create_config("encoders", kind)}
         )
     )
 
@@ -182,7 +183,7 @@ def digest_transform_kind(kind: str) -> dict[str, str]:
 def count_cold_events() -> dict[str, Any]:
     """Return fields that make a quarter of the items cold."""
     rows = draws.histories()
-    return {"cold_events": int(np.quantile(np.bincount(rows.items, minlength=rows.n_items + 1)[1:], 0.25))}
+    return {"max_cold_events": int(np.quantile(np.bincount(rows.items, minlength=rows.n_items + 1)[1:], 0.25))}
 
 
 def digest_transform(config: Any) -> dict[str, str]:
@@ -210,12 +211,13 @@ def digest_all() -> dict[str, dict[str, str]]:
     """Return "family/kind" -> name -> digest."""
     import torch
 
-    threads, digests = torch.get_num_threads(), {}
+    threads = torch.get_num_threads()
+    digests: dict[str, dict[str, str]] = {}
     torch.set_num_threads(1)
-    for family, (digests, kinds) in CASES.items():
+    for family, (digest_kind, kinds) in CASES.items():
         for kind in kinds:
             start = time.perf_counter()
-            digests[f"{family}/{kind}"] = digests(kind)
+            digests[f"{family}/{kind}"] = digest_kind(kind)
             print(f"{family}/{kind}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
     torch.set_num_threads(threads)
     return digests
