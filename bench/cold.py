@@ -69,7 +69,7 @@ GROUPS = ("all", "never", "1-3 times", "4 times or oftener")
 def load_split() -> Split:
     """Return all users, split at one time; the catalog has titles and attributes."""
     if not FOLDER.exists():
-        raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{FOLDER} is missing: set LEAVEN_DATA to the folder of public data")
     items = CatalogSource(FOLDER / "items.csv", {"item": "item_id"}, ("title", "attributes"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
     events = read_events(LogSource(FOLDER / "interactions.csv", columns), items=items)

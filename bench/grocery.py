@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="variants besides none")
     options = parser.parse_args(sys.argv[1:] if arguments is None and __name__ == "__main__" else arguments or [])
     if not DATA.exists():
-        print(f"skipped: {DATA} is missing: name the folder of the data in LEAVEN_DATA")
+        print(f"skipped: {DATA} is missing: set LEAVEN_DATA to the folder of public data")
         return
     RESULTS.mkdir(parents=True, exist_ok=True)
     trainings = [(variant, seed) for seed in SEEDS for variant in VARIANTS if variant in {"none", *options.only}]

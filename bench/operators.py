@@ -46,7 +46,7 @@ def load_beauty() -> Histories:
     """Return the 22,363 histories of a file with user and items on each line; times are positions."""
     path = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "sequences" / "Beauty.txt"
     if not path.exists():
-        raise SystemExit(f"{path} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{path} is missing: set LEAVEN_DATA to the folder of public data")
     rows = [[int(word) for word in line.split()[1:]] for line in path.read_text().splitlines()]
     return Histories.from_lists(rows, max(map(max, rows)))
 

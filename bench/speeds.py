@@ -32,7 +32,7 @@ COLUMNS = {"item": "item_id", "category": "attributes"}
 def load_histories() -> Histories:
     """Return every history of the log, with the catalog."""
     if not FOLDER.exists():
-        raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{FOLDER} is missing: set LEAVEN_DATA to the folder of public data")
     log = build_histories(read_events(LogSource(str(FOLDER / "interactions.csv"))))
     items = CatalogSource(str(FOLDER / "items.csv"), COLUMNS, ("title",))
     return replace(log.histories, catalog=read_catalog(items, log.item_ids))

@@ -38,7 +38,7 @@ def read_texts(name: str, columns: tuple[str, ...]) -> list[str]:
     """Return the distinct texts of some columns of a public table."""
     path = DATA / name
     if not path.exists():
-        raise SystemExit(f"{path} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{path} is missing: set LEAVEN_DATA to the folder of public data")
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
         return list(dict.fromkeys(row[column].strip() for row in csv.DictReader(lines) for column in columns))
@@ -61,7 +61,7 @@ def main() -> None:
     """Print titles per second and the share of changed titles for every operator."""
     path = DATA / "beauty/items.csv"
     if not path.exists():
-        raise SystemExit(f"{path} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{path} is missing: set LEAVEN_DATA to the folder of public data")
     with path.open() as lines:
         texts = [row["title"] for row in csv.DictReader(lines)]
     items = Catalog([str(index) for index in range(len(texts))], {"title": texts})

@@ -52,7 +52,7 @@ REAL = "unseen real titles"
 def load_titles() -> tuple[list[str], list[str]]:
     """Return 90 % of the titles for training and 10 % held out, by the item ids."""
     if not FOLDER.exists():
-        raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{FOLDER} is missing: set LEAVEN_DATA to the folder of public data")
     with (FOLDER / "items.csv").open(encoding="utf-8") as file:
         items = [(row["item_id"], row["title"]) for row in csv.DictReader(file) if row["title"].strip()]
     draws = rng.draw_uniform(

@@ -160,7 +160,7 @@ def digest_click_model(kind: str) -> dict[str, str]:
     """Return digests of predictions."""
     rows = draws.table()
     if kind == "popularity":
-        column = {"item_events_30d": rows.number("count")}
+        column = {"item_events_30d": rows.numeric_column("count")}
         rows = type(rows).from_columns(column, rows.label, rows.row_ids)
     fitted = create_small("click_models", kind).fit(rows, TrainingContext(key=KEY))
     return digest_weights(fitted) | {"scores": digest(fitted.predict(rows))}
