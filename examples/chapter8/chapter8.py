@@ -1,4 +1,4 @@
-"""Will this customer take this article? From a log to judged click models, with and without a bigger table.
+"""Trains and evaluates click-through rate models from an event log, with and without tabular augmentation.
 
     python examples/chapter8/chapter8.py                                   # a simulated shop
     python examples/chapter8/chapter8.py --retail online_retail.csv.gz     # UCI Online Retail, CC BY 4.0,
