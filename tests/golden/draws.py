@@ -130,7 +130,7 @@ def pictured() -> Any:
 
 def row_keys(rows: Any) -> Any:
     """uint64 (rows,): one key a row."""
-    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rows.keys)
+    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rows.row_ids)
 
 
 def names(count: int) -> Any:

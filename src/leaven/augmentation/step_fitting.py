@@ -67,7 +67,7 @@ def fit_step(
 
 def get_filter_configs(step: Step) -> tuple[Any, ...]:
     """Filter configs of a step, in order: its own, else the defaults of its kind."""
-    declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
+    declared = tuple(getattr(step.use, "default_filters", ())) if step.is_generator else ()
     return (
         step.filters
         if step.filters is not None

@@ -74,7 +74,7 @@ def _estimate_calls(config: Any, operator: str, catalog: Any, column: str, price
     from leaven.errors import SpecError
 
     fitted = config.fit(catalog)
-    if not hasattr(fitted, "estimate"):
+    if not hasattr(fitted, "estimate_cost"):
         raise SpecError("--dry-run", "an operator with a language model", operator, "leave --dry-run out")
     cost = fitted.estimate_cost(list(catalog.words[column]), price)
     rows = {"calls": f"{cost.calls:,}", "tokens, about": f"{cost.tokens:,}", "cached responses": f"{cost.known:,}"}

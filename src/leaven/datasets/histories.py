@@ -32,8 +32,8 @@ NO_PARENT = 0
 PRICE_COLUMN = "price"
 """The extra column that belongs to the item, not to the event."""
 
-_ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
-_ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
+_ROW_COLUMNS: dict[str, Any] = {"row_ids": np.uint64, "parents": np.uint64, "origin": np.int16}
+_ROW_COLUMNS |= {"weight": np.float32, "n_targets": np.int32}
 _N_ITEMS = b"leaven.n_items"  # key of the table metadata
 
 

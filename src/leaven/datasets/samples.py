@@ -29,7 +29,7 @@ ROW_GROUP_SIZE = 65_536
 """Rows per row group of a Parquet file, the unit of out-of-memory reading."""
 UNKNOWN_CODE = 0
 """The code of a missing or unknown category."""
-ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
+ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "row_ids": np.uint64, "parents": np.uint64}
 ROW_COLUMNS |= {"origin": np.int16, "users": np.uint64, "times": np.int64}
 METADATA_KEY = b"leaven.samples"
 """Key of the metadata in Parquet files of samples."""

@@ -62,7 +62,7 @@ class RankFusion:
     @property
     def modalities(self) -> tuple[str, ...]:
         """Item modalities that either recommender reads."""
-        names = [name for config in (self.first, self.second) for name in getattr(config, "reads", ())]
+        names = [name for config in (self.first, self.second) for name in getattr(config, "modalities", ())]
         return tuple(dict.fromkeys(names))
 
     def steps(self, train: Histories) -> int | None:
@@ -103,7 +103,7 @@ def _build_context(training: TrainingContext, name: str, config: Recommender, tr
         training,
         checkpoint_folder=training.checkpoint_folder / name if training.checkpoint_folder is not None else None,
         callback=training.callback if name == "first" else None,
-        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "reads", ()) else None,
+        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "modalities", ()) else None,
         steps=training.steps if config.steps(train) is not None else None,
     )
 

@@ -49,7 +49,7 @@ class Autoregressive(DecoderGeneratorConfig):
         if self.privacy is None:
             return []
         if tuple(self.default_filters) == ("validity", "copies"):  # the rejected rows would leak membership
-            object.__setattr__(self, "keep", ())
+            object.__setattr__(self, "default_filters", ())
         return [
             ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
             ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
