@@ -279,7 +279,7 @@ def _load_entry_points(family: str) -> tuple[tuple[str, str], ...]:
 
 
 def find_class_path(family: str, kind: str, location: str) -> str:
-    """The "module:Class" of a kind; `where` is the location shown in the error.
+    """The "module:Class" of a kind; `location` is the location shown in the error.
 
     Raises SpecError with the most similar known kind.
     """

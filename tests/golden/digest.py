@@ -46,7 +46,16 @@ def rounded(values: Any) -> Any:
 
 def of_histories(rows: Any) -> str:
     """All columns of histories, in a fixed order; other columns of events by name."""
-    columns = (rows.items, rows.times, rows.starts, rows.row_ids, rows.parents, rows.origin, rows.weight, rows.n_targets)
+    columns = (
+        rows.items,
+        rows.times,
+        rows.starts,
+        rows.row_ids,
+        rows.parents,
+        rows.origin,
+        rows.weight,
+        rows.n_targets,
+    )
     others = [part for name in sorted(rows.extra) for part in (name, np.asarray(rows.extra[name]))]
     return digest(*columns, rows.n_items, *others)
 

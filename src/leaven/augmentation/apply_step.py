@@ -24,7 +24,7 @@ _UNCHANGED_DRAW = "the draw left it as it was"
 
 @dataclass(frozen=True, eq=False)
 class StepResult:
-    """Rows of a step. unchanged, refused: reason -> count; tried: number of rows before filters."""
+    """Rows of a step. unchanged, refused: reason -> count; n_tried: number of rows before filters."""
 
     rows: Any
     n_tried: int = 0

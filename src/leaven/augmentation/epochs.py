@@ -33,11 +33,11 @@ class EpochRows:
     A pure function of epoch and progress (and of the controller's decisions up to there), so an interrupted training
     resumes with the same rows.
 
-    train     the real rows, on which every step is fitted
-    once      the real rows and those made once
-    steps     the plan's steps of each epoch
-    rounds    rows of the steps of each round; None: there are none
-    steering  controller that adapts strength and counts; None: they are constant
+    train       the real rows, on which every step is fitted
+    expanded    the real rows and those made once
+    steps       the plan's steps of each epoch
+    rounds      rows of the steps of each round; None: there are none
+    controller  controller that adapts strength and counts; None: they are constant
 
     Steps in mode "replace" change rows in place, one after the other; steps in mode "add" read the real rows, or with
     `reads = "previous"` all rows of this epoch so far.

@@ -269,8 +269,8 @@ def build_catalog_views(
 ) -> CatalogViews:
     """Item views of a plan's steps on texts and images; fits depend on `seed` alone.
 
-    size    side length of the images in pixels
-    folder  folder of fitted models and their answers
+    image_size  side length of the images in pixels
+    folder      folder of fitted models and their answers
 
     Raises DataError without a catalog, or without the columns that a step changes.
     """

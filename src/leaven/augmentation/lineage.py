@@ -22,7 +22,7 @@ _MAX_CANDIDATES = 1 << 22  # rows times copies, so that a whole log is searched 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """Source of a row. key: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
+    """Source of a row. row_id: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
     copy.
     """
 
@@ -32,9 +32,9 @@ class SourceRow:
 
 
 def find_source_row(step: Step, seed: int, row_id: int, input_ids: Keys) -> SourceRow | None:
-    """Source of the row with id `made`, made by a step with the run's `seed`; None where it is not among `read`.
+    """Source of the row with id `row_id`, made by a step with the run's `seed`; None where it is not among `input_ids`.
 
-    read  uint64 (rows,): ids of the rows that the step may have read
+    input_ids  uint64 (rows,): ids of the rows that the step may have read
 
     >>> from leaven.datasets.histories import Histories
     >>> from leaven.augmentation import expand

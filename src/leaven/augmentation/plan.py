@@ -39,22 +39,23 @@ GENERATED_WEIGHT = 0.5
 class Step:
     """One transform, repeat or generator of rows, item texts or item images.
 
-    use       operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
-    mode      "add": new rows join the real ones; "replace": rows are changed in place
-    when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start of every
-              round of the plan it is fitted again on all rows so far, and its rows stay to the end
-    during    range of training progress in which it is active, checked at the start of an epoch: (0, 0.5) is the first
-              half
-    reads     "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier step: its rows
-              alone; "": as the plan's `combine`
-    p         probability that a row is changed, in mode "replace"
-    copies    strategy of new rows per row, in mode "add"
-    strength  schedule over training progress; constant for steps that run once
-    keep      filters, in order; None: the defaults of the kind
-    weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
-    name      name in other steps, lineage and reports; "": its kind
-    columns   text columns that a step on texts changes; none: all but the brand
-    fail_if_unchanged_over   share of unchanged rows above which the run stops; 1: never
+    use                     operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
+    mode                    "add": new rows join the real ones; "replace": rows are changed in place
+    when                    "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start
+                            of every round of the plan it is fitted again on all rows so far, and its rows stay to the
+                            end
+    during                  range of training progress in which it is active, checked at the start of an epoch: (0, 0.5)
+                            is the first half
+    input                   "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier
+                            step: its rows alone; "": as the plan's `combine`
+    p                       probability that a row is changed, in mode "replace"
+    copies                  strategy of new rows per row, in mode "add"
+    strength                schedule over training progress; constant for steps that run once
+    filters                 filters, in order; None: the defaults of the kind
+    weight                  weight of the new rows in the loss; None: 1, and 0.5 for generators
+    name                    name in other steps, lineage and reports; "": its kind
+    columns                 text columns that a step on texts changes; none: all but the brand
+    fail_if_unchanged_over  share of unchanged rows above which the run stops; 1: never
 
     A step on texts or images makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next
     to the original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are

@@ -31,7 +31,7 @@ class DraftFile:
 class Draft:
     """Contents of a spec for these files.
 
-    told   notes on what was inferred, for the user
+    notes  notes on what was inferred, for the user
     label  column of 0 and 1, for a table of labelled rows
     """
 

@@ -72,7 +72,7 @@ class Spec:
     data     a log (`Source`), or in task "clicks" a labelled table (`Labelled`)
     samples  task "clicks" with a log: how it becomes labelled rows
     rules    task "clicks": rules that every synthetic row must keep, for all steps without filters of their own
-    judge    evaluation of synthetic and changed rows; None: off
+    quality  evaluation of synthetic and changed rows; None: off
     """
 
     name: str

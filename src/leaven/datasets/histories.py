@@ -44,7 +44,7 @@ class Histories:
     items   int32 (events,)   dense item ids, 1..n_items; 0 pads and never occurs
     times   int64 (events,)   seconds since 1970 (UTC), ascending inside a row
     starts  int64 (rows + 1,) row i has events starts[i]:starts[i + 1]
-    keys    uint64 (rows,)    row id, a hash of the original user id
+    row_ids    uint64 (rows,)    row id, a hash of the original user id
     parents uint64 (rows,)    row id of the real parent; 0 for none
     origin  int16 (rows,)     0 for real rows, s for rows created by step s
     weight  float32 (rows,)   weight in the loss
@@ -369,8 +369,8 @@ class HeldOut:
     """Users with their known histories and their later target items.
 
     histories                the input of a recommender: one row per user
-    items  int32 (targets,)  target items
-    times  int64 (targets,)  their times
+    target_items  int32 (targets,)  target items
+    target_times  int64 (targets,)  their times
     starts int64 (rows + 1,) row i has targets starts[i]:starts[i + 1], at least one
     """
 

@@ -46,10 +46,10 @@ class Samples:
     levels       column -> the names of its codes, from code 1
     label    float32 (rows,)  0..1; fractional for mixed rows
     weight   float32 (rows,)  weight in the loss
-    keys     uint64 (rows,)   row id
+    row_ids     uint64 (rows,)   row id
     parents  uint64 (rows,)   row id of the real parent; the own id of real rows, 0 for none
     origin   int16 (rows,)    0 for real rows, s for rows created by step s
-    users    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
+    user_ids    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
     times    int64 (rows,)    seconds since 1970 (UTC); 0 where the table has none
 
     >>> rows = Samples.from_lists({"price": [2.0, None], "kind": ["mug", "bag"]}, label=[1, 0])

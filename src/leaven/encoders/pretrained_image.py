@@ -50,7 +50,9 @@ class PretrainedImageEncoder:
                 "picture_model.size", "8 pixels or more, a standard deviation above 0", f"{self.size}", "size = 224"
             )
         if self.factory and ":" not in self.factory:
-            raise SpecError("picture_model.net", '"module:function"', repr(self.factory), 'net = "timm:create_model"')
+            raise SpecError(
+                "picture_model.factory", '"module:function"', repr(self.factory), 'net = "timm:create_model"'
+            )
 
     def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog names any images."""

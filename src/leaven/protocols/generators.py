@@ -27,7 +27,7 @@ class FittedGenerator(Protocol):
 
 
 class Generator(Protocol):
-    """Config of a generator. `keep`: kinds of the default filters of its rows.
+    """Config of a generator. `default_filters`: kinds of the default filters of its rows.
 
     A slow `fit` has a third parameter, `tell: Tell = quiet`, and reports its progress there.
     """

@@ -30,7 +30,7 @@ MAX_ROW_IDS = 20
 
 @dataclass(frozen=True)
 class FilterVerdict:
-    """The decision of one filter on a row. why: of a rejection; measured: the statistics that the filter uses."""
+    """The decision of one filter on a row. reason: of a rejection; statistics: the statistics that the filter uses."""
 
     filter: str
     accepted: bool
@@ -42,12 +42,12 @@ class FilterVerdict:
 class LineageLink:
     """One step of a lineage.
 
-    key, made_from   row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
-    parent           the real row at the end of the lineage; "" for a row without one
-    copy, part       index of the copy, and of the part that the step split it into, from 0
-    parameters       every field of the step and its operator
-    preview          before and after, as item names or cells
-    filters          decisions of the step's filters on this row
+    row_id, source_row  row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
+    parent              the real row at the end of the lineage; "" for a row without one
+    copy, part          index of the copy, and of the part that the step split it into, from 0
+    parameters          every field of the step and its operator
+    preview             before and after, as item names or cells
+    filters             decisions of the step's filters on this row
     """
 
     step: str
@@ -68,10 +68,10 @@ class LineageLink:
 class Lineage:
     """All that a run's files hold about one row.
 
-    user      the id that was asked for, "" where it was a row id
-    parts     parts of the split that contain the row, or a user's rows: name -> rows
-    chains    variant -> its links, the last step first, back to the real row
-    made      variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
+    user         the id that was asked for, "" where it was a row id
+    parts        parts of the split that contain the row, or a user's rows: name -> rows
+    chains       variant -> its links, the last step first, back to the real row
+    descendants  variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
     """
 
     row_id: str

@@ -41,7 +41,7 @@ class HalfSplit:
 
 
 def split_halves(new: FeaturizedRows, pool: FeaturizedRows, n_splits: int, key: int) -> list[HalfSplit]:
-    """Return `halves` random splits; n is half of the smaller side."""
+    """Return `n_splits` random splits; n is half of the smaller side."""
     n = min(len(new), len(pool)) // 2
     splits = []
     for index in range(n_splits):

@@ -52,7 +52,10 @@ class RankFusion:
     def __post_init__(self) -> None:
         if self.second_weight is not None and not self.second_weight >= 0:
             raise SpecError(
-                "blend.weight", "0 or more, or none to choose it on validation users", str(self.second_weight), ""
+                "blend.second_weight",
+                "0 or more, or none to choose it on validation users",
+                str(self.second_weight),
+                "",
             )
         if not self.offset >= 0:
             raise SpecError("blend.offset", "0 or more", str(self.offset), "")

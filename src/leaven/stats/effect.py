@@ -22,12 +22,12 @@ ALPHA = 0.05
 class ComparisonConfig:
     """Parameters of a comparison, declared before the values are known.
 
-    metric         its name, "ndcg@10"; higher must be better
-    smallest_lift  relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
-    key            seeds every draw of the bootstrap and of the permutation
-    baseline       the variant without a plan
-    control        the variant with duplicated real rows; no such comparison if absent from the values
-    draws, flips   samples of the bootstrap, of the permutation
+    metric            its name, "ndcg@10"; higher must be better
+    smallest_lift     relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
+    key               seeds every draw of the bootstrap and of the permutation
+    baseline          the variant without a plan
+    control           the variant with duplicated real rows; no such comparison if absent from the values
+    n_draws, n_flips  samples of the bootstrap, of the permutation
     """
 
     metric: str
@@ -49,21 +49,21 @@ class ComparisonConfig:
 class Effect:
     """One variant against another, on one metric, for one group of users.
 
-    arm, against     names of the variants; `lift` is relative to `against`
-    metric           the metric's name
-    by, segment      the grouping of the users ("" for all) and the group ("all")
-    mean, baseline_mean, difference   means over users and seeds, in the metric's unit
-    difference_low, difference_high   95 % interval of the difference
-    lift, low, high  the difference relative to `baseline_mean`, and its 95 % interval
-    p_permutation    two-sided sign-flip p over the users, without the noise of training
-    p, p_holm        the larger of that and a p that includes the noise of training; the same after Holm
-                     over all effects of its table (equal to p for a single effect)
-    effect_size      Cohen's d_z: mean of the users' differences over their standard deviation
-    better, equal, worse   shares of the users
-    users, seeds     numbers of users and seeds
-    lift_by_seed     the lift in each seed alone
-    training_noise   share of the difference's variance that comes from training, not from the users
-    smallest_lift    relative: the smallest lift that matters
+    arm, against                    names of the variants; `lift` is relative to `against`
+    metric                          the metric's name
+    by, segment                     the grouping of the users ("" for all) and the group ("all")
+    mean, baseline_mean, difference  means over users and seeds, in the metric's unit
+    difference_low, difference_high  95 % interval of the difference
+    lift, low, high                 the difference relative to `baseline_mean`, and its 95 % interval
+    p_permutation                   two-sided sign-flip p over the users, without the noise of training
+    p, p_holm                       the larger of that and a p that includes the noise of training; the same after Holm
+                                    over all effects of its table (equal to p for a single effect)
+    effect_size                     Cohen's d_z: mean of the users' differences over their standard deviation
+    better, equal, worse            shares of the users
+    users, seeds                    numbers of users and seeds
+    lift_by_seed                    the lift in each seed alone
+    training_noise                  share of the difference's variance that comes from training, not from the users
+    min_effect                      relative: the smallest lift that matters
     """
 
     arm: str

@@ -29,11 +29,11 @@ _EXAMPLE = 'write --vary "variant.NAME.step.0.FIELD=0,0.1,0.3"'
 class SweepGrid:
     """The variants of a sweep.
 
-    spec    the spec with these variants in place of its own
-    arm     the variant that they are derived from
-    what    the field, in words: "copies", "mask, share_range"
-    values  one per variant, ascending: a number, or a pair
-    names   one per value; the baseline where a value means no synthetic rows
+    spec           the spec with these variants in place of its own
+    arm            the variant that they are derived from
+    field          the field, in words: "copies", "mask, share_range"
+    values         one per variant, ascending: a number, or a pair
+    variant_names  one per value; the baseline where a value means no synthetic rows
     """
 
     spec: Spec

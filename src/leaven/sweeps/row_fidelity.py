@@ -43,9 +43,9 @@ class RowFidelity:
 class FidelityReference:
     """Reference for the fidelity of synthetic rows: real rows of users that no generator was trained on.
 
-    features  rows -> float64 (rows, features)
-    unseen    float64 (rows, features), of these real rows
-    ordinary  the AUC of training rows themselves, the best that synthetic rows can be asked for
+    features       rows -> float64 (rows, features)
+    unseen_points  float64 (rows, features), of these real rows
+    training_rows  the AUC of training rows themselves, the best that synthetic rows can be asked for
     """
 
     features: Callable[[Any], Points]

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 class Denoiser(DecoderGeneratorConfig):
     """Generates new rows, or real rows with events added or replaced, with a bidirectional masked network.
 
-    where    alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
-             share of the real events, at their times
-    share    share of a row's events that `instead` replaces, at least one
-    looks    maximum network passes for a row: with more open events, several are drawn in one pass
+    where          alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
+                   share of the real events, at their times
+    replace_share  share of a row's events that `instead` replaces, at least one
+    max_passes     maximum network passes for a row: with more open events, several are drawn in one pass
     other fields: see `DecoderGeneratorConfig`
     """
 

@@ -43,15 +43,16 @@ def check_training_data(kind: str, train: Histories) -> None:
 class DecoderGeneratorConfig:
     """The fields of every generator with a sequence network.
 
-    where, events_range, new_events_range, targets    see `sequence_scaffold.SequenceGeneratorConfig`
-    temperature       below 1 sharpens the item distribution, above 1 flattens it
-    top_k, top_p      sample among the `top_k` most probable items (0: all), or the smallest set of mass `top_p`
-    width, layers, dropout, length    network size; length: maximum number of input events
-    steps             optimizer steps; None: 20 epochs with early stopping on validation rows
-    batch_events      events in one step
-    match_popularity  whether logits are calibrated after training, so that generated rows match the item popularity
-                      of real ones (`popularity_calibration`)
-    keep              default filters of the generated rows
+    where, events_range, new_events_range, targets  see `sequence_scaffold.SequenceGeneratorConfig`
+    temperature                     below 1 sharpens the item distribution, above 1 flattens it
+    top_k, top_p                    sample among the `top_k` most probable items (0: all), or the smallest set of mass
+                                    `top_p`
+    width, layers, dropout, max_length  network size; max_length: maximum number of input events
+    steps                           optimizer steps; None: 20 epochs with early stopping on validation rows
+    batch_events                    events in one step
+    match_popularity                whether logits are calibrated after training, so that generated rows match the item
+                                    popularity of real ones (`popularity_calibration`)
+    default_filters                 default filters of the generated rows
     """
 
     where: AnyPlacement = "alone"
@@ -81,7 +82,7 @@ class DecoderGeneratorConfig:
             ("width", self.width, self.width >= 2, "2 or more"),
             ("layers", self.layers, self.layers >= 1, "1 or more"),
             ("dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1"),
-            ("length", self.max_length, self.max_length >= 1, "1 or more"),
+            ("max_length", self.max_length, self.max_length >= 1, "1 or more"),
             ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
             ("learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"),
             ("batch_events", self.batch_events, self.batch_events >= 1, "1 or more"),

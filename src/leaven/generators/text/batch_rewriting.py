@@ -57,7 +57,7 @@ class CallBudget:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """The cost of rewriting, before any request. known: answers in the cache."""
+    """The cost of rewriting, before any request. n_cached: answers in the cache."""
 
     calls: int
     tokens: int
@@ -80,11 +80,12 @@ class _Spent:
 class TextRewriter:
     """The fitted operator: returns checked rewrites of texts; the cache makes it reproducible.
 
-    take      part of the answer that becomes the view: the paraphrase, or the text followed by tags or attributes
-    p         probability of a rewrite (× strength); variants: number of different answers for a text
-    stop      whether a failed call or an exhausted budget stops the run; else the text is unchanged
-    at_once   concurrent requests
-    refused   reason -> number of answers rejected after one repair
+    output           part of the answer that becomes the view: the paraphrase, or the text followed by tags or
+                     attributes
+    p                probability of a rewrite (× strength); variants: number of different answers for a text
+    stop_on_failure  whether a failed call or an exhausted budget stops the run; else the text is unchanged
+    n_jobs           concurrent requests
+    rejected         reason -> number of answers rejected after one repair
     """
 
     model: TextModel

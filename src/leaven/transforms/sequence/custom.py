@@ -44,7 +44,7 @@ class RowTransform:
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise SpecError("row_transform.function", "a function of one history", repr(self.function), "")
-        check_count("row_transform.shortest", self.min_events, 1)
+        check_count("row_transform.min_events", self.min_events, 1)
         check_share("row_transform.p", self.p)
 
     @property

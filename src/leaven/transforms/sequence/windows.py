@@ -121,7 +121,7 @@ class WindowIndex:
         return self.take(np.arange(len(self)))
 
     def iterate_batches(self, batch_size: int) -> Iterator[Histories]:
-        """Rows of `size` windows at a time, in order."""
+        """Rows of `batch_size` windows at a time, in order."""
         for begin in range(0, len(self), batch_size):
             yield self.take(np.arange(begin, min(begin + batch_size, len(self))))
 
