@@ -171,8 +171,8 @@ def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
 
 def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
     sides = sides_of("table", 1, 40)
-    said = compute_figure("frechet", METRICS["frechet"], split_halves(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
-                  sides.known, 1)  # fmt: skip
+    halves = split_halves(sides.new, sides.pool, 20, 1)
+    said = compute_figure("frechet", METRICS["frechet"], halves, sides.new, sides.pool, sides.known, 1)
     assert isinstance(said, str)
     assert "needs 40" in said
 

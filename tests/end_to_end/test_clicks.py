@@ -18,7 +18,7 @@ from leaven.simulator import Simulator
 
 SHOP = """
 name = "clicks"
-task = "clicks"
+task = "ctr"
 rules = "shop.rules"
 [data]
 interactions = "shop/interactions.csv"
@@ -27,35 +27,35 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", category = "category", price = "price" }
 [samples]
 ratio = 3
-most_positives = 400
+max_positives = 400
 [recommender]
 kind = "mlp"
 hidden = [16]
-batch = 128
+batch_size = 128
 epochs = 2
 [evaluate]
 seeds = 2
-[[arm]]
+[[variant]]
 name = "noise, then repeats of rare categories"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "noise"
 alpha = 2.0
-bounded = false
-[[arm.step]]
+clip_to_range = false
+[[variant.step]]
 use = "repeat"
-copies = { kind = "balanced", towards = "category", most_copies = 2 }
-[[arm]]
+copies = { kind = "balanced", towards = "category", max_copies = 2 }
+[[variant]]
 name = "fresh masks"
-[[arm.step]]
+[[variant.step]]
 use = "feature_mask"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 strength = { kind = "linear", first = 0.0, last = 1.0 }
-[[arm]]
+[[variant]]
 name = "even classes"
-[[arm.step]]
+[[variant.step]]
 use = "marginals"
 copies = { kind = "balanced", towards = "class" }
 """
@@ -181,9 +181,9 @@ def table(folder: Path, rows: int = 600, leak: bool = False, one_class: bool = F
 
 
 READY = """
-task = "clicks"
+task = "ctr"
 [data]
-labelled = "ads.csv"
+labeled = "ads.csv"
 label = "clicked"
 user = "who"
 time = "when"
@@ -192,9 +192,9 @@ kind = "logistic"
 [evaluate]
 metrics = ["user_auc", "f1"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "mixup"
-[[arm.step]]
+[[variant.step]]
 use = "row_mixup"
 """
 

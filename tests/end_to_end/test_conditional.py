@@ -28,21 +28,21 @@ looks = 10
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 60
-[[arm]]
+[[variant]]
 name = "conditional"
 combine = "conditional"
 controller = { kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }
-[[arm.step]]
+[[variant.step]]
 use = "drop"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
-[[arm]]
+[[variant]]
 name = "dynamic"
 rounds = 2
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 when = "each_round"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 when = "each_epoch"
 during = [0.0, 0.5]

@@ -23,29 +23,29 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", text = ["title"], category = "category", image = "image" }
 [recommender]
 kind = "multimodal"
-encoders = ["tfidf", { kind = "pictures", size = 32, widths = [8, 16], steps = 20, cache = "kept" }]
+encoders = ["tfidf", { kind = "image_classifier", size = 32, widths = [8, 16], steps = 20, cache = "kept" }]
 transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
-consistency = 0.1
+consistency_weight = 0.1
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 12
-[[arm]]
+[[variant]]
 name = "rows, words and pictures"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "units"
-[[arm.step]]
+[[variant.step]]
 use = "brightness"
 guard = false
-[[arm.step]]
-use = "pictures.rotate"
-mode = "replace"
+[[variant.step]]
+use = "images.rotate"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
-[[arm.step]]
-use = "pictures.vae"
+[[variant.step]]
+use = "images.vae"
 steps = 3
 width = 8
 noise = 4

@@ -21,23 +21,23 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", text = ["title"], category = "category", price = "price" }
 [recommender]
 kind = "multimodal"
-encoders = ["tfidf", { kind = "attributes", price = 0.2 }]
+encoders = ["tfidf", { kind = "attributes", price_weight = 0.2 }]
 transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
-consistency = 0.1
+consistency_weight = 0.1
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 12
-[[arm]]
+[[variant]]
 name = "rows and words"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "units"
 columns = ["title"]
-[[arm.step]]
-use = "words.delete"
-mode = "replace"
+[[variant.step]]
+use = "text.delete"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 """

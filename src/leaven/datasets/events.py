@@ -17,7 +17,7 @@ OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
 class EncodedEvents:
     """The same events with integer ids in the order of the sorted ids, so that sorting compares no strings.
 
-    event_table  table: line, user_code, item_code, time, and the other columns; may hold further rows whose user or item
+    event_table  table: line, user_code, item_code, time, and other columns; may hold further rows whose user or item
            is not listed
     user_table  table: user, user_code      items  table: item, item_code
     n_events  number of events

@@ -49,8 +49,8 @@ def draw_interval(effect: Mapping[str, Any], scale: AxisScale) -> Markup:
     if not _has_interval(effect):
         return Markup("")
     middle, low, high = HEIGHT / 2, scale.x_position(effect["low"]), scale.x_position(effect["high"])
-    lift, low, high = (format_percent(effect[name]) for name in ("lift", "low", "high"))
-    alt_text = f"lift {lift}, 95 % interval {low} to {high}"
+    ends = " to ".join(format_percent(effect[name]) for name in ("low", "high"))
+    alt_text = f"lift {format_percent(effect['lift'])}, 95 % interval {ends}"
     parts = [
         _draw_band(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',

@@ -35,26 +35,26 @@ kind = "popularity"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "layers"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 copies = { kind = "uniform", factor = 2.0 }
-[[arm.step]]
+[[variant.step]]
 use = "windows"
-[[arm]]
+[[variant]]
 name = "in place"
-[[arm.step]]
+[[variant.step]]
 use = "drop"
-mode = "replace"
-[[arm.step]]
+mode = "in_place"
+[[variant.step]]
 use = "markov"
 where = "after"
-keep = ["validity", "copies", "surprisal", "rank_fidelity", "quota"]
-[[arm]]
+filters = ["validity", "copies", "surprisal", "rank_fidelity", "quota"]
+[[variant]]
 name = "mixed"
-[[arm.step]]
+[[variant.step]]
 use = "mixup"
 """
 

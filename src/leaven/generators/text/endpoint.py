@@ -36,7 +36,7 @@ class Endpoint:
     max_calls, max_tokens           the budget of a fit; None: no bound
     on_failure                      "stop": the run stops at a failed call or an exhausted budget, and resumes when run
                                     again; "skip": the text is unchanged and counted
-    max_attempts, wait_seconds, timeout_seconds  attempts of a request; first pause after a failure, then doubled, unless the
+    max_attempts, wait_seconds, timeout_seconds  attempts; first pause after a failure, then doubled, unless the
                                     server names one; maximum time for an answer
     n_jobs                          concurrent requests
     temperature                     of the model
