@@ -159,9 +159,9 @@ def power(kind: str, trials: int) -> None:
 def table() -> str:
     """The table of docs/judging.md: every metric, its sentence, its better direction."""
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
-    for kind in list_kinds("sample_metrics"):
-        metric = create_config("sample_metrics", kind)
-        says = (inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0]
+    for kind in list_kinds("synthetic_metrics"):
+        metric = create_config("synthetic_metrics", kind)
+        says = (inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0]
         of = "all" if len(metric.trait.of) == len(DATA_KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {says} |")

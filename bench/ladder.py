@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     chances: dict[str, list[Any]] = {}
     spent = {}
     for name, (fields, trainings) in MODELS.items():
-        began, wish = time.process_time(), create_config("click_models", name, fields)
+        began, wish = time.process_time(), create_config("ctr_models", name, fields)
         fits = (
             wish.fit(train, TrainingContext(rng.derive_key(7, "ladder", seed), validation=valid))
             for seed in range(trainings)

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     for share in SHARES:
         some = a_share(train, share)
         values = {name: _values(some, valid, test, plan, asked) for name, plan in arms(some).items()}
-        found = compare_variants(values, ComparisonConfig("auc", smallest_lift=0.005, key=7))
+        found = compare_variants(values, ComparisonConfig("auc", min_effect=0.005, key=7))
         print(f"| {len(some):,} ({share:.0%}) | baseline | {found.means['baseline']:.4f} | | | |", flush=True)
         for one in found.effects:
             ends = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"

@@ -118,7 +118,7 @@ def usefulness(train: Samples, test: Samples) -> float:
     """AUC on real rows of boosting that learned from these."""
     from sklearn.metrics import roc_auc_score
 
-    wish = create_config("click_models", "boosting", {"rounds": 80, "fewest_rows": 10})
+    wish = create_config("ctr_models", "boosting", {"rounds": 80, "fewest_rows": 10})
     try:
         model = wish.fit(train, TrainingContext(key=1))
     except Exception as error:  # a generator that makes one class alone
@@ -162,7 +162,7 @@ def table(name: str, rows: Samples, most: int, kinds: list[str]) -> None:
     for title in kinds:
         kind, own = KINDS[title]
         began = time.process_time()
-        fitted = create_config("table_generators", kind, own).fit(train, key=5)
+        fitted = create_config("tabular_generators", kind, own).fit(train, key=5)
         new = fitted.sample(rng.mix_bits(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
         spent = time.process_time() - began
         verdict = evaluate_quality(train, held, new, "table", metrics=METRICS)

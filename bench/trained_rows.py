@@ -54,7 +54,7 @@ SIZES: dict[str, Any] = {
     "device": "cpu",
 }
 """Small sizes, for whichever fields a kind has."""
-WIDTHS = {"generators": 16, "recommenders": 16, "table_generators": 32, "image_generators": 8, "click_models": 16}
+WIDTHS = {"generators": 16, "recommenders": 16, "tabular_generators": 32, "image_generators": 8, "ctr_models": 16}
 TRANSFORMER = {"width": 16, "layers": 1, "negatives": 32, "batch_events": 256, "device": "cpu"}
 
 
@@ -129,7 +129,7 @@ def generators(kind: str) -> dict[str, str]:
 
 
 def table_generators(kind: str) -> dict[str, str]:
-    wish, rows = small("table_generators", kind), draws.table()
+    wish, rows = small("tabular_generators", kind), draws.table()
     fitted = wish.fit(rows, key=KEY)
     found = weights(fitted) | {"rows": of_samples(fitted.sample(draws.names(60)))}
     return found | {"plan": of_samples(leaven.expand(rows, leaven.Plan([wish]), seed=KEY))}
@@ -156,7 +156,7 @@ def click_models(kind: str) -> dict[str, str]:
     if kind == "popularity":
         column = {"item_events_30d": rows.number("count")}
         rows = type(rows).real(column, rows.label, rows.keys)
-    fitted = small("click_models", kind).fit(rows, TrainingContext(key=KEY))
+    fitted = small("ctr_models", kind).fit(rows, TrainingContext(key=KEY))
     return weights(fitted) | {"scores": digest(fitted.predict(rows))}
 
 
@@ -186,10 +186,10 @@ def _changed(wish: Any) -> dict[str, str]:
 
 CASES: dict[str, tuple[Callable[[str], dict[str, str]], tuple[str, ...]]] = {
     "generators": (generators, tuple(sorted(draws.LEFT_OUT["generators"]))),
-    "table_generators": (table_generators, tuple(sorted(draws.LEFT_OUT["table_generators"]))),
+    "tabular_generators": (table_generators, tuple(sorted(draws.LEFT_OUT["tabular_generators"]))),
     "image_generators": (image_generators, tuple(registry.FAMILIES["image_generators"])),
     "recommenders": (recommenders, tuple(registry.FAMILIES["recommenders"])),
-    "click_models": (click_models, tuple(registry.FAMILIES["click_models"])),
+    "ctr_models": (click_models, tuple(registry.FAMILIES["ctr_models"])),
     "encoders": (encoders, ("tfidf", "attributes")),
     "transforms": (transforms, tuple(sorted(draws.LEFT_OUT["transforms"]))),
     "filters": (draws.filters, tuple(sorted(draws.LEFT_OUT["filters"]))),

@@ -12,7 +12,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.registry import list_kinds
 
-KINDS = sorted(list_kinds("table_generators"))
+KINDS = sorted(list_kinds("tabular_generators"))
 FIELDS: dict[str, dict[str, Any]] = {
     "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
     "vae": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
@@ -33,7 +33,7 @@ def world(rows: int, seed: int = 0) -> Samples:
 
 @cache
 def fitted(kind: str) -> Any:
-    return wish_of("table_generators", kind)(**FIELDS.get(kind, {})).fit(world(1500), key=5)
+    return wish_of("tabular_generators", kind)(**FIELDS.get(kind, {})).fit(world(1500), key=5)
 
 
 def keys(count: int) -> Any:
@@ -76,7 +76,7 @@ def test_the_same_keys_give_the_same_rows_at_any_batch_size(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
     fitted(kind).save(tmp_path / "made")
-    loaded = wish_of("table_generators", kind).load(tmp_path / "made")
+    loaded = wish_of("tabular_generators", kind).load(tmp_path / "made")
     assert same(loaded.sample(keys(100)), fitted(kind).sample(keys(100)))
 
 
@@ -103,9 +103,9 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
     a = draw.normal(size=2000)
     b = np.exp(0.8 * a + 0.6 * draw.normal(size=2000))
     rows = Samples.from_lists({"a": a.tolist(), "b": b.tolist()}, label=draw.integers(0, 2, 2000).tolist())
-    new = wish_of("table_generators", "copula")().fit(rows, key=1).sample(keys(2000))
+    new = wish_of("tabular_generators", "copula")().fit(rows, key=1).sample(keys(2000))
     assert np.corrcoef(new.number("a"), np.log(new.number("b")))[0, 1] == pytest.approx(0.8, abs=0.05)
-    apart = wish_of("table_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
+    apart = wish_of("tabular_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
     assert abs(np.corrcoef(apart.number("a"), np.log(apart.number("b")))[0, 1]) < 0.08
 
 

@@ -38,7 +38,7 @@ LEFT_OUT = {
     "transforms": {"cold_items"},
     "filters": {"density_ratio"},
     "generators": {"autoregressive", "vae", "gan", "denoiser", "self"},
-    "table_generators": {"copula", "any_order", "smote", "vae", "gan", "diffusion"},
+    "tabular_generators": {"copula", "any_order", "smote", "vae", "gan", "diffusion"},
 }
 TABLE_FIELDS: dict[str, dict[str, Any]] = {
     "roll_up": {"column": "kind", "parents": {"mug": "kitchen", "bag": "outdoor"}, "share": 0.8},
@@ -183,7 +183,7 @@ def transforms(kind: str) -> dict[str, str]:
 
 
 def table_transforms(kind: str) -> dict[str, str]:
-    return _changing(table(), registry.create_config("table_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
+    return _changing(table(), registry.create_config("tabular_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
 
 
 def text_transforms(kind: str) -> dict[str, str]:
@@ -208,7 +208,7 @@ def generators(kind: str) -> dict[str, str]:
 
 
 def table_generators(kind: str) -> dict[str, str]:
-    return _generating(table(), registry.create_config("table_generators", kind), of_samples)
+    return _generating(table(), registry.create_config("tabular_generators", kind), of_samples)
 
 
 def strategies(kind: str) -> dict[str, str]:
@@ -218,8 +218,8 @@ def strategies(kind: str) -> dict[str, str]:
 
 
 def table_strategies(kind: str) -> dict[str, str]:
-    wish, rows = registry.create_config("table_strategies", kind), table()
-    step = Step(registry.create_config("table_transforms", "noise"), copies=wish)
+    wish, rows = registry.create_config("tabular_strategies", kind), table()
+    step = Step(registry.create_config("tabular_transforms", "noise"), copies=wish)
     return {"keys": digest(wish(rows, SEED)), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
 
 
@@ -257,9 +257,9 @@ def filters(kind: str) -> dict[str, str]:
 
 
 def table_filters(kind: str) -> dict[str, str]:
-    wish, rows = registry.create_config("table_filters", kind, TABLE_FIELDS.get(kind)), table()
+    wish, rows = registry.create_config("tabular_filters", kind, TABLE_FIELDS.get(kind)), table()
     kept = wish.fit(rows, SEED)(rows)
-    step = Step(registry.create_config("table_transforms", "noise"), filters=(wish,))
+    step = Step(registry.create_config("tabular_transforms", "noise"), filters=(wish,))
     counts = sorted(int(count) for count in kept.rejected.values())
     return {"keys": digest(np.asarray(kept.mask), counts), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
 
@@ -280,14 +280,14 @@ FAMILIES: dict[str, Callable[[str], dict[str, str]]] = {
     "transforms": transforms,
     "text_transforms": text_transforms,
     "image_transforms": image_transforms,
-    "table_transforms": table_transforms,
+    "tabular_transforms": table_transforms,
     "strategies": strategies,
-    "table_strategies": table_strategies,
+    "tabular_strategies": table_strategies,
     "schedules": schedules,
     "filters": filters,
-    "table_filters": table_filters,
+    "tabular_filters": table_filters,
     "generators": generators,
-    "table_generators": table_generators,
+    "tabular_generators": table_generators,
 }
 """Family of the registry -> digests of one of its kinds."""
 

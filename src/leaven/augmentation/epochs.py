@@ -39,7 +39,7 @@ class EpochRows:
     rounds      rows of the steps of each round; None: there are none
     controller  controller that adapts strength and counts; None: they are constant
 
-    Steps in mode "replace" change rows in place, one after the other; steps in mode "add" read the real rows, or with
+    Steps in mode "in_place" change rows in place, one after the other; steps in mode "append" read the real rows, or with
     `reads = "previous"` all rows of this epoch so far.
     """
 
@@ -59,7 +59,7 @@ class EpochRows:
         """Rows of one epoch, the real ones first."""
         rows, new = self._get_base(progress), []
         for fitted, made in self._apply_steps(epoch, progress, self.controller):
-            if fitted.step.mode == "replace":
+            if fitted.step.mode == "in_place":
                 rows = made.rows
             else:
                 new.append(made.rows)
@@ -77,7 +77,7 @@ class EpochRows:
                 if _find_middle(step) != middle:
                     continue
                 check_unchanged_share(step.display_name, step.fail_if_unchanged_over, made.n_tried, made.unchanged)
-                count = len(made.rows) if step.mode == "add" else made.n_tried
+                count = len(made.rows) if step.mode == "append" else made.n_tried
                 check_any_accepted(step.display_name, count, made.rejected)
                 fact = describe_step(self.plan, fitted.number) | {"made": count, "tried": made.n_tried}
                 facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.rejected)})
@@ -96,7 +96,7 @@ class EpochRows:
             if not step.is_active(progress):
                 continue
             strength = float(step.strength(progress))
-            if step.mode == "replace":
+            if step.mode == "in_place":
                 level, share = (strength, 1.0) if steering is None else steering.compute_dose(step, rows, progress)
                 if not np.any(share):
                     continue

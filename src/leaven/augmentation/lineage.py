@@ -47,7 +47,7 @@ def find_source_row(step: Step, seed: int, row_id: int, input_ids: Keys) -> Sour
     if not len(input_ids):
         return None
     key = rng.derive_key(seed, "step", step.display_name)
-    if step.mode == "replace":
+    if step.mode == "in_place":
         return _find_part(rng.derive_key(key, "part"), row_id, input_ids, [0])
     names = rng.derive_key(key, "name")
     copies = range(min(_MAX_COPIES, max(1, _MAX_CANDIDATES // len(input_ids))))
@@ -90,9 +90,9 @@ def list_input_steps(plan: Plan, number: int) -> tuple[int, ...]:
         for place, one in enumerate(plan.named_steps[: number - 1], 1)
         if one.when == "once" and not one.is_on_items
     ]
-    current = max((place for place, one in before if one.mode == "replace"), default=0)
-    added = [place for place, one in before if one.mode == "add"]
-    reads = "real" if step.mode == "replace" else plan.get_input(step)
+    current = max((place for place, one in before if one.mode == "in_place"), default=0)
+    added = [place for place, one in before if one.mode == "append"]
+    reads = "real" if step.mode == "in_place" else plan.get_input(step)
     if reads == "real":
         return (current,)
     if reads == "previous":

@@ -63,7 +63,7 @@ def preview_plan(
             strength = float(step.strength(1.0))
             result = (
                 replace_rows(able, row, 0, strength)
-                if step.mode == "replace"
+                if step.mode == "in_place"
                 else append_rows(able, row, np.ones(1, np.int32), 0, strength)
             )
             if len(result.rows):

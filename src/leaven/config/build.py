@@ -43,11 +43,11 @@ FAMILIES: Mapping[Any, str] = {
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",
-    TabularTransform: "table_transforms",
-    TabularGenerator: "table_generators",
-    TabularStrategy: "table_strategies",
-    TabularFilter: "table_filters",
-    CtrModel: "click_models",
+    TabularTransform: "tabular_transforms",
+    TabularGenerator: "tabular_generators",
+    TabularStrategy: "tabular_strategies",
+    TabularFilter: "tabular_filters",
+    CtrModel: "ctr_models",
 }
 """Protocol -> registry family of the kinds that implement it."""
 OPERATORS = (
@@ -57,17 +57,17 @@ OPERATORS = (
     "text_generators",
     "image_transforms",
     "image_generators",
-    "table_transforms",
-    "table_generators",
+    "tabular_transforms",
+    "tabular_generators",
 )
 """Families whose kind is the key `use`; for the others it is `kind`."""
 FAMILY_PREFIXES = {
-    "text_transforms": "words",
-    "text_generators": "words",
-    "image_transforms": "pictures",
-    "image_generators": "pictures",
+    "text_transforms": "text",
+    "text_generators": "text",
+    "image_transforms": "images",
+    "image_generators": "images",
 }
-"""Family -> optional prefix of its kinds, "words.swap", for kinds whose name another family has too."""
+"""Family -> optional prefix of its kinds, "text.swap", for kinds whose name another family has too."""
 
 KeyLocator = Callable[[str], str]
 """Key of the current table -> its location for an error message."""

@@ -171,7 +171,7 @@ def render_draft(draft: Draft, folder: Path, task: str = "ranking") -> str:
     if draft.label:
         return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
     parts = [head, *_render_data(draft, folder), _render_clean(draft)]
-    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "clicks" else [_render_split(draft), _REST])])
+    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "ctr" else [_render_split(draft), _REST])])
 
 
 _HEAD = """\
@@ -186,7 +186,7 @@ name = {name}
 
 _TASKS = {
     "ranking": "",
-    "clicks": """\
+    "ctr": """\
 task = "ctr"                 # click prediction: will this user take this item now?
 rules = []                      # what synthetic rows must satisfy, such as "item_price > 0"; or a file of rules
 """,
@@ -302,7 +302,7 @@ min_effect = 0.01            # smallest relative lift that matters to you
 name = "crop a few"             # augmentation: a good first choice (examples/best.toml)
 [[variant.step]]
 use = "crop"
-mode = "in_place"                # changes the row itself; "add": changed copies join the real rows
+mode = "in_place"                # changes the row itself; "append": changed copies join the real rows
 when = "each_epoch"             # fresh rows in every epoch; or "once", before training
 during = [0.0, 0.8]             # not in the last fifth of training, which uses unchanged histories
 p = 0.2                         # share of changed histories

@@ -88,11 +88,11 @@ class CtrEvaluationConfig:
         check_common(self.seeds, self.min_effect, self.steps)
 
 
-def check_common(seeds: int, smallest_lift: float, steps: int | None) -> None:
+def check_common(seeds: int, min_effect: float, steps: int | None) -> None:
     """Raises SpecError for a value that no task allows."""
     if seeds < 1:
         raise SpecError("evaluate.seeds", "1 or more", str(seeds))
-    if not 0 <= smallest_lift < 1:
-        raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", str(smallest_lift))
+    if not 0 <= min_effect < 1:
+        raise SpecError("evaluate.min_effect", "a share in 0..1 (0.01 is 1 %)", str(min_effect))
     if steps is not None and steps < 1:
         raise SpecError("evaluate.steps", "1 or more", str(steps))

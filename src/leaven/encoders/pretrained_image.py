@@ -42,7 +42,7 @@ class PretrainedImageEncoder:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     cache: str = ""
-    modality: ClassVar[str] = "pictures"
+    modality: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
         if self.size < 8 or not min(self.std) > 0:

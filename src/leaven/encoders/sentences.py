@@ -37,7 +37,7 @@ class SentenceEncoder:
     max_tokens: int = 64
     batch_size: int = 64
     cache: str = ""
-    modality: ClassVar[str] = "words"
+    modality: ClassVar[str] = "text"
 
     def __post_init__(self) -> None:
         if self.pooling not in ("mean", "first"):

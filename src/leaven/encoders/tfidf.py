@@ -45,7 +45,7 @@ class TfIdf:
     character_ngrams: tuple[int, int] = (3, 3)
     width: int = 128
     min_items: int = 2
-    modality: ClassVar[str] = "words"
+    modality: ClassVar[str] = "text"
 
     def __post_init__(self) -> None:
         for name, pair in (("word_ngrams", self.word_ngrams), ("character_ngrams", self.character_ngrams)):

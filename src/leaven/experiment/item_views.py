@@ -61,7 +61,7 @@ def preview_item_steps(
     shown = []
     for step in found.sample_views(items):
         for item in step["some"]:
-            if step["on"] == "words":
+            if step["on"] == "text":
                 before, after = ("".join(part for part, _ in item[side]) for side in ("before", "after"))
             else:
                 before, after = f"image of {item['item']}", f"another by {item['apart']} of 255 levels"

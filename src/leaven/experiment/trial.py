@@ -157,7 +157,5 @@ def fingerprint_rows(data: str, seed: int, plan: Plan) -> str:
 def list_evaluation_tables(spec: Spec) -> dict[str, Any]:
     """The tables of the spec that a trial depends on."""
     table = resolve_spec(spec)
-    evaluate = {
-        key: value for key, value in table["evaluate"].items() if key not in ("seeds", "smallest_lift", "min_effect")
-    }
+    evaluate = {key: value for key, value in table["evaluate"].items() if key not in ("seeds", "min_effect")}
     return {"seed": table["seed"], "recommender": table["recommender"], "evaluate": evaluate}

@@ -159,7 +159,7 @@ class FittedEncoder(Protocol):
 
 
 class Encoder(Protocol):
-    """Config of an item encoder. modality: "words", "attributes", "pictures" …"""
+    """Config of an item encoder. modality: "text", "attributes", "images" …"""
 
     @property
     def modality(self) -> str: ...

@@ -246,7 +246,7 @@ def _add_count(counts: dict[str, int], part: str, n: int) -> None:
 def _list_fitted_steps(config: Spec) -> dict[str, list[str]]:
     """Variant -> its generators, whose other rows follow from what they were fitted on; of labelled rows its mixtures
     too, whose cells do not identify their source."""
-    is_tabular = config.task == "clicks"
+    is_tabular = config.task == "ctr"
     found = {
         arm.name: [
             step.display_name

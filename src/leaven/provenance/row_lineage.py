@@ -220,7 +220,7 @@ class _VariantRows:
         if int(row.parents[0]) == NO_PARENT:
             return None
         for earlier in reversed(list_input_steps(self.plan, number)):
-            if step.mode == "replace" and (same := self._find_row(earlier, key)) is not None:
+            if step.mode == "in_place" and (same := self._find_row(earlier, key)) is not None:
                 return _SourceRow(same, SourceRow(key), earlier)
             keys = [np.zeros(0, np.uint64), *(rows.keys for rows in self.rows.get(earlier, []))]
             source = find_source_row(step, self.seed, key, np.concatenate(keys))

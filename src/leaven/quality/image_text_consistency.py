@@ -81,7 +81,7 @@ class ItemImages:
         known = ReferenceData(new, pool, new, (), _NO_ITEMS, _NO_ITEMS)
         return compute_figure(
             METRIC,
-            create_config("sample_metrics", METRIC),
+            create_config("synthetic_metrics", METRIC),
             split_halves(new, pool, n_splits, self.key),
             new,
             pool,

@@ -112,7 +112,7 @@ def _build_figure(
     return Figure(
         kind=kind,
         group=metric.trait.group,
-        says=(inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0],
+        says=(inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0],
         better=metric.trait.better,
         value=value,
         interval=(float(low), float(high)),

@@ -189,7 +189,7 @@ class _ViewFeatures:
 
         assert self.training.catalog_for_epoch is not None
         views = self.training.catalog_for_epoch(epoch, progress)
-        changed = {"words": True, "pictures": views.pixels is not None}
+        changed = {"text": True, "images": views.pixels is not None}
         return [
             torch.from_numpy(encoder(views)) if changed.get(config.modality) else original
             for (config, encoder), original in zip(self.encoders, self.features, strict=True)

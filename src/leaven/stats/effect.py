@@ -23,7 +23,7 @@ class ComparisonConfig:
     """Parameters of a comparison, declared before the values are known.
 
     metric            its name, "ndcg@10"; higher must be better
-    smallest_lift     relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
+    min_effect     relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
     key               seeds every draw of the bootstrap and of the permutation
     baseline          the variant without a plan
     control           the variant with duplicated real rows; no such comparison if absent from the values
@@ -31,7 +31,7 @@ class ComparisonConfig:
     """
 
     metric: str
-    smallest_lift: float = 0.01
+    min_effect: float = 0.01
     key: int = 0
     baseline: str = "baseline"
     control: str = "repeat"
@@ -39,8 +39,8 @@ class ComparisonConfig:
     n_flips: int = 10_000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smallest_lift < 1:
-            raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", repr(self.smallest_lift))
+        if not 0 <= self.min_effect < 1:
+            raise SpecError("evaluate.min_effect", "a share in 0..1 (0.01 is 1 %)", repr(self.min_effect))
         if min(self.n_draws, self.n_flips) < 100:
             raise SpecError("compare", "100 draws and flips or more", f"{self.n_draws} and {self.n_flips}")
 
@@ -126,7 +126,7 @@ class Effect:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object; undefined numbers (a lift over a mean of 0) become null."""
-        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "smallest_lift"}
+        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "min_effect"}
         return figures | {"verdict": self.verdict, "words": self.words}
 
 

