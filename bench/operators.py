@@ -239,7 +239,7 @@ def epoch_arm() -> dict[str, float]:
     train, wish = beauty(), Transformer()
     steps = max(round(int(train.n_targets.sum()) / wish.choose_batch_events(train)), 1)
     kinds = [registry.create_config("transforms", kind) for kind in EPOCH_OPERATORS]
-    plan = Plan([Step(kind, mode="replace", when="each_epoch") for kind in kinds])
+    plan = Plan([Step(kind, mode="in_place", when="each_epoch") for kind in kinds])
     fresh = build_epoch_rows(train, train, plan, seed=7)
     arms = {"without": None, "with": fresh}
     for refresh in arms.values():  # libraries are loaded, kernels compiled

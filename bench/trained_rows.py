@@ -155,7 +155,7 @@ def click_models(kind: str) -> dict[str, str]:
     rows = draws.table()
     if kind == "popularity":
         column = {"item_events_30d": rows.number("count")}
-        rows = type(rows).real(column, rows.label, rows.keys)
+        rows = type(rows).real(column, rows.label, rows.row_ids)
     fitted = small("ctr_models", kind).fit(rows, TrainingContext(key=KEY))
     return weights(fitted) | {"scores": digest(fitted.predict(rows))}
 

@@ -146,14 +146,14 @@ class Watcher:
     def __init__(self) -> None:
         self.users, self.seen = world(60, seed=7), list[np.ndarray]()
 
-    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+    def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append(losses)
         return "stop" if len(self.seen) == 3 else "fresh rows"
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         return {}
 
-    def recall(self, memory: Any) -> None:
+    def load_state_dict(self, state: Any) -> None:
         raise AssertionError("nothing was interrupted")
 
 

@@ -278,14 +278,14 @@ class Onlooker:
     def __init__(self, users: HeldOut) -> None:
         self.users, self.seen = users, []
 
-    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+    def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append((step, progress, losses))
         return "stop" if progress >= 0.5 else "go on"
 
-    def memory(self) -> dict:
+    def state_dict(self) -> dict:
         return {}
 
-    def recall(self, memory: dict) -> None: ...
+    def load_state_dict(self, state: dict) -> None: ...
 
 
 @pytest.mark.parametrize("kind", KINDS)

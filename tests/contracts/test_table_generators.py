@@ -49,7 +49,7 @@ def same(one: Samples, two: Samples) -> bool:
 def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
     new = fitted(kind).sample(keys(700)).check()
     assert len(new) == 700
-    assert np.array_equal(new.keys, keys(700))
+    assert np.array_equal(new.row_ids, keys(700))
     assert not new.parents.any()
     assert set(np.unique(new.label)) == {0.0, 1.0}
     assert set(np.unique(new.number("count"))) <= {0.0, 1.0, 2.0, 3.0}

@@ -63,7 +63,7 @@ def of_histories(rows: Any) -> str:
 def of_samples(rows: Any) -> str:
     """All columns of labelled rows, in a fixed order; numbers rounded."""
     names = [list(rows.numeric), list(rows.categorical), {name: list(rows.levels[name]) for name in rows.categorical}]
-    columns = (rows.codes, rows.label, rows.weight, rows.row_ids, rows.parents, rows.origin, rows.users, rows.times)
+    columns = (rows.codes, rows.label, rows.weight, rows.row_ids, rows.parents, rows.origin, rows.user_ids, rows.times)
     return digest(*names, rounded(rows.numbers), *columns)
 
 

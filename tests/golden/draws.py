@@ -37,8 +37,8 @@ SEED, N_ITEMS = 7, 40
 LEFT_OUT = {
     "transforms": {"cold_items"},
     "filters": {"density_ratio"},
-    "generators": {"autoregressive", "vae", "gan", "denoiser", "self"},
-    "tabular_generators": {"copula", "any_order", "smote", "vae", "gan", "diffusion"},
+    "generators": {"autoregressive", "vae", "gan", "denoiser", "recommender_rollouts"},
+    "tabular_generators": {"copula", "order_agnostic", "smote", "vae", "gan", "diffusion"},
 }
 TABLE_FIELDS: dict[str, dict[str, Any]] = {
     "roll_up": {"column": "kind", "parents": {"mug": "kitchen", "bag": "outdoor"}, "share": 0.8},
@@ -145,7 +145,7 @@ def full(count: int, strength: float = 1.0) -> Any:
 def _changing(train: Any, wish: Any, of: Callable[[Any], str]) -> dict[str, str]:
     """A transform of rows: by keys, by keys at 0.6 of its strength, as a step that adds, and as one of each epoch."""
     fitted, keys = wish.fit(train), row_keys(train)
-    fresh = Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)])
+    fresh = Plan([Step(wish, mode="in_place", when="each_epoch", p=0.5)])
     return {
         "keys": of(fitted(train, keys, full(len(train)))),
         "weaker": of(fitted(train, keys, full(len(train), 0.6))),
@@ -167,7 +167,7 @@ def _viewed(catalog: Any, wish: Any) -> str:
     for column, items, _, after in once.iterate_views(once.steps[0], 0):
         parts += [column, np.asarray(items, np.int64), _values(after)]
     shown = once(2, 0.5)
-    fresh = build_catalog_views(catalog, Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
+    fresh = build_catalog_views(catalog, Plan([Step(wish, mode="in_place", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
     for seen in (shown, fresh):
         parts += [{name: list(values) for name, values in seen.texts.items()}, seen.pixels]
     return digest(*parts)
@@ -187,7 +187,7 @@ def table_transforms(kind: str) -> dict[str, str]:
 
 
 def text_transforms(kind: str) -> dict[str, str]:
-    wish, texts = registry.create_config("text_transforms", kind), list(wordy().words["title"])
+    wish, texts = registry.create_config("text_transforms", kind), list(wordy().texts["title"])
     fitted = wish.fit(wordy())
     by_keys = [fitted(texts, names(len(texts)), full(len(texts), strength)) for strength in (1.0, 0.6)]
     return {"keys": digest(*by_keys), "plan": _viewed(wordy(), wish)}
@@ -253,7 +253,7 @@ def filters(kind: str) -> dict[str, str]:
     step = Step(registry.create_config("transforms", "substitute"), filters=(wish,))
     counts = sorted(int(count) for count in kept.rejected.values())
     planned = of_histories(expand(real, Plan([step]), seed=SEED))
-    return {"keys": digest(np.asarray(kept.mask), counts), "plan": planned}
+    return {"keys": digest(np.asarray(kept.accepted), counts), "plan": planned}
 
 
 def table_filters(kind: str) -> dict[str, str]:
@@ -261,7 +261,10 @@ def table_filters(kind: str) -> dict[str, str]:
     kept = wish.fit(rows, SEED)(rows)
     step = Step(registry.create_config("tabular_transforms", "noise"), filters=(wish,))
     counts = sorted(int(count) for count in kept.rejected.values())
-    return {"keys": digest(np.asarray(kept.mask), counts), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
+    return {
+        "keys": digest(np.asarray(kept.accepted), counts),
+        "plan": of_samples(expand(rows, Plan([step]), seed=SEED)),
+    }
 
 
 def simulator(kind: str) -> dict[str, str]:

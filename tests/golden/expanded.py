@@ -117,7 +117,7 @@ p = 0.5
 SPECS = {
     "histories": DATA + HISTORIES,
     "items": DATA + ITEMS,
-    "clicks": 'task = "clicks"\n' + DATA + CLICKS,
+    "clicks": 'task = "ctr"\n' + DATA + CLICKS,
 }
 """Name -> spec with one arm, "golden"."""
 

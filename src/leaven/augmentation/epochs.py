@@ -39,8 +39,8 @@ class EpochRows:
     rounds      rows of the steps of each round; None: there are none
     controller  controller that adapts strength and counts; None: they are constant
 
-    Steps in mode "in_place" change rows in place, one after the other; steps in mode "append" read the real rows, or with
-    `reads = "previous"` all rows of this epoch so far.
+    Steps in mode "in_place" change rows in place, one after the other; steps in mode "append" read the real rows, or
+    with `input = "previous"` all rows of this epoch so far.
     """
 
     train: Any
@@ -63,7 +63,7 @@ class EpochRows:
                 rows = made.rows
             else:
                 new.append(made.rows)
-        return rows.joined(new)
+        return rows.concat_with(new)
 
     def describe_steps(self) -> list[dict[str, Any]]:
         """Facts of each step: of one epoch in the middle of its active range, and of all rounds together.
@@ -85,7 +85,7 @@ class EpochRows:
 
     def _get_base(self, progress: float) -> Any:
         """Rows that do not change from one epoch to the next."""
-        return self.expanded if self.rounds is None else self.expanded.joined(self.rounds.rows_until(progress))
+        return self.expanded if self.rounds is None else self.expanded.concat_with(self.rounds.rows_until(progress))
 
     def _apply_steps(
         self, epoch: int, progress: float, steering: ControllerCallback | None
@@ -109,7 +109,7 @@ class EpochRows:
                 if steering is not None:
                     level, share = steering.compute_dose(step, read, progress)
                     copies = _thin_copies(
-                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.keys, 0, epoch)
+                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.row_ids, 0, epoch)
                     )
                 if not copies.any():
                     continue

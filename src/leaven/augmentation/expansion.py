@@ -342,7 +342,7 @@ def _makes_rows(step: Step) -> bool:
 
 
 def _join(parts: Sequence[Any]) -> Any:
-    return parts[0].joined(parts[1:])
+    return parts[0].concat_with(parts[1:])
 
 
 def _load(source: RowSource) -> Any:

@@ -106,7 +106,10 @@ class Spec:
             if variant.name == name:
                 return variant
         raise SpecError(
-            "variant", "a variant of the spec", repr(name), suggest_name(name, [arm.name for variant in self.variants])
+            "variant",
+            "a variant of the spec",
+            repr(name),
+            suggest_name(name, [variant.name for variant in self.variants]),
         )
 
 

@@ -17,8 +17,6 @@ from leaven.config.build import (
     convert_value,
     find_class,
     list_families,
-    suggest_key,
-    suggest_value,
 )
 from leaven.config.experiment_spec import (
     BASELINE,
@@ -32,6 +30,7 @@ from leaven.config.experiment_spec import (
     Task,
     Variant,
 )
+from leaven.config.old_names import suggest_key, suggest_value
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules

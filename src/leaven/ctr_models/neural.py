@@ -106,9 +106,9 @@ class _RowLossCallback:
     def __init__(self, watch: TrainingCallback, steps: int, encoding: FeatureEncoding) -> None:
         assert isinstance(watch.validation_rows, Samples)
         self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.validation_rows)
-        self.memory, self.recall = watch.state_dict, watch.load_state_dict
+        self.state_dict, self.load_state_dict = watch.state_dict, watch.load_state_dict
 
-    def look(self, net: Any, step: int) -> CallbackAction:
+    def on_validation(self, net: Any, step: int) -> CallbackAction:
         """The action of the callback."""
         from leaven.nn.ctr import compute_log_losses
 

@@ -189,7 +189,7 @@ class Histories:
         )
         if source_rows is not None or starts is not self.starts:  # else all lengths are unchanged
             old_starts = self.starts if source_rows is None else compute_offsets(self.lengths[source_rows])
-            columns["targets"] = clip_target_counts(columns["targets"], old_starts, starts)
+            columns["n_targets"] = clip_target_counts(columns["n_targets"], old_starts, starts)
         extra = {name: _gather_column(column, source) for name, column in self.extra.items()}
         if PRICE_COLUMN in extra:
             extra[PRICE_COLUMN] = np.where(_gather_column(self.items, source) == items, extra[PRICE_COLUMN], 0)

@@ -30,7 +30,7 @@ ROW_GROUP_SIZE = 65_536
 UNKNOWN_CODE = 0
 """The code of a missing or unknown category."""
 ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "row_ids": np.uint64, "parents": np.uint64}
-ROW_COLUMNS |= {"origin": np.int16, "users": np.uint64, "times": np.int64}
+ROW_COLUMNS |= {"origin": np.int16, "user_ids": np.uint64, "times": np.int64}
 METADATA_KEY = b"leaven.samples"
 """Key of the metadata in Parquet files of samples."""
 

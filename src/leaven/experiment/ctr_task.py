@@ -49,7 +49,7 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]
     parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, LabeledTable) else _prepare_log(spec, timed)
     leaks = timed("looking for leaks", lambda: find_issues(parts.train))
     for leak in leaks:
-        timed(f"careful: {leak.words}", lambda: None)
+        timed(f"careful: {leak.message}", lambda: None)
     return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(leak) for leak in leaks]}
 
 

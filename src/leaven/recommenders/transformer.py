@@ -260,7 +260,7 @@ class _UserLossCallback:
     steps: int
     temperature: float | None
 
-    def look(self, net: Any, step: int) -> CallbackAction:
+    def on_validation(self, net: Any, step: int) -> CallbackAction:
         from leaven.nn.scoring import compute_user_losses
 
         assert isinstance(self.watch.validation_rows, HeldOut)
@@ -268,11 +268,11 @@ class _UserLossCallback:
             step, step / self.steps, compute_user_losses(net, self.watch.validation_rows, self.temperature)
         )
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         return self.watch.state_dict()
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        self.watch.load_state_dict(memory)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.watch.load_state_dict(state)
 
 
 @dataclass(frozen=True, eq=False)

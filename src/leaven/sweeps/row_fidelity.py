@@ -99,7 +99,7 @@ def _fit_table_features(train: Samples, unseen: Any) -> Callable[[Any], Points]:
 
 def _sample_rows(rows: Any, key: int, max_rows: int = MAX_ROWS) -> np.ndarray[Any, np.dtype[np.int64]]:
     """int64 (at most max_rows,): indices of a random sample that follows from the rows' own keys, ascending."""
-    draws = rng.draw_bits(rng.derive_row_keys(key, rows.keys), 0)
+    draws = rng.draw_bits(rng.derive_row_keys(key, rows.row_ids), 0)
     return np.sort(np.argsort(draws, kind="stable")[:max_rows])
 
 

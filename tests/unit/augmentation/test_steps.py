@@ -49,7 +49,7 @@ def test_the_description_of_a_step_lists_what_differs_from_the_defaults() -> Non
         (lambda: Step(Crop(), mode="ad"), "mode"),  # type: ignore[arg-type]
         (lambda: Step(Crop(), when="each epoch"), "when"),  # type: ignore[arg-type]
         (lambda: Step(Crop(), weight=-1.0), "weight"),
-        (lambda: Step(Markov(), mode="replace"), "mode"),
+        (lambda: Step(Markov(), mode="in_place"), "mode"),
         (lambda: Step(Crop(), strength=Linear()), "strength"),
         (lambda: Plan([Crop()], "joined"), "combine"),  # type: ignore[arg-type]
         (lambda: Plan([Step(Crop(), input="markov"), Markov()]), "reads"),

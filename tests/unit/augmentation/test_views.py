@@ -63,7 +63,7 @@ def test_views_of_steps_that_run_once_are_constant_and_those_of_each_epoch_are_n
 def test_an_item_has_the_same_view_in_any_catalogue_and_order() -> None:
     few = [150, 3, 77]
     part = Catalog([ITEMS.ids[n] for n in few], {"title": [TITLES[n] for n in few], "brand": ["Nivea"] * 3})
-    for step in (Step(SwapWords()), Step(SwapWords(), when="each_epoch"), Step(SwapWords(), mode="replace", p=0.5)):
+    for step in (Step(SwapWords()), Step(SwapWords(), when="each_epoch"), Step(SwapWords(), mode="in_place", p=0.5)):
         whole = titles(build_catalog_views(ITEMS, plan(step), seed=4), 3)
         assert titles(build_catalog_views(part, plan(step), seed=4), 3) == [whole[n] for n in few]
 
@@ -74,7 +74,7 @@ def test_another_draw_of_training_shows_other_views() -> None:
 
 
 def test_replacing_changes_a_share_of_the_texts_in_place() -> None:
-    views = build_catalog_views(ITEMS, plan(replace(UNITS, mode="replace", p=0.25)), seed=1)
+    views = build_catalog_views(ITEMS, plan(replace(UNITS, mode="in_place", p=0.25)), seed=1)
     assert changed_share(titles(views)) == pytest.approx(0.25, abs=0.1)
 
 
@@ -93,7 +93,7 @@ def test_a_later_layer_reads_views_of_earlier_ones() -> None:
 
 
 def test_strength_follows_the_progress_of_training() -> None:
-    step = replace(UNITS, when="each_epoch", mode="replace", strength=Linear())
+    step = replace(UNITS, when="each_epoch", mode="in_place", strength=Linear())
     views = build_catalog_views(ITEMS, plan(step), seed=1)
     assert changed_share(titles(views, 1, 0.0)) == 0
     assert changed_share(titles(views, 1, 1.0)) > 0.3

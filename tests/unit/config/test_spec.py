@@ -7,7 +7,7 @@ import pytest
 import tomli_w
 
 from leaven.config import build_schema, load_spec, parse_spec, resolve_spec
-from leaven.config.build import suggest_key, suggest_value
+from leaven.config.old_names import suggest_key, suggest_value
 from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError
 from leaven.schedules.progress_schedules import Constant, Linear
@@ -296,7 +296,7 @@ def test_a_mistake_in_a_conditional_plan_names_location_and_fix(change, parts) -
 
 
 def test_an_old_key_or_value_names_the_new_one() -> None:
-    assert suggest_key("min_effect", ["metrics", "min_effect"]) == "'min_effect' is now 'min_effect'"
+    assert suggest_key("smallest_lift", ["metrics", "min_effect"]) == "'smallest_lift' is now 'min_effect'"
     assert suggest_key("most", ["metrics", "max_rows"]) == "'most' is now 'max_rows'"
     assert suggest_value("self", ["markov", "recommender_rollouts"]) == "'self' is now 'recommender_rollouts'"
     assert "did you mean 'seeds'" in suggest_key("seedz", ["seeds", "steps"])

@@ -29,7 +29,7 @@ ARMS = {
     "baseline": Plan(),
     "repeat": Plan([Step(create_config("transforms", "repeat"))]),
     "crop": Plan([Step(create_config("transforms", "crop"))]),
-    "each epoch": Plan([Step(create_config("transforms", "reorder"), mode="replace", when="each_epoch", p=1.0)]),
+    "each epoch": Plan([Step(create_config("transforms", "reorder"), mode="in_place", when="each_epoch", p=1.0)]),
 }
 
 
