@@ -14,7 +14,7 @@ from leaven.registry import list_kinds
 
 KINDS = sorted(list_kinds("tabular_generators"))
 FIELDS: dict[str, dict[str, Any]] = {
-    "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
+    "order_agnostic": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
     "vae": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
     "gan": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
     "diffusion": {"width": 64, "layers": 2, "steps": 20, "batch": 64, "epochs": 40},
@@ -91,7 +91,7 @@ def agreement(rows: Samples) -> float:
 def test_a_three_way_dependence_is_learned_by_models_that_can() -> None:
     truth = agreement(world(1500))
     assert truth > 1.2
-    assert agreement(fitted("any_order").sample(keys(1500))) > 0.7 * truth
+    assert agreement(fitted("order_agnostic").sample(keys(1500))) > 0.7 * truth
     assert agreement(fitted("diffusion").sample(keys(1500))) > 0.5 * truth
     assert agreement(fitted("smote").sample(keys(1500))) > 0.7 * truth
     for simple in ("marginals", "copula"):
@@ -112,7 +112,7 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
 def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
     unseen = world(400, seed=2)
     shuffled = replace(unseen, label=np.roll(unseen.label, 1))
-    model = fitted("any_order")
+    model = fitted("order_agnostic")
     assert model.log_likelihood(unseen).mean() > model.log_likelihood(shuffled).mean() + 0.3
     # label, x, count and kind by themselves: no likelihood of binned rows can be above 0
     assert (model.log_likelihood(unseen) < 0).all()
@@ -121,7 +121,7 @@ def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
 def test_missing_cells_are_imputed_from_the_others() -> None:
     unseen = world(1500, seed=3)
     hidden = replace(unseen, codes=np.zeros_like(unseen.codes))
-    filled = fitted("any_order").impute_missing(hidden, hidden.row_ids)
+    filled = fitted("order_agnostic").impute_missing(hidden, hidden.row_ids)
     assert not np.isnan(filled.numbers).any()
     known = ~np.isnan(unseen.numeric_column("x"))
     assert np.array_equal(filled.number("x")[known], unseen.numeric_column("x")[known])

@@ -19,7 +19,7 @@ N_ITEMS, COLD = 40, (38, 39, 40)
 KINDS = sorted(list_kinds("transforms"))
 CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
 """Kinds with deterministic defaults."""
-HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial", "cold_items"}
+HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial_augment", "cold_items"}
 """Kinds that replace the item of an event."""
 CALLS_COLD = {"cold_items"}
 """Kinds that add catalog items without events and lower the weight of rows."""

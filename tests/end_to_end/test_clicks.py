@@ -258,7 +258,7 @@ def test_a_label_with_one_class_and_words_of_the_other_task_are_refused(tmp_path
     with pytest.raises(DataError, match="two classes"):
         run(load_spec(tmp_path / "spec.toml"), tmp_path / "run")
     (tmp_path / "ranking.toml").write_text('[data]\ninteractions = "l"\n[samples]\nratio = 2\n')
-    with pytest.raises(SpecError, match='task = "clicks"'):
+    with pytest.raises(SpecError, match='task = "ctr"'):
         load_spec(tmp_path / "ranking.toml")
 
 

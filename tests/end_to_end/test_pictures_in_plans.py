@@ -75,7 +75,7 @@ def arm_of(done) -> dict:
 
 def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folder) -> None:
     steps = arm_of(done)["steps"]
-    assert [step.get("on") for step in steps] == [None, "words", "pictures", "pictures", "pictures"]
+    assert [step.get("on") for step in steps] == [None, "text", "images", "images", "images"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
     assert steps[1]["made"] == items
     assert steps[2]["made"] == steps[4]["made"] == items - 1  # the broken file
@@ -86,7 +86,7 @@ def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folde
 def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_read(done, folder) -> None:
     fit = next(one for one in done.facts()["fits"] if one["arm"] == "rows, words and pictures")
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
-    assert fit["items_known_by"] == {"words": 1.0, "pictures": round((items - 1) / items, 4)}
+    assert fit["items_known_by"] == {"text": 1.0, "images": round((items - 1) / items, 4)}
     assert list(fit["pictures_unread"].values()) == [1]
     assert list((folder / "kept").rglob("*.safetensors"))  # relative to the spec
 

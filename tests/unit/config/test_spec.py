@@ -74,7 +74,7 @@ def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
     crop, mask = spec.variant("crop and mask").plan.named_steps
     assert crop.use == Crop(keep_range=(0.5, 0.8))
     assert (crop.copies, crop.weight, crop.p) == (Uniform(2), 0.7, 1.0)
-    assert (mask.mode, mask.p, mask.strength) == ("replace", 0.4, Linear(0.2, 1.0))
+    assert (mask.mode, mask.p, mask.strength) == ("in_place", 0.4, Linear(0.2, 1.0))
     assert [type(one).__name__ for one in spec.variant("markov rows").plan.named_steps[0].filters or ()] == [
         "Validity",
         "Copies",
@@ -121,7 +121,7 @@ def test_the_resolved_spec_gives_the_same_spec_again() -> None:
     again = parse_spec(tomli_w.dumps(table), folder="/elsewhere")
     assert resolve_spec(again) == table
     assert again.variants == spec.variants
-    assert table["arm"][0]["step"][0]["keep_range"] == [0.5, 0.8]
+    assert table["variant"][0]["step"][0]["keep_range"] == [0.5, 0.8]
 
 
 def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
@@ -156,7 +156,7 @@ def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
         (('name = "beauty"', "name = beauty"), ["TOML"]),
         (("weight = 0.7", "weight = -1"), ["weight", "0 or more"]),
         (("factor = 2", "factr = 2"), ["factr", "did you mean 'factor'"]),
-        (('mode = "replace"', 'mode = "change"'), ["mode", "'add' or 'replace'"]),
+        (('mode = "in_place"', 'mode = "change"'), ["mode", "'append' or 'in_place'"]),
     ],
 )
 def test_a_mistake_is_one_error_with_location_and_fix(change, parts) -> None:
@@ -194,13 +194,13 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "recommender",
         "evaluate",
         "judge",
-        "arm",
+        "variant",
         "task",
         "samples",
         "rules",
     }
     assert set(tomllib.loads(GOOD)) <= set(found["properties"])
-    step = found["properties"]["arm"]["items"]["properties"]["step"]["items"]
+    step = found["properties"]["variant"]["items"]["properties"]["step"]["items"]
     assert {"use", "copies", "keep_range"} <= set(step["properties"])
     assert "crop" in step["properties"]["use"]["anyOf"][0]["enum"]
 

@@ -34,14 +34,14 @@ ARMS = {
 
 
 def spec_of(**wish) -> Spec:
-    recommender = create_config("recommenders", "itemknn")
+    recommender = create_config("recommenders", "item_knn")
     return Spec("small", LogSource("log.csv"), recommender=recommender, quality=QualityConfig(metrics=QUICK, **wish))
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     run = RunFolder(tmp_path_factory.mktemp("run"))
-    create_config("recommenders", "itemknn").fit(TRAIN, TrainingContext(key=0)).save(
+    create_config("recommenders", "item_knn").fit(TRAIN, TrainingContext(key=0)).save(
         run.training_folder("baseline", 1) / "model"
     )
     prepared = Prepared(Split(TRAIN, None, NOBODY, NOBODY, {}, UNSEEN), {}, "mark", {})

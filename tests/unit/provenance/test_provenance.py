@@ -133,7 +133,7 @@ def test_filters_repeat_their_decisions_with_statistics(kept) -> None:
     assert all(one.accepted for one in link.filters)
     figures = link.filters[2].statistics
     assert figures["at least"] <= figures["nats per event"] <= figures["at most"]
-    assert [one.mode for one in others] in (["replace"], [])  # drop may have left the row as it was
+    assert [one.mode for one in others] in (["in_place"], [])  # drop may have left the row as it was
 
 
 def test_a_user_leads_to_all_derived_rows(kept) -> None:

@@ -250,7 +250,7 @@ def validate_rewriting(kind: str, config: Any) -> None:
     from leaven.errors import SpecError
     from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
-    check_choice(f"{kind}.output", config.take, OUTPUTS)
+    check_choice(f"{kind}.output", config.output, OUTPUTS)
     check_share(f"{kind}.p", config.p)
     check_count(f"{kind}.variants", config.variants, 1)
     check_range(f"{kind}.length_range", config.length_range, 0)
