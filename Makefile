@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+QUICK := tests/test_layers.py tests/golden tests/unit/kernels tests/unit/config tests/unit/stats tests/unit/test_rng_names.py
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: install demo test test-data test-spark check bench results docs clean
+.PHONY: install demo quick test test-data test-spark check bench results docs clean
 
 install: $(VENV)/.installed
 
@@ -15,6 +16,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/leaven demo --out runs/demo
+
+quick: install
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark and not slow' $(QUICK)
 
 test: install
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark'
@@ -30,6 +34,7 @@ check: install
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
+	$(BIN)/python -m bench.readability --check
 
 bench: install
 	$(BIN)/python -m bench

@@ -41,7 +41,7 @@ STEPS, SEEDS, K = 1000, 3, 10
 CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, max_validation_users=1024)
 WORDS = TfIdf(columns=("title",))
 READER = Multimodal(encoders=(WORDS, Attributes(label_columns=("attributes",))), transformer=CORE)
-TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "replace", "p": 0.5}
+TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "in_place", "p": 0.5}
 VIEWS = Plan([Step(Synonyms(), **TITLES), Step(DeleteWords(), **TITLES)])
 
 

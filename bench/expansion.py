@@ -41,22 +41,22 @@ interactions = "log.parquet"
 columns = { user = "user", item = "item", time = "time" }
 [split]
 kind = "time"
-[[arm]]
+[[variant]]
 name = "five"
-[[arm.step]]
+[[variant.step]]
 use = "mask"
 copies = { kind = "uniform", factor = 2.0 }
-[[arm.step]]
+[[variant.step]]
 use = "reorder"
 copies = { kind = "uniform", factor = 2.0 }
-[[arm]]
+[[variant]]
 name = "chain"
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 copies = { kind = "uniform", factor = 4.0 }
-[[arm]]
+[[variant]]
 name = "deep"
-[[arm.step]]
+[[variant.step]]
 use = "autoregressive"
 steps = 300
 copies = { kind = "uniform", factor = 4.0 }

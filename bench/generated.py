@@ -52,7 +52,7 @@ def list_configs(steps: int | None, rank_steps: int | None) -> dict[str, Any]:
         "gan, relativistic": Gan(**given),
         "gan, source": Gan(loss="source", likelihood_weight=0.0, **given),
         "denoiser": Denoiser(**given),
-        "self": RecommenderRollouts(steps=rank_steps),
+        "recommender rollouts": RecommenderRollouts(steps=rank_steps),
     }
 
 

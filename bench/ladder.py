@@ -32,7 +32,7 @@ MODELS: dict[str, tuple[dict[str, Any], int]] = {
     "popularity": ({}, 1),
     "logistic": ({}, 1),
     "mlp": ({"batch_size": 128}, 3),
-    "cross": ({}, 3),
+    "dcn_v2": ({}, 3),
     "boosting": ({}, 1),
 }
 """Model -> (fields, number of trainings); trees and linear models do not depend on the seed."""
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     predictions: dict[str, list[Any]] = {}
     seconds = {}
     for name, (fields, trainings) in MODELS.items():
-        start, config = time.process_time(), create_config("click_models", name, fields)
+        start, config = time.process_time(), create_config("ctr_models", name, fields)
         fits = (
             config.fit(train, TrainingContext(rng.derive_key(7, "ladder", seed), validation=valid))
             for seed in range(trainings)

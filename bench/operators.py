@@ -250,7 +250,7 @@ def measure_epoch() -> dict[str, float]:
     train, config = load_beauty(), Transformer()
     steps = max(round(int(train.n_targets.sum()) / config.choose_batch_events(train)), 1)
     kinds = [registry.create_config("transforms", kind) for kind in EPOCH_OPERATORS]
-    plan = Plan([Step(kind, mode="replace", when="each_epoch") for kind in kinds])
+    plan = Plan([Step(kind, mode="in_place", when="each_epoch") for kind in kinds])
     fresh = build_epoch_rows(train, train, plan, seed=7)
     variants = {"without": None, "with": fresh}
     for refresh in variants.values():  # load libraries, compile kernels

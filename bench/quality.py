@@ -100,8 +100,8 @@ def print_table(task: Task, configs: Mapping[str, Any], n_seeds: int) -> None:
 
 def list_configs(name: str) -> dict[str, Any]:
     """Return the compared configs of a file: id-based recommenders and settings of the transformer."""
-    others = {kind: create_config("recommenders", kind) for kind in ("popularity", "itemknn")}
-    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY, "blend": RankFusion()}
+    others = {kind: create_config("recommenders", kind) for kind in ("popularity", "item_knn")}
+    ours = {"transformer": Transformer(), "transformer, binary loss": BINARY, "rank fusion": RankFusion()}
     return others | ours | ({"transformer, long": LONG} if name == "beauty" else {})
 
 

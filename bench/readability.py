@@ -308,6 +308,16 @@ METRICS: dict[str, tuple[str, Callable[[Tree], Measurement]]] = {
     "test_ratio": ("test lines a source line", measure_test_ratio),
 }
 """What the table prints: key for `--list`, heading and measurement."""
+LIMITS = {
+    "participles": 3,
+    "idiom": 15,
+    "questions": 0,
+    "functions_above_60": 0,
+    "module_names": 0,
+    "folder_rings": 0,
+    "file_rings": 0,
+}
+"""Metric -> number of findings that `--check` accepts; the accepted idiom is quotations and a fixed prompt."""
 
 
 def measure(tree: Tree, key: str) -> Measurement:
@@ -323,13 +333,28 @@ def locate_package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def check_limits(tree: Tree) -> int:
+    """Print the findings of every metric beyond its limit; return 1 where there are any, else 0."""
+    exceeded = 0
+    for key, limit in LIMITS.items():
+        findings = measure(tree, key).findings
+        if len(findings) > limit:
+            exceeded = 1
+            print(f"{METRICS[key][0]}: {len(findings)} findings, at most {limit} are accepted")
+            print("".join(f"  {finding.path}:{finding.line}: {finding.text}\n" for finding in findings), end="")
+    return exceeded
+
+
 def main(args: list[str]) -> None:
     """Print the table, or the offenders of one metric."""
     parser = argparse.ArgumentParser(prog="python -m bench.readability", description=__doc__.split("\n")[0])
     parser.add_argument("--source", type=Path, default=Path("src/leaven"), help="folder of the package to measure")
     parser.add_argument("--against", nargs="+", action="extend", default=[], help="installed packages to compare")
     parser.add_argument("--list", choices=METRICS, metavar="METRIC", help=f"one of: {', '.join(METRICS)}")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a limit is exceeded, and list why")
     options = parser.parse_args(args)
+    if options.check:
+        raise SystemExit(check_limits(read_tree(options.source)))
     if options.list:
         for finding in measure(read_tree(options.source), options.list).findings:
             print(f"{finding.path}:{finding.line}: {finding.text}")

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))
 SHARES, MIN_ROWS = (0.01, 0.05, 0.2, 1.0), 5
 PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
-FRESH: dict[str, Any] = {"mode": "replace", "when": "each_epoch"}
+FRESH: dict[str, Any] = {"mode": "in_place", "when": "each_epoch"}
 
 
 def build_plans(train: Samples) -> dict[str, Plan]:
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     for share in SHARES:
         some = sample_share(train, share)
         values = {name: measure_users(some, valid, test, plan, options) for name, plan in build_plans(some).items()}
-        comparison = compare_variants(values, ComparisonConfig("auc", smallest_lift=0.005, key=7))
+        comparison = compare_variants(values, ComparisonConfig("auc", min_effect=0.005, key=7))
         print(f"| {len(some):,} ({share:.0%}) | baseline | {comparison.means['baseline']:.4f} | | | |", flush=True)
         for one in comparison.effects:
             interval = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"

@@ -95,7 +95,7 @@ def build_context(real: Any, metrics: Sequence[str] = ()) -> EvaluationContext:
     """Return a context with a recommender fitted to the training histories if a metric needs one."""
     if not isinstance(real, Histories) or (metrics and "next_rank" not in metrics):
         return EvaluationContext()
-    return EvaluationContext(recommender=create_config("recommenders", "itemknn").fit(real, TrainingContext(key=0)))
+    return EvaluationContext(recommender=create_config("recommenders", "item_knn").fit(real, TrainingContext(key=0)))
 
 
 def print_defects(kind: str, rows: int) -> None:
@@ -165,9 +165,9 @@ def print_power(kind: str, trials: int) -> None:
 def format_metric_table() -> str:
     """Return the table of docs/judging.md: every metric with its docstring summary and its better direction."""
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
-    for kind in list_kinds("sample_metrics"):
-        metric = create_config("sample_metrics", kind)
-        summary = (inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0]
+    for kind in list_kinds("synthetic_metrics"):
+        metric = create_config("synthetic_metrics", kind)
+        summary = (inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0]
         of = "all" if len(metric.trait.of) == len(DATA_KINDS) else ", ".join(metric.trait.of)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {summary} |")

@@ -1,6 +1,6 @@
 """Measures fidelity and usefulness of synthetic tables for each tabular generator.
 
-    python -m bench.tables [--tables cancer diabetes synthetic retail] [--rows 3000] [--kinds any_order diffusion]
+    python -m bench.tables [--tables cancer diabetes synthetic retail] [--rows 3000] [--kinds order_agnostic diffusion]
 
 Three tables of scikit-learn, one of them simulated, and samples of the retail log if LEAVEN_DATA has it. One third of
 the rows trains the generators, one third is held out to evaluate them, one third tests a model trained on real rows or
@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae, learned variance": ("vae", {}),
     "gan, as written": ("gan", {"loss": "minimax"}),
     "gan, wgan-gp": ("gan", {}),
-    "any_order": ("any_order", {}),
+    "order_agnostic": ("order_agnostic", {}),
     "diffusion": ("diffusion", {}),
 }
 LEGEND = """The figure in brackets is that of real rows: held-out rows for the two classifiers (boosted trees; a linear
@@ -129,7 +129,7 @@ def measure_usefulness(train: Samples, test: Samples) -> float:
     """Return the AUC on real rows of a boosting model trained on these rows; NaN for a single class."""
     from sklearn.metrics import roc_auc_score
 
-    config = create_config("click_models", "boosting", {"rounds": 80, "min_rows": 10})
+    config = create_config("ctr_models", "boosting", {"rounds": 80, "min_rows": 10})
     try:
         model = config.fit(train, TrainingContext(key=1))
     except Exception as error:
@@ -177,7 +177,7 @@ def print_table(name: str, rows: Samples, max_rows: int, kinds: list[str]) -> No
     for title in kinds:
         kind, fields = KINDS[title]
         start = time.process_time()
-        fitted = create_config("table_generators", kind, fields).fit(train, key=5)
+        fitted = create_config("tabular_generators", kind, fields).fit(train, key=5)
         new = fitted.sample(rng.mix_bits(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
         seconds = time.process_time() - start
         result = evaluate_quality(train, held, new, "table", metrics=METRICS)

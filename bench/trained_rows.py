@@ -55,7 +55,7 @@ SIZES: dict[str, Any] = {
     "device": "cpu",
 }
 """Small sizes; a kind uses those of its fields."""
-WIDTHS = {"generators": 16, "recommenders": 16, "table_generators": 32, "image_generators": 8, "click_models": 16}
+WIDTHS = {"generators": 16, "recommenders": 16, "tabular_generators": 32, "image_generators": 8, "ctr_models": 16}
 TRANSFORMER = {"width": 16, "layers": 1, "negatives": 32, "batch_events": 256, "device": "cpu"}
 
 
@@ -66,9 +66,9 @@ def create_small(family: str, kind: str) -> Any:
     values = {name: value for name, value in sizes.items() if name in known}
     if kind == "multimodal":
         values["transformer"] = create_transformer()
-    if kind == "blend":
+    if kind == "rank_fusion":
         values["first"] = create_transformer()
-    if kind == "self":
+    if kind == "recommender_rollouts":
         values["recommender"] = create_transformer()
     return registry.create_config(family, kind, values)
 
@@ -132,7 +132,7 @@ def digest_generator(kind: str) -> dict[str, str]:
 
 def digest_table_generator(kind: str) -> dict[str, str]:
     """Return digests of new rows and of a plan."""
-    config, rows = create_small("table_generators", kind), draws.table()
+    config, rows = create_small("tabular_generators", kind), draws.table()
     fitted = config.fit(rows, key=KEY)
     digests = digest_weights(fitted) | {"rows": of_samples(fitted.sample(draws.names(60)))}
     return digests | {"plan": of_samples(leaven.expand(rows, leaven.Plan([config]), seed=KEY))}
@@ -162,7 +162,7 @@ def digest_click_model(kind: str) -> dict[str, str]:
     if kind == "popularity":
         column = {"item_events_30d": rows.numeric_column("count")}
         rows = type(rows).from_columns(column, rows.label, rows.row_ids)
-    fitted = create_small("click_models", kind).fit(rows, TrainingContext(key=KEY))
+    fitted = create_small("ctr_models", kind).fit(rows, TrainingContext(key=KEY))
     return digest_weights(fitted) | {"scores": digest(fitted.predict(rows))}
 
 
@@ -196,10 +196,10 @@ def digest_transform(config: Any) -> dict[str, str]:
 
 CASES: dict[str, tuple[Callable[[str], dict[str, str]], tuple[str, ...]]] = {
     "generators": (digest_generator, tuple(sorted(draws.LEFT_OUT["generators"]))),
-    "table_generators": (digest_table_generator, tuple(sorted(draws.LEFT_OUT["table_generators"]))),
+    "tabular_generators": (digest_table_generator, tuple(sorted(draws.LEFT_OUT["tabular_generators"]))),
     "image_generators": (digest_image_generator, tuple(registry.FAMILIES["image_generators"])),
     "recommenders": (digest_recommender, tuple(registry.FAMILIES["recommenders"])),
-    "click_models": (digest_click_model, tuple(registry.FAMILIES["click_models"])),
+    "ctr_models": (digest_click_model, tuple(registry.FAMILIES["ctr_models"])),
     "encoders": (digest_encoder, ("tfidf", "attributes")),
     "transforms": (digest_transform_kind, tuple(sorted(draws.LEFT_OUT["transforms"]))),
     "filters": (draws.filters, tuple(sorted(draws.LEFT_OUT["filters"]))),

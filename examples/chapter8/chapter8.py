@@ -116,7 +116,7 @@ def print_models(train: Samples, valid: Samples, test: Samples, options: argpars
         "logistic": Logistic(),
         "boosting": Boosting(rounds=200),
         "mlp": Mlp(batch_size=options.batch, epochs=options.epochs),
-        "cross": DcnV2(epochs=options.epochs),
+        "dcn_v2": DcnV2(epochs=options.epochs),
     }
     predictions, cuts = {}, {}
     for name, config in configs.items():

@@ -34,7 +34,7 @@ _MB = 1 << 20
 
 @dataclass(frozen=True)
 class Library:
-    """A required library. installed: its version, "" for none; wanted: the minimum version."""
+    """A required library. installed: its version, "" for none; minimum: the minimum version."""
 
     name: str
     minimum: str
@@ -67,7 +67,7 @@ class OptionalExtra:
 
 @dataclass(frozen=True)
 class EnvironmentReport:
-    """machine: property -> value; needed: required libraries; warnings: settings that cost speed or disk space."""
+    """machine: property -> value; required: required libraries; warnings: settings that cost speed or disk space."""
 
     machine: dict[str, str]
     required: tuple[Library, ...]

@@ -14,7 +14,7 @@ EXIT_INTERRUPTED = 5
 class LeavenError(Exception):
     """Base class of all errors that leaven raises for users.
 
-    `where` names a file and line, a key of the spec, or an argument; `wanted` is the expected and `got` the actual
+    `where` names a file and line, a key of the spec, or an argument; `expected` is the expected and `got` the actual
     value; `fix` is the remedy.
     """
 

@@ -14,7 +14,7 @@ from leaven.registry import FAMILIES, list_kinds
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """One field of a kind. kind: its type annotation; default: in TOML syntax, "" for a required field."""
+    """One field of a kind. type_name: its type annotation; default: in TOML syntax, "" for a required field."""
 
     name: str
     type_name: str
@@ -23,7 +23,9 @@ class FieldInfo:
 
 @dataclass(frozen=True)
 class KindInfo:
-    """A registered kind. place: "module:Class"; says: its summary; missing: the library that is not installed."""
+    """A registered kind. class_path: "module:Class"; summary: its summary; missing_library: the library that is not
+    installed.
+    """
 
     name: str
     class_path: str

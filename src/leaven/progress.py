@@ -45,7 +45,7 @@ class _Renderer(Protocol):
 
 @dataclass
 class PhaseProgress:
-    """Progress of a phase. done, total: counts, total 0 where unknown; began, now: seconds of the same clock."""
+    """Progress of a phase. done, total: counts, total 0 where unknown; started_at, now: seconds of the same clock."""
 
     phase: str
     started_at: float
@@ -235,7 +235,7 @@ def _make_bars(console: Console) -> Any:
 
 
 def prefix_progress(on_progress: ProgressCallback, prefix: str) -> ProgressCallback:
-    """A progress callback that prefixes the text of each phase with `where`.
+    """A progress callback that prefixes the text of each phase with `prefix`.
 
     >>> texts = []
     >>> prefix_progress(lambda done, total, text: texts.append(text), "crop, seed 1")(3, 9, "train · loss 2.1")
@@ -253,7 +253,8 @@ def _find_prefix(phase: str) -> str:
 def format_share(progress: PhaseProgress) -> str:
     """The progress as a percentage, or as a count where the total is unknown.
 
-    >>> format_share(PhaseProgress("train", 0.0, 4.0, done=1, total=3)), format_share(PhaseProgress("read", 0.0, 4.0, done=1200))
+    >>> training, reading = PhaseProgress("a", 0.0, 4.0, done=1, total=3), PhaseProgress("b", 0.0, 4.0, done=1200)
+    >>> format_share(training), format_share(reading)
     ('33 %', '1,200')
     """
     if progress.total:

@@ -43,11 +43,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "maybe": "leaven.transforms.sequence.compose:Maybe",
         "one_of": "leaven.transforms.sequence.random_choice:OneOf",
         "by_length": "leaven.transforms.sequence.random_choice:ByLength",
-        "trivial": "leaven.transforms.sequence.random_choice:TrivialAugment",
+        "trivial_augment": "leaven.transforms.sequence.random_choice:TrivialAugment",
     },
     "text_transforms": {
         "synonyms": "leaven.transforms.text.synonyms:Synonyms",
-        "neighbours": "leaven.transforms.text.neighbor_words:NeighborWords",
+        "neighbors": "leaven.transforms.text.neighbor_words:NeighborWords",
         "delete": "leaven.transforms.text.word_edits:DeleteWords",
         "swap": "leaven.transforms.text.word_edits:SwapWords",
         "insert": "leaven.transforms.text.word_edits:InsertWords",
@@ -67,8 +67,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "tfidf": "leaven.encoders.tfidf:TfIdf",
         "sentences": "leaven.encoders.sentences:SentenceEncoder",
         "attributes": "leaven.encoders.attributes:Attributes",
-        "pictures": "leaven.encoders.image_classifier:ImageClassifierEncoder",
-        "picture_model": "leaven.encoders.pretrained_image:PretrainedImageEncoder",
+        "image_classifier": "leaven.encoders.image_classifier:ImageClassifierEncoder",
+        "pretrained_image": "leaven.encoders.pretrained_image:PretrainedImageEncoder",
     },
     "generators": {
         "markov": "leaven.generators.sequence.markov:Markov",
@@ -76,7 +76,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "vae": "leaven.generators.sequence.vae:Vae",
         "gan": "leaven.generators.sequence.gan:Gan",
         "denoiser": "leaven.generators.sequence.denoiser:Denoiser",
-        "self": "leaven.generators.sequence.recommender_rollouts:RecommenderRollouts",
+        "recommender_rollouts": "leaven.generators.sequence.recommender_rollouts:RecommenderRollouts",
     },
     "strategies": {
         "uniform": "leaven.strategies.copy_counts:Uniform",
@@ -106,21 +106,21 @@ FAMILIES: dict[str, dict[str, str]] = {
         "rank_fidelity": "leaven.filters.rank_fidelity:RankFidelity",
         "density_ratio": "leaven.filters.density_ratio:DensityRatio",
     },
-    "table_strategies": {
+    "tabular_strategies": {
         "uniform": "leaven.strategies.copy_counts:Uniform",
         "random": "leaven.strategies.copy_counts:Random",
         "to_total": "leaven.strategies.copy_counts:ToTotal",
         "balanced": "leaven.strategies.class_balancing:BalancedRows",
     },
-    "table_filters": {
+    "tabular_filters": {
         "rules": "leaven.filters.rules:Rules",
     },
     "recommenders": {
         "transformer": "leaven.recommenders.transformer:Transformer",
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
-        "blend": "leaven.recommenders.rank_fusion:RankFusion",
+        "rank_fusion": "leaven.recommenders.rank_fusion:RankFusion",
         "popularity": "leaven.recommenders.popularity:Popularity",
-        "itemknn": "leaven.recommenders.item_knn:ItemKnn",
+        "item_knn": "leaven.recommenders.item_knn:ItemKnn",
     },
     "metrics": {
         "ndcg": "leaven.metrics.ranking.list_metrics:Ndcg",
@@ -134,7 +134,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "coverage": "leaven.metrics.ranking.beyond_accuracy:Coverage",
         "gini": "leaven.metrics.ranking.beyond_accuracy:Gini",
     },
-    "sample_metrics": {
+    "synthetic_metrics": {
         "frechet": "leaven.metrics.synthetic.fidelity_metrics:Frechet",
         "frechet_infinity": "leaven.metrics.synthetic.fidelity_metrics:FrechetInfinity",
         "sliced_wasserstein": "leaven.metrics.synthetic.fidelity_metrics:SlicedWasserstein",
@@ -158,14 +158,14 @@ FAMILIES: dict[str, dict[str, str]] = {
         "top_share": "leaven.metrics.synthetic.diversity_metrics:TopShare",
         "popularity_drift": "leaven.metrics.synthetic.diversity_metrics:PopularityDrift",
         "self_similarity": "leaven.metrics.synthetic.diversity_metrics:SelfSimilarity",
-        "distinct_runs": "leaven.metrics.synthetic.diversity_metrics:DistinctRuns",
-        "novel_runs": "leaven.metrics.synthetic.row_means:build_novel_runs",
+        "distinct_ngrams": "leaven.metrics.synthetic.diversity_metrics:DistinctRuns",
+        "novel_ngrams": "leaven.metrics.synthetic.row_means:build_novel_runs",
         "category_agreement": "leaven.metrics.synthetic.row_means:build_category_agreement",
-        "odd_prices": "leaven.metrics.synthetic.row_means:build_odd_prices",
-        "before_sale": "leaven.metrics.synthetic.row_means:build_before_sale",
+        "price_outliers": "leaven.metrics.synthetic.row_means:build_odd_prices",
+        "before_release": "leaven.metrics.synthetic.row_means:build_before_sale",
         "next_rank": "leaven.metrics.synthetic.row_means:build_next_rank",
-        "misnamed": "leaven.metrics.synthetic.row_means:build_mislabeled",
-        "words_match": "leaven.metrics.synthetic.row_means:build_words_match",
+        "category_mismatch": "leaven.metrics.synthetic.row_means:build_mislabeled",
+        "image_text_match": "leaven.metrics.synthetic.row_means:build_words_match",
         "copies": "leaven.metrics.synthetic.row_means:build_copies",
         "near_copies": "leaven.metrics.synthetic.row_means:build_near_copies",
         "longest_run": "leaven.metrics.synthetic.row_means:build_longest_run",
@@ -175,7 +175,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "attack_tpr": "leaven.metrics.synthetic.membership_inference:AttackTpr",
         "attack_strict": "leaven.metrics.synthetic.membership_inference:AttackStrict",
         "attack_rare": "leaven.metrics.synthetic.membership_inference:AttackRare",
-        "rare_runs": "leaven.metrics.synthetic.row_means:build_rare_runs",
+        "rare_ngrams": "leaven.metrics.synthetic.row_means:build_rare_runs",
         "closest_record": "leaven.metrics.synthetic.copy_metrics:ClosestRecord",
     },
     "engines": {
@@ -192,14 +192,14 @@ FAMILIES: dict[str, dict[str, str]] = {
         "users": "leaven.ctr_features.sample_splits:SampleUserSplit",
         "rows": "leaven.ctr_features.sample_splits:SampleRowSplit",
     },
-    "click_models": {
+    "ctr_models": {
         "mlp": "leaven.ctr_models.neural:Mlp",
-        "cross": "leaven.ctr_models.neural:DcnV2",
+        "dcn_v2": "leaven.ctr_models.neural:DcnV2",
         "boosting": "leaven.ctr_models.boosting:Boosting",
         "logistic": "leaven.ctr_models.logistic:Logistic",
         "popularity": "leaven.ctr_models.popularity:PopularItem",
     },
-    "click_metrics": {
+    "ctr_metrics": {
         "accuracy": "leaven.metrics.ctr.ctr_metrics:Accuracy",
         "precision": "leaven.metrics.ctr.ctr_metrics:CtrPrecision",
         "recall": "leaven.metrics.ctr.ctr_metrics:CtrRecall",
@@ -211,7 +211,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "calibration_error": "leaven.metrics.ctr.ctr_metrics:CalibrationError",
         "user_auc": "leaven.metrics.ctr.ctr_metrics:UserAuc",
     },
-    "table_transforms": {
+    "tabular_transforms": {
         "repeat": "leaven.transforms.tabular.row_repeat:RepeatRows",
         "noise": "leaven.transforms.tabular.numeric_noise:NumericNoise",
         "quantile_jitter": "leaven.transforms.tabular.numeric_noise:QuantileJitter",
@@ -220,10 +220,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "roll_up": "leaven.transforms.tabular.cell_noise:RollUp",
         "row_mixup": "leaven.transforms.tabular.row_mixup:RowMixup",
     },
-    "table_generators": {
+    "tabular_generators": {
         "marginals": "leaven.generators.tabular.marginals:Marginals",
         "copula": "leaven.generators.tabular.copula:Copula",
-        "any_order": "leaven.generators.tabular.order_agnostic:OrderAgnostic",
+        "order_agnostic": "leaven.generators.tabular.order_agnostic:OrderAgnostic",
         "smote": "leaven.generators.tabular.smote:Smote",
         "vae": "leaven.generators.tabular.tabular_vae:TabularVae",
         "gan": "leaven.generators.tabular.tabular_gan:TabularGan",
@@ -279,7 +279,7 @@ def _load_entry_points(family: str) -> tuple[tuple[str, str], ...]:
 
 
 def find_class_path(family: str, kind: str, location: str) -> str:
-    """The "module:Class" of a kind; `where` is the location shown in the error.
+    """The "module:Class" of a kind; `location` is the location shown in the error.
 
     Raises SpecError with the most similar known kind.
     """

@@ -48,7 +48,7 @@ def mix_bits(values: RngKeys) -> RngKeys:
 def derive_row_keys(step_key: int, row_ids: RngKeys, copy: int = 0, epoch: int = 0) -> RngKeys:
     """uint64 (rows,): the key of each row for one step, copy and epoch.
 
-    `rows` are row ids (`Histories.keys`), so that the keys do not depend on the order, shard or batch of the rows.
+    `row_ids` are row ids (`Histories.row_ids`), so that keys depend on no order, shard or batch.
     """
     with np.errstate(over="ignore"):
         state = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)

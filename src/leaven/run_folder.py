@@ -38,7 +38,7 @@ def _ignore_event(event: str, facts: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """The folder of one run. log: called with the name and the facts of each event."""
+    """The folder of one run. log_event: called with the name and the facts of each event."""
 
     path: Path
     log_event: Callable[[str, Mapping[str, Any]], None] = _ignore_event
@@ -87,8 +87,8 @@ class RunFolder:
     def run_stage(self, name: str, fingerprint: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
         """Run a stage: skip the work if `stage.done`; fill `stage.facts` before leaving the context.
 
-        depends: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
-        which are deleted when `depends` has changed.
+        fingerprint: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
+        which are deleted when `fingerprint` has changed.
         """
         path, record = self._record_path(name), self._read_record(name)
         if record.get("depends") != fingerprint:
@@ -107,7 +107,7 @@ class RunFolder:
 
 @dataclass(eq=False)
 class Stage:
-    """State of a stage. done: it is finished. facts: JSON-serializable results. seconds: its total run time."""
+    """State of a stage. is_done: it is finished. facts: JSON-serializable results. seconds: its total run time."""
 
     is_done: bool
     facts: dict[str, Any]
@@ -170,7 +170,8 @@ def slugify(name: str) -> str:
 def compute_fingerprint(*values: Any) -> str:
     """A hash of JSON-serializable values, 16 hexadecimal digits.
 
-    >>> compute_fingerprint({"a": 1}) == compute_fingerprint({"a": 1}), compute_fingerprint(1) == compute_fingerprint("1")
+    >>> first, second = compute_fingerprint({"a": 1}), compute_fingerprint({"a": 1})
+    >>> first == second, compute_fingerprint(1) == compute_fingerprint("1")
     (True, False)
     """
     text = json.dumps(values, sort_keys=True, default=str)

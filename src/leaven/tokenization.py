@@ -66,8 +66,8 @@ def tokenize_text(text: str, segmenter: ChineseSegmenter | None = None) -> list[
 class ChineseSegmenter:
     """Segments runs of Chinese characters into words, with a cache, as runs repeat.
 
-    whole  words that are not split even where the segmenter would
-    held   phrases that are separated first, in any context
+    whole_words        words that are not split even where the segmenter would
+    protected_pattern  phrases that are separated first, in any context
     """
 
     def __init__(self, whole_words: frozenset[str] = frozenset(), protected_phrases: Iterable[str] = ()) -> None:
@@ -162,12 +162,12 @@ class Vocabulary(dict[str, int]):
 class TokenizedTexts:
     """Tokenized texts.
 
-    words   list[str] (tokens,): the tokens of all texts
-    starts  int64 (texts + 1,): text *i* has tokens `starts[i]:starts[i + 1]`
-    ids     int32 (tokens,): vocabulary id of each token
-    kinds   uint8 (tokens,): its kind, a letter defined in `protected_spans`
-    open    bool (tokens,): whether it has replacements
-    begins  bool (tokens,): whether a phrase may start with it
+    tokens         list[str] (tokens,): the tokens of all texts
+    starts         int64 (texts + 1,): text *i* has tokens `starts[i]:starts[i + 1]`
+    ids            int32 (tokens,): vocabulary id of each token
+    kind_codes     uint8 (tokens,): its kind, a letter defined in `protected_spans`
+    replaceable    bool (tokens,): whether it has replacements
+    phrase_starts  bool (tokens,): whether a phrase may start with it
     options possible replacements by vocabulary id
     """
 
@@ -194,7 +194,7 @@ class TokenizedTexts:
         return bounds
 
     def rebuild_texts(self, tokens: Sequence[str], texts: Sequence[str], changed_rows: Iterable[int]) -> list[str]:
-        """The texts, those of the `touched` rows rebuilt from the tokens `words`."""
+        """The texts, those of the `changed_rows` rows rebuilt from the tokens `tokens`."""
         rebuilt, starts = list(texts), self.start_list
         for row in changed_rows:
             after, before = "".join(tokens[starts[row] : starts[row + 1]]), rebuilt[row]

@@ -17,7 +17,7 @@ from leaven.metrics.ctr.ctr_metrics import Auc
 from leaven.protocols import TrainingContext
 from leaven.registry import list_kinds
 
-KINDS = sorted(list_kinds("click_models"))
+KINDS = sorted(list_kinds("ctr_models"))
 CONFIGS = (
     Mlp(hidden=(32, 16), batch_size=64, epochs=8, min_rows=1),
     DcnV2(hidden=(32, 16), batch_size=64, epochs=20, min_rows=1, learning_rate=4e-3, dropout=0.0),
@@ -27,7 +27,7 @@ CONFIGS = (
 
 def build_config(kind: str) -> Any:
     """A config of a size for tests; the defaults where there is none."""
-    config_class = wish_of("click_models", kind)
+    config_class = wish_of("ctr_models", kind)
     return next((config for config in CONFIGS if isinstance(config, config_class)), None) or config_class()
 
 
@@ -72,10 +72,10 @@ def test_the_same_key_gives_the_same_model(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
     fitted(kind).save(tmp_path / "model")
-    loaded = wish_of("click_models", kind).load(tmp_path / "model")
+    loaded = wish_of("ctr_models", kind).load(tmp_path / "model")
     assert loaded.predict(world(seed=1)).tolist() == fitted(kind).predict(world(seed=1)).tolist()
     with pytest.raises(DataError):
-        wish_of("click_models", kind).load(tmp_path / "nowhere")
+        wish_of("ctr_models", kind).load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +97,7 @@ def test_codes_are_matched_by_category_name(kind: str) -> None:
 def test_one_class_only_is_an_error(kind: str) -> None:
     rows = world(50)
     with pytest.raises(FitError, match="both classes"):
-        wish_of("click_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), TrainingContext(key=1))
+        wish_of("ctr_models", kind)().fit(replace(rows, label=np.ones(50, np.float32)), TrainingContext(key=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,14 +146,14 @@ class Watcher:
     def __init__(self) -> None:
         self.users, self.seen = world(60, seed=7), list[np.ndarray]()
 
-    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+    def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append(losses)
         return "stop" if len(self.seen) == 3 else "fresh rows"
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         return {}
 
-    def recall(self, memory: Any) -> None:
+    def load_state_dict(self, state: Any) -> None:
         raise AssertionError("nothing was interrupted")
 
 

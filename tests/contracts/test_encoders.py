@@ -14,9 +14,9 @@ from leaven.registry import list_kinds
 from leaven.simulator.item_images import draw_image
 
 KINDS = tuple(list_kinds("encoders"))
-NEEDS_A_MODEL = {"sentences", "picture_model"}
+NEEDS_A_MODEL = {"sentences", "pretrained_image"}
 """Kinds that read weights of a folder; their own tests make one."""
-SMALL = {"pictures": {"size": 16, "widths": (8,), "steps": 5, "batch": 8}}
+SMALL = {"image_classifier": {"size": 16, "widths": (8,), "steps": 5, "batch": 8}}
 OPEN = [kind for kind in KINDS if kind not in NEEDS_A_MODEL]
 
 

@@ -16,8 +16,8 @@ from leaven.simulator import simulate_first_order
 
 KINDS = list(list_kinds("generators"))
 ITEMS, LENGTH = 12, 10
-MORE_STEPS = {"denoiser": 600, "self": 400}  # a net that hides half of what it sees, and one that learns to rank
-AS_LISTED = {"self": {"match_popularity": False}}  # among twelve items it costs more of the followers than it gives
+MORE_STEPS = {"denoiser": 600, "recommender_rollouts": 400}  # one hides half of its input, one learns to rank
+AS_LISTED = {"recommender_rollouts": {"match_popularity": False}}  # twelve items: costs more than it gains
 PLACES = [(kind, where) for kind in KINDS for where in ("alone", "after", "before")]
 
 

@@ -28,7 +28,7 @@ SEQUENTIAL = [kind for kind in KINDS if kind not in BLIND_TO_ORDER]
 STEPS = 120
 TINY = {"width": 32, "layers": 1, "negatives": 64, "batch_events": 128}
 SMALL: dict[str, dict] = {"transformer": TINY, "multimodal": {"transformer": Transformer(**TINY)}}
-SMALL["blend"] = {"first": Transformer(**TINY)}
+SMALL["rank_fusion"] = {"first": Transformer(**TINY)}
 N_ITEMS = 12
 READS_ITEMS = {"multimodal"}
 """Kinds that need a catalogue; the worlds of this suite get one."""
@@ -266,7 +266,7 @@ def test_training_uses_fresh_rows_in_each_epoch(kind) -> None:
     assert first in ({9} if kind in SEQUENTIAL else {3, 4})
     epochs = [epoch for epoch, _ in asked]
     begun = [place for place, epoch in enumerate(epochs) if epoch == 0]
-    assert len(begun) == (2 if kind == "blend" else 1)  # which asks for each of its two
+    assert len(begun) == (2 if kind == "rank_fusion" else 1)  # which asks for each of its two
     for first, last in pairwise([*begun, len(epochs)]):
         assert epochs[first:last] == list(range(last - first))
     assert all(0 <= progress <= 1 for _, progress in asked)
@@ -278,14 +278,14 @@ class Onlooker:
     def __init__(self, users: HeldOut) -> None:
         self.users, self.seen = users, []
 
-    def look(self, step: int, progress: float, losses: np.ndarray) -> str:
+    def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append((step, progress, losses))
         return "stop" if progress >= 0.5 else "go on"
 
-    def memory(self) -> dict:
+    def state_dict(self) -> dict:
         return {}
 
-    def recall(self, memory: dict) -> None: ...
+    def load_state_dict(self, state: dict) -> None: ...
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,7 +21,7 @@ from leaven.registry import load_kind as registered
 
 pytest.importorskip("sklearn")
 
-METRICS = {kind: create_config("sample_metrics", kind) for kind in list_kinds("sample_metrics")}
+METRICS = {kind: create_config("synthetic_metrics", kind) for kind in list_kinds("synthetic_metrics")}
 SLOW = ("attack_auc", "attack_tpr", "attack_rare", "classifier_auc")
 MANY = {"attack_strict": 3200}
 """metric -> rows that it needs, where 400 are too few."""
@@ -163,7 +163,7 @@ def _frozen(sample: FeaturizedRows) -> FeaturizedRows:
 
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
-    first = inspect.getdoc(registered("sample_metrics", kind)).split("\n")[0]
+    first = inspect.getdoc(registered("synthetic_metrics", kind)).split("\n")[0]
     assert first.endswith(".")
     assert 20 < len(first) <= 120
     assert METRICS[kind].trait.group in METRIC_GROUPS
@@ -171,8 +171,8 @@ def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
 
 def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
     sides = sides_of("table", 1, 40)
-    said = compute_figure("frechet", METRICS["frechet"], split_halves(sides.new, sides.pool, 20, 1), sides.new, sides.pool,
-                  sides.known, 1)  # fmt: skip
+    halves = split_halves(sides.new, sides.pool, 20, 1)
+    said = compute_figure("frechet", METRICS["frechet"], halves, sides.new, sides.pool, sides.known, 1)
     assert isinstance(said, str)
     assert "needs 40" in said
 

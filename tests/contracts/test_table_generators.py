@@ -12,9 +12,9 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.registry import list_kinds
 
-KINDS = sorted(list_kinds("table_generators"))
+KINDS = sorted(list_kinds("tabular_generators"))
 FIELDS: dict[str, dict[str, Any]] = {
-    "any_order": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
+    "order_agnostic": {"bins": 8, "width": 48, "layers": 1, "batch": 64, "epochs": 20, "learning_rate": 4e-3},
     "vae": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
     "gan": {"width": 64, "latent": 8, "batch": 64, "epochs": 30},
     "diffusion": {"width": 64, "layers": 2, "steps": 20, "batch": 64, "epochs": 40},
@@ -33,7 +33,7 @@ def world(rows: int, seed: int = 0) -> Samples:
 
 @cache
 def fitted(kind: str) -> Any:
-    return wish_of("table_generators", kind)(**FIELDS.get(kind, {})).fit(world(1500), key=5)
+    return wish_of("tabular_generators", kind)(**FIELDS.get(kind, {})).fit(world(1500), key=5)
 
 
 def keys(count: int) -> Any:
@@ -49,7 +49,7 @@ def same(one: Samples, two: Samples) -> bool:
 def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
     new = fitted(kind).sample(keys(700)).check()
     assert len(new) == 700
-    assert np.array_equal(new.keys, keys(700))
+    assert np.array_equal(new.row_ids, keys(700))
     assert not new.parents.any()
     assert set(np.unique(new.label)) == {0.0, 1.0}
     assert set(np.unique(new.number("count"))) <= {0.0, 1.0, 2.0, 3.0}
@@ -76,7 +76,7 @@ def test_the_same_keys_give_the_same_rows_at_any_batch_size(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_saving_and_loading_changes_nothing(kind: str, tmp_path: Any) -> None:
     fitted(kind).save(tmp_path / "made")
-    loaded = wish_of("table_generators", kind).load(tmp_path / "made")
+    loaded = wish_of("tabular_generators", kind).load(tmp_path / "made")
     assert same(loaded.sample(keys(100)), fitted(kind).sample(keys(100)))
 
 
@@ -91,7 +91,7 @@ def agreement(rows: Samples) -> float:
 def test_a_three_way_dependence_is_learned_by_models_that_can() -> None:
     truth = agreement(world(1500))
     assert truth > 1.2
-    assert agreement(fitted("any_order").sample(keys(1500))) > 0.7 * truth
+    assert agreement(fitted("order_agnostic").sample(keys(1500))) > 0.7 * truth
     assert agreement(fitted("diffusion").sample(keys(1500))) > 0.5 * truth
     assert agreement(fitted("smote").sample(keys(1500))) > 0.7 * truth
     for simple in ("marginals", "copula"):
@@ -103,16 +103,16 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
     a = draw.normal(size=2000)
     b = np.exp(0.8 * a + 0.6 * draw.normal(size=2000))
     rows = Samples.from_lists({"a": a.tolist(), "b": b.tolist()}, label=draw.integers(0, 2, 2000).tolist())
-    new = wish_of("table_generators", "copula")().fit(rows, key=1).sample(keys(2000))
+    new = wish_of("tabular_generators", "copula")().fit(rows, key=1).sample(keys(2000))
     assert np.corrcoef(new.number("a"), np.log(new.number("b")))[0, 1] == pytest.approx(0.8, abs=0.05)
-    apart = wish_of("table_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
+    apart = wish_of("tabular_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
     assert abs(np.corrcoef(apart.number("a"), np.log(apart.number("b")))[0, 1]) < 0.08
 
 
 def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
     unseen = world(400, seed=2)
     shuffled = replace(unseen, label=np.roll(unseen.label, 1))
-    model = fitted("any_order")
+    model = fitted("order_agnostic")
     assert model.log_likelihood(unseen).mean() > model.log_likelihood(shuffled).mean() + 0.3
     # label, x, count and kind by themselves: no likelihood of binned rows can be above 0
     assert (model.log_likelihood(unseen) < 0).all()
@@ -121,7 +121,7 @@ def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
 def test_missing_cells_are_imputed_from_the_others() -> None:
     unseen = world(1500, seed=3)
     hidden = replace(unseen, codes=np.zeros_like(unseen.codes))
-    filled = fitted("any_order").impute_missing(hidden, hidden.row_ids)
+    filled = fitted("order_agnostic").impute_missing(hidden, hidden.row_ids)
     assert not np.isnan(filled.numbers).any()
     known = ~np.isnan(unseen.numeric_column("x"))
     assert np.array_equal(filled.number("x")[known], unseen.numeric_column("x")[known])

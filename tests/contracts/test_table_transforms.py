@@ -11,7 +11,7 @@ from leaven import rng
 from leaven.datasets.samples import ROW_COLUMNS, Samples
 from leaven.registry import list_kinds
 
-KINDS = sorted(list_kinds("table_transforms"))
+KINDS = sorted(list_kinds("tabular_transforms"))
 FIELDS: dict[str, dict[str, Any]] = {
     "roll_up": {"column": "kind", "parents": {"mug": "kitchen", "bag": "outdoor"}, "share": 0.8},
     "swap_noise": {"share": 0.5},
@@ -43,7 +43,7 @@ def same(one: Samples, two: Samples) -> bool:
 
 
 def fitted(kind: str, train: Samples | None = None) -> Any:
-    return wish_of("table_transforms", kind)(**FIELDS.get(kind, {})).fit(frozen(train or table()))
+    return wish_of("tabular_transforms", kind)(**FIELDS.get(kind, {})).fit(frozen(train or table()))
 
 
 def ones(rows: Samples) -> Any:

@@ -18,7 +18,7 @@ from leaven.simulator import Simulator
 
 SHOP = """
 name = "clicks"
-task = "clicks"
+task = "ctr"
 rules = "shop.rules"
 [data]
 interactions = "shop/interactions.csv"
@@ -27,35 +27,35 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", category = "category", price = "price" }
 [samples]
 ratio = 3
-most_positives = 400
+max_positives = 400
 [recommender]
 kind = "mlp"
 hidden = [16]
-batch = 128
+batch_size = 128
 epochs = 2
 [evaluate]
 seeds = 2
-[[arm]]
+[[variant]]
 name = "noise, then repeats of rare categories"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "noise"
 alpha = 2.0
-bounded = false
-[[arm.step]]
+clip_to_range = false
+[[variant.step]]
 use = "repeat"
-copies = { kind = "balanced", towards = "category", most_copies = 2 }
-[[arm]]
+copies = { kind = "balanced", towards = "category", max_copies = 2 }
+[[variant]]
 name = "fresh masks"
-[[arm.step]]
+[[variant.step]]
 use = "feature_mask"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 strength = { kind = "linear", first = 0.0, last = 1.0 }
-[[arm]]
+[[variant]]
 name = "even classes"
-[[arm.step]]
+[[variant.step]]
 use = "marginals"
 copies = { kind = "balanced", towards = "class" }
 """
@@ -181,9 +181,9 @@ def table(folder: Path, rows: int = 600, leak: bool = False, one_class: bool = F
 
 
 READY = """
-task = "clicks"
+task = "ctr"
 [data]
-labelled = "ads.csv"
+labeled = "ads.csv"
 label = "clicked"
 user = "who"
 time = "when"
@@ -192,9 +192,9 @@ kind = "logistic"
 [evaluate]
 metrics = ["user_auc", "f1"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "mixup"
-[[arm.step]]
+[[variant.step]]
 use = "row_mixup"
 """
 
@@ -235,9 +235,9 @@ def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp
         ("samples.ratio=2", SpecError, "a labelled table"),
         ("clean.min_user_events=2", SpecError, "a labelled table"),
         ("evaluate.metrics=['log_loss']", SpecError, "a value per user first"),
-        ("evaluate.metrics=['ndcg@10']", SpecError, "click_metrics"),
-        ("arm.mixup.step.0.use=crop", SpecError, "table_transforms"),
-        ("recommender.kind=itemknn", SpecError, "click_models"),
+        ("evaluate.metrics=['ndcg@10']", SpecError, "ctr_metrics"),
+        ("arm.mixup.step.0.use=crop", SpecError, "tabular_transforms"),
+        ("recommender.kind=itemknn", SpecError, "ctr_models"),
         ("rules=['price > 5000']", DataError, "break 'price > 5000'"),
         ("rules=['prise > 0']", SpecError, "did you mean 'price'"),
         ("rules=['price is nice']", SpecError, "COLUMN is known"),
@@ -258,7 +258,7 @@ def test_a_label_with_one_class_and_words_of_the_other_task_are_refused(tmp_path
     with pytest.raises(DataError, match="two classes"):
         run(load_spec(tmp_path / "spec.toml"), tmp_path / "run")
     (tmp_path / "ranking.toml").write_text('[data]\ninteractions = "l"\n[samples]\nratio = 2\n')
-    with pytest.raises(SpecError, match='task = "clicks"'):
+    with pytest.raises(SpecError, match='task = "ctr"'):
         load_spec(tmp_path / "ranking.toml")
 
 

@@ -17,41 +17,41 @@ from leaven.simulator import Simulator
 from leaven.sweeps import run_sweep
 
 SPEC = """
-task = "clicks"
+task = "ctr"
 [data]
 interactions = "shop/interactions.csv"
 columns = { user = "user_id", item = "item_id", time = "timestamp", price = "price" }
 [samples]
 ratio = 3
-most_positives = 500
+max_positives = 500
 [split]
 control_share = 0.2
 [recommender]
 kind = "mlp"
 hidden = [16]
-batch = 64
+batch_size = 64
 epochs = 4
 learning_rate = 0.01
 [evaluate]
 seeds = 1
-[judge]
+[quality]
 metrics = ["classifier_auc", "marginals", "copies"]
-[[arm]]
+[[variant]]
 name = "steered"
 combine = "conditional"
 controller = { kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }
-[[arm.step]]
+[[variant.step]]
 use = "feature_mask"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.8
-[[arm]]
+[[variant]]
 name = "made"
-[[arm.step]]
+[[variant.step]]
 use = "marginals"
-[[arm]]
+[[variant]]
 name = "mixed"
-[[arm.step]]
+[[variant.step]]
 use = "row_mixup"
 """
 STEERED = SPEC[: SPEC.index('[[arm]]\nname = "made"')]

@@ -228,9 +228,9 @@ kind = "popularity"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 """
 

@@ -28,21 +28,21 @@ looks = 10
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 60
-[[arm]]
+[[variant]]
 name = "conditional"
 combine = "conditional"
 controller = { kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }
-[[arm.step]]
+[[variant.step]]
 use = "drop"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
-[[arm]]
+[[variant]]
 name = "dynamic"
 rounds = 2
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 when = "each_round"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 when = "each_epoch"
 during = [0.0, 0.5]
@@ -132,7 +132,7 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
 def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_report_it(folder, tmp_path) -> None:
     text = SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')]
     start, end = text.index("[recommender]"), text.index("[evaluate]")
-    text = text[:start] + '[recommender]\nkind = "itemknn"\n' + text[end:].replace("steps = 60\n", "")
+    text = text[:start] + '[recommender]\nkind = "item_knn"\n' + text[end:].replace("steps = 60\n", "")
     (folder / "knn.toml").write_text(text)
     facts = run(load_spec(folder / "knn.toml"), tmp_path / "run").read_facts()
     assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]

@@ -15,5 +15,5 @@ def asked() -> Spec:
 def test_each_arm_is_one_operator_in_place_and_afresh() -> None:
     steps = [arm.plan.named_steps for arm in asked().variants]
     assert all(len(plan) == 1 for plan in steps)
-    assert {(step.mode, step.when) for (step,) in steps} == {("replace", "each_epoch")}
+    assert {(step.mode, step.when) for (step,) in steps} == {("in_place", "each_epoch")}
     assert len({type(step.use) for (step,) in steps}) == len(steps) >= 9

@@ -28,22 +28,22 @@ columns = { user = "user_id", item = "item_id", time = "timestamp", price = "pri
 items = "shop/items.csv"
 item_columns = { item = "item_id", text = ["title"], category = "category" }
 [recommender]
-kind = "itemknn"
+kind = "item_knn"
 [evaluate]
 metrics = ["ndcg@5", "coverage@5"]
 seeds = 2
-[[arm]]
+[[variant]]
 name = "crop, then markov"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "markov"
-[[arm]]
+[[variant]]
 name = "masks"
-[[arm.step]]
+[[variant.step]]
 use = "mask"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 """

@@ -23,29 +23,29 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", text = ["title"], category = "category", image = "image" }
 [recommender]
 kind = "multimodal"
-encoders = ["tfidf", { kind = "pictures", size = 32, widths = [8, 16], steps = 20, cache = "kept" }]
+encoders = ["tfidf", { kind = "image_classifier", size = 32, widths = [8, 16], steps = 20, cache = "kept" }]
 transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
-consistency = 0.1
+consistency_weight = 0.1
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 12
-[[arm]]
+[[variant]]
 name = "rows, words and pictures"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "units"
-[[arm.step]]
+[[variant.step]]
 use = "brightness"
 guard = false
-[[arm.step]]
-use = "pictures.rotate"
-mode = "replace"
+[[variant.step]]
+use = "images.rotate"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
-[[arm.step]]
-use = "pictures.vae"
+[[variant.step]]
+use = "images.vae"
 steps = 3
 width = 8
 noise = 4
@@ -75,7 +75,7 @@ def arm_of(done) -> dict:
 
 def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folder) -> None:
     steps = arm_of(done)["steps"]
-    assert [step.get("on") for step in steps] == [None, "words", "pictures", "pictures", "pictures"]
+    assert [step.get("on") for step in steps] == [None, "text", "images", "images", "images"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
     assert steps[1]["made"] == items
     assert steps[2]["made"] == steps[4]["made"] == items - 1  # the broken file
@@ -86,7 +86,7 @@ def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folde
 def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_read(done, folder) -> None:
     fit = next(one for one in done.facts()["fits"] if one["arm"] == "rows, words and pictures")
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
-    assert fit["items_known_by"] == {"words": 1.0, "pictures": round((items - 1) / items, 4)}
+    assert fit["items_known_by"] == {"text": 1.0, "images": round((items - 1) / items, 4)}
     assert list(fit["pictures_unread"].values()) == [1]
     assert list((folder / "kept").rglob("*.safetensors"))  # relative to the spec
 

@@ -14,7 +14,7 @@ SPEC = """
 interactions = "shop/interactions.csv"
 columns = { user = "user_id", item = "item_id", time = "timestamp" }
 [recommender]
-kind = "itemknn"
+kind = "item_knn"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1

@@ -21,23 +21,23 @@ items = "shop/items.csv"
 item_columns = { item = "item_id", text = ["title"], category = "category", price = "price" }
 [recommender]
 kind = "multimodal"
-encoders = ["tfidf", { kind = "attributes", price = 0.2 }]
+encoders = ["tfidf", { kind = "attributes", price_weight = 0.2 }]
 transformer = { kind = "transformer", width = 16, layers = 1, negatives = 32, batch_events = 256 }
-consistency = 0.1
+consistency_weight = 0.1
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
 steps = 12
-[[arm]]
+[[variant]]
 name = "rows and words"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "units"
 columns = ["title"]
-[[arm.step]]
-use = "words.delete"
-mode = "replace"
+[[variant.step]]
+use = "text.delete"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 """
@@ -57,14 +57,14 @@ def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None
     done = run(load_spec(folder / "spec.toml"), folder / "run")
     facts = done.read_facts()
     (arm,) = (one for one in facts["arms"] if one["name"] == "rows and words")
-    assert [step.get("on") for step in arm["steps"]] == [None, "words", "words"]
+    assert [step.get("on") for step in arm["steps"]] == [None, "text", "text"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
     assert arm["steps"][1]["made"] == items
     assert arm["rows_new"] == arm["steps"][0]["made"]
     table = pq.read_table(next((folder / "run").rglob("views/02-units.parquet")))
     assert table.num_rows == items
     fit = next(one for one in facts["fits"] if one["arm"] == "rows and words")
-    assert set(fit["items_known_by"]) == {"words", "attributes"}
+    assert set(fit["items_known_by"]) == {"text", "attributes"}
     page = render_report(json.loads(json.dumps(facts)))
     assert "Texts of items, step <b>delete words</b>" in page
     assert "multimodal" in (folder / "run/spec.toml").read_text()

@@ -46,7 +46,16 @@ def rounded(values: Any) -> Any:
 
 def of_histories(rows: Any) -> str:
     """All columns of histories, in a fixed order; other columns of events by name."""
-    columns = (rows.items, rows.times, rows.starts, rows.keys, rows.parents, rows.origin, rows.weight, rows.n_targets)
+    columns = (
+        rows.items,
+        rows.times,
+        rows.starts,
+        rows.row_ids,
+        rows.parents,
+        rows.origin,
+        rows.weight,
+        rows.n_targets,
+    )
     others = [part for name in sorted(rows.extra) for part in (name, np.asarray(rows.extra[name]))]
     return digest(*columns, rows.n_items, *others)
 
@@ -54,7 +63,7 @@ def of_histories(rows: Any) -> str:
 def of_samples(rows: Any) -> str:
     """All columns of labelled rows, in a fixed order; numbers rounded."""
     names = [list(rows.numeric), list(rows.categorical), {name: list(rows.levels[name]) for name in rows.categorical}]
-    columns = (rows.codes, rows.label, rows.weight, rows.keys, rows.parents, rows.origin, rows.users, rows.times)
+    columns = (rows.codes, rows.label, rows.weight, rows.row_ids, rows.parents, rows.origin, rows.user_ids, rows.times)
     return digest(*names, rounded(rows.numbers), *columns)
 
 

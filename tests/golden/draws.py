@@ -37,8 +37,8 @@ SEED, N_ITEMS = 7, 40
 LEFT_OUT = {
     "transforms": {"cold_items"},
     "filters": {"density_ratio"},
-    "generators": {"autoregressive", "vae", "gan", "denoiser", "self"},
-    "table_generators": {"copula", "any_order", "smote", "vae", "gan", "diffusion"},
+    "generators": {"autoregressive", "vae", "gan", "denoiser", "recommender_rollouts"},
+    "tabular_generators": {"copula", "order_agnostic", "smote", "vae", "gan", "diffusion"},
 }
 TABLE_FIELDS: dict[str, dict[str, Any]] = {
     "roll_up": {"column": "kind", "parents": {"mug": "kitchen", "bag": "outdoor"}, "share": 0.8},
@@ -130,7 +130,7 @@ def pictured() -> Any:
 
 def row_keys(rows: Any) -> Any:
     """uint64 (rows,): one key a row."""
-    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rows.keys)
+    return rng.derive_row_keys(rng.derive_key(SEED, "golden"), rows.row_ids)
 
 
 def names(count: int) -> Any:
@@ -145,7 +145,7 @@ def full(count: int, strength: float = 1.0) -> Any:
 def _changing(train: Any, wish: Any, of: Callable[[Any], str]) -> dict[str, str]:
     """A transform of rows: by keys, by keys at 0.6 of its strength, as a step that adds, and as one of each epoch."""
     fitted, keys = wish.fit(train), row_keys(train)
-    fresh = Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)])
+    fresh = Plan([Step(wish, mode="in_place", when="each_epoch", p=0.5)])
     return {
         "keys": of(fitted(train, keys, full(len(train)))),
         "weaker": of(fitted(train, keys, full(len(train), 0.6))),
@@ -167,7 +167,7 @@ def _viewed(catalog: Any, wish: Any) -> str:
     for column, items, _, after in once.iterate_views(once.steps[0], 0):
         parts += [column, np.asarray(items, np.int64), _values(after)]
     shown = once(2, 0.5)
-    fresh = build_catalog_views(catalog, Plan([Step(wish, mode="replace", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
+    fresh = build_catalog_views(catalog, Plan([Step(wish, mode="in_place", when="each_epoch", p=0.5)]), SEED)(2, 0.5)
     for seen in (shown, fresh):
         parts += [{name: list(values) for name, values in seen.texts.items()}, seen.pixels]
     return digest(*parts)
@@ -183,11 +183,11 @@ def transforms(kind: str) -> dict[str, str]:
 
 
 def table_transforms(kind: str) -> dict[str, str]:
-    return _changing(table(), registry.create_config("table_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
+    return _changing(table(), registry.create_config("tabular_transforms", kind, TABLE_FIELDS.get(kind)), of_samples)
 
 
 def text_transforms(kind: str) -> dict[str, str]:
-    wish, texts = registry.create_config("text_transforms", kind), list(wordy().words["title"])
+    wish, texts = registry.create_config("text_transforms", kind), list(wordy().texts["title"])
     fitted = wish.fit(wordy())
     by_keys = [fitted(texts, names(len(texts)), full(len(texts), strength)) for strength in (1.0, 0.6)]
     return {"keys": digest(*by_keys), "plan": _viewed(wordy(), wish)}
@@ -208,7 +208,7 @@ def generators(kind: str) -> dict[str, str]:
 
 
 def table_generators(kind: str) -> dict[str, str]:
-    return _generating(table(), registry.create_config("table_generators", kind), of_samples)
+    return _generating(table(), registry.create_config("tabular_generators", kind), of_samples)
 
 
 def strategies(kind: str) -> dict[str, str]:
@@ -218,8 +218,8 @@ def strategies(kind: str) -> dict[str, str]:
 
 
 def table_strategies(kind: str) -> dict[str, str]:
-    wish, rows = registry.create_config("table_strategies", kind), table()
-    step = Step(registry.create_config("table_transforms", "noise"), copies=wish)
+    wish, rows = registry.create_config("tabular_strategies", kind), table()
+    step = Step(registry.create_config("tabular_transforms", "noise"), copies=wish)
     return {"keys": digest(wish(rows, SEED)), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
 
 
@@ -253,15 +253,18 @@ def filters(kind: str) -> dict[str, str]:
     step = Step(registry.create_config("transforms", "substitute"), filters=(wish,))
     counts = sorted(int(count) for count in kept.rejected.values())
     planned = of_histories(expand(real, Plan([step]), seed=SEED))
-    return {"keys": digest(np.asarray(kept.mask), counts), "plan": planned}
+    return {"keys": digest(np.asarray(kept.accepted), counts), "plan": planned}
 
 
 def table_filters(kind: str) -> dict[str, str]:
-    wish, rows = registry.create_config("table_filters", kind, TABLE_FIELDS.get(kind)), table()
+    wish, rows = registry.create_config("tabular_filters", kind, TABLE_FIELDS.get(kind)), table()
     kept = wish.fit(rows, SEED)(rows)
-    step = Step(registry.create_config("table_transforms", "noise"), filters=(wish,))
+    step = Step(registry.create_config("tabular_transforms", "noise"), filters=(wish,))
     counts = sorted(int(count) for count in kept.rejected.values())
-    return {"keys": digest(np.asarray(kept.mask), counts), "plan": of_samples(expand(rows, Plan([step]), seed=SEED))}
+    return {
+        "keys": digest(np.asarray(kept.accepted), counts),
+        "plan": of_samples(expand(rows, Plan([step]), seed=SEED)),
+    }
 
 
 def simulator(kind: str) -> dict[str, str]:
@@ -280,14 +283,14 @@ FAMILIES: dict[str, Callable[[str], dict[str, str]]] = {
     "transforms": transforms,
     "text_transforms": text_transforms,
     "image_transforms": image_transforms,
-    "table_transforms": table_transforms,
+    "tabular_transforms": table_transforms,
     "strategies": strategies,
-    "table_strategies": table_strategies,
+    "tabular_strategies": table_strategies,
     "schedules": schedules,
     "filters": filters,
-    "table_filters": table_filters,
+    "tabular_filters": table_filters,
     "generators": generators,
-    "table_generators": table_generators,
+    "tabular_generators": table_generators,
 }
 """Family of the registry -> digests of one of its kinds."""
 

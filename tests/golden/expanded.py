@@ -25,32 +25,32 @@ items = "shop/items.csv"
 HISTORIES = """
 item_columns = { item = "item_id", text = ["title"], category = "category", price = "price", born = "born" }
 [recommender]
-kind = "itemknn"
+kind = "item_knn"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "golden"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 copies = { kind = "balanced" }
-[[arm.step]]
+[[variant.step]]
 use = "windows"
-reads = "real"
-[[arm.step]]
+input = "real"
+[[variant.step]]
 use = "mixup"
 copies = { kind = "random" }
-[[arm.step]]
+[[variant.step]]
 use = "substitute"
 name = "swapped"
-reads = "crop"
-keep = ["validity", "copies"]
-[[arm.step]]
+input = "crop"
+filters = ["validity", "copies"]
+[[variant.step]]
 use = "jitter"
-mode = "replace"
+mode = "in_place"
 p = 0.5
 """
 ITEMS = """
@@ -60,64 +60,64 @@ kind = "multimodal"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "golden"
-[[arm.step]]
+[[variant.step]]
 use = "reorder"
-[[arm.step]]
+[[variant.step]]
 use = "units"
-[[arm.step]]
+[[variant.step]]
 use = "misspell"
 copies = { kind = "uniform", factor = 2 }
-[[arm.step]]
-use = "words.swap"
-mode = "replace"
+[[variant.step]]
+use = "text.swap"
+mode = "in_place"
 p = 0.5
-[[arm.step]]
+[[variant.step]]
 use = "brightness"
 guard = false
-[[arm.step]]
-use = "pictures.rotate"
-mode = "replace"
+[[variant.step]]
+use = "images.rotate"
+mode = "in_place"
 p = 0.5
-[[arm.step]]
+[[variant.step]]
 use = "cutmix"
 """
 CLICKS = """
 item_columns = { item = "item_id", category = "category", price = "price" }
 [samples]
 ratio = 3
-most_positives = 300
+max_positives = 300
 [recommender]
 kind = "popularity"
 [evaluate]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "golden"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "noise"
 alpha = 2.0
-bounded = false
-[[arm.step]]
+clip_to_range = false
+[[variant.step]]
 use = "repeat"
-copies = { kind = "balanced", towards = "category", most_copies = 2 }
-[[arm.step]]
+copies = { kind = "balanced", towards = "category", max_copies = 2 }
+[[variant.step]]
 use = "swap_noise"
-[[arm.step]]
+[[variant.step]]
 use = "row_mixup"
-[[arm.step]]
+[[variant.step]]
 use = "marginals"
 copies = { kind = "balanced", towards = "class" }
-[[arm.step]]
+[[variant.step]]
 use = "feature_mask"
-mode = "replace"
+mode = "in_place"
 p = 0.5
 """
 SPECS = {
     "histories": DATA + HISTORIES,
     "items": DATA + ITEMS,
-    "clicks": 'task = "clicks"\n' + DATA + CLICKS,
+    "clicks": 'task = "ctr"\n' + DATA + CLICKS,
 }
 """Name -> spec with one arm, "golden"."""
 

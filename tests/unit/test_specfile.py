@@ -157,8 +157,8 @@ def test_one_user_a_line_has_no_times_to_split_by(tmp_path: Path) -> None:
 def test_a_draft_for_clicks_is_a_spec_that_reads(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,timestamp\na,x,1318896000\nb,y,1318899600\n")
-    spec = load_spec(specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "spec.toml", task="clicks"))
-    assert (spec.task, spec.samples.ratio, type(spec.recommender).__name__) == ("clicks", 4, "Mlp")
+    spec = load_spec(specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "spec.toml", task="ctr"))
+    assert (spec.task, spec.samples.ratio, type(spec.recommender).__name__) == ("ctr", 4, "Mlp")
     assert [arm.name for arm in spec.variants] == ["mixup", "copula, even classes"]
     with pytest.raises(SpecError, match="did you mean 'clicks'"):
         specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "other.toml", task="click")
@@ -169,7 +169,7 @@ def test_a_draft_for_a_labelled_table_names_its_columns(tmp_path: Path) -> None:
     ads.write_text("clicked,who,price\n1,a,3.5\n0,b,4.5\n")
     spec = load_spec(
         specfile.write_draft(
-            specfile.draft_table_spec([str(ads)], "clicked", {"user": "who"}), tmp_path / "s.toml", task="clicks"
+            specfile.draft_table_spec([str(ads)], "clicked", {"user": "who"}), tmp_path / "s.toml", task="ctr"
         )
     )
     assert (spec.data.label, spec.data.user, spec.data.time) == ("clicked", "who", "")

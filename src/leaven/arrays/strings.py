@@ -47,7 +47,7 @@ class StringTable:
     ) -> Codes | None:
         """int32 (strings,): the code of each string letters[starts[i]:starts[i + 1]]; None where one is too long.
 
-        there: bool (strings,): False for a missing string, which gets code -1.
+        present: bool (strings,): False for a missing string, which gets code -1.
         """
         first, last = int(starts[0]), int(starts[-1])
         words = np.empty(last // 8 + 3, _U)  # includes the words that the last string ends in

@@ -32,13 +32,13 @@ _MIN_USERS, _MAX_USERS = 10, 2048
 class MonitoredUsers:
     """Control and probe users whose losses a controller receives.
 
-    users    histories with targets, or labelled rows; those of control users first
-    owner    int64 (rows of `users`,): index of each row's user
-    control  number of control users; equally many probe users follow
-    sizes    int64 (users,): events of a history, or labelled rows of a user
-    strata   the controller's strata of sizes
-    size_of  training rows -> int64 (rows,): size of each row's user
-    counted  unit of sizes
+    rows        histories with targets, or labelled rows; those of control users first
+    row_user    int64 (rows of `rows`,): index of each row's user
+    n_control   number of control users; equally many probe users follow
+    user_sizes  int64 (users,): events of a history, or labelled rows of a user
+    strata      the controller's strata of sizes
+    get_sizes   training rows -> int64 (rows,): size of each row's user
+    size_unit   unit of sizes
     """
 
     rows: HeldOut | Samples
@@ -195,7 +195,7 @@ class PilotCallback:
         return {"steps": self.steps, "losses": self.losses}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `memory`."""
+        """Restore the state of `state`."""
         self.steps, self.losses = list(state["steps"]), list(state["losses"])
 
     def best_losses(self, control: npt.NDArray[np.int64]) -> Losses:
@@ -270,7 +270,7 @@ class ControllerCallback:
         return {"log": self.log, "state": dict(self._state), "before": self._before}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `memory`."""
+        """Restore the state of `state`."""
         self.log, self._state, self._before = list(state["log"]), state["state"], list(state["before"])
 
     def _build_feedback(self, step: int, progress: float, losses: Losses) -> Feedback:

@@ -24,7 +24,7 @@ _UNCHANGED_DRAW = "the draw left it as it was"
 
 @dataclass(frozen=True, eq=False)
 class StepResult:
-    """Rows of a step. unchanged, refused: reason -> count; tried: number of rows before filters."""
+    """Rows of a step. unchanged, refused: reason -> count; n_tried: number of rows before filters."""
 
     rows: Any
     n_tried: int = 0
@@ -69,8 +69,8 @@ def replace_rows(fitted: FittedStep, rows: Rows, epoch: int, strength: Level, sh
         origin = np.where(like.equal_rows(new), like.origin, origin).astype(np.int16)
         source_index = index
     else:
-        source = _find_sources(like.row_ids, new.keys)
-        source_index, new = index[source], replace(new, keys=_derive_part_keys(fitted.key, like.row_ids, source))
+        source = _find_sources(like.row_ids, new.row_ids)
+        source_index, new = index[source], replace(new, row_ids=_derive_part_keys(fitted.key, like.row_ids, source))
     others = np.flatnonzero(~is_drawn)
     both = rows.take(others).concat_with([replace(new, origin=origin)])
     order = np.argsort(np.concatenate([others, source_index]), kind="stable")
@@ -88,8 +88,8 @@ def _undo_rejected(fitted: FittedStep, like: Any, new: Any) -> tuple[Any, dict[s
         result = accepts(new)
         for reason, count in result.rejected.items():
             refused[reason] = refused.get(reason, 0) + count
-        order = np.where(result.mask, np.arange(len(new)), len(new) + np.arange(len(new)))
-        new = new.joined([like]).take(order)
+        order = np.where(result.accepted, np.arange(len(new)), len(new) + np.arange(len(new)))
+        new = new.concat_with([like]).take(order)
     return new, refused
 
 
@@ -149,14 +149,16 @@ def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.RngKeys, new: Any) 
     """New rows with their own ids, the source row's parent, the step as origin, and its weight."""
     parents = like.parents
     if len(new) != len(like):
-        source = _find_sources(row_ids, new.keys)
+        source = _find_sources(row_ids, new.row_ids)
         row_ids, parents = _derive_part_keys(fitted.key, row_ids, source), parents[source]
     if fitted.generator is not None:
         parents = np.where(new.parents == NO_PARENT, np.uint64(NO_PARENT), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
     if getattr(fitted.step.use, "weighs_rows", False):
         weight *= new.weight
-    return replace(new, keys=row_ids, parents=parents, origin=np.full(len(new), fitted.number, np.int16), weight=weight)
+    return replace(
+        new, row_ids=row_ids, parents=parents, origin=np.full(len(new), fitted.number, np.int16), weight=weight
+    )
 
 
 def _derive_part_keys(key: int, row_ids: rng.RngKeys, source: npt.NDArray[np.int64]) -> rng.RngKeys:
@@ -180,5 +182,5 @@ def _filter_rows(fitted: FittedStep, rows: Any) -> tuple[Any, dict[str, int]]:
         result = accepts(rows)
         for reason, count in result.rejected.items():
             refused[reason] = refused.get(reason, 0) + count
-        rows = rows.take(result.mask)
+        rows = rows.take(result.accepted)
     return rows, refused

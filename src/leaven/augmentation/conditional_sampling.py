@@ -56,5 +56,5 @@ class ConditionalSampler:
                 break
         index = np.concatenate(indices)
         order = np.argsort(index, kind="stable")
-        matches: Samples = parts[0].joined(parts[1:]).take(order)
+        matches: Samples = parts[0].concat_with(parts[1:]).take(order)
         return replace(matches, row_ids=like.row_ids[index[order]])

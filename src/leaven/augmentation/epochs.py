@@ -33,14 +33,14 @@ class EpochRows:
     A pure function of epoch and progress (and of the controller's decisions up to there), so an interrupted training
     resumes with the same rows.
 
-    train     the real rows, on which every step is fitted
-    once      the real rows and those made once
-    steps     the plan's steps of each epoch
-    rounds    rows of the steps of each round; None: there are none
-    steering  controller that adapts strength and counts; None: they are constant
+    train       the real rows, on which every step is fitted
+    expanded    the real rows and those made once
+    steps       the plan's steps of each epoch
+    rounds      rows of the steps of each round; None: there are none
+    controller  controller that adapts strength and counts; None: they are constant
 
-    Steps in mode "replace" change rows in place, one after the other; steps in mode "add" read the real rows, or with
-    `reads = "previous"` all rows of this epoch so far.
+    Steps in mode "in_place" change rows in place, one after the other; steps in mode "append" read the real rows, or
+    with `input = "previous"` all rows of this epoch so far.
     """
 
     train: Any
@@ -59,11 +59,11 @@ class EpochRows:
         """Rows of one epoch, the real ones first."""
         rows, new = self._get_base(progress), []
         for fitted, made in self._apply_steps(epoch, progress, self.controller):
-            if fitted.step.mode == "replace":
+            if fitted.step.mode == "in_place":
                 rows = made.rows
             else:
                 new.append(made.rows)
-        return rows.joined(new)
+        return rows.concat_with(new)
 
     def describe_steps(self) -> list[dict[str, Any]]:
         """Facts of each step: of one epoch in the middle of its active range, and of all rounds together.
@@ -77,7 +77,7 @@ class EpochRows:
                 if _find_middle(step) != middle:
                     continue
                 check_unchanged_share(step.display_name, step.fail_if_unchanged_over, made.n_tried, made.unchanged)
-                count = len(made.rows) if step.mode == "add" else made.n_tried
+                count = len(made.rows) if step.mode == "append" else made.n_tried
                 check_any_accepted(step.display_name, count, made.rejected)
                 fact = describe_step(self.plan, fitted.number) | {"made": count, "tried": made.n_tried}
                 facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.rejected)})
@@ -85,7 +85,7 @@ class EpochRows:
 
     def _get_base(self, progress: float) -> Any:
         """Rows that do not change from one epoch to the next."""
-        return self.expanded if self.rounds is None else self.expanded.joined(self.rounds.rows_until(progress))
+        return self.expanded if self.rounds is None else self.expanded.concat_with(self.rounds.rows_until(progress))
 
     def _apply_steps(
         self, epoch: int, progress: float, steering: ControllerCallback | None
@@ -96,7 +96,7 @@ class EpochRows:
             if not step.is_active(progress):
                 continue
             strength = float(step.strength(progress))
-            if step.mode == "replace":
+            if step.mode == "in_place":
                 level, share = (strength, 1.0) if steering is None else steering.compute_dose(step, rows, progress)
                 if not np.any(share):
                     continue
@@ -109,7 +109,7 @@ class EpochRows:
                 if steering is not None:
                     level, share = steering.compute_dose(step, read, progress)
                     copies = _thin_copies(
-                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.keys, 0, epoch)
+                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.row_ids, 0, epoch)
                     )
                 if not copies.any():
                     continue

@@ -124,7 +124,7 @@ def load_expansion(folder: Path, plan: Plan, train: R) -> R:
     for number, step in enumerate(plan.named_steps, 1):
         if step.is_on_items:
             continue
-        if step.when == "once" and step.mode == "replace":
+        if step.when == "once" and step.mode == "in_place":
             first = f"{number:02d}"
         elif step.when == "once":
             added.append(f"{number:02d}")
@@ -184,7 +184,7 @@ class ExpansionWriter:
                 check_any_accepted(step.display_name, fact["made"], fact["refused"])
                 facts.append(fact)
                 rows = self._collect(work, blocks)
-                if step.mode == "replace":
+                if step.mode == "in_place":
                     current = rows
                 else:
                     added[step.display_name] = rows
@@ -205,7 +205,7 @@ class ExpansionWriter:
         fitted = fit_step(
             self.plan, work.number, self.train, self.seed, source, prefix_progress(self.on_progress, words)
         )
-        if work.step.mode == "replace":
+        if work.step.mode == "in_place":
             return replace(work, fitted=fitted)
         copies = work.step.copies(source, rng.derive_key(self.seed, "copies", work.step.display_name))
         return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
@@ -342,7 +342,7 @@ def _makes_rows(step: Step) -> bool:
 
 
 def _join(parts: Sequence[Any]) -> Any:
-    return parts[0].joined(parts[1:])
+    return parts[0].concat_with(parts[1:])
 
 
 def _load(source: RowSource) -> Any:
@@ -357,7 +357,7 @@ def _reads_other_rows(source: RowSource, train: Rows) -> bool:
 def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[str, RowSource]) -> RowSource:
     """The rows that a step reads; an in-place step always reads the current ones."""
     step = plan.named_steps[number - 1]
-    reads = "real" if step.mode == "replace" else plan.get_input(step)
+    reads = "real" if step.mode == "in_place" else plan.get_input(step)
     if reads == "real":
         return current
     if reads == "previous":

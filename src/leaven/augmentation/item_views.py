@@ -51,7 +51,7 @@ class ViewStep:
 
     @property
     def copies(self) -> int:
-        """Number of views per item, in mode "add"."""
+        """Number of views per item, in mode "append"."""
         return round(getattr(self.step.copies, "factor", 1))
 
 
@@ -70,7 +70,7 @@ class _Moment:
 class CatalogViews:
     """`(epoch, progress) -> catalog`: each item unchanged, or as one of its views, drawn uniformly.
 
-    Steps of mode "replace" change items in place, each with probability p, one after the other; those of mode "add"
+    Steps of mode "in_place" change items in place, each with probability p, one after the other; those of mode "append"
     make `copies` views of each item. Steps that run once make the same views in every epoch, but the shown view may
     differ. With `reads = "previous"` a step reads the views of the steps before it. A controller adapts only steps on
     rows.
@@ -95,8 +95,8 @@ class CatalogViews:
 
     @property
     def appending(self) -> tuple[ViewStep, ...]:
-        """Steps of mode "add"."""
-        return tuple(one for one in self.steps if one.step.mode == "add")
+        """Steps of mode "append"."""
+        return tuple(one for one in self.steps if one.step.mode == "append")
 
     def _draw_choices(self, label: str, epoch: int, copy: int = 0) -> npt.NDArray[np.float64]:
         """float64 (items,) in [0, 1): the draw that selects the shown view of each item."""
@@ -146,7 +146,7 @@ class CatalogViews:
         base: Columns = {column: one.of.get_values(column) for one in self.steps for column in one.columns}
         moment = _Moment(epoch, progress, base)
         for one in self.steps:
-            if one.step.mode == "replace" and one.step.is_active(progress):
+            if one.step.mode == "in_place" and one.step.is_active(progress):
                 items = self._draw_items(one, epoch)
                 read = {column: _take_values(base[column], items) for column in one.columns}
                 for column, values in self._change_columns(one, read, items, 0, moment).items():
@@ -166,7 +166,7 @@ class CatalogViews:
         middle = sum(one.step.during) / 2
         for column in one.columns:
             items = one.of.find_items(column)
-            if one.step.mode == "add":
+            if one.step.mode == "append":
                 read, after = self._make_view(self.appending.index(one), copy, items, self._build_moment(0, middle))
             else:
                 items = items[np.isin(items, self._draw_items(one, 0))]
@@ -182,7 +182,7 @@ class CatalogViews:
         facts = []
         for one in self.steps:
             count, why = 0, dict[str, int]()
-            for copy in range(one.copies if one.step.mode == "add" else 1):
+            for copy in range(one.copies if one.step.mode == "append" else 1):
                 for _, items, before, after in self.iterate_views(one, copy):
                     count += len(items)
                     for reason, some in one.of.count_unchanged(one.fitted, before, after, items).items():
@@ -234,7 +234,7 @@ class CatalogViews:
         for one in (one for one in self.steps if one.step.when == "once"):
             path = folder / f"{one.place:02d}-{one.step.display_name.replace(' ', '-')}.parquet"
             part, writer = path.with_suffix(".part"), None
-            for copy in range(one.copies if one.step.mode == "add" else 1):
+            for copy in range(one.copies if one.step.mode == "append" else 1):
                 for column, items, before, after in self.iterate_views(one, copy):
                     ids = [self.catalog.ids[item] for item in items.tolist()]
                     columns: dict[str, Any] = {"item": ids, "column": [column] * len(ids)}
@@ -269,15 +269,15 @@ def build_catalog_views(
 ) -> CatalogViews:
     """Item views of a plan's steps on texts and images; fits depend on `seed` alone.
 
-    size    side length of the images in pixels
-    folder  folder of fitted models and their answers
+    image_size  side length of the images in pixels
+    folder      folder of fitted models and their answers
 
     Raises DataError without a catalog, or without the columns that a step changes.
     """
     items = catalog or Catalog(ids=[])
     of: Mapping[str, ItemModality] = {
-        "words": TextModality(items, folder),
-        "pictures": ImageModality(items, image_size, folder),
+        "text": TextModality(items, folder),
+        "images": ImageModality(items, image_size, folder),
     }
     steps = []
     for place, step in enumerate(plan.named_steps, 1):

@@ -22,7 +22,7 @@ _MAX_CANDIDATES = 1 << 22  # rows times copies, so that a whole log is searched 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """Source of a row. key: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
+    """Source of a row. row_id: id of the row that was read; copy: copy index, from 0; part: index among the parts of a
     copy.
     """
 
@@ -32,22 +32,22 @@ class SourceRow:
 
 
 def find_source_row(step: Step, seed: int, row_id: int, input_ids: Keys) -> SourceRow | None:
-    """Source of the row with id `made`, made by a step with the run's `seed`; None where it is not among `read`.
+    """Source of the row with id `row_id`, made by a step with the run's `seed`; None where it is not among `input_ids`.
 
-    read  uint64 (rows,): ids of the rows that the step may have read
+    input_ids  uint64 (rows,): ids of the rows that the step may have read
 
     >>> from leaven.datasets.histories import Histories
     >>> from leaven.augmentation import expand
     >>> from leaven.transforms.sequence.crop import Crop
     >>> plan = Plan([Crop()])
     >>> rows = expand(Histories.from_lists([[1, 2, 3], [2, 3, 1]], n_items=3, row_ids=[11, 12]), plan, seed=7)
-    >>> find_source_row(plan.all[0], 7, int(rows.keys[3]), rows.keys[:2])
+    >>> find_source_row(plan.all[0], 7, int(rows.row_ids[3]), rows.row_ids[:2])
     Source(key=12, copy=0, part=0)
     """
     if not len(input_ids):
         return None
     key = rng.derive_key(seed, "step", step.display_name)
-    if step.mode == "replace":
+    if step.mode == "in_place":
         return _find_part(rng.derive_key(key, "part"), row_id, input_ids, [0])
     names = rng.derive_key(key, "name")
     copies = range(min(_MAX_COPIES, max(1, _MAX_CANDIDATES // len(input_ids))))
@@ -90,9 +90,9 @@ def list_input_steps(plan: Plan, number: int) -> tuple[int, ...]:
         for place, one in enumerate(plan.named_steps[: number - 1], 1)
         if one.when == "once" and not one.is_on_items
     ]
-    current = max((place for place, one in before if one.mode == "replace"), default=0)
-    added = [place for place, one in before if one.mode == "add"]
-    reads = "real" if step.mode == "replace" else plan.get_input(step)
+    current = max((place for place, one in before if one.mode == "in_place"), default=0)
+    added = [place for place, one in before if one.mode == "append"]
+    reads = "real" if step.mode == "in_place" else plan.get_input(step)
     if reads == "real":
         return (current,)
     if reads == "previous":

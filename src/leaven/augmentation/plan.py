@@ -39,32 +39,33 @@ GENERATED_WEIGHT = 0.5
 class Step:
     """One transform, repeat or generator of rows, item texts or item images.
 
-    use       operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
-    mode      "add": new rows join the real ones; "replace": rows are changed in place
-    when      "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start of every
-              round of the plan it is fitted again on all rows so far, and its rows stay to the end
-    during    range of training progress in which it is active, checked at the start of an epoch: (0, 0.5) is the first
-              half
-    reads     "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier step: its rows
-              alone; "": as the plan's `combine`
-    p         probability that a row is changed, in mode "replace"
-    copies    strategy of new rows per row, in mode "add"
-    strength  schedule over training progress; constant for steps that run once
-    keep      filters, in order; None: the defaults of the kind
-    weight    weight of the new rows in the loss; None: 1, and 0.5 for generators
-    name      name in other steps, lineage and reports; "": its kind
-    columns   text columns that a step on texts changes; none: all but the brand
-    fail_if_unchanged_over   share of unchanged rows above which the run stops; 1: never
+    use                     operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
+    mode                    "append": new rows join the real ones; "in_place": rows are changed
+    when                    "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start
+                            of every round of the plan it is fitted again on all rows so far, and its rows stay to the
+                            end
+    during                  range of training progress in which it is active, checked at the start of an epoch: (0, 0.5)
+                            is the first half
+    input                   "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier
+                            step: its rows alone; "": as the plan's `combine`
+    p                       probability that a row is changed, in mode "in_place"
+    copies                  strategy of new rows per row, in mode "append"
+    strength                schedule over training progress; constant for steps that run once
+    filters                 filters, in order; None: the defaults of the kind
+    weight                  weight of the new rows in the loss; None: 1, and 0.5 for generators
+    name                    name in other steps, lineage and reports; "": its kind
+    columns                 text columns that a step on texts changes; none: all but the brand
+    fail_if_unchanged_over  share of unchanged rows above which the run stops; 1: never
 
-    A step on texts or images makes views of the items (`item_views.py`): in mode "add" `copies` of each, shown next
-    to the original, in mode "replace" a change in place with chance p. It has no filters and no weight, for views are
+    A step on texts or images makes views of the items (`item_views.py`): in mode "append" `copies` of each, shown next
+    to the original, in mode "in_place" a change in place with chance p. It has no filters and no weight, for views are
     no rows.
 
-    Raises SpecError for values out of bounds, or a generator in mode "replace".
+    Raises SpecError for values out of bounds, or a generator in mode "in_place".
     """
 
     use: Transform | Generator | OnItems | TabularTransform | TabularGenerator
-    mode: Literal["add", "replace"] = "add"
+    mode: Literal["append", "in_place"] = "append"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
     input: str = ""
@@ -89,20 +90,20 @@ class Step:
                 raise SpecError(f"{where}, {key}", "a share in 0..1", str(getattr(self, key)))
         if self.weight is not None and not self.weight >= 0:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
-        if self.is_generator and self.mode == "replace":
+        if self.is_generator and self.mode == "in_place":
             raise SpecError(f"{where}, mode", "'add' for a generator", "'replace'", "generated rows join the real ones")
         if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
-        if self.when == "each_round" and self.mode == "replace":
-            fix = 'write mode = "add", or when = "each_epoch"'
+        if self.when == "each_round" and self.mode == "in_place":
+            fix = 'write mode = "append", or when = "each_epoch"'
             raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
         self._check_during(where)
         self._check_fields(where)
 
     def _check_fields(self, where: str) -> None:
         """Raises SpecError for fields that item views, or steps on rows, cannot have."""
-        if self.columns and self.modality != "words":
+        if self.columns and self.modality != "text":
             raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.modality}", "leave columns out")
         if not self.is_on_items:
             return
@@ -121,7 +122,7 @@ class Step:
 
     @property
     def modality(self) -> str:
-        """Modality that it changes: "rows", or of items "words" or "pictures"."""
+        """Modality that it changes: "rows", or of items "text" or "images"."""
         return _ITEM_FAMILIES.get(registry.find_family(type(self.use)), "rows")
 
     @property
@@ -166,14 +167,14 @@ class Step:
 
 
 _ITEM_FAMILIES = {
-    "text_transforms": "words",
-    "text_generators": "words",
-    "image_transforms": "pictures",
-    "image_generators": "pictures",
+    "text_transforms": "text",
+    "text_generators": "text",
+    "image_transforms": "images",
+    "image_generators": "images",
 }
 """Families of operators on items -> modality."""
 WHOLE_TRAINING = (0.0, 1.0)
-MODES = ("add", "replace")
+MODES = ("append", "in_place")
 WHEN = ("once", "each_epoch", "each_round")
 COMBINE_MODES = ("joint", "layered", "conditional")
 

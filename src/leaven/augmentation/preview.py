@@ -63,7 +63,7 @@ def preview_plan(
             strength = float(step.strength(1.0))
             result = (
                 replace_rows(able, row, 0, strength)
-                if step.mode == "replace"
+                if step.mode == "in_place"
                 else append_rows(able, row, np.ones(1, np.int32), 0, strength)
             )
             if len(result.rows):
@@ -90,7 +90,7 @@ def _choose_histories(train: Any, rows: int, seed: int) -> Histories:
     candidates = np.flatnonzero((lengths >= _MIN_EVENTS) & (lengths <= _MAX_EVENTS))
     if len(candidates) < rows:
         candidates = np.flatnonzero(lengths >= min(2, int(lengths.max())))
-    drawn = rng.draw_bits(rng.derive_row_keys(rng.derive_key(seed, "preview"), train.keys[candidates]), 0)
+    drawn = rng.draw_bits(rng.derive_row_keys(rng.derive_key(seed, "preview"), train.row_ids[candidates]), 0)
     readable: Histories = train.take(candidates[np.argsort(drawn)[:rows]])
     return readable
 

@@ -67,7 +67,11 @@ class RoundRows:
                 continue
             so_far = [*before, *(new.rows for new in made.values())]
             fitted = fit_step(
-                self.plan, place, self.train, rng.derive_key(self.seed, "round", number), so_far[0].joined(so_far[1:])
+                self.plan,
+                place,
+                self.train,
+                rng.derive_key(self.seed, "round", number),
+                so_far[0].concat_with(so_far[1:]),
             )
             fitted = replace(fitted, key=rng.derive_key(fitted.key, "draw", self.draw))
             read = select_input_rows(self.plan, step, self.train, so_far)
@@ -81,7 +85,7 @@ def select_input_rows(plan: Plan, step: Step, train: Any, so_far: Sequence[Any])
     reads = plan.get_input(step)
     if reads == "real":
         return train
-    rows = so_far[0].joined(so_far[1:])
+    rows = so_far[0].concat_with(so_far[1:])
     if reads == "previous":
         return rows
     place = next(place for place, other in enumerate(plan.named_steps, 1) if other.display_name == reads)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 class RowFiles:
     """Rows in files, in the order of the files.
 
-    like  an empty container of the same kind, with what files do not hold: the catalog, the levels
-    held  the same rows in memory, where they exist anyway: the training rows
+    template   an empty container of the same kind, with what files do not hold: the catalog, the levels
+    in_memory  the same rows in memory, where they exist anyway: the training rows
     """
 
     template: Any

@@ -19,10 +19,10 @@ from leaven.protocols import Rows
 class FittedStep:
     """A step whose operator and filters are fitted.
 
-    place     its number in the plan, from 1: the `origin` of its rows
-    key       rng key of its rows
-    transform, generator   one of the two is None
-    filters   fitted filters, in order
+    number                its number in the plan, from 1: the `origin` of its rows
+    key                   rng key of its rows
+    transform, generator  one of the two is None
+    filters               fitted filters, in order
     """
 
     step: Step
@@ -41,10 +41,10 @@ def fit_step(
     source: Rows | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> FittedStep:
-    """Fit step number `place` (from 1) of a plan.
+    """Fit step number `number` (from 1) of a plan.
 
     Transforms and filters are fitted on `train`, the real rows; generators on the rows that they read, which are the
-    real ones unless the plan is layered. A generator whose `fit` takes `tell` reports progress.
+    real ones unless the plan is layered. A generator whose `fit` takes `on_progress` reports progress.
 
     Raises DataError without training rows.
     """
@@ -67,7 +67,7 @@ def fit_step(
 
 def get_filter_configs(step: Step) -> tuple[Any, ...]:
     """Filter configs of a step, in order: its own, else the defaults of its kind."""
-    declared = tuple(getattr(step.use, "keep", ())) if step.is_generator else ()
+    declared = tuple(getattr(step.use, "default_filters", ())) if step.is_generator else ()
     return (
         step.filters
         if step.filters is not None

@@ -16,29 +16,29 @@ _UNKNOWN_TREATMENTS = ("keep", "drop")
 class CleaningConfig:
     """Config of cleaning: the table `[clean]` of a spec. Lines without user, item or time are always dropped.
 
-    min_user_events     users with fewer events are dropped, and
-    min_item_events     items with fewer events, repeatedly until nothing changes (the k-core); 1 keeps all,
-                        because expansion is meant for rare items and short histories
-    duplicates          lines that equal an earlier line in every column that was read
-    cancelled_prefix    orders with this prefix are cancellations; "": no such prefix
-    negative_quantity   returned goods
-    zero_price          lines with price 0: stock corrections, samples
-    negative_price      lines with a price below 0
-    absurd_price_factor     maximum ratio of a price to the item's median, or of the median to the price (items with
-                            fewer than 3 prices: ratio to the log's 99th percentile); 0: no bound
-    absurd_quantity_factor  maximum ratio of a quantity to the item's median and the log's 99th percentile; 0: no bound
-    non_product_ids     pattern (regular expression, case ignored) of item ids that are not products
-    non_product_texts   the same for an item's most frequent text
-    first_time          earlier events are clock errors (ISO 8601); "": no bound
-    last_time           later events are clock errors (ISO 8601); "": the time of cleaning
-    before_born         drops events of an item before its release in the catalog
-    several_texts       lines of an item with several texts, and lines without one, get the most frequent text
-    bot_moments_per_hour    users with events in more distinct seconds of an hour are bots; 0: no bound
-    gap_hours           a longer pause starts the user's next history, named user#2; 0: one history per user
-    misspelt_categories     a rare category one edit from one at least five times as frequent is replaced by it
-    missing_attributes  items without category, price or a text: "flag" counts them, "fill" fills them (category
-                        "unknown", price: the median of the category, text: category and brand), "drop" drops them
-    unknown_items       items sold but not in the catalog: "keep" (and count), or "drop"
+    min_user_events          users with fewer events are dropped, and
+    min_item_events          items with fewer events, repeatedly until nothing changes (the k-core); 1 keeps all,
+                             because expansion is meant for rare items and short histories
+    duplicates               lines that equal an earlier line in every column that was read
+    cancelled_prefix         orders with this prefix are cancellations; "": no such prefix
+    negative_quantity        returned goods
+    zero_price               lines with price 0: stock corrections, samples
+    negative_price           lines with a price below 0
+    price_outlier_factor     maximum ratio of a price to the item's median, or of the median to the price (items with
+                             fewer than 3 prices: ratio to the log's 99th percentile); 0: no bound
+    quantity_outlier_factor  maximum ratio of a quantity to the item's median and the log's 99th percentile; 0: no bound
+    non_product_ids          pattern (regular expression, case ignored) of item ids that are not products
+    non_product_texts        the same for an item's most frequent text
+    first_time               earlier events are clock errors (ISO 8601); "": no bound
+    last_time                later events are clock errors (ISO 8601); "": the time of cleaning
+    before_release           drops events of an item before its release in the catalog
+    inconsistent_texts       lines of an item with several texts, and lines without one, get the most frequent text
+    bot_seconds_per_hour     users with events in more distinct seconds of an hour are bots; 0: no bound
+    session_gap_hours        a longer pause starts the user's next history, named user#2; 0: one history per user
+    misspelled_categories    a rare category one edit from one at least five times as frequent is replaced by it
+    missing_attributes       items without category, price or a text: "flag" counts them, "fill" fills them (category
+                             "unknown", price: the median of the category, text: category and brand), "drop" drops them
+    unknown_items            items sold but not in the catalog: "keep" (and count), or "drop"
 
     >>> CleaningConfig(min_user_events=5, min_item_events=5).duplicates
     True

@@ -65,7 +65,8 @@ def _fetch_id_examples(log: EncodedLog, side: str, counts: str, minimum: int) ->
     name = side.removesuffix("_code")
     ids = log.users if name == "user" else log.items
     sql = f"""
-        SELECT ids.{quote_identifier(name)}, counts.n FROM {counts} AS counts JOIN {ids} AS ids ON counts.{side} = ids.{side}
+        SELECT ids.{quote_identifier(name)}, counts.n
+        FROM {counts} AS counts JOIN {ids} AS ids ON counts.{side} = ids.{side}
         WHERE counts.n < {minimum} ORDER BY counts.{side} LIMIT 5"""
     return [{name: original, "events": int(n)} for original, n in log.backend.fetch_rows(sql)]
 

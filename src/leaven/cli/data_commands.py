@@ -33,7 +33,7 @@ def write_spec(
     columns = {"user": user, "item": item, "time": time}
     sketch = draft.draft_table_spec(files, label, columns) if label else draft.draft_log_spec(files, columns)
     target = out or Path(f"{sketch.name}.toml")
-    draft.write_draft(sketch, target, force, "clicks" if label else task)
+    draft.write_draft(sketch, target, force, "ctr" if label else task)
     output.print_results(str(target))
     for line in sketch.notes:
         output.print_hint(line)

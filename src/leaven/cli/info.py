@@ -78,8 +78,8 @@ def check_machine(json: Json = False) -> None:
 
 
 def _format_state(extra: Any) -> str:
-    if extra.missing:
-        return f"missing {', '.join(extra.missing)}: {extra.install}"
+    if extra.missing_libraries:
+        return f"missing {', '.join(extra.missing_libraries)}: {extra.install_command}"
     return "installed: " + ", ".join(f"{library.name} {library.installed}" for library in extra.requirements)
 
 
@@ -88,6 +88,6 @@ def _to_facts(report: Any) -> dict[str, Any]:
         "healthy": report.is_healthy,
         "machine": report.machine,
         "needed": {library.name: library for library in report.required},
-        "extras": {extra.name: {"missing": extra.missing, "install": extra.install} for extra in report.extras},
+        "extras": {extra.name: {"missing": extra.missing, "install": extra.install_command} for extra in report.extras},
         "warnings": report.warnings,
     }

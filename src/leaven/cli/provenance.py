@@ -80,7 +80,7 @@ def _format_link(link: LineageLink) -> Iterator[Any]:
 
     yield Text(f"  {link.step}", style="cyan")
     source = "without a source row" if not link.parent else f"from {link.source_row or 'a row that no longer exists'}"
-    source += f", copy {link.copy + 1}" if link.mode == "add" and link.parent else ""
+    source += f", copy {link.copy + 1}" if link.mode == "append" and link.parent else ""
     source += f", part {link.part + 1}" if link.part else ""
     yield output.build_pairs([("    step", link.text), ("    row", f"{link.row_id} {source}, weight {link.weight:g}")])
     yield output.build_pairs(format_preview(link.preview))

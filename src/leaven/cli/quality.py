@@ -38,7 +38,7 @@ def evaluate_rows(
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; repeatable.")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="One of `leaven list sample_metrics`; all by default.")
+        list[str] | None, typer.Option(metavar="KIND", help="One of `leaven list synthetic_metrics`; all by default.")
     ] = None,
     max_rows: Annotated[int, typer.Option(help="Maximum rows of each side, chosen by the seed.")] = 4000,
     n_splits: Annotated[int, typer.Option(min=20, help="Random splits of the real rows into halves.")] = 20,

@@ -76,7 +76,7 @@ def format_dry_run(outline: Mapping[str, Any]) -> Iterator[Any]:
 def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key, value) of everything in a table; variants and steps are numbered from 1.
 
-    >>> list(_flatten_keys({"split": {"kind": "time"}, "arm": [{"name": "crop"}]}))
+    >>> list(_flatten_keys({"split": {"kind": "time"}, "variant": [{"name": "crop"}]}))
     [('split.kind', 'time'), ('arm.1.name', 'crop')]
     """
     if isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):

@@ -74,10 +74,10 @@ def _estimate_calls(config: Any, operator: str, catalog: Any, column: str, price
     from leaven.errors import SpecError
 
     fitted = config.fit(catalog)
-    if not hasattr(fitted, "estimate"):
+    if not hasattr(fitted, "estimate_cost"):
         raise SpecError("--dry-run", "an operator with a language model", operator, "leave --dry-run out")
-    cost = fitted.estimate_cost(list(catalog.words[column]), price)
-    rows = {"calls": f"{cost.calls:,}", "tokens, about": f"{cost.tokens:,}", "cached responses": f"{cost.known:,}"}
+    cost = fitted.estimate_cost(list(catalog.texts[column]), price)
+    rows = {"calls": f"{cost.calls:,}", "tokens, about": f"{cost.tokens:,}", "cached responses": f"{cost.n_cached:,}"}
     return rows | ({"price, about": f"{cost.price:,.2f}"} if price else {})
 
 
@@ -86,7 +86,7 @@ def _to_facts(changes: Any, rows: int) -> dict[str, Any]:
     return {
         "texts": len(changes.after),
         "changed": len(pairs),
-        "unchanged": changes.count_unchanged,
+        "unchanged": changes.unchanged,
         "examples": pairs[:rows],
     }
 
@@ -106,8 +106,8 @@ def _format_changes(changes: Any, rows: int) -> Iterator[Any]:
             [("before", _mark_parts(removed, "red", "")), ("after", _mark_parts(added, "bold green", "*"))]
         )
         yield ""
-    n_changed = len(changes.after) - sum(changes.count_unchanged.values())
-    counts = {"texts": len(changes.after), "changed": n_changed, **changes.count_unchanged}
+    n_changed = len(changes.after) - sum(changes.unchanged.values())
+    counts = {"texts": len(changes.after), "changed": n_changed, **changes.unchanged}
     yield output.build_table(["what", ">texts"], ((name, f"{count:,}") for name, count in counts.items()))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
-from leaven.errors import SpecError, suggest_name
+from leaven.config.old_names import suggest_key, suggest_value
+from leaven.errors import SpecError
 from leaven.protocols import (
     Controller,
     CtrModel,
@@ -43,11 +44,11 @@ FAMILIES: Mapping[Any, str] = {
     Filter: "filters",
     Encoder: "encoders",
     Recommender: "recommenders",
-    TabularTransform: "table_transforms",
-    TabularGenerator: "table_generators",
-    TabularStrategy: "table_strategies",
-    TabularFilter: "table_filters",
-    CtrModel: "click_models",
+    TabularTransform: "tabular_transforms",
+    TabularGenerator: "tabular_generators",
+    TabularStrategy: "tabular_strategies",
+    TabularFilter: "tabular_filters",
+    CtrModel: "ctr_models",
 }
 """Protocol -> registry family of the kinds that implement it."""
 OPERATORS = (
@@ -57,61 +58,20 @@ OPERATORS = (
     "text_generators",
     "image_transforms",
     "image_generators",
-    "table_transforms",
-    "table_generators",
+    "tabular_transforms",
+    "tabular_generators",
 )
 """Families whose kind is the key `use`; for the others it is `kind`."""
 FAMILY_PREFIXES = {
-    "text_transforms": "words",
-    "text_generators": "words",
-    "image_transforms": "pictures",
-    "image_generators": "pictures",
+    "text_transforms": "text",
+    "text_generators": "text",
+    "image_transforms": "images",
+    "image_generators": "images",
 }
-"""Family -> optional prefix of its kinds, "words.swap", for kinds whose name another family has too."""
+"""Family -> optional prefix of its kinds, "text.swap", for kinds whose name another family has too."""
 
 KeyLocator = Callable[[str], str]
 """Key of the current table -> its location for an error message."""
-
-OLD_KEYS: Mapping[str, Mapping[str, str]] = {
-    "spec": {"arm": "variant", "judge": "quality"},
-    "step": {"reads": "input", "keep": "filters"},
-    "evaluate": {"smallest_lift": "min_effect"},
-    "quality": {"most": "max_rows", "halves": "n_splits", "fewest": "min_rows"},
-    "recommender": {"look_every": "validate_every", "looks": "n_validations", "newcomers": "cold_item_share"},
-    "operator": {"at_once": "n_jobs", "tries": "max_attempts", "most": "max_rows", "shortest": "min_events"},
-}
-"""Table -> its old keys -> their new names, for error messages."""
-OLD_VALUES: Mapping[str, str] = {
-    "add": "append",
-    "any_order": "order_agnostic",
-    "blend": "rank_fusion",
-    "clicks": "ctr",
-    "cross": "dcn_v2",
-    "neighbours": "neighbors",
-    "pictures": "images",
-    "replace": "in_place",
-    "self": "recommender_rollouts",
-    "trivial": "trivial_augment",
-    "words": "text",
-}
-"""Old kinds, modes and tasks -> their new names, for error messages."""
-
-
-def suggest_key(key: str, known: Iterable[str]) -> str:
-    """How to correct an unknown key: its new name where it is an old one, else the nearest known key.
-
-    >>> suggest_key("smallest_lift", ["metrics", "min_effect"])
-    "'smallest_lift' is now 'min_effect'"
-    """
-    names = list(known)
-    renamed = (keys[key] for keys in OLD_KEYS.values() if keys.get(key) in names)
-    return next((f"{key!r} is now {new!r}" for new in renamed), suggest_name(key, names))
-
-
-def suggest_value(value: str, known: Iterable[str]) -> str:
-    """How to correct an unknown kind, mode or task: its new name where it is an old one, else the nearest known one."""
-    names, new = list(known), OLD_VALUES.get(value)
-    return f"{value!r} is now {new!r}" if new in names else suggest_name(value, names)
 
 
 def build_config(cls: Any, table: Mapping[str, Any], where: KeyLocator) -> Any:

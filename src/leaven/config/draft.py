@@ -31,7 +31,7 @@ class DraftFile:
 class Draft:
     """Contents of a spec for these files.
 
-    told   notes on what was inferred, for the user
+    notes  notes on what was inferred, for the user
     label  column of 0 and 1, for a table of labelled rows
     """
 
@@ -171,7 +171,7 @@ def render_draft(draft: Draft, folder: Path, task: str = "ranking") -> str:
     if draft.label:
         return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
     parts = [head, *_render_data(draft, folder), _render_clean(draft)]
-    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "clicks" else [_render_split(draft), _REST])])
+    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "ctr" else [_render_split(draft), _REST])])
 
 
 _HEAD = """\
@@ -186,8 +186,8 @@ name = {name}
 
 _TASKS = {
     "ranking": "",
-    "clicks": """\
-task = "clicks"                 # click prediction: will this user take this item now?
+    "ctr": """\
+task = "ctr"                 # click prediction: will this user take this item now?
 rules = []                      # what synthetic rows must satisfy, such as "item_price > 0"; or a file of rules
 """,
 }
@@ -293,23 +293,23 @@ kind = "transformer"            # `leaven list recommenders`
 [evaluate]
 metrics = ["ndcg@10", "recall@10", "mrr@10", "coverage@10"]
 seeds = 3                       # trainings of each variant; more seeds give narrower intervals
-smallest_lift = 0.01            # smallest relative lift that matters to you
+min_effect = 0.01            # smallest relative lift that matters to you
 
 # Each variant is a plan under trial. Two more always run: the baseline without a plan, and
 # "repeat", which adds as many duplicated rows.
 
-[[arm]]
+[[variant]]
 name = "crop a few"             # augmentation: a good first choice (examples/best.toml)
-[[arm.step]]
+[[variant.step]]
 use = "crop"
-mode = "replace"                # changes the row itself; "add": changed copies join the real rows
+mode = "in_place"                # changes the row itself; "append": changed copies join the real rows
 when = "each_epoch"             # fresh rows in every epoch; or "once", before training
 during = [0.0, 0.8]             # not in the last fifth of training, which uses unchanged histories
 p = 0.2                         # share of changed histories
 
-[[arm]]
+[[variant]]
 name = "markov histories"       # expansion: synthetic histories of a Markov chain
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 copies = { kind = "uniform", factor = 0.2 }
 weight = 0.3                    # in the loss; real rows have weight 1
@@ -320,7 +320,7 @@ _SAMPLES = """\
 [samples]                       # positives are events, negatives items on sale then and not taken
 ratio = 4                       # negatives for each positive
 negatives = "mixed"             # or uniform, popularity, category
-most_positives = 20000          # of each part; more are sampled down, and counted
+max_positives = 20000          # of each part; more are sampled down, and counted
 
 [split]
 kind = "time"                   # or "users": each user is in one part only
@@ -328,27 +328,27 @@ kind = "time"                   # or "users": each user is in one part only
 _CLICKS = """\
 [recommender]
 kind = "mlp"                    # `leaven list click_models`
-batch = 128
+batch_size = 128
 epochs = 4
 
 [evaluate]
 seeds = 3                       # trainings of each variant; more seeds give narrower intervals
-smallest_lift = 0.005           # smallest relative lift of the AUC that matters to you
+min_effect = 0.005           # smallest relative lift of the AUC that matters to you
 
 # Each variant is a plan under trial. Two more always run: the baseline without a plan, and
 # "repeat", which adds as many duplicated rows. `leaven list table_transforms` and table_generators: the steps.
 
-[[arm]]
+[[variant]]
 name = "mixup"                  # augmentation: two rows blended, with a soft label, in every epoch
-[[arm.step]]
+[[variant.step]]
 use = "row_mixup"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.5
 
-[[arm]]
+[[variant]]
 name = "copula, even classes"   # expansion: synthetic rows, until both classes have equal size
-[[arm.step]]
+[[variant.step]]
 use = "copula"
 copies = { kind = "balanced", towards = "class" }
 """

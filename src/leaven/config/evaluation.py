@@ -33,7 +33,7 @@ class EvaluationConfig:
 
     metrics        names with the length of the list; the first one decides
     seeds          trainings of each variant
-    smallest_lift  smallest relative lift that matters
+    min_effect     smallest relative lift that matters
     allow_repeats  whether items of the user's history may be recommended, and count
     steps          optimizer steps of every variant; none: the recommender's default for the real rows
     views          test-time augmentation: each test history is ranked unchanged and in views - 1 changed forms, and
@@ -68,11 +68,11 @@ class EvaluationConfig:
 class CtrEvaluationConfig:
     """Evaluation of the click prediction task.
 
-    metrics        names; the first one decides. f1, precision, recall and accuracy use the threshold of the best F1 on
-                   validation, "f1@0.5" the given threshold
-    seeds          trainings of each variant
-    smallest_lift  smallest relative lift that matters
-    steps          optimizer steps of every variant; none: the model's default for the real rows
+    metrics     names; the first one decides. f1, precision, recall and accuracy use the threshold of the best F1 on
+                validation, "f1@0.5" the given threshold
+    seeds       trainings of each variant
+    min_effect  smallest relative lift that matters
+    steps       optimizer steps of every variant; none: the model's default for the real rows
     """
 
     metrics: tuple[str, ...] = CTR_METRICS
@@ -88,11 +88,11 @@ class CtrEvaluationConfig:
         check_common(self.seeds, self.min_effect, self.steps)
 
 
-def check_common(seeds: int, smallest_lift: float, steps: int | None) -> None:
+def check_common(seeds: int, min_effect: float, steps: int | None) -> None:
     """Raises SpecError for a value that no task allows."""
     if seeds < 1:
         raise SpecError("evaluate.seeds", "1 or more", str(seeds))
-    if not 0 <= smallest_lift < 1:
-        raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", str(smallest_lift))
+    if not 0 <= min_effect < 1:
+        raise SpecError("evaluate.min_effect", "a share in 0..1 (0.01 is 1 %)", str(min_effect))
     if steps is not None and steps < 1:
         raise SpecError("evaluate.steps", "1 or more", str(steps))

@@ -32,7 +32,7 @@ from leaven.quality import QualityConfig
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
-VARIANTS, QUALITY = "arm", "judge"
+VARIANTS, QUALITY = "variant", "quality"
 """Keys of the tables of variants and of the evaluation of synthetic rows."""
 
 
@@ -41,7 +41,7 @@ class Task:
     """A prediction task, with the types that keys of its specs have.
 
     name                    as in `task = "…"`
-    operator, copies, keep  protocols of `use`, `copies` and `keep` of a step; they give the registry families
+    operator, copies, filters  protocols of `use`, `copies` and `filters` of a step; they give the registry families
     recommender, split      (registry family, default kind)
     evaluate                class of [evaluate]
     tables                  tables and keys that only this task has
@@ -50,7 +50,7 @@ class Task:
     name: str
     operator: Any
     copies: Any
-    keep: Any
+    filters: Any
     recommender: tuple[str, str]
     split: tuple[str, str]
     evaluate: Any
@@ -69,10 +69,10 @@ class Variant:
 class Spec:
     """A whole run.
 
-    data     a log (`Source`), or in task "clicks" a labelled table (`Labelled`)
-    samples  task "clicks" with a log: how it becomes labelled rows
-    rules    task "clicks": rules that every synthetic row must keep, for all steps without filters of their own
-    judge    evaluation of synthetic and changed rows; None: off
+    data     a log (`LogSource`), or in task "ctr" a labelled table (`LabeledTable`)
+    samples  task "ctr" with a log: how it becomes labelled rows
+    rules    task "ctr": rules that every synthetic row must keep, for all steps without filters of their own
+    quality  evaluation of synthetic and changed rows; None: off
     """
 
     name: str
@@ -102,11 +102,14 @@ class Spec:
 
         Raises SpecError that names the nearest.
         """
-        for arm in self.variants:
-            if arm.name == name:
-                return arm
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
         raise SpecError(
-            "variant", "a variant of the spec", repr(name), suggest_name(name, [arm.name for arm in self.variants])
+            "variant",
+            "a variant of the spec",
+            repr(name),
+            suggest_name(name, [variant.name for variant in self.variants]),
         )
 
 
@@ -121,11 +124,11 @@ RANKING = Task(
 )
 
 CTR = Task(
-    "clicks",
+    "ctr",
     TabularTransform | TabularGenerator,
     TabularStrategy,
     tuple[TabularFilter, ...],
-    ("click_models", "mlp"),
+    ("ctr_models", "mlp"),
     ("sample_splits", "time"),
     CtrEvaluationConfig,
     ("samples", "rules"),

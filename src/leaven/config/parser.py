@@ -17,8 +17,6 @@ from leaven.config.build import (
     convert_value,
     find_class,
     list_families,
-    suggest_key,
-    suggest_value,
 )
 from leaven.config.experiment_spec import (
     BASELINE,
@@ -32,6 +30,7 @@ from leaven.config.experiment_spec import (
     Task,
     Variant,
 )
+from leaven.config.old_names import suggest_key, suggest_value
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
@@ -261,7 +260,7 @@ def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
     mine = {key: value for key, value in table.items() if key in _STEP_FIELDS and key not in ("use", "p")}
     own = {key: value for key, value in table.items() if key not in _STEP_FIELDS}
     if "p" in table:  # share of changed rows of an in-place step; else a field of the operator
-        (mine if table.get("mode") == "replace" else own)["p"] = table["p"]
+        (mine if table.get("mode") == "in_place" else own)["p"] = table["p"]
     use = table["use"]
     operator_table = (
         {"use": use, **own} if isinstance(use, str) else {**_build_combination(use, context.task, where), **own}
@@ -284,10 +283,10 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
 
 def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
     task = context.task
-    hints = {"copies": task.copies, "strength": Schedule, "keep": task.keep}
+    hints = {"copies": task.copies, "strength": Schedule, "filters": task.filters}
     values = {key: convert_value(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
     if context.rules and not getattr(operator, "copies_rows", False):
-        values.setdefault("keep", (Rules(context.rules),))
+        values.setdefault("filters", (Rules(context.rules),))
     try:
         return Step(operator, **values)
     except SpecError as error:
@@ -301,7 +300,7 @@ _PLAIN: Mapping[str, Any] = {
     "mode": str,
     "when": str,
     "during": tuple[float, float],
-    "reads": str,
+    "input": str,
     "p": float,
     "weight": float,
     "name": str,

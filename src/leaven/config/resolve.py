@@ -38,9 +38,9 @@ def _resolve_steps(plan: Plan) -> list[dict[str, Any]]:
     for step in plan.named_steps:
         table = to_table(step)
         operator = table.pop("use")
-        if operator.get("keep") == to_table(getattr(type(step.use), "keep", None)):
-            operator.pop("keep", None)  # when read back, it would become the step's own filters
-        if step.mode == "add":
+        if operator.get("filters") == to_table(getattr(type(step.use), "default_filters", None)):
+            operator.pop("filters", None)  # when read back, it would become the step's own filters
+        if step.mode == "append":
             table.pop("p")
         else:
             operator.pop("p", None)

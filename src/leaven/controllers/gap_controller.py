@@ -30,7 +30,7 @@ class GapController:
 
     strata         lengths at which a further stratum of histories begins, each with its own state; empty: one stratum
     rate           maximum change of a strength between two validations
-    most           maximum strength
+    max_strength   maximum strength
     dead_band      standard errors within which a signal is ignored
     smoothing      weight of the previous validation in the smoothed gap and its error
     warm_up_share  share of training, at its beginning, without augmentation; clean_share: the same at its end
@@ -38,8 +38,8 @@ class GapController:
                    the stop-loss covers the same share
     stop_loss      standard errors by which the control loss may exceed that of the pilot at equal steps before
                    augmentation ends for good and the report is flagged; 0: never
-    steers         "strength", "counts" (copies, or p for in-place steps), or "both"
-    choose         whether one step at a time is active, sampled by its past reward (discounted Thompson sampling);
+    controls       "strength", "counts" (copies, or p for in-place steps), or "both"
+    choose_step    whether one step at a time is active, sampled by its past reward (discounted Thompson sampling);
                    discount, floor: see `controllers/thompson_sampling.py`
     """
 
@@ -58,10 +58,10 @@ class GapController:
     exploration_share: float = 0.05
 
     def __post_init__(self) -> None:
-        for name in ("rate", "most", "pilot_share", "discount"):
+        for name in ("rate", "max_strength", "pilot_share", "discount"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise SpecError(f"gap.{name}", "a number above 0, at most 1", str(getattr(self, name)), "")
-        for name in ("smoothing", "warm_up_share", "clean_share", "floor"):
+        for name in ("smoothing", "warm_up_share", "clean_share", "exploration_share"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise SpecError(f"gap.{name}", "a number from 0 to below 1", str(getattr(self, name)), "")
         for name in ("dead_band", "stop_loss"):
@@ -73,7 +73,7 @@ class GapController:
             raise SpecError("gap.strata", "ascending lengths above 0, such as [5, 10]", str(self.strata), "")
         if self.controls not in get_args(Steers):
             raise SpecError(
-                "gap.steers", "a known target", repr(self.controls), suggest_name(self.controls, get_args(Steers))
+                "gap.controls", "a known target", repr(self.controls), suggest_name(self.controls, get_args(Steers))
             )
 
     def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:

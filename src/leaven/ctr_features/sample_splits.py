@@ -83,11 +83,11 @@ class SampleSplit:
 class SampleTimeSplit:
     """Splits at the same times for all users.
 
-    warm   share of a log's events that only warm up the features; unused for a table
-    valid  share of the validation part
-    test   share of the test part, the latest
-    control_share  share of control users, drawn by user id, for adaptive plans and the quality evaluation of
-                   synthetic rows. The events of a log's control users still count in the popularity of items
+    warm_up_share  share of a log's events that only warm up the features; unused for a table
+    valid_share    share of the validation part
+    test_share     share of the test part, the latest
+    control_share  share of control users, drawn by user id, for adaptive plans and the quality evaluation of synthetic
+                   rows. The events of a log's control users still count in the popularity of items
 
     Raises SpecError for shares that leave no training rows.
     """

@@ -14,18 +14,18 @@ NegativeStrategy = Literal["mixed", "uniform", "popularity", "category"]
 class SamplingConfig:
     """Config of labeled rows sampled from a log.
 
-    ratio           negatives per positive
-    negatives       how they are drawn from the items on sale: "uniform"; "popularity", by the events of the last
-                    `popularity_days`; "category", from the positive's own category (hard; from all items where the
-                    category has no other); "mixed", a random one of the three
-    on_sale_days    an item is on sale from its first event until this long after its last one, as of the day's start
-    popular_days    window of the popularity
-    repeats         whether repeated items are positives; False: only first events are, and no item of the user is
-                    ever a negative
-    positive_kinds  kinds of events that are positives; (): all
-    window_days     windows of the recent counts among the features
-    ids             whether the ids of user and item are columns
-    most_positives  a random subset of this size is kept of more positives, and the rest counted
+    ratio            negatives per positive
+    negatives        how they are drawn from the items on sale: "uniform"; "popularity", by the events of the last
+                     `popularity_days`; "category", from the positive's own category (hard; from all items where the
+                     category has no other); "mixed", a random one of the three
+    on_sale_days     an item is on sale from its first event until this long after its last one, as of the day's start
+    popularity_days  window of the popularity
+    allow_repeats    whether repeated items are positives; False: only first events are, and no item of the user is ever
+                     a negative
+    positive_kinds   kinds of events that are positives; (): all
+    window_days      windows of the recent counts among the features
+    include_ids      whether the ids of user and item are columns
+    max_positives    a random subset of this size is kept of more positives, and the rest counted
 
     A negative is never an item that the user takes at that time or later within the period of the samples.
 
@@ -66,13 +66,13 @@ class SamplingConfig:
 class LabeledTable:
     """Config of a table of labeled rows.
 
-    labelled     a CSV, Parquet file, folder, glob, database or frame
-    label        its column of 0 and 1
-    user, time   its columns of users and times, if it has them
-    numeric, categorical   types of columns; of the others, those whose cells are all numbers are numeric
-    hashed       patterns of sparse columns ("f*") that are hashed into `buckets` numbers
-    several      columns whose cells hold several names, split at `separator`, which are hashed too
-    buckets      size of the hashed columns together, and of each column of `several`
+    labeled               a CSV, Parquet file, folder, glob, database or frame
+    label                 its column of 0 and 1
+    user, time            its columns of users and times, if it has them
+    numeric, categorical  types of columns; of the others, those whose cells are all numbers are numeric
+    hashed                patterns of sparse columns ("f*") that are hashed into `buckets` numbers
+    multi_valued          columns whose cells hold several names, split at `separator`, which are hashed too
+    buckets               size of the hashed columns together, and of each column of `multi_valued`
     """
 
     labeled: Any

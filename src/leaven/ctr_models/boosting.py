@@ -25,10 +25,10 @@ class Boosting:
 
     rounds         maximum number of trees; with validation rows, the number with the smallest log loss there
     learning_rate  shrinkage of each tree
-    leaves         maximum number of leaves of a tree
-    fewest_rows    minimum number of rows of a leaf
+    max_leaves     maximum number of leaves of a tree
+    min_rows       minimum number of rows of a leaf
     l2             regularization of the leaves
-    most_levels    maximum number of categories of a column, up to 254; rarer ones are unknown
+    max_levels     maximum number of categories of a column, up to 254; rarer ones are unknown
 
     Missing numbers have a branch of their own at each split; nothing is imputed.
     """

@@ -23,9 +23,9 @@ _MAX_SKEW = 2.0  # above it, the signed logarithm of 1 + |x| is used
 
 @dataclass(frozen=True, eq=False)
 class FeatureEncoding:
-    """numeric, categorical: the columns used. levels: column -> categories with a code. filling: of missing numbers.
-    logged bool, center, scale float64 (numeric and indicators,): transform of each number. left_out: unused column ->
-    reason.
+    """numeric, categorical: the columns used. levels: column -> categories with a code. imputation: of missing numbers.
+    logged bool, center, scale float64 (numeric and indicators,): transform of each number. dropped_columns: unused
+    column -> reason.
     """
 
     numeric: tuple[str, ...]
@@ -39,7 +39,7 @@ class FeatureEncoding:
 
     @classmethod
     def fit(cls, train: Samples, min_rows: int = 1, max_levels: int | None = None) -> FeatureEncoding:
-        """Fits the encoding. Categories with fewer than `fewest_rows` rows, or beyond the `most_levels` most frequent,
+        """Fits the encoding. Categories with fewer than `min_rows` rows, or beyond the `max_levels` most frequent,
         are unknown.
 
         Raises FitError without rows or without a column that varies.

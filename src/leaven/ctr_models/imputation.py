@@ -55,7 +55,7 @@ class Imputation:
 
 @dataclass(frozen=True)
 class FittedImputation:
-    """values: column -> value of its missing cells. marked: columns with missing cells in training."""
+    """values: column -> value of its missing cells. indicator_columns: columns with missing cells in training."""
 
     values: Mapping[str, float]
     indicator_columns: tuple[str, ...]

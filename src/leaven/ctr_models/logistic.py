@@ -22,9 +22,9 @@ _FILE = "logistic.json"
 class Logistic:
     """Config of logistic regression: standardized numbers, one weight per category (scikit-learn, L2).
 
-    strength     inverse of the regularization, scikit-learn's C: smaller values shrink the weights more
-    fewest_rows  a category with fewer training rows is unknown
-    most_levels  maximum number of categories of a column; rarer ones are unknown
+    inverse_regularization  inverse of the regularization, scikit-learn's C: smaller values shrink the weights more
+    min_rows                a category with fewer training rows is unknown
+    max_levels              maximum number of categories of a column; rarer ones are unknown
     """
 
     inverse_regularization: float = 1.0

@@ -106,9 +106,9 @@ class _RowLossCallback:
     def __init__(self, watch: TrainingCallback, steps: int, encoding: FeatureEncoding) -> None:
         assert isinstance(watch.validation_rows, Samples)
         self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.validation_rows)
-        self.memory, self.recall = watch.state_dict, watch.load_state_dict
+        self.state_dict, self.load_state_dict = watch.state_dict, watch.load_state_dict
 
-    def look(self, net: Any, step: int) -> CallbackAction:
+    def on_validation(self, net: Any, step: int) -> CallbackAction:
         """The action of the callback."""
         from leaven.nn.ctr import compute_log_losses
 
@@ -197,13 +197,13 @@ class Mlp:
     """Config of an MLP: 512-256-128-1, ReLU, sigmoid, binary cross-entropy, Adam, batches of 32.
 
     hidden         widths of the layers before the one logit
-    embedding      size of a category's embedding (where we differ: the source feeds ids as plain numbers)
+    embedding_dim  size of a category's embedding (where we differ: the source feeds ids as plain numbers)
     epochs         maximum number of passes over the rows
-    patience       validations (four per epoch) without improvement before training stops; None: never. The best
-                   weights are kept
+    patience       validations (four per epoch) without improvement before training stops; None: never. The best weights
+                   are kept
     learning_rate  of Adam, constant
     dropout        0 in the source
-    fewest_rows    a category with fewer training rows is unknown
+    min_rows       a category with fewer training rows is unknown
     """
 
     hidden: tuple[int, ...] = (512, 256, 128)
@@ -231,8 +231,8 @@ class Mlp:
 class DcnV2:
     """Config of DCN-V2: a cross network in parallel with a deep one (Wang et al., WWW 2021).
 
-    crosses       number of cross layers: products of up to crosses + 1 features
-    weight_decay  of AdamW; the learning rate decays linearly to 0
+    n_cross_layers  number of cross layers: products of up to crosses + 1 features
+    weight_decay    of AdamW; the learning rate decays linearly to 0
 
     Other fields as in `Mlp`. Where we differ: no low-rank factors, which only save time.
     """

@@ -15,16 +15,16 @@ class Catalog:
     """The items, in the order of their dense ids: item *i* is row *i - 1*.
 
     ids        original ids as text, sorted; a dense id is the index in this list plus one
-    words      text fields: name -> one string per item ("" where missing)
+    texts      text fields: name -> one string per item ("" where missing)
     category   int32 (items + 1,): category code of each dense id, 0 where unknown; None: no column
     categories names of the codes, from code 1
-    price      float64 (items + 1,): NaN where unknown; None: no column
-    born       int64 (items + 1,): first second of sale from the catalog or from training events,
-               never from later events; None: not known
-    images     one path per item ("" where missing); None: no column
-    folder     folder of relative image paths
-    pixels     uint8 (items, height, width, 3): images changed by a plan, used instead of the files; an item whose
-               path is "" has none. None: the files are read
+    price             float64 (items + 1,): NaN where unknown; None: no column
+    first_sale_times  int64 (items + 1,): first second of sale from the catalog or from training events, never from
+                      later events; None: not known
+    image_paths       one path per item ("" where missing); None: no column
+    image_folder      folder of relative image paths
+    pixels            uint8 (items, height, width, 3): images changed by a plan, used instead of the files; an item
+                      whose path is "" has none. None: the files are read
 
     >>> Catalog(ids=["a", "b"]).encode_ids(["b", "zzz"]).tolist()
     [2, 0]

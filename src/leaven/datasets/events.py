@@ -17,10 +17,10 @@ OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
 class EncodedEvents:
     """The same events with integer ids in the order of the sorted ids, so that sorting compares no strings.
 
-    lines  table: line, user_code, item_code, time, and the other columns; may contain further rows whose user or item
+    event_table  table: line, user_code, item_code, time, and other columns; may hold further rows whose user or item
            is not listed
-    users  table: user, user_code      items  table: item, item_code
-    count  number of events
+    user_table  table: user, user_code      items  table: item, item_code
+    n_events  number of events
     """
 
     event_table: str
@@ -41,8 +41,8 @@ class Events:
     rules read (order, description ...) under the names in `columns`.
 
     facts: statistics of reading (rows, source files, detected formats, examples), JSON-serializable.
-    items: name of an item table (first column: item VARCHAR), or None.
-    codes: the same events with integer ids, where cleaning has computed them; sorting is then faster.
+    item_table: name of an item table (first column: item VARCHAR), or None.
+    encoded: the same events with integer ids, where cleaning has computed them; sorting is then faster.
     """
 
     connection: duckdb.DuckDBPyConnection

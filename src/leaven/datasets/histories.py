@@ -32,8 +32,8 @@ NO_PARENT = 0
 PRICE_COLUMN = "price"
 """The extra column that belongs to the item, not to the event."""
 
-_ROW_COLUMNS: dict[str, Any] = {"keys": np.uint64, "parents": np.uint64, "origin": np.int16}
-_ROW_COLUMNS |= {"weight": np.float32, "targets": np.int32}
+_ROW_COLUMNS: dict[str, Any] = {"row_ids": np.uint64, "parents": np.uint64, "origin": np.int16}
+_ROW_COLUMNS |= {"weight": np.float32, "n_targets": np.int32}
 _N_ITEMS = b"leaven.n_items"  # key of the table metadata
 
 
@@ -44,7 +44,7 @@ class Histories:
     items   int32 (events,)   dense item ids, 1..n_items; 0 pads and never occurs
     times   int64 (events,)   seconds since 1970 (UTC), ascending inside a row
     starts  int64 (rows + 1,) row i has events starts[i]:starts[i + 1]
-    keys    uint64 (rows,)    row id, a hash of the original user id
+    row_ids    uint64 (rows,)    row id, a hash of the original user id
     parents uint64 (rows,)    row id of the real parent; 0 for none
     origin  int16 (rows,)     0 for real rows, s for rows created by step s
     weight  float32 (rows,)   weight in the loss
@@ -189,7 +189,7 @@ class Histories:
         )
         if source_rows is not None or starts is not self.starts:  # else all lengths are unchanged
             old_starts = self.starts if source_rows is None else compute_offsets(self.lengths[source_rows])
-            columns["targets"] = clip_target_counts(columns["targets"], old_starts, starts)
+            columns["n_targets"] = clip_target_counts(columns["n_targets"], old_starts, starts)
         extra = {name: _gather_column(column, source) for name, column in self.extra.items()}
         if PRICE_COLUMN in extra:
             extra[PRICE_COLUMN] = np.where(_gather_column(self.items, source) == items, extra[PRICE_COLUMN], 0)
@@ -369,8 +369,8 @@ class HeldOut:
     """Users with their known histories and their later target items.
 
     histories                the input of a recommender: one row per user
-    items  int32 (targets,)  target items
-    times  int64 (targets,)  their times
+    target_items  int32 (targets,)  target items
+    target_times  int64 (targets,)  their times
     starts int64 (rows + 1,) row i has targets starts[i]:starts[i + 1], at least one
     """
 

@@ -60,9 +60,9 @@ class Images:
 class LoadedImages:
     """The result of reading image files.
 
-    pictures  the images that could be read, in the order of the files
+    images    the images that could be read, in the order of the files
     paths     the file of each image
-    unread    reason -> the files that could not be read
+    failures  reason -> the files that could not be read
     """
 
     images: Images

@@ -15,7 +15,7 @@ from leaven.errors import DataError
 
 @dataclass(frozen=True)
 class RowGroup:
-    """One row group of a file; rows: its number of rows."""
+    """One row group of a file; n_rows: its number of rows."""
 
     path: Path
     index: int
@@ -66,7 +66,7 @@ class SampleFiles:
         return sum(part.n_rows for part in self.row_groups)
 
     def split_windows(self, window_rows: int, key: int) -> list[SampleFiles]:
-        """All row groups in a random order given by the key, in windows of about `rows` rows."""
+        """All row groups in a random order given by the key, in windows of about `window_rows` rows."""
         order = np.argsort(
             rng.draw_uniform(rng.derive_row_keys(key, np.arange(len(self.row_groups), dtype=np.uint64)), 0)
         )
@@ -80,7 +80,7 @@ class SampleFiles:
         return concat_samples([part.read_samples() for part in self.row_groups])
 
     def sample_rows(self, max_rows: int) -> Samples:
-        """Every n-th row, at most `most` rows; only one row group is in memory at a time."""
+        """Every n-th row, at most `max_rows` rows; only one row group is in memory at a time."""
         step, begin, samples = -(-len(self) // max_rows), 0, []
         for part in self.row_groups:
             rows = part.read_samples()

@@ -29,8 +29,8 @@ ROW_GROUP_SIZE = 65_536
 """Rows per row group of a Parquet file, the unit of out-of-memory reading."""
 UNKNOWN_CODE = 0
 """The code of a missing or unknown category."""
-ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "keys": np.uint64, "parents": np.uint64}
-ROW_COLUMNS |= {"origin": np.int16, "users": np.uint64, "times": np.int64}
+ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "row_ids": np.uint64, "parents": np.uint64}
+ROW_COLUMNS |= {"origin": np.int16, "user_ids": np.uint64, "times": np.int64}
 METADATA_KEY = b"leaven.samples"
 """Key of the metadata in Parquet files of samples."""
 
@@ -46,10 +46,10 @@ class Samples:
     levels       column -> the names of its codes, from code 1
     label    float32 (rows,)  0..1; fractional for mixed rows
     weight   float32 (rows,)  weight in the loss
-    keys     uint64 (rows,)   row id
+    row_ids     uint64 (rows,)   row id
     parents  uint64 (rows,)   row id of the real parent; the own id of real rows, 0 for none
     origin   int16 (rows,)    0 for real rows, s for rows created by step s
-    users    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
+    user_ids    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
     times    int64 (rows,)    seconds since 1970 (UTC); 0 where the table has none
 
     >>> rows = Samples.from_lists({"price": [2.0, None], "kind": ["mug", "bag"]}, label=[1, 0])

@@ -54,7 +54,9 @@ class Attributes:
         """
         for name in self.label_columns:
             if name not in catalog.texts:
-                raise DataError("attributes.labels", "a text column", repr(name), suggest_name(name, catalog.texts))
+                raise DataError(
+                    "attributes.label_columns", "a text column", repr(name), suggest_name(name, catalog.texts)
+                )
         if not self.can_encode(catalog):
             fix = "name category, price or columns of labels"
             raise DataError("attributes", "category, brand, labels or price of some item", "none", fix)

@@ -38,7 +38,7 @@ class ImageClassifierEncoder:
     batch: int = 64
     learning_rate: float = 3e-3
     cache: str = ""
-    modality: ClassVar[str] = "pictures"
+    modality: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
         if self.size < 8 or not self.widths or min(self.widths) < 1:

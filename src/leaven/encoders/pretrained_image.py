@@ -42,7 +42,7 @@ class PretrainedImageEncoder:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     cache: str = ""
-    modality: ClassVar[str] = "pictures"
+    modality: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
         if self.size < 8 or not min(self.std) > 0:
@@ -50,7 +50,9 @@ class PretrainedImageEncoder:
                 "picture_model.size", "8 pixels or more, a standard deviation above 0", f"{self.size}", "size = 224"
             )
         if self.factory and ":" not in self.factory:
-            raise SpecError("picture_model.net", '"module:function"', repr(self.factory), 'net = "timm:create_model"')
+            raise SpecError(
+                "picture_model.factory", '"module:function"', repr(self.factory), 'net = "timm:create_model"'
+            )
 
     def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog names any images."""

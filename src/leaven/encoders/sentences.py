@@ -37,13 +37,13 @@ class SentenceEncoder:
     max_tokens: int = 64
     batch_size: int = 64
     cache: str = ""
-    modality: ClassVar[str] = "words"
+    modality: ClassVar[str] = "text"
 
     def __post_init__(self) -> None:
         if self.pooling not in ("mean", "first"):
             raise SpecError("sentences.pooling", "'mean' or 'first'", repr(self.pooling), "")
         if self.max_tokens < 1 or self.batch_size < 1:
-            raise SpecError("sentences.batch", "1 or more", f"{self.max_tokens}, {self.batch_size}", "")
+            raise SpecError("sentences.batch_size", "1 or more", f"{self.max_tokens}, {self.batch_size}", "")
 
     def can_encode(self, catalog: Catalog) -> bool:
         """Returns whether the catalog has any text in these columns."""

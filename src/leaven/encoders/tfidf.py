@@ -45,10 +45,10 @@ class TfIdf:
     character_ngrams: tuple[int, int] = (3, 3)
     width: int = 128
     min_items: int = 2
-    modality: ClassVar[str] = "words"
+    modality: ClassVar[str] = "text"
 
     def __post_init__(self) -> None:
-        for name, pair in (("words", self.word_ngrams), ("characters", self.character_ngrams)):
+        for name, pair in (("word_ngrams", self.word_ngrams), ("character_ngrams", self.character_ngrams)):
             if not 0 <= pair[0] <= pair[1] or (pair[0] == 0 and pair[1] > 0):
                 raise SpecError(f"tfidf.{name}", "two whole numbers (1, 2), or (0, 0) for none", repr(pair), "")
         if not (self.word_ngrams[1] or self.character_ngrams[1]):

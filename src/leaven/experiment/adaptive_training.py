@@ -21,7 +21,7 @@ _NO_EPOCHS = "constant strength: this recommender is fitted in one pass, without
 
 @dataclass(frozen=True, eq=False)
 class TrainingSetup:
-    """Settings that a training shares with its pilot. number: training seed; depends: fingerprint of data and
+    """Settings that a training shares with its pilot. training_seed: training seed; depends: fingerprint of data and
     evaluation.
     """
 

@@ -49,7 +49,7 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]
     parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, LabeledTable) else _prepare_log(spec, timed)
     leaks = timed("looking for leaks", lambda: find_issues(parts.train))
     for leak in leaks:
-        timed(f"careful: {leak.words}", lambda: None)
+        timed(f"careful: {leak.message}", lambda: None)
     return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(leak) for leak in leaks]}
 
 
@@ -156,7 +156,7 @@ def build_extra_facts(spec: Spec, parts: SampleSplit, facts: list[Mapping[str, A
         mine["thresholds"].append(one["threshold"])
     found: dict[str, Any] = {"arms": arms, "positive_share": float(parts.test.label.mean())}
     if _POPULAR in parts.train.numeric:
-        popular = create_config("click_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
+        popular = create_config("ctr_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
         result = evaluate_model(popular, parts, spec.evaluate, spec.seed)
         values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
         found["popularity"] = {"column": _POPULAR, **values}

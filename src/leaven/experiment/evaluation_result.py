@@ -21,7 +21,7 @@ class EvaluationResult:
     values  metric -> float64 (users,), one value per test user, more is better
     pooled  metric -> one number for all users
     groups  (grouping, group) -> values of the first metric, of the users with rows in that group
-    fact    further facts for the report
+    facts   further facts for the report
     """
 
     values: Mapping[str, Values]

@@ -140,12 +140,14 @@ def _list_sentences(main: Comparison, spec: Spec, prepared: Prepared, trials: Se
 
 
 def warn_if_undertrained(curves: Sequence[Sequence[Mapping[str, Any]]], min_gain: float) -> list[str]:
-    """A warning where all trainings of the baseline gained more than `least`, relative, in their last fifth of steps.
+    """A warning where all trainings of the baseline gained more than `min_gain`, relative, in their last fifth of
+    steps.
 
     curves: one record per validation, step and valid_ndcg. With too few steps, variants differ by their speed of
     learning.
 
-    >>> warn_if_undertrained([[{"step": 80, "valid_ndcg": 0.10}, {"step": 100, "valid_ndcg": 0.12}]], min_gain=0.01)[0][:42]
+    >>> curve = [{"step": 80, "valid_ndcg": 0.10}, {"step": 100, "valid_ndcg": 0.12}]
+    >>> warn_if_undertrained([curve], min_gain=0.01)[0][:42]
     'The baseline was still getting better when'
     """
     gains = []

@@ -16,7 +16,7 @@ from leaven.registry import find_kind
 
 def check_item_modalities(recommender: Any, arms: Sequence[Variant]) -> None:
     """Raises SpecError where a variant has a step on texts or images that the recommender does not read."""
-    known = getattr(recommender, "reads", ())
+    known = getattr(recommender, "modalities", ())
     for arm in arms:
         for step in list_item_steps(arm.plan):
             if step.modality in known:
@@ -35,7 +35,7 @@ def build_item_views(
     """The items of every epoch, images as large as the recommender reads them; None where no step changes items."""
     if not list_item_steps(plan):
         return None
-    size = getattr(recommender, "picture_size", IMAGE_SIZE)
+    size = getattr(recommender, "image_size", IMAGE_SIZE)
     return build_catalog_views(catalog, plan, seed, draw, size, folder)
 
 
@@ -61,7 +61,7 @@ def preview_item_steps(
     shown = []
     for step in found.sample_views(items):
         for item in step["some"]:
-            if step["on"] == "words":
+            if step["on"] == "text":
                 before, after = ("".join(part for part, _ in item[side]) for side in ("before", "after"))
             else:
                 before, after = f"image of {item['item']}", f"another by {item['apart']} of 255 levels"

@@ -25,7 +25,7 @@ class _Shared:
 def train_in_parallel(
     bench: TrialContext, variants: Sequence[ExpandedVariant], n_jobs: int, on_progress: ProgressCallback
 ) -> None:
-    """Run the trainings that are not done, `at_once` in parallel (0: one per core), each in a process on one thread.
+    """Run the trainings that are not done, `n_jobs` in parallel (0: one per core), each in a process on one thread.
 
     Variants whose controller waits for a pilot are left out, as several of them share it. Metrics may differ in their
     last digits from those of sequential trainings, which use all threads.

@@ -60,9 +60,9 @@ def run(
 ) -> RunFolder:
     """Run the whole experiment: train every variant with every seed, compare them and write the report.
 
-    engine   makes the rows; any engine and any number of workers give the same bytes
-    at_once  trainings in parallel, 0: one per core
-    resume   go on in a folder where the same spec was interrupted
+    engine  makes the rows; any engine and any number of workers give the same bytes
+    n_jobs  trainings in parallel, 0: one per core
+    resume  go on in a folder where the same spec was interrupted
 
     Raises LeavenError for a spec or data that cannot be used; finished stages are kept. Raises GateError, once all is
     written, where the synthetic rows of a variant fail a gate of the spec.

@@ -66,7 +66,7 @@ def save_catalog(catalog: Catalog, path: Path) -> None:
 
     columns: dict[str, Any] = {"id": pa.array(list(catalog.ids), pa.string())}
     columns |= {f"words.{name}": pa.array(list(texts), pa.string()) for name, texts in catalog.texts.items()}
-    for name in ("category", "price", "born"):
+    for name in ("category", "price", "first_sale_times"):
         if (values := getattr(catalog, name)) is not None:
             columns[name] = pa.array(values[1:])
     if catalog.image_paths is not None:
@@ -107,9 +107,9 @@ def load_catalog(path: Path) -> Catalog:
 
 def _pad_born(table: Any) -> npt.NDArray[np.int64] | None:
     """int64 (items + 1,) seconds, which need all 64 bits and must not pass through a float."""
-    if "born" not in table.column_names:
+    if "first_sale_times" not in table.column_names:
         return None
     born = np.zeros(table.num_rows + 1, np.int64)
     born[0] = np.iinfo(np.int64).min
-    born[1:] = table.column("born").to_numpy()
+    born[1:] = table.column("first_sale_times").to_numpy()
     return born

@@ -59,7 +59,7 @@ class TaskSteps(Protocol):
         ...
 
 
-_TASKS: Mapping[str, TaskSteps] = {"ranking": ranking_task, "clicks": ctr_task}
+_TASKS: Mapping[str, TaskSteps] = {"ranking": ranking_task, "ctr": ctr_task}
 
 
 def of(spec: Spec) -> TaskSteps:

@@ -27,7 +27,7 @@ class Trial:
 
     values     metric -> float64 (users,), one value per test user
     catalog    metric -> one number
-    fact       facts for the report
+    facts      facts for the report
     steps      what the plan's steps make in one epoch
     decisions  log of the controller
     pilot      cost of the controller's pilot
@@ -47,7 +47,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class ExpandedVariant:
-    """A variant whose rows are written. mark: fingerprint of the rows; fact: their facts for the report."""
+    """A variant whose rows are written. fingerprint: fingerprint of the rows; facts: their facts for the report."""
 
     variant: Variant
     rows: LazyRows
@@ -57,7 +57,7 @@ class ExpandedVariant:
 
 @dataclass(frozen=True, eq=False)
 class TrialContext:
-    """What all trials of a run share. steps: optimizer steps of each; depends: fingerprint of data and evaluation."""
+    """What all trials of a run share. steps: optimizer steps of each; fingerprint: of data and evaluation."""
 
     spec: Spec
     run: RunFolder
@@ -157,7 +157,5 @@ def fingerprint_rows(data: str, seed: int, plan: Plan) -> str:
 def list_evaluation_tables(spec: Spec) -> dict[str, Any]:
     """The tables of the spec that a trial depends on."""
     table = resolve_spec(spec)
-    evaluate = {
-        key: value for key, value in table["evaluate"].items() if key not in ("seeds", "smallest_lift", "min_effect")
-    }
+    evaluate = {key: value for key, value in table["evaluate"].items() if key not in ("seeds", "min_effect")}
     return {"seed": table["seed"], "recommender": table["recommender"], "evaluate": evaluate}

@@ -21,10 +21,10 @@ _SHARED = np.uint64(0)
 class CopyFilter:
     """Reject exact and near copies of real rows.
 
-    A run of `run` items that several real users share is common; a run of a single user is a trace of that user. A row
-    is a near copy if more than `most` of its runs are traces of users other than its parent (a continuation holds the
-    runs of its parent by design), or if it holds the items of a real row in another order, from `set_events` items on
-    (shorter rows match by chance).
+    A run of `run_length` items that several real users share is common; a run of a single user is a trace of that user.
+    A row is a near copy if more than `max_share` of its runs are traces of users other than its parent (a continuation
+    holds the runs of its parent by design), or if it holds the items of a real row in another order, from
+    `min_set_events` items on (shorter rows match by chance).
     """
 
     run_length: int = 4

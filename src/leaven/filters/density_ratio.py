@@ -32,8 +32,9 @@ class DensityRatio:
     number of events, so that longer rows are not penalized: popularity, repeats, gaps, item ages, and surprisal under a
     chain of the other half.
 
-    generator  config or fitted generator of the rows; None: that of the step, or a Markov chain outside a step
-    ceiling    quantile of the synthetic rows' ratio above which a row is always accepted: lower values accept more
+    generator         config or fitted generator of the rows; None: that of the step, or a Markov chain outside a step
+    ceiling_quantile  quantile of the synthetic rows' ratio above which a row is always accepted: lower values accept
+                      more
     """
 
     generator: Generator | FittedGenerator | None = None
@@ -41,7 +42,9 @@ class DensityRatio:
 
     def __post_init__(self) -> None:
         if not 0 < self.ceiling_quantile <= 1:
-            raise SpecError("density_ratio.ceiling", "a share above 0, at most 1", f"{self.ceiling_quantile}", "")
+            raise SpecError(
+                "density_ratio.ceiling_quantile", "a share above 0, at most 1", f"{self.ceiling_quantile}", ""
+            )
 
     def fit(self, train: Histories, key: int) -> FittedDensityRatio:
         """Generate rows, fit the classifier, and calibrate it on rows outside its training fold.

@@ -24,14 +24,14 @@ class ItemRanker(Protocol):
 
 @dataclass(frozen=True)
 class RankFidelity:
-    """Accept a row if a real item of its user that it does not hold is among the best `rank` items after it.
+    """Accept a row if a real item of its user that it does not hold is among the best `max_rank` items after it.
 
     The check of RSIR (arXiv 2602.15659), where self-generated data without it drifts. Where we differ: RSIR checks each
-    synthetic item and cuts the row at the first failure, as `recommender_rollouts` does with its `rank`; here the whole
-    row is checked once, for any generator. Rows without an unused real item (rows from noise, rows that hold all items
-    of their parent) are accepted: generate continuations of windows, so that real items remain.
+    synthetic item and cuts the row at the first failure, as `recommender_rollouts` does with its `max_rank`; here the
+    whole row is checked once, for any generator. Rows without an unused real item (rows from noise, rows that hold all
+    items of their parent) are accepted: generate continuations of windows, so that real items remain.
 
-    rank         maximum rank of the real item
+    max_rank     maximum rank of the real item
     recommender  the ranker, fitted on the training rows; None: co-occurrence neighbors of the row's last items
     """
 
@@ -40,7 +40,7 @@ class RankFidelity:
 
     def __post_init__(self) -> None:
         if self.max_rank < 1:
-            raise SpecError("rank_fidelity.rank", "1 or more", f"{self.max_rank}", "")
+            raise SpecError("rank_fidelity.max_rank", "1 or more", f"{self.max_rank}", "")
 
     def fit(self, train: Histories, key: int) -> FittedRankFidelity:
         """Return the filter with a fitted ranker and the training rows."""

@@ -35,7 +35,7 @@ class Rules:
 
     >>> rows = Samples.from_lists({"price": [2.0, -1.0, None]}, label=[1, 0, 0])
     >>> kept = Rules(("price > 0",)).fit(rows)(rows)
-    >>> kept.mask.tolist(), kept.rejected
+    >>> kept.accepted.tolist(), kept.rejected
     ([True, False, True], {'price > 0': 1})
 
     Raises SpecError for an invalid rule.

@@ -130,7 +130,8 @@ def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
 def _list_kinds(events: Events) -> list[str]:
     if "kind" not in events.columns:
         return []
-    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {events.encoded.event_table if events.encoded else events.table} ORDER BY 1"
+    table = events.encoded.event_table if events.encoded else events.table
+    sql = f"SELECT DISTINCT coalesce(kind, '') FROM {table} ORDER BY 1"
     names = [str(row[0]) for row in events.connection.execute(sql).fetchall()]
     if len(names) > np.iinfo(np.int16).max:
         raise DataError("column 'kind'", "at most 32,767 kinds", f"{len(names):,}", "name the column that holds kinds")

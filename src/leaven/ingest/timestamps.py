@@ -30,7 +30,7 @@ ISO = "ISO 8601"
 
 @dataclass(frozen=True)
 class TimeRule:
-    """sql: converts the column to BIGINT seconds; said: the assumption, for the facts."""
+    """sql: converts the column to BIGINT seconds; description: the assumption, for the facts."""
 
     sql: str
     description: str

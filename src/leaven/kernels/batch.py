@@ -60,5 +60,5 @@ def interpolate_range(value_range: tuple[float, float], u: float) -> float:
 
 @njit(cache=True)
 def draw_count(key: np.uint64, mean: float, max_count: int) -> int:
-    """An integer with mean `events`, at most `most`, rounded stochastically with draw 2: fair to short rows."""
+    """An integer with mean `mean`, at most `max_count`, rounded stochastically with draw 2: fair to short rows."""
     return min(int(mean + draw_uniform(key, 2)), max_count)

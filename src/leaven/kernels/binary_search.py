@@ -13,7 +13,7 @@ Items = npt.NDArray[np.int32]
 
 @njit(cache=True)
 def find_index(values: Items, low: int, high: int, value: int) -> int:
-    """The index of `wanted` in the ascending values[low:high]; -1 where it is absent."""
+    """The index of `value` in the ascending values[low:high]; -1 where it is absent."""
     end = high
     while low < high:
         middle = (low + high) // 2
@@ -26,7 +26,7 @@ def find_index(values: Items, low: int, high: int, value: int) -> int:
 
 @njit(cache=True)
 def find_first_above(cumulative: npt.NDArray[Any], low: int, high: int, threshold: float) -> int:
-    """The first index in the ascending mass[low:high] with a value above `wanted`; high - 1 at most."""
+    """The first index in the ascending mass[low:high] with a value above `threshold`; high - 1 at most."""
     last = high - 1
     while low < high:
         middle = (low + high) // 2

@@ -43,7 +43,7 @@ def resample_sums(table: Table, n_draws: int, key: np.uint64) -> Table:
 
 @njit(cache=True, parallel=True)
 def count_extreme_flips(differences: Table, n_flips: int, key: np.uint64) -> int:
-    """The number of random sign assignments, out of `flips`, whose sum is as far from 0 as the observed one.
+    """The number of random sign assignments, out of `n_flips`, whose sum is as far from 0 as the observed one.
 
     differences float64 (users,).
     """

@@ -27,10 +27,10 @@ _ONE = np.int32(2**31 - 1)
 class CandidatePools(NamedTuple):
     """Candidates and their probabilities.
 
-    pool   int32 (n_items + 2,)   pool of each item, -1 for none
+    pool_of_item   int32 (n_items + 2,)   pool of each item, -1 for none
     starts int64 (pools + 1,)     pool q has slots starts[q]:starts[q + 1]
-    slots  int32 (candidates, 3)  Walker's alias table: (candidate, alias, probability of the candidate times 2**31)
-    recent int                    above 0: draw one of the user's `recent` preceding items instead
+    alias_slots  int32 (candidates, 3)  alias table (Walker): (candidate, alias, probability of the candidate * 2**31)
+    recent int                    above 0: draw one of the user's `recent_items` preceding items instead
     """
 
     pool_of_item: Items

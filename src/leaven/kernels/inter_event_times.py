@@ -32,12 +32,12 @@ class GapModel(NamedTuple):
     """Distribution of the next gap, in the direction of generation (backward: times are negated).
 
     category  int32 (items + 2,)  category code of each item
-    law       float64 (categories, time classes, buckets + 1, buckets)  cumulative probability of the next gap's bucket
-              given the last item's category, the time left until `limit` per remaining event, and the last bucket
-    bank      int64 (values,)     real gaps, ascending, a few hundred per bucket
-    bank_at   int64 (buckets + 1,)  offsets of the buckets in `bank`
-    limit     maximum time of an event
-    sign      1 forward, -1 backward
+    cumulative       float64 (categories, time classes, buckets + 1, buckets)  cumulative probability of the next bucket
+              given the last item's category, the time left until `max_time` per remaining event, and the last bucket
+    gap_values      int64 (values,)     real gaps, ascending, a few hundred per bucket
+    bucket_starts   int64 (buckets + 1,)  offsets of the buckets in `gap_values`
+    max_time     maximum time of an event
+    direction      1 forward, -1 backward
     """
 
     category: Items
@@ -151,7 +151,9 @@ def find_gap_buckets(gaps: Ints) -> Ints:
 def sample_gap(
     gap_model: GapModel, item: int, last_bucket: int, seconds_left: int, events_left: int, key: np.uint64, draw: int
 ) -> int:
-    """A random gap of at most `room` seconds, which remain for `events` events. Uses draws `draw` .. `draw + 4`."""
+    """A random gap of at most `seconds_left` seconds, which remain for `events_left` events. Uses draws `draw` .. `draw
+    + 4`.
+    """
     law = gap_model.cumulative[gap_model.category[item], classify_time_left(seconds_left, events_left), last_bucket]
     for attempt in range(2):
         u = draw_uniform(key, draw + 2 * attempt) * law[-1]

@@ -27,10 +27,10 @@ class EventIndex(NamedTuple):
     """The rows, and the events of each item.
 
     items   int32 (events,), starts int64 (rows + 1,)  the rows
-    weight  float64 (rows,)           weight of each row, 0 or more
+    row_weights  float64 (rows,)           weight of each row, 0 or more
     first_target int64 (rows,)        index of the first event of each row that is a target
     starts_of int64 (n_items + 2,)    item i has events event[starts_of[i]:starts_of[i + 1]]
-    event   int64 (known events,)     the events of each item; row int64 (known events,): their rows
+    item_events   int64 (known events,)     the events of each item; row int64 (known events,): their rows
     """
 
     items: Items
@@ -46,8 +46,8 @@ class PairWeights(NamedTuple):
     """Weights of event pairs and of items.
 
     forward, backward  float64 (reach + 1,)  weight of a pair by distance; index 0 is unused
-    source, target     float64 (n_items + 1,)  factor of a sum by its source and target item
-    doubt              shrinkage: a sum s counts as s * s / (s + doubt)
+    source_factors, target_factors     float64 (n_items + 1,)  factor of a sum by its source and target item
+    shrinkage              shrinkage: a sum s counts as s * s / (s + doubt)
     """
 
     forward: Floats

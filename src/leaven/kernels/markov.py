@@ -38,10 +38,10 @@ class MarkovChain(NamedTuple):
 
     bounds    int32 (contexts + 1,)  context g has edges bounds[g]:bounds[g + 1]; int64 where there are more edges
     followers int32 (edges,)         ascending inside a context
-    sums      int32 (edges,)         c(h, w), cumulative within each context; int64 where there are more events
-    mass      float64 (edges,)       sampling weights, cumulative likewise; empty: samples follow the counts
-    prior     float64 (order + 2,)   m of each level, and of the start of a row
-    shift     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
+    cumulative_counts      int32 (edges,)    c(h, w), cumulative within each context; int64 for more events
+    cumulative_weights      float64 (edges,)  sampling weights, cumulative likewise; empty: samples follow the counts
+    concentration     float64 (order + 2,)   m of each level, and of the start of a row
+    level_offsets     int64 (order + 1,)     level k: context = shift[k] + the edge of level k - 1 (level 1: + item)
     n_items                          size of the catalog
     """
 

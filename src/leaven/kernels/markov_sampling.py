@@ -26,11 +26,11 @@ _DRAWS = DRAWS_PER_GAP + 2 * _MAX_ATTEMPTS + 1  # draws of each new event
 class SaleOrder(NamedTuple):
     """Items by first sale time.
 
-    born       int64 (items + 2,)   first second of sale of each item
-    by_birth   int32 (known,)       items seen in training, earliest first
-    births     int64 (known,)       their first sale times
-    mass       float64 (known,)     their cumulative frequencies
-    keep_seen  probability to keep a drawn item that is already in the row
+    first_sale       int64 (items + 2,)   first second of sale of each item
+    items   int32 (known,)       items seen in training, earliest first
+    sale_times     int64 (known,)       their first sale times
+    cumulative_counts       float64 (known,)     their cumulative frequencies
+    repeat_chance  probability to keep a drawn item that is already in the row
     """
 
     first_sale: Ints

@@ -17,7 +17,7 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 def hash_item_multisets(items: Items, starts: Ints, positions: Ints | None = None) -> Hashes:
     """uint64 (rows,): a hash of each row's items with their counts, independent of their order.
 
-    With `place` int64 (events,), equal items at different positions hash differently.
+    With `positions` int64 (events,), equal items at different positions hash differently.
     """
     with np.errstate(over="ignore"):
         spread = items.astype(np.uint64)

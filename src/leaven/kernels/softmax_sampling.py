@@ -25,9 +25,9 @@ _EXCLUDED = np.float32(-3e38)
 class ItemBlocks(NamedTuple):
     """Item vectors in blocks, ordered by first sale time.
 
-    vectors  float32 (blocks, width, 256); bias float32 (blocks, 256)
-    place    int64 (items,): item, from 0, at each position; born int64 (items,): its first second of sale, ascending
-    at       int64 (items,): position of each item
+    vectors     float32 (blocks, width, 256); bias float32 (blocks, 256)
+    item_order  int64 (items,): item, from 0, at each position; born int64 (items,): its first second of sale, ascending
+    positions   int64 (items,): position of each item
     """
 
     vectors: npt.NDArray[np.float32]

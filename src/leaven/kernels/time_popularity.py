@@ -27,10 +27,10 @@ _GLOBAL_SHARES = (0.05, 0.2, 0.5, 1.0)
 class TimePopularity(NamedTuple):
     """Training events in time order.
 
-    when     int64 (events,)  ascending
-    recent   int32 (events,)  the item of each
-    ranks    int32 (events,)  indices into `recent`, grouped by item, ascending within an item
-    rank_at  int64 (items + 3,)  item i has ranks[rank_at[i]:rank_at[i + 1]]
+    times     int64 (events,)  ascending
+    items   int32 (events,)  the item of each
+    item_positions    int32 (events,)  indices into `items`, grouped by item, ascending within an item
+    item_starts  int64 (items + 3,)  item i has ranks[rank_at[i]:rank_at[i + 1]]
     """
 
     times: Ints

@@ -28,8 +28,8 @@ class NeighborLists(NamedTuple):
     starts     int64 (n_items + 2,)   item i has neighbors starts[i]:starts[i + 1]
     items      int32 (pairs,)         neighbors, the most similar first
     similarity float32 (pairs,)       0 or more
-    order      int32 (n_items,)       all items, the most popular first, equal ones by id
-    floor      float64 (n_items + 1,) base score of each item, descending along `order`
+    popularity_order      int32 (n_items,)       all items, the most popular first, equal ones by id
+    base_scores      float64 (n_items + 1,) base score of each item, descending along `popularity_order`
     """
 
     starts: Ints

@@ -1,7 +1,7 @@
 """Contrastive learning on pairs of history views.
 
 InfoNCE over the views in a batch (CL4SRec, ICDE 2022, eq. 3-5). Where we differ: the two views are two draws of the
-variant's plan, whose steps with mode "replace" change the history in each epoch, and the first view is also the input
+variant's plan, whose steps with mode "in_place" change the history in each epoch, and the first view is also the input
 of next-item training. Without such steps the views differ only by dropout (as in DuoRec, WSDM 2022).
 """
 

@@ -128,7 +128,7 @@ class ImageGeneratorNetwork(Protocol):
 
 @dataclass(eq=False)
 class ImageTask:
-    """Training task over real images, uint8 (n, s, s, 3), and class codes (n,); loss: net(real, codes, *noise)."""
+    """Training task of real images, uint8 (n, s, s, 3), and class codes (n,); the loss is net(real, codes, *noise)."""
 
     net: nn.Module
     pixels: npt.NDArray[np.uint8]

@@ -35,7 +35,7 @@ class ImageClassifierShape:
 
     def __post_init__(self) -> None:
         if self.n_classes < 2 or not self.widths:
-            raise SpecError("pictures.classes", "at least two classes and one width", repr(self), "")
+            raise SpecError("pictures.n_classes", "at least two classes and one width", repr(self), "")
 
 
 class ImageClassifierNetwork(nn.Module):

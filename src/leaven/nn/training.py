@@ -47,13 +47,13 @@ class TrainingTask(Protocol):
 class NetworkCallback(Protocol):
     """Callback that receives the network at every validation; its state is part of the checkpoint."""
 
-    def look(self, net: nn.Module, step: int) -> str:
+    def on_validation(self, net: nn.Module, step: int) -> str:
         """Returns "go on", "fresh rows" (start a new epoch) or "stop"."""
         ...
 
-    def memory(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]: ...
 
-    def recall(self, memory: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _load_state(net: nn.Module, optimizer: Any, course: TrainerConfig) -> tuple[
         return _State(), {}
     best, metadata = checkpoint.restore_checkpoint(course.checkpoint_folder, net, optimizer, course.fingerprint)
     if metadata and course.callback is not None:
-        course.callback.recall(metadata["watch"])
+        course.callback.load_state_dict(metadata["watch"])
     return (_State(**metadata["state"]), best) if metadata else (_State(), {})
 
 
@@ -276,7 +276,7 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     run.task.net.eval()
     with machine.restore_threads():
         score = run.task.validate_network(run.task.net)
-        action = "go on" if run.course.callback is None else run.course.callback.look(run.task.net, state.step)
+        action = "go on" if run.course.callback is None else run.course.callback.on_validation(run.task.net, state.step)
     run.task.net.train()
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     message = f"training · loss {loss:.3f}"
@@ -295,7 +295,7 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     if run.course.checkpoint_folder is not None and run.fabric.is_global_zero:
         metadata: dict[str, Any] = {"mark": run.course.fingerprint, "state": vars(state)}
         if run.course.callback is not None:
-            metadata["watch"] = run.course.callback.memory()
+            metadata["watch"] = run.course.callback.state_dict()
         checkpoint.save_checkpoint(run.course.checkpoint_folder, run.task.net, run.optimizer, best, metadata)
     run.course.tell(state.step, run.course.steps, message)
     return best

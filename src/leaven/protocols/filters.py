@@ -15,7 +15,7 @@ from leaven.datasets.samples import Samples
 
 @dataclass(frozen=True, eq=False)
 class FilterResult:
-    """Result of a filter. mask bool (rows,): which rows are accepted; refused: reason -> number of rejected rows."""
+    """Result of a filter. mask bool (rows,): which rows are accepted; rejected: reason -> number of rejected rows."""
 
     accepted: npt.NDArray[np.bool_]
     rejected: Mapping[str, int]

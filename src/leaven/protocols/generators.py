@@ -27,9 +27,9 @@ class FittedGenerator(Protocol):
 
 
 class Generator(Protocol):
-    """Config of a generator. `keep`: kinds of the default filters of its rows.
+    """Config of a generator. `default_filters`: kinds of the default filters of its rows.
 
-    A slow `fit` has a third parameter, `tell: Tell = quiet`, and reports its progress there.
+    A slow `fit` has a third parameter, `on_progress: ProgressCallback = no_progress`, and reports its progress there.
     """
 
     @property

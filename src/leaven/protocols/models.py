@@ -44,7 +44,7 @@ class TrainingCallback(Protocol):
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `memory`, to resume an interrupted training."""
+        """Restore the state of `state`, to resume an interrupted training."""
         ...
 
 
@@ -52,16 +52,16 @@ class TrainingCallback(Protocol):
 class TrainingContext:
     """Settings of a fit, besides the rows.
 
-    key      rng key of the training
-    steps    number of optimizer steps; None: the recommender's default for these rows
-    valid    users for early stopping (for a CTR model: labelled rows); never test users
-    refresh  (epoch, progress in 0..1) -> training rows of that epoch; None: always `train`. A recommender without
-             epochs is fitted on refresh(0, 0.5)
-    folder   folder of checkpoints, from which an interrupted training resumes; None: no checkpoints
-    tell     progress callback
-    views    (epoch, progress in 0..1) -> catalog of that epoch; None: always the catalog of the rows. Only for
-             recommenders whose config lists the changed modality in `reads`
-    watch    callback, called at every validation; never by a recommender without optimizer steps
+    key                rng key of the training
+    steps              number of optimizer steps; None: the recommender's default for these rows
+    validation         users for early stopping (for a CTR model: labelled rows); never test users
+    rows_for_epoch     (epoch, progress in 0..1) -> training rows of that epoch; None: always `train`. A recommender
+                       without epochs is fitted on refresh(0, 0.5)
+    checkpoint_folder  folder of checkpoints, from which an interrupted training resumes; None: no checkpoints
+    on_progress        progress callback
+    catalog_for_epoch  (epoch, progress in 0..1) -> catalog of that epoch; None: always the catalog of the rows. Only
+                       for recommenders whose config lists the changed modality in `reads`
+    callback           callback, called at every validation; never by a recommender without optimizer steps
     """
 
     key: int = 0
@@ -159,7 +159,7 @@ class FittedEncoder(Protocol):
 
 
 class Encoder(Protocol):
-    """Config of an item encoder. modality: "words", "attributes", "pictures" …"""
+    """Config of an item encoder. modality: "text", "attributes", "images" …"""
 
     @property
     def modality(self) -> str: ...

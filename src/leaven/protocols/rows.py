@@ -70,7 +70,7 @@ class Engine(Protocol):
         """This engine with workers that stay for several maps and end with the context.
 
         modules  modules of the tasks, which workers import in advance
-        soon     object that the first map will share; workers may start and receive it in the background. An array
-                 that several maps share may be sent only once, so it must not change
+        preload  object that the first map will share; workers may start and receive it in the background. An array that
+                 several maps share may be sent only once, so it must not change
         """
         ...

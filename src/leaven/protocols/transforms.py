@@ -33,7 +33,7 @@ class FittedTransform(Protocol):
 
 
 class Transform(Protocol):
-    """Config of a transform. `shortest`: number of events below which a row is unchanged."""
+    """Config of a transform. `min_events`: number of events below which a row is unchanged."""
 
     @property
     def min_events(self) -> int: ...

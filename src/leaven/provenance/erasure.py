@@ -34,12 +34,13 @@ MAX_VISITS = 10_000
 class ErasureResult:
     """What an erasure removed, and what it could not remove.
 
-    rows       part of the split, or variant -> number of removed rows
-    borrowed   variant -> removed rows that derive from another user and may hold events of these users
-    records    number of values of single users that were removed from the results
-    trained    fitted models in the folder whose training, or early stopping, used the rows
-    learned    variant -> steps whose other rows come from a generator fitted on the rows, or may hold cells of them
-    kept       what else still contains the users, and what to do about it
+    removed_rows    part of the split, or variant -> number of removed rows
+    mixed_rows      variant -> removed rows that derive from another user and may hold events of these users
+    removed_values  number of values of single users that were removed from the results
+    trained_models  fitted models in the folder whose training, or early stopping, used the rows
+    trained_steps   variant -> steps whose other rows come from a generator fitted on the rows, or may hold cells of
+                    them
+    remaining       what else still contains the users, and what to do about it
     """
 
     users: tuple[str, ...]
@@ -245,7 +246,7 @@ def _add_count(counts: dict[str, int], part: str, n: int) -> None:
 def _list_fitted_steps(config: Spec) -> dict[str, list[str]]:
     """Variant -> its generators, whose other rows follow from what they were fitted on; of labelled rows its mixtures
     too, whose cells do not identify their source."""
-    is_tabular = config.task == "clicks"
+    is_tabular = config.task == "ctr"
     found = {
         arm.name: [
             step.display_name

@@ -63,7 +63,7 @@ def find_quotes(run: RunFolder, config: Spec, arm: Variant, keys: RowIds) -> Quo
         return Quoted()
     train = load_rows(path, load_run_catalog(run))
     chosen = select_preview_rows(len(steps), train, N_PREVIEWS, config.seed)
-    mine = chosen.take(np.isin(chosen.keys, keys))
+    mine = chosen.take(np.isin(chosen.row_ids, keys))
     if not isinstance(chosen, Histories):
         return Quoted(any_preview=len(mine) > 0)
     rows = [list_item_names(mine.slice(row, row + 1)) for row in range(len(mine))]

@@ -25,9 +25,9 @@ from leaven.run_folder import RunFolder, slugify
 class MixedRowFinder:
     """Finds rows that may hold events of the users to erase.
 
-    places  folder of a variant -> steps whose rows may hold events of several users
-    items   items of the users to erase
-    train   the real rows, sorted by id; None where no step mixes users
+    mixed_steps  folder of a variant -> steps whose rows may hold events of several users
+    items        items of the users to erase
+    train        the real rows, sorted by id; None where no step mixes users
     """
 
     mixed_steps: dict[str, frozenset[int]]

@@ -23,7 +23,7 @@ _CATALOG = "catalog.parquet"
 
 @dataclass(frozen=True)
 class RowFile:
-    """A file of rows. part: train, valid … of the split, or the folder of a variant. place: number of the step that
+    """A file of rows. part: train, valid … of the split, or the folder of a variant. step: number of the step that
     wrote it; 0: real rows."""
 
     part: str
@@ -34,8 +34,8 @@ class RowFile:
 
 @dataclass(frozen=True, eq=False)
 class RowNames:
-    """Ids of a file's rows. keys, parents: uint64 (rows,); users: uint64 (rows,), hashed ids of the users, equal to
-    `keys` where a row is a whole user."""
+    """Ids of a file's rows. row_ids, parents: uint64 (rows,); users: uint64 (rows,), hashed ids of the users, equal to
+    `row_ids` where a row is a whole user."""
 
     row_ids: RowIds
     parents: RowIds

@@ -30,7 +30,7 @@ MAX_ROW_IDS = 20
 
 @dataclass(frozen=True)
 class FilterVerdict:
-    """The decision of one filter on a row. why: of a rejection; measured: the statistics that the filter uses."""
+    """The decision of one filter on a row. reason: of a rejection; statistics: the statistics that the filter uses."""
 
     filter: str
     accepted: bool
@@ -42,12 +42,12 @@ class FilterVerdict:
 class LineageLink:
     """One step of a lineage.
 
-    key, made_from   row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
-    parent           the real row at the end of the lineage; "" for a row without one
-    copy, part       index of the copy, and of the part that the step split it into, from 0
-    parameters       every field of the step and its operator
-    preview          before and after, as item names or cells
-    filters          decisions of the step's filters on this row
+    row_id, source_row  row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
+    parent              the real row at the end of the lineage; "" for a row without one
+    copy, part          index of the copy, and of the part that the step split it into, from 0
+    parameters          every field of the step and its operator
+    preview             before and after, as item names or cells
+    filters             decisions of the step's filters on this row
     """
 
     step: str
@@ -68,10 +68,10 @@ class LineageLink:
 class Lineage:
     """All that a run's files hold about one row.
 
-    user      the id that was asked for, "" where it was a row id
-    parts     parts of the split that contain the row, or a user's rows: name -> rows
-    chains    variant -> its links, the last step first, back to the real row
-    made      variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
+    user         the id that was asked for, "" where it was a row id
+    parts        parts of the split that contain the row, or a user's rows: name -> rows
+    chains       variant -> its links, the last step first, back to the real row
+    descendants  variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
     """
 
     row_id: str
@@ -109,7 +109,7 @@ def trace_lineage(folder: str | Path, row: str | int) -> Lineage:
     for file, rows in _load_family(run, key, load_run_catalog(run)):
         if file.is_variant and file.part in variants:
             variants[file.part].rows.setdefault(file.step, []).append(rows)
-        elif count := int((rows.keys == key).sum()):
+        elif count := int((rows.row_ids == key).sum()):
             parts[file.part] = count
     chains = {variant.name: tuple(variant.trace_links(int(key))) for variant in variants.values()}
     derived = {variant.name: variant.list_derived(int(key)) for variant in variants.values()}
@@ -199,7 +199,7 @@ class _VariantRows:
         found: dict[str, Any] = {}
         for number in sorted(self.rows):
             for rows in self.rows[number]:
-                derived = rows.keys[(rows.parents == np.uint64(key)) & (rows.origin == number) & (rows.origin > 0)]
+                derived = rows.row_ids[(rows.parents == np.uint64(key)) & (rows.origin == number) & (rows.origin > 0)]
                 if len(derived):
                     entry = found.setdefault(self.plan.named_steps[number - 1].display_name, {"rows": 0, "keys": []})
                     entry["rows"] += len(derived)
@@ -209,20 +209,20 @@ class _VariantRows:
     def _find_row(self, number: int, key: int) -> Any:
         """The row of this id among those of a step, or None."""
         for rows in self.rows.get(number, []):
-            found = np.flatnonzero(rows.keys == np.uint64(key))
+            found = np.flatnonzero(rows.row_ids == np.uint64(key))
             if len(found):
                 return rows.take(found[:1])
         return None
 
     def _find_source(self, number: int, row: Any) -> _SourceRow | None:
         """The row that a step read; None for a row without a source."""
-        step, key = self.plan.named_steps[number - 1], int(row.keys[0])
+        step, key = self.plan.named_steps[number - 1], int(row.row_ids[0])
         if int(row.parents[0]) == NO_PARENT:
             return None
         for earlier in reversed(list_input_steps(self.plan, number)):
-            if step.mode == "replace" and (same := self._find_row(earlier, key)) is not None:
+            if step.mode == "in_place" and (same := self._find_row(earlier, key)) is not None:
                 return _SourceRow(same, SourceRow(key), earlier)
-            keys = [np.zeros(0, np.uint64), *(rows.keys for rows in self.rows.get(earlier, []))]
+            keys = [np.zeros(0, np.uint64), *(rows.row_ids for rows in self.rows.get(earlier, []))]
             source = find_source_row(step, self.seed, key, np.concatenate(keys))
             if source is not None:
                 return _SourceRow(self._find_row(earlier, source.row_id), source, earlier)
@@ -235,7 +235,7 @@ class _VariantRows:
             step=step.display_name,
             text=step.description,
             mode=step.mode,
-            row_id=format_row_id(int(row.keys[0])),
+            row_id=format_row_id(int(row.row_ids[0])),
             source_row=format_row_id(before.source.row_id) if before else "",
             parent=format_row_id(int(row.parents[0])),
             copy=before.source.copy if before else 0,
@@ -256,4 +256,6 @@ class _VariantRows:
             kept = accepts(row)
             figures = accepts.row_statistics(row) if isinstance(accepts, FilterStatistics) else {}
             measured = {name: round(float(values[0]), 4) for name, values in figures.items()}
-            yield FilterVerdict(describe_config(config), bool(kept.mask[0]), next(iter(kept.rejected), ""), measured)
+            yield FilterVerdict(
+                describe_config(config), bool(kept.accepted[0]), next(iter(kept.rejected), ""), measured
+            )

@@ -32,7 +32,7 @@ class HistorySample(NamedTuple):
     items    int64 (positions,)  inputs
     targets  int64 (positions,)  next items; IGNORED where nothing is predicted
     weight   weight of its targets in the loss
-    key      row id, the 64 bits as a signed number
+    row_id      row id, the 64 bits as a signed number
     """
 
     items: Tensor
@@ -48,8 +48,8 @@ class Batch(NamedTuple):
     targets  int64 (rows, positions)    next items; IGNORED where nothing is predicted
     weights  float32 (rows, positions)  weight in the loss; 0 where nothing is predicted
     lengths  int64 (rows,)              number of inputs of each row
-    keys     int64 (rows,)              row ids
-    mass     float32 ()                 sum of the weights, over all processes that share the batch
+    row_ids     int64 (rows,)              row ids
+    total_weight     float32 ()                 sum of the weights, over all processes that share the batch
 
     The loss `(weights * cross_entropy).sum() / mass` is the weighted mean. In `world` processes with averaged gradients
     multiply it by `world`: together they take the step of a single process.
@@ -101,7 +101,7 @@ def collate(samples: Sequence[HistorySample], pad: Pad = "right") -> Batch:
 
 
 def build_batch(stretches: Segments, pad: Pad = "right", with_targets: bool = True) -> Batch:
-    """Batch of all segments, equal to `collate` of their samples; without targets where `learn` is false."""
+    """Batch of all segments, equal to `collate` of their samples; without targets where `with_targets` is false."""
     length = stretches.lengths
     row = np.repeat(np.arange(len(length)), length)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)

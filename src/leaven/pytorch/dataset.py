@@ -113,7 +113,7 @@ class HistoriesDataset(Dataset[HistorySample]):
         return self._cached[1]
 
     def state_dict(self, n_done_batches: int = 0) -> dict[str, Any]:
-        """Position of training, JSON-able. done: batches of this epoch that the loop has used.
+        """Position of training, JSON-able. n_done_batches: batches of this epoch that the loop has used.
 
         `HistoriesLoader` knows this number, also when it prefetches: use its own state.
         """

@@ -231,8 +231,8 @@ def _choose_formatter(real: Rows) -> Callable[[Any, int], list[str]]:
         return _format_image
     catalog = real.catalog
     if catalog is None:
-        return lambda rows, row: [f"item {item}" for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
-    return lambda rows, row: [catalog.item_name(item) for item in rows.row(row)[-_MAX_TOKENS:].tolist()]
+        return lambda rows, row: [f"item {item}" for item in rows.row_items(row)[-_MAX_TOKENS:].tolist()]
+    return lambda rows, row: [catalog.item_name(item) for item in rows.row_items(row)[-_MAX_TOKENS:].tolist()]
 
 
 def _format_image(rows: ImageRows, row: int) -> list[str]:

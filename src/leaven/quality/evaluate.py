@@ -50,7 +50,7 @@ def evaluate_quality(
     halves    number of random splits of real rows into halves, at least 20
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the result states which passed
     metrics   kinds to compute; all if empty
-    beside    optional inputs: a catalog, a recommender, Inception weights
+    context   optional inputs: a catalog, a recommender, Inception weights
 
     Raises DataError for other catalogs or columns, too few rows, and held-out rows that are training rows.
     """

@@ -23,11 +23,11 @@ Ints = npt.NDArray[np.int64]
 class ImageRows:
     """Images at the size of comparison, with their originals.
 
-    pixels   uint8 (images, side, side, 3), cropped to a square
-    sources  the file of each, or uint8 (height, width, 3)
-    labels   the class of each, "" unknown
-    words    the description of each, "" unknown
-    unread   reason -> number of unreadable files
+    pixels      uint8 (images, side, side, 3), cropped to a square
+    sources     the file of each, or uint8 (height, width, 3)
+    labels      the class of each, "" unknown
+    captions    the description of each, "" unknown
+    unreadable  reason -> number of unreadable files
     """
 
     pixels: Pixels

@@ -72,7 +72,7 @@ class ItemImages:
     def evaluate(self, changed: Catalog, n_splits: int) -> Figure | str:
         """Return how well changed texts match the images, against the original texts; changed items only.
 
-        shown: the same items with the texts of an epoch of a plan.
+        changed: the same items with the texts of an epoch of a plan.
         """
         texts, changed_texts = words_of(self.catalog), words_of(changed)
         is_changed = np.array([texts[item] != changed_texts[item] for item in self.items.tolist()], bool)
@@ -81,7 +81,7 @@ class ItemImages:
         known = ReferenceData(new, pool, new, (), _NO_ITEMS, _NO_ITEMS)
         return compute_figure(
             METRIC,
-            create_config("sample_metrics", METRIC),
+            create_config("synthetic_metrics", METRIC),
             split_halves(new, pool, n_splits, self.key),
             new,
             pool,

@@ -41,7 +41,7 @@ class HalfSplit:
 
 
 def split_halves(new: FeaturizedRows, pool: FeaturizedRows, n_splits: int, key: int) -> list[HalfSplit]:
-    """Return `halves` random splits; n is half of the smaller side."""
+    """Return `n_splits` random splits; n is half of the smaller side."""
     n = min(len(new), len(pool)) // 2
     splits = []
     for index in range(n_splits):
@@ -112,7 +112,7 @@ def _build_figure(
     return Figure(
         kind=kind,
         group=metric.trait.group,
-        says=(inspect.getdoc(load_kind("sample_metrics", kind)) or "").split("\n")[0],
+        says=(inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0],
         better=metric.trait.better,
         value=value,
         interval=(float(low), float(high)),

@@ -28,7 +28,7 @@ class QualityConfig:
     halves: int = 20
 
     def __post_init__(self) -> None:
-        known = list(list_kinds("sample_metrics"))
+        known = list(list_kinds("synthetic_metrics"))
         for kind in self.metrics:
             if kind not in known:
                 raise SpecError("judge.metrics", "a metric of synthetic rows", repr(kind), suggest_name(kind, known))
@@ -41,4 +41,6 @@ class QualityConfig:
 
     def build_metrics(self) -> dict[str, SampleMetric]:
         """Return kind -> metric, of the configured kinds or of all."""
-        return {kind: create_config("sample_metrics", kind) for kind in (self.metrics or list_kinds("sample_metrics"))}
+        return {
+            kind: create_config("synthetic_metrics", kind) for kind in (self.metrics or list_kinds("synthetic_metrics"))
+        }

@@ -35,7 +35,7 @@ class ComparedRows:
 @dataclass(frozen=True, eq=False)
 class ReferenceFit:
     """Fitted models and featurized real rows. members, pool, fold: samples of training rows, of compared held-out rows,
-    and of those that fitted the noise model; sampled: the rows of the first two; most: maximum rows of each side.
+    and of those that fitted the noise model; sampled: the rows of the first two; max_rows: maximum rows of each side.
     """
 
     featurizer: Featurizer
@@ -60,7 +60,7 @@ class ReferenceFit:
 def fit_reference(
     real: Rows, held_out: Rows, key: int, max_rows: int, context: EvaluationContext = NO_CONTEXT
 ) -> ReferenceFit:
-    """Return models fitted on training rows and a third of the held-out rows, and samples of at most `most` rows.
+    """Return models fitted on training rows and a third of the held-out rows, and samples of at most `max_rows` rows.
 
     Raises DataError for fewer than 30 held-out rows.
     """

@@ -110,11 +110,12 @@ class GateResult:
 class Judgement:
     """The result of a quality evaluation.
 
-    skipped  metric -> why it has no figure
-    facts    rows, seed and what the inputs recorded
-    copies   which new rows copy which real ones
-    looks    distributions of properties among training, held-out and new rows; new rows with their nearest real row
-    rows     the evaluated rows
+    skipped        metric -> why it has no figure
+    facts          rows, seed and what the inputs recorded
+    copies         which new rows copy which real ones
+    distributions  distributions of properties among training, held-out and new rows; new rows with their nearest real
+                   row
+    rows           the evaluated rows
     """
 
     kind: str

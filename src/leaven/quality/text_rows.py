@@ -20,7 +20,7 @@ CHARACTER_FEATURES = ("characters", "capitals", "digits", "signs")
 
 @dataclass(frozen=True, eq=False)
 class TextRows:
-    """lines: the texts. words: each as a history of token ids over one vocabulary, with positions as times.
+    """lines: the texts. tokens: each as a history of token ids over one vocabulary, with positions as times.
     signs float64 (texts, 4): log of the length, shares of capitals, digits and other signs.
     """
 

@@ -80,7 +80,7 @@ class ItemKnn:
             if not value >= minimum:
                 raise SpecError(name, f"{minimum} or more", str(value), "")
         if not self.popularity_weight > 0:
-            raise SpecError("popularity", "a number above 0: it ranks items without neighbors", "0", "try 0.001")
+            raise SpecError("popularity_weight", "a number above 0: it ranks items without neighbors", "0", "try 0.001")
 
     def fit(self, train: Histories, training: TrainingContext) -> FittedItemKnn:
         """Counts co-occurrences; nothing is random, and the order of the rows does not matter.

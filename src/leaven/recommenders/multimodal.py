@@ -34,17 +34,17 @@ _DEFAULT_IMAGE_SIZE = 64
 class Multimodal:
     """Configuration of a transformer whose item vectors combine ids with text, attributes and images.
 
-    encoders     item encoders. An encoder whose modality the catalog lacks is skipped and listed in the facts; a
-                 missing modality of an item adds nothing
-    transformer  the recommender that provides the network
-    id_dropout   share of the ids that are dropped in training, so that the item features also work alone
-    consistency_weight  of a contrastive loss of two views of each item in a batch, drawn by the plan's steps on items,
-                 or by dropout without such steps; 0: off
+    encoders                 item encoders. An encoder whose modality the catalog lacks is skipped and listed in the
+                             facts; a missing modality of an item adds nothing
+    transformer              the recommender that provides the network
+    id_dropout               share of the ids that are dropped in training, so that the item features also work alone
+    consistency_weight       of a contrastive loss of two views of each item in a batch, drawn by the plan's steps on
+                             items, or by dropout without such steps; 0: off
     consistency_temperature  of its cosine logits
-    cold_item_share  share of list positions that is reserved for items outside the training rows, 0..1. None: the
-                 share of such items among validation targets (0 without users), as in calibrated recommendations
-                 (Steck, RecSys 2018). Without it lists rarely contain cold items, because training ranks known ids
-                 higher
+    cold_item_share          share of list positions that is reserved for items outside the training rows, 0..1. None:
+                             the share of such items among validation targets (0 without users), as in calibrated
+                             recommendations (Steck, RecSys 2018). Without it lists rarely contain cold items, because
+                             training ranks known ids higher
 
     Items outside the training rows have no id embedding, are represented by their features only, and are never
     negatives. So all items of the catalog can be recommended. A plan's steps on text and images provide the views that
@@ -68,7 +68,7 @@ class Multimodal:
             raise SpecError("multimodal.id_dropout", "a share in 0..1", str(self.id_dropout), "")
         if not (self.consistency_weight >= 0 and self.consistency_temperature > 0):
             got = f"{self.consistency_weight}, {self.consistency_temperature}"
-            raise SpecError("multimodal.consistency", "0 (off) or more, and a temperature above 0", got, "")
+            raise SpecError("multimodal.consistency_weight", "0 (off) or more, and a temperature above 0", got, "")
         if self.newcomers is not None and not 0 <= self.newcomers <= 1:
             fix = "leave it out to derive it from validation users"
             raise SpecError("multimodal.newcomers", "a share in 0..1", str(self.newcomers), fix)
@@ -189,7 +189,7 @@ class _ViewFeatures:
 
         assert self.training.catalog_for_epoch is not None
         views = self.training.catalog_for_epoch(epoch, progress)
-        changed = {"words": True, "pictures": views.pixels is not None}
+        changed = {"text": True, "images": views.pixels is not None}
         return [
             torch.from_numpy(encoder(views)) if changed.get(config.modality) else original
             for (config, encoder), original in zip(self.encoders, self.features, strict=True)

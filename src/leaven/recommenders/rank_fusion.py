@@ -52,7 +52,10 @@ class RankFusion:
     def __post_init__(self) -> None:
         if self.second_weight is not None and not self.second_weight >= 0:
             raise SpecError(
-                "blend.weight", "0 or more, or none to choose it on validation users", str(self.second_weight), ""
+                "blend.second_weight",
+                "0 or more, or none to choose it on validation users",
+                str(self.second_weight),
+                "",
             )
         if not self.offset >= 0:
             raise SpecError("blend.offset", "0 or more", str(self.offset), "")
@@ -62,7 +65,7 @@ class RankFusion:
     @property
     def modalities(self) -> tuple[str, ...]:
         """Item modalities that either recommender reads."""
-        names = [name for config in (self.first, self.second) for name in getattr(config, "reads", ())]
+        names = [name for config in (self.first, self.second) for name in getattr(config, "modalities", ())]
         return tuple(dict.fromkeys(names))
 
     def steps(self, train: Histories) -> int | None:
@@ -103,7 +106,7 @@ def _build_context(training: TrainingContext, name: str, config: Recommender, tr
         training,
         checkpoint_folder=training.checkpoint_folder / name if training.checkpoint_folder is not None else None,
         callback=training.callback if name == "first" else None,
-        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "reads", ()) else None,
+        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "modalities", ()) else None,
         steps=training.steps if config.steps(train) is not None else None,
     )
 

@@ -44,25 +44,27 @@ class Transformer:
     """Configuration of a self-attentive next-item recommender (after SASRec, ICDM 2018) with a softmax loss.
 
     width, layers, heads  sizes; max_length: most events of a history that are read
-    loss            "shared_negatives": sampled softmax over the target and `negatives` items drawn in each step, with
-                    log-q correction (Bengio and Senécal, 2008; not for the target), for catalogs of any size; "full":
-                    softmax over the catalog; "binary": that of SASRec, one negative, for comparison with papers
-    temperature     of cosine logits ("binary" uses dot products)
-    proposal_power  negatives are drawn in proportion to (count + 1) to this power
-    dropout         None: 0.5 for up to 12 targets per item on average, 0.2 from 80 on, log-linear in between, because
-                    sparse data overfit
-    contrastive_weight  of the contrastive loss of two views of each history (nn/contrastive.py), drawn by the plan's
-                    steps with mode "replace", or by dropout without such steps; 0: off. contrastive_temperature: of
-                    its cosine logits
-    mixup_alpha     above 0: each history is mixed with another of its batch by a ratio from Beta(alpha, alpha)
-                    (nn/mixup.py), usually 0.1 to 0.4; 0: off
-    batch_events    events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
-    epochs          passes over the rows; steps are at least 300 and at most 40,000
-    n_validations   number of validations, if there are validation users; patience: validations without improvement
-                    before training stops, None: never. `TrainingContext.steps` disables it. The best weights are used
-    device          "auto", "cpu", "cuda"
-    precision       "auto", "32-true", "bf16-mixed". On a CPU "auto" is float32, except that softmax gradients use
-                    bfloat16 products if the CPU supports them
+    loss                  "shared_negatives": sampled softmax over the target and `negatives` items drawn in each step,
+                          with log-q correction (Bengio and Senécal, 2008; not for the target), for catalogs of any
+                          size; "full": softmax over the catalog; "binary": that of SASRec, one negative, for comparison
+                          with papers
+    temperature           of cosine logits ("binary" uses dot products)
+    proposal_power        negatives are drawn in proportion to (count + 1) to this power
+    dropout               None: 0.5 for up to 12 targets per item on average, 0.2 from 80 on, log-linear in between,
+                          because sparse data overfit
+    contrastive_weight    of the contrastive loss of two views of each history (nn/contrastive.py), drawn by the plan's
+                          steps with mode "in_place", or by dropout without such steps; 0: off. contrastive_temperature:
+                          of its cosine logits
+    mixup_alpha           above 0: each history is mixed with another of its batch by a ratio from Beta(alpha, alpha)
+                          (nn/mixup.py), usually 0.1 to 0.4; 0: off
+    batch_events          events of one step; None: 1/170 of the real rows' targets, 256 to 8,192
+    epochs                passes over the rows; steps are at least 300 and at most 40,000
+    n_validations         number of validations, if there are validation users; patience: validations without
+                          improvement before training stops, None: never. `TrainingContext.steps` disables it. The best
+                          weights are used
+    device                "auto", "cpu", "cuda"
+    precision             "auto", "32-true", "bf16-mixed". On a CPU "auto" is float32, except that softmax gradients use
+                          bfloat16 products if the CPU supports them
 
     Several processes: start with torchrun; each computes its share of every batch.
     """
@@ -105,12 +107,12 @@ class Transformer:
             "looks": self.looks,
             "temperature": self.temperature,
             "epochs": self.epochs,
-            "contrast_temperature": self.contrastive_temperature,
+            "contrastive_temperature": self.contrastive_temperature,
         }
         for name, value in positive.items():
             if not value > 0:
                 raise SpecError(f"transformer.{name}", "more than 0", str(value), "")
-        for name, value in {"contrast": self.contrastive_weight, "mixup": self.mixup_alpha}.items():
+        for name, value in {"contrastive_weight": self.contrastive_weight, "mixup_alpha": self.mixup_alpha}.items():
             if not value >= 0:
                 raise SpecError(f"transformer.{name}", "0 (off) or more", str(value), "")
         if self.dropout is not None and not 0 <= self.dropout < 1:
@@ -258,7 +260,7 @@ class _UserLossCallback:
     steps: int
     temperature: float | None
 
-    def look(self, net: Any, step: int) -> CallbackAction:
+    def on_validation(self, net: Any, step: int) -> CallbackAction:
         from leaven.nn.scoring import compute_user_losses
 
         assert isinstance(self.watch.validation_rows, HeldOut)
@@ -266,11 +268,11 @@ class _UserLossCallback:
             step, step / self.steps, compute_user_losses(net, self.watch.validation_rows, self.temperature)
         )
 
-    def memory(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         return self.watch.state_dict()
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        self.watch.load_state_dict(memory)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.watch.load_state_dict(state)
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,7 @@ def _parse_x(value: Any) -> float | str:
 
 
 def draw_bars(found: Points, x_title: str, y_title: str, alt_text: str) -> Markup:
-    """A histogram. `told`: its text for screen readers."""
+    """A histogram. `alt_text`: its text for screen readers."""
     values = [{"x": _format_tick(x), "y": y} for x, y in bin_counts(found)]
     ticks = [value["x"] for value in values][:: max(1, -(-len(values) // 8))]
     x = alt.X("x:O", title=x_title, sort=None, axis=alt.Axis(values=ticks, labelAngle=0))

@@ -18,8 +18,8 @@ WIDTH, HEIGHT, MARGIN = 280, 34, 10
 
 @dataclass(frozen=True)
 class AxisScale:
-    """The common x axis of interval plots. left, right: lifts at the ends, zero between them. smallest: half the width
-    of the band of irrelevant effects."""
+    """The common x axis of interval plots. left, right: lifts at the ends, zero between them. min_effect: half the
+    width of the band of irrelevant effects."""
 
     left: float
     right: float
@@ -49,7 +49,8 @@ def draw_interval(effect: Mapping[str, Any], scale: AxisScale) -> Markup:
     if not _has_interval(effect):
         return Markup("")
     middle, low, high = HEIGHT / 2, scale.x_position(effect["low"]), scale.x_position(effect["high"])
-    alt_text = f"lift {format_percent(effect['lift'])}, 95 % interval {format_percent(effect['low'])} to {format_percent(effect['high'])}"
+    ends = " to ".join(format_percent(effect[name]) for name in ("low", "high"))
+    alt_text = f"lift {format_percent(effect['lift'])}, 95 % interval {ends}"
     parts = [
         _draw_band(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',

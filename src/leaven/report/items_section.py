@@ -18,11 +18,11 @@ def build_galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "step": str(one.get("step", "")),
-            "on": one.get("on", "words"),
+            "on": one.get("on", "text"),
             "column": str(one.get("column", "")),
             "unchanged": format_percent(float(one.get("unchanged") or 0.0), signed=False),
             "examples": [
-                _FORMATTERS.get(one.get("on", "words"), _format_text)(example) for example in one.get("some", [])
+                _FORMATTERS.get(one.get("on", "text"), _format_text)(example) for example in one.get("some", [])
             ],
         }
         for one in arm.get("gallery", [])
@@ -44,7 +44,7 @@ def _format_image(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_FORMATTERS = {"words": _format_text, "pictures": _format_image}
+_FORMATTERS = {"text": _format_text, "images": _format_image}
 
 
 def _cut_parts(parts: Any) -> list[dict[str, Any]]:

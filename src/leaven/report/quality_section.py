@@ -88,10 +88,13 @@ def describe_comparison(found: Facts) -> str:
     owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
     left_out = f" Columns that identify the user of a row are left out: {owners}." if owners else ""
     return (
-        f"Each figure is shown next to the same figure of real rows: {format_number(facts.get('halves'))} random splits of "
-        f"{format_number(compared.get('held_out'))} held-out real rows compare one half with the other, and with as many "
+        f"Each figure is shown next to the same figure of real rows: "
+        f"{format_number(facts.get('halves'))} random splits of "
+        f"{format_number(compared.get('held_out'))} held-out real rows compare one half with the other, "
+        f"and with as many "
         f"synthetic rows ({format_number(half)} per side). Seed {format_number(facts.get('seed'))}; "
-        f"{format_number(compared.get('new'))} of {format_number(rows.get('new'))} synthetic rows were measured.{encoder}{left_out}"
+        f"{format_number(compared.get('new'))} of {format_number(rows.get('new'))} synthetic rows were measured."
+        f"{encoder}{left_out}"
     )
 
 

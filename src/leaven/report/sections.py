@@ -91,7 +91,7 @@ def _build_effects_table(comparison: Facts) -> Section:
     effects = comparison.get("effects", [])
     if not effects:
         return None
-    min_effect = float(comparison.get("smallest_lift") or 0.0)
+    min_effect = float(comparison.get("min_effect") or 0.0)
     against_control = comparison.get("against_control", [])
     scale = interval_plot.AxisScale.from_effects([*effects, *against_control], min_effect)
     noise = [effect.get("training_noise") for effect in effects if (effect.get("seeds") or 1) > 1]
@@ -172,7 +172,7 @@ def build_segments_section(facts: Facts) -> Section:
     effects = comparison.get("segments", [])
     if not effects:
         return None
-    scale = interval_plot.AxisScale.from_effects(effects, float(comparison.get("smallest_lift") or 0.0))
+    scale = interval_plot.AxisScale.from_effects(effects, float(comparison.get("min_effect") or 0.0))
     tables: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for effect in effects:
         groups = tables.setdefault(str(effect.get("by", "")), {})

@@ -91,7 +91,8 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Staircase:
-    """One strength per stage; stage *i* + 1 begins at progress `at[i]`, stages have equal length if `at` is empty.
+    """One strength per stage; stage *i* + 1 begins at progress `at[i]`, stages have equal length if `boundaries` is
+    empty.
 
     >>> [Staircase(strengths=(0.2, 0.6, 1.0))(p) for p in (0.0, 0.5, 1.0)]
     [0.2, 0.6, 1.0]
@@ -150,7 +151,7 @@ class CoolDown:
 class JoinedSchedule:
     """Several schedules in sequence, each run from 0 to 1 within its own stage.
 
-    Part *i* + 1 begins at progress `at[i]`; all stages have equal length if `at` is empty.
+    Part *i* + 1 begins at progress `at[i]`; all stages have equal length if `boundaries` is empty.
 
     >>> rise_and_rest = JoinedSchedule((Linear(), Constant(0.5)), boundaries=(0.8,))
     >>> rise_and_rest(0.4), rise_and_rest(0.9)

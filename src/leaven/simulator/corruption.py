@@ -24,12 +24,12 @@ class Corruption:
     """Config of the corruption: shares of the lines, items or users in 0..1.
 
     missing_user, missing_item, missing_time  share of lines without this field
-    duplicates            share of lines that are duplicated
-    shuffled_times        share of lines whose times are exchanged
-    absurd_prices         share of lines whose price is 10,000 times too high or negative
-    bots                  bots to add, as a share of the users: 400 events each, one per second
-    misspelt_categories   share of items with a misspelled category
-    missing_words         share of items without a description
+    duplicates                      share of lines that are duplicated
+    shuffled_times                  share of lines whose times are exchanged
+    price_outliers                  share of lines whose price is 10,000 times too high or negative
+    bots                            bots to add, as a share of the users: 400 events each, one per second
+    misspelled_categories           share of items with a misspelled category
+    missing_descriptions            share of items without a description
 
     >>> Corruption.typical().duplicates
     0.01

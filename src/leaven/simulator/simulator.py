@@ -101,10 +101,10 @@ def _simulate_histories(shop: Simulator, law: ChoiceModel, key: int) -> Historie
 class World:
     """A simulated world.
 
-    shop       its config
-    table      its items
-    law        its model of the next item
-    histories  of its users, without corruption; the row ids are those of the users u000000 …
+    simulator     its config
+    table         its items
+    choice_model  its model of the next item
+    histories     of its users, without corruption; the row ids are those of the users u000000 …
     """
 
     simulator: Simulator

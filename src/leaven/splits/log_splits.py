@@ -25,11 +25,12 @@ _UNKNOWN_RELEASE = np.iinfo(np.int64).min
 class Split:
     """train: training histories. The other parts hold known histories of users and the target events that follow.
 
-    control  users outside train, valid and test, for adaptive augmentation; None without control users
-    valid    for model selection and early stopping
-    test     for the final evaluation only
-    facts    sizes, times, and counts of what was left out and why; JSON-able
-    unseen   histories of the control users, cut as those of train: unseen by generators, for quality evaluation
+    control            users outside train, valid and test, for adaptive augmentation; None without control users
+    valid              for model selection and early stopping
+    test               for the final evaluation only
+    facts              sizes, times, and counts of what was left out and why; JSON-able
+    control_histories  histories of the control users, cut as those of train: unseen by generators, for quality
+                       evaluation
     """
 
     train: Histories
@@ -69,9 +70,9 @@ class TimeSplit:
     targets        "next": the first new item of the period and those of the same second, so that no target depends on
                    the order of a file; "all": every new item of the period, also those that follow weeks after the
                    known history
-    repeats        whether an item of the user's known history may be a target
-    control_share  share of control users, chosen by their row id; their events of the last second before validation
-                   are the targets
+    allow_repeats  whether an item of the user's known history may be a target
+    control_share  share of control users, chosen by their row id; their events of the last second before validation are
+                   the targets
 
     A model trained on events that happen after a target leaks the future (Gusak et al., RecSys 2025),
     so this is leaven's default. Raises SpecError for shares out of bounds.
@@ -135,7 +136,7 @@ class LeaveOneOut:
     The known history of a test user includes the validation event. Users with fewer than 3 events are in training
     only. Training contains events that happen after the targets of other users: the facts report their share.
 
-    repeats        whether an item of the user's known history may be a target
+    allow_repeats  whether an item of the user's known history may be a target
     control_share  as in `TimeSplit`; 0, since published results have no control users
 
     Raises SpecError for a share out of bounds.

@@ -23,11 +23,11 @@ Values = npt.NDArray[np.float64]
 class CtrEffect:
     """One variant on one metric, and its difference to another.
 
-    value            mean over the variant's seeds
-    difference, low, high   to the other variant's value, and its 95 % interval over resampled users
-    better           whether the whole interval is on the better side of 0; worse: on the other
-    spread           standard deviation of the difference between seeds; 0 for one seed: the interval then does not
-                     cover the noise of training
+    value                  mean over the variant's seeds
+    difference, low, high  to the other variant's value, and its 95 % interval over resampled users
+    better                 whether the whole interval is on the better side of 0; worse: on the other
+    spread                 standard deviation of the difference between seeds; 0 for one seed: the interval then does
+                           not cover the noise of training
     """
 
     arm: str
@@ -59,8 +59,8 @@ def compare_ctr(
 ) -> list[CtrEffect]:
     """Return the effect of every variant on every metric, paired with `against` on the same users.
 
-    chances  variant -> for each seed, float64 (rows,): predictions for `test`
-    metrics  name -> a metric, or one per variant if variants have thresholds of their own
+    predictions  variant -> for each seed, float64 (rows,): predictions for `test`
+    metrics      name -> a metric, or one per variant if variants have thresholds of their own
 
     Raises DataError if `against` is missing or predictions do not fit the rows.
     """

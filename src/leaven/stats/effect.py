@@ -22,16 +22,16 @@ ALPHA = 0.05
 class ComparisonConfig:
     """Parameters of a comparison, declared before the values are known.
 
-    metric         its name, "ndcg@10"; higher must be better
-    smallest_lift  relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
-    key            seeds every draw of the bootstrap and of the permutation
-    baseline       the variant without a plan
-    control        the variant with duplicated real rows; no such comparison if absent from the values
-    draws, flips   samples of the bootstrap, of the permutation
+    metric            its name, "ndcg@10"; higher must be better
+    min_effect     relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
+    key               seeds every draw of the bootstrap and of the permutation
+    baseline          the variant without a plan
+    control           the variant with duplicated real rows; no such comparison if absent from the values
+    n_draws, n_flips  samples of the bootstrap, of the permutation
     """
 
     metric: str
-    smallest_lift: float = 0.01
+    min_effect: float = 0.01
     key: int = 0
     baseline: str = "baseline"
     control: str = "repeat"
@@ -39,8 +39,8 @@ class ComparisonConfig:
     n_flips: int = 10_000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smallest_lift < 1:
-            raise SpecError("evaluate.smallest_lift", "a share in 0..1 (0.01 is 1 %)", repr(self.smallest_lift))
+        if not 0 <= self.min_effect < 1:
+            raise SpecError("evaluate.min_effect", "a share in 0..1 (0.01 is 1 %)", repr(self.min_effect))
         if min(self.n_draws, self.n_flips) < 100:
             raise SpecError("compare", "100 draws and flips or more", f"{self.n_draws} and {self.n_flips}")
 
@@ -49,21 +49,21 @@ class ComparisonConfig:
 class Effect:
     """One variant against another, on one metric, for one group of users.
 
-    arm, against     names of the variants; `lift` is relative to `against`
-    metric           the metric's name
-    by, segment      the grouping of the users ("" for all) and the group ("all")
-    mean, baseline_mean, difference   means over users and seeds, in the metric's unit
-    difference_low, difference_high   95 % interval of the difference
-    lift, low, high  the difference relative to `baseline_mean`, and its 95 % interval
-    p_permutation    two-sided sign-flip p over the users, without the noise of training
-    p, p_holm        the larger of that and a p that includes the noise of training; the same after Holm
-                     over all effects of its table (equal to p for a single effect)
-    effect_size      Cohen's d_z: mean of the users' differences over their standard deviation
-    better, equal, worse   shares of the users
-    users, seeds     numbers of users and seeds
-    lift_by_seed     the lift in each seed alone
-    training_noise   share of the difference's variance that comes from training, not from the users
-    smallest_lift    relative: the smallest lift that matters
+    arm, against                    names of the variants; `lift` is relative to `against`
+    metric                          the metric's name
+    by, segment                     the grouping of the users ("" for all) and the group ("all")
+    mean, baseline_mean, difference  means over users and seeds, in the metric's unit
+    difference_low, difference_high  95 % interval of the difference
+    lift, low, high                 the difference relative to `baseline_mean`, and its 95 % interval
+    p_permutation                   two-sided sign-flip p over the users, without the noise of training
+    p, p_holm                       the larger of that and a p that includes the noise of training; the same after Holm
+                                    over all effects of its table (equal to p for a single effect)
+    effect_size                     Cohen's d_z: mean of the users' differences over their standard deviation
+    better, equal, worse            shares of the users
+    users, seeds                    numbers of users and seeds
+    lift_by_seed                    the lift in each seed alone
+    training_noise                  share of the difference's variance that comes from training, not from the users
+    min_effect                      relative: the smallest lift that matters
     """
 
     arm: str
@@ -126,7 +126,7 @@ class Effect:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object; undefined numbers (a lift over a mean of 0) become null."""
-        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "smallest_lift"}
+        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "min_effect"}
         return figures | {"verdict": self.verdict, "words": self.words}
 
 

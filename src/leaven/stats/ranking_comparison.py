@@ -88,7 +88,7 @@ def build_facts(
     """
     return {
         "metric": main.config.metric,
-        "smallest_lift": main.config.smallest_lift,
+        "min_effect": main.config.min_effect,
         "baseline": main.config.baseline,
         "control": main.config.control,
         "draws": main.config.n_draws,
@@ -164,7 +164,7 @@ class _UserGroup:
                 resampling_tests.compute_relative_difference(by_seed[0] - by_seed[1], by_seed[1]).tolist()
             ),
             training_noise=noise / (noise + float(of_users.var())) if noise else 0.0,
-            min_effect=self.question.smallest_lift,
+            min_effect=self.question.min_effect,
         )
 
 

@@ -34,7 +34,7 @@ class VariantChange:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """arms: variants of both runs. only_a, only_b: the others. doubts: why the runs may not be comparable."""
+    """arms: variants of both runs. only_a, only_b: the others. warnings: why the runs may not be comparable."""
 
     metric: str
     variants: Sequence[VariantChange]

@@ -30,9 +30,10 @@ def build_headline(comparison: Comparison) -> str:
         sentence = (
             f"Nothing helped, and {_quote_name(worst)} harmed: {_describe_change(worst)} below training without it"
         )
-        return f"{sentence} (95 % interval {format_percent(worst.low)} to {format_percent(worst.high)}).{_warn_of_one_seed(worst)}"
+        interval = f"95 % interval {format_percent(worst.low)} to {format_percent(worst.high)}"
+        return f"{sentence} ({interval}).{_warn_of_one_seed(worst)}"
     if len(by_verdict[NO_DIFFERENCE]) == len(variants):
-        least = format_percent(comparison.config.smallest_lift, signed=False)
+        least = format_percent(comparison.config.min_effect, signed=False)
         return f"Nothing made a difference of {least} or more in {format_metric_name(comparison.config.metric)}."
     return _describe_power(variants, comparison)
 
@@ -65,7 +66,8 @@ def _describe_gain(best: Effect, comparison: Comparison) -> str:
         tail = f", but not shown to be more than repeating real rows ({format_percent(against.lift)})."
     else:
         tail = "."
-    return f"{gain} (95 % interval {format_percent(best.low)} to {format_percent(best.high)}){tail}{_warn_of_one_seed(best)}"
+    interval = f"95 % interval {format_percent(best.low)} to {format_percent(best.high)}"
+    return f"{gain} ({interval}){tail}{_warn_of_one_seed(best)}"
 
 
 def _warn_of_one_seed(effect: Effect) -> str:

@@ -22,12 +22,12 @@ Towards = Literal["class", "category", "cold"]
 class BalancedRows:
     """Copy counts that bring every group of rows up to the size of the largest group.
 
-    towards      class: the two labels. category: the names of `column`. cold: rows whose name in `column` has at most
-                 `cold_rows` training rows, against all others
-    column       a category column; "": item_category for category, item for cold
-    pull         share of the gap to the largest group that is filled, 0..1
-    cold_rows    maximum number of training rows of a cold name
-    most_copies  maximum number of copies of one row
+    towards        class: the two labels. category: the names of `column`. cold: rows whose name in `column` has at most
+                   `max_cold_rows` training rows, against all others
+    column         a category column; "": item_category for category, item for cold
+    balance_share  share of the gap to the largest group that is filled, 0..1
+    max_cold_rows  maximum number of training rows of a cold name
+    max_copies     maximum number of copies of one row
 
     A generator called with these counts conditions each synthetic row on the group of its source row.
 
@@ -48,7 +48,7 @@ class BalancedRows:
             fix = suggest_name(str(self.towards), get_args(Towards))
             raise SpecError("balanced.towards", "a known target", repr(self.towards), fix)
         if not 0 <= self.balance_share <= 1:
-            raise SpecError("balanced.pull", "a share in 0..1", str(self.balance_share))
+            raise SpecError("balanced.balance_share", "a share in 0..1", str(self.balance_share))
         if self.max_cold_rows < 1 or self.max_copies < 1:
             got = f"{self.max_cold_rows} and {self.max_copies}"
             raise SpecError("balanced", "cold_rows and most_copies from 1", got)

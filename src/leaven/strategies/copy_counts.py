@@ -90,12 +90,12 @@ Towards = Literal["short", "tail", "cold", "category"]
 class Balanced:
     """`factor` times as many copies as rows, weighted towards rows with sparse data.
 
-    towards      short: a row weighs 1 / its length. tail: mean of 1 / popularity over its items. cold: share of its
-                 events whose items have at most `cold_events` training events. category: 1 / the events of the
-                 category of most of its events (ties: the smaller category)
-    pull         exponent of the weight: 0 is uniform, larger values concentrate the copies
-    cold_events  maximum number of training events of a cold item
-    most_copies  maximum number of copies of one row; the excess goes to other rows
+    towards          short: a row weighs 1 / its length. tail: mean of 1 / popularity over its items. cold: share of its
+                     events whose items have at most `max_cold_events` training events. category: 1 / the events of the
+                     category of most of its events (ties: the smaller category)
+    exponent         exponent of the weight: 0 is uniform, larger values concentrate the copies
+    max_cold_events  maximum number of training events of a cold item
+    max_copies       maximum number of copies of one row; the excess goes to other rows
 
     """
 

@@ -17,9 +17,10 @@ from leaven.strategies.copy_counts import Uniform
 
 @dataclass(frozen=True)
 class Scaled:
-    """`by` times the copies of strategy `of`, distributed in proportion to its counts; the total is exact.
+    """`factor` times the copies of strategy `strategy`, distributed in proportion to its counts; the total is exact.
 
-    >>> Scaled(strategy=Uniform(factor=2.0), factor=0.25)(Histories.from_lists([[1], [2], [3], [4]], n_items=4), key=7).sum()
+    >>> rows = Histories.from_lists([[1], [2], [3], [4]], n_items=4)
+    >>> Scaled(strategy=Uniform(factor=2.0), factor=0.25)(rows, key=7).sum()
     np.int64(2)
     """
 
@@ -28,7 +29,7 @@ class Scaled:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.factor < float("inf"):
-            raise SpecError("scaled.by", "a finite number from 0", repr(self.factor), "")
+            raise SpecError("scaled.factor", "a finite number from 0", repr(self.factor), "")
 
     def __call__(self, train: Histories, key: int) -> Copies:
         counts = self.strategy(train, key)

@@ -29,11 +29,11 @@ _EXAMPLE = 'write --vary "variant.NAME.step.0.FIELD=0,0.1,0.3"'
 class SweepGrid:
     """The variants of a sweep.
 
-    spec    the spec with these variants in place of its own
-    arm     the variant that they are derived from
-    what    the field, in words: "copies", "mask, share_range"
-    values  one per variant, ascending: a number, or a pair
-    names   one per value; the baseline where a value means no synthetic rows
+    spec           the spec with these variants in place of its own
+    arm            the variant that they are derived from
+    field          the field, in words: "copies", "mask, share_range"
+    values         one per variant, ascending: a number, or a pair
+    variant_names  one per value; the baseline where a value means no synthetic rows
     """
 
     spec: Spec
@@ -61,13 +61,13 @@ def vary_field(spec: Spec, assignment: str) -> SweepGrid:
     if keys == [COPIES]:
         return scale_copies(spec, arm.name, values)
     table = resolve_spec(spec)
-    source = next(entry for entry in table["arm"] if entry["name"] == arm.name)
+    source = next(entry for entry in table["variant"] if entry["name"] == arm.name)
     step = _find_step(arm, keys, path)
     keys = keys[2:]
     _check_field(source["step"][step], arm.plan.named_steps[step], keys, path)
     values = _sort_distinct(f"--vary {path}", values)
     names = tuple(f"{arm.name}, {keys[-1]} {format_value(value)}" for value in values)
-    table["arm"] = [_set_value(source, name, step, keys, value) for name, value in zip(names, values, strict=True)]
+    table["variant"] = [_set_value(source, name, step, keys, value) for name, value in zip(names, values, strict=True)]
     field = f"{arm.plan.named_steps[step].display_name}, {'.'.join(keys)}"
     return SweepGrid(parse_spec(tomli_w.dumps(table)), arm.name, field, tuple(values), names)
 
@@ -78,7 +78,7 @@ def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid
     Raises SpecError for a variant without such a step, and for multiples that are no finite numbers from 0.
     """
     arm, where = spec.variant(name), f"--vary variant.{name}.{COPIES}"
-    if not any(step.mode == "add" for step in arm.plan.named_steps):
+    if not any(step.mode == "append" for step in arm.plan.named_steps):
         raise SpecError(where, "a step that appends rows", "steps in place alone", "vary a field of a step")
     distinct = _sort_distinct(where, multiples)
     factors = [value for value in distinct if not isinstance(value, tuple) and 0 <= value < float("inf")]
@@ -92,7 +92,7 @@ def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid
 def _scale_plan(plan: Plan, factor: float) -> Plan:
     """Steps keep their names, from which their random draws follow."""
     steps = [replace(step, name=step.display_name) for step in plan.named_steps]
-    steps = [replace(s, copies=Scaled(s.copies, factor)) if s.mode == "add" and factor != 1 else s for s in steps]
+    steps = [replace(s, copies=Scaled(s.copies, factor)) if s.mode == "append" and factor != 1 else s for s in steps]
     return replace(plan, steps=steps)
 
 

@@ -49,7 +49,7 @@ def find_turning_points(
         return best, None
     against_best = ComparisonConfig(
         question.metric,
-        question.smallest_lift,
+        question.min_effect,
         question.key,
         baseline=names[best],
         control="",

@@ -43,9 +43,9 @@ class RowFidelity:
 class FidelityReference:
     """Reference for the fidelity of synthetic rows: real rows of users that no generator was trained on.
 
-    features  rows -> float64 (rows, features)
-    unseen    float64 (rows, features), of these real rows
-    ordinary  the AUC of training rows themselves, the best that synthetic rows can be asked for
+    features       rows -> float64 (rows, features)
+    unseen_points  float64 (rows, features), of these real rows
+    training_rows  the AUC of training rows themselves, the best that synthetic rows can be asked for
     """
 
     features: Callable[[Any], Points]
@@ -99,7 +99,7 @@ def _fit_table_features(train: Samples, unseen: Any) -> Callable[[Any], Points]:
 
 def _sample_rows(rows: Any, key: int, max_rows: int = MAX_ROWS) -> np.ndarray[Any, np.dtype[np.int64]]:
     """int64 (at most max_rows,): indices of a random sample that follows from the rows' own keys, ascending."""
-    draws = rng.draw_bits(rng.derive_row_keys(key, rows.keys), 0)
+    draws = rng.draw_bits(rng.derive_row_keys(key, rows.row_ids), 0)
     return np.sort(np.argsort(draws, kind="stable")[:max_rows])
 
 

@@ -111,7 +111,7 @@ def _find_turning_points(run: RunFolder, variants: SweepGrid, facts: Mapping[str
     comparison = facts["comparison"]
     metric, n_seeds = comparison["metric"], variants.spec.evaluate.seeds
     values = {name: _load_values(run, name, metric, n_seeds) for name in variants.variant_names}
-    question = ComparisonConfig(metric, comparison["smallest_lift"], rng.derive_key(variants.spec.seed, "study"))
+    question = ComparisonConfig(metric, comparison["min_effect"], rng.derive_key(variants.spec.seed, "study"))
     return find_turning_points(values, variants.variant_names, question)
 
 

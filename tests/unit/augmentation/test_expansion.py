@@ -44,9 +44,9 @@ def test_real_rows_come_first_and_are_unchanged(train) -> None:
 
 def test_every_new_row_has_a_unique_id_and_a_parent(train) -> None:
     bigger = expand(train, PLAN, seed=7)
-    assert len(np.unique(bigger.keys)) == len(bigger)
+    assert len(np.unique(bigger.row_ids)) == len(bigger)
     changed = np.isin(bigger.origin, [1, 2])
-    assert np.isin(bigger.parents[changed], train.keys).all()
+    assert np.isin(bigger.parents[changed], train.row_ids).all()
     assert (bigger.parents[bigger.origin == 3] == 0).all()
     assert np.unique(bigger.weight[bigger.origin == 3]).tolist() == [0.5]
 
@@ -54,12 +54,12 @@ def test_every_new_row_has_a_unique_id_and_a_parent(train) -> None:
 def test_the_parent_of_a_row_from_a_synthetic_row_is_the_real_one(train) -> None:
     bigger = expand(train, Plan([Crop(), Mask()], "layered"), seed=7)
     assert np.bincount(bigger.origin).tolist() == [120, 120, 240]
-    assert np.isin(bigger.parents, train.keys).all()
+    assert np.isin(bigger.parents, train.row_ids).all()
 
 
 def test_windows_of_one_row_have_different_ids(train) -> None:
     bigger = expand(train, Plan([Step(Windows(), copies=Uniform(2))]), seed=7)
-    assert len(np.unique(bigger.keys)) == len(bigger)
+    assert len(np.unique(bigger.row_ids)) == len(bigger)
     one_copy = sum(max(1, int(length) - 1) for length in train.lengths)
     assert (bigger.origin == 1).sum() == 2 * one_copy
 
@@ -118,7 +118,7 @@ def test_blocks_written_before_an_interruption_are_reused_and_the_rest_is_equal(
 def test_the_rows_do_not_depend_on_the_order_of_the_users(train) -> None:
     turned = train.take(np.arange(len(train))[::-1])
     one, other = expand(train, Plan([Crop()]), seed=7), expand(turned, Plan([Crop()]), seed=7)
-    assert same(one.take(np.argsort(one.keys)), other.take(np.argsort(other.keys)))
+    assert same(one.take(np.argsort(one.row_ids)), other.take(np.argsort(other.row_ids)))
 
 
 def test_facts_count_unchanged_rows_by_reason() -> None:
@@ -157,12 +157,12 @@ def test_repeats_are_no_unchanged_rows() -> None:
 
 
 def test_rows_of_an_epoch_follow_from_epoch_and_progress_alone(train) -> None:
-    step = Step(Crop(), mode="replace", when="each_epoch", p=0.5)
+    step = Step(Crop(), mode="in_place", when="each_epoch", p=0.5)
     epochs = build_epoch_rows(train, train, Plan([step]), seed=7)
     first, again, second = epochs(0, 0.0), epochs(0, 0.0), epochs(1, 0.0)
     assert same(first, again)
     assert not same(first, second)
-    assert np.array_equal(first.keys, train.keys)
+    assert np.array_equal(first.row_ids, train.row_ids)
     assert 0.3 < (first.lengths < train.lengths).mean() < 0.6
     assert ((first.origin == 1) == (first.lengths < train.lengths)).all()
 
@@ -190,7 +190,7 @@ def test_a_preview_shows_each_step_on_rows_of_the_catalogue(train) -> None:
 
 
 def test_what_was_written_is_loaded_back_equal(train, tmp_path) -> None:
-    for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="replace", p=0.5), Mask()]))):
+    for name, plan in (("added", PLAN), ("replaced", Plan([Step(Crop(), mode="in_place", p=0.5), Mask()]))):
         rows = write_expansion(train, plan, tmp_path / name, seed=7).rows()
         assert same(load_expansion(tmp_path / name, plan, train), rows)
 

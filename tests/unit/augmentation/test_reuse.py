@@ -37,7 +37,7 @@ def digest(folder: Path) -> str:
 
 JOINT = Plan([Crop(), Mask(), Step(Drop(), name="second crop", input="mask"), Crop()])
 LAYERED = Plan([Crop(), Mask(), Windows()], "layered")
-IN_PLACE = Plan([Step(Crop(), mode="replace", p=0.5), Step(Mask(), mode="replace", p=0.5), Drop()])
+IN_PLACE = Plan([Step(Crop(), mode="in_place", p=0.5), Step(Mask(), mode="in_place", p=0.5), Drop()])
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_round_outside_a_steps_share_makes_nothing() -> None:
         (lambda: Step(Crop(), during=(0.0, 0.5)), "during"),
         (lambda: Step(Crop(), when="each_epoch", during=(0.5, 0.5)), "during"),
         (lambda: Step(Crop(), when="each_epoch", during=(-0.1, 0.5)), "during"),
-        (lambda: Step(Mask(), when="each_round", mode="replace"), "mode"),
+        (lambda: Step(Mask(), when="each_round", mode="in_place"), "mode"),
         (lambda: Plan([ROUND]), "rounds"),
         (lambda: Plan([Crop()], rounds=3), "rounds"),
         (lambda: Plan([Crop()], rounds=0), "rounds"),

@@ -30,7 +30,7 @@ def rows(count: int, key: int, longest: int = 12) -> Histories:
 
 TRAIN = rows(90, 1)
 CONTROL = HeldOut(rows(40, 2), np.full(40, 3, np.int32), np.full(40, 99, np.int64), np.arange(41))
-CROP = Step(Drop(p=0.9), mode="replace", when="each_epoch", p=0.8)
+CROP = Step(Drop(p=0.9), mode="in_place", when="each_epoch", p=0.8)
 MORE = Step(Repeat(), when="each_epoch", copies=Uniform(2))
 
 

@@ -13,7 +13,7 @@ from leaven.transforms.sequence.resampling import Repeat
 def test_a_bare_operator_means_a_step_with_its_defaults() -> None:
     (step,) = Plan([Crop()]).named_steps
     assert step == Step(Crop(), name="crop")
-    assert (step.mode, step.when, step.p, step.row_weight) == ("add", "once", 1.0, 1.0)
+    assert (step.mode, step.when, step.p, step.row_weight) == ("append", "once", 1.0, 1.0)
 
 
 def test_steps_of_one_kind_are_counted() -> None:
@@ -49,10 +49,10 @@ def test_the_description_of_a_step_lists_what_differs_from_the_defaults() -> Non
         (lambda: Step(Crop(), mode="ad"), "mode"),  # type: ignore[arg-type]
         (lambda: Step(Crop(), when="each epoch"), "when"),  # type: ignore[arg-type]
         (lambda: Step(Crop(), weight=-1.0), "weight"),
-        (lambda: Step(Markov(), mode="replace"), "mode"),
+        (lambda: Step(Markov(), mode="in_place"), "mode"),
         (lambda: Step(Crop(), strength=Linear()), "strength"),
         (lambda: Plan([Crop()], "joined"), "combine"),  # type: ignore[arg-type]
-        (lambda: Plan([Step(Crop(), input="markov"), Markov()]), "reads"),
+        (lambda: Plan([Step(Crop(), input="markov"), Markov()]), "input"),
         (lambda: Plan([Step(Crop(), name="a"), Step(Repeat(), name="a")]), "steps"),
     ],
 )

@@ -59,7 +59,7 @@ def test_rows_that_break_a_rule_are_refused_and_counted(tmp_path: Path) -> None:
 
 def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_counted(tmp_path: Path) -> None:
     noise = NumericNoise(alpha=2.0, clip_to_range=False)
-    step = Step(noise, mode="replace", p=0.5, filters=(Rules(("price > 0",)),))
+    step = Step(noise, mode="in_place", p=0.5, filters=(Rules(("price > 0",)),))
     made = write_expansion(world(), Plan([step]), tmp_path, seed=1)
     rows = made.rows()
     changed = rows.number("price") != world().numeric_column("price")
@@ -72,7 +72,7 @@ def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_
 
 
 def test_steps_of_each_epoch_give_fresh_rows_by_a_schedule_and_can_be_had_again() -> None:
-    step = Step(RowMixup(), mode="replace", when="each_epoch", strength=Linear(0.0, 1.0))
+    step = Step(RowMixup(), mode="in_place", when="each_epoch", strength=Linear(0.0, 1.0))
     epochs = build_epoch_rows(world(), world(), Plan([step]), seed=1)
     first, second, again = epochs(1, 1.0), epochs(2, 1.0), epochs(1, 1.0)
     assert np.array_equal(epochs(0, 0.0).numbers, world().numbers)
@@ -132,7 +132,7 @@ def test_files_have_the_same_bytes_with_any_workers_and_read_back_equal(tmp_path
 
 
 def test_a_preview_shows_the_cells_that_changed_first() -> None:
-    plan = Plan([Step(NumericNoise(alpha=1.0), mode="replace"), Step(Marginals())])
+    plan = Plan([Step(NumericNoise(alpha=1.0), mode="in_place"), Step(Marginals())])
     noise, made = preview_plan(plan, world(), rows=2, seed=3)
     assert noise.before[0].startswith("price 0.")
     assert noise.after[0] != noise.before[0]
@@ -143,7 +143,7 @@ def test_a_preview_shows_the_cells_that_changed_first() -> None:
 
 def test_a_step_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(SpecError, match="generated rows join"):
-        Step(Marginals(), mode="replace")
+        Step(Marginals(), mode="in_place")
     with pytest.raises(SpecError, match="price"):
         expand(world(), Plan([Step(NumericNoise(), filters=(Rules(("pricee > 0",)),))]))
     with pytest.raises(GateError, match="unchanged"):

@@ -63,7 +63,7 @@ def test_views_of_steps_that_run_once_are_constant_and_those_of_each_epoch_are_n
 def test_an_item_has_the_same_view_in_any_catalogue_and_order() -> None:
     few = [150, 3, 77]
     part = Catalog([ITEMS.ids[n] for n in few], {"title": [TITLES[n] for n in few], "brand": ["Nivea"] * 3})
-    for step in (Step(SwapWords()), Step(SwapWords(), when="each_epoch"), Step(SwapWords(), mode="replace", p=0.5)):
+    for step in (Step(SwapWords()), Step(SwapWords(), when="each_epoch"), Step(SwapWords(), mode="in_place", p=0.5)):
         whole = titles(build_catalog_views(ITEMS, plan(step), seed=4), 3)
         assert titles(build_catalog_views(part, plan(step), seed=4), 3) == [whole[n] for n in few]
 
@@ -74,7 +74,7 @@ def test_another_draw_of_training_shows_other_views() -> None:
 
 
 def test_replacing_changes_a_share_of_the_texts_in_place() -> None:
-    views = build_catalog_views(ITEMS, plan(replace(UNITS, mode="replace", p=0.25)), seed=1)
+    views = build_catalog_views(ITEMS, plan(replace(UNITS, mode="in_place", p=0.25)), seed=1)
     assert changed_share(titles(views)) == pytest.approx(0.25, abs=0.1)
 
 
@@ -93,7 +93,7 @@ def test_a_later_layer_reads_views_of_earlier_ones() -> None:
 
 
 def test_strength_follows_the_progress_of_training() -> None:
-    step = replace(UNITS, when="each_epoch", mode="replace", strength=Linear())
+    step = replace(UNITS, when="each_epoch", mode="in_place", strength=Linear())
     views = build_catalog_views(ITEMS, plan(step), seed=1)
     assert changed_share(titles(views, 1, 0.0)) == 0
     assert changed_share(titles(views, 1, 1.0)) > 0.3
@@ -102,7 +102,7 @@ def test_strength_follows_the_progress_of_training() -> None:
 def test_facts_count_views_and_why_texts_stayed() -> None:
     items = Catalog(["a", "b", "c"], {"title": ["soap 250ml", "soap", ""]})
     (fact,) = build_catalog_views(items, plan(replace(UNITS, copies=Uniform(2))), seed=1).describe_steps()
-    assert (fact["made"], fact["tried"], fact["on"], fact["columns"]) == (6, 6, "words", ["title"])
+    assert (fact["made"], fact["tried"], fact["on"], fact["columns"]) == (6, 6, "text", ["title"])
     assert sum(fact["unchanged"].values()) == 4
     with pytest.raises(GateError, match="units"):
         build_catalog_views(items, plan(replace(UNITS, fail_if_unchanged_over=0.5)), seed=1).describe_steps()
@@ -138,7 +138,7 @@ def test_a_plan_changes_rows_and_words_together(tmp_path) -> None:
     both = plan(Step(Crop(), when="each_epoch"), UNITS, Crop())
     made = write_expansion(rows, both, tmp_path, seed=1)
     assert [fact["made"] for fact in made.steps] == [0, 0, 5]
-    assert made.steps[1]["on"] == "words"
+    assert made.steps[1]["on"] == "text"
     assert len(made.rows()) == 10
     assert len(build_epoch_rows(rows, made.rows(), both, 1)(0, 0.0)) == 15
 
@@ -154,7 +154,7 @@ def test_where_only_rows_can_come_a_step_on_words_is_no_silent_nothing() -> None
         ({"copies": Random(0.5)}, "copies"),
         ({"copies": Uniform(1.5)}, "copies"),
         ({"weight": 0.5}, "weight"),
-        ({"reads": "crop"}, "reads"),
+        ({"input": "crop"}, "input"),
     ],
 )
 def test_what_views_cannot_have_is_refused(fields, said) -> None:
@@ -168,7 +168,7 @@ def test_columns_are_refused_for_steps_on_rows() -> None:
 
 
 def test_a_step_acts_in_its_share_of_training_alone() -> None:
-    for mode in ("add", "replace"):
+    for mode in ("append", "in_place"):
         step = replace(UNITS, when="each_epoch", during=(0.5, 1.0), mode=mode)
         views = build_catalog_views(ITEMS, plan(step), seed=1)
         assert changed_share(titles(views, 3, 0.2)) == 0

@@ -7,7 +7,7 @@ import pytest
 import tomli_w
 
 from leaven.config import build_schema, load_spec, parse_spec, resolve_spec
-from leaven.config.build import suggest_key, suggest_value
+from leaven.config.old_names import suggest_key, suggest_value
 from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError
 from leaven.schedules.progress_schedules import Constant, Linear
@@ -38,24 +38,24 @@ kind = "popularity"
 metrics = ["ndcg@5", "coverage@5"]
 seeds = 2
 
-[[arm]]
+[[variant]]
 name = "crop and mask"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 keep_range = [0.5, 0.8]
 copies = { kind = "uniform", factor = 2 }
 weight = 0.7
-[[arm.step]]
+[[variant.step]]
 use = "mask"
-mode = "replace"
+mode = "in_place"
 when = "each_epoch"
 p = 0.4
 strength = { kind = "linear", first = 0.2, last = 1.0 }
 
-[[arm]]
+[[variant]]
 name = "markov rows"
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 p_is_not_a_field = 1
 """
@@ -74,7 +74,7 @@ def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
     crop, mask = spec.variant("crop and mask").plan.named_steps
     assert crop.use == Crop(keep_range=(0.5, 0.8))
     assert (crop.copies, crop.weight, crop.p) == (Uniform(2), 0.7, 1.0)
-    assert (mask.mode, mask.p, mask.strength) == ("replace", 0.4, Linear(0.2, 1.0))
+    assert (mask.mode, mask.p, mask.strength) == ("in_place", 0.4, Linear(0.2, 1.0))
     assert [type(one).__name__ for one in spec.variant("markov rows").plan.named_steps[0].filters or ()] == [
         "Validity",
         "Copies",
@@ -108,7 +108,9 @@ def test_combinations_hold_kinds_and_tables() -> None:
 
 
 def test_a_kind_inside_a_table_is_an_error_that_shows_where_to_write_it() -> None:
-    text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    text = (
+        '[data]\ninteractions = "l"\n[[variant]]\n[[variant.step]]\nuse = { kind = "drop", share_range = [0.1, 0.2] }\n'
+    )
     with pytest.raises(SpecError, match=r'a table with a kind(?s:.)*use = "drop", and its fields'):
         parse_spec(text)
 
@@ -119,7 +121,7 @@ def test_the_resolved_spec_gives_the_same_spec_again() -> None:
     again = parse_spec(tomli_w.dumps(table), folder="/elsewhere")
     assert resolve_spec(again) == table
     assert again.variants == spec.variants
-    assert table["arm"][0]["step"][0]["keep_range"] == [0.5, 0.8]
+    assert table["variant"][0]["step"][0]["keep_range"] == [0.5, 0.8]
 
 
 def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
@@ -154,7 +156,7 @@ def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
         (('name = "beauty"', "name = beauty"), ["TOML"]),
         (("weight = 0.7", "weight = -1"), ["weight", "0 or more"]),
         (("factor = 2", "factr = 2"), ["factr", "did you mean 'factor'"]),
-        (('mode = "replace"', 'mode = "change"'), ["mode", "'add' or 'replace'"]),
+        (('mode = "in_place"', 'mode = "change"'), ["mode", "'append' or 'in_place'"]),
     ],
 )
 def test_a_mistake_is_one_error_with_location_and_fix(change, parts) -> None:
@@ -192,13 +194,13 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "recommender",
         "evaluate",
         "judge",
-        "arm",
+        "variant",
         "task",
         "samples",
         "rules",
     }
     assert set(tomllib.loads(GOOD)) <= set(found["properties"])
-    step = found["properties"]["arm"]["items"]["properties"]["step"]["items"]
+    step = found["properties"]["variant"]["items"]["properties"]["step"]["items"]
     assert {"use", "copies", "keep_range"} <= set(step["properties"])
     assert "crop" in step["properties"]["use"]["anyOf"][0]["enum"]
 
@@ -207,16 +209,16 @@ def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
     text = """
         [data]
         interactions = "log.csv"
-        [[arm]]
+        [[variant]]
         name = "words"
-        [[arm.step]]
+        [[variant.step]]
         use = "synonyms"
         columns = ["title"]
-        [[arm.step]]
-        use = "words.swap"
-        mode = "replace"
+        [[variant.step]]
+        use = "text.swap"
+        mode = "in_place"
         p = 0.5
-        [[arm.step]]
+        [[variant.step]]
         use = "swap"
     """
     first, second, third = parse_spec(text).variants[0].plan.named_steps
@@ -230,21 +232,21 @@ def test_steps_on_words_are_named_with_or_without_their_surname() -> None:
 STEERED = """
 [data]
 interactions = "a.csv"
-[[arm]]
+[[variant]]
 name = "steered"
 combine = "conditional"
-controller = { kind = "gap", strata = [5, 10], choose = true }
-[[arm.step]]
+controller = { kind = "gap", strata = [5, 10], choose_step = true }
+[[variant.step]]
 use = "crop"
 when = "each_epoch"
 during = [0.0, 0.6]
-[[arm]]
+[[variant]]
 name = "rounds"
 rounds = 3
-[[arm.step]]
+[[variant.step]]
 use = "markov"
 when = "each_round"
-keep = ["validity"]
+filters = ["validity"]
 """
 
 
@@ -255,7 +257,7 @@ def test_conditional_plans_and_rounds_round_trip() -> None:
     assert steered.named_steps[0].during == (0.0, 0.6)
     assert (rounds.rounds, rounds.controller) == (3, None)
     assert parse_spec(tomli_w.dumps(resolve_spec(spec))).variants == spec.variants
-    short = parse_spec(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose = true }', ""))
+    short = parse_spec(STEERED.replace('controller = { kind = "gap", strata = [5, 10], choose_step = true }', ""))
     assert short.variants[0].plan.controller == GapController()
 
 
@@ -263,7 +265,7 @@ def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
     row = {"progress": 0.1, "decision": {"strength": [0.5], "share": [0.5], "why": "so"}}
     (tmp_path / "decisions.json").write_text(json.dumps([row]))
     text = STEERED.replace(
-        '{ kind = "gap", strata = [5, 10], choose = true }', '{ kind = "replay", log = "decisions.json" }'
+        '{ kind = "gap", strata = [5, 10], choose_step = true }', '{ kind = "replay", log = "decisions.json" }'
     )
     spec = parse_spec(text, tmp_path)
     assert spec.variants[0].plan.controller.recorded[0][1].inverse_regularization == (0.5,)

@@ -29,19 +29,19 @@ ARMS = {
     "baseline": Plan(),
     "repeat": Plan([Step(create_config("transforms", "repeat"))]),
     "crop": Plan([Step(create_config("transforms", "crop"))]),
-    "each epoch": Plan([Step(create_config("transforms", "reorder"), mode="replace", when="each_epoch", p=1.0)]),
+    "each epoch": Plan([Step(create_config("transforms", "reorder"), mode="in_place", when="each_epoch", p=1.0)]),
 }
 
 
 def spec_of(**wish) -> Spec:
-    recommender = create_config("recommenders", "itemknn")
+    recommender = create_config("recommenders", "item_knn")
     return Spec("small", LogSource("log.csv"), recommender=recommender, quality=QualityConfig(metrics=QUICK, **wish))
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     run = RunFolder(tmp_path_factory.mktemp("run"))
-    create_config("recommenders", "itemknn").fit(TRAIN, TrainingContext(key=0)).save(
+    create_config("recommenders", "item_knn").fit(TRAIN, TrainingContext(key=0)).save(
         run.training_folder("baseline", 1) / "model"
     )
     prepared = Prepared(Split(TRAIN, None, NOBODY, NOBODY, {}, UNSEEN), {}, "mark", {})

@@ -75,7 +75,7 @@ def test_training_items_do_not_affect_the_untrained_network() -> None:
     np.testing.assert_array_equal(first.items, second.items)
 
 
-@pytest.mark.parametrize("wrong", [{"cell": "gru"}, {"where": "after"}, {"keep": ("copies",)}])
+@pytest.mark.parametrize("wrong", [{"cell": "gru"}, {"where": "after"}, {"default_filters": ("copies",)}])
 def test_settings_that_leak_users_are_rejected_with_privacy(wrong) -> None:
     with pytest.raises(SpecError, match="with privacy"):
         replace(WISH, **wrong)

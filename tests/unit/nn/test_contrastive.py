@@ -49,7 +49,7 @@ def test_views_are_paired_by_row_id_in_any_order() -> None:
 
 def asked_of(wish: Transformer, rows: Histories) -> tuple[list[int], dict]:
     """Epochs that a training asks its plan for, and its weights."""
-    epochs = build_epoch_rows(rows, rows, Plan([Step(Drop(), mode="replace", when="each_epoch")]), seed=7)
+    epochs = build_epoch_rows(rows, rows, Plan([Step(Drop(), mode="in_place", when="each_epoch")]), seed=7)
     asked = []
 
     def refresh(epoch: int, progress: float) -> Histories:
@@ -91,7 +91,7 @@ def measure_separation(net, rows: Histories, plan: Plan) -> float:
 
 @pytest.mark.parametrize("with_plan", [True, False])
 def test_training_makes_views_of_one_history_more_similar_than_others(with_plan) -> None:
-    rows, plan = world(), Plan([Step(Drop(), mode="replace", when="each_epoch")])
+    rows, plan = world(), Plan([Step(Drop(), mode="in_place", when="each_epoch")])
     refresh = build_epoch_rows(rows, rows, plan, seed=7) if with_plan else None
     nets = [
         replace(WISH, contrastive_weight=weight)

@@ -19,16 +19,16 @@ class Watcher:
     def __init__(self, asks: dict[int, str] | None = None) -> None:
         self.asks, self.steps, self.dropout = asks or {}, [], []
 
-    def look(self, net, step: int) -> str:
+    def on_validation(self, net, step: int) -> str:
         self.steps.append(step)
         self.dropout.append(net.training)
         return self.asks.get(step, "go on")
 
-    def memory(self) -> dict:
+    def state_dict(self) -> dict:
         return {"steps": self.steps}
 
-    def recall(self, memory: dict) -> None:
-        self.steps = list(memory["steps"])
+    def load_state_dict(self, state: dict) -> None:
+        self.steps = list(state["steps"])
 
 
 def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_effects() -> None:

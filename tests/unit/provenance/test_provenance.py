@@ -35,26 +35,26 @@ kind = "popularity"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "layers"
 combine = "layered"
-[[arm.step]]
+[[variant.step]]
 use = "crop"
 copies = { kind = "uniform", factor = 2.0 }
-[[arm.step]]
+[[variant.step]]
 use = "windows"
-[[arm]]
+[[variant]]
 name = "in place"
-[[arm.step]]
+[[variant.step]]
 use = "drop"
-mode = "replace"
-[[arm.step]]
+mode = "in_place"
+[[variant.step]]
 use = "markov"
 where = "after"
-keep = ["validity", "copies", "surprisal", "rank_fidelity", "quota"]
-[[arm]]
+filters = ["validity", "copies", "surprisal", "rank_fidelity", "quota"]
+[[variant]]
 name = "mixed"
-[[arm.step]]
+[[variant.step]]
 use = "mixup"
 """
 
@@ -133,7 +133,7 @@ def test_filters_repeat_their_decisions_with_statistics(kept) -> None:
     assert all(one.accepted for one in link.filters)
     figures = link.filters[2].statistics
     assert figures["at least"] <= figures["nats per event"] <= figures["at most"]
-    assert [one.mode for one in others] in (["replace"], [])  # drop may have left the row as it was
+    assert [one.mode for one in others] in (["in_place"], [])  # drop may have left the row as it was
 
 
 def test_a_user_leads_to_all_derived_rows(kept) -> None:

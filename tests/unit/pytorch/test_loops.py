@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 PLAN = Plan(
     [
         Step(Drop()),
-        Step(Crop(), mode="replace", when="each_epoch", p=0.7),
+        Step(Crop(), mode="in_place", when="each_epoch", p=0.7),
         Step(Mask(), when="each_epoch", weight=0.25),
     ]
 )
@@ -145,7 +145,7 @@ def test_a_state_of_other_data_or_batches_is_refused() -> None:
 
 
 def test_a_schedule_follows_the_epochs_and_raises_without_their_number() -> None:
-    plan = Plan([Step(Mask(share_range=(1.0, 1.0)), mode="replace", when="each_epoch", strength=Linear(0.0, 1.0))])
+    plan = Plan([Step(Mask(share_range=(1.0, 1.0)), mode="in_place", when="each_epoch", strength=Linear(0.0, 1.0))])
     rows = HistoriesDataset(world(), plan, seed=7, epochs=4)
     masks = []
     for epoch in range(5):
@@ -176,7 +176,7 @@ def test_a_users_own_operator_works_in_workers_too() -> None:
     def turned(items, times, generator):
         return items[generator.permutation(len(items))], times
 
-    plan = Plan([Step(leaven.make_row_transform(turned), mode="replace", when="each_epoch")])
+    plan = Plan([Step(leaven.make_row_transform(turned), mode="in_place", when="each_epoch")])
     found = []
     for workers in (0, 2):
         stream = HistoriesStream(HistoriesDataset(world(40), plan, seed=7), rows=16)

@@ -70,7 +70,7 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
         rows.take(np.zeros(0, np.int64)), *(np.zeros(0, t) for t in (np.int32, np.int64)), np.zeros(1, int)
     )
     prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
-    plan = Plan([Step(create_config("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="replace", p=1.0)])
+    plan = Plan([Step(create_config("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="in_place", p=1.0)])
     spec = Spec("small", LogSource("log.csv"), quality=QualityConfig(gates=("min_words_match=0.99",)))
     found = evaluate_variants(
         spec,

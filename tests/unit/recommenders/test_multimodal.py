@@ -57,7 +57,7 @@ def test_cold_items_are_recommended_to_users_with_matching_taste() -> None:
     assert own_cold_in_list(fitted) > 0.5  # three of seven bought ones are left, so that the list has room
     assert own_cold_in_list(CORE.fit(shoppers(), TrainingContext(key=1, steps=150))) < 0.2
     assert fitted.facts["items_never_taken"] == 4
-    assert fitted.facts["items_known_by"] == {"words": 1.0}
+    assert fitted.facts["items_known_by"] == {"text": 1.0}
 
 
 def next_ones(cold: bool) -> HeldOut:
@@ -112,7 +112,7 @@ def test_an_item_may_lack_a_modality() -> None:
     items = Catalog([str(n) for n in range(N_ITEMS)], {"title": texts}, category, LOOKS)
     wish = replace(WISH, encoders=(*WISH.encoders, Attributes()))
     fitted = fit(wish, replace(shoppers(), catalog=items))
-    assert fitted.facts["items_known_by"] == {"words": 30 / 32, "attributes": round(29 / 32, 4)}
+    assert fitted.facts["items_known_by"] == {"text": 30 / 32, "attributes": round(29 / 32, 4)}
     assert own_cold_in_list(fitted) > 0.3
     assert np.isfinite(fitted.recommend(shoppers(20), N_ITEMS).scores[:, :20]).all()
 

@@ -72,7 +72,7 @@ def test_saved_recommenders_of_two_kinds_are_loaded(tmp_path) -> None:
     fitted = wish.fit(train, TrainingContext(key=1))
     fitted.save(tmp_path)
     again = RankFusion.load(tmp_path)
-    assert again.kinds == ("itemknn", "popularity")
+    assert again.kinds == ("item_knn", "popularity")
     assert again.facts["blend_weight"] == 0.3
     found, kept = fitted.recommend(asker(), 4), again.recommend(asker(), 4)
     assert (found.items == kept.items).all()

@@ -62,7 +62,7 @@ def _arm(name: str, made: int) -> dict[str, Any]:
     first = {
         "index": 1,
         "use": "crop",
-        "mode": "add",
+        "mode": "append",
         "when": "each_epoch",
         "text": "keep a window of 60 to 90 per cent",
         "made": made,
@@ -73,7 +73,7 @@ def _arm(name: str, made: int) -> dict[str, Any]:
     second = {
         "index": 2,
         "use": "substitute",
-        "mode": "add",
+        "mode": "append",
         "when": "once",
         "text": "swap items for similar ones",
         "made": made - 31,

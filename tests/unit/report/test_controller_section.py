@@ -69,7 +69,7 @@ def test_a_step_shows_its_part_of_training_and_the_rows_of_each_round() -> None:
     step = {
         "index": 1,
         "use": "markov",
-        "mode": "add",
+        "mode": "append",
         "when": "each_round",
         "during": [0.0, 0.66],
         "rounds": [802, 790],

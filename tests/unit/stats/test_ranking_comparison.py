@@ -9,15 +9,15 @@ from leaven.errors import DataError, SpecError
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA, ComparisonConfig, build_facts, compare_variants
 from unit.stats.worlds import world
 
-QUICK = ComparisonConfig("ndcg@10", smallest_lift=0.01, key=7, n_draws=400, n_flips=400)
+QUICK = ComparisonConfig("ndcg@10", min_effect=0.01, key=7, n_draws=400, n_flips=400)
 TRIALS = 200
 
 
-def false_claims(seeds: int, training: float, smallest_lift: float = 0.0) -> float:
+def false_claims(seeds: int, training: float, min_effect: float = 0.0) -> float:
     """Share of worlds without any effect in which at least one of three arms is said to have helped."""
     claims = 0
     for trial in range(TRIALS):
-        question = ComparisonConfig("m", smallest_lift=smallest_lift, key=trial, n_draws=400, n_flips=400)
+        question = ComparisonConfig("m", min_effect=min_effect, key=trial, n_draws=400, n_flips=400)
         values = world(trial, {"a": 0.0, "b": 0.0, "c": 0.0}, seeds=seeds, training=training)
         claims += any(effect.verdict == HELPED for effect in compare_variants(values, question).effects)
     return claims / TRIALS
@@ -111,7 +111,7 @@ def test_equal_arms_show_no_difference() -> None:
 def test_a_significant_gain_below_the_minimum_is_no_help() -> None:
     values = world(1, {}, users=2000)
     values["a"] = values["baseline"] * 1.02
-    question = ComparisonConfig("m", smallest_lift=0.05, key=1, n_draws=400, n_flips=400)
+    question = ComparisonConfig("m", min_effect=0.05, key=1, n_draws=400, n_flips=400)
     effect = compare_variants(values, question).effects[0]
     assert effect.low > 0
     assert effect.verdict == NO_DIFFERENCE
@@ -193,4 +193,4 @@ def test_labels_of_other_users_raise_an_error() -> None:
 
 def test_a_minimum_lift_in_per_cent_raises_an_error() -> None:
     with pytest.raises(SpecError, match=r"0\.01 is 1 %"):
-        ComparisonConfig("m", smallest_lift=1.0)
+        ComparisonConfig("m", min_effect=1.0)

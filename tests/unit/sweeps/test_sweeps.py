@@ -28,23 +28,23 @@ columns = { user = "user_id", item = "item_id", time = "timestamp" }
 [split]
 control_share = 0.3
 [recommender]
-kind = "itemknn"
+kind = "item_knn"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
-[[arm]]
+[[variant]]
 name = "v1.2 mix"
-[[arm.step]]
+[[variant.step]]
 use = "mask"
 share_range = [0.1, 0.2]
 copies = { kind = "uniform", factor = 2.0 }
-[[arm.step]]
+[[variant.step]]
 use = "markov"
-[[arm]]
+[[variant]]
 name = "in place"
-[[arm.step]]
+[[variant.step]]
 use = "mask"
-mode = "replace"
+mode = "in_place"
 """
 
 

@@ -69,7 +69,7 @@ def test_an_unknown_kind_names_the_nearest_kind() -> None:
 
 
 def test_a_file_of_a_transform_is_relative_to_the_spec(tmp_path) -> None:
-    step = 'use = "insert"\nneighbours = { by = ["vectors"], vectors = "items.npy" }'
+    step = 'use = "insert"\nneighbors = { sources = ["vectors"], vectors = "items.npy" }'
     text = f'[data]\ninteractions = "x.csv"\n[[arm]]\nname = "a"\n[[arm.step]]\n{step}\n'
     operator = parse_spec(text, tmp_path).variants[0].plan.named_steps[0].use
     assert operator.neighbours.vectors == str(tmp_path.resolve() / "items.npy")

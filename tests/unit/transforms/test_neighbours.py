@@ -190,4 +190,4 @@ def test_a_wrong_source_is_named() -> None:
     with pytest.raises(SpecError, match="did you mean 'similar'"):
         Substitute(source="similiar")
     with pytest.raises(SpecError, match=r"neighbors\.sources"):
-        NeighborTableConfig(sources=("pictures",))
+        NeighborTableConfig(sources=("images",))

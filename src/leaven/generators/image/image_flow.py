@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class ImageFlow:
     """Generates images with a small flow-matching model (Lipman and others, ICLR 2023), conditioned on the category.
 
-    moves     integration steps from noise to image, each of two network passes
-    guidance  classifier-free guidance weight; 1: none
-    width     channels of the network at full resolution
-    steps, batch, learning_rate   training; sampling uses the running mean of the weights
+    sampling_steps               integration steps from noise to image, each of two network passes
+    guidance                     classifier-free guidance weight; 1: none
+    width                        channels of the network at full resolution
+    steps, batch, learning_rate  training; sampling uses the running mean of the weights
 
     Slower than the other image generators, in training and sampling, and more stable: its loss is a squared error.
     """

@@ -24,9 +24,9 @@ _SPANS = (2, 3)  # window sizes of the convolutions, in events
 
 @dataclass(frozen=True)
 class AdversarialObjective:
-    """loss: relativistic or source; penalty: weight of both gradient penalties, 0: none; anchor: weight of the
-    likelihood of real rows in generator steps; heat: Gumbel-softmax temperature; rows, places: rows of a batch and
-    maximum events of a row."""
+    """loss: relativistic or source; penalty: weight of both gradient penalties, 0: none; likelihood_weight: weight of
+    the likelihood of real rows in generator steps; gumbel_temperature: Gumbel-softmax temperature; batch_rows, places:
+    rows of a batch and maximum events of a row."""
 
     loss: str
     penalty: float
@@ -93,7 +93,7 @@ class AdversarialPair(nn.Module):
 
 class RealBatch(NamedTuple):
     """items int64 (rows, positions), padded with 0; when float64 (rows, positions): times as positions between knots;
-    judging: whether the discriminator is trained, else the decoder."""
+    trains_discriminator: whether the discriminator is trained, else the decoder."""
 
     items: Tensor
     knot_positions: Tensor

@@ -12,13 +12,8 @@ from typing import Literal
 
 from leaven.datasets.histories import Histories
 from leaven.generators.privacy import PrivacyBudget
-from leaven.generators.sequence.fitted_decoder import (
-    DecoderGeneratorConfig,
-    FittedDecoder,
-    check_heads,
-    check_training_data,
-    load_decoder,
-)
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import FieldCheck, Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 
@@ -49,7 +44,7 @@ class Autoregressive(DecoderGeneratorConfig):
         if self.privacy is None:
             return []
         if tuple(self.default_filters) == ("validity", "copies"):  # the rejected rows would leak membership
-            object.__setattr__(self, "keep", ())
+            object.__setattr__(self, "default_filters", ())
         return [
             ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
             ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),

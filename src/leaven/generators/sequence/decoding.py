@@ -48,8 +48,8 @@ class DecodingCache:
             out, self.hidden = self.net.gru(x[:, None], self.hidden[:, :rows].contiguous())
             x = out[:, 0]
         for block, kept in zip(self.net.blocks, self.key_values, strict=True):
-            x = x + block.mix(self._attend(block.attend(block.before_attention(x)), kept))  # type: ignore[operator]
-            x = x + block.fall(F.gelu(block.rise(block.before_feed(x))))  # type: ignore[operator]
+            x = x + block.attention_output(self._attend(block.query_key_value(block.attention_norm(x)), kept))  # type: ignore[operator]
+            x = x + block.feedforward_out(F.gelu(block.feedforward_in(block.feedforward_norm(x))))  # type: ignore[operator]
         self.position += 1
         states: Tensor = self.net.last(x)
         return states

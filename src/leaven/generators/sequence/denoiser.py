@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
 from leaven.generators.sequence.sequence_scaffold import AnyPlacement, Scaffold, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import RngKeys
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 class Denoiser(DecoderGeneratorConfig):
     """Generates new rows, or real rows with events added or replaced, with a bidirectional masked network.
 
-    where    alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
-             share of the real events, at their times
-    share    share of a row's events that `instead` replaces, at least one
-    looks    maximum network passes for a row: with more open events, several are drawn in one pass
+    where          alone, after, before; between: insert `new_events_range` events between real ones; instead: replace a
+                   share of the real events, at their times
+    replace_share  share of a row's events that `instead` replaces, at least one
+    max_passes     maximum network passes for a row: with more open events, several are drawn in one pass
     other fields: see `DecoderGeneratorConfig`
     """
 

@@ -86,9 +86,9 @@ class DecoderSettings(NetworkSize, TrainingSettings, Protocol):
 class SequenceTrainingSplit:
     """Training and validation rows, without masked events, each starting with the mask id.
 
-    rows   all rows as given, reversed for backward generation
-    judge  a few rows for early stopping; empty for small logs
-    knots  int64 (knots,): times between which time embeddings are interpolated
+    rows             all rows as given, reversed for backward generation
+    validation_rows  a few rows for early stopping; empty for small logs
+    knots            int64 (knots,): times between which time embeddings are interpolated
     """
 
     rows: Histories

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.sequence.fitted_decoder import (
-    DecoderGeneratorConfig,
-    FittedDecoder,
-    check_training_data,
-    load_decoder,
-)
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_training_data
+from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 
@@ -34,15 +30,15 @@ _MAX_ITEMS = 20_000  # each generated event is a vector over all items
 class Gan(DecoderGeneratorConfig):
     """Generates new rows, or extends real rows, with a network trained against a discriminator.
 
-    loss               relativistic: pairs of real and generated rows, with gradient penalties at both (R1 and R2; Huang
-                       et al., NeurIPS 2024); source: -E log D(x) - E log(1 - D(G(z))), minimized by the discriminator
-                       and maximized by the generator, without penalty
-    penalty            weight of both penalties of the relativistic loss
-    adversarial_steps  steps after likelihood training, alternating discriminator and generator; 0: none
-    adversarial_rate   learning rate of these steps
-    anchor             weight of the likelihood of real rows in generator steps; 0: adversarial loss alone
-    heat               temperature of the Gumbel-softmax: lower values give less bias and more variance
-    batch_rows, most_events    rows and maximum row length of an adversarial step
+    loss                       relativistic: pairs of real and generated rows, with gradient penalties at both (R1 and
+                               R2; Huang et al., NeurIPS 2024); source: -E log D(x) - E log(1 - D(G(z))), minimized by
+                               the discriminator and maximized by the generator, without penalty
+    penalty                    weight of both penalties of the relativistic loss
+    adversarial_steps          steps after likelihood training, alternating discriminator and generator; 0: none
+    adversarial_learning_rate  learning rate of these steps
+    likelihood_weight          weight of the likelihood of real rows in generator steps; 0: adversarial loss alone
+    gumbel_temperature         temperature of the Gumbel-softmax: lower values give less bias and more variance
+    batch_rows, max_events     rows and maximum row length of an adversarial step
     other fields: see `DecoderGeneratorConfig`; steps: of likelihood training
     """
 

@@ -26,11 +26,11 @@ HeldItems = npt.NDArray[np.int32]
 class DecodingConfig:
     """Decoding parameters next to the net.
 
-    born       int64 (items + 2,)  first second of sale of each item
+    first_sale_times       int64 (items + 2,)  first second of sale of each item
     knots      int64 (knots,)      times between which time embeddings are interpolated
-    keep_seen  factor on the probability of items that the row already holds: 1 no change, 0 impossible
-    length     maximum number of inputs that the net was trained on
-    lift       float64 (items,)    added to item logits, to match the popularity of real rows
+    repeat_factor  factor on the probability of items that the row already holds: 1 no change, 0 impossible
+    max_length     maximum number of inputs that the net was trained on
+    logit_offsets       float64 (items,)    added to item logits, to match the popularity of real rows
     """
 
     clock: GapModel

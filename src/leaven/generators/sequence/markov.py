@@ -41,12 +41,12 @@ _CALIBRATION_ROWS = 2_000  # rows that calibrate repeats
 class Markov:
     """Generates new rows, or extends real rows, with a back-off Markov chain and sampled time gaps.
 
-    order             number of last items in the context, 1 to 4
-    where, events_range, new_events_range, targets    see `sequence_scaffold.SequenceGeneratorConfig`
-    temperature       below 1 sharpens the next-item distribution, above 1 flattens it
-    top_k, top_p      sample among the `top_k` most probable items of a context (0: all), or the smallest set of mass
-                      `top_p`
-    keep              default filters of the generated rows
+    order                           number of last items in the context, 1 to 4
+    where, events_range, new_events_range, targets  see `sequence_scaffold.SequenceGeneratorConfig`
+    temperature                     below 1 sharpens the next-item distribution, above 1 flattens it
+    top_k, top_p                    sample among the `top_k` most probable items of a context (0: all), or the smallest
+                                    set of mass `top_p`
+    default_filters                 default filters of the generated rows
     """
 
     order: int = 2

@@ -61,24 +61,24 @@ _OWN = 2  # first draw of a row's mixed key that decides whether an event repeat
 class RecommenderRollouts:
     """Extends real rows, or generates new ones, with items drawn from a recommender's ranked lists.
 
-    recommender   the recommender, fitted on the training rows; None: the transformer. Its scores are calibrated to
-                  probabilities on the last events of 5 % of the rows (at most 2,000), which it is not trained on
-    top           number of top-ranked items to draw from; small values favor popular items
-    temperature   below 1 sharpens the item distribution, above 1 flattens it
-    prefix_range  share of a real history's events that is kept and extended, `after` only; below 1, as in RSIR, the
-                  remaining real items allow checks of rank fidelity, which whole histories do not
-    own           share of the new events drawn among the remaining items of the history, by their list weights, or
-                  uniformly where none is listed; 0.5 in RSIR, among all items of the user
-    rank          RSIR's check: an event is accepted if a remaining item of the history is then among the top `rank`;
-                  the row ends before the first rejected event. With no remaining items, events drawn from the history
-                  are accepted and others rejected. A row without new events becomes empty, and the filter `validity`
-                  rejects it. None: no check
-    folds         number of user folds; each fold is extended and checked by a recommender trained on the others. A
-                  recommender that memorized a row recovers its remaining items after any prefix, so that the check
-                  would be weak. 1: one recommender, trained on all rows
-    steps         optimizer steps of the recommender; None: its default
+    recommender       the recommender, fitted on the training rows; None: the transformer. Its scores are calibrated to
+                      probabilities on the last events of 5 % of the rows (at most 2,000), which it is not trained on
+    top_k             number of top-ranked items to draw from; small values favor popular items
+    temperature       below 1 sharpens the item distribution, above 1 flattens it
+    prefix_range      share of a real history's events that is kept and extended, `after` only; below 1, as in RSIR, the
+                      remaining real items allow checks of rank fidelity, which whole histories do not
+    history_share     share of the new events drawn among the remaining items of the history, by their list weights, or
+                      uniformly where none is listed; 0.5 in RSIR, among all items of the user
+    max_rank          RSIR's check: an event is accepted if a remaining item of the history is then among the top
+                      `max_rank`; the row ends before the first rejected event. With no remaining items, events drawn
+                      from the history are accepted and others rejected. A row without new events becomes empty, and the
+                      filter `validity` rejects it. None: no check
+    n_folds           number of user folds; each fold is extended and checked by a recommender trained on the others. A
+                      recommender that memorized a row recovers its remaining items after any prefix, so that the check
+                      would be weak. 1: one recommender, trained on all rows
+    steps             optimizer steps of the recommender; None: its default
     match_popularity  whether logits are calibrated to the item popularity of real rows, as in `Autoregressive`; False:
-                  raw list weights, which keep transitions better in small catalogs
+                      raw list weights, which keep transitions better in small catalogs
     where, events_range, new_events_range, targets, keep: see `Autoregressive`
     """
 

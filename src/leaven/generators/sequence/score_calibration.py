@@ -22,11 +22,11 @@ _MAX_CALIBRATION_ROWS = 2_000
 class ScoreCalibration:
     """Maps scores to probabilities.
 
-    scale        divisor of scores before the softmax
-    keep_seen    factor on the probability of items that the row already holds
-    lift         float64 (items + 2,): added to scaled scores, to match the popularity of real rows
-    born         int64 (items + 2,): first second of sale of each item
-    begin_times  int64 (rows,), ascending, begin_items int32 (rows,): the first event of each real row
+    scale             divisor of scores before the softmax
+    repeat_factor     factor on the probability of items that the row already holds
+    logit_offsets     float64 (items + 2,): added to scaled scores, to match the popularity of real rows
+    first_sale_times  int64 (items + 2,): first second of sale of each item
+    start_times       int64 (rows,), ascending, begin_items int32 (rows,): the first event of each real row
     """
 
     scale: float

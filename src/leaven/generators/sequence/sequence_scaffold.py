@@ -84,9 +84,9 @@ class Scaffold:
     """Rows with room for new events, in generation order.
 
     starts int64 (rows + 1,); given int64 (rows,): number of known leading events; items int32 (events,) and times
-    int64 (events,) hold the known events, and the first time of a row without any. timed: whether all times are set.
-    like: the real rows that these extend; source int64 (events,): index of each event among theirs, in generation
-    order, -1 for new ones.
+    int64 (events,) hold the known events, and the first time of a row without any. has_times: whether all times are
+    set. base_rows: the real rows that these extend; source int64 (events,): index of each event among theirs, in
+    generation order, -1 for new ones.
     """
 
     keys: RngKeys
@@ -112,8 +112,9 @@ class Scaffold:
 class ScaffoldSampler:
     """Builds scaffolds from the distribution of training rows, and histories from filled scaffolds.
 
-    backwards  whether rows are generated from last event to first, with negated times
-    first_law  int64 (rows, 2): time of the first generated event, and length, of each real row, ascending in time
+    backwards           whether rows are generated from last event to first, with negated times
+    starts_and_lengths  int64 (rows, 2): time of the first generated event, and length, of each real row, ascending in
+                        time
     inside_law float64 (257,): quantiles of an event's time between its neighbors, 0 at the first, 1 at the last
     columns    other event columns: name -> dtype
     """

@@ -17,12 +17,8 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.sequence.fitted_decoder import (
-    DecoderGeneratorConfig,
-    build_scoring_rows,
-    check_heads,
-    check_training_data,
-)
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.fitted_decoder import build_scoring_rows
 from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import RngKeys
@@ -47,13 +43,13 @@ _MAX_ITEMS = 20_000  # bounded by the full softmax of a training step
 class Vae(DecoderGeneratorConfig):
     """Generates new rows, or extends real rows given their encoded latent vector, with a variational autoencoder.
 
-    objective         likelihood: the evidence lower bound (Kingma and Welling, ICLR 2014, eq. 3); squared_error: KL
-                      divergence plus the squared error of the item probabilities
-    beta              weight of the KL divergence; it rises from 0 during the first `warm_up` share of the steps
-    free_nats         KL of a dimension without cost, against posterior collapse (Kingma et al., 2016, C.8)
-    latent            dimensions of the latent vector
-    samples           latent draws for a row's log-likelihood, which is a lower bound
-    cell, heads       see `Autoregressive`; other fields: see `DecoderGeneratorConfig`
+    objective    likelihood: the evidence lower bound (Kingma and Welling, ICLR 2014, eq. 3); squared_error: KL
+                 divergence plus the squared error of the item probabilities
+    beta         weight of the KL divergence; it rises from 0 during the first `warm_up` share of the steps
+    free_nats    KL of a dimension without cost, against posterior collapse (Kingma et al., 2016, C.8)
+    latent       dimensions of the latent vector
+    n_samples    latent draws for a row's log-likelihood, which is a lower bound
+    cell, heads  see `Autoregressive`; other fields: see `DecoderGeneratorConfig`
     """
 
     objective: Literal["likelihood", "squared_error"] = "likelihood"

@@ -23,8 +23,8 @@ class Smote:
     """Generates rows with SMOTE-NC: numbers interpolated towards a neighbor, majority categories of the neighbors
     (Chawla and others, 2002, section 6.1; imbalanced-learn).
 
-    neighbours  number of neighbors, fewer for smaller classes
-    pool        synthetic rows created by `fit` for each real row; `sample` draws among them
+    n_neighbors  number of neighbors, fewer for smaller classes
+    pool_ratio   synthetic rows created by `fit` for each real row; `sample` draws among them
 
     Missing numbers are imputed with the median for interpolation, and missing again where most neighbors lack them.
     Integer columns stay integer.

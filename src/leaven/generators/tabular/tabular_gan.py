@@ -35,11 +35,12 @@ LOSSES = ("minimax", "wgan_gp")
 class TabularGan:
     """Generates rows with a generator trained against a critic, both conditioned on the label and one more cell.
 
-    loss     "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others,
-             2014); "wgan_gp": Wasserstein with gradient penalty (Gulrajani and others, 2017)
-    rare     "wgan_gp": sample the condition by log-frequency, so that rare categories are trained (training by
-             sampling; CTGAN, Xu and others, NeurIPS 2019); synthetic rows use the real frequencies
-    penalty  weight of the gradient penalty; critic_steps: critic steps for each generator step
+    loss                            "minimax": -E log D(x) - E log(1 - D(G(z))) (Goodfellow and others, 2014);
+                                    "wgan_gp": Wasserstein with gradient penalty (Gulrajani and others, 2017)
+    balance_categories              "wgan_gp": sample the condition by log-frequency, so that rare categories are
+                                    trained (training by sampling; CTGAN, Xu and others, NeurIPS 2019); synthetic rows
+                                    use the real frequencies
+    penalty                         weight of the gradient penalty; critic_steps: critic steps for each generator step
     latent, bins, width, layers, batch, epochs, learning_rate  see `TabularVae`
 
     Where we differ from CTGAN: numbers are normal scores, not Gaussian mixtures. "minimax" alternates single steps.

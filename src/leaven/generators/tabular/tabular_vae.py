@@ -33,7 +33,7 @@ class TabularVae:
 
     learned_variance  False: squared error + KL, for categories too; True: learned variance for each numeric column and
                       cross-entropy for categories (as TVAE; Xu and others, NeurIPS 2019)
-    latent            dimensions of the latent vector; kl: weight of the KL term
+    latent            dimensions of the latent vector; kl_weight: weight of the KL term
     bins              categories of a column with separate bins
     width, layers     of encoder and decoder; batch, epochs, learning_rate: training, at least 300 steps
     privacy           differential privacy budget of a user: { epsilon = 1.0 }; column names, levels and ranges count as

@@ -57,7 +57,7 @@ class CallBudget:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """The cost of rewriting, before any request. known: answers in the cache."""
+    """The cost of rewriting, before any request. n_cached: answers in the cache."""
 
     calls: int
     tokens: int
@@ -80,11 +80,12 @@ class _Spent:
 class TextRewriter:
     """The fitted operator: returns checked rewrites of texts; the cache makes it reproducible.
 
-    take      part of the answer that becomes the view: the paraphrase, or the text followed by tags or attributes
-    p         probability of a rewrite (× strength); variants: number of different answers for a text
-    stop      whether a failed call or an exhausted budget stops the run; else the text is unchanged
-    at_once   concurrent requests
-    refused   reason -> number of answers rejected after one repair
+    output           part of the answer that becomes the view: the paraphrase, or the text followed by tags or
+                     attributes
+    p                probability of a rewrite (× strength); variants: number of different answers for a text
+    stop_on_failure  whether a failed call or an exhausted budget stops the run; else the text is unchanged
+    n_jobs           concurrent requests
+    rejected         reason -> number of answers rejected after one repair
     """
 
     model: TextModel
@@ -249,7 +250,7 @@ def validate_rewriting(kind: str, config: Any) -> None:
     from leaven.errors import SpecError
     from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
-    check_choice(f"{kind}.output", config.take, OUTPUTS)
+    check_choice(f"{kind}.output", config.output, OUTPUTS)
     check_share(f"{kind}.p", config.p)
     check_count(f"{kind}.variants", config.variants, 1)
     check_range(f"{kind}.length_range", config.length_range, 0)

@@ -40,15 +40,16 @@ _BATCH = 512  # texts generated together
 class CatalogLanguageModel:
     """Rewrites item titles with a small language model trained on the catalog, in minutes on a CPU.
 
-    by           the sequence generator to train: autoregressive, vae or gan, with its fields
-    learn        the text column to train on; "": the first that is not the brand
-    keep_range   share of a text's words kept as its beginning, drawn uniformly
-    most_words   vocabulary size; rarer words are encoded by characters
-    most_new     maximum new tokens (words, or characters of rare words)
-    tries        drafts of a text before it stays unchanged, each with its own key
-    p            probability of a rewrite (× strength)
-    cache        folder of trained models, by a hash of their inputs; "": in a run the folder of the variant
-    protect, forbidden, length_range, likeness_range   see `Endpoint`
+    model                           the sequence generator to train: autoregressive, vae or gan, with its fields
+    text_column                     the text column to train on; "": the first that is not the brand
+    keep_range                      share of a text's words kept as its beginning, drawn uniformly
+    max_words                       vocabulary size; rarer words are encoded by characters
+    max_new_tokens                  maximum new tokens (words, or characters of rare words)
+    max_attempts                    drafts of a text before it stays unchanged, each with its own key
+    p                               probability of a rewrite (× strength)
+    cache                           folder of trained models, by a hash of their inputs; "": in a run the folder of the
+                                    variant
+    protect, forbidden, length_range, similarity_range  see `Endpoint`
 
     Numbers, sizes, brands and colors of the replaced part are appended again; a draft is rejected if it states others,
     differs too much from the text, or has a word that is not in the catalog.
@@ -72,11 +73,11 @@ class CatalogLanguageModel:
         check_range("titles.length_range", self.length_range, 0)
         check_range("titles.similarity_range", self.similarity_range, -1, 1)
         check_share("titles.p", self.p)
-        for name in ("most_words", "most_new", "tries"):
+        for name in ("max_words", "max_new_tokens", "max_attempts"):
             check_count(f"titles.{name}", getattr(self, name), 1)
         if not (is_dataclass(self.model) and all(hasattr(self.model, name) for name in _LAYOUT)):
             fix = "by = 'autoregressive', 'vae' or 'gan'"
-            raise SpecError("titles.by", "a generator that continues rows", type(self.model).__name__, fix)
+            raise SpecError("titles.model", "a generator that continues rows", type(self.model).__name__, fix)
 
     def fit(self, catalog: Catalog) -> FittedLanguageModel:
         """Trains on the titles, conditioned on categories if there are any.
@@ -184,9 +185,9 @@ def _map_categories(catalog: Catalog) -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class FittedLanguageModel:
-    """The fitted operator. known: lower-case words of the catalog; category: code of each of its texts.
+    """The fitted operator. known: lower-case words of the catalog; category_of: code of each of its texts.
 
-    refused   reason -> number of rejected drafts
+    rejected  reason -> number of rejected drafts
     outcomes  first reason of each text whose drafts were all rejected so far
     """
 

@@ -18,7 +18,7 @@ MIN_COUNT = 2  # minimum count of a word or character
 
 @dataclass(frozen=True)
 class CharacterCodec:
-    """categories: number of ids for categories, including 0 (none); signs: words and characters, one id each."""
+    """categories: number of ids for categories, including 0 (none); tokens: words and characters, one id each."""
 
     n_categories: int
     tokens: tuple[str, ...]

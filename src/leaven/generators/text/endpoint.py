@@ -26,23 +26,23 @@ class Endpoint:
     """Rewrites item texts with a language model behind an endpoint: "soft hand cream 50 ml" as
     "hand cream, soft, 50 ml".
 
-    url           base address of the API, up to "/v1"; no other address is called
-    model         the server's name of the model
-    take          "paraphrase" replaces the text; "tags" or "attributes" are appended to it
-    p             probability of a rewrite (× strength)
-    variants      maximum number of different answers for a text; copies and epochs draw among them
-    cache         SQLite file of answers, by a hash of their inputs; "": in memory
-    key_variable  environment variable of the API key, if the server needs one
-    most_calls, most_tokens  the budget of a fit; None: no bound
-    on_failure    "stop": the run stops at a failed call or an exhausted budget, and resumes when run again; "skip": the
-                  text is unchanged and counted
-    tries, wait_seconds, timeout_seconds  attempts of a request; first pause after a failure, doubled with each, unless
-                  the server names one; maximum time for an answer
-    at_once       concurrent requests
-    temperature   of the model
-    protect       words and phrases to preserve, besides brands, numbers, sizes, colors and materials
-    forbidden     claims that are rejected unless the source text makes them
-    length_range, likeness_range  bounds of the paraphrase's length over the text's, and of their cosine
+    url                             base address of the API, up to "/v1"; no other address is called
+    model                           the server's name of the model
+    output                          "paraphrase" replaces the text; "tags" or "attributes" are appended to it
+    p                               probability of a rewrite (× strength)
+    variants                        maximum number of different answers for a text; copies and epochs draw among them
+    cache                           SQLite file of answers, by a hash of their inputs; "": in memory
+    api_key_variable                environment variable of the API key, if the server needs one
+    max_calls, max_tokens           the budget of a fit; None: no bound
+    on_failure                      "stop": the run stops at a failed call or an exhausted budget, and resumes when run
+                                    again; "skip": the text is unchanged and counted
+    max_attempts, wait_seconds, timeout_seconds  attempts; first pause after a failure, then doubled, unless the
+                                    server names one; maximum time for an answer
+    n_jobs                          concurrent requests
+    temperature                     of the model
+    protect                         words and phrases to preserve, besides brands, numbers, sizes, colors and materials
+    forbidden                       claims that are rejected unless the source text makes them
+    length_range, similarity_range  bounds of the paraphrase's length over the text's, and of their cosine
 
     Only the text is sent. Answers that fail a check are repaired once, then rejected and counted.
     """

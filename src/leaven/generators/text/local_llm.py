@@ -19,9 +19,9 @@ from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 class LocalLanguageModel:
     """Rewrites item texts with a language model in a local folder, saved with `save_pretrained`.
 
-    folder        folder of model and tokenizer; nothing is downloaded
-    most_new      maximum tokens of an answer
-    temperature   sampling temperature; the first variant of a text is decoded greedily
+    folder          folder of model and tokenizer; nothing is downloaded
+    max_new_tokens  maximum tokens of an answer
+    temperature     sampling temperature; the first variant of a text is decoded greedily
     take, p, variants, cache, most_calls, most_tokens, on_failure, protect, forbidden, length_range, likeness_range
                   see `Endpoint`
     """

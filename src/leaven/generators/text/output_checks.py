@@ -73,10 +73,10 @@ def parse_answer(answer: str) -> Rewrite:
 class OutputChecks:
     """The checks, fitted on a catalog.
 
-    length_range    characters of the paraphrase over those of the text
-    likeness_range  TF-IDF cosine of the two; below, the meaning differs, above, the text is nearly unchanged
-    centres         float32 (categories, width): mean vectors, if the catalog has categories
-    category_of     category of each text of the catalog, from 0
+    length_range      characters of the paraphrase over those of the text
+    similarity_range  TF-IDF cosine of the two; below, the meaning differs, above, the text is nearly unchanged
+    category_centers  float32 (categories, width): mean vectors, if the catalog has categories
+    category_of       category of each text of the catalog, from 0
     """
 
     reader: TextReader

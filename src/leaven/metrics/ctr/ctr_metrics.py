@@ -226,7 +226,7 @@ class CalibrationError:
 
     def __post_init__(self) -> None:
         if self.n_bins < 1:
-            raise SpecError("calibration_error.groups", "1 or more", str(self.n_bins), "")
+            raise SpecError("calibration_error.n_bins", "1 or more", str(self.n_bins), "")
 
     def __call__(
         self, label: Values, chance: Values, weight: Values | None = None, users: Users | None = None

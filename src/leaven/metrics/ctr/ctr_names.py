@@ -20,7 +20,7 @@ class CtrMetricSpec:
 
     def build_metric(self, validation_threshold: float) -> Any:
         """Return the metric at its own threshold, or at the chosen one."""
-        cls = load_kind("click_metrics", self.kind)
+        cls = load_kind("ctr_metrics", self.kind)
         if not _has_threshold(cls):
             return cls()
         return cls(threshold=validation_threshold if self.threshold is None else self.threshold)
@@ -28,7 +28,7 @@ class CtrMetricSpec:
     @property
     def has_user_values(self) -> bool:
         """Whether the metric has one value per user, so that variants can be compared by it."""
-        return hasattr(load_kind("click_metrics", self.kind), "of_users")
+        return hasattr(load_kind("ctr_metrics", self.kind), "of_users")
 
 
 def parse_ctr_metric(name: str, where: str = "evaluate.metrics") -> CtrMetricSpec:
@@ -40,14 +40,14 @@ def parse_ctr_metric(name: str, where: str = "evaluate.metrics") -> CtrMetricSpe
     Raises SpecError for an unknown kind (naming the nearest) and for a threshold that the metric does not have.
     """
     kind, at, text = name.partition("@")
-    find_class_path("click_metrics", kind, where)
+    find_class_path("ctr_metrics", kind, where)
     if not at:
         return CtrMetricSpec(kind)
     try:
         threshold = float(text)
     except ValueError:
         threshold = -1.0
-    if not _has_threshold(load_kind("click_metrics", kind)):
+    if not _has_threshold(load_kind("ctr_metrics", kind)):
         raise SpecError(where, f"{kind!r} alone: it has no threshold", repr(name), f"write {kind}")
     if not 0 <= threshold <= 1:
         raise SpecError(where, "a threshold in 0..1", repr(name), f"write for example {kind}@0.5")
@@ -66,7 +66,7 @@ def describe_ctr_metric(name: str) -> str:
     'The share of rows whose label is predicted correctly at the threshold (0.5).'
     """
     named = parse_ctr_metric(name, "metric")
-    sentence = (inspect.getdoc(load_kind("click_metrics", named.kind)) or "").split("\n\n")[0].replace("\n", " ")
+    sentence = (inspect.getdoc(load_kind("ctr_metrics", named.kind)) or "").split("\n\n")[0].replace("\n", " ")
     at = "chosen on validation" if named.threshold is None else f"{named.threshold:g}"
     return sentence.replace("at the threshold", f"at the threshold ({at})")
 

@@ -86,7 +86,7 @@ def compute_before_sale_share(rows: Histories, born: npt.NDArray[np.int64]) -> V
 def compute_reciprocal_ranks(rows: Histories, fitted: FittedRecommender, max_rank: int = 100) -> Values:
     """Return 1 / rank of the last item among the recommendations after the items before it.
 
-    0 beyond rank `most`; NaN for rows of one event. Items of the row may be recommended again, as real rows repeat
+    0 beyond rank `max_rank`; NaN for rows of one event. Items of the row may be recommended again, as real rows repeat
     items. (Rank fidelity as a check of synthetic rows: RSIR, 2026, with an upper bound on the rank.)
     """
     long = np.flatnonzero(rows.lengths >= 2)

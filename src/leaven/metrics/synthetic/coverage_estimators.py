@@ -77,7 +77,8 @@ def compute_popularity_drift(new: npt.NDArray[np.int64], real: npt.NDArray[np.in
 def compute_self_similarity(points: Points) -> float:
     """Return the mean cosine of all pairs of different rows; zero rows are similar to none; NaN for a single row.
 
-    >>> compute_self_similarity(np.array([[1.0, 0.0], [0.0, 2.0]])), compute_self_similarity(np.array([[1.0, 0.0], [3.0, 0.0]]))
+    >>> orthogonal, parallel = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 0.0], [3.0, 0.0]])
+    >>> compute_self_similarity(orthogonal), compute_self_similarity(parallel)
     (0.0, 1.0)
     """
     n = len(points)

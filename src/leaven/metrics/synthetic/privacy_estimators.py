@@ -38,7 +38,8 @@ class AttackResult:
 def compute_surprisals(model_rows: Histories, rows: Histories, order: int = 2) -> Scores:
     """Return the surprisal, in nats, of each row's events after the first under a Markov chain of other rows.
 
-    float64 (rows,); NaN for rows of one event. of: the rows on which the chain is fitted, over the same catalog.
+    float64 (rows,); NaN for rows of one event. model_rows: the rows on which the chain is fitted, over the same
+    catalog.
     """
     from leaven.kernels.markov import compute_log_likelihoods, fit_chain
     from leaven.kernels.time_popularity import fit_time_popularity

@@ -21,8 +21,8 @@ class FeaturizedRows:
 
     points    float64 (rows, width)     embeddings
     features  float64 (rows, features)  interpretable features
-    noise     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal per event
-    facts     name -> float64 (rows,)   statistics against all training rows and the catalog: nearest, cell, copied …
+    residuals     float64 (rows, width)     residuals of the denoiser, or (rows, 1) mean surprisal per event
+    row_statistics     name -> float64 (rows,)   statistics against training rows and catalog: nearest, cell, copied …
     rows      the histories; token histories of texts; None for tables and images
     """
 
@@ -59,12 +59,13 @@ class FeaturizedRows:
 class ReferenceData:
     """What is fitted before the comparison, from training rows and one fold of real rows with no other use.
 
-    members    a sample of the training rows, for attacks
-    reference  the fold: real rows outside the generator's data and outside the compared halves
-    judged     the sample of new rows
-    names      names of the features
-    groups     int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each item
-    called     for images: the name of the Fréchet distance in this embedding
+    members        a sample of the training rows, for attacks
+    fold           the fold: real rows outside the generator's data and outside the compared halves
+    synthetic      the sample of new rows
+    feature_names  names of the features
+    item_groups    int64 (n_items + 2,): group of each item; popularity int64 (n_items + 1,): training events of each
+                   item
+    frechet_name   for images: the name of the Fréchet distance in this embedding
     """
 
     members: FeaturizedRows
@@ -80,17 +81,17 @@ class ReferenceData:
 class MetricTraits:
     """Declared properties of a metric.
 
-    better    low, high, or real (close to the value of real rows)
-    of        supported kinds of data
-    fewest    minimum number of rows of each side
-    alone     a figure of one set of rows: compared through its difference between two halves of real rows
-    rare      a share of rows near 0 for real rows: none among n does not exclude 3 / n
-    whole     uses all new rows, not a half: an attacker has them all
-    clock     needs timestamps
-    ratio     whether `bearable` is relative to the reference, or absolute
-    bearable  maximum distance from the reference of a yellow figure
-    sanity    shown as a sanity check, without a verdict
-    needs     a required statistic of the rows, and the input that provides it
+    better              low, high, or real (close to the value of real rows)
+    data_kinds          supported kinds of data
+    min_rows            minimum number of rows of each side
+    is_one_sample       a figure of one set of rows: compared through its difference between two halves of real rows
+    is_near_zero        a share of rows near 0 for real rows: none among n does not exclude 3 / n
+    uses_all_rows       uses all new rows, not a half: an attacker has them all
+    needs_clock         needs timestamps
+    is_relative         whether `tolerance` is relative to the reference, or absolute
+    tolerance           maximum distance from the reference of a yellow figure
+    is_sanity_check     shown as a sanity check, without a verdict
+    required_statistic  a required statistic of the rows, and the input that provides it
     """
 
     group: Group

@@ -159,7 +159,7 @@ def _fit_members(configs: tuple[ImageTransform, ...], catalog: Catalog) -> tuple
     """Fit all members; raise SpecError for a transform of a package that cannot edit a canvas."""
     fitted: list[Any] = [config.fit(catalog) for config in configs]
     for config, member in zip(configs, fitted, strict=True):
-        if not hasattr(member, "on"):
+        if not hasattr(member, "edit_canvas"):
             expected = "transforms that edit a canvas"
             raise SpecError("transforms", expected, type(config).__name__, "add the method of CanvasTransform")
     return tuple(fitted)

@@ -31,7 +31,7 @@ class Chain:
 
     >>> rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
     >>> both = Chain((Crop(keep_range=(0.5, 0.5), keep_last=True), Mask(share_range=(1.0, 1.0)))).fit(rows)
-    >>> both(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> both(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [5, 4]
     """
 

@@ -32,7 +32,7 @@ class Crop:
 
     >>> rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
     >>> crop = Crop(keep_range=(0.5, 0.5), keep_last=True).fit(rows)
-    >>> crop(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> crop(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [3, 4]
     """
 

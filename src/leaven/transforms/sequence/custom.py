@@ -27,7 +27,7 @@ def make_row_transform(function: RowFunction, min_events: int = 1, p: float = 1.
     >>> def doubled(items, times, generator):
     ...     return np.repeat(items, 2), np.repeat(times, 2)
     >>> rows = Histories.from_lists([[1, 2]], n_items=2)
-    >>> make_row_transform(doubled).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> make_row_transform(doubled).fit(rows)(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [1, 1, 2, 2]
     """
     return RowTransform(function, min_events, p)
@@ -44,7 +44,7 @@ class RowTransform:
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise SpecError("row_transform.function", "a function of one history", repr(self.function), "")
-        check_count("row_transform.shortest", self.min_events, 1)
+        check_count("row_transform.min_events", self.min_events, 1)
         check_share("row_transform.p", self.p)
 
     @property

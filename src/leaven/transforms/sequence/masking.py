@@ -28,7 +28,7 @@ class Mask:
 
     >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3)
     >>> mask = Mask(share_range=(1.0, 1.0)).fit(rows)
-    >>> mask(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> mask(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [4, 4, 3]
     """
 

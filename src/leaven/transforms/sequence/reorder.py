@@ -85,7 +85,7 @@ class Reverse:
     """Reverse one window of each history; by default all but the last event.
 
     >>> rows = Histories.from_lists([[1, 2, 3, 4]], n_items=4)
-    >>> Reverse().fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> Reverse().fit(rows)(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [3, 2, 1, 4]
     """
 
@@ -116,7 +116,7 @@ class Rotate:
     keep_last     the last event stays in place
 
     >>> rows = Histories.from_lists([[1, 2, 3, 4, 5]], n_items=5)
-    >>> Rotate(amount_range=(0.5, 0.5)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> Rotate(amount_range=(0.5, 0.5)).fit(rows)(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [3, 4, 1, 2, 5]
     """
 

@@ -44,7 +44,7 @@ class RepeatPad:
     padding.
 
     >>> rows = Histories.from_lists([[1, 2]], n_items=2)
-    >>> RepeatPad(max_events=5).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).items.tolist()
+    >>> RepeatPad(max_events=5).fit(rows)(rows, rows.row_ids, np.ones(1, np.float32)).items.tolist()
     [1, 2, 3, 1, 2]
     """
 
@@ -111,7 +111,7 @@ class Resample:
     The first and last event stay; times are interpolated. At least two events stay.
 
     >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3, times=[[0, 10, 20]])
-    >>> twice = Resample(size_range=(5, 5), unit="events").fit(rows)(rows, rows.keys, np.ones(1, np.float32))
+    >>> twice = Resample(size_range=(5, 5), unit="events").fit(rows)(rows, rows.row_ids, np.ones(1, np.float32))
     >>> twice.items.tolist(), twice.times.tolist()
     ([1, 2, 2, 3, 3], [0, 5, 10, 15, 20])
     """

@@ -34,7 +34,7 @@ class Scale:
     p             probability that a row is changed
 
     >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3, times=[[100, 110, 130]])
-    >>> Scale(factor_range=(2.0, 2.0)).fit(rows)(rows, rows.keys, np.ones(1, np.float32)).times.tolist()
+    >>> Scale(factor_range=(2.0, 2.0)).fit(rows)(rows, rows.row_ids, np.ones(1, np.float32)).times.tolist()
     [70, 90, 130]
     """
 

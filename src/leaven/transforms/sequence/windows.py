@@ -38,7 +38,7 @@ class Windows:
     p           probability that a row is split (× strength)
 
     >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3)
-    >>> split = Windows().fit(rows)(rows, rows.keys, np.ones(1, np.float32))
+    >>> split = Windows().fit(rows)(rows, rows.row_ids, np.ones(1, np.float32))
     >>> [split.row(i).tolist() for i in range(len(split))], split.n_targets.tolist()
     ([[1, 2], [1, 2, 3]], [1, 1])
     """
@@ -121,7 +121,7 @@ class WindowIndex:
         return self.take(np.arange(len(self)))
 
     def iterate_batches(self, batch_size: int) -> Iterator[Histories]:
-        """Rows of `size` windows at a time, in order."""
+        """Rows of `batch_size` windows at a time, in order."""
         for begin in range(0, len(self), batch_size):
             yield self.take(np.arange(begin, min(begin + batch_size, len(self))))
 

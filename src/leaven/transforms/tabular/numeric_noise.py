@@ -30,7 +30,7 @@ class NumericNoise:
     Missing cells stay missing.
 
     >>> rows = Samples.from_lists({"price": [1.5, 3.2]}, label=[0, 1])
-    >>> moved = NumericNoise(alpha=0.5, clip_to_range=False).fit(rows)(rows, rows.keys, np.ones(2, np.float32))
+    >>> moved = NumericNoise(alpha=0.5, clip_to_range=False).fit(rows)(rows, rows.row_ids, np.ones(2, np.float32))
     >>> bool((moved.numbers != rows.numbers).all())
     True
     """

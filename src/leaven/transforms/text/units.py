@@ -77,10 +77,10 @@ _PACK = re.compile(r"\bpacks? of (\d+)\b|\b(\d+)[ -]?packs?\b", re.IGNORECASE)
 class Units:
     """Rewrite sizes: "250ml" as "250 ml", "8 oz" as "8 ounces", "500g" in a Chinese text as "500克".
 
-    names        also use other names of the same unit; False: only set or remove the blank
-    share_range  share of the sizes that are rewritten, drawn per text (× strength)
-    p            probability that a text is changed
-    protect      phrases that stay unchanged
+    rename_units  also use other names of the same unit; False: only set or remove the blank
+    share_range   share of the sizes that are rewritten, drawn per text (× strength)
+    p             probability that a text is changed
+    protect       phrases that stay unchanged
 
     The number stays: no quantity is converted. Chinese names are used where the text is Chinese.
     """
@@ -105,7 +105,8 @@ class Units:
 
 
 def find_sizes(text: str, rename_units: bool = True, protected: re.Pattern[str] | None = None) -> Spans:
-    """The sizes of a text and the other spellings of each; spans that touch `held`, protected phrases, are left out.
+    """The sizes of a text and the other spellings of each; spans that touch `protected`, protected phrases, are left
+    out.
 
     >>> find_sizes("Nivea soft cream 250ml")
     [(17, 22, ('250 ml', '250 millilitres'))]
