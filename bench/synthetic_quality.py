@@ -168,7 +168,7 @@ def format_metric_table() -> str:
     for kind in list_kinds("synthetic_metrics"):
         metric = create_config("synthetic_metrics", kind)
         summary = (inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0]
-        of = "all" if len(metric.trait.of) == len(DATA_KINDS) else ", ".join(metric.trait.of)
+        of = "all" if len(metric.trait.data_kinds) == len(DATA_KINDS) else ", ".join(metric.trait.data_kinds)
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {summary} |")
     return "\n".join(lines)

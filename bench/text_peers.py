@@ -69,9 +69,10 @@ def measure_nlpaug(texts: list[str]) -> dict[str, dict[str, float]]:
         pairs = [(word, other) for word, others in Lexicon.load_default().synonyms.items() for other in others]
         synonyms.write_text("".join(f"[JJ] ||| {a} ||| {b} ||| AGigaSim=0.9 ||| x ||| y\n" for a, b in pairs))
         script = Path(__file__).parent / "nlpaug_peer.py"
-        folder_path = find_wordnet_folder()
-        has_senses = folder_path and (folder_path / "index.sense").exists()
-        call = [python, script, titles, synonyms, *([folder_path] if has_senses else [])]
+        wordnet = find_wordnet_folder()
+        call = [python, script, titles, synonyms]
+        if wordnet and (wordnet / "index.sense").exists():
+            call.append(wordnet)
         done = subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE)
     results: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return results

@@ -28,7 +28,7 @@ from leaven.datasets.histories import HeldOut
 from leaven.protocols import RankedItems
 from leaven.pytorch import PADDING, HistoriesDataset, HistorySample, collate, iterate_input_batches
 
-PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "replace", "each_epoch", p=0.25)])
+PLAN = leaven.Plan([leaven.Step(leaven.OneOf((leaven.Crop(), leaven.Drop())), "in_place", "each_epoch", p=0.25)])
 LENGTH = 50
 
 

@@ -133,7 +133,7 @@ def print_augmentation(train: Samples, valid: Samples, test: Samples, options: a
     print("\n3. The MLP with and without table augmentation and expansion, equal steps")
     prices = tuple(name for name in PRICES if name in train.numeric)
     rules = (Rules(tuple(rule for rule in RULES if set(rule.split()) & set(train.numeric))),)
-    fresh: dict[str, Any] = {"mode": "replace", "when": "each_epoch"}
+    fresh: dict[str, Any] = {"mode": "in_place", "when": "each_epoch"}
     variants: dict[str, list[Step]] = {
         "baseline": [],
         "repeat": [Step(RepeatRows())],
