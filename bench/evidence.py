@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     for loss in options.loss or LOSSES:
         title, changes = LOSSES[loss]
         name = "-".join(["beauty-operators", loss, *([str(options.steps)] if options.steps else [])])
-        changed = [*changes, *steps, f"evaluate.seeds={options.seeds}", "judge=false"]
+        changed = [*changes, *steps, f"evaluate.seeds={options.seeds}", "quality=false"]
         facts = run_example("beauty-operators", changed, ROOT / "runs" / "examples" / name)
         print(f"### {title}\n\n{facts['verdict']['headline']}\n")
         comparison = facts["comparison"]

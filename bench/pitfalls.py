@@ -170,7 +170,7 @@ def main() -> None:
         print(measure.__name__.removeprefix("measure_").replace("_", " "))
         for name in results[0]:
             values = [result[name] for result in results]
-            print(f"  {name:<52} {np.mean(values):.3f}   ({min(values):.3f} to {max(values):.3f})")
+            print(f"  {name:<55} {np.mean(values):.3f}   ({min(values):.3f} to {max(values):.3f})")
 
 
 if __name__ == "__main__":

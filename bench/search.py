@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_search(file: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the facts of a run on one file with the selected candidates."""
-    changes = ["judge=false", *describe_data(file)]
+    changes = ["quality=false", *describe_data(file)]
     changes += [f"evaluate.steps={options.steps}", f"evaluate.seeds={options.seeds}"]
     spec = select_variants(load_spec(SPEC, changes), options.variant)
     folder = RUNS / f"{file}-{options.steps}{'-some' if options.variant else ''}"
