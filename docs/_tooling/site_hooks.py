@@ -1,4 +1,4 @@
-"""MkDocs hook: writes one reference page per registry family, and puts title and command above each page of results."""
+"""MkDocs hook: reference pages from the registry, headings of result pages, and a site without external resources."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
+WORKER_URL = "https://unpkg.com/iframe-worker/shim"
+"""Script that the theme loads for the search of pages opened as files; replaced by the local copy."""
 TITLES = {
     "transforms": "Transforms of histories",
     "generators": "Generators of histories",
@@ -66,6 +68,22 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     part = PARTS[path.stem]
     head = f"# {part.title}\n\n`python {' '.join(part.command)}`\n\n{part.words}\n\n"
     return head + markdown.replace("](results/", "](")
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Inline the script of the offline search."""
+    return inline_worker(output)
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """The same in pages without a source, such as 404.html."""
+    return inline_worker(output_content)
+
+
+def inline_worker(page: str) -> str:
+    """Return the HTML with a local copy of the worker script."""
+    script = (Path(__file__).parent / "iframe_worker.js").read_text(encoding="utf-8")
+    return page.replace(f'<script src="{WORKER_URL}"></script>', f"<script>{script}</script>")
 
 
 def build_page(family: str, kinds: dict[str, str]) -> str:
