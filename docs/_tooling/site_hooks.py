@@ -66,7 +66,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if path.parent.name != "results" or path.stem not in PARTS:
         return markdown
     part = PARTS[path.stem]
-    head = f"# {part.title}\n\n`python {' '.join(part.command)}`\n\n{part.words}\n\n"
+    head = f"# {part.title}\n\n`python {' '.join(part.command)}`\n\n{part.notes}\n\n"
     return head + markdown.replace("](results/", "](")
 
 
