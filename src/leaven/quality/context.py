@@ -19,7 +19,7 @@ KINDS_OF_INPUT = {
     "recommender": "histories",
     "column": "text or image",
     "label": "image",
-    "words": "image",
+    "caption": "image",
     "encoder": "image",
 }
 """input -> the kinds of data that use it"""
