@@ -54,7 +54,7 @@ def read(
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
     """Split a log into train, validation and test histories, and control users where the kind has them.
 
-    log: the result of `read` or `leaven.clean(…).events`, or `leaven.Histories`; events without user, item or time
+    log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or time
     have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
     users.
 
