@@ -40,7 +40,7 @@ def read(
     cleaning reads) to columns. Without any of these, columns are inferred.
 
     >>> import pyarrow as pa
-    >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count()
+    >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count_events()
     1
 
     Raises DataError with the file, line or column that cannot be read.
@@ -114,14 +114,14 @@ def preview_images(
     catalog: Catalog | None = None,
     rows: int = 8,
 ) -> ImagePreview:
-    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.sheet()` joins them.
+    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins them.
 
     images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
     `leaven.list_kinds("image_transforms")`, or a config. catalog: the items whose texts and brands protect colors and
     logos, where `images` is not a catalog itself.
 
     >>> import numpy as np
-    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).count_unchanged
+    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
     {'the image is of one color': 1}
 
     Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.
