@@ -38,7 +38,7 @@ from leaven.transforms.text import DeleteWords, Synonyms
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 RESULTS = Path("runs/cold")
 STEPS, SEEDS, K = 1000, 3, 10
-CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, max_validation_users=1024)
+CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, n_validations=4, max_validation_users=1024)
 WORDS = TfIdf(columns=("title",))
 READER = Multimodal(encoders=(WORDS, Attributes(label_columns=("attributes",))), transformer=CORE)
 TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "in_place", "p": 0.5}
@@ -58,10 +58,10 @@ VARIANTS = {
     "ids, rows for cold items": Variant(
         CORE, Plan([Step(ColdItems(encoder=WORDS, max_cold_events=0), filters=(CopyFilter(),))])
     ),
-    "words": Variant(READER),
-    "words, 20 % cold items": Variant(replace(READER, newcomers=0.2)),
-    "words, views": Variant(READER, VIEWS),
-    "words, views, consistency": Variant(replace(READER, consistency_weight=0.1), VIEWS),
+    "words": Arm(READER),
+    "words, a fifth newcomers": Arm(replace(READER, cold_item_share=0.2)),
+    "words, views": Arm(READER, VIEWS),
+    "words, views, consistency": Arm(replace(READER, consistency_weight=0.1), VIEWS),
 }
 GROUPS = ("all", "never", "1-3 times", "4 times or oftener")
 

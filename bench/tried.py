@@ -13,7 +13,7 @@ from typing import Any
 from bench.quality import load_task, measure_config
 from leaven.recommenders.transformer import Transformer
 
-DEFAULT = Transformer(looks=3)
+DEFAULT = Transformer(n_validations=3)
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "full softmax": {"loss": "full"},
