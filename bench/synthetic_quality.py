@@ -3,7 +3,7 @@
     python -m bench.synthetic_quality                  # detected defects for each metric, on simulated data
     python -m bench.synthetic_quality --trials 200     # rejection rate of real rows
     python -m bench.synthetic_quality --power          # detection rate by number of rows, for one metric per defect
-    python -m bench.synthetic_quality --power --write  # the same, written to docs/judging.md; also without --power
+    python -m bench.synthetic_quality --power --write  # the same, written to docs/quality.md; also without --power
     python -m bench.synthetic_quality --speed          # seconds and memory for 100,000 histories or 5,000 images
 
 The power curves take more than an hour with 10 trials; `--power-trials 5` halves it.
@@ -31,7 +31,7 @@ from leaven.quality.loading import DATA_KINDS
 from leaven.quality.null_reference import SIGNIFICANCE_LEVEL
 from leaven.registry import create_config, list_kinds, load_kind
 
-PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
+PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
 SIZES = (100, 200, 400, 800)
 SPEED_ROWS = {"histories": 100_000, "table": 100_000, "text": 100_000, "image": 5_000}
 """Rows of each sample in the speed measurement."""
@@ -163,7 +163,7 @@ def print_power(kind: str, trials: int) -> None:
 
 
 def format_metric_table() -> str:
-    """Return the table of docs/judging.md: every metric with its docstring summary and its better direction."""
+    """Return the table of docs/quality.md: every metric with its docstring summary and its better direction."""
     lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
     for kind in list_kinds("synthetic_metrics"):
         metric = create_config("synthetic_metrics", kind)
@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--metric", action="append", default=[], help="with --trials: only these metrics")
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--power-trials", type=int, default=10)
-    parser.add_argument("--write", action="store_true", help="write the defects or the power curves to docs/judging.md")
+    parser.add_argument("--write", action="store_true", help="write the defects or the power curves to docs/quality.md")
     parser.add_argument("--kind", choices=list(LAWS))
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -215,7 +215,7 @@ def print_selected(options: argparse.Namespace, kinds: Sequence[str]) -> None:
 
 
 def write_block(block: str, text: str) -> None:
-    """Replace the text between the marks of a block of docs/judging.md."""
+    """Replace the text between the marks of a block of docs/quality.md."""
     page = PAGE.read_text(encoding="utf-8")
     begin, end = f"<!-- {block} -->\n", f"<!-- end of {block} -->"
     before, _, rest = page.partition(begin)

@@ -1,7 +1,7 @@
 """Measures the speed of text operators and samples synonym replacements for manual evaluation.
 
     python -m bench text_operators             # titles per second of CPU time, on 12,101 titles of Beauty
-    python -m bench.text_operators --sample    # the replacements rated in docs/words.md, 100 English and 50 Chinese
+    python -m bench.text_operators --sample    # the replacements rated in docs/text-operators.md, 100 English and 50 Chinese
 
 The folder LEAVEN_DATA holds the public data. One core; the best of several rounds; fitting is measured separately.
 """
@@ -107,7 +107,7 @@ def sample_replacements(name: str, count: int) -> Iterator[Replacement]:
 def print_selected(arguments: list[str] | None = None) -> None:
     """Print the speeds or the sampled replacements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", action="store_true", help="the replacements rated in docs/words.md")
+    parser.add_argument("--sample", action="store_true", help="the replacements rated in docs/text-operators.md")
     if not parser.parse_args(arguments).sample:
         main()
         return

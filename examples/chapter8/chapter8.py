@@ -49,7 +49,7 @@ MIN_TEXTS = 20  # articles with the same last word that form a category
 
 
 def main() -> None:
-    """Run all steps; print every figure of docs/chapter8.md."""
+    """Run all steps; print every figure of docs/ctr.md."""
     options = parse_arguments()
     events = read_retail(options.retail) if options.retail else simulate_shop(options.users)
     start = time.perf_counter()

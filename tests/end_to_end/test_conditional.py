@@ -23,7 +23,7 @@ width = 16
 layers = 1
 dropout = 0.0
 batch_events = 128
-looks = 10
+n_validations = 10
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
