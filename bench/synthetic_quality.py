@@ -87,7 +87,7 @@ def evaluate_trial(
     real, held = law.rows(rows, rng.derive_key(key, "real")), law.rows(rows, rng.derive_key(key, "held"))
     new = defects[defect](real, rows, rng.derive_key(key, "new"))
     return evaluate_quality(
-        real, held, new, kind, seed=number, metrics=metrics, halves=halves, context=build_context(real, metrics)
+        real, held, new, kind, seed=number, metrics=metrics, n_splits=halves, context=build_context(real, metrics)
     )
 
 
