@@ -40,7 +40,7 @@ def read(
     cleaning reads) to columns. Without any of these, columns are inferred.
 
     >>> import pyarrow as pa
-    >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count()
+    >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count_events()
     1
 
     Raises DataError with the file, line or column that cannot be read.
@@ -54,7 +54,7 @@ def read(
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
     """Split a log into train, validation and test histories, and control users where the kind has them.
 
-    log: the result of `read` or `leaven.clean(…).events`, or `leaven.Histories`; events without user, item or time
+    log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or time
     have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
     users.
 
@@ -114,14 +114,14 @@ def preview_images(
     catalog: Catalog | None = None,
     rows: int = 8,
 ) -> ImagePreview:
-    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.sheet()` joins them.
+    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins them.
 
     images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
     `leaven.list_kinds("image_transforms")`, or a config. catalog: the items whose texts and brands protect colors and
     logos, where `images` is not a catalog itself.
 
     >>> import numpy as np
-    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).count_unchanged
+    >>> preview_images(np.full((1, 8, 8, 3), 90, np.uint8), "flip", rows=1).unchanged
     {'the image is of one color': 1}
 
     Raises SpecError for an unknown kind, DataError where nothing can be read, MissingExtra without OpenCV.

@@ -246,7 +246,7 @@ def prefix_progress(on_progress: ProgressCallback, prefix: str) -> ProgressCallb
 
 
 def _find_prefix(phase: str) -> str:
-    """The prefix that `within` added to a phase."""
+    """The prefix that `prefix_progress` added to a phase."""
     return phase[: phase.rfind(": ") + 2] if ": " in phase else ""
 
 

@@ -87,9 +87,9 @@ def test_listing_a_namespace_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "from leaven.cli.entry import run\nrun(['--help'])\nrun(['run', '--help'])"
+    code = "from leaven.cli.entry import run_command\nrun_command(['--help'])\nrun_command(['run', '--help'])"
     assert not list_imports(code) & set(HEAVY)
 
 
 def test_listing_kinds_loads_no_networks() -> None:
-    assert not list_imports("from leaven.cli.entry import run\nrun(['list'])") & {"torch", "numba", "duckdb"}
+    assert not list_imports("from leaven.cli.entry import run_command\nrun_command(['list'])") & {"torch", "numba", "duckdb"}

@@ -95,7 +95,7 @@ def _take_idle(size: int) -> _Buffer | None:
 
 
 def _collect_released() -> None:
-    """Add released buffers to the idle ones and free the longest idle beyond `KEPT` bytes; needs the lock."""
+    """Add released buffers to the idle ones and free the longest idle beyond `MAX_IDLE_BYTES` bytes; needs the lock."""
     while _released:
         _idle.append(_released.popleft())
     while sum(buffer.nbytes for buffer in _idle) > MAX_IDLE_BYTES:

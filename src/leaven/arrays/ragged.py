@@ -17,7 +17,7 @@ Counts = npt.NDArray[np.int32]
 
 
 def compute_segment_offsets(lengths: Ints, segment_ends: Sequence[tuple[int, int]] | None = None) -> Ints:
-    """int64 (rows + 1,): row offsets for these lengths, set only at the borders of the segments of `over_rows`.
+    """int64 (rows + 1,): row offsets for these lengths, set only at the borders of the segments of `run_over_rows`.
 
     segment_ends: (end, sum of its lengths) of each segment, where known. The kernel that processes a segment fills in
     the rest, so that threads share this work, a tenth of the cost of copying.

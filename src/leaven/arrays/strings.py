@@ -28,7 +28,7 @@ class StringTable:
     """Distinct strings, numbered from 0 in order of appearance.
 
     >>> table, letters = StringTable(), np.frombuffer(b"babca", np.uint8)
-    >>> table.codes(np.array([0, 1, 2, 3, 5]), letters).tolist()
+    >>> table.encode_strings(np.array([0, 1, 2, 3, 5]), letters).tolist()
     [0, 1, 0, 2]
     >>> ranks, starts, letters = table.sort_strings()
     >>> ranks.tolist(), starts.tolist(), letters.tobytes()

@@ -13,6 +13,7 @@ from leaven.cli.info import Json
 
 if TYPE_CHECKING:
     from leaven.protocols import ImageTransform
+    from leaven.transforms.image.image_preview import ImagePreview
 
 
 def preview_images(
@@ -94,5 +95,11 @@ def _parse_change(change: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def _to_facts(preview: Any) -> dict[str, Any]:
-    return {name: getattr(preview, name) for name in ("operator", "pictures", "changed", "unchanged", "unread")}
+def _to_facts(preview: ImagePreview) -> dict[str, Any]:
+    return {
+        "operator": preview.operator,
+        "pictures": preview.n_images,
+        "changed": preview.n_changed,
+        "unchanged": preview.unchanged,
+        "unread": preview.unreadable,
+    }

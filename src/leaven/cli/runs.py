@@ -77,7 +77,7 @@ def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key, value) of everything in a table; variants and steps are numbered from 1.
 
     >>> list(_flatten_keys({"split": {"kind": "time"}, "variant": [{"name": "crop"}]}))
-    [('split.kind', 'time'), ('arm.1.name', 'crop')]
+    [('split.kind', 'time'), ('variant.1.name', 'crop')]
     """
     if isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
         table = {str(number): entry for number, entry in enumerate(table, 1)}

@@ -29,7 +29,7 @@ class SamplingConfig:
 
     A negative is never an item that the user takes at that time or later within the period of the samples.
 
-    >>> SamplingConfig(ratio=2).n_negatives
+    >>> SamplingConfig(ratio=2).negatives
     'mixed'
 
     Raises SpecError for a value out of bounds.

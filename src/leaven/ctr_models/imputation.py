@@ -61,7 +61,7 @@ class FittedImputation:
     indicator_columns: tuple[str, ...]
 
     def __call__(self, rows: Samples) -> Samples:
-        """The rows without missing numbers, and a 0/1 indicator column for each of `marked`."""
+        """The rows without missing numbers, and a 0/1 indicator column for each of `indicator_columns`."""
         missing = np.isnan(rows.numbers)
         values = np.array([self.values[name] for name in rows.numeric])
         marks = [missing[:, rows.numeric.index(name)].astype(np.float64) for name in self.indicator_columns]

@@ -1,6 +1,6 @@
 """Quality of the synthetic rows of each variant, and how well quality predicts what helped.
 
-Rows are compared with the control users' complete rows (`unseen_of`): no transform, generator, filter, encoder,
+Rows are compared with the control users' complete rows (`get_unseen_rows`): no transform, generator, filter, encoder,
 recommender or CTR model was fitted on them. (A controller observes the recommender's loss on them.)
 """
 

@@ -171,7 +171,7 @@ class _OutOfOrder(Exception):
 def _sort_streamed(
     events: Events, sql: str, users: int, prepare: Callable[[Columns], Columns]
 ) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
-    """As `sort_lines`; the database sorts by line first where it does not keep the lines in order anyway."""
+    """As `sort_events`; the database sorts by line first where it does not keep the lines in order anyway."""
     threads = int(events.connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
     with suppress(_OutOfOrder):
         return sort_events(_stream_batches(events, sql), users, threads, prepare)

@@ -1,7 +1,7 @@
 """Provenance of a run's rows: where a row comes from, and removal of a user.
 
-lineage   the way of a row back to a real one: parents, steps, copies, filters
-erase     removes a user's rows, and all rows derived from them, from every file of a run
+trace_lineage   the way of a row back to a real one: parents, steps, copies, filters
+erase_users     removes a user's rows, and all rows derived from them, from every file of a run
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class _ImageSources:
 
 def read_image_rows(given: Sequence[Any], roles: Sequence[str], columns: ImageColumns) -> list[ImageRows]:
     """Return images from folders (the label is the name of the image's folder), tables with a column of files, lists of
-    files, `leaven.datasets.images.Pictures` or arrays; all at one size.
+    files, `leaven.datasets.images.Images` or arrays; all at one size.
 
     Raises DataError for a side without a readable image, or a table without a column of files.
     """

@@ -64,7 +64,7 @@ class Gate:
     """A declared bound on the value of a metric, or on its ratio to the reference.
 
     >>> Gate.parse("max_frechet_ratio=3")
-    Gate(kind='frechet', least=False, bound=3.0, of_ratio=True)
+    Gate(kind='frechet', is_minimum=False, bound=3.0, is_ratio=True)
     """
 
     kind: str

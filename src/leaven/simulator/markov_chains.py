@@ -18,7 +18,7 @@ def simulate_first_order(n_items: int, rows: int, length: int, seed: int) -> tup
     The first item is uniform; each row of the table favors a few followers.
 
     >>> histories, transitions = simulate_first_order(n_items=5, rows=10, length=8, seed=1)
-    >>> histories.events, transitions.shape
+    >>> histories.n_events, transitions.shape
     (80, (5, 5))
     """
     transitions = _draw_transitions((n_items, n_items), seed)

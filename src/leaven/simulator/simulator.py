@@ -42,7 +42,7 @@ class Simulator:
     kind          "shop", "video", "music" or "social": texts, share of repeats, history lengths, prices
     mean_events   events of an average user; None: the default of the kind
 
-    >>> world = Simulator(users=50, items=60, days=100, seed=7).open()
+    >>> world = Simulator(users=50, items=60, days=100, seed=7).build_world()
     >>> bool(abs(world.next_item_probabilities(world.histories, world.last_times()).sum(axis=1) - 1).max() < 1e-5)
     True
 

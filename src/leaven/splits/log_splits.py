@@ -178,7 +178,7 @@ def split(histories: Histories, kind: str | TimeSplit | LeaveOneOut = "time", ke
 
     >>> rows = Histories.from_lists([[1, 2, 3, 4], [2, 3, 1], [3]], n_items=4)
     >>> parts = split(rows, "leave_one_out")
-    >>> parts.test_share.items.tolist(), parts.valid.items.tolist(), parts.train.lengths.tolist()
+    >>> parts.test.target_items.tolist(), parts.valid.target_items.tolist(), parts.train.lengths.tolist()
     ([4, 1], [3, 3], [2, 1, 1])
 
     Raises SpecError for an unknown kind, DataError where a part would be empty.

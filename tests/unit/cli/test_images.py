@@ -98,7 +98,7 @@ def test_a_table_without_images_is_an_error_with_its_columns(
 
 
 def test_images_are_previewed_from_python(folder: Path) -> None:
-    seen = leaven.preview_images(folder, leaven.RotatePicture((90, 90)), rows=2)
+    seen = leaven.preview_images(folder, leaven.RotateImage((90, 90)), rows=2)
     assert seen.after.shape == (2, 5, 112, 112, 3)
     assert np.array_equal(seen.after[0, 3], np.rot90(seen.before[0]))
     assert seen.n_changed == 5

@@ -6,7 +6,7 @@ import sys
 KERNEL = """
 import os, signal, threading
 import numba, numpy as np
-from leaven.cli.entry import stopped
+from leaven.cli.entry import raise_interrupt
 
 @numba.njit
 def busy(rounds):
@@ -17,7 +17,7 @@ def busy(rounds):
 
 busy(10)
 for stop in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(stop, stopped)
+    signal.signal(stop, raise_interrupt)
     threading.Timer(0.1, os.kill, (os.getpid(), stop)).start()
     try:
         while True:

@@ -25,7 +25,7 @@ def world(rows: int, seed: int = 0) -> Samples:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch) -> Path:
-    monkeypatch.setattr(samples, "GROUP_ROWS", 250)
+    monkeypatch.setattr(samples, "ROW_GROUP_SIZE", 250)
     monkeypatch.setattr(neural, "WINDOW_ROWS", 1000)
     monkeypatch.setattr(neural, "SAMPLED_ROWS", 800)
     for place in range(3):
@@ -40,7 +40,7 @@ def test_training_holds_one_window_in_memory_and_never_all_rows(folder: Path, mo
         most[0] = max(most[0], len(files))
         return held(files)
 
-    monkeypatch.setattr(SampleFiles, "read", read)
+    monkeypatch.setattr(SampleFiles, "read_samples", read)
     wish = Mlp(hidden=(32,), batch_size=64, epochs=4)
     model = wish.fit(SampleFiles.from_paths(folder), TrainingContext(key=3, validation=world(300, seed=8)))
     assert 500 <= most[0] <= 1250
@@ -74,7 +74,7 @@ def test_one_window_trains_the_same_model_as_a_table_in_memory(folder: Path, mon
     rows, wish = world(2000), Mlp(hidden=(8,), batch_size=100, epochs=1)
     rows.to_parquet(folder / "whole.parquet")
     monkeypatch.setattr(neural, "WINDOW_ROWS", 10_000)
-    monkeypatch.setattr(SampleFiles, "windows", lambda files, rows, key: [files])
+    monkeypatch.setattr(SampleFiles, "split_windows", lambda files, rows, key: [files])
     one = wish.fit(SampleFiles.from_paths(folder / "whole.parquet"), TrainingContext(key=5)).predict(rows)
     assert np.array_equal(one, wish.fit(rows, TrainingContext(key=5)).predict(rows))
 

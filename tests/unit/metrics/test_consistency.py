@@ -45,7 +45,7 @@ class Always:
     curve = ()
 
     def recommend(self, histories, k, allow_repeats=False):
-        self.asked = [histories.row(row).tolist() for row in range(len(histories))]
+        self.asked = [histories.row_items(row).tolist() for row in range(len(histories))]
         return RankedItems(
             np.tile(np.array([3, 2, 1], np.int32)[:k], (len(histories), 1)), np.ones((len(histories), k))
         )

@@ -35,7 +35,7 @@ def parse_ctr_metric(name: str, where: str = "evaluate.metrics") -> CtrMetricSpe
     """Return the kind and threshold of a name.
 
     >>> parse_ctr_metric("f1@0.5"), parse_ctr_metric("auc")
-    (Named(kind='f1', threshold=0.5), Named(kind='auc', threshold=None))
+    (CtrMetricSpec(kind='f1', threshold=0.5), CtrMetricSpec(kind='auc', threshold=None))
 
     Raises SpecError for an unknown kind (naming the nearest) and for a threshold that the metric does not have.
     """

@@ -49,7 +49,7 @@ def parse_catalog_metric(name: str, where: str = "evaluate.metrics") -> CatalogM
 def parse_ranking_metrics(names: Iterable[str], where: str = "evaluate.metrics") -> RankingMetrics:
     """Return all metrics of an evaluation, separated by what they return.
 
-    >>> parse_ranking_metrics(["ndcg@10", "coverage@20"]).longest
+    >>> parse_ranking_metrics(["ndcg@10", "coverage@20"]).max_k
     20
     """
     named = list(names)

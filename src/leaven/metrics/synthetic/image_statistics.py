@@ -26,7 +26,7 @@ _MAX_COPY_DISTANCE = 3.0  # levels of 255: maximum change of a thumbnail by comp
 
 
 def compute_image_statistics(pixels: Pixels) -> Points:
-    """Return the statistics named in `SIGNS`, float64 (images, 8), in levels of 255."""
+    """Return the statistics named in `STATISTIC_NAMES`, float64 (images, 8), in levels of 255."""
     statistics = np.empty((len(pixels), len(STATISTIC_NAMES)))
     for low in range(0, len(pixels), _CHUNK):
         part = pixels[low : low + _CHUNK].astype(np.float64)

@@ -71,7 +71,7 @@ def compute_indd(new: Points, real: Points) -> InddResult:
     histories.
 
     >>> compute_indd(np.array([2.0, 4.0]), np.array([1.0, 3.0]))
-    Noise(distance=1.0, shift=1.0)
+    InddResult(distance=1.0, shift=1.0)
     """
     new, real = new.reshape(len(new), -1), real.reshape(len(real), -1)
     by_coordinate = []
