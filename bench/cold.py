@@ -38,7 +38,7 @@ from leaven.transforms.text import DeleteWords, Synonyms
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 KEPT = Path("runs/cold")
 STEPS, SEEDS, K = 1000, 3, 10
-CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, max_validation_users=1024)
+CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, n_validations=4, max_validation_users=1024)
 WORDS = TfIdf(columns=("title",))
 READER = Multimodal(encoders=(WORDS, Attributes(label_columns=("attributes",))), transformer=CORE)
 TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "replace", "p": 0.5}
@@ -59,7 +59,7 @@ ARMS = {
         CORE, Plan([Step(ColdItems(encoder=WORDS, max_cold_events=0), filters=(CopyFilter(),))])
     ),
     "words": Arm(READER),
-    "words, a fifth newcomers": Arm(replace(READER, newcomers=0.2)),
+    "words, a fifth newcomers": Arm(replace(READER, cold_item_share=0.2)),
     "words, views": Arm(READER, VIEWS),
     "words, views, consistency": Arm(replace(READER, consistency_weight=0.1), VIEWS),
 }

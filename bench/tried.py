@@ -12,7 +12,7 @@ from typing import Any
 from bench.quality import measured, read
 from leaven.recommenders.transformer import Transformer
 
-DEFAULT = Transformer(looks=3)
+DEFAULT = Transformer(n_validations=3)
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "full softmax": {"loss": "full"},

@@ -118,7 +118,7 @@ def test_an_allotment_is_fair_over_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"towards": "shrot"}, {"factor": -1.0}, {"factor": float("nan")}, {"most_copies": 0}]
+    "wrong", [{"towards": "shrot"}, {"factor": -1.0}, {"factor": float("nan")}, {"max_copies": 0}]
 )
 def test_an_invalid_config_raises_an_error(wrong) -> None:
     with pytest.raises(SpecError):
