@@ -49,7 +49,7 @@ class Autoregressive(DecoderGeneratorConfig):
             ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
             ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
             (
-                "keep",
+                "default_filters",
                 self.default_filters,
                 not self.default_filters,
                 "none, with privacy: filters look at the training rows",
