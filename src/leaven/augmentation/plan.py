@@ -91,13 +91,14 @@ class Step:
         if self.weight is not None and not self.weight >= 0:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
         if self.is_generator and self.mode == "in_place":
-            raise SpecError(f"{where}, mode", "'add' for a generator", "'replace'", "generated rows join the real ones")
+            fix = "generated rows join the real ones"
+            raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", fix)
         if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
         if self.when == "each_round" and self.mode == "in_place":
             fix = 'write mode = "append", or when = "each_epoch"'
-            raise SpecError(f"{where}, mode", "'add' for a step of each round", "'replace'", fix)
+            raise SpecError(f"{where}, mode", "'append' for a step of each round", "'in_place'", fix)
         self._check_during(where)
         self._check_fields(where)
 

@@ -327,7 +327,7 @@ kind = "time"                   # or "users": each user is in one part only
 """
 _CLICKS = """\
 [recommender]
-kind = "mlp"                    # `leaven list click_models`
+kind = "mlp"                    # `leaven list ctr_models`
 batch_size = 128
 epochs = 4
 
@@ -336,7 +336,7 @@ seeds = 3                       # trainings of each variant; more seeds give nar
 min_effect = 0.005           # smallest relative lift of the AUC that matters to you
 
 # Each variant is a plan under trial. Two more always run: the baseline without a plan, and
-# "repeat", which adds as many duplicated rows. `leaven list table_transforms` and table_generators: the steps.
+# "repeat", which adds as many duplicated rows. `leaven list tabular_transforms` and tabular_generators: the steps.
 
 [[variant]]
 name = "mixup"                  # augmentation: two rows blended, with a soft label, in every epoch
