@@ -92,4 +92,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_listing_kinds_loads_no_networks() -> None:
-    assert not list_imports("from leaven.cli.entry import run_command\nrun_command(['list'])") & {"torch", "numba", "duckdb"}
+    assert not list_imports("from leaven.cli.entry import run_command\nrun_command(['list'])") & {
+        "torch",
+        "numba",
+        "duckdb",
+    }
