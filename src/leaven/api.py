@@ -54,8 +54,8 @@ def read(
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
     """Split a log into train, validation and test histories, and control users where the kind has them.
 
-    log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or time
-    have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
+    log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or
+    time have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
     users.
 
     Raises DataError where a part would be empty, with what to change.
@@ -114,7 +114,7 @@ def preview_images(
     catalog: Catalog | None = None,
     rows: int = 8,
 ) -> ImagePreview:
-    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins them.
+    """Images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins them.
 
     images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
     `leaven.list_kinds("image_transforms")`, or a config. catalog: the items whose texts and brands protect colors and

@@ -31,8 +31,8 @@ _AHEAD = 8  # batches queued for the threads
 def encode_streaming(connection: duckdb.DuckDBPyConnection, source: str, extra_columns: Sequence[str]) -> bool:
     """Creates tables clean_users, clean_items and clean_lines from `source`, with line, user, item, time and extras.
 
-    False, and nothing is created, where an id is longer than `strings.MAX_STRING_BYTES` bytes, an extra column holds texts, or
-    the log is too long: the database, which spills to disk, encodes these.
+    False, and nothing is created, where an id is longer than `strings.MAX_STRING_BYTES` bytes, an extra column holds
+    texts, or the log is too long: the database, which spills to disk, encodes these.
     """
     kinds = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {source}").fetchall()}
     lines = int(connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0])
