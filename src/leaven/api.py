@@ -55,8 +55,8 @@ def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time",
     """Split a log into train, validation and test histories, and control users where the kind has them.
 
     log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or
-    time have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the control
-    users.
+    time have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the
+    control users.
 
     Raises DataError where a part would be empty, with what to change.
     """
