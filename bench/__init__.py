@@ -1,1 +1,1 @@
-"""What does it cost, measured beside others in the same run?"""
+"""Benchmarks of leaven: cost and quality, measured next to reference libraries in the same run."""

@@ -1,4 +1,4 @@
-"""Run every benchmark, or those that are named: `python -m bench reading`."""
+"""Command that runs all benchmarks, or the named ones: `python -m bench reading`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import sys
 import bench
 
 
-def main(wanted: list[str]) -> None:
-    """Each module of this package with a `main()` prints its table; pages are `make docs`."""
-    for found in pkgutil.iter_modules(bench.__path__):
-        if found.name.startswith("_") or found.name == "pages" or (wanted and found.name not in wanted):
+def run_benchmarks(names: list[str]) -> None:
+    """Call `main()` of each module that has one; it prints a table. `make docs` writes the pages."""
+    for info in pkgutil.iter_modules(bench.__path__):
+        if info.name.startswith("_") or info.name == "pages" or (names and info.name not in names):
             continue
-        module = importlib.import_module(f"bench.{found.name}")
+        module = importlib.import_module(f"bench.{info.name}")
         if hasattr(module, "main"):
-            print(f"\n== {found.name}", flush=True)
+            print(f"\n== {info.name}", flush=True)
             module.main([]) if inspect.signature(module.main).parameters else module.main()
 
 
-main(sys.argv[1:])
+run_benchmarks(sys.argv[1:])

@@ -1,10 +1,10 @@
-"""Are items found that nobody bought yet, by what they are? Beauty, split by time, with and without views of words.
+"""Measures recommendation of cold items on Beauty, split by time, with and without views of item texts.
 
-    python -m bench.cold --piece words 1     # one training, kept in runs/cold; a minute or two on one core
-    python -m bench.cold                     # every training that is missing, then the tables
+    python -m bench.cold --piece words 1     # one training, stored in runs/cold; one or two minutes on one core
+    python -m bench.cold                     # all missing trainings, then the tables
 
-Needs `beauty/` in the folder LEAVEN_DATA. Nets are small and steps few, the same for every arm, so that the whole takes
-minutes: what is compared is arms, not the best that each could become.
+Needs `beauty/` in the folder LEAVEN_DATA. Small nets and few steps, the same for all variants, keep the run to minutes:
+the table compares variants, not the best figure that each can reach.
 """
 
 from __future__ import annotations
@@ -36,40 +36,40 @@ from leaven.transforms.sequence.cold_items import ColdItems
 from leaven.transforms.text import DeleteWords, Synonyms
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
-KEPT = Path("runs/cold")
+RESULTS = Path("runs/cold")
 STEPS, SEEDS, K = 1000, 3, 10
-CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, looks=4, max_validation_users=1024)
+CORE = Transformer(width=48, layers=1, negatives=384, batch_events=1024, n_validations=4, max_validation_users=1024)
 WORDS = TfIdf(columns=("title",))
 READER = Multimodal(encoders=(WORDS, Attributes(label_columns=("attributes",))), transformer=CORE)
-TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "replace", "p": 0.5}
+TITLES = {"columns": ("title",), "when": "each_epoch", "mode": "in_place", "p": 0.5}
 VIEWS = Plan([Step(Synonyms(), **TITLES), Step(DeleteWords(), **TITLES)])
 
 
 @dataclass(frozen=True)
-class Arm:
-    """What is trained: a wish, and the plan of its rows and views."""
+class Variant:
+    """Recommender config with the plan of its rows and views."""
 
-    wish: Any
+    config: Any
     plan: Plan = field(default_factory=Plan)
 
 
-ARMS = {
-    "ids": Arm(CORE),
-    "ids, rows for cold items": Arm(
+VARIANTS = {
+    "ids": Variant(CORE),
+    "ids, rows for cold items": Variant(
         CORE, Plan([Step(ColdItems(encoder=WORDS, max_cold_events=0), filters=(CopyFilter(),))])
     ),
     "words": Arm(READER),
-    "words, a fifth newcomers": Arm(replace(READER, newcomers=0.2)),
+    "words, a fifth newcomers": Arm(replace(READER, cold_item_share=0.2)),
     "words, views": Arm(READER, VIEWS),
     "words, views, consistency": Arm(replace(READER, consistency_weight=0.1), VIEWS),
 }
 GROUPS = ("all", "never", "1-3 times", "4 times or oftener")
 
 
-def beauty() -> Split:
-    """All users, split at one moment; the catalogue has titles and attributes."""
+def load_split() -> Split:
+    """Return all users, split at one time; the catalog has titles and attributes."""
     if not FOLDER.exists():
-        raise SystemExit(f"{FOLDER} is missing: name the folder of the data in LEAVEN_DATA")
+        raise SystemExit(f"{FOLDER} is missing: set LEAVEN_DATA to the folder of public data")
     items = CatalogSource(FOLDER / "items.csv", {"item": "item_id"}, ("title", "attributes"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
     events = read_events(LogSource(FOLDER / "interactions.csv", columns), items=items)
@@ -78,98 +78,126 @@ def beauty() -> Split:
     return split(replace(ordered.histories, catalog=catalog), "time", 1)
 
 
-def measured(arm: Arm, data: Split, seed: int, steps: int) -> dict[str, Any]:
-    """Mean NDCG and recall of each group of test users, and what it took."""
-    histories = Plan([step for step in arm.plan.named_steps if not step.is_on_items])
+def measure_variant(variant: Variant, data: Split, seed: int, steps: int) -> dict[str, Any]:
+    """Return mean NDCG and recall of each group of test users, seconds of training and number of training rows."""
+    histories = Plan([step for step in variant.plan.named_steps if not step.is_on_items])
     rows: Histories = expand(data.train, histories, seed=7) if histories.named_steps else data.train
     views = (
-        build_catalog_views(data.train.catalog, arm.plan, 7, seed)
-        if len(histories.named_steps) < len(arm.plan.named_steps)
+        build_catalog_views(data.train.catalog, variant.plan, 7, seed)
+        if len(histories.named_steps) < len(variant.plan.named_steps)
         else None
     )
-    begun = time.process_time()
+    start = time.process_time()
     training = TrainingContext(
         key=rng.derive_key(seed, "cold"), steps=steps, validation=data.valid, catalog_for_epoch=views
     )
-    fitted = arm.wish.fit(rows, training)
-    spent = time.process_time() - begun
+    fitted = variant.config.fit(rows, training)
+    seconds = time.process_time() - start
     ranked = fitted.recommend(data.test.histories, K)
     labels = label_by_count(data.test, data.train)
     counts = np.bincount(data.train.items, minlength=data.train.n_items + 2)
-    found: dict[str, Any] = {"seconds": spent, "rows": len(rows), "listed": float((counts[ranked.items] == 0).mean())}
+    figures: dict[str, Any] = {
+        "seconds": seconds,
+        "rows": len(rows),
+        "listed": float((counts[ranked.items] == 0).mean()),
+    }
     for metric in (Ndcg(K), Recall(K)):
         values = metric(ranked, data.test, data.train)
         for group in GROUPS:
-            mine = np.ones(len(labels), bool) if group == "all" else labels == group
-            found[f"{type(metric).__name__} {group}"] = float(values[mine].mean())
-    return found | among_cold(fitted, data, counts == 0)
+            is_member = np.ones(len(labels), bool) if group == "all" else labels == group
+            figures[f"{type(metric).__name__} {group}"] = float(values[is_member].mean())
+    return figures | measure_among_cold(fitted, data, counts == 0)
 
 
-def among_cold(fitted: FittedRecommender, data: Split, cold: np.ndarray) -> dict[str, float]:
-    """For users whose next item nobody had bought: how high it stands among such items alone."""
+def measure_among_cold(fitted: FittedRecommender, data: Split, cold: np.ndarray) -> dict[str, float]:
+    """Return NDCG and recall among cold items only, for users whose next item is cold. cold bool (n_items + 2,)."""
     users = data.test.take(np.flatnonzero(cold[data.test.target_items[data.test.target_starts[:-1]]]))
-    whole = fitted.recommend(users.histories, data.train.n_items).items
-    here = cold[whole] & (whole > 0)
-    place = np.argsort(~here, axis=1, kind="stable")[:, :K]  # the first K of them, in their order
-    items = np.where(np.take_along_axis(here, place, 1), np.take_along_axis(whole, place, 1), 0)
+    ranking = fitted.recommend(users.histories, data.train.n_items).items
+    is_cold = cold[ranking] & (ranking > 0)
+    index = np.argsort(~is_cold, axis=1, kind="stable")[:, :K]  # the first K cold items in rank order
+    items = np.where(np.take_along_axis(is_cold, index, 1), np.take_along_axis(ranking, index, 1), 0)
     ranked = RankedItems(items.astype(np.int32), np.zeros(items.shape, np.float32))
     return {f"among {type(m).__name__}": float(m(ranked, users, data.train).mean()) for m in (Ndcg(K), Recall(K))}
 
 
-def by_lot(data: Split) -> tuple[int, float, float, dict[str, int]]:
-    """(items that nobody bought; NDCG and recall of K of them drawn by lot, for users who took one; users by group)."""
+@dataclass(frozen=True)
+class RandomBaseline:
+    """Expected metrics of K random cold items, for users whose next item is cold; n_users by group."""
+
+    n_cold_items: int
+    ndcg: float
+    recall: float
+    n_users: dict[str, int]
+
+
+def compute_random_baseline(data: Split) -> RandomBaseline:
+    """Return the expected metrics of a random ranking of the cold items."""
     counts = np.bincount(data.train.items, minlength=data.train.n_items + 2)
     cold, labels = int((counts[1:-1] == 0).sum()), label_by_count(data.test, data.train)
     share = min(K / cold, 1.0)
     users = {group: int((labels == group).sum()) for group in GROUPS[1:]} | {"all": len(labels)}
-    return cold, share * float(np.mean(1 / np.log2(np.arange(2, K + 2)))), share, users
+    return RandomBaseline(cold, share * float(np.mean(1 / np.log2(np.arange(2, K + 2)))), share, users)
 
 
-def piece(name: str, seed: int, steps: int, data: Split | None = None) -> dict[str, Any]:
-    """One training, from its file where it is there."""
-    path = KEPT / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}-{steps}.json"
+def load_or_measure(name: str, seed: int, steps: int, data: Split | None = None) -> dict[str, Any]:
+    """Return the figures of one training, read from its file if that exists."""
+    path = RESULTS / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}-{steps}.json"
     if not path.exists():
-        found = measured(ARMS[name], data or beauty(), seed, steps)
+        figures = measure_variant(VARIANTS[name], data or load_split(), seed, steps)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found))
-    kept: dict[str, Any] = json.loads(path.read_text())
-    return kept
+        path.write_text(json.dumps(figures))
+    stored: dict[str, Any] = json.loads(path.read_text())
+    return stored
 
 
-def show(arguments: list[str] | None = None) -> None:
-    """Print the tables, training what is missing."""
+def print_tables(arguments: list[str] | None = None) -> None:
+    """Print the tables after training the missing variants."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--piece", nargs=2, metavar=("ARM", "SEED"))
+    parser.add_argument("--piece", nargs=2, metavar=("VARIANT", "SEED"))
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    asked = parser.parse_args(arguments)
-    if asked.piece:
-        print(json.dumps(piece(asked.piece[0], int(asked.piece[1]), asked.steps), indent=1))
+    options = parser.parse_args(arguments)
+    if options.piece:
+        print(json.dumps(load_or_measure(options.piece[0], int(options.piece[1]), options.steps), indent=1))
         return
-    data = beauty()
-    runs = {name: [piece(name, seed, asked.steps, data) for seed in range(1, asked.seeds + 1)] for name in ARMS}
-    cold, ndcg, recall, users = by_lot(data)
+    data = load_split()
+    runs = {
+        name: [load_or_measure(name, seed, options.steps, data) for seed in range(1, options.seeds + 1)]
+        for name in VARIANTS
+    }
+    baseline = compute_random_baseline(data)
     print(
-        f"{cold} of {data.train.n_items:,} items stand in no training row. {asked.seeds} trainings of {asked.steps:,}"
+        f"{baseline.n_cold_items} of {data.train.n_items:,} items are in no training row. "
+        f"{options.seeds} trainings of {options.steps:,}"
     )
-    print("steps: means, and ranges in brackets. Users by how often training rows hold the item that they took next;")
-    print("in the last column these are ranked among the items that nobody had bought alone.\n")
-    for metric, lot in (("Ndcg", ndcg), ("Recall", recall)):
-        heads = " | ".join(f"{group} ({users[group]:,})" for group in GROUPS)
-        print(f"| {metric.upper()}@{K} | {heads} | never, among such ({users['never']:,}) |\n|---|{'---|' * 5}")
-        for name, found in runs.items():
+    print("steps: means, and ranges in brackets. Users are grouped by the count of their next item in training rows;")
+    print("the last column ranks it among the items without a training event only.\n")
+    for metric, expected in (("Ndcg", baseline.ndcg), ("Recall", baseline.recall)):
+        heads = " | ".join(
+            f"{group.replace('oftener', 'more often')} ({baseline.n_users[group]:,})" for group in GROUPS
+        )
+        print(
+            f"| {metric.upper()}@{K} | {heads} | never, among cold items ({baseline.n_users['never']:,}) |\n"
+            f"|---|{'---|' * 5}"
+        )
+        for name, results in runs.items():
             columns = [*(f"{metric} {group}" for group in GROUPS), f"among {metric}"]
-            print(f"| {name} | {' | '.join(_cell([one[column] for one in found]) for column in columns)} |")
-        print(f"| by lot | | | | | {lot:.4f} |\n")
-    print("| arm | CPU seconds a training | training rows | never bought items among those listed |\n|---|---|---|---|")
-    for name, found in runs.items():
-        seconds, listed = (float(np.mean([one[key] for one in found])) for key in ("seconds", "listed"))
-        print(f"| {name} | {seconds:.0f} | {found[0]['rows']:,} | {listed:.1%} |")
+            print(
+                f"| {name} | {' | '.join(format_range([result[column] for result in results]) for column in columns)} |"
+            )
+        print(f"| random | | | | | {expected:.4f} |\n")
+    print(
+        "| variant | CPU seconds per training | training rows | share of cold items in the lists |\n|---|---|---|---|"
+    )
+    for name, results in runs.items():
+        seconds, listed = (float(np.mean([result[key] for result in results])) for key in ("seconds", "listed"))
+        print(f"| {name} | {seconds:.0f} | {results[0]['rows']:,} | {listed:.1%} |")
 
 
-def _cell(values: list[float]) -> str:
+def format_range(values: list[float]) -> str:
+    """Return mean, minimum and maximum."""
     return f"{np.mean(values):.4f} ({min(values):.4f}–{max(values):.4f})"
 
 
 if __name__ == "__main__":
-    show()
+    print_tables()

@@ -1,4 +1,4 @@
-"""Which rows are known to be wrong, and how? Worlds whose law is known, and generators with one defect each."""
+"""Simulated data with known distributions and generators with one known defect each, to test quality metrics."""
 
 from __future__ import annotations
 
@@ -20,41 +20,45 @@ FIRST_DAY = 1_600_000_000
 
 @dataclass(frozen=True)
 class HistoryLaw:
-    """Each user loves two groups of items, popular ones more, and often takes the next item of a group after one.
+    """Histories of users who prefer two groups of items; popular items and the successor of the last item are likely.
 
-    loves  how steeply popularity falls inside a group; follows  chance of the next item; odd  share of items at random
-    groups  how many groups users may love
+    popularity_exponent    concentration of the popularity inside a group
+    successor_probability  of the item after the last one
+    random_share           share of uniformly random items
+    groups                 number of groups that users may prefer
     """
 
-    loves: float = 2.0
-    follows: float = 0.5
-    odd: float = 0.05
+    popularity_exponent: float = 2.0
+    successor_probability: float = 0.5
+    random_share: float = 0.05
     groups: int = GROUPS
 
     def rows(self, count: int, key: int) -> Histories:
-        """Fresh rows of this law."""
-        chance = rng.make_generator(key)
-        lengths = 4 + chance.geometric(0.15, count)
-        tastes = np.stack([chance.permutation(self.groups)[:2] for _ in range(count)])
+        """Return `count` random rows."""
+        generator = rng.make_generator(key)
+        lengths = 4 + generator.geometric(0.15, count)
+        tastes = np.stack([generator.permutation(self.groups)[:2] for _ in range(count)])
         items = np.zeros((count, lengths.max()), np.int64)
-        for place in range(items.shape[1]):
-            group = np.where(chance.random(count) < 0.7, tastes[:, 0], tastes[:, 1])
-            drawn = group * PER_GROUP + (PER_GROUP * chance.random(count) ** self.loves).astype(np.int64)
-            if place:
-                last = items[:, place - 1]
+        for index in range(items.shape[1]):
+            group = np.where(generator.random(count) < 0.7, tastes[:, 0], tastes[:, 1])
+            drawn = group * PER_GROUP + (PER_GROUP * generator.random(count) ** self.popularity_exponent).astype(
+                np.int64
+            )
+            if index:
+                last = items[:, index - 1]
                 following = last // PER_GROUP * PER_GROUP + (last % PER_GROUP + 1) % PER_GROUP
-                drawn = np.where(chance.random(count) < self.follows, following, drawn)
-            anything = chance.integers(0, GROUPS * PER_GROUP, count)
-            items[:, place] = np.where(chance.random(count) < self.odd, anything, drawn)
-        there = np.arange(items.shape[1]) < lengths[:, None]
+                drawn = np.where(generator.random(count) < self.successor_probability, following, drawn)
+            uniform = generator.integers(0, GROUPS * PER_GROUP, count)
+            items[:, index] = np.where(generator.random(count) < self.random_share, uniform, drawn)
+        is_event = np.arange(items.shape[1]) < lengths[:, None]
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        gaps = np.exp(chance.normal(9.0, 1.5, items.shape)).astype(np.int64)
-        begun = FIRST_DAY + chance.integers(0, 10_000_000, count)
-        times = begun[:, None] + np.cumsum(gaps, axis=1)
-        keys = chance.integers(1, 1 << 63, count).astype(np.uint64)
-        rows = Histories.from_arrays(items[there] + 1, times[there], starts, keys, GROUPS * PER_GROUP)
-        paid = 10.0 * 2.0 ** (items[there] // PER_GROUP) * np.exp(chance.normal(0.0, 0.2, rows.n_events))
-        return replace(rows, extra={"price": paid}, catalog=CATALOG)
+        gaps = np.exp(generator.normal(9.0, 1.5, items.shape)).astype(np.int64)
+        first_times = FIRST_DAY + generator.integers(0, 10_000_000, count)
+        times = first_times[:, None] + np.cumsum(gaps, axis=1)
+        keys = generator.integers(1, 1 << 63, count).astype(np.uint64)
+        rows = Histories.from_arrays(items[is_event] + 1, times[is_event], starts, keys, GROUPS * PER_GROUP)
+        price = 10.0 * 2.0 ** (items[is_event] // PER_GROUP) * np.exp(generator.normal(0.0, 0.2, rows.n_events))
+        return replace(rows, extra={"price": price}, catalog=CATALOG)
 
 
 CATALOG = Catalog(
@@ -63,30 +67,30 @@ CATALOG = Catalog(
     categories=[f"group {group + 1}" for group in range(GROUPS)],
     first_sale_times=np.full(GROUPS * PER_GROUP + 1, FIRST_DAY, np.int64),
 )
-"""Groups are categories, and all is on sale from the first day on."""
+"""Catalog in which groups are categories and every item is on sale from the first day."""
 
 
 @dataclass(frozen=True)
 class TextLaw:
-    """Texts whose words follow a law of histories: two topics a text, frequent words, words that follow others."""
+    """Texts with the words of random histories: two topics per text, frequent words and frequent word pairs."""
 
     words: HistoryLaw = field(default_factory=HistoryLaw)
 
     def rows(self, count: int, key: int) -> list[str]:
-        """Fresh texts of this law."""
-        return texts_of(self.words.rows(count, key))
+        """Return `count` random texts."""
+        return write_texts(self.words.rows(count, key))
 
 
-def texts_of(rows: Histories) -> list[str]:
-    """One text a history, one word an item."""
+def write_texts(rows: Histories) -> list[str]:
+    """Return one text per history with one word per item."""
     return [" ".join(f"w{item}" for item in rows.row_items(row).tolist()) for row in range(len(rows))]
 
 
 @dataclass(frozen=True)
 class TableLaw:
-    """Five modes in three hidden factors, mixed into columns, with noise whose size differs from row to row.
+    """Tables of five modes in three latent factors, mixed into columns, with noise whose scale differs between rows.
 
-    noise  its size; normal  whether it is normal instead of Laplace, with the same variance; modes  how many are met
+    noise  scale of the noise; normal  normal instead of Laplace noise of the same variance; modes  number of modes
     """
 
     noise: float = 1.0
@@ -95,26 +99,26 @@ class TableLaw:
     columns: int = 8
 
     def rows(self, count: int, key: int) -> TabularRows:
-        """Fresh rows of this law."""
+        """Return `count` random rows."""
         law = rng.make_generator(rng.derive_key(3, "law"))
-        centres, mixing = 3.0 * law.standard_normal((5, 3)), law.standard_normal((3, self.columns))
-        chance = rng.make_generator(key)
-        mode = chance.integers(0, self.modes, count)
-        structure = (centres[mode] + 0.7 * chance.standard_normal((count, 3))) @ mixing
+        centers, mixing = 3.0 * law.standard_normal((5, 3)), law.standard_normal((3, self.columns))
+        generator = rng.make_generator(key)
+        mode = generator.integers(0, self.modes, count)
+        structure = (centers[mode] + 0.7 * generator.standard_normal((count, 3))) @ mixing
         shape = (count, self.columns)
-        drawn = chance.standard_normal(shape) * np.sqrt(2.0) if self.normal else chance.laplace(size=shape)
-        size = self.noise * np.exp(0.4 * chance.standard_normal((count, 1)))
-        found = structure + size * drawn
-        columns: dict[str, Any] = {f"x{place}": found[:, place] for place in range(self.columns)}
+        drawn = generator.standard_normal(shape) * np.sqrt(2.0) if self.normal else generator.laplace(size=shape)
+        size = self.noise * np.exp(0.4 * generator.standard_normal((count, 1)))
+        values = structure + size * drawn
+        columns: dict[str, Any] = {f"x{index}": values[:, index] for index in range(self.columns)}
         columns["shop"] = np.array(["north", "south", "east", "west", "web"])[mode]
         return TabularRows(columns)
 
 
 @dataclass(frozen=True)
-class PictureLaw:
-    """Discs, squares, stripes and crosses of their own colours anywhere on a sloping ground, with noise.
+class ImageLaw:
+    """Images of discs, squares, stripes and crosses at random positions, each shape with its color, with noise.
 
-    noise  its size, in levels of 255; kinds  how many are met
+    noise  scale of the noise in levels of 255; kinds  number of shapes
     """
 
     noise: float = 6.0
@@ -122,182 +126,188 @@ class PictureLaw:
     side: int = 24
 
     def rows(self, count: int, key: int) -> ImageRows:
-        """Fresh pictures of this law, with what they show and words about it."""
-        chance = rng.make_generator(key)
-        kind = chance.integers(0, self.kinds, count)
+        """Return `count` random images with labels and captions."""
+        generator = rng.make_generator(key)
+        kind = generator.integers(0, self.kinds, count)
         down, across = np.mgrid[0 : self.side, 0 : self.side][:, None]  # (1, side, side)
-        x, y = (chance.uniform(0.35, 0.65, (count, 1, 1)) * self.side for _ in range(2))
-        size = chance.uniform(0.15, 0.3, (count, 1, 1)) * self.side
+        x, y = (generator.uniform(0.35, 0.65, (count, 1, 1)) * self.side for _ in range(2))
+        size = generator.uniform(0.15, 0.3, (count, 1, 1)) * self.side
         dx, dy = np.abs(across - x), np.abs(down - y)
         forms = [dx**2 + dy**2 < size**2, np.maximum(dx, dy) < size, dy < size / 2, np.minimum(dx, dy) < size / 3]
         inside = np.choose(kind[:, None, None], forms)[..., None]
-        slope = chance.uniform(-3, 3, (count, 1, 1, 1)) * across[..., None]
-        ground = chance.uniform(120, 220, (count, 1, 1, 3)) + slope
-        colour = COLOURS[kind][:, None, None, :] + chance.normal(0, 15, (count, 1, 1, 3))
-        found = np.where(inside, colour, ground) + self.noise * chance.laplace(size=(count, self.side, self.side, 3))
-        shown = [FORMS[place] for place in kind.tolist()]
+        slope = generator.uniform(-3, 3, (count, 1, 1, 1)) * across[..., None]
+        ground = generator.uniform(120, 220, (count, 1, 1, 3)) + slope
+        color = COLORS[kind][:, None, None, :] + generator.normal(0, 15, (count, 1, 1, 3))
+        pixels = np.where(inside, color, ground) + self.noise * generator.laplace(size=(count, self.side, self.side, 3))
+        labels = [FORMS[index] for index in kind.tolist()]
         wide = (size.ravel() > 0.22 * self.side).astype(int).tolist()
-        said = [f"a {SIZES[place]} {form} shape" for form, place in zip(shown, wide, strict=True)]
-        return ImageRows.from_pixels(np.clip(found, 0, 255).astype(np.uint8), shown, said)
+        captions = [f"a {SIZES[index]} {form} shape" for form, index in zip(labels, wide, strict=True)]
+        return ImageRows.from_pixels(np.clip(pixels, 0, 255).astype(np.uint8), labels, captions)
 
 
-COLOURS = np.array([[200.0, 40, 40], [40, 160, 60], [40, 60, 190], [200, 170, 30]])
+COLORS = np.array([[200.0, 40, 40], [40, 160, 60], [40, 60, 190], [200, 170, 30]])
 FORMS, SIZES = ("disc", "square", "stripe", "cross"), ("small", "large")
 
 
-def shuffled(rows: Histories, key: int) -> Histories:
-    """The items of each row in another order; times stay."""
+def shuffle_items(rows: Histories, key: int) -> Histories:
+    """Return histories with shuffled items; times are unchanged."""
     order = np.lexsort((rng.make_generator(key).random(rows.n_events), rows.event_rows()))
     return Histories.from_arrays(rows.items[order], rows.times, rows.starts, rows.row_ids, rows.n_items)
 
 
-def slowed(rows: Histories, key: int) -> Histories:
-    """All gaps five times as long."""
+def stretch_gaps(rows: Histories, key: int) -> Histories:
+    """Return histories with all gaps five times as long."""
     first = np.repeat(rows.times[rows.starts[:-1]], rows.lengths)
     return Histories.from_arrays(rows.items, first + 5 * (rows.times - first), rows.starts, rows.row_ids, rows.n_items)
 
 
-def cut(rows: Histories, key: int) -> Histories:
-    """The first half of each row."""
-    kept = np.maximum(rows.lengths // 2, 1)
-    starts = np.concatenate([[0], np.cumsum(kept)])
-    source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], kept)
+def truncate_rows(rows: Histories, key: int) -> Histories:
+    """Return the first half of each history."""
+    lengths = np.maximum(rows.lengths // 2, 1)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    source = np.arange(starts[-1]) + np.repeat(rows.starts[:-1] - starts[:-1], lengths)
     return Histories.from_arrays(rows.items[source], rows.times[source], starts, rows.row_ids, rows.n_items)
 
 
-def stuttering(rows: Histories, key: int) -> Histories:
-    """Every second event has the item of the one before."""
-    place = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
-    source = np.arange(rows.n_events) - place % 2
+def repeat_items(rows: Histories, key: int) -> Histories:
+    """Return histories in which every second event has the item of the previous event."""
+    index = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    source = np.arange(rows.n_events) - index % 2
     return Histories.from_arrays(rows.items[source], rows.times, rows.starts, rows.row_ids, rows.n_items)
 
 
-def mispriced(rows: Histories, key: int) -> Histories:
-    """Every event has the price of another."""
+def permute_prices(rows: Histories, key: int) -> Histories:
+    """Return histories with the prices permuted over all events."""
     price = rows.extra["price"]
     return replace(rows, extra={"price": price[rng.make_generator(key).permutation(len(price))]})
 
 
-def too_early(rows: Histories, key: int) -> Histories:
-    """Every tenth row happens before anything was on sale."""
+def shift_before_sale(rows: Histories, key: int) -> Histories:
+    """Return histories with every tenth row moved before the first sale."""
     early = np.repeat(np.arange(len(rows)) % 10 == 0, rows.lengths)
     return replace(rows, times=rows.times - np.where(early, 30_000_000, 0))
 
 
-def words_shuffled(texts: list[str], key: int) -> list[str]:
-    """The words of each text in another order."""
-    chance = rng.make_generator(key)
-    return [" ".join(chance.permutation(text.split()).tolist()) for text in texts]
+def shuffle_words(texts: list[str], key: int) -> list[str]:
+    """Return texts with shuffled words."""
+    generator = rng.make_generator(key)
+    return [" ".join(generator.permutation(text.split()).tolist()) for text in texts]
 
 
-def columns_shuffled(rows: TabularRows, key: int) -> TabularRows:
-    """Every column in an order of its own: right one by one, wrong together."""
-    chance = rng.make_generator(key)
-    return TabularRows({name: column[chance.permutation(len(rows))] for name, column in rows.columns.items()})
+def permute_columns(rows: TabularRows, key: int) -> TabularRows:
+    """Return tables with each column permuted independently: correct marginals, no dependence."""
+    generator = rng.make_generator(key)
+    return TabularRows({name: column[generator.permutation(len(rows))] for name, column in rows.columns.items()})
 
 
-def shifted(rows: TabularRows, key: int) -> TabularRows:
-    """Every number half a unit too high."""
+def shift_numbers(rows: TabularRows, key: int) -> TabularRows:
+    """Return tables with 0.5 added to every number."""
     return TabularRows({n: c + 0.5 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
-def shrunken(rows: TabularRows, key: int) -> TabularRows:
-    """Every number half as far from its mean."""
+def shrink_numbers(rows: TabularRows, key: int) -> TabularRows:
+    """Return tables with every number moved halfway to the mean of its column."""
     return TabularRows({n: (c + c.mean()) / 2 if c.dtype.kind == "f" else c for n, c in rows.columns.items()})
 
 
-def darkened(rows: ImageRows, key: int) -> ImageRows:
-    """Every picture at four fifths of its light."""
+def darken_images(rows: ImageRows, key: int) -> ImageRows:
+    """Return images with 80 % of their brightness."""
     return ImageRows.from_pixels((rows.pixels * 0.8).astype(np.uint8), rows.labels, rows.captions)
 
 
-def misnamed(rows: ImageRows, key: int) -> ImageRows:
-    """Every third picture is said to show what another does."""
-    return replace(rows, labels=_others(rows.labels, key))
+def permute_labels(rows: ImageRows, key: int) -> ImageRows:
+    """Return images in which every third one has the label of another."""
+    return replace(rows, labels=permute_every_third(rows.labels, key))
 
 
-def misdescribed(rows: ImageRows, key: int) -> ImageRows:
-    """Every third picture has the words of another."""
-    return replace(rows, captions=_others(rows.captions, key))
+def permute_captions(rows: ImageRows, key: int) -> ImageRows:
+    """Return images in which every third one has the caption of another."""
+    return replace(rows, captions=permute_every_third(rows.captions, key))
 
 
-def _others(names: Sequence[str], key: int) -> list[str]:
+def permute_every_third(names: Sequence[str], key: int) -> list[str]:
+    """Return names with every third replaced by a random one of them."""
     order = rng.make_generator(key).permutation(len(names))
-    return [names[order[place]] if place % 3 == 0 else name for place, name in enumerate(names)]
+    return [names[order[index]] if index % 3 == 0 else name for index, name in enumerate(names)]
 
 
-Law = HistoryLaw | TableLaw | TextLaw | PictureLaw
-Made = Callable[[Any, int, int], Any]
-"""(training rows, how many, key) -> new rows."""
+Law = HistoryLaw | TableLaw | TextLaw | ImageLaw
+DefectiveGenerator = Callable[[Any, int, int], Any]
+"""(training rows, count, key) -> synthetic rows."""
 
 
-def _of(law: Law) -> Made:
+def sample_law(law: Law) -> DefectiveGenerator:
+    """Return a generator that samples a law."""
     return lambda train, count, key: law.rows(count, key)
 
 
-def _after(law: Law, change: Callable[[Any, int], Any]) -> Made:
+def apply_defect(law: Law, change: Callable[[Any, int], Any]) -> DefectiveGenerator:
+    """Return a generator that samples a law and changes the rows."""
     return lambda train, count, key: change(law.rows(count, key), rng.derive_key(key, "change"))
 
 
-def _copied(train: Any, count: int, key: int) -> Any:
+def copy_rows(train: Any, count: int, key: int) -> Any:
+    """Return training rows in their order, repeated up to `count`."""
     if isinstance(train, list):
-        return [train[place % len(train)] for place in range(count)]
+        return [train[index % len(train)] for index in range(count)]
     return train.take(np.arange(count) % len(train))
 
 
-HISTORIES: dict[str, Made] = {
-    "none": _of(HistoryLaw()),
-    "too smooth": _of(HistoryLaw(loves=3.5, follows=0.75, odd=0.0)),
-    "too noisy": _of(HistoryLaw(odd=0.4)),
-    "modes missing": _of(HistoryLaw(groups=3)),
-    "copier": _copied,
-    "order shuffled": _after(HistoryLaw(), shuffled),
-    "clock slow": _after(HistoryLaw(), slowed),
-    "cut short": _after(HistoryLaw(), cut),
-    "stuttering": _after(HistoryLaw(), stuttering),
-    "prices of others": _after(HistoryLaw(), mispriced),
-    "sold too early": _after(HistoryLaw(), too_early),
+HISTORIES: dict[str, DefectiveGenerator] = {
+    "none": sample_law(HistoryLaw()),
+    "too smooth": sample_law(HistoryLaw(popularity_exponent=3.5, successor_probability=0.75, random_share=0.0)),
+    "too noisy": sample_law(HistoryLaw(random_share=0.4)),
+    "modes missing": sample_law(HistoryLaw(groups=3)),
+    "copier": copy_rows,
+    "order shuffled": apply_defect(HistoryLaw(), shuffle_items),
+    "clock slow": apply_defect(HistoryLaw(), stretch_gaps),
+    "cut short": apply_defect(HistoryLaw(), truncate_rows),
+    "stuttering": apply_defect(HistoryLaw(), repeat_items),
+    "prices of others": apply_defect(HistoryLaw(), permute_prices),
+    "sold too early": apply_defect(HistoryLaw(), shift_before_sale),
 }
-"""defect -> a generator of histories that has it."""
+"""Defect -> generator of histories with it."""
 
-TABLES: dict[str, Made] = {
-    "none": _of(TableLaw()),
-    "too smooth": _of(TableLaw(noise=0.5)),
-    "too noisy": _of(TableLaw(noise=1.5)),
-    "noise of another shape": _of(TableLaw(normal=True)),
-    "modes missing": _of(TableLaw(modes=3)),
-    "copier": _copied,
-    "columns shuffled": _after(TableLaw(), columns_shuffled),
-    "shifted": _after(TableLaw(), shifted),
-    "shrunken": _after(TableLaw(), shrunken),
+TABLES: dict[str, DefectiveGenerator] = {
+    "none": sample_law(TableLaw()),
+    "too smooth": sample_law(TableLaw(noise=0.5)),
+    "too noisy": sample_law(TableLaw(noise=1.5)),
+    "noise of another shape": sample_law(TableLaw(normal=True)),
+    "modes missing": sample_law(TableLaw(modes=3)),
+    "copier": copy_rows,
+    "columns shuffled": apply_defect(TableLaw(), permute_columns),
+    "shifted": apply_defect(TableLaw(), shift_numbers),
+    "shrunken": apply_defect(TableLaw(), shrink_numbers),
 }
-"""defect -> a generator of tables that has it."""
+"""Defect -> generator of tables with it."""
 
-TEXTS: dict[str, Made] = {
-    "none": _of(TextLaw()),
-    "too smooth": _of(TextLaw(HistoryLaw(loves=3.5, follows=0.75, odd=0.0))),
-    "too noisy": _of(TextLaw(HistoryLaw(odd=0.4))),
-    "modes missing": _of(TextLaw(HistoryLaw(groups=3))),
-    "copier": _copied,
-    "order shuffled": _after(TextLaw(), words_shuffled),
+TEXTS: dict[str, DefectiveGenerator] = {
+    "none": sample_law(TextLaw()),
+    "too smooth": sample_law(
+        TextLaw(HistoryLaw(popularity_exponent=3.5, successor_probability=0.75, random_share=0.0))
+    ),
+    "too noisy": sample_law(TextLaw(HistoryLaw(random_share=0.4))),
+    "modes missing": sample_law(TextLaw(HistoryLaw(groups=3))),
+    "copier": copy_rows,
+    "order shuffled": apply_defect(TextLaw(), shuffle_words),
 }
-"""defect -> a generator of texts that has it."""
+"""Defect -> generator of texts with it."""
 
-PICTURES: dict[str, Made] = {
-    "none": _of(PictureLaw()),
-    "too smooth": _of(PictureLaw(noise=3.0)),
-    "too noisy": _of(PictureLaw(noise=9.0)),
-    "modes missing": _of(PictureLaw(kinds=2)),
-    "copier": _copied,
-    "too dark": _after(PictureLaw(), darkened),
-    "kinds mixed up": _after(PictureLaw(), misnamed),
-    "words of others": _after(PictureLaw(), misdescribed),
+IMAGES: dict[str, DefectiveGenerator] = {
+    "none": sample_law(ImageLaw()),
+    "too smooth": sample_law(ImageLaw(noise=3.0)),
+    "too noisy": sample_law(ImageLaw(noise=9.0)),
+    "modes missing": sample_law(ImageLaw(kinds=2)),
+    "copier": copy_rows,
+    "too dark": apply_defect(ImageLaw(), darken_images),
+    "kinds mixed up": apply_defect(ImageLaw(), permute_labels),
+    "words of others": apply_defect(ImageLaw(), permute_captions),
 }
-"""defect -> a generator of pictures that has it."""
+"""Defect -> generator of images with it."""
 
-LAWS: dict[str, tuple[Law, dict[str, Made]]] = {
+LAWS: dict[str, tuple[Law, dict[str, DefectiveGenerator]]] = {
     "histories": (HistoryLaw(), HISTORIES),
     "table": (TableLaw(), TABLES),
     "text": (TextLaw(), TEXTS),
-    "image": (PictureLaw(), PICTURES),
+    "image": (ImageLaw(), IMAGES),
 }

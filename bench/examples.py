@@ -1,4 +1,4 @@
-"""Run an example on its public data and print what it found: `python -m bench.examples retail`."""
+"""Measures the variants of an example spec on its public data: `python -m bench.examples retail`."""
 
 from __future__ import annotations
 
@@ -24,60 +24,63 @@ WHERE = {
     "beauty-expansion": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
     "beauty-operators": {"data.interactions": "beauty/interactions.csv", "data.items": "beauty/items.csv"},
 }
-"""example -> its keys that name files, and where these lie in the folder of public data"""
+"""Example -> spec key of each file -> path below the folder of public data."""
 
 
-def show(arguments: list[str] | None = None) -> None:
-    """Run one example, resuming where it was stopped, and print the table of its arms and segments."""
+def print_results(arguments: list[str] | None = None) -> None:
+    """Run one example, resuming an interrupted run, and print the tables of its variants and segments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("example", choices=list(WHERE))
     parser.add_argument("--set", action="append", default=[], dest="changes")
-    parser.add_argument("--arm", action="append", default=[], help="some of its arms; all where left out")
-    asked = parser.parse_args(arguments)
-    facts = found(asked.example, asked.changes, ROOT / "runs" / "examples" / asked.example, asked.arm)
+    parser.add_argument("--variant", action="append", default=[], help="names of variants; default: all")
+    options = parser.parse_args(arguments)
+    facts = run_example(options.example, options.changes, ROOT / "runs" / "examples" / options.example, options.variant)
     print(facts["verdict"]["headline"], end="\n\n")
-    print("\n".join(arms(facts["comparison"])), end="\n\n")
-    print("\n".join(groups(facts["comparison"])), end="\n\n")
-    print("\n".join(costs(facts)))
+    print("\n".join(format_variants(facts["comparison"])), end="\n\n")
+    print("\n".join(format_segments(facts["comparison"])), end="\n\n")
+    print("\n".join(format_costs(facts)))
 
 
-def found(example: str, changes: list[str], folder: Path, names: Sequence[str] = ()) -> dict[str, Any]:
-    """The facts of an example or of some of its arms, on its public data, in a folder, from where it was stopped."""
+def run_example(example: str, changes: list[str], folder: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the facts of a run of an example on its public data; resumes a run that exists in `folder`."""
     files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[example].items()]
-    spec = with_arms(load_spec(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
-    with show_progress() as tell:
-        return run(spec, folder, resume=True, engine=Local(), on_progress=tell).read_facts()
+    spec = select_variants(load_spec(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
+    with show_progress() as on_progress:
+        return run(spec, folder, resume=True, engine=Local(), on_progress=on_progress).read_facts()
 
 
-def with_arms(spec: Spec, names: Sequence[str]) -> Spec:
-    """The same with these arms alone; as it is where none is named."""
+def select_variants(spec: Spec, names: Sequence[str]) -> Spec:
+    """Return the spec with the named variants only; unchanged without names."""
     return replace(spec, variants=tuple(map(spec.variant, names)) or spec.variants)
 
 
-def arms(comparison: dict[str, Any]) -> list[str]:
-    """One line an arm."""
+def format_variants(comparison: dict[str, Any]) -> list[str]:
+    """Return a Markdown table with one line per variant."""
     metric = comparison["metric"]
-    lines = [f"| arm | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
+    lines = [f"| variant | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
     lines.append(f"| {comparison['baseline']} | {comparison['means'][comparison['baseline']]:.4f} | | | | |")
     return lines + [
-        f"| {one['arm']} | {one['mean']:.4f} | {_percent(one['lift'])} | {_interval(one)} | {one['p_holm']:.3f} "
-        f"| {one['verdict']} |"
+        f"| {one['arm']} | {one['mean']:.4f} | {format_percent(one['lift'])} | {format_interval(one)} "
+        f"| {one['p_holm']:.3f} | {one['verdict']} |"
         for one in comparison["effects"]
     ]
 
 
-def groups(comparison: dict[str, Any]) -> list[str]:
-    """One line a group of users and arm."""
-    lines = ["| group | arm | users | baseline | lift | 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+def format_segments(comparison: dict[str, Any]) -> list[str]:
+    """Return a Markdown table with one line per user segment and variant."""
+    lines = [
+        "| segment | variant | users | baseline | lift | 95 % interval | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
     return lines + [
         f"| {one['by']}: {one['segment']} | {one['arm']} | {one['users']} | {one['baseline_mean']:.4f} "
-        f"| {_percent(one['lift'])} | {_interval(one)} | {one['verdict']} |"
+        f"| {format_percent(one['lift'])} | {format_interval(one)} | {one['verdict']} |"
         for one in comparison["segments"]
     ]
 
 
-def costs(facts: dict[str, Any]) -> list[str]:
-    """What it cost."""
+def format_costs(facts: dict[str, Any]) -> list[str]:
+    """Return number, steps and mean seconds of the trainings, and the peak memory."""
     cost, fits = facts["cost"], facts["fits"]
     each = sum(fit["seconds"] for fit in fits) / len(fits)
     return [
@@ -85,13 +88,15 @@ def costs(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _interval(effect: dict[str, Any]) -> str:
-    return f"{_percent(effect['low'])} to {_percent(effect['high'])}"
+def format_interval(effect: dict[str, Any]) -> str:
+    """Return both bounds of an interval in per cent."""
+    return f"{format_percent(effect['low'])} to {format_percent(effect['high'])}"
 
 
-def _percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
+    """Return a signed percentage; a dash without a value."""
     return "–" if share is None else f"{100 * share:+.1f} %"
 
 
 if __name__ == "__main__":
-    show()
+    print_results()

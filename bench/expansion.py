@@ -1,17 +1,16 @@
-"""How fast is `leaven expand` at size, how much do more workers win, and how much memory does it take?
+"""Measures speed, scaling with workers and peak memory of `leaven expand` on large logs.
 
     python -m bench.expansion --events 5000000,20000000 --workers 1,2 --rounds 3
     python -m bench.expansion --events 200000 --plans deep --rounds 2
 
-A log of that many events (one per cent as many items, 15 events a user in the mean, lengths and popularity with long
-tails) is written as Parquet, and the command expands it, from the file to the last row, to five-fold by one of three
-plans: `five`, whose rows cost little, masks and reorders; `chain` draws rows from a Markov chain; `deep` has a
-transformer write them, so that a row costs thirty times as much. A command with N workers has N threads for what its
-first process does alone, and each worker one; the database that reads the log is not bound. The numbers of workers take
-turns, `--rounds` times each; figures are medians, and the ratio is that of the seconds of the rows' stage (learning,
-making, writing) with the first number of workers to those with this one. Memory is the highest of all rounds, that of
-the command and its workers together, each page counted once (the kernel's proportional set size), looked at every 0.2
-seconds.
+A log of that many events (one item per 100 events, 15 events per user on average, long-tailed lengths and popularity)
+is written as Parquet, and the command expands it five-fold with one of three plans: `five` masks and reorders, which is
+cheap; `chain` samples a Markov chain; `deep` samples a transformer, which costs thirty times as much per row. A command
+with N workers has N threads in its first process and one in each worker; the database that reads the log is not
+limited. The numbers of workers alternate, `--rounds` times each. Figures are medians; the ratio compares the seconds of
+the rows stage (fitting, sampling, writing) for the first number of workers with those for this one. Memory is the
+maximum over all rounds of the command with its workers, each page counted once (proportional set size), sampled every
+0.2 seconds.
 """
 
 from __future__ import annotations
@@ -63,17 +62,17 @@ steps = 300
 copies = { kind = "uniform", factor = 4.0 }
 """
 PART = 1 << 21
-"""Events that are drawn and written at a time."""
+"""Events per written batch."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run of the command. data, rows: seconds of its stages."""
+class Measurement:
+    """One run of the command. n_synthetic: synthetic events; data, rows: seconds of these stages."""
 
     events: int
     plan: str
     workers: int
-    made: int
+    n_synthetic: int
     data: float
     rows: float
     wall: float
@@ -82,7 +81,7 @@ class Measured:
 
 
 def write_log(path: Path, events: int) -> None:
-    """A log with long tails, in no order of users, written part by part."""
+    """Write a log with long tails in random order, batch by batch."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,18 +93,18 @@ def write_log(path: Path, events: int) -> None:
     with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for number, first in enumerate(range(0, events, PART)):
             rows, chance = min(PART, events - first), rng.make_generator(rng.derive_key(7, "log", number))
-            who = (users * chance.random(rows) ** 1.7).astype(np.int64)
-            what = (items * chance.random(rows) ** 3).astype(np.int64)
-            when = 1_600_000_000 + chance.integers(0, 100_000_000, rows)
-            writer.write_table(pa.table([who, what, when], schema=schema))
+            user = (users * chance.random(rows) ** 1.7).astype(np.int64)
+            item = (items * chance.random(rows) ** 3).astype(np.int64)
+            time_ = 1_600_000_000 + chance.integers(0, 100_000_000, rows)
+            writer.write_table(pa.table([user, item, time_], schema=schema))
     part.replace(path)
 
 
-def measure(folder: Path, events: int, plan: str, workers: int) -> Measured:
-    """Run the command in a process of its own."""
+def measure_command(folder: Path, events: int, plan: str, workers: int) -> Measurement:
+    """Run the command in a separate process."""
     out = folder / "out"
     command = [sys.executable, "-m", "leaven", "expand", str(folder / "spec.toml"), "--variant", plan, "--json"]
-    begun, peak = time.perf_counter(), 0.0
+    start, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
         [*command, "--out", str(out), "--workers", str(workers)],
         stdout=subprocess.DEVNULL,
@@ -114,78 +113,80 @@ def measure(folder: Path, events: int, plan: str, workers: int) -> Measured:
     )
     try:
         while process.poll() is None:
-            peak = max(peak, held_mb(process.pid))
+            peak = max(peak, measure_memory_mb(process.pid))
             time.sleep(0.2)
     finally:
         process.kill()
-    wall = time.perf_counter() - begun
+    wall = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"leaven expand ended with {process.returncode}")
     stages = [json.loads((out / "stages" / f"{name}.json").read_text()) for name in ("data", f"rows-{plan}")]
     written = sum(path.stat().st_size for path in out.rglob("*.parquet")) / 2**20
-    made, seconds = events_of(out), [float(one["seconds"]) for one in stages]
+    n_synthetic, seconds = count_synthetic_events(out), [float(one["seconds"]) for one in stages]
     shutil.rmtree(out)
-    return Measured(events, plan, workers, made, seconds[0], seconds[1], wall, peak, written)
+    return Measurement(events, plan, workers, n_synthetic, seconds[0], seconds[1], wall, peak, written)
 
 
-def events_of(out: Path) -> int:
-    """Events of all made rows, from the files' own notes on their columns."""
+def count_synthetic_events(out: Path) -> int:
+    """Return the number of events of all synthetic rows, from the metadata of the Parquet files."""
     import pyarrow.parquet as pq
 
     files = [path for path in out.glob("arms/*/expanded/*.parquet") if not path.name.startswith("00-")]
-    found = 0
+    total = 0
     for path in files:
         group = pq.read_metadata(path).row_group
-        columns = (group(0).column(place) for place in range(group(0).num_columns))
-        found += next(one.num_values for one in columns if one.path_in_schema.startswith("items"))
-    return found
+        columns = (group(0).column(index) for index in range(group(0).num_columns))
+        total += next(column.num_values for column in columns if column.path_in_schema.startswith("items"))
+    return total
 
 
-def held_mb(pid: int) -> float:
-    """Memory of a process and of all that it began, each page counted once."""
-    found = 0
-    for one in [pid, *_below(pid)]:
+def measure_memory_mb(pid: int) -> float:
+    """Return the memory of a process and its descendants in MB, each page counted once."""
+    total = 0
+    for process in [pid, *list_descendants(pid)]:
         try:
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-            found += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         except (OSError, StopIteration):
-            continue  # it has ended since
-    return found / 1024
+            continue  # the process has ended
+    return total / 1024
 
 
-def _below(pid: int) -> Sequence[int]:
+def list_descendants(pid: int) -> Sequence[int]:
+    """Return the ids of all descendants of a process."""
     found: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            mine = [int(one) for one in path.read_text().split()]
+            children = [int(word) for word in path.read_text().split()]
         except OSError:
             continue
-        found += mine + [one for child in mine for one in _below(child)]
+        found += children + [process for child in children for process in list_descendants(child)]
     return found
 
 
-def table(found: Sequence[Measured]) -> str:
-    """Markdown: one line for each log, plan and number of workers."""
+def format_table(measurements: Sequence[Measurement]) -> str:
+    """Return a Markdown table with one line per log, plan and number of workers."""
     lines = [
-        "| events of the log | plan | workers | made events | reading to split | rows | ratio "
-        "| made events a second | command, wall | peak memory | written |",
+        "| events of the log | plan | workers | synthetic events | reading to split | rows | ratio "
+        "| synthetic events per second | command, wall | peak memory | written |",
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     alone: dict[tuple[int, str], float] = {}
-    for (events, plan, workers), mine in _grouped(found).items():
-        data, rows, wall = (median([getattr(one, name) for one in mine]) for name in ("data", "rows", "wall"))
+    for (events, plan, workers), runs in group_runs(measurements).items():
+        data, rows, wall = (median([getattr(run, name) for run in runs]) for name in ("data", "rows", "wall"))
         ratio = alone.setdefault((events, plan), rows) / rows
         lines.append(
-            f"| {events:,} | {plan} | {workers} | {mine[0].made:,} | {data:.1f} s | {rows:.1f} s | {ratio:.2f} "
-            f"| {mine[0].made / rows / 1e6:.2f} million | {wall:.0f} s "
-            f"| {max(one.peak_mb for one in mine):,.0f} MB | {mine[0].written_mb:,.0f} MB |"
+            f"| {events:,} | {plan} | {workers} | {runs[0].n_synthetic:,} | {data:.1f} s | {rows:.1f} s | {ratio:.2f} "
+            f"| {runs[0].n_synthetic / rows / 1e6:.2f} million | {wall:.0f} s "
+            f"| {max(run.peak_mb for run in runs):,.0f} MB | {runs[0].written_mb:,.0f} MB |"
         )
     return "\n".join(lines)
 
 
-def _grouped(found: Sequence[Measured]) -> dict[tuple[int, str, int], list[Measured]]:
-    groups: dict[tuple[int, str, int], list[Measured]] = {}
-    for one in found:
+def group_runs(measurements: Sequence[Measurement]) -> dict[tuple[int, str, int], list[Measurement]]:
+    """Return the measurements by events, plan and workers."""
+    groups: dict[tuple[int, str, int], list[Measurement]] = {}
+    for one in measurements:
         groups.setdefault((one.events, one.plan, one.workers), []).append(one)
     return groups
 
@@ -193,22 +194,22 @@ def _grouped(found: Sequence[Measured]) -> dict[tuple[int, str, int], list[Measu
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", default="1000000,5000000,20000000", help="sizes of the log, with commas between")
-    parser.add_argument("--plans", default="five,chain", help="plans, with commas between")
-    parser.add_argument("--workers", default="1,2", help="numbers of workers, with commas between")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each number of workers has its turn")
-    asked = parser.parse_args()
+    parser.add_argument("--events", default="1000000,5000000,20000000", help="sizes of the log, comma-separated")
+    parser.add_argument("--plans", default="five,chain", help="plans, comma-separated")
+    parser.add_argument("--workers", default="1,2", help="numbers of workers, comma-separated")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per number of workers")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    found = []
-    for events in map(int, asked.events.split(",")):
+    measurements = []
+    for events in map(int, options.events.split(",")):
         with tempfile.TemporaryDirectory(prefix="leaven-expansion-") as scratch:
             folder = Path(scratch)
             (folder / "spec.toml").write_text(SPEC)
             write_log(folder / "log.parquet", events)
-            for plan in asked.plans.split(","):
-                turns = [int(workers) for workers in asked.workers.split(",")] * asked.rounds
-                found += [measure(folder, events, plan, workers) for workers in turns]
-    print(table(found))
+            for plan in options.plans.split(","):
+                turns = [int(workers) for workers in options.workers.split(",")] * options.rounds
+                measurements += [measure_command(folder, events, plan, workers) for workers in turns]
+    print(format_table(measurements))
 
 
 if __name__ == "__main__":

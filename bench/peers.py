@@ -1,9 +1,9 @@
-"""Where do the libraries live that we measure ourselves against? Each in an environment of its own.
+"""Builds one virtual environment per reference library of the benchmarks.
 
     python -m bench.peers recbole
 
-builds `runs/peers/recbole` (git ignores `runs/`); the variable LEAVEN_PEERS names another folder. Torch comes without
-its dependencies, so that no graphics-card packages follow, and must say that it computes on the processor.
+builds `runs/peers/recbole` (git ignores `runs/`); the variable LEAVEN_PEERS names another folder. Torch is installed
+without dependencies, which excludes GPU packages, and is checked to be a CPU build.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECBOLE_NEEDS = ("scipy", "pandas<3", "tqdm", "colorlog", "colorama", "scikit-le
 RECBOLE_NEEDS += ("tabulate", "plotly", "texttable", "psutil")
 PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "albumentations": (("albumentations==2.0.8", "opencv-python-headless==5.0.0.93"),),
-    # RecBole pins old versions of harmless libraries: it goes in alone, what it imports beside it
+    # RecBole pins old versions: install it without dependencies and its imports separately
     "recbole": (
         ("setuptools<81", "wheel", *TORCH_NEEDS, *RECBOLE_NEEDS),
         ("--no-deps", TORCH),
@@ -31,14 +31,14 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def python_of(peer: str) -> Path:
-    """The Python of a peer's environment, there or not."""
+def locate_python(peer: str) -> Path:
+    """Return the path of Python in the environment of a peer, which may not exist."""
     return Path(os.environ.get("LEAVEN_PEERS", "runs/peers")) / peer / "bin" / "python"
 
 
-def build(peer: str) -> Path:
-    """Make the environment, or complete it; returns its Python."""
-    python = python_of(peer)
+def build_environment(peer: str) -> Path:
+    """Create or complete the environment; return the path of its Python."""
+    python = locate_python(peer)
     if not python.exists():
         venv.create(python.parents[1], with_pip=True)
     for packages in PEERS[peer]:
@@ -54,4 +54,4 @@ def build(peer: str) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("peer", choices=sorted(PEERS))
-    print(build(parser.parse_args(sys.argv[1:]).peer))
+    print(build_environment(parser.parse_args(sys.argv[1:]).peer))

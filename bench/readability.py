@@ -100,7 +100,7 @@ def measure_file_rings(tree: Tree) -> Measurement:
 
 
 def measure_folder_rings(tree: Tree) -> Measurement:
-    """Count circles of folders that share a parent, at any depth. A file next to a folder is a layer of its own;
+    """Count circles of folders that share a parent, at any depth. A file next to a folder is a separate layer;
     a circle of files alone is not counted here. Imports between a package's `__init__`
     and its own children are left to the rings of files."""
     known = frozenset(file.module for file in tree)

@@ -1,7 +1,7 @@
-"""Measure everything that docs/results.md says, and write it: `make results`.
+"""Measures all parts of docs/results.md and writes the page: `make results`.
 
-Each part is a command that prints Markdown. What it printed is kept in docs/results/, so that parts can be measured one
-by one, on a quiet machine: `python -m bench.results beauty`. Without a name, parts that are not there yet are measured.
+Each part is a command that prints Markdown. Its output is stored in docs/results/, so parts can be measured one by one
+on an idle machine: `python -m bench.results beauty`. Without a name, the missing parts are measured.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-KEPT, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
+STORED, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
 HEAD = """# Results
 
-Every table is what its command printed, on two CPU cores without a GPU; `make results` measures all of them again.
-Public files are found through the environment variable LEAVEN_DATA. Seconds and memory are those of one machine; ratios
-to peers were measured side by side in one run.
+Every table is the output of its command on two CPU cores without a GPU; `make results` measures all of them again. The
+environment variable LEAVEN_DATA names the folder of public files. Seconds and memory are those of one machine; ratios
+to other libraries are measured in the same run.
 """
 
 
 @dataclass(frozen=True)
 class Part:
-    """One section. command: arguments of Python; words: what a reader should know before the table."""
+    """One section. command: arguments of Python; notes: text before the table."""
 
     title: str
     command: Sequence[str]
-    words: str = ""
+    notes: str = ""
 
 
 PARTS = {
@@ -43,101 +43,100 @@ PARTS = {
         ["-m", "bench.quality", "--only", "sports"],
         "Published, same file and protocol: binary loss .0350 HR@10 / .0192 NDCG@10, sampled softmax .0569 / .0314.",
     ),
-    "tried": Part("Settings of the transformer that were tried on Beauty", ["-m", "bench.tried"]),
+    "tried": Part("Settings of the transformer on Beauty", ["-m", "bench.tried"]),
     "training": Part("Cost of training and of ranking all users", ["-m", "bench.training"]),
-    "reading": Part(
-        "Reading, cleaning and ordering 20 million events", ["-m", "bench.reading", "--events", "20000000"]
-    ),
-    "operators": Part("Operators beside a loop in Python", ["-m", "bench.operators"]),
-    "speeds": Part("Every operator: rows a second", ["-m", "bench.speeds"]),
-    "pictures": Part("Pictures beside albumentations", ["-m", "bench.pictures"]),
-    "grocery": Part("Photographs of a grocery, with and without augmentation", ["-m", "bench.grocery"]),
-    "generators": Part("Generated rows: how fast", ["-m", "bench.generators"]),
+    "reading": Part("Reading, cleaning and sorting 20 million events", ["-m", "bench.reading", "--events", "20000000"]),
+    "operators": Part("Operators and a plain Python loop", ["-m", "bench.operators"]),
+    "speeds": Part("Every operator: rows per second", ["-m", "bench.speeds"]),
+    "pictures": Part("Images: leaven and albumentations", ["-m", "bench.images"]),
+    "grocery": Part("Grocery photographs with and without augmentation", ["-m", "bench.grocery"]),
+    "generators": Part("Synthetic rows: speed", ["-m", "bench.generators"]),
     "generated": Part(
-        "Generated rows: how likely unseen users are to each generator, and how alike its rows are to theirs",
+        "Synthetic rows: perplexity of unseen users and fidelity",
         ["-m", "bench.generated", "--steps", "1000", "--rank-steps", "1500"],
-        "On Beauty. A published set of generated rows covers 51 % of the items and gives 30 % of its events to 100 of "
+        "On Beauty. A published set of synthetic rows covers 51 % of the items and gives 30 % of its events to 100 of "
         "them.",
     ),
-    "expansion": Part("Expanding a log five-fold, at size", ["-m", "bench.expansion"]),
+    "expansion": Part("Five-fold expansion of large logs", ["-m", "bench.expansion"]),
     "features": Part(
-        "Labelled rows of 20 million events, 5,000 sparse columns, rows in files", ["-m", "bench.features"]
+        "Labeled rows of 20 million events, 5,000 sparse columns, rows in files", ["-m", "bench.features"]
     ),
-    "tables": Part("Made tables", ["-m", "bench.tables"]),
+    "tables": Part("Synthetic tables", ["-m", "bench.tables"]),
     "cold": Part(
-        "Items that nobody had bought: Beauty, split by time",
+        "Cold items: Beauty, split by time",
         ["-m", "bench.cold"],
-        "Small nets and few steps, the same for every arm. A transformer of ids cannot know these items; one that "
-        "reads titles and attributes ranks them among themselves, and keeps as many places for them as validation "
-        "users took of them (`newcomers`; 5 % here, 19 % in the later test). Views of words change nothing that shows.",
+        "Small nets and few steps, the same for every variant. A transformer over ids cannot rank cold items; one with "
+        "encoders of titles and attributes ranks them among themselves and reserves list positions for them by their "
+        "share among validation targets (`newcomers`; 5 % here, 19 % in the later test). Views of texts have no "
+        "measurable effect.",
     ),
     "titles": Part(
-        "Titles written by small nets that read nothing else",
+        "Titles generated by small language models of one catalog",
         ["-m", "bench.titles"],
-        "Beauty. Views go through the checks that answers of large models go through, and may hold no word that the "
-        "catalogue does not know.",
+        "Beauty. Views pass the same checks as answers of large language models and may contain only words of the "
+        "catalog.",
     ),
-    "wordpeers": Part("Operators on words beside nlpaug's", ["-m", "bench.wordpeers"]),
+    "wordpeers": Part("Text operators: leaven and nlpaug", ["-m", "bench.text_peers"]),
     "privacy": Part(
-        "What made rows tell of users, and what a bound on that costs",
+        "Membership inference and the cost of differential privacy",
         ["-m", "bench.privacy"],
-        "On Beauty, kept to minutes: few users, small nets, the 1,000 most frequent items, one seed. Attacked are nets "
-        "that learn by heart where nothing holds them back.",
+        "On Beauty, in minutes: few users, small nets, the 1,000 most frequent items, one seed. The attacked nets "
+        "memorize their training users without privacy.",
     ),
     "small-data": Part(
-        "Few rows: which augmentation of the table helps the MLP",
+        "Few rows: tabular augmentation for the MLP",
         ["-m", "bench.small_data"],
-        "The simulated shop. Verdicts are corrected over the arms of a share; a lift of 0.5 % matters.",
+        "The simulated shop. Verdicts are corrected over the variants of a share; the minimum effect is 0.5 %.",
     ),
     "small-data-retail": Part(
-        "Few rows of a gift shop's invoices: which augmentation of the table helps the MLP",
+        "Few rows of retail invoices: tabular augmentation for the MLP",
         ["-m", "bench.small_data", "--retail"],
         "As above, on UCI Online Retail.",
     ),
-    "retail": Part("Main job: a gift shop's invoices", ["-m", "bench.examples", "retail"]),
-    "clicks": Part("Click prediction on a gift shop's invoices", ["-m", "bench.examples", "clicks"]),
+    "retail": Part("Retail invoices", ["-m", "bench.examples", "retail"]),
+    "clicks": Part("Click-through rate prediction on retail invoices", ["-m", "bench.examples", "clicks"]),
     "ladder": Part(
-        "Click models, each above the one before?",
+        "Click-through rate models in order of complexity",
         ["-m", "bench.ladder"],
         "The retail log, split by time; four negatives for each positive. Intervals are over users.",
     ),
     "search": Part(
-        "Which plan to try first",
+        "Search for a default plan",
         ["-m", "bench.search"],
-        "Candidates of examples/search.toml: best NDCG@10 on validation while training, one seed.",
+        "Candidates of examples/search.toml: best NDCG@10 on validation during training, one seed.",
     ),
-    "expansion-arms": Part("Which expansion helps on Beauty", ["-m", "bench.examples", "beauty-expansion"]),
-    "rounds": Part("A recommender's own rows over rounds", ["-m", "bench.rounds"]),
+    "expansion-arms": Part("Expansion on Beauty", ["-m", "bench.examples", "beauty-expansion"]),
+    "rounds": Part("Recommender rollouts over rounds", ["-m", "bench.rounds"]),
     "operators-evidence": Part(
         "Single operators on Beauty, on a strong and on a weak loss", ["-m", "bench.evidence", "--seeds", "3"]
     ),
-    "beauty-arms": Part("Main job: Beauty", ["-m", "bench.examples", "beauty"]),
+    "beauty-arms": Part("Augmentation on Beauty", ["-m", "bench.examples", "beauty"]),
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the parts that were named, or those that are missing; write the page of all that are there."""
-    asked = sys.argv[1:] if arguments is None else arguments
-    KEPT.mkdir(parents=True, exist_ok=True)
+    """Measure the named or the missing parts; write the page of all stored parts."""
+    names = sys.argv[1:] if arguments is None else arguments
+    STORED.mkdir(parents=True, exist_ok=True)
     for name, part in PARTS.items():
-        if name in asked or not (asked or (KEPT / f"{name}.md").exists()):
+        if name in names or not (names or (STORED / f"{name}.md").exists()):
             print(f"measuring {name}: python {' '.join(part.command)}", file=sys.stderr, flush=True)
             done = subprocess.run(
                 [sys.executable, *part.command], cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE
             )
-            (KEPT / f"{name}.md").write_text(done.stdout, encoding="utf-8")
-    PAGE.write_text(page(), encoding="utf-8")
+            (STORED / f"{name}.md").write_text(done.stdout, encoding="utf-8")
+    PAGE.write_text(build_page(), encoding="utf-8")
 
 
-def page() -> str:
-    """All parts that were measured, in the order of this file."""
+def build_page() -> str:
+    """Return all stored parts in the order of this file."""
     sections = [HEAD]
     for name, part in PARTS.items():
-        if (KEPT / f"{name}.md").exists():
-            table = (KEPT / f"{name}.md").read_text(encoding="utf-8").strip()
-            words = f"{part.words}\n\n" if part.words else ""
-            sections.append(f"## {part.title}\n\n`python {' '.join(part.command)}`\n\n{words}{table}\n")
-    sections.append("How the item neighbours were tuned: [results/itemknn.md](results/itemknn.md).\n")
+        if (STORED / f"{name}.md").exists():
+            table = (STORED / f"{name}.md").read_text(encoding="utf-8").strip()
+            notes = f"{part.notes}\n\n" if part.notes else ""
+            sections.append(f"## {part.title}\n\n`python {' '.join(part.command)}`\n\n{notes}{table}\n")
+    sections.append("Tuning of item-based nearest neighbors: [results/itemknn.md](results/itemknn.md).\n")
     return "\n".join(sections)
 
 

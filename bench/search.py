@@ -1,12 +1,12 @@
-"""Which plan helps on two files at once, chosen on validation users alone?
+"""Measures candidate plans on two public files, selected on validation users only.
 
-    python -m bench.search --file beauty                                  # every candidate once, on validation
-    python -m bench.search --arm "crop a few" --arm "tail again"           # the best of them on both files
-    python -m bench.search --arm "crop a few" --seeds 3 --test             # the chosen one, on the test
-    python -m bench.search --file shop --file music --steps 2400           # worlds whose law is known, split by time
+    python -m bench.search --file beauty                                    # all candidates, on validation
+    python -m bench.search --variant "crop a few" --variant "tail again"    # some candidates on both files
+    python -m bench.search --variant "crop a few" --seeds 3 --test          # one candidate, on test
+    python -m bench.search --file shop --file music --steps 2400            # simulated worlds, split by time
 
-Runs examples/search.toml, going on where it was stopped. A candidate is as good as its worse file. But for
-simulated worlds it needs the `sequences/` files in the folder LEAVEN_DATA.
+Runs examples/search.toml and resumes an interrupted run. Candidates are ordered by their worse file. Public files need
+`sequences/` in the folder LEAVEN_DATA.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.examples import ROOT, arms, groups, with_arms
+from bench.examples import ROOT, format_segments, format_variants, select_variants
 from bench.quality import FILES, FOLDER
 from leaven.config import load_spec
 from leaven.engines.local import Local
@@ -31,61 +31,67 @@ WORLDS = ("shop", "video", "music", "social")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print one table of the candidates on validation, or one a file on the test."""
+    """Print one table of the candidates on validation, or one per file on test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--file", choices=[*FILES, *WORLDS], action="append", help="the public ones where left out")
-    parser.add_argument("--arm", action="append", default=[], help="candidates; all where left out")
+    parser.add_argument("--file", choices=[*FILES, *WORLDS], action="append", help="default: the public files")
+    parser.add_argument("--variant", action="append", default=[], help="candidates; default: all")
     parser.add_argument("--test", action="store_true")
-    parser.add_argument("--at-once", type=int, default=1, help="trainings side by side, each on one thread")
-    asked = parser.parse_args(arguments)
-    facts = {file: found(file, asked.steps, asked.seeds, asked.arm, asked.at_once) for file in asked.file or FILES}
-    if not asked.test:
-        print("\n".join(table({file: validation(of) for file, of in facts.items()})))
+    parser.add_argument("--n-jobs", type=int, default=1, help="parallel trainings, each on one thread")
+    options = parser.parse_args(arguments)
+    facts = {file: run_search(file, options) for file in options.file or FILES}
+    if not options.test:
+        print("\n".join(format_table({file: read_validation(one) for file, one in facts.items()})))
         return
-    for file, of in facts.items():
-        print(f"#### {FILES.get(file, f'simulated: {file}')}\n\n{of['verdict']['headline']}\n")
-        print("\n".join([*arms(of["comparison"]), "", *groups(of["comparison"])]), end="\n\n")
+    for file, one in facts.items():
+        print(f"#### {FILES.get(file, f'simulated: {file}')}\n\n{one['verdict']['headline']}\n")
+        print("\n".join([*format_variants(one["comparison"]), "", *format_segments(one["comparison"])]), end="\n\n")
 
 
-def found(file: str, steps: int, seeds: int, names: list[str], at_once: int = 1) -> dict[str, Any]:
-    """The facts of a run on one file, of some candidates or of all."""
-    changes = ["judge=false", *data_of(file)]
-    changes += [f"evaluate.steps={steps}", f"evaluate.seeds={seeds}"]
-    spec = with_arms(load_spec(SPEC, changes), names)
-    folder = RUNS / f"{file}-{steps}{'-some' if names else ''}"
-    with show_progress() as tell:
-        return run(spec, folder, resume=True, engine=Local(), on_progress=tell, n_jobs=at_once).read_facts()
+def run_search(file: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the facts of a run on one file with the selected candidates."""
+    changes = ["quality=false", *describe_data(file)]
+    changes += [f"evaluate.steps={options.steps}", f"evaluate.seeds={options.seeds}"]
+    spec = select_variants(load_spec(SPEC, changes), options.variant)
+    folder = RUNS / f"{file}-{options.steps}{'-some' if options.variant else ''}"
+    with show_progress() as on_progress:
+        done = run(spec, folder, resume=True, engine=Local(), on_progress=on_progress, n_jobs=options.n_jobs)
+        return done.read_facts()
 
 
-def data_of(file: str) -> list[str]:
-    """What a spec says of a file; a simulated world is written first."""
+def describe_data(file: str) -> list[str]:
+    """Return the spec changes for a file; writes the files of a simulated world."""
     if file in FILES:
         return [f"data.interactions={(FOLDER / FILES[file]).resolve()}"]
     Simulator(kind=file).build_world().write_files(RUNS / "worlds" / file, images=False)
     names = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    named = [f"data.columns.{ours}={theirs}" for ours, theirs in names.items()]
-    return [f"data.interactions={RUNS / 'worlds' / file / 'interactions.csv'}", *named, "split.kind=time"]
+    columns = [f"data.columns.{ours}={theirs}" for ours, theirs in names.items()]
+    return [f"data.interactions={RUNS / 'worlds' / file / 'interactions.csv'}", *columns, "split.kind=time"]
 
 
-def validation(facts: dict[str, Any]) -> dict[str, float]:
-    """arm -> the best NDCG@10 that it reached on validation users while training, mean of its seeds."""
+def read_validation(facts: dict[str, Any]) -> dict[str, float]:
+    """Return variant -> best NDCG@10 on validation users during training, mean over seeds."""
     best: dict[str, list[float]] = {}
     for fit in facts["fits"]:
-        reached = [point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point]
-        best.setdefault(fit["arm"], []).append(max(reached))
-    return {arm: float(np.mean(values)) for arm, values in best.items()}
+        values = [point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point]
+        best.setdefault(fit["arm"], []).append(max(values))
+    return {variant: float(np.mean(values)) for variant, values in best.items()}
 
 
-def table(found: dict[str, dict[str, float]]) -> list[str]:
-    """One line an arm, the one with the best worse file first."""
-    lifts = {arm: [of[arm] / of["baseline"] - 1 for of in found.values()] for arm in next(iter(found.values()))}
-    lines = ["| arm | " + " | ".join(f"{file}: N@10 valid | lift" for file in found) + " |"]
-    lines.append("|---|" + "---|---|" * len(found))
-    for arm in sorted(lifts, key=lambda one: -min(lifts[one])):
-        cells = (f"{of[arm]:.4f} | {lift:+.1%}" for of, lift in zip(found.values(), lifts[arm], strict=True))
-        lines.append(f"| {arm} | {' | '.join(cells)} |")
+def format_table(figures: dict[str, dict[str, float]]) -> list[str]:
+    """Return one line per variant, ordered by the lift on the worse file."""
+    lifts = {
+        variant: [one[variant] / one["baseline"] - 1 for one in figures.values()]
+        for variant in next(iter(figures.values()))
+    }
+    lines = ["| variant | " + " | ".join(f"{file}: N@10 valid | lift" for file in figures) + " |"]
+    lines.append("|---|" + "---|---|" * len(figures))
+    for variant in sorted(lifts, key=lambda name: -min(lifts[name])):
+        cells = (
+            f"{one[variant]:.4f} | {lift:+.1%}" for one, lift in zip(figures.values(), lifts[variant], strict=True)
+        )
+        lines.append(f"| {variant} | {' | '.join(cells)} |")
     return lines
 
 

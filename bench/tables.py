@@ -1,10 +1,10 @@
-"""How good are made tables: alike, tied together, and of use to a model that never sees a real row?
+"""Measures fidelity and usefulness of synthetic tables for each tabular generator.
 
-    python -m bench.tables [--tables cancer diabetes made retail] [--rows 3000] [--kinds any_order diffusion]
+    python -m bench.tables [--tables cancer diabetes synthetic retail] [--rows 3000] [--kinds order_agnostic diffusion]
 
-Three public tables that lie inside scikit-learn or are made by it, and samples of the retail log where LEAVEN_DATA has
-it. A third of the rows trains the generators, a third is held out to judge them by, a third tests a model
-that learned from real rows or from as many made ones. Every generator has the same rows, default fields and one seed.
+Three tables of scikit-learn, one of them simulated, and samples of the retail log if LEAVEN_DATA has it. One third of
+the rows trains the generators, one third is held out to evaluate them, one third tests a model trained on real rows or
+on the same number of synthetic rows. Every generator has the same rows, default fields and one seed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,45 +35,45 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae, learned variance": ("vae", {}),
     "gan, as written": ("gan", {"loss": "minimax"}),
     "gan, wgan-gp": ("gan", {}),
-    "any_order": ("any_order", {}),
+    "order_agnostic": ("order_agnostic", {}),
     "diffusion": ("diffusion", {}),
 }
-LEGEND = """Each figure stands beside the same figure of real rows that nobody made: for what tells made rows apart
-(boosted trees; a line over squares and products), marginals and pairs those of held-out rows; for a model, one that
-learned from the real training rows. Seconds are the processor's, to learn and to make twice the rows."""
+LEGEND = """The figure in brackets is that of real rows: held-out rows for the two classifiers (boosted trees; a linear
+model over squares and products), marginals and pairs; real training rows for the model. Seconds are CPU time of fitting
+and of sampling twice the number of rows."""
 METRICS = ("classifier_auc", "marginals", "pairs")
 
 
-def cancer() -> Samples:
-    """569 tumours, 30 numbers."""
+def load_cancer() -> Samples:
+    """Return 569 tumors with 30 numeric columns."""
     from sklearn.datasets import load_breast_cancer
 
-    found = load_breast_cancer()
-    return _samples(found.data, found.target, found.feature_names)
+    data = load_breast_cancer()
+    return build_samples(data.data, data.target, data.feature_names)
 
 
-def diabetes() -> Samples:
-    """442 patients, 10 numbers, one of them a category; whether the illness got worse than in the median."""
+def load_diabetes_table() -> Samples:
+    """Return 442 patients with 9 numeric columns and a category; label: progression above the median."""
     from sklearn.datasets import load_diabetes
 
-    found = load_diabetes(scaled=False)
-    return _samples(found.data, found.target > np.median(found.target), found.feature_names, names=(1,))
+    data = load_diabetes(scaled=False)
+    return build_samples(data.data, data.target > np.median(data.target), data.feature_names, categorical=(1,))
 
 
-def synthetic() -> Samples:
-    """6,000 rows of scikit-learn's clusters: eight numbers, four more cut into five names each."""
+def simulate_clusters() -> Samples:
+    """Return 6,000 rows of scikit-learn clusters with eight numeric columns and four of five categories each."""
     from sklearn.datasets import make_classification
 
     shape = {"n_samples": 6000, "n_features": 12, "n_informative": 8, "n_redundant": 2, "n_clusters_per_class": 3}
     numbers, label = make_classification(**shape, class_sep=1.2, random_state=7, shuffle=False)
-    for place in (0, 3, 6, 9):
-        edges = np.quantile(numbers[:, place], [0.5, 0.75, 0.9, 0.98])
-        numbers[:, place] = np.digitize(numbers[:, place], edges)
-    return _samples(numbers, label, [f"x{place}" for place in range(12)], names=(0, 3, 6, 9))
+    for index in (0, 3, 6, 9):
+        edges = np.quantile(numbers[:, index], [0.5, 0.75, 0.9, 0.98])
+        numbers[:, index] = np.digitize(numbers[:, index], edges)
+    return build_samples(numbers, label, [f"x{index}" for index in range(12)], categorical=(0, 3, 6, 9))
 
 
-def retail() -> Samples | None:
-    """Samples of the gift shop's log, as in chapter 8; None where the file is not there."""
+def load_retail() -> Samples | None:
+    """Return samples of the retail log as in chapter 8; None without the file."""
     from leaven.cleaning import CleaningConfig, clean_events
     from leaven.ctr_features import SamplingConfig, sample_by_time
     from leaven.ingest import read_events
@@ -86,13 +87,13 @@ def retail() -> Samples | None:
     return sample_by_time(events, SamplingConfig(ratio=4, max_positives=2000), key=7)[0]
 
 
-def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()) -> Samples:
-    """Rows of a matrix; columns at `names` are categories."""
+def build_samples(numbers: Any, label: Any, columns: Any, categorical: tuple[int, ...] = ()) -> Samples:
+    """Return the rows of a matrix; `categorical` are the indices of categorical columns."""
     cells = {
-        str(column): np.array([f"v{int(v)}" for v in numbers[:, place]], object)
-        if place in names
-        else numbers[:, place]
-        for place, column in enumerate(columns)
+        str(column): np.array([f"v{int(v)}" for v in numbers[:, index]], object)
+        if index in categorical
+        else numbers[:, index]
+        for index, column in enumerate(columns)
     }
     return Samples.from_columns(
         cells, np.asarray(label, np.float32), rng.mix_bits(np.arange(1, len(label) + 1, dtype=np.uint64))
@@ -100,77 +101,91 @@ def _samples(numbers: Any, label: Any, columns: Any, names: tuple[int, ...] = ()
 
 
 TABLES: dict[str, Callable[[], Samples | None]] = {
-    "cancer": cancer,
-    "diabetes": diabetes,
-    "made": synthetic,
-    "retail": retail,
+    "cancer": load_cancer,
+    "diabetes": load_diabetes_table,
+    "synthetic": simulate_clusters,
+    "retail": load_retail,
 }
 
 
-def thirds(rows: Samples, most: int) -> tuple[Samples, Samples, Samples]:
-    """(train, held out, test), by lot, at most `most` rows each."""
+@dataclass(frozen=True)
+class Thirds:
+    """Disjoint random parts of a table."""
+
+    train: Samples
+    held_out: Samples
+    test: Samples
+
+
+def split_thirds(rows: Samples, max_rows: int) -> Thirds:
+    """Return three random parts of equal size, at most `max_rows` rows each."""
     order = rng.make_generator(rng.derive_key(7, "thirds")).permutation(len(rows))
-    size = min(len(rows) // 3, most)
-    return tuple(rows.take(order[nth * size : (nth + 1) * size]) for nth in range(3))  # type: ignore[return-value]
+    size = min(len(rows) // 3, max_rows)
+    train, held_out, test = (rows.take(order[part * size : (part + 1) * size]) for part in range(3))
+    return Thirds(train, held_out, test)
 
 
-def usefulness(train: Samples, test: Samples) -> float:
-    """AUC on real rows of boosting that learned from these."""
+def measure_usefulness(train: Samples, test: Samples) -> float:
+    """Return the AUC on real rows of a boosting model trained on these rows; NaN for a single class."""
     from sklearn.metrics import roc_auc_score
 
-    wish = create_config("ctr_models", "boosting", {"rounds": 80, "fewest_rows": 10})
+    config = create_config("ctr_models", "boosting", {"rounds": 80, "min_rows": 10})
     try:
-        model = wish.fit(train, TrainingContext(key=1))
-    except Exception as error:  # a generator that makes one class alone
-        return float("nan") if "class" in str(error) else _again(error)
+        model = config.fit(train, TrainingContext(key=1))
+    except Exception as error:
+        if "class" not in str(error):
+            raise
+        return float("nan")  # a generator may produce a single class
     return float(roc_auc_score(test.label > 0.5, model.predict(test)))
 
 
-def told_apart(real: Samples, new: Samples) -> float:
-    """AUC of boosted trees, in two folds, that tell these rows apart: 0.5 not at all.
+def measure_separability(real: Samples, new: Samples) -> float:
+    """Return the two-fold AUC of boosted trees that classify real and synthetic rows: 0.5 for equal distributions.
 
-    The judge's own classifier is a line over squares and products, which is blind to how three columns hang together.
+    The metric `classifier_auc` is linear in squares and products and cannot detect dependence of three columns.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
 
     rows = real.concat_with([new])
     cells = np.column_stack([rows.numbers, rows.codes, rows.label])
-    made = np.repeat([0, 1], [len(real), len(new)])
-    fold = rng.make_generator(rng.derive_key(7, "folds")).permutation(len(made)) % 2
-    found = []
+    is_synthetic = np.repeat([0, 1], [len(real), len(new)])
+    fold = rng.make_generator(rng.derive_key(7, "folds")).permutation(len(is_synthetic)) % 2
+    aucs = []
     for part in (0, 1):
         trees = HistGradientBoostingClassifier(max_iter=60, min_samples_leaf=10, random_state=1)
-        chance = trees.fit(cells[fold != part], made[fold != part]).predict_proba(cells[fold == part])[:, 1]
-        found.append(roc_auc_score(made[fold == part], chance))
-    return float(np.mean(found))
+        probability = trees.fit(cells[fold != part], is_synthetic[fold != part]).predict_proba(cells[fold == part])[
+            :, 1
+        ]
+        aucs.append(roc_auc_score(is_synthetic[fold == part], probability))
+    return float(np.mean(aucs))
 
 
-def _again(error: Exception) -> float:
-    raise error
-
-
-def table(name: str, rows: Samples, most: int, kinds: list[str]) -> None:
-    """One table: a line a generator, real rows first."""
-    train, held, test = thirds(rows, most)
-    print(f"### {name}: {len(train)} rows each, {len(rows.numeric)} numbers, {len(rows.categorical)} categories\n")
+def print_table(name: str, rows: Samples, max_rows: int, kinds: list[str]) -> None:
+    """Print one line per generator."""
+    parts = split_thirds(rows, max_rows)
+    train, held, test = parts.train, parts.held_out, parts.test
     print(
-        "| rows made by | trees AUC (real) | line AUC (real) | marginals (real) | pairs (real) | model AUC (real) | s |"
+        f"### {name}: {len(train)} rows per part, {len(rows.numeric)} numeric and "
+        f"{len(rows.categorical)} categorical columns\n"
+    )
+    print(
+        "| generator | trees AUC (real) | linear AUC (real) | marginals (real) | pairs (real) | model AUC (real) | s |"
     )
     print("|---|---|---|---|---|---|---|")
-    real, apart = usefulness(train, test), told_apart(held, test)
+    real, separability = measure_usefulness(train, test), measure_separability(held, test)
     for title in kinds:
-        kind, own = KINDS[title]
-        began = time.process_time()
-        fitted = create_config("tabular_generators", kind, own).fit(train, key=5)
+        kind, fields = KINDS[title]
+        start = time.process_time()
+        fitted = create_config("tabular_generators", kind, fields).fit(train, key=5)
         new = fitted.sample(rng.mix_bits(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
-        spent = time.process_time() - began
-        verdict = evaluate_quality(train, held, new, "table", metrics=METRICS)
-        cells = [f"{verdict[metric].value:.3f} ({verdict[metric].reference:.3f})" for metric in METRICS]
+        seconds = time.process_time() - start
+        result = evaluate_quality(train, held, new, "table", metrics=METRICS)
+        cells = [f"{result[metric].value:.3f} ({result[metric].reference:.3f})" for metric in METRICS]
         some = new.take(np.arange(len(train)))
-        useful = usefulness(some, test)
-        cells = [f"{told_apart(held, some):.3f} ({apart:.3f})", *cells]
-        print(f"| {title} | {' | '.join(cells)} | {useful:.3f} ({real:.3f}) | {spent:.0f} |", flush=True)
+        useful = measure_usefulness(some, test)
+        cells = [f"{measure_separability(held, some):.3f} ({separability:.3f})", *cells]
+        print(f"| {title} | {' | '.join(cells)} | {useful:.3f} ({real:.3f}) | {seconds:.0f} |", flush=True)
     print()
 
 
@@ -180,14 +195,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tables", nargs="*", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--rows", type=int, default=2000)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    for name in asked.tables:
+    for name in options.tables:
         rows = TABLES[name]()
         if rows is None:
-            print(f"{name} is missing: LEAVEN_DATA names the folder of public data", file=sys.stderr)
+            print(f"{name} is missing: set LEAVEN_DATA to the folder of public data", file=sys.stderr)
         else:
-            table(name, rows, asked.rows, asked.kinds)
+            print_table(name, rows, options.rows, options.kinds)
     print(LEGEND)
 
 

@@ -1,6 +1,7 @@
-"""Which settings of the transformer were tried on Beauty? `python -m bench.tried [--steps 3000]`.
+"""Measures settings of the transformer on Beauty: `python -m bench.tried [--steps 3000]`.
 
-One seed and few steps each, chosen on validation: differences of .001 may be luck. Compared by steps, not by seconds.
+One seed and few steps per setting, selected on validation: differences of .001 are within noise. Settings are compared
+at equal steps, not at equal seconds.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
-from bench.quality import measured, read
+from bench.quality import load_task, measure_config
 from leaven.recommenders.transformer import Transformer
 
-DEFAULT = Transformer(looks=3)
+DEFAULT = Transformer(n_validations=3)
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "full softmax": {"loss": "full"},
@@ -33,19 +34,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def show(arguments: list[str] | None = None) -> None:
-    """One line a setting."""
+def print_table(arguments: list[str] | None = None) -> None:
+    """Print one line per setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--only", choices=list(SETTINGS), action="append")
-    asked = parser.parse_args(arguments)
-    task = read("beauty")
+    options = parser.parse_args(arguments)
+    task = load_task("beauty")
     print("| setting | N@10 valid | HR@10 valid | N@10 test | HR@10 test | seconds |\n|---|---|---|---|---|---|")
-    for name in asked.only or SETTINGS:
-        figures = measured(replace(DEFAULT, **SETTINGS[name]), task, 1, asked.steps)
+    for name in options.only or SETTINGS:
+        figures = measure_config(replace(DEFAULT, **SETTINGS[name]), task, 1, options.steps)
         cells = [figures[f"{part} {metric}"] for part in ("valid", "test") for metric in ("Ndcg", "Recall")]
         print(f"| {name} | {' | '.join(f'{cell:.4f}' for cell in cells)} | {figures['seconds']:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
-    show()
+    print_table()

@@ -19,7 +19,7 @@ def wish_of(family: str, kind: str) -> Any:
 def frozen(rows: Histories) -> Histories:
     """The same rows in arrays that cannot be written to."""
     columns = {}
-    for name in ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets"):
+    for name in ("items", "times", "starts", "row_ids", "parents", "origin", "weight", "n_targets"):
         column = getattr(rows, name).copy()
         column.setflags(write=False)
         columns[name] = column
@@ -28,5 +28,5 @@ def frozen(rows: Histories) -> Histories:
 
 def same(one: Histories, two: Histories) -> bool:
     """Whether two sets of rows have the same bytes."""
-    names = ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets")
+    names = ("items", "times", "starts", "row_ids", "parents", "origin", "weight", "n_targets")
     return all(np.array_equal(getattr(one, name), getattr(two, name)) for name in names)

@@ -37,7 +37,7 @@ def mixture() -> Histories:
 def test_accepted_rows_are_accepted_again(kind) -> None:
     fitted, new = wish_of("filters", kind)().fit(real(), 7), mixture()
     stays = fitted(new)
-    again = fitted(new.take(stays.mask))
+    again = fitted(new.take(stays.accepted))
     assert again.accepted.all()
     assert sum(again.rejected.values()) == 0
 
@@ -46,26 +46,26 @@ def test_accepted_rows_are_accepted_again(kind) -> None:
 def test_every_rejected_row_is_counted_once(kind) -> None:
     new = mixture()
     stays = wish_of("filters", kind)().fit(real(), 7)(new)
-    assert stays.mask.dtype == bool
-    assert stays.mask.shape == (len(new),)
-    assert sum(stays.rejected.values()) == int((~stays.mask).sum())
+    assert stays.accepted.dtype == bool
+    assert stays.accepted.shape == (len(new),)
+    assert sum(stays.rejected.values()) == int((~stays.accepted).sum())
     assert all(count > 0 for count in stays.rejected.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_some_rows_are_accepted_and_some_rejected(kind) -> None:
-    mask = wish_of("filters", kind)().fit(real(), 7)(mixture()).mask
+    mask = wish_of("filters", kind)().fit(real(), 7)(mixture()).accepted
     assert 0 < mask.sum() < len(mask)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_fits_the_same_filter(kind) -> None:
     one, two = (wish_of("filters", kind)().fit(real(), 7)(mixture()) for _ in range(2))
-    assert one.mask.tolist() == two.mask.tolist()
+    assert one.accepted.tolist() == two.accepted.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_rows_give_an_empty_answer(kind) -> None:
     nothing = wish_of("filters", kind)().fit(real(), 7)(mixture().take(np.zeros(0, np.int64)))
-    assert nothing.mask.shape == (0,)
+    assert nothing.accepted.shape == (0,)
     assert not nothing.rejected

@@ -159,7 +159,7 @@ def test_true_rows_are_more_probable_than_noise(kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_config_names_registered_filters(kind) -> None:
-    assert set(wish_of("generators", kind)().keep) <= set(list_kinds("filters"))
+    assert set(wish_of("generators", kind)().default_filters) <= set(list_kinds("filters"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

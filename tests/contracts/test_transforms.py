@@ -85,7 +85,7 @@ def ones(rows: Histories) -> np.ndarray:
 def bytes_of(rows: Histories) -> list[bytes]:
     """Each row's bytes: events, lineage, targets, other columns."""
     columns = [rows.items, rows.times, *rows.extra.values()]
-    named = [getattr(rows, n) for n in ("keys", "parents", "origin", "weight", "targets")]
+    named = [getattr(rows, n) for n in ("row_ids", "parents", "origin", "weight", "n_targets")]
     spans = list(zip(rows.starts, rows.starts[1:], strict=False))
     return [
         b"|".join([c[a:z].tobytes() for c in columns] + [n[i : i + 1].tobytes() for n in named])
@@ -115,7 +115,7 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
     origins = np.array([order[int(key)] for key in new.row_ids])
     assert (np.diff(origins) >= 0).all()
     assert set(origins.tolist()) == set(range(len(rows)))
-    for name in ("keys", "parents", "origin", *(() if kind in CALLS_COLD else ("weight",))):
+    for name in ("row_ids", "parents", "origin", *(() if kind in CALLS_COLD else ("weight",))):
         assert getattr(new, name).tolist() == getattr(rows, name)[origins].tolist()
     assert (new.weight <= rows.weight[origins]).all()
     assert ((new.lengths > 0) == (rows.lengths > 0)[origins]).all()

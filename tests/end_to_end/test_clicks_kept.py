@@ -54,7 +54,7 @@ name = "mixed"
 [[variant.step]]
 use = "row_mixup"
 """
-STEERED = SPEC[: SPEC.index('[[arm]]\nname = "made"')]
+STEERED = SPEC[: SPEC.index('[[variant]]\nname = "made"')]
 
 
 @pytest.fixture(scope="module")

@@ -275,7 +275,7 @@ def test_a_dry_run_writes_nothing(capsys: Captured, spec: Path, tmp_path: Path) 
         ('use = "crop"|use = "crop"\nkeep_rang = [0.1, 0.2]', "'keep_range'"),
         ('use = "crop"|use = "crop"\nkeep_range = [0.9, 0.2]', "keep_range"),
         ('metrics = ["ndcg@5"]|metrics = ["ndgc@5"]', "'ndcg'"),
-        ('[[arm]]|[[arm]]\nname = "crop"\n[[arm]]', "a unique name"),
+        ('[[variant]]|[[variant]]\nname = "crop"\n[[variant]]', "a unique name"),
         ("[data]|[dat]", "'data'"),
         ("[evaluate]|[evaluate", "TOML"),
     ],

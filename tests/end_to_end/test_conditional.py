@@ -23,7 +23,7 @@ width = 16
 layers = 1
 dropout = 0.0
 batch_events = 128
-looks = 10
+n_validations = 10
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
@@ -103,7 +103,7 @@ def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and
 
         return tell
 
-    (folder / "alone.toml").write_text(SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')])
+    (folder / "alone.toml").write_text(SPEC[: SPEC.index('[[variant]]\nname = "dynamic"')])
     spec = load_spec(folder / "alone.toml")
     for place, step in (("pilot", 12), ("arm", 36)):
         with pytest.raises(Killed):
@@ -121,7 +121,7 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     text = SPEC.replace(
         '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
     )
-    text = text[: text.index('[[arm]]\nname = "dynamic"')]
+    text = text[: text.index('[[variant]]\nname = "dynamic"')]
     (folder / "replay.toml").write_text(text)
     again = run(load_spec(folder / "replay.toml"), folder / "replayed")
     weights = "arms/conditional/seed-1/model/transformer.safetensors"
@@ -130,7 +130,7 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
 
 
 def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_report_it(folder, tmp_path) -> None:
-    text = SPEC[: SPEC.index('[[arm]]\nname = "dynamic"')]
+    text = SPEC[: SPEC.index('[[variant]]\nname = "dynamic"')]
     start, end = text.index("[recommender]"), text.index("[evaluate]")
     text = text[:start] + '[recommender]\nkind = "item_knn"\n' + text[end:].replace("steps = 60\n", "")
     (folder / "knn.toml").write_text(text)

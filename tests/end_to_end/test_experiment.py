@@ -200,7 +200,7 @@ def test_an_expanded_folder_loses_a_step_as_if_it_had_never_been_there(spec, fol
 
 def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, tmp_path, monkeypatch) -> None:
     never = expand_variant(spec, "crop, then markov", tmp_path / "never", without=["crop"])
-    for moment in ("take_over", "write_json", "rmtree"):
+    for moment in ("reuse_step_files", "write_json", "rmtree"):
         out = tmp_path / moment
         expand_variant(spec, "crop, then markov", out)
 

@@ -160,8 +160,8 @@ def test_a_draft_for_clicks_is_a_spec_that_reads(tmp_path: Path) -> None:
     spec = load_spec(specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "spec.toml", task="ctr"))
     assert (spec.task, spec.samples.ratio, type(spec.recommender).__name__) == ("ctr", 4, "Mlp")
     assert [arm.name for arm in spec.variants] == ["mixup", "copula, even classes"]
-    with pytest.raises(SpecError, match="did you mean 'clicks'"):
-        specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "other.toml", task="click")
+    with pytest.raises(SpecError, match="'clicks' is now 'ctr'"):
+        specfile.write_draft(specfile.draft_log_spec([str(log)]), tmp_path / "other.toml", task="clicks")
 
 
 def test_a_draft_for_a_labelled_table_names_its_columns(tmp_path: Path) -> None:
@@ -173,6 +173,6 @@ def test_a_draft_for_a_labelled_table_names_its_columns(tmp_path: Path) -> None:
         )
     )
     assert (spec.data.label, spec.data.user, spec.data.time) == ("clicked", "who", "")
-    assert type(spec.split).__name__ == "ByUsers"
+    assert type(spec.split).__name__ == "SampleUserSplit"
     with pytest.raises(SpecError, match="did you mean 'clicked'"):
         specfile.draft_table_spec([str(ads)], "clickt")

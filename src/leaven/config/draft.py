@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaven.config.old_names import suggest_value
 from leaven.errors import DataError, SpecError, suggest_name
 from leaven.ingest import CatalogSource, InferredFormat, LogSource, infer_format
 
@@ -166,7 +167,7 @@ def render_draft(draft: Draft, folder: Path, task: str = "ranking") -> str:
     Raises SpecError for an unknown task.
     """
     if task not in _TASKS:
-        raise SpecError("--task", "a known task", repr(task), suggest_name(task, _TASKS))
+        raise SpecError("--task", "a known task", repr(task), suggest_value(task, _TASKS))
     head = _HEAD.format(name=_quote(draft.name), task=_TASKS[task])
     if draft.label:
         return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
@@ -197,11 +198,11 @@ def _render_labelled(draft: Draft, folder: Path) -> Iterator[str]:
     """[data] of a labelled table; without times it is split by users, without users row by row."""
     columns = draft.log.columns
     yield "[data]"
-    yield f"labelled = {_quote(_relate_path(draft.log.path, folder))}"
+    yield f"labeled = {_quote(_relate_path(draft.log.path, folder))}"
     yield _render_column("label", draft.label, draft.log)
     yield from (_render_column(word, column, draft.log) for word, column in columns.items())
     yield "# numeric, categorical: types of columns; by default, columns of numbers are numeric"
-    yield '# hashed = ["f*"] hashes thousands of sparse columns into a few; several = ["tags"]: cells like "red|sale"\n'
+    yield '# hashed = ["f*"] hashes thousands of sparse columns into a few; multi_valued = ["tags"]: cells like "red|sale"\n'
     kind = "time" if "time" in columns else "users" if "user" in columns else "rows"
     yield f'[split]\nkind = "{kind}"\n'
 
@@ -336,7 +337,7 @@ seeds = 3                       # trainings of each variant; more seeds give nar
 min_effect = 0.005           # smallest relative lift of the AUC that matters to you
 
 # Each variant is a plan under trial. Two more always run: the baseline without a plan, and
-# "repeat", which adds as many duplicated rows. `leaven list tabular_transforms` and tabular_generators: the steps.
+# "repeat", which adds as many duplicated rows. `leaven list tabular_transforms` and tabular_generators: steps.
 
 [[variant]]
 name = "mixup"                  # augmentation: two rows blended, with a soft label, in every epoch

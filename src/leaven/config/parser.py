@@ -111,7 +111,7 @@ def _build_samples(
     for key in ("samples", "clean"):
         if key in table:
             fix = f"leave [{key}] out, or name a log: data.interactions"
-            raise SpecError(text.locate(key), "a log", "a labelled table (data.labelled)", fix)
+            raise SpecError(text.locate(key), "a log", "a labeled table (data.labeled)", fix)
     return None
 
 
@@ -144,12 +144,12 @@ def _build_kind(table: Any, family: str, default: str, text: spec_text.SpecSourc
 
 
 def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path) -> tuple[Any, CatalogSource | None]:
-    if task is CTR and isinstance(table, dict) and "labelled" in table:
-        labelled = {
+    if task is CTR and isinstance(table, dict) and "labeled" in table:
+        labeled = {
             **table,
-            "labelled": _resolve_path(check_value(table["labelled"], str, text.locate("data.labelled")), folder),
+            "labeled": _resolve_path(check_value(table["labeled"], str, text.locate("data.labeled")), folder),
         }
-        return build_config(LabeledTable, labelled, lambda key: text.locate(f"data.{key}")), None
+        return build_config(LabeledTable, labeled, lambda key: text.locate(f"data.{key}")), None
     if not isinstance(table, dict) or "interactions" not in table:
         fix = 'write [data] and interactions = "…"; leaven init FILE does it for you'
         raise SpecError(text.locate("data"), "the path of the log", "no data.interactions", fix)
@@ -278,7 +278,8 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", "a table with a kind", fix)
     known = registry.list_kinds(list_families(task.operator)[0])
     kind = next((key for key in use if key in known), next(iter(use)))
-    return {"use": kind, "of": use[kind], **{key: value for key, value in use.items() if key != kind}}
+    member_key = "transforms" if isinstance(use[kind], list) else "transform"
+    return {"use": kind, member_key: use[kind], **{key: value for key, value in use.items() if key != kind}}
 
 
 def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:

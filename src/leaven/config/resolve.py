@@ -38,8 +38,8 @@ def _resolve_steps(plan: Plan) -> list[dict[str, Any]]:
     for step in plan.named_steps:
         table = to_table(step)
         operator = table.pop("use")
-        if operator.get("filters") == to_table(getattr(type(step.use), "default_filters", None)):
-            operator.pop("filters", None)  # when read back, it would become the step's own filters
+        if operator.get("default_filters") == to_table(getattr(type(step.use), "default_filters", None)):
+            operator.pop("default_filters", None)
         if step.mode == "append":
             table.pop("p")
         else:

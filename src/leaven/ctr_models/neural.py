@@ -87,7 +87,7 @@ def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: TrainingC
         warm_up_steps=100 if config.lr_decay else 0,
         decay_learning_rate=config.lr_decay,
         metric_names=_MEASURE,
-        look_every=max(_count_epoch_steps(config, train) // 4, 1),
+        validate_every=max(_count_epoch_steps(config, train) // 4, 1),
         patience=config.patience if training.steps is None else None,
         device=config.device,
         precision="32-true",

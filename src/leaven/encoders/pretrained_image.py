@@ -51,7 +51,7 @@ class PretrainedImageEncoder:
             )
         if self.factory and ":" not in self.factory:
             raise SpecError(
-                "picture_model.factory", '"module:function"', repr(self.factory), 'net = "timm:create_model"'
+                "picture_model.factory", '"module:function"', repr(self.factory), 'factory = "timm:create_model"'
             )
 
     def can_encode(self, catalog: Catalog) -> bool:
@@ -100,7 +100,7 @@ def _load_script(path: Path) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        fix = 'for a state dict, name what builds the network: net = "timm:create_model"'
+        fix = 'for a state dict, name what builds the network: factory = "timm:create_model"'
         raise DataError(str(path), "a TorchScript file", str(error).splitlines()[0], fix) from error
 
 
@@ -110,9 +110,9 @@ def _load_weights(config: PretrainedImageEncoder, path: Path) -> Any:
     try:
         build: Callable[..., Any] = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise DataError("picture_model.net", "an installed library", str(error), f"pip install {module}") from error
+        raise DataError("picture_model.factory", "an installed library", str(error), f"pip install {module}") from error
     except AttributeError as error:
-        raise DataError("picture_model.net", f"a function of {module}", repr(name), "") from error
+        raise DataError("picture_model.factory", f"a function of {module}", repr(name), "") from error
     net = build(**config.arguments)
     try:
         net.load_state_dict(_read_state_dict(path))

@@ -49,7 +49,7 @@ def _fingerprint_data(spec: Spec) -> str:
     """Fingerprint of the bytes of the files, and of the tables of the spec that shape the data."""
     table = resolve_spec(spec)
     shaping = {name: table.get(name) for name in ("task", "seed", "samples", "clean", "split")}
-    columns = {key: value for key, value in table["data"].items() if key not in ("interactions", "items", "labelled")}
+    columns = {key: value for key, value in table["data"].items() if key not in ("interactions", "items", "labeled")}
     files: list[str] = []
     for name in tasks.of(spec).list_files(spec):
         files += [name] if is_database(name) else list_files(name)

@@ -57,7 +57,7 @@ def recommend_with_views(
 ) -> RankedItems:
     """The k items of the highest mean score over the views, best first; scores are these means.
 
-    Each view gives a list of `DEEPER` * k items plus the number of items of the longest history, repeats included;
+    Each view gives a list of `LIST_FACTOR` * k items plus the number of items of the longest history, repeats included;
     items of the unchanged history are removed afterwards, unless `allow_repeats`. An item missing from the list of a
     view gets that list's lowest score, an upper bound of its score; means are exact where lists hold the whole catalog.
     Ties go to the item with the earlier position in the first list that contains it.

@@ -139,7 +139,7 @@ def train_image_classifier(
         key=config.key,
         steps=config.steps,
         learning_rate=config.learning_rate,
-        look_every=max(config.steps, 1),
+        validate_every=max(config.steps, 1),
         device=config.device,
         precision="32-true",
         tell=config.tell,

@@ -95,7 +95,7 @@ class TrainerConfig:
     warm_up_steps: int = 100
     decay_learning_rate: bool = True
     metric_names: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
-    look_every: int = 250
+    validate_every: int = 250
     patience: int | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -212,7 +212,7 @@ def _loop_until_stopped(run: _Run, state: _State, best: checkpoint.Tensors) -> c
         losses.append(loss)
         state.step, state.targets = state.step + 1, state.targets + targets
         is_last = state.step >= run.course.steps
-        if state.step % run.course.look_every == 0 or is_last:
+        if state.step % run.course.validate_every == 0 or is_last:
             state.seconds = earlier_seconds + time.perf_counter() - start
             best = _validate(run, state, _average_losses(losses, state.step), best)
             losses = []

@@ -56,7 +56,7 @@ class Multimodal:
     id_dropout: float = 0.3
     consistency_weight: float = 0.0
     consistency_temperature: float = 0.1
-    newcomers: float | None = None
+    cold_item_share: float | None = None
 
     def __post_init__(self) -> None:
         if not self.encoders:
@@ -69,9 +69,9 @@ class Multimodal:
         if not (self.consistency_weight >= 0 and self.consistency_temperature > 0):
             got = f"{self.consistency_weight}, {self.consistency_temperature}"
             raise SpecError("multimodal.consistency_weight", "0 (off) or more, and a temperature above 0", got, "")
-        if self.newcomers is not None and not 0 <= self.newcomers <= 1:
+        if self.cold_item_share is not None and not 0 <= self.cold_item_share <= 1:
             fix = "leave it out to derive it from validation users"
-            raise SpecError("multimodal.newcomers", "a share in 0..1", str(self.newcomers), fix)
+            raise SpecError("multimodal.cold_item_share", "a share in 0..1", str(self.cold_item_share), fix)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -133,8 +133,8 @@ class Multimodal:
 
     def _choose_cold_item_share(self, valid: HeldOut | None, in_training: npt.NDArray[np.bool_]) -> float:
         """Returns the configured share, or that of cold items among the validation targets."""
-        if self.newcomers is not None or valid is None or not len(valid.target_items):
-            return self.newcomers or 0.0
+        if self.cold_item_share is not None or valid is None or not len(valid.target_items):
+            return self.cold_item_share or 0.0
         return float((~in_training[valid.target_items - 1]).mean())
 
     def _fit_encoders(self, catalog: Catalog, key: int) -> dict[Encoder, FittedEncoder]:

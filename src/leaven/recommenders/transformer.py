@@ -86,7 +86,7 @@ class Transformer:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warm_up_steps: int = 100
-    looks: int = 20
+    n_validations: int = 20
     patience: int | None = 6
     max_validation_users: int = 4096
     device: str = "auto"
@@ -104,7 +104,7 @@ class Transformer:
             "heads": self.heads,
             "max_length": self.max_length,
             "negatives": self.negatives,
-            "looks": self.looks,
+            "n_validations": self.n_validations,
             "temperature": self.temperature,
             "epochs": self.epochs,
             "contrastive_temperature": self.contrastive_temperature,
@@ -242,7 +242,7 @@ class Transformer:
             weight_decay=self.weight_decay,
             warm_up_steps=self.warm_up_steps,
             largest_tensor=self.choose_batch_events(train) * 4 * self.width,
-            look_every=max(steps // self.looks, 1),
+            validate_every=max(steps // self.n_validations, 1),
             patience=self.patience if training.steps is None else None,
             device=self.device,
             precision=self.precision,

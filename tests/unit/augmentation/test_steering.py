@@ -19,7 +19,7 @@ from leaven.transforms.sequence.masking import Drop, Mask
 from leaven.transforms.sequence.resampling import Repeat
 
 N_ITEMS = 20
-SMALL = Transformer(width=16, layers=1, heads=1, batch_events=128, dropout=0.0, looks=10, device="cpu")
+SMALL = Transformer(width=16, layers=1, heads=1, batch_events=128, dropout=0.0, n_validations=10, device="cpu")
 
 
 def rows(count: int, key: int, longest: int = 12) -> Histories:

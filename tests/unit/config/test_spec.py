@@ -59,7 +59,7 @@ name = "markov rows"
 use = "markov"
 p_is_not_a_field = 1
 """
-GOOD = FULL.replace("p_is_not_a_field = 1\n", 'keep = ["validity", "copies"]\n')
+GOOD = FULL.replace("p_is_not_a_field = 1\n", 'filters = ["validity", "copies"]\n')
 
 
 def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
@@ -77,7 +77,7 @@ def test_a_full_spec_becomes_the_configs_that_it_names(tmp_path) -> None:
     assert (mask.mode, mask.p, mask.strength) == ("in_place", 0.4, Linear(0.2, 1.0))
     assert [type(one).__name__ for one in spec.variant("markov rows").plan.named_steps[0].filters or ()] == [
         "Validity",
-        "Copies",
+        "CopyFilter",
     ]
 
 
@@ -90,16 +90,16 @@ def test_the_shortest_spec_has_defaults_for_the_rest() -> None:
 
 def test_a_number_is_a_constant_strength_and_a_text_a_kind_with_its_defaults() -> None:
     spec = parse_spec(
-        '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\nuse = "crop"\nstrength = 0.5\ncopies = "random"'
+        '[data]\ninteractions = "l"\n[[variant]]\n[[variant.step]]\nuse = "crop"\nstrength = 0.5\ncopies = "random"'
     )
     (step,) = spec.variants[0].plan.named_steps
     assert step.strength == Constant(0.5)
     assert type(step.copies).__name__ == "Random"
-    assert spec.variants[0].name == "arm 1"
+    assert spec.variants[0].name == "variant 1"
 
 
 def test_combinations_hold_kinds_and_tables() -> None:
-    text = '[data]\ninteractions = "l"\n[[arm]]\n[[arm.step]]\n'
+    text = '[data]\ninteractions = "l"\n[[variant]]\n[[variant.step]]\n'
     text += 'use = { one_of = ["mask", { use = "crop", keep_range = [0.4, 0.5] }], weights = [1, 3] }\n'
     (step,) = parse_spec(text).variants[0].plan.named_steps
     assert isinstance(step.use, OneOf)
@@ -127,7 +127,7 @@ def test_the_resolved_spec_gives_the_same_spec_again() -> None:
 def test_set_overrides_the_file_and_finds_variants_by_name() -> None:
     over = [
         "evaluate.seeds=5",
-        "arm.crop and mask.step.0.keep_range=[0.3, 0.4]",
+        "variant.crop and mask.step.0.keep_range=[0.3, 0.4]",
         "name=other",
         "clean.duplicates=false",
     ]
@@ -180,7 +180,7 @@ def test_a_set_of_nothing_is_refused() -> None:
     with pytest.raises(SpecError, match="key=value"):
         parse_spec(GOOD, overrides=["evaluate.seeds"])
     with pytest.raises(SpecError, match="did you mean 'markov rows'"):
-        parse_spec(GOOD, overrides=["arm.markov row.combine=layered"])
+        parse_spec(GOOD, overrides=["variant.markov row.combine=layered"])
 
 
 def test_the_schema_has_every_table_and_kind() -> None:
@@ -193,7 +193,7 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "split",
         "recommender",
         "evaluate",
-        "judge",
+        "quality",
         "variant",
         "task",
         "samples",
@@ -268,7 +268,7 @@ def test_the_log_of_a_replay_lies_relative_to_the_spec(tmp_path) -> None:
         '{ kind = "gap", strata = [5, 10], choose_step = true }', '{ kind = "replay", log = "decisions.json" }'
     )
     spec = parse_spec(text, tmp_path)
-    assert spec.variants[0].plan.controller.recorded[0][1].inverse_regularization == (0.5,)
+    assert spec.variants[0].plan.controller.recorded[0][1].strength == (0.5,)
     assert parse_spec(tomli_w.dumps(resolve_spec(spec)), "/elsewhere").variants == spec.variants
 
 

@@ -130,7 +130,7 @@ def test_old_rewards_are_discounted() -> None:
         ({"warm_up_share": 0.6, "clean_share": 0.5}, "clean_share"),
         ({"strata": (5, 5)}, "strata"),
         ({"strata": (0,)}, "strata"),
-        ({"steers": "all"}, "steers"),
+        ({"controls": "all"}, "controls"),
         ({"pilot_share": 0.0}, "pilot_share"),
     ],
 )

@@ -51,7 +51,7 @@ def test_an_image_is_encoded_only_once() -> None:
 def test_network_and_vectors_are_cached_by_the_hash_of_their_inputs(tmp_path, monkeypatch) -> None:
     wish = replace(SMALL, cache=str(tmp_path))
     first = wish.fit(catalog(), 1)(catalog())
-    monkeypatch.setattr("leaven.nn.image_classifier.learn", None)  # no further training
+    monkeypatch.setattr("leaven.nn.image_classifier.train_image_classifier", None)  # no further training
     assert np.array_equal(wish.fit(catalog(), 1)(catalog()), first)
     with pytest.raises(TypeError):
         wish.fit(catalog(), 2)
@@ -64,7 +64,7 @@ def test_unreadable_images_have_zero_vectors_and_are_counted(tmp_path) -> None:
     items = replace(catalog(9), pixels=None, image_folder=tmp_path)
     fitted = replace(SMALL, steps=2).fit(items, 1)
     assert fitted(items).any(axis=1).tolist() == [True] * 5 + [False, True, True, False]
-    assert fitted.unreadable_counts == {"not a picture, or a broken one": 1}
+    assert fitted.unreadable_counts == {"not an image, or a broken one": 1}
 
 
 def test_fewer_than_two_categories_raise_an_error() -> None:
@@ -111,7 +111,7 @@ def test_a_state_dict_is_loaded_into_the_network_of_the_factory(tmp_path, suffix
         from safetensors.torch import save_file
 
         save_file(Means(4).state_dict(), path)
-    wish = plain(weights=str(path), net=f"{__name__}:Means", arguments={"width": 4})
+    wish = plain(weights=str(path), factory=f"{__name__}:Means", arguments={"width": 4})
     fitted = wish.fit(catalog())
     assert fitted.width == 4
     np.testing.assert_allclose(fitted(catalog())[:-1, :3], colours(), atol=1e-5)
@@ -141,8 +141,8 @@ def test_a_clip_folder_returns_image_embeddings(tmp_path) -> None:
         (lambda folder: plain(weights=str(folder / "gone.pt")), "none"),
         (lambda folder: plain(weights=str(folder)), "model that can be read"),
         (lambda folder: plain(weights=str(folder / "text.pt")), "TorchScript"),
-        (lambda folder: plain(weights=str(folder / "text.pt"), net="missing_library:net"), "installed library"),
-        (lambda folder: plain(weights=str(folder / "text.pt"), net="torch:no_such_net"), "no_such_net"),
+        (lambda folder: plain(weights=str(folder / "text.pt"), factory="missing_library:net"), "installed library"),
+        (lambda folder: plain(weights=str(folder / "text.pt"), factory="torch:no_such_net"), "no_such_net"),
     ],
 )
 def test_unusable_weights_raise_an_error_with_their_name(tmp_path: Path, wish, said: str) -> None:

@@ -64,7 +64,7 @@ def test_a_preloaded_object_is_sent_before_the_first_map(monkeypatch) -> None:
     sent: list[object] = []
     monkeypatch.setattr(
         SharedMemoryWriter,
-        "send",
+        "write",
         lambda self, thing, send=SharedMemoryWriter.write: (sent.append(thing), send(self, thing))[1],
     )
     soon = np.arange(9)
@@ -174,7 +174,7 @@ def test_what_could_not_be_written_is_written_with_the_next_thing(tmp_path, monk
 
     sender, rows = SharedMemoryWriter(tmp_path), np.arange(1000)
     with monkeypatch.context() as patch:
-        patch.setattr(shared_memory, "_write", full)
+        patch.setattr(shared_memory, "_write_parts", full)
         with pytest.raises(OSError, match="no space"):
             sender.write(rows)
     assert sender.write((rows, 1)).open()[0].tolist() == rows.tolist()

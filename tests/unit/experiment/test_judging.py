@@ -94,7 +94,7 @@ def test_gates_apply_to_the_variants_of_the_spec_and_not_to_the_control(bench, f
 
 def test_without_unseen_users_the_reason_is_reported(bench) -> None:
     run, prepared, arms = bench
-    without = replace(prepared, split=replace(prepared.split, unseen=None))
+    without = replace(prepared, split=replace(prepared.split, control_histories=None))
     assert "control_share" in evaluate_variants(spec_of(), without, run, arms, lambda *_: None)["skipped"]
     assert evaluate_variants(replace(spec_of(), quality=None), prepared, run, arms, lambda *_: None) == {}
 

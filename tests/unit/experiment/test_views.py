@@ -59,7 +59,7 @@ def test_the_mean_of_two_views_by_hand() -> None:
 
 
 def test_an_item_below_a_views_list_counts_there_as_much_as_its_last(monkeypatch) -> None:
-    monkeypatch.setattr(views_module, "DEEPER", 1)
+    monkeypatch.setattr(views_module, "LIST_FACTOR", 1)
     known = Histories.from_lists([[1, 3]], n_items=5)
     found = recommend_with_views(
         ByLast(), known, 2, seen_as(make_row_transform(without_last), known), allow_repeats=True
@@ -108,7 +108,7 @@ def test_whole_lists_give_the_exact_mean_and_never_a_known_item(world, wish, mon
     total[known.event_rows(), known.items] = -np.inf
     for user in range(len(known)):
         mine = found.items[user]
-        assert not np.isin(mine[mine > 0], known.row(user)).any()
+        assert not np.isin(mine[mine > 0], known.row_items(user)).any()
         np.testing.assert_allclose(found.scores[user][mine > 0], total[user, mine[mine > 0]], rtol=1e-5)
         best = np.sort(total[user, 1 : known.n_items + 1])[::-1][:12]
         np.testing.assert_allclose(found.scores[user][mine > 0], best[mine > 0], rtol=1e-5)

@@ -73,7 +73,7 @@ def test_a_step_passes_its_generator_to_the_filter() -> None:
     given = fit_step(Plan([Step(Markov(), filters=(DensityRatio(step.generator),))]), 1, real(), seed=7)
     other = fit_step(Plan([Step(Markov(), filters=(DensityRatio(HalfNoise()),))]), 1, real(), seed=7)
     made = Markov().fit(real(), 1).sample(rng.derive_user_ids([f"n{i}" for i in range(200)]))
-    masks = [one.filters[0](made).mask.tolist() for one in (step, given, other)]
+    masks = [one.filters[0](made).accepted.tolist() for one in (step, given, other)]
     assert masks[0] == masks[1] != masks[2]
 
 

@@ -21,7 +21,9 @@ TIMES, STARTS = np.arange(6), np.array([0, 4, 6])
 
 
 def stationary() -> TimePopularity:
-    return fit_time_popularity(ITEMS, TIMES, 3)._replace(stale=1.0)  # item frequencies instead of recent popularity
+    return fit_time_popularity(ITEMS, TIMES, 3)._replace(
+        global_share=1.0
+    )  # item frequencies instead of recent popularity
 
 
 def after(history: list[int], item: int, order: int = 1, prior: float = 1.0) -> float:
@@ -56,7 +58,7 @@ def test_probabilities_sum_to_one() -> None:
 def test_the_fit_trusts_a_deterministic_sequence() -> None:
     items = np.tile(np.array([1, 2, 3], np.int32), 100)
     starts, times = np.array([0, 150, 300]), np.arange(300)
-    fashion = fit_time_popularity(items, times, 3)._replace(stale=1.0)
+    fashion = fit_time_popularity(items, times, 3)._replace(global_share=1.0)
     chain = fit_chain(items, times, starts, fashion, 3, 1)
     assert chain.concentration[1] < chain.concentration[0]
     likelihood = compute_log_likelihoods(chain, fashion, items, times, starts)

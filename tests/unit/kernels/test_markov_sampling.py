@@ -22,7 +22,7 @@ def sample(born: tuple[int, int, int] = (0, 0, 0), keep_seen: float = 1.0) -> tu
     chain = count_transitions(ITEMS, STARTS, 3, 1, concentration=1e-6)
     items, times = np.tile(np.array([1, 0, 0], np.int32), N), np.zeros(3 * N, np.int64)
     keys = rng.derive_row_keys(1, np.arange(N, dtype=np.uint64))
-    fashion = fit_time_popularity(ITEMS, TIMES, 3)._replace(stale=1.0)
+    fashion = fit_time_popularity(ITEMS, TIMES, 3)._replace(global_share=1.0)
     sample_events(chain, fashion, clock, shelf, keys, np.arange(0, 3 * N + 1, 3), np.ones(N, np.int64), items, times)
     return items.reshape(N, 3), times.reshape(N, 3)
 

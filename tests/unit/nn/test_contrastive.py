@@ -17,7 +17,7 @@ from leaven.recommenders.transformer import Transformer
 from leaven.transforms.sequence.masking import Drop
 
 WISH = Transformer(
-    width=16, layers=1, heads=1, dropout=0.1, device="cpu", looks=2, batch_events=128, learning_rate=1e-2
+    width=16, layers=1, heads=1, dropout=0.1, device="cpu", n_validations=2, batch_events=128, learning_rate=1e-2
 )
 
 
@@ -104,7 +104,7 @@ def test_training_makes_views_of_one_history_more_similar_than_others(with_plan)
 
 
 def test_weights_and_temperatures_out_of_range_raise_an_error() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.contrast: wanted 0"):
+    with pytest.raises(SpecError, match=r"transformer\.contrast: expected 0"):
         Transformer(contrastive_weight=-1.0)
     with pytest.raises(SpecError, match=r"transformer\.contrast_temperature"):
         Transformer(contrastive_temperature=0.0)

@@ -17,7 +17,9 @@ from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
-WISH = Transformer(width=16, layers=1, heads=1, dropout=0.0, negatives=8, device="cpu", looks=2, learning_rate=1e-2)
+WISH = Transformer(
+    width=16, layers=1, heads=1, dropout=0.0, negatives=8, device="cpu", n_validations=2, learning_rate=1e-2
+)
 LOSSES = ["shared_negatives", "full", "binary"]
 
 
@@ -103,5 +105,5 @@ def test_without_mixup_no_mixture_is_drawn(monkeypatch) -> None:
 
 
 def test_a_negative_alpha_raises_an_error() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.mixup: wanted 0 \(off\) or more"):
+    with pytest.raises(SpecError, match=r"transformer\.mixup: expected 0 \(off\) or more"):
         Transformer(mixup_alpha=-0.1)

@@ -43,7 +43,7 @@ class Line:
 
 
 COURSE = TrainerConfig(
-    key=5, steps=60, learning_rate=0.1, warm_up_steps=5, look_every=10, weight_decay=0.0, device="cpu"
+    key=5, steps=60, learning_rate=0.1, warm_up_steps=5, validate_every=10, weight_decay=0.0, device="cpu"
 )
 
 

@@ -268,7 +268,7 @@ def test_an_erased_user_stays_out_of_a_repeated_split(kept, copy) -> None:
     user = a_test_user(kept)
     key = rng.derive_user_ids([user])[0]
     erase_users(copy, [user])
-    run(load_spec(kept.parent / "spec.toml", ["split.control_share=0.2", "arm=[]"]), copy, resume=True)
+    run(load_spec(kept.parent / "spec.toml", ["split.control_share=0.2", "variant=[]"]), copy, resume=True)
     split = load_split(copy / "data")
     assert key not in split.train.row_ids
     assert key not in split.test.histories.row_ids

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.judging import table
 
-PAGE = Path(__file__).parents[3] / "docs" / "judging.md"
+PAGE = Path(__file__).parents[3] / "docs" / "quality.md"
 
 
 def test_the_docs_list_every_metric_with_its_docstring() -> None:

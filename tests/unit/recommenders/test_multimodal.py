@@ -20,7 +20,9 @@ LOOKS, EACH = ["rose", "steel", "linen", "glass"], 8
 N_ITEMS = len(LOOKS) * EACH
 COLD = [4, 12, 20, 28]
 """The fourth item of each look is never bought."""
-CORE = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", looks=2, learning_rate=1e-2)
+CORE = Transformer(
+    width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", n_validations=2, learning_rate=1e-2
+)
 WISH = Multimodal(encoders=(TfIdf(character_ngrams=(0, 0), width=16),), transformer=CORE)
 
 
@@ -80,27 +82,27 @@ def test_the_cold_item_share_follows_validation_targets() -> None:
         some.target_times,
         some.target_starts,
     )
-    fitted = fit(steps=20, valid=half)
+    fitted = fit(steps=20, validation=half)
     assert fitted.facts["newcomers"] == 0.5
     assert np.isin(fitted.recommend(half.histories, 4).items, COLD).mean() == pytest.approx(0.5, abs=0.05)
-    assert fit(steps=20, valid=none).facts["newcomers"] == 0
+    assert fit(steps=20, validation=none).facts["newcomers"] == 0
     assert fit(steps=20).facts["newcomers"] == 0
 
 
 def test_a_configured_cold_item_share_is_used_and_saved(tmp_path) -> None:
-    fitted = fit(replace(WISH, newcomers=1.0), steps=20, valid=next_ones(False))
+    fitted = fit(replace(WISH, cold_item_share=1.0), steps=20, validation=next_ones(False))
     users = shoppers(30, key=9)
     assert sorted(fitted.recommend(users, 4).items[0].tolist()) == COLD
     fitted.save(tmp_path)
     assert np.array_equal(Multimodal.load(tmp_path).recommend(users, 9).items, fitted.recommend(users, 9).items)
-    with pytest.raises(SpecError, match="newcomers"):
-        replace(WISH, newcomers=-1.0)
+    with pytest.raises(SpecError, match="cold_item_share"):
+        replace(WISH, cold_item_share=-1.0)
 
 
 def test_a_modality_missing_from_the_catalog_is_skipped_and_reported() -> None:
     fitted = fit(replace(WISH, encoders=(*WISH.encoders, Attributes())), steps=5)
     assert fitted.facts["modalities_left_out"] == ["attributes"]
-    with pytest.raises(DataError, match="words or attributes"):
+    with pytest.raises(DataError, match="text or attributes"):
         fit(Multimodal(), replace(shoppers(), catalog=Catalog([str(n) for n in range(N_ITEMS)])))
 
 
@@ -130,7 +132,7 @@ def test_training_reads_views_and_ranking_reads_original_texts() -> None:
         asked.append(epoch)
         return replace(catalog(), texts={"title": [title.split()[0] for title in titles()]})
 
-    fitted = fit(views=views)
+    fitted = fit(catalog_for_epoch=views)
     assert asked == list(range(len(asked)))
     table = fitted.table
     plain = WISH.encoders[0].fit(catalog())(catalog())
@@ -145,7 +147,7 @@ def test_the_consistency_loss_draws_two_views_per_epoch() -> None:
         asked.append(epoch)
         return catalog()
 
-    fit(replace(WISH, consistency_weight=0.5), steps=10, views=views)
+    fit(replace(WISH, consistency_weight=0.5), steps=10, catalog_for_epoch=views)
     assert asked[:2] == [0, 2**32]
 
 
@@ -192,7 +194,7 @@ def test_equal_views_have_a_lower_loss_than_different_ones() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"encoders": ()}, {"transformer": ItemKnn()}, {"id_dropout": 1.5}, {"consistency": -1.0}],
+    [{"encoders": ()}, {"transformer": ItemKnn()}, {"id_dropout": 1.5}, {"consistency_weight": -1.0}],
 )
 def test_fields_out_of_range_raise_an_error(fields) -> None:
     with pytest.raises(SpecError, match="multimodal"):

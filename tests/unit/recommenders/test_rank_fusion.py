@@ -81,7 +81,7 @@ def test_saved_recommenders_of_two_kinds_are_loaded(tmp_path) -> None:
         RankFusion.load(tmp_path / "first")
 
 
-@pytest.mark.parametrize("fields", [{"weight": -0.1}, {"offset": -1.0}, {"depth": 0}])
+@pytest.mark.parametrize("fields", [{"second_weight": -0.1}, {"offset": -1.0}, {"depth": 0}])
 def test_a_field_out_of_range_is_named(fields) -> None:
     with pytest.raises(SpecError, match=f"blend.{next(iter(fields))}"):
         RankFusion(**fields)

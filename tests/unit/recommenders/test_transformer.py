@@ -12,7 +12,9 @@ from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
-SMALL = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=16, device="cpu", looks=4, learning_rate=1e-2)
+SMALL = Transformer(
+    width=16, layers=1, heads=1, dropout=0.1, negatives=16, device="cpu", n_validations=4, learning_rate=1e-2
+)
 LOSSES = ["shared_negatives", "full", "binary"]
 
 
@@ -79,7 +81,7 @@ def held_out(rows: Histories) -> HeldOut:
 
 
 def test_a_validation_plateau_stops_training() -> None:
-    wish = replace(SMALL, looks=20, patience=3, epochs=400)
+    wish = replace(SMALL, n_validations=20, patience=3, epochs=400)
     fitted = wish.fit(cycle(), TrainingContext(key=1, validation=held_out(cycle(50, key=4))))
     assert fitted.facts["stopped"] == "no improvement in 3 validations"
     assert fitted.facts["steps"] < wish.steps(cycle())
@@ -147,7 +149,7 @@ def test_steps_follow_the_number_of_targets_within_bounds() -> None:
 
 
 def test_invalid_configs_and_rows_raise_errors() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.width: wanted a multiple of heads = 3"):
+    with pytest.raises(SpecError, match=r"transformer\.width: expected a multiple of heads = 3"):
         Transformer(width=64, heads=3)
     with pytest.raises(SpecError, match=r"transformer\.loss"):
         Transformer(loss="hinge")  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def summarize_images(
 
 def validate_sizes(config: Any) -> None:
     """Raises SpecError for invalid sizes; channels are normalized in groups of 8."""
-    for name in ("noise", "width", "steps", "batch", "learning_rate"):
+    for name in ("noise", "width", "steps", "batch_size", "learning_rate"):
         if not getattr(config, name, 1) > 0:
             raise SpecError(f"{config.kind}.{name}", "more than 0", str(getattr(config, name)), "")
     if config.width % 8:

@@ -141,7 +141,7 @@ def build_trainer_config(
         steps=steps,
         learning_rate=config.learning_rate,
         metric_names=("valid_log_likelihood", "valid log likelihood of an event"),
-        look_every=max(steps // _N_VALIDATIONS, 1),
+        validate_every=max(steps // _N_VALIDATIONS, 1),
         patience=_PATIENCE,
         device=config.device,
         precision="32-true",

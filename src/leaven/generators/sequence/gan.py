@@ -126,7 +126,7 @@ class Gan(DecoderGeneratorConfig):
             steps=self.adversarial_steps,
             learning_rate=self.adversarial_learning_rate,
             weight_decay=0.0,
-            look_every=max(self.adversarial_steps // 10, 1),
+            validate_every=max(self.adversarial_steps // 10, 1),
             device=self.device,
             precision="32-true",
             tell=prefix_progress(tell, "adversarial training"),

@@ -88,7 +88,7 @@ def train_generator(
         steps=steps,
         learning_rate=config.learning_rate,
         weight_decay=0.0,
-        look_every=max(steps // 20, 1),
+        validate_every=max(steps // 20, 1),
         metric_names=("minus_valid_loss", "minus valid loss"),
         device=config.device,
         precision="32-true",

@@ -75,7 +75,7 @@ class OrderAgnostic:
             key=key,
             steps=steps,
             learning_rate=self.learning_rate,
-            look_every=max(steps // 20, 1),
+            validate_every=max(steps // 20, 1),
             metric_names=("minus_valid_loss", "minus valid loss"),
             device=self.device,
             precision="32-true",

@@ -70,7 +70,7 @@ def test_a_far_too_large_buffer_is_not_reused() -> None:
 
 
 def test_idle_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer_pool, "KEPT", 5 * MIN_POOLED_BYTES)
+    monkeypatch.setattr(buffer_pool, "MAX_IDLE_BYTES", 5 * MIN_POOLED_BYTES)
     arrays = [allocate_array(COUNT, np.int64) for _ in range(6)]
     arrays.clear()
     assert len(buffer_pool._idle) == 2
@@ -92,7 +92,7 @@ def test_a_disabled_pool_reuses_and_keeps_nothing() -> None:
 
 @pytest.mark.parametrize(("value", "pooled"), [("0", "False"), ("1", "True")])
 def test_the_environment_variable_switches_the_pool(value: str, pooled: str) -> None:
-    code = "from leaven.arrays.buffer_pool import space; print(space(1 << 20, 'i8').base is not None)"
+    code = "from leaven.arrays.buffer_pool import allocate_array; print(allocate_array(1 << 20, 'i8').base is not None)"
     environment = {**os.environ, "LEAVEN_BUFFER_POOL": value}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == pooled
