@@ -114,8 +114,7 @@ def preview_images(
     catalog: Catalog | None = None,
     rows: int = 8,
 ) -> ImagePreview:
-    """Return images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins
-    them.
+    """Images before and after an image transform: `.before`, `.after`, `.unchanged`; `.render_sheet()` joins them.
 
     images: a folder, a uint8 array (images, height, width, 3), or a catalog with images. operator: a kind of
     `leaven.list_kinds("image_transforms")`, or a config. catalog: the items whose texts and brands protect colors and

@@ -144,7 +144,7 @@ class Watcher:
     """Keeps what it is shown, and stops at the third look."""
 
     def __init__(self) -> None:
-        self.users, self.seen = world(60, seed=7), list[np.ndarray]()
+        self.validation_rows, self.seen = world(60, seed=7), list[np.ndarray]()
 
     def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append(losses)
@@ -165,5 +165,5 @@ def test_a_callback_gets_one_loss_per_row_and_can_stop_training(kind: str) -> No
         assert not watcher.seen
         return
     assert [len(one) for one in watcher.seen] == [60, 60, 60]
-    chance, label = model.predict(watcher.users), watcher.users.label.astype(float)
+    chance, label = model.predict(watcher.validation_rows), watcher.validation_rows.label.astype(float)
     np.testing.assert_allclose(watcher.seen[-1], -np.log(np.where(label > 0.5, chance, 1 - chance)), rtol=1e-4)

@@ -72,7 +72,7 @@ class CatalogViews:
 
     Steps of mode "in_place" change items in place, each with probability p, one after the other; those of mode "append"
     make `copies` views of each item. Steps that run once make the same views in every epoch, but the shown view may
-    differ. With `reads = "previous"` a step reads the views of the steps before it. A controller adapts only steps on
+    differ. With `input = "previous"` a step reads the views of the steps before it. A controller adapts only steps on
     rows.
 
     draw  varies the draws of fresh views and of shown views, in addition to the plan's seed

@@ -18,9 +18,7 @@ _BATCH = 1 << 18
 
 
 class SqlBackend(Protocol):
-    """Runs SELECTs and stores their results under names. DuckDB here; `leaven.sql.translate_to_spark` translates for
-    Spark.
-    """
+    """Runs SELECTs and stores their results under names. DuckDB here; `sql.translate_to_spark` translates for Spark."""
 
     def create_table(self, name: str, select: str) -> None:
         """Create a table, or replace the one of that name."""

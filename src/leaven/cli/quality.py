@@ -23,7 +23,7 @@ _VERDICTS = {
     "none": Text("  check only", style="dim"),
 }
 _DIRECTIONS = {"low": "low", "high": "high", "real": "as real"}
-_COLUMN_ROLES = {"content": "column", "label": "label", "text": "words"}
+_COLUMN_ROLES = {"content": "column", "label": "label", "text": "caption"}
 """Role of a column at the command line -> its field of the context."""
 _SHOWN_ELSEWHERE = ("rows", "compared", "seed", "halves", "fold", "frechet_is")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]
     leaks = timed("looking for leaks", lambda: find_issues(parts.train))
     for leak in leaks:
         timed(f"careful: {leak.message}", lambda: None)
-    return parts, facts | {"split": dict(parts.facts), "oddities": [asdict(leak) for leak in leaks]}
+    issues = [{"kind": one.kind, "column": one.column, "value": one.value, "words": one.message} for one in leaks]
+    return parts, facts | {"split": dict(parts.facts), "oddities": issues}
 
 
 def _prepare_table(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:

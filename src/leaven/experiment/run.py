@@ -128,7 +128,7 @@ class _VariantExpander:
                     stage.facts |= {"previews": [pair.as_dict() for pair in shown]}
                 stage.facts |= write_item_views(self.recommender, self.seed, plan, catalog, views_folder, stage.facts)
         added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "append" and "on" not in step)
-        fact = {"name": arm.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
+        fact = {"name": variant.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
         return ExpandedVariant(
             variant, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds}
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from leaven.ingest import CatalogSource, LogSource, build_histories, infer_forma
 from leaven.introspection import format_toml_value
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
-from leaven.transforms.sequence.target_windows import COMMON_RULES, measure_target_divergence
+from leaven.transforms.sequence.target_windows import COMMON_RULES, TargetDivergence, measure_target_divergence
 
 _DEFAULT_RULE = next(iter(COMMON_RULES))
 
@@ -100,13 +100,27 @@ def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str
     if isinstance(parts, DataError):
         return {"error": str(parts)}
     divergences = measure_target_divergence(parts.train, parts.valid)
-    rules = [{**asdict(one), "wish": _format_step(one.config)} for one in divergences]
+    rules = [_to_facts(one) for one in divergences]
     chosen = next(one.rule for one in divergences if one.is_recommended)
     return {
         "split": parts.facts["kind"],
         "valid_targets": len(parts.valid.target_items),
         "recommended": chosen,
         "rules": rules,
+    }
+
+
+def _to_facts(rule: TargetDivergence) -> dict[str, Any]:
+    return {
+        "rule": rule.rule,
+        "wish": _format_step(rule.config),
+        "windows": rule.n_windows,
+        "targets": rule.n_targets,
+        "nats": rule.divergence,
+        "behind": rule.excess,
+        "error": rule.standard_error,
+        "best": rule.is_lowest,
+        "recommended": rule.is_recommended,
     }
 
 

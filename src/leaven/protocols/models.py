@@ -30,7 +30,7 @@ class TrainingCallback(Protocol):
 
     @property
     def validation_rows(self) -> HeldOut | Samples:
-        """Rows whose losses `look` receives: non-empty histories with targets; for a CTR model, labelled rows."""
+        """Rows whose losses `on_validation` gets: non-empty histories with targets; for a CTR model, labelled rows."""
         ...
 
     def on_validation(self, step: int, progress: float, losses: npt.NDArray[np.float64]) -> CallbackAction:

@@ -32,7 +32,7 @@ class EvaluationContext:
     items        histories: the catalog, or the location of the table of items, for logs; for names and consistency
     recommender  histories: one fitted on the real rows only, over the same dense ids; it is not changed
     column       texts and images: the column of a table with the texts, or the image files
-    label, words images: the columns of a table with the label and the description of each image
+    label, caption images: the columns of a table with the label and the description of each image
     encoder      images: a file of Inception weights, for FID, or of another network (TorchScript)
     """
 

@@ -45,13 +45,13 @@ def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catal
     assert isinstance(items, ItemImages)
     assert 3 not in items.items
     assert len(items.items) == pytest.approx(150, abs=1)
-    title = catalog.words["title"]
-    turned = replace(catalog, words={"title": [*title[7:], *title[:7]]})
+    title = catalog.texts["title"]
+    turned = replace(catalog, texts={"title": [*title[7:], *title[:7]]})
     told = items.evaluate(turned, 20)
     assert isinstance(told, Figure)
     assert (told.light, told.group) == ("red", "consistent")
     assert told.value < told.reference - 0.1
-    longer = replace(catalog, words={"title": [f"{one} new" for one in title]})
+    longer = replace(catalog, texts={"title": [f"{one} new" for one in title]})
     kept = items.evaluate(longer, 20)
     assert isinstance(kept, Figure)
     assert kept.light == "green"
@@ -59,8 +59,8 @@ def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catal
 
 
 def test_missing_or_few_images_give_a_reason(catalog) -> None:
-    assert "texts and images" in str(ItemImages.fit(replace(catalog, images=None), 1))
-    few = replace(catalog, images=[*catalog.images[:20], *[""] * 280])
+    assert "texts and images" in str(ItemImages.fit(replace(catalog, image_paths=None), 1))
+    few = replace(catalog, image_paths=[*catalog.image_paths[:20], *[""] * 280])
     assert "there are 19" in str(ItemImages.fit(few, 1))
 
 

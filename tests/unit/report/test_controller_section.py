@@ -76,4 +76,4 @@ def test_a_step_shows_its_part_of_training_and_the_rows_of_each_round() -> None:
     }
     facts["arms"] = [{"name": "dynamic", "steps": [step]}]
     (variant,) = build_rows_section(facts)["variants"]
-    assert variant["steps"][0]["how"] == "add · each round · from 0 % to 66 % · 802 + 790 rows"
+    assert variant["steps"][0]["how"] == "append · each round · from 0 % to 66 % · 802 + 790 rows"
