@@ -55,7 +55,7 @@ def read_samples(
     >>> import pyarrow as pa
     >>> table = pa.table({"clicked": [1, 0], "price": ["$1,250.50", "£3"], "kind": ["mug", None]})
     >>> rows = read_samples(table, label="clicked")
-    >>> rows.numbers[:, 0].tolist(), rows.texts("kind").tolist()
+    >>> rows.numbers[:, 0].tolist(), rows.categorical_column("kind").tolist()
     ([1250.5, 3.0], ['mug', None])
 
     Raises DataError for a missing column, a label that is not 0 and 1 or has one value only, a numeric column with
