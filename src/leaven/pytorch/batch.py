@@ -51,8 +51,8 @@ class Batch(NamedTuple):
     row_ids  int64 (rows,)              row ids
     total_weight  float32 ()            sum of the weights, over all processes that share the batch
 
-    The loss `(weights * cross_entropy).sum() / total_weight` is the weighted mean. In `world` processes with averaged gradients
-    multiply it by `world`: together they take the step of a single process.
+    The loss `(weights * cross_entropy).sum() / total_weight` is the weighted mean. In `world` processes with averaged
+    gradients multiply it by `world`: together they take the step of a single process.
     """
 
     items: Tensor

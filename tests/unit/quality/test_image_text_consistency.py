@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.defects import HistoryLaw, PictureLaw
+from bench.defects import HistoryLaw, ImageLaw
 
 from leaven.augmentation import Plan, Step
 from leaven.augmentation.expansion import LazyRows
@@ -24,7 +24,7 @@ from leaven.run_folder import RunFolder
 from leaven.splits.log_splits import Split
 
 pytest.importorskip("torch")
-ITEMS = PictureLaw().rows(300, 5)
+ITEMS = ImageLaw().rows(300, 5)
 
 
 @pytest.fixture(scope="module")
