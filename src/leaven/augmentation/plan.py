@@ -91,8 +91,7 @@ class Step:
         if self.weight is not None and not self.weight >= 0:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
         if self.is_generator and self.mode == "in_place":
-            fix = "generated rows join the real ones"
-            raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", fix)
+            raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", "generated rows join real ones")
         if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)

@@ -187,7 +187,7 @@ def test_a_users_own_operator_works_in_workers_too() -> None:
 def test_the_module_is_a_word_of_leaven_and_does_not_hide_the_library() -> None:
     assert leaven.pytorch.HistoriesDataset is HistoriesDataset
     assert torch.__name__ == "torch"
-    assert "torch" in dir(leaven)
+    assert "pytorch" in dir(leaven)
 
 
 def step_of(stream: HistoriesStream, processes: int) -> list:
