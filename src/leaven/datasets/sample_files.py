@@ -71,7 +71,7 @@ class SampleFiles:
             rng.draw_uniform(rng.derive_row_keys(key, np.arange(len(self.row_groups), dtype=np.uint64)), 0)
         )
         shuffled = [self.row_groups[index] for index in order]
-        window = np.cumsum([part.rows for part in shuffled]) // max(window_rows, 1)
+        window = np.cumsum([part.n_rows for part in shuffled]) // max(window_rows, 1)
         edges = [0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(shuffled)]
         return [SampleFiles(tuple(shuffled[low:high])) for low, high in pairwise(edges)]
 

@@ -91,7 +91,7 @@ def check_gates(judging: Mapping[str, Any]) -> None:
     ]
     if failed:
         fix = "the run is complete, and its report shows why; make better rows, or loosen the gate"
-        raise GateError("judge.gates", "all passed", "; ".join(failed), fix)
+        raise GateError("quality.gates", "all passed", "; ".join(failed), fix)
 
 
 class _QualityEvaluator:

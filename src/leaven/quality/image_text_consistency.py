@@ -22,7 +22,7 @@ from leaven.registry import create_config
 
 Ints = npt.NDArray[np.int64]
 
-METRIC = "words_match"
+METRIC = "image_text_match"
 _MIN_ITEMS = 80  # minimum items with text and image: half fit the matcher, the others are compared
 _NO_ITEMS = np.zeros(0, np.int64)
 

@@ -29,7 +29,7 @@ def test_the_page_of_a_folder_holds_all_images_and_no_script(folder: Path, capsy
     asked = ["--operator", "rotate", "--operator", "noise", "--rows", "3", "--views", "2", "--out", str(out)]
     assert run_command(["images", str(folder), *asked]) == 0
     told, page = capsys.readouterr().out, out.read_text()
-    assert "not read: not a picture, or a broken one" in told
+    assert "not read: not an image, or a broken one" in told
     assert told.rstrip().endswith("page.html")
     assert page.count("<img") == 2 * 3 * 3
     assert page.count('src="data:image/png') == page.count("<img")
@@ -51,7 +51,7 @@ def test_item_texts_protect_colors_and_missing_files_are_reported(
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["pictures"], found["changed"]) == (2, 1)
     assert found["unchanged"] == {"its text names a color": 1}
-    assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no file is named": [""]}
+    assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no path": [""]}
 
 
 def test_a_sheet_is_one_image(folder: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_dry_run_shows_every_key_and_the_number_of_trainings(capsys: pytest.Ca
     spec = {"seed": 7, "variant": [{"name": "crop", "step": [{"use": "crop", "keep_range": [0.6, 0.9]}]}]}
     output.print_results(*format_dry_run({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
     out = capsys.readouterr().out
-    assert "arm.1.step.1.keep_range  0.6, 0.9" in out
+    assert "variant.1.step.1.keep_range  0.6, 0.9" in out
     assert "6 times, and 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
 
 

@@ -49,12 +49,12 @@ def test_invalid_names_get_a_suggestion(
 
 def test_fields_of_an_operator_can_be_set(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        run_command(["text", str(items), "--operator", "units", "--set", "names=false", "--set", "p=0.0", "--json"])
+        run_command(["text", str(items), "--operator", "units", "--set", "rename_units=false", "--set", "p=0.0", "--json"])
         == 0
     )
     assert json.loads(capsys.readouterr().out)["changed"] == 0
-    assert run_command(["text", str(items), "--operator", "units", "--set", "nmaes=false"]) == 2
-    assert "names" in capsys.readouterr().err
+    assert run_command(["text", str(items), "--operator", "units", "--set", "rename_unts=false"]) == 2
+    assert "rename_units" in capsys.readouterr().err
 
 
 def test_a_dry_run_estimates_the_calls_of_a_language_model(items: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def test_arrow_and_parquet_round_trips_preserve_all_columns(tmp_path) -> None:
     rows = three()
     rows.to_parquet(tmp_path / "rows.parquet")
     back = Histories.from_parquet(tmp_path / "rows.parquet")
-    for name in ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets"):
+    for name in ("items", "times", "starts", "row_ids", "parents", "origin", "weight", "n_targets"):
         assert getattr(back, name).tolist() == getattr(rows, name).tolist()
         assert getattr(back, name).dtype == getattr(rows, name).dtype
     assert back.n_items == 3

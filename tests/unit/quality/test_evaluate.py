@@ -16,7 +16,7 @@ from leaven.quality import Figure, Gate, Judgement
 from leaven.quality.null_reference import compute_tail_p, rate_figure, split_halves
 from leaven.quality.table_rows import TabularRows
 
-QUICK = ["coverage", "copies", "novel_runs", "gaps"]
+QUICK = ["coverage", "copies", "novel_ngrams", "gaps"]
 REAL, HELD = (HistoryLaw().rows(200, key) for key in (1, 2))
 COPIES = HISTORIES["copier"](REAL, 200, 3)
 
@@ -50,7 +50,7 @@ def test_a_result_is_one_json_file(tmp_path: Path) -> None:
 
 
 def test_gates_apply_to_values_and_ratios_and_fail_with_exit_code_4() -> None:
-    found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_runs_ratio=0.5"])
+    found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_ngrams_ratio=0.5"])
     assert [one.passed for one in found.gates] == [True, False, True]
     with pytest.raises(GateError, match=r"max_copies=0\.05: 1") as refused:
         found.raise_for_gates()

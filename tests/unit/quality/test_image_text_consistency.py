@@ -71,7 +71,7 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
     )
     prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
     plan = Plan([Step(create_config("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="in_place", p=1.0)])
-    spec = Spec("small", LogSource("log.csv"), quality=QualityConfig(gates=("min_words_match=0.99",)))
+    spec = Spec("small", LogSource("log.csv"), quality=QualityConfig(gates=("min_image_text_match=0.99",)))
     found = evaluate_variants(
         spec,
         prepared,
@@ -80,6 +80,6 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
         lambda *_: None,
     )
     (figure,) = found["arms"]["words"]["figures"]
-    assert figure["kind"] == "words_match"
+    assert figure["kind"] == "image_text_match"
     assert figure["value"] < figure["reference"]
     assert not found["arms"]["words"]["gates"][0]["passed"]

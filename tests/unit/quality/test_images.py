@@ -24,7 +24,7 @@ REAL, HELD, NEW = (ImageLaw().rows(count, key) for count, key in ((60, 1), (90, 
 MEANS = ImageFeatureExtractor(
     "FID", lambda pictures: np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32)
 )
-QUICK = ["frechet", "copies", "misnamed"]
+QUICK = ["frechet", "copies", "category_mismatch"]
 
 
 def written(rows: ImageRows, folder: Path) -> Path:
@@ -104,9 +104,9 @@ def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
 
 def test_without_labels_the_network_predicts_rotation_and_class_metrics_are_skipped() -> None:
     bare = [replace(one, labels=[""] * len(one), captions=[""] * len(one)) for one in (REAL, HELD, NEW)]
-    found = leaven.evaluate_quality(*bare, metrics=[*QUICK, "words_match"])
+    found = leaven.evaluate_quality(*bare, metrics=[*QUICK, "image_text_match"])
     assert "rotation" in found.facts["encoder"]
-    assert set(found.skipped) == {"misnamed", "words_match"}
+    assert set(found.skipped) == {"category_mismatch", "image_text_match"}
 
 
 def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path: Path) -> None:
