@@ -57,7 +57,7 @@ def fit_step(
     transform, generator = None, None
     use: Any = step.use
     if step.is_generator:
-        progress = {"tell": on_progress} if "tell" in signature(use.fit).parameters else {}
+        progress = {"on_progress": on_progress} if "on_progress" in signature(use.fit).parameters else {}
         generator = use.fit(train if source is None else source, rng.derive_key(key, "fit"), **progress)
         generator = ConditionalSampler.wrap(generator, step, train)
     else:

@@ -34,10 +34,10 @@ class QualityConfig:
                 raise SpecError("quality.metrics", "a metric of synthetic rows", repr(kind), suggest_name(kind, known))
         for gate in self.gates:
             Gate.parse(gate, known)
-        if self.most < 60:
-            raise SpecError("quality.max_rows", "60 rows or more", str(self.most), "fewer rows show no difference")
-        if self.halves < 20:
-            raise SpecError("quality.n_splits", "20 or more", str(self.halves), "fewer cannot reject anything at 5 %")
+        if self.max_rows < 60:
+            raise SpecError("quality.max_rows", "60 rows or more", str(self.max_rows), "fewer rows show no difference")
+        if self.n_splits < 20:
+            raise SpecError("quality.n_splits", "20 or more", str(self.n_splits), "fewer cannot reject anything at 5 %")
 
     def build_metrics(self) -> dict[str, SampleMetric]:
         """Return kind -> metric, of the configured kinds or of all."""

@@ -49,7 +49,7 @@ def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catal
     turned = replace(catalog, texts={"title": [*title[7:], *title[:7]]})
     told = items.evaluate(turned, 20)
     assert isinstance(told, Figure)
-    assert (told.light, told.group) == ("red", "consistent")
+    assert (told.light, told.group) == ("red", "consistency")
     assert told.value < told.reference - 0.1
     longer = replace(catalog, texts={"title": [f"{one} new" for one in title]})
     kept = items.evaluate(longer, 20)
