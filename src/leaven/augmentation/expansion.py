@@ -364,7 +364,7 @@ def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[s
         return cast(RowSource, _join([current, *added.values()]))
     if reads not in added:
         fix = "run that step once in mode add, or read the real rows"
-        raise SpecError(f"step {step.display_name!r}, reads", "a step that adds rows once", repr(reads), fix)
+        raise SpecError(f"step {step.display_name!r}, input", "a step that adds rows once", repr(reads), fix)
     return added[reads]
 
 

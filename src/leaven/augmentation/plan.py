@@ -211,7 +211,7 @@ class Plan:
             if step.input and step.input not in known_names:
                 fix = suggest_name(step.input, known_names)
                 raise SpecError(
-                    f"step {step.display_name!r}, reads", "real, previous or an earlier step", step.input, fix
+                    f"step {step.display_name!r}, input", "real, previous or an earlier step", step.input, fix
                 )
         self._check_controller()
         self._check_rounds()
