@@ -43,7 +43,9 @@ results: install
 	$(BIN)/python -m bench.results
 
 docs: install
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m bench.pages
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache

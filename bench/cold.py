@@ -58,10 +58,10 @@ VARIANTS = {
     "ids, rows for cold items": Variant(
         CORE, Plan([Step(ColdItems(encoder=WORDS, max_cold_events=0), filters=(CopyFilter(),))])
     ),
-    "words": Arm(READER),
-    "words, a fifth newcomers": Arm(replace(READER, cold_item_share=0.2)),
-    "words, views": Arm(READER, VIEWS),
-    "words, views, consistency": Arm(replace(READER, consistency_weight=0.1), VIEWS),
+    "words": Variant(READER),
+    "words, a fifth newcomers": Variant(replace(READER, cold_item_share=0.2)),
+    "words, views": Variant(READER, VIEWS),
+    "words, views, consistency": Variant(replace(READER, consistency_weight=0.1), VIEWS),
 }
 GROUPS = ("all", "never", "1-3 times", "4 times or oftener")
 

@@ -41,9 +41,9 @@ SECOND_HOPS = (0.05, 0.2)
 HEAD = """# How the baselines are tuned
 
 A gain over a weak baseline is no gain. `popularity` has nothing to tune here (the files contain no times). The defaults
-of `item_knn` have the best mean NDCG@10 on the *validation* users of Beauty and Sports in a search over every field. The
-long table varies one field at a time, with the default in bold, and shows the mean of both data sets relative to the
-defaults. Test was evaluated three times during the search and never used for selection.
+of `item_knn` have the best mean NDCG@10 on the *validation* users of Beauty and Sports in a search over every field.
+The long table varies one field at a time, with the default in bold, and shows the mean of both data sets relative to
+the defaults. Test was evaluated three times during the search and never used for selection.
 
 Leave-one-out, ranked against all items that the user has not seen: {users}.
 Printed by `python -m bench.itemknn`; seconds depend on the machine and its load.

@@ -87,7 +87,7 @@ def evaluate_trial(
     real, held = law.rows(rows, rng.derive_key(key, "real")), law.rows(rows, rng.derive_key(key, "held"))
     new = defects[defect](real, rows, rng.derive_key(key, "new"))
     return evaluate_quality(
-        real, held, new, kind, seed=number, metrics=metrics, halves=halves, context=build_context(real, metrics)
+        real, held, new, kind, seed=number, metrics=metrics, n_splits=halves, context=build_context(real, metrics)
     )
 
 
@@ -164,7 +164,7 @@ def print_power(kind: str, trials: int) -> None:
 
 def format_metric_table() -> str:
     """Return the table of docs/quality.md: every metric with its docstring summary and its better direction."""
-    lines = ["| metric | asks | of | better | |", "|---|---|---|---|---|"]
+    lines = ["| metric | group | data | better | meaning |", "|---|---|---|---|---|"]
     for kind in list_kinds("synthetic_metrics"):
         metric = create_config("synthetic_metrics", kind)
         summary = (inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0]

@@ -1,7 +1,7 @@
 """Measures the speed of text operators and samples synonym replacements for manual evaluation.
 
     python -m bench text_operators             # titles per second of CPU time, on 12,101 titles of Beauty
-    python -m bench.text_operators --sample    # the replacements rated in docs/text-operators.md, 100 English and 50 Chinese
+    python -m bench.text_operators --sample  # 100 English, 50 Chinese replacements: docs/text-operators.md
 
 The folder LEAVEN_DATA holds the public data. One core; the best of several rounds; fitting is measured separately.
 """

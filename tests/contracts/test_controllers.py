@@ -33,7 +33,7 @@ def of(kind: str, folder, strata: int = 1) -> Controller:
     if kind != "replay":
         return wish_of("controllers", kind)(strata=edges)
     log = folder / "decisions.json"
-    log.write_text(json.dumps(rows(wish_of("controllers", "gap")(strata=edges, choose=True), strata)))
+    log.write_text(json.dumps(rows(wish_of("controllers", "gap")(strata=edges, choose_step=True), strata)))
     return wish_of("controllers", kind)(log, strata=edges)
 
 
@@ -100,7 +100,7 @@ def test_a_controller_does_not_change_its_inputs(kind, tmp_path) -> None:
 
 
 def test_a_replay_ignores_its_feedback(tmp_path) -> None:
-    recorded = rows(wish_of("controllers", "gap")(choose=True))
+    recorded = rows(wish_of("controllers", "gap")(choose_step=True))
     replay = of("replay", tmp_path)
     for nth, row in enumerate(recorded, 1):
         decision, _ = replay(replace(seen(nth, control=9.0), excess=5.0, excess_error=0.1), {})

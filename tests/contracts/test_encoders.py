@@ -40,7 +40,7 @@ def part(items: Catalog, rows: list[int]) -> Catalog:
     assert items.price is not None
     assert items.image_paths is not None
     assert items.pixels is not None
-    seen = {"images": [items.image_paths[row] for row in rows], "pixels": items.pixels[rows]}
+    seen = {"image_paths": [items.image_paths[row] for row in rows], "pixels": items.pixels[rows]}
     known = {"category": items.category[places], "price": items.price[places]}
     return replace(items, ids=[items.ids[row] for row in rows], texts=words, **known, **seen)
 

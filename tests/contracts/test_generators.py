@@ -166,7 +166,7 @@ def test_the_config_names_registered_filters(kind) -> None:
 def test_a_few_rows_of_one_item_are_enough(kind) -> None:
     short = {name: value for name, value in {"steps": 2, "layers": 1}.items() if has(kind, name)}
     rows = frozen(Histories.from_lists([[1, 1, 1], [1], []], 1))
-    made = wish_of("generators", kind)(**short).fit(rows, key=7).sample(keys(3)).check()
+    made = wish_of("generators", kind)(**short).fit(rows, key=7).sample(keys(3)).validate()
     assert set(made.items.tolist()) == {1}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench.defects import LAWS
-from bench.judging import beside, trial
+from bench.synthetic_quality import build_context, evaluate_trial
 from scipy.stats import binom
 
 from leaven import rng
@@ -79,7 +79,7 @@ def sides_of(kind: str, place: int, rows: int) -> ComparedRows:
     real, held, new = (law.rows(rows, rng.derive_key(place, kind, part)) for part in ("real", "held", "new"))
     inputs = read_inputs(real, held, new, kind)
     return fit_reference(
-        inputs.real, inputs.held_out, rng.derive_key(place, "learn"), 1000, beside(real)
+        inputs.real, inputs.held_out, rng.derive_key(place, "learn"), 1000, build_context(real)
     ).add_synthetic(inputs.new)
 
 
@@ -88,10 +88,12 @@ def found() -> dict[tuple[str, str], dict[str, Figure]]:
     """(kind of data, defect) -> figures of the metrics made for it."""
     pairs = {(kind, defect) for kind, defect, _ in CATCHES.values()}
     asked = {pair: [name for name, (*where, _) in CATCHES.items() if tuple(where) == pair] for pair in pairs}
-    seen = {pair: {one.kind: one for one in trial(*pair, 400, 0, asked[pair]).figures} for pair in sorted(pairs)}
+    seen = {
+        pair: {one.kind: one for one in evaluate_trial(*pair, 400, 0, asked[pair]).figures} for pair in sorted(pairs)
+    }
     for name, rows in MANY.items():
         where = CATCHES[name][:2]
-        seen[where][name] = trial(*where, rows, 0, [name])[name]
+        seen[where][name] = evaluate_trial(*where, rows, 0, [name])[name]
     return seen
 
 
@@ -112,7 +114,7 @@ def test_every_registered_metric_has_a_defect() -> None:
 def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
     """The promise is 5 % for each metric; a count that a kept promise reaches once in a thousand is refused.
 
-    `python -m bench.judging --trials 200` looks longer.
+    `python -m bench.synthetic_quality --trials 200` looks longer.
     """
     rejected, asked = Counter(), Counter()
     for place in range(8):

@@ -47,7 +47,7 @@ def same(one: Samples, two: Samples) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
-    new = fitted(kind).sample(keys(700)).check()
+    new = fitted(kind).sample(keys(700)).validate()
     assert len(new) == 700
     assert np.array_equal(new.row_ids, keys(700))
     assert not new.parents.any()

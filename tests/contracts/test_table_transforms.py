@@ -57,7 +57,7 @@ def test_it_changes_rows_reproducibly(kind: str) -> None:
     assert not same(new, rows)
     assert same(new, change(rows, rows.row_ids, ones(rows)))
     assert not same(new, change(rows, rng.mix_bits(rows.row_ids), ones(rows)))
-    new.check()
+    new.validate()
 
 
 @pytest.mark.parametrize("kind", KINDS)

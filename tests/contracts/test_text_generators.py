@@ -63,7 +63,7 @@ def ones(count: int) -> np.ndarray:
 def learned(kind: str):
     """Trained for a moment: what it writes is no matter."""
     config = wish_of("text_generators", kind)()
-    return replace(config, by=replace(config.by, steps=4, width=8), likeness_range=(-1.0, 1.0)).fit(ITEMS)
+    return replace(config, model=replace(config.model, steps=4, width=8), similarity_range=(-1.0, 1.0)).fit(ITEMS)
 
 
 @pytest.mark.parametrize("kind", LEARNED)

@@ -108,7 +108,7 @@ def by_row(kind: str, rows: Histories, keys: np.ndarray, strength: np.ndarray) -
 def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
     rows = rows_of(lists)
     before = bytes_of(rows)
-    new = fitted(kind)(rows, rng.derive_row_keys(step, rows.row_ids), ones(rows)).check()
+    new = fitted(kind)(rows, rng.derive_row_keys(step, rows.row_ids), ones(rows)).validate()
     assert bytes_of(rows) == before
     assert new.n_items == rows.n_items
     order = {int(key): place for place, key in enumerate(rows.row_ids)}
@@ -218,7 +218,7 @@ def test_config_and_fitted_transform_can_be_pickled(kind) -> None:
 def test_half_the_strength_changes_some_rows_less(kind) -> None:
     rows, keys = train(), rng.derive_row_keys(3, train().row_ids)
     half = np.full(len(rows), 0.5, np.float32)
-    new = fitted(kind)(rows, keys, half).check()
+    new = fitted(kind)(rows, keys, half).validate()
     assert len(new) <= len(fitted(kind)(rows, keys, ones(rows)))
     assert (bytes_of(new) == bytes_of(rows)) == (kind in {"repeat", "truncate"})
 
@@ -235,7 +235,7 @@ def test_threads_change_nothing(kind, monkeypatch) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_empty_inputs_and_empty_rows_are_accepted(kind) -> None:
     for rows in (rows_of([]), rows_of([[], []]), rows_of([[(1, 0)]]), rows_of([[(1, 0), (1, 0)], []])):
-        new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).check()
+        new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).validate()
         assert len(new) >= len(rows)
         fitted(kind).reasons(rows)
 
@@ -243,7 +243,7 @@ def test_empty_inputs_and_empty_rows_are_accepted(kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_and_equal_items_are_accepted(kind) -> None:
     rows = Histories.from_lists([[N_ITEMS + 1] * 6, [5] * 6, [5, N_ITEMS + 1] * 3], N_ITEMS)
-    new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).check()
+    new = fitted(kind)(rows, rng.derive_row_keys(1, rows.row_ids), ones(rows)).validate()
     made = set(new.items.tolist()) - {5, N_ITEMS + 1}
     assert kind in CALLS_COLD or not made & set(COLD)
 

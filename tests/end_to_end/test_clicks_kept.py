@@ -71,26 +71,26 @@ def done(folder):
 
 
 def part(done, name: str) -> Samples:
-    return Samples.from_parquet(done.folder / "data" / f"{name}.parquet")
+    return Samples.from_parquet(done.path / "data" / f"{name}.parquet")
 
 
 def test_control_users_are_in_no_other_part(done) -> None:
     control = set(part(done, "control").user_ids)
     assert len(control) >= 10
     assert not any(control & set(part(done, name).user_ids) for name in ("train", "valid", "test"))
-    assert done.facts()["data"]["split"]["control"] == {"rows": len(part(done, "control")), "users": len(control)}
+    assert done.read_facts()["data"]["split"]["control"] == {"rows": len(part(done, "control")), "users": len(control)}
 
 
 def test_every_validation_is_a_decision_and_the_cost_includes_the_pilot(done) -> None:
-    facts = done.facts()
-    kept = json.loads((done.folder / "arms/steered/seed-1/decisions.json").read_text())
+    facts = done.read_facts()
+    kept = json.loads((done.path / "arms/steered/seed-1/decisions.json").read_text())
     assert facts["decisions"] == [{"arm": "steered", "seed": 1, **row} for row in kept]
     assert len(kept) >= 12
     assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
     assert max(row["decision"]["strength"][0] for row in kept) > 0
     assert kept[-1]["decision"]["strength"] == [0.0]
     assert facts["cost"]["pilot_steps"] > 0
-    assert "Decisions of controllers" in (done.folder / "report.html").read_text()
+    assert "Decisions of controllers" in (done.path / "report.html").read_text()
 
 
 def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_it_too(done, folder, tmp_path) -> None:
@@ -105,14 +105,14 @@ def test_cut_off_in_mid_training_it_ends_with_the_same_net_and_a_replay_trains_i
     with pytest.raises(Killed):
         run(load_spec(folder / "alone.toml"), tmp_path / "run", on_progress=tell)
     again = run(load_spec(folder / "alone.toml"), tmp_path / "run", resume=True)
-    log = done.folder / "arms/steered/seed-1/decisions.json"
+    log = done.path / "arms/steered/seed-1/decisions.json"
     replay = STEERED.replace(
         '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
     )
     (folder / "replay.toml").write_text(replay)
     replayed = run(load_spec(folder / "replay.toml"), tmp_path / "replayed")
     weights = "arms/steered/seed-1/model/ctr.safetensors"
-    first = (done.folder / weights).read_bytes()
+    first = (done.path / weights).read_bytes()
     assert (again.path / weights).read_bytes() == first
     assert (replayed.path / weights).read_bytes() == first
 
@@ -128,7 +128,7 @@ def test_models_without_steps_report_constant_strength(folder, tmp_path) -> None
 
 
 def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> None:
-    judging = done.facts()["judging"]
+    judging = done.read_facts()["judging"]
     assert list(judging["arms"]) == ["repeat", "steered", "made", "mixed"]
     figures = {name: {one["kind"]: one["value"] for one in arm["figures"]} for name, arm in judging["arms"].items()}
     assert figures["repeat"]["copies"] == 1.0
@@ -137,11 +137,11 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
     facts = judging["arms"]["made"]["facts"]
     assert facts["left_out_columns"] == ["user"]
     assert facts["rows"]["held_out"] == len(part(done, "control"))
-    page = (done.folder / "report.html").read_text()
+    page = (done.path / "report.html").read_text()
     assert "left out: user" in page
-    files = [str(done.folder / "data" / f"{name}.parquet") for name in ("train", "control")]
+    files = [str(done.path / "data" / f"{name}.parquet") for name in ("train", "control")]
     found = evaluate_quality(
-        *files, str(done.folder / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7
+        *files, str(done.path / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7
     )
     assert found.kind == "table"
     assert found.facts["rows"]["new"] == facts["rows"]["new"]
@@ -149,16 +149,16 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
 
 
 def test_synthetic_rows_and_users_have_a_lineage(done) -> None:
-    rows = Samples.from_parquet(*sorted((done.folder / "arms/mixed/expanded").glob("01*.parquet")))
-    found = trace_lineage(done.folder, int(rows.row_ids[5]))
+    rows = Samples.from_parquet(*sorted((done.path / "arms/mixed/expanded").glob("01*.parquet")))
+    found = trace_lineage(done.path, int(rows.row_ids[5]))
     (link,) = found.chains["mixed"]
     assert link.parent == f"{int(rows.parents[5]):016x}"
     user = part(done, "train").categorical_column("user")[0]
-    assert trace_lineage(done.folder, user).user == user
+    assert trace_lineage(done.path, user).user == user
 
 
 def test_an_erased_user_is_in_no_row_no_cell_and_no_list_of_names(done, tmp_path) -> None:
-    copy = Path(shutil.copytree(done.folder, tmp_path / "run"))
+    copy = Path(shutil.copytree(done.path, tmp_path / "run"))
     user = sorted(
         set(part(done, "train").categorical_column("user")) & set(part(done, "test").categorical_column("user"))
     )[0]

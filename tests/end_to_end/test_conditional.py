@@ -65,25 +65,25 @@ def done(folder):
 
 
 def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
-    facts = done.facts()
-    kept = json.loads((done.folder / "arms/conditional/seed-1/decisions.json").read_text())
+    facts = done.read_facts()
+    kept = json.loads((done.path / "arms/conditional/seed-1/decisions.json").read_text())
     assert [row["step"] for row in kept] == [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
     assert facts["decisions"] == [{"arm": "conditional", "seed": 1, **row} for row in kept]
     assert all({"step", "signals", "decision", "why"} <= set(row) for row in kept)
     assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
     assert kept[-1]["decision"]["strength"] == [0.0]
     assert any(row["decision"]["strength"][0] > 0 for row in kept)
-    assert "Decisions of controllers" in (done.folder / "report.html").read_text()
+    assert "Decisions of controllers" in (done.path / "report.html").read_text()
 
 
 def test_the_cost_includes_the_steps_of_the_pilot(done) -> None:
-    cost = done.facts()["cost"]
+    cost = done.read_facts()["cost"]
     assert cost["pilot_steps"] == 18
     assert cost["seconds"]["pilots"] > 0
 
 
 def test_facts_list_rounds_and_stages_by_step(done) -> None:
-    (dynamic,) = (arm for arm in done.facts()["arms"] if arm["name"] == "dynamic")
+    (dynamic,) = (arm for arm in done.read_facts()["arms"] if arm["name"] == "dynamic")
     markov, crop = dynamic["steps"]
     assert len(markov["rounds"]) == 2
     assert markov["made"] == sum(markov["rounds"]) > 0
@@ -111,13 +111,13 @@ def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and
     again = run(spec, tmp_path / "run", resume=True)
     for name in ("decisions.json", "model/transformer.safetensors"):
         path = f"arms/conditional/seed-1/{name}"
-        assert (again.path / path).read_bytes() == (done.folder / path).read_bytes()
+        assert (again.path / path).read_bytes() == (done.path / path).read_bytes()
     assert again.read_facts()["cost"]["pilot_steps"] == 18
 
 
 def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     """Open loop with the recorded schedule: the same rows at the same steps from the same start."""
-    log = done.folder / "arms/conditional/seed-1/decisions.json"
+    log = done.path / "arms/conditional/seed-1/decisions.json"
     text = SPEC.replace(
         '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
     )
@@ -125,7 +125,7 @@ def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     (folder / "replay.toml").write_text(text)
     again = run(load_spec(folder / "replay.toml"), folder / "replayed")
     weights = "arms/conditional/seed-1/model/transformer.safetensors"
-    assert (again.path / weights).read_bytes() == (done.folder / weights).read_bytes()
+    assert (again.path / weights).read_bytes() == (done.path / weights).read_bytes()
     assert "pilot_steps" not in again.read_facts()["cost"]
 
 

@@ -78,20 +78,20 @@ def digest(folder: Path, pattern: str = "**/expanded/*.parquet") -> str:
 
 
 def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
-    facts = done.facts()
+    facts = done.read_facts()
     assert [effect["arm"] for effect in facts["comparison"]["effects"]] == ["repeat", "crop, then markov", "masks"]
     assert len(facts["fits"]) == 4 * 2
     assert facts["verdict"]["headline"]
     assert 0 < facts["comparison"]["means"]["baseline"] < facts["comparison"]["truth"] < 1
-    assert (done.folder / "report.html").read_text() == render_report(facts)
+    assert (done.path / "report.html").read_text() == render_report(facts)
 
 
 def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
     heard = []
     beside = run(spec, folder / "beside", n_jobs=2, on_progress=lambda *said: heard.append(said))
     assert (8, 8, "training, 2 in parallel") in heard
-    assert beside.read_facts()["comparison"] == done.facts()["comparison"]
-    assert digest(beside.path, "**/values.npz") == digest(done.folder, "**/values.npz")
+    assert beside.read_facts()["comparison"] == done.read_facts()["comparison"]
+    assert digest(beside.path, "**/values.npz") == digest(done.path, "**/values.npz")
     again = []
     run(spec, folder / "beside", resume=True, n_jobs=2, on_progress=lambda *said: again.append(said[2]))
     assert not [words for words in again if "in parallel" in words]  # nothing is left to do
@@ -104,41 +104,41 @@ def test_an_error_of_a_parallel_training_names_variant_and_seed(folder) -> None:
 
 
 def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done) -> None:
-    rows = {arm["name"]: arm["rows_new"] for arm in done.facts()["arms"]}
+    rows = {arm["name"]: arm["rows_new"] for arm in done.read_facts()["arms"]}
     assert rows["repeat"] == rows["crop, then markov"] > 0
     assert rows["masks"] == 0
 
 
 def test_records_have_one_value_per_user_seed_variant_and_metric(done) -> None:
-    records = pq.read_table(done.folder / "records.parquet")
+    records = pq.read_table(done.path / "records.parquet")
     assert records.column_names == ["arm", "seed", "user", "metric", "value"]
     users = len(set(records["user"].to_pylist()))
     assert records.num_rows == users * 2 * 4
     means = records.group_by(["arm"]).aggregate([("value", "mean")])
     by_arm = dict(zip(means["arm"].to_pylist(), means["value_mean"].to_pylist(), strict=True))
-    assert by_arm["baseline"] == pytest.approx(done.facts()["comparison"]["means"]["baseline"])
+    assert by_arm["baseline"] == pytest.approx(done.read_facts()["comparison"]["means"]["baseline"])
 
 
 def test_steps_of_each_epoch_reach_recommenders_that_know_no_epochs(done) -> None:
-    means = done.facts()["comparison"]["means"]
+    means = done.read_facts()["comparison"]["means"]
     assert means["masks"] != means["baseline"]
 
 
 def test_a_run_is_repeated_from_its_own_spec_with_the_same_bytes(done, tmp_path) -> None:
-    again = run(load_spec(done.folder / "spec.toml"), tmp_path / "again")
+    again = run(load_spec(done.path / "spec.toml"), tmp_path / "again")
     for pattern in ("**/expanded/*.parquet", "records.parquet", "data/*.parquet"):
-        assert digest(again.path, pattern) == digest(done.folder, pattern)
+        assert digest(again.path, pattern) == digest(done.path, pattern)
 
 
 def test_a_finished_run_is_resumed_without_doing_anything_again(spec, done) -> None:
-    before = {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")}
-    run(spec, done.folder, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in done.folder.glob("arms/**/*.*")} == before
+    before = {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")}
+    run(spec, done.path, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")} == before
 
 
 def test_what_depends_on_a_change_is_done_again_and_nothing_else(folder, done, tmp_path) -> None:
     whole = tmp_path / "run"
-    subprocess.run(["cp", "-r", "--preserve=all", done.folder, whole], check=True)
+    subprocess.run(["cp", "-r", "--preserve=all", done.path, whole], check=True)
     before = {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")}
     run(load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']"]), whole, resume=True)
     assert {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")} == before
@@ -156,7 +156,7 @@ def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(
         process.wait()
     subprocess.run(command, env=environment, check=True, capture_output=True)
     for pattern in ("**/expanded/*.parquet", "records.parquet"):
-        assert digest(out, pattern) == digest(done.folder, pattern)
+        assert digest(out, pattern) == digest(done.path, pattern)
 
 
 def expanding(folder: Path, out: Path, *more: str) -> list[str]:
@@ -179,7 +179,7 @@ def test_an_expansion_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(command, env=environment, check=True, capture_output=True)
-    assert digest(begun, "*.parquet") == digest(done.folder / "arms" / "crop-then-markov" / "expanded", "*.parquet")
+    assert digest(begun, "*.parquet") == digest(done.path / "arms" / "crop-then-markov" / "expanded", "*.parquet")
     assert not list(begun.glob("*.part"))
 
 
@@ -219,7 +219,7 @@ def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, 
 
 def test_steps_of_a_run_with_trained_variants_cannot_be_removed(spec, done) -> None:
     with pytest.raises(DataError, match="trained variants"):
-        expand_variant(spec, "crop, then markov", done.folder, without=["crop"])
+        expand_variant(spec, "crop, then markov", done.path, without=["crop"])
 
 
 def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder, tmp_path) -> None:
@@ -256,7 +256,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
         run(spec, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     with pytest.raises(DataError, match="--resume"):
-        run(spec, done.folder)
+        run(spec, done.path)
 
 
 def test_lists_longer_than_the_catalogue_are_refused_before_any_training(folder, tmp_path) -> None:

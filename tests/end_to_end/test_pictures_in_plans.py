@@ -70,7 +70,7 @@ def done(folder):
 
 
 def arm_of(done) -> dict:
-    return next(one for one in done.facts()["arms"] if one["name"] == "rows, words and pictures")
+    return next(one for one in done.read_facts()["arms"] if one["name"] == "rows, words and pictures")
 
 
 def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folder) -> None:
@@ -84,7 +84,7 @@ def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folde
 
 
 def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_read(done, folder) -> None:
-    fit = next(one for one in done.facts()["fits"] if one["arm"] == "rows, words and pictures")
+    fit = next(one for one in done.read_facts()["fits"] if one["arm"] == "rows, words and pictures")
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
     assert fit["items_known_by"] == {"text": 1.0, "images": round((items - 1) / items, 4)}
     assert list(fit["pictures_unread"].values()) == [1]
@@ -97,7 +97,7 @@ def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighb
     first = decode_image(table.column("jpeg")[0].as_py())
     assert first.shape == (32, 32, 3)
     assert "i00007" not in table.column("item").to_pylist()
-    page = render_report(json.loads(json.dumps(done.facts())))
+    page = render_report(json.loads(json.dumps(done.read_facts())))
     assert "Images of items, step <b>brightness</b>" in page
     assert "nearest real image" in page
     assert page.count('<img src="data:image/png;base64,') > 10

@@ -78,7 +78,7 @@ def test_a_preview_shows_texts_and_rows(folder, tmp_path) -> None:
 
 
 def test_a_recommender_without_text_is_rejected_before_anything_is_read(folder) -> None:
-    spec = load_spec(folder / "spec.toml", ["recommender={ kind = 'itemknn' }"])
+    spec = load_spec(folder / "spec.toml", ["recommender={ kind = 'item_knn' }"])
     with pytest.raises(SpecError, match="multimodal"):
         run(spec, folder / "refused")
     assert not (folder / "refused").exists()

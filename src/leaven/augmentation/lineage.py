@@ -41,7 +41,7 @@ def find_source_row(step: Step, seed: int, row_id: int, input_ids: Keys) -> Sour
     >>> from leaven.transforms.sequence.crop import Crop
     >>> plan = Plan([Crop()])
     >>> rows = expand(Histories.from_lists([[1, 2, 3], [2, 3, 1]], n_items=3, row_ids=[11, 12]), plan, seed=7)
-    >>> find_source_row(plan.all[0], 7, int(rows.row_ids[3]), rows.row_ids[:2])
+    >>> find_source_row(plan.named_steps[0], 7, int(rows.row_ids[3]), rows.row_ids[:2])
     Source(key=12, copy=0, part=0)
     """
     if not len(input_ids):

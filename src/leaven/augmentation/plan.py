@@ -91,8 +91,7 @@ class Step:
         if self.weight is not None and not self.weight >= 0:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
         if self.is_generator and self.mode == "in_place":
-            fix = "generated rows join the real ones"
-            raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", fix)
+            raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", "generated rows join real ones")
         if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
@@ -112,14 +111,14 @@ class Step:
         if factor is None or factor < 1 or factor != round(factor):
             fix = 'copies = { kind = "uniform", factor = 2 }'
             raise SpecError(f"{where}, copies", "a whole number of views per item", describe_config(self.copies), fix)
-        for key, given in (("keep", bool(self.filters)), ("weight", self.weight is not None)):
+        for key, given in (("filters", bool(self.filters)), ("weight", self.weight is not None)):
             if given:
                 raise SpecError(f"{where}, {key}", f"no value for a step on {self.modality}", "one", f"leave {key} out")
         if self.when == "each_round":
             fix = 'write when = "each_epoch", or leave when out'
             raise SpecError(f"{where}, when", f"once or each_epoch for a step on {self.modality}", repr(self.when), fix)
         if self.input not in ("", "real", "previous"):
-            raise SpecError(f"{where}, reads", f"real or previous for a step on {self.modality}", repr(self.input), "")
+            raise SpecError(f"{where}, input", f"real or previous for a step on {self.modality}", repr(self.input), "")
 
     @property
     def modality(self) -> str:

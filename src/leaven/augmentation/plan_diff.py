@@ -22,7 +22,7 @@ def remove_steps(plan: Plan, names: Sequence[str]) -> Plan:
 
     >>> from leaven.transforms.sequence.crop import Crop
     >>> from leaven.transforms.sequence.masking import Mask
-    >>> [step.called for step in remove_steps(Plan([Crop(), Mask(), Crop()]), ["crop"]).all]
+    >>> [step.display_name for step in remove_steps(Plan([Crop(), Mask(), Crop()]), ["crop"]).named_steps]
     ['mask', 'crop 2']
 
     Raises SpecError for an unknown step, or one that a remaining step reads by name.

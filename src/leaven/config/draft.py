@@ -202,7 +202,7 @@ def _render_labelled(draft: Draft, folder: Path) -> Iterator[str]:
     yield _render_column("label", draft.label, draft.log)
     yield from (_render_column(word, column, draft.log) for word, column in columns.items())
     yield "# numeric, categorical: types of columns; by default, columns of numbers are numeric"
-    yield '# hashed = ["f*"] hashes thousands of sparse columns into a few; multi_valued = ["tags"]: cells like "red|sale"\n'
+    yield '# hashed = ["f*"] hashes sparse columns into a few; multi_valued = ["tags"]: cells as "red|sale"\n'
     kind = "time" if "time" in columns else "users" if "user" in columns else "rows"
     yield f'[split]\nkind = "{kind}"\n'
 

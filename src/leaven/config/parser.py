@@ -199,19 +199,19 @@ def _build_variants(tables: Any, context: _Context) -> tuple[Variant, ...]:
     text = context.text
     if not isinstance(tables, list):
         raise SpecError(text.locate(VARIANTS), "a list of variants", repr(tables), f"write [[{VARIANTS}]] above each")
-    arms: list[Variant] = []
+    variants: list[Variant] = []
     for number, table in enumerate(tables, 1):
         name = check_value(table.get("name", f"{VARIANTS} {number}"), str, text.locate(f"{VARIANTS}.name"))
-        if name in [BASELINE, CONTROL, *(arm.name for arm in arms)]:
+        if name in [BASELINE, CONTROL, *(variant.name for variant in variants)]:
             why = "it always runs" if name in (BASELINE, CONTROL) else "another variant has it"
             raise SpecError(
                 f"{text.name}: {VARIANTS} {number}, name", "a unique name", f"{name!r} ({why})", "rename it"
             )
-        if same_folder := next((arm.name for arm in arms if slugify(arm.name) == slugify(name)), None):
+        if same_folder := next((variant.name for variant in variants if slugify(variant.name) == slugify(name)), None):
             got = f"{name!r}, whose folder would be that of {same_folder!r}"
             raise SpecError(f"{text.name}: {VARIANTS} {number}, name", "a unique name", got, "rename it")
-        arms.append(Variant(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
-    return tuple(arms)
+        variants.append(Variant(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
+    return tuple(variants)
 
 
 _VARIANT_KEYS = ("name", "combine", "controller", "rounds", "step")

@@ -16,7 +16,10 @@ def resolve_spec(spec: Spec) -> dict[str, Any]:
     if spec.items is not None:
         data |= {"items": to_table(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
-    arms = [{"name": arm.name, **_resolve_plan(arm.plan), "step": _resolve_steps(arm.plan)} for arm in spec.variants]
+    variants = [
+        {"name": variant.name, **_resolve_plan(variant.plan), "step": _resolve_steps(variant.plan)}
+        for variant in spec.variants
+    ]
     tables = {"clean": spec.clean, "split": spec.split, "recommender": spec.recommender, "evaluate": spec.evaluate}
     if isinstance(spec.data, LabeledTable):
         del tables["clean"]
@@ -24,7 +27,7 @@ def resolve_spec(spec: Spec) -> dict[str, Any]:
     whole |= {"rules": list(spec.rules)} if spec.rules else {}
     whole |= {"data": data} | ({"samples": to_table(spec.samples)} if spec.samples is not None else {})
     quality = to_table(spec.quality) if spec.quality is not None else False
-    return whole | {name: to_table(one) for name, one in tables.items()} | {QUALITY: quality, VARIANTS: arms}
+    return whole | {name: to_table(one) for name, one in tables.items()} | {QUALITY: quality, VARIANTS: variants}
 
 
 def _resolve_plan(plan: Plan) -> dict[str, Any]:

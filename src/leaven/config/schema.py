@@ -19,7 +19,7 @@ def build_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a spec file, derived from the fields of the config classes."""
     source = _describe_class(LogSource)
     source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
-    arm = {
+    variant = {
         "type": "object",
         "properties": {
             "name": {"type": "string"},
@@ -50,7 +50,7 @@ def build_schema() -> dict[str, Any]:
             },
             "evaluate": {"anyOf": [_describe_class(task.evaluate) for task in TASKS.values()]},
             QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(QualityConfig)]},
-            VARIANTS: {"type": "array", "items": arm},
+            VARIANTS: {"type": "array", "items": variant},
         },
     }
 

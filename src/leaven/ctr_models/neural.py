@@ -93,7 +93,7 @@ def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: TrainingC
         precision="32-true",
         fingerprint=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
         checkpoint_folder=training.checkpoint_folder,
-        tell=training.on_progress,
+        on_progress=training.on_progress,
         callback=None if training.callback is None else _RowLossCallback(training.callback, steps, encoding),
     )
     result = run_training(task, course)

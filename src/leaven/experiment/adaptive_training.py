@@ -72,7 +72,7 @@ def build_controller_callback(
 
 
 def _run_pilot(
-    course: TrainingSetup, monitored: MonitoredUsers, share: float, tell: ProgressCallback
+    course: TrainingSetup, monitored: MonitoredUsers, share: float, on_progress: ProgressCallback
 ) -> tuple[PilotCallback, dict[str, Any]]:
     """Train on the real rows alone up to a share of the steps; one pilot for all variants with the same share."""
     name = f"pilot {share:g} seed {course.training_seed}"
@@ -80,16 +80,16 @@ def _run_pilot(
     depends = compute_fingerprint(course.depends, course.steps, course.training_seed, share)
     with course.run.run_stage(name, depends, [folder]) as stage:
         if not stage.is_done:
-            _train_pilot(course, pilot, folder, lambda done, total, words: tell(done, total, f"pilot: {words}"))
+            _train_pilot(course, pilot, folder, lambda done, total, words: on_progress(done, total, f"pilot: {words}"))
             stage.facts = {"pilot": name, "steps": pilot.steps[-1], "share": share}
     pilot.load_state_dict(read_json(folder / "looks.json", "run it again: leaven run SPEC --resume"))
     return pilot, stage.facts | {"seconds": stage.seconds}
 
 
-def _train_pilot(course: TrainingSetup, pilot: PilotCallback, folder: Path, tell: ProgressCallback) -> None:
+def _train_pilot(course: TrainingSetup, pilot: PilotCallback, folder: Path, on_progress: ProgressCallback) -> None:
     """Train and store the losses; the model is discarded."""
     training = TrainingContext(
-        course.key, course.steps, checkpoint_folder=folder / "checkpoint", on_progress=tell, callback=pilot
+        course.key, course.steps, checkpoint_folder=folder / "checkpoint", on_progress=on_progress, callback=pilot
     )
     start = time.perf_counter()
     course.recommender.fit(course.split.train, training)

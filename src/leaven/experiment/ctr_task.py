@@ -90,8 +90,8 @@ def check_parts(spec: Spec, parts: SampleSplit) -> None:
     """Raises SpecError for rules of unknown columns, DataError for rules that real rows break, LeavenError for plans
     that the CTR model cannot follow.
     """
-    for arm in spec.variants:
-        adaptive_training.check_plan(arm.plan, spec.recommender, parts)
+    for variant in spec.variants:
+        adaptive_training.check_plan(variant.plan, spec.recommender, parts)
     kept = Rules(spec.rules).fit(parts.train)(parts.train)
     if kept.rejected:
         broken = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.rejected.items())
@@ -151,11 +151,11 @@ def group_users(parts: SampleSplit) -> Mapping[str, npt.NDArray[np.str_]]:
 
 def build_extra_facts(spec: Spec, parts: SampleSplit, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Thresholds and calibration of every variant, and the metrics of popularity alone."""
-    arms: dict[str, dict[str, Any]] = {}
+    variants: dict[str, dict[str, Any]] = {}
     for one in facts:
-        mine = arms.setdefault(str(one["arm"]), {"thresholds": [], "calibration": one["calibration"]})
+        mine = variants.setdefault(str(one["arm"]), {"thresholds": [], "calibration": one["calibration"]})
         mine["thresholds"].append(one["threshold"])
-    found: dict[str, Any] = {"arms": arms, "positive_share": float(parts.test.label.mean())}
+    found: dict[str, Any] = {"arms": variants, "positive_share": float(parts.test.label.mean())}
     if _POPULAR in parts.train.numeric:
         popular = create_config("ctr_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
         result = evaluate_model(popular, parts, spec.evaluate, spec.seed)

@@ -49,7 +49,7 @@ def build_facts(
         "verdict": {"headline": build_headline(main), "words": _list_sentences(main, spec, prepared, trials)},
         "comparison": compared,
         "data": prepared.facts,
-        "arms": [_add_epoch_steps(arm, trials) for arm in variants if arm["name"] != BASELINE],
+        "arms": [_add_epoch_steps(variant, trials) for variant in variants if variant["name"] != BASELINE],
         "fits": [one.facts for one in trials],
         "decisions": [{"arm": one.variant, "seed": one.seed, **row} for one in trials for row in one.decisions],
         "cost": measure_cost(prepared, variants, trials),
@@ -102,7 +102,7 @@ def _stack_values(trials: Sequence[Trial], values: Sequence[Values]) -> dict[str
     for one, of_users in sorted(zip(trials, values, strict=True), key=lambda pair: pair[0].seed):
         by_arm[one.variant].append(np.asarray(of_users))
     order = list(dict.fromkeys(one.variant for one in trials))
-    return {arm: np.stack(by_arm[arm]) for arm in order}
+    return {variant: np.stack(by_arm[variant]) for variant in order}
 
 
 def _average_pooled(trials: Sequence[Trial]) -> dict[str, dict[str, float | None]]:
@@ -114,18 +114,21 @@ def _average_pooled(trials: Sequence[Trial]) -> dict[str, dict[str, float | None
             found[metric][one.variant].append(value)
         for metric in left:
             found[metric][one.variant].append(float(one.values[metric].mean()))
-    return {metric: {arm: _finite_or_none(np.mean(v)) for arm, v in by_arm.items()} for metric, by_arm in found.items()}
+    return {
+        metric: {variant: _finite_or_none(np.mean(v)) for variant, v in by_arm.items()}
+        for metric, by_arm in found.items()
+    }
 
 
 def _finite_or_none(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _add_epoch_steps(arm: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
+def _add_epoch_steps(variant: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
     """The variant's facts, with what its steps of each epoch make in one epoch."""
-    of_arm = next((one.steps for one in trials if one.variant == arm["name"]), [])
+    of_arm = next((one.steps for one in trials if one.variant == variant["name"]), [])
     in_epoch = {step["index"]: step for step in of_arm}
-    return arm | {"steps": [in_epoch.get(step["index"], step) for step in arm["steps"]]}
+    return variant | {"steps": [in_epoch.get(step["index"], step) for step in variant["steps"]]}
 
 
 def _list_sentences(main: Comparison, spec: Spec, prepared: Prepared, trials: Sequence[Trial]) -> list[str]:
@@ -167,17 +170,17 @@ def warn_if_undertrained(curves: Sequence[Sequence[Mapping[str, Any]]], min_gain
 def list_controller_flags(trials: Sequence[Trial]) -> list[str]:
     """Warnings of controllers, once per training."""
     found = {(one.variant, one.seed, row["decision"]["flag"]): None for one in trials for row in one.decisions}
-    return [f"{arm}, seed {seed}: {flag}" for arm, seed, flag in found if flag]
+    return [f"{variant}, seed {seed}: {flag}" for variant, seed, flag in found if flag]
 
 
 def measure_cost(prepared: Prepared, variants: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[str, Any]:
     """Seconds of each stage, number of rows, peak memory."""
     seconds = dict(prepared.seconds)
-    seconds["expand"] = round(sum(float(arm.get("seconds", 0.0)) for arm in variants), 2)
+    seconds["expand"] = round(sum(float(variant.get("seconds", 0.0)) for variant in variants), 2)
     seconds["train"] = round(sum(float(one.facts["seconds"]) for one in trials), 2)
     seconds["judge"] = round(sum(float(one.facts["judge_seconds"]) for one in trials), 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rows = len(prepared.split.train) + sum(int(arm.get("rows_new", 0)) for arm in variants)
+    rows = len(prepared.split.train) + sum(int(variant.get("rows_new", 0)) for variant in variants)
     found = {"seconds": seconds, "rows": rows, "trainings": len(trials), "peak_mb": round(peak, 1)}
     pilots = {one.pilot["pilot"] + str(one.seed): one.pilot for one in trials if one.pilot}
     if pilots:

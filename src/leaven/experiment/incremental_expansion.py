@@ -23,8 +23,11 @@ def remove_variant_steps(spec: Spec, name: str, steps: Sequence[str]) -> Spec:
     Raises SpecError for unknown steps, or steps that others read by name.
     """
     spec.variant(name)
-    arms = [replace(arm, plan=remove_steps(arm.plan, steps)) if arm.name == name else arm for arm in spec.variants]
-    return replace(spec, variants=tuple(arms))
+    variants = [
+        replace(variant, plan=remove_steps(variant.plan, steps)) if variant.name == name else variant
+        for variant in spec.variants
+    ]
+    return replace(spec, variants=tuple(variants))
 
 
 def reuse_variant_rows(run: RunFolder, spec: Spec, name: str, prepared: Prepared) -> None:
@@ -50,7 +53,7 @@ def reuse_variant_rows(run: RunFolder, spec: Spec, name: str, prepared: Prepared
     if known.get("depends") == depends:
         return
     older = load_spec(run.path / SPEC_FILE) if (run.path / SPEC_FILE).exists() else spec
-    is_usable = known.get("done") and any(arm.name == name for arm in older.variants)
+    is_usable = known.get("done") and any(variant.name == name for variant in older.variants)
     if not is_usable or known["depends"] != _fingerprint(prepared, older, name):
         return
     same = reuse_step_files(rows, older.variant(name).plan, part, new, prepared.split.train).values()

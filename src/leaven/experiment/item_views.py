@@ -14,18 +14,18 @@ from leaven.errors import SpecError
 from leaven.registry import find_kind
 
 
-def check_item_modalities(recommender: Any, arms: Sequence[Variant]) -> None:
+def check_item_modalities(recommender: Any, variants: Sequence[Variant]) -> None:
     """Raises SpecError where a variant has a step on texts or images that the recommender does not read."""
     known = getattr(recommender, "modalities", ())
-    for arm in arms:
-        for step in list_item_steps(arm.plan):
+    for variant in variants:
+        for step in list_item_steps(variant.plan):
             if step.modality in known:
                 continue
             kind = find_kind("recommenders", recommender)
             fix = 'write [recommender] kind = "multimodal", or leave the step out'
             if known:
                 fix = f"give it an encoder of {step.modality}: leaven list encoders"
-            where = f"variant {arm.name!r}, step {step.display_name!r}"
+            where = f"variant {variant.name!r}, step {step.display_name!r}"
             raise SpecError(where, f"a recommender that reads {step.modality}", repr(kind), fix)
 
 

@@ -19,7 +19,7 @@ from leaven.progress import ProgressCallback, no_progress
 @dataclass(frozen=True, eq=False)
 class _Shared:
     bench: TrialContext
-    arms: Sequence[ExpandedVariant]
+    variants: Sequence[ExpandedVariant]
 
 
 def train_in_parallel(
@@ -50,7 +50,7 @@ def train_in_parallel(
 
 def _train_one(shared: _Shared, job: tuple[int, int]) -> None:
     index, seed = job
-    expanded = shared.arms[index]
+    expanded = shared.variants[index]
     try:
         run_trial(shared.bench, expanded, seed, no_progress)
     except LeavenError as error:

@@ -95,8 +95,8 @@ def check_parts(spec: Spec, parts: Split) -> None:
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
-    for arm in spec.variants:
-        adaptive_training.check_plan(arm.plan, spec.recommender, parts)
+    for variant in spec.variants:
+        adaptive_training.check_plan(variant.plan, spec.recommender, parts)
 
 
 def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: EvaluationConfig, seed: int) -> EvaluationResult:

@@ -75,15 +75,17 @@ def run(
         prepared = prepare(spec, folder, on_progress)
         write_json(folder.path / LOCK_FILE, summary.build_lock(spec, prepared.fingerprint))
         tasks.of(spec).check_parts(spec, prepared.split)
-        arms = _expand_all(spec, _VariantExpander(spec.recommender, spec.seed, prepared, folder, workers, on_progress))
+        variants = _expand_all(
+            spec, _VariantExpander(spec.recommender, spec.seed, prepared, folder, workers, on_progress)
+        )
 
     bench = _build_context(spec, prepared, folder)
-    parallel_training.train_in_parallel(bench, arms, n_jobs, on_progress)
-    trials = _run_trials(bench, arms, on_progress)
-    quality = evaluate_variants(spec, prepared, folder, arms, on_progress)
+    parallel_training.train_in_parallel(bench, variants, n_jobs, on_progress)
+    trials = _run_trials(bench, variants, on_progress)
+    quality = evaluate_variants(spec, prepared, folder, variants, on_progress)
 
     on_progress(0, 0, "comparing")
-    facts = summary.build_facts(spec, prepared, folder, [arm.facts for arm in arms], trials)
+    facts = summary.build_facts(spec, prepared, folder, [variant.facts for variant in variants], trials)
     facts = summary.add_quality(facts, quality)
     summary.write_records(trials, tasks.of(spec).list_users(prepared.split), folder.path / RECORDS_FILE)
     write_json(folder.path / FACTS_FILE, facts)
@@ -104,21 +106,21 @@ class _VariantExpander:
     engine: Engine | None
     on_progress: ProgressCallback
 
-    def expand(self, arm: Variant) -> ExpandedVariant:
+    def expand(self, variant: Variant) -> ExpandedVariant:
         """Write the rows of one variant; they stay in files until they are trained on."""
-        train, plan = self.prepared.split.train, arm.plan
+        train, plan = self.prepared.split.train, variant.plan
         catalog = getattr(train, "catalog", None)  # labelled rows have none
         mark = fingerprint_rows(self.prepared.fingerprint, self.seed, plan)
         folder, views_folder = (
-            self.run.variant_folder(arm.name) / "expanded",
-            self.run.variant_folder(arm.name) / VIEWS_FOLDER,
+            self.run.variant_folder(variant.name) / "expanded",
+            self.run.variant_folder(variant.name) / VIEWS_FOLDER,
         )
-        with self.run.run_stage(f"rows {arm.name}", mark, [folder]) as stage:
+        with self.run.run_stage(f"rows {variant.name}", mark, [folder]) as stage:
             if not stage.is_done:
                 # a few shards per worker: then the last one to end keeps the others waiting for a short while only
                 shards = 1 if self.engine is None else 64 * count_workers(self.engine)
                 expansion = write_expansion(
-                    train, plan, folder, self.seed, self.engine, shards, prefix_progress(self.on_progress, arm.name)
+                    train, plan, folder, self.seed, self.engine, shards, prefix_progress(self.on_progress, variant.name)
                 )
                 stage.facts |= {"steps": list(expansion.steps)}
                 if not stage.facts.get("previews"):  # rows remade without a step have some already
@@ -126,9 +128,9 @@ class _VariantExpander:
                     stage.facts |= {"previews": [pair.as_dict() for pair in shown]}
                 stage.facts |= write_item_views(self.recommender, self.seed, plan, catalog, views_folder, stage.facts)
         added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "append" and "on" not in step)
-        fact = {"name": arm.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
+        fact = {"name": variant.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
         return ExpandedVariant(
-            arm, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds}
+            variant, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds}
         )
 
 
@@ -138,21 +140,21 @@ def _expand_all(spec: Spec, expander: _VariantExpander) -> list[ExpandedVariant]
     baseline = ExpandedVariant(
         Variant(BASELINE), LazyRows(train, Plan()), expander.prepared.fingerprint, {"name": BASELINE}
     )
-    arms = [expander.expand(arm) for arm in spec.variants]
-    largest = max((int(arm.facts["rows_new"]) for arm in arms), default=0)
+    variants = [expander.expand(variant) for variant in spec.variants]
+    largest = max((int(variant.facts["rows_new"]) for variant in variants), default=0)
     # where plans only change rows, the control doubles the real ones
     copies = create_config("strategies", "to_total", {"total": len(train) + (largest or len(train))})
     control = expander.expand(Variant(CONTROL, Plan([Step(build_repeat(spec), copies=copies)])))
-    return [baseline, control, *arms]
+    return [baseline, control, *variants]
 
 
-def _run_trials(bench: TrialContext, arms: Sequence[ExpandedVariant], tell: ProgressCallback) -> list[Trial]:
+def _run_trials(bench: TrialContext, variants: Sequence[ExpandedVariant], on_progress: ProgressCallback) -> list[Trial]:
     """All variants of a seed before the next seed, so that an interrupted run leaves whole pairs."""
     seeds, trials = bench.spec.evaluate.seeds, list[Trial]()
     for seed in range(1, seeds + 1):
-        for arm in arms:
-            words = f"{arm.variant.name}, seed {seed} ({len(trials) + 1} of {len(arms) * seeds})"
-            trials.append(run_trial(bench, arm, seed, prefix_progress(tell, words)))
+        for variant in variants:
+            words = f"{variant.variant.name}, seed {seed} ({len(trials) + 1} of {len(variants) * seeds})"
+            trials.append(run_trial(bench, variant, seed, prefix_progress(on_progress, words)))
     return trials
 
 
@@ -171,10 +173,12 @@ def _build_context(spec: Spec, prepared: Prepared, run: RunFolder) -> TrialConte
 
 def describe_run(spec: Spec) -> dict[str, Any]:
     """What `run` would do: the resolved spec, names of variants, numbers of trainings and pilots."""
-    arms = [BASELINE, CONTROL, *(arm.name for arm in spec.variants)]
-    shares = {arm.plan.controller.pilot_share for arm in spec.variants if arm.plan.controller is not None} - {0.0}
-    trained = {"trainings": len(arms) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
-    return {"spec": resolve_spec(spec), "arms": arms, **trained}
+    variants = [BASELINE, CONTROL, *(variant.name for variant in spec.variants)]
+    shares = {
+        variant.plan.controller.pilot_share for variant in spec.variants if variant.plan.controller is not None
+    } - {0.0}
+    trained = {"trainings": len(variants) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
+    return {"spec": resolve_spec(spec), "arms": variants, **trained}
 
 
 def expand_variant(
@@ -211,12 +215,12 @@ def preview_variants(
     spec: Spec, name: str | None, rows: int, scratch: Path, on_progress: ProgressCallback = no_progress
 ) -> Mapping[str, Any]:
     """Name of a variant -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
-    arms = [spec.variant(name)] if name else list(spec.variants)
+    variants = [spec.variant(name)] if name else list(spec.variants)
     prepared = prepare(spec, RunFolder(scratch), on_progress)
     train = prepared.split.train
     catalog = getattr(train, "catalog", None)
     return {
-        arm.name: [pair.as_dict() for pair in preview_plan(arm.plan, train, rows, spec.seed)]
-        + preview_item_steps(spec.recommender, spec.seed, arm.plan, catalog, rows, scratch / VIEWS_FOLDER)
-        for arm in arms
+        variant.name: [pair.as_dict() for pair in preview_plan(variant.plan, train, rows, spec.seed)]
+        + preview_item_steps(spec.recommender, spec.seed, variant.plan, catalog, rows, scratch / VIEWS_FOLDER)
+        for variant in variants
     }

@@ -46,7 +46,7 @@ _LISTED = 20  # copies in the facts of the run; the file of the variant has all
 
 
 def evaluate_variants(
-    spec: Spec, prepared: Prepared, run: RunFolder, arms: Sequence[ExpandedVariant], on_progress: ProgressCallback
+    spec: Spec, prepared: Prepared, run: RunFolder, variants: Sequence[ExpandedVariant], on_progress: ProgressCallback
 ) -> dict[str, Any]:
     """The part `judging` of a run's facts, {} where it is turned off. Each result is also written next to the rows.
 
@@ -59,7 +59,7 @@ def evaluate_variants(
     if unseen is None or not len(unseen):
         return {"skipped": NOBODY_UNSEEN}
     evaluator = _QualityEvaluator(spec, prepared, run, on_progress)
-    found = {one.variant.name: evaluator.evaluate(one) for one in arms if one.variant.plan.named_steps}
+    found = {one.variant.name: evaluator.evaluate(one) for one in variants if one.variant.plan.named_steps}
     seconds = round(sum(one.pop("seconds", 0.0) for one in found.values()), 2)
     return {"arms": {name: one for name, one in found.items() if one}, "seconds": seconds}
 
@@ -76,9 +76,9 @@ def add_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]
     useful = {
         one["arm"]: {key: one.get(key) for key in ("metric", "lift", "low", "high", "verdict")} for one in effects
     }
-    arms = {name: one | {"useful": useful.get(name)} for name, one in judging["arms"].items()}
+    variants = {name: one | {"useful": useful.get(name)} for name, one in judging["arms"].items()}
     lifts = {one["arm"]: float(one["lift"]) for one in effects if one.get("lift") is not None}
-    return {**judging, "arms": arms, "prediction": correlate_with_effects(arms, lifts)}
+    return {**judging, "arms": variants, "prediction": correlate_with_effects(variants, lifts)}
 
 
 def check_gates(judging: Mapping[str, Any]) -> None:
@@ -97,9 +97,9 @@ def check_gates(judging: Mapping[str, Any]) -> None:
 class _QualityEvaluator:
     """Evaluates variants; reference models are fitted on the real rows once, for the first variant that needs them."""
 
-    def __init__(self, spec: Spec, prepared: Prepared, run: RunFolder, tell: ProgressCallback) -> None:
+    def __init__(self, spec: Spec, prepared: Prepared, run: RunFolder, on_progress: ProgressCallback) -> None:
         assert spec.quality is not None
-        self.spec, self.prepared, self.run, self.on_progress = spec, prepared, run, tell
+        self.spec, self.prepared, self.run, self.on_progress = spec, prepared, run, on_progress
         self.config: QualityConfig = spec.quality
         self.kind: DataKind = "histories" if isinstance(prepared.split, Split) else "table"
         self.reference: ReferenceFit | None = None
@@ -107,16 +107,16 @@ class _QualityEvaluator:
 
     def evaluate(self, expanded: ExpandedVariant) -> dict[str, Any]:
         """Quality of one variant, read from its file where it is done."""
-        arm = expanded.variant
-        target = self.run.variant_folder(arm.name) / JUDGEMENT
+        variant = expanded.variant
+        target = self.run.variant_folder(variant.name) / JUDGEMENT
         config = to_table(replace(self.config, gates=()))
         depends = compute_fingerprint(
             expanded.fingerprint, config, to_table(self.spec.recommender), self.spec.evaluate.steps
         )
-        with self.run.run_stage(f"judge {arm.name}", depends, [target]) as stage:
+        with self.run.run_stage(f"judge {variant.name}", depends, [target]) as stage:
             if not stage.is_done:
-                stage.facts = self._evaluate_rows(arm, expanded.rows.load())
-        return self._apply_gates(arm.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
+                stage.facts = self._evaluate_rows(variant, expanded.rows.load())
+        return self._apply_gates(variant.name, stage.facts) | ({"seconds": stage.seconds} if stage.facts else {})
 
     def _apply_gates(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """The result with the gates of the spec; the control copies rows by design and has none."""
@@ -127,44 +127,44 @@ class _QualityEvaluator:
         tried = whole.apply_gates([Gate.parse(gate) for gate in self.config.gates]).gates
         return {**found, "gates": [to_json_value(asdict(one)) for one in tried]}
 
-    def _evaluate_rows(self, arm: Variant, once: Any) -> dict[str, Any]:
-        new = self._select_synthetic(arm, once)
+    def _evaluate_rows(self, variant: Variant, once: Any) -> dict[str, Any]:
+        new = self._select_synthetic(variant, once)
         if not len(new):
-            return self._write_result(arm, self._add_text_match(arm))
+            return self._write_result(variant, self._add_text_match(variant))
         train, unseen = self.prepared.split.train, get_unseen_rows(self.prepared.split)
         try:
             inputs = read_inputs(
                 train, unseen, new, self.kind, self.spec.seed, EvaluationContext(getattr(train, "catalog", None))
             )
-            if arm.plan.controller is not None:
+            if variant.plan.controller is not None:
                 inputs.facts["held_out_users_steered_the_plan"] = True
             found = evaluate_rows(
                 inputs,
                 self._fit_reference(inputs),
                 replace(self.config, gates=()),
                 self.spec.seed,
-                lambda done, total, words: self.on_progress(done, total, f"{arm.name}: {words}"),
+                lambda done, total, words: self.on_progress(done, total, f"{variant.name}: {words}"),
             )
         except DataError as error:
             return {"skipped": str(error)}
-        return self._write_result(arm, self._add_text_match(arm, found))
+        return self._write_result(variant, self._add_text_match(variant, found))
 
-    def _write_result(self, arm: Variant, found: Judgement | None) -> dict[str, Any]:
+    def _write_result(self, variant: Variant, found: Judgement | None) -> dict[str, Any]:
         """Write the result next to the rows, and return it as facts; {} where there is none."""
         if found is None:
             return {}
-        found.write(self.run.variant_folder(arm.name))
+        found.write(self.run.variant_folder(variant.name))
         facts: dict[str, Any] = to_json_value(found.as_dict())
         facts["skipped_metrics"] = facts.pop("skipped")
         return facts | {"copies": facts["copies"][:_LISTED], "copies_found": len(facts["copies"])}
 
-    def _add_text_match(self, arm: Variant, found: Judgement | None = None) -> Judgement | None:
+    def _add_text_match(self, variant: Variant, found: Judgement | None = None) -> Judgement | None:
         """The result with how well changed texts still match the images of their items."""
-        if not list_item_steps(arm.plan) or METRIC not in (self.config.metrics or (METRIC,)):
+        if not list_item_steps(variant.plan) or METRIC not in (self.config.metrics or (METRIC,)):
             return found
         catalog, seed = self.prepared.split.train.catalog, self.spec.seed
-        match = self._measure_text_match(build_catalog_views(catalog, arm.plan, seed)(0, _HALF))
-        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.config.halves})
+        match = self._measure_text_match(build_catalog_views(catalog, variant.plan, seed)(0, _HALF))
+        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.config.n_splits})
         if isinstance(match, Figure):
             rows = {"compared": {"held_out": 2 * match.n, "new": 2 * match.n}, "rows": {"new": 2 * match.n}}
             return replace(whole, figures=(*whole.figures, match), facts={**rows, **whole.facts})
@@ -179,11 +179,11 @@ class _QualityEvaluator:
                 self.pictured = ItemImages.fit(self.prepared.split.train.catalog, key)
             except MissingExtra as missing:
                 self.pictured = f"needs {missing.library}: {missing.fix}"
-        return self.pictured if isinstance(self.pictured, str) else self.pictured.evaluate(shown, self.config.halves)
+        return self.pictured if isinstance(self.pictured, str) else self.pictured.evaluate(shown, self.config.n_splits)
 
-    def _select_synthetic(self, arm: Variant, once: Any) -> Any:
+    def _select_synthetic(self, variant: Variant, once: Any) -> Any:
         """Rows that steps made or changed: before training, and in one epoch half-way through."""
-        rows = build_epoch_rows(self.prepared.split.train, once, arm.plan, self.spec.seed, 1)
+        rows = build_epoch_rows(self.prepared.split.train, once, variant.plan, self.spec.seed, 1)
         whole = rows(0, _HALF)
         return whole.take(np.flatnonzero(whole.origin != REAL_ORIGIN))
 
@@ -196,7 +196,7 @@ class _QualityEvaluator:
                 if self.kind == "histories"
                 else EvaluationContext()
             )
-            self.reference = fit_reference(inputs.real, inputs.held_out, key, self.config.most, known)
+            self.reference = fit_reference(inputs.real, inputs.held_out, key, self.config.max_rows, known)
         return self.reference
 
     def _load_baseline(self) -> FittedRecommender:

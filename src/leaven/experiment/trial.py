@@ -73,32 +73,40 @@ class TrialContext:
 
 def run_trial(bench: TrialContext, expanded: ExpandedVariant, seed: int, on_progress: ProgressCallback) -> Trial:
     """Train one variant with one seed and evaluate it on the test users; read from the folder where it is done."""
-    arm = expanded.variant
-    folder = bench.run.training_folder(arm.name, seed)
+    variant = expanded.variant
+    folder = bench.run.training_folder(variant.name, seed)
     with bench.run.run_stage(*bench.describe_stage(expanded, seed), [folder]) as stage:
         if not stage.is_done:
             rows = expanded.rows.load()
             steering, pilot = adaptive_training.build_controller_callback(
-                arm.plan, _build_setup(bench, seed), on_progress
+                variant.plan, _build_setup(bench, seed), on_progress
             )
-            epochs = build_epoch_rows(bench.split.train, rows, arm.plan, bench.spec.seed, seed, steering)
+            epochs = build_epoch_rows(bench.split.train, rows, variant.plan, bench.spec.seed, seed, steering)
             steps = epochs.describe_steps()
             start = time.perf_counter()
-            fitted = _fit(bench, rows, epochs, arm, seed, on_progress)
-            decided = adaptive_training.list_decisions(steering, arm.plan, bench.spec.recommender)
+            fitted = _fit(bench, rows, epochs, variant, seed, on_progress)
+            decided = adaptive_training.list_decisions(steering, variant.plan, bench.spec.recommender)
             if decided:
                 write_json(folder / "decisions.json", decided)  # where `replay` finds it
             seconds, start = time.perf_counter() - start, time.perf_counter()
             result = tasks.of(bench.spec).evaluate_model(fitted, bench.split, bench.spec.evaluate, bench.spec.seed)
             result.save(folder / "values.npz")
-            fact = _describe_training(fitted, arm.name, seed, seconds)
+            fact = _describe_training(fitted, variant.name, seed, seconds)
             fact |= {"judge_seconds": round(time.perf_counter() - start, 3), **result.facts}
             stage.facts = {"fact": fact, "catalog": dict(result.pooled), "steps": steps}
             stage.facts |= {"decisions": decided, "pilot": pilot}
     values, groups = evaluation_result.load_values(folder / "values.npz")
     kept = stage.facts
     return Trial(
-        arm.name, seed, values, kept["catalog"], kept["fact"], kept["steps"], kept["decisions"], kept["pilot"], groups
+        variant.name,
+        seed,
+        values,
+        kept["catalog"],
+        kept["fact"],
+        kept["steps"],
+        kept["decisions"],
+        kept["pilot"],
+        groups,
     )
 
 
@@ -108,9 +116,11 @@ def _build_setup(bench: TrialContext, seed: int) -> adaptive_training.TrainingSe
     )
 
 
-def _fit(bench: TrialContext, rows: Any, epochs: EpochRows, arm: Variant, seed: int, tell: ProgressCallback) -> Any:
+def _fit(
+    bench: TrialContext, rows: Any, epochs: EpochRows, variant: Variant, seed: int, on_progress: ProgressCallback
+) -> Any:
     """Train with the same key for every variant: variants differ only by their rows and views."""
-    spec, folder, catalog = bench.spec, bench.run.training_folder(arm.name, seed), getattr(rows, "catalog", None)
+    spec, folder, catalog = bench.spec, bench.run.training_folder(variant.name, seed), getattr(rows, "catalog", None)
     folder.mkdir(parents=True, exist_ok=True)
     training = TrainingContext(
         key=_build_setup(bench, seed).key,
@@ -118,9 +128,14 @@ def _fit(bench: TrialContext, rows: Any, epochs: EpochRows, arm: Variant, seed: 
         validation=bench.split.valid,
         rows_for_epoch=None if epochs.is_constant else epochs,
         checkpoint_folder=folder / "checkpoint",
-        on_progress=tell,
+        on_progress=on_progress,
         catalog_for_epoch=item_views.build_item_views(
-            spec.recommender, spec.seed, arm.plan, catalog, seed, bench.run.variant_folder(arm.name) / VIEWS_FOLDER
+            spec.recommender,
+            spec.seed,
+            variant.plan,
+            catalog,
+            seed,
+            bench.run.variant_folder(variant.name) / VIEWS_FOLDER,
         ),
         callback=epochs.controller,
     )
@@ -129,10 +144,10 @@ def _fit(bench: TrialContext, rows: Any, epochs: EpochRows, arm: Variant, seed: 
     return fitted
 
 
-def _describe_training(fitted: Any, arm: str, seed: int, seconds: float) -> dict[str, Any]:
+def _describe_training(fitted: Any, variant: str, seed: int, seconds: float) -> dict[str, Any]:
     """Facts for the report; a recommender may add its own `facts`."""
     curve = [dict(point) for point in getattr(fitted, "curve", ())]
-    fact = {"arm": arm, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
+    fact = {"arm": variant, "seed": seed, "seconds": round(seconds, 2), "curve": curve}
     if curve:
         fact["steps"] = int(curve[-1].get("step", 0))
     fact |= dict(getattr(fitted, "facts", {}))

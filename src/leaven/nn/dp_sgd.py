@@ -41,7 +41,7 @@ class DpSgdConfig:
     max_gradient_norm: float
     noise_multiplier: float
     record_every: int
-    tell: ProgressCallback = no_progress
+    on_progress: ProgressCallback = no_progress
 
 
 def train_dp_sgd(
@@ -72,7 +72,7 @@ def train_dp_sgd(
             )
             weights.grad = (total[name] + noise) / (config.sampling_rate * n_examples)
         optimizer.step()
-        config.tell(step + 1, config.steps, "training")
+        config.on_progress(step + 1, config.steps, "training")
         if (step + 1) % config.record_every == 0 or step + 1 == config.steps:
             if not np.isfinite(recent).all():
                 raise FitError(f"training, step {step + 1}", "a finite loss", "none", "lower the learning rate")

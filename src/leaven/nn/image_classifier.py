@@ -76,7 +76,7 @@ class ImageClassifierTraining:
     batch_size: int = 64
     learning_rate: float = 3e-3
     device: str = "auto"
-    tell: ProgressCallback = no_progress
+    on_progress: ProgressCallback = no_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def train_image_classifier(
         validate_every=max(config.steps, 1),
         device=config.device,
         precision="32-true",
-        tell=config.tell,
+        on_progress=config.on_progress,
     )
     outcome = train_network(_ClassificationTask(net, images, classes, config, augment), trainer_config)
     return ImageClassifier(net, outcome.facts | {"loss": outcome.curve[-1]["loss"]})

@@ -101,7 +101,7 @@ class TrainerConfig:
     precision: str = "auto"
     fingerprint: str = ""
     checkpoint_folder: Path | None = None
-    tell: ProgressCallback = no_progress
+    on_progress: ProgressCallback = no_progress
     callback: NetworkCallback | None = None
     largest_tensor: int | None = None
 
@@ -218,7 +218,7 @@ def _loop_until_stopped(run: _Run, state: _State, best: checkpoint.Tensors) -> c
             losses = []
         elif len(losses) % _CHECK_EVERY == 0:
             _average_losses(losses, state.step)
-            run.course.tell(state.step, run.course.steps, "training")
+            run.course.on_progress(state.step, run.course.steps, "training")
     return best
 
 
@@ -297,7 +297,7 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
         if run.course.callback is not None:
             metadata["watch"] = run.course.callback.state_dict()
         checkpoint.save_checkpoint(run.course.checkpoint_folder, run.task.net, run.optimizer, best, metadata)
-    run.course.tell(state.step, run.course.steps, message)
+    run.course.on_progress(state.step, run.course.steps, message)
     return best
 
 

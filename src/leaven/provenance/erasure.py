@@ -222,7 +222,9 @@ class _RowRemover:
 
     def remove(self, file: RowFile, result: ErasureResult) -> None:
         """Rewrite a file without rows of the users, and count them in the result."""
-        variants = {slugify(name): name for name in (BASELINE, CONTROL, *(arm.name for arm in self.config.variants))}
+        variants = {
+            slugify(name): name for name in (BASELINE, CONTROL, *(variant.name for variant in self.config.variants))
+        }
         part = variants.get(file.part, file.part) if file.is_variant else file.part
         is_erased = load_row_names(file.path).match(self.keys)
         if self.mixed.may_contain(file):
@@ -248,11 +250,11 @@ def _list_fitted_steps(config: Spec) -> dict[str, list[str]]:
     too, whose cells do not identify their source."""
     is_tabular = config.task == "ctr"
     found = {
-        arm.name: [
+        variant.name: [
             step.display_name
-            for step in arm.plan.named_steps
+            for step in variant.plan.named_steps
             if step.is_generator or (is_tabular and mixes_users(step.use))
         ]
-        for arm in config.variants
+        for variant in config.variants
     }
     return {name: steps for name, steps in found.items() if steps}

@@ -35,7 +35,7 @@ class Quoted:
 def scrub_facts(run: RunFolder, config: Spec, keys: RowIds, users: Sequence[str]) -> None:
     """Remove examples of the log that quote these users, and previews of their rows, from facts and stage notes; then
     write the page again."""
-    quotes = {slugify(arm.name): find_quotes(run, config, arm, keys) for arm in config.variants}
+    quotes = {slugify(variant.name): find_quotes(run, config, variant, keys) for variant in config.variants}
     names = {name for user in users for name in (user, f"{user}#")}
     for path in sorted((run.path / "stages").glob("*.json")):
         note = json.loads(path.read_text(encoding="utf-8"))
@@ -47,18 +47,18 @@ def scrub_facts(run: RunFolder, config: Spec, keys: RowIds, users: Sequence[str]
     facts = json.loads(path.read_text(encoding="utf-8"))
     scrubbed = _drop_quotes(facts, names, Quoted())
     scrubbed["arms"] = [
-        _drop_quotes(arm, names, quotes.get(slugify(str(arm.get("name", ""))), Quoted()))
-        for arm in scrubbed.get("arms", [])
+        _drop_quotes(variant, names, quotes.get(slugify(str(variant.get("name", ""))), Quoted()))
+        for variant in scrubbed.get("arms", [])
     ]
     _write_changed(path, facts, scrubbed)
     if (run.path / REPORT_FILE).exists():
         write_page(path, run.path / REPORT_FILE)
 
 
-def find_quotes(run: RunFolder, config: Spec, arm: Variant, keys: RowIds) -> Quoted:
+def find_quotes(run: RunFolder, config: Spec, variant: Variant, keys: RowIds) -> Quoted:
     """How the previews of a variant would show these users' rows."""
     path = run.data_folder / "train.parquet"
-    steps = [step for step in arm.plan.named_steps if is_previewable(step)]
+    steps = [step for step in variant.plan.named_steps if is_previewable(step)]
     if not steps or not path.exists() or not load_row_names(path).match(keys).any():
         return Quoted()
     train = load_rows(path, load_run_catalog(run))

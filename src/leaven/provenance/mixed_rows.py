@@ -37,7 +37,7 @@ class MixedRowFinder:
     @classmethod
     def from_run(cls, run: RunFolder, config: Spec, keys: RowIds) -> MixedRowFinder:
         """The finder for the plans of a run and some users."""
-        places = {slugify(arm.name): list_mixed_steps(arm.plan) for arm in config.variants}
+        places = {slugify(variant.name): list_mixed_steps(variant.plan) for variant in config.variants}
         places = {name: steps for name, steps in places.items() if steps}
         path = run.data_folder / "train.parquet"
         train = load_rows(path) if places and path.exists() else None

@@ -125,7 +125,7 @@ def trace_lineage(folder: str | Path, row: str | int) -> Lineage:
 def _load_variants(run: RunFolder) -> dict[str, _VariantRows]:
     """Folder name of a variant -> the variant, without rows yet."""
     config = load_spec(run.path / SPEC_FILE)
-    plans = {arm.name: arm.plan for arm in config.variants} | {CONTROL: Plan([Step(build_repeat(config))])}
+    plans = {variant.name: variant.plan for variant in config.variants} | {CONTROL: Plan([Step(build_repeat(config))])}
     return {slugify(name): _VariantRows(run, name, plan, config.seed) for name, plan in plans.items()}
 
 

@@ -48,11 +48,11 @@ class Batch(NamedTuple):
     targets  int64 (rows, positions)    next items; IGNORED where nothing is predicted
     weights  float32 (rows, positions)  weight in the loss; 0 where nothing is predicted
     lengths  int64 (rows,)              number of inputs of each row
-    row_ids     int64 (rows,)              row ids
-    total_weight     float32 ()                 sum of the weights, over all processes that share the batch
+    row_ids  int64 (rows,)              row ids
+    total_weight  float32 ()            sum of the weights, over all processes that share the batch
 
-    The loss `(weights * cross_entropy).sum() / mass` is the weighted mean. In `world` processes with averaged gradients
-    multiply it by `world`: together they take the step of a single process.
+    The loss `(weights * cross_entropy).sum() / total_weight` is the weighted mean. In `world` processes with averaged
+    gradients multiply it by `world`: together they take the step of a single process.
     """
 
     items: Tensor
@@ -85,7 +85,7 @@ def collate(samples: Sequence[HistorySample], pad: Pad = "right") -> Batch:
 
     >>> one = HistorySample(torch.tensor([3, 1]), torch.tensor([1, 2]), 0.5, row_id=7)
     >>> other = HistorySample(torch.tensor([4]), torch.tensor([4]), 1.0, row_id=8)
-    >>> collate([one, other]).items.tolist(), collate([one, other]).n_targets.tolist()
+    >>> collate([one, other]).items.tolist(), collate([one, other]).targets.tolist()
     ([[3, 1], [4, 0]], [[1, 2], [4, -100]])
     """
     check_pad(pad)

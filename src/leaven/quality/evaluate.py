@@ -31,10 +31,10 @@ def evaluate_quality(
     kind: str = "",
     seed: int = 7,
     most: int = 4000,
-    halves: int = 20,
+    n_splits: int = 20,
     gates: Sequence[str] = (),
     metrics: Sequence[str] = (),
-    tell: ProgressCallback = _ignore_progress,
+    on_progress: ProgressCallback = _ignore_progress,
     context: EvaluationContext = NO_CONTEXT,
 ) -> Judgement:
     """Evaluate fidelity, diversity, consistency, memorization and privacy of new rows against unseen real rows.
@@ -47,19 +47,19 @@ def evaluate_quality(
     new       the rows to evaluate, from any generator
     kind      "histories", "table", "text" or "image"; inferred if empty
     most      maximum rows of each side, chosen by the seed
-    halves    number of random splits of real rows into halves, at least 20
+    n_splits  number of random splits of real rows into halves, at least 20
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the result states which passed
     metrics   kinds to compute; all if empty
     context   optional inputs: a catalog, a recommender, Inception weights
 
     Raises DataError for other catalogs or columns, too few rows, and held-out rows that are training rows.
     """
-    config = QualityConfig(tuple(metrics), tuple(gates), most, halves)
-    tell(0, 0, "reading")
+    config = QualityConfig(tuple(metrics), tuple(gates), most, n_splits)
+    on_progress(0, 0, "reading")
     inputs = read_inputs(real, held_out, new, kind, seed, context)
-    tell(0, 0, "fitting on real rows")
+    on_progress(0, 0, "fitting on real rows")
     studied = fit_reference(inputs.real, inputs.held_out, rng.derive_key(seed, "judge"), most, context)
-    return evaluate_rows(inputs, studied, config, seed, tell)
+    return evaluate_rows(inputs, studied, config, seed, on_progress)
 
 
 def evaluate_rows(
@@ -67,16 +67,16 @@ def evaluate_rows(
     studied: ReferenceFit,
     config: QualityConfig,
     seed: int,
-    tell: ProgressCallback = _ignore_progress,
+    on_progress: ProgressCallback = _ignore_progress,
 ) -> Judgement:
     """Return the evaluation of new rows by fitted reference models; `seed` is recorded in the facts."""
     sides = studied.add_synthetic(inputs.new)
-    figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, tell)
+    figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, on_progress)
     result = Judgement(
         kind=inputs.kind,
         figures=tuple(figures),
         skipped=skipped,
-        facts=_build_facts(inputs, studied, sides, seed, config.halves),
+        facts=_build_facts(inputs, studied, sides, seed, config.n_splits),
         copies=list_copies(inputs),
         distributions=describe_distributions(inputs, studied, sides),
         rows=inputs,
@@ -85,21 +85,21 @@ def evaluate_rows(
 
 
 def _evaluate_metrics(
-    inputs: QualityInputs, sides: ComparedRows, config: QualityConfig, key: int, tell: ProgressCallback
+    inputs: QualityInputs, sides: ComparedRows, config: QualityConfig, key: int, on_progress: ProgressCallback
 ) -> tuple[list[Figure], dict[str, str]]:
     """Return the figures, and metric -> reason for each that has none."""
-    splits = split_halves(sides.new, sides.pool, config.halves, key)
+    splits = split_halves(sides.new, sides.pool, config.n_splits, key)
     metrics = config.build_metrics()
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
     for index, (kind, metric) in enumerate(metrics.items()):
-        tell(index, len(metrics), f"quality · {kind}")
+        on_progress(index, len(metrics), f"quality · {kind}")
         found = _evaluate_metric(kind, metric, inputs, sides, splits, key)
         if isinstance(found, Figure):
             figures.append(found)
         elif found:
             skipped[kind] = found
-    tell(len(metrics), len(metrics), "quality")
+    on_progress(len(metrics), len(metrics), "quality")
     return figures, skipped
 
 
@@ -124,12 +124,12 @@ def _evaluate_metric(
 
 
 def _build_facts(
-    inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows, seed: int, halves: int
+    inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows, seed: int, n_splits: int
 ) -> dict[str, Any]:
     """Return seed, row counts and what the inputs and the featurizer recorded."""
     facts: dict[str, Any] = {
         "seed": seed,
-        "halves": halves,
+        "halves": n_splits,
         "rows": {"real": len(inputs.real), "held_out": len(inputs.held_out), "new": len(inputs.new)},
         "compared": {"new": len(sides.new), "held_out": len(sides.pool)},
         "fold": len(studied.fold),

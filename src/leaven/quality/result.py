@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from leaven.quality.loading import QualityInputs
 
 Light = Literal["green", "yellow", "red", "none"]
-METRIC_GROUPS = ("alike", "varied", "consistent", "not copied", "private")
+METRIC_GROUPS = ("fidelity", "diversity", "consistency", "memorization", "privacy")
 DEFAULT_DECIDING: Mapping[str, str] = {
-    "alike": "classifier_auc",
-    "varied": "coverage",
-    "consistent": "next_rank",
-    "not copied": "near_copies",
-    "private": "attack_auc",
+    "fidelity": "classifier_auc",
+    "diversity": "coverage",
+    "consistency": "next_rank",
+    "memorization": "near_copies",
+    "privacy": "attack_auc",
 }
 """group -> the deciding metric if all its figures are green"""
 _SEVERITY: dict[Light, int] = {"none": 0, "green": 1, "yellow": 2, "red": 3}

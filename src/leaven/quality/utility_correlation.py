@@ -19,15 +19,15 @@ def correlate_with_effects(judgements: Mapping[str, Mapping[str, Any]], lifts: M
     1 means that a better figure always comes with a larger lift. rho, low, high: Spearman's rank correlation and its 95
     % interval.
     """
-    variants = [arm for arm in judgements if arm in lifts and judgements[arm].get("figures")]
+    variants = [variant for variant in judgements if variant in lifts and judgements[variant].get("figures")]
     if len(variants) < MIN_VARIANTS:
         return {"arms": len(variants), "fewest": MIN_VARIANTS, "figures": []}
-    effect = np.array([lifts[arm] for arm in variants])
-    kinds = dict.fromkeys(one["kind"] for arm in variants for one in judgements[arm]["figures"])
+    effect = np.array([lifts[variant] for variant in variants])
+    kinds = dict.fromkeys(one["kind"] for variant in variants for one in judgements[variant]["figures"])
     found = []
     for kind in kinds:
         by_variant = [
-            next((one for one in judgements[arm]["figures"] if one["kind"] == kind), None) for arm in variants
+            next((one for one in judgements[variant]["figures"] if one["kind"] == kind), None) for variant in variants
         ]
         scores = [score_goodness(one) for one in by_variant if one is not None]
         if len(scores) < len(variants) or len(set(scores)) < 2:

@@ -248,7 +248,7 @@ class Transformer:
             precision=self.precision,
             fingerprint=hashlib.blake2b(inputs.encode(), digest_size=8).hexdigest(),
             checkpoint_folder=training.checkpoint_folder,
-            tell=training.on_progress,
+            on_progress=training.on_progress,
         )
 
 

@@ -12,7 +12,7 @@ MAX_CHARACTERS = 300
 """Longer descriptions are cut."""
 
 
-def build_galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
+def build_galleries(variant: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One entry per step of a variant on items: step, column, share of unchanged items, examples; texts as marked
     parts, images as data URLs."""
     return [
@@ -25,7 +25,7 @@ def build_galleries(arm: Mapping[str, Any]) -> list[dict[str, Any]]:
                 _FORMATTERS.get(one.get("on", "text"), _format_text)(example) for example in one.get("some", [])
             ],
         }
-        for one in arm.get("gallery", [])
+        for one in variant.get("gallery", [])
     ]
 
 

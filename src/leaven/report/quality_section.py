@@ -15,11 +15,11 @@ from leaven.stats.effect import format_metric_name, format_percent
 Facts = Mapping[str, Any]
 
 GROUPS: Mapping[str, str] = {
-    "alike": "Fidelity",
-    "varied": "Diversity",
-    "consistent": "Consistency",
-    "not copied": "Memorization",
-    "private": "Privacy",
+    "fidelity": "Fidelity",
+    "diversity": "Diversity",
+    "consistency": "Consistency",
+    "memorization": "Memorization",
+    "privacy": "Privacy",
 }
 """Group of metrics in the facts -> its title."""
 VERDICT_STYLES: Mapping[str, dict[str, str]] = {
@@ -221,7 +221,7 @@ def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, 
 def summarize_quality(found: Facts) -> str:
     """One sentence: in which groups synthetic rows match real rows, and in which not.
 
-    >>> summarize_quality({"lights": {"alike": "red", "varied": "green", "private": "green"}})
+    >>> summarize_quality({"lights": {"fidelity": "red", "diversity": "green", "privacy": "green"}})
     'Synthetic rows match real rows in diversity and privacy, but fall short in fidelity.'
     """
     verdicts = found.get("lights", {})

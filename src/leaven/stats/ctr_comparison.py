@@ -66,18 +66,23 @@ def compare_ctr(
     """
     if against not in predictions:
         raise DataError("compare_clicks.against", "a variant", repr(against), suggest_name(against, predictions))
-    for arm, seeds_of in predictions.items():
+    for variant, seeds_of in predictions.items():
         if not seeds_of or any(len(one) != len(test) for one in seeds_of):
             raise DataError(
-                f"variant {arm!r}", f"predictions of {len(test)} rows", "another number of rows or no seed", ""
+                f"variant {variant!r}", f"predictions of {len(test)} rows", "another number of rows or no seed", ""
             )
     names, owner = np.unique(test.user_ids, return_inverse=True)
     weights = _resample_users(len(names), n_draws, key)[:, owner]
     effects = []
     for metric, given in metrics.items():
-        of_arm = {arm: given[arm] if isinstance(given, Mapping) else given for arm in predictions}
-        values = {arm: _evaluate_resamples(of_arm[arm], predictions[arm], test, weights) for arm in predictions}
-        effects += [_build_effect(arm, against, metric, of_arm[arm], values, len(names)) for arm in predictions]
+        of_arm = {variant: given[variant] if isinstance(given, Mapping) else given for variant in predictions}
+        values = {
+            variant: _evaluate_resamples(of_arm[variant], predictions[variant], test, weights)
+            for variant in predictions
+        }
+        effects += [
+            _build_effect(variant, against, metric, of_arm[variant], values, len(names)) for variant in predictions
+        ]
     return effects
 
 
@@ -100,19 +105,19 @@ def _evaluate_resamples(metric: CtrMetric, chances: Sequence[Values], test: Samp
 
 
 def _build_effect(
-    arm: str, against: str, metric: str, metric_of_variant: CtrMetric, values: Mapping[str, Values], users: int
+    variant: str, against: str, metric: str, metric_of_variant: CtrMetric, values: Mapping[str, Values], users: int
 ) -> CtrEffect:
     """Return the effect of a variant; `values`: variant -> float64 (seeds, draws + 1)."""
-    mine, other = values[arm].mean(axis=0), values[against].mean(axis=0)
+    mine, other = values[variant].mean(axis=0), values[against].mean(axis=0)
     differences = mine[1:] - other[1:]
     known = differences[np.isfinite(differences)]
     low, high = (float(x) for x in np.quantile(known, [0.025, 0.975])) if len(known) else (math.nan, math.nan)
-    paired = len(values[arm]) == len(values[against]) > 1
-    spread = float((values[arm][:, 0] - values[against][:, 0]).std(ddof=1)) if paired else 0.0
+    paired = len(values[variant]) == len(values[against]) > 1
+    spread = float((values[variant][:, 0] - values[against][:, 0]).std(ddof=1)) if paired else 0.0
     higher_is_better = getattr(metric_of_variant, "higher_is_better", True)
-    enough = users >= MIN_USERS and arm != against
+    enough = users >= MIN_USERS and variant != against
     return CtrEffect(
-        arm=arm,
+        arm=variant,
         against=against,
         metric=metric,
         value=float(mine[0]),
@@ -123,5 +128,5 @@ def _build_effect(
         worse=enough and (high < 0 if higher_is_better else low > 0),
         spread=spread,
         users=users,
-        seeds=len(values[arm]),
+        seeds=len(values[variant]),
     )

@@ -47,17 +47,17 @@ def compare_variants(
     Raises DataError for a missing baseline, shapes that differ, non-finite values.
     """
     _check_values(values, config, segments or {})
-    arms = [config.baseline, *(arm for arm in values if arm != config.baseline)]
-    table = np.stack([np.asarray(values[arm], np.float64) for arm in arms])  # (arms, seeds, users)
-    all_users = _UserGroup(table, arms, config, "", "all")
-    control = config.control if config.control in arms[1:] else None
-    others = [arm for arm in arms[1:] if arm != control]
+    variants = [config.baseline, *(variant for variant in values if variant != config.baseline)]
+    table = np.stack([np.asarray(values[variant], np.float64) for variant in variants])  # (arms, seeds, users)
+    all_users = _UserGroup(table, variants, config, "", "all")
+    control = config.control if config.control in variants[1:] else None
+    others = [variant for variant in variants[1:] if variant != control]
     return Comparison(
         config,
-        _adjust_effects([all_users.compare_pair(arm, config.baseline) for arm in arms[1:]]),
-        _adjust_effects([all_users.compare_pair(arm, control) for arm in others] if control else []),
-        _adjust_effects(list(_compare_segments(table, arms, config, segments or {}))),
-        dict(zip(arms, table.mean(axis=(1, 2)).tolist(), strict=True)),
+        _adjust_effects([all_users.compare_pair(variant, config.baseline) for variant in variants[1:]]),
+        _adjust_effects([all_users.compare_pair(variant, control) for variant in others] if control else []),
+        _adjust_effects(list(_compare_segments(table, variants, config, segments or {}))),
+        dict(zip(variants, table.mean(axis=(1, 2)).tolist(), strict=True)),
     )
 
 
@@ -71,9 +71,9 @@ def add_segments(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str,
         return main
     added: list[Effect] = []
     for (by, segment), values in groups.items():
-        arms = [main.config.baseline, *(arm for arm in values if arm != main.config.baseline)]
-        group = _UserGroup(np.stack([values[arm] for arm in arms]), arms, main.config, by, segment)
-        added += [group.compare_pair(arm, main.config.baseline) for arm in arms[1:]]
+        variants = [main.config.baseline, *(variant for variant in values if variant != main.config.baseline)]
+        group = _UserGroup(np.stack([values[variant] for variant in variants]), variants, main.config, by, segment)
+        added += [group.compare_pair(variant, main.config.baseline) for variant in variants[1:]]
     return replace(main, segments=_adjust_effects([*main.segments, *added]))
 
 
@@ -105,17 +105,19 @@ def build_facts(
 class _UserGroup:
     """A group of users, resampled once for all pairs of variants."""
 
-    def __init__(self, table: Values, arms: Sequence[str], question: ComparisonConfig, by: str, segment: str) -> None:
-        self.table, self.arms, self.question, self.by, self.segment = table, list(arms), question, by, segment
+    def __init__(
+        self, table: Values, variants: Sequence[str], question: ComparisonConfig, by: str, segment: str
+    ) -> None:
+        self.table, self.arms, self.question, self.by, self.segment = table, list(variants), question, by, segment
         self.key = rng.derive_key(question.key, "compare", question.metric, by, segment)
         self.noise = resampling_tests.estimate_training_noise(table)
         self.dealt = resampling_tests.group_users_into_blocks(table.mean(axis=1).T, rng.derive_key(self.key, "deal"))
         self.means = resampling_tests.resample_means(self.dealt, question.n_draws, rng.derive_key(self.key, "users"))
 
-    def compare_pair(self, arm: str, against: str) -> Effect:
+    def compare_pair(self, variant: str, against: str) -> Effect:
         """Return the effect of one pair, before the correction for multiple tests."""
-        one, other = self.arms.index(arm), self.arms.index(against)
-        key = rng.derive_key(self.key, arm, against)
+        one, other = self.arms.index(variant), self.arms.index(against)
+        key = rng.derive_key(self.key, variant, against)
         n_seeds, users = self.table.shape[1:]
         draws = self.question.n_draws
         base = float(self.table[other].mean())
@@ -138,7 +140,7 @@ class _UserGroup:
         spread = float(per_user.std(ddof=1)) if len(per_user) > 1 else 0.0
         noise = self.noise.variance * 2 / n_seeds
         return Effect(
-            arm=arm,
+            arm=variant,
             against=against,
             metric=self.question.metric,
             by=self.by,
@@ -169,13 +171,13 @@ class _UserGroup:
 
 
 def _compare_segments(
-    table: Values, arms: Sequence[str], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
+    table: Values, variants: Sequence[str], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
 ) -> Iterable[Effect]:
     """Yield the figures of every variant (the control too) in every group, groups in the order of their labels."""
     for by, labels in segments.items():
         for label in _order_labels(np.asarray(labels)):
-            group = _UserGroup(table[:, :, np.asarray(labels) == label], arms, question, by, str(label))
-            yield from (group.compare_pair(arm, question.baseline) for arm in arms[1:])
+            group = _UserGroup(table[:, :, np.asarray(labels) == label], variants, question, by, str(label))
+            yield from (group.compare_pair(variant, question.baseline) for variant in variants[1:])
 
 
 _LABEL_ORDER = ("short", "middle", "long", "head", "tail", "cold")
@@ -202,11 +204,11 @@ def _check_values(
     shape = np.shape(values[question.baseline])
     if len(shape) != 2 or 0 in shape:
         raise DataError("compare", "values (seeds, users), at least one of each", str(shape))
-    for arm, table in values.items():
+    for variant, table in values.items():
         if np.shape(table) != shape:
-            raise DataError(f"variant {arm!r}", f"values {shape} (seeds, users)", str(np.shape(table)))
+            raise DataError(f"variant {variant!r}", f"values {shape} (seeds, users)", str(np.shape(table)))
         if not np.isfinite(table).all():
-            raise DataError(f"variant {arm!r}", "a number for every user and seed", "NaN or infinity")
+            raise DataError(f"variant {variant!r}", "a number for every user and seed", "NaN or infinity")
     for by, labels in segments.items():
         if len(labels) != shape[1]:
             raise DataError(f"segment {by!r}", f"{shape[1]} labels", str(len(labels)))

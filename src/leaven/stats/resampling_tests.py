@@ -51,8 +51,8 @@ def estimate_training_noise(values: Values) -> TrainingNoise:
 
     values float64 (variants, seeds, users).
     """
-    arms, n_seeds, users = values.shape
-    freedom = (arms - 1) * (n_seeds - 1)
+    variants, n_seeds, users = values.shape
+    freedom = (variants - 1) * (n_seeds - 1)
     if freedom < 1 or users < 2:
         return TrainingNoise(np.zeros(1), 0.0, 0, 1.0)
     means = values.mean(axis=2)  # (arms, seeds)

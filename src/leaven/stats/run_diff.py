@@ -45,9 +45,9 @@ class RunComparison:
     @property
     def lines(self) -> list[str]:
         """Lines for the terminal: one per variant, then the warnings."""
-        lines = [_format_change(arm, self.metric) for arm in self.variants]
-        lines += [f"only in the first run: {arm}" for arm in self.only_a]
-        lines += [f"only in the second run: {arm}" for arm in self.only_b]
+        lines = [_format_change(variant, self.metric) for variant in self.variants]
+        lines += [f"only in the first run: {variant}" for variant in self.only_a]
+        lines += [f"only in the second run: {variant}" for variant in self.only_b]
         return lines + [f"careful: {doubt}" for doubt in self.warnings]
 
 
@@ -86,11 +86,11 @@ def _index_effects(comparison: Mapping[str, Any], metric: str) -> dict[str, Mapp
     return {baseline["arm"]: baseline} | {effect["arm"]: effect for effect in effects}
 
 
-def _build_change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> VariantChange:
+def _build_change(variant: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> VariantChange:
     """Return the change of one variant between two effects."""
     mean_a, mean_b = float(a["mean"]), float(b["mean"])
     return VariantChange(
-        arm=arm,
+        arm=variant,
         mean_a=mean_a,
         mean_b=mean_b,
         change=mean_b / mean_a - 1 if mean_a else float("nan"),
@@ -103,14 +103,14 @@ def _build_change(arm: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Varia
     )
 
 
-def _format_change(arm: VariantChange, metric: str) -> str:
+def _format_change(variant: VariantChange, metric: str) -> str:
     """Return one line for the terminal."""
-    means = f"{arm.arm}: {metric} {arm.mean_a:.4f} → {arm.mean_b:.4f} ({format_percent(arm.change)})"
-    if arm.verdict_a is None or arm.verdict_b is None:
+    means = f"{variant.arm}: {metric} {variant.mean_a:.4f} → {variant.mean_b:.4f} ({format_percent(variant.change)})"
+    if variant.verdict_a is None or variant.verdict_b is None:
         return means
-    if arm.verdict_a == arm.verdict_b:
-        return f"{means}, {arm.verdict_a} in both"
-    return f"{means}, {arm.verdict_a} → {arm.verdict_b}"
+    if variant.verdict_a == variant.verdict_b:
+        return f"{means}, {variant.verdict_a} in both"
+    return f"{means}, {variant.verdict_a} → {variant.verdict_b}"
 
 
 def _list_doubts(facts_a: Mapping[str, Any], facts_b: Mapping[str, Any]) -> list[str]:

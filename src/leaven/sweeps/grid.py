@@ -55,21 +55,21 @@ def vary_field(spec: Spec, assignment: str) -> SweepGrid:
     path = path.strip()
     if not equals or not path.startswith("variant."):
         raise SpecError(f"--vary {assignment}", "variant.NAME.step.0.FIELD=VALUES", "something else", _EXAMPLE)
-    arm = _find_variant(spec, path)
-    keys = path.removeprefix(f"variant.{arm.name}.").split(".")
+    variant = _find_variant(spec, path)
+    keys = path.removeprefix(f"variant.{variant.name}.").split(".")
     values = _parse_values(text, path)
     if keys == [COPIES]:
-        return scale_copies(spec, arm.name, values)
+        return scale_copies(spec, variant.name, values)
     table = resolve_spec(spec)
-    source = next(entry for entry in table["variant"] if entry["name"] == arm.name)
-    step = _find_step(arm, keys, path)
+    source = next(entry for entry in table["variant"] if entry["name"] == variant.name)
+    step = _find_step(variant, keys, path)
     keys = keys[2:]
-    _check_field(source["step"][step], arm.plan.named_steps[step], keys, path)
+    _check_field(source["step"][step], variant.plan.named_steps[step], keys, path)
     values = _sort_distinct(f"--vary {path}", values)
-    names = tuple(f"{arm.name}, {keys[-1]} {format_value(value)}" for value in values)
+    names = tuple(f"{variant.name}, {keys[-1]} {format_value(value)}" for value in values)
     table["variant"] = [_set_value(source, name, step, keys, value) for name, value in zip(names, values, strict=True)]
-    field = f"{arm.plan.named_steps[step].display_name}, {'.'.join(keys)}"
-    return SweepGrid(parse_spec(tomli_w.dumps(table)), arm.name, field, tuple(values), names)
+    field = f"{variant.plan.named_steps[step].display_name}, {'.'.join(keys)}"
+    return SweepGrid(parse_spec(tomli_w.dumps(table)), variant.name, field, tuple(values), names)
 
 
 def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid:
@@ -77,16 +77,18 @@ def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid
 
     Raises SpecError for a variant without such a step, and for multiples that are no finite numbers from 0.
     """
-    arm, where = spec.variant(name), f"--vary variant.{name}.{COPIES}"
-    if not any(step.mode == "append" for step in arm.plan.named_steps):
+    variant, where = spec.variant(name), f"--vary variant.{name}.{COPIES}"
+    if not any(step.mode == "append" for step in variant.plan.named_steps):
         raise SpecError(where, "a step that appends rows", "steps in place alone", "vary a field of a step")
     distinct = _sort_distinct(where, multiples)
     factors = [value for value in distinct if not isinstance(value, tuple) and 0 <= value < float("inf")]
     if len(factors) < len(distinct):
         raise SpecError(where, "finite numbers from 0", ", ".join(map(str, multiples)), f"{where}=0,0.5,1,2")
     names = tuple(f"{name}, {COPIES} {factor:g}" if factor else BASELINE for factor in factors)
-    arms = tuple(Variant(n, _scale_plan(arm.plan, f)) for n, f in zip(names, factors, strict=True) if n != BASELINE)
-    return SweepGrid(replace(spec, variants=arms), name, COPIES, tuple(factors), names)
+    variants = tuple(
+        Variant(n, _scale_plan(variant.plan, f)) for n, f in zip(names, factors, strict=True) if n != BASELINE
+    )
+    return SweepGrid(replace(spec, variants=variants), name, COPIES, tuple(factors), names)
 
 
 def _scale_plan(plan: Plan, factor: float) -> Plan:
@@ -116,11 +118,11 @@ def _find_variant(spec: Spec, path: str) -> Variant:
     return max(matches, key=lambda arm: len(arm.name))
 
 
-def _find_step(arm: Variant, keys: list[str], path: str) -> int:
+def _find_step(variant: Variant, keys: list[str], path: str) -> int:
     """Position of the step, from 0, that is named by number or name."""
     if len(keys) < 3 or keys[0] != "step":
         raise SpecError(f"--vary {path}", "variant.NAME.step.0.FIELD", ".".join(keys), _EXAMPLE)
-    names = [step.display_name for step in arm.plan.named_steps]
+    names = [step.display_name for step in variant.plan.named_steps]
     if keys[1].isdecimal() and int(keys[1]) < len(names):
         return int(keys[1])
     if keys[1] in names:
@@ -174,9 +176,9 @@ def _sort_distinct(where: str, values: Sequence[Value]) -> list[Value]:
     return distinct
 
 
-def _set_value(arm: Mapping[str, Any], name: str, step: int, keys: Sequence[str], value: Value) -> dict[str, Any]:
+def _set_value(variant: Mapping[str, Any], name: str, step: int, keys: Sequence[str], value: Value) -> dict[str, Any]:
     """The table of a variant under another name, with one value changed."""
-    table = deepcopy(dict(arm)) | {"name": name}
+    table = deepcopy(dict(variant)) | {"name": name}
     parent: Any = table["step"][step]
     for key in keys[:-1]:
         parent = parent[int(key)] if isinstance(parent, list) else parent[key]

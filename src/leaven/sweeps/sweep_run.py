@@ -38,7 +38,7 @@ def run_sweep(
     out: str | Path,
     resume: bool = False,
     engine: Engine | None = None,
-    tell: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = no_progress,
     n_jobs: int = 1,
 ) -> RunFolder:
     """Effect and fidelity of a variant along the values of one field: "variant.NAME.step.0.FIELD=0,0.1,0.3".
@@ -52,13 +52,13 @@ def run_sweep(
     """
     config = spec if isinstance(spec, Spec) else load_spec(spec)
     variants = grid.vary_field(config, vary)
-    run = run_arms(variants.spec, Path(out), resume, engine, tell, n_jobs)
+    run = run_arms(variants.spec, Path(out), resume, engine, on_progress, n_jobs)
     facts = run.read_facts()
-    tell(0, 0, "the curve")
+    on_progress(0, 0, "the curve")
     facts["study"] = build_curve(run, variants, facts)
     write_json(run.path / FACTS_FILE, facts)
     write_page(run.path / FACTS_FILE, run.path / REPORT_FILE)
-    tell(1, 1, "the curve")
+    on_progress(1, 1, "the curve")
     return run
 
 
@@ -145,12 +145,12 @@ def _measure_fidelity(run: RunFolder, variants: SweepGrid) -> _Fidelity:
     if isinstance(reference, str):
         return _Fidelity({}, missing=reference)
     by_variant = {}
-    for arm in variants.spec.variants:
-        once = load_expansion(run.variant_folder(arm.name) / "expanded", arm.plan, split.train)
-        rows: Any = build_epoch_rows(split.train, once, arm.plan, variants.spec.seed)(0, _MIDDLE)
+    for variant in variants.spec.variants:
+        once = load_expansion(run.variant_folder(variant.name) / "expanded", variant.plan, split.train)
+        rows: Any = build_epoch_rows(split.train, once, variant.plan, variants.spec.seed)(0, _MIDDLE)
         measured = reference.measure(rows.take(np.flatnonzero(rows.origin != REAL_ORIGIN)))
         if measured is not None:
-            by_variant[arm.name] = measured
+            by_variant[variant.name] = measured
     real = reference.training_rows
     return _Fidelity(by_variant, {"auc": real.auc, "low": real.low, "high": real.high})
 

@@ -32,12 +32,12 @@ def train() -> Histories:
 
 
 def same(one: Histories, other: Histories) -> bool:
-    names = ("items", "times", "starts", "keys", "parents", "origin", "weight", "targets")
+    names = ("items", "times", "starts", "row_ids", "parents", "origin", "weight", "n_targets")
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def test_real_rows_come_first_and_are_unchanged(train) -> None:
-    bigger = expand(train, PLAN, seed=7).check()
+    bigger = expand(train, PLAN, seed=7).validate()
     assert same(bigger.slice(0, len(train)), train)
     assert np.bincount(bigger.origin).tolist() == [120, 240, 120, 120]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from leaven.augmentation import Plan, Step, write_expansion
-from leaven.augmentation import apply_step as rows_module
 from leaven.augmentation import expansion as expansion_module
 from leaven.augmentation.plan_diff import find_shared_steps, remove_steps, reuse_step_files
 from leaven.datasets.histories import Histories
@@ -65,7 +64,7 @@ def test_only_steps_that_read_the_removed_step_run_again_and_the_bytes_equal_a_p
     monkeypatch.setattr(
         expansion_module,
         "fit_step",
-        lambda plan, place, *a: learned.append(plan.all[place - 1].called) or fit(plan, place, *a),
+        lambda plan, place, *a: learned.append(plan.named_steps[place - 1].display_name) or fit(plan, place, *a),
     )
     write_expansion(train, less, tmp_path / "less", seed=7)
     assert digest(tmp_path / "less") == digest(tmp_path / "never")
@@ -99,7 +98,7 @@ def test_steps_that_are_not_there_or_are_read_by_name_are_refused(names, said) -
 
 def test_a_finished_step_learns_nothing_when_its_plan_is_resumed(train, tmp_path, monkeypatch) -> None:
     write_expansion(train, LAYERED, tmp_path, seed=7)
-    monkeypatch.setattr(rows_module, "add", None)
+    monkeypatch.setattr(expansion_module, "append_rows", None)
     monkeypatch.setattr(expansion_module, "fit_step", None)
     facts = write_expansion(train, LAYERED, tmp_path, seed=7).steps
     assert [fact["made"] > 0 for fact in facts] == [True] * 3

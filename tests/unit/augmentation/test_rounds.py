@@ -54,7 +54,7 @@ def test_each_round_learns_from_the_rows_of_those_before_and_all_rows_stay() -> 
     assert lengths(epochs(9, 0.32)) == [5, 5, 5]
     assert lengths(epochs(10, 1 / 3)) == [5, 5, 5, 6, 6, 6]
     assert lengths(epochs(30, 1.0)) == [5, 5, 5, 6, 6, 6, 7, 7, 7]
-    assert len(set(epochs(30, 1.0).keys.tolist())) == 12
+    assert len(set(epochs(30, 1.0).row_ids.tolist())) == 12
 
 
 def test_rows_of_a_round_do_not_depend_on_the_order_of_access() -> None:
@@ -62,7 +62,7 @@ def test_rows_of_a_round_do_not_depend_on_the_order_of_access() -> None:
     late, early = build_epoch_rows(TRAIN, TRAIN, plan, seed=7), build_epoch_rows(TRAIN, TRAIN, plan, seed=7)
     early(0, 0.0)
     one, other = late(5, 0.9), early(5, 0.9)
-    for name in ("items", "starts", "keys", "origin", "weight"):
+    for name in ("items", "starts", "row_ids", "origin", "weight"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 

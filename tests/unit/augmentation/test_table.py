@@ -54,7 +54,7 @@ def test_rows_that_break_a_rule_are_refused_and_counted(tmp_path: Path) -> None:
     assert ruled.steps[0]["tried"] == 200
     assert ruled.steps[0]["made"] == 200 - below
     assert ruled.steps[0]["refused"] == {"price > 0": below}
-    assert (ruled.rows().number("price") > 0).all()
+    assert (ruled.rows().numeric_column("price") > 0).all()
 
 
 def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_counted(tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_
     step = Step(noise, mode="in_place", p=0.5, filters=(Rules(("price > 0",)),))
     made = write_expansion(world(), Plan([step]), tmp_path, seed=1)
     rows = made.rows()
-    changed = rows.number("price") != world().numeric_column("price")
+    changed = rows.numeric_column("price") != world().numeric_column("price")
     refused = made.steps[0]["refused"]["price > 0"]
     assert len(rows) == 200
     assert made.steps[0]["tried"] - refused == changed.sum()
     assert refused > 10
-    assert (rows.number("price") > 0).all()
+    assert (rows.numeric_column("price") > 0).all()
     assert np.array_equal(changed, rows.origin == 1)
 
 

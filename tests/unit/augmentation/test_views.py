@@ -26,7 +26,7 @@ def plan(*steps, combine: str = "joint") -> Plan:
 
 
 def titles(views, epoch: int = 0, progress: float = 0.0) -> list[str]:
-    return list(views(epoch, progress).words["title"])
+    return list(views(epoch, progress).texts["title"])
 
 
 def changed_share(texts: list[str]) -> float:

@@ -49,7 +49,9 @@ def test_invalid_names_get_a_suggestion(
 
 def test_fields_of_an_operator_can_be_set(items: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        run_command(["text", str(items), "--operator", "units", "--set", "rename_units=false", "--set", "p=0.0", "--json"])
+        run_command(
+            ["text", str(items), "--operator", "units", "--set", "rename_units=false", "--set", "p=0.0", "--json"]
+        )
         == 0
     )
     assert json.loads(capsys.readouterr().out)["changed"] == 0

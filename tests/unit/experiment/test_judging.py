@@ -65,7 +65,7 @@ def test_variants_with_synthetic_or_changed_rows_are_evaluated_and_stored(bench,
     assert figures["each epoch"]["copies"]["value"] < 0.5
     assert figures["crop"]["lengths"]["value"] > figures["crop"]["lengths"]["reference"]
     assert all(set(QUICK) == set(of) for of in figures.values())
-    whole = json.loads((bench[0].arm("repeat") / "judgement.json").read_text())
+    whole = json.loads((bench[0].variant_folder("repeat") / "judgement.json").read_text())
     assert len(whole["copies"]) == found["arms"]["repeat"]["copies_found"] == 150
     assert len(found["arms"]["repeat"]["copies"]) == 20
     assert whole["facts"]["rows"] == {"real": 150, "held_out": 120, "new": 150}

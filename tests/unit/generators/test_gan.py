@@ -93,7 +93,7 @@ def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
     fitted = quick(rows, loss=loss)
     noise = Histories.from_lists(np.random.default_rng(1).integers(1, 6, (200, 8)).tolist(), 5)
     assert fitted.log_likelihood(rows.slice(0, 200)).mean() > fitted.log_likelihood(noise).mean() + 1
-    assert fitted.sample(keys(30)).check().items.tolist() == quick(rows, loss=loss).sample(keys(30)).items.tolist()
+    assert fitted.sample(keys(30)).validate().items.tolist() == quick(rows, loss=loss).sample(keys(30)).items.tolist()
     steps = [record["step"] for record in fitted.curve]
     assert steps == sorted(set(steps))
     assert steps[-1] == 140

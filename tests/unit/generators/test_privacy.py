@@ -54,7 +54,7 @@ def test_users_beyond_the_memory_batch_size_are_counted_equally() -> None:
 
 def test_a_private_generator_samples_rows_and_loads_from_its_file(tmp_path: Path) -> None:
     heard = []
-    fitted = WISH.fit(ROWS, key=1, tell=lambda done, total, words: heard.append((done, total)))
+    fitted = WISH.fit(ROWS, key=1, on_progress=lambda done, total, words: heard.append((done, total)))
     assert fitted.curve[-1]["epsilon"] == 4.0
     assert heard == [(step, WISH.steps) for step in range(1, WISH.steps + 1)]
     keys = np.arange(1, 11, dtype=np.uint64)

@@ -157,7 +157,7 @@ def test_an_invalid_field_is_named(make, where) -> None:
 
 @pytest.mark.parametrize("config", [TabularVae(learned_variance=False, width=16), TabularGan(loss="minimax", width=16)])
 def test_the_original_losses_give_valid_rows(config) -> None:
-    new = config.fit(rows(), key=2).sample(rng.mix_bits(np.arange(50, dtype=np.uint64))).check()
+    new = config.fit(rows(), key=2).sample(rng.mix_bits(np.arange(50, dtype=np.uint64))).validate()
     assert len(new) == 50
 
 

@@ -50,7 +50,7 @@ def test_training_steps_use_augmented_images() -> None:
 
     def black(part, keys):
         seen.append(len(set(keys.tolist())))
-        return type(part).of(np.zeros_like(part.pixels))
+        return type(part).from_pixels(np.zeros_like(part.pixels))
 
     blind = train_image_classifier(
         pictures, category.astype(np.int64) - 1, ImageClassifierTraining(key=1, steps=4, batch_size=32), black

@@ -98,7 +98,7 @@ def test_without_mixup_no_mixture_is_drawn(monkeypatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("a mixture")
 
-    monkeypatch.setattr("leaven.nn.mixup.mixture", never)
+    monkeypatch.setattr("leaven.nn.mixup.draw_mixup", never)
     WISH.fit(cycle(), TrainingContext(key=1, steps=5))
     with pytest.raises(AssertionError, match="a mixture"):
         replace(WISH, mixup_alpha=0.2).fit(cycle(), TrainingContext(key=1, steps=5))

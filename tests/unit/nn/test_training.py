@@ -54,7 +54,7 @@ def weights(task: Line) -> list[float]:
 def test_training_learns_and_reports_progress() -> None:
     task, messages = Line(), []
     outcome = train_network(
-        task, replace(COURSE, tell=lambda done, total, words: messages.append((done, total, words)))
+        task, replace(COURSE, on_progress=lambda done, total, words: messages.append((done, total, words)))
     )
     assert [record["step"] for record in outcome.curve] == [10, 20, 30, 40, 50, 60]
     assert outcome.curve[-1]["loss"] < outcome.curve[0]["loss"] / 2
@@ -129,7 +129,7 @@ def test_the_best_weights_are_kept_and_patience_stops_training() -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        train_network(twenty, replace(course, tell=stop))
+        train_network(twenty, replace(course, on_progress=stop))
     assert weights(task) == weights(twenty)
 
 

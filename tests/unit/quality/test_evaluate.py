@@ -29,7 +29,7 @@ FOUND = judge()
 
 
 def test_a_copier_is_red_in_the_memorization_group() -> None:
-    assert FOUND.lights["not copied"] == "red"
+    assert FOUND.lights["memorization"] == "red"
     copies = FOUND["copies"]
     assert (copies.value, copies.reference, copies.percentile) == (1.0, 0.0, 1.0)
     assert copies.n == min(200, 200 - 200 // 3) // 2
@@ -121,20 +121,20 @@ def test_halves_are_disjoint_and_of_equal_size() -> None:
 
 def test_the_tail_counts_halves_at_least_as_extreme() -> None:
     chance = np.arange(20.0)
-    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("alike", "low")) == pytest.approx(1 / 21)
-    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("alike", "high")) == pytest.approx(21 / 21)
-    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("alike", "high")) == pytest.approx(1 / 21)
-    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("alike", "real")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("fidelity", "low")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([30.0]), chance, MetricTraits("fidelity", "high")) == pytest.approx(21 / 21)
+    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("fidelity", "high")) == pytest.approx(1 / 21)
+    assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("fidelity", "real")) == pytest.approx(1 / 21)
 
 
 def test_lights_follow_rejection_and_distance() -> None:
-    trait = MetricTraits("alike", "low", tolerance=0.1)
+    trait = MetricTraits("fidelity", "low", tolerance=0.1)
     assert rate_figure(0.9, 0.5, 0.2, trait) == "green"
     assert rate_figure(0.55, 0.5, 0.04, trait) == "yellow"
     assert rate_figure(0.9, 0.5, 0.04, trait) == "red"
-    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("alike", "low", is_relative=True, tolerance=1.0)) == "yellow"
-    assert rate_figure(0.9, 0.0, 0.04, MetricTraits("alike", "low", is_relative=True)) == "red"
-    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("private", "real", is_sanity_check=True)) == "none"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("fidelity", "low", is_relative=True, tolerance=1.0)) == "yellow"
+    assert rate_figure(0.9, 0.0, 0.04, MetricTraits("fidelity", "low", is_relative=True)) == "red"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("privacy", "real", is_sanity_check=True)) == "none"
 
 
 def test_a_gate_prints_as_its_source_text() -> None:

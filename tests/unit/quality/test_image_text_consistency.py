@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.defects import HistoryLaw, PictureLaw
+from bench.defects import HistoryLaw, ImageLaw
 
 from leaven.augmentation import Plan, Step
 from leaven.augmentation.expansion import LazyRows
@@ -24,7 +24,7 @@ from leaven.run_folder import RunFolder
 from leaven.splits.log_splits import Split
 
 pytest.importorskip("torch")
-ITEMS = PictureLaw().rows(300, 5)
+ITEMS = ImageLaw().rows(300, 5)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catal
     turned = replace(catalog, texts={"title": [*title[7:], *title[:7]]})
     told = items.evaluate(turned, 20)
     assert isinstance(told, Figure)
-    assert (told.light, told.group) == ("red", "consistent")
+    assert (told.light, told.group) == ("red", "consistency")
     assert told.value < told.reference - 0.1
     longer = replace(catalog, texts={"title": [f"{one} new" for one in title]})
     kept = items.evaluate(longer, 20)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench.defects import PictureLaw
+from bench.defects import ImageLaw
 from typer.testing import CliRunner
 
 import leaven
@@ -20,7 +20,7 @@ from leaven.quality.image_rows import ImageRows
 from leaven.quality.loading import read_inputs
 
 pytest.importorskip("torch")
-REAL, HELD, NEW = (PictureLaw().rows(count, key) for count, key in ((60, 1), (90, 2), (60, 3)))
+REAL, HELD, NEW = (ImageLaw().rows(count, key) for count, key in ((60, 1), (90, 2), (60, 3)))
 MEANS = ImageFeatureExtractor(
     "FID", lambda pictures: np.stack([one.mean(axis=(0, 1)) for one in pictures]).astype(np.float32)
 )

@@ -189,20 +189,26 @@ def _figure(kind: str, group: str, light: str, value: float, better: str = "low"
 
 def _judgement(better: float) -> dict[str, Any]:
     figures = [
-        _figure("frechet", "alike", "yellow", 0.75 - better),
-        _figure("indd", "alike", "red", 1.5, shift=-0.375, means="too smooth"),
-        _figure("classifier_auc", "alike", "green", 0.5625, gave_away=[["hour", 0.25], [EVIL, 0.125]]),
-        _figure("coverage", "varied", "green", 0.8125 + better, "high"),
-        _figure("attack_rare", "private", "green", 0.53125, tpr=0.015625),
-        _figure("closest_record", "private", "none", 0.25, "real"),
+        _figure("frechet", "fidelity", "yellow", 0.75 - better),
+        _figure("indd", "fidelity", "red", 1.5, shift=-0.375, means="too smooth"),
+        _figure("classifier_auc", "fidelity", "green", 0.5625, gave_away=[["hour", 0.25], [EVIL, 0.125]]),
+        _figure("coverage", "diversity", "green", 0.8125 + better, "high"),
+        _figure("attack_rare", "privacy", "green", 0.53125, tpr=0.015625),
+        _figure("closest_record", "privacy", "none", 0.25, "real"),
     ]
     shares = {"training": [0.25, 0.75], "held out": [0.375, 0.625], "new": [1.0, 0.0]}
     line = {"title": "How far", "unit": "distance", "names": ["0", "0.5"], "numbers": [0.0, 0.5], "sides": shares}
     pair = {"sort": "nearest", "distance": 0.125, "new": [NAMES[0], EVIL], "real": [*NAMES[:2]], "shared": [0]}
     return {
         "kind": "histories",
-        "lights": {"alike": "red", "varied": "green", "consistent": "none", "not copied": "none", "private": "green"},
-        "deciding": {"alike": "indd", "varied": "coverage", "private": "attack_rare"},
+        "lights": {
+            "fidelity": "red",
+            "diversity": "green",
+            "consistency": "none",
+            "memorization": "none",
+            "privacy": "green",
+        },
+        "deciding": {"fidelity": "indd", "diversity": "coverage", "privacy": "attack_rare"},
         "figures": figures,
         "skipped_metrics": {"next_rank": "needs a recommender"},
         "facts": {

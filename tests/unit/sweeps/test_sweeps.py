@@ -181,7 +181,12 @@ def test_a_sweep_shows_effect_and_fidelity_on_the_terminal_and_as_json(folder, c
     from leaven.cli.entry import run_command
 
     asked = ["sweep", str(folder / "spec.toml"), "--out", str(folder / "sweep")]
-    asked += ["--vary", "variant.v1.2 mix.step.0.share_range=[0.0,0.1],[0.8,0.9]", "--set", "arm.0.step=[{use='mask'}]"]
+    asked += [
+        "--vary",
+        "variant.v1.2 mix.step.0.share_range=[0.0,0.1],[0.8,0.9]",
+        "--set",
+        "variant.0.step=[{use='mask'}]",
+    ]
     assert run_command(asked) == 0
     told = capsys.readouterr().out
     assert "mask, share_range" in told

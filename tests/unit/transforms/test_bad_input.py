@@ -25,8 +25,8 @@ CLOCKED = [
     ("crop", {"unit": "seconds"}),
     ("mask", {"positions": "gap"}),
     ("drop", {"positions": "gap"}),
-    ("insert", {"positions": "gap", "by": "popular"}),
-    ("substitute", {"positions": "gap", "by": "popular"}),
+    ("insert", {"positions": "gap", "source": "popular"}),
+    ("substitute", {"positions": "gap", "source": "popular"}),
     ("mixup", {"positions": "gap"}),
 ]
 
@@ -72,4 +72,4 @@ def test_a_file_of_a_transform_is_relative_to_the_spec(tmp_path) -> None:
     step = 'use = "insert"\nneighbors = { sources = ["vectors"], vectors = "items.npy" }'
     text = f'[data]\ninteractions = "x.csv"\n[[variant]]\nname = "a"\n[[variant.step]]\n{step}\n'
     operator = parse_spec(text, tmp_path).variants[0].plan.named_steps[0].use
-    assert operator.neighbours.vectors == str(tmp_path.resolve() / "items.npy")
+    assert operator.neighbors.vectors == str(tmp_path.resolve() / "items.npy")

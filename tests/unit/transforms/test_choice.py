@@ -14,7 +14,7 @@ from leaven.transforms.sequence.reorder import Reverse
 
 
 def changed(wish, rows: Histories) -> Histories:
-    return wish.fit(rows)(rows, rng.derive_row_keys(5, rows.row_ids), np.ones(len(rows), np.float32)).check()
+    return wish.fit(rows)(rows, rng.derive_row_keys(5, rows.row_ids), np.ones(len(rows), np.float32)).validate()
 
 
 def many(rows: int = 3000) -> Histories:

@@ -62,7 +62,7 @@ def test_bounds_of_coldness_and_similarity_are_fields() -> None:
 
 
 def test_it_needs_a_catalog_that_the_encoder_can_read() -> None:
-    with pytest.raises(DataError, match="items with words"):
+    with pytest.raises(DataError, match="items with text"):
         made(WISH, replace(ROWS, catalog=None))
-    with pytest.raises(DataError, match="items with words"):
+    with pytest.raises(DataError, match="items with text"):
         made(WISH, replace(ROWS, catalog=Catalog([str(n) for n in range(7)])))

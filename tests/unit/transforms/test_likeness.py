@@ -63,7 +63,7 @@ def test_a_mixture_is_the_weighted_mean() -> None:
 
     def of(table, scale: float) -> dict[int, float]:
         held = table.confidence[table.starts[1] : table.starts[2]] / scale
-        return dict(zip(table.of(1).tolist(), held.tolist(), strict=True))
+        return dict(zip(table.get_neighbors(1).tolist(), held.tolist(), strict=True))
 
     first, second, mixed = of(one, one.confidence.max()), of(other, other.confidence.max()), of(both, 1.0)
     assert set(mixed) == set(first) | set(second)

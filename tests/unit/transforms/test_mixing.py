@@ -10,7 +10,7 @@ from leaven.transforms.sequence.mixup import Mixup, Splice
 
 
 def changed(wish, train: Histories, rows: Histories) -> Histories:
-    return wish.fit(train)(rows, rng.derive_row_keys(5, rows.row_ids), np.ones(len(rows), np.float32)).check()
+    return wish.fit(train)(rows, rng.derive_row_keys(5, rows.row_ids), np.ones(len(rows), np.float32)).validate()
 
 
 def test_mixed_events_are_the_donor_s_at_the_same_position() -> None:

@@ -11,7 +11,7 @@ from leaven.transforms.sequence.resampling import Repeat, RepeatPad, Resample
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
     new = wish.fit(rows)(rows, rng.derive_row_keys(5, rows.row_ids), np.full(len(rows), strength, np.float32))
-    return new.check()
+    return new.validate()
 
 
 def test_a_repeat_is_the_row_itself() -> None:

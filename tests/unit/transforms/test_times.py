@@ -19,7 +19,7 @@ def rows(count: int = 1) -> Histories:
 def moved(wish, on: Histories, strength: float = 1.0) -> np.ndarray:
     fitted = wish.fit(rows())  # the last second of training is 2000
     new = fitted(on, rng.derive_row_keys(5, on.row_ids), np.full(len(on), strength, np.float32))
-    return new.check().times.reshape(len(on), -1)
+    return new.validate().times.reshape(len(on), -1)
 
 
 def test_scale_keeps_the_anchor_and_multiplies_every_gap() -> None:

@@ -49,14 +49,14 @@ class Autoregressive(DecoderGeneratorConfig):
             ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
             ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
             (
-                "keep",
+                "default_filters",
                 self.default_filters,
                 not self.default_filters,
                 "none, with privacy: filters look at the training rows",
             ),
         ]
 
-    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDecoder:
+    def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedDecoder:
         """Trains the network. All random draws derive from `key`.
 
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
@@ -74,12 +74,16 @@ class Autoregressive(DecoderGeneratorConfig):
         if self.privacy is not None:
             from leaven.generators.sequence.dp_training import train_private_decoder
 
-            return train_private_decoder(self, build_network_shape(self, train.n_items), self.privacy, train, key, tell)
-        frames = ScaffoldSampler.from_training_rows(train, self)
-        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
-        net, curve = train_decoder(self, ground, key, tell)
-        pen = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
-        return calibrate_popularity(FittedDecoder("autoregressive", self, net, pen, frames, curve), train, key, tell)
+            return train_private_decoder(
+                self, build_network_shape(self, train.n_items), self.privacy, train, key, on_progress
+            )
+        scaffolds = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if scaffolds.backwards else train, key)
+        net, curve = train_decoder(self, ground, key, on_progress)
+        decoding = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(
+            FittedDecoder("autoregressive", self, net, decoding, scaffolds, curve), train, key, on_progress
+        )
 
     @staticmethod
     def load(folder: Path) -> FittedDecoder:

@@ -64,14 +64,14 @@ class DecodingCache:
 
 
 @torch.inference_mode()
-def decode_rows(net: Decoder, pen: DecodingConfig, frame: Scaffold, latent: Tensor | None = None) -> None:
+def decode_rows(net: Decoder, decoding: DecodingConfig, frame: Scaffold, latent: Tensor | None = None) -> None:
     """Fills the new events of a scaffold, in place. The net is in double precision and in evaluation mode.
 
     latent float64 (rows, width): added to the event embeddings of each row.
     """
-    lengths, drawer = np.diff(frame.starts), ItemSampler(pen, net.build_item_weights())
+    lengths, drawer = np.diff(frame.starts), ItemSampler(decoding, net.build_item_weights())
     known = np.arange(len(frame.items)) < np.repeat(frame.starts[:-1] + frame.n_known, lengths)
-    unread = np.maximum(frame.n_known + 1 - pen.max_length, 0)  # only the last events of a long history are read
+    unread = np.maximum(frame.n_known + 1 - decoding.max_length, 0)  # only the last events of a long history are read
     order = np.argsort(unread - lengths, kind="stable")  # longest first: finished rows are dropped
     order = order[(lengths > frame.n_known)[order]]
     for first in range(0, len(order), _BLOCK):

@@ -52,7 +52,7 @@ class Denoiser(DecoderGeneratorConfig):
         ]
         self.validate_fields("denoiser", [*own, *check_heads(self.width, self.heads)], get_args(AnyPlacement))
 
-    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDenoiser:
+    def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedDenoiser:
         """Trains the network. All random draws derive from `key`.
 
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
@@ -69,9 +69,11 @@ class Denoiser(DecoderGeneratorConfig):
         from leaven.generators.sequence.popularity_calibration import calibrate_popularity
         from leaven.nn import training
 
-        frames = ScaffoldSampler.from_training_rows(train, self)
-        frames = replace(frames, time_quantiles=compute_time_quantiles(train)) if self.where == "between" else frames
-        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        scaffolds = ScaffoldSampler.from_training_rows(train, self)
+        scaffolds = (
+            replace(scaffolds, time_quantiles=compute_time_quantiles(train)) if self.where == "between" else scaffolds
+        )
+        ground = build_training_split(reverse_rows(train) if scaffolds.backwards else train, key)
         net = _build_net(
             build_network_shape(self, train.n_items),
             len(ground.knots),
@@ -79,10 +81,10 @@ class Denoiser(DecoderGeneratorConfig):
             rng.derive_key(key, "weights"),
         )
         task = MaskedItemTask(net, ground, self.max_length, self.batch_events, rng.derive_key(key, "rows"))
-        curve = training.train_network(task, build_trainer_config(self, ground, key, tell)).curve
+        curve = training.train_network(task, build_trainer_config(self, ground, key, on_progress)).curve
         repeats = calibrate_masked_repeats(net, ground, self.max_length, rng.derive_key(key, "repeats"))
-        pen = build_decoding_config(self, train, ground, repeats, by_category=False)
-        return calibrate_popularity(FittedDenoiser(self, net, pen, frames, curve), train, key, tell)
+        decoding = build_decoding_config(self, train, ground, repeats, by_category=False)
+        return calibrate_popularity(FittedDenoiser(self, net, decoding, scaffolds, curve), train, key, on_progress)
 
     @staticmethod
     def load(folder: Path) -> FittedDenoiser:
@@ -98,7 +100,7 @@ class Denoiser(DecoderGeneratorConfig):
             return _build_net(shape, knots, torch.ones(shape.n_items), 0)
 
         state = load_generator(Denoiser, folder / "denoiser.safetensors", build)
-        return FittedDenoiser(state.config, state.net, state.pen, state.frames, state.curve)
+        return FittedDenoiser(state.config, state.net, state.decoding, state.scaffolds, state.curve)
 
 
 def _build_net(shape: EncoderShape, knots: int, counts: Tensor, key: int) -> Net:

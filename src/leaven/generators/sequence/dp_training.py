@@ -52,7 +52,7 @@ def train_private_decoder(
     privacy: PrivacyBudget,
     train: Histories,
     key: int,
-    tell: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = no_progress,
 ) -> FittedDecoder:
     """Returns the trained generator. Each row is one example, truncated to its last `length` events.
 
@@ -71,15 +71,17 @@ def train_private_decoder(
         max_gradient_norm=privacy.clip,
         noise_multiplier=privacy.compute_noise(len(rows), steps),
         record_every=max(steps // _N_VALIDATIONS, 1),
-        tell=tell,
+        on_progress=on_progress,
     )
     curve = dp_sgd.train_dp_sgd(
         UserLoss(net), len(rows), lambda chosen: _build_tensors(rows, chosen, knots, config.max_length), course
     )
-    pen = build_decoding_config(config, train, SequenceTrainingSplit(train, rows, rows.slice(0, 0), knots), 1.0)
-    pen = replace(pen, first_sale_times=np.full_like(pen.first_sale_times, int(train.times.min())))
+    decoding = build_decoding_config(config, train, SequenceTrainingSplit(train, rows, rows.slice(0, 0), knots), 1.0)
+    decoding = replace(decoding, first_sale_times=np.full_like(decoding.first_sale_times, int(train.times.min())))
     curve = [record | {"epsilon": privacy.epsilon} for record in curve]
-    return FittedDecoder("autoregressive", config, net, pen, ScaffoldSampler.from_training_rows(train, config), curve)
+    return FittedDecoder(
+        "autoregressive", config, net, decoding, ScaffoldSampler.from_training_rows(train, config), curve
+    )
 
 
 def _build_tensors(rows: Histories, chosen: Ints, knots: Ints, length: int) -> tuple[Tensor, ...]:

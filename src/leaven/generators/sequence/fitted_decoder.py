@@ -76,11 +76,11 @@ class FittedDecoder:
         save_generator(folder / f"{self.kind}.safetensors", state, self.net.shape)
 
 
-def build_scoring_rows(frames: ScaffoldSampler, rows: Histories) -> Histories:
+def build_scoring_rows(scaffolds: ScaffoldSampler, rows: Histories) -> Histories:
     """Returns rows as network inputs, every event a target except the first."""
     from leaven.generators.sequence.fitting import prepend_start_token
 
-    read = prepend_start_token(reverse_rows(rows) if frames.backwards else rows)
+    read = prepend_start_token(reverse_rows(rows) if scaffolds.backwards else rows)
     return replace(read, n_targets=np.maximum(read.lengths - 2, 0).astype(np.int32))
 
 
@@ -98,4 +98,4 @@ def load_decoder(config_class: type[DecoderGeneratorConfig], kind: str, folder: 
         return Decoder(shape, config.cell, knots, torch.ones(shape.n_items), torch.Generator())
 
     state = load_generator(config_class, folder / f"{kind}.safetensors", build)
-    return FittedDecoder(kind, state.config, state.net, state.pen, state.frames, state.curve)
+    return FittedDecoder(kind, state.config, state.net, state.decoding, state.scaffolds, state.curve)

@@ -131,7 +131,7 @@ def build_network_shape(config: NetworkSize, n_items: int) -> EncoderShape:
 
 
 def build_trainer_config(
-    config: TrainingSettings, ground: SequenceTrainingSplit, key: int, tell: ProgressCallback = no_progress
+    config: TrainingSettings, ground: SequenceTrainingSplit, key: int, on_progress: ProgressCallback = no_progress
 ) -> training.TrainerConfig:
     """Returns the trainer config: 20 epochs, with early stopping on the validation log-likelihood."""
     targets = int(ground.train_rows.n_targets.sum())
@@ -145,7 +145,7 @@ def build_trainer_config(
         patience=_PATIENCE,
         device=config.device,
         precision="32-true",
-        tell=tell,
+        on_progress=on_progress,
     )
 
 
@@ -157,7 +157,7 @@ def build_decoder(config: DecoderSettings, ground: SequenceTrainingSplit, key: i
 
 
 def train_decoder(
-    config: DecoderSettings, ground: SequenceTrainingSplit, key: int, tell: ProgressCallback = no_progress
+    config: DecoderSettings, ground: SequenceTrainingSplit, key: int, on_progress: ProgressCallback = no_progress
 ) -> tuple[Decoder, Curve]:
     """Returns a decoder trained on the likelihood of each next item, and its training curve."""
     net = build_decoder(config, ground, key)
@@ -165,7 +165,7 @@ def train_decoder(
     task = NextEventTask(
         net, ground.train_rows, ground.validation_rows, ground.knots, config.max_length, config.batch_events, row_key
     )
-    return net, training.train_network(task, build_trainer_config(config, ground, key, tell)).curve
+    return net, training.train_network(task, build_trainer_config(config, ground, key, on_progress)).curve
 
 
 def build_decoding_config(

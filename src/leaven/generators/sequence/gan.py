@@ -74,7 +74,7 @@ class Gan(DecoderGeneratorConfig):
         ]
         self.validate_fields("gan", own)
 
-    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedDecoder:
+    def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedDecoder:
         """Trains on likelihood, then adversarially. All random draws derive from `key`.
 
         Raises FitError for rows without events, more than 20,000 items, or a non-finite loss; MissingExtra without
@@ -92,16 +92,18 @@ class Gan(DecoderGeneratorConfig):
         )
         from leaven.generators.sequence.popularity_calibration import calibrate_popularity
 
-        frames = ScaffoldSampler.from_training_rows(train, self)
-        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
-        net, curve = train_decoder(self, ground, key, tell)
+        scaffolds = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if scaffolds.backwards else train, key)
+        net, curve = train_decoder(self, ground, key, on_progress)
         if self.adversarial_steps and (ground.train_rows.lengths >= 3).any():
-            curve = [*curve, *self._train_adversarially(net, ground, key, int(curve[-1]["step"]), tell)]
-        pen = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
-        return calibrate_popularity(FittedDecoder("gan", self, net, pen, frames, curve), train, key, tell)
+            curve = [*curve, *self._train_adversarially(net, ground, key, int(curve[-1]["step"]), on_progress)]
+        decoding = build_decoding_config(self, train, ground, calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(
+            FittedDecoder("gan", self, net, decoding, scaffolds, curve), train, key, on_progress
+        )
 
     def _train_adversarially(
-        self, net: Decoder, ground: SequenceTrainingSplit, key: int, done: int, tell: ProgressCallback
+        self, net: Decoder, ground: SequenceTrainingSplit, key: int, done: int, on_progress: ProgressCallback
     ) -> Curve:
         """Trains the net in place, and returns the curve; its steps continue from `done`."""
         import torch
@@ -129,7 +131,7 @@ class Gan(DecoderGeneratorConfig):
             validate_every=max(self.adversarial_steps // 10, 1),
             device=self.device,
             precision="32-true",
-            tell=prefix_progress(tell, "adversarial training"),
+            on_progress=prefix_progress(on_progress, "adversarial training"),
         )
         task = AdversarialTask(AdversarialPair(net, discriminator), aim, ground, rng.derive_key(key, "rivalry rows"))
         curve = training.train_network(task, course).curve

@@ -51,12 +51,12 @@ class DecodingConfig:
 class ItemSampler:
     """Draws items from states; vectors float64 (items, width + 1): item weights and bias."""
 
-    def __init__(self, pen: DecodingConfig, vectors: Tensor) -> None:
-        self.decoding, self.vectors = pen, vectors / pen.temperature
-        self.vectors[:, -1] += torch.from_numpy(pen.logit_offsets).to(vectors)
-        self.is_truncated = bool(pen.top_k) or pen.top_p < 1.0
+    def __init__(self, decoding: DecodingConfig, vectors: Tensor) -> None:
+        self.decoding, self.vectors = decoding, vectors / decoding.temperature
+        self.vectors[:, -1] += torch.from_numpy(decoding.logit_offsets).to(vectors)
+        self.is_truncated = bool(decoding.top_k) or decoding.top_p < 1.0
         weights = self.vectors.cpu().numpy()
-        self.shelves = build_item_blocks(weights[:, :-1], weights[:, -1], pen.first_sale_times[1:-1])
+        self.shelves = build_item_blocks(weights[:, :-1], weights[:, -1], decoding.first_sale_times[1:-1])
 
     def collect_held_items(self, frame: Scaffold, rows: Ints, known: npt.NDArray[np.bool_]) -> HeldItems:
         """Returns int32 (rows, max): the items, from 0, that these scaffold rows hold; known bool (events,)."""

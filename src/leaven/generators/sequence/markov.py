@@ -94,9 +94,9 @@ class Markov:
             lambda: count_transitions(rows.items, rows.starts, train.n_items, self.order), fit_times
         )
         chain = fit_concentrations(chain, rows.items, rows.times, rows.starts, fashion)
-        shelf = _build_availability(train, _calibrate_repeats(chain, fashion, rows, key))
+        availability = _build_availability(train, _calibrate_repeats(chain, fashion, rows, key))
         drawn = sharpen_chain(chain, self.temperature, self.top_k, self.top_p)
-        return FittedMarkov(self, drawn, fashion, clock, shelf, ScaffoldSampler.from_training_rows(train, self))
+        return FittedMarkov(self, drawn, fashion, clock, availability, ScaffoldSampler.from_training_rows(train, self))
 
     @staticmethod
     def load(folder: Path) -> FittedMarkov:
@@ -115,7 +115,7 @@ class Markov:
         fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
         with np.load(folder / "markov.npz") as arrays:
             parts = {name: arrays[name] for name in arrays.files}
-        frames = ScaffoldSampler(starts_and_lengths=parts["first_law"], **facts["frames"])
+        scaffolds = ScaffoldSampler(starts_and_lengths=parts["first_law"], **facts["frames"])
         try:
             return FittedMarkov(
                 Markov(**fields),
@@ -123,7 +123,7 @@ class Markov:
                 TimePopularity(**_select_part(parts, facts, "fashion")),
                 GapModel(**_select_part(parts, facts, "clock")),
                 SaleOrder(**_select_part(parts, facts, "shelf")),
-                frames,
+                scaffolds,
             )
         except TypeError as error:
             expected = "a Markov generator of this version"
@@ -182,10 +182,14 @@ class FittedMarkov:
         """Writes markov.npz and markov.json, each atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
-        frames = self.scaffolds
+        scaffolds = self.scaffolds
         facts: dict[str, Any] = {
             "config": asdict(self.config),
-            "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
+            "frames": {
+                "backwards": scaffolds.backwards,
+                "columns": dict(scaffolds.columns),
+                "n_items": scaffolds.n_items,
+            },
         }
         fitted: dict[str, Any] = {
             "chain": self.chain,

@@ -236,15 +236,15 @@ def calibrate_masked_repeats(net: MaskedModel, ground: SequenceTrainingSplit, le
 
 
 @torch.inference_mode()
-def fill_masked_events(net: MaskedModel, pen: DecodingConfig, frame: Scaffold, max_passes: int) -> None:
+def fill_masked_events(net: MaskedModel, decoding: DecodingConfig, frame: Scaffold, max_passes: int) -> None:
     """Draws the open events of a scaffold, in place: times first, then items, in an order drawn for each row.
 
     Each item is drawn given all items known by then; a row of more than `max_passes` open events has several drawn in
     one pass (Ghazvininejad et al., EMNLP 2019). The net is in double precision and in evaluation mode.
     """
     if not frame.has_times:
-        _draw_missing_times(pen, frame)
-    drawer, opened = ItemSampler(pen, net.build_item_weights()), frame.source_index < 0
+        _draw_missing_times(decoding, frame)
+    drawer, opened = ItemSampler(decoding, net.build_item_weights()), frame.source_index < 0
     lengths = np.diff(frame.starts)
     order = np.unique(np.repeat(np.arange(len(lengths)), lengths)[opened])
     order = order[np.argsort(lengths[order], kind="stable")]
@@ -255,7 +255,7 @@ def fill_masked_events(net: MaskedModel, pen: DecodingConfig, frame: Scaffold, m
         order = order[count:]
 
 
-def _draw_missing_times(pen: DecodingConfig, frame: Scaffold) -> None:
+def _draw_missing_times(decoding: DecodingConfig, frame: Scaffold) -> None:
     """Draws the times of all new events, in order."""
     at = frame.starts[:-1] + frame.n_known
     while True:
@@ -263,7 +263,7 @@ def _draw_missing_times(pen: DecodingConfig, frame: Scaffold) -> None:
         if not len(rows):
             return
         number = (at[rows] - frame.starts[rows] - frame.n_known[rows]) * DRAWS_PER_EVENT
-        draw_times(pen.clock, frame, rows, at[rows], number)
+        draw_times(decoding.clock, frame, rows, at[rows], number)
         at = at + 1
 
 

@@ -52,7 +52,7 @@ GeneratorT = TypeVar("GeneratorT", bound=LogitGenerator)
 
 
 def calibrate_popularity(
-    fitted: GeneratorT, train: Histories, key: int, tell: ProgressCallback = no_progress, rounds: int = _ROUNDS
+    fitted: GeneratorT, train: Histories, key: int, on_progress: ProgressCallback = no_progress, rounds: int = _ROUNDS
 ) -> GeneratorT:
     """Returns the generator with logits shifted so that frequent items, and strata of rare ones, are as frequent as in
     `train`.
@@ -66,12 +66,12 @@ def calibrate_popularity(
     counts = _count_items(train)
     stratum = assign_strata(counts)
     for turn in range(rounds):
-        tell(turn, rounds, "matching popularity")
+        on_progress(turn, rounds, "matching popularity")
         generated = _count_generated(fitted, train, rng.derive_key(key, "popularity", turn))
         fitted = fitted.shift_logits(
             compute_logit_offsets(counts * (generated.sum() / max(counts.sum(), 1.0)), generated, stratum)
         )
-    tell(rounds, rounds, "matching popularity")
+    on_progress(rounds, rounds, "matching popularity")
     return fitted
 
 

@@ -118,7 +118,7 @@ class RecommenderRollouts:
         ]
         validate_config("recommender_rollouts", self, own)
 
-    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedRollouts:
+    def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedRollouts:
         """Fits the recommender, the calibration of its scores, and the gap distribution.
 
         Raises FitError for rows without events, and the errors of the recommender.
@@ -127,22 +127,24 @@ class RecommenderRollouts:
 
         if train.n_events == 0:
             raise FitError("recommender_rollouts", "at least one event to learn from", "none", "give it training rows")
-        frames = ScaffoldSampler.from_training_rows(train, self)
-        rows = reverse_rows(train) if frames.backwards else train
+        scaffolds = ScaffoldSampler.from_training_rows(train, self)
+        rows = reverse_rows(train) if scaffolds.backwards else train
         recommender: Recommender = self.recommender or registry.create_config("recommenders", "transformer")
         calibration_rows = select_calibration_rows(rows, key)
-        training = TrainingContext(key=rng.derive_key(key, "recommender"), steps=self.steps, on_progress=tell)
+        training = TrainingContext(key=rng.derive_key(key, "recommender"), steps=self.steps, on_progress=on_progress)
         fitted = self._fit_recommender(recommender, rows, calibration_rows, training)
         category = train.catalog.category if train.catalog is not None else None
         codes = compact_categories(category, train.items, train.n_items)
-        clock = fit_gap_model(rows.items, rows.times, rows.starts, codes, -1 if frames.backwards else 1)
+        clock = fit_gap_model(rows.items, rows.times, rows.starts, codes, -1 if scaffolds.backwards else 1)
         stated = train.catalog.first_sale_times if train.catalog is not None else None
         born = find_first_sale_times(train.items, train.times, train.n_items, stated)
         scale, keep_seen = calibrate_scores(fitted, rows.take(calibration_rows), min(self.top_k, rows.n_items))
         begin_times, begin_items = collect_first_events(rows)
         law = ScoreCalibration(scale, keep_seen, np.zeros(train.n_items + 2), born, begin_times, begin_items)
         whole = replace(self, recommender=recommender, prefix_range=(1.0, 1.0), history_share=0.0, max_rank=None)
-        generator = calibrate_popularity(FittedRollouts(whole, fitted, clock, law, frames), train, key, tell, _ROUNDS)
+        generator = calibrate_popularity(
+            FittedRollouts(whole, fitted, clock, law, scaffolds), train, key, on_progress, _ROUNDS
+        )
         return replace(generator, config=replace(self, recommender=recommender))
 
     def _fit_recommender(
@@ -153,8 +155,8 @@ class RecommenderRollouts:
             return recommender.fit(drop_last_events(rows, calibration_rows), training)
 
         def fit_fold(others: Histories, number: int) -> FittedRecommender:
-            tell = prefix_progress(training.on_progress, f"fold {number + 1} of {self.n_folds}")
-            return recommender.fit(others, replace(training, on_progress=tell))
+            on_progress = prefix_progress(training.on_progress, f"fold {number + 1} of {self.n_folds}")
+            return recommender.fit(others, replace(training, on_progress=on_progress))
 
         return CrossFittedRecommender.fit_folds(rows, self.n_folds, fit_fold)
 
@@ -183,10 +185,10 @@ class RecommenderRollouts:
             start_times=arrays["begin_times"],
             start_items=arrays["begin_items"],
         )
-        frames = ScaffoldSampler(starts_and_lengths=arrays["first_law"], **facts["frames"])
+        scaffolds = ScaffoldSampler(starts_and_lengths=arrays["first_law"], **facts["frames"])
         home, folds = folder / "recommender", config.n_folds
         recommender = kind.load(home) if folds == 1 else CrossFittedRecommender.load(home, kind, folds)
-        return FittedRollouts(config, recommender, GapModel(**clock, **facts["clock"]), law, frames)
+        return FittedRollouts(config, recommender, GapModel(**clock, **facts["clock"]), law, scaffolds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +272,7 @@ class FittedRollouts:
         """Writes the recommender to a subfolder, and the rest to self.npz and self.json, each atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         self.recommender.save(folder / "recommender")
-        clock, frames = self.clock._asdict(), self.scaffolds
+        clock, scaffolds = self.clock._asdict(), self.scaffolds
         parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
         parts |= {"lift": self.calibration.logit_offsets, "born": self.calibration.first_sale_times}
         parts |= {"begin_times": self.calibration.start_times, "begin_items": self.calibration.start_items}
@@ -282,7 +284,11 @@ class FittedRollouts:
             "fields": asdict(recommender),
             "law": {"scale": self.calibration.scale, "keep_seen": self.calibration.repeat_factor},
             "clock": {"limit": self.clock.max_time, "sign": self.clock.direction},
-            "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
+            "frames": {
+                "backwards": scaffolds.backwards,
+                "columns": dict(scaffolds.columns),
+                "n_items": scaffolds.n_items,
+            },
         }
         with (folder / "self.npz.part").open("wb") as file:
             np.savez(file, **parts)

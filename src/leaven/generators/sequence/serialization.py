@@ -29,30 +29,32 @@ class GeneratorState(Generic[Config, Network]):
 
     config: Config
     net: Network
-    pen: DecodingConfig
-    frames: ScaffoldSampler
+    decoding: DecodingConfig
+    scaffolds: ScaffoldSampler
     curve: Sequence[Mapping[str, float]]
 
 
 def save_generator(path: Path, state: GeneratorState[Config, Network], shape: EncoderShape) -> None:
     """Writes the state to one file atomically."""
-    pen, frames = state.pen, state.frames
+    decoding, scaffolds = state.decoding, state.scaffolds
     arrays = {
-        "born": pen.first_sale_times,
-        "knots": pen.knots,
-        "lift": pen.logit_offsets,
-        "first_law": frames.starts_and_lengths,
-        "inside_law": frames.time_quantiles,
+        "born": decoding.first_sale_times,
+        "knots": decoding.knots,
+        "lift": decoding.logit_offsets,
+        "first_law": scaffolds.starts_and_lengths,
+        "inside_law": scaffolds.time_quantiles,
     }
-    arrays |= {f"clock.{name}": value for name, value in pen.clock._asdict().items() if isinstance(value, np.ndarray)}
+    arrays |= {
+        f"clock.{name}": value for name, value in decoding.clock._asdict().items() if isinstance(value, np.ndarray)
+    }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     tensors |= {f"net.{name}": tensor for name, tensor in state.net.state_dict().items()}
     facts = {
         "config": asdict(state.config),
         "shape": asdict(shape),
-        "clock": {"limit": pen.clock.max_time, "sign": pen.clock.direction},
-        "keep_seen": pen.repeat_factor,
-        "frames": {"backwards": frames.backwards, "columns": dict(frames.columns), "n_items": frames.n_items},
+        "clock": {"limit": decoding.clock.max_time, "sign": decoding.clock.direction},
+        "keep_seen": decoding.repeat_factor,
+        "frames": {"backwards": scaffolds.backwards, "columns": dict(scaffolds.columns), "n_items": scaffolds.n_items},
         "curve": [dict(record) for record in state.curve],
     }
     checkpoint.save_tensors(path, tensors, facts)
@@ -76,7 +78,7 @@ def load_generator(
     }
     net = build(config, EncoderShape(**facts["shape"]), len(arrays["knots"]))
     net.load_state_dict({name.removeprefix("net."): t for name, t in tensors.items() if name.startswith("net.")})
-    pen = DecodingConfig(
+    decoding = DecodingConfig(
         clock=GapModel(**clock_arrays, **facts["clock"]),
         first_sale_times=arrays["born"],
         knots=arrays["knots"],
@@ -87,7 +89,7 @@ def load_generator(
         max_length=config.max_length,
         logit_offsets=arrays["lift"],
     )
-    frames = ScaffoldSampler(
+    scaffolds = ScaffoldSampler(
         starts_and_lengths=arrays["first_law"], time_quantiles=arrays["inside_law"], **facts["frames"]
     )
-    return GeneratorState(config, net.eval(), pen, frames, facts["curve"])
+    return GeneratorState(config, net.eval(), decoding, scaffolds, facts["curve"])

@@ -80,7 +80,7 @@ class Vae(DecoderGeneratorConfig):
         ]
         self.validate_fields("vae", [*own, *check_heads(self.width, self.heads)])
 
-    def fit(self, train: Histories, key: int, tell: ProgressCallback = no_progress) -> FittedVae:
+    def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedVae:
         """Trains encoder and decoder. All random draws derive from `key`.
 
         Raises FitError for rows without events, more than 20,000 items, or a non-finite loss; MissingExtra without
@@ -100,17 +100,17 @@ class Vae(DecoderGeneratorConfig):
         from leaven.generators.sequence.vae_net import HistoryVaeTask, VaeObjective
         from leaven.nn import training
 
-        frames = ScaffoldSampler.from_training_rows(train, self)
-        ground = build_training_split(reverse_rows(train) if frames.backwards else train, key)
+        scaffolds = ScaffoldSampler.from_training_rows(train, self)
+        ground = build_training_split(reverse_rows(train) if scaffolds.backwards else train, key)
         net = _build_net(self, build_decoder(self, ground, key), key)
-        course = build_trainer_config(self, ground, key, tell)
+        course = build_trainer_config(self, ground, key, on_progress)
         aim = VaeObjective(self.objective, self.beta, self.warm_up, self.free_nats)
         task = HistoryVaeTask(
             net, aim, ground, self.max_length, self.batch_events, course.steps, rng.derive_key(key, "rows")
         )
         curve = training.train_network(task, course).curve
-        pen = build_decoding_config(self, train, ground, _calibrate_repeats(net, ground, self.max_length))
-        return calibrate_popularity(FittedVae(self, net, pen, frames, curve), train, key, tell)
+        decoding = build_decoding_config(self, train, ground, _calibrate_repeats(net, ground, self.max_length))
+        return calibrate_popularity(FittedVae(self, net, decoding, scaffolds, curve), train, key, on_progress)
 
     @staticmethod
     def load(folder: Path) -> FittedVae:
@@ -128,7 +128,7 @@ class Vae(DecoderGeneratorConfig):
             return _build_net(config, decoder, 0)
 
         state = load_generator(Vae, folder / "vae.safetensors", build)
-        return FittedVae(state.config, state.net, state.pen, state.frames, state.curve)
+        return FittedVae(state.config, state.net, state.decoding, state.scaffolds, state.curve)
 
 
 def _build_net(config: Vae, decoder: Decoder, key: int) -> LatentDecoder:

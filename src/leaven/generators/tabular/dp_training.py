@@ -76,7 +76,11 @@ class PrivateVaeConfig(NeuralTabularConfig, Protocol):
 
 
 def train_private_generator(
-    config: PrivateVaeConfig, privacy: PrivacyBudget, train: Samples, key: int, tell: ProgressCallback = no_progress
+    config: PrivateVaeConfig,
+    privacy: PrivacyBudget,
+    train: Samples,
+    key: int,
+    on_progress: ProgressCallback = no_progress,
 ) -> FittedNeuralGenerator:
     """Trains the network of a config within the privacy budget. Column names, levels, ranges, and the number of users
     count as public. Raises MissingExtra without Opacus.
@@ -113,7 +117,7 @@ def train_private_generator(
         max_gradient_norm=training_budget.clip,
         noise_multiplier=training_budget.compute_noise(len(users), steps),
         record_every=max(steps // _N_VALIDATIONS, 1),
-        tell=tell,
+        on_progress=on_progress,
     )
     dp_sgd.train_dp_sgd(UserRowsLoss(net, config.learned_variance, config.kl_weight), len(users), build_batch, course)
     facts = {

@@ -65,7 +65,7 @@ def validate_positive(kind: str, config: NeuralTabularConfig, names: Sequence[st
 
 
 def train_generator(
-    kind: str, config: NeuralTabularConfig, train: Samples, key: int, tell: ProgressCallback
+    kind: str, config: NeuralTabularConfig, train: Samples, key: int, on_progress: ProgressCallback
 ) -> FittedNeuralGenerator:
     """Trains the network of a config on weighted rows; a tenth of them selects the best weights."""
     import torch
@@ -92,7 +92,7 @@ def train_generator(
         metric_names=("minus_valid_loss", "minus valid loss"),
         device=config.device,
         precision="32-true",
-        tell=tell,
+        on_progress=on_progress,
     )
     outcome = run_training(config.build_task(net, coded_rows, key), course)
     return calibrate_marginals(FittedNeuralGenerator(kind, config, schema, encoding, net, outcome.facts), key)

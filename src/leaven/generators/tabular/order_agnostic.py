@@ -30,9 +30,10 @@ _IN_BIN, _BIN, _ORDER = 4_000, 2_000, 0  # first draws of a key, one for each co
 class OrderAgnostic:
     """Generates rows with an autoregressive model over binned columns, trained on all column orders.
 
-    bins        of a numeric column (equal sizes, frequent values separate), and categories with separate bins
-    embedding, width, layers, dropout   network size
-    batch, epochs, learning_rate        training, at least 300 steps; a tenth of the rows selects the best weights
+    bins                            of a numeric column (equal sizes, frequent values separate), and categories with
+                                    separate bins
+    embedding, width, layers, dropout  network size
+    batch, epochs, learning_rate    training, at least 300 steps; a tenth of the rows selects the best weights
 
     It has an exact likelihood of binned rows (for a given order), imputes missing cells given all others, and treats
     the label as a column. Numbers are drawn from the training values of their bin.
@@ -53,7 +54,7 @@ class OrderAgnostic:
             if not getattr(self, name) > 0:
                 raise SpecError(f"order_agnostic.{name}", "more than 0", str(getattr(self, name)), "")
 
-    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedOrderAgnostic:
+    def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedOrderAgnostic:
         """Trains on weighted rows. Raises FitError for no rows."""
         import torch
 
@@ -79,7 +80,7 @@ class OrderAgnostic:
             metric_names=("minus_valid_loss", "minus valid loss"),
             device=self.device,
             precision="32-true",
-            tell=tell,
+            on_progress=on_progress,
         )
         outcome = run_training(task, course)
         return FittedOrderAgnostic(self, schema, binning, net, outcome.facts)

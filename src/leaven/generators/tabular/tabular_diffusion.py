@@ -33,7 +33,8 @@ class TabularDiffusion:
     """Generates rows by diffusion: Gaussian noise on numbers, uniform noise on categories, given the label (TabDDPM;
     Kotelnikov and others, ICML 2023).
 
-    steps    noise steps of the cosine schedule (Nichol and Dhariwal, 2021), each with one network pass when sampling
+    steps                           noise steps of the cosine schedule (Nichol and Dhariwal, 2021), each with one
+                                    network pass when sampling
     bins, width, layers, batch, epochs, learning_rate  see `TabularVae`
 
     Where we differ from TabDDPM: the network predicts the clean category with cross-entropy (Hoogeboom and others,
@@ -53,9 +54,9 @@ class TabularDiffusion:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         validate_positive("diffusion", self, names)
 
-    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
+    def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""
-        return train_generator("diffusion", self, train, key, tell)
+        return train_generator("diffusion", self, train, key, on_progress)
 
     @classmethod
     def load(cls, folder: Path) -> FittedNeuralGenerator:

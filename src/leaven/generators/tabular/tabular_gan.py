@@ -65,9 +65,9 @@ class TabularGan:
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         validate_positive("gan", self, names)
 
-    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
+    def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""
-        return train_generator("gan", self, train, key, tell)
+        return train_generator("gan", self, train, key, on_progress)
 
     @classmethod
     def load(cls, folder: Path) -> FittedNeuralGenerator:

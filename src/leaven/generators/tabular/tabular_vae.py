@@ -57,13 +57,13 @@ class TabularVae:
         object.__setattr__(self, "privacy", PrivacyBudget.parse_budget(self.privacy))
         validate_positive("vae", self, names)
 
-    def fit(self, train: Samples, key: int, tell: ProgressCallback = no_progress) -> FittedNeuralGenerator:
+    def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows, MissingExtra for privacy without Opacus."""
         if self.privacy is not None:
             from leaven.generators.tabular.dp_training import train_private_generator
 
-            return train_private_generator(self, self.privacy, train, key, tell)
-        return train_generator("vae", self, train, key, tell)
+            return train_private_generator(self, self.privacy, train, key, on_progress)
+        return train_generator("vae", self, train, key, on_progress)
 
     @classmethod
     def load(cls, folder: Path) -> FittedNeuralGenerator:

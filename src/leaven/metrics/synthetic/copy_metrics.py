@@ -13,7 +13,7 @@ from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Refe
 class DataCopying:
     """Distances to training rows against those of unseen real rows: far below 0 is copying, far above too far."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("not copied", "real", tolerance=4.0)
+    trait: ClassVar[MetricTraits] = MetricTraits("memorization", "real", tolerance=4.0)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """Return C_T: about -1 to 1 for real rows, at any n."""
@@ -27,7 +27,7 @@ class DataCopying:
 class ClosestRecord:
     """Distance to the nearest training row against that of real rows: a sanity check only, not evidence of privacy."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("private", "real", is_sanity_check=True, tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("privacy", "real", is_sanity_check=True, tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """Return the probability that a new row is farther from the training rows than an unseen real row; 0.5 for

@@ -16,7 +16,7 @@ from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Refe
 class Density:
     """How many real neighborhoods contain a new row, relative to real rows: about 1; above 1 is too typical."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "real", tolerance=0.3)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "real", tolerance=0.3)
     n_neighbors: int = 5
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -28,7 +28,7 @@ class Density:
 class BallCoverage:
     """The share of real rows with a new row among their nearest neighbors."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("varied", "high", tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("diversity", "high", tolerance=0.1)
     n_neighbors: int = 5
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -40,7 +40,7 @@ class BallCoverage:
 class AlphaPrecision:
     """How well new rows match every quantile of typicality of the real rows: low if too typical or too atypical."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "high", tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "high", tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
@@ -51,7 +51,7 @@ class AlphaPrecision:
 class BetaRecall:
     """The share of the real rows, typical and atypical, close to a new row."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("varied", "high", tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("diversity", "high", tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
@@ -62,7 +62,9 @@ class BetaRecall:
 class Vendi:
     """The effective number of different rows."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("varied", "real", is_one_sample=True, is_relative=True, tolerance=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits(
+        "diversity", "real", is_one_sample=True, is_relative=True, tolerance=0.15
+    )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """1 to the number of rows or coordinates."""
@@ -74,7 +76,7 @@ class CatalogShare:
     """The share of the catalog in at least one row, at an equal number of rows."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "varied", "high", data_kinds=("histories",), is_one_sample=True, is_relative=True, tolerance=0.15
+        "diversity", "high", data_kinds=("histories",), is_one_sample=True, is_relative=True, tolerance=0.15
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -88,7 +90,7 @@ class PopularityGini:
     """How unevenly the items are used: 0 for equal counts, near 1 for few items."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "varied", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -101,7 +103,7 @@ class TopShare:
     """The share of all events of the most frequent items."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "varied", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
     )
     top: int = 100
 
@@ -114,7 +116,7 @@ class TopShare:
 class PopularityDrift:
     """The share of events whose item would have to change to match the real item distribution."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("varied", "low", data_kinds=("histories",), tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("diversity", "low", data_kinds=("histories",), tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
@@ -131,7 +133,7 @@ class DistinctRuns:
     """The share of runs of items that are distinct: low if rows repeat each other."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "varied", "real", data_kinds=("histories", "text"), is_one_sample=True, tolerance=0.1
+        "diversity", "real", data_kinds=("histories", "text"), is_one_sample=True, tolerance=0.1
     )
     run_length: int = 2
 
@@ -145,7 +147,7 @@ class SelfSimilarity:
     """How similar the texts are to each other: high if the same words recur."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "varied", "real", data_kinds=("text",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", data_kinds=("text",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

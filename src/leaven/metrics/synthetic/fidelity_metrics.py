@@ -17,7 +17,7 @@ from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Poin
 class Frechet:
     """The distance between the mean and covariance of the rows in the embedding space."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", is_relative=True, tolerance=1.0)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", is_relative=True, tolerance=1.0)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more; decreases with n even for real rows."""
@@ -33,7 +33,7 @@ class Frechet:
 class FrechetInfinity:
     """The same distance extrapolated to infinitely many rows: about 0 for real rows."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", min_rows=100, tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", min_rows=100, tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0 or more."""
@@ -44,7 +44,7 @@ class FrechetInfinity:
 class SlicedWasserstein:
     """The transport distance between the embeddings, averaged over random directions."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", is_relative=True, tolerance=1.0)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", is_relative=True, tolerance=1.0)
     directions: int = 128
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -56,7 +56,7 @@ class SlicedWasserstein:
 class Mmd:
     """The kernel distance of the two distributions, sensitive to differences beyond mean and covariance."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", tolerance=0.02)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", tolerance=0.02)
     max_rows: int = 600
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -78,7 +78,7 @@ class Mmd:
 class ClassifierAuc:
     """How well a classifier separates new rows from real ones: 0.5 is chance, 1 perfect."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", min_rows=40, tolerance=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", min_rows=40, tolerance=0.15)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.5 to 1."""
@@ -97,7 +97,7 @@ class ClassifierAuc:
 class MarginalDistances:
     """The distance between the marginal distributions of the columns, in standard deviations."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", data_kinds=("table",), tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table",), tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more: mean Wasserstein-1 distance over the columns."""
@@ -109,7 +109,7 @@ class MarginalDistances:
 class PairCorrelations:
     """The distance between the pairwise correlations of the columns."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", data_kinds=("table",), tolerance=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table",), tolerance=0.05)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 2: mean absolute difference over the pairs; NaN for a single column."""
@@ -131,7 +131,7 @@ def _compute_correlations(points: Points) -> Points:
 class TransitionDivergence:
     """The divergence of the transitions between groups of items."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", data_kinds=("histories",), tolerance=0.02)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("histories",), tolerance=0.02)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1 bit: Jensen-Shannon divergence of the next group given the last, mean over the real last groups.
@@ -161,7 +161,7 @@ class TimeGaps:
     """The distance between the distributions of times between events."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "alike", "low", data_kinds=("histories",), needs_clock=True, tolerance=0.2
+        "fidelity", "low", data_kinds=("histories",), needs_clock=True, tolerance=0.2
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -175,7 +175,7 @@ class RowLengths:
     """The distance between the distributions of history lengths."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "alike", "low", data_kinds=("histories", "text"), is_relative=True, tolerance=1.0
+        "fidelity", "low", data_kinds=("histories", "text"), is_relative=True, tolerance=1.0
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -189,7 +189,7 @@ class RepeatShare:
     """The share of events whose item occurs earlier in the history."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "alike", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "fidelity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

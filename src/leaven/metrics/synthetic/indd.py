@@ -16,7 +16,7 @@ from leaven.metrics.synthetic.residual_models import compute_indd
 class Indd:
     """The distance between the amounts of unpredictable noise in new and real rows (our definition of INDD)."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", tolerance=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", tolerance=0.15)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more, in real standard deviations."""
@@ -38,7 +38,7 @@ def _measure_noise(sample: FeaturizedRows) -> Points:
 class InddShape:
     """The same per coordinate: sensitive to noise of the right amount and the wrong shape."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("alike", "low", data_kinds=("table", "image"), tolerance=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table", "image"), tolerance=0.15)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more, in real standard deviations of each coordinate."""

@@ -46,7 +46,7 @@ def compute_log_likelihoods(model_rows: FeaturizedRows, rows: FeaturizedRows) ->
 class AttackAuc:
     """How often a membership attack scores a training row above an unseen row: 0.5 is chance."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=50, uses_all_rows=True, tolerance=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits("privacy", "low", min_rows=50, uses_all_rows=True, tolerance=0.05)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.5 to 1; NaN if rows are too short."""
@@ -64,7 +64,7 @@ class AttackAuc:
 class AttackTpr:
     """The share of training rows that a membership attack identifies at a false positive rate of 1 %."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=100, uses_all_rows=True, tolerance=0.03)
+    trait: ClassVar[MetricTraits] = MetricTraits("privacy", "low", min_rows=100, uses_all_rows=True, tolerance=0.03)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """About 0.01 to 1; NaN if rows are too short."""
@@ -82,7 +82,7 @@ class AttackTpr:
 class AttackStrict:
     """The share of training rows that a membership attack identifies at a false positive rate of 0.1 %."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("private", "low", min_rows=1000, uses_all_rows=True, tolerance=0.01)
+    trait: ClassVar[MetricTraits] = MetricTraits("privacy", "low", min_rows=1000, uses_all_rows=True, tolerance=0.01)
     fpr: float = 0.001
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -106,7 +106,7 @@ class AttackRare:
     """How often the attack scores a training row above an unseen row, among users with rare items, the most exposed."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "private", "low", data_kinds=("histories",), min_rows=100, uses_all_rows=True, tolerance=0.08
+        "privacy", "low", data_kinds=("histories",), min_rows=100, uses_all_rows=True, tolerance=0.08
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

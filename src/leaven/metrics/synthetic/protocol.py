@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 
 Points = npt.NDArray[np.float64]
-Group = Literal["alike", "varied", "consistent", "not copied", "private"]
+Group = Literal["fidelity", "diversity", "consistency", "memorization", "privacy"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ def build_category_agreement() -> RowMean:
     return RowMean(
         "agreement",
         MetricTraits(
-            "consistent", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
+            "consistency", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
         ),
     )
 
@@ -42,7 +42,7 @@ def build_odd_prices() -> RowMean:
     """
     needs = ("odd_price", "a catalog with categories, and events with prices")
     trait = MetricTraits(
-        "consistent",
+        "consistency",
         "low",
         data_kinds=_HISTORIES,
         is_one_sample=True,
@@ -60,7 +60,7 @@ def build_before_sale() -> RowMean:
     """
     needs = ("before_sale", "a catalog with first days of sale")
     trait = MetricTraits(
-        "consistent",
+        "consistency",
         "low",
         data_kinds=_HISTORIES,
         is_one_sample=True,
@@ -81,7 +81,7 @@ def build_next_rank() -> RowMean:
     return RowMean(
         "next_rank",
         MetricTraits(
-            "consistent", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
+            "consistency", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
         ),
     )
 
@@ -93,7 +93,7 @@ def build_mislabeled() -> RowMean:
     """
     needs = ("misnamed", "labels of the images: one folder per class, or a label column")
     trait = MetricTraits(
-        "consistent",
+        "consistency",
         "low",
         data_kinds=_IMAGES,
         is_one_sample=True,
@@ -110,7 +110,7 @@ def build_words_match() -> RowMean:
     return RowMean(
         "match",
         MetricTraits(
-            "consistent", "high", data_kinds=_IMAGES, is_one_sample=True, tolerance=0.05, required_statistic=needs
+            "consistency", "high", data_kinds=_IMAGES, is_one_sample=True, tolerance=0.05, required_statistic=needs
         ),
     )
 
@@ -120,7 +120,7 @@ def build_copies() -> RowMean:
 
     Histories from three events on; images that differ by no more than compression and size.
     """
-    return RowMean("copied", MetricTraits("not copied", "low", is_one_sample=True, is_near_zero=True, tolerance=0.01))
+    return RowMean("copied", MetricTraits("memorization", "low", is_one_sample=True, is_near_zero=True, tolerance=0.01))
 
 
 def build_near_copies() -> RowMean:
@@ -130,7 +130,7 @@ def build_near_copies() -> RowMean:
     """
     return RowMean(
         "nearly",
-        MetricTraits("not copied", "low", data_kinds=_RUNS, is_one_sample=True, is_near_zero=True, tolerance=0.02),
+        MetricTraits("memorization", "low", data_kinds=_RUNS, is_one_sample=True, is_near_zero=True, tolerance=0.02),
     )
 
 
@@ -138,13 +138,13 @@ def build_longest_run() -> RowMean:
     """The mean length of the longest run of items that a row shares with a training row."""
     return RowMean(
         "longest_run",
-        MetricTraits("not copied", "low", data_kinds=_RUNS, is_one_sample=True, is_relative=True, tolerance=0.25),
+        MetricTraits("memorization", "low", data_kinds=_RUNS, is_one_sample=True, is_relative=True, tolerance=0.25),
     )
 
 
 def build_authenticity() -> RowMean:
     """The share of rows that are no closer to a training row than its nearest other training row."""
-    return RowMean("authentic", MetricTraits("not copied", "high", is_one_sample=True, tolerance=0.1))
+    return RowMean("authentic", MetricTraits("memorization", "high", is_one_sample=True, tolerance=0.1))
 
 
 def build_novel_runs() -> RowMean:
@@ -152,7 +152,7 @@ def build_novel_runs() -> RowMean:
 
     Runs of two, of rows long enough.
     """
-    return RowMean("novel", MetricTraits("varied", "real", data_kinds=_RUNS, is_one_sample=True, tolerance=0.1))
+    return RowMean("novel", MetricTraits("diversity", "real", data_kinds=_RUNS, is_one_sample=True, tolerance=0.1))
 
 
 def build_rare_runs() -> RowMean:
@@ -161,5 +161,5 @@ def build_rare_runs() -> RowMean:
     Of rows long enough.
     """
     return RowMean(
-        "backed_by_few", MetricTraits("private", "low", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05)
+        "backed_by_few", MetricTraits("privacy", "low", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05)
     )

@@ -25,7 +25,7 @@ def save_views(
     folder: Path,
     catalog: Catalog | None = None,
     names: Sequence[str] | None = None,
-    tell: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = no_progress,
 ) -> int:
     """Write `preview.copies` views of every image as JPEG, and views.csv; return the number of views.
 
@@ -39,7 +39,7 @@ def save_views(
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, str, int, int]] = []
     for begin in range(0, len(sources), BLOCK_SIZE):
-        tell(begin, len(sources), f"writing views, {kind}")
+        on_progress(begin, len(sources), f"writing views, {kind}")
         pictures, places, _ = load_block(sources, begin, min(begin + BLOCK_SIZE, len(sources)), preview.size, catalog)
         own = rng.derive_user_ids([labels[place] for place in places])
         for copy in range(preview.copies):

@@ -83,7 +83,7 @@ def preview_images(
     preview: PreviewConfig,
     catalog: Catalog | None = None,
     names: Sequence[str] | None = None,
-    tell: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = no_progress,
 ) -> ImagePreview:
     """A preview of image files or images; the shown images are spread evenly over all.
 
@@ -100,7 +100,7 @@ def preview_images(
     shown, n_images, counts = _ShownImages(), 0, dict[str, int]()
     unread: dict[str, list[str]] = {}
     for begin in range(0, len(sources), BLOCK_SIZE):
-        tell(begin, len(sources), f"{kind} on images")
+        on_progress(begin, len(sources), f"{kind} on images")
         end = min(begin + BLOCK_SIZE, len(sources))
         images, places, failed = load_block(sources, begin, end, preview.size, catalog)
         for reason, files in failed.items():

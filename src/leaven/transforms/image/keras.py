@@ -32,12 +32,12 @@ def convert_keras_arguments(
     the size is unknown); zoom_range a number or (low, high), where above 1 is *smaller*, as in Keras; guards are off,
     since Keras has none.
 
-    >>> len(convert_keras_arguments(rotation_range=30, width_shift_range=0.1, horizontal_flip=True).of)
+    >>> len(convert_keras_arguments(rotation_range=30, width_shift_range=0.1, horizontal_flip=True).transforms)
     3
 
     Raises SpecError without any transform, and for invalid values.
     """
-    fill = {"fill": fill_mode, "value": cval}
+    fill = {"fill": fill_mode, "fill_value": cval}
     steps: list[ImageTransform] = []
     if rotation_range:
         steps.append(RotateImage((-rotation_range, rotation_range), **fill))  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ class NeighborTable:
 
     >>> rows = Histories.from_lists([[1, 2], [1, 2], [3, 1]], n_items=4)
     >>> table = NeighborTableConfig().fit(rows)
-    >>> table.of(1).tolist(), table.of(4).tolist()
+    >>> table.get_neighbors(1).tolist(), table.get_neighbors(4).tolist()
     ([2, 3], [])
     """
 

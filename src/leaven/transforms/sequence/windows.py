@@ -39,7 +39,7 @@ class Windows:
 
     >>> rows = Histories.from_lists([[1, 2, 3]], n_items=3)
     >>> split = Windows().fit(rows)(rows, rows.row_ids, np.ones(1, np.float32))
-    >>> [split.row(i).tolist() for i in range(len(split))], split.n_targets.tolist()
+    >>> [split.row_items(i).tolist() for i in range(len(split))], split.n_targets.tolist()
     ([[1, 2], [1, 2, 3]], [1, 1])
     """
 

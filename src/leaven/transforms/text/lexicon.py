@@ -42,7 +42,7 @@ class Lexicon:
     def load_default(cls) -> Lexicon:
         """The lexicon of leaven; read once.
 
-        >>> Lexicon.load_default().build_synonyms["trousers"]
+        >>> Lexicon.load_default().synonyms["trousers"]
         ('pants',)
         """
         return _load_lexicon()

@@ -197,7 +197,7 @@ class TextReader:
     unsplit_words  Chinese words that must not be split
 
     >>> pieces, free = TextReader(ProtectedPhrases(["burt's bees"]))(["soft Burt's Bees balm 20 oz"])
-    >>> [pieces.words[index] for index in free.nonzero()[0]]
+    >>> [pieces.tokens[index] for index in free.nonzero()[0]]
     ['soft', 'balm']
     """
 

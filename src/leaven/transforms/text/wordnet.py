@@ -29,7 +29,7 @@ PARTS_OF_SPEECH = ("noun", "verb", "adjective", "adverb")
 _FILES = dict(zip(PARTS_OF_SPEECH, ("noun", "verb", "adj", "adv"), strict=True))
 _TYPES = {"1": "noun", "2": "verb", "3": "adjective", "4": "adverb", "5": "adjective"}
 _MAX_SENSE = 3  # rarer senses are wrong in most titles
-_FORMAT_VERSION = 1  # of the compiled table
+_FORMAT_VERSION = 2  # of the compiled table
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,9 @@ def _fingerprint_files(place: Path) -> str:
 
 
 def _pack_table(table: WordNet) -> dict[str, npt.NDArray[np.generic]]:
-    arrays = {name: getattr(table, name) for name in ("one", "two", "part", "sense", "share")}
+    arrays = {
+        name: getattr(table, name) for name in ("word_index", "synonym_index", "part_of_speech", "sense", "share")
+    }
     return {"words": np.frombuffer("\n".join(table.words).encode(), np.uint8), **arrays}
 
 

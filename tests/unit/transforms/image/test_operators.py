@@ -170,7 +170,7 @@ def test_blur_keeps_the_mean_and_smooths_edges() -> None:
 def test_geometry_in_a_chain_is_one_warp(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     plain = OpenCvBackend.warp_images
-    monkeypatch.setattr(OpenCvBackend, "warp", lambda *given: calls.append(1) or plain(*given))
+    monkeypatch.setattr(OpenCvBackend, "warp_images", lambda *given: calls.append(1) or plain(*given))
     wish = ImageChain((RotateImage(), ShearImage(), ZoomImage(), FlipImage(), CropImage(), Brightness()))
     made(wish, some())
     assert len(calls) == 1
