@@ -226,7 +226,7 @@ def _choose_formatter(real: Rows) -> Callable[[Any, int], list[str]]:
         names = list(real.columns)
         return lambda rows, row: [f"{name} {_format_cell(rows.columns[name][row])}" for name in names[:_MAX_TOKENS]]
     if isinstance(real, TextRows):
-        return lambda rows, row: rows.lines[row].split()[:_MAX_TOKENS]
+        return lambda rows, row: rows.texts[row].split()[:_MAX_TOKENS]
     if isinstance(real, ImageRows):
         return _format_image
     catalog = real.catalog

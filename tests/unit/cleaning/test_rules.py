@@ -203,7 +203,7 @@ def test_encoded_and_plain_events_build_the_same_histories() -> None:
     coded, plain = build_histories(done), build_histories(Events(done.connection, done.table, done.columns))
     assert done.encoded is not None
     assert (coded.item_ids, coded.user_ids, coded.kinds) == (plain.item_ids, plain.user_ids, plain.kinds)
-    for name in ("items", "times", "starts", "keys"):
+    for name in ("items", "times", "starts", "row_ids"):
         assert np.array_equal(getattr(coded.histories, name), getattr(plain.histories, name)), name
     assert np.array_equal(coded.histories.extra["kind"], plain.histories.extra["kind"])
 
