@@ -21,7 +21,9 @@ TIMES, STARTS = np.arange(6), np.array([0, 4, 6])
 
 
 def stationary() -> TimePopularity:
-    return fit_time_popularity(ITEMS, TIMES, 3)._replace(global_share=1.0)  # item frequencies instead of recent popularity
+    return fit_time_popularity(ITEMS, TIMES, 3)._replace(
+        global_share=1.0
+    )  # item frequencies instead of recent popularity
 
 
 def after(history: list[int], item: int, order: int = 1, prior: float = 1.0) -> float:

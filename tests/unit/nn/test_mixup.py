@@ -17,7 +17,9 @@ from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
-WISH = Transformer(width=16, layers=1, heads=1, dropout=0.0, negatives=8, device="cpu", n_validations=2, learning_rate=1e-2)
+WISH = Transformer(
+    width=16, layers=1, heads=1, dropout=0.0, negatives=8, device="cpu", n_validations=2, learning_rate=1e-2
+)
 LOSSES = ["shared_negatives", "full", "binary"]
 
 

@@ -178,7 +178,8 @@ def test_ties_are_ranked_by_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("max_events", 0), ("backward_weight", -0.1), ("popularity_weight", 0.0), ("confidence_shrinkage", float("nan"))]
+    ("field", "value"),
+    [("max_events", 0), ("backward_weight", -0.1), ("popularity_weight", 0.0), ("confidence_shrinkage", float("nan"))],
 )
 def test_a_field_out_of_range_raises_an_error_with_its_name(field, value) -> None:
     with pytest.raises(SpecError, match=field):

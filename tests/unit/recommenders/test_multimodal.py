@@ -20,7 +20,9 @@ LOOKS, EACH = ["rose", "steel", "linen", "glass"], 8
 N_ITEMS = len(LOOKS) * EACH
 COLD = [4, 12, 20, 28]
 """The fourth item of each look is never bought."""
-CORE = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", n_validations=2, learning_rate=1e-2)
+CORE = Transformer(
+    width=16, layers=1, heads=1, dropout=0.1, negatives=24, device="cpu", n_validations=2, learning_rate=1e-2
+)
 WISH = Multimodal(encoders=(TfIdf(character_ngrams=(0, 0), width=16),), transformer=CORE)
 
 

@@ -12,7 +12,9 @@ from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 N_ITEMS = 20
-SMALL = Transformer(width=16, layers=1, heads=1, dropout=0.1, negatives=16, device="cpu", n_validations=4, learning_rate=1e-2)
+SMALL = Transformer(
+    width=16, layers=1, heads=1, dropout=0.1, negatives=16, device="cpu", n_validations=4, learning_rate=1e-2
+)
 LOSSES = ["shared_negatives", "full", "binary"]
 
 

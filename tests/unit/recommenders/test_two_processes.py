@@ -14,7 +14,9 @@ from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 
 ROOT = Path(__file__).parents[3]
-WISH = Transformer(width=16, layers=1, heads=1, dropout=0.0, negatives=32, batch_events=64, device="cpu", n_validations=2)
+WISH = Transformer(
+    width=16, layers=1, heads=1, dropout=0.0, negatives=32, batch_events=64, device="cpu", n_validations=2
+)
 
 
 def fit_here(folder: Path, name: str) -> None:

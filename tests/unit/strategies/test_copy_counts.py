@@ -117,9 +117,7 @@ def test_an_allotment_is_fair_over_keys() -> None:
     np.testing.assert_allclose(mean, 3 * weights / weights.sum(), atol=0.03)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"towards": "shrot"}, {"factor": -1.0}, {"factor": float("nan")}, {"max_copies": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"towards": "shrot"}, {"factor": -1.0}, {"factor": float("nan")}, {"max_copies": 0}])
 def test_an_invalid_config_raises_an_error(wrong) -> None:
     with pytest.raises(SpecError):
         Balanced(**wrong)

@@ -18,7 +18,9 @@ def shuffled(items, times, generator):
 
 
 def changed(wish, rows: Histories, strength: float = 1.0) -> Histories:
-    return wish.fit(rows)(rows, rng.derive_row_keys(5, rows.row_ids), np.full(len(rows), strength, np.float32)).validate()
+    return wish.fit(rows)(
+        rows, rng.derive_row_keys(5, rows.row_ids), np.full(len(rows), strength, np.float32)
+    ).validate()
 
 
 def test_the_function_gets_one_history_and_returns_the_new_one() -> None:

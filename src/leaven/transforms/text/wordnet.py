@@ -101,7 +101,9 @@ def _fingerprint_files(place: Path) -> str:
 
 
 def _pack_table(table: WordNet) -> dict[str, npt.NDArray[np.generic]]:
-    arrays = {name: getattr(table, name) for name in ("word_index", "synonym_index", "part_of_speech", "sense", "share")}
+    arrays = {
+        name: getattr(table, name) for name in ("word_index", "synonym_index", "part_of_speech", "sense", "share")
+    }
     return {"words": np.frombuffer("\n".join(table.words).encode(), np.uint8), **arrays}
 
 

@@ -201,7 +201,13 @@ def test_in_a_plan_it_is_a_text_step_and_its_rejections_are_facts() -> None:
 
 
 def test_fields_out_of_range_are_rejected() -> None:
-    for fields in ({"url": "ftp://x"}, {"output": "poem"}, {"on_failure": "shrug"}, {"max_attempts": 0}, {"variants": 0}):
+    for fields in (
+        {"url": "ftp://x"},
+        {"output": "poem"},
+        {"on_failure": "shrug"},
+        {"max_attempts": 0},
+        {"variants": 0},
+    ):
         with pytest.raises(SpecError):
             replace(QUICK, **fields)
 
