@@ -18,7 +18,7 @@ from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 from leaven.registry import list_kinds
 
 KINDS = tuple(list_kinds("text_generators"))
-ASKED = [kind for kind in KINDS if hasattr(wish_of("text_generators", kind)(), "most_calls")]
+ASKED = [kind for kind in KINDS if hasattr(wish_of("text_generators", kind)(), "max_calls")]
 LEARNED = [kind for kind in KINDS if kind not in ASKED]
 TEXTS = [f"{look} hand {thing} {n} ml" for n, look in enumerate(["soft", "mild"]) for thing in ("cream", "soap")] + [
     "",
@@ -47,7 +47,7 @@ def writer(kind: str, lies: bool = False, **fields) -> TextRewriter:
     checks = OutputChecks.from_catalog(ITEMS, config.protect, config.forbidden, config.length_range, (-1.0, 1.0))
     budget = CallBudget(config.max_calls, config.max_tokens)
     return TextRewriter(
-        Author(lies), checks, ResponseCache(config.cache), budget, config.take, config.p, config.variants, False, 1
+        Author(lies), checks, ResponseCache(config.cache), budget, config.output, config.p, config.variants, False, 1
     )
 
 

@@ -79,7 +79,12 @@ def test_the_number_of_masked_events_is_uniform() -> None:
 
 
 def test_an_invalid_config_and_a_wrong_number_of_keys_are_rejected() -> None:
-    for wrong in ({"where": "above"}, {"share": 0.0}, {"looks": 0}, {"where": "between", "targets": "new"}):
+    for wrong in (
+        {"where": "above"},
+        {"replace_share": 0.0},
+        {"max_passes": 0},
+        {"where": "between", "targets": "new"},
+    ):
         with pytest.raises(SpecError):
             Denoiser(**wrong)
     with pytest.raises(DataError, match="one a row"):

@@ -102,7 +102,13 @@ def test_rows_after_adversarial_training_follow_the_distribution(loss) -> None:
 def test_rows_too_short_for_a_discriminator_and_an_invalid_config() -> None:
     single = Histories.from_lists([[1], [2], [1]], 3)
     assert (quick(single, steps=2).sample(keys(5)).lengths > 0).all()
-    for wrong in ({"loss": "wgan"}, {"penalty": -1}, {"adversarial_steps": -1}, {"heat": 0}, {"most_events": 1}):
+    for wrong in (
+        {"loss": "wgan"},
+        {"penalty": -1},
+        {"adversarial_steps": -1},
+        {"gumbel_temperature": 0},
+        {"max_events": 1},
+    ):
         with pytest.raises(SpecError):
             Gan(**wrong)
     with pytest.raises(FitError, match="20,000"):

@@ -71,7 +71,7 @@ def test_a_share_of_the_new_events_are_items_of_the_history() -> None:
 def test_a_row_ends_before_the_first_rejected_event() -> None:
     real = groups()
     config = {"new_events_range": (3, 3), "prefix_range": (0.5, 0.5), "match_popularity": False}
-    free, led = (fitted(**config, **more).sample(keys(120), real).validate() for more in ({}, {"rank": 1}))
+    free, led = (fitted(**config, **more).sample(keys(120), real).validate() for more in ({}, {"max_rank": 1}))
     ranks = fitted(**config).recommender
     lengths = set(led.lengths.tolist())
     assert lengths <= {0, 3, 4, 5}
@@ -147,14 +147,14 @@ def test_new_users_start_like_real_ones() -> None:
 
 def test_an_invalid_config_and_rows_without_events_are_rejected() -> None:
     for wrong in (
-        {"top": 0},
+        {"top_k": 0},
         {"temperature": 0},
         {"prefix_range": (0.2, 0.5)},
         {"where": "between"},
-        {"own": 0.5},
-        {"rank": 5},
-        {"rank": 0, "where": "after"},
-        {"own": 1.5, "where": "after"},
+        {"history_share": 0.5},
+        {"max_rank": 5},
+        {"max_rank": 0, "where": "after"},
+        {"history_share": 1.5, "where": "after"},
     ):
         with pytest.raises(SpecError):
             RecommenderRollouts(**wrong)

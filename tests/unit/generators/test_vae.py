@@ -122,7 +122,7 @@ def test_an_invalid_config_and_a_too_large_catalog_are_rejected() -> None:
         {"beta": -1},
         {"warm_up": 2},
         {"latent": 0},
-        {"samples": 0},
+        {"n_samples": 0},
         {"free_nats": -1},
     ):
         with pytest.raises(SpecError):

@@ -64,7 +64,7 @@ class CharacterCodec:
         """Returns the text of ids, up to the end token.
 
         >>> spelling = CharacterCodec.from_texts(["a soap", "a soap"], 10, 1)
-        >>> spelling.text(spelling.row("a soap"))
+        >>> spelling.decode_ids(spelling.encode_text("a soap"))
         'a soap'
         """
         parts = []

@@ -100,7 +100,7 @@ def test_a_false_answer_is_repaired_once_then_rejected_and_counted(lie, why) -> 
     assert made == TITLES[:1]
     assert len(asked) == 2
     assert "refused" in asked[1]["messages"][-1]["content"]
-    assert [reason for reason in writer.refused if reason.startswith(why)]
+    assert [reason for reason in writer.rejected if reason.startswith(why)]
     held = [reason for reason, rows in writer.reasons(TITLES[:1]).items() if rows[0]]
     assert held[0].startswith(why)
 
@@ -109,7 +109,7 @@ def test_a_repaired_answer_is_accepted() -> None:
     with serving(lambda asked, number: (200, completion("oh" if number == 0 else turned(TITLES[0])))) as (url, _):
         made, writer = written(replace(QUICK, url=url), TITLES[:1])
     assert made == [turned(TITLES[0])["paraphrase"]]
-    assert not writer.refused
+    assert not writer.rejected
 
 
 def test_answers_are_cached_and_no_request_is_sent_twice(tmp_path) -> None:
@@ -151,7 +151,7 @@ def test_a_refused_request_is_not_retried(status) -> None:
         made, writer = written(replace(QUICK, url=url, on_failure="skip"), TITLES[:1])
     assert len(asked) == 2
     assert made == TITLES[:1]
-    assert writer.refused == {f"the server answered {status}": 1}
+    assert writer.rejected == {f"the server answered {status}": 1}
 
 
 def test_a_slow_or_missing_server_stops_the_run_or_is_counted() -> None:
@@ -165,7 +165,7 @@ def test_a_slow_or_missing_server_stops_the_run_or_is_counted() -> None:
         written(replace(hasty, url=gone), TITLES[:1])
     made, writer = written(replace(hasty, url=gone, on_failure="skip"))
     assert made == TITLES
-    assert writer.refused == {"the server cannot be reached": 4}
+    assert writer.rejected == {"the server cannot be reached": 4}
 
 
 def test_a_spent_budget_stops_and_the_next_run_resumes(tmp_path) -> None:
@@ -201,7 +201,13 @@ def test_in_a_plan_it_is_a_text_step_and_its_rejections_are_facts() -> None:
 
 
 def test_fields_out_of_range_are_rejected() -> None:
-    for fields in ({"url": "ftp://x"}, {"take": "poem"}, {"on_failure": "shrug"}, {"tries": 0}, {"variants": 0}):
+    for fields in (
+        {"url": "ftp://x"},
+        {"output": "poem"},
+        {"on_failure": "shrug"},
+        {"max_attempts": 0},
+        {"variants": 0},
+    ):
         with pytest.raises(SpecError):
             replace(QUICK, **fields)
 
