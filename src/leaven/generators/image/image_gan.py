@@ -56,7 +56,7 @@ class ImageGan:
         Raises FitError for images that are not square, and for a non-finite loss, with its step.
         """
         betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
-        return image_generator.fit_generator(self, train, key, category, {"betas": betas, "rate_falls": False})
+        return image_generator.fit_generator(self, train, key, category, {"betas": betas, "decay_learning_rate": False})
 
     @classmethod
     def load(cls, folder: Path) -> TrainedImageGenerator:
