@@ -59,8 +59,8 @@ def info_nce(states: Tensor, temperature: float) -> Tensor:
 
     states float32 (2 * histories, width): first views, then second views in the same order.
 
-    >>> float(info_nce(torch.eye(2).repeat(2, 1), 1.0)) == float(np.log(np.float32(1 + 2 / np.e)))
-    True
+    >>> round(float(info_nce(torch.eye(2).repeat(2, 1), 1.0)), 4), round(float(np.log(1 + 2 / np.e)), 4)
+    (0.5514, 0.5514)
     """
     normalized = F.normalize(states.float(), dim=-1)
     logits = normalized @ normalized.T / temperature
