@@ -276,7 +276,7 @@ class Onlooker:
     """Keeps what it is shown; asks for the end once half is done."""
 
     def __init__(self, users: HeldOut) -> None:
-        self.users, self.seen = users, []
+        self.validation_rows, self.seen = users, []
 
     def on_validation(self, step: int, progress: float, losses: np.ndarray) -> str:
         self.seen.append((step, progress, losses))

@@ -102,7 +102,7 @@ def test_each_metric_detects_its_defect(kind, found) -> None:
     data, defect, sign = CATCHES[kind]
     figure = found[data, defect][kind]
     assert figure.p <= 0.05, f"{kind} did not see: {defect}"
-    assert sign * (figure.value - figure.fold) > 0
+    assert sign * (figure.value - figure.reference) > 0
     assert METRICS[kind].trait.is_sanity_check or figure.light in ("yellow", "red")
 
 
@@ -121,7 +121,7 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
         sides = sides_of(kind, place, 150)
         dealt = split_halves(sides.new, sides.pool, 20, place)
         for name, metric in METRICS.items():
-            if kind not in metric.trait.of or (name in SLOW and place >= 4):
+            if kind not in metric.trait.data_kinds or (name in SLOW and place >= 4):
                 continue
             one = compute_figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
             if not isinstance(one, Figure):
@@ -137,7 +137,7 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_metric_is_deterministic_and_changes_no_input(kind) -> None:
     metric = METRICS[kind]
-    sides = _sides_once(metric.trait.of[0])
+    sides = _sides_once(metric.trait.data_kinds[0])
     new, real = sides.new, sides.pool
     values = [metric(new, real, sides.known, 5) for _ in range(2)]
     assert isinstance(values[0], float)

@@ -227,7 +227,7 @@ def test_half_the_strength_changes_some_rows_less(kind) -> None:
 def test_threads_change_nothing(kind, monkeypatch) -> None:
     rows, keys = train(), rng.derive_row_keys(6, train().row_ids)
     alone = bytes_of(fitted(kind)(rows, keys, ones(rows)))
-    monkeypatch.setattr("leaven.arrays.parallel.ROWS_OF_A_THREAD", 10)
+    monkeypatch.setattr("leaven.arrays.parallel.MIN_ROWS_PER_THREAD", 10)
     monkeypatch.setattr("leaven.arrays.parallel.config.NUMBA_NUM_THREADS", 3)
     assert bytes_of(fitted(kind)(rows, keys, ones(rows))) == alone
 

@@ -163,7 +163,7 @@ def test_a_truncated_gz_file_is_reported_as_such(capsys: Captured, tmp_path: Pat
     whole = gzip.compress((LOG + "".join(f"u{n},i{n},{1318896000 + n}\n" for n in range(50_000))).encode())
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
     assert run_command(["profile", str(tmp_path / "log.csv.gz")]) == EXIT_DATA
-    assert "whole gzip" in capsys.readouterr().err
+    assert "complete gz" in capsys.readouterr().err
 
 
 def test_a_database_is_profiled_by_its_url(capsys: Captured, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_lists_show_kinds_and_their_defaults(capsys: Captured) -> None:
     assert run_command(["list", "--json"]) == 0
     assert "ndcg" in json.loads(capsys.readouterr().out)["metrics"]
     assert run_command(["list", "metrics", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["fields"][0] == {"name": "k", "kind": "int", "default": "10"}
+    assert json.loads(capsys.readouterr().out)[0]["fields"][0] == {"name": "k", "type_name": "int", "default": "10"}
 
 
 def test_the_doctor_prints_tables_and_json(capsys: Captured) -> None:
@@ -358,7 +358,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_a_gate_has_its_own_exit_code(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, GateError("gate", "at most 5 % copies", "7 %", "add a filter"))
     assert run_command(["quality"]) == EXIT_GATE
-    assert capsys.readouterr().err == "error: gate\n  wanted  at most 5 % copies\n  got     7 %\n  → add a filter\n"
+    assert capsys.readouterr().err == "error: gate\n  expected  at most 5 % copies\n  got       7 %\n  → add a filter\n"
 
 
 def test_an_unexpected_error_is_reported_as_a_bug_with_a_saved_traceback(

@@ -198,6 +198,7 @@ def expand_variant(
     Raises SpecError for an unknown variant or step.
     """
     reduced = remove_variant_steps(spec, name, without) if without else spec
+    variant = reduced.variant(name)  # an unknown name ends the call before a folder exists
     folder = create_run(out, resume or bool(without))
     with _start_workers(engine) as workers:
         prepared = prepare(reduced, folder, on_progress)
@@ -206,7 +207,7 @@ def expand_variant(
         write_text(folder.path / SPEC_FILE, tomli_w.dumps(resolve_spec(reduced)))
         write_json(folder.path / LOCK_FILE, summary.build_lock(reduced, prepared.fingerprint))
         expander = _VariantExpander(reduced.recommender, reduced.seed, prepared, folder, workers, on_progress)
-        expanded = expander.expand(reduced.variant(name))
+        expanded = expander.expand(variant)
     write_json(folder.path / FACTS_FILE, {"name": reduced.name, "data": prepared.facts, "arms": [expanded.facts]})
     return folder
 
