@@ -52,7 +52,7 @@ def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
     assert np.array_equal(new.row_ids, keys(700))
     assert not new.parents.any()
     assert set(np.unique(new.label)) == {0.0, 1.0}
-    assert set(np.unique(new.number("count"))) <= {0.0, 1.0, 2.0, 3.0}
+    assert set(np.unique(new.numeric_column("count"))) <= {0.0, 1.0, 2.0, 3.0}
     assert len(fitted(kind).sample(keys(0))) == 0
 
 
@@ -60,10 +60,10 @@ def test_each_key_gives_one_valid_row_from_noise(kind: str) -> None:
 def test_marginals_are_close_to_the_real_ones(kind: str) -> None:
     real, new = world(1500), fitted(kind).sample(keys(1500))
     assert abs(new.label.mean() - real.label.mean()) < 0.06
-    assert abs(np.isnan(new.number("x")).mean() - 0.1) < 0.05
-    assert abs(np.nanmean(new.number("x")) - np.nanmean(real.numeric_column("x"))) < 0.15
-    assert abs(np.nanstd(new.number("x")) - np.nanstd(real.numeric_column("x"))) < 0.15
-    assert abs((new.texts("kind") == "a").mean() - 0.5) < 0.08
+    assert abs(np.isnan(new.numeric_column("x")).mean() - 0.1) < 0.05
+    assert abs(np.nanmean(new.numeric_column("x")) - np.nanmean(real.numeric_column("x"))) < 0.15
+    assert abs(np.nanstd(new.numeric_column("x")) - np.nanstd(real.numeric_column("x"))) < 0.15
+    assert abs((new.categorical_column("kind") == "a").mean() - 0.5) < 0.08
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,9 +104,9 @@ def test_the_copula_keeps_a_correlation_between_two_numbers() -> None:
     b = np.exp(0.8 * a + 0.6 * draw.normal(size=2000))
     rows = Samples.from_lists({"a": a.tolist(), "b": b.tolist()}, label=draw.integers(0, 2, 2000).tolist())
     new = wish_of("tabular_generators", "copula")().fit(rows, key=1).sample(keys(2000))
-    assert np.corrcoef(new.number("a"), np.log(new.number("b")))[0, 1] == pytest.approx(0.8, abs=0.05)
+    assert np.corrcoef(new.numeric_column("a"), np.log(new.numeric_column("b")))[0, 1] == pytest.approx(0.8, abs=0.05)
     apart = wish_of("tabular_generators", "marginals")().fit(rows, key=1).sample(keys(2000))
-    assert abs(np.corrcoef(apart.number("a"), np.log(apart.number("b")))[0, 1]) < 0.08
+    assert abs(np.corrcoef(apart.numeric_column("a"), np.log(apart.numeric_column("b")))[0, 1]) < 0.08
 
 
 def test_true_rows_are_more_probable_than_randomly_combined_ones() -> None:
@@ -124,6 +124,6 @@ def test_missing_cells_are_imputed_from_the_others() -> None:
     filled = fitted("order_agnostic").impute_missing(hidden, hidden.row_ids)
     assert not np.isnan(filled.numbers).any()
     known = ~np.isnan(unseen.numeric_column("x"))
-    assert np.array_equal(filled.number("x")[known], unseen.numeric_column("x")[known])
+    assert np.array_equal(filled.numeric_column("x")[known], unseen.numeric_column("x")[known])
     telling = known & (unseen.label > 0.5) & (np.abs(np.nan_to_num(unseen.numeric_column("x"))) > 0.8)
-    assert (filled.texts("kind") == unseen.categorical_column("kind"))[telling].mean() > 0.85
+    assert (filled.categorical_column("kind") == unseen.categorical_column("kind"))[telling].mean() > 0.85

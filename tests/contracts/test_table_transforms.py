@@ -89,7 +89,7 @@ def test_what_is_learned_does_not_depend_on_the_order_of_training_rows(kind: str
 def test_lineage_and_label_stay_unless_rows_are_mixed(kind: str) -> None:
     rows = table()
     new = fitted(kind)(rows, rows.row_ids, ones(rows))
-    for name in ("row_ids", "parents", "origin", "users", "times", "weight"):
+    for name in ("row_ids", "parents", "origin", "user_ids", "times", "weight"):
         assert np.array_equal(getattr(new, name), getattr(rows, name)), name
     if kind != "row_mixup":
         assert np.array_equal(new.label, rows.label)
@@ -108,4 +108,4 @@ def test_another_order_of_levels_is_accepted(kind: str) -> None:
     other = rows.recode_levels({"kind": ("outdoor", "mug", "kitchen", "bag")})
     one = fitted(kind, train)(rows, rows.row_ids, ones(rows))
     two = fitted(kind, train)(other, other.row_ids, ones(other))
-    assert one.texts("kind").tolist() == two.texts("kind").tolist()
+    assert one.categorical_column("kind").tolist() == two.categorical_column("kind").tolist()

@@ -57,5 +57,5 @@ def test_substitutes_do_not_leak_future_items(buyers) -> None:
 def test_trivial_augment_changes_more_than_half_of_the_buyers(buyers) -> None:
     keys, ones = rng.derive_row_keys(1, buyers.row_ids), np.ones(len(buyers), np.float32)
     new = TrivialAugment().fit(buyers)(buyers, keys, ones).validate()
-    same = [new.row_items(i).tobytes() == buyers.row(i).tobytes() for i in range(0, len(buyers), 20)]
+    same = [new.row_items(i).tobytes() == buyers.row_items(i).tobytes() for i in range(0, len(buyers), 20)]
     assert np.mean(same) < 0.5
