@@ -57,13 +57,13 @@ def test_encoding_and_decoding_a_text_round_trips() -> None:
 
 def test_titles_of_the_requested_category_are_generated(fitted) -> None:
     for code, words in ((1, {"soft", "mild", "rich"}), (2, {"steel"})):
-        made = fitted.learned.written([[code + 1]] * 30, keys(30))
+        made = fitted.model.generate_texts([[code + 1]] * 30, keys(30))
         assert np.mean([text.split()[0] in words for text in made if text]) > 0.9
 
 
 def test_real_texts_have_less_surprisal_than_shuffled_words(fitted) -> None:
     turned = [" ".join(reversed(text.split())) for text in TEXTS]
-    assert fitted.learned.compute_surprisal(TEXTS, CODES) + 1 < fitted.learned.compute_surprisal(turned, CODES)
+    assert fitted.model.compute_surprisal(TEXTS, CODES) + 1 < fitted.model.compute_surprisal(turned, CODES)
 
 
 def test_views_keep_numbers_and_add_no_facts(fitted) -> None:
