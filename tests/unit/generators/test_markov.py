@@ -24,7 +24,7 @@ def keys(count: int) -> np.ndarray:
 def likelihood(chain, row: list[int]) -> float:
     """Of a row, by the chain alone: no fashion."""
     items, times = np.array(row, np.int32), np.zeros(len(row), np.int64)
-    timeless = fit_time_popularity(items, times, chain.n_items)._replace(stale=1.0)
+    timeless = fit_time_popularity(items, times, chain.n_items)._replace(global_share=1.0)
     return float(compute_log_likelihoods(chain, timeless, items, times, np.array([0, len(row)]))[0])
 
 

@@ -223,7 +223,7 @@ def test_keras_arguments_are_converted() -> None:
         horizontal_flip=True, fill_mode="reflect",
     )  # fmt: skip
     names = [type(one).__name__ for one in wish.transforms]
-    assert names == ["RotatePicture", "ShiftPicture", "ShearPicture", "ZoomPicture", "FlipPicture"]
+    assert names == ["RotateImage", "ShiftImage", "ShearImage", "ZoomImage", "FlipImage"]
     assert wish.transforms[3].factor_range == (1 / 1.2, 1 / 0.8)
     assert made(wish, some()).shape == some().pixels.shape
     with pytest.raises(SpecError, match="nearest, reflect, constant"):
