@@ -86,7 +86,7 @@ def test_a_marker_planted_in_the_future_is_nowhere_in_train(targets: str) -> Non
     assert (dirty.train.items != marker).all()
     assert (dirty.valid.histories.items != marker).all()
     assert (dirty.valid.target_items == marker).all()
-    for name in ("items", "times", "starts", "keys"):
+    for name in ("items", "times", "starts", "row_ids"):
         assert np.array_equal(getattr(clean.train, name), getattr(dirty.train, name)), name
 
 
