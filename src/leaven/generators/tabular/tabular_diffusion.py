@@ -82,7 +82,7 @@ class TabularDiffusion:
         """Returns scores and bin probabilities: noise, then one reverse step at a time."""
         label = sample_training_bins(coding, keys, _LABEL)[:, 0]
         scores = draw_normals(keys, _STEP, coding.n_numbers) if coding.n_numbers else np.zeros((len(keys), 0))
-        prior = np.tile(net.concentration.numpy(), (len(keys), 1))  # after the last noise step
+        prior = np.tile(net.prior.numpy(), (len(keys), 1))  # after the last noise step
         bins = coding.sample_bins(prior, keys, _STEP + 1_000)
         for step in range(self.steps - 1, -1, -1):
             scores, chances, spread = net.denoise_rows(scores, bins, label, step)
