@@ -63,11 +63,11 @@ def load_row_names(path: Path) -> RowNames:
 
     columns = pq.read_schema(path).names
     prefix = "leaven_" if "leaven_keys" in columns else ""
-    wanted = [name for name in (f"{prefix}keys", f"{prefix}parents", f"{prefix}users") if name in columns]
+    wanted = [name for name in (f"{prefix}row_ids", f"{prefix}parents", f"{prefix}user_ids") if name in columns]
     table = pq.read_table(path, columns=wanted)
     keys, *others = (np.asarray(table.column(name), np.uint64) for name in wanted)
     parents, users = [*others, keys, keys][:2]
-    return RowNames(keys, parents, users if f"{prefix}users" in columns else keys)
+    return RowNames(keys, parents, users if f"{prefix}user_ids" in columns else keys)
 
 
 def load_rows(path: Path, catalog: Catalog | None = None) -> Any:

@@ -60,11 +60,11 @@ def own_items(made: Histories, real: Histories) -> list[list[bool]]:
 def test_a_share_of_the_new_events_are_items_of_the_history() -> None:
     real = groups()
     config = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
-    assert own_items(fitted(**config, own=1.0).sample(keys(120), real).validate(), real) == [[True, True]] * 120
-    some = np.mean(own_items(fitted(**config, own=0.5).sample(keys(120), real), real))
+    assert own_items(fitted(**config, history_share=1.0).sample(keys(120), real).validate(), real) == [[True, True]] * 120
+    some = np.mean(own_items(fitted(**config, history_share=0.5).sample(keys(120), real), real))
     none = np.mean(own_items(fitted(**config).sample(keys(120), real), real))
     assert none + 0.1 < some < 0.9
-    more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), own=1.0).sample(keys(120), real).validate()
+    more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), history_share=1.0).sample(keys(120), real).validate()
     assert all(len(set(more.row_items(row)[:4].tolist())) == 4 for row in range(120))  # each own item once, then others
 
 
@@ -100,7 +100,7 @@ def test_popular_items_match_their_frequency() -> None:
 
 
 def test_popularity_is_calibrated_on_whole_histories() -> None:
-    configs = [{}, {"prefix_range": (0.5, 0.5), "own": 0.5, "rank": 3}]
+    configs = [{}, {"prefix_range": (0.5, 0.5), "history_share": 0.5, "max_rank": 3}]
     one, other = (fitted(**config).calibration.logit_offsets.tolist() for config in configs)
     assert one == other
     assert any(one)
@@ -115,7 +115,7 @@ def stays(ranks, taken: list[int], row: list[int]) -> bool:
 
 def test_an_empty_history_has_no_items_for_the_check() -> None:
     rows = Histories.from_lists([[1, 2, 3, 4], []], ITEMS, row_ids=rng.derive_user_ids(["a", "b"]))
-    made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5), rank=ITEMS).sample(keys(2), rows).validate()
+    made = fitted(new_events_range=(1, 1), prefix_range=(0.5, 0.5), max_rank=ITEMS).sample(keys(2), rows).validate()
     assert made.lengths.tolist() == [3, 0]
 
 
@@ -170,7 +170,7 @@ def heirs() -> Histories:
 
 def test_a_recommender_of_another_fold_does_not_predict_the_row(tmp_path: Path) -> None:
     real = heirs()
-    config = {"where": "after", "top": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
+    config = {"where": "after", "top_k": 8, "prefix_range": (0.75, 0.75), "new_events_range": (1, 1)}
     known = {}
     for folds in (1, 2):
         mine = RecommenderRollouts(recommender=ItemKnn(), match_popularity=False, n_folds=folds, **config).fit(real, 7)
@@ -186,7 +186,7 @@ def test_a_recommender_of_another_fold_does_not_predict_the_row(tmp_path: Path) 
 
 def test_cross_fitted_checks_are_stricter() -> None:
     real = heirs()
-    config = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "own": 1.0, "rank": 3}
+    config = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "history_share": 1.0, "max_rank": 3}
     stay = [
         RecommenderRollouts(recommender=ItemKnn(), n_folds=folds, **config).fit(real, 7).sample(keys(60), real).lengths
         > 0

@@ -226,7 +226,7 @@ def test_an_interrupted_erasure_is_finished_by_repeating_it(kept, tmp_path, monk
         with pytest.raises(OSError, match="killed"):
             erase_users(cut, [user])
         monkeypatch.setattr(Histories, "to_parquet", written)
-        with pytest.raises(DataError, match="cut off"):
+        with pytest.raises(DataError, match="incomplete erasure"):
             create_run(cut, resume=True)
         erase_users(cut, [user])
         assert everything(cut) == everything(whole)
