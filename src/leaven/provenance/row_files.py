@@ -62,7 +62,7 @@ def load_row_names(path: Path) -> RowNames:
     import pyarrow.parquet as pq
 
     columns = pq.read_schema(path).names
-    prefix = "leaven_" if "leaven_keys" in columns else ""
+    prefix = "leaven_" if "leaven_row_ids" in columns else ""
     wanted = [name for name in (f"{prefix}row_ids", f"{prefix}parents", f"{prefix}user_ids") if name in columns]
     table = pq.read_table(path, columns=wanted)
     keys, *others = (np.asarray(table.column(name), np.uint64) for name in wanted)

@@ -96,7 +96,7 @@ def test_training_and_sampling_leave_global_generators_alone() -> None:
 
 def test_a_history_longer_than_the_context_is_continued_from_its_end() -> None:
     rows, _ = simulate_second_order(4, rows=60, length=12, seed=1)
-    fitted = quick(rows, steps=5, length=4, where="after", new_events_range=(2, 2))
+    fitted = quick(rows, steps=5, max_length=4, where="after", new_events_range=(2, 2))
     whole = fitted.sample(keys(60), rows)
     tail = rows.take(np.arange(60))
     cut = np.concatenate([np.arange(s + 6, s + 12) for s in rows.starts[:-1]])

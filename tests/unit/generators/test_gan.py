@@ -64,7 +64,7 @@ def test_losses_equal_those_of_the_papers() -> None:
 def test_the_network_that_is_not_trained_keeps_its_weights(loss) -> None:
     task = rivalry(loss)
     batches = task.build_batches(0, 0.0)
-    for batch, learns, rests in ((batches[0], "judge", "decoder"), (batches[1], "decoder", "judge")):
+    for batch, learns, rests in ((batches[0], "discriminator", "decoder"), (batches[1], "decoder", "discriminator")):
         task.net.zero_grad(set_to_none=True)
         task.compute_loss(task.net, batch, StepRng(5, 0, 1))[0].backward()
         assert all(p.grad is None for p in getattr(task.net, rests).parameters())

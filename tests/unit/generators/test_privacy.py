@@ -41,14 +41,14 @@ class Line(nn.Module):
 
 def test_no_example_changes_the_sum_by_more_than_the_clip() -> None:
     examples = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -100.0]])
-    total, losses = dp_sgd._summed(Line(), np.arange(3), lambda chosen: (examples[chosen],), clip=1.0)
+    total, losses = dp_sgd._sum_clipped_gradients(Line(), np.arange(3), lambda chosen: (examples[chosen],), clip=1.0)
     torch.testing.assert_close(total["weight"], -torch.tensor([0.6 + 0.3, 0.8 + 0.4 - 1.0]))
     assert losses == pytest.approx([12.5, 0.125, 5000.0])
 
 
 def test_users_beyond_the_memory_batch_size_are_counted_equally() -> None:
     examples = torch.randn(70, 2, generator=torch.Generator().manual_seed(1))
-    total, _ = dp_sgd._summed(Line(), np.arange(70), lambda chosen: (examples[chosen],), clip=1e9)
+    total, _ = dp_sgd._sum_clipped_gradients(Line(), np.arange(70), lambda chosen: (examples[chosen],), clip=1e9)
     torch.testing.assert_close(total["weight"], -examples.sum(0))
 
 

@@ -105,5 +105,5 @@ def test_without_mixup_no_mixture_is_drawn(monkeypatch) -> None:
 
 
 def test_a_negative_alpha_raises_an_error() -> None:
-    with pytest.raises(SpecError, match=r"transformer\.mixup: expected 0 \(off\) or more"):
+    with pytest.raises(SpecError, match=r"transformer\.mixup_alpha: expected 0 \(off\) or more"):
         Transformer(mixup_alpha=-0.1)

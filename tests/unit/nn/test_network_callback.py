@@ -33,7 +33,7 @@ class Watcher:
 
 def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_effects() -> None:
     seen, alone, watcher = Line(), Line(), Watcher()
-    train_network(seen, replace(COURSE, watch=watcher))
+    train_network(seen, replace(COURSE, callback=watcher))
     train_network(alone, COURSE)
     assert watcher.steps == [10, 20, 30, 40, 50, 60]
     assert not any(watcher.dropout)
@@ -42,14 +42,14 @@ def test_the_callback_runs_at_every_validation_in_evaluation_mode_without_side_e
 
 def test_requesting_fresh_rows_starts_a_new_epoch() -> None:
     task = Line()
-    train_network(task, replace(COURSE, watch=Watcher({20: "fresh rows", 60: "fresh rows"})))
+    train_network(task, replace(COURSE, callback=Watcher({20: "fresh rows", 60: "fresh rows"})))
     began = [round(60 * progress) for _, progress in task.epochs]
     assert began == [0, 7, 14, 20, 27, 34, 41, 48, 55]
     assert [number for number, _ in task.epochs] == list(range(9))
 
 
 def test_the_callback_can_stop_training() -> None:
-    outcome = train_network(Line(), replace(COURSE, watch=Watcher({30: "stop"})))
+    outcome = train_network(Line(), replace(COURSE, callback=Watcher({30: "stop"})))
     assert outcome.facts["steps"] == 30
     assert outcome.facts["stopped"] == "stopped by callback"
 
@@ -66,12 +66,12 @@ def test_the_callback_state_is_restored_after_an_interruption(killed_at, tmp_pat
             return super().loss(net, batch, chance)
 
     asks = {20: "fresh rows", 30: "fresh rows"}
-    course = replace(COURSE, folder=tmp_path)
+    course = replace(COURSE, checkpoint_folder=tmp_path)
     with pytest.raises(Killed):
-        train_network(Mortal(), replace(course, watch=Watcher(asks)))
+        train_network(Mortal(), replace(course, callback=Watcher(asks)))
     again, whole, watcher = Line(), Line(), Watcher(asks)
-    train_network(again, replace(course, watch=watcher))
-    train_network(whole, replace(COURSE, watch=Watcher(asks)))
+    train_network(again, replace(course, callback=watcher))
+    train_network(whole, replace(COURSE, callback=Watcher(asks)))
     assert watcher.steps == [10, 20, 30, 40, 50, 60]
     assert weights(again) == weights(whole)
 

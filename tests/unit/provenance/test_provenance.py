@@ -129,7 +129,7 @@ def test_copy_and_part_are_those_of_the_step(kept) -> None:
 def test_filters_repeat_their_decisions_with_statistics(kept) -> None:
     made = of_arm(kept, "in-place", "02")
     link, *others = trace_lineage(kept, f"{int(made.row_ids[0]):016x}").chains["in place"]
-    assert [one.filter for one in link.filters] == ["validity", "copies", "surprisal", "rank fidelity", "quota"]
+    assert [one.filter for one in link.filters] == ["validity", "copy filter", "surprisal", "rank fidelity", "quota"]
     assert all(one.accepted for one in link.filters)
     figures = link.filters[2].statistics
     assert figures["at least"] <= figures["nats per event"] <= figures["at most"]

@@ -283,7 +283,7 @@ class FittedRollouts:
             "recommender": registry.find_kind("recommenders", recommender),
             "fields": asdict(recommender),
             "law": {"scale": self.calibration.scale, "keep_seen": self.calibration.repeat_factor},
-            "clock": {"limit": self.clock.max_time, "sign": self.clock.direction},
+            "clock": {"max_time": self.clock.max_time, "direction": self.clock.direction},
             "frames": {
                 "backwards": scaffolds.backwards,
                 "columns": dict(scaffolds.columns),

@@ -52,7 +52,7 @@ def save_generator(path: Path, state: GeneratorState[Config, Network], shape: En
     facts = {
         "config": asdict(state.config),
         "shape": asdict(shape),
-        "clock": {"limit": decoding.clock.max_time, "sign": decoding.clock.direction},
+        "clock": {"max_time": decoding.clock.max_time, "direction": decoding.clock.direction},
         "keep_seen": decoding.repeat_factor,
         "frames": {"backwards": scaffolds.backwards, "columns": dict(scaffolds.columns), "n_items": scaffolds.n_items},
         "curve": [dict(record) for record in state.curve],
