@@ -88,6 +88,9 @@ def _to_facts(report: Any) -> dict[str, Any]:
         "healthy": report.is_healthy,
         "machine": report.machine,
         "needed": {library.name: library for library in report.required},
-        "extras": {extra.name: {"missing": extra.missing_libraries, "install": extra.install_command} for extra in report.extras},
+        "extras": {
+            extra.name: {"missing": extra.missing_libraries, "install": extra.install_command}
+            for extra in report.extras
+        },
         "warnings": report.warnings,
     }

@@ -149,7 +149,9 @@ def test_popularity_sampling_draws_popular_items_more_often() -> None:
 
 
 def same(one: Samples, two: Samples) -> bool:
-    parts = all(np.array_equal(getattr(one, name), getattr(two, name)) for name in ("label", "row_ids", "user_ids", "times"))
+    parts = all(
+        np.array_equal(getattr(one, name), getattr(two, name)) for name in ("label", "row_ids", "user_ids", "times")
+    )
     texts = all(
         one.categorical_column(name).tolist() == two.categorical_column(name).tolist() for name in one.categorical
     )

@@ -60,11 +60,15 @@ def own_items(made: Histories, real: Histories) -> list[list[bool]]:
 def test_a_share_of_the_new_events_are_items_of_the_history() -> None:
     real = groups()
     config = {"new_events_range": (2, 2), "prefix_range": (0.5, 0.5)}
-    assert own_items(fitted(**config, history_share=1.0).sample(keys(120), real).validate(), real) == [[True, True]] * 120
+    assert (
+        own_items(fitted(**config, history_share=1.0).sample(keys(120), real).validate(), real) == [[True, True]] * 120
+    )
     some = np.mean(own_items(fitted(**config, history_share=0.5).sample(keys(120), real), real))
     none = np.mean(own_items(fitted(**config).sample(keys(120), real), real))
     assert none + 0.1 < some < 0.9
-    more = fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), history_share=1.0).sample(keys(120), real).validate()
+    more = (
+        fitted(new_events_range=(4, 4), prefix_range=(0.5, 0.5), history_share=1.0).sample(keys(120), real).validate()
+    )
     assert all(len(set(more.row_items(row)[:4].tolist())) == 4 for row in range(120))  # each own item once, then others
 
 
@@ -186,7 +190,13 @@ def test_a_recommender_of_another_fold_does_not_predict_the_row(tmp_path: Path) 
 
 def test_cross_fitted_checks_are_stricter() -> None:
     real = heirs()
-    config = {"where": "after", "prefix_range": (0.5, 0.5), "new_events_range": (1, 1), "history_share": 1.0, "max_rank": 3}
+    config = {
+        "where": "after",
+        "prefix_range": (0.5, 0.5),
+        "new_events_range": (1, 1),
+        "history_share": 1.0,
+        "max_rank": 3,
+    }
     stay = [
         RecommenderRollouts(recommender=ItemKnn(), n_folds=folds, **config).fit(real, 7).sample(keys(60), real).lengths
         > 0
