@@ -78,7 +78,7 @@ def test_a_stored_result_is_not_computed_again(bench, found) -> None:
         def load(self):
             raise AssertionError("rows were loaded again")
 
-    unloaded = [replace(one, rows=Never(TRAIN, one.arm.plan)) for one in arms]
+    unloaded = [replace(one, rows=Never(TRAIN, one.variant.plan)) for one in arms]
     again = evaluate_variants(spec_of(), prepared, run, unloaded, lambda *_: None)
     assert again["arms"]["crop"]["figures"] == found["arms"]["crop"]["figures"]
 

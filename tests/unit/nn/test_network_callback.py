@@ -60,10 +60,10 @@ def test_the_callback_state_is_restored_after_an_interruption(killed_at, tmp_pat
         pass
 
     class Mortal(Line):
-        def loss(self, net, batch, chance):
+        def compute_loss(self, net, batch, chance):
             if self.calls == killed_at:
                 raise Killed
-            return super().loss(net, batch, chance)
+            return super().compute_loss(net, batch, chance)
 
     asks = {20: "fresh rows", 30: "fresh rows"}
     course = replace(COURSE, checkpoint_folder=tmp_path)

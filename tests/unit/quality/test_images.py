@@ -58,7 +58,7 @@ def test_tables_arrays_and_image_containers_are_read_equally(tmp_path: Path) -> 
     found = read_inputs(
         REAL, HELD, table, "image", context=EvaluationContext(column="photo", label="kind", caption="title")
     ).new
-    assert (list(found.labels), list(found.tokens)) == (list(NEW.labels), list(NEW.captions))
+    assert (list(found.labels), list(found.captions)) == (list(NEW.labels), list(NEW.captions))
     np.testing.assert_array_equal(found.pixels, NEW.pixels)  # the smallest side is everybody's
     guessed = read_inputs(REAL, HELD, table, "image").new
     np.testing.assert_array_equal(guessed.pixels, NEW.pixels)

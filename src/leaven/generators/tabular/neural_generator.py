@@ -153,7 +153,7 @@ def load_generator(kind: str, cls: Any, folder: Path) -> FittedNeuralGenerator:
 
     arrays, facts = read_generator(folder, kind)
     config, encoding = cls(**facts["config"]), RowEncoding.from_arrays(arrays)
-    net = config.net(encoding, 0)
+    net = config.build_network(encoding, 0)
     net.load_state_dict(read_weights(folder / f"{kind}.safetensors")[0])
     return FittedNeuralGenerator(
         kind, config, RowSchema.from_json(facts["schema"]), encoding, net.eval(), facts["facts"]
