@@ -188,6 +188,6 @@ def load_generator(cls: Any, folder: Path) -> TrainedImageGenerator:
 
     tensors, facts = checkpoint.load_tensors(folder / f"{cls.kind}.safetensors")
     config, learned = cls(**facts["config"]), ImageTrainingSummary(facts["side"], np.array(facts["shares"]))
-    net = config.net(learned, 0)
+    net = config.build_network(learned, 0)
     net.load_state_dict(tensors)
     return TrainedImageGenerator(config, learned, net.eval(), facts["facts"])
