@@ -106,5 +106,5 @@ def test_training_makes_views_of_one_history_more_similar_than_others(with_plan)
 def test_weights_and_temperatures_out_of_range_raise_an_error() -> None:
     with pytest.raises(SpecError, match=r"transformer\.contrastive_weight: expected 0"):
         Transformer(contrastive_weight=-1.0)
-    with pytest.raises(SpecError, match=r"transformer\.contrast_temperature"):
+    with pytest.raises(SpecError, match=r"transformer\.contrastive_temperature"):
         Transformer(contrastive_temperature=0.0)
