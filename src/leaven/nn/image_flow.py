@@ -38,10 +38,10 @@ class FlowConfig:
 class ResidualBlock(nn.Module):
     """Two convolutions conditioned on time and class, with a residual connection."""
 
-    def __init__(self, before: int, width: int, told: int) -> None:
+    def __init__(self, before: int, width: int, condition_width: int) -> None:
         super().__init__()
         self.first = nn.Sequential(nn.GroupNorm(_GROUPS, before), nn.SiLU(), nn.Conv2d(before, width, 3, padding=1))
-        self.condition_layer = nn.Linear(told, width)
+        self.condition_layer = nn.Linear(condition_width, width)
         self.second = nn.Sequential(nn.GroupNorm(_GROUPS, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
         self.shortcut = nn.Conv2d(before, width, 1) if before != width else nn.Identity()
 

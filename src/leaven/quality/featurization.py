@@ -62,12 +62,12 @@ class Featurizer(Protocol):
         ...
 
 
-def fit_featurizer(real: Rows, fold: Any, key: int, beside: EvaluationContext = NO_CONTEXT) -> Featurizer:
+def fit_featurizer(real: Rows, fold: Any, key: int, context: EvaluationContext = NO_CONTEXT) -> Featurizer:
     """Return a featurizer fitted on training rows and the fold, for the kind of these rows."""
     if isinstance(real, Histories):
-        return HistoryFeaturizer.fit(real, fold, key, beside.recommender)
+        return HistoryFeaturizer.fit(real, fold, key, context.recommender)
     if isinstance(real, ImageRows):
-        return ImageFeaturizer.fit(real, fold, key, beside)
+        return ImageFeaturizer.fit(real, fold, key, context)
     return (
         TableFeaturizer.fit(real, fold, key) if isinstance(real, TabularRows) else TextFeaturizer.fit(real, fold, key)
     )
@@ -209,10 +209,10 @@ class ImageFeaturizer:
     matcher: ImageTextMatcher | None
 
     @classmethod
-    def fit(cls, real: ImageRows, fold: ImageRows, key: int, beside: EvaluationContext) -> Featurizer:
+    def fit(cls, real: ImageRows, fold: ImageRows, key: int, context: EvaluationContext) -> Featurizer:
         """Return the featurizer of training images and a fold. Raises MissingExtra without torch."""
         chosen = real.take(choose_rows(len(real), MAX_ENCODER_ROWS, rng.derive_key(key, "encoder")))
-        space = ImageSpace.fit(chosen, key, beside.encoder)
+        space = ImageSpace.fit(chosen, key, context.encoder)
         training = space.embed(chosen)
         axes = [f"look {axis + 1}" for axis in range(min(LOOKS, training.shape[1]))]
         return cls(

@@ -158,7 +158,7 @@ class Multimodal:
         from leaven.nn.fusion import FusedItemTable
 
         weights, metadata = load_tensors(folder / _WEIGHTS)
-        config, n_items = Transformer(**metadata["wish"]), metadata["n_items"]
+        config, n_items = Transformer(**metadata["config"]), metadata["n_items"]
         empty = [torch.zeros(n_items, width) for width in metadata["widths"]]
         table = FusedItemTable(config.width, empty, torch.zeros(n_items, dtype=torch.bool), 0.0)
         net = config.build_network(n_items, 0, 0.0, table)
@@ -237,6 +237,10 @@ class MultimodalRecommender:
         from leaven.nn.checkpoint import save_tensors
 
         net = self.transformer.network
-        metadata = {"wish": asdict(self.transformer.config), "n_items": net.shape.n_items, "widths": list(self.widths)}
+        metadata = {
+            "config": asdict(self.transformer.config),
+            "n_items": net.shape.n_items,
+            "widths": list(self.widths),
+        }
         save_tensors(folder / _WEIGHTS, net.state_dict(), metadata)
         self.transformer.save_training_log(folder)

@@ -199,10 +199,10 @@ class Transformer:
         from leaven.nn.checkpoint import load_tensors
 
         weights, metadata = load_tensors(folder / _WEIGHTS)
-        net = cls(**metadata["wish"]).build_network(metadata["n_items"], key=0, dropout=0.0)
+        net = cls(**metadata["config"]).build_network(metadata["n_items"], key=0, dropout=0.0)
         net.load_state_dict(weights)
         log = json.loads((folder / _TRAINING_LOG).read_text())
-        return TransformerRecommender(cls(**metadata["wish"]), net.eval(), log["curve"], log["facts"])
+        return TransformerRecommender(cls(**metadata["config"]), net.eval(), log["curve"], log["facts"])
 
     def build_network(
         self, n_items: int, key: int, dropout: float, items: FusedItemTable | None = None
@@ -309,7 +309,7 @@ class TransformerRecommender:
         save_tensors(
             folder / _WEIGHTS,
             self.network.state_dict(),
-            {"wish": asdict(self.config), "n_items": self.network.shape.n_items},
+            {"config": asdict(self.config), "n_items": self.network.shape.n_items},
         )
         self.save_training_log(folder)
 

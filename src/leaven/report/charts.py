@@ -248,7 +248,7 @@ def _pick_color(index: int) -> str:
     return f"#0404{index % N_COLORS + 1:02x}"
 
 
-def _render_svg(chart: Any, told: str) -> Markup:
+def _render_svg(chart: Any, alt_text: str) -> Markup:
     """Inline SVG with the page's colors and fonts."""
     quiet = {"labelColor": _SOFT, "titleColor": _SOFT, "domainColor": _LINE, "tickColor": _LINE, "gridColor": _LINE}
     styled = (
@@ -260,10 +260,10 @@ def _render_svg(chart: Any, told: str) -> Markup:
     )
     with debug_mode(False):  # validation against Vega-Lite's schema would take most of the time
         svg = vl_convert.vegalite_to_svg(styled.to_dict())
-    return Markup(_apply_theme(svg, told))
+    return Markup(_apply_theme(svg, alt_text))
 
 
-def _apply_theme(svg: str, told: str) -> str:
+def _apply_theme(svg: str, alt_text: str) -> str:
     """The renderer's SVG with variables for colors, without fonts and addresses."""
     for placeholder, name in _VARIABLES.items():
         svg = svg.replace(f'"{placeholder}"', f'"var(--{name})"')
@@ -273,5 +273,5 @@ def _apply_theme(svg: str, told: str) -> str:
     svg = re.sub(r' role="graphics-[a-z]+"', "", svg)
     size = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
     wide = size[1] if size else str(WIDTH)
-    opening = f'<svg role="img" aria-label="{escape(told)}" style="max-width:{wide}px"'
+    opening = f'<svg role="img" aria-label="{escape(alt_text)}" style="max-width:{wide}px"'
     return re.sub(r'<svg version="1.1" class="marks" width="[\d.]+" height="[\d.]+"', lambda _: opening, svg, count=1)
