@@ -106,7 +106,7 @@ def test_unchanged_texts_have_a_reason(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_a_budget_is_never_exceeded(kind: str) -> None:
-    fitted = writer(kind, most_calls=2)
+    fitted = writer(kind, max_calls=2)
     made = fitted(TEXTS, keys(6), ones(6))
     assert fitted.model.asked == 2
     assert sum(a != b for a, b in zip(made, TEXTS, strict=True)) == 2

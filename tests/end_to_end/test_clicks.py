@@ -234,7 +234,7 @@ def test_users_of_the_test_part_are_in_no_other_or_rows_are_dealt_one_by_one(tmp
         ("task=clicks", SpecError, "'clicks' is now 'ctr'"),
         ("samples.ratio=2", SpecError, "a labeled table"),
         ("clean.min_user_events=2", SpecError, "a labeled table"),
-        ("evaluate.metrics=['log_loss']", SpecError, "a value per user first"),
+        ("evaluate.metrics=['log_loss']", SpecError, "a metric with one value per user first"),
         ("evaluate.metrics=['ndcg@10']", SpecError, "ctr_metrics"),
         ("variant.mixup.step.0.use=crop", SpecError, "tabular_transforms"),
         ("recommender.kind=item_knn", SpecError, "ctr_models"),

@@ -122,6 +122,6 @@ def test_a_preview_tells_of_pictures_too(folder, tmp_path) -> None:
 
 def test_a_recommender_that_reads_no_pictures_is_refused_before_anything_is_read(folder) -> None:
     spec = load_spec(folder / "spec.toml", ['recommender.encoders=["tfidf"]'])
-    with pytest.raises(SpecError, match="encoder of pictures"):
+    with pytest.raises(SpecError, match="encoder of images"):
         run(spec, folder / "refused")
     assert not (folder / "refused").exists()

@@ -134,7 +134,7 @@ def test_training_reads_views_and_ranking_reads_original_texts() -> None:
 
     fitted = fit(catalog_for_epoch=views)
     assert asked == list(range(len(asked)))
-    table = fitted.table
+    table = fitted.item_table
     plain = WISH.encoders[0].fit(catalog())(catalog())
     np.testing.assert_array_equal(table.features_0[1:-1].numpy(), plain)
     assert own_cold_in_list(fitted) > 0.5
