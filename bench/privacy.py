@@ -31,7 +31,7 @@ from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.tabular.tabular_vae import TabularVae
 from leaven.ingest import build_histories, read_events
 from leaven.metrics.synthetic.privacy_estimators import tpr_at_fpr
-from leaven.quality import Judgement, evaluate_quality
+from leaven.quality import QualityFacts, evaluate_quality
 
 METRICS = ("attack_auc", "attack_tpr")
 ITEMS = 1_000  # most frequent items: the gradient of one user grows with the catalog
@@ -105,7 +105,7 @@ class HistoryLine:
             return f"| {format_epsilon(epsilon)} | {mean_likelihood:.3f} | {seconds:.0f} |"
         new = fitted.sample(derive_ids(self.n_synthetic))
         figures = format_attack(
-            evaluate_quality(self.train, self.held, new, metrics=METRICS, most=max(self.n_synthetic, 4000))
+            evaluate_quality(self.train, self.held, new, metrics=METRICS, max_rows=max(self.n_synthetic, 4000))
         )
         return f"| {format_epsilon(epsilon)} | {figures} | {tpr_at_fpr(members, strangers):.1%} | {seconds:.0f} |"
 
@@ -136,7 +136,7 @@ def derive_ids(count: int) -> Any:
     return rng.derive_user_ids([f"made {index}" for index in range(count)])
 
 
-def format_attack(result: Judgement) -> str:
+def format_attack(result: QualityFacts) -> str:
     """Return AUC and true positive rate of the attack."""
     auc, tpr = (result[kind] for kind in METRICS)
     return f"{auc.value:.3f} | {tpr.value:.1%} ({tpr.interval[0]:.1%} to {tpr.interval[1]:.1%})"

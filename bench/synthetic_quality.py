@@ -26,7 +26,7 @@ from bench.defects import LAWS
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.protocols import TrainingContext
-from leaven.quality import EvaluationContext, Judgement, evaluate_quality
+from leaven.quality import EvaluationContext, QualityFacts, evaluate_quality
 from leaven.quality.loading import DATA_KINDS
 from leaven.quality.null_reference import SIGNIFICANCE_LEVEL
 from leaven.registry import create_config, list_kinds, load_kind
@@ -80,7 +80,7 @@ POWER_METRICS: dict[str, dict[str, str]] = {
 
 def evaluate_trial(
     kind: str, defect: str, rows: int, number: int, metrics: Sequence[str] = (), halves: int = 20
-) -> Judgement:
+) -> QualityFacts:
     """Evaluate `rows` synthetic rows with a defect against the same number of held-out and training rows."""
     law, defects = LAWS[kind]
     key = rng.derive_key(11, "judging", kind, number)
@@ -112,7 +112,7 @@ def print_defects(kind: str, rows: int) -> None:
         print(f"  {metric:20} " + " ".join(f"{format_detection(result, metric):>2}" for result in results.values()))
 
 
-def format_detection(result: Judgement, metric: str) -> str:
+def format_detection(result: QualityFacts, metric: str) -> str:
     """Return "+" or "-" for a significant deviation, "." for none, and a space for a metric without a figure."""
     try:
         figure = result[metric]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leaven.provenance import Lineage
     from leaven.provenance import erase_users as erase_users
     from leaven.provenance import trace_lineage as trace_lineage
-    from leaven.quality import Judgement as QualityResult
+    from leaven.quality import QualityFacts as QualityFacts
     from leaven.quality import evaluate_quality as evaluate_quality
     from leaven.simulator import Corruption as Corruption
     from leaven.simulator import Simulator as Simulator
@@ -53,7 +53,7 @@ _PUBLIC = {
     "Mask": "leaven.transforms.sequence.masking:Mask",
     "MissingExtra": "leaven.errors:MissingExtra",
     "Plan": "leaven.augmentation:Plan",
-    "QualityResult": "leaven.quality:Judgement",
+    "QualityFacts": "leaven.quality:QualityFacts",
     "Reorder": "leaven.transforms.sequence.reorder:Reorder",
     "Simulator": "leaven.simulator:Simulator",
     "SpecError": "leaven.errors:SpecError",
@@ -112,7 +112,7 @@ __all__ = [
     "Mask",
     "MissingExtra",
     "Plan",
-    "QualityResult",
+    "QualityFacts",
     "Reorder",
     "Simulator",
     "SpecError",

@@ -11,11 +11,11 @@ from bench.synthetic_quality import build_context, evaluate_trial
 from scipy.stats import binom
 
 from leaven import rng
-from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows
+from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows, MetricDetails
 from leaven.quality.loading import read_inputs
 from leaven.quality.null_reference import compute_figure, split_halves
+from leaven.quality.quality_facts import METRIC_GROUPS, Figure
 from leaven.quality.reference_fit import ComparedRows, fit_reference
-from leaven.quality.result import METRIC_GROUPS, Figure
 from leaven.registry import create_config, list_kinds
 from leaven.registry import load_kind as registered
 
@@ -103,7 +103,7 @@ def test_each_metric_detects_its_defect(kind, found) -> None:
     figure = found[data, defect][kind]
     assert figure.p <= 0.05, f"{kind} did not see: {defect}"
     assert sign * (figure.value - figure.reference) > 0
-    assert METRICS[kind].trait.is_sanity_check or figure.light in ("yellow", "red")
+    assert METRICS[kind].trait.is_sanity_check or figure.verdict in ("close", "worse")
 
 
 def test_every_registered_metric_has_a_defect() -> None:
@@ -143,7 +143,7 @@ def test_a_metric_is_deterministic_and_changes_no_input(kind) -> None:
     assert isinstance(values[0], float)
     assert values[0] == values[1]
     if isinstance(metric, ExplainableMetric):
-        assert dict(metric.explain(new, real, sides.known, 5))
+        assert metric.explain(new, real, sides.known, 5) != MetricDetails()
 
 
 _HELD: dict[str, ComparedRows] = {}

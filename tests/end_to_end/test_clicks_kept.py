@@ -134,8 +134,8 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
     assert figures["repeat"]["copies"] == 1.0
     assert figures["made"]["copies"] < 0.1
     assert figures["made"]["classifier_auc"] > figures["mixed"]["classifier_auc"]
-    facts = judging["arms"]["made"]["facts"]
-    assert facts["left_out_columns"] == ["user"]
+    facts = judging["arms"]["made"]["setup"]
+    assert facts["notes"]["left_out_columns"] == ["user"]
     assert facts["rows"]["held_out"] == len(part(done, "control"))
     page = (done.path / "report.html").read_text()
     assert "left out: user" in page
@@ -143,8 +143,8 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
     found = evaluate_quality(
         *files, str(done.path / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7
     )
-    assert found.kind == "table"
-    assert found.facts["rows"]["new"] == facts["rows"]["new"]
+    assert found.modality == "table"
+    assert found.setup.rows.new == facts["rows"]["new"]
     assert found["classifier_auc"].value == pytest.approx(figures["made"]["classifier_auc"], abs=0.1)
 
 

@@ -14,18 +14,18 @@ from leaven.cli.info import Json
 from leaven.errors import SpecError, suggest_name
 
 if TYPE_CHECKING:
-    from leaven.quality import EvaluationContext, Figure, Judgement
+    from leaven.quality import EvaluationContext, Figure, QualityFacts
+    from leaven.quality.loading import QualityInputs
 
 _VERDICTS = {
-    "green": Text("● as real", style="green"),
-    "yellow": Text("◐ close", style="yellow"),
-    "red": Text("○ worse", style="red"),
-    "none": Text("  check only", style="dim"),
+    "as_real": Text("● as real", style="green"),
+    "close": Text("◐ close", style="yellow"),
+    "worse": Text("○ worse", style="red"),
+    "check": Text("  check only", style="dim"),
 }
 _DIRECTIONS = {"low": "low", "high": "high", "real": "as real"}
 _COLUMN_ROLES = {"content": "column", "label": "label", "text": "caption"}
 """Role of a column at the command line -> its field of the context."""
-_SHOWN_ELSEWHERE = ("rows", "compared", "seed", "halves", "fold", "frechet_is")
 
 
 def evaluate_rows(
@@ -33,7 +33,7 @@ def evaluate_rows(
     held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator was trained on.")],
     synthetic: Annotated[str, typer.Option(help="The rows to evaluate, from any generator.")],
     kind: Annotated[str, typer.Option(help="histories, table, text or image; inferred.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json and report.html.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for quality.json and report.html.")] = None,
     gate: Annotated[
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; repeatable.")
     ] = None,
@@ -64,24 +64,17 @@ def evaluate_rows(
     if drop_copies and out is None:
         raise SpecError("--drop-copies", "a folder for the rows", "none", "add --out FOLDER")
     with show_progress() as on_progress:
-        from leaven.quality import evaluate_quality
+        from leaven.quality import QualityConfig
+        from leaven.quality.evaluate import evaluate_inputs
+        from leaven.quality.loading import read_inputs
 
+        config = QualityConfig(tuple(metric or ()), tuple(gate or ()), max_rows, n_splits)
         context = _build_context(real, items, column or [], encoder)
-        result = evaluate_quality(
-            real,
-            held_out,
-            synthetic,
-            kind,
-            seed,
-            max_rows,
-            n_splits,
-            gate or [],
-            metric or [],
-            on_progress,
-            context,
-        )
-    files = _write_files(result, out, drop_copies) if out is not None else []
-    output.print_json(result.as_dict()) if json else output.print_results(*format_quality(result), *files)
+        on_progress(0, 0, "reading")
+        inputs = read_inputs(real, held_out, synthetic, kind, seed, context)
+        result = evaluate_inputs(inputs, config, seed, context, on_progress)
+    files = _write_files(result, inputs if drop_copies else None, out) if out is not None else []
+    output.print_json(result.to_json()) if json else output.print_results(*format_quality(result), *files)
     result.raise_for_gates()
 
 
@@ -105,31 +98,32 @@ def _build_context(log: str, items: str, columns: list[str], encoder: str) -> Ev
     return EvaluationContext(source, encoder=encoder or None, **fields)
 
 
-def _write_files(result: Judgement, folder: Path, drop_copies: bool) -> list[str]:
-    """Write the result, its page and, on request, the rows without copies; a line about each."""
+def _write_files(result: QualityFacts, inputs: QualityInputs | None, folder: Path) -> list[str]:
+    """Write the result, its page and the rows of the inputs without copies; a line about each."""
+    from leaven.quality import write_rows_without_copies
     from leaven.report.html import write_quality
 
     result.write(folder)
-    page = write_quality(result.as_dict(), folder / "report.html")
+    page = write_quality(result.to_json(), folder / "report.html")
     lines = [f"report: {page}"]
-    if drop_copies:
-        rows = result.write_rows_without_copies(folder)
-        lines.append(f"{len(result.copies):,} rows copy a real one; the others: {rows}")
+    if inputs is not None:
+        rows = write_rows_without_copies(inputs, folder)
+        lines.append(f"{result.n_copies:,} rows copy a real one; the others: {rows}")
     return lines
 
 
-def format_quality(result: Judgement) -> Iterator[object]:
+def format_quality(result: QualityFacts) -> Iterator[object]:
     """One screen: verdicts by group, figures next to those of real rows, skipped metrics, gates."""
-    rows, compared = result.facts["rows"], result.facts["compared"]
-    half = min(compared.values()) // 2
-    yield f"{result.kind}: {rows['new']:,} synthetic, {rows['real']:,} training, {rows['held_out']:,} held out"
-    yield f"each figure next to {result.facts['halves']} random splits of real held-out rows into halves of {half:,}"
+    setup, rows = result.setup, result.setup.rows
+    half = min(setup.compared.new, setup.compared.held_out) // 2
+    yield f"{result.modality}: {rows.new:,} synthetic, {rows.real:,} training, {rows.held_out:,} held out"
+    yield f"each figure next to {setup.n_splits} random splits of real held-out rows into halves of {half:,}"
     yield ""
     lines: list[list[object]] = []
-    for group, verdict in result.lights.items():
+    for group, verdict in result.verdicts.items():
         figures = [figure for figure in result.figures if figure.group == group]
         if figures:
-            label = _VERDICTS[verdict] if verdict != "none" else ""
+            label = _VERDICTS[verdict] if verdict != "check" else ""
             lines.append([Text(group, style="bold"), "", "", "", "", label])
             lines.extend(_format_figure(figure) for figure in figures)
     yield output.build_table(["", ">value", ">95 % interval", ">real rows", "better", "verdict"], lines)
@@ -141,7 +135,7 @@ def format_quality(result: Judgement) -> Iterator[object]:
 def _format_figure(figure: Figure) -> list[object]:
     interval, real = (" – ".join(map(_format_number, ends)) for ends in (figure.interval, figure.reference_range))
     name, direction = f"  {figure.kind.replace('_', ' ')}", _DIRECTIONS[figure.better]
-    return [name, _format_number(figure.value), interval, real, direction, _VERDICTS[figure.light]]
+    return [name, _format_number(figure.value), interval, real, direction, _VERDICTS[figure.verdict]]
 
 
 def _format_number(value: float) -> str:
@@ -151,23 +145,24 @@ def _format_number(value: float) -> str:
 
 def _explain_figure(figure: Figure) -> Iterator[str]:
     """Details of a metric that a reader can use."""
-    details = figure.more
-    if "gave_away" in details and figure.light != "green":
-        features = ", ".join(f"{name} ({share:.2f})" for name, share in details["gave_away"][:3])
+    details, is_different = figure.details, figure.verdict != "as_real"
+    if details.separating_features and is_different:
+        features = ", ".join(f"{name} ({share:.2f})" for name, share in details.separating_features[:3])
         yield f"most distinctive: {features}"
-    if "called" in details:
-        yield f"frechet: {details['called']}; of all rows {_format_number(details['of_all'])}"
-    if "shift" in details and figure.light != "green":
-        yield f"noise: {details['means']}, {details['shift']:+.2f} standard deviations"
+    if details.frechet_name and details.value_of_all_rows is not None:
+        yield f"frechet: {details.frechet_name}; of all rows {_format_number(details.value_of_all_rows)}"
+    if details.shift is not None and is_different:
+        yield f"noise: {details.shift_direction}, {details.shift:+.2f} standard deviations"
 
 
-def _list_remarks(result: Judgement) -> Iterator[str]:
+def _list_remarks(result: QualityFacts) -> Iterator[str]:
     """Skipped metrics, remarks on the data, gates."""
-    for kind, reason in result.skipped.items():
+    for kind, reason in result.skipped_metrics.items():
         yield f"skipped {kind.replace('_', ' ')}: {reason}"
-    for name, value in result.facts.items():
-        if name not in _SHOWN_ELSEWHERE and value:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            yield f"{name.replace('_', ' ')}: {text if isinstance(text, str) else f'{text:,}'}"
+    if result.setup.encoder:
+        yield f"encoder: {result.setup.encoder}"
+    for name, value in {**result.setup.notes, "constant_columns": result.setup.constant_columns}.items():
+        if value:
+            yield f"{name.replace('_', ' ')}: {f'{value:,}' if isinstance(value, int) else ', '.join(value)}"
     for gate in result.gates:
-        yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({gate.why or f'{gate.value:.4g}'})"
+        yield f"{'passed' if gate.passed else 'FAILED'}  {gate.gate}  ({gate.reason or f'{gate.value:.4g}'})"

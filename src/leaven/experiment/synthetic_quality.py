@@ -7,7 +7,7 @@ recommender or CTR model was fitted on them. (A controller observes the recommen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,17 +25,17 @@ from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.trial import ExpandedVariant
 from leaven.protocols import FittedRecommender, ProgressCallback
-from leaven.quality import EvaluationContext, Figure, Gate, Judgement, QualityConfig
+from leaven.quality import EvaluationContext, Figure, QualityConfig, QualityFacts
 from leaven.quality.evaluate import evaluate_rows
 from leaven.quality.image_text_consistency import METRIC, ItemImages
 from leaven.quality.loading import DataKind, QualityInputs, read_inputs
+from leaven.quality.quality_config import apply_gates
+from leaven.quality.quality_facts import QUALITY_FILE, EvaluationSetup, RowCounts
 from leaven.quality.reference_fit import ReferenceFit, fit_reference
-from leaven.quality.result import to_json_value
 from leaven.quality.utility_correlation import correlate_with_effects
 from leaven.run_folder import RunFolder, compute_fingerprint
 from leaven.splits.log_splits import Split
 
-JUDGEMENT = "judgement.json"
 _HALF = 0.5  # progress of the evaluated epoch: schedules are more often 0 at the start and the end
 NOBODY_UNSEEN = (
     "The synthetic rows were not evaluated: every user of this split is in the training rows (the default of "
@@ -77,14 +77,15 @@ def add_effects(judging: Mapping[str, Any], effects: Sequence[Mapping[str, Any]]
         one["arm"]: {key: one.get(key) for key in ("metric", "lift", "low", "high", "verdict")} for one in effects
     }
     variants = {name: one | {"useful": useful.get(name)} for name, one in judging["arms"].items()}
+    qualities = {name: QualityFacts.from_json(one) for name, one in variants.items() if one.get("figures")}
     lifts = {one["arm"]: float(one["lift"]) for one in effects if one.get("lift") is not None}
-    return {**judging, "arms": variants, "prediction": correlate_with_effects(variants, lifts)}
+    return {**judging, "arms": variants, "prediction": correlate_with_effects(qualities, lifts).to_json()}
 
 
 def check_gates(judging: Mapping[str, Any]) -> None:
     """Raises GateError where a variant of the spec failed a gate."""
     failed = [
-        f"{name}, {gate['gate']}: {gate['why'] or format(gate['value'], '.4g')}"
+        f"{name}, {gate['gate']}: {gate['reason'] or format(gate['value'], '.4g')}"
         for name, one in judging.get("arms", {}).items()
         for gate in one.get("gates", ())
         if not gate["passed"]
@@ -108,7 +109,7 @@ class _QualityEvaluator:
     def evaluate(self, expanded: ExpandedVariant) -> dict[str, Any]:
         """Quality of one variant, read from its file where it is done."""
         variant = expanded.variant
-        target = self.run.variant_folder(variant.name) / JUDGEMENT
+        target = self.run.variant_folder(variant.name) / QUALITY_FILE
         config = to_table(replace(self.config, gates=()))
         depends = compute_fingerprint(
             expanded.fingerprint, config, to_table(self.spec.recommender), self.spec.evaluate.steps
@@ -122,10 +123,9 @@ class _QualityEvaluator:
         """The result with the gates of the spec; the control copies rows by design and has none."""
         if name == CONTROL or not self.config.gates or not found:
             return dict(found)
-        figures = tuple(Figure(**one) for one in found.get("figures", ()))
-        whole = Judgement(self.kind, figures, found.get("skipped_metrics", {}), {})
-        tried = whole.apply_gates([Gate.parse(gate) for gate in self.config.gates]).gates
-        return {**found, "gates": [to_json_value(asdict(one)) for one in tried]}
+        if "figures" not in found:
+            return dict(found)
+        return apply_gates(QualityFacts.from_json(found), self.config.gates).to_json()
 
     def _evaluate_rows(self, variant: Variant, once: Any) -> dict[str, Any]:
         new = self._select_synthetic(variant, once)
@@ -136,8 +136,6 @@ class _QualityEvaluator:
             inputs = read_inputs(
                 train, unseen, new, self.kind, self.spec.seed, EvaluationContext(getattr(train, "catalog", None))
             )
-            if variant.plan.controller is not None:
-                inputs.facts["held_out_users_steered_the_plan"] = True
             found = evaluate_rows(
                 inputs,
                 self._fit_reference(inputs),
@@ -147,28 +145,30 @@ class _QualityEvaluator:
             )
         except DataError as error:
             return {"skipped": str(error)}
+        is_steered = variant.plan.controller is not None
+        found = replace(found, setup=replace(found.setup, is_steered=is_steered))
         return self._write_result(variant, self._add_text_match(variant, found))
 
-    def _write_result(self, variant: Variant, found: Judgement | None) -> dict[str, Any]:
+    def _write_result(self, variant: Variant, found: QualityFacts | None) -> dict[str, Any]:
         """Write the result next to the rows, and return it as facts; {} where there is none."""
         if found is None:
             return {}
         found.write(self.run.variant_folder(variant.name))
-        facts: dict[str, Any] = to_json_value(found.as_dict())
-        facts["skipped_metrics"] = facts.pop("skipped")
-        return facts | {"copies": facts["copies"][:_LISTED], "copies_found": len(facts["copies"])}
+        return found.limit_copies(_LISTED).to_json()
 
-    def _add_text_match(self, variant: Variant, found: Judgement | None = None) -> Judgement | None:
+    def _add_text_match(self, variant: Variant, found: QualityFacts | None = None) -> QualityFacts | None:
         """The result with how well changed texts still match the images of their items."""
         if not list_item_steps(variant.plan) or METRIC not in (self.config.metrics or (METRIC,)):
             return found
         catalog, seed = self.prepared.split.train.catalog, self.spec.seed
         match = self._measure_text_match(build_catalog_views(catalog, variant.plan, seed)(0, _HALF))
-        whole = found or Judgement("histories", (), {}, {"seed": seed, "halves": self.config.n_splits})
-        if isinstance(match, Figure):
-            rows = {"compared": {"held_out": 2 * match.n, "new": 2 * match.n}, "rows": {"new": 2 * match.n}}
-            return replace(whole, figures=(*whole.figures, match), facts={**rows, **whole.facts})
-        return replace(whole, skipped={**whole.skipped, METRIC: match})
+        whole = found or QualityFacts("histories", EvaluationSetup(seed, self.config.n_splits))
+        if not isinstance(match, Figure):
+            return replace(whole, skipped_metrics={**whole.skipped_metrics, METRIC: match})
+        if found is None:
+            rows = RowCounts(held_out=2 * match.n, new=2 * match.n)
+            whole = replace(whole, setup=replace(whole.setup, compared=rows, rows=RowCounts(new=2 * match.n)))
+        return replace(whole, figures=(*whole.figures, match))
 
     def _measure_text_match(self, shown: Catalog) -> Figure | str:
         """The metric of the items as a plan describes them; its model is fitted for the first variant that needs it."""

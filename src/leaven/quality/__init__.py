@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from leaven.quality.context import EvaluationContext
 from leaven.quality.evaluate import evaluate_quality
-from leaven.quality.quality_config import QualityConfig
-from leaven.quality.result import Figure, Gate, GateResult, Judgement
+from leaven.quality.memorized_rows import write_rows_without_copies
+from leaven.quality.quality_config import Gate, QualityConfig
+from leaven.quality.quality_facts import Figure, GateResult, QualityFacts
 
-__all__ = ["EvaluationContext", "Figure", "Gate", "GateResult", "Judgement", "QualityConfig", "evaluate_quality"]
+__all__ = [
+    "EvaluationContext",
+    "Figure",
+    "Gate",
+    "GateResult",
+    "QualityConfig",
+    "QualityFacts",
+    "evaluate_quality",
+    "write_rows_without_copies",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from leaven.metrics.synthetic.image_statistics import STATISTIC_NAMES
 from leaven.quality.featurization import Rows
 from leaven.quality.image_rows import ImageRows
 from leaven.quality.loading import QualityInputs, has_clock
+from leaven.quality.quality_facts import Distribution, NeighborPair
 from leaven.quality.reference_fit import ComparedRows, ReferenceFit
 from leaven.quality.table_rows import TabularRows
 from leaven.quality.text_rows import TextRows
@@ -43,10 +45,10 @@ _WAIT_EDGES = (
 _RANK_EDGES = (("top 1 %", 0.01), ("to 5 %", 0.05), ("to 20 %", 0.2), ("to 50 %", 0.5), ("the rest", 1.0))
 
 
-def describe_distributions(inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows) -> dict[str, Any]:
-    """Return distributions: of each property the shares of the three sides; neighbors: new rows with their nearest real
-    row.
-    """
+def describe_distributions(
+    inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows
+) -> tuple[Distribution, ...]:
+    """Return the shares of the three sides for each property of the rows."""
     rows = (*studied.sampled, sides.chosen)
     if isinstance(inputs.real, Histories):
         found = _describe_histories([one for one in rows if isinstance(one, Histories)], studied)
@@ -69,11 +71,12 @@ def describe_distributions(inputs: QualityInputs, studied: ReferenceFit, sides: 
     nearest = _bin_values(
         "Distance to the nearest training row", "distance", [one.row_statistics["nearest"] for one in samples[1:]]
     )
-    found.append(nearest | {"sides": dict(zip(SIDES[1:], nearest["sides"].values(), strict=True))})
-    return {"distributions": [one for one in found if one], "neighbours": _pair_with_nearest(inputs, sides)}
+    if nearest is not None:
+        found.append(replace(nearest, shares=dict(zip(SIDES[1:], nearest.shares.values(), strict=True))))
+    return tuple(one for one in found if one is not None)
 
 
-def _describe_histories(rows: Sequence[Histories], studied: ReferenceFit) -> list[dict[str, Any]]:
+def _describe_histories(rows: Sequence[Histories], studied: ReferenceFit) -> list[Distribution | None]:
     """Return the histograms of histories."""
     found = [_bin_counts("Events of a history", "events", [one.lengths for one in rows])]
     if all(has_clock(one) for one in rows):
@@ -119,7 +122,7 @@ def _classify_ranks(popularity: npt.NDArray[np.int64]) -> Values:
     return np.concatenate([[len(_RANK_EDGES)], classes, [len(_RANK_EDGES)]])
 
 
-def _describe_tables(rows: Sequence[TabularRows], constant: Sequence[str]) -> list[dict[str, Any]]:
+def _describe_tables(rows: Sequence[TabularRows], constant: Sequence[str]) -> list[Distribution | None]:
     """Return one histogram per column."""
     found = []
     for name in [name for name in rows[0].columns if name not in constant][:_MAX_COLUMNS]:
@@ -130,7 +133,7 @@ def _describe_tables(rows: Sequence[TabularRows], constant: Sequence[str]) -> li
     return found
 
 
-def _describe_images(rows: Sequence[ImageRows], samples: Sequence[FeaturizedRows]) -> list[dict[str, Any]]:
+def _describe_images(rows: Sequence[ImageRows], samples: Sequence[FeaturizedRows]) -> list[Distribution | None]:
     """Return the histograms of images."""
     columns = [STATISTIC_NAMES.index(name) for name in _SHOWN_STATISTICS]
     found = [
@@ -144,26 +147,26 @@ def _describe_images(rows: Sequence[ImageRows], samples: Sequence[FeaturizedRows
     return found
 
 
-def _bin_counts(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+def _bin_counts(title: str, unit: str, values: Sequence[Values]) -> Distribution | None:
     """Return a histogram of counts in classes of growing width."""
     names = [f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(_COUNT_EDGES)]
     places = [np.searchsorted(_COUNT_EDGES, np.maximum(one, 1), side="right") - 1 for one in values]
     return _build_histogram(title, unit, places, [*names, f"{_COUNT_EDGES[-1]} and more"])
 
 
-def _bin_values(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+def _bin_values(title: str, unit: str, values: Sequence[Values]) -> Distribution | None:
     """Return a histogram with bins of equal width between the 1 % and 99 % quantiles."""
     there = [one[np.isfinite(one)] for one in values]
     if not all(len(one) for one in there):
-        return {}
+        return None
     low, high = np.quantile(np.concatenate(there), (0.01, 0.99))
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     places = [np.clip(np.searchsorted(edges, one, side="right") - 1, 0, _BINS - 1) for one in there]
     found = _build_histogram(title, unit, places, [f"{edge:.3g}" for edge in edges[:-1]], cut=False)
-    return found | {"numbers": [float(f"{edge:.6g}") for edge in edges[:-1]]}
+    return found and replace(found, edges=tuple(float(f"{edge:.6g}") for edge in edges[:-1]))
 
 
-def _count_categories(title: str, unit: str, values: Sequence[Values]) -> dict[str, Any]:
+def _count_categories(title: str, unit: str, values: Sequence[Values]) -> Distribution | None:
     """Return a histogram of the most frequent categories of the first side."""
     names, counts = np.unique(values[0], return_counts=True)
     shown = [str(name) for name in names[np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]]]
@@ -174,18 +177,18 @@ def _count_categories(title: str, unit: str, values: Sequence[Values]) -> dict[s
 
 def _build_histogram(
     title: str, unit: str, places: Sequence[Values], names: Sequence[str], cut: bool = True
-) -> dict[str, Any]:
+) -> Distribution | None:
     """Return the share of each class per side; empty classes at the end are left out."""
     counts = [np.bincount(one.astype(np.int64), minlength=len(names)).astype(np.float64) for one in places]
     if not all(one.sum() for one in counts):
-        return {}
+        return None
     last = max(int(np.flatnonzero(one)[-1]) for one in counts) + 1 if cut else len(names)
     sides = zip(SIDES, counts, strict=False)
-    shares = {side: [round(float(c), 5) for c in one[:last] / one.sum()] for side, one in sides}
-    return {"title": title, "unit": unit, "names": list(names[:last]), "sides": shares}
+    shares = {side: tuple(round(float(c), 5) for c in one[:last] / one.sum()) for side, one in sides}
+    return Distribution(title, unit, tuple(names[:last]), shares)
 
 
-def _pair_with_nearest(inputs: QualityInputs, sides: ComparedRows) -> list[dict[str, Any]]:
+def pair_with_nearest(inputs: QualityInputs, sides: ComparedRows) -> tuple[NeighborPair, ...]:
     """Return new rows nearest to, at median distance from and farthest from a training row, each with that row."""
     distance = sides.new.row_statistics["nearest"]
     order, middle = np.argsort(distance, kind="stable"), len(distance) // 2
@@ -196,28 +199,32 @@ def _pair_with_nearest(inputs: QualityInputs, sides: ComparedRows) -> list[dict[
     }
     format_row, seen = _choose_formatter(inputs.real), set[int]()
     pairs = []
-    for sort, rows in picked.items():
+    for rank, rows in picked.items():
         for row in (int(one) for one in rows if int(one) not in seen):
             seen.add(row)
-            real_row = format_row(inputs.real, int(sides.new.row_statistics["place"][row]))
+            source = int(sides.new.row_statistics["place"][row])
+            real_row = format_row(inputs.real, source)
             new_row = format_row(sides.chosen, row)
             shared = set(real_row)
-            pairs.append({
-                "sort": sort,
-                "distance": round(float(distance[row]), 4),
-                "new": new_row,
-                "real": real_row,
-                "shared": [place for place, name in enumerate(new_row) if name in shared],
-            } | _show_images(inputs.real, sides.chosen, int(sides.new.row_statistics["place"][row]), row))  # fmt: skip
-    return pairs
+            pairs.append(
+                NeighborPair(
+                    rank,
+                    round(float(distance[row]), 4),
+                    tuple(new_row),
+                    tuple(real_row),
+                    tuple(index for index, name in enumerate(new_row) if name in shared),
+                    _show_images(inputs.real, sides.chosen, source, row),
+                )
+            )
+    return tuple(pairs)
 
 
-def _show_images(real: Rows, new: Rows, place: int, row: int) -> dict[str, Any]:
+def _show_images(real: Rows, new: Rows, place: int, row: int) -> tuple[str, ...]:
     """Return the two images of a pair; nothing for other kinds of rows."""
     if not (isinstance(real, ImageRows) and isinstance(new, ImageRows)):
-        return {}
+        return ()
     both = (new.load_original(row), real.load_original(place))
-    return {"pictures": [encode_data_uri(resize_image(one, _IMAGE_SIZE, "contain")) for one in both]}
+    return tuple(encode_data_uri(resize_image(one, _IMAGE_SIZE, "contain")) for one in both)
 
 
 def _choose_formatter(real: Rows) -> Callable[[Any, int], list[str]]:

@@ -11,13 +11,13 @@ from leaven.errors import MissingExtra
 from leaven.metrics.synthetic import SampleMetric
 from leaven.protocols import ProgressCallback
 from leaven.quality.context import NO_CONTEXT, EvaluationContext
-from leaven.quality.distributions import describe_distributions
+from leaven.quality.distributions import describe_distributions, pair_with_nearest
 from leaven.quality.loading import QualityInputs, has_clock, read_inputs
 from leaven.quality.memorized_rows import list_copies
 from leaven.quality.null_reference import HalfSplit, compute_figure, split_halves
-from leaven.quality.quality_config import QualityConfig
+from leaven.quality.quality_config import QualityConfig, apply_gates
+from leaven.quality.quality_facts import EvaluationSetup, Figure, QualityFacts, RowCounts
 from leaven.quality.reference_fit import ComparedRows, ReferenceFit, fit_reference
-from leaven.quality.result import Figure, Gate, Judgement
 
 
 def _ignore_progress(done: int, total: int, words: str) -> None:
@@ -30,23 +30,23 @@ def evaluate_quality(
     new: Any,
     kind: str = "",
     seed: int = 7,
-    most: int = 4000,
+    max_rows: int = 4000,
     n_splits: int = 20,
     gates: Sequence[str] = (),
     metrics: Sequence[str] = (),
     on_progress: ProgressCallback = _ignore_progress,
     context: EvaluationContext = NO_CONTEXT,
-) -> Judgement:
+) -> QualityFacts:
     """Evaluate fidelity, diversity, consistency, memorization and privacy of new rows against unseen real rows.
 
     real      the training rows of the generator: `Histories`, a log in any form that `leaven.read` takes, Parquet of
               histories; or a table: CSV, Parquet, a frame, a mapping of columns; or texts: a list, a file with one per
-              lumn of a table; or images: a folder, a table or a list of files, an array uint8 (images, height, width,
-              3)
+              line, a column of a table; or images: a folder, a table or a list of files, an array uint8 (images,
+              height, width, 3)
     held_out  real rows outside the generator's training data; a third of them fits the scorers, the others are compared
     new       the rows to evaluate, from any generator
     kind      "histories", "table", "text" or "image"; inferred if empty
-    most      maximum rows of each side, chosen by the seed
+    max_rows  maximum rows of each side, chosen by the seed
     n_splits  number of random splits of real rows into halves, at least 20
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the result states which passed
     metrics   kinds to compute; all if empty
@@ -54,12 +54,23 @@ def evaluate_quality(
 
     Raises DataError for other catalogs or columns, too few rows, and held-out rows that are training rows.
     """
-    config = QualityConfig(tuple(metrics), tuple(gates), most, n_splits)
+    config = QualityConfig(tuple(metrics), tuple(gates), max_rows, n_splits)
     on_progress(0, 0, "reading")
-    inputs = read_inputs(real, held_out, new, kind, seed, context)
+    return evaluate_inputs(read_inputs(real, held_out, new, kind, seed, context), config, seed, context, on_progress)
+
+
+def evaluate_inputs(
+    inputs: QualityInputs,
+    config: QualityConfig,
+    seed: int = 7,
+    context: EvaluationContext = NO_CONTEXT,
+    on_progress: ProgressCallback = _ignore_progress,
+) -> QualityFacts:
+    """Fit the reference models on the real rows and evaluate the new ones; see `evaluate_quality`."""
     on_progress(0, 0, "fitting on real rows")
-    studied = fit_reference(inputs.real, inputs.held_out, rng.derive_key(seed, "judge"), most, context)
-    return evaluate_rows(inputs, studied, config, seed, on_progress)
+    key = rng.derive_key(seed, "judge")
+    reference = fit_reference(inputs.real, inputs.held_out, key, config.max_rows, context)
+    return evaluate_rows(inputs, reference, config, seed, on_progress)
 
 
 def evaluate_rows(
@@ -68,20 +79,22 @@ def evaluate_rows(
     config: QualityConfig,
     seed: int,
     on_progress: ProgressCallback = _ignore_progress,
-) -> Judgement:
+) -> QualityFacts:
     """Return the evaluation of new rows by fitted reference models; `seed` is recorded in the facts."""
     sides = studied.add_synthetic(inputs.new)
     figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, on_progress)
-    result = Judgement(
-        kind=inputs.kind,
+    copies = list_copies(inputs)
+    facts = QualityFacts(
+        modality=inputs.kind,
+        setup=_describe_setup(inputs, studied, sides, seed, config.n_splits),
         figures=tuple(figures),
-        skipped=skipped,
-        facts=_build_facts(inputs, studied, sides, seed, config.n_splits),
-        copies=list_copies(inputs),
+        skipped_metrics=skipped,
+        copies=copies,
+        n_copies=len(copies),
         distributions=describe_distributions(inputs, studied, sides),
-        rows=inputs,
+        neighbors=pair_with_nearest(inputs, sides),
     )
-    return result.apply_gates([Gate.parse(gate) for gate in config.gates])
+    return apply_gates(facts, config.gates)
 
 
 def _evaluate_metrics(
@@ -123,21 +136,19 @@ def _evaluate_metric(
         return f"needs {missing.library}: {missing.fix}"
 
 
-def _build_facts(
+def _describe_setup(
     inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows, seed: int, n_splits: int
-) -> dict[str, Any]:
+) -> EvaluationSetup:
     """Return seed, row counts and what the inputs and the featurizer recorded."""
-    facts: dict[str, Any] = {
-        "seed": seed,
-        "halves": n_splits,
-        "rows": {"real": len(inputs.real), "held_out": len(inputs.held_out), "new": len(inputs.new)},
-        "compared": {"new": len(sides.new), "held_out": len(sides.pool)},
-        "fold": len(studied.fold),
-        **inputs.facts,
-    }
-    described = studied.featurizer.info
-    if described.learned:
-        facts |= {"frechet_is": described.called, "encoder": described.learned}
-    if described.constant:
-        facts["constant_columns"] = list(described.constant)
-    return facts
+    info = studied.featurizer.info
+    return EvaluationSetup(
+        seed=seed,
+        n_splits=n_splits,
+        rows=RowCounts(len(inputs.real), len(inputs.held_out), len(inputs.new)),
+        compared=RowCounts(held_out=len(sides.pool), new=len(sides.new)),
+        n_fold=len(studied.fold),
+        frechet_name=info.called,
+        encoder=info.learned,
+        constant_columns=tuple(info.constant),
+        notes=dict(inputs.notes),
+    )

@@ -17,7 +17,7 @@ from leaven.metrics.synthetic.image_text_match import ImageTextMatcher
 from leaven.quality.image_features import ImageSpace
 from leaven.quality.image_rows import IMAGE_SIDE, ImageRows
 from leaven.quality.null_reference import compute_figure, split_halves
-from leaven.quality.result import Figure
+from leaven.quality.quality_facts import Figure
 from leaven.registry import create_config
 
 Ints = npt.NDArray[np.int64]

@@ -32,6 +32,7 @@ from leaven.quality.text_rows import TextRows, build_text_rows, read_texts
 
 DataKind = Literal["histories", "table", "text", "image"]
 DATA_KINDS = ("histories", "table", "text", "image")
+Notes = dict[str, int | tuple[str, ...]]
 ROLES = ("real", "held-out", "new")
 HISTORIES_MARK = b"leaven.n_items"
 
@@ -42,8 +43,9 @@ _MAX_COUNTED_ROWS = 20_000  # training rows in the estimate of the usual share o
 
 @dataclass(frozen=True, eq=False)
 class QualityInputs:
-    """The three sets of rows, over one catalog or the same columns, and the facts about them.
+    """The three sets of rows, over one catalog or the same columns.
 
+    notes   what reading recorded: counts, and lists of names
     names   names of the real and the new rows; None: rows are named by their index
     is_log  whether histories came as logs, with original ids
     """
@@ -52,7 +54,7 @@ class QualityInputs:
     real: Rows
     held_out: Rows
     new: Rows
-    facts: dict[str, Any] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
     names: tuple[Sequence[str], Sequence[str]] | None = None
     is_log: bool = False
 
@@ -140,28 +142,28 @@ def _read_histories(given: Sequence[Any], items: Catalog | CatalogSource | None)
     if logs is None:
         _check_catalogs(rows)
         own = given[0].catalog if isinstance(given[0], Histories) else None
-        catalog, facts, ids = (items if isinstance(items, Catalog) else own), dict[str, Any](), dict[int, str]()
+        catalog, notes, ids = (items if isinstance(items, Catalog) else own), Notes(), dict[int, str]()
     else:
-        rows, catalog, facts, ids = logs.rows, logs.catalog, logs.facts, logs.user_ids
-    rows[2] = _drop_real_rows(rows[2], facts)
+        rows, catalog, notes, ids = logs.rows, logs.catalog, logs.notes, logs.user_ids
+    rows[2] = _drop_real_rows(rows[2], notes)
     for role, one in zip(ROLES, rows, strict=True):
         empty = int((one.lengths == 0).sum())
         if empty:
-            facts[f"empty_rows_{role}"] = empty
+            notes[f"empty_rows_{role.replace('-', '_')}"] = empty
     if catalog is not None and len(catalog) != rows[0].n_items:
         got = f"{len(catalog):,} items for rows over {rows[0].n_items:,}"
         raise DataError("items", "the catalog of these rows", got, "give the one with the dense ids of the rows")
     filled = [replace(_reduce(one.take(one.lengths > 0)), catalog=catalog) for one in rows]
     names = [[ids.get(key, str(key)) for key in filled[side].row_ids.tolist()] for side in (0, 2)]
-    return QualityInputs("histories", filled[0], filled[1], filled[2], facts, (names[0], names[1]), is_log=bool(ids))
+    return QualityInputs("histories", filled[0], filled[1], filled[2], notes, (names[0], names[1]), is_log=bool(ids))
 
 
-def _drop_real_rows(new: Histories, facts: dict[str, Any]) -> Histories:
-    """Return the synthetic rows of new rows that hold both; the facts state how many real ones were left out."""
+def _drop_real_rows(new: Histories, notes: Notes) -> Histories:
+    """Return the synthetic rows of new rows that hold both; the notes state how many real ones were left out."""
     is_real = new.origin == REAL_ORIGIN
     if is_real.all() or not is_real.any():
         return new
-    facts["real_rows_left_out_of_new"] = int(is_real.sum())
+    notes["real_rows_left_out_of_new"] = int(is_real.sum())
     return new.take(~is_real)
 
 
@@ -191,7 +193,7 @@ class _Logs:
 
     rows: list[Histories]
     catalog: Catalog
-    facts: dict[str, Any]
+    notes: Notes
     user_ids: dict[int, str]
 
 
@@ -213,22 +215,22 @@ def _read_logs(given: Sequence[Any], items: Catalog | CatalogSource | None) -> _
     if unknown.mean() > _MAX_UNKNOWN:
         got = f"{unknown.mean():.0%} of the new events have items that neither real nor held-out rows have"
         raise DataError("new", "items of the same catalog", got, "write new rows with the original item ids")
-    facts = {"events_of_unknown_items": int(unknown.sum())} if unknown.any() else {}
+    notes: Notes = {"events_of_unknown_items": int(unknown.sum())} if unknown.any() else {}
     ids = {int(key): name for one in ordered for key, name in zip(one.row_ids.tolist(), one.user_ids, strict=True)}
     if isinstance(items, Catalog):
         fix = "give the location of the table of items, so that its ids are joined to those of the logs"
         raise DataError("items", "an ItemSource, for logs", "a Catalog", fix)
-    return _Logs(rows, ingest.read_catalog(items, union), facts, ids)
+    return _Logs(rows, ingest.read_catalog(items, union), notes, ids)
 
 
 def _read_tables(given: Sequence[Any]) -> QualityInputs:
     """Return the inputs of three tables with the columns of the real one."""
-    facts: dict[str, Any] = {}
+    notes: Notes = {}
     given = [load_stored_samples(source) for source in given]
     if isinstance(given[2], Samples):
         synthetic = given[2].take(~given[2].is_real)
         if 0 < len(synthetic) < len(given[2]):
-            facts["real_rows_left_out_of_new"] = len(given[2]) - len(synthetic)
+            notes["real_rows_left_out_of_new"] = len(given[2]) - len(synthetic)
             given[2] = synthetic
     tables = [read_table(source, role) for source, role in zip(given, ROLES, strict=True)]
     real = tables[0]
@@ -240,11 +242,11 @@ def _read_tables(given: Sequence[Any]) -> QualityInputs:
             raise DataError(role, "the columns of the real table", got, "give the same columns on all sides")
     columns = [one.match_columns(real, role) for role, one in zip(ROLES, tables, strict=True)]
     if names := find_owner_columns(columns[0], columns[1]):
-        facts["left_out_columns"] = names
+        notes["left_out_columns"] = tuple(names)
         columns = [
             TabularRows({name: one.columns[name] for name in one.columns if name not in names}) for one in columns
         ]
-    return QualityInputs("table", columns[0], columns[1], columns[2], facts)
+    return QualityInputs("table", columns[0], columns[1], columns[2], notes)
 
 
 def _read_texts(given: Sequence[Any], column: str) -> QualityInputs:
@@ -260,14 +262,16 @@ def _read_texts(given: Sequence[Any], column: str) -> QualityInputs:
 def _read_images(given: Sequence[Any], columns: ImageColumns) -> QualityInputs:
     """Return the inputs of three sets of images."""
     found = read_image_rows(given, ROLES, columns)
-    facts = {
-        f"unread_{role.replace('-', '_')}_pictures": [f"{count:,} × {why}" for why, count in one.unreadable.items()]
+    notes: Notes = {
+        f"unreadable_{role.replace('-', '_')}_images": tuple(
+            f"{count:,} × {reason}" for reason, count in one.unreadable.items()
+        )
         for role, one in zip(ROLES, found, strict=True)
         if one.unreadable
     }
     real, held, new = found
     names = [[one.get_name(index) for index in range(len(one))] for one in (real, new)]
-    return QualityInputs("image", real, held, new, facts, (names[0], names[1]))
+    return QualityInputs("image", real, held, new, notes, (names[0], names[1]))
 
 
 def _check_overlap(inputs: QualityInputs, key: int) -> None:
@@ -282,7 +286,7 @@ def _check_overlap(inputs: QualityInputs, key: int) -> None:
         got = f"{int(shared.sum()):,} of {len(held):,} held-out rows ({shared.mean():.0%}) that are training rows too"
         fix = "hold out rows that no generator has seen, and take them out of the training file"
         raise DataError("held-out", "rows that are not in the real (training) file", got, fix)
-    inputs.facts["held_out_rows_equal_to_a_training_row"] = int(shared.sum())
+    inputs.notes["held_out_rows_equal_to_a_training_row"] = int(shared.sum())
 
 
 def _hash_rows(rows: Rows) -> npt.NDArray[np.uint64]:

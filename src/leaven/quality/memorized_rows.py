@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,13 @@ from leaven.metrics.synthetic import image_statistics
 from leaven.metrics.synthetic.memorization import find_copied_rows
 from leaven.quality.image_rows import ImageRows
 from leaven.quality.loading import QualityInputs
+from leaven.quality.quality_facts import CopiedRow
 from leaven.quality.table_rows import TabularRows
 from leaven.quality.text_rows import TextRows
 
 
-def list_copies(inputs: QualityInputs) -> list[dict[str, Any]]:
-    """Return {"row": a new row, "of": the real row that it copies}, by name or index from 0, of all new rows.
+def list_copies(inputs: QualityInputs) -> tuple[CopiedRow, ...]:
+    """Return all new rows that copy a real row, by name or index from 0.
 
     A copy repeats a whole training row, or for histories and texts one run of at least four fifths of its length; for
     images it differs by no more than compression and size.
@@ -27,9 +27,9 @@ def list_copies(inputs: QualityInputs) -> list[dict[str, Any]]:
     source_of_row = find_copy_sources(inputs)
     copied = np.flatnonzero(source_of_row >= 0)
     if inputs.names is None:
-        return [{"row": int(row), "of": int(source_of_row[row])} for row in copied.tolist()]
+        return tuple(CopiedRow(str(row), str(source_of_row[row])) for row in copied.tolist())
     real, new = inputs.names
-    return [{"row": new[row], "of": real[int(source_of_row[row])]} for row in copied.tolist()]
+    return tuple(CopiedRow(new[row], real[int(source_of_row[row])]) for row in copied.tolist())
 
 
 def find_copy_sources(inputs: QualityInputs) -> npt.NDArray[np.int64]:

@@ -14,16 +14,22 @@ Bootstrap, 1995, section 5.2), without its ties, which metrics of nearest neighb
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows, MetricTraits, ReferenceData, SampleMetric
-from leaven.quality.result import Figure, Light
+from leaven.metrics.synthetic import (
+    ExplainableMetric,
+    FeaturizedRows,
+    MetricDetails,
+    MetricTraits,
+    ReferenceData,
+    SampleMetric,
+)
+from leaven.quality.quality_facts import Figure, Verdict
 from leaven.registry import load_kind
 
 Values = npt.NDArray[np.float64]
@@ -81,10 +87,9 @@ def compute_figure(
     if trait.is_one_sample:
         offset = np.array([metric(one.real, one.other, known, k) for one, k in zip(dealt, keys, strict=True)])
     p = compute_tail_p(values - offset - (3 / n if trait.is_near_zero else 0.0), null - offset, trait)
-    more = dict(metric.explain(new, pool, known, key)) if isinstance(metric, ExplainableMetric) else {}
-    p = max(p, more.get("own_p", 0.0))
+    details = metric.explain(new, pool, known, key) if isinstance(metric, ExplainableMetric) else MetricDetails()
     rows = len(new) if trait.uses_all_rows else n
-    return _build_figure(kind, metric, values, null, p, rows, more)
+    return _build_figure(kind, metric, values, null, max(p, details.own_p or 0.0), rows, details)
 
 
 def compute_tail_p(values: Values, chance: Values, trait: MetricTraits) -> float:
@@ -101,18 +106,18 @@ def compute_tail_p(values: Values, chance: Values, trait: MetricTraits) -> float
 
 
 def _build_figure(
-    kind: str, metric: SampleMetric, values: Values, chance: Values, p: float, n: int, more: Mapping[str, Any]
+    kind: str, metric: SampleMetric, values: Values, chance: Values, p: float, n: int, details: MetricDetails
 ) -> Figure:
     """Return the figure from its values over the splits and the values of real rows."""
     value, reference = float(values.mean()), float(chance.mean())
     spread = 1.96 * float(values.std(ddof=1))
-    low, high = more.get("bootstrap_interval", (value - spread, value + spread))
+    low, high = details.bootstrap_interval or (value - spread, value + spread)
     below = float((chance < value).mean() + (chance == value).mean() / 2)
     edges = np.quantile(chance, (0.05, 0.95))
     return Figure(
         kind=kind,
         group=metric.trait.group,
-        says=(inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0],
+        summary=(inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0],
         better=metric.trait.better,
         value=value,
         interval=(float(low), float(high)),
@@ -121,18 +126,18 @@ def _build_figure(
         reference_range=(float(edges[0]), float(edges[1])),
         percentile=below,
         p=p,
-        light=rate_figure(value, reference, p, metric.trait),
-        more={name: one for name, one in more.items() if name != "bootstrap_interval"},
+        verdict=rate_figure(value, reference, p, metric.trait),
+        details=replace(details, bootstrap_interval=None),
     )
 
 
-def rate_figure(value: float, reference: float, p: float, trait: MetricTraits) -> Light:
-    """Return green if real rows score as badly; else yellow within the tolerance of the metric, red beyond it."""
+def rate_figure(value: float, reference: float, p: float, trait: MetricTraits) -> Verdict:
+    """Return "as_real" if real rows score as badly; else "close" within the metric's tolerance, "worse" beyond it."""
     if trait.is_sanity_check:
-        return "none"
+        return "check"
     if p > SIGNIFICANCE_LEVEL:
-        return "green"
+        return "as_real"
     distance = abs(value - reference)
     if trait.is_relative:
         distance = distance / abs(reference) if reference else float("inf")
-    return "yellow" if distance <= trait.tolerance else "red"
+    return "close" if distance <= trait.tolerance else "worse"

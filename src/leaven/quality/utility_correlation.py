@@ -3,48 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven.quality.quality_facts import Figure, QualityFacts
+
 MIN_VARIANTS = 4
 """Minimum number of variants for an interval."""
 
 
-def correlate_with_effects(judgements: Mapping[str, Mapping[str, Any]], lifts: Mapping[str, float]) -> dict[str, Any]:
-    """Return the rank correlation of each figure with the effect, over the variants with both; best first.
+@dataclass(frozen=True)
+class FigureCorrelation:
+    """Spearman's rank correlation of one figure with the lift, and its 95 % interval."""
+
+    kind: str
+    rho: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class UtilityCorrelation:
+    """Correlation of each figure with the lift over `n_variants` variants, strongest first; none for fewer than
+    `min_variants`.
+    """
+
+    n_variants: int
+    min_variants: int = MIN_VARIANTS
+    figures: tuple[FigureCorrelation, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return asdict(self) | {"figures": [asdict(one) for one in self.figures]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> UtilityCorrelation:
+        """Return the correlation of a JSON object that `to_json` returned."""
+        figures = tuple(FigureCorrelation(**one) for one in data["figures"])
+        return cls(int(data["n_variants"]), int(data["min_variants"]), figures)
+
+
+def correlate_with_effects(qualities: Mapping[str, QualityFacts], lifts: Mapping[str, float]) -> UtilityCorrelation:
+    """Return the rank correlation of each figure with the effect, over the variants with both; strongest first.
 
     A figure is better if it is lower, higher, or nearer to that of real rows, as its metric declares: a correlation of
-    1 means that a better figure always comes with a larger lift. rho, low, high: Spearman's rank correlation and its 95
-    % interval.
+    1 means that a better figure always comes with a larger lift.
     """
-    variants = [variant for variant in judgements if variant in lifts and judgements[variant].get("figures")]
+    variants = [name for name, quality in qualities.items() if name in lifts and quality.figures]
     if len(variants) < MIN_VARIANTS:
-        return {"arms": len(variants), "fewest": MIN_VARIANTS, "figures": []}
-    effect = np.array([lifts[variant] for variant in variants])
-    kinds = dict.fromkeys(one["kind"] for variant in variants for one in judgements[variant]["figures"])
-    found = []
-    for kind in kinds:
-        by_variant = [
-            next((one for one in judgements[variant]["figures"] if one["kind"] == kind), None) for variant in variants
+        return UtilityCorrelation(len(variants))
+    effect = np.array([lifts[name] for name in variants])
+    correlations = []
+    for kind in dict.fromkeys(figure.kind for name in variants for figure in qualities[name].figures):
+        scores = [
+            score_figure(figure) for name in variants for figure in qualities[name].figures if figure.kind == kind
         ]
-        scores = [score_goodness(one) for one in by_variant if one is not None]
         if len(scores) < len(variants) or len(set(scores)) < 2:
             continue
         rho = spearman_correlation(np.array(scores), effect)
         low, high = compute_correlation_interval(rho, len(variants))
-        found.append({"kind": kind, "rho": round(rho, 4), "low": round(low, 4), "high": round(high, 4)})
-    found.sort(key=lambda one: -abs(one["rho"]))
-    return {"arms": len(variants), "fewest": MIN_VARIANTS, "figures": found}
+        correlations.append(FigureCorrelation(kind, round(rho, 4), round(low, 4), round(high, 4)))
+    correlations.sort(key=lambda one: -abs(one.rho))
+    return UtilityCorrelation(len(variants), figures=tuple(correlations))
 
 
-def score_goodness(figure: Mapping[str, Any]) -> float:
+def score_figure(figure: Figure) -> float:
     """Return a score of a figure; higher is better."""
-    value = float(figure["value"])
-    if figure["better"] == "real":
-        return -abs(value - float(figure["reference"]))
-    return value if figure["better"] == "high" else -value
+    if figure.better == "real":
+        return -abs(figure.value - figure.reference)
+    return figure.value if figure.better == "high" else -figure.value
 
 
 def spearman_correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:

@@ -163,9 +163,9 @@ def draw_calibration(series: Sequence[tuple[str, Points]], x_title: str, y_title
 def draw_overlay(found: Mapping[str, Any], alt_text: str) -> Markup:
     """Distributions over the same bins, one line each.
 
-    found: names of the bins (and `numbers` for numeric bins), sides: name of a distribution -> one share per bin.
+    found: names of the bins (and `edges` for bins of numbers), shares: name of a distribution -> one share per bin.
     """
-    numbers, sides = found.get("numbers"), found["sides"]
+    numbers, sides = found.get("edges"), found["shares"]
     values = [
         {"x": x, "share": share, "side": side}
         for side, shares in sides.items()

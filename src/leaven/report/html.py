@@ -42,7 +42,7 @@ def render_report(facts: Mapping[str, Any]) -> str:
 def render_quality(found: Mapping[str, Any], name: str = "quality") -> str:
     """One HTML page about one set of synthetic rows. found: the JSON of a quality result."""
     found = drop_nulls(found)
-    n_rows = format_number((found.get("facts") or {}).get("rows", {}).get("new"))
+    n_rows = format_number((found.get("setup") or {}).get("rows", {}).get("new"))
     view = {
         "headline": quality_section.summarize_quality(found),
         "groups": list(quality_section.GROUPS.values()),

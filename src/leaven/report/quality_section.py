@@ -23,10 +23,10 @@ GROUPS: Mapping[str, str] = {
 }
 """Group of metrics in the facts -> its title."""
 VERDICT_STYLES: Mapping[str, dict[str, str]] = {
-    "green": {"style": "helped", "sign": "●", "label": "as real"},
-    "yellow": {"style": "unsure", "sign": "◐", "label": "close"},
-    "red": {"style": "harmed", "sign": "○", "label": "worse"},
-    "none": {"style": "same", "sign": MISSING, "label": "check only"},
+    "as_real": {"style": "helped", "sign": "●", "label": "as real"},
+    "close": {"style": "unsure", "sign": "◐", "label": "close"},
+    "worse": {"style": "harmed", "sign": "○", "label": "worse"},
+    "check": {"style": "same", "sign": MISSING, "label": "check only"},
 }
 """Verdict in the facts -> class of the page's style, sign and label."""
 DIRECTIONS: Mapping[str, str] = {"low": "lower", "high": "higher", "real": "as real"}
@@ -59,10 +59,10 @@ def build_quality_section(facts: Facts) -> dict[str, Any] | None:
 def build_verdict_cells(found: Facts) -> list[dict[str, str]]:
     """The verdict of each group, with its deciding figure next to that of real rows."""
     figures = {figure.get("kind"): figure for figure in found.get("figures") or []}
-    deciding, verdicts = found.get("deciding", {}), found.get("lights", {})
+    deciding, verdicts = found.get("deciding_metrics", {}), found.get("verdicts", {})
     built = []
     for group, title in GROUPS.items():
-        cell = {"group": title, "figure": "", **VERDICT_STYLES.get(str(verdicts.get(group)), VERDICT_STYLES["none"])}
+        cell = {"group": title, "figure": "", **VERDICT_STYLES.get(str(verdicts.get(group)), VERDICT_STYLES["check"])}
         if figure := figures.get(deciding.get(group)):
             name = str(figure.get("kind", "")).replace("_", " ")
             cell["figure"] = f"{name} {format_value(figure.get('value'))}, real {format_value(figure.get('reference'))}"
@@ -81,15 +81,15 @@ def _build_utility_cell(utility: Facts) -> dict[str, str]:
 
 def describe_comparison(found: Facts) -> str:
     """What the figures are compared with."""
-    facts = found.get("facts", {})
+    facts = found.get("setup", {})
     compared, rows = facts.get("compared", {}), facts.get("rows", {})
-    half = min([int(count) for count in compared.values()] or [0]) // 2
+    half = min(int(compared.get("new", 0)), int(compared.get("held_out", 0))) // 2
     encoder = f" Embeddings: {facts['encoder']}." if facts.get("encoder") else ""
-    owners = ", ".join(map(str, facts.get("left_out_columns") or ()))
+    owners = ", ".join(map(str, facts.get("notes", {}).get("left_out_columns") or ()))
     left_out = f" Columns that identify the user of a row are left out: {owners}." if owners else ""
     return (
         f"Each figure is shown next to the same figure of real rows: "
-        f"{format_number(facts.get('halves'))} random splits of "
+        f"{format_number(facts.get('n_splits'))} random splits of "
         f"{format_number(compared.get('held_out'))} held-out real rows compare one half with the other, "
         f"and with as many "
         f"synthetic rows ({format_number(half)} per side). Seed {format_number(facts.get('seed'))}; "
@@ -105,45 +105,43 @@ def build_quality_view(found: Facts) -> dict[str, Any]:
         title: [_format_figure(figure) for figure in figures if figure.get("group") == name]
         for name, title in GROUPS.items()
     }
-    skipped = found.get("skipped_metrics") or found.get("skipped", {})
-    looks = found.get("looks", {})
-    distributions = [one for one in looks.get("distributions", []) if one.get("sides") and one.get("names")]
-    is_steered = found.get("facts", {}).get("held_out_users_steered_the_plan")
+    skipped = found.get("skipped_metrics", {})
+    distributions = [one for one in found.get("distributions", []) if one.get("shares") and one.get("names")]
+    is_steered = found.get("setup", {}).get("is_steered")
     return {
         "note": "A controller of this plan used the loss of the held-out users." if is_steered else "",
         "groups": [(title, lines) for title, lines in groups.items() if lines],
         "skipped": [(str(kind).replace("_", " "), str(reason)) for kind, reason in skipped.items()],
         "gates": [_format_gate(gate) for gate in found.get("gates", [])],
-        "copies": format_number(found.get("copies_found", len(found.get("copies", [])))),
+        "copies": format_number(found.get("n_copies", 0)),
         "plots": [_plot_distribution(one) for one in distributions],
-        "neighbors": [_build_neighbors(pair) for pair in looks.get("neighbours", [])],
+        "neighbors": [_build_neighbors(pair) for pair in found.get("neighbors", [])],
     }
 
 
 def _format_figure(figure: Facts) -> dict[str, str]:
     return {
         "name": str(figure.get("kind", "")).replace("_", " "),
-        "says": str(figure.get("says", "")),
-        "more": _format_details(figure.get("more", {})),
+        "says": str(figure.get("summary", "")),
+        "more": _format_details(figure.get("details", {})),
         "value": format_value(figure.get("value")),
         "interval": _format_range(figure.get("interval")),
         "real": _format_range(figure.get("reference_range")),
         "better": DIRECTIONS.get(str(figure.get("better")), ""),
-        **VERDICT_STYLES.get(str(figure.get("light")), VERDICT_STYLES["none"]),
+        **VERDICT_STYLES.get(str(figure.get("verdict")), VERDICT_STYLES["check"]),
     }
 
 
 def _format_details(details: Facts) -> str:
     """Details of a metric that a reader can use."""
     parts = []
-    if details.get("called"):
-        parts.append(f"{details['called']}; of all rows {format_value(details.get('of_all'))}")
-    if details.get("means") and details.get("shift") is not None:
-        parts.append(
-            f"{details['means']}: the median is shifted by {format_value(details['shift'])} standard deviations"
-        )
+    if details.get("frechet_name"):
+        parts.append(f"{details['frechet_name']}; of all rows {format_value(details.get('value_of_all_rows'))}")
+    if details.get("shift_direction") and details.get("shift") is not None:
+        shift = format_value(details["shift"])
+        parts.append(f"{details['shift_direction']}: the median is shifted by {shift} standard deviations")
     if features := [
-        f"{entry[0]} {format_value(entry[1])}" for entry in details.get("gave_away", [])[:3] if len(entry) > 1
+        f"{entry[0]} {format_value(entry[1])}" for entry in details.get("separating_features", [])[:3] if len(entry) > 1
     ]:
         parts.append(f"most distinctive: {', '.join(features)}")
     if details.get("tpr") is not None:
@@ -177,7 +175,7 @@ def _format_gate(gate: Facts) -> dict[str, str]:
 
 def _plot_distribution(found: Facts) -> dict[str, Any]:
     title = str(found.get("title", ""))
-    return {"title": title, "svg": charts.draw_overlay(found, f"{title}, shares of {', '.join(found['sides'])} rows")}
+    return {"title": title, "svg": charts.draw_overlay(found, f"{title}, shares of {', '.join(found['shares'])} rows")}
 
 
 def _build_neighbors(pair: Facts) -> dict[str, Any]:
@@ -186,9 +184,9 @@ def _build_neighbors(pair: Facts) -> dict[str, Any]:
     new, real = list(pair.get("new", [])), list(pair.get("real", []))
     common = {new[position] for position in shared if position < len(new)}
     return {
-        "rank": _RANKS.get(str(pair.get("sort")), ""),
+        "rank": _RANKS.get(str(pair.get("rank")), ""),
         "distance": format_value(pair.get("distance")),
-        "images": [Markup(image) for image in pair.get("pictures", []) if str(image).startswith(PNG_PREFIX)],
+        "images": [Markup(image) for image in pair.get("images", []) if str(image).startswith(PNG_PREFIX)],
         "new": [{"name": name, "mark": position in shared} for position, name in enumerate(new)],
         "real": [{"name": name, "mark": name in common} for name in real],
     }
@@ -199,7 +197,7 @@ def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, 
     if not found or len(measured) < 2:
         return None
     says = {
-        figure.get("kind"): figure.get("says", "")
+        figure.get("kind"): figure.get("summary", "")
         for result in measured.values()
         for figure in result.get("figures", [])
     }
@@ -215,21 +213,25 @@ def _build_prediction(found: Facts, measured: Mapping[str, Facts]) -> dict[str, 
                 "is_clear": low is not None and high is not None and low * high > 0,
             }
         )
-    return {"rows": rows, "n_variants": format_number(found.get("arms")), "minimum": format_number(found.get("fewest"))}
+    return {
+        "rows": rows,
+        "n_variants": format_number(found.get("n_variants")),
+        "minimum": format_number(found.get("min_variants")),
+    }
 
 
 def summarize_quality(found: Facts) -> str:
     """One sentence: in which groups synthetic rows match real rows, and in which not.
 
-    >>> summarize_quality({"lights": {"fidelity": "red", "diversity": "green", "privacy": "green"}})
+    >>> summarize_quality({"verdicts": {"fidelity": "worse", "diversity": "as_real", "privacy": "as_real"}})
     'Synthetic rows match real rows in diversity and privacy, but fall short in fidelity.'
     """
-    verdicts = found.get("lights", {})
-    phrases = {"green": "match real rows in", "yellow": "come close in", "red": "fall short in"}
+    verdicts = found.get("verdicts", {})
+    phrases = {"as_real": "match real rows in", "close": "come close in", "worse": "fall short in"}
     parts: list[str] = []
     for verdict, phrase in phrases.items():
         if names := [title.lower() for group, title in GROUPS.items() if verdicts.get(group) == verdict]:
-            parts.append(f"{'but ' if verdict == 'red' and parts else ''}{phrase} {_join_names(names)}")
+            parts.append(f"{'but ' if verdict == 'worse' and parts else ''}{phrase} {_join_names(names)}")
     return f"Synthetic rows {', '.join(parts)}." if parts else "There are too few rows for a verdict."
 
 

@@ -65,10 +65,10 @@ def test_variants_with_synthetic_or_changed_rows_are_evaluated_and_stored(bench,
     assert figures["each epoch"]["copies"]["value"] < 0.5
     assert figures["crop"]["lengths"]["value"] > figures["crop"]["lengths"]["reference"]
     assert all(set(QUICK) == set(of) for of in figures.values())
-    whole = json.loads((bench[0].variant_folder("repeat") / "judgement.json").read_text())
-    assert len(whole["copies"]) == found["arms"]["repeat"]["copies_found"] == 150
+    whole = json.loads((bench[0].variant_folder("repeat") / "quality.json").read_text())
+    assert len(whole["copies"]) == found["arms"]["repeat"]["n_copies"] == 150
     assert len(found["arms"]["repeat"]["copies"]) == 20
-    assert whole["facts"]["rows"] == {"real": 150, "held_out": 120, "new": 150}
+    assert whole["setup"]["rows"] == {"real": 150, "held_out": 120, "new": 150}
 
 
 def test_a_stored_result_is_not_computed_again(bench, found) -> None:
@@ -106,4 +106,4 @@ def test_the_effect_is_added_to_the_figures(found) -> None:
     ]
     whole = add_effects(found, effects)
     assert whole["arms"]["crop"]["useful"]["lift"] == 0.2
-    assert whole["prediction"] == {"arms": 3, "fewest": 4, "figures": []}
+    assert whole["prediction"] == {"n_variants": 3, "min_variants": 4, "figures": []}

@@ -12,7 +12,7 @@ import leaven
 from leaven.cli.quality import format_quality
 from leaven.errors import DataError, GateError, SpecError
 from leaven.metrics.synthetic import FeaturizedRows, MetricTraits
-from leaven.quality import Figure, Gate, Judgement
+from leaven.quality import Figure, Gate, QualityFacts
 from leaven.quality.null_reference import compute_tail_p, rate_figure, split_halves
 from leaven.quality.table_rows import TabularRows
 
@@ -21,41 +21,50 @@ REAL, HELD = (HistoryLaw().rows(200, key) for key in (1, 2))
 COPIES = HISTORIES["copier"](REAL, 200, 3)
 
 
-def judge(new=COPIES, **wish) -> Judgement:
-    return leaven.evaluate_quality(REAL, HELD, new, **({"metrics": QUICK} | wish))
+def evaluate(new=COPIES, **fields) -> QualityFacts:
+    return leaven.evaluate_quality(REAL, HELD, new, **({"metrics": QUICK} | fields))
 
 
-FOUND = judge()
+FOUND = evaluate()
 
 
-def test_a_copier_is_red_in_the_memorization_group() -> None:
-    assert FOUND.lights["memorization"] == "red"
+def test_a_copier_is_worse_in_the_memorization_group() -> None:
+    assert FOUND.verdicts["memorization"] == "worse"
     copies = FOUND["copies"]
     assert (copies.value, copies.reference, copies.percentile) == (1.0, 0.0, 1.0)
     assert copies.n == min(200, 200 - 200 // 3) // 2
-    assert FOUND["gaps"].light == "green"
+    assert FOUND["gaps"].verdict == "as_real"
 
 
 def test_the_same_seed_gives_the_same_result_and_another_seed_other_halves() -> None:
-    assert judge() == FOUND
-    assert judge(seed=8)["coverage"].value != FOUND["coverage"].value
+    assert evaluate() == FOUND
+    assert evaluate(seed=8)["coverage"].value != FOUND["coverage"].value
 
 
 def test_a_result_is_one_json_file(tmp_path: Path) -> None:
     told = json.loads(FOUND.write(tmp_path / "out").read_text())
     assert {one["kind"] for one in told["figures"]} == set(QUICK)
-    assert told["lights"] == FOUND.lights
-    assert told["facts"]["rows"] == {"real": 200, "held_out": 200, "new": 200}
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["judgement.json"]
+    assert told["verdicts"] == FOUND.verdicts
+    assert told["setup"]["rows"] == {"real": 200, "held_out": 200, "new": 200}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quality.json"]
+
+
+def test_the_facts_survive_json() -> None:
+    found = evaluate(metrics=[*QUICK, "classifier_auc", "attack_auc", "closest_record"], gates=["min_coverage=2"])
+    assert {"separating_features", "own_p"} <= {
+        name for one in found.figures for name, v in vars(one.details).items() if v
+    }
+    assert QualityFacts.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert found.limit_copies(3).n_copies == len(found.copies) == 200
 
 
 def test_gates_apply_to_values_and_ratios_and_fail_with_exit_code_4() -> None:
-    found = judge(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_ngrams_ratio=0.5"])
+    found = evaluate(gates=["min_coverage=0.1", "max_copies=0.05", "max_novel_ngrams_ratio=0.5"])
     assert [one.passed for one in found.gates] == [True, False, True]
     with pytest.raises(GateError, match=r"max_copies=0\.05: 1") as refused:
         found.raise_for_gates()
     assert refused.value.exit_code == 4
-    judge(gates=["min_coverage=0.1"]).raise_for_gates()
+    evaluate(gates=["min_coverage=0.1"]).raise_for_gates()
 
 
 def test_a_missing_figure_passes_no_gate() -> None:
@@ -64,7 +73,7 @@ def test_a_missing_figure_passes_no_gate() -> None:
         for part in range(3)
     ]
     found = leaven.evaluate_quality(*untimed, metrics=["gaps"], gates=["max_gaps=9"])
-    assert "positions in a sequence" in found.skipped["gaps"]
+    assert "positions in a sequence" in found.skipped_metrics["gaps"]
     assert not found.gates[0].passed
     with pytest.raises(KeyError, match="positions in a sequence"):
         found["gaps"]
@@ -76,13 +85,13 @@ def test_a_missing_figure_passes_no_gate() -> None:
 )
 def test_a_misspelled_gate_raises_an_error_with_the_nearest(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        judge(gates=[text])
+        evaluate(gates=[text])
 
 
 def test_too_few_rows_are_reported_per_metric_and_too_few_held_out_rows_raise_an_error() -> None:
-    found = judge(COPIES.take(np.arange(10)))
+    found = evaluate(COPIES.take(np.arange(10)))
     assert not found.figures
-    assert "there are 10" in found.skipped["coverage"]
+    assert "there are 10" in found.skipped_metrics["coverage"]
     with pytest.raises(DataError, match="at least 30 rows"):
         leaven.evaluate_quality(REAL, HELD.take(np.arange(20)), COPIES)
 
@@ -96,7 +105,7 @@ def test_without_scikit_learn_the_classifier_is_skipped_and_the_extra_named(monk
         return real_import(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    assert "leaven[judge]" in judge(metrics=["classifier_auc"]).skipped["classifier_auc"]
+    assert "leaven[judge]" in evaluate(metrics=["classifier_auc"]).skipped_metrics["classifier_auc"]
 
 
 def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:
@@ -106,7 +115,7 @@ def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:
         return TabularRows({**rows.columns, "x0": gappy, "same": np.ones(160), "word": np.full(160, "a")})
 
     found = leaven.evaluate_quality(table(1), table(2), table(3), metrics=["marginals", "pairs", "indd"])
-    assert found.facts["constant_columns"] == ["same", "word"]
+    assert found.setup.constant_columns == ("same", "word")
     assert len(found.figures) == 3
     assert all(np.isfinite([one.value, one.reference]).all() for one in found.figures)
 
@@ -127,14 +136,14 @@ def test_the_tail_counts_halves_at_least_as_extreme() -> None:
     assert compute_tail_p(np.array([-1.0]), chance, MetricTraits("fidelity", "real")) == pytest.approx(1 / 21)
 
 
-def test_lights_follow_rejection_and_distance() -> None:
+def test_verdicts_follow_rejection_and_distance() -> None:
     trait = MetricTraits("fidelity", "low", tolerance=0.1)
-    assert rate_figure(0.9, 0.5, 0.2, trait) == "green"
-    assert rate_figure(0.55, 0.5, 0.04, trait) == "yellow"
-    assert rate_figure(0.9, 0.5, 0.04, trait) == "red"
-    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("fidelity", "low", is_relative=True, tolerance=1.0)) == "yellow"
-    assert rate_figure(0.9, 0.0, 0.04, MetricTraits("fidelity", "low", is_relative=True)) == "red"
-    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("privacy", "real", is_sanity_check=True)) == "none"
+    assert rate_figure(0.9, 0.5, 0.2, trait) == "as_real"
+    assert rate_figure(0.55, 0.5, 0.04, trait) == "close"
+    assert rate_figure(0.9, 0.5, 0.04, trait) == "worse"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("fidelity", "low", is_relative=True, tolerance=1.0)) == "close"
+    assert rate_figure(0.9, 0.0, 0.04, MetricTraits("fidelity", "low", is_relative=True)) == "worse"
+    assert rate_figure(0.9, 0.5, 0.04, MetricTraits("privacy", "real", is_sanity_check=True)) == "check"
 
 
 def test_a_gate_prints_as_its_source_text() -> None:
@@ -142,13 +151,13 @@ def test_a_gate_prints_as_its_source_text() -> None:
         assert str(Gate.parse(text)) == text
 
 
-def test_the_screen_shows_lights_references_and_what_was_skipped(
+def test_the_screen_shows_verdicts_references_and_what_was_skipped(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from leaven.cli import output
 
     monkeypatch.setenv("COLUMNS", "100")
-    found = judge(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
+    found = evaluate(gates=["max_copies=0"], metrics=[*QUICK, "closest_record"])
     output.print_results(*format_quality(found))
     out = capsys.readouterr().out
     assert "○ worse" in out

@@ -18,7 +18,7 @@ from leaven.experiment.trial import ExpandedVariant
 from leaven.ingest import LogSource
 from leaven.quality import QualityConfig
 from leaven.quality.image_text_consistency import ItemImages
-from leaven.quality.result import Figure
+from leaven.quality.quality_facts import Figure
 from leaven.registry import create_config
 from leaven.run_folder import RunFolder
 from leaven.splits.log_splits import Split
@@ -49,12 +49,12 @@ def test_texts_of_other_items_do_not_match_and_unchanged_texts_are_skipped(catal
     turned = replace(catalog, texts={"title": [*title[7:], *title[:7]]})
     told = items.evaluate(turned, 20)
     assert isinstance(told, Figure)
-    assert (told.light, told.group) == ("red", "consistency")
+    assert (told.verdict, told.group) == ("worse", "consistency")
     assert told.value < told.reference - 0.1
     longer = replace(catalog, texts={"title": [f"{one} new" for one in title]})
     kept = items.evaluate(longer, 20)
     assert isinstance(kept, Figure)
-    assert kept.light == "green"
+    assert kept.verdict == "as_real"
     assert "needs 40" in str(items.evaluate(catalog, 20))
 
 

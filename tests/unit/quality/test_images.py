@@ -44,7 +44,7 @@ def test_folders_give_labels_and_unreadable_files_are_counted(tmp_path: Path) ->
     assert isinstance(found.new, ImageRows)
     assert sorted(found.new.labels) == sorted(NEW.labels)
     assert found.new.pixels.shape[1:] == (64, 64, 3)
-    assert found.facts["unread_new_pictures"] == ["1 × not an image, or a broken one", "1 × an empty file"]
+    assert found.notes["unreadable_new_images"] == ("1 × not an image, or a broken one", "1 × an empty file")
 
 
 def test_tables_arrays_and_image_containers_are_read_equally(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_an_encoder_for_another_kind_raises_an_error() -> None:
 
 def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
     ours = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK)
-    assert ours["frechet"].more["called"] == "Fréchet distance in our encoder"
-    assert "60 training images into 4 classes" in ours.facts["encoder"]
+    assert ours["frechet"].details.frechet_name == "Fréchet distance in our encoder"
+    assert "60 training images into 4 classes" in ours.setup.encoder
     theirs = leaven.evaluate_quality(REAL, HELD, NEW, metrics=QUICK, context=EvaluationContext(encoder=MEANS))
-    assert theirs["frechet"].more["called"] == "FID"
+    assert theirs["frechet"].details.frechet_name == "FID"
     from leaven.metrics.synthetic.distribution_distances import frechet_distance
 
     pool = HELD.pixels.mean(axis=(1, 2))
-    whole = theirs["frechet"].more["of_all"]
+    whole = theirs["frechet"].details.value_of_all_rows
     spread = frechet_distance(NEW.pixels.mean(axis=(1, 2)), pool)
     assert whole == pytest.approx(spread, rel=0.5)  # the fold, a third of the held-out pictures, is left out
 
@@ -105,8 +105,8 @@ def test_only_the_distance_of_the_inception_network_is_named_fid() -> None:
 def test_without_labels_the_network_predicts_rotation_and_class_metrics_are_skipped() -> None:
     bare = [replace(one, labels=[""] * len(one), captions=[""] * len(one)) for one in (REAL, HELD, NEW)]
     found = leaven.evaluate_quality(*bare, metrics=[*QUICK, "image_text_match"])
-    assert "rotation" in found.facts["encoder"]
-    assert set(found.skipped) == {"category_mismatch", "image_text_match"}
+    assert "rotation" in found.setup.encoder
+    assert set(found.skipped_metrics) == {"category_mismatch", "image_text_match"}
 
 
 def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path
     asked += ["--metric", "copies", "--metric", "indd", "--drop-copies", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    told = json.loads((tmp_path / "out" / "judgement.json").read_text())
+    told = json.loads((tmp_path / "out" / "quality.json").read_text())
     assert [Path(one["row"]).name for one in told["copies"]] == ["copy.png"]
     assert len((tmp_path / "out" / "new-without-copies.txt").read_text().splitlines()) == len(NEW)
-    assert all(len(pair["pictures"]) == 2 for pair in told["looks"]["neighbours"])
+    assert all(len(pair["images"]) == 2 for pair in told["neighbors"])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 * len(told["looks"]["neighbours"])
+    assert page.count("data:image/png;base64,") == 2 * len(told["neighbors"])
     assert "Residual of the denoiser" in page

@@ -42,7 +42,7 @@ def test_synthetic_rows_of_a_mixed_parquet_file_are_the_new_rows(tmp_path: Path)
         rows.to_parquet(tmp_path / f"{name}.parquet")
     found = read_inputs(tmp_path / "r.parquet", tmp_path / "h.parquet", tmp_path / "n.parquet")
     assert len(found.new) == len(NEW)
-    assert found.facts["real_rows_left_out_of_new"] == len(REAL)
+    assert found.notes["real_rows_left_out_of_new"] == len(REAL)
 
 
 def test_other_catalogs_raise_an_error(tmp_path: Path) -> None:
@@ -76,14 +76,14 @@ def test_rows_that_are_equal_by_chance_are_no_overlap() -> None:
     chance = np.random.default_rng(1)
     tables = [TabularRows({n: chance.choice(["a", "b"], 50) for n in ("x", "y")}) for _ in range(3)]
     found = read_inputs(*tables)
-    assert found.facts["held_out_rows_equal_to_a_training_row"] == 50
+    assert found.notes["held_out_rows_equal_to_a_training_row"] == 50
 
 
 def test_empty_rows_are_left_out_and_counted() -> None:
     empty = Histories.from_lists([[], [1, 2]], n_items=NEW.n_items)
     found = read_inputs(REAL, HELD, empty)
     assert len(found.new) == 1
-    assert found.facts["empty_rows_new"] == 1
+    assert found.notes["empty_rows_new"] == 1
 
 
 def test_tables_are_read_equally_from_csv_frames_and_mappings(tmp_path: Path) -> None:

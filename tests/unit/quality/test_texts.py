@@ -14,7 +14,8 @@ from leaven.cli.app import app
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
 from leaven.metrics.synthetic.text_featurizer import TextEncoder
-from leaven.quality import EvaluationContext
+from leaven.quality import EvaluationContext, write_rows_without_copies
+from leaven.quality.loading import read_inputs
 from leaven.quality.text_rows import build_text_rows
 
 REAL, HELD = TextLaw().rows(150, 1), TextLaw().rows(120, 2)
@@ -30,10 +31,10 @@ def test_texts_share_one_case_insensitive_vocabulary() -> None:
 
 def test_copies_of_texts_are_named_and_dropped(tmp_path: Path) -> None:
     found = leaven.evaluate_quality(REAL, HELD, NEW, metrics=["copies", "coverage"])
-    assert found.kind == "text"
-    copied = {one["row"]: one["of"] for one in found.copies}
+    assert found.modality == "text"
+    copied = {int(one.row): int(one.source) for one in found.copies}
     assert {place: place - 100 for place in range(100, 120)}.items() <= copied.items()
-    kept = found.write_rows_without_copies(tmp_path).read_text().splitlines()
+    kept = write_rows_without_copies(read_inputs(REAL, HELD, NEW), tmp_path).read_text().splitlines()
     assert kept == [text for place, text in enumerate(NEW) if place not in copied]
 
 
@@ -71,7 +72,7 @@ def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
     assert "1 rows copy a real one" in done.output
-    assert json.loads((tmp_path / "out" / "judgement.json").read_text())["copies"] == [{"row": "0", "of": "0"}]
+    assert json.loads((tmp_path / "out" / "quality.json").read_text())["copies"] == [{"row": "0", "source": "0"}]
     assert "<h1" in (tmp_path / "out" / "report.html").read_text()
     kept = pd.read_csv(tmp_path / "out" / "new-without-copies.csv").sort_values("user", kind="stable")
     assert set(kept["user"]) == set(range(1, 60))

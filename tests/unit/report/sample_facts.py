@@ -169,11 +169,11 @@ REPEAT = {
 }
 
 
-def _figure(kind: str, group: str, light: str, value: float, better: str = "low", **more: Any) -> dict[str, Any]:
+def _figure(kind: str, group: str, verdict: str, value: float, better: str = "low", **more: Any) -> dict[str, Any]:
     return {
         "kind": kind,
         "group": group,
-        "says": f"What {kind} says of rows.",
+        "summary": f"What {kind} says of rows.",
         "better": better,
         "value": value,
         "interval": [value - 0.0625, value + 0.0625],
@@ -182,49 +182,46 @@ def _figure(kind: str, group: str, light: str, value: float, better: str = "low"
         "reference_range": [0.375, 0.5],
         "percentile": 0.9,
         "p": 0.0476,
-        "light": light,
-        "more": more,
+        "verdict": verdict,
+        "details": more,
     }
 
 
 def _judgement(better: float) -> dict[str, Any]:
     figures = [
-        _figure("frechet", "fidelity", "yellow", 0.75 - better),
-        _figure("indd", "fidelity", "red", 1.5, shift=-0.375, means="too smooth"),
-        _figure("classifier_auc", "fidelity", "green", 0.5625, gave_away=[["hour", 0.25], [EVIL, 0.125]]),
-        _figure("coverage", "diversity", "green", 0.8125 + better, "high"),
-        _figure("attack_rare", "privacy", "green", 0.53125, tpr=0.015625),
-        _figure("closest_record", "privacy", "none", 0.25, "real"),
+        _figure("frechet", "fidelity", "close", 0.75 - better),
+        _figure("indd", "fidelity", "worse", 1.5, shift=-0.375, shift_direction="too smooth"),
+        _figure("classifier_auc", "fidelity", "as_real", 0.5625, separating_features=[["hour", 0.25], [EVIL, 0.125]]),
+        _figure("coverage", "diversity", "as_real", 0.8125 + better, "high"),
+        _figure("attack_rare", "privacy", "as_real", 0.53125, tpr=0.015625),
+        _figure("closest_record", "privacy", "check", 0.25, "real"),
     ]
     shares = {"training": [0.25, 0.75], "held out": [0.375, 0.625], "new": [1.0, 0.0]}
-    line = {"title": "How far", "unit": "distance", "names": ["0", "0.5"], "numbers": [0.0, 0.5], "sides": shares}
-    pair = {"sort": "nearest", "distance": 0.125, "new": [NAMES[0], EVIL], "real": [*NAMES[:2]], "shared": [0]}
+    line = {"title": "How far", "unit": "distance", "names": ["0", "0.5"], "edges": [0.0, 0.5], "shares": shares}
+    pair = {"rank": "nearest", "distance": 0.125, "new": [NAMES[0], EVIL], "real": [*NAMES[:2]], "shared": [0]}
     return {
-        "kind": "histories",
-        "lights": {
-            "fidelity": "red",
-            "diversity": "green",
-            "consistency": "none",
-            "memorization": "none",
-            "privacy": "green",
+        "modality": "histories",
+        "verdicts": {
+            "fidelity": "worse",
+            "diversity": "as_real",
+            "consistency": "check",
+            "memorization": "check",
+            "privacy": "as_real",
         },
-        "deciding": {"fidelity": "indd", "diversity": "coverage", "privacy": "attack_rare"},
+        "deciding_metrics": {"fidelity": "indd", "diversity": "coverage", "privacy": "attack_rare"},
         "figures": figures,
         "skipped_metrics": {"next_rank": "needs a recommender"},
-        "facts": {
+        "setup": {
             "seed": 7,
-            "halves": 20,
+            "n_splits": 20,
             "rows": {"new": 4126, "real": 4338, "held_out": 251},
             "compared": {"new": 4000, "held_out": 166},
-            "half": 83,
         },
-        "gates": [{"gate": "max_indd=0.25", "value": 1.5, "passed": False, "why": ""}],
-        "copies": [{"row": "1", "of": EVIL}],
-        "copies_found": 12,
-        "looks": {
-            "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "numbers": None}, line],
-            "neighbours": [pair],
-        },
+        "gates": [{"gate": "max_indd=0.25", "value": 1.5, "passed": False, "reason": ""}],
+        "copies": [{"row": "1", "source": EVIL}],
+        "n_copies": 12,
+        "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "edges": None}, line],
+        "neighbors": [pair],
         "useful": {"metric": "ndcg@10", "lift": 0.0625, "low": 0.03, "high": 0.09, "verdict": "helped"},
     }
 
@@ -235,7 +232,7 @@ def _judging() -> dict[str, Any]:
         {"kind": "indd", "rho": -0.5, "low": -0.8125, "high": 0.375},
     ]
     arms = {"crop and substitute": _judgement(0.125), "markov rows": _judgement(0.0), "empty": {"skipped": EVIL}}
-    return {"arms": arms, "seconds": 9.5, "prediction": {"arms": 5, "fewest": 4, "figures": told}}
+    return {"arms": arms, "seconds": 9.5, "prediction": {"n_variants": 5, "min_variants": 4, "figures": told}}
 
 
 def full() -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from leaven.metrics.synthetic.protocol import (
     ExplainableMetric,
     FeaturizedRows,
+    MetricDetails,
     MetricTraits,
     ReferenceData,
     SampleMetric,
 )
 
-__all__ = ["ExplainableMetric", "FeaturizedRows", "MetricTraits", "ReferenceData", "SampleMetric"]
+__all__ = ["ExplainableMetric", "FeaturizedRows", "MetricDetails", "MetricTraits", "ReferenceData", "SampleMetric"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.metrics.synthetic import distribution_distances, featurizers
-from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Points, ReferenceData
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricDetails, MetricTraits, Points, ReferenceData
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,10 @@ class Frechet:
         """0 or more; decreases with n even for real rows."""
         return distribution_distances.frechet_distance(new.points, real.points)
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
-        """Return called: FID, or the encoder; of_all: the distance over all rows, as in published figures."""
-        of_all = {"of_all": round(self(new, real, known, key), 4)}
-        return {"called": known.frechet_name} | of_all if known.frechet_name else of_all
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
+        """Return the name of the distance, and the distance over all rows, as in published figures."""
+        distance = round(self(new, real, known, key), 4)
+        return MetricDetails(value_of_all_rows=distance, frechet_name=known.frechet_name)
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,10 @@ class Mmd:
         gram, first = self._compute_gram(new, real)
         return distribution_distances.squared_mmd(gram, first)
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return permutation_p: the probability of as large a distance between randomly mixed rows."""
         gram, first = self._compute_gram(new, real)
-        return {"permutation_p": round(distribution_distances.mmd_permutation_p(gram, first, key), 4)}
+        return MetricDetails(permutation_p=round(distribution_distances.mmd_permutation_p(gram, first, key), 4))
 
     def _compute_gram(self, new: FeaturizedRows, real: FeaturizedRows) -> tuple[Points, npt.NDArray[np.bool_]]:
         a, b = new.points[: self.max_rows], real.points[: self.max_rows]
@@ -84,13 +83,11 @@ class ClassifierAuc:
         """About 0.5 to 1."""
         return distribution_distances.two_sample_auc(new.features, real.features, key)
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return gave_away: the most separating features, each alone, 0 none to 1 perfect."""
-        return {
-            "gave_away": distribution_distances.rank_separating_features(
-                new.features, real.features, list(known.feature_names)
-            )
-        }
+        names = list(known.feature_names)
+        ranked = distribution_distances.rank_separating_features(new.features, real.features, names)
+        return MetricDetails(separating_features=tuple(ranked))
 
 
 @dataclass(frozen=True)

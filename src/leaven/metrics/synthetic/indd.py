@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Points, ReferenceData
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricDetails, MetricTraits, Points, ReferenceData
 from leaven.metrics.synthetic.residual_models import compute_indd
 
 
@@ -22,10 +21,10 @@ class Indd:
         """0 or more, in real standard deviations."""
         return compute_indd(_measure_noise(new), _measure_noise(real)).distance
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return shift: of the median, below 0 too smooth, above 0 too noisy."""
         shift = compute_indd(_measure_noise(new), _measure_noise(real)).shift
-        return {"shift": round(shift, 4), "means": "too smooth" if shift < 0 else "too noisy"}
+        return MetricDetails(shift=round(shift, 4), shift_direction="too smooth" if shift < 0 else "too noisy")
 
 
 def _measure_noise(sample: FeaturizedRows) -> Points:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from leaven.metrics.synthetic import privacy_estimators
 from leaven.metrics.synthetic.distribution_distances import rank_auc
-from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, Points, ReferenceData
+from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricDetails, MetricTraits, Points, ReferenceData
 
 _RARE_QUANTILE = 0.25  # quantile of the members' rarest items that defines users with rare items
 
@@ -53,7 +52,7 @@ class AttackAuc:
         members, strangers = compute_membership_scores(new, real, known)
         return rank_auc(members, strangers) if len(members) and len(strangers) else float("nan")
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
         found = privacy_estimators.evaluate_attack(members, strangers, key)
@@ -71,7 +70,7 @@ class AttackTpr:
         members, strangers = compute_membership_scores(new, real, known)
         return privacy_estimators.tpr_at_fpr(members, strangers) if len(members) and len(strangers) else float("nan")
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
         found = privacy_estimators.evaluate_attack(members, strangers, key)
@@ -94,7 +93,7 @@ class AttackStrict:
             else float("nan")
         )
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return bootstrap_interval: at 95 %, members and strangers resampled; own_p: permutation p."""
         members, strangers = compute_membership_scores(new, real, known)
         found = privacy_estimators.evaluate_attack(members, strangers, key, fpr=self.fpr)
@@ -114,19 +113,14 @@ class AttackRare:
         members, strangers = compute_membership_scores(new, real, known, rare=True)
         return rank_auc(members, strangers) if min(len(members), len(strangers)) >= 20 else float("nan")
 
-    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> Mapping[str, Any]:
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails:
         """Return the same as `AttackAuc`, and the true positive rate at a false positive rate of 1 %."""
         members, strangers = compute_membership_scores(new, real, known, rare=True)
         found = privacy_estimators.evaluate_attack(members, strangers, key)
-        return {
-            **_describe_attack(found, found.auc_interval, found.auc_p),
-            "tpr": found.tpr,
-            "tpr_interval": found.tpr_interval,
-        }
+        details = _describe_attack(found, found.auc_interval, found.auc_p)
+        return replace(details, tpr=found.tpr, tpr_interval=found.tpr_interval)
 
 
-def _describe_attack(
-    found: privacy_estimators.AttackResult, interval: tuple[float, float], p: float
-) -> Mapping[str, Any]:
+def _describe_attack(found: privacy_estimators.AttackResult, interval: tuple[float, float], p: float) -> MetricDetails:
     """Return the common part of the explanations; `own_p` must agree before anything is rejected."""
-    return {"bootstrap_interval": interval, "own_p": p, "members": found.members, "strangers": found.strangers}
+    return MetricDetails(bootstrap_interval=interval, own_p=p, members=found.members, strangers=found.strangers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,36 @@ class MetricTraits:
     required_statistic: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class MetricDetails:
+    """Explanation of a figure over all rows; None or empty where a metric does not state it.
+
+    value_of_all_rows       the figure of all rows instead of the mean over halves, as in published figures
+    frechet_name            name of the Fréchet distance in this embedding: FID, or the encoder
+    separating_features     features that separate new from real rows best, each with twice the distance of its AUC
+                            from 0.5
+    shift, shift_direction  shift of the median of the noise in standard deviations; "too smooth" or "too noisy"
+    permutation_p           p of a permutation test of the metric, for information
+    own_p                   p of a test by the metric itself; it rejects if both tests do
+    bootstrap_interval      95 % interval that replaces the one over the splits
+    members, strangers      rows of an attack: training rows, and rows that were not trained on
+    tpr, tpr_interval       true positive rate of an attack at a false positive rate of 1 %, and its 95 % interval
+    """
+
+    value_of_all_rows: float | None = None
+    frechet_name: str = ""
+    separating_features: tuple[tuple[str, float], ...] = ()
+    shift: float | None = None
+    shift_direction: str = ""
+    permutation_p: float | None = None
+    own_p: float | None = None
+    bootstrap_interval: tuple[float, float] | None = None
+    members: int | None = None
+    strangers: int | None = None
+    tpr: float | None = None
+    tpr_interval: tuple[float, float] | None = None
+
+
 class SampleMetric(Protocol):
     """One number for new rows against as many real rows. The registered docstring is shown to users.
 
@@ -126,9 +156,7 @@ class SampleMetric(Protocol):
 class ExplainableMetric(Protocol):
     """A metric with an explanation over all rows."""
 
-    def explain(
-        self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int
-    ) -> Mapping[str, Any]: ...
+    def explain(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> MetricDetails: ...
 
 
 def compute_finite_mean(values: Points) -> float:
