@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +65,11 @@ def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time",
     from leaven.datasets.histories import Histories
     from leaven.splits import log_splits
 
-    histories = log if isinstance(log, Histories) else ingest.build_histories(log).histories
-    return log_splits.split(histories, kind, key)
+    if isinstance(log, Histories):
+        return log_splits.split(log, kind, key)
+    ordered = ingest.build_histories(log)
+    catalog = ingest.build_catalog(log, ordered.item_ids)
+    return log_splits.split(replace(ordered.histories, catalog=catalog), kind, key)
 
 
 def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from leaven.augmentation.apply_step import (
 from leaven.augmentation.plan import WHOLE_TRAINING, Plan, Step
 from leaven.augmentation.row_files import RowFiles
 from leaven.augmentation.step_fitting import FittedStep, fit_step
+from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError, SpecError
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine, Rows
@@ -95,7 +96,14 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
     if other := next((step for step in plan.named_steps if step.is_on_items), None):
         fix = "augmentation.catalog_views(catalog, plan, seed) gives their views; a run passes them to its recommender"
         raise SpecError(f"step {other.display_name!r}", "steps on rows", f"a step on {other.modality}", fix)
-    return cast(R, ExpansionWriter(train.validate(), plan, seed, engine=engine, shards=shards).run().rows())
+    unnamed = replace(train.validate(), names=None)  # workers need no names
+    rows = ExpansionWriter(unnamed, plan, seed, engine=engine, shards=shards).run().rows()
+    return cast(R, replace(rows, names=name_steps(train.names, plan)))
+
+
+def name_steps(names: LogNames | None, plan: Plan) -> LogNames:
+    """The names of a log with those of the steps of a plan."""
+    return replace(names or LogNames(), steps=tuple(step.display_name for step in plan.named_steps))
 
 
 def write_expansion(
@@ -112,7 +120,7 @@ def write_expansion(
     A file is either complete or absent, so an interrupted run can be resumed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return ExpansionWriter(train, plan, seed, folder, engine, shards, on_progress).run()
+    return ExpansionWriter(replace(train, names=None), plan, seed, folder, engine, shards, on_progress).run()
 
 
 def load_expansion(folder: Path, plan: Plan, train: R) -> R:

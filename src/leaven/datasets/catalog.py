@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,13 @@ class Catalog:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def id_array(self) -> pa.Array:
+        """Arrow strings (items,): the original ids."""
+        import pyarrow as pa
+
+        return pa.array(self.ids, pa.string())
 
     def encode_ids(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
         """int32 (len(ids),): dense ids of original ids; 0 for unknown ids."""

@@ -42,6 +42,7 @@ class Events:
 
     facts: statistics of reading (rows, source files, detected formats, examples), JSON-serializable.
     item_table: name of an item table (first column: item VARCHAR), or None.
+    item_source: config of the table of items (`leaven.CatalogSource`), or None.
     encoded: the same events with integer ids, where cleaning has computed them; sorting is then faster.
     """
 
@@ -51,6 +52,7 @@ class Events:
     item_table: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     encoded: EncodedEvents | None = None
+    item_source: Any = None
 
     def count_events(self) -> int:
         """Number of events."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from leaven.datasets.catalog import Catalog
+    from leaven.datasets.log_names import LogNames, NamedSteps
 
 Ints = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -52,6 +53,7 @@ class Histories:
     n_items                   number of items in the catalog; the mask id is n_items + 1
     extra                     further event columns: name -> (events,)
     catalog                   the items of the ids, where known
+    names                     the users' ids, names of kinds and steps, where known
 
     >>> Histories.from_lists([[1, 2, 3], [2]], n_items=3).lengths.tolist()
     [3, 1]
@@ -68,6 +70,7 @@ class Histories:
     n_items: int
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     catalog: Catalog | None = None
+    names: LogNames | None = None
 
     @classmethod
     def from_arrays(
@@ -217,8 +220,8 @@ class Histories:
         return equal
 
     def read_files(self, *paths: str | Path) -> Histories:
-        """Rows of these files, with the same catalog."""
-        return replace(Histories.from_parquet(*paths), catalog=self.catalog)
+        """Rows of these files, with the same catalog and names."""
+        return replace(Histories.from_parquet(*paths), catalog=self.catalog, names=self.names)
 
     def to_arrow(self) -> pa.Table:
         """One table row per history: lists of items and times (no copy), and the lineage columns."""
@@ -271,6 +274,32 @@ class Histories:
         import pyarrow.parquet as pq
 
         return concat_histories([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
+
+    def to_events(self, plan: NamedSteps | Sequence[str] | None = None) -> pa.Table:
+        """One table row per event, with the user's own ids; memory-light, for any tool.
+
+        Texts are dictionary-encoded. Columns:
+
+        user       id of the user; of a synthetic row a unique name that is no user's id, such as "ann+crop.1"
+        item       id of the item; "[mask]" for a masked event
+        time       UTC timestamp; null where the log has no times
+        kind, value, quantity, price …   where the log has them; null where not known, as for new events
+        position   int32, place of the event in its row, from 0
+        is_target  whether the event is a training target
+        origin     "real"; "changed": the row of a real user that a step changed in place; "synthetic"
+        step       name of the step that created or changed the row; null for real rows
+        parent     id of the real user whose row it derives from; null for real rows and for rows without a parent
+        weight     float32, weight of the row in the loss
+
+        plan: the plan, or the names of its steps, where `names` does not hold them: "step 1" … otherwise.
+
+        >>> rows = Histories.from_lists([[2, 1]], n_items=2, times=[[1318896000, 1318896060]], row_ids=[196])
+        >>> rows.to_events().select(["user", "item", "is_target"]).to_pylist()[1]
+        {'user': '196', 'item': '1', 'is_target': True}
+        """
+        from leaven.datasets.event_table import build_event_table
+
+        return build_event_table(self, plan)
 
     def to_pandas(self) -> pd.DataFrame:
         """One table row per event: key, parent, origin, item, time, and the extra columns."""

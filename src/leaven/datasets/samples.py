@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leaven.datasets.event_table import build_feature_columns, build_sample_table
 from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from leaven.datasets.log_names import LogNames, NamedSteps
 
 Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
@@ -51,6 +54,7 @@ class Samples:
     origin   int16 (rows,)    0 for real rows, s for rows created by step s
     user_ids    uint64 (rows,)   user id, the unit of per-user metrics and of the bootstrap; 0 for no user
     times    int64 (rows,)    seconds since 1970 (UTC); 0 where the table has none
+    names        the users' ids and the names of steps, where known
 
     >>> rows = Samples.from_lists({"price": [2.0, None], "kind": ["mug", "bag"]}, label=[1, 0])
     >>> rows.numeric, rows.categorical, rows.codes[:, 0].tolist(), rows.levels["kind"]
@@ -70,6 +74,7 @@ class Samples:
     user_ids: RowIds
     times: npt.NDArray[np.int64]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    names: LogNames | None = None
 
     @classmethod
     def from_columns(
@@ -163,8 +168,8 @@ class Samples:
         return np.asarray(equal, bool)
 
     def read_files(self, *paths: str | Path) -> Samples:
-        """Rows of these files, with the same levels."""
-        return Samples.from_parquet(*paths).recode_levels(self.levels)
+        """Rows of these files, with the same levels and names."""
+        return replace(Samples.from_parquet(*paths).recode_levels(self.levels), names=self.names)
 
     def recode_levels(self, levels: Mapping[str, tuple[str, ...]]) -> Samples:
         """The same rows with codes for other levels; names that these lack become unknown (code 0)."""
@@ -184,15 +189,31 @@ class Samples:
 
         columns = {name: getattr(self, name) for name in ROW_COLUMNS}
         table = {f"leaven_{name}": pa.array(column) for name, column in columns.items()}
-        for index, name in enumerate(self.numeric):
-            column = np.ascontiguousarray(self.numbers[:, index])
-            table[name] = pa.array(column, mask=np.isnan(column))
-        for index, name in enumerate(self.categorical):
-            codes = self.codes[:, index]
-            indices = pa.array(np.maximum(codes - 1, 0).astype(np.int32), mask=codes == UNKNOWN_CODE)
-            table[name] = pa.DictionaryArray.from_arrays(indices, pa.array(list(self.levels[name]), pa.string()))
+        table |= build_feature_columns(self)
         metadata = {"numeric": self.numeric, "categorical": self.categorical, "facts": dict(self.facts)}
         return pa.table(table).replace_schema_metadata({METADATA_KEY: json.dumps(metadata)})
+
+    def to_events(self, plan: NamedSteps | Sequence[str] | None = None) -> pa.Table:
+        """One table row per sample with the user's own ids and the names of categories. Columns:
+
+        row        row id, 16 hexadecimal digits
+        user       id of the user, where rows have users; null for synthetic rows of no user
+        time       UTC timestamp, where rows have times
+        label      float32
+        …          the features; categories are dictionary-encoded texts
+        origin     "real"; "changed": a step changed the row in place; "synthetic"
+        step       name of the step that created or changed the row; null for real rows
+        parent     the `row` of the real row that it derives from; null for real rows and for rows without a parent
+        weight     float32, weight of the row in the loss
+
+        A feature keeps its name: one of these columns with the same name is called `leaven_…`, and `user` is left out.
+        plan: the plan, or the names of its steps, where `names` does not hold them.
+
+        >>> rows = Samples.from_lists({"kind": ["mug", None]}, label=[1, 0])
+        >>> rows.to_events().select(["row", "label", "kind", "origin"]).to_pylist()[0]
+        {'row': '0000000000000001', 'label': 1.0, 'kind': 'mug', 'origin': 'real'}
+        """
+        return build_sample_table(self, plan)
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Samples:

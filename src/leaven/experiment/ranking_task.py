@@ -21,7 +21,7 @@ from leaven.experiment import adaptive_training
 from leaven.experiment.evaluation_result import EvaluationResult
 from leaven.experiment.split_storage import load_split, save_split
 from leaven.experiment.test_time_augmentation import HistoryViews, recommend_with_views
-from leaven.ingest import build_histories, read_catalog, read_events
+from leaven.ingest import build_catalog, build_histories, read_events
 from leaven.ingest.id_mapping import IndexedHistories
 from leaven.ingest.reader import open_database
 from leaven.metrics.ranking.ranking_names import parse_ranking_metrics
@@ -48,7 +48,7 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict
     events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items, connection=database))
     cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
     ordered: IndexedHistories = timed("ordering events into histories", lambda: build_histories(cleaned.events))
-    catalog = timed("reading the items", lambda: _build_catalog(spec, ordered, cleaned.events))
+    catalog = timed("reading the items", lambda: build_catalog(cleaned.events, ordered.item_ids, spec.items))
     database.close()  # its memory is not needed any more
     histories = replace(ordered.histories, catalog=catalog)
     split: Split = timed("split", lambda: spec.split.split(histories, rng.derive_key(spec.seed, "split")))
@@ -60,18 +60,6 @@ def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict
         "split": dict(split.facts),
     }
     return (split, catalog), facts
-
-
-def _build_catalog(spec: Spec, ordered: IndexedHistories, events: Events) -> Catalog:
-    """The items of the spec; where it names none, the texts in the log itself."""
-    if spec.items is not None:
-        return read_catalog(spec.items, ordered.item_ids, events)
-    ids = list(ordered.item_ids)
-    if "text" not in events.columns:
-        return Catalog(ids=ids)
-    sql = f"SELECT item, max(text) FROM {events.table} WHERE text IS NOT NULL GROUP BY item"
-    known = dict(events.connection.execute(sql).fetchall())
-    return Catalog(ids=ids, texts={"text": [str(known.get(one, "")) for one in ids]})
 
 
 def save_parts(prepared: tuple[Split, Catalog], folder: Path) -> None:

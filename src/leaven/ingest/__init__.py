@@ -3,12 +3,13 @@
 read_events      a file, folder, URL, database or frame -> Events
 infer_format     the format and the meaning of the columns of a file
 build_histories  Events -> one history per user, with dense ids
+build_catalog    the items of a log: of its item table, or of its own texts
 read_catalog     the table of items, in the order of the dense ids
 """
 
 from __future__ import annotations
 
-from leaven.ingest.catalog_reader import read_catalog
+from leaven.ingest.catalog_reader import build_catalog, read_catalog
 from leaven.ingest.column_inference import InferredFormat, infer_format
 from leaven.ingest.id_mapping import IndexedHistories, build_histories
 from leaven.ingest.reader import read_events
@@ -19,6 +20,7 @@ __all__ = [
     "IndexedHistories",
     "InferredFormat",
     "LogSource",
+    "build_catalog",
     "build_histories",
     "infer_format",
     "read_catalog",

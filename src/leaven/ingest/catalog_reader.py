@@ -40,6 +40,22 @@ def read_catalog(source: CatalogSource | None, item_ids: Sequence[str], events: 
     return Catalog(ids, texts, category, categories, price, released, images, _image_folder(source))
 
 
+def build_catalog(events: Events, item_ids: Sequence[str], source: CatalogSource | None = None) -> Catalog:
+    """The catalog of an item table (by default the one that the events were read with), else of the log's own texts.
+
+    Raises DataError as `read_catalog` does.
+    """
+    source = events.item_source if source is None else source
+    if source is not None:
+        return read_catalog(source, item_ids, events)
+    ids = list(item_ids)
+    if "text" not in events.columns:
+        return Catalog(ids=ids)
+    sql = f"SELECT item, max(text) FROM {events.table} WHERE text IS NOT NULL GROUP BY item"
+    known = dict(events.connection.execute(sql).fetchall())
+    return Catalog(ids=ids, texts={"text": [str(known.get(one, "")) for one in ids]})
+
+
 def _fetch_items(source: CatalogSource, ids: list[str], events: Events | None) -> dict[str, list[Any]]:
     import tempfile
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from leaven.datasets.events import OPTIONAL_COLUMNS, Events
 from leaven.datasets.histories import Histories
+from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError
 from leaven.ingest.event_sorting import Columns, Ints, sort_events
 from leaven.sql import quote_literal
@@ -86,7 +87,7 @@ def build_histories(events: Events) -> IndexedHistories:
     database.execute("DROP TABLE leaven_users")
     keys, item_ids, user_ids = _hash_users(listed_users), listed_items.to_pylist(), listed_users.to_pylist()
     histories = Histories.from_arrays(columns.pop("dense"), columns.pop("time"), starts, keys, len(item_ids))
-    histories = Histories(**{**vars(histories), "extra": columns})
+    histories = replace(histories, extra=columns, names=_collect_names(events, listed_users, keys, kinds))
     return IndexedHistories(histories, item_ids, user_ids, keys, kinds, _compute_facts(histories))
 
 
@@ -125,6 +126,12 @@ def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
 
     starts, letters = read_string_buffers(users)
     return hash_strings(starts.astype(np.int64), letters)
+
+
+def _collect_names(events: Events, users: Any, row_ids: npt.NDArray[np.uint64], kinds: Sequence[str]) -> LogNames:
+    """The names that the histories keep, for output."""
+    has_clock = False if events.facts.get("format") == "sequences" else None
+    return LogNames(row_ids, users, kinds, dict(events.facts.get("columns", {})), has_clock=has_clock)
 
 
 def _list_kinds(events: Events) -> list[str]:

@@ -68,7 +68,7 @@ def read_events(
         if items is not None:
             facts["items"] = create_items_table(database, items, Path(folder))
     names = tuple(str(row[0]) for row in database.execute("DESCRIBE events").fetchall())
-    return Events(database, "events", names, None if items is None else "items", facts)
+    return Events(database, "events", names, None if items is None else "items", facts, item_source=items)
 
 
 def describe_source(source: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from leaven.datasets.log_names import LogNames
+
 RngKeys = npt.NDArray[np.uint64]
 """uint64 (rows,): one rng key per row."""
 Strength = npt.NDArray[np.float32]
@@ -29,6 +31,11 @@ class Rows(Protocol):
 
     @property
     def origin(self) -> npt.NDArray[np.int16]: ...
+
+    @property
+    def names(self) -> LogNames | None:
+        """The users' ids and the names of steps; computations do not read them."""
+        ...
 
     def __len__(self) -> int: ...
 

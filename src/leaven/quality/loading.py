@@ -318,6 +318,6 @@ def _measure_usual_share(identities: npt.NDArray[np.uint64], key: int) -> float:
 
 def has_clock(rows: Histories) -> bool:
     """Return whether times are timestamps, not positions in a sequence."""
-    from leaven.splits.log_splits import MIN_CLOCK_TIME
+    from leaven.datasets.event_table import MIN_CLOCK_TIME
 
     return bool(rows.n_events and int(rows.times.max()) >= MIN_CLOCK_TIME)

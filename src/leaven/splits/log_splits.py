@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.arrays.sorting import sort_codes
+from leaven.datasets.event_table import MIN_CLOCK_TIME
 from leaven.datasets.histories import HeldOut, Histories, Ints
 from leaven.errors import DataError, SpecError, suggest_name
 
 Mask = npt.NDArray[np.bool_]
-MIN_CLOCK_TIME = 10_000_000
-"""Smaller times, before April 1970, are positions in a line: the log has no clock."""
 _UNKNOWN_RELEASE = np.iinfo(np.int64).min
 
 
