@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.generators.sequence.markov import Markov
     from leaven.ingest import CatalogSource, LogSource
+    from leaven.plan_search.run_search import search_files as auto
+    from leaven.plan_search.search_result import SearchResult
     from leaven.profiling.profile import profile_log
     from leaven.provenance import ErasureResult as ErasureResult
     from leaven.provenance import Lineage
@@ -55,9 +57,11 @@ _PUBLIC = {
     "Plan": "leaven.augmentation:Plan",
     "QualityFacts": "leaven.quality:QualityFacts",
     "Reorder": "leaven.transforms.sequence.reorder:Reorder",
+    "SearchResult": "leaven.plan_search.search_result:SearchResult",
     "Simulator": "leaven.simulator:Simulator",
     "SpecError": "leaven.errors:SpecError",
     "Step": "leaven.augmentation:Step",
+    "auto": "leaven.plan_search.run_search:search_files",
     "clean_events": "leaven.cleaning:clean_events",
     "erase_users": "leaven.provenance:erase_users",
     "evaluate_quality": "leaven.quality:evaluate_quality",
@@ -114,9 +118,11 @@ __all__ = [
     "Plan",
     "QualityFacts",
     "Reorder",
+    "SearchResult",
     "Simulator",
     "SpecError",
     "Step",
+    "auto",
     "clean_events",
     "erase_users",
     "evaluate_quality",

@@ -256,6 +256,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "vae": "leaven.generators.image.image_vae:ImageVae",
         "flow": "leaven.generators.image.image_flow:ImageFlow",
     },
+    "recipes": {
+        "fusion": "leaven.plan_search.recipes.rank_fusion:FusionRecipe",
+        "recent_popularity": "leaven.plan_search.recipes.recent_popularity:RecentPopularityRecipe",
+        "subset_drop": "leaven.plan_search.recipes.history_noise:SubsetDropRecipe",
+        "light_crop": "leaven.plan_search.recipes.history_noise:LightCropRecipe",
+        "filtered_generator": "leaven.plan_search.recipes.history_noise:FilteredGeneratorRecipe",
+    },
 }
 
 

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import data_commands, images, info, provenance, quality, runs, sweeps, text
+from leaven.cli import auto, data_commands, images, info, provenance, quality, runs, sweeps, text
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Start here": {"demo": runs.run_demo, "init": data_commands.write_spec, "run": runs.run_experiment},
+    "Start here": {
+        "demo": runs.run_demo,
+        "auto": auto.find_plan,
+        "init": data_commands.write_spec,
+        "run": runs.run_experiment,
+    },
     "Your data": {
         "profile": data_commands.profile_log,
         "simulate": data_commands.simulate_log,

@@ -1,0 +1,1 @@
+"""Recipes: candidates that help under known conditions. One module per regime."""

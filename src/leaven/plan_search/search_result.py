@@ -1,0 +1,155 @@
+"""Settings and results of a plan search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leaven.config import Variant
+from leaven.errors import SpecError
+from leaven.plan_search.candidates import Candidate
+from leaven.plan_search.confirmation import Confirmation
+from leaven.plan_search.race import RaceResult
+from leaven.plan_search.search_profile import SearchProfile
+from leaven.protocols import Recommender
+from leaven.stats.effect import HELPED, format_percent
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Settings of a search.
+
+    minutes      time budget
+    metric       of a ranked list, one value per user
+    recommender  the recommender under trial; None: the best cheap rival
+    recipes      kinds of recipes; none: all that apply
+    plans        the user's own plans, which race with the others
+    n_origins    validation periods that score the candidates
+    n_seeds      trainings of each finalist, where chance plays a part
+    min_effect   smallest relative lift that matters
+    """
+
+    minutes: float = 30.0
+    metric: str = "ndcg@10"
+    recommender: Recommender | None = None
+    recipes: tuple[str, ...] = ()
+    plans: tuple[Variant, ...] = ()
+    n_origins: int = 2
+    n_seeds: int = 3
+    min_effect: float = 0.01
+    n_tuned: int = 6
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise SpecError("auto.minutes", "more than 0", str(self.minutes), "for example 30")
+        for name, value in (("n_origins", self.n_origins), ("n_seeds", self.n_seeds)):
+            if value < 1:
+                raise SpecError(f"auto.{name}", "1 or more", str(value))
+
+
+@dataclass(frozen=True)
+class RivalScore:
+    """A cheap recommender on validation users. note: why it could not be trained; "" where it was."""
+
+    name: str
+    mean: float
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """Result of a search.
+
+    profile        of the log
+    rivals         cheap recommenders without augmentation, best first
+    baseline       the recommender under trial
+    smallest_lift  that the test users can show
+    left_out       kind of a recipe -> why it did not race
+    race           all standings, and the choice
+    confirmation   of the choice on test users; None: nothing was chosen
+    seconds        of the whole search
+    """
+
+    profile: SearchProfile
+    rivals: Sequence[RivalScore]
+    baseline: Candidate
+    smallest_lift: float
+    left_out: Mapping[str, str]
+    race: RaceResult
+    confirmation: Confirmation | None
+    config: SearchConfig
+    seconds: float
+    folder: Path | None = None
+    next_steps: Sequence[str] = field(default=())
+
+    @property
+    def best(self) -> Candidate:
+        """What to use: the chosen candidate where test users confirm it, else the baseline."""
+        chosen = self.race.chosen
+        return chosen if chosen is not None and self.has_helped else self.baseline
+
+    @property
+    def has_helped(self) -> bool:
+        """Whether the test users confirm the choice."""
+        return self.confirmation is not None and self.confirmation.lift.verdict == HELPED
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence."""
+        if self.confirmation is None or self.race.chosen is None:
+            return (
+                f"None: keep the data as it is. No candidate was ahead of {self.baseline.name} on validation users; "
+                f"a lift of {format_percent(self.smallest_lift, signed=False)} would have been seen."
+            )
+        lift = self.confirmation.lift
+        figures = (
+            f"{format_percent(lift.lift)} {self.config.metric} over {self.baseline.name} on {lift.users:,} test users "
+            f"(95 % interval {format_percent(lift.low)} to {format_percent(lift.high)})"
+        )
+        if self.has_helped:
+            return f"“{self.race.chosen.name}” helps: {figures}."
+        return (
+            f"None: keep the data as it is. “{self.race.chosen.name}” led on validation, not on test users: {figures}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able facts of the search."""
+        confirmed = self.confirmation
+        return {
+            "headline": self.headline,
+            "helped": self.has_helped,
+            "metric": self.config.metric,
+            "minutes": self.config.minutes,
+            "seconds": round(self.seconds, 1),
+            "profile": self.profile.to_json(),
+            "smallest_lift": _finite(self.smallest_lift),
+            "baseline": self.baseline.name,
+            "chosen": self.race.chosen.name if self.race.chosen else None,
+            "rivals": [_clean(vars(rival)) for rival in self.rivals],
+            "candidates": [
+                {"name": one.name, "recipe": one.recipe, "reason": one.reason, "evidence": one.evidence}
+                for one in self.race.candidates.values()
+            ],
+            "left_out": dict(self.left_out),
+            "race": [_clean(vars(standing)) for standing in self.race.standings],
+            "confirmation": None
+            if confirmed is None
+            else {
+                "lift": confirmed.lift.to_json(),
+                "segments": [one.to_json() for one in confirmed.segments],
+                "means": dict(confirmed.means),
+            },
+            "next_steps": list(self.next_steps),
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _finite(value) if isinstance(value, float) else value for key, value in values.items()}
